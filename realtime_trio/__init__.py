@@ -1,0 +1,1 @@
+"""Realtime agent streams for trio."""

@@ -1,0 +1,1 @@
+"""Sans-IO core: values in, values out."""

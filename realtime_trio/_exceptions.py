@@ -1,0 +1,117 @@
+"""Every error of the library.
+
+::
+
+    RealtimeError
+    ├── ConnectionFailed        no link could be opened (every attempt was used up)
+    ├── ConnectionLost          an open link ended
+    ├── AuthenticationError     the credentials or the token were refused, for good
+    ├── ProtocolError           the peer sent something that this protocol does not allow
+    │   └── DecodeError         one event that could not be read
+    ├── TurnError               a turn was used in a way that its state does not allow
+    ├── NotSent                 a command certainly did not leave
+    ├── InDoubt                 a command was on its way when the link broke
+    ├── LaggedError             a subscriber did not read in time and lost its place
+    └── ClosedError             used after it was closed (also a ``trio.ClosedResourceError``)
+
+No message of any of them holds a payload, an URL with its query, or a secret.
+"""
+
+from __future__ import annotations
+
+import trio
+
+__all__ = [
+    "AuthenticationError",
+    "ClosedError",
+    "ConnectionFailed",
+    "ConnectionLost",
+    "DecodeError",
+    "InDoubt",
+    "LaggedError",
+    "NotSent",
+    "ProtocolError",
+    "RealtimeError",
+    "TurnError",
+]
+
+
+class RealtimeError(Exception):
+    """Base of every error that this library raises on purpose."""
+
+
+class ConnectionFailed(RealtimeError):
+    """No connection could be opened.
+
+    ``status`` is the HTTP status of a refused upgrade (protocol.md §7.3), or ``None``
+    where the failure was below HTTP.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ConnectionLost(RealtimeError):
+    """An open connection ended.
+
+    ``code`` and ``reason`` are those of the websocket's close frame (RFC 6455 §7.4);
+    ``code`` is ``None`` where the link broke without one.
+    """
+
+    def __init__(self, message: str, *, code: int | None = None, reason: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+
+    @property
+    def clean(self) -> bool:
+        """Whether the peer said goodbye in the normal way (code 1000)."""
+        return self.code == 1000
+
+
+class AuthenticationError(RealtimeError):
+    """The server refused the credentials, and asking again would not help."""
+
+
+class ProtocolError(RealtimeError):
+    """The peer sent something that the protocol does not allow."""
+
+
+class DecodeError(ProtocolError):
+    """One event could not be read; the stream goes on.
+
+    ``event_type`` is the wire type where it could be read, ``path`` where in the event the
+    fault is (``$.tool_calls[0].id``), ``expected`` and ``got`` name types, never values.
+    """
+
+    def __init__(self, event_type: str | None, path: str, expected: str, got: str) -> None:
+        super().__init__(f"{event_type or 'event'}: expected {expected}, got {got} at {path}")
+        self.event_type = event_type
+        self.path = path
+        self.expected = expected
+        self.got = got
+
+    def __reduce__(self) -> tuple[type[DecodeError], tuple[str | None, str, str, str]]:
+        """Rebuild from the fields: the base class would pass the message alone."""
+        return type(self), (self.event_type, self.path, self.expected, self.got)
+
+
+class TurnError(RealtimeError):
+    """A turn was used in a way that its state does not allow."""
+
+
+class NotSent(RealtimeError):
+    """The command certainly did not reach the server: it can be sent again."""
+
+
+class InDoubt(RealtimeError):
+    """The link broke while the command was on its way: the server may have it or not."""
+
+
+class LaggedError(RealtimeError):
+    """This subscriber did not read in time and its buffer reached its bound."""
+
+
+class ClosedError(RealtimeError, trio.ClosedResourceError):
+    """Used after it was closed from this side."""

@@ -1,0 +1,1 @@
+"""Pure folds: one event and one slice in, a new slice and notifications out."""

@@ -1,0 +1,71 @@
+"""The seam to the network: what a user implements to bring a transport of their own."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import trio
+
+__all__ = ["Connector", "Transport"]
+
+
+class Transport(Protocol):
+    """One open websocket.
+
+    One task sends and one task receives; neither is called by two tasks at once. Text
+    frames are ``str``, binary frames ``bytes``. Every implementation passes the
+    conformance suite in :mod:`realtime_trio.testing`.
+    """
+
+    async def send_text(self, text: str) -> None:
+        """Send one text frame.
+
+        Raises :class:`~realtime_trio.ConnectionLost` when the link has ended and
+        :class:`~realtime_trio.ClosedError` after :meth:`aclose`. Cancelling it may leave
+        half a frame on the wire, so the library closes the link after a cancelled send.
+        """
+        ...
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send one binary frame; errors and cancellation as for :meth:`send_text`."""
+        ...
+
+    async def receive(self) -> str | bytes:
+        """Receive one frame.
+
+        Raises :class:`~realtime_trio.ConnectionLost` once what had arrived is drained.
+        A cancelled call loses nothing.
+        """
+        ...
+
+    def receive_nowait(self) -> str | bytes:
+        """Give a frame that is already at hand, else raise ``trio.WouldBlock``.
+
+        An implementation that cannot look ahead always raises ``trio.WouldBlock``.
+        """
+        ...
+
+    async def ping(self) -> None:
+        """Send a ping of the transport's own (RFC 6455 §5.5.2) without waiting for its answer."""
+        ...
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Close the link. Always returns, also when cancelled; a second call does nothing."""
+        ...
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of any kind that came in so far, control frames included: liveness reads it."""
+        ...
+
+
+class Connector(Protocol):
+    """Opens transports."""
+
+    async def connect(self, url: str, nursery: trio.Nursery) -> Transport:
+        """Open a websocket to ``url`` (``ws(s)://…`` with its query).
+
+        Background tasks run in ``nursery`` and end with the transport's ``aclose``. Raises
+        :class:`~realtime_trio.ConnectionFailed`, which never quotes the query.
+        """
+        ...
