@@ -19,7 +19,7 @@ import trio
 
 from realtime_trio._exceptions import ClosedError, ConnectionLost
 
-__all__ = ["BROKEN_BY_CANCEL", "CLOSED_HERE", "End", "Inbox", "lost"]
+__all__ = ["BROKEN_BY_CANCEL", "CLOSED_HERE", "End", "Inbox", "lost", "shielded_checkpoint"]
 
 # An empty frame costs memory too; without a charge for it the bound would not bound.
 FRAME_COST: Final = 64
@@ -55,6 +55,12 @@ def lost(code: int | None, reason: str = "") -> End:
     if code is None or code == 1006:
         return End("the connection broke without a close frame")
     return End(f"the connection was closed with code {code}", code, reason)
+
+
+async def shielded_checkpoint() -> None:
+    """Be a checkpoint, as every ``async def`` is, where ``Cancelled`` must not be raised."""
+    with trio.CancelScope(shield=True):
+        await trio.lowlevel.checkpoint()
 
 
 @final

@@ -6,6 +6,7 @@ that importing this module costs nothing and works without the extra.
 
 from __future__ import annotations
 
+import importlib.util
 import ssl
 
 import attrs
@@ -43,14 +44,12 @@ class WebsocketsConnector:
 
     def __attrs_post_init__(self) -> None:
         """Find out now, not at the first dial, whether the library is there."""
-        try:
-            import websockets.client  # noqa: F401
-        except ImportError as error:
+        if importlib.util.find_spec("websockets") is None:
             message = (
                 "WebsocketsConnector needs the library websockets: "
                 "pip install 'realtime-trio[fast]'"
             )
-            raise ImportError(message, name="websockets") from error
+            raise ImportError(message, name="websockets")
 
     async def connect(self, url: str, nursery: trio.Nursery) -> abc.Transport:
         """Open a websocket; its pump runs in ``nursery`` until ``aclose``.

@@ -34,7 +34,13 @@ from websockets.uri import WebSocketURI
 
 from realtime_trio._exceptions import RealtimeError
 from realtime_trio._io import _transport_dial as dial
-from realtime_trio._io._transport_inbox import BROKEN_BY_CANCEL, CLOSED_HERE, Inbox, lost
+from realtime_trio._io._transport_inbox import (
+    BROKEN_BY_CANCEL,
+    CLOSED_HERE,
+    Inbox,
+    lost,
+    shielded_checkpoint,
+)
 
 __all__ = ["WebsocketsTransport", "open_link"]
 
@@ -69,13 +75,9 @@ async def open_link(
     return link
 
 
-async def _upgrade(
-    stream: trio.abc.Stream, protocol: ClientProtocol, target: dial.Target
-) -> int:
+async def _upgrade(stream: trio.abc.Stream, protocol: ClientProtocol, target: dial.Target) -> int:
     """Do the opening handshake; give the number of bytes that came."""
-    request = protocol.connect()
-    request.headers["Host"] = target.host_header
-    protocol.send_request(request)
+    protocol.send_request(protocol.connect())
     head = b""
     received = 0
     try:
@@ -188,7 +190,7 @@ class WebsocketsTransport:
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Close the link; the peer gets ``close_timeout`` seconds to answer."""
         if self._closing:
-            await trio.lowlevel.cancel_shielded_checkpoint()
+            await shielded_checkpoint()
             return
         self._closing = True
         self._inbox.finish(CLOSED_HERE)
