@@ -22,8 +22,9 @@ Connector = TrioWebsocketConnector | WebsocketsConnector
 CONNECTORS: Final = (TrioWebsocketConnector, WebsocketsConnector)
 PATH: Final = "/ws?token=s3cr3t"
 
-# Small buffers in the kernel make backpressure come soon and the tests quick.
-_SOCKET_BUFFER: Final = 32 * 2**10
+# Bounded buffers in the kernel make backpressure come soon; still smaller ones stall on
+# delayed acknowledgements.
+_SOCKET_BUFFER: Final = 256 * 2**10
 
 
 class SocketPeer:
