@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from realtime_trio.testing._check_transport import Peer, check_transport
+from realtime_trio.testing._check_transport import check_transport
+from realtime_trio.testing._transport_tools import Peer
 
 __all__ = ["Peer", "check_transport"]
