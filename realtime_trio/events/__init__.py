@@ -1,0 +1,32 @@
+"""The wire's vocabulary: every event and record of the protocol as an immutable value.
+
+Import it as ``from realtime_trio import events as ev``. The table of all types is
+:data:`REGISTRY`; ``realtime-trio events`` prints it.
+"""
+
+from ._base import AudioFrame, ClientEvent, Event, ServerEvent, SessionEvent, UnknownEvent
+from ._commands import *  # noqa: F403  the list of names is __all__ of that module
+from ._commands import __all__ as _commands_all
+from ._models import *  # noqa: F403
+from ._models import __all__ as _models_all
+from ._registry import REGISTRY, Direction, Lane, Registry, Row, event
+from ._server import *  # noqa: F403
+from ._server import __all__ as _server_all
+
+__all__ = [
+    "REGISTRY",
+    "AudioFrame",
+    "ClientEvent",
+    "Direction",
+    "Event",
+    "Lane",
+    "Registry",
+    "Row",
+    "ServerEvent",
+    "SessionEvent",
+    "UnknownEvent",
+    "event",
+]
+__all__ += _commands_all
+__all__ += _models_all
+__all__ += _server_all
