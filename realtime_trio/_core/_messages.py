@@ -130,7 +130,7 @@ class OpenMessage:
 
     head: Message
     text: Rope
-    touched: int
+    touched: int = attrs.field(default=0, eq=False)
 
     @property
     def content(self) -> str:

@@ -111,6 +111,10 @@ class ControlSlice:
     seen: Recent[Hashable, bool] = attrs.field(factory=_seen, repr=False)
     now: float = attrs.field(default=0.0, eq=False)
 
+    def with_extra(self, key: Hashable, value: Any) -> ControlSlice:
+        """This slice with ``value`` under ``key`` in :attr:`extra`."""
+        return attrs.evolve(self, extra=MappingProxyType({**self.extra, key: value}))
+
 
 # --- text -------------------------------------------------------------------------------
 
@@ -180,7 +184,7 @@ class Record:
     target: int = -1
     turn_from: int = -1
     loaded: int = -1
-    touched: int = 0
+    touched: int = attrs.field(default=0, eq=False)
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -267,9 +271,11 @@ class Conversation:
     current_session_id: str | None = None
     user_session_id: str | None = None
     tools: Mapping[tuple[str, str], ActiveTool] = EMPTY
-    ranks: Mapping[tuple[str, str], int] = EMPTY
-    attached: Recent[tuple[str, str], int] = attrs.field(
+    ranks: Recent[tuple[str, str], int] = attrs.field(
         factory=lambda: Recent[tuple[str, str], int](SEEN_LIMIT), repr=False
+    )
+    attached: Recent[tuple[str, str], str] = attrs.field(
+        factory=lambda: Recent[tuple[str, str], str](SEEN_LIMIT), repr=False
     )
     subsessions: tuple[OpenSubsession, ...] = ()
     # None: no cancel is being carried out. Else the sessions whose deltas count again.
@@ -293,7 +299,7 @@ class TextSlice:
 
     rest: Conversation = Conversation()
     open: Mapping[str, OpenMessage] = EMPTY
-    tick: int = 0
+    tick: int = attrs.field(default=0, eq=False)
     now: float = attrs.field(default=0.0, eq=False)
 
     @property
@@ -326,6 +332,11 @@ class TextSlice:
         """What handlers of one's own keep."""
         return self.rest.extra
 
+    @property
+    def seen(self) -> Recent[Hashable, bool]:
+        """The ids of events that were applied (§8 D1)."""
+        return self.rest.seen
+
     def with_extra(self, key: Hashable, value: Any) -> TextSlice:
         """This slice with ``value`` under ``key`` in :attr:`extra`."""
         rest = attrs.evolve(self.rest, extra=MappingProxyType({**self.rest.extra, key: value}))
@@ -353,6 +364,10 @@ class AudioSlice:
     extra: Mapping[Any, Any] = EMPTY
     seen: Recent[Hashable, bool] = attrs.field(factory=_seen, repr=False)
     now: float = attrs.field(default=0.0, eq=False)
+
+    def with_extra(self, key: Hashable, value: Any) -> AudioSlice:
+        """This slice with ``value`` under ``key`` in :attr:`extra`."""
+        return attrs.evolve(self, extra=MappingProxyType({**self.extra, key: value}))
 
 
 # --- all of it --------------------------------------------------------------------------

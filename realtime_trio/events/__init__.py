@@ -4,7 +4,7 @@ Import it as ``from realtime_trio import events as ev``. The table of all types 
 :data:`REGISTRY`; ``realtime-trio events`` prints it.
 """
 
-from ._base import AudioFrame, ClientEvent, Event, ServerEvent, SessionEvent, UnknownEvent
+from ._base import AudioFrame, ClientEvent, Event, ServerEvent, SessionEvent, UnknownEvent, frozen
 from ._commands import *  # noqa: F403  the list of names is __all__ of that module
 from ._commands import __all__ as _commands_all
 from ._models import *  # noqa: F403
@@ -26,6 +26,7 @@ __all__ = [
     "SessionEvent",
     "UnknownEvent",
     "event",
+    "frozen",
 ]
 __all__ += _commands_all
 __all__ += _models_all

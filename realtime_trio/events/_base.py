@@ -63,11 +63,11 @@ class UnknownEvent(ServerEvent):
     """An event of a type that the registry does not know (protocol.md §2), kept as it came."""
 
     tag: str
-    payload: Mapping[str, Any]
+    payload: Mapping[str, Any] = attrs.field(repr=False)
 
 
 @frozen
 class AudioFrame(ServerEvent):
     """One binary frame (protocol.md §3): raw PCM, by default 16 bit little-endian mono at 16 kHz."""
 
-    data: bytes
+    data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")

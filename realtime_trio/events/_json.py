@@ -7,12 +7,13 @@ fields take what is finite and fits in 64 bits (RFC 8259 §6 recommends no more)
 
 from __future__ import annotations
 
+import binascii
 import math
 from typing import Any
 
 import attrs
 
-__all__ = ["INT_MAX", "INT_MIN", "Mismatch", "check_json", "describe", "int64", "json_field"]
+__all__ = ["INT_MAX", "INT_MIN", "Mismatch", "base64_text", "check_json", "describe", "int64", "json_field"]
 
 INT_MIN = -(2**63)
 INT_MAX = 2**64 - 1
@@ -86,6 +87,14 @@ def int64(_instance: object, attribute: attrs.Attribute[Any], value: object) -> 
     """attrs validator: an integer (or ``None``) that fits in 64 bits."""
     if value is not None:
         check_json(value, f".{attribute.name}")
+
+
+def base64_text(_instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
+    """attrs validator: text that is base64 (RFC 4648 §4)."""
+    try:
+        binascii.a2b_base64(value, strict_mode=True)
+    except ValueError:
+        raise Mismatch("base64", "other text", f".{attribute.name}") from None
 
 
 def json_field(**options: Any) -> Any:

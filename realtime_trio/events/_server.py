@@ -8,7 +8,7 @@ from typing import Any, Literal
 import attrs
 
 from ._base import ServerEvent, SessionEvent, frozen
-from ._json import int64, json_field
+from ._json import base64_text, int64, json_field
 from ._models import (
     AgentCatalogEntry,
     AgentConfiguration,
@@ -393,5 +393,5 @@ class SubsessionEndedEvent(SessionEvent):
 class AudioDeltaEvent(SessionEvent):
     """Audio as base64 text, for a client that cannot take binary frames. ``id`` names its stream."""
 
-    content: str
+    content: str = attrs.field(validator=base64_text)
     content_type: str = "audio/L16"
