@@ -74,6 +74,10 @@ def _is_array_type(tp: Any) -> bool:
     return get_origin(tp) in (list, tuple)
 
 
+def _is_object_type(tp: Any) -> bool:
+    return tp == Mapping[str, Any] or tp == dict[str, Any]
+
+
 def _array_hook(tp: Any, converter: cattrs.Converter) -> Hook:
     make: Callable[[list[Any]], Any] = get_origin(tp)
     element = get_args(tp)[0]
@@ -189,11 +193,9 @@ def make_converter() -> cattrs.Converter:
     converter.register_structure_hook(int, _integer)
     converter.register_structure_hook(bool, _boolean)
     converter.register_structure_hook(float, _number)
-    converter.register_structure_hook(Mapping[str, Any], _object)
-    converter.register_structure_hook(dict[str, Any], _object)
-    converter.register_structure_hook(
-        attrs.fields(attrs.resolve_types(UserMessageEvent)).message.type, _text_or_object
-    )
+    converter.register_structure_hook_func(_is_object_type, _object)
+    message = attrs.fields(attrs.resolve_types(UserMessageEvent)).message.type
+    converter.register_structure_hook_func(lambda tp: tp == message, _text_or_object)
     converter.register_structure_hook(ToolCall, lambda raw, _: normalise_tool_call(raw))
     converter.register_structure_hook(ToolResult, lambda raw, _: normalise_tool_result(raw))
     return converter
