@@ -12,7 +12,8 @@ General layout, left to right as data flows; each part imports only what stands 
 This module only lists the public names.
 """
 
-from . import events
+from . import _exceptions, events  # pyright: ignore[reportPrivateUsage]  a sibling
+from ._core import _notifications
 from ._core._audio import AudioFormat
 from ._core._messages import (
     ImagePart,
@@ -25,7 +26,6 @@ from ._core._messages import (
     ToolUsePart,
 )
 from ._core._notifications import *  # noqa: F403  the list of names is that module's __all__
-from ._core._notifications import __all__ as _notifications
 from ._core._state import (
     AudioSlice,
     Catalog,
@@ -40,7 +40,6 @@ from ._core._state import (
     TurnState,
 )
 from ._exceptions import *  # noqa: F403
-from ._exceptions import __all__ as _exceptions
 from ._handlers import handles
 from ._processor import EventStreamProcessor
 from .events import (
@@ -91,5 +90,5 @@ __all__ = [
     "events",
     "handles",
 ]
-__all__ += _notifications
-__all__ += _exceptions
+__all__ += _notifications.__all__
+__all__ += _exceptions.__all__

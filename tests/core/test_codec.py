@@ -151,7 +151,10 @@ REFUSED: list[tuple[dict[str, Any], tuple[str | None, str, str, str]]] = [
     ({"type": "text_delta"}, ("text_delta", "$.session_id", "string", "nothing")),
     ({"type": "error", "message": {"a": 1}}, ("error", "$.message", "string", "object")),
     ({"type": "agent_list", "agents": "x"}, ("agent_list", "$.agents", "array", "string")),
-    ({"type": "agent_list", "agents": [{}]}, ("agent_list", "$.agents[0].key", "string", "nothing")),
+    (
+        {"type": "agent_list", "agents": [{}]},
+        ("agent_list", "$.agents[0].key", "string", "nothing"),
+    ),
     ({"type": "agent_list", "agents": [3]}, ("agent_list", "$.agents[0]", "object", "integer")),
     (
         {"type": "agent_list", "agents": [{"key": "k", "tools": ["a", 2]}]},
@@ -179,7 +182,10 @@ REFUSED: list[tuple[dict[str, Any], tuple[str | None, str, str, str]]] = [
         ("session_metadata_changed", "$.meta.a[0]", "an integer of 64 bits", "a larger one"),
     ),
     (
-        {"type": "get_user_sessions_response", "sessions": {"chat_sessions": [], "offset": 10**400}},
+        {
+            "type": "get_user_sessions_response",
+            "sessions": {"chat_sessions": [], "offset": 10**400},
+        },
         (
             "get_user_sessions_response",
             "$.sessions.offset",
@@ -310,10 +316,14 @@ def test_null_is_the_default_in_fields_that_do_not_identify_a_record() -> None:
 
 
 def test_other_spellings_are_taken() -> None:
-    agents = CODEC.decode_mapping({"type": "agent_list", "agents": [{"key": "k", "toolsets": ["t"]}]})
+    agents = CODEC.decode_mapping(
+        {"type": "agent_list", "agents": [{"key": "k", "toolsets": ["t"]}]}
+    )
     assert agents == ev.AgentListEvent(agents=(ev.AgentCatalogEntry(key="k", tools=("t",)),))
     schema = {"type": "object"}
-    tools = CODEC.decode_mapping({"type": "tool_catalog", "tools": [{"name": "n", "schemas": schema}]})
+    tools = CODEC.decode_mapping(
+        {"type": "tool_catalog", "tools": [{"name": "n", "schemas": schema}]}
+    )
     assert tools == ev.ToolCatalogEvent(tools=(ev.Tool(name="n", schemas=(schema,)),))
     media = {"type": "render_media", "session_id": "s", "role": "tool", "foreign_content": False}
     for name in ("content_type", "content-type"):
@@ -351,7 +361,12 @@ def test_a_type_of_ones_own_is_decoded_by_its_annotations() -> None:
 
     row = ev.REGISTRY.row_of(RenderPointsEvent)
     try:
-        raw = {"type": "points", "session_id": "s", "role": "a", "points": [{"x": 1}, {"x": 2.5, "y": 3}]}
+        raw = {
+            "type": "points",
+            "session_id": "s",
+            "role": "a",
+            "points": [{"x": 1}, {"x": 2.5, "y": 3}],
+        }
         event = CODEC.decode_mapping(raw)
         assert event == RenderPointsEvent(
             session_id="s", role="a", points=[Point(1.0), Point(2.5, 3.0)]
