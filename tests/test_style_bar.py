@@ -147,21 +147,25 @@ def wide_classes(modules: list[Module], excused: Mapping[str, str]) -> list[str]
     return found + [f"{name}: is excused and need not be" for name in excused if name not in wide]
 
 
+def _lets_go_on(handler: ast.ExceptHandler) -> bool:
+    """Say whether a handler only cleans up: it ends in a bare ``raise`` that nothing jumps over."""
+    last = handler.body[-1]
+    jumps = (ast.Return, ast.Break, ast.Continue)
+    return (
+        isinstance(last, ast.Raise)
+        and last.exc is None
+        and not any(isinstance(node, jumps) for node in ast.walk(handler))
+    )
+
+
 def _catches_everything(node: ast.AST) -> bool:
     """Say whether a node is ``except Exception``, its wider kin, or ``suppress(Exception)``."""
-    if isinstance(node, ast.ExceptHandler):
-        caught = [node.type]
+    caught: list[ast.expr | None] = []
+    if isinstance(node, ast.ExceptHandler) and not _lets_go_on(node):
+        caught = [*node.type.elts] if isinstance(node.type, ast.Tuple) else [node.type]
     elif isinstance(node, ast.Call) and _last_name(node.func) == "suppress":
         caught = [*node.args]
-    else:
-        return False
-    flat = [item for one in caught for item in (one.elts if isinstance(one, ast.Tuple) else [one])]
-    return any(
-        item is None
-        or _last_name(item)
-        in {"Exception", "BaseException", "ExceptionGroup", "BaseExceptionGroup"}
-        for item in flat
-    )
+    return any(one is None or _last_name(one) in {"Exception", "BaseException"} for one in caught)
 
 
 def _last_name(node: ast.AST) -> str:
@@ -340,6 +344,12 @@ def test_a_broad_except_is_found_and_can_be_named(clause: str) -> None:
         "m.f:4: catches everything and is no named boundary"
     ]
     assert broad_excepts(_module(text), {"m.f": "one handler costs one event"}) == []
+
+
+@pytest.mark.parametrize(("jump", "count"), [("", 0), ("if x: return\n        ", 1)])
+def test_cleaning_up_and_letting_go_on_is_not_catching(jump: str, count: int) -> None:
+    text = f"def f():\n    try:\n        pass\n    except BaseException:\n        {jump}raise\n"
+    assert len(broad_excepts(_module(text), {})) == count
 
 
 def test_a_broad_suppress_is_found_and_narrow_ones_pass() -> None:

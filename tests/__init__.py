@@ -1,1 +1,0 @@
-"""The suite: it mirrors the package, one file for each module."""
