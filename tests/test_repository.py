@@ -8,6 +8,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable
+from importlib import import_module
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -87,6 +88,12 @@ def test_every_dependency_says_why_it_is_there() -> None:
 def test_the_package_says_that_it_is_typed() -> None:
     assert (ROOT / PACKAGE / "py.typed").exists()
     assert "Typing :: Typed" in PROJECT["classifiers"]
+
+
+@pytest.mark.parametrize("name", [m.name for m in read_modules() if "__main__" not in m.name])
+def test_a_module_can_be_imported_whatever_the_machine_lacks(name: str) -> None:
+    # The modules for a microphone too, on a machine without sound: such things are looked for late.
+    assert import_module(name).__name__ == name
 
 
 def test_the_pytest_plugin_is_offered_where_there_is_one() -> None:
