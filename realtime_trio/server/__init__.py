@@ -1,0 +1,1 @@
+"""The embedded server: the whole protocol in this process, for tests, demos and development."""
