@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import attrs
 
 from realtime_trio.server._catalog import Agent

@@ -13,7 +13,7 @@ from realtime_trio.server._catalog import Agent, User
 
 __all__ = ["ServerConfig"]
 
-_EPOCH = dt.datetime(2026, 1, 1, 12, 0, 0)  # noqa: DTZ001 - real servers send naive timestamps
+_EPOCH = dt.datetime(2026, 1, 1, 12, 0, 0)
 
 
 @attrs.frozen(slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import hashlib
 
 __all__ = ["WORDS", "IdMaker"]
 
-WORDS = (
+_WORDS = (
     "acorn amber anchor apple arrow aspen atlas autumn badge basin beacon birch bishop blanket "
     "bonus breeze bridge bronze cabin cactus camel candle canyon carbon castle cedar cherry "
     "cinema circle cobalt comet copper coral cosmos cotton cricket crystal dancer delta desert "
@@ -17,7 +17,8 @@ WORDS = (
     "planet pollen prism quartz rabbit raven ribbon river rocket saffron salmon shadow silver "
     "spiral summit sunset temple thunder tiger topaz tulip tundra valley velvet violet walnut "
     "willow winter yellow zephyr"
-).split()
+)
+WORDS = tuple(_WORDS.split())
 
 
 class IdMaker:

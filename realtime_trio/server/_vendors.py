@@ -1,4 +1,4 @@
-"""What differs between the vendors: shapes of calls and results, history, and what is sent at all."""
+"""What differs between the vendors: shapes of calls and results, history, what is sent at all."""
 
 from __future__ import annotations
 

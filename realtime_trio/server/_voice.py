@@ -1,4 +1,4 @@
-"""Speech in and speech out: the microphone's utterances, and the form in which the answer leaves."""
+"""Speech in and speech out: the microphone's utterances, and the form of the answer."""
 
 from __future__ import annotations
 
