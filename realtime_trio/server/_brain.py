@@ -123,16 +123,12 @@ class Brain:
         self._turns.advance(held)
         return self.world.flush()
 
-    def restart(self, now: float) -> list[Effect]:
+    def restart(self) -> None:
         """Lose what a restarted server loses: sockets, UI sessions, turns. Chats stay."""
-        self.world.now = now
-        for number in self._sockets:
-            self.world.close(number, 1012, "restart")
         for session in self.world.sessions.values():
             self._turns.kill(session)
         self.world.sessions.clear()
         self._sockets.clear()
-        return self.world.flush()
 
     def _attach_new(
         self, connection: int, user: User, ui_session_id: str, query: Mapping[str, str]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import cast
+
 import attrs
 
 from realtime_trio.server._catalog import Agent
+from realtime_trio.server._config import ServerConfig
 
 __all__ = ["ChatSession"]
 
@@ -26,6 +30,23 @@ class ChatSession:
     metadata: dict[str, object] = attrs.Factory(dict[str, object])
     messages: list[dict[str, object]] = attrs.Factory(list[dict[str, object]])
     listed: bool = False
+
+    @classmethod
+    def from_wire(cls, facts: Mapping[str, object], config: ServerConfig) -> ChatSession:
+        """Read what :meth:`wire` gave; an agent that ``config`` does not know is the default."""
+        agent_config = cast("Mapping[str, str]", facts["agent_config"])
+        agent = config.agent(agent_config["key"]) or config.agent_records[0]
+        return cls(
+            session_id=str(facts["session_id"]),
+            user_id=str(facts["user_id"]),
+            agent=agent,
+            created_at=str(facts["created_at"]),
+            updated_at=str(facts["updated_at"]),
+            name=cast("str | None", facts["session_name"]),
+            metadata=dict(cast("Mapping[str, object]", facts["metadata"])),
+            messages=list(cast("list[dict[str, object]]", facts["messages"])),
+            listed=True,
+        )
 
     @property
     def display_name(self) -> str:

@@ -89,9 +89,6 @@ class ServerConfig:
     hard_queue: int = 20_000
     """Frames that may wait before the connection is aborted."""
 
-    hard_queue_bytes: int = 256 * 1024 * 1024
-    """Bytes that may wait before the connection is aborted."""
-
     max_seen: int = 200_000
     """Bound of ``server.seen``: the oldest entries go first."""
 

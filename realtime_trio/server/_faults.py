@@ -89,8 +89,13 @@ class Stage:
         """Say what becomes of one packet."""
         return (packet,)
 
+    @property
+    def holding(self) -> bool:
+        """Whether a frame is held back."""
+        return False
+
     def flush(self) -> Iterable[Packet]:
-        """Give what was held back and has waited long enough."""
+        """Give what is held back: it has waited long enough."""
         return ()
 
 
@@ -247,6 +252,10 @@ class _Reordering(_Selecting):
             self._held = packet
             return ()
         return (packet,)
+
+    @property
+    def holding(self) -> bool:
+        return self._held is not None
 
     def flush(self) -> Iterable[Packet]:
         held, self._held = self._held, None

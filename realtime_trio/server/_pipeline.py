@@ -152,6 +152,11 @@ class Faults:
         """Send one packet through all the plans."""
         return self._through([packet], 0)
 
+    @property
+    def holding(self) -> bool:
+        """Whether a plan holds a frame back, so that :meth:`flush` is called for."""
+        return any(stage.holding for stage in self._stages)
+
     def flush(self) -> list[Action]:
         """Give what was held back, through the plans behind the one that held it."""
         actions: list[Action] = []

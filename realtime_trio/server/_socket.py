@@ -33,11 +33,11 @@ _GOODBYE = 1.0
 class ServerSocket:
     """A :class:`~realtime_trio.abc.Transport` that is the server's side of one websocket.
 
-    ``silent`` holds back the answers to pings, as a stalled network does. A message larger
+    ``silent`` suppresses the answers to pings, as a stalled network does. A message larger
     than ``max_message`` bytes closes the link with 1009.
     """
 
-    def __init__(self, stream: trio.abc.Stream, upgrade: Upgrade, max_message: int) -> None:
+    def __init__(self, stream: trio.SocketStream, upgrade: Upgrade, max_message: int) -> None:
         self.silent = False
         self._stream = stream
         self._max_message = max_message
@@ -114,16 +114,18 @@ class ServerSocket:
                     await self._send(CloseConnection(code=code, reason=reason), closing=True)
                     await self._drain()
             except ConnectionLost:
-                pass  # the goodbye could not be said: there is nobody left to say it to
+                pass  # nobody is left to whom to say goodbye
         await trio.aclose_forcefully(self._stream)
 
-    async def abort(self) -> None:
+    def abort(self) -> None:
         """Break off without a word: the client's TCP sees a reset."""
         self._closed = True
-        if isinstance(self._stream, trio.SocketStream):
-            linger = struct.pack("ii", 1, 0)
-            self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        await trio.aclose_forcefully(self._stream)
+        reset = struct.pack("ii", 1, 0)
+        try:
+            self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        except OSError:
+            return  # it is gone already
+        self._stream.socket.close()
 
     @property
     def bytes_received(self) -> int:

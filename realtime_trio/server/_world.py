@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -139,3 +140,9 @@ class World:
         chat.listed = True
         chat.updated_at = self.timestamp()
         return _wire.control("chat_session_added", chat_session=chat.entry())
+
+    def import_chats(self, chats: Iterable[Mapping[str, object]]) -> None:
+        """Take over sessions in their wire form; an agent that is not known is the default one."""
+        for facts in chats:
+            chat = ChatSession.from_wire(facts, self.config)
+            self.chats[chat.session_id] = chat
