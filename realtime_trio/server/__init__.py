@@ -9,7 +9,7 @@
 General layout, from the inside out: ``_script`` (what a turn is), ``_turn``, ``_vendors`` and
 ``_answer`` (a turn as a stream), ``_world``, ``_turns``, ``_commands`` and ``_brain`` (the
 server as a value), ``_faults`` and ``_pipeline`` (what goes wrong), ``_rest``, ``_http`` and
-``_socket`` (the outside), ``_connection`` and ``_server`` (the trio shell).
+``_socket`` (the outside), ``_connection``, ``_hub`` and ``_server`` (the trio shell).
 """
 
 from __future__ import annotations
@@ -34,15 +34,11 @@ from realtime_trio.server._faults import (
     Stage,
     Stall,
 )
+from realtime_trio.server._hub import Received
 from realtime_trio.server._pipeline import Faults
 from realtime_trio.server._rest import Request, Response
 from realtime_trio.server._script import Turn
-from realtime_trio.server._server import (
-    RealtimeServer,
-    Received,
-    ServerStatistics,
-    open_server,
-)
+from realtime_trio.server._server import RealtimeServer, ServerStatistics, open_server
 
 __all__ = [
     "Action",

@@ -127,7 +127,8 @@ class Connection:
 
     async def _perform(self, action: Packet | Snip | Silence | _End) -> None:
         if isinstance(action, Packet):
-            await trio.sleep_until(action.at)
+            if action.at > trio.current_time():
+                await trio.sleep_until(action.at)
             await self._send(action.encoded())
         elif isinstance(action, Silence):
             await self._be_silent(action.seconds)
