@@ -10,6 +10,9 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# How pyright is told of the environment: it ignores --pythonpath together with --verifytypes.
+IN_VENV := PATH="$(abspath $(BIN)):$$PATH"
+
 # pyright comes whole from its wheel; it need not ask the network whether there is a newer one.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
@@ -37,8 +40,8 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/pyright --pythonpath $(BIN)/python --verifytypes realtime_trio --ignoreexternal
+	$(IN_VENV) pyright
+	$(IN_VENV) pyright --verifytypes realtime_trio --ignoreexternal
 	$(BIN)/towncrier build --draft --version next >/dev/null
 	$(BIN)/sphinx-build -n -W --keep-going -q -b html docs docs/_build/html
 	$(BIN)/sphinx-build -n -W --keep-going -q -b doctest docs docs/_build/doctest
