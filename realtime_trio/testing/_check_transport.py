@@ -264,6 +264,7 @@ async def _check_checkpoints(transport: Transport, peer: Peer) -> None:
     ):
         with trio.testing.assert_checkpoints():
             await call()
+    assert [await peer.receive() for _ in range(2)] == ["text", b"bytes"]
     await peer.send_text("here")
     await _settle()
     with trio.testing.assert_checkpoints():
