@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
-from transport_peers import (
+from tests.io.transport_peers import (
     BINARY,
     CLOSE,
     CONNECTORS,

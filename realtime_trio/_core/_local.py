@@ -1,0 +1,46 @@
+"""Events that do not come from the wire: the shell's own news for a lane.
+
+They travel through the same lanes as the server's, so what the application hears of the
+link stands in order with what it hears of the conversation.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ..events import ServerEvent, frozen
+from ._notifications import Notification
+
+__all__ = ["LinkEvent", "Malformed", "SaidEvent", "VoiceRequestedEvent"]
+
+
+@frozen
+class LinkEvent(ServerEvent):
+    """The link changed: folded into the control slice, ``note`` told to the application."""
+
+    status: Literal["connecting", "connected", "reconnecting", "closed"] | None
+    attempt: int = 0
+    initialized: bool | None = None
+    note: Notification | None = None
+
+
+@frozen
+class VoiceRequestedEvent(ServerEvent):
+    """The application asked for a voice: the change that follows is its own."""
+
+    voice_id: str
+
+
+@frozen
+class SaidEvent(ServerEvent):
+    """Something to tell the application that changes nothing."""
+
+    note: Notification
+
+
+@frozen
+class Malformed(ServerEvent):
+    """An event that could not be read (protocol.md §8 M8)."""
+
+    event_type: str | None
+    error: str

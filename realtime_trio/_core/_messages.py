@@ -1,0 +1,160 @@
+"""Messages as an application sees them, the same for every vendor (protocol.md §8 M6, U1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import attrs
+
+from ..events import ToolCall, ToolResult
+from ._values import Rope
+
+__all__ = [
+    "ASSISTANT",
+    "THOUGHT",
+    "Content",
+    "ImagePart",
+    "Message",
+    "MessageMetadata",
+    "MessageStatus",
+    "OpenMessage",
+    "Part",
+    "PlaceholderPart",
+    "TextPart",
+    "ToolResultPart",
+    "ToolUsePart",
+    "moment",
+]
+
+ASSISTANT = "assistant"
+THOUGHT = "assistant (thought)"
+
+MessageStatus: TypeAlias = Literal["streaming", "complete", "cancelled", "interrupted"]
+
+
+def moment(at: float) -> datetime:
+    """The time of ``at`` seconds since 1970, in UTC."""
+    return datetime.fromtimestamp(at, UTC)
+
+
+@attrs.frozen(slots=True)
+class TextPart:
+    """Text. ``thinking`` marks a vendor's thinking, ``title`` a document's name."""
+
+    type: ClassVar[str] = "text"
+    text: str
+    thinking: bool = False
+    title: str | None = None
+
+
+@attrs.frozen(slots=True)
+class ImagePart:
+    """An image: base64 ``data`` with its ``media_type``, or a ``url``."""
+
+    type: ClassVar[str] = "image"
+    source_type: Literal["base64", "url"]
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+    detail: str | None = None
+
+
+@attrs.frozen(slots=True)
+class ToolUsePart:
+    """A call of a tool that stands inside a message."""
+
+    type: ClassVar[str] = "tool_use"
+    id: str
+    name: str
+    input: Mapping[str, Any]
+
+
+@attrs.frozen(slots=True)
+class ToolResultPart:
+    """A tool's result that stands inside a message; nested text is joined."""
+
+    type: ClassVar[str] = "tool_result"
+    tool_use_id: str
+    content: str
+    is_error: bool = False
+
+
+@attrs.frozen(slots=True)
+class PlaceholderPart:
+    """A block that cannot be shown; ``block_type`` names what it was."""
+
+    type: ClassVar[str] = "placeholder"
+    block_type: str
+
+
+Part: TypeAlias = TextPart | ImagePart | ToolUsePart | ToolResultPart | PlaceholderPart
+Content: TypeAlias = str | tuple[Part, ...]
+
+
+@attrs.frozen(slots=True)
+class MessageMetadata:
+    """What a completion said of the message it made (protocol.md §8 M3)."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    stop_reason: str | None = None
+
+
+NO_METADATA = MessageMetadata()
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Message:
+    """One message. Never changes; a later fact about it comes as a new value with the same id."""
+
+    id: str
+    session_id: str
+    role: str
+    content: Content
+    format: str = "markdown"
+    status: MessageStatus = "complete"
+    timestamp: datetime
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_results: tuple[ToolResult, ...] = ()
+    metadata: MessageMetadata = NO_METADATA
+    is_sub_session: bool = False
+    parent_session_id: str | None = None
+    user_session_id: str | None = None
+
+
+@attrs.frozen(slots=True)
+class OpenMessage:
+    """A message under construction: ``head`` is all of it but its text.
+
+    ``touched`` is the tick of its last delta, 0 where none came since the server's list of
+    its session did (§8 S1).
+    """
+
+    head: Message
+    text: Rope
+    touched: int = attrs.field(default=0, eq=False)
+
+    @property
+    def content(self) -> str:
+        """The text so far."""
+        return str(self.text)
+
+    @property
+    def id(self) -> str:
+        """The id that the message keeps when it is complete."""
+        return self.head.id
+
+    @property
+    def role(self) -> str:
+        """Who speaks."""
+        return self.head.role
+
+    def snapshot(self) -> Message:
+        """The message as it stands, with status ``streaming``."""
+        return attrs.evolve(self.head, content=str(self.text))
+
+    def finish(self, status: MessageStatus, metadata: MessageMetadata) -> Message:
+        """The message as it is kept."""
+        return attrs.evolve(self.head, content=str(self.text), status=status, metadata=metadata)

@@ -1,0 +1,432 @@
+"""The state: three slices that share nothing, each a fold of its own lane's events.
+
+What changes with each delta is kept apart from what does not, so that a delta makes three
+small values new (the open message, the table of open messages, the slice) and shares the
+rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+import attrs
+
+from ..events import (
+    AgentCatalogEntry,
+    AgentConfiguration,
+    Avatar,
+    ChatSessionIndexEntry,
+    Tool,
+    ToolCall,
+    ToolResult,
+    User,
+    Voice,
+)
+from ._audio import DEFAULT_FORMAT, AudioFormat
+from ._messages import Message, OpenMessage
+from ._values import Log, Recent
+
+__all__ = [
+    "ActiveTool",
+    "AudioSlice",
+    "Catalog",
+    "Connection",
+    "ControlSlice",
+    "Conversation",
+    "Counters",
+    "Limits",
+    "OpenSubsession",
+    "Record",
+    "Session",
+    "SessionState",
+    "TextSlice",
+    "TurnRecord",
+    "TurnState",
+    "WaitingTool",
+]
+
+EMPTY: Mapping[Any, Any] = MappingProxyType({})
+SEEN_LIMIT = 1024
+
+
+def _seen() -> Recent[Hashable, bool]:
+    return Recent(SEEN_LIMIT)
+
+
+def ended_tools() -> Recent[tuple[str, str], bool]:
+    """The memory for a turn's tools, empty."""
+    return Recent(SEEN_LIMIT)
+
+
+# --- control ----------------------------------------------------------------------------
+
+
+@attrs.frozen(slots=True)
+class Connection:
+    """How the link stands. ``attempt`` counts the dials since it was last open."""
+
+    status: Literal["connecting", "connected", "reconnecting", "closed"] = "connecting"
+    attempt: int = 0
+    initialized: bool = False
+
+
+@attrs.frozen(slots=True)
+class Catalog:
+    """What the server offers."""
+
+    user: User | None = None
+    agents: tuple[AgentCatalogEntry, ...] = ()
+    voices: tuple[Voice, ...] = ()
+    avatars: tuple[Avatar, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    workspaces: tuple[Mapping[str, Any], ...] = ()
+    voice_input_modes: tuple[str, ...] = ()
+
+
+@attrs.frozen(slots=True)
+class TurnState:
+    """Whose turn it is, as the control lane knows it: ahead of the text."""
+
+    can_send_input: bool = False
+
+
+@attrs.frozen(slots=True)
+class ControlSlice:
+    """What the control lane owns.
+
+    ``ui_session_id``, ``chat_session_id`` are the ids to dial with. ``index`` is the list of
+    the user's sessions as far as it is known, ``index_total`` how many the server has.
+    """
+
+    connection: Connection = Connection()
+    catalog: Catalog = Catalog()
+    turn: TurnState = TurnState()
+    ui_session_id: str | None = None
+    chat_session_id: str | None = None
+    agent: AgentConfiguration | None = None
+    index: tuple[ChatSessionIndexEntry, ...] = ()
+    index_total: int = 0
+    voice: Voice | None = None
+    voice_requested: str | None = None
+    avatar_active: bool = False
+    listening: bool = False
+    extra: Mapping[Any, Any] = EMPTY
+    seen: Recent[Hashable, bool] = attrs.field(factory=_seen, repr=False)
+    now: float = attrs.field(default=0.0, eq=False)
+
+    def with_extra(self, key: Hashable, value: Any) -> ControlSlice:
+        """This slice with ``value`` under ``key`` in :attr:`extra`."""
+        return attrs.evolve(self, extra=MappingProxyType({**self.extra, key: value}))
+
+
+# --- text -------------------------------------------------------------------------------
+
+
+@attrs.frozen(slots=True)
+class Limits:
+    """Bounds of what is kept (protocol.md §8 S4)."""
+
+    max_sessions: int = attrs.field(default=256, validator=attrs.validators.ge(1))
+    max_messages: int = attrs.field(default=10_000, validator=attrs.validators.ge(1))
+
+
+@attrs.frozen(slots=True)
+class WaitingTool:
+    """A tool that has run and waits for a message of its session (§8 T4)."""
+
+    call: ToolCall
+    result: ToolResult | None
+
+
+@attrs.frozen(slots=True)
+class ActiveTool:
+    """A tool that is being chosen or runs."""
+
+    session_id: str
+    id: str
+    tool_name: str
+    status: Literal["preparing", "executing"]
+    arguments: Mapping[str, Any]
+
+
+@attrs.frozen(slots=True)
+class OpenSubsession:
+    """A delegation that runs: who started it, and how deep it is nested."""
+
+    session_id: str
+    parent_session_id: str | None
+    user_session_id: str | None
+    sub_session_type: str
+    sub_agent_type: str
+    prime_agent_key: str
+    sub_agent_key: str
+    depth: int
+    # Whose stack it stands on: its user session, also where the event did not say (§8 U4).
+    stack: str = ""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Record:
+    """What is kept of one session, all but the message under construction.
+
+    ``target`` is the position in ``messages`` of the one that takes tools (§8 T4), or -1;
+    ``turn_from`` that of the running turn's first message, or -1; ``loaded`` how many
+    messages came with the server's list when that list may yet prove complete (§8 S1), or -1.
+    """
+
+    id: str
+    name: str | None = None
+    metadata: Mapping[str, Any] = EMPTY
+    vendor: str = "none"
+    agent: AgentConfiguration | None = None
+    parent_session_id: str | None = None
+    user_session_id: str | None = None
+    messages: Log[Message] = attrs.field(factory=lambda: Log[Message]())
+    waiting: tuple[WaitingTool, ...] = ()
+    input_tokens: int = 0
+    output_tokens: int = 0
+    token_count: int = 0
+    target: int = -1
+    turn_from: int = -1
+    loaded: int = -1
+    touched: int = attrs.field(default=0, eq=False)
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Session:
+    """One session as it stands: what an application reads."""
+
+    id: str
+    name: str | None
+    metadata: Mapping[str, Any]
+    agent: AgentConfiguration | None
+    parent_session_id: str | None
+    user_session_id: str | None
+    messages: Log[Message]
+    open_message: OpenMessage | None
+    waiting_tools: tuple[ToolCall, ...]
+    input_tokens: int
+    output_tokens: int
+    token_count: int
+
+    @property
+    def is_sub_session(self) -> bool:
+        """Whether an agent opened it to delegate."""
+        return self.user_session_id is not None and self.user_session_id != self.id
+
+    @classmethod
+    def of(cls, record: Record, open_message: OpenMessage | None) -> Session:
+        """The session of a record and its open message."""
+        return cls(
+            id=record.id,
+            name=record.name,
+            metadata=record.metadata,
+            agent=record.agent,
+            parent_session_id=record.parent_session_id,
+            user_session_id=record.user_session_id,
+            messages=record.messages,
+            open_message=open_message,
+            waiting_tools=tuple(waiting.call for waiting in record.waiting),
+            input_tokens=record.input_tokens,
+            output_tokens=record.output_tokens,
+            token_count=record.token_count,
+        )
+
+
+@attrs.frozen(slots=True)
+class Sessions(Mapping[str, Session]):
+    """The sessions by id, in the order of their arrival; each is put together when it is read."""
+
+    _records: Mapping[str, Record]
+    _open: Mapping[str, OpenMessage]
+
+    def __getitem__(self, session_id: str) -> Session:
+        """The session, or ``KeyError``."""
+        return Session.of(self._records[session_id], self._open.get(session_id))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+
+@attrs.frozen(slots=True)
+class TurnRecord:
+    """What the text lane saw of one turn; the outcome of an ``ask`` is read from it.
+
+    ``interactions`` are the sessions whose interaction has begun and not ended. ``message``
+    is the user session's last assistant message.
+    """
+
+    number: int = 0
+    began: bool = False
+    cancelled: bool = False
+    interactions: frozenset[str] = frozenset()
+    stop_reason: str | None = None
+    errors: tuple[str, ...] = ()
+    message: Message | None = None
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Conversation:
+    """The part of the text slice that a delta does not touch."""
+
+    records: Mapping[str, Record] = EMPTY
+    current_session_id: str | None = None
+    user_session_id: str | None = None
+    tools: Mapping[tuple[str, str], ActiveTool] = EMPTY
+    # By session and id: the tools that ended in this turn, and the messages that have them.
+    ended: Recent[tuple[str, str], bool] = attrs.field(factory=ended_tools, repr=False)
+    attached: Recent[tuple[str, str], str] = attrs.field(
+        factory=lambda: Recent[tuple[str, str], str](SEEN_LIMIT), repr=False
+    )
+    subsessions: tuple[OpenSubsession, ...] = ()
+    # None: no cancel is being carried out. Else the sessions whose deltas count again.
+    fence: frozenset[str] | None = None
+    turn: TurnRecord = TurnRecord()
+    last_turn: TurnRecord | None = None
+    next_id: int = 1
+    late_deltas: int = 0
+    limits: Limits = Limits()
+    extra: Mapping[Any, Any] = EMPTY
+    seen: Recent[Hashable, bool] = attrs.field(factory=_seen, repr=False)
+
+
+@attrs.frozen(slots=True)
+class TextSlice:
+    """What the text lane owns: sessions, messages, tools, sub-sessions.
+
+    ``tick`` counts the lane's events; ``now`` is the time of the one that is being handled,
+    in seconds since 1970.
+    """
+
+    rest: Conversation = Conversation()
+    open: Mapping[str, OpenMessage] = EMPTY
+    tick: int = attrs.field(default=0, eq=False)
+    now: float = attrs.field(default=0.0, eq=False)
+
+    @property
+    def sessions(self) -> Mapping[str, Session]:
+        """The sessions by id, in the order of their arrival."""
+        return Sessions(self.rest.records, self.open)
+
+    @property
+    def current_session_id(self) -> str | None:
+        """The session that the user is in."""
+        return self.rest.current_session_id
+
+    @property
+    def user_session_id(self) -> str | None:
+        """The session against which sub-sessions are told apart (§8 U3)."""
+        return self.rest.user_session_id
+
+    @property
+    def active_tools(self) -> tuple[ActiveTool, ...]:
+        """The tools that are being chosen or run."""
+        return tuple(self.rest.tools.values())
+
+    @property
+    def subsessions(self) -> tuple[OpenSubsession, ...]:
+        """The delegations that run, the outermost first."""
+        return self.rest.subsessions
+
+    @property
+    def extra(self) -> Mapping[Any, Any]:
+        """What handlers of one's own keep."""
+        return self.rest.extra
+
+    @property
+    def seen(self) -> Recent[Hashable, bool]:
+        """The ids of events that were applied (§8 D1)."""
+        return self.rest.seen
+
+    def with_extra(self, key: Hashable, value: Any) -> TextSlice:
+        """This slice with ``value`` under ``key`` in :attr:`extra`."""
+        rest = attrs.evolve(self.rest, extra=MappingProxyType({**self.rest.extra, key: value}))
+        return attrs.evolve(self, rest=rest)
+
+
+# --- audio ------------------------------------------------------------------------------
+
+
+@attrs.frozen(slots=True)
+class AudioSlice:
+    """What the audio lane owns: the format in force and counts of what came.
+
+    ``carry`` is the beginning of a sample whose end has not come yet.
+    """
+
+    format: AudioFormat | None = DEFAULT_FORMAT
+    voice: Voice | None = None
+    listening: bool = False
+    user_turn: bool = False
+    frames: int = 0
+    byte_count: int = 0
+    cancels: int = 0
+    carry: bytes = b""
+    extra: Mapping[Any, Any] = EMPTY
+    seen: Recent[Hashable, bool] = attrs.field(factory=_seen, repr=False)
+    now: float = attrs.field(default=0.0, eq=False)
+
+    def with_extra(self, key: Hashable, value: Any) -> AudioSlice:
+        """This slice with ``value`` under ``key`` in :attr:`extra`."""
+        return attrs.evolve(self, extra=MappingProxyType({**self.extra, key: value}))
+
+
+# --- all of it --------------------------------------------------------------------------
+
+
+@attrs.frozen(slots=True)
+class Counters:
+    """What came: each event is counted once, by its home lane."""
+
+    events: int = 0
+    unknown: int = 0
+    malformed: int = 0
+    duplicates: int = 0
+    late_deltas: int = 0
+    handler_errors: int = 0
+
+
+@attrs.frozen(slots=True)
+class SessionState:
+    """A snapshot of everything: immutable, cheap to keep, consistent within each slice.
+
+    ``revision`` is the number of events that the slices have handled, an event that concerns
+    two of them counted twice.
+    """
+
+    control: ControlSlice = attrs.field(factory=ControlSlice)
+    text: TextSlice = attrs.field(factory=TextSlice)
+    audio: AudioSlice = attrs.field(factory=AudioSlice)
+    revision: int = 0
+    counters: Counters = Counters()
+
+    @property
+    def sessions(self) -> Mapping[str, Session]:
+        """The sessions by id, in the order of their arrival."""
+        return self.text.sessions
+
+    @property
+    def current_session_id(self) -> str | None:
+        """The session that the user is in."""
+        return self.text.current_session_id
+
+    @property
+    def current_session(self) -> Session | None:
+        """That session itself."""
+        current = self.text.current_session_id
+        return self.sessions.get(current) if current is not None else None
+
+    @property
+    def turn(self) -> TurnState:
+        """Whose turn it is."""
+        return self.control.turn
+
+    @property
+    def catalog(self) -> Catalog:
+        """What the server offers."""
+        return self.control.catalog

@@ -1,0 +1,257 @@
+"""Immutable values that grow cheaply: text, lists of messages, memories of what was seen.
+
+All three rest on one idea. A value is a window into storage that is only ever appended
+to: the newest value appends in place and hands out a longer window, and older windows go
+on showing what they showed. A value that is *not* the newest copies before it grows, so
+two histories that start from one value never mix. This makes a step of the fold cost the
+same at the beginning and after a million steps, and a state costs nothing to keep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Generic, TypeVar, cast, overload
+
+__all__ = ["Log", "Recent", "Rope"]
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class _Storage:
+    """The pieces of a text, and how much of it somebody has already asked for."""
+
+    __slots__ = ("joined", "joined_count", "pieces")
+
+    def __init__(self, pieces: list[str]) -> None:
+        self.pieces = pieces
+        self.joined = ""
+        self.joined_count = 0
+
+
+class Rope:
+    """Immutable text that grows by appending; joined when somebody reads it."""
+
+    __slots__ = ("_count", "_storage")
+
+    def __init__(self, text: str = "") -> None:
+        self._storage = _Storage([text])
+        self._count = 1
+
+    def append(self, text: str) -> Rope:
+        """Give a rope that is longer by ``text``."""
+        storage = self._storage
+        pieces = storage.pieces
+        count = self._count
+        if len(pieces) != count:  # an older value grows: its storage has other text there
+            storage = _Storage(pieces[:count])
+            pieces = storage.pieces
+        pieces.append(text)
+        rope = _new_rope(Rope)
+        rope._storage = storage
+        rope._count = count + 1
+        return rope
+
+    def __str__(self) -> str:
+        """Join the text. What was joined before is not joined again."""
+        storage, count = self._storage, self._count
+        if count < storage.joined_count:
+            return "".join(storage.pieces[:count])
+        if count > storage.joined_count:
+            fresh = storage.pieces[storage.joined_count : count]
+            storage.joined = "".join([storage.joined, *fresh])
+            storage.joined_count = count
+        return storage.joined
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the text: how it was cut into pieces does not matter."""
+        return str(self) == str(other) if isinstance(other, Rope) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __repr__(self) -> str:
+        return f"Rope({str(self)!r})"
+
+
+_new_rope = object.__new__
+
+_CHUNK = 64
+
+
+class Log(Sequence[T]):
+    """An immutable list: appending, replacing near the end and dropping from the front are cheap.
+
+    Full chunks of 64 items lie in shared storage; the tail, not yet full, is a tuple.
+    """
+
+    __slots__ = ("_chunks", "_dropped", "_first", "_sealed", "_tail")
+
+    def __init__(self, items: Iterable[T] = ()) -> None:
+        everything = list(items)
+        self._chunks: list[tuple[T, ...]] = []
+        sealed = len(everything) // _CHUNK
+        for i in range(sealed):
+            self._chunks.append(tuple(everything[i * _CHUNK : (i + 1) * _CHUNK]))
+        self._sealed = sealed
+        self._tail: tuple[T, ...] = tuple(everything[sealed * _CHUNK :])
+        self._first = 0
+        self._dropped = 0
+
+    def _with(self, chunks: list[tuple[T, ...]], sealed: int, tail: tuple[T, ...]) -> Log[T]:
+        log: Log[T] = object.__new__(cast("type[Log[T]]", Log))
+        log._chunks, log._sealed, log._tail = chunks, sealed, tail
+        log._first, log._dropped = self._first, self._dropped
+        return log
+
+    @property
+    def dropped(self) -> int:
+        """How many items have left at the front; the first that is left has this position."""
+        return self._dropped
+
+    @property
+    def end(self) -> int:
+        """The position that the next item gets; positions never change, indices do."""
+        return self._dropped + len(self)
+
+    def append(self, item: T) -> Log[T]:
+        """Give a list that is longer by ``item``."""
+        tail = (*self._tail, item)
+        if len(tail) < _CHUNK:
+            return self._with(self._chunks, self._sealed, tail)
+        chunks = self._chunks
+        if len(chunks) != self._sealed:
+            chunks = chunks[: self._sealed]
+        chunks.append(tail)
+        return self._with(chunks, self._sealed + 1, ())
+
+    def replace(self, position: int, item: T) -> Log[T]:
+        """Give a list with ``item`` at ``position`` (see :attr:`end`); ``IndexError`` outside."""
+        index = position - self._dropped
+        if not 0 <= index < len(self):
+            msg = f"position {position} is not in {self._dropped}..{self.end}"
+            raise IndexError(msg)
+        chunk, place = divmod(index + self._first, _CHUNK)
+        if chunk == self._sealed:
+            tail = (*self._tail[:place], item, *self._tail[place + 1 :])
+            return self._with(self._chunks, self._sealed, tail)
+        chunks = self._chunks[: self._sealed]
+        old = chunks[chunk]
+        chunks[chunk] = (*old[:place], item, *old[place + 1 :])
+        return self._with(chunks, self._sealed, self._tail)
+
+    def at(self, position: int) -> T:
+        """The item at ``position``; ``IndexError`` where it has been dropped or is not there yet."""
+        index = position - self._dropped
+        if not 0 <= index < len(self):
+            msg = f"position {position} is not in {self._dropped}..{self.end}"
+            raise IndexError(msg)
+        return self[index]
+
+    def keep_last(self, count: int) -> Log[T]:
+        """Give a list of the last ``count`` items at most."""
+        surplus = len(self) - count
+        if surplus <= 0:
+            return self
+        log = self._with(self._chunks, self._sealed, self._tail)
+        log._first += surplus
+        log._dropped += surplus
+        whole = min(log._first // _CHUNK, log._sealed)
+        # Storage that nothing shows any more is let go once it is most of what there is.
+        if whole * 2 > log._sealed:
+            log._chunks = log._chunks[whole : log._sealed]
+            log._sealed -= whole
+            log._first -= whole * _CHUNK
+        return log
+
+    def __len__(self) -> int:
+        return self._sealed * _CHUNK + len(self._tail) - self._first
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
+        """An item, or a tuple of items for a slice."""
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(len(self))))
+        size = len(self)
+        if index < 0:
+            index += size
+        if not 0 <= index < size:
+            msg = "index out of range"
+            raise IndexError(msg)
+        chunk, place = divmod(index + self._first, _CHUNK)
+        return self._tail[place] if chunk == self._sealed else self._chunks[chunk][place]
+
+    def __iter__(self) -> Iterator[T]:
+        for i in range(len(self)):
+            yield self[i]
+
+    def __eq__(self, other: object) -> bool:
+        """Equal to any list or tuple of equal items."""
+        if not isinstance(other, (Log, tuple, list)):
+            return NotImplemented
+        items = cast("Sequence[object]", other)
+        return len(self) == len(items) and all(a == b for a, b in zip(self, items, strict=True))
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return f"Log({list(self)!r})"
+
+
+class Recent(Generic[K, V]):
+    """An immutable memory of the last ``limit`` keys that were set, with their values."""
+
+    __slots__ = ("_count", "_index", "_limit", "_log")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._log: list[tuple[K, V]] = []
+        self._index: dict[K, int] = {}
+        self._count = 0
+
+    def get(self, key: K) -> V | None:
+        """The value that was last set for ``key``, or ``None`` where it is forgotten or new."""
+        if len(self._log) != self._count:
+            return self._fork().get(key)
+        place = self._index.get(key)
+        if place is None or place < self._count - self._limit:
+            return None
+        return self._log[place][1]
+
+    def set(self, key: K, value: V) -> Recent[K, V]:
+        """Give a memory in which ``key`` is the newest."""
+        base = self
+        if len(self._log) != self._count or self._count >= 4 * self._limit:
+            base = self._fork()
+        base._index[key] = base._count
+        base._log.append((key, value))
+        newer: Recent[K, V] = object.__new__(cast("type[Recent[K, V]]", Recent))
+        newer._limit, newer._log, newer._index = base._limit, base._log, base._index
+        newer._count = base._count + 1
+        return newer
+
+    def _fork(self) -> Recent[K, V]:
+        """A copy with storage of its own, that holds the window and nothing before it."""
+        copy: Recent[K, V] = Recent(self._limit)
+        copy._log = self._log[max(0, self._count - self._limit) : self._count]
+        copy._count = len(copy._log)
+        copy._index = {key: place for place, (key, _) in enumerate(copy._log)}
+        return copy
+
+    def items(self) -> list[tuple[K, V]]:
+        """What the memory holds, oldest first."""
+        return self._log[max(0, self._count - self._limit) : self._count]
+
+    def __eq__(self, other: object) -> bool:
+        return self.items() == other.items() if isinstance(other, Recent) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(key for key, _ in self.items()))
+
+    def __repr__(self) -> str:
+        return f"<Recent of {len(self.items())} keys>"

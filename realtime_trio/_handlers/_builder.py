@@ -1,0 +1,165 @@
+"""Message builder: deltas become messages, one under construction in each session (§8 M1-M9)."""
+
+from __future__ import annotations
+
+from .._core._messages import (
+    NO_METADATA,
+    THOUGHT,
+    MessageMetadata,
+    OpenMessage,
+)
+from .._core._notifications import (
+    MessageComplete,
+    MessageStreaming,
+    SessionNotificationsCleared,
+)
+from .._core._state import TextSlice
+from .._core._values import Rope
+from ..events import (
+    CompletionEvent,
+    InteractionEvent,
+    Lane,
+    MessageEvent,
+    SessionEvent,
+    TextDeltaEvent,
+    ThoughtDeltaEvent,
+)
+from . import _tools, _turn
+from ._edit import TOOL_ROLES, Edit
+from ._fold import Handled, fold_event
+
+
+@fold_event(TextDeltaEvent, Lane.TEXT)
+def text_delta(slice_: TextSlice, event: TextDeltaEvent) -> Handled[TextSlice]:
+    """A piece of text: usually one more for the message that is open."""
+    open_message = slice_.open.get(event.session_id)
+    if open_message is None or open_message.head.role != event.role or not event.content:
+        return _begin(slice_, event, event.role, event.content, event.format)
+    return _grow(slice_, event.session_id, open_message, event.content)
+
+
+@fold_event(ThoughtDeltaEvent, Lane.TEXT)
+def thought_delta(slice_: TextSlice, event: ThoughtDeltaEvent) -> Handled[TextSlice]:
+    """A piece of a thought; what the ``think`` tool says comes this way too (§8 T3)."""
+    open_message = slice_.open.get(event.session_id)
+    if (
+        open_message is None
+        or open_message.head.role != THOUGHT
+        or not event.content
+        or slice_.rest.tools
+    ):
+        return _begin(slice_, event, THOUGHT, event.content, event.format)
+    return _grow(slice_, event.session_id, open_message, event.content)
+
+
+def _grow(slice_: TextSlice, session_id: str, open_message: OpenMessage, text: str) -> Handled[TextSlice]:
+    """The hot path: one more piece for an open message. Three small values are made anew."""
+    tick = slice_.tick + 1
+    head = open_message.head
+    longer = OpenMessage(head, open_message.text.append(text), tick)
+    return (
+        TextSlice(slice_.rest, {**slice_.open, session_id: longer}, tick, slice_.now),
+        (MessageStreaming(session_id=session_id, message_id=head.id, role=head.role, delta=text),),
+    )
+
+
+def _begin(slice_: TextSlice, event: SessionEvent, role: str, text: str, format_: str) -> Handled[TextSlice]:
+    """Every delta that does more than lengthen its message."""
+    edit = Edit(slice_)
+    session_id = event.session_id
+    if edit.is_late(session_id):
+        return edit.discard(session_id)
+    edit.ensure_for(event)
+    edit.stream_event(session_id)
+    if not text:  # nothing is said yet (§8 M2)
+        return edit.done()
+    if role == THOUGHT:
+        _tools.thoughts_start(edit, session_id)
+    open_message = edit.open.get(session_id)
+    if open_message is not None and open_message.head.role == role:
+        longer = OpenMessage(open_message.head, open_message.text.append(text), edit.tick)
+    else:
+        edit.complete(session_id)
+        calls, results = _tools.take_waiting(edit, session_id) if role in TOOL_ROLES else ((), ())
+        head = edit.message_of(
+            event,
+            role,
+            content="",
+            format=format_,
+            status="streaming",
+            tool_calls=calls,
+            tool_results=results,
+        )
+        _tools.remember(edit, head)
+        longer = OpenMessage(head, Rope(text), edit.tick)
+    edit.set_open(session_id, longer)
+    edit.notes.append(
+        MessageStreaming(session_id=session_id, message_id=longer.id, role=role, delta=text)
+    )
+    return edit.done()
+
+
+@fold_event(MessageEvent, Lane.TEXT)
+def whole_message(slice_: TextSlice, event: MessageEvent) -> Handled[TextSlice]:
+    """A whole message is stored as it came (§8 M9)."""
+    edit = Edit(slice_)
+    edit.ensure_for(event)
+    edit.stream_event(event.session_id)
+    edit.complete(event.session_id)
+    takes = event.role in TOOL_ROLES
+    calls, results = _tools.take_waiting(edit, event.session_id) if takes else ((), ())
+    message = edit.message_of(
+        event,
+        event.role,
+        content=event.content,
+        format=event.format,
+        tool_calls=calls,
+        tool_results=results,
+    )
+    _tools.remember(edit, message)
+    edit.append(message)
+    edit.notes.append(MessageComplete(session_id=event.session_id, message=message))
+    return edit.done()
+
+
+@fold_event(CompletionEvent, Lane.TEXT)
+def completion(slice_: TextSlice, event: CompletionEvent) -> Handled[TextSlice]:
+    """A call of the model begins or ends: either is a boundary (§8 M3)."""
+    edit = Edit(slice_)
+    session_id = event.session_id
+    edit.ensure_for(event)
+    edit.stream_event(session_id)
+    if event.running:
+        edit.lift_fence(session_id)
+        edit.complete(session_id)
+        return edit.done()
+    spent_in, spent_out = event.input_tokens or 0, event.output_tokens or 0
+    edit.put(
+        session_id,
+        input_tokens=edit.value(session_id, "input_tokens") + spent_in,
+        output_tokens=edit.value(session_id, "output_tokens") + spent_out,
+        token_count=edit.value(session_id, "token_count") + spent_in + spent_out,
+    )
+    _turn.completion_ended(edit, event)
+    metadata = MessageMetadata(event.input_tokens, event.output_tokens, event.stop_reason)
+    edit.complete(session_id, metadata=metadata)
+    return edit.done()
+
+
+@fold_event(InteractionEvent, Lane.TEXT)
+def interaction(slice_: TextSlice, event: InteractionEvent) -> Handled[TextSlice]:
+    """The runtime begins or ends its work in a session (§8 M4, T5)."""
+    edit = Edit(slice_)
+    session_id = event.session_id
+    edit.ensure_for(event)
+    edit.stream_event(session_id)
+    _turn.interaction(edit, event)
+    if event.started:
+        edit.lift_fence(session_id)
+        edit.complete(session_id, "interrupted", _tools.INTERRUPTED)
+        edit.remove_tools(session_id)
+    else:
+        edit.complete(session_id, metadata=NO_METADATA)
+        edit.clear_tools(session_id)
+        edit.notes.append(SessionNotificationsCleared(session_id=session_id))
+    return edit.done()

@@ -1,0 +1,287 @@
+"""A text slice while one event is being folded into it.
+
+Handlers are pure, but one event may complete a message, start another and move a tool at
+once. An :class:`Edit` collects those changes and makes the new slice in the end, so each
+part of the slice is built anew once at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from .._core._messages import (
+    ASSISTANT,
+    NO_METADATA,
+    THOUGHT,
+    Message,
+    MessageMetadata,
+    MessageStatus,
+    OpenMessage,
+    moment,
+)
+from .._core._notifications import (
+    MessageComplete,
+    Notification,
+    SessionCleared,
+    ToolNotificationRemoved,
+)
+from .._core._state import ActiveTool, Conversation, Record, TextSlice
+from .._core._values import Log
+from ..events import SessionEvent
+
+__all__ = ["TOOL_ROLES", "Edit"]
+
+# Only messages of these roles take tools (§8 T4).
+TOOL_ROLES = (ASSISTANT, THOUGHT)
+# Bound on the sessions that are told apart while a cancel is carried out; beyond it the
+# deltas of every session count again, for a lost answer is worse than a late one.
+FENCE_LIMIT = 1024
+
+
+class Edit:
+    """Collects the changes of one event. ``notes`` is what the application will be told."""
+
+    __slots__ = ("_base", "_changes", "_open", "_records", "_tools", "notes", "rest", "tick")
+
+    def __init__(self, slice_: TextSlice) -> None:
+        self._base = slice_
+        self.rest: Conversation = slice_.rest
+        self.tick = slice_.tick + 1
+        self.notes: list[Notification] = []
+        self._changes: dict[str, Any] = {}
+        self._records: dict[str, dict[str, Any]] = {}
+        self._open: dict[str, OpenMessage] | None = None
+        self._tools: dict[tuple[str, str], ActiveTool] | None = None
+
+    # --- the slice's own values -----------------------------------------------------------
+
+    def get(self, name: str) -> Any:
+        """A value of the conversation as it stands now."""
+        return self._changes[name] if name in self._changes else getattr(self.rest, name)
+
+    def set(self, **changes: Any) -> None:
+        """Change values of the conversation."""
+        self._changes.update(changes)
+
+    @property
+    def now(self) -> float:
+        """The time of the event, in seconds since 1970."""
+        return self._base.now
+
+    def new_id(self, prefix: str = "m") -> str:
+        """The next id that the library makes."""
+        number: int = self.get("next_id")
+        self._changes["next_id"] = number + 1
+        return f"{prefix}{number}"
+
+    # --- sessions -------------------------------------------------------------------------
+
+    @property
+    def records(self) -> Mapping[str, Record]:
+        """The sessions; one that this edit has changed is read with :meth:`value`."""
+        records: Mapping[str, Record] = self.get("records")
+        return records
+
+    def ensure(
+        self, session_id: str, parent_session_id: str | None = None, user_session_id: str | None = None
+    ) -> None:
+        """Make a session that is not known yet (§8 M7), and mark it as used."""
+        record = self.records.get(session_id)
+        if record is None:
+            record = Record(id=session_id)
+            self._changes["records"] = {**self.records, session_id: record}
+        self.put(session_id, touched=self.tick)
+        if user_session_id is not None and (
+            record.user_session_id != user_session_id
+            or record.parent_session_id != parent_session_id
+        ):
+            self.put(
+                session_id, parent_session_id=parent_session_id, user_session_id=user_session_id
+            )
+
+    def ensure_for(self, event: SessionEvent) -> None:
+        """Make the session of an event."""
+        self.ensure(event.session_id, event.parent_session_id, event.user_session_id)
+
+    def value(self, session_id: str, name: str) -> Any:
+        """A value of a session as it stands now."""
+        pending = self._records.get(session_id)
+        if pending is not None and name in pending:
+            return pending[name]
+        return getattr(self.records[session_id], name)
+
+    def put(self, session_id: str, **changes: Any) -> None:
+        """Change values of a session."""
+        self._records.setdefault(session_id, {}).update(changes)
+
+    def stream_event(self, session_id: str) -> None:
+        """An event of a session's stream: a list that came in mid-turn was not complete (§8 S1)."""
+        if session_id in self.records and self.value(session_id, "loaded") >= 0:
+            self.put(session_id, loaded=-1)
+
+    def forget(self, session_id: str) -> None:
+        """Take a session out, announced; what it has open is completed first (§8 M4)."""
+        self.complete(session_id)
+        self.remove_tools(session_id)
+        records = dict(self.records)
+        del records[session_id]
+        self._records.pop(session_id, None)
+        self.set(records=records)
+        self.notes.append(SessionCleared(session_id=session_id))
+
+    def is_sub(self, event: SessionEvent) -> bool:
+        """Whether an event is of a sub-session (§8 U3)."""
+        user: str | None = event.user_session_id or self.get("user_session_id")
+        return user is not None and user != event.session_id
+
+    # --- messages -------------------------------------------------------------------------
+
+    @property
+    def open(self) -> Mapping[str, OpenMessage]:
+        """The messages under construction by session."""
+        return self._base.open if self._open is None else self._open
+
+    def set_open(self, session_id: str, message: OpenMessage | None) -> None:
+        """Replace or take away a session's message under construction."""
+        if self._open is None:
+            self._open = dict(self._base.open)
+        if message is None:
+            self._open.pop(session_id, None)
+        else:
+            self._open[session_id] = message
+
+    def message_of(self, event: SessionEvent, role: str, **fields: Any) -> Message:
+        """A new message with an id of its own, in the session of an event."""
+        sub = self.is_sub(event)
+        user = event.user_session_id or (self.get("user_session_id") if sub else None)
+        return Message(
+            id=self.new_id(),
+            session_id=event.session_id,
+            role=role,
+            timestamp=moment(self.now),
+            is_sub_session=sub,
+            parent_session_id=event.parent_session_id,
+            user_session_id=user,
+            **fields,
+        )
+
+    def append(self, message: Message, *, foreign: bool = False) -> None:
+        """Store a message in its session. A ``foreign`` one neither takes tools nor ends them."""
+        session_id = message.session_id
+        log: Log[Message] = self.value(session_id, "messages")
+        position = log.end
+        self.put(session_id, messages=log.append(message).keep_last(self.rest.limits.max_messages))
+        if foreign:
+            return
+        if message.role == "user":
+            self.put(session_id, target=-1)
+            if self.value(session_id, "turn_from") < 0:
+                self.put(session_id, turn_from=position)
+        elif message.role in TOOL_ROLES:
+            self.put(session_id, target=position)
+
+    def complete(
+        self,
+        session_id: str,
+        status: MessageStatus = "complete",
+        metadata: MessageMetadata = NO_METADATA,
+    ) -> Message | None:
+        """Finish what a session has open, store it and announce it as it is stored (§8 M1)."""
+        open_message = self.open.get(session_id)
+        if open_message is None:
+            return None
+        self.set_open(session_id, None)
+        if open_message.touched:  # deltas that only made it longer did not say so
+            self.stream_event(session_id)
+        message = open_message.finish(status, metadata)
+        self.append(message)
+        self.notes.append(MessageComplete(session_id=session_id, message=message))
+        return message
+
+    # --- tools ----------------------------------------------------------------------------
+
+    @property
+    def tools(self) -> dict[tuple[str, str], ActiveTool]:
+        """The active tools, to be changed."""
+        if self._tools is None:
+            self._tools = dict(self.rest.tools)
+        return self._tools
+
+    def remove_tool(self, key: tuple[str, str]) -> None:
+        """End an active tool that has not completed, announced; it never becomes active again."""
+        self.end_tool(key)
+        self.notes.append(ToolNotificationRemoved(session_id=key[0], id=key[1]))
+
+    def end_tool(self, key: tuple[str, str]) -> None:
+        """Note that a tool is over: it never becomes active again in this turn (§8 T1)."""
+        if key in self.active:
+            del self.tools[key]
+        self.set(ended=self.get("ended").set(key, True))
+
+    def remove_tools(self, session_id: str | None = None) -> None:
+        """End the active tools of a session, or of all, each announced."""
+        for key in [k for k in self.active if session_id is None or k[0] == session_id]:
+            self.remove_tool(key)
+
+    @property
+    def active(self) -> Mapping[tuple[str, str], ActiveTool]:
+        """The active tools, to be read."""
+        return self.rest.tools if self._tools is None else self._tools
+
+    def clear_tools(self, session_id: str) -> None:
+        """End the active tools of a session without a word of each (§8 T5)."""
+        for key in [k for k in self.active if k[0] == session_id]:
+            self.end_tool(key)
+
+    # --- late events ----------------------------------------------------------------------
+
+    def is_late(self, session_id: str) -> bool:
+        """Whether a delta of this session comes too late, after a cancel (§8 M5)."""
+        fence: frozenset[str] | None = self.get("fence")
+        return fence is not None and session_id not in fence
+
+    def lift_fence(self, session_id: str) -> None:
+        """From here on this session's deltas count again."""
+        fence: frozenset[str] | None = self.get("fence")
+        if fence is not None:
+            self.set(fence=fence | {session_id} if len(fence) < FENCE_LIMIT else None)
+
+    def discard(self, session_id: str) -> tuple[TextSlice, tuple[Notification, ...]]:
+        """Count the event as late. It tells no more than that its turn was not over."""
+        self.set(late_deltas=self.rest.late_deltas + 1)
+        self.stream_event(session_id)
+        return self.done()
+
+    # --- the end --------------------------------------------------------------------------
+
+    def evict(self) -> None:
+        """Keep the bound on sessions: the least recently used goes, never the current (§8 S4)."""
+        while len(self.records) > self.rest.limits.max_sessions:
+            current = self.get("current_session_id")
+            victims = [sid for sid in self.records if sid != current]
+            if not victims:
+                return
+            self.forget(min(victims, key=self._last_use))
+
+    def _last_use(self, session_id: str) -> int:
+        touched: int = self.value(session_id, "touched")
+        open_message = self.open.get(session_id)
+        return touched if open_message is None else max(touched, open_message.touched)
+
+    def done(self) -> tuple[TextSlice, tuple[Notification, ...]]:
+        """The new slice, and what to tell."""
+        if len(self.records) > self.rest.limits.max_sessions:
+            self.evict()
+        if self._records:
+            records = dict(self.records)
+            for session_id, changes in self._records.items():
+                records[session_id] = attrs.evolve(records[session_id], **changes)
+            self._changes["records"] = records
+        if self._tools is not None:
+            self._changes["tools"] = self._tools
+        rest = attrs.evolve(self.rest, **self._changes) if self._changes else self.rest
+        open_ = self._base.open if self._open is None else self._open
+        return TextSlice(rest, open_, self.tick, self._base.now), tuple(self.notes)

@@ -1,0 +1,255 @@
+"""How an event becomes a new slice: one generic function a lane, and the bookkeeping around it.
+
+A handler is a pure function ``(slice, event) -> (slice, notifications)`` that
+:func:`functools.singledispatch` finds by the class of the event. The first argument of a
+handler is the slice, so the generics are never called: they are asked, with ``dispatch``.
+Asking costs four times what a dictionary does, so what they answer is kept by class, and
+forgotten when a handler is registered.
+
+:class:`LaneFold` owns a lane's slice and counters. It is the one place where an exception
+of a handler is caught (design.md, invariant 7).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, Generic, TypeAlias, TypeVar, cast
+
+import attrs
+
+from .._core._local import LinkEvent, Malformed, SaidEvent, VoiceRequestedEvent
+from .._core._notifications import Notification, ProcessingError
+from .._core._state import AudioSlice, ControlSlice, TextSlice
+from ..events import REGISTRY, AudioDeltaEvent, InteractionEvent, Lane, ServerEvent, UnknownEvent
+from ..events._registry import LOCAL_LANES
+
+__all__ = ["NOT_FOLDED", "Handled", "LaneFold", "fold_event", "handles", "lanes_of", "not_folded"]
+
+S = TypeVar("S", ControlSlice, TextSlice, AudioSlice)
+E = TypeVar("E", bound=ServerEvent)
+
+Handled: TypeAlias = tuple[S, tuple[Notification, ...]]
+Handler: TypeAlias = Callable[[Any, Any], tuple[Any, tuple[Notification, ...]]]
+
+SLICES: dict[Lane, type[ControlSlice | TextSlice | AudioSlice]] = {
+    Lane.CONTROL: ControlSlice,
+    Lane.TEXT: TextSlice,
+    Lane.AUDIO: AudioSlice,
+}
+
+_LOCAL: dict[type[ServerEvent], tuple[Lane, ...]] = {
+    **LOCAL_LANES,
+    LinkEvent: (Lane.CONTROL,),
+    VoiceRequestedEvent: (Lane.CONTROL,),
+    SaidEvent: (Lane.CONTROL,),
+}
+
+# (lane, class) of events that reach a lane and change nothing there, on purpose. A test
+# proves that every row of the registry is handled or stands here.
+NOT_FOLDED: set[tuple[Lane, type[ServerEvent]]] = set()
+
+
+def _unchanged(slice_: Any, _event: Any) -> tuple[Any, tuple[Notification, ...]]:
+    """What happens to an event without a handler."""
+    return slice_, ()
+
+
+def _generic(lane: Lane) -> functools._SingleDispatchCallable[Any]:
+    def fold(slice_: Any, event: Any) -> tuple[Any, tuple[Notification, ...]]:
+        return _unchanged(slice_, event)
+
+    fold.__name__ = f"fold_{lane.name.lower()}"
+    return functools.singledispatch(fold)
+
+
+_GENERICS = {lane: _generic(lane) for lane in Lane}
+_REGISTERED: set[tuple[Lane, type[ServerEvent]]] = set()
+# By lane and class: the handler, and whether the lane is the event's home.
+_FOUND: dict[Lane, dict[type, tuple[Handler, bool]]] = {lane: {} for lane in Lane}
+
+
+def lanes_of(cls: type[ServerEvent]) -> tuple[Lane, ...]:
+    """The lanes that an event concerns, its home first."""
+    return _LOCAL[cls] if cls in _LOCAL else REGISTRY.row_of(cls).lanes
+
+
+def _find(lane: Lane, cls: type[ServerEvent]) -> tuple[Handler, bool]:
+    found: tuple[Handler, bool] = (
+        _GENERICS[lane].dispatch(cls),
+        cls is Malformed or lanes_of(cls)[0] is lane,
+    )
+    _FOUND[lane][cls] = found
+    return found
+
+
+def fold_event(cls: type[E], lane: Lane) -> Callable[[Callable[[S, E], Handled[S]]], Callable[[S, E], Handled[S]]]:
+    """Register a built-in handler. The decorator is typed where singledispatch is not."""
+
+    def register(handler: Callable[[S, E], Handled[S]]) -> Callable[[S, E], Handled[S]]:
+        if (lane, cls) in _REGISTERED:
+            msg = f"{cls.__name__} has a handler in the {lane.name.lower()} lane already"
+            raise ValueError(msg)
+        _REGISTERED.add((lane, cls))
+        _GENERICS[lane].register(cls, handler)
+        for cache in _FOUND.values():
+            cache.clear()
+        return handler
+
+    return register
+
+
+def handles(
+    cls: type[E], *, lane: Lane | None = None
+) -> Callable[[Callable[[S, E], Handled[S]]], Callable[[S, E], Handled[S]]]:
+    """Register a handler of one's own for an event of one's own.
+
+    ``lane`` may be left out where the event goes to one lane only. The handler gets that
+    lane's slice and the event, and returns the new slice and what to tell the application;
+    it is pure: it may run again on the same values. What it raises costs this one event and
+    is announced as ``processing-error``.
+
+    Raises ``ValueError`` for a lane that the event does not go to, and where the event has
+    a handler in that lane.
+    """
+    chosen = _lane_of(cls, lane)
+    if (chosen, cls) in NOT_FOLDED:
+        msg = f"{cls.__name__} is part of the protocol: it changes nothing, on purpose"
+        raise ValueError(msg)
+    slice_class = SLICES[chosen]
+
+    def register(handler: Callable[[S, E], Handled[S]]) -> Callable[[S, E], Handled[S]]:
+        @functools.wraps(handler)
+        def checked(slice_: S, event: E) -> Handled[S]:
+            new, notes = handler(slice_, event)
+            if type(new) is not slice_class or not isinstance(notes, tuple):
+                msg = f"a handler returns ({slice_class.__name__}, tuple of notifications)"
+                raise TypeError(msg)
+            return new, notes
+
+        fold_event(cls, chosen)(checked)
+        return handler
+
+    return register
+
+
+def _lane_of(cls: type[ServerEvent], lane: Lane | None) -> Lane:
+    """The lane that was named, or the only one."""
+    lanes = lanes_of(cls)
+    if lane is None:
+        if len(lanes) != 1:
+            names = ", ".join(f"lane=Lane.{each.name}" for each in lanes)
+            msg = f"{cls.__name__} goes to {len(lanes)} lanes: say which one ({names})"
+            raise ValueError(msg)
+        return lanes[0]
+    if lane not in lanes:
+        msg = f"{cls.__name__} does not go to the {lane.name.lower()} lane"
+        raise ValueError(msg)
+    return lane
+
+
+def not_folded(lane: Lane, classes: Iterable[type[ServerEvent]]) -> None:
+    """Name events that reach a lane and change nothing there."""
+    NOT_FOLDED.update((lane, cls) for cls in classes)
+
+
+class LaneFold(Generic[S]):
+    """One lane's slice and counters, and the step that replaces them.
+
+    Belongs to one task. ``delivered`` tells of the last step whether its event counts as
+    having come: a duplicate and a late delta do not.
+    """
+
+    __slots__ = (
+        "_found",
+        "delivered",
+        "duplicates",
+        "events",
+        "handled",
+        "handler_errors",
+        "lane",
+        "malformed",
+        "slice",
+        "unknown",
+    )
+
+    def __init__(self, lane: Lane, slice_: S) -> None:
+        self.lane = lane
+        self.slice: S = slice_
+        self._found = _FOUND[lane]
+        self.delivered = True
+        self.events = self.handled = 0
+        self.unknown = self.malformed = self.duplicates = self.handler_errors = 0
+
+    def step(self, event: ServerEvent, at: float | None = None, weight: int = 1) -> tuple[Notification, ...]:
+        """Fold one event, or one that stands for ``weight`` merged ones, and say what to tell."""
+        cls = type(event)
+        found = self._found.get(cls)
+        if found is None:
+            found = _find(self.lane, cls)
+        handler, is_home = found
+        slice_: Any = self.slice
+        if at is not None and at != slice_.now:
+            slice_ = self.slice = attrs.evolve(slice_, now=at)
+        self.handled += weight
+        if is_home:
+            self.events += weight
+        self.delivered = True
+        if cls is Malformed:
+            return self._malformed(cast("Malformed", event))
+        key = _identity(event) if event.id is not None or cls is UnknownEvent else None
+        if key is not None and slice_.seen.get(key):
+            self.delivered = False
+            self.duplicates += is_home
+            return ()
+        self.unknown += cls is UnknownEvent
+        try:
+            new, notes = handler(slice_, event)
+        except Exception as exc:  # noqa: BLE001  the one boundary for handlers (invariant 7)
+            return self._failed(event, exc)
+        if (
+            type(new) is TextSlice
+            and new.rest is not slice_.rest
+            and new.rest.late_deltas != slice_.rest.late_deltas
+        ):
+            self.delivered = False  # counted and discarded: it may come again (§8 M5, D1)
+        elif key is not None:
+            new = _remember(new, key)
+        self.slice = new
+        return notes
+
+    def _malformed(self, event: Malformed) -> tuple[Notification, ...]:
+        self.malformed += 1
+        self.delivered = False
+        return (ProcessingError(event_type=event.event_type, error=event.error),)
+
+    def _failed(self, event: ServerEvent, exc: Exception) -> tuple[Notification, ...]:
+        """A handler raised: name where, never what the event or the exception holds."""
+        self.handler_errors += 1
+        self.delivered = False
+        error = f"the {self.lane.name.lower()} handler of {event.type} raised {type(exc).__name__}"
+        return (ProcessingError(event_type=event.type or None, error=error),)
+
+
+def _identity(event: ServerEvent) -> Hashable | None:
+    """What tells an event from others, or ``None`` where it has no id (§8 D1)."""
+    if isinstance(event, UnknownEvent):
+        return _key(event.payload.get("session_id"), event.tag, event.payload.get("id"), None)
+    if type(event) is AudioDeltaEvent:  # its id names a stream
+        return None
+    started = event.started if isinstance(event, InteractionEvent) else None
+    return _key(getattr(event, "session_id", None), event.type, event.id, started)
+
+
+def _key(session_id: object, event_type: str, event_id: object, started: object) -> Hashable | None:
+    if type(event_id) is not str or not event_id:
+        return None
+    # A type of one's own, or that nobody knows, may have anything in the place of a session's id.
+    return (session_id if type(session_id) is str else None, event_type, event_id, started)
+
+
+def _remember(slice_: Any, key: Hashable) -> Any:
+    if type(slice_) is TextSlice:
+        rest = attrs.evolve(slice_.rest, seen=slice_.rest.seen.set(key, True))
+        return attrs.evolve(slice_, rest=rest)
+    return attrs.evolve(slice_, seen=slice_.seen.set(key, True))

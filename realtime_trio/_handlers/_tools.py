@@ -1,0 +1,271 @@
+"""Tool-call manager: what tools do, and to which message they belong (§8 T1-T5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import attrs
+
+from .._core._messages import ASSISTANT, Message, MessageMetadata, OpenMessage, moment
+from .._core._notifications import (
+    MessageComplete,
+    MessageUpdated,
+    ToolCallComplete,
+    ToolNotification,
+    ToolStatus,
+)
+from .._core._state import ActiveTool, TextSlice, WaitingTool
+from .._core._values import Log, Recent
+from ..events import Lane, ToolCall, ToolCallEvent, ToolResult, ToolSelectDeltaEvent
+from ._edit import TOOL_ROLES, Edit
+from ._fold import Handled, fold_event
+
+__all__ = ["INTERRUPTED", "flush_waiting", "interrupt", "remember", "take_waiting", "thoughts_start"]
+
+THINK = "think"
+INTERRUPTED = MessageMetadata(stop_reason="interrupted")
+# How far a tool has come. A status never moves backward (§8 T1).
+UNKNOWN, PREPARING, EXECUTING, ENDED = range(4)
+# Bound on tools that are active, or wait, at one time; far more than any model calls.
+TOOL_LIMIT = 1024
+
+Key = tuple[str, str]
+
+
+@fold_event(ToolSelectDeltaEvent, Lane.TEXT)
+def tool_select(slice_: TextSlice, event: ToolSelectDeltaEvent) -> Handled[TextSlice]:
+    """The model chooses: each id is announced once, however often the list comes (§8 T1)."""
+    if not event.tool_calls:
+        return slice_, ()
+    edit = Edit(slice_)
+    if edit.is_late(event.session_id):
+        return edit.discard(event.session_id)
+    edit.ensure_for(event)
+    edit.stream_event(event.session_id)
+    for call in event.tool_calls:
+        key = (event.session_id, call.id)
+        rank = _rank(edit, key)
+        if rank == UNKNOWN:
+            _announce(edit, key, call, "preparing")
+        elif rank == PREPARING and edit.active[key].arguments != call.input:
+            edit.tools[key] = attrs.evolve(edit.tools[key], arguments=call.input)
+    return edit.done()
+
+
+@fold_event(ToolCallEvent, Lane.TEXT)
+def tool_call(slice_: TextSlice, event: ToolCallEvent) -> Handled[TextSlice]:
+    """Tools run, or have run."""
+    if not event.tool_calls:
+        return slice_, ()
+    edit = Edit(slice_)
+    late = edit.is_late(event.session_id)
+    if late and event.active:
+        return edit.discard(event.session_id)
+    edit.ensure_for(event)
+    edit.stream_event(event.session_id)
+    calls = _without_think(edit, event.session_id, event.tool_calls)
+    if event.active:
+        for call in calls:
+            key = (event.session_id, call.id)
+            if _rank(edit, key) < EXECUTING:
+                _announce(edit, key, call, "executing")
+    elif calls:
+        _finish(edit, event, calls, late=late)
+    return edit.done()
+
+
+def _finish(edit: Edit, event: ToolCallEvent, calls: tuple[ToolCall, ...], *, late: bool) -> None:
+    session_id = event.session_id
+    thinking = {call.id for call in event.tool_calls or () if call.name == THINK}
+    results = tuple(r for r in event.tool_results or () if r.tool_use_id not in thinking)
+    for call in calls:
+        _complete(edit, (session_id, call.id), call, late=late)
+    edit.notes.append(
+        ToolCallComplete(session_id=session_id, tool_calls=calls, tool_results=results)
+    )
+    by_id = {result.tool_use_id: result for result in results}
+    for call in calls:
+        _attach(edit, session_id, call, by_id.get(call.id))
+
+
+def _rank(edit: Edit, key: Key) -> int:
+    tool = edit.active.get(key)
+    if tool is not None:
+        return PREPARING if tool.status == "preparing" else EXECUTING
+    ended: Recent[Key, bool] = edit.get("ended")
+    return ENDED if ended.get(key) else UNKNOWN
+
+
+def _without_think(edit: Edit, session_id: str, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+    """The calls but for ``think``, whose notification ends when its call comes (§8 T3)."""
+    for call in calls:
+        key = (session_id, call.id)
+        if call.name == THINK:
+            if key in edit.active:
+                edit.remove_tool(key)
+            edit.end_tool(key)
+    return tuple(call for call in calls if call.name != THINK)
+
+
+def thoughts_start(edit: Edit, session_id: str) -> None:
+    """Thoughts are what the ``think`` tool shows: its notification has done its work (§8 T3)."""
+    for key, tool in list(edit.active.items()):
+        if key[0] == session_id and tool.tool_name == THINK:
+            edit.remove_tool(key)
+
+
+def _announce(edit: Edit, key: Key, call: ToolCall, status: Literal["preparing", "executing"]) -> None:
+    if key not in edit.active:
+        if _attached(edit, key):  # an id that an earlier turn used: this is another call
+            edit.set(attached=edit.get("attached").set(key, ""))
+        if len(edit.active) >= TOOL_LIMIT:
+            edit.remove_tool(next(iter(edit.active)))
+    edit.tools[key] = ActiveTool(*key, call.name, status, call.input)
+    edit.notes.append(_note(key, call, status))
+
+
+def _note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:
+    return ToolNotification(
+        session_id=key[0], id=key[1], tool_name=call.name, status=status, arguments=call.input
+    )
+
+
+def _complete(edit: Edit, key: Key, call: ToolCall, *, late: bool) -> None:
+    """Announce a tool's end once; after a cancel its notification has been removed already."""
+    rank = _rank(edit, key)
+    repeated = rank == ENDED or (rank == UNKNOWN and bool(_attached(edit, key)))
+    if not repeated and not late:
+        edit.notes.append(_note(key, call, "complete"))
+    edit.end_tool(key)
+
+
+# --- attaching ----------------------------------------------------------------------------
+
+
+def _attach(edit: Edit, session_id: str, call: ToolCall, result: ToolResult | None) -> None:
+    """Give a tool that has run to its message, or let it wait for one (§8 T4)."""
+    attached = _attached(edit, (session_id, call.id))
+    if attached and _replace(edit, session_id, attached, call, result):
+        return
+    waiting: tuple[WaitingTool, ...] = edit.value(session_id, "waiting")
+    if any(tool.call.id == call.id for tool in waiting):
+        fresh = WaitingTool(call, result)
+        waiting = tuple(fresh if tool.call.id == call.id else tool for tool in waiting)
+        edit.put(session_id, waiting=waiting)
+        return
+    open_message = edit.open.get(session_id)
+    if open_message is not None and open_message.role in TOOL_ROLES:
+        _update_open(edit, open_message, _with_tool(open_message.head, call, result))
+        return
+    log: Log[Message] = edit.value(session_id, "messages")
+    target: int = edit.value(session_id, "target")
+    if target >= log.dropped:
+        _update_stored(edit, session_id, target, _with_tool(log.at(target), call, result))
+        return
+    if len(waiting) >= TOOL_LIMIT:
+        flush_waiting(edit, session_id)
+        waiting = ()
+    edit.put(session_id, waiting=(*waiting, WaitingTool(call, result)))
+
+
+def _with_tool(message: Message, call: ToolCall, result: ToolResult | None) -> Message:
+    """The message with a tool, in place of one of the same id where there is one."""
+    calls = (*(c for c in message.tool_calls if c.id != call.id), call)
+    results = message.tool_results
+    if any(c.id == call.id for c in message.tool_calls):
+        calls = tuple(call if c.id == call.id else c for c in message.tool_calls)
+    if result is not None:
+        if any(r.tool_use_id == call.id for r in results):
+            results = tuple(result if r.tool_use_id == call.id else r for r in results)
+        else:
+            results = (*results, result)
+    return attrs.evolve(message, tool_calls=calls, tool_results=results)
+
+
+def _attached(edit: Edit, key: Key) -> str | None:
+    """The id of the message that has a tool."""
+    attached: Recent[Key, str] = edit.get("attached")
+    return attached.get(key)
+
+
+def _replace(edit: Edit, session_id: str, message_id: str, call: ToolCall, result: ToolResult | None) -> bool:
+    """Put a repeated end in the place of the first, in whatever message that stands.
+
+    Not done where that message is no longer kept.
+    """
+    open_message = edit.open.get(session_id)
+    if open_message is not None and open_message.id == message_id:
+        _update_open(edit, open_message, _with_tool(open_message.head, call, result))
+        return True
+    log: Log[Message] = edit.value(session_id, "messages")
+    for position in range(log.end - 1, log.dropped - 1, -1):
+        message = log.at(position)
+        if message.id == message_id:
+            _update_stored(edit, session_id, position, _with_tool(message, call, result))
+            return True
+    return False
+
+
+def _update_open(edit: Edit, open_message: OpenMessage, head: Message) -> None:
+    changed = attrs.evolve(open_message, head=head)
+    edit.set_open(head.session_id, changed)
+    remember(edit, head)
+    edit.notes.append(MessageUpdated(session_id=head.session_id, message=changed.snapshot()))
+
+
+def _update_stored(edit: Edit, session_id: str, position: int, message: Message) -> None:
+    log: Log[Message] = edit.value(session_id, "messages")
+    edit.put(session_id, messages=log.replace(position, message))
+    remember(edit, message)
+    edit.notes.append(MessageUpdated(session_id=session_id, message=message))
+
+
+def remember(edit: Edit, message: Message) -> None:
+    """Keep in mind which message has which tools, for an end that is repeated."""
+    for call in message.tool_calls:
+        key = (message.session_id, call.id)
+        if _attached(edit, key) != message.id:
+            edit.set(attached=edit.get("attached").set(key, message.id))
+
+
+def take_waiting(edit: Edit, session_id: str) -> tuple[tuple[ToolCall, ...], tuple[ToolResult, ...]]:
+    """The calls and results that wait, for a message that takes them now."""
+    waiting: Iterable[WaitingTool] = edit.value(session_id, "waiting")
+    if not waiting:
+        return (), ()
+    edit.put(session_id, waiting=())
+    calls = tuple(tool.call for tool in waiting)
+    return calls, tuple(tool.result for tool in waiting if tool.result is not None)
+
+
+def flush_waiting(edit: Edit, session_id: str) -> None:
+    """No message came for them: what waits becomes a message of its own (§8 T4)."""
+    calls, results = take_waiting(edit, session_id)
+    if not calls:
+        return
+    parent: str | None = edit.value(session_id, "parent_session_id")
+    user: str | None = edit.value(session_id, "user_session_id")
+    known = user or edit.get("user_session_id")
+    sub = known is not None and known != session_id
+    message = Message(
+        id=edit.new_id(),
+        session_id=session_id,
+        role=ASSISTANT,
+        content="",
+        timestamp=moment(edit.now),
+        tool_calls=calls,
+        tool_results=results,
+        is_sub_session=sub,
+        parent_session_id=parent,
+        user_session_id=user or (known if sub else None),
+    )
+    remember(edit, message)
+    edit.append(message)
+    edit.notes.append(MessageComplete(session_id=session_id, message=message))
+
+
+def interrupt(edit: Edit, session_id: str) -> None:
+    """A user's message ends what its session has open (§8 U2)."""
+    edit.complete(session_id, "interrupted", INTERRUPTED)
+    flush_waiting(edit, session_id)

@@ -1,0 +1,85 @@
+"""What every event is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar, dataclass_transform
+
+import attrs
+
+from ._json import json_field
+
+__all__ = [
+    "AudioFrame",
+    "ClientEvent",
+    "Event",
+    "ServerEvent",
+    "SessionEvent",
+    "UnknownEvent",
+    "frozen",
+]
+
+_C = TypeVar("_C", bound=type)
+
+
+@dataclass_transform(
+    frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field, json_field)
+)
+def frozen(cls: _C) -> _C:
+    """Make an immutable value class with slots and keyword arguments, as all events are."""
+    make: Callable[[_C], _C] = attrs.define(
+        slots=True, frozen=True, kw_only=True, weakref_slot=False
+    )
+    return make(cls)
+
+
+@frozen
+class Event:
+    """Anything that travels on the wire. ``type`` is set by the registry's table."""
+
+    type: ClassVar[str] = ""
+
+
+@frozen
+class ServerEvent(Event):
+    """What a server sends (protocol.md §3).
+
+    ``id`` is whatever the server gave under that name; only a non-empty string serves to
+    recognise an event that is delivered twice (protocol.md §8 D1).
+    """
+
+    id: Any = None
+
+
+@frozen
+class SessionEvent(ServerEvent):
+    """An event of one chat session (protocol.md §2).
+
+    ``user_session_id`` names the session that the user sees; where it differs from
+    ``session_id`` the event belongs to a sub-session of a delegation (§8 U3).
+    """
+
+    session_id: str
+    role: str
+    parent_session_id: str | None = None
+    user_session_id: str | None = None
+
+
+@frozen
+class ClientEvent(Event):
+    """What a client sends (protocol.md §4)."""
+
+
+@frozen
+class UnknownEvent(ServerEvent):
+    """An event of a type that the registry does not know (protocol.md §2), kept as it came."""
+
+    tag: str
+    payload: Mapping[str, Any] = attrs.field(repr=False)
+
+
+@frozen
+class AudioFrame(ServerEvent):
+    """One binary frame (protocol.md §3): raw PCM, by default 16 bit little-endian mono at 16 kHz."""
+
+    data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")

@@ -1,0 +1,111 @@
+"""What a JSON value may be, checked in one place for every field of free form.
+
+JSON text allows numbers that most programs cannot hold. A value that one side of a
+conversation can read and the other cannot is worse than a refused event, so free-form
+fields take what is finite and fits in 64 bits (RFC 8259 §6 recommends no more).
+"""
+
+from __future__ import annotations
+
+import binascii
+import math
+from typing import Any
+
+import attrs
+
+__all__ = [
+    "INT_MAX",
+    "INT_MIN",
+    "Mismatch",
+    "base64_text",
+    "check_json",
+    "describe",
+    "int64",
+    "json_field",
+]
+
+INT_MIN = -(2**63)
+INT_MAX = 2**64 - 1
+
+_NAMES: dict[type, str] = {
+    type(None): "null",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    dict: "object",
+    list: "array",
+    tuple: "array",
+}
+
+
+class Mismatch(ValueError):
+    """A value is not what its place expects.
+
+    ``expected`` and ``got`` name types, never values; ``path`` leads from the place where
+    the check began to the fault (``.input[2]``).
+    """
+
+    def __init__(self, expected: str, got: str, path: str = "") -> None:
+        super().__init__(f"expected {expected}, got {got}")
+        self.expected = expected
+        self.got = got
+        self.path = path
+
+
+def describe(value: object) -> str:
+    """Name the JSON type of ``value``, never the value itself."""
+    return _NAMES.get(type(value), type(value).__name__)
+
+
+# A step of a path is kept as (parent, key) and only joined when there is a fault to name.
+_Path = tuple[Any, Any] | None
+
+
+def _render(path: _Path) -> str:
+    steps: list[str] = []
+    while path is not None:
+        path, key = path
+        steps.append(f"[{key}]" if type(key) is int else f".{key}")
+    return "".join(reversed(steps))
+
+
+def check_json(value: object, prefix: str = "") -> None:
+    """Raise :class:`Mismatch` when ``value`` holds a number that JSON readers cannot share."""
+    stack: list[tuple[_Path, Any]] = [(None, value)]
+    while stack:
+        path, item = stack.pop()
+        kind: type[Any] = type(item)
+        if kind is dict:
+            stack.extend([((path, key), inner) for key, inner in item.items()])
+        elif kind is list or kind is tuple:
+            stack.extend([((path, i), inner) for i, inner in enumerate(item)])
+        elif kind is int:
+            if not INT_MIN <= item <= INT_MAX:
+                raise Mismatch("an integer of 64 bits", "a larger one", prefix + _render(path))
+        elif kind is float and not math.isfinite(item):
+            raise Mismatch("a finite number", "one that is not", prefix + _render(path))
+
+
+def _json_validator(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and type(value) is not str:
+        check_json(value, f".{attribute.name}")
+
+
+def int64(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    """attrs validator: an integer (or ``None``) that fits in 64 bits."""
+    if value is not None:
+        check_json(value, f".{attribute.name}")
+
+
+def base64_text(_instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
+    """attrs validator: text that is base64 (RFC 4648 §4)."""
+    try:
+        binascii.a2b_base64(value, strict_mode=True)
+    except ValueError:
+        raise Mismatch("base64", "other text", f".{attribute.name}") from None
+
+
+def json_field(**options: Any) -> Any:
+    """Declare an attrs field of free-form JSON."""
+    return attrs.field(validator=_json_validator, **options)
