@@ -207,12 +207,15 @@ def normalise_tool_call(raw: object) -> ToolCall:
     if not is_mapping(raw):
         raise Mismatch("object", describe(raw))
     identity = _require(raw, "id", ".id")
-    record, path = _named_call(raw)
+    whole = isinstance(raw.get("name"), str) and is_mapping(raw.get("input"))
+    # What has the normal form already is taken at its word, whatever else it holds: the
+    # codec's fast way does the same.
+    record, path = (raw, "") if whole else _named_call(raw)
     name = _require(record, "name", f"{path}.name")
     key = "input" if record.get("input") is not None else "arguments"
     arguments = _input(record.get(key), f"{path}.{key}")
     kind = raw.get("type")
-    if not isinstance(kind, str) or kind in _OPENAI:
+    if not isinstance(kind, str) or (kind in _OPENAI and not whole):
         return ToolCall(id=identity, name=name, input=arguments)
     return ToolCall(id=identity, name=name, input=arguments, type=kind)
 

@@ -17,7 +17,13 @@ from ._messages import ImagePart, Message, OpenMessage
 from ._notifications import Notification
 from ._state import OpenSubsession, Session, SessionState
 
-__all__ = ["call_to_json", "message_to_json", "notification_to_json", "result_to_json", "state_to_json"]
+__all__ = [
+    "call_to_json",
+    "message_to_json",
+    "notification_to_json",
+    "result_to_json",
+    "state_to_json",
+]
 
 Json = dict[str, Any]
 
@@ -34,7 +40,11 @@ def call_to_json(call: ToolCall) -> Json:
 
 def result_to_json(result: ToolResult) -> Json:
     """A RESULT."""
-    return {"tool_use_id": result.tool_use_id, "content": result.content, "is_error": result.is_error}
+    return {
+        "tool_use_id": result.tool_use_id,
+        "content": result.content,
+        "is_error": result.is_error,
+    }
 
 
 def _image_to_json(part: ImagePart) -> Json:
