@@ -103,7 +103,7 @@ def _checked_copy(value: Any) -> Any:
 
 
 def _copy(value: Any, path: str, depth: int) -> Any:
-    kind = type(value)
+    kind: type[Any] = type(value)
     if kind is str:
         if not value.isascii():
             _check_unicode(value, path)
@@ -117,7 +117,7 @@ def _copy(value: Any, path: str, depth: int) -> Any:
     if depth >= MAX_DEPTH:
         raise DecodeError(None, "$", f"at most {MAX_DEPTH} levels", "more")
     if isinstance(value, Mapping):
-        return _copy_mapping(cast("Mapping[Any, Any]", value), path, depth)
+        return _copy_mapping(cast("dict[Any, Any]", value), path, depth)
     if isinstance(value, (list, tuple)):
         items = cast("list[Any]", value)
         return [_copy(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(items)]
@@ -174,7 +174,7 @@ class Codec:
         try:
             raw = _checked_copy(mapping)
         except DecodeError as exc:
-            tag = mapping.get("type") if isinstance(mapping, Mapping) else None
+            tag = mapping.get("type") if hasattr(mapping, "get") else None
             known = tag if type(tag) is str and self._registry.server_row(tag) else None
             raise DecodeError(known, exc.path, exc.expected, exc.got) from None
         return self._structure(raw)
@@ -246,5 +246,3 @@ class Codec:
             return self._converter.structure(fields, cls)
         except Exception as exc:  # whatever a class's own validators raise is its refusal
             raise DecodeError(tag, *explain(exc)) from None
-
-

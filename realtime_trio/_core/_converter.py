@@ -23,9 +23,8 @@ from ..events import (
     Tool,
     ToolCall,
     ToolResult,
-    UserMessageEvent,
 )
-from ..events import _models as models
+from ..events import _models as models  # pyright: ignore[reportPrivateUsage]
 from ..events._json import Mismatch, describe
 from ._normalise import normalise_tool_call, normalise_tool_result
 
@@ -34,22 +33,22 @@ __all__ = ["explain", "make_converter"]
 Hook = Callable[[Any, Any], Any]
 
 
-def _text(value: Any, _: Any) -> str:
+def _text(value: Any, _: Any) -> Any:
     if type(value) is not str:
         raise Mismatch("string", describe(value))
-    return cast("str", value)
+    return value
 
 
-def _integer(value: Any, _: Any) -> int:
+def _integer(value: Any, _: Any) -> Any:
     if type(value) is not int:
         raise Mismatch("integer", describe(value))
-    return cast("int", value)
+    return value
 
 
-def _boolean(value: Any, _: Any) -> bool:
+def _boolean(value: Any, _: Any) -> Any:
     if type(value) is not bool:
         raise Mismatch("boolean", describe(value))
-    return cast("bool", value)
+    return value
 
 
 def _number(value: Any, _: Any) -> float:
@@ -67,11 +66,19 @@ def _object(value: Any, _: Any) -> Mapping[str, Any]:
 def _text_or_object(value: Any, _: Any) -> Any:
     if value is not None and type(value) is not str and not isinstance(value, dict):
         raise Mismatch("string, object or null", describe(value))
-    return value
+    return cast("Any", value)
 
 
 def _is_array_type(tp: Any) -> bool:
     return get_origin(tp) in (list, tuple)
+
+
+def _is_object_type(tp: Any) -> bool:
+    return tp in (Mapping[str, Any], dict[str, Any])
+
+
+def _is_text_or_object_type(tp: Any) -> bool:
+    return bool(tp == str | Mapping[str, Any] | None)
 
 
 def _array_hook(tp: Any, converter: cattrs.Converter) -> Hook:
@@ -113,9 +120,9 @@ def _literal_hook(tp: Any, _: cattrs.Converter) -> Hook:
 
 
 def _optional(tp: Any) -> bool:
-    return tp is Any or (
-        get_origin(tp) in (Union, types.UnionType) and type(None) in get_args(tp)
-    )
+    if get_origin(tp) in (Union, types.UnionType):
+        return type(None) in get_args(tp)
+    return tp is Any
 
 
 def _prepare_media(raw: dict[str, Any]) -> dict[str, Any]:
@@ -171,9 +178,7 @@ def _class_hook(cls: type[Any], converter: cattrs.Converter) -> Hook:
             raise Mismatch("object", describe(value))
         raw = cast("dict[str, Any]", value)
         if null_is_default:
-            raw = {
-                k: v for k, v in raw.items() if v is not None or k not in null_is_default
-            }
+            raw = {k: v for k, v in raw.items() if v is not None or k not in null_is_default}
         return base(prepare(raw) if prepare is not None else raw, cls)
 
     return structure
@@ -189,11 +194,8 @@ def make_converter() -> cattrs.Converter:
     converter.register_structure_hook(int, _integer)
     converter.register_structure_hook(bool, _boolean)
     converter.register_structure_hook(float, _number)
-    converter.register_structure_hook(Mapping[str, Any], _object)
-    converter.register_structure_hook(dict[str, Any], _object)
-    converter.register_structure_hook(
-        attrs.fields(attrs.resolve_types(UserMessageEvent)).message.type, _text_or_object
-    )
+    converter.register_structure_hook_func(_is_object_type, _object)
+    converter.register_structure_hook_func(_is_text_or_object_type, _text_or_object)
     converter.register_structure_hook(ToolCall, lambda raw, _: normalise_tool_call(raw))
     converter.register_structure_hook(ToolResult, lambda raw, _: normalise_tool_result(raw))
     return converter

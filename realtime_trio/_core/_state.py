@@ -358,7 +358,7 @@ class AudioSlice:
     listening: bool = False
     user_turn: bool = False
     frames: int = 0
-    bytes: int = 0
+    total_bytes: int = 0
     cancels: int = 0
     carry: bytes = b""
     extra: Mapping[Any, Any] = EMPTY

@@ -10,7 +10,7 @@ same at the beginning and after a million steps, and a state costs nothing to ke
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import Generic, TypeVar, overload
+from typing import Generic, TypeVar, cast, overload
 
 __all__ = ["Log", "Recent", "Rope"]
 
@@ -100,7 +100,7 @@ class Log(Sequence[T]):
         self._dropped = 0
 
     def _with(self, chunks: list[tuple[T, ...]], sealed: int, tail: tuple[T, ...]) -> Log[T]:
-        log: Log[T] = object.__new__(Log)
+        log: Log[T] = object.__new__(cast("type[Log[T]]", Log))
         log._chunks, log._sealed, log._tail = chunks, sealed, tail
         log._first, log._dropped = self._first, self._dropped
         return log
@@ -193,7 +193,8 @@ class Log(Sequence[T]):
         """Equal to any list or tuple of equal items."""
         if not isinstance(other, (Log, tuple, list)):
             return NotImplemented
-        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+        items = cast("Sequence[object]", other)
+        return len(self) == len(items) and all(a == b for a, b in zip(self, items, strict=True))
 
     def __hash__(self) -> int:
         return hash(tuple(self))
@@ -229,7 +230,7 @@ class Recent(Generic[K, V]):
             base = self._fork()
         base._index[key] = base._count
         base._log.append((key, value))
-        newer: Recent[K, V] = object.__new__(Recent)
+        newer: Recent[K, V] = object.__new__(cast("type[Recent[K, V]]", Recent))
         newer._limit, newer._log, newer._index = base._limit, base._log, base._index
         newer._count = base._count + 1
         return newer
@@ -254,5 +255,3 @@ class Recent(Generic[K, V]):
 
     def __repr__(self) -> str:
         return f"<Recent of {len(self.items())} keys>"
-
-

@@ -1,1 +1,12 @@
-"""Pure folds: one event and one slice in, a new slice and notifications out."""
+"""Pure folds: one event and one slice in, a new slice and notifications out.
+
+Importing this package registers every built-in handler.
+"""
+
+from . import _audio, _builder, _control, _sessions, _tools, _turn, _users
+from ._fold import NOT_FOLDED, LaneFold, handles, lanes_of
+from ._sessions import reset, wipe
+
+__all__ = ["NOT_FOLDED", "LaneFold", "handles", "lanes_of", "reset", "wipe"]
+
+_REGISTERS = (_audio, _builder, _control, _sessions, _tools, _turn, _users)

@@ -28,8 +28,6 @@ from . import _tools, _turn
 from ._edit import TOOL_ROLES, Edit
 from ._fold import Handled, fold_event
 
-_INTERRUPTED = MessageMetadata(stop_reason="interrupted")
-
 
 @fold_event(TextDeltaEvent, Lane.TEXT)
 def text_delta(slice_: TextSlice, event: TextDeltaEvent) -> Handled[TextSlice]:
@@ -158,16 +156,10 @@ def interaction(slice_: TextSlice, event: InteractionEvent) -> Handled[TextSlice
     _turn.interaction(edit, event)
     if event.started:
         edit.lift_fence(session_id)
-        edit.complete(session_id, "interrupted", _INTERRUPTED)
+        edit.complete(session_id, "interrupted", _tools.INTERRUPTED)
         edit.remove_tools(session_id)
     else:
         edit.complete(session_id, metadata=NO_METADATA)
         edit.clear_tools(session_id)
         edit.notes.append(SessionNotificationsCleared(session_id=session_id))
     return edit.done()
-
-
-def interrupt(edit: Edit, session_id: str) -> None:
-    """A user's message ends what the session has open (§8 U2)."""
-    edit.complete(session_id, "interrupted", _INTERRUPTED)
-    _tools.flush_waiting(edit, session_id)

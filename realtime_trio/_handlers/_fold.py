@@ -24,7 +24,7 @@ from .._core._state import AudioSlice, ControlSlice, TextSlice
 from ..events import REGISTRY, AudioDeltaEvent, AudioFrame, Lane, ServerEvent, UnknownEvent
 from ..events._registry import LOCAL_LANES
 
-__all__ = ["NOT_FOLDED", "Handled", "LaneFold", "fold_event", "handles", "lanes_of"]
+__all__ = ["NOT_FOLDED", "Handled", "LaneFold", "fold_event", "handles", "lanes_of", "not_folded"]
 
 S = TypeVar("S", ControlSlice, TextSlice, AudioSlice)
 E = TypeVar("E", bound=ServerEvent)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from .._core._messages import ASSISTANT, Message, OpenMessage, moment
+from .._core._messages import ASSISTANT, Message, MessageMetadata, OpenMessage, moment
 from .._core._notifications import (
     MessageComplete,
     MessageUpdated,
@@ -19,9 +19,10 @@ from ..events import Lane, ToolCall, ToolCallEvent, ToolResult, ToolSelectDeltaE
 from ._edit import CLEARED, TOOL_ROLES, Edit
 from ._fold import Handled, fold_event
 
-__all__ = ["flush_waiting", "remember", "take_waiting", "thoughts_start"]
+__all__ = ["INTERRUPTED", "flush_waiting", "interrupt", "remember", "take_waiting", "thoughts_start"]
 
 THINK = "think"
+INTERRUPTED = MessageMetadata(stop_reason="interrupted")
 # How far a tool has come. A status never moves backward, so neither does its rank.
 PREPARING, EXECUTING = 1, 2
 # Bound on tools that are active, or wait, at one time; far more than any model calls.
@@ -259,3 +260,9 @@ def flush_waiting(edit: Edit, session_id: str) -> None:
     remember(edit, message)
     edit.append(message)
     edit.notes.append(MessageComplete(session_id=session_id, message=message))
+
+
+def interrupt(edit: Edit, session_id: str) -> None:
+    """A user's message ends what its session has open (§8 U2)."""
+    edit.complete(session_id, "interrupted", INTERRUPTED)
+    flush_waiting(edit, session_id)

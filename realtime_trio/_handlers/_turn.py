@@ -9,7 +9,6 @@ from .._core._notifications import (
     AllNotificationsCleared,
     ResponseCancelled,
     SessionMessagesLoaded,
-    SubsessionEnded,
     SystemNotification,
 )
 from .._core._state import Record, TextSlice, TurnRecord
@@ -27,6 +26,7 @@ from ..events import (
 from ._edit import TOOL_ROLES, Edit
 from ._fold import Handled, fold_event
 from ._tools import flush_waiting
+from ._users import ended
 
 __all__ = ["completion_ended", "interaction"]
 
@@ -176,14 +176,6 @@ def _target_of(log: Log[Message]) -> int:
 
 def _end_subsessions(edit: Edit) -> None:
     """Killed turns never end their delegations, so the turn's end does (§8 U4)."""
-    for opened in reversed(edit.get("subsessions")):
-        edit.notes.append(
-            SubsessionEnded(
-                session_id=opened.session_id,
-                parent_session_id=opened.parent_session_id,
-                user_session_id=opened.user_session_id,
-                depth=opened.depth,
-            )
-        )
+    edit.notes.extend(ended(opened) for opened in reversed(edit.get("subsessions")))
     if edit.get("subsessions"):
         edit.set(subsessions=())

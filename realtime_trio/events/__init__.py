@@ -4,14 +4,20 @@ Import it as ``from realtime_trio import events as ev``. The table of all types 
 :data:`REGISTRY`; ``realtime-trio events`` prints it.
 """
 
-from ._base import AudioFrame, ClientEvent, Event, ServerEvent, SessionEvent, UnknownEvent, frozen
+from . import _commands, _models, _server  # pyright: ignore[reportPrivateUsage]  siblings
+from ._base import (
+    AudioFrame,
+    ClientEvent,
+    Event,
+    ServerEvent,
+    SessionEvent,
+    UnknownEvent,
+    frozen,
+)
 from ._commands import *  # noqa: F403  the list of names is __all__ of that module
-from ._commands import __all__ as _commands_all
 from ._models import *  # noqa: F403
-from ._models import __all__ as _models_all
 from ._registry import REGISTRY, Direction, Lane, Registry, Row, event
 from ._server import *  # noqa: F403
-from ._server import __all__ as _server_all
 
 __all__ = [
     "REGISTRY",
@@ -28,6 +34,6 @@ __all__ = [
     "event",
     "frozen",
 ]
-__all__ += _commands_all
-__all__ += _models_all
-__all__ += _server_all
+__all__ += _commands.__all__
+__all__ += _models.__all__
+__all__ += _server.__all__

@@ -9,15 +9,27 @@ import attrs
 
 from ._json import json_field
 
-__all__ = ["AudioFrame", "ClientEvent", "Event", "ServerEvent", "SessionEvent", "UnknownEvent", "frozen"]
+__all__ = [
+    "AudioFrame",
+    "ClientEvent",
+    "Event",
+    "ServerEvent",
+    "SessionEvent",
+    "UnknownEvent",
+    "frozen",
+]
 
 _C = TypeVar("_C", bound=type)
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field, json_field))
+@dataclass_transform(
+    frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field, json_field)
+)
 def frozen(cls: _C) -> _C:
     """Make an immutable value class with slots and keyword arguments, as all events are."""
-    make: Callable[[_C], _C] = attrs.define(slots=True, frozen=True, kw_only=True, weakref_slot=False)
+    make: Callable[[_C], _C] = attrs.define(
+        slots=True, frozen=True, kw_only=True, weakref_slot=False
+    )
     return make(cls)
 
 

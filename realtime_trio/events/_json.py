@@ -13,7 +13,16 @@ from typing import Any
 
 import attrs
 
-__all__ = ["INT_MAX", "INT_MIN", "Mismatch", "base64_text", "check_json", "describe", "int64", "json_field"]
+__all__ = [
+    "INT_MAX",
+    "INT_MIN",
+    "Mismatch",
+    "base64_text",
+    "check_json",
+    "describe",
+    "int64",
+    "json_field",
+]
 
 INT_MIN = -(2**63)
 INT_MAX = 2**64 - 1
@@ -66,7 +75,7 @@ def check_json(value: object, prefix: str = "") -> None:
     stack: list[tuple[_Path, Any]] = [(None, value)]
     while stack:
         path, item = stack.pop()
-        kind = type(item)
+        kind: type[Any] = type(item)
         if kind is dict:
             stack.extend([((path, key), inner) for key, inner in item.items()])
         elif kind is list or kind is tuple:

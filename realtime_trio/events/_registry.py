@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar, dataclass_transform
+from typing import TypeAlias, TypeVar, dataclass_transform
 
 import attrs
 
-from . import _commands as c
-from . import _server as s
+from . import _commands as c  # pyright: ignore[reportPrivateUsage]  a sibling
+from . import _server as s  # pyright: ignore[reportPrivateUsage]  a sibling
 from ._base import AudioFrame, ClientEvent, Event, ServerEvent, UnknownEvent, frozen
 from ._json import json_field
 
 __all__ = ["REGISTRY", "Direction", "Lane", "Registry", "Row", "event"]
 
 _E = TypeVar("_E", bound=type[Event])
+EventClass: TypeAlias = type[Event]
 
 
 class Lane(enum.IntEnum):
@@ -44,7 +45,7 @@ class Row:
     """What the library knows of one wire type."""
 
     type: str
-    cls: type[Event]
+    cls: EventClass
     lanes: tuple[Lane, ...] = ()
     urgent: bool = False
     aliases: tuple[str, ...] = ()
@@ -114,7 +115,9 @@ class Registry:
         try:
             return self._by_class[cls]
         except KeyError:
-            msg = f"{cls.__name__} is no registered event: decorate it with @realtime_trio.event(...)"
+            msg = (
+                f"{cls.__name__} is no registered event: decorate it with @realtime_trio.event(...)"
+            )
             raise LookupError(msg) from None
 
 
@@ -210,7 +213,9 @@ REGISTRY = Registry(
 LOCAL_LANES: dict[type[ServerEvent], tuple[Lane, ...]] = {AudioFrame: (_A,), UnknownEvent: (_C,)}
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field, json_field))
+@dataclass_transform(
+    frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field, json_field)
+)
 def event(
     tag: str,
     *,

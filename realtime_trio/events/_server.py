@@ -276,7 +276,7 @@ class InteractionEvent(SessionEvent):
     """The runtime began or ended its work on one input."""
 
     started: bool
-    id: str
+    id: str  # pyright: ignore[reportGeneralTypeIssues]  all fields are keywords
 
 
 @frozen

@@ -1,0 +1,311 @@
+"""The control lane's handlers: the link, the catalogue, whose turn it is, the ids to dial with."""
+
+from __future__ import annotations
+
+import attrs
+
+from .._core._local import LinkEvent, SaidEvent, VoiceRequestedEvent
+from .._core._notifications import (
+    AvatarSessionEnded,
+    AvatarSessionStarted,
+    AvatarStateChanged,
+    Notification,
+    SessionsIndexUpdated,
+    SystemNotification,
+    TurnCancelled,
+    TurnStateChanged,
+    VoiceChanged,
+    VoicesUpdated,
+)
+from .._core._state import ControlSlice, TurnState
+from ..events import (
+    AgentConfigurationChangedEvent,
+    AgentListEvent,
+    AgentVoiceChangedEvent,
+    AvatarConnectionChangedEvent,
+    AvatarListEvent,
+    CancelledEvent,
+    ChatSessionAddedEvent,
+    ChatSessionChangedEvent,
+    ChatSessionDeletedEvent,
+    ChatSessionIndexEntry,
+    ChatUserDataEvent,
+    DeleteChatSessionEvent,
+    ErrorEvent,
+    GetUserSessionsResponseEvent,
+    Lane,
+    PingEvent,
+    PongEvent,
+    ServerListeningEvent,
+    ToolCatalogEvent,
+    UiSessionIdChangedEvent,
+    UserTurnEndEvent,
+    UserTurnStartEvent,
+    VoiceInputSupportedEvent,
+    VoiceListEvent,
+    WorkspaceAddedEvent,
+    WorkspaceListEvent,
+)
+from ._fold import Handled, fold_event, not_folded
+
+# Bound on the list of the user's sessions that is kept: the oldest known go first.
+INDEX_LIMIT = 10_000
+
+# Answered by the connection itself.
+not_folded(Lane.CONTROL, [PingEvent, PongEvent])
+
+
+def _catalog(slice_: ControlSlice, **changes: object) -> ControlSlice:
+    return attrs.evolve(slice_, catalog=attrs.evolve(slice_.catalog, **changes))
+
+
+@fold_event(ChatUserDataEvent, Lane.CONTROL)
+def chat_user_data(slice_: ControlSlice, event: ChatUserDataEvent) -> Handled[ControlSlice]:
+    """Who is logged in."""
+    return _catalog(slice_, user=event.user), ()
+
+
+@fold_event(UiSessionIdChangedEvent, Lane.CONTROL)
+def ui_session_id_changed(slice_: ControlSlice, event: UiSessionIdChangedEvent) -> Handled[ControlSlice]:
+    """The id to dial with."""
+    return attrs.evolve(slice_, ui_session_id=event.ui_session_id), ()
+
+
+@fold_event(AvatarListEvent, Lane.CONTROL)
+def avatar_list(slice_: ControlSlice, event: AvatarListEvent) -> Handled[ControlSlice]:
+    """The avatars."""
+    return _catalog(slice_, avatars=event.avatars), ()
+
+
+@fold_event(VoiceListEvent, Lane.CONTROL)
+def voice_list(slice_: ControlSlice, event: VoiceListEvent) -> Handled[ControlSlice]:
+    """The voices."""
+    return _catalog(slice_, voices=event.voices), (VoicesUpdated(voices=event.voices),)
+
+
+@fold_event(AgentListEvent, Lane.CONTROL)
+def agent_list(slice_: ControlSlice, event: AgentListEvent) -> Handled[ControlSlice]:
+    """The agents."""
+    return _catalog(slice_, agents=event.agents), ()
+
+
+@fold_event(ToolCatalogEvent, Lane.CONTROL)
+def tool_catalog(slice_: ControlSlice, event: ToolCatalogEvent) -> Handled[ControlSlice]:
+    """The tools."""
+    return _catalog(slice_, tools=event.tools), ()
+
+
+@fold_event(WorkspaceListEvent, Lane.CONTROL)
+def workspace_list(slice_: ControlSlice, event: WorkspaceListEvent) -> Handled[ControlSlice]:
+    """The workspaces."""
+    return _catalog(slice_, workspaces=event.workspaces), ()
+
+
+@fold_event(WorkspaceAddedEvent, Lane.CONTROL)
+def workspace_added(slice_: ControlSlice, event: WorkspaceAddedEvent) -> Handled[ControlSlice]:
+    """One workspace more; one that is known by its name is replaced."""
+    name = event.entry.get("name")
+    others = tuple(
+        w for w in slice_.catalog.workspaces if name is None or w.get("name") != name
+    )
+    return _catalog(slice_, workspaces=(*others, event.entry)), ()
+
+
+@fold_event(VoiceInputSupportedEvent, Lane.CONTROL)
+def voice_input_supported(
+    slice_: ControlSlice, event: VoiceInputSupportedEvent
+) -> Handled[ControlSlice]:
+    """How the server takes voice."""
+    return _catalog(slice_, voice_input_modes=event.modes), ()
+
+
+@fold_event(AgentConfigurationChangedEvent, Lane.CONTROL)
+def agent_configuration_changed(
+    slice_: ControlSlice, event: AgentConfigurationChangedEvent
+) -> Handled[ControlSlice]:
+    """The current agent."""
+    return attrs.evolve(slice_, agent=event.agent_config), ()
+
+
+# --- avatar and voice ---------------------------------------------------------------------
+
+
+@fold_event(AvatarConnectionChangedEvent, Lane.CONTROL)
+def avatar_connection_changed(
+    slice_: ControlSlice, event: AvatarConnectionChangedEvent
+) -> Handled[ControlSlice]:
+    """An avatar speaks for the agent, or no longer does."""
+    active = event.avatar_session is not None
+    notes: list[Notification] = []
+    if active:
+        notes.append(
+            AvatarSessionStarted(
+                avatar_session_request=event.avatar_session_request,
+                avatar_session=event.avatar_session,
+            )
+        )
+    elif slice_.avatar_active:
+        notes.append(AvatarSessionEnded())
+    if active != slice_.avatar_active:
+        notes.append(AvatarStateChanged(active=active))
+    return attrs.evolve(slice_, avatar_active=active), tuple(notes)
+
+
+@fold_event(VoiceRequestedEvent, Lane.CONTROL)
+def voice_requested(slice_: ControlSlice, event: VoiceRequestedEvent) -> Handled[ControlSlice]:
+    """The change of voice that follows is the application's own."""
+    return attrs.evolve(slice_, voice_requested=event.voice_id), ()
+
+
+@fold_event(AgentVoiceChangedEvent, Lane.CONTROL)
+def agent_voice_changed(slice_: ControlSlice, event: AgentVoiceChangedEvent) -> Handled[ControlSlice]:
+    """The agent speaks with another voice."""
+    own = slice_.voice_requested == event.voice.voice_id
+    note = VoiceChanged(
+        previous=slice_.voice, current=event.voice, source="client" if own else "server"
+    )
+    new = attrs.evolve(
+        slice_, voice=event.voice, voice_requested=None if own else slice_.voice_requested
+    )
+    return new, (note,)
+
+
+# --- the turn -----------------------------------------------------------------------------
+
+
+def _turn(slice_: ControlSlice, *, can_send: bool, listening: bool) -> Handled[ControlSlice]:
+    notes: tuple[Notification, ...] = ()
+    if slice_.turn.can_send_input != can_send:
+        notes = (TurnStateChanged(can_send_input=can_send),)
+    return attrs.evolve(slice_, turn=TurnState(can_send), listening=listening), notes
+
+
+@fold_event(UserTurnStartEvent, Lane.CONTROL)
+def user_turn_start(slice_: ControlSlice, _event: UserTurnStartEvent) -> Handled[ControlSlice]:
+    """Input is accepted."""
+    return _turn(slice_, can_send=True, listening=slice_.listening)
+
+
+@fold_event(UserTurnEndEvent, Lane.CONTROL)
+def user_turn_end(slice_: ControlSlice, _event: UserTurnEndEvent) -> Handled[ControlSlice]:
+    """Input is being worked on."""
+    return _turn(slice_, can_send=False, listening=False)
+
+
+@fold_event(ServerListeningEvent, Lane.CONTROL)
+def server_listening(slice_: ControlSlice, _event: ServerListeningEvent) -> Handled[ControlSlice]:
+    """The server hears the user."""
+    return attrs.evolve(slice_, listening=True), ()
+
+
+@fold_event(CancelledEvent, Lane.CONTROL)
+def cancelled(slice_: ControlSlice, _event: CancelledEvent) -> Handled[ControlSlice]:
+    """Told at once; the text lane ends the messages in its own order (§8 M5)."""
+    return slice_, (TurnCancelled(),)
+
+
+@fold_event(ErrorEvent, Lane.CONTROL)
+def error(slice_: ControlSlice, event: ErrorEvent) -> Handled[ControlSlice]:
+    """The server could not do something (§8 D3)."""
+    note = SystemNotification(
+        type="error", severity="error", content=event.message, source=event.source
+    )
+    return slice_, (note,)
+
+
+# --- the list of sessions -----------------------------------------------------------------
+
+
+def _index(
+    slice_: ControlSlice, index: tuple[ChatSessionIndexEntry, ...], total: int
+) -> Handled[ControlSlice]:
+    index = index[-INDEX_LIMIT:]
+    new = attrs.evolve(slice_, index=index, index_total=total)
+    ids = tuple(entry.session_id for entry in index)
+    return new, (SessionsIndexUpdated(total=total, session_ids=ids),)
+
+
+@fold_event(ChatSessionAddedEvent, Lane.CONTROL)
+def chat_session_added(slice_: ControlSlice, event: ChatSessionAddedEvent) -> Handled[ControlSlice]:
+    """One session is new, or known and has changed."""
+    entry = event.chat_session
+    if any(known.session_id == entry.session_id for known in slice_.index):
+        index = tuple(
+            entry if known.session_id == entry.session_id else known for known in slice_.index
+        )
+        return _index(slice_, index, slice_.index_total)
+    return _index(slice_, (*slice_.index, entry), slice_.index_total + 1)
+
+
+@fold_event(GetUserSessionsResponseEvent, Lane.CONTROL)
+def get_user_sessions_response(
+    slice_: ControlSlice, event: GetUserSessionsResponseEvent
+) -> Handled[ControlSlice]:
+    """One page of the list: the server's word on its sessions, and on how many there are."""
+    page = event.sessions
+    fresh = {entry.session_id: entry for entry in page.chat_sessions}
+    whole = page.offset == 0 and len(fresh) >= page.total_sessions
+    if whole:
+        return _index(slice_, tuple(fresh.values()), page.total_sessions)
+    kept = tuple(fresh.pop(known.session_id, known) for known in slice_.index)
+    return _index(slice_, (*kept, *fresh.values()), page.total_sessions)
+
+
+@fold_event(ChatSessionDeletedEvent, Lane.CONTROL)
+def chat_session_deleted(
+    slice_: ControlSlice, event: ChatSessionDeletedEvent
+) -> Handled[ControlSlice]:
+    """A session was deleted."""
+    return _deleted(slice_, event.session_id)
+
+
+@fold_event(DeleteChatSessionEvent, Lane.CONTROL)
+def delete_chat_session(slice_: ControlSlice, event: DeleteChatSessionEvent) -> Handled[ControlSlice]:
+    """A session was deleted, as real servers say it."""
+    return _deleted(slice_, event.session_id)
+
+
+def _deleted(slice_: ControlSlice, named: str | None) -> Handled[ControlSlice]:
+    session_id = named if named is not None else slice_.chat_session_id
+    if session_id == slice_.chat_session_id:
+        slice_ = attrs.evolve(slice_, chat_session_id=None)
+    index = tuple(entry for entry in slice_.index if entry.session_id != session_id)
+    if len(index) == len(slice_.index):
+        return slice_, ()
+    return _index(slice_, index, max(slice_.index_total - 1, len(index)))
+
+
+@fold_event(ChatSessionChangedEvent, Lane.CONTROL)
+def chat_session_changed(
+    slice_: ControlSlice, event: ChatSessionChangedEvent
+) -> Handled[ControlSlice]:
+    """The session to dial with; the text lane takes its messages."""
+    session = event.chat_session
+    if session is None:
+        return slice_, ()
+    agent = session.agent_config or slice_.agent
+    return attrs.evolve(slice_, chat_session_id=session.session_id, agent=agent), ()
+
+
+# --- the link -----------------------------------------------------------------------------
+
+
+@fold_event(LinkEvent, Lane.CONTROL)
+def link(slice_: ControlSlice, event: LinkEvent) -> Handled[ControlSlice]:
+    """The shell's news of the link."""
+    connection = attrs.evolve(
+        slice_.connection,
+        status=event.status or slice_.connection.status,
+        attempt=event.attempt,
+        initialized=(
+            slice_.connection.initialized if event.initialized is None else event.initialized
+        ),
+    )
+    notes = () if event.note is None else (event.note,)
+    return attrs.evolve(slice_, connection=connection), notes
+
+
+@fold_event(SaidEvent, Lane.CONTROL)
+def said(slice_: ControlSlice, event: SaidEvent) -> Handled[ControlSlice]:
+    """Something to tell that changes nothing."""
+    return slice_, (event.note,)

@@ -1,0 +1,251 @@
+"""Session manager: which sessions there are, and what the server's lists of them hold (§8 S1-S4)."""
+
+from __future__ import annotations
+
+import attrs
+
+from .._core._history import DelegationEnded, DelegationStarted, HistoryMessage, convert_history
+from .._core._messages import Message, moment
+from .._core._notifications import (
+    ChatSessionChanged,
+    SessionMessagesLoaded,
+    SessionsUpdated,
+    SubsessionEnded,
+    SubsessionStarted,
+    SystemNotification,
+)
+from .._core._state import TextSlice
+from .._core._values import Log
+from ..events import (
+    AgentConfigurationChangedEvent,
+    ChatSession,
+    ChatSessionChangedEvent,
+    ChatSessionDeletedEvent,
+    ChatSessionNameChangedEvent,
+    CompleteThoughtEvent,
+    DeleteChatSessionEvent,
+    HistoryDeltaEvent,
+    HistoryEvent,
+    Lane,
+    SessionMetadataChangedEvent,
+    SystemPromptEvent,
+    UserRequestEvent,
+)
+from . import _tools
+from ._edit import Edit
+from ._fold import Handled, fold_event, not_folded
+
+# They repeat what is known (§7), or order what will be told in other words.
+not_folded(
+    Lane.TEXT,
+    [CompleteThoughtEvent, HistoryEvent, HistoryDeltaEvent, SystemPromptEvent, UserRequestEvent],
+)
+
+
+@fold_event(ChatSessionChangedEvent, Lane.TEXT)
+def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> Handled[TextSlice]:
+    """Another session is current, with the server's list of its messages (§8 S1)."""
+    session = event.chat_session
+    if session is None:
+        note = SystemNotification(
+            type="error", severity="error", content="The server changed to a session without saying which"
+        )
+        return slice_, (note,)
+    edit = Edit(slice_)
+    previous = slice_.current_session_id
+    edit.ensure(session.session_id, None, session.session_id)
+    _load(edit, session)
+    edit.set(current_session_id=session.session_id, user_session_id=session.session_id)
+    edit.notes.append(
+        ChatSessionChanged(previous_session_id=previous, current_session_id=session.session_id)
+    )
+    _announce_sessions(edit)
+    log: Log[Message] = edit.value(session.session_id, "messages")
+    edit.notes.append(
+        SessionMessagesLoaded(session_id=session.session_id, messages=tuple(log))
+    )
+    return edit.done()
+
+
+def _load(edit: Edit, session: ChatSession) -> None:
+    """Put the server's list in place of a session's messages.
+
+    It holds finished turns only, so what a turn that runs has made stays behind it.
+    """
+    session_id = session.session_id
+    turn_from: int = edit.value(session_id, "turn_from")
+    running = turn_from >= 0
+    old: Log[Message] = edit.value(session_id, "messages")
+    kept = old[max(0, turn_from - old.dropped) :] if running else ()
+    if not running:
+        edit.complete(session_id)
+        edit.clear_tools(session_id)
+        edit.put(session_id, waiting=())
+    edit.put(
+        session_id,
+        messages=Log[Message](),
+        target=-1,
+        turn_from=-1,
+        loaded=-1,
+        name=session.session_name,
+        metadata=session.metadata,
+        vendor=session.vendor,
+        agent=session.agent_config,
+        input_tokens=0,
+        output_tokens=0,
+        token_count=session.token_count,
+    )
+    _append_history(edit, session)
+    # A user's message of the list begins no turn: the list's turns are over.
+    edit.put(session_id, turn_from=-1)
+    if running:
+        loaded: Log[Message] = edit.value(session_id, "messages")
+        edit.put(session_id, loaded=loaded.end)
+        for message in kept:
+            edit.append(message)
+        edit.put(session_id, turn_from=loaded.end)
+
+
+def _append_history(edit: Edit, session: ChatSession) -> None:
+    history = convert_history(
+        session.messages,
+        session.vendor,
+        session_id=session.session_id,
+        new_id=edit.new_id,
+        timestamp=moment(edit.now),
+    )
+    depth = 0
+    for item in history:
+        if isinstance(item, HistoryMessage):
+            _tools.remember(edit, item.message)
+            edit.append(item.message, foreign=item.foreign)
+        elif isinstance(item, DelegationStarted):
+            depth += 1
+            _delegation_started(edit, session, item, depth)
+        else:
+            assert isinstance(item, DelegationEnded)
+            edit.notes.append(
+                SubsessionEnded(
+                    session_id=session.session_id,
+                    parent_session_id=None,
+                    user_session_id=session.session_id,
+                    depth=depth,
+                )
+            )
+            depth -= 1
+
+
+def _delegation_started(
+    edit: Edit, session: ChatSession, item: DelegationStarted, depth: int
+) -> None:
+    agent = session.agent_config
+    edit.notes.append(
+        SubsessionStarted(
+            session_id=session.session_id,
+            parent_session_id=None,
+            user_session_id=session.session_id,
+            sub_session_type=item.sub_session_type,
+            sub_agent_type=item.sub_agent_type,
+            prime_agent_key=agent.key if agent is not None else None,
+            sub_agent_key=item.sub_agent_key,
+            depth=depth,
+        )
+    )
+
+
+def _announce_sessions(edit: Edit) -> None:
+    edit.notes.append(SessionsUpdated(session_ids=tuple(edit.records)))
+
+
+@fold_event(ChatSessionNameChangedEvent, Lane.TEXT)
+def chat_session_name_changed(
+    slice_: TextSlice, event: ChatSessionNameChangedEvent
+) -> Handled[TextSlice]:
+    """A session has another name (§8 S3)."""
+    session_id = event.session_id if event.session_id is not None else slice_.current_session_id
+    return _change(slice_, session_id, name=event.session_name)
+
+
+@fold_event(SessionMetadataChangedEvent, Lane.TEXT)
+def session_metadata_changed(
+    slice_: TextSlice, event: SessionMetadataChangedEvent
+) -> Handled[TextSlice]:
+    """The current session has other metadata (§8 S3)."""
+    return _change(slice_, slice_.current_session_id, metadata=event.meta)
+
+
+def _change(slice_: TextSlice, session_id: str | None, **changes: object) -> Handled[TextSlice]:
+    if session_id is None or session_id not in slice_.rest.records:
+        return slice_, ()
+    edit = Edit(slice_)
+    edit.ensure(session_id)
+    edit.put(session_id, **changes)
+    _announce_sessions(edit)
+    return edit.done()
+
+
+@fold_event(AgentConfigurationChangedEvent, Lane.TEXT)
+def agent_configuration_changed(
+    slice_: TextSlice, event: AgentConfigurationChangedEvent
+) -> Handled[TextSlice]:
+    """The current session's agent was set up anew."""
+    session_id = slice_.current_session_id
+    if session_id is None or session_id not in slice_.rest.records:
+        return slice_, ()
+    edit = Edit(slice_)
+    edit.put(session_id, agent=event.agent_config)
+    return edit.done()
+
+
+@fold_event(ChatSessionDeletedEvent, Lane.TEXT)
+def chat_session_deleted(slice_: TextSlice, event: ChatSessionDeletedEvent) -> Handled[TextSlice]:
+    """A session was deleted (§8 S3)."""
+    return _deleted(slice_, event.session_id)
+
+
+@fold_event(DeleteChatSessionEvent, Lane.TEXT)
+def delete_chat_session(slice_: TextSlice, event: DeleteChatSessionEvent) -> Handled[TextSlice]:
+    """A session was deleted, as real servers say it."""
+    return _deleted(slice_, event.session_id)
+
+
+def _deleted(slice_: TextSlice, named: str | None) -> Handled[TextSlice]:
+    current = slice_.current_session_id
+    session_id = named if named is not None else current
+    if session_id is None or session_id not in slice_.rest.records:
+        return slice_, ()
+    edit = Edit(slice_)
+    edit.forget(session_id)
+    if session_id == current:
+        edit.set(current_session_id=None)
+        edit.notes.append(ChatSessionChanged(previous_session_id=current, current_session_id=None))
+    _announce_sessions(edit)
+    return edit.done()
+
+
+def reset(slice_: TextSlice) -> TextSlice:
+    """Drop in silence what is under way; sessions and what is stored in them stay.
+
+    This is the one exception to rule M4 (design.md, "The sans-IO core").
+    """
+    fresh = TextSlice().rest
+    records = {
+        session_id: attrs.evolve(record, waiting=(), turn_from=-1, loaded=-1)
+        for session_id, record in slice_.rest.records.items()
+    }
+    rest = attrs.evolve(
+        slice_.rest,
+        records=records,
+        tools={},
+        ranks=fresh.ranks,
+        subsessions=(),
+        fence=None,
+        turn=attrs.evolve(fresh.turn, number=slice_.rest.turn.number),
+        seen=fresh.seen,
+    )
+    return TextSlice(rest, {}, slice_.tick, slice_.now)
+
+
+def wipe(slice_: TextSlice) -> TextSlice:
+    """Forget every session."""
+    return TextSlice(attrs.evolve(reset(slice_).rest, records={}, current_session_id=None), {}, slice_.tick, slice_.now)

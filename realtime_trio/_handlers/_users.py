@@ -1,0 +1,162 @@
+"""Users' messages, media and sub-sessions (§8 U1-U4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._core._messages import Content
+from .._core._normalise import normalise_content
+from .._core._notifications import (
+    Media,
+    MediaAdded,
+    MessageAdded,
+    SubsessionEnded,
+    SubsessionStarted,
+    UserMessage,
+)
+from .._core._state import OpenSubsession, TextSlice
+from ..events import (
+    AnthropicUserMessageEvent,
+    Lane,
+    OpenAIUserMessageEvent,
+    RenderMediaEvent,
+    SessionEvent,
+    SubsessionEndedEvent,
+    SubsessionStartedEvent,
+    UserMessageEvent,
+)
+from ._edit import Edit
+from ._fold import Handled, fold_event
+from ._tools import interrupt
+
+NO_CONTENT = "[User message]"
+# Bound on delegations that are open at one time; far deeper than any agent nests.
+SUBSESSION_LIMIT = 1024
+
+
+@fold_event(UserMessageEvent, Lane.TEXT)
+def user_message(slice_: TextSlice, event: UserMessageEvent) -> Handled[TextSlice]:
+    """A message of the user in any form; ``text`` serves where there is no message."""
+    content = _content(event.message)
+    if content is None:
+        content = event.text
+    return _user_message(slice_, event, event.vendor, event.message, content)
+
+
+@fold_event(AnthropicUserMessageEvent, Lane.TEXT)
+def anthropic_user_message(slice_: TextSlice, event: AnthropicUserMessageEvent) -> Handled[TextSlice]:
+    """A message of the user in Anthropic's form."""
+    return _user_message(slice_, event, event.vendor, event.message, _content(event.message))
+
+
+@fold_event(OpenAIUserMessageEvent, Lane.TEXT)
+def openai_user_message(slice_: TextSlice, event: OpenAIUserMessageEvent) -> Handled[TextSlice]:
+    """A message of the user in OpenAI's form."""
+    return _user_message(slice_, event, event.vendor, event.message, _content(event.message))
+
+
+def _content(message: str | Mapping[str, Any] | None) -> Content | None:
+    """The normal form of a message's content; ``None`` where it has none."""
+    if message is None or isinstance(message, str):
+        return message
+    raw = message.get("content")
+    return None if raw is None else normalise_content(raw)
+
+
+def _user_message(
+    slice_: TextSlice,
+    event: SessionEvent,
+    vendor: str,
+    message: str | Mapping[str, Any] | None,
+    content: Content | None,
+) -> Handled[TextSlice]:
+    edit = Edit(slice_)
+    edit.ensure_for(event)
+    edit.stream_event(event.session_id)
+    interrupt(edit, event.session_id)
+    stored = edit.message_of(event, "user", content=NO_CONTENT if content is None else content)
+    edit.append(stored)
+    edit.notes.append(MessageAdded(session_id=event.session_id, message=stored))
+    edit.notes.append(UserMessage(session_id=event.session_id, vendor=vendor, message=message))
+    return edit.done()
+
+
+@fold_event(RenderMediaEvent, Lane.TEXT)
+def render_media(slice_: TextSlice, event: RenderMediaEvent) -> Handled[TextSlice]:
+    """Something to show: it goes to the application, which keeps what it needs."""
+    edit = Edit(slice_)
+    edit.ensure_for(event)
+    media = Media.of(event, edit.new_id("media"))
+    edit.notes.append(MediaAdded(session_id=event.session_id, media=media))
+    return edit.done()
+
+
+def _user_session(edit: Edit, event: SessionEvent) -> str:
+    return event.user_session_id or edit.get("user_session_id") or event.session_id
+
+
+@fold_event(SubsessionStartedEvent, Lane.TEXT)
+def subsession_started(slice_: TextSlice, event: SubsessionStartedEvent) -> Handled[TextSlice]:
+    """An agent delegates: one more on the stack of its user session (§8 U4)."""
+    edit = Edit(slice_)
+    edit.ensure_for(event)
+    user = _user_session(edit, event)
+    stack: tuple[OpenSubsession, ...] = edit.get("subsessions")
+    opened = OpenSubsession(
+        session_id=event.session_id,
+        parent_session_id=event.parent_session_id,
+        user_session_id=event.user_session_id,
+        sub_session_type=event.sub_session_type,
+        sub_agent_type=event.sub_agent_type,
+        prime_agent_key=event.prime_agent_key,
+        sub_agent_key=event.sub_agent_key,
+        depth=1 + sum(1 for other in stack if (other.user_session_id or user) == user),
+    )
+    edit.set(subsessions=(*stack, opened)[-SUBSESSION_LIMIT:])
+    edit.notes.append(
+        SubsessionStarted(
+            session_id=opened.session_id,
+            parent_session_id=opened.parent_session_id,
+            user_session_id=opened.user_session_id,
+            sub_session_type=opened.sub_session_type,
+            sub_agent_type=opened.sub_agent_type,
+            prime_agent_key=opened.prime_agent_key,
+            sub_agent_key=opened.sub_agent_key,
+            depth=opened.depth,
+        )
+    )
+    return edit.done()
+
+
+@fold_event(SubsessionEndedEvent, Lane.TEXT)
+def subsession_ended(slice_: TextSlice, event: SubsessionEndedEvent) -> Handled[TextSlice]:
+    """The innermost delegation of its user session is over; depth 0 where there is none."""
+    edit = Edit(slice_)
+    user = _user_session(edit, event)
+    stack: tuple[OpenSubsession, ...] = edit.get("subsessions")
+    of_user = [i for i, other in enumerate(stack) if (other.user_session_id or user) == user]
+    if not of_user:
+        edit.notes.append(
+            SubsessionEnded(
+                session_id=event.session_id,
+                parent_session_id=event.parent_session_id,
+                user_session_id=event.user_session_id,
+                depth=0,
+            )
+        )
+        return edit.done()
+    top = of_user[-1]
+    edit.set(subsessions=(*stack[:top], *stack[top + 1 :]))
+    edit.notes.append(ended(stack[top]))
+    return edit.done()
+
+
+def ended(opened: OpenSubsession) -> SubsessionEnded:
+    """The end of a delegation, told with the ids of its beginning."""
+    return SubsessionEnded(
+        session_id=opened.session_id,
+        parent_session_id=opened.parent_session_id,
+        user_session_id=opened.user_session_id,
+        depth=opened.depth,
+    )

@@ -1,0 +1,173 @@
+"""The whole of event processing without a network: :class:`EventStreamProcessor`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from ._core._codec import Codec
+from ._core._local import Malformed
+from ._core._notifications import Notification
+from ._core._state import (
+    AudioSlice,
+    ControlSlice,
+    Counters,
+    Limits,
+    SessionState,
+    TextSlice,
+)
+from ._exceptions import ClosedError, DecodeError
+from ._handlers import LaneFold, lanes_of, reset
+from .events import REGISTRY, AudioFrame, Lane, Registry, ServerEvent
+
+__all__ = ["EventStreamProcessor", "Folds", "malformed_lane"]
+
+
+def malformed_lane(event_type: str | None, registry: Registry = REGISTRY) -> Lane:
+    """Where a malformed event is told: the home of its type, in order with its neighbours."""
+    row = registry.server_row(event_type) if event_type is not None else None
+    return Lane.CONTROL if row is None else row.home
+
+
+class Folds:
+    """The three lanes' folds, and the state that they make up."""
+
+    __slots__ = ("audio", "by_lane", "control", "text")
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        text = TextSlice()
+        if limits is not None:
+            text = attrs.evolve(text, rest=attrs.evolve(text.rest, limits=limits))
+        self.control = LaneFold(Lane.CONTROL, ControlSlice())
+        self.text = LaneFold(Lane.TEXT, text)
+        self.audio = LaneFold(Lane.AUDIO, AudioSlice())
+        self.by_lane: dict[Lane, LaneFold[Any]] = {
+            Lane.CONTROL: self.control,
+            Lane.AUDIO: self.audio,
+            Lane.TEXT: self.text,
+        }
+
+    @property
+    def state(self) -> SessionState:
+        """A snapshot of the slices as they stand."""
+        folds = (self.control, self.text, self.audio)
+        counters = Counters(
+            events=sum(fold.events for fold in folds),
+            unknown=sum(fold.unknown for fold in folds),
+            malformed=sum(fold.malformed for fold in folds),
+            duplicates=sum(fold.duplicates for fold in folds),
+            late_deltas=self.text.slice.rest.late_deltas,
+            handler_errors=sum(fold.handler_errors for fold in folds),
+        )
+        revision = sum(fold.handled for fold in folds)
+        return SessionState(
+            self.control.slice, self.text.slice, self.audio.slice, revision, counters
+        )
+
+    def reset(self) -> None:
+        """Drop what is under way (see :meth:`EventStreamProcessor.reset`)."""
+        fresh = ControlSlice()
+        self.text.slice = reset(self.text.slice)
+        self.control.slice = attrs.evolve(self.control.slice, seen=fresh.seen)
+        self.audio.slice = attrs.evolve(self.audio.slice, seen=fresh.seen, carry=b"")
+
+    def set_user_session_id(self, session_id: str | None) -> None:
+        """Say which session is the user's."""
+        text = self.text.slice
+        rest = attrs.evolve(text.rest, user_session_id=session_id)
+        self.text.slice = attrs.evolve(text, rest=rest)
+
+
+class EventStreamProcessor:
+    """Folds events into a state and says what to tell the application; no network, no clock.
+
+    For whoever has a transport of their own, a recording or a test. It runs the same
+    handlers over the same slices as the client's lanes do, for each event in the order of
+    its row in the registry, and calls nothing else: not for use by two threads at once.
+
+    ``limits`` are the bounds on sessions and messages that are kept (protocol.md §8 S4).
+    """
+
+    def __init__(self, *, limits: Limits | None = None, registry: Registry = REGISTRY) -> None:
+        self._codec = Codec(registry)
+        self._registry = registry
+        self._folds = Folds(limits)
+        self._closed = False
+
+    @property
+    def state(self) -> SessionState:
+        """The state as it stands: immutable, cheap to keep."""
+        return self._folds.state
+
+    def process_event(
+        self, event: Mapping[str, Any] | ServerEvent, *, at: float | None = None
+    ) -> tuple[Notification, ...]:
+        """Fold one event: a JSON object as it came, or a typed event.
+
+        ``at`` is its time of arrival in seconds since 1970; where none is given the time
+        stands still. A malformed event changes nothing and gives a ``processing-error``.
+        Raises :class:`~realtime_trio.ClosedError` after :meth:`close`, and ``ValueError``
+        for a time that is not finite.
+        """
+        self._check(at)
+        if isinstance(event, ServerEvent):
+            return self._fold(event, at)
+        try:
+            decoded = self._codec.decode_mapping(event)
+        except DecodeError as exc:
+            return self._malformed(exc, at)
+        return self._fold(decoded, at)
+
+    def process_frame(self, frame: str | bytes, *, at: float | None = None) -> tuple[Notification, ...]:
+        """Fold one text frame of the websocket, as text or as its UTF-8 bytes."""
+        self._check(at)
+        try:
+            decoded = self._codec.decode_text(frame)
+        except DecodeError as exc:
+            return self._malformed(exc, at)
+        return self._fold(decoded, at)
+
+    def process_audio(self, pcm: bytes, *, at: float | None = None) -> tuple[Notification, ...]:
+        """Fold one binary frame of the websocket."""
+        self._check(at)
+        return self._fold(AudioFrame(data=bytes(pcm)), at)
+
+    def set_user_session_id(self, session_id: str | None) -> None:
+        """Say which session is the user's; the others are sub-sessions (protocol.md §8 U3)."""
+        self._folds.set_user_session_id(session_id)
+
+    def reset(self) -> None:
+        """Drop in silence what is under way: open messages, tools, sub-sessions, known ids.
+
+        Sessions and what is stored in them stay.
+        """
+        self._folds.reset()
+
+    def close(self) -> None:
+        """End: the state stays readable, further events raise. A second call does nothing."""
+        self._closed = True
+
+    def _check(self, at: float | None) -> None:
+        if self._closed:
+            msg = "this processor is closed: make a new EventStreamProcessor()"
+            raise ClosedError(msg)
+        if at is not None and not math.isfinite(at):
+            msg = "at is a finite number of seconds since 1970"
+            raise ValueError(msg)
+
+    def _fold(self, event: ServerEvent, at: float | None) -> tuple[Notification, ...]:
+        by_lane = self._folds.by_lane
+        lanes = lanes_of(type(event))
+        if len(lanes) == 1:
+            return by_lane[lanes[0]].step(event, at)
+        notes: tuple[Notification, ...] = ()
+        for lane in lanes:
+            notes += by_lane[lane].step(event, at)
+        return notes
+
+    def _malformed(self, exc: DecodeError, at: float | None) -> tuple[Notification, ...]:
+        lane = malformed_lane(exc.event_type, self._registry)
+        return self._folds.by_lane[lane].step(Malformed(event_type=exc.event_type, error=str(exc)), at)

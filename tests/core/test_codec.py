@@ -1,0 +1,394 @@
+"""The codec: two ways that agree, round trips, and refusals that say where and cost one event."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import attrs
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime_trio import events as ev
+from realtime_trio._core import _codec
+from realtime_trio._core._codec import MAX_DEPTH, Codec
+from realtime_trio._exceptions import DecodeError
+from realtime_trio._processor import EventStreamProcessor
+from tests.wire_strategies import CLIENT_ROWS, JSON, SERVER_ROWS, TEXT, instances
+
+CODEC = Codec()
+DELTA: dict[str, Any] = {
+    "type": "text_delta",
+    "session_id": "s",
+    "role": "assistant",
+    "content": "hi",
+}
+
+
+def plain(raw: dict[str, Any]) -> ev.ServerEvent | tuple[str | None, str, str, str]:
+    """What the plain way makes of an object: an event, or the refusal."""
+    try:
+        return CODEC.decode_mapping(raw)
+    except DecodeError as exc:
+        return (exc.event_type, exc.path, exc.expected, exc.got)
+
+
+def framed(frame: str | bytes) -> ev.ServerEvent | tuple[str | None, str, str, str]:
+    """What comes of a frame."""
+    try:
+        return CODEC.decode_text(frame)
+    except DecodeError as exc:
+        return (exc.event_type, exc.path, exc.expected, exc.got)
+
+
+# --- round trips --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", SERVER_ROWS, ids=lambda row: row.type)
+@given(data=st.data())
+def test_every_server_event_survives_its_own_json(row: ev.Row, data: st.DataObject) -> None:
+    event = data.draw(instances(row.cls))
+    text = CODEC.encode(event)
+    assert CODEC.decode_text(text) == event
+    assert CODEC.decode_text(text.encode()) == event
+    assert CODEC.decode_mapping(json.loads(text)) == event
+
+
+@pytest.mark.parametrize("row", CLIENT_ROWS, ids=lambda row: row.type)
+@given(data=st.data())
+def test_every_client_event_survives_its_own_json(row: ev.Row, data: st.DataObject) -> None:
+    event = data.draw(instances(row.cls))
+    assert CODEC.decode_command(json.loads(CODEC.encode(event))) == event
+
+
+def test_a_client_says_nothing_where_it_has_nothing_to_say() -> None:
+    assert json.loads(CODEC.encode(ev.NewChatSessionEvent())) == {"type": "new_chat_session"}
+    assert json.loads(CODEC.encode(ev.PingEvent())) == {"type": "ping"}
+    assert CODEC.to_mapping(ev.DeleteChatSessionEvent()) == {"type": "delete_chat_session"}
+
+
+def test_an_unknown_event_keeps_its_payload_and_gives_it_back() -> None:
+    raw = {"type": "future_event", "a": [1, {"b": None}]}
+    event = CODEC.decode_mapping(raw)
+    assert event == ev.UnknownEvent(tag="future_event", payload=raw)
+    assert CODEC.to_mapping(event) == raw
+    assert "future" in repr(event)
+    assert "'b'" not in repr(event)
+
+
+def test_a_command_of_no_client_is_refused() -> None:
+    with pytest.raises(DecodeError, match=r"\$\.type"):
+        CODEC.decode_command({"type": "text_delta"})
+    with pytest.raises(DecodeError, match=r"\$\.type"):
+        CODEC.decode_command({"type": 3})
+
+
+# --- the two ways agree -------------------------------------------------------------------
+
+MUTATIONS = st.sampled_from(["drop", "replace", "add", "null"])
+
+
+@pytest.mark.parametrize("cls", _codec._FAST, ids=lambda cls: cls.__name__)
+@given(data=st.data())
+def test_the_fast_way_takes_nothing_that_the_plain_way_refuses(
+    cls: type[ev.ServerEvent], data: st.DataObject
+) -> None:
+    """The fast decoder alone, against cattrs alone, on events that are whole and on broken ones."""
+    raw = json.loads(CODEC.encode(data.draw(instances(cls))))
+    for _ in range(data.draw(st.integers(0, 2))):
+        _mutate(raw, data)
+    text = json.dumps(raw)
+    try:
+        fast: object = msgspec.json.Decoder(cls).decode(text)
+    except ValueError:
+        return
+    del raw["type"]
+    assert plain({"type": cls.type, **raw}) == fast
+
+
+def _mutate(raw: dict[str, Any], data: st.DataObject) -> None:
+    names = sorted(set(raw) - {"type"})
+    kind = data.draw(MUTATIONS)
+    if kind == "add":
+        raw[data.draw(TEXT.filter(lambda name: name != "type"))] = data.draw(JSON)
+    elif names:
+        name = data.draw(st.sampled_from(names))
+        if kind == "drop":
+            del raw[name]
+        else:
+            raw[name] = None if kind == "null" else data.draw(JSON)
+
+
+@given(data=st.data())
+def test_a_frame_and_its_object_are_taken_and_refused_alike(data: st.DataObject) -> None:
+    row = data.draw(st.sampled_from(SERVER_ROWS))
+    raw = json.loads(CODEC.encode(data.draw(instances(row.cls))))
+    for _ in range(data.draw(st.integers(0, 2))):
+        _mutate(raw, data)
+    text = json.dumps(raw)
+    assert framed(text) == framed(text.encode()) == plain(json.loads(text))
+
+
+# --- refusals -----------------------------------------------------------------------------
+
+DEEP_OK: Any = None
+for _ in range(200):
+    DEEP_OK = [DEEP_OK]
+TOO_DEEP: Any = None
+for _ in range(MAX_DEPTH + 10):
+    TOO_DEEP = [TOO_DEEP]
+
+TOOL = {"type": "tool_call", "session_id": "s", "role": "assistant", "active": True}
+REFUSED: list[tuple[dict[str, Any], tuple[str | None, str, str, str]]] = [
+    ({}, (None, "$.type", "string", "nothing")),
+    ({"type": None}, (None, "$.type", "string", "null")),
+    ({"type": 7}, (None, "$.type", "string", "integer")),
+    ({**DELTA, "content": None}, ("text_delta", "$.content", "string", "null")),
+    ({**DELTA, "content": 1.5}, ("text_delta", "$.content", "string", "number")),
+    ({**DELTA, "role": ["x"]}, ("text_delta", "$.role", "string", "array")),
+    ({"type": "text_delta"}, ("text_delta", "$.session_id", "string", "nothing")),
+    ({"type": "error", "message": {"a": 1}}, ("error", "$.message", "string", "object")),
+    ({"type": "agent_list", "agents": "x"}, ("agent_list", "$.agents", "array", "string")),
+    (
+        {"type": "agent_list", "agents": [{}]},
+        ("agent_list", "$.agents[0].key", "string", "nothing"),
+    ),
+    ({"type": "agent_list", "agents": [3]}, ("agent_list", "$.agents[0]", "object", "integer")),
+    (
+        {"type": "agent_list", "agents": [{"key": "k", "tools": ["a", 2]}]},
+        ("agent_list", "$.agents[0].tools[1]", "string", "integer"),
+    ),
+    (
+        {"type": "voice_input_supported", "modes": ["ptt", "telepathy"]},
+        (
+            "voice_input_supported",
+            "$.modes[1]",
+            "one of 'ptt', 'vad', 'realtime'",
+            "another string",
+        ),
+    ),
+    (
+        {"type": "voice_input_supported", "modes": [True]},
+        ("voice_input_supported", "$.modes[0]", "one of 'ptt', 'vad', 'realtime'", "boolean"),
+    ),
+    (
+        {**TOOL, "tool_calls": [{"id": "a", "name": 3, "input": {}}]},
+        ("tool_call", "$.tool_calls[0].name", "string", "integer"),
+    ),
+    (
+        {"type": "session_metadata_changed", "meta": {"a": [10**400]}},
+        ("session_metadata_changed", "$.meta.a[0]", "an integer of 64 bits", "a larger one"),
+    ),
+    (
+        {
+            "type": "get_user_sessions_response",
+            "sessions": {"chat_sessions": [], "offset": 10**400},
+        },
+        (
+            "get_user_sessions_response",
+            "$.sessions.offset",
+            "an integer of 64 bits",
+            "a larger one",
+        ),
+    ),
+    (
+        {"type": "user_message", "session_id": "s", "role": "user", "vendor": "v", "message": [1]},
+        ("user_message", "$.message", "string, object or null", "array"),
+    ),
+    (
+        {"type": "audio_delta", "session_id": "s", "role": "a", "content": "no base64!"},
+        ("audio_delta", "$.content", "base64", "other text"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("raw", "why"), REFUSED, ids=lambda value: str(value)[:60])
+def test_a_refusal_names_the_type_the_place_and_both_sides(
+    raw: dict[str, Any], why: tuple[str | None, str, str, str]
+) -> None:
+    assert plain(raw) == why
+    assert framed(json.dumps(raw)) == why
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        (b"", "a JSON object"),
+        (b"hello", "a JSON object"),
+        (b"[1]", "object"),
+        (b"null", "object"),
+        (b'{"type": "ping", "x": NaN}', "a JSON object"),
+        (b'{"type": "ping", "x": Infinity}', "a JSON object"),
+        (b'{"type": "session_metadata_changed", "meta": {"x": Infinity}}', "a JSON object"),
+        (b'{"type": "error", "message": "\\ud800"}', "a JSON object"),
+        (b'{"type": "ping", "x": "\xff"}', "UTF-8"),
+        (b'{"type": "ping"', "a JSON object"),
+        ("[" * 100_000, f"at most {MAX_DEPTH} levels"),
+        ('{"type": "ping", "x": ' + "[" * 600 + "]" * 600 + "}", f"at most {MAX_DEPTH} levels"),
+        ('{"type": "error", "message": "\ud800"}', "text"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_what_is_no_json_object_is_refused(frame: str | bytes, expected: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        CODEC.decode_text(frame)
+    assert caught.value.expected == expected
+    assert caught.value.event_type is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ({"type": "ping", "x": float("nan")}, "a number"),
+        ({"type": "ping", "x": "\ud800"}, "text"),
+        ({"type": "ping", "\udfff": 1}, "text"),
+        ({"type": "ping", "x": {1: 2}}, "names that are strings"),
+        ({"type": "ping", "x": {1, 2}}, "a JSON value"),
+        ({"type": "ping", "x": TOO_DEEP}, f"at most {MAX_DEPTH} levels"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_no_frame_can_say_is_refused_in_an_object_too(
+    raw: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(DecodeError) as caught:
+        CODEC.decode_mapping(raw)
+    assert caught.value.expected == expected
+    assert caught.value.event_type == "ping"
+
+
+def test_a_number_too_large_for_a_float_costs_only_who_holds_it() -> None:
+    assert framed('{"type": "ping", "x": 1e999}') == ev.PingEvent()
+    assert framed('{"type": "server_listening", "x": 1e999}') == ev.ServerListeningEvent()
+    held = framed('{"type": "session_metadata_changed", "meta": {"x": 1e999}}')
+    assert held == (
+        "session_metadata_changed",
+        "$.meta.x",
+        "a finite number",
+        "one that is not",
+    )
+
+
+def test_large_and_deep_events_that_are_well_formed_apply() -> None:
+    big = {**DELTA, "content": "x" * (10 << 20)}
+    assert framed(json.dumps(big)) == plain(big)
+    deep = {"type": "session_metadata_changed", "meta": {"x": DEEP_OK, "y": "\u00e9" * 400}}
+    assert framed(json.dumps(deep).encode()) == plain(deep)
+    assert isinstance(plain(deep), ev.SessionMetadataChangedEvent)
+    brackets = {**DELTA, "content": "[" * 2000 + "\\" + '"' + "{" * 2000}
+    assert framed(json.dumps(brackets)) == plain(brackets)
+
+
+def test_each_malformed_event_costs_one_event_and_tells_no_payload() -> None:
+    processor = EventStreamProcessor()
+    for raw, _ in REFUSED:
+        secret = {**raw, "password_hash": "hunter2"}
+        for notes in (
+            processor.process_event(secret),
+            processor.process_frame(json.dumps(secret)),
+        ):
+            assert [note.name for note in notes] == ["processing-error"]
+            assert "hunter2" not in repr(notes)
+    notes = processor.process_event(DELTA)
+    assert [note.name for note in notes] == ["message-streaming"]
+    assert processor.state.counters.malformed == 2 * len(REFUSED)
+    assert processor.state.counters.events == 2 * len(REFUSED) + 1
+
+
+# --- what real servers write otherwise ----------------------------------------------------
+
+
+def test_unknown_fields_are_ignored_and_secrets_never_kept() -> None:
+    raw = {"type": "chat_user_data", "user": {"user_id": "u", "password_hash": "hunter2"}}
+    event = CODEC.decode_mapping(raw)
+    assert isinstance(event, ev.ChatUserDataEvent)
+    assert "hunter2" not in repr(event)
+    assert "hunter2" not in CODEC.encode(event)
+
+
+def test_null_is_the_default_in_fields_that_do_not_identify_a_record() -> None:
+    event = CODEC.decode_mapping(
+        {"type": "voice_list", "voices": [{"voice_id": "v", "vendor": None, "description": None}]}
+    )
+    assert event == ev.VoiceListEvent(voices=(ev.Voice(voice_id="v"),))
+
+
+def test_other_spellings_are_taken() -> None:
+    agents = CODEC.decode_mapping(
+        {"type": "agent_list", "agents": [{"key": "k", "toolsets": ["t"]}]}
+    )
+    assert agents == ev.AgentListEvent(agents=(ev.AgentCatalogEntry(key="k", tools=("t",)),))
+    schema = {"type": "object"}
+    tools = CODEC.decode_mapping(
+        {"type": "tool_catalog", "tools": [{"name": "n", "schemas": schema}]}
+    )
+    assert tools == ev.ToolCatalogEvent(tools=(ev.Tool(name="n", schemas=(schema,)),))
+    media = {"type": "render_media", "session_id": "s", "role": "tool", "foreign_content": False}
+    for name in ("content_type", "content-type"):
+        event = CODEC.decode_mapping({**media, name: "text/html"})
+        assert isinstance(event, ev.RenderMediaEvent)
+        assert event.content_type == "text/html"
+    for tag in ("openai_user_message", "open_a_i_user_message", "open_ai_user_message"):
+        raw = {"type": tag, "session_id": "s", "role": "user", "message": {"content": "x"}}
+        assert CODEC.decode_mapping(raw).type == "openai_user_message"
+
+
+def test_a_mapping_that_was_handed_in_is_not_shared() -> None:
+    meta = {"a": [1]}
+    event = CODEC.decode_mapping({"type": "session_metadata_changed", "meta": meta})
+    meta["a"].append(2)
+    assert event == ev.SessionMetadataChangedEvent(meta={"a": [1]})
+
+
+# --- types of one's own -------------------------------------------------------------------
+
+
+@attrs.frozen
+class Point:
+    """Something nested."""
+
+    x: float
+    y: float = 0.0
+
+
+def test_a_type_of_ones_own_is_decoded_by_its_annotations() -> None:
+    @ev.event("render_points", lanes=ev.Lane.TEXT, aliases=("points",))
+    class RenderPointsEvent(ev.SessionEvent):
+        points: list[Point]
+        label: str | None = None
+
+    row = ev.REGISTRY.row_of(RenderPointsEvent)
+    try:
+        raw = {
+            "type": "points",
+            "session_id": "s",
+            "role": "a",
+            "points": [{"x": 1}, {"x": 2.5, "y": 3}],
+        }
+        event = CODEC.decode_mapping(raw)
+        assert event == RenderPointsEvent(
+            session_id="s", role="a", points=[Point(1.0), Point(2.5, 3.0)]
+        )
+        assert CODEC.decode_text(CODEC.encode(event)) == event
+        refused = plain({**raw, "points": [{"x": "1"}]})
+        assert refused == ("render_points", "$.points[0].x", "number", "string")
+    finally:
+        ev.REGISTRY.remove(row)
+
+
+def test_a_validator_of_ones_own_refuses_like_any_other() -> None:
+    @ev.event("picky", lanes=ev.Lane.TEXT)
+    class PickyEvent(ev.ServerEvent):
+        count: int = attrs.field(validator=attrs.validators.gt(0))
+
+    try:
+        assert plain({"type": "picky", "count": 0}) == (
+            "picky",
+            "$",
+            "a valid value",
+            "one that is not",
+        )
+    finally:
+        ev.REGISTRY.remove(ev.REGISTRY.row_of(PickyEvent))
