@@ -67,14 +67,16 @@ class Change(enum.Enum):
 
 _HARMLESS: Final = (PingEvent, PongEvent, ClientWantsCancelEvent)
 # What only a turn that is running sends: on a new link it tells that one is.
-_STREAM: Final = (
-    TextDeltaEvent,
-    ThoughtDeltaEvent,
-    CompletionEvent,
-    InteractionEvent,
-    MessageEvent,
-    ToolSelectDeltaEvent,
-    ToolCallEvent,
+_STREAM: Final[frozenset[type[ServerEvent]]] = frozenset(
+    {
+        TextDeltaEvent,
+        ThoughtDeltaEvent,
+        CompletionEvent,
+        InteractionEvent,
+        MessageEvent,
+        ToolSelectDeltaEvent,
+        ToolCallEvent,
+    }
 )
 
 
@@ -83,8 +85,8 @@ class TurnGate:
     """Follows what is written and what comes in, in that order, and says what may leave.
 
     ``starts`` and ``errors`` count the ``user_turn_start`` and ``error`` events that came in
-    the client's life, ``signs`` every event but ping and pong. ``session_id`` is the current
-    session.
+    the client's life, ``signs`` every sign of a turn's life: events but ping and pong, and
+    inputs written. ``session_id`` is the current session.
     """
 
     __slots__ = ("_unanswered", "errors", "phase", "session_id", "signs", "starts", "streamed")
@@ -125,6 +127,7 @@ class TurnGate:
             self._unanswered = False
         if isinstance(event, TextInputEvent):
             self.phase = Phase.AGENT
+            self.signs += 1
             self._unanswered = True
         return kills
 
@@ -133,6 +136,11 @@ class TurnGate:
         self.phase = Phase.UNKNOWN
         self.streamed = False
         self._unanswered = False
+
+    def take_streamed(self) -> bool:
+        """Give :attr:`streamed` and begin anew."""
+        streamed, self.streamed = self.streamed, False
+        return streamed
 
     def saw(self, event: ServerEvent) -> Change | None:
         """Note an event that came in."""
@@ -156,7 +164,6 @@ class TurnGate:
     def _start(self) -> Change:
         self.starts += 1
         self.phase = Phase.USER
-        self.streamed = False
         self._unanswered = False
         return Change.OPENED
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final, final
+from typing import Final, Protocol, final
 
 import attrs
 import trio
@@ -21,7 +21,6 @@ import trio
 from .._config import ClientConfig
 from .._core._codec import Codec
 from .._exceptions import ClosedError
-from ..abc import Transport
 from ..events import (
     ClientWantsCancelEvent,
     Event,
@@ -32,7 +31,7 @@ from ..events import (
 from ._gate import TurnGate
 from ._receipt import Receipt, ReceiptStatus
 
-__all__ = ["Entry", "Outbox", "OutboxStatistics", "write_from"]
+__all__ = ["Entry", "Outbox", "OutboxStatistics", "Wire", "write_from"]
 
 _URGENT: Final = (ClientWantsCancelEvent, PingEvent, PongEvent)
 _MAX_URGENT: Final = 64
@@ -360,13 +359,13 @@ class Outbox:
         """Take audio again."""
         self._away = False
 
-    def close(self) -> None:
+    def close(self, why: str) -> None:
         """Refuse what comes, and tell whoever waits that it was not sent. May be repeated."""
         self._closed = True
         for queue in (self._urgent, self._commands, self._audio):
             for entry in queue.clear():
                 if entry.receipt is not None:
-                    entry.receipt.settle("not-sent", "the client was closed")
+                    entry.receipt.settle("not-sent", why)
         self._may_pass = 0
         self._idle.unpark_all()
 
@@ -383,7 +382,23 @@ class Outbox:
         )
 
 
-async def write_from(outbox: Outbox, transport: Transport) -> None:
+class Wire(Protocol):
+    """What the writer task writes to: the sending half of a transport."""
+
+    async def send_text(self, text: str) -> None:
+        """Send one text frame."""
+        ...
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send one binary frame."""
+        ...
+
+    async def ping(self) -> None:
+        """Send a ping of the transport's own."""
+        ...
+
+
+async def write_from(outbox: Outbox, transport: Wire) -> None:
     """Write what the outbox gives until the link breaks: the one task that touches it.
 
     Raises what the transport raises. Cancelled in the middle of a frame, it has broken the
