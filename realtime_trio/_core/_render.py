@@ -15,7 +15,7 @@ import attrs
 from ..events import ToolCall, ToolResult
 from ._messages import ImagePart, Message, OpenMessage
 from ._notifications import Notification
-from ._state import Session, SessionState
+from ._state import OpenSubsession, Session, SessionState
 
 __all__ = [
     "call_to_json",
@@ -151,6 +151,12 @@ def _session_to_json(session: Session) -> Json:
     }
 
 
+def _subsession_to_json(opened: OpenSubsession) -> Json:
+    made: Json = _value_to_json(opened)
+    del made["stack"]
+    return made
+
+
 def state_to_json(state: SessionState) -> Json:
     """The STATE."""
     catalog = state.catalog
@@ -167,7 +173,7 @@ def state_to_json(state: SessionState) -> Json:
             for tool in state.text.active_tools
         ],
         "turn": {"can_send_input": state.turn.can_send_input},
-        "subsessions": [_value_to_json(opened) for opened in state.text.subsessions],
+        "subsessions": [_subsession_to_json(opened) for opened in state.text.subsessions],
         "catalog": {
             "user": None if catalog.user is None else catalog.user.user_id,
             "agents": len(catalog.agents),

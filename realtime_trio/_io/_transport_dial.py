@@ -26,6 +26,7 @@ __all__ = [
     "MAX_MESSAGE_SIZE",
     "Target",
     "close_frame",
+    "default_context",
     "http_status",
     "open_stream",
     "parse_url",
@@ -113,7 +114,7 @@ async def open_stream(target: Target, ssl_context: ssl.SSLContext | None) -> tri
         raise ConnectionFailed(message) from error
     if not target.secure:
         return stream
-    context = _default_context() if ssl_context is None else ssl_context
+    context = default_context() if ssl_context is None else ssl_context
     secured = trio.SSLStream(stream, context, server_hostname=target.host, https_compatible=True)
     try:
         await secured.do_handshake()
@@ -127,17 +128,20 @@ async def open_stream(target: Target, ssl_context: ssl.SSLContext | None) -> tri
 
 
 @functools.cache
-def _default_context() -> ssl.SSLContext:
-    # One for all: loading the authorities takes milliseconds, and a thousand clients may dial.
+def default_context() -> ssl.SSLContext:
+    """Make the context for ``wss``: one for all, since loading the authorities takes long."""
     return ssl.create_default_context()
 
 
 def _tcp_fault(error: OSError | UnicodeError) -> str:
     if isinstance(error, socket.gaierror):
         return "the name of the host is not known"
-    # trio tells of several attempts in one OSError without a number; its cause is the fault.
-    cause = error if getattr(error, "strerror", None) else error.__cause__
-    return getattr(cause, "strerror", None) or "every attempt failed"
+    # trio tells of all attempts in one OSError without a number; the first is the fault.
+    cause: BaseException | None = error.__cause__
+    if isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    told = cause if isinstance(cause, OSError) else error
+    return getattr(told, "strerror", None) or "every attempt failed"
 
 
 def _tls_fault(error: BaseException) -> str:

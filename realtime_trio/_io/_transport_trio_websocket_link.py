@@ -103,7 +103,11 @@ class _Wire(trio.abc.Stream):
         """Read, but no further ahead of the consumer than the bound."""
         while self._ahead >= self._max_buffer and not self.demanded:
             await self._gate.park()
-        data = await self._stream.receive_some(max_bytes)
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        except trio.BrokenResourceError:
+            self._give_up()
+            raise
         self.received += len(data)
         self._ahead += len(data)
         if not self.opened:
@@ -117,9 +121,13 @@ class _Wire(trio.abc.Stream):
         if self.status is not None and self.status >= 200:
             # Keep it from the library, which would wait for the body and then raise.
             message = "the upgrade was refused"
-            self.opening.cancel()
+            self._give_up()
             raise trio.BrokenResourceError(message)
         if not data:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if not self.opened:
             self.opening.cancel()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -131,6 +139,7 @@ class _Wire(trio.abc.Stream):
             await self._stream.send_all(data)
         except BaseException:
             self.torn = True
+            self._give_up()
             raise
         if self.pinging is not None and data[0] == _PING:
             self.pinging.cancel()
@@ -141,8 +150,7 @@ class _Wire(trio.abc.Stream):
 
     async def aclose(self) -> None:
         """Close the stream; before the upgrade's end, this is how the library gives up."""
-        if not self.opened:
-            self.opening.cancel()
+        self._give_up()
         await self._stream.aclose()
 
 

@@ -101,19 +101,18 @@ class ServerConfig:
     max_utterance: float = 120.0
     """Seconds of speech that are kept for the echo; what comes after is left out."""
 
-    agent_records: tuple[Agent, ...] = attrs.field(init=False)
-    """The agents in force."""
-
-    @agent_records.default
-    def _agent_records(self) -> tuple[Agent, ...]:
+    @property
+    def agent_records(self) -> tuple[Agent, ...]:
+        """The agents in force."""
         names = tuple(f"Toolset{index}" for index in range(self.toolset_count))
         return self.agents or _catalog.default_agents(names)
 
     def agent(self, key: str | None) -> Agent | None:
         """The agent of that key (``None``: the default one), or ``None``."""
+        agents = self.agent_records
         if key is None:
-            return self.agent_records[0]
-        return next((agent for agent in self.agent_records if agent.key == key), None)
+            return agents[0]
+        return next((agent for agent in agents if agent.key == key), None)
 
     def tools(self) -> list[dict[str, object]]:
         """The tool catalogue as it travels."""

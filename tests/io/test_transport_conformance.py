@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from transport_peers import CONNECTORS, in_memory, socket_pair
+from tests.io.transport_peers import CONNECTORS, in_memory, socket_pair
 
 from realtime_trio._io._transport_websockets import WebsocketsConnector
 from realtime_trio.testing import check_transport

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import socket
 import ssl
 import struct
@@ -31,7 +33,7 @@ class SocketPeer:
     """The server's end of a websocket, with what the conformance suite asks of a peer."""
 
     def __init__(
-        self, ws: WebSocketConnection, stream: trio.SocketStream, nursery: trio.Nursery
+        self, ws: WebSocketConnection, stream: trio.abc.Stream, nursery: trio.Nursery
     ) -> None:
         self.ws = ws
         self.stream = stream
@@ -68,9 +70,17 @@ class SocketPeer:
 
     def abort(self) -> None:
         """Reset the TCP connection."""
-        linger = struct.pack("ii", 1, 0)
-        self.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.stream.socket.close()
+        reset(self.stream)
+
+
+def reset(stream: trio.abc.Stream) -> None:
+    """Close a TCP connection as a crash would: no FIN, a reset."""
+    if isinstance(stream, trio.SSLStream):
+        stream = cast("trio.abc.Stream", stream.transport_stream)
+    assert isinstance(stream, trio.SocketStream)
+    linger = struct.pack("ii", 1, 0)
+    stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    stream.socket.close()
 
 
 def _lost(closed: ConnectionClosed) -> ConnectionLost:
@@ -121,12 +131,55 @@ async def websocket_server(
                 receive_buffer_size=2**16,
             )
             ws = await request.accept()
-            peer = SocketPeer(ws, cast("trio.SocketStream", stream), nursery)
-            await handler(peer)
+            await handler(SocketPeer(ws, stream, nursery))
             nursery.cancel_scope.cancel()
         await trio.aclose_forcefully(stream)
 
     async with raw_server(serve, ssl_context=ssl_context, url_host=url_host) as url:
+        yield url
+
+
+async def read_request(stream: trio.abc.Stream) -> bytes:
+    """Read the client's upgrade request."""
+    request = b""
+    while b"\r\n\r\n" not in request:
+        request += await stream.receive_some()
+    return request
+
+
+def accept_answer(request: bytes) -> bytes:
+    """The answer that opens the websocket for this request."""
+    lines = request.lower().split(b"\r\n")
+    at = next(n for n, line in enumerate(lines) if line.startswith(b"sec-websocket-key:"))
+    key = request.split(b"\r\n")[at].split(b":", 1)[1].strip()
+    digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
+    )
+
+
+def frame(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
+    """A small frame as a server sends it; reserved bits may be smuggled in by ``opcode``."""
+    assert len(payload) < 126
+    return bytes([(0x80 if fin else 0) | opcode, len(payload)]) + payload
+
+
+TEXT, BINARY, CONTINUATION, CLOSE, PING = 1, 2, 0, 8, 9
+
+
+@contextlib.asynccontextmanager
+async def frame_server(
+    handler: Callable[[trio.abc.Stream], Awaitable[None]], *, with_answer: bytes = b""
+) -> AsyncIterator[str]:
+    """Open the websocket, then leave its raw stream to ``handler``."""
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        answer = accept_answer(await read_request(stream))
+        await stream.send_all(answer + with_answer)
+        await handler(stream)
+
+    async with raw_server(serve) as url:
         yield url
 
 

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from realtime_trio.server import Agent, ServerConfig, Turn
-from realtime_trio.testing._script import delegate, media, say, think, tool, turn, use
+from realtime_trio.testing import delegate, media, say, think, tool, turn, use
 from tests.server.clients import Direct, Event
 from tests.server.wire_shapes import answers, read, shapes, types
 
