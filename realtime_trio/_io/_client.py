@@ -10,13 +10,16 @@ import trio
 
 from .._config import ClientConfig
 from .._core._local import SaidEvent, VoiceRequestedEvent
-from .._core._notifications import RequestUserSessions
+from .._core._notifications import Reconnected, RequestUserSessions
 from .._core._state import SessionState
 from .._exceptions import ClosedError, RealtimeError
 from ..abc import Connector
 from ..events import (
+    ChatSessionIndexEntry,
+    ErrorEvent,
     Event,
     GetUserSessionsEvent,
+    GetUserSessionsResponseEvent,
     Lane,
     PttEndEvent,
     PttStartEvent,
@@ -29,6 +32,7 @@ from ._bare import first_cause
 from ._cancel import Confirmed
 from ._commands import Commands
 from ._overflow import Coalesce, Overflow
+from ._pages import pages
 from ._receipt import Receipt
 from ._recorder import Recorder
 from ._shell import Health, Shell
@@ -192,6 +196,14 @@ class Client(Commands):
             await self.cancel()
             await turn.wait()
         shell.turns.lost(turn, "nobody waited for its end")
+
+    def sessions(self, *, page: int = 50) -> AsyncGenerator[ChatSessionIndexEntry, None]:
+        """Iterate the list of all the user's sessions, asked for ``page`` lines at a time.
+
+        Each page is a command and waits at the turn gate.
+        """
+        news = self.subscribe(GetUserSessionsResponseEvent, ErrorEvent, Reconnected)
+        return pages(news, self.send, page)
 
     @asynccontextmanager
     async def push_to_talk(self, *, force: bool = False) -> AsyncGenerator[None, None]:
