@@ -9,7 +9,7 @@ counting the largest item that it holds: one item of any size always finds room.
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -19,7 +19,7 @@ MAX_ITEMS = 65_536
 MAX_BYTES = 16 * 1024 * 1024
 
 
-def _check_items(_rule: object, field: attrs.Attribute[int | None], value: int | None) -> None:
+def _check_items(_rule: object, field: attrs.Attribute[Any], value: Any) -> None:
     if value is not None and (type(value) is not int or value < 1):
         msg = f"{field.name} must be a whole number of at least 1, and is {value!r}"
         raise ValueError(msg)

@@ -13,16 +13,15 @@ them. Lanes hold queues, queues hold their mailbox, and nobody on this side hold
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-import attrs
 import trio
 
 from .._core._audio import DEFAULT_FORMAT
 from .._core._notifications import AudioGap, AudioOutput, Lagged, MessageStreaming, Notification
 from .._exceptions import ClosedError, LaggedError
-from ..events import ServerEvent
+from ..events import Lane, ServerEvent
 from ._overflow import MAX_BYTES, MAX_ITEMS, Block, Coalesce, DropOldest, Overflow
 
 __all__ = ["Holder", "Item", "Mailbox", "Queue", "make_queue"]
@@ -35,8 +34,9 @@ _BLOCK = 256
 class Holder(Protocol):
     """What a queue needs to know of its lane."""
 
+    lane: Lane
     dropped: int
-    draining: bool
+    lagged: int
 
     def hold(self, queue: Queue) -> None:
         """Handle nothing more until the queue has room."""
@@ -130,14 +130,9 @@ class Queue:
     def __init__(self, mailbox: Mailbox, lane: Holder) -> None:
         self.mailbox = mailbox
         self.lane = lane
-        self.items: deque[tuple[Item, int] | _Run] = deque()
+        self.items: deque[tuple[Item, int]] = deque()
         self.bytes = self.largest = 0
         self.merged = self.dropped = self.high_water = 0
-
-    @property
-    def depth(self) -> int:
-        """How many items wait."""
-        return len(self.items)
 
     def put(self, item: Item, size: int) -> None:
         """Take an item that stands for ``size`` bytes. Called by the lane's task only."""
@@ -153,30 +148,25 @@ class Queue:
         items = self.items
         if len(items) > self.high_water:
             self.high_water = len(items)
-        entry = items.popleft()
+        item, size = items.popleft()
+        self.bytes -= size
         if not items:
-            self.emptied()
-        if type(entry) is tuple:
-            self.bytes -= entry[1]
-            return entry[0]
-        return self._joined(entry)
+            self.largest = 0
+        return item
 
-    def emptied(self) -> None:
-        """The last item has gone."""
-        self.largest = 0
+    @property
+    def blocking(self) -> bool:
+        """Whether the lane waits for room here."""
+        return False
 
     def clear(self) -> None:
         """Forget every item."""
         self.items.clear()
-        self.bytes = 0
-        self.emptied()
+        self.bytes = self.largest = 0
 
     def over(self, size: int) -> bool:
         """Whether ``size`` bytes more would be too much, the largest item not counted."""
         return self.bytes + size - max(size, self.largest) > MAX_BYTES
-
-    def _joined(self, entry: tuple[Item, int] | _Run) -> Item:
-        raise NotImplementedError
 
 
 class _Run:
@@ -186,12 +176,11 @@ class _Run:
     taking the memory of an object of its own. Each character is copied twice in all.
     """
 
-    __slots__ = ("_blocks", "_first", "_pieces", "size")
+    __slots__ = ("_blocks", "_pieces", "size")
 
-    def __init__(self, first: MessageStreaming, size: int) -> None:
-        self._first = first
+    def __init__(self, first: str, size: int) -> None:
         self._blocks: list[str] = []
-        self._pieces = [first.delta]
+        self._pieces = [first]
         self.size = size
 
     def append(self, delta: str) -> None:
@@ -201,26 +190,26 @@ class _Run:
             self._blocks.append("".join(self._pieces))
             self._pieces.clear()
 
-    def join(self) -> MessageStreaming:
-        first = self._first
-        return MessageStreaming(
-            session_id=first.session_id,
-            message_id=first.message_id,
-            role=first.role,
-            delta="".join([*self._blocks, *self._pieces]),
-        )
+    def join(self) -> str:
+        return "".join([*self._blocks, *self._pieces])
 
 
 class CoalesceQueue(Queue):
-    """Merges neighbouring deltas of one message; past its bound the subscription ends."""
+    """Merges neighbouring deltas of one message; past its bound the subscription ends.
 
-    __slots__ = ("_max_items", "_tail")
+    An entry of size -1 is the first delta of a run; its pieces are the next of ``_runs``.
+    """
+
+    __slots__ = ("_max_items", "_run", "_runs", "_tail")
 
     def __init__(self, mailbox: Mailbox, lane: Holder, rule: Coalesce) -> None:
         super().__init__(mailbox, lane)
         self._max_items = rule.max_items
-        # The delta that came last, if nothing came after it and it is still here.
+        self._runs: deque[_Run] = deque()
+        # The delta that came last, if nothing came after it and it is still here; and the
+        # run that it began.
         self._tail: MessageStreaming | None = None
+        self._run: _Run | None = None
 
     def put(self, item: Item, size: int) -> None:
         """Take an item, or lag."""
@@ -233,9 +222,10 @@ class CoalesceQueue(Queue):
                 and tail.session_id == item.session_id
                 and tail.role == item.role
             ):
-                self._merge(item.delta)
+                self._merge(tail, item.delta)
                 return
             self._tail = item
+            self._run = None
         else:
             self._tail = None
         if len(items) >= self._max_items or (self.bytes + size > MAX_BYTES and self.over(size)):
@@ -248,38 +238,57 @@ class CoalesceQueue(Queue):
         if self.mailbox.reader is not None:
             self.mailbox.wake()
 
-    def _merge(self, delta: str) -> None:
+    def _merge(self, tail: MessageStreaming, delta: str) -> None:
         size = len(delta)
         if self.bytes + size > MAX_BYTES and self.over(size):
             self._lag()
             return
-        last = self.items[-1]
-        if type(last) is tuple:
-            assert self._tail is not None
-            last = self.items[-1] = _Run(self._tail, last[1])
-        assert isinstance(last, _Run)
-        last.append(delta)
-        if last.size > self.largest:
-            self.largest = last.size
+        run = self._run
+        if run is None:
+            run = self._run = _Run(tail.delta, self.items[-1][1])
+            self._runs.append(run)
+            self.items[-1] = (tail, -1)
+        run.append(delta)
+        if run.size > self.largest:
+            self.largest = run.size
         self.bytes += size
         self.merged += 1
 
     def _lag(self) -> None:
         self._tail = None
+        self.lane.lagged += 1
         self.mailbox.lag(
             f"the subscriber did not keep up: {len(self.items)} items of {self.bytes} bytes wait "
             f"(bounds: {self._max_items} items, {MAX_BYTES} bytes)"
         )
 
-    def emptied(self) -> None:
-        """The last item has gone: the next delta has nothing to join."""
-        self.largest = 0
-        self._tail = None
+    def get(self) -> Item:
+        """Give the next item, a run as one."""
+        items = self.items
+        if len(items) > self.high_water:
+            self.high_water = len(items)
+        item, size = items.popleft()
+        if not items:
+            self.largest = 0
+            self._tail = None
+        if size >= 0:
+            self.bytes -= size
+            return item
+        run = self._runs.popleft()
+        self.bytes -= run.size
+        assert isinstance(item, MessageStreaming)
+        return MessageStreaming(
+            session_id=item.session_id,
+            message_id=item.message_id,
+            role=item.role,
+            delta=run.join(),
+        )
 
-    def _joined(self, entry: tuple[Item, int] | _Run) -> Item:
-        assert isinstance(entry, _Run)
-        self.bytes -= entry.size
-        return entry.join()
+    def clear(self) -> None:
+        """Forget every item."""
+        super().clear()
+        self._runs.clear()
+        self._tail = None
 
 
 class BlockQueue(Queue):
@@ -296,11 +305,6 @@ class BlockQueue(Queue):
         self._max_items = rule.max_items
         self._spill: deque[tuple[Item, int]] = deque()
 
-    @property
-    def depth(self) -> int:
-        """How many items wait, those included for which the lane waits."""
-        return len(self.items) + len(self._spill)
-
     def put(self, item: Item, size: int) -> None:
         """Take an item, and hold the lane where it does not fit."""
         if self._spill or not self._fits(size):
@@ -313,11 +317,17 @@ class BlockQueue(Queue):
         """Give the next item, and let the lane go on where there is room again."""
         item = super().get()
         spill = self._spill
-        while spill and self._fits(spill[0][1]):
-            super().put(*spill.popleft())
-        if not spill:
-            self.lane.release(self)
+        if spill:
+            while spill and self._fits(spill[0][1]):
+                super().put(*spill.popleft())
+            if not spill:
+                self.lane.release(self)
         return item
+
+    @property
+    def blocking(self) -> bool:
+        """Whether the lane waits for room here."""
+        return bool(self._spill)
 
     def clear(self) -> None:
         """Forget every item."""
@@ -355,7 +365,8 @@ class DropQueue(Queue):
         return len(self.items) > self._max_items or (self.bytes > MAX_BYTES and self.over(0))
 
     def _drop(self) -> None:
-        item = super().get()
+        item, size = self.items.popleft()
+        self.bytes -= size
         self._length -= _length(item)
         self._gap += 1
         self.dropped += 1
@@ -376,6 +387,11 @@ class DropQueue(Queue):
         item = super().get()
         self._length -= _length(item)
         return item
+
+    def clear(self) -> None:
+        """Forget every item, and the gap before them."""
+        super().clear()
+        self._length = self._gap = self._gap_frames = self._gap_bytes = 0
 
 
 class LatestQueue(Queue):
@@ -413,8 +429,3 @@ def make_queue(mailbox: Mailbox, lane: Holder, rule: Overflow) -> Queue:
     if isinstance(rule, DropOldest):
         return DropQueue(mailbox, lane, rule)
     return LatestQueue(mailbox, lane)
-
-
-def blocking(queues: Sequence[Queue]) -> bool:
-    """Whether a lane waits for one of these queues."""
-    return any(isinstance(queue, BlockQueue) and queue._spill for queue in queues)

@@ -14,7 +14,14 @@ import attrs
 
 from ..events import Lane
 
-__all__ = ["LaneStatistics", "PipelineStatistics", "Rate", "Sampler", "SubscriptionStatistics", "Timing"]
+__all__ = [
+    "LaneStatistics",
+    "PipelineStatistics",
+    "Rate",
+    "Sampler",
+    "SubscriptionStatistics",
+    "Timing",
+]
 
 SAMPLES = 1024
 _RATE_SPAN = 5

@@ -244,7 +244,7 @@ async def test_an_upload_becomes_part_of_a_message(base: tuple[RealtimeServer, s
         assert "not found" in (await client.next())["message"]
     chat = client.opening[6]["chat_session"]["session_id"]
     message = server.transcript(chat)[0]
-    assert [block["type"] for block in message["content"]] == ["document", "text"]  # type: ignore[index,attr-defined]
+    assert [block["type"] for block in message["content"]] == ["document", "text"]  # type: ignore[attr-defined]
 
 
 async def test_uploads_that_are_refused() -> None:
