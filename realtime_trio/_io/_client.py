@@ -281,7 +281,7 @@ async def _opened(shell: Shell) -> AsyncGenerator[Client, None]:
     failure: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
-            await nursery.start(shell.run)
+            nursery.start_soon(shell.run)
             try:
                 link = await shell.open()
                 with shell.body:

@@ -101,7 +101,8 @@ class Shell:
         self._scope = trio.CancelScope(shield=True)
         self._supervising = trio.CancelScope()
         self._nursery: trio.Nursery | None = None
-        self._finished = trio.Event()
+        self._prepared = trio.Event()
+        self._finished: trio.Event | None = None
 
     @property
     def nursery(self) -> trio.Nursery:
@@ -111,26 +112,30 @@ class Shell:
             raise ClosedError(message)
         return self._nursery
 
-    async def run(self, task_status: trio.TaskStatus[trio.Nursery]) -> None:
+    async def run(self) -> None:
         """Hold the nursery of all tasks until :meth:`close`. Shielded: see above."""
         with self._scope:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                task_status.started(nursery)
+                self._prepared.set()
                 await trio.sleep_forever()
 
     async def open(self) -> Link:
-        """Open the first link."""
+        """Open the first link, once :meth:`run` runs."""
+        # Not nursery.start(): cancelled, it would wait for a task that its shield keeps alive.
+        with trio.CancelScope(shield=True):
+            await self._prepared.wait()
         return await self.supervisor.open(self.nursery)
 
     def start(self, link: Link) -> None:
         """Start to receive, at the caller's next checkpoint."""
-        self.nursery.start_soon(self._run_pipeline)
+        self._finished = trio.Event()
+        self.nursery.start_soon(self._run_pipeline, self._finished)
         self.nursery.start_soon(self._supervise, link, self.nursery)
 
-    async def _run_pipeline(self) -> None:
+    async def _run_pipeline(self, finished: trio.Event) -> None:
         await self.pipeline.run()
-        self._finished.set()
+        finished.set()
 
     async def _supervise(self, link: Link, nursery: trio.Nursery) -> None:
         with self._supervising:
@@ -181,7 +186,8 @@ class Shell:
             if not self.closed:
                 self.pipeline.post(LinkEvent(status="closed"))
                 self._end("the client was closed")
-            await self._finished.wait()
+            if self._finished is not None:
+                await self._finished.wait()
         self._scope.cancel()
 
     def health(self) -> Health:
