@@ -63,7 +63,7 @@ def _part_to_json(part: Any) -> Json:
     if isinstance(part, ImagePart):
         return _image_to_json(part)
     made: Json = {"type": part.type}
-    cls: type[Any] = type(part)
+    cls = part.__class__
     for field in attrs.fields(cls):
         value = getattr(part, field.name)
         if field.name == "is_error" or (value is not None and value is not False):
@@ -108,7 +108,7 @@ _RENDER: dict[type, Callable[[Any], Any]] = {
 
 
 def _value_to_json(value: Any) -> Any:
-    cls: type[Any] = type(value)
+    cls = value.__class__
     render = _RENDER.get(cls)
     if render is not None:
         return render(value)
