@@ -141,13 +141,10 @@ class Recorder:
         if self._state != "new":
             msg = "this recorder has been used: make a new Recorder for each client"
             raise ClosedError(msg)
-        self._state = "open"
+        self._state = "closed"  # until there is a file, and for good where there is none
         self._began = trio.current_time()
-        try:
-            file = await trio.to_thread.run_sync(self._create)
-        except BaseException:
-            self._state = "closed"
-            raise
+        file = await trio.to_thread.run_sync(self._create)
+        self._state = "open"
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._work, file)
             try:
