@@ -138,6 +138,31 @@ async def test_what_came_behind_the_upgrade_is_not_lost(base: tuple[RealtimeServ
     assert answer.startswith(b"HTTP/1.1 101")
 
 
+async def test_an_upgrade_without_its_key(base: tuple[RealtimeServer, str]) -> None:
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    async with httpx.AsyncClient(base_url=base[1]) as http:
+        answer = await http.get("/api/rt/ws", params={"token": "any"}, headers=headers)
+    assert answer.status_code == 400
+
+
+async def test_a_stall_on_a_socket(base: tuple[RealtimeServer, str]) -> None:
+    server, url = base
+    async with dial_socket(url) as client:
+        server.faults.stall(0.0, after=1)
+        await client.send({"type": "get_agents"})
+        await client.send({"type": "ping"})
+        assert types([await client.next(), await client.next()]) == ["agent_list", "pong"]
+
+
+async def test_hanging_up_twice(base: tuple[RealtimeServer, str]) -> None:
+    server, url = base
+    async with dial_socket(url) as client:
+        server.hang_up()
+        server.hang_up()
+        with pytest.raises(ConnectionLost):
+            await client.next()
+
+
 async def test_downtime_breaks_links_and_lets_nobody_in(base: tuple[RealtimeServer, str]) -> None:
     server, url = base
     async with trio.open_nursery() as nursery:
@@ -193,6 +218,13 @@ async def test_requests_that_make_no_sense(base: tuple[RealtimeServer, str]) -> 
         assert (await http.get("/api/rt/cancel")).status_code == 405
         assert (await http.post("/api/rt/login", content=b"{bad")).status_code == 422
         assert (await http.get("/api/rt/refresh_token")).status_code == 401
+
+
+async def test_one_request_a_connection(base: tuple[RealtimeServer, str]) -> None:
+    async with httpx.AsyncClient(base_url=base[1], headers={"Connection": "close"}) as http:
+        for _ in range(2):
+            answer = await http.get("/")
+            assert answer.headers["connection"] == "close"
 
 
 async def test_bytes_that_are_no_http(base: tuple[RealtimeServer, str]) -> None:
