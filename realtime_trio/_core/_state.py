@@ -134,10 +134,15 @@ class Limits:
 
 @attrs.frozen(slots=True)
 class WaitingTool:
-    """A tool that has run and waits for a message of its session (§8 T4)."""
+    """A tool that has run and waits for a message of its session (§8 T4).
+
+    The ids are those of the event that brought it, for a message that it may have to itself.
+    """
 
     call: ToolCall
     result: ToolResult | None
+    parent_session_id: str | None
+    user_session_id: str | None
 
 
 @attrs.frozen(slots=True)

@@ -169,8 +169,12 @@ def _anthropic_block(part: Part) -> Record:
             flag = {"is_error": True} if part.is_error else {}
             record = {"type": "tool_result", "tool_use_id": part.tool_use_id}
             return {**record, "content": part.content, **flag}
-        case PlaceholderPart(block_type=kind):
-            return {"type": "text", "text": f"[{kind}]"}
+        case _:
+            return _named(part)
+
+
+def _named(part: PlaceholderPart) -> Record:
+    return {"type": "text", "text": f"[{part.block_type}]"}
 
 
 def _anthropic_source(image: ImagePart) -> Record:
@@ -184,17 +188,18 @@ def _anthropic_source(image: ImagePart) -> Record:
 
 
 def _openai(entry: _Entry) -> Iterator[Record]:
-    content = entry.content
-    if not isinstance(content, str):
-        for part in content:
-            if isinstance(part, ToolResultPart):
-                yield _openai_result(part.tool_use_id, part.content)
-        content = tuple(part for part in content if not isinstance(part, ToolResultPart))
-    said = content if isinstance(content, str) else [_openai_part(part) for part in content]
+    said: str | list[Record]
+    if isinstance(entry.content, str):
+        said = entry.content
+    else:
+        results = [part for part in entry.content if isinstance(part, ToolResultPart)]
+        yield from (_openai_result(part.tool_use_id, part.content) for part in results)
+        others = [part for part in entry.content if not isinstance(part, ToolResultPart)]
+        said = [_openai_part(part) for part in others]
     if entry.calls:
         calls = [_openai_call(call) for call in entry.calls]
         yield {"role": entry.role, "content": said or None, "tool_calls": calls}
-    elif said or (content == "" and entry.role != "assistant"):
+    elif said or (said == "" and entry.role != "assistant"):
         yield {"role": entry.role, "content": said}
     for result in entry.results:
         yield _openai_result(result.tool_use_id, result.content)
@@ -209,7 +214,7 @@ def _openai_call(call: ToolCall) -> Record:
     return {"id": call.id, "type": "function", "function": function}
 
 
-def _openai_part(part: Part) -> Record:
+def _openai_part(part: TextPart | ImagePart | ToolUsePart | PlaceholderPart) -> Record:
     match part:
         case TextPart(text=text):
             return {"type": "text", "text": text}
@@ -221,10 +226,8 @@ def _openai_part(part: Part) -> Record:
             return {"type": "image_url", "image_url": {"url": url, **detail}}
         case ToolUsePart():
             return {"type": "text", "text": json_text(_anthropic_block(part))}
-        case ToolResultPart(content=content):
-            return {"type": "text", "text": content}
-        case PlaceholderPart(block_type=kind):
-            return {"type": "text", "text": f"[{kind}]"}
+        case _:
+            return _named(part)
 
 
 _WRITERS: dict[str, Callable[[_Entry], Iterator[Record]]] = {

@@ -120,7 +120,7 @@ class Results:
             self._stretch.append(stretch)
             for place, key in _results_in(message, index):
                 self._places.setdefault((stretch, key), deque()).append(place)
-            stretch += is_mapping(message) and message.get("role") == "user"
+            stretch += _ends_stretch(message)
 
     def take(self, index: int, call: ToolCall) -> ToolResult | None:
         """The result of a call that stands in message ``index``."""
@@ -163,6 +163,13 @@ def stray_result(record: Block) -> ToolResultPart:
         result_text(record.get("content")),
         record.get("is_error") is True,
     )
+
+
+def _ends_stretch(message: object) -> bool:
+    # A user's message that cannot be read costs itself, not the results that come after it.
+    if not is_mapping(message) or message.get("role") != "user":
+        return False
+    return not isinstance(message.get("content"), (bool, int, float))
 
 
 def _by_name(name: str) -> str:

@@ -67,14 +67,14 @@ def yaml_text(document: str) -> str | None:
 
 
 def _items(lines: Sequence[str]) -> list[list[str]]:
-    """The items of a list of mappings, each without its dash and indentation."""
+    """The items of a list of mappings, which begins at once, without dash and indentation."""
     items: list[list[str]] = []
     for line in lines:
         if line.startswith("- "):
             items.append([line[2:]])
         elif line.strip() and not line.startswith("  "):
             return []
-        elif items:
+        else:
             items[-1].append(line[2:])
     return items
 

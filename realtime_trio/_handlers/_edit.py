@@ -155,16 +155,27 @@ class Edit:
 
     def message_of(self, event: SessionEvent, role: str, **fields: Any) -> Message:
         """A new message with an id of its own, in the session of an event."""
-        sub = self.is_sub(event)
-        user = event.user_session_id or (self.get("user_session_id") if sub else None)
+        return self.message_in(
+            event.session_id,
+            role,
+            parent_session_id=event.parent_session_id,
+            user_session_id=event.user_session_id,
+            **fields,
+        )
+
+    def message_in(
+        self, session_id: str, role: str, *, user_session_id: str | None, **fields: Any
+    ) -> Message:
+        """A new message with an id of its own, marked where it is a sub-session's (§8 U3)."""
+        user: str | None = user_session_id or self.get("user_session_id")
+        sub = user is not None and user != session_id
         return Message(
             id=self.new_id(),
-            session_id=event.session_id,
+            session_id=session_id,
             role=role,
             timestamp=moment(self.now),
             is_sub_session=sub,
-            parent_session_id=event.parent_session_id,
-            user_session_id=user,
+            user_session_id=user if sub else user_session_id,
             **fields,
         )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 from cyclopts import App, CycloptsError
 
 from .._exceptions import RealtimeError
 from ._errors import CommandError
+from ._events import events
 from ._replay import replay
 
 __all__ = ["run"]
@@ -26,6 +28,7 @@ def _make_app() -> App:
         result_action="return_value",
     )
     app.command(replay)
+    app.command(events)
     return app
 
 
@@ -61,7 +64,7 @@ def _status_of(failure: BaseException) -> int:
 
 def _leaves(failure: BaseException) -> Iterator[BaseException]:
     if isinstance(failure, BaseExceptionGroup):
-        for inner in failure.exceptions:
+        for inner in cast("BaseExceptionGroup[BaseException]", failure).exceptions:
             yield from _leaves(inner)
     else:
         yield failure

@@ -191,14 +191,8 @@ def user(content: Any, session: str = MAIN, **fields: Any) -> Json:
 
 
 def media(content: str = "# Hello", session: str = MAIN, **fields: Any) -> Json:
-    return of_session(
-        "render_media",
-        session,
-        content_type="text/markdown",
-        content=content,
-        foreign_content=False,
-        **fields,
-    )
+    shown = {"content_type": "text/markdown", "foreign_content": False, **fields}
+    return of_session("render_media", session, content=content, **shown)
 
 
 def system(content: str, severity: str = "info", session: str = MAIN, **fields: Any) -> Json:
