@@ -55,6 +55,11 @@ def _seen() -> Recent[Hashable, bool]:
     return Recent(SEEN_LIMIT)
 
 
+def ended_tools() -> Recent[tuple[str, str], bool]:
+    """The memory for a turn's tools, empty."""
+    return Recent(SEEN_LIMIT)
+
+
 # --- control ----------------------------------------------------------------------------
 
 
@@ -129,10 +134,15 @@ class Limits:
 
 @attrs.frozen(slots=True)
 class WaitingTool:
-    """A tool that has run and waits for a message of its session (§8 T4)."""
+    """A tool that has run and waits for a message of its session (§8 T4).
+
+    The ids are those of the event that brought it, for a message that it may have to itself.
+    """
 
     call: ToolCall
     result: ToolResult | None
+    parent_session_id: str | None
+    user_session_id: str | None
 
 
 @attrs.frozen(slots=True)
@@ -158,6 +168,8 @@ class OpenSubsession:
     prime_agent_key: str
     sub_agent_key: str
     depth: int
+    # Whose stack it stands on: its user session, also where the event did not say (§8 U4).
+    stack: str = ""
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -271,9 +283,8 @@ class Conversation:
     current_session_id: str | None = None
     user_session_id: str | None = None
     tools: Mapping[tuple[str, str], ActiveTool] = EMPTY
-    ranks: Recent[tuple[str, str], int] = attrs.field(
-        factory=lambda: Recent[tuple[str, str], int](SEEN_LIMIT), repr=False
-    )
+    # By session and id: the tools that ended in this turn, and the messages that have them.
+    ended: Recent[tuple[str, str], bool] = attrs.field(factory=ended_tools, repr=False)
     attached: Recent[tuple[str, str], str] = attrs.field(
         factory=lambda: Recent[tuple[str, str], str](SEEN_LIMIT), repr=False
     )
@@ -358,7 +369,7 @@ class AudioSlice:
     listening: bool = False
     user_turn: bool = False
     frames: int = 0
-    total_bytes: int = 0
+    byte_count: int = 0
     cancels: int = 0
     carry: bytes = b""
     extra: Mapping[Any, Any] = EMPTY

@@ -68,11 +68,11 @@ def _begin(slice_: TextSlice, event: SessionEvent, role: str, text: str, format_
     edit = Edit(slice_)
     session_id = event.session_id
     if edit.is_late(session_id):
-        return edit.discard()
-    if not text:
-        return slice_, ()
+        return edit.discard(session_id)
     edit.ensure_for(event)
     edit.stream_event(session_id)
+    if not text:  # nothing is said yet (§8 M2)
+        return edit.done()
     if role == THOUGHT:
         _tools.thoughts_start(edit, session_id)
     open_message = edit.open.get(session_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from .._core._local import LinkEvent, SaidEvent, VoiceRequestedEvent
@@ -55,7 +57,7 @@ INDEX_LIMIT = 10_000
 not_folded(Lane.CONTROL, [PingEvent, PongEvent])
 
 
-def _catalog(slice_: ControlSlice, **changes: object) -> ControlSlice:
+def _catalog(slice_: ControlSlice, **changes: Any) -> ControlSlice:
     return attrs.evolve(slice_, catalog=attrs.evolve(slice_.catalog, **changes))
 
 

@@ -56,6 +56,7 @@ def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> H
     edit.ensure(session.session_id, None, session.session_id)
     _load(edit, session)
     edit.set(current_session_id=session.session_id, user_session_id=session.session_id)
+    edit.evict()
     edit.notes.append(
         ChatSessionChanged(previous_session_id=previous, current_session_id=session.session_id)
     )
@@ -79,8 +80,6 @@ def _load(edit: Edit, session: ChatSession) -> None:
     kept = old[max(0, turn_from - old.dropped) :] if running else ()
     if not running:
         edit.complete(session_id)
-        edit.clear_tools(session_id)
-        edit.put(session_id, waiting=())
     edit.put(
         session_id,
         messages=Log[Message](),
@@ -104,6 +103,9 @@ def _load(edit: Edit, session: ChatSession) -> None:
         for message in kept:
             edit.append(message)
         edit.put(session_id, turn_from=loaded.end)
+        open_message = edit.open.get(session_id)
+        if open_message is not None:
+            edit.set_open(session_id, attrs.evolve(open_message, touched=0))
 
 
 def _append_history(edit: Edit, session: ChatSession) -> None:
@@ -237,7 +239,7 @@ def reset(slice_: TextSlice) -> TextSlice:
         slice_.rest,
         records=records,
         tools={},
-        ranks=fresh.ranks,
+        ended=fresh.ended,
         subsessions=(),
         fence=None,
         turn=attrs.evolve(fresh.turn, number=slice_.rest.turn.number),

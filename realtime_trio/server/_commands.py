@@ -31,7 +31,7 @@ Command = Callable[[Turns, UISession, Event], None]
 HARMLESS = frozenset({"ping", "pong", "client_wants_cancel"})
 """What leaves a running turn alone; anything else kills it (protocol.md §7)."""
 
-_MODES: tuple[VoiceMode, ...] = ("ptt", "vad", "realtime")
+_MODES: dict[str, VoiceMode] = {"ptt": "ptt", "vad": "vad", "realtime": "realtime"}
 
 
 def unknown(turns: Turns, session: UISession, event: Event) -> None:
@@ -218,7 +218,7 @@ def _set_agent_voice(turns: Turns, session: UISession, event: Event) -> None:
 
 def _set_voice_input_mode(turns: Turns, session: UISession, event: Event) -> None:
     wanted = text(event, "mode")
-    mode = next((known for known in _MODES if known == wanted), None)
+    mode = _MODES.get(wanted)
     if mode is None:
         raise BadCommand(f"Error processing event: Voice input mode {wanted} is not supported.")
     session.microphone.mode = mode

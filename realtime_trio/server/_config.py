@@ -48,7 +48,7 @@ class ServerConfig:
     """How many toolsets the catalogue lists."""
 
     toolset_schemas: int = 1
-    """How many tools a toolset has; 40 toolsets of 10 make the 190 kB of a real server."""
+    """How many tools a toolset has; 40 toolsets of 20 make the 190 kB of a real server."""
 
     voice_names: tuple[str, ...] = ("alloy", "ash", "coral", "echo", "sage")
     """The voices that speak PCM16; the first is the one a session starts with."""
@@ -101,19 +101,18 @@ class ServerConfig:
     max_utterance: float = 120.0
     """Seconds of speech that are kept for the echo; what comes after is left out."""
 
-    agent_records: tuple[Agent, ...] = attrs.field(init=False)
-    """The agents in force."""
-
-    @agent_records.default
-    def _agent_records(self) -> tuple[Agent, ...]:
+    @property
+    def agent_records(self) -> tuple[Agent, ...]:
+        """The agents in force."""
         names = tuple(f"Toolset{index}" for index in range(self.toolset_count))
         return self.agents or _catalog.default_agents(names)
 
     def agent(self, key: str | None) -> Agent | None:
         """The agent of that key (``None``: the default one), or ``None``."""
+        agents = self.agent_records
         if key is None:
-            return self.agent_records[0]
-        return next((agent for agent in self.agent_records if agent.key == key), None)
+            return agents[0]
+        return next((agent for agent in agents if agent.key == key), None)
 
     def tools(self) -> list[dict[str, object]]:
         """The tool catalogue as it travels."""

@@ -117,7 +117,7 @@ class Connection:
     async def _write(self) -> None:
         try:
             while True:
-                if not self._queue:
+                while not self._queue:
                     self._filled = trio.Event()
                     await self._filled.wait()
                 await self._perform(self._queue.popleft())

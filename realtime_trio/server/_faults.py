@@ -58,7 +58,8 @@ class Packet:
     def encoded(self) -> str | bytes:
         """What goes on the wire."""
         if isinstance(self.frame, Mapping):
-            return json.dumps(self.frame, ensure_ascii=False, separators=(",", ":"))
+            # Escaped to ASCII, as real servers do: so a lone surrogate can travel too.
+            return json.dumps(self.frame, separators=(",", ":"))
         return self.frame
 
 

@@ -94,14 +94,17 @@ async def _body(stream: _Stream, connection: h11.Connection, limit: int) -> byte
     if connection.they_are_waiting_for_100_continue:
         go_on = h11.InformationalResponse(status_code=100, headers=[])
         await stream.send_all(connection.send(go_on) or b"")
-    body = bytearray()
+    body, size = bytearray(), 0
     while not isinstance(event := await _next_event(stream, connection), h11.EndOfMessage):
         if not isinstance(event, h11.Data):
             message = "the body of the request breaks off"
             raise h11.RemoteProtocolError(message)
-        body += event.data
-        if len(body) > limit:
-            raise _TooLarge
+        size += len(event.data)
+        if size <= limit:
+            body += event.data
+    if size > limit:
+        # Read to its end all the same: a client that is still sending does not hear the answer.
+        raise _TooLarge
     return bytes(body)
 
 

@@ -183,7 +183,7 @@ class ServerSocket:
             self._texts, self._blobs, self._size = [], [], 0
 
     async def _answer_goodbye(self, event: CloseConnection) -> None:
-        self._lost = self._lose(event.code, event.reason or "", "the client said goodbye")
+        self._lost = self._lose(int(event.code), event.reason or "", "the client said goodbye")
         if not self._closed:
             await self._send(event.response(), closing=True)
 

@@ -11,6 +11,7 @@ import trio
 
 from realtime_trio._exceptions import RealtimeError
 from realtime_trio._io._transport_memory import MemoryConnector
+from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
 from realtime_trio.abc import Transport
 from realtime_trio.server import RealtimeServer, ServerConfig, Turn
 from realtime_trio.server._brain import Brain, Close, Effect, Send
@@ -100,6 +101,7 @@ class Wire:
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
+        self.opening: list[Any] = []
 
     async def send(self, event: Event) -> None:
         """Send one event."""
@@ -150,6 +152,29 @@ async def connect(url: str) -> Transport:
         except RealtimeError as exc:
             failure = exc
     raise failure
+
+
+@asynccontextmanager
+async def dial_socket(url: str, path: str = "/api/rt/ws", **query: str) -> AsyncIterator[Wire]:
+    """Connect over trio-websocket and wait for the user's turn; errors come out bare."""
+    failure: BaseException | None = None
+    pairs = "&".join(f"{k}={v}" for k, v in {"token": "any", **query}.items() if v)
+    async with trio.open_nursery() as nursery:
+        try:
+            address = f"{url.replace('http', 'ws', 1)}{path}?{pairs}"
+            transport = await TrioWebsocketConnector().connect(address, nursery)
+            try:
+                client = Wire(transport)
+                client.opening = await client.until("user_turn_start")
+                yield client
+            finally:
+                await transport.aclose()
+        except trio.Cancelled:
+            raise
+        except BaseException as exc:
+            failure = exc
+    if failure is not None:
+        raise failure
 
 
 def text_of(events: list[Any]) -> str:

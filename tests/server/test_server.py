@@ -12,7 +12,7 @@ import trio.testing
 from realtime_trio._exceptions import ConnectionFailed, ConnectionLost
 from realtime_trio._io import _transport_memory
 from realtime_trio.server import RealtimeServer, Request, ServerConfig, open_server
-from realtime_trio.testing._script import say, turn
+from realtime_trio.testing import say, turn
 from tests.server.clients import Wire, connect, dial, text_of
 from tests.server.wire_shapes import types
 
@@ -120,15 +120,6 @@ async def test_a_slow_client_pauses_its_turn_only(autojump_clock: object) -> Non
             assert 0 < server.statistics().backlog < 200
             assert text_of(await quick.answer("hello")) == "You said: hello"
             assert text_of(await slow.until("user_turn_start")) == "x" * 5000
-
-
-async def flood(client: Wire) -> ConnectionLost:
-    """Ask and never listen, until that ends the link."""
-    try:
-        while True:
-            await client.send({"type": "get_voices"})
-    except ConnectionLost as lost:
-        return lost
 
 
 async def flood(client: Wire) -> ConnectionLost:
