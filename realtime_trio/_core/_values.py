@@ -142,7 +142,7 @@ class Log(Sequence[T]):
         return self._with(chunks, self._sealed, self._tail)
 
     def at(self, position: int) -> T:
-        """The item at ``position``; ``IndexError`` where it has been dropped or is not there yet."""
+        """The item at ``position``; ``IndexError`` where it has gone or is not there yet."""
         index = position - self._dropped
         if not 0 <= index < len(self):
             msg = f"position {position} is not in {self._dropped}..{self.end}"
