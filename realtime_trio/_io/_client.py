@@ -34,7 +34,7 @@ from ._commands import Commands
 from ._overflow import Coalesce, Overflow
 from ._pages import pages
 from ._receipt import Receipt
-from ._recorder import Recorder
+from ._recorder import RecorderLike
 from ._shell import Health, Shell
 from ._statistics import PipelineStatistics
 from ._subscription import LaneView, Subscription
@@ -241,14 +241,15 @@ def open_client(
     chat_session_id: str | None = None,
     config: ClientConfig | None = None,
     transport: Connector | None = None,
-    recorder: Recorder | None = None,
+    recorder: RecorderLike | None = None,
 ) -> AbstractAsyncContextManager[Client]:
     """Open a client: ``async with open_client(url, auth=token) as client``.
 
     ``url`` is http(s), ws(s), or ``memory://name`` of a server in this process; ``auth`` a
     token, a :class:`~realtime_trio.PasswordLogin`, or anything with ``async token()``.
     ``agent_key`` chooses the agent of a new session, ``chat_session_id`` a session to go on
-    with; give one of them or neither. ``transport`` opens the connections.
+    with; give one of them or neither. ``transport`` opens the connections; ``recorder`` is
+    told every frame, and is opened and closed with the client.
 
     Enters when the first connection is open and proven, and starts to receive at the body's
     first checkpoint: what subscribes before that misses nothing. Lost connections are
@@ -280,7 +281,7 @@ def open_client(
 async def _opened(shell: Shell) -> AsyncGenerator[Client, None]:
     failure: BaseException | None = None
     try:
-        async with trio.open_nursery() as nursery:
+        async with shell.recording(), trio.open_nursery() as nursery:
             nursery.start_soon(shell.run)
             try:
                 link = await shell.open()

@@ -11,7 +11,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    nullcontext,
+)
 from typing import Final, Literal, final
 
 import attrs
@@ -29,7 +34,7 @@ from ._gate import TurnGate
 from ._link import Link
 from ._outbox import Outbox, OutboxStatistics
 from ._pipeline import Pipeline
-from ._recorder import Recorder, Tape
+from ._recorder import RecorderLike, Tape
 from ._supervisor import Address, Supervisor
 from ._tracker import Tracker
 from ._turn import TurnBook
@@ -67,9 +72,10 @@ class Shell:
         connector: Connector,
         address: Address,
         tokens: TokenKeeper,
-        recorder: Recorder | None,
+        recorder: RecorderLike | None,
     ) -> None:
         codec = Codec()
+        self.recorder = recorder
         self.config = config
         self.tokens = tokens
         self.pipeline = Pipeline(config, clock=time.time)
@@ -111,6 +117,10 @@ class Shell:
             message = "the client is closed"
             raise ClosedError(message)
         return self._nursery
+
+    def recording(self) -> AbstractAsyncContextManager[None]:
+        """Around everything: the recorder, where there is one."""
+        return nullcontext() if self.recorder is None else self.recorder.open()
 
     async def run(self) -> None:
         """Hold the nursery of all tasks until :meth:`close`. Shielded: see above."""
@@ -199,6 +209,6 @@ class Shell:
             status="closed" if self.closed else status,
             links=self.supervisor.links,
             pong_age=None if pong is None else trio.current_time() - pong,
-            traffic=None if link is None else link.transport.bytes_received,
+            traffic=None if link is None else link.bytes_received,
             outbox=self.outbox.statistics(),
         )
