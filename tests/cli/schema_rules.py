@@ -54,9 +54,8 @@ def _compare(
         return []
     seen = (*seen, name) if name else seen
     old, new = _resolve(old, old_root), _resolve(new, new_root)
-    problems = [
-        f": {gone} is no longer accepted" for gone in sorted(_accepted(old) - _accepted(new))
-    ]
+    gone = sorted(_accepted(old) - _accepted(new))
+    problems = [f": no longer accepts {', '.join(gone)}"] if gone else []
     if "items" in old and "items" in new:
         inner = _compare(old["items"], new["items"], old_root, new_root, seen)
         problems += [f"[]{problem}" for problem in inner]

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import attrs
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -115,7 +115,8 @@ def test_what_the_codec_writes_is_valid(row: ev.Row, data: st.DataObject) -> Non
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.type)
 def test_required_fields_are_those_without_a_default(row: ev.Row) -> None:
-    required = {f.name for f in attrs.fields(row.cls) if f.default is attrs.NOTHING}
+    cls: Any = row.cls
+    required = {field.name for field in attrs.fields(cls) if field.default is attrs.NOTHING}
     stated = set(event_schema(row)["required"])  # type: ignore[call-overload]
     assert stated - {"type"} <= required
     assert required - stated <= {"content_type"}  # which has a second name
