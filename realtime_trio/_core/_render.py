@@ -63,7 +63,8 @@ def _part_to_json(part: Any) -> Json:
     if isinstance(part, ImagePart):
         return _image_to_json(part)
     made: Json = {"type": part.type}
-    for field in attrs.fields(type(part)):
+    cls = part.__class__
+    for field in attrs.fields(cls):
         value = getattr(part, field.name)
         if field.name == "is_error" or (value is not None and value is not False):
             made[field.name] = value
@@ -107,13 +108,14 @@ _RENDER: dict[type, Callable[[Any], Any]] = {
 
 
 def _value_to_json(value: Any) -> Any:
-    render = _RENDER.get(type(value))
+    cls = value.__class__
+    render = _RENDER.get(cls)
     if render is not None:
         return render(value)
     if isinstance(value, tuple):
         return [_value_to_json(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    if attrs.has(type(value)):
-        return {f.name: _value_to_json(getattr(value, f.name)) for f in attrs.fields(type(value))}
+    if attrs.has(cls):
+        return {f.name: _value_to_json(getattr(value, f.name)) for f in attrs.fields(cls)}
     return dict(value) if isinstance(value, Mapping) else value  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
 
 

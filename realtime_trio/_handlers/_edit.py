@@ -86,7 +86,10 @@ class Edit:
         return records
 
     def ensure(
-        self, session_id: str, parent_session_id: str | None = None, user_session_id: str | None = None
+        self,
+        session_id: str,
+        parent_session_id: str | None = None,
+        user_session_id: str | None = None,
     ) -> None:
         """Make a session that is not known yet (§8 M7), and mark it as used."""
         record = self.records.get(session_id)
@@ -132,6 +135,11 @@ class Edit:
         self.set(records=records)
         self.notes.append(SessionCleared(session_id=session_id))
 
+    def forget_all(self) -> None:
+        """Take every session out, unannounced. Nothing is open in them any more."""
+        self._records.clear()
+        self.set(records={}, current_session_id=None)
+
     def is_sub(self, event: SessionEvent) -> bool:
         """Whether an event is of a sub-session (§8 U3)."""
         user: str | None = event.user_session_id or self.get("user_session_id")
@@ -155,16 +163,27 @@ class Edit:
 
     def message_of(self, event: SessionEvent, role: str, **fields: Any) -> Message:
         """A new message with an id of its own, in the session of an event."""
-        sub = self.is_sub(event)
-        user = event.user_session_id or (self.get("user_session_id") if sub else None)
+        return self.message_in(
+            event.session_id,
+            role,
+            parent_session_id=event.parent_session_id,
+            user_session_id=event.user_session_id,
+            **fields,
+        )
+
+    def message_in(
+        self, session_id: str, role: str, *, user_session_id: str | None, **fields: Any
+    ) -> Message:
+        """A new message with an id of its own, marked where it is a sub-session's (§8 U3)."""
+        user: str | None = user_session_id or self.get("user_session_id")
+        sub = user is not None and user != session_id
         return Message(
             id=self.new_id(),
-            session_id=event.session_id,
+            session_id=session_id,
             role=role,
             timestamp=moment(self.now),
             is_sub_session=sub,
-            parent_session_id=event.parent_session_id,
-            user_session_id=user,
+            user_session_id=user if sub else user_session_id,
             **fields,
         )
 

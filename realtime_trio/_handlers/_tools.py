@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal
 
 import attrs
 
-from .._core._messages import ASSISTANT, Message, MessageMetadata, OpenMessage, moment
+from .._core._messages import ASSISTANT, Message, MessageMetadata, OpenMessage
 from .._core._notifications import (
     MessageComplete,
     MessageUpdated,
@@ -21,7 +20,14 @@ from ..events import Lane, ToolCall, ToolCallEvent, ToolResult, ToolSelectDeltaE
 from ._edit import TOOL_ROLES, Edit
 from ._fold import Handled, fold_event
 
-__all__ = ["INTERRUPTED", "flush_waiting", "interrupt", "remember", "take_waiting", "thoughts_start"]
+__all__ = [
+    "INTERRUPTED",
+    "flush_waiting",
+    "interrupt",
+    "remember",
+    "take_waiting",
+    "thoughts_start",
+]
 
 THINK = "think"
 INTERRUPTED = MessageMetadata(stop_reason="interrupted")
@@ -86,7 +92,8 @@ def _finish(edit: Edit, event: ToolCallEvent, calls: tuple[ToolCall, ...], *, la
     )
     by_id = {result.tool_use_id: result for result in results}
     for call in calls:
-        _attach(edit, session_id, call, by_id.get(call.id))
+        tool = WaitingTool(call, by_id.get(call.id), event.parent_session_id, event.user_session_id)
+        _attach(edit, session_id, tool)
 
 
 def _rank(edit: Edit, key: Key) -> int:
@@ -97,7 +104,9 @@ def _rank(edit: Edit, key: Key) -> int:
     return ENDED if ended.get(key) else UNKNOWN
 
 
-def _without_think(edit: Edit, session_id: str, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+def _without_think(
+    edit: Edit, session_id: str, calls: tuple[ToolCall, ...]
+) -> tuple[ToolCall, ...]:
     """The calls but for ``think``, whose notification ends when its call comes (§8 T3)."""
     for call in calls:
         key = (session_id, call.id)
@@ -115,7 +124,9 @@ def thoughts_start(edit: Edit, session_id: str) -> None:
             edit.remove_tool(key)
 
 
-def _announce(edit: Edit, key: Key, call: ToolCall, status: Literal["preparing", "executing"]) -> None:
+def _announce(
+    edit: Edit, key: Key, call: ToolCall, status: Literal["preparing", "executing"]
+) -> None:
     if key not in edit.active:
         if _attached(edit, key):  # an id that an earlier turn used: this is another call
             edit.set(attached=edit.get("attached").set(key, ""))
@@ -143,39 +154,39 @@ def _complete(edit: Edit, key: Key, call: ToolCall, *, late: bool) -> None:
 # --- attaching ----------------------------------------------------------------------------
 
 
-def _attach(edit: Edit, session_id: str, call: ToolCall, result: ToolResult | None) -> None:
+def _attach(edit: Edit, session_id: str, tool: WaitingTool) -> None:
     """Give a tool that has run to its message, or let it wait for one (§8 T4)."""
-    attached = _attached(edit, (session_id, call.id))
-    if attached and _replace(edit, session_id, attached, call, result):
+    attached = _attached(edit, (session_id, tool.call.id))
+    if attached and _replace(edit, session_id, attached, tool):
         return
     waiting: tuple[WaitingTool, ...] = edit.value(session_id, "waiting")
-    if any(tool.call.id == call.id for tool in waiting):
-        fresh = WaitingTool(call, result)
-        waiting = tuple(fresh if tool.call.id == call.id else tool for tool in waiting)
+    if any(other.call.id == tool.call.id for other in waiting):
+        waiting = tuple(tool if other.call.id == tool.call.id else other for other in waiting)
         edit.put(session_id, waiting=waiting)
         return
     open_message = edit.open.get(session_id)
     if open_message is not None and open_message.role in TOOL_ROLES:
-        _update_open(edit, open_message, _with_tool(open_message.head, call, result))
+        _update_open(edit, open_message, tool)
         return
     log: Log[Message] = edit.value(session_id, "messages")
     target: int = edit.value(session_id, "target")
     if target >= log.dropped:
-        _update_stored(edit, session_id, target, _with_tool(log.at(target), call, result))
-        return
-    if len(waiting) >= TOOL_LIMIT:
+        _update_stored(edit, session_id, target, tool)
+    elif len(waiting) < TOOL_LIMIT:
+        edit.put(session_id, waiting=(*waiting, tool))
+    else:
         flush_waiting(edit, session_id)
-        waiting = ()
-    edit.put(session_id, waiting=(*waiting, WaitingTool(call, result)))
+        _attach(edit, session_id, tool)
 
 
-def _with_tool(message: Message, call: ToolCall, result: ToolResult | None) -> Message:
+def _with_tool(message: Message, tool: WaitingTool) -> Message:
     """The message with a tool, in place of one of the same id where there is one."""
+    call, result = tool.call, tool.result
     calls = (*(c for c in message.tool_calls if c.id != call.id), call)
     results = message.tool_results
     if any(c.id == call.id for c in message.tool_calls):
         calls = tuple(call if c.id == call.id else c for c in message.tool_calls)
-    if result is not None:
+    if result is not None:  # a repetition that brings none leaves what there is
         if any(r.tool_use_id == call.id for r in results):
             results = tuple(result if r.tool_use_id == call.id else r for r in results)
         else:
@@ -189,33 +200,34 @@ def _attached(edit: Edit, key: Key) -> str | None:
     return attached.get(key)
 
 
-def _replace(edit: Edit, session_id: str, message_id: str, call: ToolCall, result: ToolResult | None) -> bool:
+def _replace(edit: Edit, session_id: str, message_id: str, tool: WaitingTool) -> bool:
     """Put a repeated end in the place of the first, in whatever message that stands.
 
     Not done where that message is no longer kept.
     """
     open_message = edit.open.get(session_id)
     if open_message is not None and open_message.id == message_id:
-        _update_open(edit, open_message, _with_tool(open_message.head, call, result))
+        _update_open(edit, open_message, tool)
         return True
     log: Log[Message] = edit.value(session_id, "messages")
     for position in range(log.end - 1, log.dropped - 1, -1):
-        message = log.at(position)
-        if message.id == message_id:
-            _update_stored(edit, session_id, position, _with_tool(message, call, result))
+        if log.at(position).id == message_id:
+            _update_stored(edit, session_id, position, tool)
             return True
     return False
 
 
-def _update_open(edit: Edit, open_message: OpenMessage, head: Message) -> None:
+def _update_open(edit: Edit, open_message: OpenMessage, tool: WaitingTool) -> None:
+    head = _with_tool(open_message.head, tool)
     changed = attrs.evolve(open_message, head=head)
     edit.set_open(head.session_id, changed)
     remember(edit, head)
     edit.notes.append(MessageUpdated(session_id=head.session_id, message=changed.snapshot()))
 
 
-def _update_stored(edit: Edit, session_id: str, position: int, message: Message) -> None:
+def _update_stored(edit: Edit, session_id: str, position: int, tool: WaitingTool) -> None:
     log: Log[Message] = edit.value(session_id, "messages")
+    message = _with_tool(log.at(position), tool)
     edit.put(session_id, messages=log.replace(position, message))
     remember(edit, message)
     edit.notes.append(MessageUpdated(session_id=session_id, message=message))
@@ -229,9 +241,11 @@ def remember(edit: Edit, message: Message) -> None:
             edit.set(attached=edit.get("attached").set(key, message.id))
 
 
-def take_waiting(edit: Edit, session_id: str) -> tuple[tuple[ToolCall, ...], tuple[ToolResult, ...]]:
+def take_waiting(
+    edit: Edit, session_id: str
+) -> tuple[tuple[ToolCall, ...], tuple[ToolResult, ...]]:
     """The calls and results that wait, for a message that takes them now."""
-    waiting: Iterable[WaitingTool] = edit.value(session_id, "waiting")
+    waiting: tuple[WaitingTool, ...] = edit.value(session_id, "waiting")
     if not waiting:
         return (), ()
     edit.put(session_id, waiting=())
@@ -241,24 +255,18 @@ def take_waiting(edit: Edit, session_id: str) -> tuple[tuple[ToolCall, ...], tup
 
 def flush_waiting(edit: Edit, session_id: str) -> None:
     """No message came for them: what waits becomes a message of its own (§8 T4)."""
-    calls, results = take_waiting(edit, session_id)
-    if not calls:
+    waiting: tuple[WaitingTool, ...] = edit.value(session_id, "waiting")
+    if not waiting:
         return
-    parent: str | None = edit.value(session_id, "parent_session_id")
-    user: str | None = edit.value(session_id, "user_session_id")
-    known = user or edit.get("user_session_id")
-    sub = known is not None and known != session_id
-    message = Message(
-        id=edit.new_id(),
-        session_id=session_id,
-        role=ASSISTANT,
+    calls, results = take_waiting(edit, session_id)
+    message = edit.message_in(
+        session_id,
+        ASSISTANT,
         content="",
-        timestamp=moment(edit.now),
         tool_calls=calls,
         tool_results=results,
-        is_sub_session=sub,
-        parent_session_id=parent,
-        user_session_id=user or (known if sub else None),
+        parent_session_id=waiting[-1].parent_session_id,
+        user_session_id=waiting[-1].user_session_id,
     )
     remember(edit, message)
     edit.append(message)

@@ -250,7 +250,10 @@ class MemoryListener:
         try:
             await dialled.answered.wait()
         except BaseException:
-            self._dials.remove(dialled)
+            if dialled in self._dials:
+                self._dials.remove(dialled)
+            elif isinstance(dialled.answer, MemoryTransport):
+                dialled.answer.abort()  # it was accepted while the cancellation was on its way
             raise
         if isinstance(dialled.answer, MemoryTransport):
             return dialled.answer

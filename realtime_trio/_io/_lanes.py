@@ -1,0 +1,394 @@
+"""A lane: a queue of events, one task, one slice (design.md, "Lanes and slices").
+
+The receive task calls :meth:`LaneTask.put`; the lane's task takes events out in batches,
+folds each into the slice and gives what follows to the subscriptions. All of a batch happens
+without a checkpoint in between, so nothing else runs meanwhile: whatever is to be true for
+others is made true at a batch's end.
+
+Rule 1. Nothing that an application does can make :meth:`put` wait or fail.
+Rule 2. A lane begins a batch only while no lane above it is *ready*: has events and is not
+        held. After it has given way eight times it takes one batch all the same.
+Rule 3. A lane is *held* while an item does not fit a ``Block`` subscription of its own. It
+        stands still then, its events wait, and the lanes below do not wait for it.
+Rule 4. A lane at its bound frees the subscriptions that hold it, so that whoever waits for
+        room waits for handlers alone.
+Rule 5. A lane that drains is never held: what is left is bounded by the lane's bound.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+import attrs
+import trio
+
+from .._config import LaneBounds
+from .._core._local import LinkEvent, Malformed, SaidEvent, VoiceRequestedEvent
+from .._core._notifications import (
+    MessageAdded,
+    MessageComplete,
+    MessageUpdated,
+    Notification,
+)
+from .._handlers import LaneFold, lanes_of
+from ..events import Lane, ServerEvent, TextDeltaEvent, ThoughtDeltaEvent, frozen
+from ._queues import Item, Queue
+from ._statistics import LaneStatistics, Rate, Sampler
+
+__all__ = ["Command", "LaneTask", "Observer"]
+
+Put: TypeAlias = Callable[[Item, int], None]
+_Entry: TypeAlias = tuple[ServerEvent, float, int]
+Observer: TypeAlias = Callable[[ServerEvent, "tuple[Notification, ...]", Any], None]
+
+GIVE_WAY = 8
+HEAVY = 256 * 1024  # bytes after which a batch ends early
+LEVELS = (50, 80, 95)  # percent of a bound at which pressure is announced
+RELIEF = 40  # percent below which it is taken back
+
+_LOCAL = (LinkEvent, SaidEvent, VoiceRequestedEvent, Malformed)
+_MESSAGES = (MessageComplete, MessageAdded, MessageUpdated)
+_DELTAS = (TextDeltaEvent, ThoughtDeltaEvent)
+# What must be equal for two deltas to be folded as one: everything but what they say.
+_SAME: dict[type, Callable[[Any], tuple[Any, ...]]] = {
+    cls: attrgetter(*(field.name for field in attrs.fields(cls) if field.name != "content"))
+    for cls in _DELTAS
+}
+
+
+@frozen
+class Command(ServerEvent):
+    """Something that a lane's task does between two events; never folded, never counted."""
+
+    run: Callable[[], tuple[Notification, ...]]
+
+
+class LaneTask:
+    """One lane. ``above`` are the lanes that go first."""
+
+    def __init__(
+        self,
+        fold: LaneFold[Any],
+        bounds: LaneBounds,
+        *,
+        batch_size: int,
+        coalesce: bool,
+        above: Sequence[LaneTask],
+        pressed: Callable[[LaneTask, int], None],
+        progress: Callable[[], None],
+    ) -> None:
+        self.fold = fold
+        self.lane: Lane = fold.lane
+        self.bounds = bounds
+        self.depth = self.bytes = 0  # what is put and not handled yet
+        self.counts: dict[type[ServerEvent], int] = {}
+        self.queues: list[tuple[Queue, tuple[type, ...]]] = []
+        self.observers: list[Observer] = []
+        self.dropped = self.lagged = 0
+        self.draining = False
+        self._batch_size = batch_size
+        self._coalesce = coalesce
+        self._above = above
+        self._pressed = pressed
+        self._progress = progress
+        # No bound of its own: the lane's is in items and bytes, see is_full(), and an event
+        # of the library's own (the link broke) is taken even beyond it.
+        self._send, self._receive = trio.open_memory_channel[_Entry](math.inf)
+        self._send_nowait = self._send.send_nowait
+        self._hand: deque[_Entry] = deque()
+        self._routes: dict[type, tuple[Put, ...]] = {}
+        self._holders: set[Queue] = set()
+        self._released = trio.lowlevel.ParkingLot()
+        self._room = trio.lowlevel.ParkingLot()
+        self._level = 0
+        self._alarm()
+        self._high_water = self._coalesced = 0
+        self._ahead = 0  # events up to the one whose waiting is timed, that one included
+        self._since = 0.0
+        self._waiting, self._handling = Sampler(), Sampler()
+        self._rate = Rate(time.perf_counter())
+
+    # --- the receive task's side ----------------------------------------------------------
+
+    def put(self, event: ServerEvent, at: float, size: int) -> None:
+        """Take an event, whatever there is already."""
+        self.depth += 1
+        self.bytes += size
+        if not self._ahead:
+            self._ahead = self.depth
+            self._since = time.perf_counter()
+        self._send_nowait((event, at, size))
+        if self.depth >= self._alarm_items or self.bytes >= self._alarm_bytes:
+            self._press()
+
+    def is_full(self, size: int) -> bool:
+        """Whether an event of ``size`` bytes has to wait. An empty lane takes any."""
+        if self.depth >= self.bounds.max_items:
+            return True
+        return self.depth > 0 and self.bytes + size > self.bounds.max_bytes
+
+    def free(self) -> None:
+        """End the subscriptions that hold this lane: it is at its bound."""
+        for queue in tuple(self._holders):
+            self.lagged += 1
+            queue.mailbox.lag(
+                f"the {self.lane.name.lower()} lane reached its bound while this subscription "
+                f"held it: {self.depth} events of {self.bytes} bytes wait"
+            )
+
+    async def room(self) -> None:
+        """Wait until the lane has handled something, or something holds it."""
+        await self._room.park()
+
+    def close(self) -> None:
+        """Nothing more will be put: what is there is handled, and the task ends."""
+        self.draining = True
+        self._send.close()
+        self._holders.clear()
+        self._released.unpark_all()
+        self._room.unpark_all()
+
+    # --- subscriptions --------------------------------------------------------------------
+
+    def attach(self, queue: Queue, classes: tuple[type, ...]) -> None:
+        """Deliver to ``queue`` from the next event on; without ``classes``, notifications."""
+        self.queues.append((queue, classes or (Notification,)))
+        self._routes.clear()
+
+    def detach(self, queue: Queue) -> None:
+        """Deliver no more to ``queue``."""
+        self.queues = [entry for entry in self.queues if entry[0] is not queue]
+        self._routes.clear()
+
+    def hold(self, queue: Queue) -> None:
+        """Stand still until ``queue`` has room (rule 3)."""
+        if not self.draining:
+            self._holders.add(queue)
+
+    def release(self, queue: Queue) -> None:
+        """``queue`` has room again or is gone."""
+        if queue in self._holders:
+            self._holders.remove(queue)
+            if not self._holders:
+                self._released.unpark_all()
+
+    def _route(self, cls: type) -> tuple[Put, ...]:
+        """Who gets items of a class, found once a class and forgotten with each change."""
+        if issubclass(cls, ServerEvent):
+            hidden = cls in _LOCAL or lanes_of(cls)[0] is not self.lane
+        else:
+            hidden = False
+        found = self.queues if not hidden else []
+        route = tuple(queue.put for queue, classes in found if issubclass(cls, classes))
+        self._routes[cls] = route
+        return route
+
+    # --- the lane's own task --------------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something that this lane could handle now."""
+        return self.depth > 0 and not self._holders
+
+    async def run(self) -> None:
+        """Handle events until the lane is closed and empty."""
+        while True:
+            if not self.depth:
+                try:
+                    self._hand.append(await self._receive.receive())
+                except trio.EndOfChannel:
+                    return
+            await self._give_way()
+            heavy = self._batch()
+            if self._holders:
+                self._room.unpark_all()
+                await self._released.park()
+            elif self.depth:
+                await trio.lowlevel.checkpoint()
+            if heavy:
+                # Subscribers wake in the next round, in any order with this task. After
+                # something large each that keeps up has emptied its queue before more comes.
+                await trio.lowlevel.checkpoint()
+
+    async def _give_way(self) -> None:
+        """Let the lanes above go first (rule 2)."""
+        for _ in range(GIVE_WAY):
+            if not any(lane.ready for lane in self._above):
+                return
+            await trio.lowlevel.checkpoint()
+
+    def _batch(self) -> bool:
+        """Handle a batch. Tells whether it was a large one."""
+        hand = self._hand
+        receive = self._receive.receive_nowait
+        if self.depth > self._high_water:
+            self._high_water = self.depth
+        for _ in range(min(self._batch_size, self.depth) - len(hand)):
+            hand.append(receive())
+        began = time.perf_counter()
+        handled, size = self._handle(hand)
+        self.depth -= handled
+        self.bytes -= size
+        now = time.perf_counter()
+        self._handling.add((now - began) / handled)
+        self._rate.mark(now, self.fold.handled)
+        if self._ahead:
+            if handled >= self._ahead:
+                self._waiting.add(began - self._since)
+                self._ahead = 0
+            else:
+                self._ahead -= handled
+        if self._level:
+            self._relieve()
+        self._room.unpark_all()
+        self._progress()
+        return size > HEAVY
+
+    def _handle(self, hand: deque[_Entry]) -> tuple[int, int]:
+        """Fold and deliver what is in the hand, until it is empty or the lane is held.
+
+        The fast path. An event costs one step of the fold, one lookup to see that nobody
+        asked for the event itself, and for each notification one lookup and one ``put`` for
+        each subscriber. Neighbouring deltas become one event first, so a run of them costs
+        all this once. Gives how many events were handled, and their bytes.
+        """
+        fold, step, counts = self.fold, self.fold.step, self.counts
+        routes, observers, holders = self._routes, self.observers, self._holders
+        coalesce = self._coalesce
+        handled = handled_bytes = 0
+        while hand:
+            event, at, size = hand.popleft()
+            cls = type(event)
+            weight = 1
+            if coalesce and cls in _DELTAS and hand and type(hand[0][0]) is cls:
+                event, size, weight = self._merged(event, size, hand)
+            handled += weight
+            handled_bytes += size
+            if cls is Command:
+                notes = event.run()  # type: ignore[attr-defined]
+            else:
+                notes = step(event, at, weight)
+                counts[cls] = counts.get(cls, 0) + weight
+                for observer in observers:
+                    observer(event, notes, fold.slice)
+                targets = routes.get(cls)
+                if targets is None:
+                    targets = self._route(cls)
+                if targets and fold.delivered:
+                    for put in targets:
+                        put(event, size)
+            for note in notes:
+                kind = type(note)
+                targets = routes.get(kind)
+                if targets is None:
+                    targets = self._route(kind)
+                for put in targets:
+                    put(note, size if kind not in _MESSAGES else size + _text_size(note))
+            if holders or handled_bytes > HEAVY:
+                break
+        return handled, handled_bytes
+
+    def _merged(self, first: Any, size: int, hand: deque[_Entry]) -> tuple[ServerEvent, int, int]:
+        """``first`` with the deltas behind it that are equal in all but their content.
+
+        Not those with an id, which are told apart; not behind an empty one, which begins no
+        message; and not while late deltas are being counted, because each counts.
+        """
+        if first.id is not None or not first.content or self.fold.slice.rest.fence is not None:
+            return first, size, 1
+        cls = type(first)
+        same = _SAME[cls]
+        key = same(first)
+        pieces = [first.content]
+        while hand:
+            event: Any = hand[0][0]
+            if type(event) is not cls or same(event) != key:
+                break
+            pieces.append(event.content)
+            size += hand.popleft()[2]
+        weight = len(pieces)
+        if weight == 1:
+            return first, size, 1
+        self._coalesced += weight - 1
+        return attrs.evolve(first, content="".join(pieces)), size, weight
+
+    # --- how full it is -------------------------------------------------------------------
+
+    def _fill(self) -> float:
+        """Percent of the bound."""
+        return 100 * max(self.depth / self.bounds.max_items, self.bytes / self.bounds.max_bytes)
+
+    def _alarm(self) -> None:
+        """Set what makes the next level."""
+        above = [level for level in LEVELS if level > self._level]
+        share = above[0] / 100 if above else math.inf
+        self._alarm_items = self.bounds.max_items * share
+        self._alarm_bytes = self.bounds.max_bytes * share
+
+    def _press(self) -> None:
+        bounds = self.bounds
+        for level in LEVELS:
+            share = level / 100
+            if self.depth >= bounds.max_items * share or self.bytes >= bounds.max_bytes * share:
+                self._level = level
+        self._alarm()
+        self._pressed(self, self._level)
+
+    def _relieve(self) -> None:
+        if self._fill() < RELIEF:
+            self._level = 0
+            self._alarm()
+            self._pressed(self, 0)
+
+    @classmethod
+    def total(cls, lanes: Sequence[LaneTask]) -> LaneStatistics:
+        """All lanes together: an event that concerns several counts once."""
+        each = [lane.statistics() for lane in lanes]
+        first, *others = lanes
+        summed = {
+            name: sum(getattr(one, name) for one in each)
+            for name in (field.name for field in attrs.fields(LaneStatistics))
+            if name not in ("lane", "events", "waiting", "handling")
+        }
+        return LaneStatistics(
+            lane=None,
+            events=sum(lane.fold.events for lane in lanes),
+            waiting=first._waiting.timing(*(lane._waiting for lane in others)),
+            handling=first._handling.timing(*(lane._handling for lane in others)),
+            **summed,
+        )
+
+    def statistics(self) -> LaneStatistics:
+        """How the lane does."""
+        fold = self.fold
+        return LaneStatistics(
+            lane=self.lane,
+            events=fold.handled,
+            rate=self._rate.of(time.perf_counter(), fold.handled),
+            depth=self.depth,
+            bytes=self.bytes,
+            high_water=max(self._high_water, self.depth),
+            max_items=self.bounds.max_items,
+            max_bytes=self.bounds.max_bytes,
+            waiting=self._waiting.timing(),
+            handling=self._handling.timing(),
+            coalesced=self._coalesced,
+            dropped=self.dropped,
+            lagged=self.lagged,
+            unknown=fold.unknown,
+            malformed=fold.malformed,
+            duplicates=fold.duplicates,
+            handler_errors=fold.handler_errors,
+            subscriptions=len(self.queues),
+        )
+
+
+def _text_size(note: Any) -> int:
+    """Characters of a whole message: far more than the event that completed it."""
+    content = note.message.content
+    return len(content) if isinstance(content, str) else 0
