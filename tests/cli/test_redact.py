@@ -45,10 +45,12 @@ def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """``inner`` somewhere inside a JSON value."""
     return st.recursive(
         inner,
-        lambda deeper: st.lists(deeper | TEXT, min_size=1, max_size=3).flatmap(
-            lambda items: deeper.map(lambda one: [*items, one])
-        )
-        | st.tuples(TEXT, deeper).map(lambda pair: {pair[0] + "!": pair[1]}),
+        lambda deeper: (
+            st.lists(deeper | TEXT, min_size=1, max_size=3).flatmap(
+                lambda items: deeper.map(lambda one: [*items, one])
+            )
+            | st.tuples(TEXT, deeper).map(lambda pair: {pair[0] + "!": pair[1]})
+        ),
         max_leaves=4,
     )
 
@@ -138,7 +140,9 @@ def test_redacting_twice_changes_nothing_more(text: str) -> None:
     assert redact_text(once) == once
 
 
-@pytest.mark.parametrize("piece", ["eyJ", "?token", "://", '"token":"', "bearer ", "a.eyJabcdefgh", "\\"])
+@pytest.mark.parametrize(
+    "piece", ["eyJ", "?token", "://", '"token":"', "bearer ", "a.eyJabcdefgh", "\\"]
+)
 def test_hostile_text_costs_no_more_than_its_length(piece: str) -> None:
     redact_text(piece * (200_000 // len(piece)))  # quadratic time would not end here
 
@@ -168,7 +172,9 @@ def test_escapes_hide_nothing(name: str, content: str) -> None:
 @given(JWTS, st.booleans())
 def test_a_jwt_in_a_frame_is_hidden(jwt: str, ascii_only: bool) -> None:
     inner = json.dumps({"arguments": jwt})
-    frame = json.dumps({"type": "tool_call", "é": f"see {jwt}", "input": inner}, ensure_ascii=ascii_only)
+    frame = json.dumps(
+        {"type": "tool_call", "é": f"see {jwt}", "input": inner}, ensure_ascii=ascii_only
+    )
     clean = redact_frame(frame)
     assert jwt.split(".")[0] not in clean
     json.loads(clean)
