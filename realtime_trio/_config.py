@@ -68,9 +68,10 @@ class ClientConfig:
     Link:
 
     - ``connect_timeout``: seconds for one dial, the proof by ping and pong included.
-    - ``ping_interval``: seconds without any traffic after which the link is asked for a sign
-      of life, or ``None`` for never.
-    - ``pong_timeout``: seconds for the answer; then the link counts as lost.
+    - ``ping_interval``: seconds between two questions for a sign of life, or ``None`` for
+      never.
+    - ``pong_timeout``: seconds without a single byte after such a question; then the link
+      counts as lost.
     - ``turn_silence``: seconds without any event during a turn after which the link counts as
       mute and is replaced, or ``None`` for never.
     - ``max_message_size``: bytes of the largest message that is accepted.
@@ -81,13 +82,17 @@ class ClientConfig:
     - ``backoff_initial``: seconds before the second dial.
     - ``backoff_factor``: by how much each pause is longer than the last.
     - ``backoff_max``: seconds of the longest pause.
-    - ``backoff_jitter``: share of each pause, 0 to 1, that is left to chance.
+    - ``backoff_jitter``: share of each pause, 0 to 1, that is left to chance; all of it by
+      default, so that clients which were cut off together do not come back together.
+    - ``stable_after``: seconds after which a link counts as good: the pauses begin anew.
     - ``max_attempts``: dials in a row before the client gives up, or ``None`` for no end.
 
     Sending:
 
     - ``max_commands``, ``max_command_bytes``: commands that may wait to be sent.
     - ``max_audio_frames``, ``max_audio_bytes``: audio frames that may wait to be sent.
+
+    - ``cancel_timeout``: seconds for the server's word on a cancel; then it is asked by REST.
 
     Uploads:
 
@@ -118,13 +123,16 @@ class ClientConfig:
     backoff_initial: float = attrs.field(default=0.5, validator=_within(0))
     backoff_factor: float = attrs.field(default=2.0, validator=_within(1))
     backoff_max: float = attrs.field(default=30.0, validator=_within(0))
-    backoff_jitter: float = attrs.field(default=0.5, validator=_within(0, 1))
+    backoff_jitter: float = attrs.field(default=1.0, validator=_within(0, 1))
+    stable_after: float = attrs.field(default=30.0, validator=_within(0))
     max_attempts: int | None = attrs.field(default=8, validator=_within(1, none=True))
 
     max_commands: int = attrs.field(default=1024, validator=_within(1))
     max_command_bytes: int = attrs.field(default=64 * MIB, validator=_within(1))
     max_audio_frames: int = attrs.field(default=4096, validator=_within(1))
     max_audio_bytes: int = attrs.field(default=16 * MIB, validator=_within(1))
+
+    cancel_timeout: float = attrs.field(default=5.0, validator=_within(0))
 
     max_file_size: int = attrs.field(default=10 * MIB, validator=_within(1))
     max_files: int = attrs.field(default=10, validator=_within(0))

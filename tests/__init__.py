@@ -1,0 +1,1 @@
+"""The suite: it mirrors the package, one file for each module."""

@@ -126,7 +126,11 @@ class Message:
 
 @attrs.frozen(slots=True)
 class OpenMessage:
-    """A message under construction: ``head`` is all of it but its text."""
+    """A message under construction: ``head`` is all of it but its text.
+
+    ``touched`` is the tick of its last delta, 0 where none came since the server's list of
+    its session did (§8 S1).
+    """
 
     head: Message
     text: Rope

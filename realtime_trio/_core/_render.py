@@ -15,7 +15,7 @@ import attrs
 from ..events import ToolCall, ToolResult
 from ._messages import ImagePart, Message, OpenMessage
 from ._notifications import Notification
-from ._state import Session, SessionState
+from ._state import OpenSubsession, Session, SessionState
 
 __all__ = [
     "call_to_json",
@@ -63,7 +63,8 @@ def _part_to_json(part: Any) -> Json:
     if isinstance(part, ImagePart):
         return _image_to_json(part)
     made: Json = {"type": part.type}
-    for field in attrs.fields(type(part)):
+    cls = part.__class__
+    for field in attrs.fields(cls):
         value = getattr(part, field.name)
         if field.name == "is_error" or (value is not None and value is not False):
             made[field.name] = value
@@ -107,13 +108,14 @@ _RENDER: dict[type, Callable[[Any], Any]] = {
 
 
 def _value_to_json(value: Any) -> Any:
-    render = _RENDER.get(type(value))
+    cls = value.__class__
+    render = _RENDER.get(cls)
     if render is not None:
         return render(value)
     if isinstance(value, tuple):
         return [_value_to_json(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    if attrs.has(type(value)):
-        return {f.name: _value_to_json(getattr(value, f.name)) for f in attrs.fields(type(value))}
+    if attrs.has(cls):
+        return {f.name: _value_to_json(getattr(value, f.name)) for f in attrs.fields(cls)}
     return dict(value) if isinstance(value, Mapping) else value  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
 
 
@@ -151,6 +153,12 @@ def _session_to_json(session: Session) -> Json:
     }
 
 
+def _subsession_to_json(opened: OpenSubsession) -> Json:
+    made: Json = _value_to_json(opened)
+    del made["stack"]
+    return made
+
+
 def state_to_json(state: SessionState) -> Json:
     """The STATE."""
     catalog = state.catalog
@@ -167,7 +175,7 @@ def state_to_json(state: SessionState) -> Json:
             for tool in state.text.active_tools
         ],
         "turn": {"can_send_input": state.turn.can_send_input},
-        "subsessions": [_value_to_json(opened) for opened in state.text.subsessions],
+        "subsessions": [_subsession_to_json(opened) for opened in state.text.subsessions],
         "catalog": {
             "user": None if catalog.user is None else catalog.user.user_id,
             "agents": len(catalog.agents),

@@ -55,6 +55,11 @@ def _seen() -> Recent[Hashable, bool]:
     return Recent(SEEN_LIMIT)
 
 
+def ended_tools() -> Recent[tuple[str, str], bool]:
+    """The memory for a turn's tools, empty."""
+    return Recent(SEEN_LIMIT)
+
+
 # --- control ----------------------------------------------------------------------------
 
 
@@ -129,10 +134,15 @@ class Limits:
 
 @attrs.frozen(slots=True)
 class WaitingTool:
-    """A tool that has run and waits for a message of its session (§8 T4)."""
+    """A tool that has run and waits for a message of its session (§8 T4).
+
+    The ids are those of the event that brought it, for a message that it may have to itself.
+    """
 
     call: ToolCall
     result: ToolResult | None
+    parent_session_id: str | None
+    user_session_id: str | None
 
 
 @attrs.frozen(slots=True)
@@ -158,6 +168,8 @@ class OpenSubsession:
     prime_agent_key: str
     sub_agent_key: str
     depth: int
+    # Whose stack it stands on: its user session, also where the event did not say (§8 U4).
+    stack: str = ""
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -166,7 +178,8 @@ class Record:
 
     ``target`` is the position in ``messages`` of the one that takes tools (§8 T4), or -1;
     ``turn_from`` that of the running turn's first message, or -1; ``loaded`` how many
-    messages came with the server's list when that list may yet prove complete (§8 S1), or -1.
+    messages came with the server's list when that list may yet prove complete (§8 S1), or -1,
+    and ``loaded_target`` the ``target`` among them.
     """
 
     id: str
@@ -184,6 +197,7 @@ class Record:
     target: int = -1
     turn_from: int = -1
     loaded: int = -1
+    loaded_target: int = -1
     touched: int = attrs.field(default=0, eq=False)
 
 
@@ -228,7 +242,7 @@ class Session:
         )
 
 
-@attrs.frozen(slots=True)
+@attrs.frozen(slots=True, eq=False)
 class Sessions(Mapping[str, Session]):
     """The sessions by id, in the order of their arrival; each is put together when it is read."""
 
@@ -244,6 +258,14 @@ class Sessions(Mapping[str, Session]):
 
     def __len__(self) -> int:
         return len(self._records)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal to any mapping of equal sessions."""
+        if isinstance(other, Sessions):  # what two states share is not compared again
+            return self._records == other._records and self._open == other._open
+        return super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 @attrs.frozen(slots=True)
@@ -271,9 +293,8 @@ class Conversation:
     current_session_id: str | None = None
     user_session_id: str | None = None
     tools: Mapping[tuple[str, str], ActiveTool] = EMPTY
-    ranks: Recent[tuple[str, str], int] = attrs.field(
-        factory=lambda: Recent[tuple[str, str], int](SEEN_LIMIT), repr=False
-    )
+    # By session and id: the tools that ended in this turn, and the messages that have them.
+    ended: Recent[tuple[str, str], bool] = attrs.field(factory=ended_tools, repr=False)
     attached: Recent[tuple[str, str], str] = attrs.field(
         factory=lambda: Recent[tuple[str, str], str](SEEN_LIMIT), repr=False
     )
@@ -358,7 +379,7 @@ class AudioSlice:
     listening: bool = False
     user_turn: bool = False
     frames: int = 0
-    total_bytes: int = 0
+    byte_count: int = 0
     cancels: int = 0
     carry: bytes = b""
     extra: Mapping[Any, Any] = EMPTY

@@ -36,7 +36,9 @@ __all__ = ["TOOL_ROLES", "Edit"]
 
 # Only messages of these roles take tools (§8 T4).
 TOOL_ROLES = (ASSISTANT, THOUGHT)
-CLEARED = 3
+# Bound on the sessions that are told apart while a cancel is carried out; beyond it the
+# deltas of every session count again, for a lost answer is worse than a late one.
+FENCE_LIMIT = 1024
 
 
 class Edit:
@@ -84,15 +86,24 @@ class Edit:
         return records
 
     def ensure(
-        self, session_id: str, parent_session_id: str | None = None, user_session_id: str | None = None
+        self,
+        session_id: str,
+        parent_session_id: str | None = None,
+        user_session_id: str | None = None,
     ) -> None:
         """Make a session that is not known yet (§8 M7), and mark it as used."""
-        if session_id not in self.records:
-            made = Record(
-                id=session_id, parent_session_id=parent_session_id, user_session_id=user_session_id
-            )
-            self._changes["records"] = {**self.records, session_id: made}
+        record = self.records.get(session_id)
+        if record is None:
+            record = Record(id=session_id)
+            self._changes["records"] = {**self.records, session_id: record}
         self.put(session_id, touched=self.tick)
+        if user_session_id is not None and (
+            record.user_session_id != user_session_id
+            or record.parent_session_id != parent_session_id
+        ):
+            self.put(
+                session_id, parent_session_id=parent_session_id, user_session_id=user_session_id
+            )
 
     def ensure_for(self, event: SessionEvent) -> None:
         """Make the session of an event."""
@@ -111,7 +122,7 @@ class Edit:
 
     def stream_event(self, session_id: str) -> None:
         """An event of a session's stream: a list that came in mid-turn was not complete (§8 S1)."""
-        if self.value(session_id, "loaded") >= 0:
+        if session_id in self.records and self.value(session_id, "loaded") >= 0:
             self.put(session_id, loaded=-1)
 
     def forget(self, session_id: str) -> None:
@@ -123,6 +134,11 @@ class Edit:
         self._records.pop(session_id, None)
         self.set(records=records)
         self.notes.append(SessionCleared(session_id=session_id))
+
+    def forget_all(self) -> None:
+        """Take every session out, unannounced. Nothing is open in them any more."""
+        self._records.clear()
+        self.set(records={}, current_session_id=None)
 
     def is_sub(self, event: SessionEvent) -> bool:
         """Whether an event is of a sub-session (§8 U3)."""
@@ -147,16 +163,27 @@ class Edit:
 
     def message_of(self, event: SessionEvent, role: str, **fields: Any) -> Message:
         """A new message with an id of its own, in the session of an event."""
-        sub = self.is_sub(event)
-        user = event.user_session_id or (self.get("user_session_id") if sub else None)
+        return self.message_in(
+            event.session_id,
+            role,
+            parent_session_id=event.parent_session_id,
+            user_session_id=event.user_session_id,
+            **fields,
+        )
+
+    def message_in(
+        self, session_id: str, role: str, *, user_session_id: str | None, **fields: Any
+    ) -> Message:
+        """A new message with an id of its own, marked where it is a sub-session's (§8 U3)."""
+        user: str | None = user_session_id or self.get("user_session_id")
+        sub = user is not None and user != session_id
         return Message(
             id=self.new_id(),
-            session_id=event.session_id,
+            session_id=session_id,
             role=role,
             timestamp=moment(self.now),
             is_sub_session=sub,
-            parent_session_id=event.parent_session_id,
-            user_session_id=user,
+            user_session_id=user if sub else user_session_id,
             **fields,
         )
 
@@ -186,6 +213,8 @@ class Edit:
         if open_message is None:
             return None
         self.set_open(session_id, None)
+        if open_message.touched:  # deltas that only made it longer did not say so
+            self.stream_event(session_id)
         message = open_message.finish(status, metadata)
         self.append(message)
         self.notes.append(MessageComplete(session_id=session_id, message=message))
@@ -202,9 +231,14 @@ class Edit:
 
     def remove_tool(self, key: tuple[str, str]) -> None:
         """End an active tool that has not completed, announced; it never becomes active again."""
-        del self.tools[key]
-        self.set(ranks=self.get("ranks").set(key, CLEARED))
+        self.end_tool(key)
         self.notes.append(ToolNotificationRemoved(session_id=key[0], id=key[1]))
+
+    def end_tool(self, key: tuple[str, str]) -> None:
+        """Note that a tool is over: it never becomes active again in this turn (§8 T1)."""
+        if key in self.active:
+            del self.tools[key]
+        self.set(ended=self.get("ended").set(key, True))
 
     def remove_tools(self, session_id: str | None = None) -> None:
         """End the active tools of a session, or of all, each announced."""
@@ -219,8 +253,7 @@ class Edit:
     def clear_tools(self, session_id: str) -> None:
         """End the active tools of a session without a word of each (§8 T5)."""
         for key in [k for k in self.active if k[0] == session_id]:
-            del self.tools[key]
-            self.set(ranks=self.get("ranks").set(key, CLEARED))
+            self.end_tool(key)
 
     # --- late events ----------------------------------------------------------------------
 
@@ -233,16 +266,17 @@ class Edit:
         """From here on this session's deltas count again."""
         fence: frozenset[str] | None = self.get("fence")
         if fence is not None:
-            self.set(fence=fence | {session_id})
+            self.set(fence=fence | {session_id} if len(fence) < FENCE_LIMIT else None)
 
-    def discard(self) -> tuple[TextSlice, tuple[Notification, ...]]:
-        """Count the event as late, and forget whatever else this edit changed."""
-        rest = attrs.evolve(self.rest, late_deltas=self.rest.late_deltas + 1)
-        return TextSlice(rest, self._base.open, self._base.tick, self._base.now), ()
+    def discard(self, session_id: str) -> tuple[TextSlice, tuple[Notification, ...]]:
+        """Count the event as late. It tells no more than that its turn was not over."""
+        self.set(late_deltas=self.rest.late_deltas + 1)
+        self.stream_event(session_id)
+        return self.done()
 
     # --- the end --------------------------------------------------------------------------
 
-    def _evict(self) -> None:
+    def evict(self) -> None:
         """Keep the bound on sessions: the least recently used goes, never the current (§8 S4)."""
         while len(self.records) > self.rest.limits.max_sessions:
             current = self.get("current_session_id")
@@ -259,7 +293,7 @@ class Edit:
     def done(self) -> tuple[TextSlice, tuple[Notification, ...]]:
         """The new slice, and what to tell."""
         if len(self.records) > self.rest.limits.max_sessions:
-            self._evict()
+            self.evict()
         if self._records:
             records = dict(self.records)
             for session_id, changes in self._records.items():

@@ -14,14 +14,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import attrs
 
-from .._core._local import LinkEvent, Malformed, SaidEvent, VoiceRequestedEvent
+from .._core._local import (
+    LinkEvent,
+    Malformed,
+    SaidEvent,
+    SessionsWipedEvent,
+    VoiceRequestedEvent,
+)
 from .._core._notifications import Notification, ProcessingError
 from .._core._state import AudioSlice, ControlSlice, TextSlice
-from ..events import REGISTRY, AudioDeltaEvent, AudioFrame, Lane, ServerEvent, UnknownEvent
+from ..events import REGISTRY, AudioDeltaEvent, InteractionEvent, Lane, ServerEvent, UnknownEvent
 from ..events._registry import LOCAL_LANES
 
 __all__ = ["NOT_FOLDED", "Handled", "LaneFold", "fold_event", "handles", "lanes_of", "not_folded"]
@@ -32,7 +38,7 @@ E = TypeVar("E", bound=ServerEvent)
 Handled: TypeAlias = tuple[S, tuple[Notification, ...]]
 Handler: TypeAlias = Callable[[Any, Any], tuple[Any, tuple[Notification, ...]]]
 
-SLICES: dict[Lane, type[ControlSlice] | type[TextSlice] | type[AudioSlice]] = {
+SLICES: dict[Lane, type[ControlSlice | TextSlice | AudioSlice]] = {
     Lane.CONTROL: ControlSlice,
     Lane.TEXT: TextSlice,
     Lane.AUDIO: AudioSlice,
@@ -43,6 +49,7 @@ _LOCAL: dict[type[ServerEvent], tuple[Lane, ...]] = {
     LinkEvent: (Lane.CONTROL,),
     VoiceRequestedEvent: (Lane.CONTROL,),
     SaidEvent: (Lane.CONTROL,),
+    SessionsWipedEvent: (Lane.TEXT,),
 }
 
 # (lane, class) of events that reach a lane and change nothing there, on purpose. A test
@@ -55,7 +62,7 @@ def _unchanged(slice_: Any, _event: Any) -> tuple[Any, tuple[Notification, ...]]
     return slice_, ()
 
 
-def _generic(lane: Lane) -> functools._SingleDispatchCallable[Any]:
+def _generic(lane: Lane) -> Any:
     def fold(slice_: Any, event: Any) -> tuple[Any, tuple[Notification, ...]]:
         return _unchanged(slice_, event)
 
@@ -83,7 +90,9 @@ def _find(lane: Lane, cls: type[ServerEvent]) -> tuple[Handler, bool]:
     return found
 
 
-def fold_event(cls: type[E], lane: Lane) -> Callable[[Callable[[S, E], Handled[S]]], Callable[[S, E], Handled[S]]]:
+def fold_event(
+    cls: type[E], lane: Lane
+) -> Callable[[Callable[[S, E], Handled[S]]], Callable[[S, E], Handled[S]]]:
     """Register a built-in handler. The decorator is typed where singledispatch is not."""
 
     def register(handler: Callable[[S, E], Handled[S]]) -> Callable[[S, E], Handled[S]]:
@@ -112,34 +121,46 @@ def handles(
     Raises ``ValueError`` for a lane that the event does not go to, and where the event has
     a handler in that lane.
     """
+    chosen = _lane_of(cls, lane)
+    if (chosen, cls) in NOT_FOLDED:
+        msg = f"{cls.__name__} is part of the protocol: it changes nothing, on purpose"
+        raise ValueError(msg)
+    slice_class = SLICES[chosen]
+
+    def register(handler: Callable[[S, E], Handled[S]]) -> Callable[[S, E], Handled[S]]:
+        @functools.wraps(handler)
+        def checked(slice_: S, event: E) -> Handled[S]:
+            handled = handler(slice_, event)
+            _check_handled(handled, slice_class)
+            return handled
+
+        fold_event(cls, chosen)(checked)
+        return handler
+
+    return register
+
+
+def _check_handled(handled: Any, slice_class: type) -> None:
+    """Hold a handler of one's own to its word: its slice would break every later event."""
+    new, notes = handled
+    if type(new) is not slice_class or not isinstance(notes, tuple):
+        msg = f"a handler returns ({slice_class.__name__}, tuple of notifications)"
+        raise TypeError(msg)
+
+
+def _lane_of(cls: type[ServerEvent], lane: Lane | None) -> Lane:
+    """The lane that was named, or the only one."""
     lanes = lanes_of(cls)
     if lane is None:
         if len(lanes) != 1:
             names = ", ".join(f"lane=Lane.{each.name}" for each in lanes)
             msg = f"{cls.__name__} goes to {len(lanes)} lanes: say which one ({names})"
             raise ValueError(msg)
-        lane = lanes[0]
-    elif lane not in lanes:
+        return lanes[0]
+    if lane not in lanes:
         msg = f"{cls.__name__} does not go to the {lane.name.lower()} lane"
         raise ValueError(msg)
-    if (lane, cls) in NOT_FOLDED:
-        msg = f"{cls.__name__} is part of the protocol: it changes nothing, on purpose"
-        raise ValueError(msg)
-    slice_class = SLICES[lane]
-
-    def register(handler: Callable[[S, E], Handled[S]]) -> Callable[[S, E], Handled[S]]:
-        @functools.wraps(handler)
-        def checked(slice_: S, event: E) -> Handled[S]:
-            new, notes = handler(slice_, event)
-            if type(new) is not slice_class or not isinstance(notes, tuple):
-                msg = f"a handler returns ({slice_class.__name__}, tuple of notifications)"
-                raise TypeError(msg)
-            return new, notes
-
-        fold_event(cls, lane)(checked)
-        return handler
-
-    return register
+    return lane
 
 
 def not_folded(lane: Lane, classes: Iterable[type[ServerEvent]]) -> None:
@@ -156,6 +177,7 @@ class LaneFold(Generic[S]):
 
     __slots__ = (
         "_found",
+        "_is_text",
         "delivered",
         "duplicates",
         "events",
@@ -171,55 +193,54 @@ class LaneFold(Generic[S]):
         self.lane = lane
         self.slice: S = slice_
         self._found = _FOUND[lane]
+        self._is_text = lane is Lane.TEXT
         self.delivered = True
         self.events = self.handled = 0
         self.unknown = self.malformed = self.duplicates = self.handler_errors = 0
 
-    def step(self, event: ServerEvent, at: float | None = None, weight: int = 1) -> tuple[Notification, ...]:
+    def step(
+        self, event: ServerEvent, at: float | None = None, weight: int = 1
+    ) -> tuple[Notification, ...]:
         """Fold one event, or one that stands for ``weight`` merged ones, and say what to tell."""
         cls = type(event)
         found = self._found.get(cls)
         if found is None:
             found = _find(self.lane, cls)
         handler, is_home = found
-        slice_ = self.slice
+        slice_: Any = self.slice
         if at is not None and at != slice_.now:
             slice_ = self.slice = attrs.evolve(slice_, now=at)
         self.handled += weight
         if is_home:
             self.events += weight
         self.delivered = True
-        key = _identity(event) if event.id is not None else None
+        if cls is Malformed:
+            return self._malformed(cast("Malformed", event))
+        key = _identity(event) if event.id is not None or cls is UnknownEvent else None
         if key is not None and slice_.seen.get(key):
             self.delivered = False
             self.duplicates += is_home
             return ()
-        if cls is Malformed or cls is UnknownEvent:
-            return self._count(event)
+        self.unknown += cls is UnknownEvent
         try:
             new, notes = handler(slice_, event)
-        except Exception as exc:  # noqa: BLE001  the one boundary for handlers (invariant 7)
+        except Exception as exc:  # the one boundary for handlers (invariant 7)
             return self._failed(event, exc)
-        if key is not None and self._applied(slice_, new):
+        if (
+            self._is_text
+            and new.rest is not slice_.rest
+            and new.rest.late_deltas != slice_.rest.late_deltas
+        ):
+            self.delivered = False  # counted and discarded: it may come again (§8 M5, D1)
+        elif key is not None:
             new = _remember(new, key)
-        elif type(new) is TextSlice and new.rest is not slice_.rest:  # type: ignore[union-attr]
-            self._applied(slice_, new)
         self.slice = new
         return notes
 
-    def _applied(self, old: Any, new: Any) -> bool:
-        """Whether the event was taken: a late delta is counted and discarded (§8 M5)."""
-        if type(new) is TextSlice and new.rest.late_deltas != old.rest.late_deltas:
-            self.delivered = False
-        return self.delivered
-
-    def _count(self, event: ServerEvent) -> tuple[Notification, ...]:
-        if isinstance(event, Malformed):
-            self.malformed += 1
-            self.delivered = False
-            return (ProcessingError(event_type=event.event_type, error=event.error),)
-        self.unknown += 1
-        return ()
+    def _malformed(self, event: Malformed) -> tuple[Notification, ...]:
+        self.malformed += 1
+        self.delivered = False
+        return (ProcessingError(event_type=event.event_type, error=event.error),)
 
     def _failed(self, event: ServerEvent, exc: Exception) -> tuple[Notification, ...]:
         """A handler raised: name where, never what the event or the exception holds."""
@@ -231,10 +252,19 @@ class LaneFold(Generic[S]):
 
 def _identity(event: ServerEvent) -> Hashable | None:
     """What tells an event from others, or ``None`` where it has no id (§8 D1)."""
-    if type(event.id) is not str or not event.id or type(event) in (AudioDeltaEvent, AudioFrame, UnknownEvent):
+    if isinstance(event, UnknownEvent):
+        return _key(event.payload.get("session_id"), event.tag, event.payload.get("id"), None)
+    if type(event) is AudioDeltaEvent:  # its id names a stream
         return None
-    session = getattr(event, "session_id", None)
-    return (session, event.type, event.id, getattr(event, "started", None))
+    started = event.started if isinstance(event, InteractionEvent) else None
+    return _key(getattr(event, "session_id", None), event.type, event.id, started)
+
+
+def _key(session_id: object, event_type: str, event_id: object, started: object) -> Hashable | None:
+    if type(event_id) is not str or not event_id:
+        return None
+    # A type of one's own, or that nobody knows, may have anything in the place of a session's id.
+    return (session_id if type(session_id) is str else None, event_type, event_id, started)
 
 
 def _remember(slice_: Any, key: Hashable) -> Any:

@@ -11,8 +11,8 @@ from .._core._notifications import (
     SessionMessagesLoaded,
     SystemNotification,
 )
-from .._core._state import Record, TextSlice, TurnRecord
-from .._core._values import Log, Recent
+from .._core._state import TextSlice, TurnRecord, ended_tools
+from .._core._values import Log
 from ..events import (
     CancelledEvent,
     CompletionEvent,
@@ -23,7 +23,7 @@ from ..events import (
     UserTurnEndEvent,
     UserTurnStartEvent,
 )
-from ._edit import TOOL_ROLES, Edit
+from ._edit import Edit
 from ._fold import Handled, fold_event
 from ._tools import flush_waiting
 from ._users import ended
@@ -32,19 +32,19 @@ __all__ = ["completion_ended", "interaction"]
 
 _CANCELLED = MessageMetadata(stop_reason="cancelled")
 ERROR_LIMIT = 100
-RANK_LIMIT = 1024
+# Bound on the sessions at work in one turn that are told apart.
+INTERACTION_LIMIT = 1024
 
 
 def interaction(edit: Edit, event: InteractionEvent) -> None:
     """Note that the runtime is, or is no longer, at work in a session."""
     turn: TurnRecord = edit.get("turn")
-    changed = (
-        turn.interactions | {event.session_id}
-        if event.started
-        else turn.interactions - {event.session_id}
-    )
-    if changed != turn.interactions or not turn.began:
-        edit.set(turn=attrs.evolve(turn, began=True, interactions=changed))
+    at_work = turn.interactions
+    if not event.started:
+        at_work -= {event.session_id}
+    elif len(at_work) < INTERACTION_LIMIT:
+        at_work |= {event.session_id}
+    edit.set(turn=attrs.evolve(turn, began=True, interactions=at_work))
 
 
 def completion_ended(edit: Edit, event: CompletionEvent) -> None:
@@ -113,13 +113,13 @@ def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[Te
     edit = Edit(slice_)
     for session_id in list(edit.open):
         edit.complete(session_id)
-    for session_id, record in edit.records.items():
-        if record.waiting and record.loaded < 0:
+    for session_id in edit.records:
+        if edit.value(session_id, "loaded") < 0:
             flush_waiting(edit, session_id)
     last = _finish_turn(edit)
-    for session_id, record in list(edit.records.items()):
-        if record.loaded >= 0:
-            _list_was_complete(edit, session_id, record)
+    for session_id, record in edit.records.items():
+        if edit.value(session_id, "loaded") >= 0:
+            _list_was_complete(edit, session_id)
         elif record.turn_from >= 0:
             edit.put(session_id, turn_from=-1)
     _end_subsessions(edit)
@@ -127,7 +127,7 @@ def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[Te
         fence=None,
         last_turn=last,
         turn=TurnRecord(number=last.number + 1),
-        ranks=Recent[tuple[str, str], int](RANK_LIMIT),
+        ended=ended_tools(),
     )
     if edit.active:
         edit.tools.clear()
@@ -152,26 +152,13 @@ def _finish_turn(edit: Edit) -> TurnRecord:
     return turn
 
 
-def _list_was_complete(edit: Edit, session_id: str, record: Record) -> None:
+def _list_was_complete(edit: Edit, session_id: str) -> None:
     """No event of the stream followed the server's list: it held the whole turn (§8 S1)."""
     log: Log[Message] = edit.value(session_id, "messages")
-    kept = Log(log[: max(0, record.loaded - log.dropped)])
-    target = _target_of(kept)
+    kept = Log(log[: max(0, edit.value(session_id, "loaded") - log.dropped)])
+    target = max(-1, edit.value(session_id, "loaded_target") - log.dropped)
     edit.put(session_id, messages=kept, loaded=-1, turn_from=-1, target=target, waiting=())
     edit.notes.append(SessionMessagesLoaded(session_id=session_id, messages=tuple(kept)))
-
-
-def _target_of(log: Log[Message]) -> int:
-    """The position of the message that takes tools, or -1."""
-    for position in range(log.end - 1, log.dropped - 1, -1):
-        message = log.at(position)
-        if message.is_sub_session and message.parent_session_id == message.session_id:
-            continue
-        if message.role == "user":
-            return -1
-        if message.role in TOOL_ROLES:
-            return position
-    return -1
 
 
 def _end_subsessions(edit: Edit) -> None:

@@ -45,7 +45,9 @@ def user_message(slice_: TextSlice, event: UserMessageEvent) -> Handled[TextSlic
 
 
 @fold_event(AnthropicUserMessageEvent, Lane.TEXT)
-def anthropic_user_message(slice_: TextSlice, event: AnthropicUserMessageEvent) -> Handled[TextSlice]:
+def anthropic_user_message(
+    slice_: TextSlice, event: AnthropicUserMessageEvent
+) -> Handled[TextSlice]:
     """A message of the user in Anthropic's form."""
     return _user_message(slice_, event, event.vendor, event.message, _content(event.message))
 
@@ -102,7 +104,7 @@ def subsession_started(slice_: TextSlice, event: SubsessionStartedEvent) -> Hand
     edit = Edit(slice_)
     edit.ensure_for(event)
     user = _user_session(edit, event)
-    stack: tuple[OpenSubsession, ...] = edit.get("subsessions")
+    open_ones: tuple[OpenSubsession, ...] = edit.get("subsessions")
     opened = OpenSubsession(
         session_id=event.session_id,
         parent_session_id=event.parent_session_id,
@@ -111,9 +113,10 @@ def subsession_started(slice_: TextSlice, event: SubsessionStartedEvent) -> Hand
         sub_agent_type=event.sub_agent_type,
         prime_agent_key=event.prime_agent_key,
         sub_agent_key=event.sub_agent_key,
-        depth=1 + sum(1 for other in stack if (other.user_session_id or user) == user),
+        depth=1 + sum(1 for other in open_ones if other.stack == user),
+        stack=user,
     )
-    edit.set(subsessions=(*stack, opened)[-SUBSESSION_LIMIT:])
+    edit.set(subsessions=(*open_ones, opened)[-SUBSESSION_LIMIT:])
     edit.notes.append(
         SubsessionStarted(
             session_id=opened.session_id,
@@ -134,8 +137,8 @@ def subsession_ended(slice_: TextSlice, event: SubsessionEndedEvent) -> Handled[
     """The innermost delegation of its user session is over; depth 0 where there is none."""
     edit = Edit(slice_)
     user = _user_session(edit, event)
-    stack: tuple[OpenSubsession, ...] = edit.get("subsessions")
-    of_user = [i for i, other in enumerate(stack) if (other.user_session_id or user) == user]
+    open_ones: tuple[OpenSubsession, ...] = edit.get("subsessions")
+    of_user = [i for i, other in enumerate(open_ones) if other.stack == user]
     if not of_user:
         edit.notes.append(
             SubsessionEnded(
@@ -147,8 +150,8 @@ def subsession_ended(slice_: TextSlice, event: SubsessionEndedEvent) -> Handled[
         )
         return edit.done()
     top = of_user[-1]
-    edit.set(subsessions=(*stack[:top], *stack[top + 1 :]))
-    edit.notes.append(ended(stack[top]))
+    edit.set(subsessions=(*open_ones[:top], *open_ones[top + 1 :]))
+    edit.notes.append(ended(open_ones[top]))
     return edit.done()
 
 

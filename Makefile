@@ -1,0 +1,98 @@
+# Every target makes what it needs: `make demo` and `make test` want Python 3.11+ and nothing else.
+# Written for GNU make 3.81, the one that macOS ships.
+
+# The first of these that is new enough is used; `make PYTHON=/path/to/python3.12 test` names one.
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
+VENV ?= .venv
+# Test processes; the suite is balanced for two cores.
+JOBS ?= 2
+
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# How pyright is told of the environment: it ignores --pythonpath together with --verifytypes.
+IN_VENV := PATH="$(abspath $(BIN)):$$PATH"
+
+# pyright comes whole from its wheel; it need not ask the network whether there is a newer one.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench bench-peers docs clean
+
+help:
+	@echo 'make demo         a conversation with the embedded server, in this terminal'
+	@echo 'make test         the test suite with its coverage gate'
+	@echo 'make check        format, lint, types, documentation'
+	@echo 'make bench        the benchmark suite'
+	@echo 'make bench-peers  the same beside other libraries, in an environment of its own'
+	@echo 'make docs         the documentation, into docs/_build/html'
+	@echo 'make clean        remove what these made, $(VENV) included'
+
+demo: $(VENV)/.demo
+	@$(BIN)/realtime-trio demo
+
+test: $(VENV)/.suite
+	@$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(IN_VENV) pyright
+	$(IN_VENV) pyright --verifytypes realtime_trio --ignoreexternal
+	$(BIN)/towncrier build --draft --version next >/dev/null
+	$(BIN)/sphinx-build -n -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/sphinx-build -n -W --keep-going -q -b doctest docs docs/_build/doctest
+
+bench: $(VENV)/.bench
+	@$(BIN)/python -m benchmarks
+
+bench-peers: .venv-peers/.peers
+	@.venv-peers/bin/python -m benchmarks --peers
+
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build -n -W --keep-going -b html docs docs/_build/html
+
+clean:
+	rm -rf $(VENV) .venv-peers docs/_build build dist htmlcov .coverage .coverage.*
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- environments ------------------------------------------------------------------------
+
+# One stamp for each set of packages: made again when pyproject.toml changes.
+$(VENV)/.demo: EXTRAS := cli
+$(VENV)/.suite: EXTRAS := suite
+$(VENV)/.dev: EXTRAS := dev
+$(VENV)/.bench: EXTRAS := bench,cli,fast
+$(VENV)/.docs: EXTRAS := docs
+
+$(VENV)/.demo $(VENV)/.suite $(VENV)/.dev $(VENV)/.bench $(VENV)/.docs: pyproject.toml $(VENV)/.made
+	@echo 'installing realtime-trio[$(EXTRAS)] into $(VENV)'
+	@$(PIP_INSTALL) -e '.[$(EXTRAS)]'
+	@touch $@
+
+.venv-peers/.peers: pyproject.toml
+	@$(MAKE) VENV=.venv-peers .venv-peers/.made
+	@echo 'installing realtime-trio[peers] into .venv-peers'
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench,cli,fast,peers]'
+	@touch $@
+
+$(VENV)/.made:
+	@for candidate in $(PYTHON); do \
+	    "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue; \
+	    "$$candidate" -c 'import ensurepip, venv' >/dev/null 2>&1 || { lacking=$$candidate; continue; }; \
+	    echo "making $(VENV) with $$candidate"; \
+	    "$$candidate" -m venv --clear $(VENV) || exit 1; \
+	    touch $@; exit 0; \
+	done; \
+	if [ -n "$$lacking" ]; then \
+	    echo "error: $$lacking cannot make virtual environments, because its ensurepip module is missing." >&2; \
+	    echo "On Debian and Ubuntu: apt install python3-venv. Then run make again." >&2; \
+	else \
+	    echo "error: no Python 3.11 or newer among: $(PYTHON)." >&2; \
+	    echo "Install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; \
+	fi; \
+	exit 1

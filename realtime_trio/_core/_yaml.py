@@ -1,0 +1,206 @@
+"""The little YAML that old delegation replies are written in (protocol.md §8 S2).
+
+Such a reply is one dumped mapping whose ``text`` is what the agent said. Reading one scalar
+needs no YAML library, but it needs care: what is not plainly such a mapping is prose, and
+prose must come through untouched. So everything here answers ``None`` when in doubt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+__all__ = ["yaml_text"]
+
+_BLOCK = re.compile(
+    r"(?P<style>[|>])(?P<chomp>[+-]?)(?P<indent>[1-9]?)(?P<chomp2>[+-]?)\s*(?:#.*)?$"
+)
+_SINGLE = re.compile(r"'(?P<body>(?:[^']|'')*)'\s*(?:#.*)?$")
+_DOUBLE = re.compile(r'"(?P<body>(?:[^"\\]|\\.)*)"\s*(?:#.*)?$', re.DOTALL)
+# An escaped break is neither a code nor a name: it goes, with the indentation after it.
+_ESCAPE = re.compile(
+    r"\\(?:(?P<hex>x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|\n[ \t]*|(?P<name>.))"
+)
+_LAST_CODE = 0x10FFFF
+_INDICATORS = tuple("[]{}&*!%@`,#")
+_NO_KEY = (*_INDICATORS, " ", "\t", "-", "?", ":", "|", ">")
+_NAMED = {
+    "0": "\0",
+    "a": "\a",
+    "b": "\b",
+    "t": "\t",
+    "n": "\n",
+    "v": "\v",
+    "f": "\f",
+    "r": "\r",
+    "e": "\x1b",
+    "N": "\x85",
+    "_": "\xa0",
+    "L": "\u2028",
+    "P": "\u2029",
+    " ": " ",
+    '"': '"',
+    "/": "/",
+    "\\": "\\",
+}
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+
+
+def yaml_text(document: str) -> str | None:
+    """The ``text`` of a dumped mapping, or of each mapping in a dumped list, joined.
+
+    ``None`` where ``document`` is anything else, or its ``text`` is null.
+    """
+    lines = document.replace("\r\n", "\n").removesuffix("\n").split("\n")
+    start = next((i for i, line in enumerate(lines) if line.strip() not in ("", "---")), 0)
+    lines = lines[start:]
+    if "..." in lines:
+        end = lines.index("...")
+        if any(line.strip() for line in lines[end + 1 :]):
+            return None
+        lines = lines[:end]
+    if not lines or not lines[0].startswith("- "):
+        return _text_of(lines)
+    texts = [_text_of(item) for item in _items(lines)]
+    said = [text for text in texts if text is not None]
+    return "".join(said) if said and len(said) == len(texts) else None
+
+
+def _items(lines: Sequence[str]) -> list[list[str]]:
+    """The items of a list of mappings, which begins at once, without dash and indentation."""
+    items: list[list[str]] = []
+    for line in lines:
+        if line.startswith("- "):
+            items.append([line[2:]])
+        elif line.strip() and not line.startswith("  "):
+            return []
+        else:
+            items[-1].append(line[2:])
+    return items
+
+
+def _text_of(lines: Sequence[str]) -> str | None:
+    entries: dict[str, list[str]] = {}
+    value: list[str] = []
+    for line in lines:
+        if _continues(line, value):
+            value.append(line)
+        elif not line.startswith("#"):
+            entry = _entry(line)
+            if entry is None:
+                return None
+            value = [entry[1]]
+            entries[entry[0]] = value
+    text = entries.get("text")
+    return None if text is None else _scalar(text[0], text[1:])
+
+
+def _entry(line: str) -> tuple[str, str] | None:
+    """Key and value of a line such as ``key: value``."""
+    key, colon, rest = line.partition(":")
+    key = key.rstrip()
+    if not (colon and key) or (rest and rest[0] != " ") or key[0] in _NO_KEY:
+        return None
+    if key[0] in "'\"":
+        if len(key) < 3 or key[-1] != key[0]:
+            return None
+        key = key[1:-1]
+    return key, rest.strip()
+
+
+def _continues(line: str, value: list[str]) -> bool:
+    """Whether ``line`` belongs to the value before it. A dumped list is not indented."""
+    if not line.strip():
+        return True
+    return bool(value) and (line[0] == " " or (line.startswith("- ") and not value[0]))
+
+
+def _scalar(first: str, rest: Sequence[str]) -> str | None:
+    """A scalar that begins with ``first`` after its key and goes on over the lines ``rest``."""
+    if not first:
+        later = "\n".join(rest).strip().split("\n")
+        if _entry(later[0]) or later[0][:1] in ("|", ">", "-"):
+            return None
+        first, rest = later[0], later[1:]
+    if first[:1] in ("|", ">"):
+        return _block(first, rest)
+    whole = "\n".join([first, *rest]).rstrip()
+    return _quoted(whole) if first[:1] in ("'", '"') else _plain(whole)
+
+
+def _plain(text: str) -> str | None:
+    if text[:1] in _INDICATORS or re.search(r":(\s|$)|(^|\s)#", text):
+        return None
+    text = _fold(text)
+    return None if text in _NULL else text
+
+
+def _fold(text: str) -> str:
+    """Join lines as flow scalars are joined: a break is a space, n empty lines are n breaks."""
+    first, *later = text.split("\n")
+    if not later:
+        return first
+    pieces, breaks = [first.rstrip(" \t")], 0
+    for line in (*(line.strip(" \t") for line in later[:-1]), later[-1].lstrip(" \t")):
+        breaks += 1
+        if line:
+            pieces += ["\n" * (breaks - 1) or " ", line]
+            breaks = 0
+    if breaks:
+        pieces.append("\n" * (breaks - 1) or " ")
+    return "".join(pieces)
+
+
+def _quoted(text: str) -> str | None:
+    single = text[0] == "'"
+    found = (_SINGLE if single else _DOUBLE).match(text)
+    if found is None:
+        return None
+    if single:
+        return _fold(found["body"]).replace("''", "'")
+    return _unescape(found["body"])
+
+
+def _unescape(body: str) -> str | None:
+    pieces: list[str] = []
+    end = 0
+    for found in _ESCAPE.finditer(body):
+        pieces.append(_fold(body[end : found.start()]))
+        end = found.end()
+        code = found["hex"]
+        if code is not None and int(code[1:], 16) <= _LAST_CODE:
+            pieces.append(chr(int(code[1:], 16)))
+        elif code is None and found["name"] in _NAMED:
+            pieces.append(_NAMED[found["name"]])
+        elif code is not None or found["name"] is not None:
+            return None
+    return "".join([*pieces, _fold(body[end:])])
+
+
+def _block(header: str, lines: Sequence[str]) -> str | None:
+    found = _BLOCK.match(header)
+    if found is None:
+        return None
+    margin = int(found["indent"] or 0) or min(
+        (len(line) - len(line.lstrip(" ")) for line in lines if line.strip()), default=0
+    )
+    body = [line[margin:] for line in lines]
+    while body and not body[-1].strip():
+        body.pop()
+    text = "\n".join(body) if found["style"] == "|" else _folded(body)
+    chomp = found["chomp"] or found["chomp2"]
+    if chomp == "+":
+        return text + "\n" * (len(lines) - len(body) + bool(body))
+    return text + "\n" if body and not chomp else text
+
+
+def _folded(lines: Sequence[str]) -> str:
+    """Join the lines of a folded block: what is indented further keeps its breaks."""
+    text, last, breaks = "", "", 0
+    for line in lines:
+        if line:
+            loose = breaks == 0 or not last or " " in (last[0], line[0])
+            text += ("\n" * breaks if loose else "\n" * (breaks - 1) or " ") + line
+            last, breaks = line, 0
+        breaks += 1
+    return text

@@ -1,0 +1,138 @@
+"""What every transport shares: how a link ended, and the frames that nobody took yet.
+
+Two rules of the seam live here, so that no transport can differ from another in them:
+
+Rule 1: the first end counts. Whatever tells of it later (a failed write, the EOF behind a
+close frame) changes nothing, except that closing from this side always wins.
+
+Rule 2: what had arrived before a link ended is delivered before the end is told, unless it
+was closed from this side: then nobody wants it, and it is dropped.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, final
+
+import attrs
+import trio
+
+from realtime_trio._exceptions import ClosedError, ConnectionLost
+
+__all__ = ["BROKEN_BY_CANCEL", "CLOSED_HERE", "End", "Inbox", "lost", "shielded_checkpoint"]
+
+# An empty frame costs memory too; without a charge for it the bound would not bound.
+FRAME_COST: Final = 64
+
+
+@attrs.frozen(slots=True)
+class End:
+    """How a link ended; ``local`` when it was closed from this side."""
+
+    message: str
+    code: int | None = None
+    reason: str = attrs.field(default="", repr=False)
+    local: bool = False
+
+    def error(self) -> ClosedError | ConnectionLost:
+        """Make a fresh error: one that is raised twice would collect both tracebacks."""
+        if self.local:
+            return ClosedError(self.message)
+        return ConnectionLost(self.message, code=self.code, reason=self.reason)
+
+
+CLOSED_HERE: Final = End("the connection was closed from this side", local=True)
+BROKEN_BY_CANCEL: Final = End("a send was cancelled in mid-frame, which broke the connection")
+
+
+def lost(code: int | None, reason: str = "") -> End:
+    """Describe a link that ended by itself.
+
+    ``code`` is that of the close frame, or ``None`` (also for 1006, which stands for "no
+    close frame" and never travels). The peer's reason stays out of the message: it is the
+    peer's text and may quote anything.
+    """
+    if code is None or code == 1006:
+        return End("the connection broke without a close frame")
+    return End(f"the connection was closed with code {code}", code, reason)
+
+
+async def shielded_checkpoint() -> None:
+    """Be a checkpoint, as every ``async def`` is, where ``Cancelled`` must not be raised."""
+    with trio.CancelScope(shield=True):
+        await trio.lowlevel.checkpoint()
+
+
+@final
+class Inbox:
+    """Frames between who reads the wire and who calls ``receive``; bounded in bytes.
+
+    The bound (``max_held``, counted as ``len(frame)`` and 64 a frame) is kept by the
+    producer: it asks :attr:`full` or :meth:`fits` and awaits :meth:`wait_room`. One frame
+    is always taken, however large.
+    """
+
+    __slots__ = ("_arrivals", "_frames", "_held", "_max_held", "_resume_at", "_room", "end")
+
+    def __init__(self, max_held: int, *, resume_at: int | None = None) -> None:
+        """``resume_at``: a waiting producer is woken once no more than this is held."""
+        self._frames: deque[str | bytes] = deque()
+        self._held = 0
+        self._max_held = max_held
+        self._resume_at = max_held if resume_at is None else resume_at
+        self._arrivals = trio.lowlevel.ParkingLot()
+        self._room = trio.lowlevel.ParkingLot()
+        self.end: End | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether the bound is reached; never once the link has ended."""
+        return self._held >= self._max_held and self.end is None
+
+    def fits(self, frame: str | bytes) -> bool:
+        """Whether the frame may be put without passing the bound."""
+        return not self._frames or self._held + len(frame) + FRAME_COST <= self._max_held
+
+    def put(self, frame: str | bytes) -> None:
+        """Add a frame; it is dropped where the link was closed from this side."""
+        if self.end is not None:
+            return
+        self._frames.append(frame)
+        self._held += len(frame) + FRAME_COST
+        if self._arrivals:
+            self._arrivals.unpark()
+
+    def finish(self, end: End) -> None:
+        """Record how the link ended (rules 1 and 2) and wake whoever waits."""
+        if self.end is None or (end.local and not self.end.local):
+            self.end = end
+        if self.end.local:
+            self._frames.clear()
+            self._held = 0
+        self._arrivals.unpark_all()
+        self._room.unpark_all()
+
+    async def wait_room(self) -> None:
+        """Wait until a frame was taken (down to ``resume_at``) or the link ended."""
+        await self._room.park()
+
+    def receive_nowait(self) -> str | bytes:
+        """Take the oldest frame; ``trio.WouldBlock`` where there is none yet."""
+        if not self._frames:
+            if self.end is not None:
+                raise self.end.error()
+            raise trio.WouldBlock
+        frame = self._frames.popleft()
+        self._held -= len(frame) + FRAME_COST
+        if self._room and self._held <= self._resume_at:
+            self._room.unpark_all()
+        return frame
+
+    async def receive(self) -> str | bytes:
+        """Take the oldest frame, waiting for it; a cancelled call takes none."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._frames or self.end is not None:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        while not self._frames and self.end is None:
+            await self._arrivals.park()
+        return self.receive_nowait()

@@ -1,0 +1,332 @@
+"""A websocket over trio-websocket, through its public API and nothing else.
+
+The library takes any ``trio.abc.Stream``, so what it does not offer is done in the stream
+that it is given, :class:`_Wire`: counting bytes, reading the status of a refused upgrade,
+bounding what is read ahead in bytes (the library's own queue counts messages), knowing
+whether a write ended, and knowing that a ping has left.
+
+Two of its habits shape the rest. Its reader task may die of an exception (a ping that comes
+while we close is enough), so it lives in a nursery of its own, where that is one more way
+to lose a link. And it answers pings from the reader: while the peer reads nothing, it does
+not read either.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from typing import Final, cast, final
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+
+from realtime_trio._exceptions import RealtimeError
+from realtime_trio._io import _transport_dial as dial
+from realtime_trio._io._transport_inbox import (
+    BROKEN_BY_CANCEL,
+    CLOSED_HERE,
+    End,
+    lost,
+    shielded_checkpoint,
+)
+
+__all__ = ["TrioWebsocketTransport", "open_link"]
+
+# The library's reader hands each message over with a checkpoint; some slack keeps it and
+# the consumer from waiting for each other at every one.
+_QUEUE: Final = 64
+# What a frame takes beside its payload, rounded up: a count that creeps down is corrected
+# at zero, one that creeps up (by control frames) would close the gate for good.
+_HEADER: Final = 16
+_PING: Final = 0x89
+
+
+async def open_link(
+    stream: trio.abc.Stream,
+    target: dial.Target,
+    nursery: trio.Nursery,
+    *,
+    max_message_size: int,
+    max_buffer: int,
+    close_timeout: float,
+) -> TrioWebsocketTransport:
+    """Upgrade an open stream; it is closed where that fails or is cancelled."""
+    try:
+        wire = _Wire(stream, max_buffer)
+        link = TrioWebsocketTransport(wire, close_timeout)
+        await nursery.start(link.run, target, max_message_size)
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return link
+
+
+@final
+class _Wire(trio.abc.Stream):
+    """The stream that the library reads and writes: the real one, watched."""
+
+    def __init__(self, stream: trio.abc.Stream, max_buffer: int) -> None:
+        self.received = 0
+        self.torn = False
+        self.demanded = False
+        self.opened = False
+        self.status: int | None = None
+        # Cancelled when the upgrade fails; the library would wait for it forever.
+        self.opening = trio.CancelScope()
+        # Cancelled when a ping was written; the library would wait for its pong.
+        self.pinging: trio.CancelScope | None = None
+        self._stream = stream
+        self._head = b""
+        self._ahead = 0
+        self._max_buffer = max_buffer
+        self._gate = trio.lowlevel.ParkingLot()
+
+    def demand(self) -> None:
+        """Let the reader read: somebody waits for a message, or for the end."""
+        self.demanded = True
+        if self._gate:
+            self._gate.unpark()
+
+    def open_gate(self) -> None:
+        """Let the reader read to the end: the consumer has left, its messages are dropped."""
+        self._max_buffer = sys.maxsize
+        self._gate.unpark()
+
+    def take(self, message: str | bytes) -> None:
+        """Account for a message that the consumer took."""
+        size = len(message)
+        if isinstance(message, str) and not message.isascii():
+            size = len(message.encode())
+        self._ahead = max(0, self._ahead - size - _HEADER)
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """Read, but no further ahead of the consumer than the bound."""
+        while self._ahead >= self._max_buffer and not self.demanded:
+            await self._gate.park()
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        except trio.BrokenResourceError:
+            self._give_up()
+            raise
+        self.received += len(data)
+        self._ahead += len(data)
+        if not self.opened:
+            self._look_at_answer(data)
+        return data
+
+    def _look_at_answer(self, data: bytes | bytearray) -> None:
+        if self.status is None:
+            self._head = (self._head + data)[:16]
+            self.status = dial.http_status(self._head)
+        if self.status is not None and self.status >= 200:
+            # Keep it from the library, which would wait for the body and then raise.
+            message = "the upgrade was refused"
+            self._give_up()
+            raise trio.BrokenResourceError(message)
+        if not data:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if not self.opened:
+            self.opening.cancel()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Write whole frames, or never again."""
+        if self.torn:
+            message = "half a frame was written"
+            raise trio.BrokenResourceError(message)
+        try:
+            await self._stream.send_all(data)
+        except BaseException:
+            self.torn = True
+            self._give_up()
+            raise
+        if self.pinging is not None and data[0] == _PING:
+            self.pinging.cancel()
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """As the stream's own."""
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        """Close the stream; before the upgrade's end, this is how the library gives up."""
+        self._give_up()
+        await self._stream.aclose()
+
+
+@final
+class TrioWebsocketTransport:
+    """One open websocket; see :class:`~realtime_trio.abc.Transport` for what it promises.
+
+    It cannot look ahead: ``receive_nowait`` always raises ``trio.WouldBlock`` until the end.
+    """
+
+    __slots__ = (
+        "_close_timeout",
+        "_drained",
+        "_end",
+        "_finished",
+        "_pings",
+        "_scope",
+        "_wire",
+        "_ws",
+    )
+
+    _ws: WebSocketConnection
+
+    def __init__(self, wire: _Wire, close_timeout: float) -> None:
+        """:meth:`run` opens it."""
+        self._wire = wire
+        self._close_timeout = close_timeout
+        self._end: End | None = None
+        self._drained = False
+        self._pings = itertools.count()
+        self._scope = trio.CancelScope()
+        self._finished = trio.Event()
+
+    async def run(
+        self,
+        target: dial.Target,
+        max_message_size: int,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Open the websocket, keep the library's reader, and close the socket in the end."""
+        wire = self._wire
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    with wire.opening:
+                        self._ws = await wrap_client_stream(
+                            nursery,
+                            # The library asks for less than its annotation says.
+                            cast("trio.SocketStream", wire),
+                            target.host_header,
+                            target.resource,
+                            message_queue_size=_QUEUE,
+                            max_message_size=max_message_size,
+                            receive_buffer_size=dial.CHUNK,
+                        )
+                        wire.opened = True
+                        task_status.started()
+                    if not wire.opened:
+                        nursery.cancel_scope.cancel()
+        except* Exception as failure:
+            # The boundary to a task that is not ours: whatever it died of, the link is lost.
+            self._crash(failure)
+        finally:
+            try:
+                await trio.aclose_forcefully(wire)
+            finally:
+                self._finished.set()
+        if not wire.opened:
+            raise dial.refusal(target.place, wire.status)
+
+    def _crash(self, failure: ExceptionGroup[Exception]) -> None:
+        names = ", ".join(sorted({type(error).__name__ for error in failure.exceptions}))
+        self._finish(End(f"the websocket's reader failed with {names}"))
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes that came in so far, the upgrade's answer and control frames included."""
+        return self._wire.received
+
+    async def receive(self) -> str | bytes:
+        """Receive one frame; a cancelled call loses nothing."""
+        if self._end is CLOSED_HERE:
+            await self._check()
+        wire = self._wire
+        wire.demand()
+        try:
+            message = await self._ws.get_message()
+        except ConnectionClosed:
+            end = self._ended()
+            self._drained = True
+            # The library would go on waiting for the peer to close TCP.
+            self._scope.cancel()
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            raise end.error() from None
+        finally:
+            wire.demanded = False
+        wire.take(message)
+        return message
+
+    def receive_nowait(self) -> str | bytes:
+        """Raise ``trio.WouldBlock``, or how the link ended once ``receive`` has told."""
+        if self._end is not None and (self._drained or self._end.local):
+            raise self._end.error()
+        raise trio.WouldBlock
+
+    async def send_text(self, text: str) -> None:
+        """Send one text frame; cancelled in mid-frame, it ends the link."""
+        await self._send(text)
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send one binary frame; cancelled in mid-frame, it ends the link."""
+        await self._send(data)
+
+    async def _send(self, message: str | bytes) -> None:
+        await self._check()
+        try:
+            await self._ws.send_message(message)
+        except ConnectionClosed:
+            raise await self._refused() from None
+        except BaseException:
+            self._tear()
+            raise
+
+    async def ping(self) -> None:
+        """Send a ping and do not wait for its answer."""
+        await self._check()
+        payload = next(self._pings).to_bytes(8, "big")
+        try:
+            with trio.CancelScope() as self._wire.pinging:
+                await self._ws.ping(payload)
+        except ConnectionClosed:
+            raise await self._refused() from None
+        except BaseException:
+            self._tear()
+            raise
+        finally:
+            self._wire.pinging = None
+
+    async def _check(self) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._end is not None:
+            raise await self._refused()
+
+    async def _refused(self) -> RealtimeError:
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return self._ended().error()
+
+    def _tear(self) -> None:
+        """End the link if the send that was cancelled just now had begun to write."""
+        if self._wire.torn:
+            self._finish(BROKEN_BY_CANCEL)
+            self._scope.cancel()
+
+    def _ended(self) -> End:
+        """Tell how the link ended, asking the library where we do not know yet."""
+        if self._end is None:
+            close = self._ws.closed
+            self._finish(lost(None) if close is None else lost(close.code, close.reason or ""))
+        assert self._end is not None
+        return self._end
+
+    def _finish(self, end: End) -> None:
+        if self._end is None or end.local:
+            self._end = end
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Close the link; the peer gets ``close_timeout`` seconds to answer."""
+        if self._end is CLOSED_HERE:
+            await shielded_checkpoint()
+            return
+        self._finish(CLOSED_HERE)
+        self._wire.open_gate()
+        if not self._wire.torn and not self._finished.is_set():
+            with trio.move_on_after(self._close_timeout, shield=True):
+                await self._ws.aclose(*dial.close_frame(code, reason))
+        self._scope.cancel()
+        with trio.CancelScope(shield=True):
+            await self._finished.wait()

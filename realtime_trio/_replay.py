@@ -1,0 +1,249 @@
+"""A file of events, line by line, through the sans-IO core: what ``realtime-trio replay`` does.
+
+Two kinds of file are read, told apart by the first line that is neither blank nor a
+``__ctl`` line. A *trace* holds one server event a line. A *recording* holds one frame or one
+fact about a link a line: ``{"t": seconds, "dir": "in", "text": …}``. In both, lines with
+``__ctl`` move the clock or call a method of the processor.
+
+The clock is that of the file, counted from :data:`EPOCH`, and ids come from the processor's
+counter, so one file gives one output, byte for byte.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import math
+import re
+from collections.abc import Mapping
+from json.encoder import encode_basestring_ascii
+from typing import NoReturn, TypeAlias, cast
+
+import attrs
+import msgspec
+
+from ._core._notifications import MessageStreaming, Notification
+from ._core._render import notification_to_json, state_to_json
+from ._core._state import Limits, SessionState
+from ._processor import EventStreamProcessor
+
+__all__ = ["EPOCH", "Aside", "Replay", "note_line", "state_line"]
+
+EPOCH = 946_684_800.0  # 2000-01-01T00:00:00Z: where the clock of every replay begins
+_LATEST = 4_102_444_800.0  # 2100-01-01: as far as the clock of a replay goes
+
+JsonObject: TypeAlias = dict[str, object]
+
+
+@attrs.frozen(slots=True)
+class Aside:
+    """A line that was not folded: a ``ctl`` line, or what a recording says beside its frames."""
+
+    kind: str
+    fields: Mapping[str, object]
+
+
+class _Frame(msgspec.Struct):
+    """The lines that make up a recording."""
+
+    dir: str
+    t: float | None = None
+    text: str | None = None
+    data: str | None = None
+
+
+_read_frame = msgspec.json.Decoder(_Frame).decode
+_read_any = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+
+
+def _refuse(name: str) -> NoReturn:
+    msg = f"{name} is not JSON"
+    raise ValueError(msg)
+
+
+def _read_object(line: bytes) -> JsonObject | None:
+    """A line as a JSON object, ``None`` where it is none."""
+    try:
+        value = _read_any(line)
+    except (ValueError, RecursionError):  # numbers that msgspec cannot hold, halves of pairs
+        try:
+            value = json.loads(line.decode(), parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            return None
+    return cast("JsonObject", value) if isinstance(value, dict) else None
+
+
+def _seconds(value: object) -> float | None:
+    """A finite number of seconds, or ``None``."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) else None
+
+
+class Replay:
+    """Folds one file. Feed it every line, in order.
+
+    ``line`` is the number of the line that was fed last, from 0; ``aside`` says what that line
+    was where it was not folded; ``now`` is the clock, in seconds since 1970.
+    """
+
+    def __init__(self) -> None:
+        self.line = -1
+        self.aside: Aside | None = None
+        self.now = EPOCH
+        self.recording: bool | None = None
+        self.began = False
+        self._advanced = 0.0
+        self._processor = EventStreamProcessor()
+
+    @property
+    def state(self) -> SessionState:
+        """The state after the last line."""
+        return self._processor.state
+
+    def feed(self, line: bytes) -> tuple[Notification, ...]:
+        """Fold one line, with or without its line break, and say what to tell."""
+        self.line += 1
+        self.aside = None
+        if not line or line.isspace():
+            return ()
+        if b'"__ctl"' in line:
+            fields = _read_object(line)
+            if fields is not None and "__ctl" in fields:
+                return self._control(fields)
+        self.began = True
+        if self.recording:
+            return self._recorded(line)
+        if self.recording is None:
+            fields = _read_object(line)
+            self.recording = fields is not None and "dir" in fields and "type" not in fields
+            if self.recording:
+                return self._recorded(line)
+        return self._processor.process_frame(line, at=self.now)
+
+    # --- ctl lines ------------------------------------------------------------------------
+
+    def _control(self, fields: JsonObject) -> tuple[Notification, ...]:
+        self.aside = Aside("ctl", fields)
+        match fields["__ctl"]:
+            case "advance":
+                self._advance(fields.get("ms"))
+            case "set_user_session_id":
+                session_id = fields.get("id")
+                if session_id is None or isinstance(session_id, str):
+                    self._processor.set_user_session_id(session_id)
+            case "reset":
+                self._processor.reset()
+            case "config" if not self.began:
+                self._configure(fields)
+            case _:
+                pass
+        self.began = True
+        return ()
+
+    def _advance(self, ms: object) -> None:
+        seconds = _seconds(ms)
+        if seconds is not None and seconds > 0:
+            self._advanced += seconds / 1000
+            self._set_clock(self.now + seconds / 1000)
+
+    def _set_clock(self, now: float) -> None:
+        self.now = min(max(now, EPOCH), _LATEST)
+
+    def _configure(self, fields: JsonObject) -> None:
+        """Take the bounds that are bounds; any other value leaves the default in force."""
+        bounds = {
+            name: value
+            for name in ("max_sessions", "max_messages")
+            if isinstance(value := fields.get(name), int)
+            and not isinstance(value, bool)
+            and value > 0
+        }
+        self._processor = EventStreamProcessor(limits=Limits(**bounds))
+
+    # --- recordings -----------------------------------------------------------------------
+
+    def _recorded(self, line: bytes) -> tuple[Notification, ...]:
+        try:
+            frame = _read_frame(line)
+        except (ValueError, RecursionError):
+            return self._odd(line)
+        if frame.t is not None and math.isfinite(frame.t):
+            self._set_clock(EPOCH + frame.t + self._advanced)
+        if frame.dir != "in":
+            return self._set_aside(frame.dir, line)
+        if frame.text is not None:
+            return self._processor.process_frame(frame.text, at=self.now)
+        if frame.data is not None:
+            return self._sound(frame.data)
+        return self._set_aside("in", line)
+
+    def _odd(self, line: bytes) -> tuple[Notification, ...]:
+        """A line of a recording that has not the shape of one."""
+        fields = _read_object(line)
+        if fields is None:
+            return self._processor.process_frame(line, at=self.now)
+        moment = _seconds(fields.get("t"))
+        if moment is not None:
+            self._set_clock(EPOCH + moment + self._advanced)
+        text, data = fields.get("text"), fields.get("data")
+        if fields.get("dir") == "in":
+            if isinstance(text, str):
+                return self._processor.process_frame(text, at=self.now)
+            if isinstance(data, str):
+                return self._sound(data)
+        self.aside = Aside(str(fields.get("dir", "?")), fields)
+        return ()
+
+    def _set_aside(self, kind: str, line: bytes) -> tuple[Notification, ...]:
+        self.aside = Aside(kind, _read_object(line) or {})
+        return ()
+
+    def _sound(self, data: str) -> tuple[Notification, ...]:
+        """An audio frame; text that is no base64 is a malformed event like any other."""
+        try:
+            pcm = binascii.a2b_base64(data, strict_mode=True)
+        except ValueError:  # also: text that is not ASCII
+            return self._processor.process_frame("", at=self.now)
+        return self._processor.process_audio(pcm, at=self.now)
+
+
+# --- output ---------------------------------------------------------------------------------
+
+
+def _escape(run: re.Match[str]) -> str:
+    return encode_basestring_ascii(run[0])[1:-1]
+
+
+def _ascii(encoded: bytes) -> bytes:
+    """JSON with everything beyond ASCII escaped: that stands inside strings only."""
+    return encoded if encoded.isascii() else _BEYOND_ASCII.sub(_escape, encoded.decode()).encode()
+
+
+def note_line(line: int, note: Notification) -> bytes:
+    """A notification as its line of ``--json``: ASCII, with its line break."""
+    if type(note) is MessageStreaming:  # nine of ten
+        encoded = _encode(
+            {
+                "event": line,
+                "name": "message-streaming",
+                "session_id": note.session_id,
+                "message_id": note.message_id,
+                "role": note.role,
+                "delta": note.delta,
+            }
+        )
+    else:
+        encoded = _encode({"event": line, **notification_to_json(note)})
+    return _ascii(encoded) + b"\n"
+
+
+def state_line(state: SessionState) -> bytes:
+    """The state as the last line of ``--json``."""
+    return b'{"state":%b}\n' % _ascii(_encode(state_to_json(state)))

@@ -1,0 +1,213 @@
+"""The same client without ``async``, for scripts, Flask and notebooks.
+
+The client runs on trio in a thread of its own, behind an anyio portal; each call here waits
+for its answer there. What is an async context manager there is a plain one here, what is
+iterated with ``async for`` there with ``for`` here, and what is awaited there just returns.
+
+::
+
+    with rt.blocking.open_client(url, auth=token) as client:
+        client.ready()
+        with client.ask("Hello") as turn:
+            for piece in turn.text:
+                print(piece, end="")
+
+Any thread may use a client; two threads that read one channel share its items. There is no
+cancel scope here: to stop a wait, close the client from another thread.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from types import TracebackType
+from typing import Any, Self, cast
+
+import attrs
+import trio
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from . import _io
+from ._core._state import SessionState
+from ._io._client import open_client as _open_client
+from .events import Event
+
+__all__ = ["BlockingChannel", "BlockingClient", "open_client"]
+
+# One trip to the client's thread brings what is at hand, so that streaming text does not pay
+# for a trip a piece.
+BATCH = 64
+
+
+class _Proxy:
+    """Stands for an object of the client's thread: what it gives is made blocking too."""
+
+    def __init__(self, portal: BlockingPortal, target: Any) -> None:
+        self._portal = portal
+        self._target = target
+
+    def __getattr__(self, name: str) -> Any:
+        value = self._portal.call(getattr, self._target, name)
+        if inspect.isroutine(value):
+            return self._method(value)
+        return _made_blocking(self._portal, value)
+
+    def _method(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            return self._call(method, *args, **options)
+
+        call.__name__ = method.__name__
+        call.__doc__ = method.__doc__
+        return call
+
+    def _call(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        def run() -> Any:
+            return method(*args, **options)
+
+        return _made_blocking(self._portal, self._portal.call(run))
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate what is iterated with ``async for`` in the client's thread."""
+        stream = self._portal.call(aiter, self._target)
+        if isinstance(stream, trio.abc.ReceiveChannel):
+            return iter(BlockingChannel(self._portal, stream))
+        return self._each(stream)
+
+    def _each(self, stream: Any) -> Iterator[Any]:
+        while True:
+            try:
+                item = self._portal.call(anext, stream)
+            except StopAsyncIteration:
+                return
+            yield _made_blocking(self._portal, item)
+
+    def __repr__(self) -> str:
+        return f"<blocking {self._target!r}>"
+
+
+class BlockingChannel:
+    """A channel of the client, to be iterated with ``for``."""
+
+    def __init__(self, portal: BlockingPortal, channel: trio.abc.ReceiveChannel[Any]) -> None:
+        self._portal = portal
+        self._channel = channel
+        self._batch: list[Any] = []
+
+    def receive(self) -> Any:
+        """Wait for an item. Raises ``trio.EndOfChannel`` at the end."""
+        if not self._batch:
+            self._batch = self._portal.call(self._receive_batch)
+            self._batch.reverse()
+        return _made_blocking(self._portal, self._batch.pop())
+
+    def receive_nowait(self) -> Any:
+        """Give an item that is at hand, else raise ``trio.WouldBlock``."""
+        if self._batch:
+            return self.receive()
+        return _made_blocking(self._portal, self._portal.call(cast("Any", self._channel).receive_nowait))
+
+    async def _receive_batch(self) -> list[Any]:
+        items = [await self._channel.receive()]
+        nowait = getattr(self._channel, "receive_nowait", None)
+        while nowait is not None and len(items) < BATCH:
+            try:
+                items.append(nowait())
+            except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
+                break
+        return items
+
+    def statistics(self) -> Any:
+        """What the channel has done and what waits in it."""
+        return self._portal.call(cast("Any", self._channel).statistics)
+
+    def close(self) -> None:
+        """Close the channel. A second call does nothing."""
+        self._batch.clear()
+        self._portal.call(self._channel.aclose)
+
+    def __iter__(self) -> Iterator[Any]:
+        while True:
+            try:
+                yield self.receive()
+            except trio.EndOfChannel:
+                return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class BlockingClient(_Proxy):
+    """A client as :class:`realtime_trio.Client`, each of its methods blocking.
+
+    Every method and property of the client is here under its own name; those below are the
+    ones that most programs need.
+    """
+
+    @property
+    def state(self) -> SessionState:
+        """The state as it stands: immutable."""
+        return cast("SessionState", self._portal.call(getattr, self._target, "state"))
+
+    def ready(self) -> None:
+        """Wait until the server accepts input."""
+        self._call(self._target.ready)
+
+    @contextmanager
+    def ask(self, text: str, **options: Any) -> Generator[Any, None, None]:
+        """Say something and follow its turn; leaving waits for the outcome."""
+        with self._call(self._target.ask, text, **options) as turn:
+            yield turn
+
+    def send(self, event: Event, *, force: bool = False) -> Any:
+        """Queue an event and give its receipt."""
+        return self._call(self._target.send, event, force=force)
+
+    def cancel(self) -> Any:
+        """Cancel the turn that runs and wait for the server's word."""
+        return self._call(self._target.cancel)
+
+
+def _made_blocking(portal: BlockingPortal, value: Any) -> Any:
+    """The blocking form of what the client gave: plain values stay as they are."""
+    if isinstance(value, trio.abc.ReceiveChannel):
+        return BlockingChannel(portal, value)
+    if isinstance(value, AbstractAsyncContextManager):
+        return _entered(portal, cast("AbstractAsyncContextManager[Any]", value))
+    if cast("type", type(value)).__module__.startswith(_io.__name__):
+        return _live(portal, value)
+    return value
+
+
+def _live(portal: BlockingPortal, value: Any) -> Any:
+    """A proxy for what lives in the client's thread; frozen records and rules are plain values."""
+    return value if attrs.has(cast("type", type(value))) else _Proxy(portal, value)
+
+
+@contextmanager
+def _entered(
+    portal: BlockingPortal, manager: AbstractAsyncContextManager[Any]
+) -> Generator[Any, None, None]:
+    with portal.wrap_async_context_manager(manager) as value:
+        yield _made_blocking(portal, value)
+
+
+@contextmanager
+def open_client(url: str, **options: Any) -> Generator[BlockingClient, None, None]:
+    """Open a client as :func:`realtime_trio.open_client` does, with the same options and errors.
+
+    Its thread ends with the block.
+    """
+    with (
+        start_blocking_portal(backend="trio") as portal,
+        portal.wrap_async_context_manager(_open_client(url, **options)) as client,
+    ):
+        yield BlockingClient(portal, client)

@@ -1,0 +1,30 @@
+"""The command line: ``realtime-trio``. Needs the extra ``cli``.
+
+Nothing of it is imported before :func:`main` runs, so the library itself stays free of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+__all__ = ["main"]
+
+_EXTRA = frozenset({"cyclopts", "rich"})
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run one command (``argv`` without the program's name) and leave with its exit status."""
+    try:
+        from ._app import run
+    except ModuleNotFoundError as exc:
+        if exc.name is None or exc.name.partition(".")[0] not in _EXTRA:
+            raise
+        print(
+            "realtime-trio: the command line needs packages that are not installed: "
+            "pip install 'realtime-trio[cli]'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    sys.exit(run(sys.argv[1:] if argv is None else argv))

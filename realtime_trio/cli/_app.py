@@ -1,0 +1,89 @@
+"""The commands, and the one place where their failures become a line and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+from cyclopts import App, CycloptsError
+
+from .._exceptions import RealtimeError
+from ._errors import CommandError
+from ._events import events
+from ._replay import replay
+
+__all__ = ["run"]
+
+
+# What a command may end with; anything else is a bug, and its traceback is wanted.
+_TOLD = (
+    BrokenPipeError,
+    KeyboardInterrupt,
+    CycloptsError,
+    CommandError,
+    RealtimeError,
+    BaseExceptionGroup,
+)
+
+
+def _make_app() -> App:
+    app = App(
+        name="realtime-trio",
+        help="Realtime agent streams from the command line.",
+        help_format="plaintext",
+        print_error=False,
+        exit_on_error=False,
+        suppress_keyboard_interrupt=False,
+        result_action="return_value",
+    )
+    app.command(replay)
+    app.command(events)
+    return app
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command and give its exit status."""
+    try:
+        status = _make_app()(list(argv))
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except _TOLD as exc:
+        return _status_of(exc)
+
+
+def _status_of(failure: BaseException) -> int:
+    """What a failure means to a shell. What is a bug goes on as it is."""
+    leaves = list(_leaves(failure))
+    if not all(isinstance(each, _TOLD) for each in leaves):
+        raise failure
+    match leaves[0]:
+        case BrokenPipeError():  # whoever read this has seen enough
+            _silence_stdout()
+            return 0
+        case KeyboardInterrupt():
+            return 130
+        case CommandError() as exc:
+            return _complain(str(exc), exc.status)
+        case exc:
+            return _complain(str(exc), 2 if isinstance(exc, CycloptsError) else 1)
+
+
+def _leaves(failure: BaseException) -> Iterator[BaseException]:
+    if isinstance(failure, BaseExceptionGroup):
+        for inner in cast("BaseExceptionGroup[BaseException]", failure).exceptions:
+            yield from _leaves(inner)
+    else:
+        yield failure
+
+
+def _complain(message: str, status: int) -> int:
+    line = " ".join(message.split())
+    print(f"realtime-trio: {line}", file=sys.stderr)
+    return status
+
+
+def _silence_stdout() -> None:
+    """Let the interpreter's last flush go nowhere, not into a pipe that has no reader."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

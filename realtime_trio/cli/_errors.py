@@ -1,0 +1,13 @@
+"""How a command says that it could not do what it was asked to."""
+
+from __future__ import annotations
+
+__all__ = ["CommandError"]
+
+
+class CommandError(Exception):
+    """One clear line for standard error, and the exit status: 2 for an error of use, else 1."""
+
+    def __init__(self, message: str, *, status: int = 2) -> None:
+        super().__init__(message)
+        self.status = status

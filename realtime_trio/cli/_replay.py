@@ -1,0 +1,160 @@
+"""``realtime-trio replay``: a trace or a recording, as JSON lines or as a transcript."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Annotated, Protocol
+
+import trio
+from cyclopts import Parameter
+
+from .._core._notifications import Notification
+from .._replay import Replay, note_line, state_line
+from ._errors import CommandError
+from ._source import open_lines
+
+__all__ = ["replay"]
+
+_CHUNK = 1 << 18
+
+
+class _Sink(Protocol):
+    """What shows a replay."""
+
+    def show(self, replay: Replay, notes: tuple[Notification, ...], line: bytes) -> None:
+        """Show what one line gave."""
+        ...
+
+    def flush(self) -> None:
+        """Let everything that was shown so far be seen."""
+        ...
+
+    def refresh(self, replay: Replay) -> None:
+        """Show what is under way, where that can be shown; called while time passes."""
+        ...
+
+    def finish(self, replay: Replay) -> None:
+        """Show what the whole came to."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held, whatever happened."""
+        ...
+
+
+class JsonLines:
+    """The output for programs; written in large pieces."""
+
+    def __init__(self) -> None:
+        self._made = bytearray()
+
+    def show(self, replay: Replay, notes: tuple[Notification, ...], line: bytes) -> None:
+        """One line for each notification."""
+        made = self._made
+        for note in notes:
+            made += note_line(replay.line, note)
+        if len(made) > _CHUNK:
+            self._write()
+
+    def flush(self) -> None:
+        """Write what is waiting."""
+        self._write()
+        sys.stdout.buffer.flush()
+
+    def refresh(self, replay: Replay) -> None:
+        """What is under way is in the lines already."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def finish(self, replay: Replay) -> None:
+        """The state."""
+        self._made += state_line(replay.state)
+        self.flush()
+
+    def _write(self) -> None:
+        sys.stdout.buffer.write(self._made)
+        self._made = bytearray()
+
+
+def replay(
+    file: Annotated[str, Parameter(allow_leading_hyphen=True)],  # "-", and nothing else
+    /,
+    *,
+    json: Annotated[bool, Parameter(negative=())] = False,
+    at: int | None = None,
+    speed: float | None = None,
+) -> int:
+    """Replay a trace or a recording: what an application would have been told.
+
+    Parameters
+    ----------
+    file
+        The file, gzip-compressed or not; "-" for standard input.
+    json
+        Print one JSON object a line, the state last, instead of a transcript.
+    at
+        Stop after this line of the file, counted from 0, and show the state there.
+    speed
+        Take the time that it took, divided by this number.
+    """
+    if file.startswith("-") and file != "-":
+        msg = f"unknown option: {file} (a file of this name is ./{file})"
+        raise CommandError(msg)
+    if at is not None and at < 0:
+        msg = "--at is the number of a line, from 0"
+        raise CommandError(msg)
+    if speed is not None and not (math.isfinite(speed) and speed > 0):
+        msg = "--speed is a number above 0: 1 for real time, 10 for ten times as fast"
+        raise CommandError(msg)
+    sink = _sink(as_json=json, at=at, live=speed is not None)
+    folded = Replay()
+    with open_lines(file) as lines, closing(sink):
+        try:
+            if speed is None:
+                _at_once(folded, lines, sink, at)
+            else:
+                trio.run(_in_time, folded, lines, sink, at, speed)
+        except CommandError as exc:
+            if exc.status == 1:  # damaged after this: what could be read counts
+                sink.finish(folded)
+            raise
+        sink.finish(folded)
+    return 0
+
+
+def _sink(*, as_json: bool, at: int | None, live: bool) -> _Sink:
+    if as_json:
+        return JsonLines()
+    from ._replay_view import ReplayView, StateView  # with rich, which --json does without
+
+    return ReplayView(live=live) if at is None else StateView()
+
+
+def _at_once(folded: Replay, lines: Iterator[bytes], sink: _Sink, at: int | None) -> None:
+    feed, show = folded.feed, sink.show
+    for line in lines:
+        show(folded, feed(line), line)
+        if folded.line == at:
+            return
+
+
+async def _in_time(
+    folded: Replay, lines: Iterator[bytes], sink: _Sink, at: int | None, speed: float
+) -> None:
+    before = folded.now
+    due = trio.current_time()
+    for line in lines:
+        notes = folded.feed(line)
+        if folded.now > before:
+            due += (folded.now - before) / speed
+            before = folded.now
+            sink.refresh(folded)
+            sink.flush()
+            await trio.sleep_until(due)
+        sink.show(folded, notes, line)
+        if folded.line == at:
+            return

@@ -1,0 +1,182 @@
+"""What the server knows from the start: users, agents, voices, avatars and tools."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+from realtime_trio.server._ids import IdMaker
+
+__all__ = ["Agent", "User", "avatars", "default_agents", "toolsets", "voices"]
+
+_FILLER = "A set of tools that exists to be listed; nothing is behind it. "
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class User:
+    """Somebody who may log in."""
+
+    user_id: str = "admin"
+    password: str = attrs.field(default="admin", repr=False)
+    email: str = "user@example.com"
+    first_name: str = "Admin"
+    last_name: str = "User"
+    roles: tuple[str, ...] = ("admin",)
+
+    def wire(self, created_at: str) -> dict[str, object]:
+        """The ``user`` of ``chat_user_data``, with the secret that a real server leaks."""
+        return {
+            "version": 1,
+            "user_id": self.user_id,
+            "user_name": self.user_id,
+            "email": self.email,
+            "first_name": self.first_name,
+            "last_name": self.last_name,
+            "created_at": created_at,
+            "updated_at": None,
+            "deleted_at": None,
+            "roles": list(self.roles),
+            "groups": [],
+            "meta": {},
+            "password_hash": "REDACTED-must-never-be-kept",
+            "is_active": True,
+            "last_login": None,
+        }
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Agent:
+    """An agent that a session can have; its vendor decides how its turns look."""
+
+    key: str
+    name: str
+    agent_description: str = "An agent of the embedded server"
+    vendor: Literal["anthropic", "openai"] = "anthropic"
+    model_id: str = "claude-sonnet-4-5"
+    persona: str = "You are an agent of the embedded server.\n"
+    category: tuple[str, ...] = ("general",)
+    tools: tuple[str, ...] = ()
+
+    def entry(self) -> dict[str, object]:
+        """One entry of ``agent_list``."""
+        return {
+            "name": self.name,
+            "key": self.key,
+            "agent_description": self.agent_description,
+            "category": list(self.category),
+            "toolsets": list(self.tools),
+        }
+
+    def configuration(self) -> dict[str, object]:
+        """The ``agent_config`` of a session."""
+        return {
+            "version": 2,
+            "name": self.name,
+            "agent_description": self.agent_description,
+            "tools": list(self.tools),
+            "blocked_tool_patterns": [],
+            "allowed_tool_patterns": [],
+            "key": self.key,
+            "model_id": self.model_id,
+            "agent_params": self._params(),
+            "prompt_metadata": {},
+            "persona": self.persona,
+            "uid": IdMaker(0).words(f"agent {self.key}", 3),
+            "category": list(self.category),
+            "short_name": self.name,
+        }
+
+    def _params(self) -> dict[str, object]:
+        common: dict[str, object] = {
+            "model_name": self.model_id,
+            "max_tokens": 4000,
+            "user_name": None,
+            "auth": None,
+        }
+        if self.vendor == "anthropic":
+            return {**common, "type": "claude_non_reasoning", "temperature": None}
+        return {
+            **common,
+            "type": "g_p_t_non_reasoning",
+            "tool_choice": None,
+            "voice": None,
+            "presence_penalty": 0.0,
+            "seed": None,
+            "service_tier": None,
+            "stop": None,
+            "temperature": None,
+        }
+
+
+def default_agents(tools: tuple[str, ...]) -> tuple[Agent, ...]:
+    """The agents that are there unless the application names its own; the first is the default."""
+    return (
+        Agent(key="default", name="Demo", category=("general", "default"), tools=tools),
+        Agent(key="helper", name="Helper", agent_description="Is delegated to", tools=tools[:3]),
+        Agent(
+            key="gpt",
+            name="Demo GPT",
+            agent_description="Speaks as OpenAI's models do",
+            vendor="openai",
+            model_id="gpt-4o",
+            tools=tools[:2],
+        ),
+    )
+
+
+def toolsets(number: int, schemas: int, *, filler: int = 60) -> list[dict[str, object]]:
+    """``number`` toolsets of ``schemas`` tools each; ``filler`` is the length of a description."""
+    text = (_FILLER * (filler // len(_FILLER) + 1))[:filler]
+    return [
+        {
+            "name": f"Toolset{index}",
+            "description": text,
+            "schemas": [_schema(f"toolset{index}_run{which}", text) for which in range(schemas)],
+        }
+        for index in range(number)
+    ]
+
+
+def _schema(name: str, text: str) -> dict[str, object]:
+    parameters = {
+        "type": "object",
+        "properties": {"q": {"type": "string"}},
+        "required": ["q"],
+    }
+    function = {"name": name, "description": text, "parameters": parameters}
+    return {"type": "function", "function": function}
+
+
+def voices(names: tuple[str, ...]) -> list[dict[str, object]]:
+    """The two voices that every server has, and one of each name."""
+    return [
+        _voice("none", "system", "No Voice (text only)", "none"),
+        _voice("avatar", "heygen", "HeyGen Avatar Voice Model", "special"),
+        *(_voice(name, "openai", "", "pcm16") for name in names),
+    ]
+
+
+def _voice(voice_id: str, vendor: str, description: str, output_format: str) -> dict[str, object]:
+    return {
+        "voice_id": voice_id,
+        "vendor": vendor,
+        "description": description,
+        "output_format": output_format,
+    }
+
+
+def avatars(number: int) -> list[dict[str, object]]:
+    """``number`` avatars; a real server without a vendor's key has none."""
+    return [
+        {
+            "avatar_id": f"avatar_{index}",
+            "created_at": 1_700_000_000 + index,
+            "default_voice": "avatar",
+            "is_public": True,
+            "normal_preview": f"https://example.invalid/avatar_{index}.webp",
+            "pose_name": f"Pose {index}",
+            "status": "ACTIVE",
+        }
+        for index in range(number)
+    ]

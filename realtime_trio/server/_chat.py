@@ -1,0 +1,89 @@
+"""Chat sessions: the vendor's message history and how a session looks on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import attrs
+
+from realtime_trio.server._catalog import Agent
+from realtime_trio.server._config import ServerConfig
+
+__all__ = ["ChatSession"]
+
+
+@attrs.define(slots=True, kw_only=True)
+class ChatSession:
+    """One conversation as the server keeps it.
+
+    ``messages`` hold finished turns only, in the vendor's own format. ``listed`` says whether
+    the index knows it: a session comes there with its first turn, or when it is left.
+    """
+
+    session_id: str
+    user_id: str
+    agent: Agent
+    created_at: str
+    updated_at: str
+    name: str | None = None
+    metadata: dict[str, object] = attrs.Factory(dict[str, object])
+    messages: list[dict[str, object]] = attrs.Factory(list[dict[str, object]])
+    listed: bool = False
+
+    @classmethod
+    def from_wire(cls, facts: Mapping[str, object], config: ServerConfig) -> ChatSession:
+        """Read what :meth:`wire` gave; an agent that ``config`` does not know is the default."""
+        agent_config = cast("Mapping[str, str]", facts["agent_config"])
+        agent = config.agent(agent_config["key"]) or config.agent_records[0]
+        return cls(
+            session_id=str(facts["session_id"]),
+            user_id=str(facts["user_id"]),
+            agent=agent,
+            created_at=str(facts["created_at"]),
+            updated_at=str(facts["updated_at"]),
+            name=cast("str | None", facts["session_name"]),
+            metadata=dict(cast("Mapping[str, object]", facts["metadata"])),
+            messages=list(cast("list[dict[str, object]]", facts["messages"])),
+            listed=True,
+        )
+
+    @property
+    def display_name(self) -> str:
+        """Its name, or one made of its agent's."""
+        return self.name or f"New chat with {self.agent.name}"
+
+    def wire(self) -> dict[str, object]:
+        """The session as ``chat_session_changed`` carries it."""
+        return {
+            "version": 1,
+            "session_id": self.session_id,
+            "token_count": 0,
+            "context_window_size": 0,
+            "session_name": self.name,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "deleted_at": None,
+            "user_id": self.user_id,
+            "metadata": dict(self.metadata),
+            "messages": list(self.messages),
+            "agent_config": self.agent_config(),
+            "vendor": self.agent.vendor,
+            "display_name": self.display_name,
+        }
+
+    def agent_config(self) -> dict[str, object]:
+        """The configuration of its agent."""
+        return self.agent.configuration()
+
+    def entry(self) -> dict[str, object]:
+        """The session as the index lists it."""
+        return {
+            "session_id": self.session_id,
+            "session_name": self.display_name,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "user_id": self.user_id,
+            "agent_key": self.agent.key,
+            "agent_name": self.agent.name,
+        }

@@ -1,0 +1,156 @@
+"""Where the brain meets its connections: effects go out through the faults, and time passes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from urllib.parse import parse_qsl, urlsplit
+
+import attrs
+import trio
+
+from realtime_trio._exceptions import ConnectionFailed
+from realtime_trio.server import _rest
+from realtime_trio.server._brain import Brain, Effect, Refused, Send
+from realtime_trio.server._config import ServerConfig
+from realtime_trio.server._connection import Connection, Link
+from realtime_trio.server._faults import Action, CutHow, Packet
+from realtime_trio.server._fields import BadCommand, BadJson, parse
+from realtime_trio.server._pipeline import Faults
+from realtime_trio.server._rest import Request, Response
+
+__all__ = ["Hub", "Received"]
+
+_OVERTAKE = 0.05
+"""Seconds that a frame waits for another one to overtake it (the fault ``reorder``)."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Received:
+    """One frame that the server got. ``event`` is what it says, if it is an event at all."""
+
+    connection: int
+    frame: str | bytes = attrs.field(repr=False)
+    event: Mapping[str, object] | None = attrs.field(repr=False)
+    at: float
+
+    @property
+    def type(self) -> str | None:
+        """The type of the event; ``None`` for speech and for what could not be read."""
+        return None if self.event is None else str(self.event["type"])
+
+
+class Hub:
+    """A brain, its connections and its faults."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self.config = config
+        self.brain = Brain(config, trio.current_time())
+        self.faults = Faults(config.seed)
+        self.seen: deque[Received] = deque(maxlen=config.max_seen)
+        self.connections: dict[int, Connection] = {}
+        self.down = False
+        self._count = 0
+        self._wake = trio.Event()
+        self._flush_at: float | None = None
+
+    async def keep_time(self) -> None:
+        """Let turns go on when they are due, unless their client is behind with reading."""
+        while True:
+            held = {number for number, each in self.connections.items() if each.behind}
+            self._wake = trio.Event()
+            times = (self.brain.next_deadline(held), self._flush_at)
+            deadline = min((time for time in times if time is not None), default=float("inf"))
+            with trio.move_on_at(deadline):
+                await self._wake.wait()
+            now = trio.current_time()
+            if self._flush_at is not None and now >= self._flush_at:
+                self._flush_at = None
+                self._route(self.faults.flush())
+            self.apply(self.brain.advance(now, held))
+
+    def apply(self, effects: Iterable[Effect]) -> None:
+        """Send what the brain says, through the faults."""
+        now = trio.current_time()
+        for effect in effects:
+            if isinstance(effect, Send):
+                packet = Packet(connection=effect.connection, frame=effect.frame, at=now)
+                self._route(self.faults.apply(packet))
+            elif (connection := self.connections.get(effect.connection)) is not None:
+                connection.close(effect.code, effect.reason)
+        self._poke()
+        if self._flush_at is None and self.faults.holding:
+            self._flush_at = now + _OVERTAKE
+
+    def handle(self, request: Request) -> Response:
+        """Answer one HTTP request."""
+        response, effects = _rest.answer(self.brain, request, trio.current_time())
+        self.apply(effects)
+        return response
+
+    def check(self, url: str) -> None:
+        """Refuse who must not come in: raises :class:`Refused`, or ``ConnectionFailed``."""
+        refused, status = self.faults.refusal()
+        if self.down or (refused and status is None):
+            message = "nobody answers"
+            raise ConnectionFailed(message)
+        if refused and status is not None:
+            raise Refused(status, "refused on purpose")
+        self.brain.admit(_query(url))
+
+    def refusal(self, url: str) -> int | None:
+        """The HTTP status that refuses a dial; raises ``ConnectionFailed`` for no answer at all."""
+        try:
+            self.check(url)
+        except Refused as refused:
+            return refused.status
+        return None
+
+    async def serve(self, url: str, link: Link) -> None:
+        """Serve one websocket until it ends; closes it."""
+        self._count += 1
+        number = self._count
+        soft, hard = self.config.soft_queue, self.config.hard_queue
+        connection = Connection(number, link, soft=soft, hard=hard, caught_up=self._poke)
+        self.connections[number] = connection
+
+        def received(frame: str | bytes) -> None:
+            now = trio.current_time()
+            event = _event(frame)
+            self.seen.append(Received(connection=number, frame=frame, event=event, at=now))
+            self.apply(self.brain.receive(number, frame, now))
+
+        try:
+            self.apply(self.brain.connect(number, _query(url), trio.current_time()))
+            await connection.run(received)
+        finally:
+            del self.connections[number]
+            self.brain.disconnect(number, trio.current_time())
+
+    def hang_up(self, how: CutHow) -> None:
+        """End every connection now."""
+        for connection in list(self.connections.values()):
+            connection.hang_up(how)
+
+    def _poke(self) -> None:
+        self._wake.set()
+
+    def _route(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            connection = self.connections.get(action.connection)
+            if connection is not None:
+                connection.put(action)
+
+
+def _query(url: str) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(url).query))
+
+
+def _event(frame: str | bytes) -> Mapping[str, object] | None:
+    """The event of a frame, for ``seen``."""
+    if isinstance(frame, bytes):
+        return None
+    try:
+        return parse(frame)
+    except (BadJson, BadCommand):
+        return None

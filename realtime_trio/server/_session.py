@@ -1,0 +1,95 @@
+"""What lives between the sockets: a UI session, its running turn and its microphone."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+from realtime_trio.server import _tones
+from realtime_trio.server._catalog import User
+from realtime_trio.server._chat import ChatSession
+from realtime_trio.server._turn import Items, Run
+
+__all__ = ["Microphone", "RunningTurn", "UISession", "VoiceMode"]
+
+VoiceMode = Literal["ptt", "vad", "realtime"]
+
+
+@attrs.define(slots=True, kw_only=True, eq=False)
+class RunningTurn:
+    """A turn's generator and the time at which it goes on."""
+
+    session: UISession
+    items: Items
+    run: Run
+    late: int
+    due: float
+    firm: bool = False
+
+
+@attrs.define(slots=True, kw_only=True)
+class Microphone:
+    """Turns incoming PCM16 frames into utterances.
+
+    With push to talk an utterance is what came between ``ptt_start`` and ``ptt_end``; in the
+    mode ``vad`` it begins with a loud frame and ends after a time of quiet ones. What passes
+    ``limit`` bytes is left out.
+    """
+
+    limit: int
+    threshold: float
+    hangover: float
+    mode: VoiceMode = "ptt"
+    open: bool = False
+    quiet: float = 0.0
+    buffer: bytearray = attrs.Factory(bytearray)
+
+    def press(self) -> None:
+        """Begin an utterance by push to talk."""
+        self.buffer.clear()
+        self.open = True
+
+    def release(self) -> bytes:
+        """End it, and give what was said."""
+        self.open = False
+        heard = bytes(self.buffer)
+        self.buffer.clear()
+        return heard
+
+    def feed(self, pcm: bytes) -> bytes | None:
+        """Take one frame; give the utterance that it ends in the mode ``vad``."""
+        if self.mode != "vad":
+            if self.open:
+                self._keep(pcm)
+            return None
+        if _tones.level(pcm) >= self.threshold:
+            self.open, self.quiet = True, 0.0
+        elif self.open:
+            self.quiet += _tones.duration(pcm)
+        if self.open:
+            self._keep(pcm)
+        return self.release() if self.open and self.quiet >= self.hangover else None
+
+    def _keep(self, pcm: bytes) -> None:
+        room = self.limit - len(self.buffer)
+        self.buffer += pcm[: max(0, room)]
+
+
+@attrs.define(slots=True, kw_only=True, eq=False)
+class UISession:
+    """One client's session, which outlives its sockets.
+
+    ``connection`` is the number of its socket, or ``None``: what is sent meanwhile is gone.
+    """
+
+    id: str
+    user: User
+    microphone: Microphone
+    voice: dict[str, object]
+    connection: int | None = None
+    muted: int | None = None
+    chat: ChatSession | None = None
+    turn: RunningTurn | None = attrs.field(default=None, repr=False)
+    detached_at: float = 0.0
+    audio_as_text: bool = False

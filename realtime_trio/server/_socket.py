@@ -1,0 +1,200 @@
+"""The server's end of a websocket, over wsproto on a trio stream; it can be rude."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections import deque
+
+import trio
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import (
+    AcceptConnection,
+    BytesMessage,
+    CloseConnection,
+    Event,
+    Ping,
+    TextMessage,
+)
+from wsproto.utilities import LocalProtocolError
+
+from realtime_trio._exceptions import ClosedError, ConnectionLost
+from realtime_trio.server._http import Upgrade
+
+__all__ = ["ServerSocket"]
+
+_CHUNK = 65_536
+_GOODBYE = 1.0
+"""Seconds that the closing handshake may take."""
+
+
+class ServerSocket:
+    """A :class:`~realtime_trio.abc.Transport` that is the server's side of one websocket.
+
+    ``silent`` suppresses the answers to pings, as a stalled network does. A message larger
+    than ``max_message`` bytes closes the link with 1009. Making one raises
+    :class:`wsproto.utilities.RemoteProtocolError` where the upgrade lacks what it needs.
+    """
+
+    def __init__(self, stream: trio.SocketStream, upgrade: Upgrade, max_message: int) -> None:
+        self.silent = False
+        self._stream = stream
+        self._max_message = max_message
+        self._lock = trio.Lock()
+        self._frames: deque[str | bytes] = deque()
+        self._texts: list[str] = []
+        self._blobs: list[bytes] = []
+        self._size = 0
+        self._received = len(upgrade.trailing)
+        self._lost: ConnectionLost | None = None
+        self._closed = False
+        self._reading = False
+        self._over = trio.Event()
+        self._protocol = WSConnection(ConnectionType.SERVER)
+        self._protocol.initiate_upgrade_connection(list(upgrade.headers), upgrade.target)
+        list(self._protocol.events())  # the request itself, which was checked before
+        self._trailing = upgrade.trailing
+
+    async def accept(self) -> None:
+        """Answer the upgrade; raises :class:`~realtime_trio.ConnectionLost`."""
+        await self._send(AcceptConnection())
+        if self._trailing:
+            await self._take(self._trailing)
+
+    async def send_text(self, text: str) -> None:
+        """Send one text frame."""
+        await self._send(TextMessage(data=text))
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send one binary frame."""
+        await self._send(BytesMessage(data=data))
+
+    async def send_half(self, frame: str | bytes) -> None:
+        """Send the first half of a frame's bytes; only :meth:`abort` makes sense afterwards."""
+        event = TextMessage(data=frame) if isinstance(frame, str) else BytesMessage(data=frame)
+        data = self._protocol.send(event)
+        async with self._lock:
+            await self._stream.send_all(data[: max(1, len(data) // 2)])
+
+    async def receive(self) -> str | bytes:
+        """Receive one frame; raises :class:`~realtime_trio.ConnectionLost` at the end."""
+        while not self._frames:
+            if self._closed:
+                message = "the connection was closed from this side"
+                raise ClosedError(message)
+            if self._lost is not None:
+                raise self._lost
+            await self._read()
+        await trio.lowlevel.checkpoint()
+        return self._frames.popleft()
+
+    def receive_nowait(self) -> str | bytes:
+        """Give a frame that is at hand, else raise ``trio.WouldBlock``."""
+        if self._frames:
+            return self._frames.popleft()
+        if self._lost is not None:
+            raise self._lost
+        raise trio.WouldBlock
+
+    async def ping(self) -> None:
+        """Send a websocket ping."""
+        await self._send(Ping())
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Say goodbye, wait a second for the answer, close. Always returns; repeatable."""
+        if self._closed:
+            await trio.lowlevel.checkpoint()
+            return
+        self._closed = True
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + _GOODBYE):
+            try:
+                if self._lost is None:
+                    await self._send(CloseConnection(code=code, reason=reason), closing=True)
+                    await self._drain()
+            except ConnectionLost:
+                pass  # nobody is left to whom to say goodbye
+        await trio.aclose_forcefully(self._stream)
+
+    def abort(self) -> None:
+        """Break off without a word: the client's TCP sees a reset."""
+        self._closed = True
+        reset = struct.pack("ii", 1, 0)
+        try:
+            self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        except OSError:
+            return  # it is gone already
+        self._stream.socket.close()
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes that came in so far, control frames included."""
+        return self._received
+
+    async def _drain(self) -> None:
+        """Read until the client has answered the goodbye, or let the one who reads do it."""
+        if self._reading:
+            await self._over.wait()
+        while self._lost is None:
+            await self._read()
+
+    async def _read(self) -> None:
+        self._reading = True
+        try:
+            data = await self._stream.receive_some(_CHUNK)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
+            raise self._lose(None, "", "the link broke") from exc
+        finally:
+            self._reading = False
+        if not data:
+            raise self._lose(None, "", "the link ended without a goodbye")
+        self._received += len(data)
+        await self._take(bytes(data))
+
+    async def _take(self, data: bytes) -> None:
+        self._protocol.receive_data(data)
+        for event in list(self._protocol.events()):  # a broken frame comes as a goodbye
+            if isinstance(event, TextMessage | BytesMessage):
+                await self._collect(event)
+            elif isinstance(event, Ping):
+                if not self.silent:
+                    await self._send(event.response())
+            elif isinstance(event, CloseConnection):
+                await self._answer_goodbye(event)
+
+    async def _collect(self, event: TextMessage | BytesMessage) -> None:
+        """Put the pieces of a message together."""
+        self._size += len(event.data)
+        if self._size > self._max_message:
+            await self._send(CloseConnection(code=1009, reason="message too big"), closing=True)
+            raise self._lose(1009, "message too big", "the client sent too large a message")
+        if isinstance(event, TextMessage):
+            self._texts.append(event.data)
+        else:
+            self._blobs.append(bytes(event.data))
+        if event.message_finished:
+            is_text = isinstance(event, TextMessage)
+            self._frames.append("".join(self._texts) if is_text else b"".join(self._blobs))
+            self._texts, self._blobs, self._size = [], [], 0
+
+    async def _answer_goodbye(self, event: CloseConnection) -> None:
+        self._lost = self._lose(int(event.code), event.reason or "", "the client said goodbye")
+        if not self._closed:
+            await self._send(event.response(), closing=True)
+
+    def _lose(self, code: int | None, reason: str, message: str) -> ConnectionLost:
+        if self._lost is None:
+            self._lost = ConnectionLost(message, code=code, reason=reason)
+        self._over.set()
+        return self._lost
+
+    async def _send(self, event: Event, *, closing: bool = False) -> None:
+        if self._closed and not closing:
+            message = "the connection was closed from this side"
+            raise ClosedError(message)
+        async with self._lock:
+            try:
+                await self._stream.send_all(self._protocol.send(event))
+            except LocalProtocolError as exc:
+                raise self._lose(None, "", "the link is closing") from exc
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
+                raise self._lose(None, "", "the link broke") from exc

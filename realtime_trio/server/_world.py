@@ -1,0 +1,148 @@
+"""Everything a server knows, and what it is about to send."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from realtime_trio.server import _wire
+from realtime_trio.server._auth import Tokens
+from realtime_trio.server._catalog import User
+from realtime_trio.server._chat import ChatSession
+from realtime_trio.server._config import ServerConfig
+from realtime_trio.server._fields import BadCommand
+from realtime_trio.server._ids import IdMaker
+from realtime_trio.server._script import WireFrame
+from realtime_trio.server._session import UISession
+from realtime_trio.server._wire import Event
+
+__all__ = ["Close", "Effect", "Send", "World"]
+
+
+@attrs.frozen(slots=True)
+class Send:
+    """Send ``frame`` on the connection of that number."""
+
+    connection: int
+    frame: WireFrame
+
+
+@attrs.frozen(slots=True)
+class Close:
+    """Close the connection of that number."""
+
+    connection: int
+    code: int = 1000
+    reason: str = ""
+
+
+Effect = Send | Close
+
+
+class World:
+    """Users, chats and UI sessions of one server, its clock reading, and its pending effects."""
+
+    def __init__(self, config: ServerConfig, now: float) -> None:
+        self.config = config
+        self.ids = IdMaker(config.seed)
+        self.tokens = Tokens(
+            f"realtime-trio {config.seed}".encode(), config.token_lifetime, config.wall_clock
+        )
+        self.users = {user.user_id: user for user in config.users}
+        self.voices = config.voices()
+        self.avatars = config.avatars()
+        self.tools = config.tools()
+        self.workspaces: list[dict[str, object]] = []
+        self.uploads: dict[str, dict[str, object]] = {}
+        self.chats: dict[str, ChatSession] = {}
+        self.sessions: dict[str, UISession] = {}
+        self.now = now
+        self._start = now
+        self._effects: list[Effect] = []
+
+    def flush(self) -> list[Effect]:
+        """Give what is to be sent since the last call."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def timestamp(self, now: float | None = None) -> str:
+        """The date at ``now`` (the present reading unless given), as records show it."""
+        passed = (self.now if now is None else now) - self._start
+        date = self.config.epoch + dt.timedelta(seconds=passed)
+        return date.isoformat(timespec="microseconds")
+
+    @property
+    def started_at(self) -> str:
+        """The date of the server's start."""
+        return self.timestamp(self._start)
+
+    def user_of(self, token: str) -> User | None:
+        """The user whose token it is."""
+        user = self.users.get(self.tokens.user_of(token) or "")
+        if user is None and self.config.accept_any_token:
+            return self.config.users[0]
+        return user
+
+    def send(self, session: UISession, frame: WireFrame) -> None:
+        """Send to whatever socket the session has; without one the frame is gone."""
+        if session.connection is not None and session.muted != session.connection:
+            self._effects.append(Send(session.connection, frame))
+
+    def close(self, connection: int, code: int = 1000, reason: str = "") -> None:
+        """Close a connection behind what was sent on it."""
+        self._effects.append(Close(connection, code, reason))
+
+    def send_chat(self, session: UISession) -> None:
+        """Send the session's chat as ``chat_session_changed``."""
+        chat = None if session.chat is None else session.chat.wire()
+        self.send(session, _wire.control("chat_session_changed", chat_session=chat))
+
+    def notify(self, session: UISession, content: str, severity: str = "info") -> None:
+        """Send a ``system_message`` of the bridge in the session's chat, if it has one."""
+        if session.chat is not None:
+            self.send(session, _wire.notice(session.chat.session_id, content, severity))
+
+    def broadcast(self, user: User, frame: WireFrame) -> None:
+        """Send to every UI session of ``user``."""
+        for session in self.sessions.values():
+            if session.user == user:
+                self.send(session, frame)
+
+    def new_chat(self, user: User, agent_key: str | None) -> ChatSession:
+        """Make a chat session; raises :class:`BadCommand` where there is no such agent."""
+        agent = self.config.agent(agent_key)
+        if agent is None:
+            raise BadCommand(f"Error processing event: Agent {agent_key} not found.")
+        session_id = f"{user.user_id}-{self.ids.words('chat')}"
+        while session_id in self.chats:  # one that was brought from an earlier server
+            session_id = f"{user.user_id}-{self.ids.words('chat')}"
+        date = self.timestamp()
+        chat = ChatSession(
+            session_id=session_id,
+            user_id=user.user_id,
+            agent=agent,
+            created_at=date,
+            updated_at=date,
+        )
+        self.chats[session_id] = chat
+        return chat
+
+    def chat_of(self, session: UISession) -> ChatSession:
+        """The session's chat; raises :class:`BadCommand` after it was deleted."""
+        if session.chat is None:
+            raise BadCommand("Error processing event: there is no chat session.")
+        return session.chat
+
+    def touch(self, chat: ChatSession) -> Event:
+        """Enter the chat into the index; give the ``chat_session_added`` that says so."""
+        chat.listed = True
+        chat.updated_at = self.timestamp()
+        return _wire.control("chat_session_added", chat_session=chat.entry())
+
+    def import_chats(self, chats: Iterable[Mapping[str, object]]) -> None:
+        """Take over sessions in their wire form; an agent that is not known is the default one."""
+        for facts in chats:
+            chat = ChatSession.from_wire(facts, self.config)
+            self.chats[chat.session_id] = chat

@@ -1,0 +1,37 @@
+"""The shipped test kit."""
+
+from __future__ import annotations
+
+from realtime_trio.testing._check_transport import check_transport
+from realtime_trio.testing._script import (
+    delegate,
+    emit,
+    fail,
+    media,
+    say,
+    show,
+    speak,
+    think,
+    tool,
+    turn,
+    use,
+    wait,
+)
+from realtime_trio.testing._transport_tools import Peer
+
+__all__ = [
+    "Peer",
+    "check_transport",
+    "delegate",
+    "emit",
+    "fail",
+    "media",
+    "say",
+    "show",
+    "speak",
+    "think",
+    "tool",
+    "turn",
+    "use",
+    "wait",
+]

@@ -1,0 +1,217 @@
+"""Short words for what a scripted server answers: ``turn(...)``, ``tool(...)`` and friends.
+
+    server.script(turn("Hello", text="Hi there", tools=[tool("search", result="3 hits")]))
+
+The keywords of :func:`turn` give the usual order: a thought, a preface, tools and
+delegations, media, raw events, the text, speech, and perhaps a failure. Where the order
+matters, give the steps themselves: ``turn("Hello", think("..."), say("..."), use(...))``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, TypeVar, cast
+
+from realtime_trio.server._script import (
+    Call,
+    Delegate,
+    Emit,
+    Fail,
+    Media,
+    Render,
+    Say,
+    Speak,
+    Step,
+    Think,
+    Tool,
+    Turn,
+    UseTools,
+    Wait,
+    WireFrame,
+)
+
+__all__ = [
+    "delegate",
+    "emit",
+    "fail",
+    "media",
+    "say",
+    "show",
+    "speak",
+    "think",
+    "tool",
+    "turn",
+    "use",
+    "wait",
+]
+
+T = TypeVar("T")
+
+
+def say(*pieces: str, size: int | None = None) -> Say:
+    """Stream text. One piece is split by the server; several, or a ``size``, are exact."""
+    if size is not None:
+        whole = "".join(pieces)
+        cut = tuple(whole[i : i + size] for i in range(0, len(whole), size))
+        return Say(text=whole, pieces=cut)
+    return Say(text=pieces[0]) if len(pieces) == 1 else Say(pieces=pieces)
+
+
+def think(text: str, *, by_tool: bool = False) -> Think:
+    """Stream a thought; ``by_tool`` sends it through the tool named ``think``."""
+    return Think(text=text, by_tool=by_tool)
+
+
+def tool(
+    name: str,
+    input: Mapping[str, object] | None = None,
+    *,
+    result: str = "ok",
+    id: str | None = None,
+    is_error: bool = False,
+    raises: str | None = None,
+    delay: float = 0.0,
+    media: Iterable[Media] = (),
+    events: Iterable[WireFrame] = (),
+) -> Tool:
+    """One tool call: what it is asked, how long it runs, what it shows and what it answers."""
+    return Tool(
+        name=name,
+        input=dict(input or {}),
+        result=result,
+        id=id,
+        is_error=is_error,
+        raises=raises,
+        delay=delay,
+        media=tuple(media),
+        events=tuple(events),
+    )
+
+
+def delegate(
+    agent_key: str = "helper",
+    request: str = "Please help.",
+    *steps: Step,
+    text: str | None = None,
+    kind: Literal["chat", "oneshot"] = "oneshot",
+    by: Literal["assist", "clone", "team", "tool"] = "assist",
+    id: str | None = None,
+    delay: float | None = None,
+) -> Delegate:
+    """Hand ``request`` to another agent; ``text`` or ``steps`` are what it does in answer."""
+    reply = turn(None, *steps, text=text, delay=delay)
+    return Delegate(reply=reply, agent_key=agent_key, request=request, kind=kind, by=by, id=id)
+
+
+def use(*calls: Call) -> UseTools:
+    """Call tools and delegations, all at the same time."""
+    return UseTools(calls=calls)
+
+
+def media(
+    content: str | None = None,
+    content_type: str = "text/markdown",
+    *,
+    url: str | None = None,
+    name: str | None = None,
+    sent_by_class: str | None = None,
+    sent_by_function: str | None = None,
+    foreign_content: bool = False,
+) -> Media:
+    """One thing to render: in the list of a tool, or of a turn."""
+    return Media(
+        content=content,
+        content_type=content_type,
+        url=url,
+        name=name,
+        sent_by_class=sent_by_class,
+        sent_by_function=sent_by_function,
+        foreign_content=foreign_content,
+    )
+
+
+def show(item: Media) -> Render:
+    """Render :func:`media` as a step of its own."""
+    return Render(media=item)
+
+
+def speak(audio: bytes | str, *, frame: float = 0.04) -> Speak:
+    """Send speech: PCM16 (mono, 16 kHz), or a text that becomes tones."""
+    return Speak(audio=audio, frame=frame)
+
+
+def wait(seconds: float) -> Wait:
+    """Send nothing for that long; a cancel ends it."""
+    return Wait(seconds=seconds)
+
+
+def emit(*frames: WireFrame) -> Emit:
+    """Send events (mappings), text frames (``str``) or binary ones exactly as they are."""
+    return Emit(frames=frames)
+
+
+def fail(
+    message: str = "Exception during completion",
+    *,
+    by: Literal["system_message", "error"] = "system_message",
+) -> Fail:
+    """Let the runtime fail here."""
+    return Fail(message=message, by=by)
+
+
+def turn(
+    user: str | None = None,
+    *steps: Step,
+    thoughts: str | Iterable[str] = (),
+    preface: str | None = None,
+    tools: Iterable[Call] = (),
+    delegate: Delegate | Iterable[Delegate] = (),
+    media: Media | Iterable[Media] = (),
+    events: Iterable[WireFrame] = (),
+    text: str | None = None,
+    audio: bytes | str | None = None,
+    fail: str | None = None,
+    delay: float | None = None,
+    late: int = 0,
+    stop_reason: str = "end_turn",
+    input_tokens: int = 123,
+    output_tokens: int | None = None,
+    times: int = 1,
+) -> Turn:
+    """What the server answers to ``user`` (``None``: to whatever comes next).
+
+    ``steps`` come first, then the keywords in the order of the signature. ``delay`` is the
+    time between two deltas, ``late`` how many deltas still leave after a cancel, ``times``
+    how often the turn may be used.
+    """
+    built: list[Step] = list(steps)
+    built += [Think(text=thought) for thought in _many(thoughts, str)]
+    if preface is not None:
+        built.append(say(preface))
+    calls: tuple[Call, ...] = (*tools, *_many(delegate, Delegate))
+    if calls:
+        built.append(UseTools(calls=calls))
+    built += [Render(media=item) for item in _many(media, Media)]
+    if frames := tuple(events):
+        built.append(Emit(frames=frames))
+    if text is not None:
+        built.append(say(text))
+    if audio is not None:
+        built.append(speak(audio))
+    if fail is not None:
+        built.append(Fail(message=fail))
+    return Turn(
+        steps=tuple(built),
+        user=user,
+        delay=delay,
+        late=late,
+        stop_reason=stop_reason,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        times=times,
+    )
+
+
+def _many(value: T | Iterable[T], kind: type[T]) -> tuple[T, ...]:
+    """Let one stand for a list of one (and a string for one string, not for its letters)."""
+    return (value,) if isinstance(value, kind) else tuple(cast("Iterable[T]", value))

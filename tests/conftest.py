@@ -1,0 +1,17 @@
+"""What every test of the suite shares."""
+
+from __future__ import annotations
+
+import hypothesis
+
+from tests.source import PACKAGE, ROOT
+
+# The package's own pytest plugin, loaded here and not by its entry point: see pyproject.toml.
+pytest_plugins = (
+    [f"{PACKAGE}.testing.plugin"] if (ROOT / PACKAGE / "testing" / "plugin.py").exists() else []
+)
+
+# No deadline for an example: how fast this machine is today is no property of the code. A failure
+# prints the blob that repeats it.
+hypothesis.settings.register_profile("suite", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("suite")

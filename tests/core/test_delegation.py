@@ -1,0 +1,139 @@
+"""What the call of a delegation says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from realtime_trio._core._delegation import (
+    DelegationStarted,
+    delegation_of,
+    reply_content,
+    request_text,
+    thought_text,
+)
+from realtime_trio._core._messages import ImagePart, TextPart
+from realtime_trio.events import ToolCall
+
+
+@pytest.mark.parametrize(
+    ("name", "agent", "session"),
+    [
+        ("act_oneshot", "clone", "oneshot"),
+        ("act_chat", "clone", "chat"),
+        ("ateam_chat", "team", "chat"),
+        ("ateam_parallel_oneshot", "team", "oneshot"),
+        ("aa_chat", "assist", "chat"),
+        ("aa_oneshot", "assist", "oneshot"),
+        ("aa_oneshot_list", "assist", "chat"),
+    ],
+)
+def test_the_name_tells_to_whom_and_how(name: str, agent: str, session: str) -> None:
+    """Prefix and ending of the name decide."""
+    call = ToolCall(id="t1", name=name, input={"agent_key": "helper"})
+    assert delegation_of(call, "s1") == DelegationStarted(
+        session_id="s1",
+        tool_use_id="t1",
+        sub_session_type=session,  # type: ignore[arg-type]
+        sub_agent_type=agent,  # type: ignore[arg-type]
+        sub_agent_key="helper",
+    )
+
+
+@pytest.mark.parametrize("name", ["think", "act", "aa", "xaa_chat", "team_chat", "action_oneshot"])
+def test_other_names_delegate_nothing(name: str) -> None:
+    """The prefix counts with its underscore, and only at the beginning."""
+    assert delegation_of(ToolCall(id="t1", name=name, input={}), "s1") is None
+
+
+def test_a_clone_names_no_agent() -> None:
+    """A key that the call does not name is not made up."""
+    started = delegation_of(ToolCall(id="t1", name="act_oneshot", input={"agent_key": 5}), "s1")
+    assert started is not None
+    assert started.sub_agent_key is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"message": "hi", "agent_key": "x"}, "hi"),
+        ({"request": "do", "process_context": "c"}, "do"),
+        ({"prompt": "p"}, "p"),
+        ({"_raw": "not json"}, "not json"),
+        ({"goal": "g"}, '{"goal": "g"}'),
+        ({"message": None, "request": "r"}, "r"),
+        ({}, "{}"),
+    ],
+)
+def test_the_request_is_the_field_that_says_it(arguments: dict[str, Any], text: str) -> None:
+    """Known fields first, all of it as JSON otherwise."""
+    assert request_text(arguments) == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"thought": "hm"}, "hm"),
+        ({"thought": ""}, ""),
+        ({"idea": "the only text"}, "the only text"),
+        ({"a": "x", "b": "y"}, '{"a": "x", "b": "y"}'),
+        ({"steps": [1]}, '{"steps": [1]}'),
+        ({"_raw": "broken {"}, "broken {"),
+        ({}, ""),
+    ],
+)
+def test_a_thought_is_the_text_of_think(arguments: dict[str, Any], text: str) -> None:
+    """Whatever the tool calls its text."""
+    assert thought_text(arguments) == text
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        ("Plain.", "Plain."),
+        ("", ""),
+        ('{"agent_message": "Hi."}', "Hi."),
+        ('{"agent_message": "Hi.", "role": "assistant"}', "Hi."),
+        ('{"agent_message": {"role": "assistant", "content": "Hi."}}', "Hi."),
+        (
+            '{"agent_message": {"role": "assistant", "content": [{"type": "text", "text": "H."}]}}',
+            "H.",
+        ),
+        ('{"agent_message": {"type": "text", "text": "Hi."}}', "Hi."),
+        ('{"agent_message": {"text": "Hi."}}', "Hi."),
+        ('{"agent_message": [{"type": "text", "text": "H"}, "i."]}', "Hi."),
+        ('{"text": "Hi."}', "Hi."),
+        ("text: Hi.\ntype: text\n", "Hi."),
+        ("text: |\n  Hi.\n", "Hi.\n"),
+        ("[1, 2]", "[1, 2]"),
+    ],
+)
+def test_the_reply_is_what_the_agent_said(result: str, text: str) -> None:
+    """JSON's agent_message, old YAML's text, or the raw text."""
+    assert reply_content(result) == text
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"agent_message": {"role": "user", "content": "the request"}},
+        {"agent_message": "the request", "role": "user"},
+        {"agent_message": None},
+        {"agent_message": {"role": "assistant"}},
+        {"other": 1},
+    ],
+)
+def test_a_message_of_the_user_is_no_reply(record: dict[str, Any]) -> None:
+    """What holds no answer is shown raw."""
+    result = json.dumps(record)
+    assert reply_content(result) == result
+
+
+def test_a_reply_may_have_parts() -> None:
+    """Its content is normalised as any other."""
+    image = {"type": "image", "source": {"type": "url", "url": "http://x/y.png"}}
+    content = [{"type": "text", "text": "See"}, image]
+    reply = reply_content(json.dumps({"agent_message": {"role": "assistant", "content": content}}))
+    assert reply == (TextPart("See"), ImagePart("url", url="http://x/y.png"))

@@ -1,0 +1,520 @@
+"""Content, tool calls and results of every vendor in one form (protocol.md §8 U1, T2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime_trio._core._messages import (
+    Content,
+    ImagePart,
+    Part,
+    PlaceholderPart,
+    TextPart,
+    ToolResultPart,
+    ToolUsePart,
+)
+from realtime_trio._core._normalise import (
+    normalise_content,
+    normalise_tool_call,
+    normalise_tool_result,
+    parts_of,
+    result_text,
+)
+from realtime_trio._core._shapes import json_object, json_text
+from realtime_trio.events import ToolCall, ToolResult
+from realtime_trio.events._json import Mismatch
+
+TEXT = {"type": "text", "text": "said"}
+SAID = TextPart("said")
+
+
+# --- U1: text ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("as it is ", "as it is "),
+        ("", ""),
+        (None, ""),
+        ([], ""),
+        ((), ""),
+        ([TEXT], "said"),
+        ([TEXT, {"type": "text", "text": " more", "citations": [{"x": 1}]}], "said more"),
+        (["a", TEXT, "b"], "asaidb"),
+        (TEXT, "said"),
+        ([{"type": "input_text", "text": "a"}, {"type": "output_text", "text": "b"}], "ab"),
+        ([{"type": "refusal", "refusal": "I will not."}], "I will not."),
+        ([{"text": "no type"}], "no type"),
+        ([{"type": "text"}, {"type": "text", "text": None}], ""),
+        ([{"type": "text", "text": {"a": 1}}], '{"a": 1}'),
+        (42, "42"),
+        (True, "true"),
+    ],
+)
+def test_u1_text_is_one_string(raw: object, text: str) -> None:
+    """A string stays, and blocks that are all text join to one."""
+    assert normalise_content(raw) == text
+
+
+# --- U1: parts --------------------------------------------------------------------------
+
+PNG = "iVBORw0KGgo="
+
+
+@pytest.mark.parametrize(
+    ("block", "part"),
+    [
+        (
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
+            ImagePart("base64", "image/png", PNG),
+        ),
+        ({"type": "image", "source": {"data": PNG}}, ImagePart("base64", None, PNG)),
+        (
+            {"type": "image", "source": {"type": "url", "url": "http://x/a.png"}, "detail": "low"},
+            ImagePart("url", url="http://x/a.png", detail="low"),
+        ),
+        ({"type": "image", "source": {"type": "file", "file_id": "f"}}, PlaceholderPart("image")),
+        ({"type": "image", "source": {"type": "url", "data": PNG}}, PlaceholderPart("image")),
+        ({"type": "image"}, PlaceholderPart("image")),
+        (
+            {"type": "image_url", "image_url": {"url": "http://x/a.png", "detail": "high"}},
+            ImagePart("url", url="http://x/a.png", detail="high"),
+        ),
+        (
+            {"type": "image_url", "image_url": "http://x/a.png"},
+            ImagePart("url", url="http://x/a.png"),
+        ),
+        (
+            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}},
+            ImagePart("base64", "image/png", PNG),
+        ),
+        (
+            {"type": "input_image", "image_url": f"DATA:;base64,{PNG}", "detail": "auto"},
+            ImagePart("base64", None, PNG, detail="auto"),
+        ),
+        (
+            {"type": "image_url", "image_url": {"url": "data:image/svg+xml,<svg/>"}},
+            ImagePart("url", url="data:image/svg+xml,<svg/>"),
+        ),
+        ({"type": "image_url", "image_url": {"url": 1}}, PlaceholderPart("image_url")),
+        (
+            {"type": "tool_use", "id": "t1", "name": "roll", "input": {"n": 1}},
+            ToolUsePart("t1", "roll", {"n": 1}),
+        ),
+        (
+            {"type": "tool_use", "id": "t1", "name": "roll", "input": '{"n": 1}'},
+            ToolUsePart("t1", "roll", {"n": 1}),
+        ),
+        ({"type": "tool_use", "id": 1, "name": "roll"}, PlaceholderPart("tool_use")),
+        (
+            {"type": "tool_result", "tool_use_id": "t1", "content": [TEXT, TEXT], "is_error": True},
+            ToolResultPart("t1", "saidsaid", True),
+        ),
+        (
+            {"type": "tool_result", "tool_use_id": "t1", "is_error": None},
+            ToolResultPart("t1", "", False),
+        ),
+        ({"type": "tool_result", "content": "stray"}, ToolResultPart("", "stray", False)),
+        ({"type": "thinking", "thinking": "hm", "signature": "s"}, TextPart("hm", thinking=True)),
+        ({"type": "thinking"}, TextPart("", thinking=True)),
+        ({"type": "redacted_thinking", "data": "x"}, PlaceholderPart("redacted_thinking")),
+        (
+            {"type": "document", "title": "T", "source": {"type": "text", "data": "body"}},
+            TextPart("body", title="T"),
+        ),
+        (
+            {"type": "document", "source": {"type": "content", "content": [TEXT, TEXT]}},
+            TextPart("saidsaid"),
+        ),
+        (
+            {"type": "document", "source": {"type": "base64", "data": "JVBERi0="}, "title": "T"},
+            TextPart("[document: T]", title="T"),
+        ),
+        ({"type": "document", "source": {"type": "text", "text": "x"}}, TextPart("x")),
+        ({"type": "document"}, TextPart("[document]")),
+        ({"type": "input_audio", "input_audio": {"data": "x"}}, PlaceholderPart("input_audio")),
+        ({"type": "file", "file": {"file_id": "f"}}, PlaceholderPart("file")),
+        (
+            {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
+            PlaceholderPart("server_tool_use"),
+        ),
+        (
+            {"type": "web_search_tool_result", "content": [{"type": "web_search_result"}]},
+            PlaceholderPart("web_search_tool_result"),
+        ),
+        ({"type": "hologram", "text": "x", "content": "y"}, PlaceholderPart("hologram")),
+        ({"type": 5}, PlaceholderPart("unknown")),
+        ({"type": ""}, PlaceholderPart("unknown")),
+        ({}, PlaceholderPart("unknown")),
+        (None, PlaceholderPart("null")),
+        (1.5, PlaceholderPart("number")),
+        ([], PlaceholderPart("array")),
+    ],
+)
+def test_u1_mixed_content_becomes_parts(block: object, part: Part) -> None:
+    """One block is one part, in order, beside text on both sides."""
+    assert normalise_content([TEXT, block, TEXT]) == (SAID, part, SAID)
+
+
+@pytest.mark.parametrize(
+    ("block", "kind", "text"),
+    [
+        (
+            {"type": "search_result", "title": "T", "source": "http://x", "content": [TEXT]},
+            "search_result",
+            TextPart("said", title="T"),
+        ),
+        (
+            {"type": "mcp_tool_result", "tool_use_id": "m", "content": "plain"},
+            "mcp_tool_result",
+            TextPart("plain"),
+        ),
+        (
+            {
+                "type": "code_execution_tool_result",
+                "content": {"type": "code_execution_result", "stdout": "1\n", "stderr": "!"},
+            },
+            "code_execution_tool_result",
+            TextPart("1\n!"),
+        ),
+        (
+            {
+                "type": "web_fetch_tool_result",
+                "content": {
+                    "type": "web_fetch_result",
+                    "content": {"type": "document", "source": {"type": "text", "data": "page"}},
+                },
+            },
+            "web_fetch_tool_result",
+            TextPart("page"),
+        ),
+        ({"type": "hologram", "content": [{"type": "layer"}, TEXT]}, "hologram", SAID),
+        ([TEXT], "array", SAID),
+    ],
+)
+def test_u1_text_inside_unknown_blocks_is_kept(block: object, kind: str, text: TextPart) -> None:
+    """The placeholder names the block, and what it says follows."""
+    assert parts_of(block) == (PlaceholderPart(kind), text)
+
+
+def test_u1_a_single_block_is_content_too() -> None:
+    """Where a vendor forgot the list."""
+    assert normalise_content({"type": "thinking", "thinking": "hm"}) == (
+        TextPart("hm", thinking=True),
+    )
+
+
+# --- results ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (None, ""),
+        ("", ""),
+        ("text", "text"),
+        ([], ""),
+        ([TEXT, {"type": "image", "source": {}}, "x"], "said[image]x"),
+        ([{"type": "tool_result", "content": [TEXT, {"type": "image"}]}], "said[image]"),
+        ([{"type": "tool_result", "content": []}], ""),
+        ([{"type": "web_search_result", "title": "T"}], "[web_search_result: T]"),
+        ([{"type": "search_result", "content": [TEXT]}], "said"),
+        ([{"type": "resource", "resource": {"uri": "u", "text": "body"}}], "body"),
+        ([{"type": "thinking", "thinking": "hm"}, None, 5, [TEXT]], "hm5said"),
+        ([{"type": "text", "text": "a"}, {"no": "type"}], "a[unknown]"),
+        ({"type": "text", "text": "one"}, "one"),
+        ({"type": "image", "source": {}}, "[image]"),
+        ({"type": "success", "text": "data"}, '{"type": "success", "text": "data"}'),
+        ({"text": "data"}, '{"text": "data"}'),
+        ({"n": 1}, '{"n": 1}'),
+        ([1, {"a": 2}], '[1, {"a": 2}]'),
+        (3.5, "3.5"),
+        (False, "false"),
+    ],
+)
+def test_a_result_is_text(raw: object, text: str) -> None:
+    """Nested text joins, other blocks leave their name, other values are JSON."""
+    assert result_text(raw) == text
+
+
+# --- T2 ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "arguments"),
+    [
+        ({"id": "t", "name": "n", "input": {"a": 1}}, {"a": 1}),
+        ({"id": "t", "name": "n", "input": '{"a": 1}'}, {"a": 1}),
+        ({"id": "t", "name": "n", "arguments": '{"a": 1}'}, {"a": 1}),
+        ({"id": "t", "name": "n", "arguments": {"a": 1}}, {"a": 1}),
+        ({"id": "t", "name": "n", "input": None, "arguments": '{"a": 1}'}, {"a": 1}),
+        (
+            {"id": "t", "type": "function", "function": {"name": "n", "arguments": '{"a": 1}'}},
+            {"a": 1},
+        ),
+        ({"id": "t", "type": "function", "function": {"name": "n"}}, {}),
+        ({"id": "t", "type": "custom", "custom": {"name": "n", "input": "go"}}, {"_raw": "go"}),
+        ({"id": "t", "name": "n"}, {}),
+        ({"id": "t", "name": "n", "input": None}, {}),
+        ({"id": "t", "name": "n", "input": ""}, {"_raw": ""}),
+        ({"id": "t", "name": "n", "input": "{broken"}, {"_raw": "{broken"}),
+        ({"id": "t", "name": "n", "input": "[1]"}, {"_raw": "[1]"}),
+        ({"id": "t", "name": "n", "input": "5"}, {"_raw": "5"}),
+        ({"id": "t", "name": "n", "input": '{"a": NaN}'}, {"_raw": '{"a": NaN}'}),
+        ({"id": "t", "name": "n", "input": '{"a": 1e999}'}, {"_raw": '{"a": 1e999}'}),
+        ({"id": "t", "type": 7, "name": "n"}, {}),
+    ],
+)
+def test_t2_one_normal_form_of_a_call(raw: dict[str, Any], arguments: dict[str, Any]) -> None:
+    """Every vendor's shape gives the same call."""
+    assert normalise_tool_call(raw) == ToolCall(id="t", name="n", input=arguments)
+
+
+def test_t2_the_type_is_not_checked() -> None:
+    """Server tools have types of their own."""
+    call = normalise_tool_call({"id": "t", "name": "n", "input": {}, "type": "server_tool_use"})
+    assert call.type == "server_tool_use"
+    result = normalise_tool_result({"tool_use_id": "t", "content": "", "type": "mcp_tool_result"})
+    assert result.type == "mcp_tool_result"
+
+
+@pytest.mark.parametrize(
+    ("raw", "fault"),
+    [
+        (5, ("object", "integer", "")),
+        ({"name": "n"}, ("string", "nothing", ".id")),
+        ({"id": None, "name": "n"}, ("string", "null", ".id")),
+        ({"id": "t"}, ("string", "nothing", ".name")),
+        ({"id": "t", "function": {"name": 1}}, ("string", "integer", ".function.name")),
+        (
+            {"id": "t", "name": "n", "input": [1]},
+            ("object or JSON text", "array", ".input"),
+        ),
+        (
+            {"id": "t", "function": {"name": "n", "arguments": 1}},
+            ("object or JSON text", "integer", ".function.arguments"),
+        ),
+        (
+            {"id": "t", "name": "n", "input": {"a": [float("inf")]}},
+            ("a finite number", "one that is not", ".input.a[0]"),
+        ),
+    ],
+)
+def test_t2_an_ill_typed_call_is_refused(raw: object, fault: tuple[str, str, str]) -> None:
+    """With what was expected, what came, and where."""
+    with pytest.raises(Mismatch) as caught:
+        normalise_tool_call(raw)
+    assert (caught.value.expected, caught.value.got, caught.value.path) == fault
+
+
+@pytest.mark.parametrize(
+    ("raw", "result"),
+    [
+        (
+            {"type": "tool_result", "tool_use_id": "t", "content": [TEXT], "is_error": True},
+            ToolResult(tool_use_id="t", content="said", is_error=True),
+        ),
+        (
+            {"role": "tool", "tool_call_id": "t", "name": "n", "content": '{"a": 1}'},
+            ToolResult(tool_use_id="t", content='{"a": 1}'),
+        ),
+        (
+            {"tool_use_id": "t", "content": {"a": 1}, "is_error": None},
+            ToolResult(tool_use_id="t", content='{"a": 1}'),
+        ),
+        ({"tool_use_id": "t"}, ToolResult(tool_use_id="t", content="")),
+    ],
+)
+def test_one_normal_form_of_a_result(raw: dict[str, Any], result: ToolResult) -> None:
+    """Every vendor's shape gives the same result."""
+    assert normalise_tool_result(raw) == result
+
+
+@pytest.mark.parametrize(
+    ("raw", "fault"),
+    [
+        ([], ("object", "array", "")),
+        ({"content": "x"}, ("string", "nothing", ".tool_use_id")),
+        ({"tool_use_id": 1}, ("string", "integer", ".tool_use_id")),
+        ({"tool_call_id": None}, ("string", "null", ".tool_call_id")),
+        ({"tool_use_id": "t", "is_error": "yes"}, ("boolean", "string", ".is_error")),
+    ],
+)
+def test_an_ill_typed_result_is_refused(raw: object, fault: tuple[str, str, str]) -> None:
+    """With what was expected, what came, and where."""
+    with pytest.raises(Mismatch) as caught:
+        normalise_tool_result(raw)
+    assert (caught.value.expected, caught.value.got, caught.value.path) == fault
+
+
+# --- shapes -----------------------------------------------------------------------------
+
+
+def test_json_text_never_raises() -> None:
+    """What JSON cannot say is named."""
+    circle: list[Any] = []
+    circle.append(circle)
+    assert json_text(circle) == "[array]"
+    assert json_text({"a": MappingProxyType({"b": {1}})}) == '{"a": {"b": "[set]"}}'
+    assert json_text({(1, 2): 3}) == "[object]"
+    assert json_text("é") == '"é"'
+
+
+def test_json_object_takes_only_objects() -> None:
+    """All else is no object."""
+    assert json_object('{"a": [1]}') == {"a": [1]}
+    assert json_object("null") is None
+    assert json_object("[" * 100_000) is None
+
+
+def test_no_depth_is_too_deep() -> None:
+    """Nested blocks are walked, not recursed into."""
+    block: dict[str, Any] = TEXT
+    for _ in range(50_000):
+        block = {"type": "tool_result", "tool_use_id": "t", "content": [block]}
+    assert normalise_content([block]) == (ToolResultPart("t", "said"),)
+    assert result_text([block]) == "said"
+    deep: Any = []
+    for _ in range(50_000):
+        deep = [deep]
+    assert result_text({"deep": deep}) == "[object]"
+    # Let it go from the outside in: Python frees such nesting safely, comparing it it does not.
+    assert isinstance(normalise_content(deep), tuple)
+
+
+# --- properties -------------------------------------------------------------------------
+
+WORDS = st.text(st.sampled_from('abc {"\\\n:é😀'), min_size=1, max_size=8)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | WORDS
+KEYS = st.sampled_from(
+    [
+        "type",
+        "text",
+        "thinking",
+        "content",
+        "source",
+        "data",
+        "url",
+        "title",
+        "id",
+        "name",
+        "input",
+        "arguments",
+        "function",
+        "tool_use_id",
+        "tool_call_id",
+        "is_error",
+        "image_url",
+        "detail",
+        "media_type",
+        "resource",
+        "stdout",
+        "role",
+    ]
+)
+TYPES = st.sampled_from(
+    [
+        "text",
+        "input_text",
+        "refusal",
+        "image",
+        "image_url",
+        "tool_use",
+        "tool_result",
+        "thinking",
+        "document",
+        "redacted_thinking",
+        "search_result",
+        "mcp_tool_result",
+        "base64",
+        "hologram",
+    ]
+)
+JSON = st.recursive(
+    SCALARS | TYPES,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(KEYS | WORDS, inner, max_size=5)
+        | st.builds(lambda kind, rest: {**rest, "type": kind}, TYPES, st.dictionaries(KEYS, inner))
+    ),
+    max_leaves=25,
+)
+
+
+@given(JSON)
+def test_u1_nothing_raises(raw: Any) -> None:
+    """Whatever JSON comes, there is content; and it is text or parts."""
+    content = normalise_content(raw)
+    assert isinstance(content, str) or all(isinstance(part, Part) for part in content)
+    assert isinstance(result_text(raw), str)
+    for read in (normalise_tool_call, normalise_tool_result):
+        with suppress(Mismatch):
+            read(raw)
+
+
+TEXTS = st.builds(lambda text: {"type": "text", "text": text}, WORDS)
+THOUGHTS = st.builds(lambda text: {"type": "thinking", "thinking": text}, WORDS)
+OPAQUE = st.sampled_from([{"type": "image"}, {"type": "hologram", "x": 1}, 5, None])
+
+
+def _nest(kind: str, blocks: list[Any]) -> dict[str, Any]:
+    if kind == "document":
+        return {"type": kind, "source": {"type": "content", "content": blocks}}
+    return {"type": kind, "tool_use_id": "t", "content": blocks}
+
+
+BLOCKS = st.recursive(
+    TEXTS | THOUGHTS | OPAQUE | WORDS,
+    lambda inner: st.builds(
+        _nest,
+        st.sampled_from(["tool_result", "search_result", "mcp_tool_result", "document", "new"]),
+        st.lists(inner, min_size=1, max_size=4),
+    ),
+    max_leaves=15,
+)
+
+
+def _said(block: Any) -> Iterator[str]:
+    if isinstance(block, str):
+        yield block
+    elif isinstance(block, dict):
+        yield from (block[key] for key in ("text", "thinking") if key in block)
+        for inner in block.get("content", block.get("source", {}).get("content", [])):
+            yield from _said(inner)
+
+
+def _shown(content: Content) -> str:
+    if isinstance(content, str):
+        return content
+    return "".join(
+        part.text if isinstance(part, TextPart) else part.content
+        for part in content
+        if isinstance(part, TextPart | ToolResultPart)
+    )
+
+
+@given(st.lists(BLOCKS, max_size=6))
+def test_u1_text_is_never_lost(blocks: list[Any]) -> None:
+    """All text of known text blocks is there, in order, at whatever depth it stood."""
+    shown, place = _shown(normalise_content(blocks)), 0
+    for text in (text for block in blocks for text in _said(block)):
+        place = shown.index(text, place) + len(text)
+
+
+@given(st.lists(BLOCKS, min_size=1, max_size=6))
+def test_a_results_text_is_never_lost(blocks: list[Any]) -> None:
+    """The same of a tool's result; and a list without any block is JSON."""
+    shown, place = result_text(blocks), 0
+    if all(block is None or block == 5 for block in blocks):
+        assert json.loads(shown) == blocks
+    for text in (text for block in blocks for text in _said(block)):
+        place = shown.index(text, place) + len(text)

@@ -1,0 +1,532 @@
+"""Rules T1-T5: what tools do, and to which message they belong."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from realtime_trio._core._state import Limits
+
+from .talk import (
+    CANCELLED,
+    MAIN,
+    THOUGHT,
+    TURN_START,
+    Json,
+    Talk,
+    attached,
+    begin,
+    call,
+    chat_session,
+    completed,
+    completion,
+    end,
+    interaction,
+    message,
+    names,
+    only,
+    result,
+    select,
+    text,
+    thought,
+    tools,
+    user,
+)
+
+SUB = {"parent": MAIN, "user": MAIN}
+THINK = call("think1", "think")
+
+
+def active(talk: Talk) -> list[tuple[str, str, str]]:
+    """The active tools: session, id, status."""
+    return [(t["session_id"], t["id"], t["status"]) for t in talk.state["active_tools"]]
+
+
+# --- T1: preparing, executing, complete ----------------------------------------------------
+
+
+def test_t1_a_tool_goes_through_its_three_states_once() -> None:
+    talk = Talk()
+    given = call("t", "ls", {"path": "/"})
+    told = talk(select(call("t")), begin(given), end(given))
+    assert [
+        (note["status"], note["tool_name"], note["arguments"])
+        for note in only(told, "tool-notification")
+    ] == [
+        ("preparing", "ls", {}),
+        ("executing", "ls", {"path": "/"}),
+        ("complete", "ls", {"path": "/"}),
+    ]
+    assert active(talk) == []
+
+
+def test_t1_repeated_lists_announce_only_what_is_new() -> None:
+    talk = Talk()
+    told = talk(select(call("a")), select(call("a"), call("b")), select(call("a"), call("b")))
+    assert tools(told) == [("a", "preparing"), ("b", "preparing")]
+    assert active(talk) == [(MAIN, "a", "preparing"), (MAIN, "b", "preparing")]
+
+
+def test_t1_a_list_names_an_id_twice() -> None:
+    assert tools(Talk()(select(call("a"), call("a")))) == [("a", "preparing")]
+
+
+def test_t1_a_call_that_was_never_selected_is_announced() -> None:
+    talk = Talk()
+    assert tools(talk(begin(call("t")))) == [("t", "executing")]
+    assert active(talk) == [(MAIN, "t", "executing")]
+
+
+def test_t1_an_end_that_never_began_is_announced() -> None:
+    talk = Talk()
+    assert tools(talk(end(call("t")))) == [("t", "complete")]
+    assert active(talk) == []
+
+
+@pytest.mark.parametrize("back", [select(call("t")), begin(call("t"))])
+def test_t1_a_status_never_moves_backward(back: Json) -> None:
+    talk = Talk()
+    talk(begin(call("t")))
+    assert tools(talk(back)) == []
+    assert active(talk) == [(MAIN, "t", "executing")]
+    talk(end(call("t")))
+    assert tools(talk(back)) == []
+    assert active(talk) == []
+
+
+def test_t1_a_list_that_comes_late_does_not_take_the_arguments_back() -> None:
+    talk = Talk()
+    talk(begin(call("t", input={"path": "/"})), select(call("t", input={})))
+    [tool] = talk.now.text.active_tools
+    assert tool.arguments == {"path": "/"}
+
+
+def test_t1_the_arguments_grow_while_a_tool_is_chosen() -> None:
+    talk = Talk()
+    assert tools(talk(select(call("t")), select(call("t", input={"path": "/"})))) == [
+        ("t", "preparing")
+    ]
+    [tool] = talk.now.text.active_tools
+    assert tool.arguments == {"path": "/"}
+
+
+def test_t1_ids_are_per_session() -> None:
+    talk = Talk()
+    talk(select(call("t"), session="a", **SUB), begin(call("t"), session="b", **SUB))
+    assert active(talk) == [("a", "t", "preparing"), ("b", "t", "executing")]
+    told = talk(end(call("t"), session="b", **SUB))
+    assert only(told, "tool-notification")[0]["session_id"] == "b"
+    assert active(talk) == [("a", "t", "preparing")]
+    assert tools(talk(end(call("t"), session="a", **SUB))) == [("t", "complete")]
+
+
+def test_t1_a_second_end_is_not_announced_again() -> None:
+    talk = Talk()
+    talk(text("x"), begin(call("t")), end(call("t")))
+    assert names(talk(end(call("t")))) == ["tool-call-complete", "message-updated"]
+
+
+def test_t1_an_end_repeated_in_a_later_turn_is_not_announced_again() -> None:
+    talk = Talk()
+    talk(text("x"), begin(call("t")), end(call("t")), completion(False), TURN_START)
+    talk(user("next"), text("y"))
+    told = talk(end(call("t"), results=[result("t", "again")]))
+    assert tools(told) == []
+    assert [attached(m) for m in talk.messages()] == [[("t", "again")], []]
+
+
+def test_t1_an_id_reused_in_a_later_turn_is_another_tool() -> None:
+    talk = Talk()
+    talk(text("x"), begin(call("t")), end(call("t"), results=[result("t", "first")]), TURN_START)
+    told = talk(user("next"), text("y"), select(call("t")), begin(call("t")))
+    told += talk(end(call("t"), results=[result("t", "second")]))
+    assert tools(told) == [("t", "preparing"), ("t", "executing"), ("t", "complete")]
+    talk(TURN_START)
+    assert [attached(m) for m in talk.messages()] == [[("t", "first")], [], [("t", "second")]]
+
+
+def test_t1_parallel_tools_end_one_by_one() -> None:
+    talk = Talk()
+    talk(text("x"), begin(call("a"), call("b"), call("c")))
+    assert tools(talk(end(call("b")))) == [("b", "complete")]
+    assert active(talk) == [(MAIN, "a", "executing"), (MAIN, "c", "executing")]
+    assert tools(talk(end(call("a"), call("c")))) == [("a", "complete"), ("c", "complete")]
+    assert attached(talk.session()["open_message"]) == [("b", "done"), ("a", "done"), ("c", "done")]
+
+
+def test_t1_more_tools_than_are_told_apart_go_announced() -> None:
+    talk = Talk()
+    told = talk(begin(*(call(f"t{i}") for i in range(1025))))
+    assert tools(told)[-2:] == [("t0", "removed"), ("t1024", "executing")]
+    assert len(talk.now.text.active_tools) == 1024
+    assert tools(talk(select(call("t0"), call("t1")))) == []
+
+
+# --- T2: forms of calls ----------------------------------------------------------------------
+
+FORMS: list[tuple[Json, Json]] = [
+    ({"id": "t", "name": "ls", "input": {"a": 1}}, {"a": 1}),
+    ({"id": "t", "name": "ls", "input": '{"a": 1}', "type": "tool_use"}, {"a": 1}),
+    ({"id": "t", "name": "ls", "arguments": '{"a": 1}'}, {"a": 1}),
+    ({"id": "t", "name": "ls", "arguments": {"a": 1}}, {"a": 1}),
+    (
+        {"id": "t", "type": "function", "function": {"name": "ls", "arguments": '{"a": 1}'}},
+        {"a": 1},
+    ),
+    ({"id": "t", "name": "ls", "input": "not JSON"}, {"_raw": "not JSON"}),
+    ({"id": "t", "name": "ls", "input": "[1]"}, {"_raw": "[1]"}),
+    ({"id": "t", "name": "ls", "input": ""}, {"_raw": ""}),
+    ({"id": "t", "name": "ls"}, {}),
+    ({"id": "t", "name": "ls", "type": "server_tool_use", "input": {}}, {}),
+]
+
+
+@pytest.mark.parametrize(("given", "arguments"), FORMS, ids=[json.dumps(f) for f, _ in FORMS])
+def test_t2_every_form_is_stored_as_one(given: Json, arguments: Json) -> None:
+    talk = Talk()
+    talk(text("x"))
+    told = talk(begin(given), end(given))
+    assert [note["arguments"] for note in only(told, "tool-notification")] == [arguments] * 2
+    assert talk.session()["open_message"]["tool_calls"] == [
+        {"id": "t", "name": "ls", "input": arguments}
+    ]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        result("t", "out"),
+        {"role": "tool", "tool_call_id": "t", "content": "out"},
+        result("t", [{"type": "text", "text": "o"}, {"type": "text", "text": "ut"}]),
+        result("t", "out", is_error=None),
+    ],
+)
+def test_t2_every_form_of_a_result_is_stored_as_one(given: Json) -> None:
+    talk = Talk()
+    talk(text("x"), end(call("t"), results=[given]))
+    assert talk.session()["open_message"]["tool_results"] == [
+        {"tool_use_id": "t", "content": "out", "is_error": False}
+    ]
+
+
+def test_t2_a_result_says_whether_it_is_an_error() -> None:
+    talk = Talk()
+    talk(text("x"), end(call("t"), results=[result("t", "no such file", is_error=True)]))
+    assert talk.session()["open_message"]["tool_results"][0]["is_error"] is True
+
+
+# --- T3: think -------------------------------------------------------------------------------
+
+
+def test_t3_think_is_removed_once_when_thoughts_start() -> None:
+    talk = Talk()
+    told = talk(select(THINK), select(THINK), thought(""))
+    assert tools(told) == [("think1", "preparing")]
+    told = talk(thought("Hm"), thought("m."), select(THINK), thought("."), begin(THINK), end(THINK))
+    assert tools(told) == [("think1", "removed")]
+    assert names(told)[:2] == ["tool-notification-removed", "message-streaming"]
+    assert talk.session()["open_message"]["content"] == "Hmm.."
+
+
+def test_t3_thoughts_that_run_already_remove_it_too() -> None:
+    talk = Talk()
+    talk(thought("Hm"), select(THINK))
+    assert tools(talk(thought("m"))) == [("think1", "removed")]
+    assert talk.session()["open_message"]["content"] == "Hmm"
+
+
+@pytest.mark.parametrize("make", [begin, end])
+def test_t3_think_is_removed_once_when_its_call_comes(make: Any) -> None:
+    talk = Talk()
+    talk(select(THINK))
+    assert names(talk(make(THINK))) == ["tool-notification-removed"]
+    assert talk(begin(THINK), end(THINK), select(THINK)) == []
+    assert active(talk) == []
+
+
+def test_t3_think_that_was_never_selected_says_nothing() -> None:
+    talk = Talk()
+    talk(text("x"))
+    assert talk(begin(THINK), end(THINK)) == []
+    assert attached(talk.session()["open_message"]) == []
+
+
+def test_t3_thoughts_of_another_session_leave_it() -> None:
+    talk = Talk()
+    talk(select(THINK))
+    assert tools(talk(thought("Hm", "sub", **SUB))) == []
+    assert active(talk) == [(MAIN, "think1", "preparing")]
+
+
+def test_t3_thoughts_leave_the_other_tools() -> None:
+    talk = Talk()
+    talk(select(THINK, call("t")))
+    assert tools(talk(thought("Hm"))) == [("think1", "removed")]
+    assert active(talk) == [(MAIN, "t", "preparing")]
+
+
+def test_t3_text_leaves_think() -> None:
+    talk = Talk()
+    talk(select(THINK))
+    assert tools(talk(text("x"))) == []
+
+
+def test_t3_the_other_tools_of_its_event_are_handled_as_ever() -> None:
+    talk = Talk()
+    told = talk(
+        select(call("a"), THINK, call("b")), thought("Hm."), begin(call("a"), THINK, call("b"))
+    )
+    assert tools(told) == [
+        ("a", "preparing"),
+        ("think1", "preparing"),
+        ("b", "preparing"),
+        ("think1", "removed"),
+        ("a", "executing"),
+        ("b", "executing"),
+    ]
+    results = [result("think1", "thought"), result("b", "B"), result("a", "A")]
+    told = talk(end(call("a"), THINK, call("b"), results=results))
+    assert tools(told) == [("a", "complete"), ("b", "complete")]
+    [done] = only(told, "tool-call-complete")
+    assert [c["id"] for c in done["tool_calls"]] == ["a", "b"]
+    assert [r["tool_use_id"] for r in done["tool_results"]] == ["b", "a"]
+    assert attached(talk.session()["open_message"]) == [("a", "A"), ("b", "B")]
+
+
+def test_t3_think_never_waits_for_a_message() -> None:
+    talk = Talk()
+    talk(end(THINK), TURN_START)
+    assert talk.messages() == []
+
+
+def test_t3_think_that_nobody_ended_goes_with_its_turn() -> None:
+    talk = Talk()
+    talk(select(THINK), TURN_START)
+    assert active(talk) == []
+
+
+# --- T4: to which message --------------------------------------------------------------------
+
+
+def test_t4_a_tool_attaches_to_the_message_under_construction() -> None:
+    talk = Talk()
+    talk(text("Looking."))
+    told = talk(begin(call("t")), end(call("t")))
+    [updated] = only(told, "message-updated")
+    assert updated["message"]["status"] == "streaming"
+    assert attached(updated["message"]) == [("t", "done")]
+    talk(text(" Found."), completion(False))
+    assert talk.transcript() == [("assistant", "Looking. Found.")]
+    assert attached(talk.last()) == [("t", "done")]
+
+
+@pytest.mark.parametrize(("first", "role"), [(text("x"), "assistant"), (thought("x"), THOUGHT)])
+def test_t4_else_to_the_last_message_after_the_user_s(first: Json, role: str) -> None:
+    talk = Talk()
+    talk(user("?"), first, completion(False))
+    told = talk(begin(call("t")), end(call("t")))
+    assert only(told, "message-updated")[0]["message"] == talk.last()
+    assert (talk.last()["role"], attached(talk.last())) == (role, [("t", "done")])
+
+
+@pytest.mark.parametrize("role", ["system", "narrator", "tool"])
+def test_t4_other_roles_are_passed_over(role: str) -> None:
+    talk = Talk()
+    talk(
+        user("?"), text("x"), completion(False), message("said", role=role), text("open", role=role)
+    )
+    talk(end(call("t")))
+    assert attached(talk.messages()[1]) == [("t", "done")]
+    assert attached(talk.last()) == []
+
+
+def test_t4_never_to_a_message_before_the_user_s() -> None:
+    talk = Talk()
+    talk(text("old"), completion(False), user("?"), end(call("t")))
+    assert [attached(m) for m in talk.messages()] == [[], []]
+    assert [c["id"] for c in talk.session()["waiting_tools"]] == ["t"]
+
+
+def test_t4_never_to_another_session_s() -> None:
+    talk = Talk()
+    talk(text("main"), end(call("t"), session="sub", **SUB))
+    assert attached(talk.session()["open_message"]) == []
+    assert [c["id"] for c in talk.session("sub")["waiting_tools"]] == ["t"]
+
+
+@pytest.mark.parametrize("first", [text("x"), thought("x"), message("x")])
+def test_t4_it_waits_for_the_next_message(first: Json) -> None:
+    talk = Talk()
+    told = talk(user("?"), end(call("a"), call("b")))
+    assert only(told, "message-updated") == []
+    talk(first, completion(False))
+    assert attached(talk.last()) == [("a", "done"), ("b", "done")]
+    assert talk.session()["waiting_tools"] == []
+
+
+def test_t4_it_waits_past_messages_that_take_no_tools() -> None:
+    talk = Talk()
+    talk(user("?"), end(call("t")), message("note", role="system"), text("x", role="narrator"))
+    talk(text("y"), completion(False))
+    assert [attached(m) for m in talk.messages()] == [[], [], [], [("t", "done")]]
+
+
+def test_t4_what_waits_at_the_end_of_the_turn_becomes_a_message() -> None:
+    talk = Talk()
+    talk(user("?"), end(call("a")), end(call("b"), session="sub", **SUB))
+    told = talk(TURN_START)
+    assert completed(told) == [("assistant", "", "complete", None)] * 2
+    assert attached(talk.last()) == [("a", "done")]
+    assert attached(talk.last("sub")) == [("b", "done")]
+    assert talk.last("sub")["is_sub_session"] is True
+    assert talk.last("sub")["user_session_id"] == MAIN
+    assert talk.session()["waiting_tools"] == []
+    assert talk(TURN_START, TURN_START) == [{"name": "all-notifications-cleared"}] * 2
+
+
+def test_t4_the_end_of_an_interaction_lets_it_wait() -> None:
+    talk = Talk()
+    talk(user("?"), end(call("t")), completion(False), interaction(False))
+    assert [c["id"] for c in talk.session()["waiting_tools"]] == ["t"]
+
+
+def test_t4_a_repeated_end_replaces() -> None:
+    talk = Talk()
+    talk(user("?"), text("x"), completion(False), begin(call("t")))
+    talk(end(call("t"), results=[result("t", "one")]))
+    talk(text("y"), completion(False))
+    again = call("t", input={"path": "/"})
+    told = talk(end(again, results=[result("t", "two", is_error=True)]))
+    assert only(told, "message-updated")[0]["message"] == talk.messages()[1]
+    assert [attached(m) for m in talk.messages()] == [[], [("t", "two")], []]
+    assert talk.messages()[1]["tool_calls"][0]["input"] == {"path": "/"}
+    assert talk.messages()[1]["tool_results"][0]["is_error"] is True
+
+
+def test_t4_a_repeated_end_replaces_among_others_and_in_place() -> None:
+    talk = Talk()
+    talk(text("x"), end(call("a"), call("b"), call("c")))
+    talk(end(call("b"), results=[result("b", "new")]))
+    expected = [("a", "done"), ("b", "new"), ("c", "done")]
+    assert attached(talk.session()["open_message"]) == expected
+
+
+def test_t4_a_repeated_end_replaces_what_waits() -> None:
+    talk = Talk()
+    talk(end(call("a"), call("b")), end(call("a"), results=[result("a", "new")]), text("x"))
+    assert attached(talk.session()["open_message"]) == [("a", "new"), ("b", "done")]
+
+
+def test_t4_a_repeated_end_finds_the_message_that_took_it_later() -> None:
+    talk = Talk()
+    talk(end(call("t")), text("x"), completion(False), user("?"), text("y"))
+    talk(end(call("t"), results=[result("t", "new")]), TURN_START)
+    assert [attached(m) for m in talk.messages()] == [[("t", "new")], [], []]
+
+
+def test_t4_a_repeated_end_brings_the_result_that_was_missing() -> None:
+    talk = Talk()
+    talk(text("x"), end(call("t"), results=[]))
+    assert attached(talk.session()["open_message"]) == [("t", None)]
+    talk(end(call("t")))
+    assert attached(talk.session()["open_message"]) == [("t", "done")]
+    talk(end(call("t"), results=[]))
+    assert attached(talk.session()["open_message"]) == [("t", "done")]
+
+
+def test_t4_an_end_that_names_a_tool_twice_attaches_it_once() -> None:
+    talk = Talk()
+    talk(text("x"))
+    told = talk(end(call("t"), call("t"), results=[result("t", "one"), result("t", "two")]))
+    assert tools(told) == [("t", "complete")]
+    assert attached(talk.session()["open_message"]) == [("t", "two")]
+
+
+def test_t4_a_repeated_end_whose_message_is_gone_is_not_lost() -> None:
+    talk = Talk(limits=Limits(max_messages=2))
+    talk(text("x"), end(call("t")), completion(False), message("y"), message("z"))
+    talk(end(call("t"), results=[result("t", "again")]))
+    assert [attached(m) for m in talk.messages()] == [[], [("t", "again")]]
+
+
+def test_t4_a_message_that_has_left_takes_no_tools() -> None:
+    talk = Talk(limits=Limits(max_messages=1))
+    talk(text("x"), completion(False), message("note", role="system"), end(call("t")))
+    assert [c["id"] for c in talk.session()["waiting_tools"]] == ["t"]
+
+
+def test_t4_equal_ids_in_parallel_sub_sessions_stay_apart() -> None:
+    talk = Talk()
+    for sub in ("a", "b"):
+        talk(text(f"{sub}!", sub, **SUB), begin(call("t"), session=sub, **SUB))
+    talk(end(call("t"), session="b", results=[result("t", "of b")], **SUB), TURN_START)
+    talk(end(call("t"), session="a", results=[result("t", "of a")], **SUB))
+    assert attached(talk.last("a")) == [("t", "of a")]
+    assert attached(talk.last("b")) == [("t", "of b")]
+
+
+def test_t4_a_resumed_tool_gets_its_result_live() -> None:
+    talk = Talk()
+    asked = {
+        "role": "assistant",
+        "content": [{"type": "tool_use", "id": "t", "name": "ls", "input": {}}],
+    }
+    talk(chat_session(MAIN, {"role": "user", "content": "?"}, asked))
+    talk(end(call("t")))
+    assert attached(talk.last()) == [("t", "done")]
+
+
+def test_t4_more_waiting_tools_than_are_kept_become_a_message() -> None:
+    talk = Talk()
+    told = talk(end(*(call(f"t{i}") for i in range(1025))))
+    [made] = only(told, "message-complete")
+    assert len(made["message"]["tool_calls"]) == 1024
+    assert [c["id"] for c in talk.session()["waiting_tools"]] == []
+    assert attached(talk.last())[-1] == ("t1024", "done")
+
+
+# --- T5: what is told ------------------------------------------------------------------------
+
+
+def test_t5_the_end_carries_session_calls_and_results() -> None:
+    talk = Talk()
+    given = call("t", "ls", {"path": "/"})
+    told = talk(end(given, results=[result("t", "out")], session="sub", **SUB))
+    assert only(told, "tool-call-complete") == [
+        {
+            "name": "tool-call-complete",
+            "session_id": "sub",
+            "tool_calls": [{"id": "t", "name": "ls", "input": {"path": "/"}}],
+            "tool_results": [{"tool_use_id": "t", "content": "out", "is_error": False}],
+        }
+    ]
+    assert names(told) == ["tool-notification", "tool-call-complete"]
+
+
+def test_t5_a_beginning_carries_no_end() -> None:
+    assert only(Talk()(begin(call("t"))), "tool-call-complete") == []
+
+
+def test_t5_the_end_of_an_interaction_clears_its_session() -> None:
+    talk = Talk()
+    talk(begin(call("t")), begin(call("t"), session="sub", **SUB))
+    told = talk(interaction(False))
+    assert told == [{"name": "session-notifications-cleared", "session_id": MAIN}]
+    assert active(talk) == [("sub", "t", "executing")]
+    assert tools(talk(select(call("t")), begin(call("t")))) == []
+
+
+def test_t5_the_user_s_turn_clears_all() -> None:
+    talk = Talk()
+    talk(begin(call("t")), select(call("t"), session="sub", **SUB))
+    assert names(talk(TURN_START)) == ["turn-state-changed", "all-notifications-cleared"]
+    assert active(talk) == []
+
+
+def test_t5_a_cancel_leaves_no_tool_open() -> None:
+    talk = Talk()
+    talk(begin(call("t")), CANCELLED)
+    assert tools(talk(TURN_START)) == []
+    assert active(talk) == []

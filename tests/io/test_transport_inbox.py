@@ -1,0 +1,119 @@
+"""The inbox: its bound, its ends, and who is woken."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from realtime_trio._exceptions import ClosedError, ConnectionLost
+from realtime_trio._io._transport_inbox import (
+    BROKEN_BY_CANCEL,
+    CLOSED_HERE,
+    FRAME_COST,
+    End,
+    Inbox,
+    lost,
+)
+
+
+def test_an_end_makes_fresh_errors() -> None:
+    """One error an occasion, of the right class, without the peer's words in its text."""
+    end = lost(4001, "token abc is bad")
+    first, second = end.error(), end.error()
+    assert first is not second
+    assert isinstance(first, ConnectionLost)
+    assert (first.code, first.reason) == (4001, "token abc is bad")
+    assert "abc" not in str(first) + repr(end)
+    assert isinstance(CLOSED_HERE.error(), ClosedError)
+    assert isinstance(BROKEN_BY_CANCEL.error(), ConnectionLost)
+
+
+@pytest.mark.parametrize("code", [None, 1006])
+def test_a_link_without_a_close_frame_has_no_code(code: int | None) -> None:
+    """1006 stands for just that."""
+    error = lost(code, "ignored").error()
+    assert isinstance(error, ConnectionLost)
+    assert (error.code, error.reason) == (None, "")
+
+
+async def test_the_bound() -> None:
+    """Counted in length and a charge a frame; one frame always fits."""
+    inbox = Inbox(2 * (FRAME_COST + 5))
+    assert inbox.fits("x" * 1000)
+    inbox.put("12345")
+    assert not inbox.full
+    assert inbox.fits(b"12345")
+    assert not inbox.fits(b"123456")
+    inbox.put(b"12345")
+    assert inbox.full
+    assert inbox.receive_nowait() == "12345"
+    assert not inbox.full
+    inbox.put("more")
+    inbox.finish(lost(None))
+    assert not inbox.full
+
+
+async def test_a_producer_is_woken_at_its_mark(autojump_clock: object) -> None:
+    """Not at each frame that is taken, but once little enough is held."""
+    inbox = Inbox(4 * FRAME_COST, resume_at=2 * FRAME_COST)
+    for _ in range(4):
+        inbox.put("")
+    woken = False
+
+    async def wait() -> None:
+        nonlocal woken
+        await inbox.wait_room()
+        woken = True
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        inbox.receive_nowait()
+        await trio.testing.wait_all_tasks_blocked()
+        assert not woken
+        inbox.receive_nowait()
+        await trio.testing.wait_all_tasks_blocked()
+        assert woken
+
+
+@pytest.mark.parametrize("end", [lost(1000), CLOSED_HERE])
+async def test_an_end_wakes_everybody(end: End, autojump_clock: object) -> None:
+    """Producers see that it ended; receivers are told how."""
+    empty, full = Inbox(10), Inbox(10)
+    full.put("")
+
+    async def receive() -> None:
+        with pytest.raises(type(end.error())):
+            await empty.receive()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(receive)
+        nursery.start_soon(receive)
+        nursery.start_soon(full.wait_room)
+        await trio.testing.wait_all_tasks_blocked()
+        empty.finish(end)
+        full.finish(end)
+
+
+async def test_the_first_end_counts_but_closing_wins() -> None:
+    """What arrived before an end is delivered; after closing, nothing is."""
+    inbox = Inbox(1000)
+    inbox.put("before")
+    inbox.finish(lost(4001))
+    inbox.finish(lost(None))
+    inbox.put("after")
+    assert await inbox.receive() == "before"
+    with pytest.raises(ConnectionLost) as caught:
+        await inbox.receive()
+    assert caught.value.code == 4001
+
+    inbox = Inbox(1000)
+    inbox.put("unread")
+    inbox.finish(lost(4001))
+    inbox.finish(CLOSED_HERE)
+    inbox.finish(lost(None))
+    with pytest.raises(ClosedError):
+        inbox.receive_nowait()
+    with trio.testing.assert_checkpoints(), pytest.raises(ClosedError):
+        await inbox.receive()

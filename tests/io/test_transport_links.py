@@ -1,0 +1,624 @@
+"""The two socket transports where the other end, or the network, does not behave."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from realtime_trio import abc
+from realtime_trio._exceptions import ClosedError, ConnectionFailed, ConnectionLost
+from realtime_trio._io._transport_dial import parse_url
+from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
+from realtime_trio._io._transport_trio_websocket_link import (
+    _Wire,  # pyright: ignore[reportPrivateUsage]
+)
+from realtime_trio._io._transport_websockets import WebsocketsConnector
+from realtime_trio._io._transport_websockets_link import open_link
+from realtime_trio.testing import check_transport
+from tests.io.transport_peers import (
+    BINARY,
+    CLOSE,
+    CONNECTORS,
+    CONTINUATION,
+    PING,
+    TEXT,
+    Connector,
+    accept_answer,
+    frame,
+    frame_server,
+    raw_server,
+    read_request,
+    reset,
+    socket_pair,
+)
+
+CERTIFICATE = Path(__file__).with_name("loopback.pem")
+SECRET = "s3cr3t"
+
+both = pytest.mark.parametrize("make", CONNECTORS)
+Make = Callable[..., Connector]
+
+
+def told(error: BaseException | None) -> str:
+    """Everything that an error and those behind it say."""
+    text = ""
+    while error is not None:
+        text += f"{error!r} {error} {error.args!r}\n"
+        error = error.__cause__ or error.__context__
+    return text
+
+
+async def fail_to_connect(connector: Connector, url: str) -> ConnectionFailed:
+    """Dial in vain; nothing of the dial may be left, and nothing may leak."""
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(ConnectionFailed) as caught:
+            await connector.connect(url, nursery)
+    assert SECRET not in told(caught.value)
+    return caught.value
+
+
+@both
+@pytest.mark.parametrize("status", [401, 403, 500])
+@pytest.mark.parametrize("ends", ["with length", "at eof", "never"])
+async def test_a_refused_upgrade(make: Make, status: int, ends: str) -> None:
+    """The status is told, whether or not the body ever ends."""
+
+    async def refuse(stream: trio.abc.Stream) -> None:
+        await read_request(stream)
+        length = "Content-Length: 6\r\n" if ends == "with length" else ""
+        answer = f"HTTP/1.1 {status} No\r\n{length}\r\n{SECRET}"
+        await stream.send_all(answer[:10].encode())
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        await stream.send_all(answer[10:].encode())
+        if ends == "never":
+            await trio.sleep_forever()
+        await stream.aclose()
+
+    async with raw_server(refuse) as url:
+        assert (await fail_to_connect(make(), url)).status == status
+
+
+@both
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: wrong\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    ],
+)
+async def test_an_answer_that_is_no_upgrade(make: Make, answer: bytes) -> None:
+    """Whatever it is, it is no connection."""
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        await read_request(stream)
+        await stream.send_all(answer)
+        await stream.aclose()
+
+    async with raw_server(serve) as url:
+        assert (await fail_to_connect(make(), url)).status is None
+
+
+@both
+async def test_a_reset_instead_of_an_answer(make: Make) -> None:
+    """TCP that breaks during the upgrade."""
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        await read_request(stream)
+        reset(stream)
+
+    async with raw_server(serve) as url:
+        assert (await fail_to_connect(make(), url)).status is None
+
+
+@both
+async def test_no_answer_in_time(make: Make) -> None:
+    """The deadline covers the upgrade."""
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        await trio.sleep_forever()
+
+    async with raw_server(serve) as url:
+        error = await fail_to_connect(make(connect_timeout=0.02), url)
+    assert "0.02 s" in str(error)
+
+
+@both
+async def test_a_cancelled_dial_leaves_nothing_open(make: Make) -> None:
+    """The server sees the end of the stream."""
+    asked, gone = trio.Event(), trio.Event()
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        await read_request(stream)
+        asked.set()
+        assert not await stream.receive_some()
+        gone.set()
+
+    async with raw_server(serve) as url, trio.open_nursery() as nursery:
+        with trio.CancelScope() as scope:
+
+            async def cancel() -> None:
+                await asked.wait()
+                scope.cancel()
+
+            nursery.start_soon(cancel)
+            await make().connect(url, nursery)
+        assert scope.cancelled_caught
+        with trio.fail_after(10):
+            await gone.wait()
+
+
+@both
+async def test_no_secret_reaches_the_log(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """Not even with everything set to debug."""
+    caplog.set_level(logging.DEBUG)
+    async with socket_pair(make()) as (transport, peer):
+        assert SECRET in (peer.ws.path or "")
+        await peer.send_text("hello")
+        await transport.receive()
+        assert SECRET not in repr(transport)
+    assert SECRET not in caplog.text
+
+
+@both
+async def test_the_peers_pings_are_answered_while_nobody_receives(make: Make) -> None:
+    """``ping`` of the peer returns at our pong."""
+    async with socket_pair(make()) as (_, peer):
+        with trio.fail_after(10):
+            await peer.send_text("unread")
+            await peer.ws.ping()
+            await peer.ws.ping()
+
+
+@both
+async def test_a_ping_is_answered_and_not_waited_for(make: Make) -> None:
+    """Many at once; each answer is traffic."""
+    async with socket_pair(make()) as (transport, _):
+        before = transport.bytes_received
+        for _ in range(5):
+            await transport.ping()
+        with trio.fail_after(10):
+            while transport.bytes_received < before + 5 * 2:
+                await trio.testing.wait_all_tasks_blocked(0.01)
+
+
+@both
+async def test_pings_that_nobody_answers(make: Make) -> None:
+    """They leave all the same, and whole."""
+    got = b""
+    done = trio.Event()
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        nonlocal got
+        while got.count(b"\x89") < 3:
+            got += await stream.receive_some()
+        done.set()
+
+    async with frame_server(serve) as url, trio.open_nursery() as nursery:
+        transport = await make(close_timeout=0.02).connect(url, nursery)
+        for _ in range(3):
+            await transport.ping()
+        with trio.fail_after(10):
+            await done.wait()
+        await transport.aclose()
+
+
+async def send_on(transport: abc.Transport, size: int) -> None:
+    """Send until something stops it."""
+    while True:
+        await transport.send_bytes(bytes(size))
+        await trio.lowlevel.checkpoint()
+
+
+async def receive_on(transport: abc.Transport, frames: list[str | bytes]) -> None:
+    """Receive until something stops it."""
+    while True:
+        frames.append(await transport.receive())
+
+
+async def stay(stream: trio.abc.Stream) -> None:
+    """A peer that neither reads nor answers."""
+    await trio.sleep_forever()
+
+
+@both
+async def test_closing_does_not_wait_for_a_mute_peer(make: Make) -> None:
+    """The peer has ``close_timeout``, also where our own send is stuck."""
+    async with frame_server(stay) as url, trio.open_nursery() as nursery:
+        transport = await make(close_timeout=0.02).connect(url, nursery)
+        await transport.aclose()
+        transport = await make(close_timeout=0.02).connect(url, nursery)
+
+        async def send() -> None:
+            with pytest.raises(ClosedError):
+                await send_on(transport, 2**20)
+
+        nursery.start_soon(send)
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await transport.aclose()
+
+
+async def receive_all(transport: abc.Transport) -> tuple[list[str | bytes], ConnectionLost]:
+    """Receive until the link is lost."""
+    frames: list[str | bytes] = []
+    with trio.fail_after(10), pytest.raises(ConnectionLost) as caught:
+        await receive_on(transport, frames)
+    return frames, caught.value
+
+
+@both
+@pytest.mark.parametrize(
+    ("raw", "frames", "code"),
+    [
+        (frame(TEXT, b"a") + frame(CLOSE, b""), ["a"], 1005),
+        (frame(CLOSE, b"\x03\xe8") + frame(TEXT, b"late"), [], 1000),
+        (frame(PING, b"p") + frame(CLOSE, b"\x0f\xa1why"), [], 4001),
+        (
+            frame(TEXT, b"\xe2", fin=False)
+            + frame(PING, b"")
+            + frame(CONTINUATION, b"\x82", fin=False)
+            + frame(CONTINUATION, b"\xac")
+            + frame(BINARY, b"\x00", fin=False)
+            + frame(CONTINUATION, b"\xff")
+            + frame(CLOSE, b"\x03\xe9"),
+            ["€", b"\x00\xff"],
+            1001,
+        ),
+        (frame(TEXT, b"ok") + frame(TEXT, b"\xff\xfe") + frame(TEXT, b"c"), ["ok"], 1007),
+        (frame(TEXT, b"\xe2", fin=False) + frame(CONTINUATION, b"x"), [], 1007),
+        (frame(TEXT, b"ok") + frame(0x40 | TEXT, b"reserved"), ["ok"], 1002),
+        (frame(CONTINUATION, b"of nothing"), [], 1002),
+    ],
+)
+@pytest.mark.parametrize("at_once", [False, True], ids=["later", "with the answer"])
+async def test_frames_by_hand(
+    make: Make, raw: bytes, frames: list[str | bytes], code: int, at_once: bool
+) -> None:
+    """Fragments, control frames between them, closes and faults, also right with the answer."""
+    finished = trio.Event()
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        if not at_once:
+            await stream.send_all(raw)
+        await finished.wait()
+
+    async with (
+        frame_server(serve, with_answer=raw if at_once else b"") as url,
+        trio.open_nursery() as nursery,
+    ):
+        transport = await make(close_timeout=0.02).connect(url, nursery)
+        got, error = await receive_all(transport)
+        assert (got, error.code) == (frames, code)
+        assert error.clean == (code == 1000)
+        with pytest.raises(ConnectionLost):
+            await transport.send_text("late")
+        # The peer never closes TCP; nothing of ours waits for that.
+        await transport.aclose()
+        finished.set()
+
+
+@both
+async def test_a_send_finds_the_close_that_nobody_received(make: Make) -> None:
+    """It tells the peer's code; the frames before are still there."""
+    async with socket_pair(make()) as (transport, peer):
+        await peer.send_text("first")
+        await peer.aclose(4009, "gone")
+        with trio.fail_after(10), pytest.raises(ConnectionLost) as caught:
+            await send_on(transport, 1)
+        assert caught.value.code in (4009, None)
+        frames, error = await receive_all(transport)
+        assert frames == ["first"]
+        assert error.code == caught.value.code
+
+
+@both
+async def test_a_ping_that_is_cancelled_in_the_middle(make: Make) -> None:
+    """It may have left half a frame as a send may, so it ends the link as a send does."""
+    async with frame_server(stay) as url, trio.open_nursery() as nursery:
+        transport = await make(close_timeout=0.02).connect(url, nursery)
+
+        async def ping_on() -> None:
+            while True:
+                await transport.ping()
+
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as pinging:
+                pinging.start_soon(ping_on)
+                await trio.testing.wait_all_tasks_blocked(0.05)
+                scope.cancel()
+        with pytest.raises(ConnectionLost):
+            await transport.ping()
+        await transport.aclose()
+
+
+@both
+async def test_a_ping_finds_the_close_that_nobody_received(make: Make) -> None:
+    """As a send does."""
+    async with socket_pair(make()) as (transport, peer):
+
+        async def ping_on() -> None:
+            while True:
+                await transport.ping()
+
+        await peer.aclose(4009, "gone")
+        with trio.fail_after(10), pytest.raises(ConnectionLost) as caught:
+            await ping_on()
+        assert caught.value.code in (4009, None)
+
+
+async def test_the_wire_writes_nothing_after_half_a_frame() -> None:
+    """Whoever asks: also the library's reader, which answers pings."""
+    ours, theirs = trio.testing.memory_stream_pair()
+
+    async def fail() -> None:
+        await trio.lowlevel.checkpoint()
+        raise OSError
+
+    assert ours.send_stream is not None
+    wire = _Wire(ours, 1000)
+    await wire.wait_send_all_might_not_block()
+    await wire.send_all(b"whole")
+    ours.send_stream.send_all_hook = fail
+    with pytest.raises(OSError):
+        await wire.send_all(b"half")
+    ours.send_stream.send_all_hook = None
+    with pytest.raises(trio.BrokenResourceError):
+        await wire.send_all(b"next")
+    await wire.aclose()
+    assert await theirs.receive_some() == b"wholehalf"
+
+
+@both
+async def test_no_tls_handshake_in_time(make: Make) -> None:
+    """The deadline covers TLS."""
+    async with raw_server(stay) as url:
+        error = await fail_to_connect(make(connect_timeout=0.02), url.replace("ws:", "wss:"))
+    assert "0.02 s" in str(error)
+
+
+@both
+@pytest.mark.parametrize("size", [1000, 1001])
+async def test_the_largest_message(make: Make, size: int) -> None:
+    """``max_message_size`` is accepted, one more ends the link with 1009."""
+    async with socket_pair(make(max_message_size=1000)) as (transport, peer):
+        await peer.send_bytes(bytes(size))
+        if size == 1000:
+            assert len(await transport.receive()) == size
+        else:
+            frames, error = await receive_all(transport)
+            assert (frames, error.code) == ([], 1009)
+            with pytest.raises(ConnectionLost):
+                await peer.receive()
+
+
+@both
+async def test_the_nursery_is_cancelled(make: Make) -> None:
+    """Then the link is lost, and closing it returns."""
+    async with frame_server(stay) as url:
+        async with trio.open_nursery() as nursery:
+            transport = await make().connect(url, nursery)
+            nursery.cancel_scope.cancel()
+        with pytest.raises(ConnectionLost):
+            await transport.send_text("late")
+        with pytest.raises(ConnectionLost):
+            await transport.receive()
+        await transport.aclose()
+        with pytest.raises(ClosedError):
+            await transport.receive()
+
+
+@both
+async def test_a_ping_while_we_close(make: Make) -> None:
+    """A ping behind our close frame harms nobody (trio-websocket's reader dies of it)."""
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        assert await stream.receive_some()
+        await stream.send_all(frame(PING, b"") + frame(TEXT, b"late"))
+        await trio.sleep_forever()
+
+    async with frame_server(serve) as url, trio.open_nursery() as nursery:
+        transport = await make(close_timeout=0.1).connect(url, nursery)
+        await transport.aclose()
+        with pytest.raises(ClosedError):
+            await transport.receive()
+
+
+@both
+async def test_a_write_that_fails(make: Make) -> None:
+    """The peer has reset the connection; what it had sent before may still be read."""
+    async with socket_pair(make()) as (transport, peer):
+        peer.abort()
+        with trio.fail_after(10), pytest.raises(ConnectionLost) as caught:
+            await send_on(transport, 2**16)
+        assert caught.value.code is None
+        _, error = await receive_all(transport)
+        assert error.code is None
+
+
+@both
+async def test_a_bounded_read_ahead_in_bytes(make: Make) -> None:
+    """Few and large messages are held back as many small ones are."""
+    async with socket_pair(make(max_buffer=2**16)) as (transport, peer):
+        sent = 0
+
+        async def flood() -> None:
+            nonlocal sent
+            for _ in range(64):
+                await peer.send_text("€" * 2**18)
+                sent += 1
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(flood)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            assert sent < 8
+            for _ in range(64):
+                assert len(await transport.receive()) == 2**18
+
+
+async def test_a_flood_of_pings_does_not_stop_the_reading() -> None:
+    """While our pong waits for its turn, newer ones only replace it."""
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        # Fill the way back first, so that no pong can leave.
+        await opened.wait()
+        await stream.send_all(frame(PING, b"a") * 10_000 + frame(TEXT, b"behind the pings"))
+        await trio.sleep_forever()
+
+    opened = trio.Event()
+    connector = WebsocketsConnector(close_timeout=0.02)
+    async with frame_server(serve) as url, trio.open_nursery() as nursery:
+        transport = await connector.connect(url, nursery)
+
+        async def fill() -> None:
+            with pytest.raises(ClosedError):
+                await send_on(transport, 2**20)
+
+        nursery.start_soon(fill)
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        opened.set()
+        with trio.fail_after(10):
+            assert await transport.receive() == "behind the pings"
+        await transport.aclose()
+
+
+@both
+async def test_a_call_that_is_cancelled_before_its_turn(make: Make) -> None:
+    """It has written nothing, so it breaks nothing."""
+    async with frame_server(stay) as url, trio.open_nursery() as nursery:
+        transport = await make(close_timeout=0.02).connect(url, nursery)
+        told: list[BaseException] = []
+
+        async def send() -> None:
+            with pytest.raises(ClosedError) as caught:
+                await send_on(transport, 2**20)
+            told.append(caught.value)
+
+        nursery.start_soon(send)
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        with trio.move_on_after(0.01) as scope:
+            await transport.ping()
+        assert scope.cancelled_caught
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        assert not told
+        await transport.aclose()
+
+
+@pytest.mark.parametrize("raw", [frame(PING, b""), frame(CLOSE, b"\x03\xe8")])
+async def test_an_answer_waits_behind_a_send_that_breaks(raw: bytes) -> None:
+    """Then it is not written: half a frame may stand before it."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    assert ours.send_stream is not None
+    broken = trio.Event()
+    writes = 0
+
+    async def break_later() -> None:
+        nonlocal writes
+        writes += 1
+        await broken.wait()
+        raise trio.BrokenResourceError
+
+    async def upgrade() -> None:
+        await theirs.send_all(accept_answer(await read_request(theirs)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(upgrade)
+        transport = await open_link(
+            ours,
+            parse_url("ws://a.example"),
+            nursery,
+            max_message_size=1000,
+            max_buffer=1000,
+            close_timeout=0.02,
+        )
+        ours.send_stream.send_all_hook = break_later
+
+        async def send() -> None:
+            with pytest.raises(ConnectionLost):
+                await transport.send_text("breaks")
+
+        nursery.start_soon(send)
+        await trio.testing.wait_all_tasks_blocked()
+        await theirs.send_all(raw)
+        await trio.testing.wait_all_tasks_blocked()
+        broken.set()
+        await trio.testing.wait_all_tasks_blocked()
+        _, error = await receive_all(transport)
+        assert error.code == (1000 if raw[0] == 0x88 else None)
+        await transport.aclose()
+    assert writes == 1
+
+
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """For the server and for a client that trusts it."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(CERTIFICATE)
+    return server, ssl.create_default_context(cafile=str(CERTIFICATE))
+
+
+@both
+async def test_conformance_over_tls(make: Make) -> None:
+    """The same suite with TLS below."""
+    server, client = contexts()
+    connector = make(ssl_context=client, close_timeout=0.2)
+    await check_transport(
+        partial(socket_pair, connector, ssl_context=server),
+        looks_ahead=make is WebsocketsConnector,
+        biggest=2**21,
+        cancellations=20,
+    )
+
+
+@both
+async def test_a_certificate_that_is_not_trusted(make: Make) -> None:
+    """The default context trusts the system's authorities only."""
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        with pytest.raises(trio.BrokenResourceError):
+            await stream.receive_some()
+
+    server, _ = contexts()
+    async with raw_server(serve, ssl_context=server) as url:
+        assert "certificate refused" in str(await fail_to_connect(make(), url))
+
+
+@both
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 No TLS here\r\n\r\n"])
+async def test_tls_with_a_server_that_has_none(make: Make, answer: bytes) -> None:
+    """Said as a failure of TLS."""
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        await stream.receive_some()
+        await stream.send_all(answer)
+        await stream.aclose()
+
+    async with raw_server(serve) as url:
+        error = await fail_to_connect(make(), url.replace("ws://", "wss://"))
+    assert "no TLS with" in str(error)
+
+
+def test_the_extra_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fast connector says what to install; the default one needs nothing of it."""
+    monkeypatch.setitem(sys.modules, "websockets", None)
+    with pytest.raises(ImportError, match=r"realtime-trio\[fast\]"):
+        WebsocketsConnector()
+    TrioWebsocketConnector()
+
+
+@pytest.mark.parametrize("make", CONNECTORS)
+def test_a_size_must_be_positive(make: Make) -> None:
+    """Found at construction."""
+    for name in ("max_message_size", "max_buffer"):
+        with pytest.raises(ValueError, match=name):
+            make(**{name: 0})

@@ -1,0 +1,253 @@
+"""Imports point one way: the picture of the architecture, enforced.
+
+::
+
+    events <- _core <- _handlers <- _processor <- _io <- server, testing, audio, blocking, cli
+
+What stands to the right may import what stands to the left. The leaves (``_exceptions``,
+``_config``, ``abc``) may be imported by all and import only each other. An import counts
+wherever it is written: inside a function, inside ``if TYPE_CHECKING``, relative or not.
+Only a leaf may name a type of the layers above it under ``TYPE_CHECKING``.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+
+import attrs
+import pytest
+
+from tests.source import PACKAGE, Module, read_modules
+
+# Which layers each layer may import, itself and the leaves apart. A module that has no row here
+# fails the test: draw it first.
+LEAVES = frozenset({"_exceptions", "_config", "_redact", "abc"})
+CORE = frozenset({"events", "_core", "_handlers", "_processor"})
+INNER = CORE | {"_io"}
+ROOT_LAYER = "(root)"
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    "abc": frozenset(),
+    "_exceptions": frozenset(),
+    "_config": frozenset(),
+    "_redact": frozenset(),
+    "events": frozenset(),
+    "_core": frozenset({"events"}),
+    "_handlers": frozenset({"events", "_core"}),
+    "_processor": frozenset({"events", "_core", "_handlers"}),
+    "_replay": CORE,
+    "_schema": CORE,
+    "_io": CORE,
+    "audio": INNER,
+    "server": INNER,
+    "testing": INNER | {"server"},
+    "blocking": INNER | {"audio"},
+    "cli": INNER | {"audio", "blocking", "server", "testing", "_replay", "_schema", ROOT_LAYER},
+    "__main__": frozenset({"cli"}),
+    # The public names: everything but the command line.
+    ROOT_LAYER: INNER | {"audio", "blocking", "server", "testing"},
+}
+
+# Values in, values out: no scheduler, no clock, no log, no chance, no network.
+SANS_IO = CORE
+IMPURE = frozenset(
+    {
+        *("trio", "anyio", "asyncio", "concurrent", "multiprocessing", "subprocess", "threading"),
+        *("time", "logging", "random", "secrets", "uuid"),
+        *("httpx", "select", "selectors", "signal", "socket", "ssl"),
+        *("trio_websocket", "websockets", "wsproto"),
+    }
+)
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Import:
+    """One imported module, absolute, and where it stands."""
+
+    target: str
+    line: int
+    type_checking: bool
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", None)
+    return name == "TYPE_CHECKING"
+
+
+def _targets(node: ast.Import | ast.ImportFrom, module: Module, known: set[str]) -> Iterator[str]:
+    """Name the modules that one statement imports, submodules told from plain names."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    base = node.module or ""
+    if node.level:
+        here = module.name.split(".")
+        up = node.level - 1 if module.is_package else node.level
+        base = ".".join([*here[: len(here) - up], *([base] if base else [])])
+    for alias in node.names:
+        whole = f"{base}.{alias.name}"
+        yield whole if whole in known else base
+
+
+def imports_of(module: Module, known: set[str]) -> Iterator[Import]:
+    """Find every import statement of a module, however deep it stands."""
+    pending: list[tuple[ast.AST, bool]] = [(module.tree, False)]
+    while pending:
+        node, guarded = pending.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for target in _targets(node, module, known):
+                yield Import(target=target, line=node.lineno, type_checking=guarded)
+        elif isinstance(node, ast.If) and _is_type_checking(node.test):
+            pending += [(child, True) for child in node.body]
+            pending += [(child, guarded) for child in node.orelse]
+        else:
+            pending += [(child, guarded) for child in ast.iter_child_nodes(node)]
+
+
+def layer_of(name: str) -> str:
+    """Name the layer of a module of this package by the first part below the root."""
+    _, _, rest = name.partition(".")
+    return rest.partition(".")[0] or ROOT_LAYER
+
+
+def _judge(module: Module, found: Import) -> str | None:
+    layer = layer_of(module.name)
+    where = f"{module.name}:{found.line}"
+    top = found.target.partition(".")[0]
+    if top != PACKAGE:
+        if layer in SANS_IO and top in IMPURE:
+            return f"{where}: {layer} is sans-IO and may not import {found.target}"
+        return None
+    target = layer_of(found.target)
+    if target == layer or target in LEAVES or target in MAY_IMPORT[layer]:
+        return None
+    if layer in LEAVES and found.type_checking:
+        return None
+    return f"{where}: no arrow is drawn from {layer} to {target} ({found.target})"
+
+
+def violations(modules: list[Module]) -> list[str]:
+    """List every import that the picture does not draw."""
+    known = {module.name for module in modules}
+    undrawn = [m for m in modules if layer_of(m.name) not in MAY_IMPORT]
+    found = [f"{m.name}: the layer {layer_of(m.name)} is not drawn: add its row" for m in undrawn]
+    for module in modules:
+        if module not in undrawn:
+            verdicts = (_judge(module, item) for item in imports_of(module, known))
+            found += [verdict for verdict in verdicts if verdict is not None]
+    return sorted(found)
+
+
+def arrows_of_leaves(modules: list[Module]) -> dict[str, set[str]]:
+    """Give what each leaf imports of the package when the program runs."""
+    known = {module.name for module in modules}
+    return {
+        layer_of(module.name): {
+            layer_of(item.target)
+            for item in imports_of(module, known)
+            if not item.type_checking and item.target.startswith(f"{PACKAGE}.")
+        }
+        for module in modules
+        if layer_of(module.name) in LEAVES
+    }
+
+
+# ---- the package ---------------------------------------------------------------------------
+
+
+def test_every_import_follows_an_arrow_of_the_picture() -> None:
+    assert violations(read_modules()) == []
+
+
+def test_leaves_do_not_import_each_other_in_a_circle() -> None:
+    TopologicalSorter(arrows_of_leaves(read_modules())).prepare()
+
+
+def test_the_table_itself_has_no_circle() -> None:
+    TopologicalSorter(MAY_IMPORT).prepare()
+
+
+# ---- the tests can fail --------------------------------------------------------------------
+
+
+def _modules(**texts: str) -> list[Module]:
+    """Build a small package: ``_io__lanes`` becomes ``realtime_trio._io._lanes``."""
+    root = Module(name=PACKAGE, text="", is_package=True)
+    inner = {"_io", "_core", "events", "server"}
+    packages = [Module(name=f"{PACKAGE}.{p}", text="", is_package=True) for p in sorted(inner)]
+    named = [
+        Module(name=f"{PACKAGE}.{name.replace('__', '._', 1)}", text=text)
+        for name, text in texts.items()
+    ]
+    return [root, *packages, *named]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from realtime_trio._io import _lanes",
+        "from realtime_trio import _io",
+        "import realtime_trio._io._lanes",
+        "from .._io._lanes import Lane",
+        "from .. import _io",
+        "def late():\n    from .._io import _lanes",
+        "if TYPE_CHECKING:\n    from realtime_trio._io import _lanes",
+        "import typing\nif typing.TYPE_CHECKING:\n    from realtime_trio._io import _lanes",
+        "try:\n    pass\nexcept ValueError:\n    import realtime_trio._io",
+    ],
+)
+def test_an_arrow_to_the_right_is_refused_however_it_is_written(text: str) -> None:
+    (message,) = violations(_modules(_core__codec=text))
+    assert "no arrow is drawn from _core to _io" in message
+
+
+def test_the_root_package_is_a_layer_of_its_own() -> None:
+    (message,) = violations(_modules(_core__codec="from realtime_trio import EventStreamProcessor"))
+    assert "no arrow is drawn from _core to (root)" in message
+
+
+def test_arrows_to_the_left_and_to_leaves_pass() -> None:
+    text = (
+        "from realtime_trio import abc, events\nfrom .._exceptions import DecodeError\nimport json"
+    )
+    assert violations(_modules(_core__codec=text, _exceptions="import trio", abc="")) == []
+
+
+@pytest.mark.parametrize("name", ["trio", "time", "logging", "random", "trio.lowlevel"])
+@pytest.mark.parametrize("layer", ["events__turn", "_core__state", "_handlers__turn", "_processor"])
+def test_the_core_has_no_clock_no_log_no_chance_and_no_trio(layer: str, name: str) -> None:
+    (message,) = violations(_modules(**{layer: f"def late():\n    import {name}"}))
+    assert f"is sans-IO and may not import {name}" in message
+
+
+def test_the_shell_may_use_trio_and_the_clock() -> None:
+    assert violations(_modules(_io__lanes="import trio\nimport time")) == []
+
+
+def test_only_a_leaf_may_look_up_under_type_checking() -> None:
+    text = "if TYPE_CHECKING:\n    from realtime_trio.events import ServerEvent"
+    assert violations(_modules(abc=text)) == []
+    (message,) = violations(_modules(abc="from realtime_trio.events import ServerEvent"))
+    assert "no arrow is drawn from abc to events" in message
+
+
+def test_the_else_branch_of_type_checking_is_real() -> None:
+    text = "if TYPE_CHECKING:\n    pass\nelse:\n    from realtime_trio import events"
+    assert len(violations(_modules(abc=text))) == 1
+
+
+def test_a_layer_without_a_row_is_refused() -> None:
+    assert violations(_modules(_misc="")) == [
+        "realtime_trio._misc: the layer _misc is not drawn: add its row"
+    ]
+
+
+def test_leaves_in_a_circle_are_found() -> None:
+    circle = _modules(
+        abc="from realtime_trio import _config",
+        _config="from realtime_trio._exceptions import NotSent",
+        _exceptions="from .abc import Transport",
+    )
+    with pytest.raises(CycleError):
+        TopologicalSorter(arrows_of_leaves(circle)).prepare()
