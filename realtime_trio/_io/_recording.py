@@ -146,20 +146,13 @@ class Recorder:
         self._began = trio.current_time()
         file = await trio.to_thread.run_sync(self._create)
         self._state = "open"
-        failure: BaseException | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._work, file)
             try:
                 yield
-            except trio.Cancelled:
-                raise
-            except BaseException as exc:  # raised again below, where no nursery wraps it
-                failure = exc
             finally:
                 self._state = "closing"
                 self._news.set()
-        if failure is not None:
-            raise failure
 
     # --- the queue ------------------------------------------------------------------------------
 
