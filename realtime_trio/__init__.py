@@ -53,6 +53,8 @@ from ._io._client import Client, open_client
 from ._io._outcome import Outcome, TurnCancelled, TurnCompleted, TurnFailed, TurnLost
 from ._io._overflow import Block, Coalesce, DropOldest, Latest, Overflow
 from ._io._receipt import Receipt
+from ._io._recorder import RecorderLike
+from ._io._recording import Recorder, RecorderStatistics
 from ._io._shell import Health
 from ._io._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics, Timing
 from ._io._subscription import LaneView, Subscription
@@ -116,6 +118,9 @@ __all__ = [
     "PipelineStatistics",
     "PlaceholderPart",
     "Receipt",
+    "Recorder",
+    "RecorderLike",
+    "RecorderStatistics",
     "ServerEvent",
     "Session",
     "SessionEvent",

@@ -178,7 +178,8 @@ class Record:
 
     ``target`` is the position in ``messages`` of the one that takes tools (§8 T4), or -1;
     ``turn_from`` that of the running turn's first message, or -1; ``loaded`` how many
-    messages came with the server's list when that list may yet prove complete (§8 S1), or -1.
+    messages came with the server's list when that list may yet prove complete (§8 S1), or -1,
+    and ``loaded_target`` the ``target`` among them.
     """
 
     id: str
@@ -196,6 +197,7 @@ class Record:
     target: int = -1
     turn_from: int = -1
     loaded: int = -1
+    loaded_target: int = -1
     touched: int = attrs.field(default=0, eq=False)
 
 
@@ -240,7 +242,7 @@ class Session:
         )
 
 
-@attrs.frozen(slots=True)
+@attrs.frozen(slots=True, eq=False)
 class Sessions(Mapping[str, Session]):
     """The sessions by id, in the order of their arrival; each is put together when it is read."""
 
@@ -256,6 +258,14 @@ class Sessions(Mapping[str, Session]):
 
     def __len__(self) -> int:
         return len(self._records)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal to any mapping of equal sessions."""
+        if isinstance(other, Sessions):  # what two states share is not compared again
+            return self._records == other._records and self._open == other._open
+        return super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 @attrs.frozen(slots=True)

@@ -12,6 +12,7 @@ go: either all of them take it or, while one is at its bound, none does yet.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
@@ -41,6 +42,14 @@ T = TypeVar("T")
 _RESOLUTION = 0.001
 
 
+class _Full(trio.WouldBlock):
+    """A lane is at its bound."""
+
+    def __init__(self, lane: LaneTask, event: ServerEvent) -> None:
+        super().__init__(f"the {lane.lane.name.lower()} lane is at its bound")
+        self.lane, self.event = lane, event
+
+
 class _Barrier:
     """Somebody waits until every lane of an event has handled so many of it."""
 
@@ -61,8 +70,25 @@ class Pipeline:
     within one millisecond share theirs.
     """
 
+    __slots__ = (
+        "_abandoned",
+        "_at",
+        "_barriers",
+        "_boxes",
+        "_changes",
+        "_clock",
+        "_closing",
+        "_decode_text",
+        "_ended",
+        "_folds",
+        "_lanes",
+        "_routes",
+        "_started",
+        "_token",
+    )
+
     def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
-        self._codec = Codec()
+        self._decode_text = Codec().decode_text
         self._folds = Folds(Limits(config.max_sessions, config.max_messages))
         self._clock = clock
         self._at = float("-inf")
@@ -78,7 +104,6 @@ class Pipeline:
                 pressed=self._pressed,
                 progress=self._progress,
             )
-        self._control = self._lanes[Lane.CONTROL]
         self._routes: dict[type[ServerEvent], tuple[LaneTask, ...]] = {}
         self._changes = Changes(lambda: self._folds.state)
         self._barriers: list[_Barrier] = []
@@ -114,6 +139,7 @@ class Pipeline:
         """
         if not self._closing:
             self._closing = True
+            self._routes.clear()
             for lane in self._lanes.values():
                 lane.close()
 
@@ -136,14 +162,28 @@ class Pipeline:
         bound, and then has taken nothing; ``Block`` subscriptions that hold such a lane are
         freed first. Raises :class:`~realtime_trio.ClosedError` after :meth:`close`.
         """
-        event = self._decode(frame)
+        # The fast path; feed_frame is the same with a wait in it. Most events go to one lane,
+        # and where that is calm two comparisons stand for all the bounds.
+        event: ServerEvent
+        if type(frame) is bytes:
+            event = AudioFrame(data=frame)
+        else:
+            try:
+                event = self._decode_text(frame)
+            except DecodeError as exc:
+                event = Malformed(event_type=exc.event_type, error=str(exc))
         size = len(frame)
         lanes = self._routes.get(type(event)) or self._route(event)
-        for lane in lanes:
-            if lane.is_full(size):
-                lane.free()
-                raise trio.WouldBlock
-        self._put(event, size, lanes)
+        lane = lanes[0]
+        if len(lanes) > 1 or (
+            lane.depth >= lane.calm_items or lane.bytes + size >= lane.calm_bytes
+        ):
+            self._squeeze(event, size, lanes)
+            return self._put(event, size, lanes)
+        now = self._clock()
+        if not 0.0 <= now - self._at < _RESOLUTION:
+            self._at = now
+        lane.put(event, self._at, size)
         return event if type(event) is not Malformed else None
 
     async def feed_frame(self, frame: str | bytes) -> ServerEvent | None:
@@ -152,20 +192,32 @@ class Pipeline:
         A checkpoint only where it waits, and then for handlers alone, never for the
         application. Cancelled while it waits it has taken nothing.
         """
-        event = self._decode(frame)
+        try:
+            return self.feed_frame_nowait(frame)
+        except _Full as full:
+            event, lane = full.event, full.lane
         size = len(frame)
-        lanes = self._routes.get(type(event)) or self._route(event)
-        full = True
-        while full:
-            full = False
-            for lane in lanes:
-                if lane.is_full(size):
-                    full = True
-                    lane.free()
-                    await lane.room()
-                    self._check_open()
-        self._put(event, size, lanes)
-        return event if type(event) is not Malformed else None
+        while True:
+            await lane.room()
+            lanes = self._route(event)
+            try:
+                self._squeeze(event, size, lanes)
+            except _Full as full:
+                lane = full.lane
+            else:
+                return self._put(event, size, lanes)
+
+
+    def _squeeze(self, event: ServerEvent, size: int, lanes: tuple[LaneTask, ...]) -> None:
+        """See whether lanes that are not calm take one event more; else ``trio.WouldBlock``."""
+        full = [lane for lane in lanes if lane.is_full(size)]
+        for lane in full:
+            lane.free()
+        if full:
+            raise _Full(full[0], event)
+        for lane in lanes:
+            if lane.depth >= lane.calm_items or lane.bytes + size >= lane.calm_bytes:
+                lane.press(size)
 
     def post(self, event: ServerEvent) -> None:
         """Take an event of the library's own. Never waits, also where a lane is at its bound.
@@ -187,7 +239,7 @@ class Pipeline:
     def reset(self) -> None:
         """Drop in silence what is under way, each lane in order with what it holds."""
         for lane in self._lanes:
-            self._command(lane, lambda lane=lane: self._reset(lane))
+            self._command(lane, functools.partial(self._reset, lane))
 
     def _reset(self, lane: Lane) -> tuple[Notification, ...]:
         folds = self._folds
@@ -199,34 +251,24 @@ class Pipeline:
             folds.audio.slice = attrs.evolve(folds.audio.slice, seen=AudioSlice().seen, carry=b"")
         return ()
 
-    def _decode(self, frame: str | bytes) -> ServerEvent:
-        if self._closing:
-            self._check_open()
-        if type(frame) is bytes:
-            return AudioFrame(data=frame)
-        try:
-            return self._codec.decode_text(frame)
-        except DecodeError as exc:
-            return Malformed(event_type=exc.event_type, error=str(exc))
-
-    def _check_open(self) -> None:
+    def _route(self, event: ServerEvent) -> tuple[LaneTask, ...]:
+        """The lanes of an event, home first; kept by class but for what has no row."""
         if self._closing:
             msg = "this pipeline takes no more input: it was closed"
             raise ClosedError(msg)
-
-    def _route(self, event: ServerEvent) -> tuple[LaneTask, ...]:
-        """The lanes of an event, home first; kept by class but for what has no row."""
         if isinstance(event, Malformed):
             return (self._lanes[malformed_lane(event.event_type)],)
         cls = type(event)
         lanes = self._routes[cls] = tuple(self._lanes[lane] for lane in lanes_of(cls))
         return lanes
 
-    def _put(self, event: ServerEvent, size: int, lanes: tuple[LaneTask, ...]) -> None:
-        """Put an event into its lanes.
+    def _put(
+        self, event: ServerEvent, size: int, lanes: tuple[LaneTask, ...]
+    ) -> ServerEvent | None:
+        """Put an event into its lanes, with its time of arrival to the millisecond.
 
-        A slice that is told a new time is a new slice, so events of the same millisecond get
-        the same time: in a burst the clock would else cost as much as the fold.
+        A slice that is told a new time is a new slice: in a burst, a clock that is more
+        exact would cost as much as the fold.
         """
         now = self._clock()
         if not 0.0 <= now - self._at < _RESOLUTION:
@@ -234,11 +276,13 @@ class Pipeline:
         at = self._at
         for lane in lanes:
             lane.put(event, at, size)
+        return event if type(event) is not Malformed else None
 
     def _force(self, event: ServerEvent, lanes: tuple[LaneTask, ...]) -> None:
         for lane in lanes:
             if lane.is_full(0):
                 lane.free()
+            lane.press(0)
         self._put(event, 0, lanes)
 
     def _command(self, lane: Lane, run: Callable[[], tuple[Notification, ...]]) -> None:
@@ -264,7 +308,7 @@ class Pipeline:
         self,
         *classes: type[Any],
         lane: Lane | None = None,
-        overflow: Overflow = Coalesce(),  # noqa: B008  frozen
+        overflow: Overflow = Coalesce(),
     ) -> Subscription[Any]:
         """Hear notifications and wire events of these classes, their subclasses included.
 

@@ -222,7 +222,19 @@ class CoalesceQueue(Queue):
                 and tail.session_id == item.session_id
                 and tail.role == item.role
             ):
-                self._merge(tail, item.delta)
+                delta = item.delta
+                size = len(delta)
+                if self.bytes + size <= MAX_BYTES or not self.over(size):
+                    run = self._run
+                    if run is None:
+                        run = self._begin_run(tail)
+                    run.append(delta)
+                    if run.size > self.largest:
+                        self.largest = run.size
+                    self.bytes += size
+                    self.merged += 1
+                else:
+                    self._lag()
                 return
             self._tail = item
             self._run = None
@@ -238,21 +250,12 @@ class CoalesceQueue(Queue):
         if self.mailbox.reader is not None:
             self.mailbox.wake()
 
-    def _merge(self, tail: MessageStreaming, delta: str) -> None:
-        size = len(delta)
-        if self.bytes + size > MAX_BYTES and self.over(size):
-            self._lag()
-            return
-        run = self._run
-        if run is None:
-            run = self._run = _Run(tail.delta, self.items[-1][1])
-            self._runs.append(run)
-            self.items[-1] = (tail, -1)
-        run.append(delta)
-        if run.size > self.largest:
-            self.largest = run.size
-        self.bytes += size
-        self.merged += 1
+    def _begin_run(self, tail: MessageStreaming) -> _Run:
+        """Make a run of the item that came last."""
+        run = self._run = _Run(tail.delta, self.items[-1][1])
+        self._runs.append(run)
+        self.items[-1] = (tail, -1)
+        return run
 
     def _lag(self) -> None:
         self._tail = None
@@ -307,22 +310,35 @@ class BlockQueue(Queue):
 
     def put(self, item: Item, size: int) -> None:
         """Take an item, and hold the lane where it does not fit."""
-        if self._spill or not self._fits(size):
+        items = self.items
+        if self._spill or (
+            len(items) >= self._max_items or (self.bytes + size > MAX_BYTES and self.over(size))
+        ):
             self._spill.append((item, size))
             self.lane.hold(self)
-        else:
-            super().put(item, size)
+            return
+        items.append((item, size))
+        self.bytes += size
+        if size > self.largest:
+            self.largest = size
+        if self.mailbox.reader is not None:
+            self.mailbox.wake()
 
     def get(self) -> Item:
         """Give the next item, and let the lane go on where there is room again."""
         item = super().get()
-        spill = self._spill
-        if spill:
-            while spill and self._fits(spill[0][1]):
-                super().put(*spill.popleft())
-            if not spill:
-                self.lane.release(self)
+        if self._spill:
+            self._settle()
         return item
+
+    def _settle(self) -> None:
+        """Move what has room now."""
+        waiting, self._spill = self._spill, deque()
+        while waiting and not self._spill:
+            self.put(*waiting.popleft())
+        self._spill.extend(waiting)
+        if not self._spill:
+            self.lane.release(self)
 
     @property
     def blocking(self) -> bool:
@@ -333,11 +349,6 @@ class BlockQueue(Queue):
         """Forget every item."""
         self._spill.clear()
         super().clear()
-
-    def _fits(self, size: int) -> bool:
-        if len(self.items) >= self._max_items:
-            return False
-        return self.bytes + size <= MAX_BYTES or not self.over(size)
 
 
 class DropQueue(Queue):

@@ -164,7 +164,7 @@ class LaneView:
         self._pipeline = pipeline
         self._lane = lane
 
-    def subscribe(self, *, overflow: Overflow = Coalesce()) -> Subscription[Notification]:  # noqa: B008  frozen
+    def subscribe(self, *, overflow: Overflow = Coalesce()) -> Subscription[Notification]:
         """Every notification of this lane from now on."""
         return self._pipeline.subscribe(lane=self._lane, overflow=overflow)
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import attrs
 import trio
+from wsproto.utilities import RemoteProtocolError
 
 from realtime_trio._exceptions import ConnectionFailed, ConnectionLost
 from realtime_trio._io._transport_memory import MemoryAnswer, MemoryListener
@@ -212,6 +213,10 @@ async def _upgrade(hub: Hub, stream: trio.SocketStream, upgrade: Upgrade) -> Non
         return
     except ConnectionFailed:
         return
-    link = ServerSocket(stream, upgrade, hub.config.max_message_bytes)
+    try:
+        link = ServerSocket(stream, upgrade, hub.config.max_message_bytes)
+    except RemoteProtocolError:
+        await refuse(stream, 400)
+        return
     await link.accept()
     await hub.serve(upgrade.target, link)

@@ -1,0 +1,159 @@
+"""Where audio comes from: anything that gives chunks of PCM16 when iterated with ``async for``."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import trio
+
+from .._core._audio import DEFAULT_FORMAT, AudioFormat
+from .._exceptions import RealtimeError
+from ._pcm import silence, tone
+
+__all__ = ["AudioSource", "MemorySource", "PipeSource", "WavSource", "open_wav", "silence_source", "tone_source"]
+
+CHUNK_SECONDS = 0.02
+
+
+class AudioSource(Protocol):
+    """Chunks of whole frames in :attr:`format`, ended by the end of the iteration."""
+
+    @property
+    def format(self) -> AudioFormat:
+        """What the chunks are made of."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The chunks in order."""
+        ...
+
+
+class MemorySource:
+    """Audio that is at hand: bytes, or chunks of them. Each iteration begins at the start."""
+
+    def __init__(
+        self,
+        data: bytes | Iterable[bytes],
+        format: AudioFormat = DEFAULT_FORMAT,
+        *,
+        chunk: float = CHUNK_SECONDS,
+    ) -> None:
+        self.format = format
+        if isinstance(data, bytes):
+            size = max(format.frame_bytes, format.bytes_of(chunk))
+            self._chunks = [data[i : i + size] for i in range(0, len(data), size)]
+        else:
+            self._chunks = list(data)
+
+    async def _iterate(self) -> AsyncIterator[bytes]:
+        for chunk in self._chunks:
+            await trio.lowlevel.checkpoint()
+            yield chunk
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._iterate()
+
+
+def tone_source(
+    seconds: float, frequency: float = 440.0, format: AudioFormat = DEFAULT_FORMAT
+) -> MemorySource:
+    """A sine of ``frequency`` Hz."""
+    frames = round(seconds * format.rate)
+    mono = AudioFormat(format.rate, 1)
+    return MemorySource(tone(frequency, frames, format.rate), mono)
+
+
+def silence_source(seconds: float, format: AudioFormat = DEFAULT_FORMAT) -> MemorySource:
+    """Silence."""
+    return MemorySource(silence(round(seconds * format.rate), format.channels), format)
+
+
+class WavSource:
+    """A WAV file of PCM16. Its file is read in threads and closed with the block.
+
+    Made by :func:`open_wav`; a second iteration goes on where the first one stopped.
+    """
+
+    def __init__(self, reader: wave.Wave_read, chunk: float) -> None:
+        self._reader = reader
+        self.format = AudioFormat(reader.getframerate(), reader.getnchannels())
+        self.frames = reader.getnframes()
+        self._chunk_frames = max(1, round(chunk * self.format.rate))
+
+    async def __anext__(self) -> bytes:
+        data = await trio.to_thread.run_sync(self._reader.readframes, self._chunk_frames)
+        if not data:
+            raise StopAsyncIteration
+        return data
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def close(self) -> None:
+        """Close the file. A second call does nothing."""
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_wav(path: str | Path, *, chunk: float = CHUNK_SECONDS) -> WavSource:
+    """Open a WAV file as a source of chunks of ``chunk`` seconds.
+
+    Raises :class:`~realtime_trio.RealtimeError` where it is no WAV file of 16 bit samples,
+    and ``OSError`` where it cannot be read.
+    """
+    try:
+        reader = wave.open(str(path), "rb")  # noqa: SIM115  WavSource owns it
+    except (wave.Error, EOFError) as exc:
+        msg = f"{path} is no WAV file: {exc}"
+        raise RealtimeError(msg) from None
+    if reader.getsampwidth() != 2:
+        bits = 8 * reader.getsampwidth()
+        reader.close()
+        msg = f"{path} has samples of {bits} bits: expected 16 (PCM16)"
+        raise RealtimeError(msg)
+    return WavSource(reader, chunk)
+
+
+class PipeSource:
+    """Raw PCM16 from a stream, such as standard input."""
+
+    def __init__(
+        self,
+        stream: trio.abc.ReceiveStream,
+        format: AudioFormat = DEFAULT_FORMAT,
+        *,
+        chunk: float = CHUNK_SECONDS,
+    ) -> None:
+        self.format = format
+        self._stream = stream
+        self._size = max(format.frame_bytes, format.bytes_of(chunk))
+        self._rest = b""
+
+    async def __anext__(self) -> bytes:
+        step = self.format.frame_bytes
+        while True:
+            data = await self._stream.receive_some(self._size)
+            if not data:  # what is left is no whole frame
+                raise StopAsyncIteration
+            data = self._rest + data
+            cut = len(data) - len(data) % step
+            self._rest = data[cut:]
+            if cut:
+                return data[:cut]
+
+    def __aiter__(self) -> Self:
+        return self
