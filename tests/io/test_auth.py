@@ -11,6 +11,7 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+import trio.testing
 
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._notifications import (
@@ -353,7 +354,7 @@ async def test_a_cancel_that_nobody_confirms_says_how_far_it_came(
         else:
             server.faults.refuse(503, times=50)
             server.hang_up()
-            await trio.sleep(0)
+            await trio.testing.wait_all_tasks_blocked()
         with pytest.raises(InDoubt if written else NotSent):
             await client.cancel()
 
