@@ -98,7 +98,7 @@ class TurnGate:
         self.signs = 0
         self.session_id: str | None = None
         self.streamed = False
-        """Whether this link brought any of a turn since it was opened, or since the last turn."""
+        """Whether this link has brought anything of a turn."""
         self._unanswered = False
 
     @property
@@ -136,11 +136,6 @@ class TurnGate:
         self.phase = Phase.UNKNOWN
         self.streamed = False
         self._unanswered = False
-
-    def take_streamed(self) -> bool:
-        """Give :attr:`streamed` and begin anew."""
-        streamed, self.streamed = self.streamed, False
-        return streamed
 
     def saw(self, event: ServerEvent) -> Change | None:
         """Note an event that came in."""
