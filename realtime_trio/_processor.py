@@ -121,7 +121,9 @@ class EventStreamProcessor:
             return self._malformed(exc, at)
         return self._fold(decoded, at)
 
-    def process_frame(self, frame: str | bytes, *, at: float | None = None) -> tuple[Notification, ...]:
+    def process_frame(
+        self, frame: str | bytes, *, at: float | None = None
+    ) -> tuple[Notification, ...]:
         """Fold one text frame of the websocket, as text or as its UTF-8 bytes."""
         self._check(at)
         try:
@@ -170,4 +172,6 @@ class EventStreamProcessor:
 
     def _malformed(self, exc: DecodeError, at: float | None) -> tuple[Notification, ...]:
         lane = malformed_lane(exc.event_type, self._registry)
-        return self._folds.by_lane[lane].step(Malformed(event_type=exc.event_type, error=str(exc)), at)
+        return self._folds.by_lane[lane].step(
+            Malformed(event_type=exc.event_type, error=str(exc)), at
+        )

@@ -11,7 +11,7 @@ from typing import Literal
 from ..events import ServerEvent, frozen
 from ._notifications import Notification
 
-__all__ = ["LinkEvent", "Malformed", "SaidEvent", "VoiceRequestedEvent"]
+__all__ = ["LinkEvent", "Malformed", "SaidEvent", "SessionsWipedEvent", "VoiceRequestedEvent"]
 
 
 @frozen
@@ -36,6 +36,11 @@ class SaidEvent(ServerEvent):
     """Something to tell the application that changes nothing."""
 
     note: Notification
+
+
+@frozen
+class SessionsWipedEvent(ServerEvent):
+    """The application forgets every session (protocol.md §8 S4)."""
 
 
 @frozen

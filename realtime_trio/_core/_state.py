@@ -126,7 +126,11 @@ class ControlSlice:
 
 @attrs.frozen(slots=True)
 class Limits:
-    """Bounds of what is kept (protocol.md §8 S4)."""
+    """Bounds of what is kept (protocol.md §8 S4).
+
+    ``max_sessions`` counts the current one, which always stays: 1 leaves no room for
+    sub-sessions, whose every piece is then announced as a message and forgotten.
+    """
 
     max_sessions: int = attrs.field(default=256, validator=attrs.validators.ge(1))
     max_messages: int = attrs.field(default=10_000, validator=attrs.validators.ge(1))
@@ -178,7 +182,8 @@ class Record:
 
     ``target`` is the position in ``messages`` of the one that takes tools (§8 T4), or -1;
     ``turn_from`` that of the running turn's first message, or -1; ``loaded`` how many
-    messages came with the server's list when that list may yet prove complete (§8 S1), or -1.
+    messages came with the server's list when that list may yet prove complete (§8 S1), or -1,
+    and ``loaded_target`` the ``target`` among them.
     """
 
     id: str
@@ -196,6 +201,7 @@ class Record:
     target: int = -1
     turn_from: int = -1
     loaded: int = -1
+    loaded_target: int = -1
     touched: int = attrs.field(default=0, eq=False)
 
 
@@ -240,7 +246,7 @@ class Session:
         )
 
 
-@attrs.frozen(slots=True)
+@attrs.frozen(slots=True, eq=False)
 class Sessions(Mapping[str, Session]):
     """The sessions by id, in the order of their arrival; each is put together when it is read."""
 
@@ -256,6 +262,14 @@ class Sessions(Mapping[str, Session]):
 
     def __len__(self) -> int:
         return len(self._records)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal to any mapping of equal sessions."""
+        if isinstance(other, Sessions):  # what two states share is not compared again
+            return self._records == other._records and self._open == other._open
+        return super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 @attrs.frozen(slots=True)

@@ -100,7 +100,7 @@ class Log(Sequence[T]):
         self._dropped = 0
 
     def _with(self, chunks: list[tuple[T, ...]], sealed: int, tail: tuple[T, ...]) -> Log[T]:
-        log: Log[T] = object.__new__(Log)  # pyright: ignore[reportUnknownVariableType]
+        log: Log[T] = object.__new__(type(self))
         log._chunks, log._sealed, log._tail = chunks, sealed, tail
         log._first, log._dropped = self._first, self._dropped
         return log
@@ -142,7 +142,7 @@ class Log(Sequence[T]):
         return self._with(chunks, self._sealed, self._tail)
 
     def at(self, position: int) -> T:
-        """The item at ``position``; ``IndexError`` where it has been dropped or is not there yet."""
+        """The item at ``position``; ``IndexError`` where it has gone or is not there yet."""
         index = position - self._dropped
         if not 0 <= index < len(self):
             msg = f"position {position} is not in {self._dropped}..{self.end}"
@@ -230,7 +230,7 @@ class Recent(Generic[K, V]):
             base = self._fork()
         base._index[key] = base._count
         base._log.append((key, value))
-        newer: Recent[K, V] = object.__new__(Recent)  # pyright: ignore[reportUnknownVariableType]
+        newer: Recent[K, V] = object.__new__(type(self))
         newer._limit, newer._log, newer._index = base._limit, base._log, base._index
         newer._count = base._count + 1
         return newer

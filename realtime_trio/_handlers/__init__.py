@@ -5,8 +5,8 @@ Importing this package registers every built-in handler.
 
 from . import _audio, _builder, _control, _sessions, _tools, _turn, _users
 from ._fold import NOT_FOLDED, LaneFold, handles, lanes_of
-from ._sessions import reset, wipe
+from ._sessions import reset
 
-__all__ = ["NOT_FOLDED", "LaneFold", "handles", "lanes_of", "reset", "wipe"]
+__all__ = ["NOT_FOLDED", "LaneFold", "handles", "lanes_of", "reset"]
 
 _REGISTERS = (_audio, _builder, _control, _sessions, _tools, _turn, _users)

@@ -40,7 +40,10 @@ def _samples(slice_: AudioSlice, data: bytes) -> Handled[AudioSlice]:
     step = slice_.format.frame_bytes if slice_.format is not None else 2
     cut = len(whole) - len(whole) % step
     new = attrs.evolve(
-        slice_, frames=slice_.frames + 1, byte_count=slice_.byte_count + len(data), carry=whole[cut:]
+        slice_,
+        frames=slice_.frames + 1,
+        byte_count=slice_.byte_count + len(data),
+        carry=whole[cut:],
     )
     if not cut:
         return new, ()

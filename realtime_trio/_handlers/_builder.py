@@ -52,7 +52,9 @@ def thought_delta(slice_: TextSlice, event: ThoughtDeltaEvent) -> Handled[TextSl
     return _grow(slice_, event.session_id, open_message, event.content)
 
 
-def _grow(slice_: TextSlice, session_id: str, open_message: OpenMessage, text: str) -> Handled[TextSlice]:
+def _grow(
+    slice_: TextSlice, session_id: str, open_message: OpenMessage, text: str
+) -> Handled[TextSlice]:
     """The hot path: one more piece for an open message. Three small values are made anew."""
     tick = slice_.tick + 1
     head = open_message.head
@@ -63,7 +65,9 @@ def _grow(slice_: TextSlice, session_id: str, open_message: OpenMessage, text: s
     )
 
 
-def _begin(slice_: TextSlice, event: SessionEvent, role: str, text: str, format_: str) -> Handled[TextSlice]:
+def _begin(
+    slice_: TextSlice, event: SessionEvent, role: str, text: str, format_: str
+) -> Handled[TextSlice]:
     """Every delta that does more than lengthen its message."""
     edit = Edit(slice_)
     session_id = event.session_id

@@ -14,7 +14,7 @@ from .._core._notifications import (
     Notification,
     SessionsIndexUpdated,
     SystemNotification,
-    TurnCancelled,
+    CancelNotification,
     TurnStateChanged,
     VoiceChanged,
     VoicesUpdated,
@@ -68,7 +68,9 @@ def chat_user_data(slice_: ControlSlice, event: ChatUserDataEvent) -> Handled[Co
 
 
 @fold_event(UiSessionIdChangedEvent, Lane.CONTROL)
-def ui_session_id_changed(slice_: ControlSlice, event: UiSessionIdChangedEvent) -> Handled[ControlSlice]:
+def ui_session_id_changed(
+    slice_: ControlSlice, event: UiSessionIdChangedEvent
+) -> Handled[ControlSlice]:
     """The id to dial with."""
     return attrs.evolve(slice_, ui_session_id=event.ui_session_id), ()
 
@@ -107,9 +109,7 @@ def workspace_list(slice_: ControlSlice, event: WorkspaceListEvent) -> Handled[C
 def workspace_added(slice_: ControlSlice, event: WorkspaceAddedEvent) -> Handled[ControlSlice]:
     """One workspace more; one that is known by its name is replaced."""
     name = event.entry.get("name")
-    others = tuple(
-        w for w in slice_.catalog.workspaces if name is None or w.get("name") != name
-    )
+    others = tuple(w for w in slice_.catalog.workspaces if name is None or w.get("name") != name)
     return _catalog(slice_, workspaces=(*others, event.entry)), ()
 
 
@@ -160,7 +160,9 @@ def voice_requested(slice_: ControlSlice, event: VoiceRequestedEvent) -> Handled
 
 
 @fold_event(AgentVoiceChangedEvent, Lane.CONTROL)
-def agent_voice_changed(slice_: ControlSlice, event: AgentVoiceChangedEvent) -> Handled[ControlSlice]:
+def agent_voice_changed(
+    slice_: ControlSlice, event: AgentVoiceChangedEvent
+) -> Handled[ControlSlice]:
     """The agent speaks with another voice."""
     own = slice_.voice_requested == event.voice.voice_id
     note = VoiceChanged(
@@ -203,7 +205,7 @@ def server_listening(slice_: ControlSlice, _event: ServerListeningEvent) -> Hand
 @fold_event(CancelledEvent, Lane.CONTROL)
 def cancelled(slice_: ControlSlice, _event: CancelledEvent) -> Handled[ControlSlice]:
     """Told at once; the text lane ends the messages in its own order (§8 M5)."""
-    return slice_, (TurnCancelled(),)
+    return slice_, (CancelNotification(),)
 
 
 @fold_event(ErrorEvent, Lane.CONTROL)
@@ -262,7 +264,9 @@ def chat_session_deleted(
 
 
 @fold_event(DeleteChatSessionEvent, Lane.CONTROL)
-def delete_chat_session(slice_: ControlSlice, event: DeleteChatSessionEvent) -> Handled[ControlSlice]:
+def delete_chat_session(
+    slice_: ControlSlice, event: DeleteChatSessionEvent
+) -> Handled[ControlSlice]:
     """A session was deleted, as real servers say it."""
     return _deleted(slice_, event.session_id)
 

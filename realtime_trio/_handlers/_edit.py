@@ -86,7 +86,10 @@ class Edit:
         return records
 
     def ensure(
-        self, session_id: str, parent_session_id: str | None = None, user_session_id: str | None = None
+        self,
+        session_id: str,
+        parent_session_id: str | None = None,
+        user_session_id: str | None = None,
     ) -> None:
         """Make a session that is not known yet (§8 M7), and mark it as used."""
         record = self.records.get(session_id)
@@ -131,6 +134,11 @@ class Edit:
         self._records.pop(session_id, None)
         self.set(records=records)
         self.notes.append(SessionCleared(session_id=session_id))
+
+    def forget_all(self) -> None:
+        """Take every session out, unannounced. Nothing is open in them any more."""
+        self._records.clear()
+        self.set(records={}, current_session_id=None)
 
     def is_sub(self, event: SessionEvent) -> bool:
         """Whether an event is of a sub-session (§8 U3)."""

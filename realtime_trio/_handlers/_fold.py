@@ -18,7 +18,13 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import attrs
 
-from .._core._local import LinkEvent, Malformed, SaidEvent, VoiceRequestedEvent
+from .._core._local import (
+    LinkEvent,
+    Malformed,
+    SaidEvent,
+    SessionsWipedEvent,
+    VoiceRequestedEvent,
+)
 from .._core._notifications import Notification, ProcessingError
 from .._core._state import AudioSlice, ControlSlice, TextSlice
 from ..events import REGISTRY, AudioDeltaEvent, InteractionEvent, Lane, ServerEvent, UnknownEvent
@@ -43,6 +49,7 @@ _LOCAL: dict[type[ServerEvent], tuple[Lane, ...]] = {
     LinkEvent: (Lane.CONTROL,),
     VoiceRequestedEvent: (Lane.CONTROL,),
     SaidEvent: (Lane.CONTROL,),
+    SessionsWipedEvent: (Lane.TEXT,),
 }
 
 # (lane, class) of events that reach a lane and change nothing there, on purpose. A test
@@ -55,7 +62,7 @@ def _unchanged(slice_: Any, _event: Any) -> tuple[Any, tuple[Notification, ...]]
     return slice_, ()
 
 
-def _generic(lane: Lane) -> functools._SingleDispatchCallable[Any]:
+def _generic(lane: Lane) -> Any:
     def fold(slice_: Any, event: Any) -> tuple[Any, tuple[Notification, ...]]:
         return _unchanged(slice_, event)
 
@@ -83,7 +90,9 @@ def _find(lane: Lane, cls: type[ServerEvent]) -> tuple[Handler, bool]:
     return found
 
 
-def fold_event(cls: type[E], lane: Lane) -> Callable[[Callable[[S, E], Handled[S]]], Callable[[S, E], Handled[S]]]:
+def fold_event(
+    cls: type[E], lane: Lane
+) -> Callable[[Callable[[S, E], Handled[S]]], Callable[[S, E], Handled[S]]]:
     """Register a built-in handler. The decorator is typed where singledispatch is not."""
 
     def register(handler: Callable[[S, E], Handled[S]]) -> Callable[[S, E], Handled[S]]:
@@ -121,16 +130,22 @@ def handles(
     def register(handler: Callable[[S, E], Handled[S]]) -> Callable[[S, E], Handled[S]]:
         @functools.wraps(handler)
         def checked(slice_: S, event: E) -> Handled[S]:
-            new, notes = handler(slice_, event)
-            if type(new) is not slice_class or not isinstance(notes, tuple):
-                msg = f"a handler returns ({slice_class.__name__}, tuple of notifications)"
-                raise TypeError(msg)
-            return new, notes
+            handled = handler(slice_, event)
+            _check_handled(handled, slice_class)
+            return handled
 
         fold_event(cls, chosen)(checked)
         return handler
 
     return register
+
+
+def _check_handled(handled: Any, slice_class: type) -> None:
+    """Hold a handler of one's own to its word: its slice would break every later event."""
+    new, notes = handled
+    if type(new) is not slice_class or not isinstance(notes, tuple):
+        msg = f"a handler returns ({slice_class.__name__}, tuple of notifications)"
+        raise TypeError(msg)
 
 
 def _lane_of(cls: type[ServerEvent], lane: Lane | None) -> Lane:
@@ -162,6 +177,7 @@ class LaneFold(Generic[S]):
 
     __slots__ = (
         "_found",
+        "_is_text",
         "delivered",
         "duplicates",
         "events",
@@ -177,11 +193,14 @@ class LaneFold(Generic[S]):
         self.lane = lane
         self.slice: S = slice_
         self._found = _FOUND[lane]
+        self._is_text = lane is Lane.TEXT
         self.delivered = True
         self.events = self.handled = 0
         self.unknown = self.malformed = self.duplicates = self.handler_errors = 0
 
-    def step(self, event: ServerEvent, at: float | None = None, weight: int = 1) -> tuple[Notification, ...]:
+    def step(
+        self, event: ServerEvent, at: float | None = None, weight: int = 1
+    ) -> tuple[Notification, ...]:
         """Fold one event, or one that stands for ``weight`` merged ones, and say what to tell."""
         cls = type(event)
         found = self._found.get(cls)
@@ -205,14 +224,16 @@ class LaneFold(Generic[S]):
         self.unknown += cls is UnknownEvent
         try:
             new, notes = handler(slice_, event)
-        except Exception as exc:  # noqa: BLE001  the one boundary for handlers (invariant 7)
+        except Exception as exc:  # the one boundary for handlers (invariant 7)
             return self._failed(event, exc)
         if (
-            type(new) is TextSlice
+            self._is_text
             and new.rest is not slice_.rest
             and new.rest.late_deltas != slice_.rest.late_deltas
         ):
             self.delivered = False  # counted and discarded: it may come again (§8 M5, D1)
+            if weight > 1:
+                new = _late_more(new, weight - 1)
         elif key is not None:
             new = _remember(new, key)
         self.slice = new
@@ -246,6 +267,12 @@ def _key(session_id: object, event_type: str, event_id: object, started: object)
         return None
     # A type of one's own, or that nobody knows, may have anything in the place of a session's id.
     return (session_id if type(session_id) is str else None, event_type, event_id, started)
+
+
+def _late_more(slice_: TextSlice, count: int) -> TextSlice:
+    """Count the rest of the merged deltas that came too late."""
+    rest = attrs.evolve(slice_.rest, late_deltas=slice_.rest.late_deltas + count)
+    return attrs.evolve(slice_, rest=rest)
 
 
 def _remember(slice_: Any, key: Hashable) -> Any:

@@ -1,12 +1,14 @@
-"""Session manager: which sessions there are, and what the server's lists of them hold (§8 S1-S4)."""
+"""Session manager: the sessions, and what the server's lists of them hold (§8 S1-S4)."""
 
 from __future__ import annotations
 
 import attrs
 
 from .._core._history import DelegationEnded, DelegationStarted, HistoryMessage, convert_history
+from .._core._local import SessionsWipedEvent
 from .._core._messages import Message, moment
 from .._core._notifications import (
+    AllSessionsCleared,
     ChatSessionChanged,
     SessionMessagesLoaded,
     SessionsUpdated,
@@ -48,7 +50,9 @@ def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> H
     session = event.chat_session
     if session is None:
         note = SystemNotification(
-            type="error", severity="error", content="The server changed to a session without saying which"
+            type="error",
+            severity="error",
+            content="The server changed to a session without saying which",
         )
         return slice_, (note,)
     edit = Edit(slice_)
@@ -62,9 +66,7 @@ def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> H
     )
     _announce_sessions(edit)
     log: Log[Message] = edit.value(session.session_id, "messages")
-    edit.notes.append(
-        SessionMessagesLoaded(session_id=session.session_id, messages=tuple(log))
-    )
+    edit.notes.append(SessionMessagesLoaded(session_id=session.session_id, messages=tuple(log)))
     return edit.done()
 
 
@@ -99,7 +101,7 @@ def _load(edit: Edit, session: ChatSession) -> None:
     edit.put(session_id, turn_from=-1)
     if running:
         loaded: Log[Message] = edit.value(session_id, "messages")
-        edit.put(session_id, loaded=loaded.end)
+        edit.put(session_id, loaded=loaded.end, loaded_target=edit.value(session_id, "target"))
         for message in kept:
             edit.append(message)
         edit.put(session_id, turn_from=loaded.end)
@@ -248,6 +250,13 @@ def reset(slice_: TextSlice) -> TextSlice:
     return TextSlice(rest, {}, slice_.tick, slice_.now)
 
 
-def wipe(slice_: TextSlice) -> TextSlice:
-    """Forget every session."""
-    return TextSlice(attrs.evolve(reset(slice_).rest, records={}, current_session_id=None), {}, slice_.tick, slice_.now)
+@fold_event(SessionsWipedEvent, Lane.TEXT)
+def sessions_wiped(slice_: TextSlice, _event: SessionsWipedEvent) -> Handled[TextSlice]:
+    """The application forgets every session; what they have open is completed first (§8 M4)."""
+    edit = Edit(slice_)
+    for session_id in list(edit.open):
+        edit.complete(session_id)
+    edit.remove_tools()
+    edit.forget_all()
+    edit.notes.append(AllSessionsCleared())
+    return edit.done()

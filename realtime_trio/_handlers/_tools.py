@@ -20,7 +20,14 @@ from ..events import Lane, ToolCall, ToolCallEvent, ToolResult, ToolSelectDeltaE
 from ._edit import TOOL_ROLES, Edit
 from ._fold import Handled, fold_event
 
-__all__ = ["INTERRUPTED", "flush_waiting", "interrupt", "remember", "take_waiting", "thoughts_start"]
+__all__ = [
+    "INTERRUPTED",
+    "flush_waiting",
+    "interrupt",
+    "remember",
+    "take_waiting",
+    "thoughts_start",
+]
 
 THINK = "think"
 INTERRUPTED = MessageMetadata(stop_reason="interrupted")
@@ -85,9 +92,7 @@ def _finish(edit: Edit, event: ToolCallEvent, calls: tuple[ToolCall, ...], *, la
     )
     by_id = {result.tool_use_id: result for result in results}
     for call in calls:
-        tool = WaitingTool(
-            call, by_id.get(call.id), event.parent_session_id, event.user_session_id
-        )
+        tool = WaitingTool(call, by_id.get(call.id), event.parent_session_id, event.user_session_id)
         _attach(edit, session_id, tool)
 
 
@@ -99,7 +104,9 @@ def _rank(edit: Edit, key: Key) -> int:
     return ENDED if ended.get(key) else UNKNOWN
 
 
-def _without_think(edit: Edit, session_id: str, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+def _without_think(
+    edit: Edit, session_id: str, calls: tuple[ToolCall, ...]
+) -> tuple[ToolCall, ...]:
     """The calls but for ``think``, whose notification ends when its call comes (§8 T3)."""
     for call in calls:
         key = (session_id, call.id)
@@ -117,7 +124,9 @@ def thoughts_start(edit: Edit, session_id: str) -> None:
             edit.remove_tool(key)
 
 
-def _announce(edit: Edit, key: Key, call: ToolCall, status: Literal["preparing", "executing"]) -> None:
+def _announce(
+    edit: Edit, key: Key, call: ToolCall, status: Literal["preparing", "executing"]
+) -> None:
     if key not in edit.active:
         if _attached(edit, key):  # an id that an earlier turn used: this is another call
             edit.set(attached=edit.get("attached").set(key, ""))
@@ -232,7 +241,9 @@ def remember(edit: Edit, message: Message) -> None:
             edit.set(attached=edit.get("attached").set(key, message.id))
 
 
-def take_waiting(edit: Edit, session_id: str) -> tuple[tuple[ToolCall, ...], tuple[ToolResult, ...]]:
+def take_waiting(
+    edit: Edit, session_id: str
+) -> tuple[tuple[ToolCall, ...], tuple[ToolResult, ...]]:
     """The calls and results that wait, for a message that takes them now."""
     waiting: tuple[WaitingTool, ...] = edit.value(session_id, "waiting")
     if not waiting:

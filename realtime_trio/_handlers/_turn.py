@@ -23,7 +23,7 @@ from ..events import (
     UserTurnEndEvent,
     UserTurnStartEvent,
 )
-from ._edit import TOOL_ROLES, Edit
+from ._edit import Edit
 from ._fold import Handled, fold_event
 from ._tools import flush_waiting
 from ._users import ended
@@ -156,22 +156,9 @@ def _list_was_complete(edit: Edit, session_id: str) -> None:
     """No event of the stream followed the server's list: it held the whole turn (§8 S1)."""
     log: Log[Message] = edit.value(session_id, "messages")
     kept = Log(log[: max(0, edit.value(session_id, "loaded") - log.dropped)])
-    target = _target_of(kept)
+    target = max(-1, edit.value(session_id, "loaded_target") - log.dropped)
     edit.put(session_id, messages=kept, loaded=-1, turn_from=-1, target=target, waiting=())
     edit.notes.append(SessionMessagesLoaded(session_id=session_id, messages=tuple(kept)))
-
-
-def _target_of(log: Log[Message]) -> int:
-    """The position of the message that takes tools, or -1."""
-    for position in range(log.end - 1, log.dropped - 1, -1):
-        message = log.at(position)
-        if message.is_sub_session and message.parent_session_id == message.session_id:
-            continue
-        if message.role == "user":
-            return -1
-        if message.role in TOOL_ROLES:
-            return position
-    return -1
 
 
 def _end_subsessions(edit: Edit) -> None:

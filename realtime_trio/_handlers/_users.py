@@ -45,7 +45,9 @@ def user_message(slice_: TextSlice, event: UserMessageEvent) -> Handled[TextSlic
 
 
 @fold_event(AnthropicUserMessageEvent, Lane.TEXT)
-def anthropic_user_message(slice_: TextSlice, event: AnthropicUserMessageEvent) -> Handled[TextSlice]:
+def anthropic_user_message(
+    slice_: TextSlice, event: AnthropicUserMessageEvent
+) -> Handled[TextSlice]:
     """A message of the user in Anthropic's form."""
     return _user_message(slice_, event, event.vendor, event.message, _content(event.message))
 

@@ -67,7 +67,7 @@ class Transcript:
             n.SessionCleared: self._session_cleared,
             n.SubsessionStarted: self._subsession_started,
             n.SubsessionEnded: self._subsession_ended,
-            n.TurnCancelled: self._cancelled,
+            n.CancelNotification: self._cancelled,
             n.AllNotificationsCleared: self._turn_over,
             n.VoiceChanged: self._voice,
             n.AudioOutput: self._audio,
@@ -242,7 +242,7 @@ class Transcript:
             "╰ done", what, style="dim", label_style="bold blue", depth=max(0, note.depth - 1)
         )
 
-    def _cancelled(self, _note: n.TurnCancelled) -> None:
+    def _cancelled(self, _note: n.CancelNotification) -> None:
         self.tally.cancels += 1
         self.line("cancelled", "the server stops this turn", style="bold red")
 

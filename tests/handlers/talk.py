@@ -177,7 +177,9 @@ def begin(*calls: Json, session: str = MAIN, **fields: Any) -> Json:
     return of_session("tool_call", session, active=True, tool_calls=list(calls), **fields)
 
 
-def end(*calls: Json, results: list[Json] | None = None, session: str = MAIN, **fields: Any) -> Json:
+def end(
+    *calls: Json, results: list[Json] | None = None, session: str = MAIN, **fields: Any
+) -> Json:
     """Tools have run; without ``results`` each has the result ``done``."""
     given = [result(each["id"]) for each in calls] if results is None else results
     return of_session(
@@ -196,10 +198,14 @@ def media(content: str = "# Hello", session: str = MAIN, **fields: Any) -> Json:
 
 
 def system(content: str, severity: str = "info", session: str = MAIN, **fields: Any) -> Json:
-    return of_session("system_message", session, "system", content=content, severity=severity, **fields)
+    return of_session(
+        "system_message", session, "system", content=content, severity=severity, **fields
+    )
 
 
-def sub_started(session: str = MAIN, kind: str = "chat", agent: str = "assist", **fields: Any) -> Json:
+def sub_started(
+    session: str = MAIN, kind: str = "chat", agent: str = "assist", **fields: Any
+) -> Json:
     return of_session(
         "subsession_started",
         session,

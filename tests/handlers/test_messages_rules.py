@@ -199,7 +199,11 @@ def test_m3_tokens_count_once_for_each_ended_completion_also_without_text() -> N
     talk(text("x"), completion(False, input_tokens=6, output_tokens=2), interaction(False))
     talk(completion(False), TURN_START)
     session = talk.session()
-    assert (session["input_tokens"], session["output_tokens"], session["token_count"]) == (11, 3, 114)
+    assert (session["input_tokens"], session["output_tokens"], session["token_count"]) == (
+        11,
+        3,
+        114,
+    )
 
 
 def test_m3_tokens_belong_to_the_session_of_their_completion() -> None:
@@ -304,7 +308,9 @@ def test_m5_what_still_arrives_is_late(event: Json) -> None:
 
 @pytest.mark.parametrize("event", LATE[:1] + LATE[2:])
 @pytest.mark.parametrize("lifted", [interaction(True), completion(True), TURN_START])
-def test_m5_late_ends_with_the_next_interaction_completion_or_turn(lifted: Json, event: Json) -> None:
+def test_m5_late_ends_with_the_next_interaction_completion_or_turn(
+    lifted: Json, event: Json
+) -> None:
     talk = Talk()
     talk(CANCELLED, lifted)
     assert talk(event) != []
@@ -496,7 +502,9 @@ def test_m8_what_a_malformed_event_holds_is_not_told() -> None:
 
 @pytest.mark.parametrize("calls", [None, []])
 @pytest.mark.parametrize("make", [select, begin, end])
-def test_m8_empty_or_null_tool_calls_are_nothing_at_all(make: Any, calls: list[Json] | None) -> None:
+def test_m8_empty_or_null_tool_calls_are_nothing_at_all(
+    make: Any, calls: list[Json] | None
+) -> None:
     talk = Talk()
     talk(begin(call("t")))
     event = make(session="unseen") | {"tool_calls": calls}
@@ -586,12 +594,15 @@ def test_m9_what_repeats_what_is_known_changes_nothing() -> None:
     talk = Talk()
     talk(text("x"))
     before = talk.now.text
-    assert talk(
-        of_session("complete_thought", role=THOUGHT, content="x"),
-        of_session("history", vendor="anthropic", messages=[{"role": "user", "content": "?"}]),
-        of_session("history_delta", messages=[{"role": "user", "content": "?"}]),
-        of_session("system_prompt", content="You are an agent."),
-    ) == []
+    assert (
+        talk(
+            of_session("complete_thought", role=THOUGHT, content="x"),
+            of_session("history", vendor="anthropic", messages=[{"role": "user", "content": "?"}]),
+            of_session("history_delta", messages=[{"role": "user", "content": "?"}]),
+            of_session("system_prompt", content="You are an agent."),
+        )
+        == []
+    )
     assert talk.now.text == before
     assert talk.counters["events"] == 6
 

@@ -275,7 +275,9 @@ def test_t3_text_leaves_think() -> None:
 
 def test_t3_the_other_tools_of_its_event_are_handled_as_ever() -> None:
     talk = Talk()
-    told = talk(select(call("a"), THINK, call("b")), thought("Hm."), begin(call("a"), THINK, call("b")))
+    told = talk(
+        select(call("a"), THINK, call("b")), thought("Hm."), begin(call("a"), THINK, call("b"))
+    )
     assert tools(told) == [
         ("a", "preparing"),
         ("think1", "preparing"),
@@ -332,7 +334,9 @@ def test_t4_else_to_the_last_message_after_the_user_s(first: Json, role: str) ->
 @pytest.mark.parametrize("role", ["system", "narrator", "tool"])
 def test_t4_other_roles_are_passed_over(role: str) -> None:
     talk = Talk()
-    talk(user("?"), text("x"), completion(False), message("said", role=role), text("open", role=role))
+    talk(
+        user("?"), text("x"), completion(False), message("said", role=role), text("open", role=role)
+    )
     talk(end(call("t")))
     assert attached(talk.messages()[1]) == [("t", "done")]
     assert attached(talk.last()) == []
@@ -465,7 +469,10 @@ def test_t4_equal_ids_in_parallel_sub_sessions_stay_apart() -> None:
 
 def test_t4_a_resumed_tool_gets_its_result_live() -> None:
     talk = Talk()
-    asked = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "ls", "input": {}}]}
+    asked = {
+        "role": "assistant",
+        "content": [{"type": "tool_use", "id": "t", "name": "ls", "input": {}}],
+    }
     talk(chat_session(MAIN, {"role": "user", "content": "?"}, asked))
     talk(end(call("t")))
     assert attached(talk.last()) == [("t", "done")]

@@ -48,7 +48,13 @@ CONTENTS: list[tuple[Any, Any]] = [
     ([TEXT, {"type": "text", "text": " there"}], "Hi there"),
     ([], ""),
     (
-        [TEXT, {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}}],
+        [
+            TEXT,
+            {
+                "type": "image",
+                "source": {"type": "base64", "media_type": "image/png", "data": "AA=="},
+            },
+        ],
         [
             {"type": "text", "text": "Hi"},
             {
@@ -81,7 +87,10 @@ CONTENTS: list[tuple[Any, Any]] = [
         [{"type": "document", "title": "A", "source": {"type": "text", "data": "words"}}],
         [{"type": "text", "text": "words", "title": "A"}],
     ),
-    ([TEXT, {"type": "hologram"}], [{"type": "text", "text": "Hi"}, {"type": "placeholder", "block_type": "hologram"}]),
+    (
+        [TEXT, {"type": "hologram"}],
+        [{"type": "text", "text": "Hi"}, {"type": "placeholder", "block_type": "hologram"}],
+    ),
     ([TEXT, 5], [{"type": "text", "text": "Hi"}, {"type": "placeholder", "block_type": "integer"}]),
 ]
 
@@ -105,7 +114,9 @@ def test_u1_every_vendor_is_read_by_one_normaliser(kind: str, content: Any, expe
     assert said["message"] == {"role": "user", "content": content}
 
 
-@pytest.mark.parametrize("content", [{"type": "text"}, [None], [[[]]], {"a": {"b": []}}, 3, True, [{"type": 5}]])
+@pytest.mark.parametrize(
+    "content", [{"type": "text"}, [None], [[[]]], {"a": {"b": []}}, 3, True, [{"type": 5}]]
+)
 def test_u1_nothing_raises(content: Any) -> None:
     talk = Talk()
     talk(user_event(content))
@@ -225,7 +236,9 @@ def test_u3_the_user_s_own_are_not(make: Any) -> None:
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_u3_the_last_session_that_became_current_decides_where_the_event_is_silent(make: Any) -> None:
+def test_u3_the_last_session_that_became_current_decides_where_the_event_is_silent(
+    make: Any,
+) -> None:
     talk = Talk()
     talk(*make(session="sub", user=None), *make(session=MAIN, user=None))
     assert talk.last("sub")["is_sub_session"] is True
@@ -293,9 +306,7 @@ def depths(told: list[Json]) -> list[tuple[str, str, int]]:
 
 def test_u4_delegations_nest() -> None:
     talk = Talk()
-    told = talk(
-        sub_started(), sub_started("a", **SUB), sub_started("b", parent="a", user=MAIN)
-    )
+    told = talk(sub_started(), sub_started("a", **SUB), sub_started("b", parent="a", user=MAIN))
     assert [opened["depth"] for opened in talk.state["subsessions"]] == [1, 2, 3]
     told += talk(sub_ended("c", parent="b"), sub_ended("b", parent="a"), sub_ended("a", **SUB))
     assert depths(told) == [
@@ -337,7 +348,9 @@ def test_u4_both_announcements_carry_all_ids() -> None:
 
 def test_u4_each_user_session_has_its_own_stack() -> None:
     talk = Talk()
-    told = talk(sub_started("a", user="u1"), sub_started("b", user="u2"), sub_started("c", user="u1"))
+    told = talk(
+        sub_started("a", user="u1"), sub_started("b", user="u2"), sub_started("c", user="u1")
+    )
     told += talk(sub_ended("b", user="u2"), sub_ended("b", user="u2"), sub_ended("c", user="u1"))
     assert depths(told) == [
         ("started", "a", 1),
@@ -401,10 +414,19 @@ def test_u4_sessions_of_parallel_delegations_stream_side_by_side() -> None:
     talk = Talk()
     talk(sub_started(), sub_started())
     talk(user("do a", "a", **SUB), user("do b", "b", **SUB))
-    talk(text("A", "a", **SUB), text("B", "b", **SUB), thought("a!", "a", **SUB), text("b", "b", **SUB))
+    talk(
+        text("A", "a", **SUB),
+        text("B", "b", **SUB),
+        thought("a!", "a", **SUB),
+        text("b", "b", **SUB),
+    )
     told = talk(completion(False, "b", **SUB), sub_ended("b", **SUB), completion(False, "a", **SUB))
     assert depths(told + talk(sub_ended("a", **SUB))) == [("ended", MAIN, 2), ("ended", MAIN, 1)]
-    assert talk.transcript("a") == [("user", "do a"), ("assistant", "A"), ("assistant (thought)", "a!")]
+    assert talk.transcript("a") == [
+        ("user", "do a"),
+        ("assistant", "A"),
+        ("assistant (thought)", "a!"),
+    ]
     assert talk.transcript("b") == [("user", "do b"), ("assistant", "Bb")]
     assert talk.transcript() == []
 
