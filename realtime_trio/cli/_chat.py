@@ -76,7 +76,7 @@ class Conversation:
             self.asking = False
         if isinstance(outcome, TurnFailed | TurnLost):
             self._transcript.line("turn", one_line(outcome.reason), style="bold red")
-        elif turn.ended_at is not None:
+        else:
             await self._transcript.turn_over(before + 1)
 
     async def stop(self) -> None:
