@@ -21,44 +21,28 @@ import math
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from typing import Any, TypeAlias
 
 import attrs
 import trio
 
 from .._config import LaneBounds
-from .._core._local import LinkEvent, Malformed, SaidEvent, VoiceRequestedEvent
-from .._core._notifications import (
-    MessageAdded,
-    MessageComplete,
-    MessageUpdated,
-    Notification,
-)
-from .._handlers import LaneFold, lanes_of
-from ..events import Lane, ServerEvent, TextDeltaEvent, ThoughtDeltaEvent, frozen
-from ._queues import Item, Queue
+from .._core._notifications import Notification
+from .._handlers import LaneFold
+from ..events import Lane, ServerEvent, frozen
+from ._merge import DELTAS, Entry, may_merge, merge
+from ._queues import Queue
+from ._routes import Routes
 from ._statistics import LaneStatistics, Rate, Sampler
 
 __all__ = ["Command", "LaneTask", "Observer"]
 
-Put: TypeAlias = Callable[[Item, int], None]
-_Entry: TypeAlias = tuple[ServerEvent, float, int]
 Observer: TypeAlias = Callable[[ServerEvent, "tuple[Notification, ...]", Any], None]
 
 GIVE_WAY = 8
 HEAVY = 256 * 1024  # bytes after which a batch ends early
 LEVELS = (50, 80, 95)  # percent of a bound at which pressure is announced
 RELIEF = 40  # percent below which it is taken back
-
-_LOCAL = (LinkEvent, SaidEvent, VoiceRequestedEvent, Malformed)
-_MESSAGES = (MessageComplete, MessageAdded, MessageUpdated)
-_DELTAS: tuple[type[Any], ...] = (TextDeltaEvent, ThoughtDeltaEvent)
-# What must be equal for two deltas to be folded as one: everything but what they say.
-_NAMES = {cls: [a.name for a in attrs.fields(cls) if a.name != "content"] for cls in _DELTAS}
-_SAME: dict[type, Callable[[Any], tuple[Any, ...]]] = {
-    cls: attrgetter(*names) for cls, names in _NAMES.items()
-}
 
 
 @frozen
@@ -89,7 +73,6 @@ class LaneTask:
         "_receive",
         "_released",
         "_room",
-        "_routes",
         "_send",
         "_since",
         "_waiting",
@@ -105,7 +88,7 @@ class LaneTask:
         "lagged",
         "lane",
         "observers",
-        "queues",
+        "routes",
     )
 
     def __init__(
@@ -124,7 +107,7 @@ class LaneTask:
         self.bounds = bounds
         self.depth = self.bytes = 0  # what is put and not handled yet
         self.counts: defaultdict[type[ServerEvent], int] = defaultdict(int)
-        self.queues: list[tuple[Queue, tuple[type, ...]]] = []
+        self.routes = Routes(self.lane)
         self.observers: list[Observer] = []
         self.dropped = self.lagged = 0
         self.draining = False
@@ -137,10 +120,9 @@ class LaneTask:
         # on adding to it: so sending, which costs as much as half a decode, is paid once a
         # batch. The channel has no bound of its own. The lane's is in items and bytes, see
         # is_full(), and an event of the library's own (the link broke) is taken beyond it.
-        self._send, self._receive = trio.open_memory_channel[list[_Entry]](math.inf)
-        self._burst: list[_Entry] | None = None
-        self._hand: deque[_Entry] = deque()  # taken out of the channel
-        self._routes: dict[type, tuple[Put, ...]] = {}
+        self._send, self._receive = trio.open_memory_channel[list[Entry]](math.inf)
+        self._burst: list[Entry] | None = None
+        self._hand: deque[Entry] = deque()  # taken out of the channel
         self._holders: set[Queue] = set()
         self._released = trio.lowlevel.ParkingLot()
         self._room = trio.lowlevel.ParkingLot()
@@ -214,16 +196,6 @@ class LaneTask:
 
     # --- subscriptions --------------------------------------------------------------------
 
-    def attach(self, queue: Queue, classes: tuple[type, ...]) -> None:
-        """Deliver to ``queue`` from the next event on; without ``classes``, notifications."""
-        self.queues.append((queue, classes or (Notification,)))
-        self._routes.clear()
-
-    def detach(self, queue: Queue) -> None:
-        """Deliver no more to ``queue``."""
-        self.queues = [entry for entry in self.queues if entry[0] is not queue]
-        self._routes.clear()
-
     def hold(self, queue: Queue) -> None:
         """Stand still until ``queue`` has room (rule 3)."""
         if not self.draining:
@@ -235,19 +207,6 @@ class LaneTask:
             self._holders.remove(queue)
             if not self._holders:
                 self._released.unpark_all()
-
-    def _route(self, cls: type) -> tuple[Put, ...]:
-        """Who gets items of a class, found once a class and forgotten with each change."""
-        if issubclass(cls, ServerEvent):
-            hidden = cls in _LOCAL or lanes_of(cls)[0] is not self.lane
-        else:
-            hidden = False
-        found = self.queues if not hidden else []
-        route: tuple[Put, ...] = tuple(q.put for q, classes in found if issubclass(cls, classes))
-        if issubclass(cls, _MESSAGES):
-            route = tuple(_with_text(put) for put in route)
-        self._routes[cls] = route
-        return route
 
     # --- the lane's own task --------------------------------------------------------------
 
@@ -271,7 +230,7 @@ class LaneTask:
                 # something large each that keeps up has emptied its queue before more comes.
                 await trio.lowlevel.checkpoint()
 
-    def _take(self, burst: list[_Entry]) -> None:
+    def _take(self, burst: list[Entry]) -> None:
         """Make a burst the hand; the next event begins another."""
         if burst is self._burst:
             self._burst = None
@@ -314,7 +273,7 @@ class LaneTask:
         self._progress()
         return size > HEAVY
 
-    def _handle(self, hand: deque[_Entry]) -> tuple[int, int]:
+    def _handle(self, hand: deque[Entry]) -> tuple[int, int]:
         """Fold and deliver what is in the hand, until it is empty or the lane is held.
 
         The fast path. An event costs one step of the fold, one lookup to see that nobody
@@ -323,67 +282,48 @@ class LaneTask:
         all this once. Gives how many events were handled, and their bytes.
         """
         fold, step, counts = self.fold, self.fold.step, self.counts
-        routes, observers, holders = self._routes, self.observers, self._holders
+        routes, observers, holders = self.routes, self.observers, self._holders
+        found = routes.found
         coalesce = self._coalesce
         handled = handled_bytes = 0
         while hand:
             event, at, size = hand.popleft()
             cls = type(event)
             weight = 1
-            if coalesce and hand and cls in _DELTAS:
-                after: Any = hand[0][0]
-                if type(after) is cls and after.session_id == event.session_id:  # type: ignore[attr-defined]
-                    event, size, weight = self._merged(event, size, hand)
+            if (
+                coalesce
+                and hand
+                and cls in DELTAS
+                and may_merge(event, hand[0][0])
+                and fold.slice.rest.fence is None  # late deltas are counted, so each comes alone
+            ):
+                event, size, weight = merge(event, size, hand)
+                self._coalesced += weight - 1
             handled += weight
             handled_bytes += size
-            if cls is Command:
-                notes = event.run()  # type: ignore[attr-defined]
+            if isinstance(event, Command):
+                notes = event.run()
             else:
                 notes = step(event, at, weight)
                 counts[cls] += weight
                 for observer in observers:
                     observer(event, notes, fold.slice)
-                targets = routes.get(cls)
+                targets = found.get(cls)
                 if targets is None:
-                    targets = self._route(cls)
+                    targets = routes.find(cls)
                 if targets and fold.delivered:
                     for put in targets:
                         put(event, size)
             for note in notes:
                 kind = type(note)
-                targets = routes.get(kind)
+                targets = found.get(kind)
                 if targets is None:
-                    targets = self._route(kind)
+                    targets = routes.find(kind)
                 for put in targets:
                     put(note, size)
             if holders or handled_bytes > HEAVY:
                 break
         return handled, handled_bytes
-
-    def _merged(self, first: Any, size: int, hand: deque[_Entry]) -> tuple[ServerEvent, int, int]:
-        """``first`` with the deltas behind it that are equal in all but their content.
-
-        Not those with an id, which are told apart; not behind an empty one, which begins no
-        message; and not while late deltas are being counted, because each counts.
-        """
-        if first.id is not None or not first.content or self.fold.slice.rest.fence is not None:
-            return first, size, 1
-        cls = type(first)
-        same = _SAME[cls]
-        key = same(first)
-        pieces = [first.content]
-        while hand:
-            event: Any = hand[0][0]
-            if type(event) is not cls or same(event) != key:
-                break
-            pieces.append(event.content)
-            size += hand.popleft()[2]
-        weight = len(pieces)
-        if weight == 1:
-            return first, size, 1
-        self._coalesced += weight - 1
-        fields = dict(zip(_NAMES[cls], key, strict=True))  # half of what attrs.evolve costs
-        return cls(content="".join(pieces), **fields), size, weight
 
     # --- how full it is -------------------------------------------------------------------
 
@@ -442,15 +382,5 @@ class LaneTask:
             malformed=fold.malformed,
             duplicates=fold.duplicates,
             handler_errors=fold.handler_errors,
-            subscriptions=len(self.queues),
+            subscriptions=len(self.routes),
         )
-
-
-def _with_text(put: Put) -> Put:
-    """``put`` for a whole message, which is far more than the event that completed it."""
-
-    def put_message(note: Any, size: int) -> None:
-        content = note.message.content
-        put(note, size + len(content) if isinstance(content, str) else size)
-
-    return put_message

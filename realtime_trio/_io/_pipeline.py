@@ -30,8 +30,9 @@ from .._handlers import lanes_of, reset
 from .._processor import Folds, malformed_lane
 from ..events import AudioFrame, Lane, ServerEvent
 from ._lanes import Command, LaneTask, Observer
+from ._mailbox import Mailbox
 from ._overflow import Coalesce, Overflow
-from ._queues import Mailbox, make_queue
+from ._queues import make_queue
 from ._statistics import LaneStatistics, PipelineStatistics
 from ._subscription import Subscription
 from ._watch import Changes, Watch
@@ -50,19 +51,6 @@ class _Full(trio.WouldBlock):
         self.lane, self.event = lane, event
 
 
-class _Barrier:
-    """Somebody waits until every lane of an event has handled so many of it."""
-
-    __slots__ = ("cls", "count", "event", "lanes")
-
-    def __init__(self, cls: type[ServerEvent], count: int, lanes: tuple[LaneTask, ...]) -> None:
-        self.cls, self.count, self.lanes = cls, count, lanes
-        self.event = trio.Event()
-
-    def passed(self) -> bool:
-        return all(lane.counts.get(self.cls, 0) >= self.count for lane in self.lanes)
-
-
 class Pipeline:
     """Three lanes and what they feed. One task feeds it, any number subscribe.
 
@@ -73,7 +61,6 @@ class Pipeline:
     __slots__ = (
         "_abandoned",
         "_at",
-        "_barriers",
         "_boxes",
         "_changes",
         "_clock",
@@ -92,6 +79,7 @@ class Pipeline:
         self._folds = Folds(Limits(config.max_sessions, config.max_messages))
         self._clock = clock
         self._at = float("-inf")
+        self._changes = Changes(lambda: self._folds.state)
         self._lanes: dict[Lane, LaneTask] = {}
         bounds = {Lane.CONTROL: config.control, Lane.AUDIO: config.audio, Lane.TEXT: config.text}
         for lane in sorted(Lane):
@@ -102,11 +90,9 @@ class Pipeline:
                 coalesce=config.coalesce and lane is Lane.TEXT,
                 above=tuple(self._lanes.values()),
                 pressed=self._pressed,
-                progress=self._progress,
+                progress=self._changes.changed,
             )
         self._routes: dict[type[ServerEvent], tuple[LaneTask, ...]] = {}
-        self._changes = Changes(lambda: self._folds.state)
-        self._barriers: list[_Barrier] = []
         self._boxes: set[Mailbox] = set()
         self._abandoned: deque[Mailbox] = deque()
         self._token: trio.lowlevel.TrioToken | None = None
@@ -149,8 +135,6 @@ class Pipeline:
         for box in tuple(self._boxes):
             box.end()
         self._changes.end()
-        for barrier in self._barriers:
-            barrier.event.set()
 
     # --- input ----------------------------------------------------------------------------
 
@@ -206,7 +190,6 @@ class Pipeline:
                 lane = full.lane
             else:
                 return self._put(event, size, lanes)
-
 
     def _squeeze(self, event: ServerEvent, size: int, lanes: tuple[LaneTask, ...]) -> None:
         """See whether lanes that are not calm take one event more; else ``trio.WouldBlock``."""
@@ -308,7 +291,7 @@ class Pipeline:
         self,
         *classes: type[Any],
         lane: Lane | None = None,
-        overflow: Overflow = Coalesce(),
+        overflow: Overflow = Coalesce(),  # noqa: B008  frozen
     ) -> Subscription[Any]:
         """Hear notifications and wire events of these classes, their subclasses included.
 
@@ -333,7 +316,7 @@ class Pipeline:
         else:
             self._boxes.add(box)
             for each, queue in zip(chosen, box.queues, strict=True):
-                each.attach(queue, classes)
+                each.routes.attach(queue, classes)
         return Subscription(box, self._abandon)
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
@@ -349,24 +332,20 @@ class Pipeline:
 
     def handled_count(self, cls: type[ServerEvent], lane: Lane) -> int:
         """How many events of exactly this class a lane has handled."""
-        return self._lanes[lane].counts.get(cls, 0)
+        return self._lanes[lane].counts[cls]
 
     async def handled(self, cls: type[ServerEvent], count: int) -> None:
         """Wait until every lane that an event class concerns has handled ``count`` in all.
 
         A checkpoint. Raises :class:`~realtime_trio.ClosedError` where the pipeline ends first.
         """
-        barrier = _Barrier(cls, count, tuple(self._lanes[lane] for lane in lanes_of(cls)))
+        lanes = [self._lanes[lane] for lane in lanes_of(cls)]
         await trio.lowlevel.checkpoint()
-        if not barrier.passed() and not self._ended:
-            self._barriers.append(barrier)
-            try:
-                await barrier.event.wait()
-            finally:
-                self._barriers.remove(barrier)
-        if not barrier.passed():
-            msg = f"the client ended before {cls.__name__} number {count} was handled"
-            raise ClosedError(msg)
+        while any(lane.counts[cls] < count for lane in lanes):
+            if self._ended:
+                msg = f"the client ended before {cls.__name__} number {count} was handled"
+                raise ClosedError(msg)
+            await self._changes.wait()
 
     def statistics(self) -> PipelineStatistics:
         """How each lane does, and all of them together."""
@@ -378,14 +357,6 @@ class Pipeline:
 
     # --- the lanes' calls -----------------------------------------------------------------
 
-    def _progress(self) -> None:
-        """A lane has handled a batch."""
-        self._changes.changed()
-        if self._barriers:
-            for barrier in self._barriers:
-                if barrier.passed():
-                    barrier.event.set()
-
     def _pressed(self, lane: LaneTask, level: int) -> None:
         """A lane has passed a level, or has fallen back."""
         note = MemoryPressure(lane=lane.lane.name.lower(), level=level)
@@ -394,7 +365,7 @@ class Pipeline:
     def _detach(self, box: Mailbox) -> None:
         self._boxes.discard(box)
         for lane, queue in ((self._lanes[queue.lane.lane], queue) for queue in box.queues):
-            lane.detach(queue)
+            lane.routes.detach(queue)
 
     def _abandon(self, box: Mailbox) -> None:
         """A subscription was garbage collected: in any thread, at any point of any code."""

@@ -4,29 +4,20 @@ Two tasks meet here and neither waits for the other: the lane's task calls ``put
 takes the item at once whatever the rule, and the subscriber's task calls ``get`` while
 ``items`` is not empty. A rule is a subclass. What it may not do is raise, call the
 application, or forget an item without counting it.
-
-A :class:`Mailbox` holds the queues of one subscription and the one task that may wait for
-them. Lanes hold queues, queues hold their mailbox, and nobody on this side holds the
-:class:`Subscription` itself: so one that the application has dropped is seen to be gone.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Protocol, TypeAlias
-
-import trio
+from typing import Protocol
 
 from .._core._audio import DEFAULT_FORMAT
-from .._core._notifications import AudioGap, AudioOutput, Lagged, MessageStreaming, Notification
-from .._exceptions import ClosedError, LaggedError
-from ..events import Lane, ServerEvent
+from .._core._notifications import AudioGap, AudioOutput, Lagged, MessageStreaming
+from ..events import Lane
+from ._mailbox import Item, Mailbox
 from ._overflow import MAX_BYTES, MAX_ITEMS, Block, Coalesce, DropOldest, Overflow
 
-__all__ = ["Holder", "Item", "Mailbox", "Queue", "make_queue"]
-
-Item: TypeAlias = Notification | ServerEvent
+__all__ = ["Holder", "Queue", "make_queue"]
 
 _BLOCK = 256
 
@@ -45,83 +36,6 @@ class Holder(Protocol):
         """The queue has room again, or is gone."""
 
 
-class Mailbox:
-    """The queues of one subscription, the task that waits for them, and how it ended."""
-
-    __slots__ = ("closed", "detach", "ended", "lagged", "queues", "reader")
-
-    def __init__(self, detach: Callable[[Mailbox], None]) -> None:
-        self.queues: tuple[Queue, ...] = ()
-        self.detach = detach
-        self.reader: trio.lowlevel.Task | None = None
-        self.closed = self.ended = False
-        self.lagged: str | None = None
-
-    def wake(self) -> None:
-        """Let the task that waits look again."""
-        reader = self.reader
-        if reader is not None:
-            self.reader = None
-            trio.lowlevel.reschedule(reader)
-
-    def pop(self) -> Item:
-        """The next item, lanes in the order of their priority.
-
-        Raises ``trio.WouldBlock`` where there is none now, and the subscription's end where
-        there will be none: closed at once, lagged and ended after what it still holds.
-        """
-        for queue in self.queues:
-            if queue.items:
-                return queue.get()
-        if self.closed:
-            msg = "this subscription was closed"
-            raise ClosedError(msg)
-        if self.lagged is not None:
-            raise LaggedError(self.lagged)
-        if self.ended:
-            raise trio.EndOfChannel
-        raise trio.WouldBlock
-
-    async def wait(self) -> None:
-        """Wait until there may be something new. One task at a time."""
-        if self.reader is not None:
-            msg = "another task is receiving from this subscription: give each task its own"
-            raise trio.BusyResourceError(msg)
-        self.reader = trio.lowlevel.current_task()
-
-        def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
-            self.reader = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
-
-    def lag(self, reason: str) -> None:
-        """End for a subscriber that did not keep up; what is held is still delivered."""
-        if self.lagged is None:
-            self.lagged = reason
-            self._leave()
-
-    def end(self) -> None:
-        """No more will come; what is held is still delivered."""
-        if not self.ended:
-            self.ended = True
-            self._leave()
-
-    def close(self) -> None:
-        """End now and forget what is held."""
-        if not self.closed:
-            self.closed = True
-            for queue in self.queues:
-                queue.clear()
-            self._leave()
-
-    def _leave(self) -> None:
-        self.detach(self)
-        for queue in self.queues:
-            queue.lane.release(queue)
-        self.wake()
-
-
 class Queue:
     """What one lane has for one subscription. This base keeps everything, without a bound."""
 
@@ -131,7 +45,8 @@ class Queue:
         self.mailbox = mailbox
         self.lane = lane
         self.items: deque[tuple[Item, int]] = deque()
-        self.bytes = self.largest = 0
+        self.bytes: int = 0
+        self.largest = 0
         self.merged = self.dropped = self.high_water = 0
 
     def put(self, item: Item, size: int) -> None:

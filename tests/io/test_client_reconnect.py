@@ -164,7 +164,7 @@ async def test_a_silent_turn_is_asked_after(autojump_clock: object) -> None:
         server.faults.drop(["user_turn_start"], times=1)
         async with client.ask("hello") as asked:
             pass
-        assert asked.over
+        assert asked.outcome
         assert 300 <= trio.current_time() < 340
         async with client.ask("again") as asked:
             pass
