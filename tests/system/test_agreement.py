@@ -10,6 +10,7 @@ from realtime_trio.events import Lane
 from realtime_trio.server import ServerConfig
 
 from .conversations import CONVERSATIONS
+from .record import FOLDER, RECORDED, SECRET, replay_lines
 from .three_ways import Account, Conversation, converse, process, replayed
 
 CONFIG = ServerConfig(pace=0.001, toolset_count=1)
@@ -31,4 +32,22 @@ async def test_three_ways_agree(tmp_path: Path, conversation: Conversation) -> N
     agree(process(tap.frames), client)
     lines = path.read_bytes().splitlines(keepends=True)
     agree(replayed(lines), client)
-    assert b"tok-secret" not in b"".join(lines)
+    assert SECRET.encode() not in b"".join(lines)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recording_of_the_embedded_server_replays_as_ever(name: str) -> None:
+    """Byte for byte the output that was read once and frozen."""
+    path = FOLDER / f"{name}.jsonl"
+    frozen = path.with_suffix(".out.jsonl").read_bytes().splitlines(keepends=True)
+    assert list(replay_lines(path)) == frozen
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recording_holds_no_secret(name: str) -> None:
+    """Neither the token that it was made with nor the hash that the server gives away."""
+    text = (FOLDER / f"{name}.jsonl").read_text(encoding="ascii")
+    assert SECRET not in text
+    assert "chat_user_data" in text
+    users = [line for line in text.splitlines() if "chat_user_data" in line]
+    assert all("password_hash" not in line or "<redacted>" in line for line in users)
