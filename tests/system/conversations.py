@@ -92,7 +92,7 @@ async def delegation(server: RealtimeServer, client: Client) -> None:
 
 async def cancel(server: RealtimeServer, client: Client) -> None:
     """Cancels in a text (with late deltas), in a tool, in a delegation, and of nothing."""
-    slow = turn("text", say("begin"), wait(0.03), say("x" * 30, size=1), wait(30), late=3)
+    slow = turn("text", say("begin"), wait(0.03), say("x" * 5000, size=1), late=3)
     server.script(
         slow,
         turn("tool", say("begin"), use(tool("slow", delay=0.2)), say("end")),
