@@ -76,7 +76,7 @@ class Shell:
         auth: AuthSource,
         recorder: RecorderLike | None,
     ) -> None:
-        codec = Codec()
+        codec = self.codec = Codec()
         self.recorder = recorder
         self.config = config
         self.pipeline = Pipeline(config, clock=time.time)

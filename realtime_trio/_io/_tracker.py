@@ -23,7 +23,7 @@ from ..events import (
     UiSessionIdChangedEvent,
 )
 from ._cancel import Canceller
-from ._gate import Change, Phase, TurnGate
+from ._gate import STREAM, Change, Phase, TurnGate
 from ._outbox import Outbox
 from ._turn import TurnBook
 
@@ -62,6 +62,9 @@ class Tracker:
 
     def saw(self, event: ServerEvent) -> None:
         """Take note of one event; it is on its way to its lanes."""
+        if type(event) in STREAM:  # nearly all of them: the rest can cost what it likes
+            self._gate.saw_stream()
+            return
         change = self._gate.saw(event)
         if change is not None:
             self._gate_opened(change)
