@@ -161,7 +161,9 @@ class Replay:
         bounds = {
             name: value
             for name in ("max_sessions", "max_messages")
-            if isinstance(value := fields.get(name), int) and not isinstance(value, bool) and value > 0
+            if isinstance(value := fields.get(name), int)
+            and not isinstance(value, bool)
+            and value > 0
         }
         self._processor = EventStreamProcessor(limits=Limits(**bounds))
 

@@ -19,11 +19,12 @@ cancel scope here: to stop a wait, close the client from another thread.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Self, cast
 
+import attrs
 import trio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -70,7 +71,7 @@ class _Proxy:
         """Iterate what is iterated with ``async for`` in the client's thread."""
         stream = self._portal.call(aiter, self._target)
         if isinstance(stream, trio.abc.ReceiveChannel):
-            return iter(BlockingChannel(self._portal, cast("trio.abc.ReceiveChannel[Any]", stream)))
+            return iter(BlockingChannel(self._portal, stream))
         return self._each(stream)
 
     def _each(self, stream: Any) -> Iterator[Any]:
@@ -178,17 +179,19 @@ class BlockingClient(_Proxy):
 def _made_blocking(portal: BlockingPortal, value: Any) -> Any:
     """The blocking form of what the client gave: plain values stay as they are."""
     if isinstance(value, trio.abc.ReceiveChannel):
-        return BlockingChannel(portal, cast("trio.abc.ReceiveChannel[Any]", value))
+        return BlockingChannel(portal, value)
     if isinstance(value, AbstractAsyncContextManager):
         return _entered(portal, cast("AbstractAsyncContextManager[Any]", value))
-    if type(value).__module__.startswith(_io.__name__) and hasattr(type(value), "__dict__"):
+    if isinstance(value, AsyncIterator):
+        return iter(_Proxy(portal, value))
+    if cast("type", type(value)).__module__.startswith(_io.__name__):
         return _live(portal, value)
     return value
 
 
 def _live(portal: BlockingPortal, value: Any) -> Any:
     """A proxy for what lives in the client's thread; frozen records and rules are plain values."""
-    return value if hasattr(type(value), "__attrs_attrs__") else _Proxy(portal, value)
+    return value if attrs.has(cast("type", type(value))) else _Proxy(portal, value)
 
 
 @contextmanager

@@ -103,7 +103,7 @@ def _checked_copy(value: Any) -> Any:
 
 
 def _copy(value: Any, path: str, depth: int) -> Any:
-    kind: type[Any] = type(value)
+    kind = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind is str:
         if not value.isascii():
             _check_unicode(value, path)

@@ -116,14 +116,16 @@ async def open_stream(target: Target, ssl_context: ssl.SSLContext | None) -> tri
         return stream
     context = default_context() if ssl_context is None else ssl_context
     secured = trio.SSLStream(stream, context, server_hostname=target.host, https_compatible=True)
+    ready = False
     try:
         await secured.do_handshake()
-    except BaseException as error:
-        await trio.aclose_forcefully(secured)
-        if isinstance(error, (trio.BrokenResourceError, OSError)):
-            message = f"no TLS with {target.place}: {_tls_fault(error)}"
-            raise ConnectionFailed(message) from error
-        raise
+        ready = True
+    except (trio.BrokenResourceError, OSError) as error:
+        message = f"no TLS with {target.place}: {_tls_fault(error)}"
+        raise ConnectionFailed(message) from error
+    finally:
+        if not ready:
+            await trio.aclose_forcefully(secured)
     return secured
 
 
@@ -134,14 +136,13 @@ def default_context() -> ssl.SSLContext:
 
 
 def _tcp_fault(error: OSError | UnicodeError) -> str:
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, (socket.gaierror, UnicodeError)):
         return "the name of the host is not known"
     # trio tells of all attempts in one OSError without a number; the first is the fault.
-    cause: BaseException | None = error.__cause__
-    if isinstance(cause, BaseExceptionGroup):
-        cause = cause.exceptions[0]
-    told = cause if isinstance(cause, OSError) else error
-    return getattr(told, "strerror", None) or "every attempt failed"
+    first: BaseException = error
+    if error.__cause__ is not None:
+        first = getattr(error.__cause__, "exceptions", (error,))[0]
+    return getattr(first, "strerror", None) or "the attempt failed"
 
 
 def _tls_fault(error: BaseException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Annotated, Protocol
 
 import trio
@@ -31,8 +32,16 @@ class _Sink(Protocol):
         """Let everything that was shown so far be seen."""
         ...
 
+    def refresh(self, replay: Replay) -> None:
+        """Show what is under way, where that can be shown; called while time passes."""
+        ...
+
     def finish(self, replay: Replay) -> None:
         """Show what the whole came to."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held, whatever happened."""
         ...
 
 
@@ -55,6 +64,12 @@ class JsonLines:
         self._write()
         sys.stdout.buffer.flush()
 
+    def refresh(self, replay: Replay) -> None:
+        """What is under way is in the lines already."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
     def finish(self, replay: Replay) -> None:
         """The state."""
         self._made += state_line(replay.state)
@@ -66,7 +81,7 @@ class JsonLines:
 
 
 def replay(
-    file: str,
+    file: Annotated[str, Parameter(allow_leading_hyphen=True)],  # "-", and nothing else
     /,
     *,
     json: Annotated[bool, Parameter(negative=())] = False,
@@ -86,34 +101,37 @@ def replay(
     speed
         Take the time that it took, divided by this number.
     """
+    if file.startswith("-") and file != "-":
+        msg = f"unknown option: {file} (a file of this name is ./{file})"
+        raise CommandError(msg)
     if at is not None and at < 0:
         msg = "--at is the number of a line, from 0"
         raise CommandError(msg)
     if speed is not None and not (math.isfinite(speed) and speed > 0):
         msg = "--speed is a number above 0: 1 for real time, 10 for ten times as fast"
         raise CommandError(msg)
-    sink = _sink(as_json=json, at=at)
+    sink = _sink(as_json=json, at=at, live=speed is not None)
     folded = Replay()
-    with open_lines(file) as lines:
+    with open_lines(file) as lines, closing(sink):
         try:
             if speed is None:
                 _at_once(folded, lines, sink, at)
             else:
                 trio.run(_in_time, folded, lines, sink, at, speed)
-        except CommandError as exc:  # what could be read counts
-            if exc.status == 1:
+        except CommandError as exc:
+            if exc.status == 1:  # damaged after this: what could be read counts
                 sink.finish(folded)
             raise
-    sink.finish(folded)
+        sink.finish(folded)
     return 0
 
 
-def _sink(*, as_json: bool, at: int | None) -> _Sink:
+def _sink(*, as_json: bool, at: int | None, live: bool) -> _Sink:
     if as_json:
         return JsonLines()
-    from ._transcript import StateOnly, Transcript  # rich, which --json does without
+    from ._replay_view import ReplayView, StateView  # with rich, which --json does without
 
-    return Transcript() if at is None else StateOnly()
+    return ReplayView(live=live) if at is None else StateView()
 
 
 def _at_once(folded: Replay, lines: Iterator[bytes], sink: _Sink, at: int | None) -> None:
@@ -134,6 +152,7 @@ async def _in_time(
         if folded.now > before:
             due += (folded.now - before) / speed
             before = folded.now
+            sink.refresh(folded)
             sink.flush()
             await trio.sleep_until(due)
         sink.show(folded, notes, line)

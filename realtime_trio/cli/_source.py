@@ -68,11 +68,15 @@ def _lines(raw: BinaryIO, name: str) -> Iterator[bytes]:
         head = raw.read(2)
         stream = io.BufferedReader(_After(head, raw), _BUFFER)
         if head == _GZIP:
-            yield from io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=stream)), _BUFFER)
+            yield from io.BufferedReader(
+                cast("io.RawIOBase", gzip.GzipFile(fileobj=stream)), _BUFFER
+            )
         else:
             yield from stream
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        msg = f"{name}: the compressed data are damaged or end early; what could be read was replayed"
+        msg = (
+            f"{name}: the compressed data are damaged or end early; what could be read was replayed"
+        )
         raise CommandError(msg, status=1) from None
     except OSError as exc:
         raise CommandError(_refusal(name, exc)) from None

@@ -75,7 +75,7 @@ def check_json(value: object, prefix: str = "") -> None:
     stack: list[tuple[_Path, Any]] = [(None, value)]
     while stack:
         path, item = stack.pop()
-        kind: type[Any] = type(item)
+        kind = type(item)  # pyright: ignore[reportUnknownVariableType]
         if kind is dict:
             stack.extend([((path, key), inner) for key, inner in item.items()])
         elif kind is list or kind is tuple:

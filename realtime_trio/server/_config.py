@@ -48,7 +48,7 @@ class ServerConfig:
     """How many toolsets the catalogue lists."""
 
     toolset_schemas: int = 1
-    """How many tools a toolset has; 40 toolsets of 10 make the 190 kB of a real server."""
+    """How many tools a toolset has; 40 toolsets of 20 make the 190 kB of a real server."""
 
     voice_names: tuple[str, ...] = ("alloy", "ash", "coral", "echo", "sage")
     """The voices that speak PCM16; the first is the one a session starts with."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realtime_trio.testing._check_transport import Peer, check_transport
+from realtime_trio.testing._check_transport import check_transport
 from realtime_trio.testing._script import (
     delegate,
     emit,
@@ -17,6 +17,7 @@ from realtime_trio.testing._script import (
     use,
     wait,
 )
+from realtime_trio.testing._transport_tools import Peer
 
 __all__ = [
     "Peer",

@@ -107,7 +107,7 @@ class _Resolver(trio.abc.HostnameResolver):
     async def getaddrinfo(self, *_: object, **__: object) -> list[object]:  # type: ignore[override]
         raise self._error
 
-    async def getnameinfo(self, *_: object) -> tuple[str, str]:
+    async def getnameinfo(self, sockaddr: object, flags: int) -> tuple[str, str]:
         raise AssertionError
 
 
@@ -136,15 +136,18 @@ async def test_a_port_where_nobody_listens() -> None:
     assert "s3cr3t" not in str(caught.value) + str(caught.value.__cause__)
 
 
-async def test_tcp_that_fails_for_no_stated_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error without a number or a cause still makes a message."""
+@pytest.mark.parametrize("cause", [None, ValueError()])
+async def test_tcp_that_fails_for_no_stated_reason(
+    cause: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error without a number or a known cause still makes a message."""
 
     async def fail(*_: object) -> trio.SocketStream:
         await trio.lowlevel.checkpoint()
-        raise OSError
+        raise OSError from cause
 
     monkeypatch.setattr(trio, "open_tcp_stream", fail)
-    with pytest.raises(ConnectionFailed, match="every attempt failed"):
+    with pytest.raises(ConnectionFailed, match="the attempt failed"):
         await dial.open_stream(dial.parse_url("ws://a.example"), None)
 
 

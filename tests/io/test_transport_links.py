@@ -12,6 +12,17 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
+
+from realtime_trio import abc
+from realtime_trio._exceptions import ClosedError, ConnectionFailed, ConnectionLost
+from realtime_trio._io._transport_dial import parse_url
+from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
+from realtime_trio._io._transport_trio_websocket_link import (
+    _Wire,  # pyright: ignore[reportPrivateUsage]
+)
+from realtime_trio._io._transport_websockets import WebsocketsConnector
+from realtime_trio._io._transport_websockets_link import open_link
+from realtime_trio.testing import check_transport
 from tests.io.transport_peers import (
     BINARY,
     CLOSE,
@@ -20,6 +31,7 @@ from tests.io.transport_peers import (
     PING,
     TEXT,
     Connector,
+    accept_answer,
     frame,
     frame_server,
     raw_server,
@@ -27,12 +39,6 @@ from tests.io.transport_peers import (
     reset,
     socket_pair,
 )
-
-from realtime_trio import abc
-from realtime_trio._exceptions import ClosedError, ConnectionFailed, ConnectionLost
-from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
-from realtime_trio._io._transport_websockets import WebsocketsConnector
-from realtime_trio.testing import check_transport
 
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
 SECRET = "s3cr3t"
@@ -207,6 +213,19 @@ async def test_pings_that_nobody_answers(make: Make) -> None:
         await transport.aclose()
 
 
+async def send_on(transport: abc.Transport, size: int) -> None:
+    """Send until something stops it."""
+    while True:
+        await transport.send_bytes(bytes(size))
+        await trio.lowlevel.checkpoint()
+
+
+async def receive_on(transport: abc.Transport, frames: list[str | bytes]) -> None:
+    """Receive until something stops it."""
+    while True:
+        frames.append(await transport.receive())
+
+
 async def stay(stream: trio.abc.Stream) -> None:
     """A peer that neither reads nor answers."""
     await trio.sleep_forever()
@@ -222,8 +241,7 @@ async def test_closing_does_not_wait_for_a_mute_peer(make: Make) -> None:
 
         async def send() -> None:
             with pytest.raises(ClosedError):
-                while True:
-                    await transport.send_bytes(bytes(2**20))
+                await send_on(transport, 2**20)
 
         nursery.start_soon(send)
         await trio.testing.wait_all_tasks_blocked(0.02)
@@ -236,8 +254,7 @@ async def receive_all(transport: abc.Transport) -> tuple[list[str | bytes], Conn
     """Receive until the link is lost."""
     frames: list[str | bytes] = []
     with trio.fail_after(10), pytest.raises(ConnectionLost) as caught:
-        while True:
-            frames.append(await transport.receive())
+        await receive_on(transport, frames)
     return frames, caught.value
 
 
@@ -299,13 +316,76 @@ async def test_a_send_finds_the_close_that_nobody_received(make: Make) -> None:
         await peer.send_text("first")
         await peer.aclose(4009, "gone")
         with trio.fail_after(10), pytest.raises(ConnectionLost) as caught:
-            while True:
-                await transport.send_text("x")
-                await trio.testing.wait_all_tasks_blocked(0.01)
+            await send_on(transport, 1)
         assert caught.value.code in (4009, None)
         frames, error = await receive_all(transport)
         assert frames == ["first"]
         assert error.code == caught.value.code
+
+
+@both
+async def test_a_ping_that_is_cancelled_in_the_middle(make: Make) -> None:
+    """It may have left half a frame as a send may, so it ends the link as a send does."""
+    async with frame_server(stay) as url, trio.open_nursery() as nursery:
+        transport = await make(close_timeout=0.02).connect(url, nursery)
+
+        async def ping_on() -> None:
+            while True:
+                await transport.ping()
+
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as pinging:
+                pinging.start_soon(ping_on)
+                await trio.testing.wait_all_tasks_blocked(0.05)
+                scope.cancel()
+        with pytest.raises(ConnectionLost):
+            await transport.ping()
+        await transport.aclose()
+
+
+@both
+async def test_a_ping_finds_the_close_that_nobody_received(make: Make) -> None:
+    """As a send does."""
+    async with socket_pair(make()) as (transport, peer):
+
+        async def ping_on() -> None:
+            while True:
+                await transport.ping()
+
+        await peer.aclose(4009, "gone")
+        with trio.fail_after(10), pytest.raises(ConnectionLost) as caught:
+            await ping_on()
+        assert caught.value.code in (4009, None)
+
+
+async def test_the_wire_writes_nothing_after_half_a_frame() -> None:
+    """Whoever asks: also the library's reader, which answers pings."""
+    ours, theirs = trio.testing.memory_stream_pair()
+
+    async def fail() -> None:
+        await trio.lowlevel.checkpoint()
+        raise OSError
+
+    assert ours.send_stream is not None
+    wire = _Wire(ours, 1000)
+    await wire.wait_send_all_might_not_block()
+    await wire.send_all(b"whole")
+    ours.send_stream.send_all_hook = fail
+    with pytest.raises(OSError):
+        await wire.send_all(b"half")
+    ours.send_stream.send_all_hook = None
+    with pytest.raises(trio.BrokenResourceError):
+        await wire.send_all(b"next")
+    await wire.aclose()
+    assert await theirs.receive_some() == b"wholehalf"
+
+
+@both
+async def test_no_tls_handshake_in_time(make: Make) -> None:
+    """The deadline covers TLS."""
+    async with raw_server(stay) as url:
+        error = await fail_to_connect(make(connect_timeout=0.02), url.replace("ws:", "wss:"))
+    assert "0.02 s" in str(error)
 
 
 @both
@@ -361,8 +441,7 @@ async def test_a_write_that_fails(make: Make) -> None:
     async with socket_pair(make()) as (transport, peer):
         peer.abort()
         with trio.fail_after(10), pytest.raises(ConnectionLost) as caught:
-            while True:
-                await transport.send_bytes(bytes(2**16))
+            await send_on(transport, 2**16)
         assert caught.value.code is None
         _, error = await receive_all(transport)
         assert error.code is None
@@ -404,8 +483,7 @@ async def test_a_flood_of_pings_does_not_stop_the_reading() -> None:
 
         async def fill() -> None:
             with pytest.raises(ClosedError):
-                while True:
-                    await transport.send_bytes(bytes(2**20))
+                await send_on(transport, 2**20)
 
         nursery.start_soon(fill)
         await trio.testing.wait_all_tasks_blocked(0.02)
@@ -413,6 +491,73 @@ async def test_a_flood_of_pings_does_not_stop_the_reading() -> None:
         with trio.fail_after(10):
             assert await transport.receive() == "behind the pings"
         await transport.aclose()
+
+
+@both
+async def test_a_call_that_is_cancelled_before_its_turn(make: Make) -> None:
+    """It has written nothing, so it breaks nothing."""
+    async with frame_server(stay) as url, trio.open_nursery() as nursery:
+        transport = await make(close_timeout=0.02).connect(url, nursery)
+        told: list[BaseException] = []
+
+        async def send() -> None:
+            with pytest.raises(ClosedError) as caught:
+                await send_on(transport, 2**20)
+            told.append(caught.value)
+
+        nursery.start_soon(send)
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        with trio.move_on_after(0.01) as scope:
+            await transport.ping()
+        assert scope.cancelled_caught
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        assert not told
+        await transport.aclose()
+
+
+@pytest.mark.parametrize("raw", [frame(PING, b""), frame(CLOSE, b"\x03\xe8")])
+async def test_an_answer_waits_behind_a_send_that_breaks(raw: bytes) -> None:
+    """Then it is not written: half a frame may stand before it."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    assert ours.send_stream is not None
+    broken = trio.Event()
+    writes = 0
+
+    async def break_later() -> None:
+        nonlocal writes
+        writes += 1
+        await broken.wait()
+        raise trio.BrokenResourceError
+
+    async def upgrade() -> None:
+        await theirs.send_all(accept_answer(await read_request(theirs)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(upgrade)
+        transport = await open_link(
+            ours,
+            parse_url("ws://a.example"),
+            nursery,
+            max_message_size=1000,
+            max_buffer=1000,
+            close_timeout=0.02,
+        )
+        ours.send_stream.send_all_hook = break_later
+
+        async def send() -> None:
+            with pytest.raises(ConnectionLost):
+                await transport.send_text("breaks")
+
+        nursery.start_soon(send)
+        await trio.testing.wait_all_tasks_blocked()
+        await theirs.send_all(raw)
+        await trio.testing.wait_all_tasks_blocked()
+        broken.set()
+        await trio.testing.wait_all_tasks_blocked()
+        _, error = await receive_all(transport)
+        assert error.code == (1000 if raw[0] == 0x88 else None)
+        await transport.aclose()
+    assert writes == 1
 
 
 def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:

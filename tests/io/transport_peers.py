@@ -8,7 +8,7 @@ import hashlib
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final, cast
 
 import trio
@@ -76,7 +76,7 @@ class SocketPeer:
 def reset(stream: trio.abc.Stream) -> None:
     """Close a TCP connection as a crash would: no FIN, a reset."""
     if isinstance(stream, trio.SSLStream):
-        stream = cast("trio.abc.Stream", stream.transport_stream)
+        stream = cast("trio.SSLStream[trio.SocketStream]", stream).transport_stream
     assert isinstance(stream, trio.SocketStream)
     linger = struct.pack("ii", 1, 0)
     stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -96,7 +96,7 @@ async def raw_server(
     *,
     ssl_context: ssl.SSLContext | None = None,
     url_host: str = "127.0.0.1",
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """Serve TCP (or TLS) with ``handler``; give the URL to dial."""
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     listener = listeners[0]
@@ -119,7 +119,7 @@ async def websocket_server(
     *,
     ssl_context: ssl.SSLContext | None = None,
     url_host: str = "127.0.0.1",
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """Serve websockets with ``handler``, one peer at a time; give the URL to dial."""
 
     async def serve(stream: trio.abc.Stream) -> None:
@@ -171,7 +171,7 @@ TEXT, BINARY, CONTINUATION, CLOSE, PING = 1, 2, 0, 8, 9
 @contextlib.asynccontextmanager
 async def frame_server(
     handler: Callable[[trio.abc.Stream], Awaitable[None]], *, with_answer: bytes = b""
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """Open the websocket, then leave its raw stream to ``handler``."""
 
     async def serve(stream: trio.abc.Stream) -> None:
@@ -189,7 +189,7 @@ async def socket_pair(
     *,
     ssl_context: ssl.SSLContext | None = None,
     url_host: str = "127.0.0.1",
-) -> AsyncIterator[tuple[abc.Transport, SocketPeer]]:
+) -> AsyncGenerator[tuple[abc.Transport, SocketPeer], None]:
     """Connect a transport over loopback to a peer in this process."""
     send_peer, receive_peer = trio.open_memory_channel[SocketPeer](1)
 
@@ -207,6 +207,6 @@ async def socket_pair(
 
 
 @contextlib.asynccontextmanager
-async def in_memory() -> AsyncIterator[tuple[abc.Transport, MemoryTransport]]:
+async def in_memory() -> AsyncGenerator[tuple[abc.Transport, MemoryTransport], None]:
     """An in-memory pair; nothing to clean up."""
     yield memory_pair()

@@ -24,12 +24,16 @@ CONFIG = ServerConfig(
     toolset_count=7,
 )
 AFTER = "After the tool: done."
-BY_CLASS = {"sent_by_class": "RandomNumberTools"}
 
 
 def roll(seed: int) -> Any:
     """The tool that the recordings use most: one rendering by the tool, one by its class."""
-    shown = media("<p>6</p>", "text/html", sent_by_function="generate_random_number", **BY_CLASS)
+    shown = media(
+        "<p>6</p>",
+        "text/html",
+        sent_by_class="RandomNumberTools",
+        sent_by_function="generate_random_number",
+    )
     return tool("rng_generate_random_number", {"min": 1, "max": 6, "seed": seed}, media=[shown])
 
 

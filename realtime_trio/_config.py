@@ -1,0 +1,141 @@
+"""Every option of a client, in one frozen value. A leaf: it imports nothing of the library.
+
+Times are in seconds, sizes in bytes of the wire (UTF-8 JSON text, raw audio). Memory that a
+queue takes is of the same order: an event of 215 bytes of JSON is an object of about 400.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+__all__ = ["ClientConfig", "LaneBounds"]
+
+MIB = 1024 * 1024
+MAX_BATCH = 32
+
+_Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
+
+
+def _within(low: float, high: float = math.inf, *, none: bool = False) -> _Validator:
+    """A validator: a number from ``low`` to ``high``; with ``none``, ``None`` also."""
+
+    def check(_config: Any, field: attrs.Attribute[Any], value: Any) -> None:
+        if value is None and none:
+            return
+        fits = isinstance(value, (int, float)) and low <= value <= high and not math.isinf(value)
+        if not fits:
+            wanted = f"at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
+            msg = f"{field.name} must be {wanted}{' or None' if none else ''}, and is {value!r}"
+            raise ValueError(msg)
+
+    return check
+
+
+@attrs.frozen(slots=True)
+class LaneBounds:
+    """How much a lane may hold before the receive task waits for its handlers.
+
+    ``max_items`` counts events, ``max_bytes`` their size on the wire; whichever is reached
+    first. A lane that is empty takes one event of any size.
+    """
+
+    max_items: int = attrs.field(default=131_072, validator=_within(1))
+    max_bytes: int = attrs.field(default=64 * MIB, validator=_within(1))
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class ClientConfig:
+    """The options of ``open_client``. The defaults suit an application with one user.
+
+    Raises ``ValueError`` for a value out of its range, naming the option.
+
+    Lanes:
+
+    - ``control``, ``text``, ``audio``: the bounds of the three lanes.
+    - ``batch_size``: events that a lane handles before it lets others run, 1 to 32. Smaller
+      shortens what an urgent event may wait for, larger costs less an event.
+    - ``coalesce``: whether the text lane folds neighbouring deltas of one message as one.
+
+    State:
+
+    - ``max_sessions``: sessions kept in memory; the least recently used goes first.
+    - ``max_messages``: messages kept in each session; the oldest go first.
+
+    Link:
+
+    - ``connect_timeout``: seconds for one dial, the proof by ping and pong included.
+    - ``ping_interval``: seconds between two questions for a sign of life, or ``None`` for
+      never.
+    - ``pong_timeout``: seconds without a single byte after such a question; then the link
+      counts as lost.
+    - ``turn_silence``: seconds without any event during a turn after which the link counts as
+      mute and is replaced, or ``None`` for never.
+    - ``max_message_size``: bytes of the largest message that is accepted.
+    - ``close_deadline``: seconds that leaving the client may take to say goodbye.
+
+    Reconnection:
+
+    - ``backoff_initial``: seconds before the second dial.
+    - ``backoff_factor``: by how much each pause is longer than the last.
+    - ``backoff_max``: seconds of the longest pause.
+    - ``backoff_jitter``: share of each pause, 0 to 1, that is left to chance; all of it by
+      default, so that clients which were cut off together do not come back together.
+    - ``stable_after``: seconds after which a link counts as good: the pauses begin anew.
+    - ``max_attempts``: dials in a row before the client gives up, or ``None`` for no end.
+
+    Sending:
+
+    - ``max_commands``, ``max_command_bytes``: commands that may wait to be sent.
+    - ``max_audio_frames``, ``max_audio_bytes``: audio frames that may wait to be sent.
+
+    - ``cancel_timeout``: seconds for the server's word on a cancel; then it is asked by REST.
+
+    Uploads:
+
+    - ``max_file_size``: bytes of one file. ``max_files``: files of one message.
+
+    REST:
+
+    - ``rest_timeout``: seconds for one request.
+    - ``token_margin``: seconds before its end at which a token is refreshed.
+    """
+
+    control: LaneBounds = LaneBounds(max_items=65_536, max_bytes=32 * MIB)
+    text: LaneBounds = LaneBounds()
+    audio: LaneBounds = LaneBounds(max_items=65_536, max_bytes=32 * MIB)
+    batch_size: int = attrs.field(default=MAX_BATCH, validator=_within(1, MAX_BATCH))
+    coalesce: bool = True
+
+    max_sessions: int = attrs.field(default=256, validator=_within(1))
+    max_messages: int = attrs.field(default=10_000, validator=_within(1))
+
+    connect_timeout: float = attrs.field(default=20.0, validator=_within(0))
+    ping_interval: float | None = attrs.field(default=30.0, validator=_within(0, none=True))
+    pong_timeout: float = attrs.field(default=10.0, validator=_within(0))
+    turn_silence: float | None = attrs.field(default=300.0, validator=_within(0, none=True))
+    max_message_size: int = attrs.field(default=64 * MIB, validator=_within(1))
+    close_deadline: float = attrs.field(default=5.0, validator=_within(0))
+
+    backoff_initial: float = attrs.field(default=0.5, validator=_within(0))
+    backoff_factor: float = attrs.field(default=2.0, validator=_within(1))
+    backoff_max: float = attrs.field(default=30.0, validator=_within(0))
+    backoff_jitter: float = attrs.field(default=1.0, validator=_within(0, 1))
+    stable_after: float = attrs.field(default=30.0, validator=_within(0))
+    max_attempts: int | None = attrs.field(default=8, validator=_within(1, none=True))
+
+    max_commands: int = attrs.field(default=1024, validator=_within(1))
+    max_command_bytes: int = attrs.field(default=64 * MIB, validator=_within(1))
+    max_audio_frames: int = attrs.field(default=4096, validator=_within(1))
+    max_audio_bytes: int = attrs.field(default=16 * MIB, validator=_within(1))
+
+    cancel_timeout: float = attrs.field(default=5.0, validator=_within(0))
+
+    max_file_size: int = attrs.field(default=10 * MIB, validator=_within(1))
+    max_files: int = attrs.field(default=10, validator=_within(0))
+
+    rest_timeout: float = attrs.field(default=30.0, validator=_within(0))
+    token_margin: float = attrs.field(default=60.0, validator=_within(0))

@@ -1,0 +1,186 @@
+"""The turn gate: when a command may leave without killing an answer (protocol.md §7).
+
+A server drops the turn that it is working on, without an end of any kind, when almost any
+command arrives. So commands wait for the user's turn. The gate is the shell's own and works
+in the receive task and the writer task alone: the lanes may be far behind.
+
+Rule 1: it closes when a ``text_input`` is about to be written, or ``user_turn_end`` comes.
+Rule 2: it opens on ``user_turn_start``, on an ``error`` that comes between a ``text_input``
+and any ``user_turn_end`` (the input was refused), and when something that was written all
+the same has killed the turn.
+Rule 3: a new link begins closed, since only the server knows whether a turn is running.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final, final
+
+from ..events import (
+    REGISTRY,
+    ChatSessionChangedEvent,
+    ChatSessionDeletedEvent,
+    ClientWantsCancelEvent,
+    CompletionEvent,
+    DeleteChatSessionEvent,
+    Direction,
+    ErrorEvent,
+    Event,
+    InteractionEvent,
+    MessageEvent,
+    PingEvent,
+    PongEvent,
+    ResumeChatSessionEvent,
+    ServerEvent,
+    TextDeltaEvent,
+    TextInputEvent,
+    ThoughtDeltaEvent,
+    ToolCallEvent,
+    ToolSelectDeltaEvent,
+    UserTurnEndEvent,
+    UserTurnStartEvent,
+)
+
+__all__ = ["Change", "Phase", "TurnGate"]
+
+
+class Phase(enum.Enum):
+    """Whose turn it is, as far as the shell knows."""
+
+    UNKNOWN = "unknown"
+    """A new link has not told yet."""
+
+    USER = "user"
+    """Input is accepted: the gate is open."""
+
+    AGENT = "agent"
+    """An input is being worked on."""
+
+
+class Change(enum.Enum):
+    """What an event did to the gate."""
+
+    OPENED = "opened"
+    REFUSED = "refused"
+    """Opened by an error: the input that was written last came to nothing."""
+
+
+_HARMLESS: Final = (PingEvent, PongEvent, ClientWantsCancelEvent)
+# What only a turn that is running sends: on a new link it tells that one is.
+_STREAM: Final[frozenset[type[ServerEvent]]] = frozenset(
+    {
+        TextDeltaEvent,
+        ThoughtDeltaEvent,
+        CompletionEvent,
+        InteractionEvent,
+        MessageEvent,
+        ToolSelectDeltaEvent,
+        ToolCallEvent,
+    }
+)
+
+
+@final
+class TurnGate:
+    """Follows what is written and what comes in, in that order, and says what may leave.
+
+    ``starts`` and ``errors`` count the ``user_turn_start`` and ``error`` events that came in
+    the client's life, ``signs`` every sign of a turn's life: events but ping and pong, and
+    inputs written. ``session_id`` is the current session.
+    """
+
+    __slots__ = ("_unanswered", "errors", "phase", "session_id", "signs", "starts", "streamed")
+
+    def __init__(self) -> None:
+        self.phase = Phase.UNKNOWN
+        self.starts = 0
+        self.errors = 0
+        self.signs = 0
+        self.session_id: str | None = None
+        self.streamed = False
+        """Whether this link has brought anything of a turn."""
+        self._unanswered = False
+
+    @property
+    def open(self) -> bool:
+        """Whether commands may leave."""
+        return self.phase is Phase.USER
+
+    def lets(self, event: Event, *, force: bool) -> bool:
+        """Whether this event may leave now."""
+        return self.phase is Phase.USER or force or self._harmless(event)
+
+    def may_pass(self, event: Event, *, force: bool) -> bool:
+        """Whether this event could ever leave through the closed gate."""
+        return force or isinstance(event, (*_HARMLESS, ResumeChatSessionEvent))
+
+    def _harmless(self, event: Event) -> bool:
+        if isinstance(event, ResumeChatSessionEvent):
+            return event.session_id == self.session_id
+        return isinstance(event, _HARMLESS)
+
+    def writes(self, event: Event) -> bool:
+        """Note that an event is about to be written; tell whether it kills a running turn."""
+        kills = self.phase is Phase.AGENT and not self._harmless(event)
+        if kills:
+            self.phase = Phase.USER
+            self._unanswered = False
+        if isinstance(event, TextInputEvent):
+            self.phase = Phase.AGENT
+            self.signs += 1
+            self._unanswered = True
+        return kills
+
+    def link_opened(self) -> None:
+        """Begin with a new link."""
+        self.phase = Phase.UNKNOWN
+        self.streamed = False
+        self._unanswered = False
+
+    def saw(self, event: ServerEvent) -> Change | None:
+        """Note an event that came in."""
+        cls = type(event)
+        if cls is PongEvent or cls is PingEvent:
+            return None
+        self.signs += 1
+        if cls in _STREAM:
+            self.streamed = True
+            if self.phase is Phase.UNKNOWN:
+                self.phase = Phase.AGENT
+        elif cls is UserTurnStartEvent:
+            return self._start()
+        elif cls is UserTurnEndEvent:
+            self.phase = Phase.AGENT
+            self._unanswered = False
+        else:
+            return self._other(event)
+        return None
+
+    def _start(self) -> Change:
+        self.starts += 1
+        self.phase = Phase.USER
+        self._unanswered = False
+        return Change.OPENED
+
+    def _other(self, event: ServerEvent) -> Change | None:
+        if isinstance(event, ErrorEvent):
+            self.errors += 1
+            if self._unanswered and not _names_another(event):
+                self._unanswered = False
+                self.phase = Phase.USER
+                return Change.REFUSED
+        elif isinstance(event, ChatSessionChangedEvent):
+            if event.chat_session is not None:
+                self.session_id = event.chat_session.session_id
+        elif isinstance(event, (ChatSessionDeletedEvent, DeleteChatSessionEvent)):
+            if event.session_id in (None, self.session_id):
+                self.session_id = None
+        return None
+
+
+def _names_another(error: ErrorEvent) -> bool:
+    """Whether an error says that it answers a command other than an input."""
+    if error.source is None or error.source == TextInputEvent.type:
+        return False
+    row = REGISTRY.client_row(error.source)
+    return row is not None and Direction.CLIENT in row.direction

@@ -1,0 +1,81 @@
+"""How a turn can end: exactly one of four values."""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+import attrs
+
+from .._core._messages import Message
+from .._core._state import TurnRecord
+
+__all__ = ["Outcome", "TurnCancelled", "TurnCompleted", "TurnFailed", "TurnLost", "outcome_of"]
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class TurnCompleted:
+    """The turn came to its end.
+
+    ``message`` is the user session's last answer, ``None`` where the turn gave none.
+    ``errors`` came on the way: a turn may succeed all the same. ``missed`` tells that a part
+    of the turn went by while the link was down, so ``message`` may have a hole until the
+    session is loaded anew.
+    """
+
+    message: Message | None
+    errors: tuple[str, ...] = ()
+    missed: bool = False
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class TurnCancelled:
+    """The server stopped the turn; ``message`` is as far as the answer came."""
+
+    message: Message | None = None
+    errors: tuple[str, ...] = ()
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class TurnFailed:
+    """The turn died on the server, or its input was refused.
+
+    ``errors`` are the server's words, ``reason`` says in ours what was seen.
+    """
+
+    reason: str
+    message: Message | None = None
+    errors: tuple[str, ...] = ()
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class TurnLost:
+    """What became of the turn is not known: the link was away, or the client ended."""
+
+    reason: str
+    message: Message | None = None
+    errors: tuple[str, ...] = ()
+
+
+Outcome: TypeAlias = TurnCompleted | TurnCancelled | TurnFailed | TurnLost
+
+_FAILED: Final = frozenset({"error", "exception", "failed"})
+
+
+def outcome_of(record: TurnRecord, *, missed: bool) -> Outcome:
+    """Judge a turn by what the text lane saw of it.
+
+    ``missed``: the link was lost meanwhile, so an end that was not seen proves nothing.
+    """
+    message, errors = record.message, record.errors
+    if record.cancelled:
+        return TurnCancelled(message=message, errors=errors)
+    if missed and (record.interactions or not record.began):
+        reason = "its end went by while the link was away"
+        return TurnLost(reason=reason, message=message, errors=errors)
+    if record.interactions:
+        reason = "the server gave up on it without an end"
+        return TurnFailed(reason=reason, message=message, errors=errors)
+    if record.stop_reason in _FAILED:
+        reason = f"it stopped with {record.stop_reason!r}"
+        return TurnFailed(reason=reason, message=message, errors=errors)
+    return TurnCompleted(message=message, errors=errors, missed=missed)

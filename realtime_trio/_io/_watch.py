@@ -1,0 +1,110 @@
+"""Changes of the state, latest wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Generic, TypeVar
+
+import trio
+import trio.abc
+
+from .._core._state import SessionState
+from .._exceptions import ClosedError
+
+__all__ = ["Changes", "Watch"]
+
+T = TypeVar("T")
+_NOTHING = object()
+
+
+class Changes:
+    """The state as watchers see it: they read it, and wait until it may have changed."""
+
+    __slots__ = ("_parked", "ended", "state")
+
+    def __init__(self, state: Callable[[], SessionState]) -> None:
+        self.state = state
+        self.ended = False
+        self._parked = trio.lowlevel.ParkingLot()
+
+    def changed(self) -> None:
+        """Let every watcher look again."""
+        if self._parked:
+            self._parked.unpark_all()
+
+    def end(self) -> None:
+        """No more changes will come."""
+        self.ended = True
+        self._parked.unpark_all()
+
+    async def wait(self) -> None:
+        """Wait for a change."""
+        await self._parked.park()
+
+
+class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
+    """What a selector makes of the state, each time that it differs; made by ``watch``.
+
+    The first value is the current one. Values that came and went between two receives are
+    not seen: the latest wins. The selector and ``==`` run in the receiving task, nowhere
+    else, and what they raise comes out there. A value that ``==`` cannot tell from the last
+    is not delivered again.
+
+    ``receive`` is always a checkpoint; cancelling it loses nothing. It belongs to one task
+    at a time: a second gets ``trio.BusyResourceError``. When the client has ended, the last
+    value is delivered if it is new, then the channel ends. It holds nothing that would have
+    to be freed; closing it ends a task that waits, with :class:`~realtime_trio.ClosedError`.
+    """
+
+    __slots__ = ("_busy", "_changes", "_closed", "_last", "_select")
+
+    def __init__(self, changes: Changes, select: Callable[[SessionState], T]) -> None:
+        self._changes = changes
+        self._select = select
+        self._last: object = _NOTHING
+        self._closed = self._busy = False
+
+    async def receive(self) -> T:
+        """The current value if it is new, else the next that is."""
+        if self._busy:
+            msg = "another task is receiving from this watch: give each task its own"
+            raise trio.BusyResourceError(msg)
+        self._busy = True
+        try:
+            await trio.lowlevel.checkpoint()
+            while True:
+                if self._closed:
+                    msg = "this watch was closed"
+                    raise ClosedError(msg)
+                value = self._select(self._changes.state())
+                if self._last is _NOTHING or not self._last == value:  # noqa: SIM201  == is the promise
+                    self._last = value
+                    return value
+                if self._changes.ended:
+                    raise trio.EndOfChannel
+                await self._changes.wait()
+        finally:
+            self._busy = False
+
+    async def aclose(self) -> None:
+        """:meth:`close`, and a checkpoint."""
+        self.close()
+        await trio.lowlevel.checkpoint()
+
+    def close(self) -> None:
+        """End now. A second call does nothing."""
+        self._closed = True
+        self._changes.changed()
+
+    def __enter__(self) -> Watch[T]:
+        """Plain ``with`` closes too."""
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,274 @@
+"""The event catalogue as JSON Schema (2020-12) and as AsyncAPI (3.0), from the registry's classes.
+
+A schema says what this library accepts, so it is a little wider than the classes are: null
+stands for the default in a record, and a tool call may have any vendor's shape. Fields that
+it does not name are allowed everywhere.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+
+import attrs
+
+from .events import REGISTRY, Direction, Event, Registry, Row, ToolCall, ToolResult, User
+from .events._json import INT_MAX, INT_MIN, base64_text, int64
+
+__all__ = ["DIALECT", "asyncapi", "event_schema", "event_schemas", "summary_of"]
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+Schema: TypeAlias = dict[str, object]
+
+_PRIMITIVES: dict[object, Schema] = {
+    str: {"type": "string"},
+    int: {"type": "integer"},
+    bool: {"type": "boolean"},
+    float: {"type": "number"},
+    type(None): {"type": "null"},
+    Any: {},
+    object: {},
+}
+_RECORDS: Final = User.__module__  # the module of the records
+
+_STRING: Schema = {"type": "string"}
+_ARGUMENTS: Schema = {"type": ["object", "string", "null"]}
+
+# What servers of every vendor send for these two (protocol.md §6); the class is the normal form.
+_WIRE_SHAPES: dict[type, Schema] = {
+    ToolCall: {
+        "type": "object",
+        "required": ["id"],
+        "properties": {"id": _STRING, "type": {}},
+        "anyOf": [
+            {
+                "required": ["name"],
+                "properties": {"name": _STRING, "input": _ARGUMENTS, "arguments": _ARGUMENTS},
+            },
+            *(
+                {
+                    "required": [kind],
+                    "properties": {
+                        kind: {
+                            "type": "object",
+                            "required": ["name"],
+                            "properties": {
+                                "name": _STRING,
+                                "input": _ARGUMENTS,
+                                "arguments": _ARGUMENTS,
+                            },
+                        }
+                    },
+                }
+                for kind in ("function", "custom")
+            ),
+        ],
+    },
+    ToolResult: {
+        "type": "object",
+        "properties": {
+            "tool_use_id": _STRING,
+            "tool_call_id": _STRING,
+            "content": {},
+            "is_error": {},
+            "type": {},
+        },
+        "anyOf": [{"required": ["tool_use_id"]}, {"required": ["tool_call_id"]}],
+    },
+}
+
+# Names that servers use beside the field's own.
+_OTHER_NAMES: dict[tuple[str, str], str] = {
+    ("RenderMediaEvent", "content_type"): "content-type",
+    ("AgentCatalogEntry", "tools"): "toolsets",
+}
+
+
+def event_schema(row: Row) -> Schema:
+    """The schema of one event, with the records that it holds under ``$defs``."""
+    defs: dict[str, Schema] = {}
+    body = _object_schema(row.cls, defs)
+    properties, required = _parts(body)
+    tags = [row.type, *row.aliases]
+    tag: Schema = {"const": row.type} if len(tags) == 1 else {"enum": tags}
+    made: Schema = {
+        "$schema": DIALECT,
+        "title": row.cls.__name__,
+        "description": _summary(row.cls),
+        **body,
+        "properties": {"type": tag, **properties},
+        "required": ["type", *required],
+    }
+    if defs:
+        made["$defs"] = {name: defs[name] for name in sorted(defs)}
+    return made
+
+
+def event_schemas(registry: Registry = REGISTRY) -> dict[str, Schema]:
+    """The schema of every event, by its wire type, in the order of the registry."""
+    return {row.type: event_schema(row) for row in registry}
+
+
+def _parts(body: Schema) -> tuple[dict[str, Schema], list[str]]:
+    properties, required = body["properties"], body["required"]
+    assert isinstance(properties, dict)
+    assert isinstance(required, list)
+    return properties, required  # pyright: ignore[reportUnknownVariableType]
+
+
+def _summary(cls: type) -> str:
+    """The first paragraph of a class's docstring."""
+    text = inspect.cleandoc(cls.__doc__ or "").partition("\n\n")[0]
+    return " ".join(text.split())
+
+
+def _object_schema(cls: type[Any], defs: dict[str, Schema]) -> Schema:
+    hints = get_type_hints(cls)
+    properties: dict[str, Schema] = {}
+    required: list[str] = []
+    alternatives: list[Schema] = []
+    for field in attrs.fields(cls):
+        schema = _field_schema(field, hints[field.name], cls, defs)
+        properties[field.name] = schema
+        other = _OTHER_NAMES.get((cls.__name__, field.name))
+        if other is not None:
+            properties[other] = schema
+        if field.default is not attrs.NOTHING:
+            continue
+        if other is None:
+            required.append(field.name)
+        else:
+            alternatives = [{"required": [field.name]}, {"required": [other]}]
+    made: Schema = {"type": "object", "properties": properties, "required": required}
+    if alternatives:
+        made["anyOf"] = alternatives
+    return made
+
+
+def _field_schema(
+    field: attrs.Attribute[Any], hint: object, cls: type[Any], defs: dict[str, Schema]
+) -> Schema:
+    schema = dict(_type_schema(hint, defs))
+    validator: object = field.validator
+    if validator is int64:
+        schema |= {"minimum": INT_MIN, "maximum": INT_MAX}
+    elif validator is base64_text:
+        schema["contentEncoding"] = "base64"
+    if field.default is attrs.NOTHING:
+        return schema
+    if cls.__module__ == _RECORDS:
+        schema = _or_null(schema)
+    if isinstance(field.default, (str, int, float, bool)):
+        schema["default"] = field.default
+    return schema
+
+
+def _or_null(schema: Schema) -> Schema:
+    kind = schema.get("type")
+    if "anyOf" in schema or kind is None:
+        alternatives = schema.get("anyOf", [schema] if schema else None)
+        if not isinstance(alternatives, list) or {"type": "null"} in alternatives:
+            return schema
+        return {"anyOf": [*alternatives, {"type": "null"}]}  # pyright: ignore[reportUnknownVariableType]
+    kinds: list[object] = list(kind) if isinstance(kind, list) else [kind]  # pyright: ignore[reportUnknownArgumentType]
+    return schema if "null" in kinds else {**schema, "type": [*kinds, "null"]}
+
+
+def _type_schema(hint: Any, defs: dict[str, Schema]) -> Schema:
+    """The schema of an annotation. Records go to ``defs`` and are referred to."""
+    if hint in _PRIMITIVES:
+        return _PRIMITIVES[hint]
+    if attrs.has(hint):
+        return _reference(hint, defs)
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return {"enum": list(arguments)}
+    if origin in (Union, types.UnionType):
+        return _union([_type_schema(each, defs) for each in arguments])
+    if origin in (tuple, list):
+        return {"type": "array", "items": _type_schema(arguments[0], defs)}
+    if origin is not None and issubclass(origin, Mapping):
+        return {"type": "object"}
+    msg = f"no JSON Schema for a field of type {hint!r}"
+    raise TypeError(msg)
+
+
+def _union(schemas: list[Schema]) -> Schema:
+    """One of several; plain types are told in one list."""
+    if all(list(schema) == ["type"] for schema in schemas):
+        return {"type": [schema["type"] for schema in schemas]}
+    if schemas[-1] == {"type": "null"} and len(schemas) == 2 and "type" in schemas[0]:
+        return _or_null(schemas[0])
+    return {"anyOf": schemas}
+
+
+def _reference(cls: type[Any], defs: dict[str, Schema]) -> Schema:
+    name = cls.__name__
+    if name not in defs:
+        defs[name] = {}  # a record that holds itself refers to this one
+        shape = _WIRE_SHAPES.get(cls)
+        body = dict(shape) if shape is not None else _object_schema(cls, defs)
+        defs[name] = {"description": _summary(cls), **body}
+    return {"$ref": f"#/$defs/{name}"}
+
+
+# --- AsyncAPI -------------------------------------------------------------------------------
+
+
+def asyncapi(version: str, registry: Registry = REGISTRY) -> Schema:
+    """The protocol as an AsyncAPI document, seen from the client.
+
+    ``version`` is that of the library. One channel, the websocket; the client receives what
+    servers send and sends what clients send. Binary frames are raw audio without an envelope.
+    """
+    messages = {row.type: _message(row) for row in registry}
+    incoming = [row.type for row in registry if Direction.SERVER in row.direction]
+    outgoing = [row.type for row in registry if Direction.CLIENT in row.direction]
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Realtime agent streams", "version": version},
+        "defaultContentType": "application/json",
+        "channels": {
+            "realtime": {
+                "address": "/api/rt/ws",
+                "description": "One websocket: text frames are events, binary frames audio.",
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+                "bindings": {"ws": {"method": "GET"}},
+            }
+        },
+        "operations": {
+            "receiveEvents": _operation("receive", incoming),
+            "sendCommands": _operation("send", outgoing),
+        },
+        "components": {"messages": messages},
+    }
+
+
+def _message(row: Row) -> Schema:
+    schema = event_schema(row)
+    return {
+        "name": row.type,
+        "title": row.cls.__name__,
+        "summary": _summary(row.cls),
+        "payload": {
+            "schemaFormat": "application/schema+json;version=draft-2020-12",
+            "schema": schema,
+        },
+    }
+
+
+def _operation(action: str, names: list[str]) -> Schema:
+    channel = "#/channels/realtime"
+    return {
+        "action": action,
+        "channel": {"$ref": channel},
+        "messages": [{"$ref": f"{channel}/messages/{name}"} for name in names],
+    }
+
+
+def summary_of(cls: type[Event]) -> str:
+    """What an event means, in one sentence."""
+    return _summary(cls)

@@ -1,0 +1,96 @@
+"""What the commands that show a conversation have in common: colours, safe text, one console."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.text import Text
+
+from .._core._messages import (
+    Content,
+    ImagePart,
+    PlaceholderPart,
+    TextPart,
+    ToolResultPart,
+    ToolUsePart,
+)
+
+__all__ = ["clean", "content_text", "make_console", "one_line", "pretty", "seconds"]
+
+# A recording is other people's text: what would steer the terminal is shown instead.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command's end, as for any other output."""
+        raise BrokenPipeError
+
+
+def make_console(*, plain_width: int = 100) -> Console:
+    """A console that is as wide as the terminal, or ``plain_width`` where there is none."""
+    console = _Console(highlight=False)
+    if console.is_terminal or "COLUMNS" in os.environ:
+        return console
+    return _Console(highlight=False, width=plain_width)
+
+
+def _shown(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "\u2421" if code == 0x7F else "\ufffd"
+
+
+def clean(text: str) -> str:
+    """``text`` without characters that a terminal would obey."""
+    return _CONTROLS.sub(_shown, text.replace("\r\n", "\n"))
+
+
+def one_line(text: str, limit: int = 100) -> str:
+    """``text`` on one line of at most ``limit`` characters."""
+    flat = " ".join(clean(text[: 4 * limit]).split())
+    return flat if len(flat) <= limit and len(text) <= 4 * limit else flat[: limit - 1] + "…"
+
+
+def pretty(value: object, limit: int = 160) -> str:
+    """A JSON value on one line; a mapping's braces say nothing here and are left out."""
+    if isinstance(value, Mapping):
+        return one_line(", ".join(f"{k}={_scalar(v)}" for k, v in value.items()), limit)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+    return one_line(_scalar(value), limit)
+
+
+def _scalar(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def content_text(content: Content) -> Text:
+    """A message's content as text, its parts one below the other."""
+    if isinstance(content, str):
+        return Text(clean(content))
+    return Text("\n").join([_part(part) for part in content])
+
+
+def _part(part: TextPart | ImagePart | ToolUsePart | ToolResultPart | PlaceholderPart) -> Text:
+    match part:
+        case TextPart(text=text, thinking=thinking, title=title):
+            heading = f"{clean(title)}: " if title else ""
+            return Text(heading + clean(text), "italic" if thinking else "")
+        case ImagePart(media_type=media_type, url=url):
+            return Text(f"[image {clean(url or media_type or '')}]", "magenta")
+        case ToolUsePart(name=name, input=arguments):
+            return Text(f"[{clean(name)} {pretty(arguments)}]", "yellow")
+        case ToolResultPart(content=content):
+            return Text(f"[result {one_line(content)}]", "yellow")
+        case PlaceholderPart(block_type=block_type):
+            return Text(f"[{clean(block_type)}]", "magenta")
+
+
+def seconds(value: float) -> str:
+    """A span of time as minutes and seconds."""
+    minutes, rest = divmod(max(0.0, value), 60)
+    return f"{int(minutes)}:{rest:06.3f}"

@@ -1,0 +1,260 @@
+"""Every command of a client: what it does, and what it says to nonsense."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime_trio.server import ServerConfig, User
+from realtime_trio.server._commands import COMMANDS
+from tests.server.clients import Direct, Event, text_of
+from tests.server.wire_shapes import types
+
+
+@pytest.fixture
+def client() -> Direct:
+    """A client with one finished turn and an avatar to choose."""
+    made = Direct(ServerConfig(avatar_count=1))
+    made.dial()
+    made.answer("hello")
+    return made
+
+
+def current(client: Direct) -> str:
+    """The id of the current chat."""
+    (session,) = client.brain.world.sessions.values()
+    assert session.chat is not None
+    return session.chat.session_id
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("get_agents", "agent_list"),
+        ("get_avatars", "avatar_list"),
+        ("get_voices", "voice_list"),
+        ("get_tool_catalog", "tool_catalog"),
+        ("list_workspaces", "workspace_list"),
+        ("ping", "pong"),
+    ],
+)
+def test_lists(client: Direct, command: str, answer: str) -> None:
+    assert types(client.ask({"type": command})) == [answer]
+
+
+def test_a_pong_is_not_understood(client: Direct) -> None:
+    (notice,) = client.ask({"type": "pong"})
+    assert (notice["type"], notice["severity"]) == ("system_message", "warning")
+
+
+def test_a_new_session_becomes_the_current_one(client: Direct) -> None:
+    first = current(client)
+    added, changed = client.ask({"type": "new_chat_session", "agent_key": "helper"})
+    assert added["chat_session"]["session_id"] == first
+    assert changed["chat_session"]["session_id"] == current(client) != first
+    assert changed["chat_session"]["agent_config"]["key"] == "helper"
+
+
+def test_sessions_come_in_pages_the_newest_first(client: Direct) -> None:
+    for _ in range(4):
+        client.run(1.0).ask({"type": "new_chat_session"})
+    pages = []
+    for offset in (0, 2, 4):
+        (answer,) = client.ask({"type": "get_user_sessions", "offset": offset, "limit": 2})
+        assert answer["sessions"]["total_sessions"] == 4
+        assert answer["sessions"]["offset"] == offset
+        pages += answer["sessions"]["chat_sessions"]
+    assert len(pages) == 4
+    dates = [page["updated_at"] for page in pages]
+    assert dates == sorted(dates, reverse=True)
+
+
+def test_a_name_is_shown_everywhere(client: Direct) -> None:
+    chat = current(client)
+    (changed,) = client.ask({"type": "set_chat_session_name", "session_name": "Mine"})
+    assert changed["session_id"] == chat
+    (page,) = client.ask({"type": "get_user_sessions"})
+    assert page["sessions"]["chat_sessions"][0]["session_name"] == "Mine"
+    (loaded,) = client.ask({"type": "resume_chat_session", "session_id": chat})
+    assert loaded["chat_session"]["session_name"] == "Mine"
+    assert loaded["chat_session"]["display_name"] == "Mine"
+
+
+def test_metadata_is_kept(client: Direct) -> None:
+    (changed,) = client.ask({"type": "set_session_metadata", "meta": {"a": [1]}})
+    assert changed["meta"] == {"a": [1]}
+    (loaded,) = client.ask({"type": "resume_chat_session", "session_id": current(client)})
+    assert loaded["chat_session"]["metadata"] == {"a": [1]}
+
+
+def test_messages_are_replaced(client: Direct) -> None:
+    messages = [{"role": "user", "content": "x"}]
+    added, changed = client.ask({"type": "set_session_messages", "messages": messages})
+    assert added["type"] == "chat_session_added"
+    assert changed["chat_session"]["messages"] == messages
+
+
+def test_a_deletion_is_told_to_every_session_of_the_user(client: Direct) -> None:
+    chat = current(client)
+    other = client.dial(ui_session_id="other")
+    client.take(other)
+    events = client.ask({"type": "delete_chat_session"})
+    assert types(events) == ["delete_chat_session", "error"]
+    assert client.take(other) == [{"type": "delete_chat_session", "session_id": chat}]
+    assert chat not in client.brain.world.chats
+
+
+def test_another_session_is_deleted_without_a_stumble(client: Direct) -> None:
+    first = current(client)
+    client.ask({"type": "new_chat_session"})
+    events = client.ask({"type": "delete_chat_session", "session_id": first})
+    assert events == [{"type": "delete_chat_session", "session_id": first}]
+
+
+def test_without_a_session_there_is_little_to_do(client: Direct) -> None:
+    client.ask({"type": "delete_chat_session"})
+    for command in (
+        {"type": "text_input", "text": "hello"},
+        {"type": "set_agent", "agent_key": "helper"},
+        {"type": "set_session_metadata", "meta": {}},
+        {"type": "set_session_messages", "messages": []},
+        {"type": "set_chat_session_name", "session_name": "x"},
+        {"type": "delete_chat_session"},
+    ):
+        assert types(client.ask(command)) == ["error"], command
+    assert types(client.ask({"type": "client_wants_cancel"})) == ["cancelled"]
+    assert client.ask({"type": "no_such_event"}) == []
+    assert client.ask(b"\0\0") == []
+    client.hang_up()
+    again = client.dial(ui_session_id=next(iter(client.brain.world.sessions)))
+    assert client.take(again)[0] == {"type": "chat_session_changed", "chat_session": None}
+    assert types(client.ask({"type": "new_chat_session"}, again)) == ["chat_session_changed"]
+    assert text_of(client.answer("hello", again)) == "You said: hello"
+
+
+def test_the_agent_changes_and_the_next_turn_is_its(client: Direct) -> None:
+    (changed,) = client.ask({"type": "set_agent", "agent_key": "gpt"})
+    assert changed["agent_config"]["key"] == "gpt"
+    assert "open_a_i_user_message" in types(client.answer("hello"))
+
+
+def test_tools_are_set(client: Direct) -> None:
+    changed, notice = client.ask({"type": "set_agent_tools", "tools": ["Toolset1"]})
+    assert changed["agent_config"]["tools"] == ["Toolset1"]
+    assert notice["severity"] == "info"
+    assert len(client.ask({"type": "set_agent_tools", "tools": ["nope", "Toolset1"]})) == 3
+
+
+def test_a_voice_is_set(client: Direct) -> None:
+    (changed,) = client.ask({"type": "set_agent_voice", "voice_id": "none"})
+    assert changed["voice"]["output_format"] == "none"
+
+
+def test_avatars(client: Direct) -> None:
+    (changed,) = client.ask({"type": "set_avatar", "avatar_id": "avatar_0"})
+    assert changed["avatar_session_request"]["quality"] == "medium"
+    assert set(changed["avatar_session"]) == {"session_id", "url", "access_token"}
+    told = {"type": "set_avatar_session", "access_token": "t", "avatar_session_id": "a"}
+    (changed,) = client.ask(told)
+    assert changed["avatar_session"] == {"session_id": "a"}
+    (changed,) = client.ask({"type": "clear_avatar_session", "session_id": "a"})
+    assert changed["avatar_session"] is None
+
+
+def test_workspaces(client: Direct) -> None:
+    entry = {"name": "w", "path": "/"}
+    (added,) = client.ask({"type": "add_workspace", "entry": entry})
+    assert added == {"type": "workspace_added", "entry": entry}
+    assert client.ask({"type": "list_workspaces"})[0]["workspaces"] == [entry]
+    assert client.ask({"type": "remove_workspace", "name": "w"})[0]["workspaces"] == []
+    (error,) = client.ask({"type": "remove_workspace", "name": "w"})
+    assert error["source"] == "remove_workspace"
+
+
+NONSENSE: list[Event] = [
+    {"type": "text_input"},
+    {"type": "text_input", "text": 1},
+    {"type": "text_input", "text": "x", "file_ids": "no list"},
+    {"type": "text_input", "text": "x", "file_ids": [1]},
+    {"type": "text_input", "text": "x", "file_ids": ["unknown"]},
+    {"type": "resume_chat_session", "session_id": None},
+    {"type": "set_agent", "agent_key": "nope"},
+    {"type": "set_agent_tools", "tools": {}},
+    {"type": "set_agent_voice", "voice_id": "nope"},
+    {"type": "set_voice_input_mode", "mode": "nope"},
+    {"type": "set_avatar", "avatar_id": "nope"},
+    {"type": "set_session_metadata", "meta": []},
+    {"type": "get_user_sessions", "offset": -1},
+    {"type": "get_user_sessions", "limit": True},
+    {"type": "add_workspace"},
+    {"type": "audio_input_delta", "content": "not base64!"},
+    {"type": "audio_input_delta", "content": "AAAA"},
+]
+
+
+@pytest.mark.parametrize("command", NONSENSE, ids=json.dumps)
+def test_nonsense_is_an_error_and_nothing_more(client: Direct, command: Event) -> None:
+    assert types(client.ask(command)) == ["error"]
+    assert text_of(client.answer("hello")) == "You said: hello"
+
+
+@pytest.mark.parametrize("messages", [None, "x", [1]])
+def test_messages_that_are_none(client: Direct, messages: object) -> None:
+    events = client.ask({"type": "set_session_messages", "messages": messages})
+    assert types(events) == ["chat_session_added", "error"]
+
+
+@pytest.mark.parametrize("frame", ["", "{", "[]", "1", "null", '{"type": 1}', "{}", "[" * 10**5])
+def test_frames_that_are_no_events(client: Direct, frame: str) -> None:
+    assert types(client.ask(frame)) == ["error"]
+
+
+def test_users_do_not_meet() -> None:
+    users = (User(user_id="ann"), User(user_id="bob"))
+    client = Direct(ServerConfig(users=users))
+    tokens = client.brain.world.tokens
+    ann = client.dial(token=tokens.issue("ann"), ui_session_id="a")
+    chat = next(iter(client.brain.world.chats))
+    client.answer("secret", ann)
+    client.hang_up(ann)
+    ann = client.dial(token=tokens.issue("ann"), ui_session_id="b")
+    client.take(ann)
+    bob = client.dial(token=tokens.issue("bob"), ui_session_id="a", chat_session_id=chat)
+    opening = client.take(bob)
+    assert opening[1]["user"]["user_id"] == "bob"
+    assert opening[6]["chat_session"]["session_id"].startswith("bob-")
+    assert client.ask({"type": "get_user_sessions"}, bob)[0]["sessions"]["total_sessions"] == 0
+    assert types(client.ask({"type": "delete_chat_session"}, bob))[0] == "delete_chat_session"
+    assert client.take(ann) == []
+    for command in ("resume_chat_session", "delete_chat_session"):
+        answer = client.ask({"type": command, "session_id": chat}, bob)
+        assert types(answer) == ["error"]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["gpt"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+FIELDS = ["text", "file_ids", "session_id", "session_name", "agent_key", "tools", "voice_id"]
+FIELDS += ["mode", "content", "meta", "messages", "offset", "limit", "entry", "name", "avatar_id"]
+EVENTS = st.builds(
+    lambda type_, fields: {**fields, "type": type_},
+    st.sampled_from([*COMMANDS, "no_such_event"]),
+    st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=3),
+)
+
+
+@given(st.lists(EVENTS | st.binary(max_size=8) | st.text(max_size=8), max_size=12))
+def test_nothing_that_a_client_says_breaks_the_server(frames: list[Any]) -> None:
+    client = Direct(ServerConfig())
+    client.dial()
+    for frame in frames:
+        client.send(frame).run(0.05)
+    client.send({"type": "new_chat_session"}).run()
+    client.take()
+    assert types(client.answer("hello"))[-1] == "user_turn_start"
