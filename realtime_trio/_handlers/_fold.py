@@ -44,13 +44,14 @@ SLICES: dict[Lane, type[ControlSlice | TextSlice | AudioSlice]] = {
     Lane.AUDIO: AudioSlice,
 }
 
-_LOCAL: dict[type[ServerEvent], tuple[Lane, ...]] = {
-    **LOCAL_LANES,
+# The shell's own news: they did not come from the server and are not counted as events.
+_NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
     LinkEvent: (Lane.CONTROL,),
     VoiceRequestedEvent: (Lane.CONTROL,),
     SaidEvent: (Lane.CONTROL,),
     SessionsWipedEvent: (Lane.TEXT,),
 }
+_LOCAL: dict[type[ServerEvent], tuple[Lane, ...]] = {**LOCAL_LANES, **_NEWS}
 
 # (lane, class) of events that reach a lane and change nothing there, on purpose. A test
 # proves that every row of the registry is handled or stands here.
@@ -84,7 +85,7 @@ def lanes_of(cls: type[ServerEvent]) -> tuple[Lane, ...]:
 def _find(lane: Lane, cls: type[ServerEvent]) -> tuple[Handler, bool]:
     found: tuple[Handler, bool] = (
         _GENERICS[lane].dispatch(cls),
-        cls is Malformed or lanes_of(cls)[0] is lane,
+        cls is Malformed or (cls not in _NEWS and lanes_of(cls)[0] is lane),
     )
     _FOUND[lane][cls] = found
     return found
