@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import attrs
+import msgspec
 
 from ..events import ToolCall, ToolResult
 from ._values import Rope
@@ -124,8 +125,7 @@ class Message:
     user_session_id: str | None = None
 
 
-@attrs.frozen(slots=True)
-class OpenMessage:
+class OpenMessage(msgspec.Struct, frozen=True, eq=False):
     """A message under construction: ``head`` is all of it but its text.
 
     ``touched`` is the tick of its last delta, 0 where none came since the server's list of
@@ -134,7 +134,16 @@ class OpenMessage:
 
     head: Message
     text: Rope
-    touched: int = attrs.field(default=0, eq=False)
+    touched: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        """Equal in what was said; when does not matter."""
+        if not isinstance(other, OpenMessage):
+            return NotImplemented
+        return self.head == other.head and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash((self.head.id, self.text))
 
     @property
     def content(self) -> str:

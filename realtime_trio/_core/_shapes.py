@@ -39,7 +39,7 @@ TEXT_FIELDS = {
 
 def is_mapping(value: object) -> TypeGuard[Block]:
     """Whether ``value`` is a JSON object."""
-    return isinstance(value, Mapping)
+    return type(value) is dict or isinstance(value, Mapping)
 
 
 def is_list(value: object) -> TypeGuard[Sequence[object]]:
@@ -81,13 +81,16 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(msg)
 
 
+_read_json = json.JSONDecoder(parse_constant=_refuse).decode
+
+
 def json_object(text: str) -> dict[str, object] | None:
     """The object that ``text`` holds, or ``None`` where it is not the JSON text of one.
 
     Numbers that other JSON readers could not take count as no JSON.
     """
     try:
-        value: object = json.loads(text, parse_constant=_refuse)
+        value: object = _read_json(text)
         check_json(value)
     except (ValueError, RecursionError, Mismatch):
         return None

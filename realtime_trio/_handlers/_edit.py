@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
 
 from .._core._messages import (
     ASSISTANT,
@@ -29,7 +28,7 @@ from .._core._notifications import (
     ToolNotificationRemoved,
 )
 from .._core._state import ActiveTool, Conversation, Record, TextSlice
-from .._core._values import Log
+from .._core._values import Log, evolve
 from ..events import SessionEvent
 
 __all__ = ["TOOL_ROLES", "Edit"]
@@ -297,10 +296,10 @@ class Edit:
         if self._records:
             records = dict(self.records)
             for session_id, changes in self._records.items():
-                records[session_id] = attrs.evolve(records[session_id], **changes)
+                records[session_id] = evolve(records[session_id], **changes)
             self._changes["records"] = records
         if self._tools is not None:
             self._changes["tools"] = self._tools
-        rest = attrs.evolve(self.rest, **self._changes) if self._changes else self.rest
+        rest = evolve(self.rest, **self._changes) if self._changes else self.rest
         open_ = self._base.open if self._open is None else self._open
         return TextSlice(rest, open_, self.tick, self._base.now), tuple(self.notes)

@@ -15,7 +15,7 @@ from .._core._notifications import (
     ToolStatus,
 )
 from .._core._state import ActiveTool, TextSlice, WaitingTool
-from .._core._values import Log, Recent
+from .._core._values import Log, Recent, evolve
 from ..events import Lane, ToolCall, ToolCallEvent, ToolResult, ToolSelectDeltaEvent
 from ._edit import TOOL_ROLES, Edit
 from ._fold import Handled, fold_event
@@ -219,7 +219,7 @@ def _replace(edit: Edit, session_id: str, message_id: str, tool: WaitingTool) ->
 
 def _update_open(edit: Edit, open_message: OpenMessage, tool: WaitingTool) -> None:
     head = _with_tool(open_message.head, tool)
-    changed = attrs.evolve(open_message, head=head)
+    changed = evolve(open_message, head=head)
     edit.set_open(head.session_id, changed)
     remember(edit, head)
     edit.notes.append(MessageUpdated(session_id=head.session_id, message=changed.snapshot()))
