@@ -72,6 +72,7 @@ _FAST: tuple[type[ServerEvent], ...] = (
     HistoryDeltaEvent,
     SystemMessageEvent,
     SystemPromptEvent,
+    ToolSelectDeltaEvent,
     AnthropicUserMessageEvent,
     OpenAIUserMessageEvent,
     UserTurnStartEvent,
@@ -90,41 +91,25 @@ class _Tag(msgspec.Struct):
 _peek = msgspec.json.Decoder(_Tag).decode
 
 
-class _ToolEvent(msgspec.Struct):
-    """Both tool events as they stand on the wire, where each vendor writes its calls its own way."""
+class _ToolCall(msgspec.Struct):
+    """A ``tool_call`` as it stands on the wire, where each vendor writes its calls its own way."""
 
     session_id: str
     role: str
+    active: bool
     id: Any = None
     parent_session_id: str | None = None
     user_session_id: str | None = None
-    tool_calls: list[Any] | None = None
-
-
-class _ToolCallEvent(_ToolEvent, kw_only=True):
-    active: bool
     vendor: str | None = None
+    tool_calls: list[Any] | None = None
     tool_results: list[Any] | None = None
 
 
-_read_tool_select = msgspec.json.Decoder(_ToolEvent).decode
-_read_tool_call = msgspec.json.Decoder(_ToolCallEvent).decode
-
-
-def _tool_select_delta(frame: str | bytes) -> ToolSelectDeltaEvent:
-    """The fast way of an event whose records have many forms: the same reader takes them."""
-    raw = _read_tool_select(frame)
-    return ToolSelectDeltaEvent(
-        id=raw.id,
-        session_id=raw.session_id,
-        role=raw.role,
-        parent_session_id=raw.parent_session_id,
-        user_session_id=raw.user_session_id,
-        tool_calls=_each(normalise_tool_call, raw.tool_calls),
-    )
+_read_tool_call = msgspec.json.Decoder(_ToolCall).decode
 
 
 def _tool_call(frame: str | bytes) -> ToolCallEvent:
+    """The fast way of an event whose records have many forms: the plain way's readers take them."""
     raw = _read_tool_call(frame)
     return ToolCallEvent(
         id=raw.id,
@@ -149,7 +134,6 @@ def fast_readers() -> dict[str, Callable[[str | bytes], ServerEvent]]:
     readers: dict[str, Callable[[str | bytes], ServerEvent]] = {
         cls.type: msgspec.json.Decoder(cls).decode for cls in _FAST
     }
-    readers[ToolSelectDeltaEvent.type] = _tool_select_delta
     readers[ToolCallEvent.type] = _tool_call
     return readers
 

@@ -37,9 +37,13 @@ TEXT_FIELDS = {
 }
 
 
+_NO_MAPPINGS = frozenset({str, type(None), list, tuple, bool, int, float})
+
+
 def is_mapping(value: object) -> TypeGuard[Block]:
     """Whether ``value`` is a JSON object."""
-    return type(value) is dict or isinstance(value, Mapping)
+    kind = type(value)  # what JSON makes is told at a glance; to ask an ABC takes much longer
+    return kind is dict or (kind not in _NO_MAPPINGS and isinstance(value, Mapping))
 
 
 def is_list(value: object) -> TypeGuard[Sequence[object]]:

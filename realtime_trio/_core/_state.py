@@ -144,7 +144,11 @@ class ControlSlice(msgspec.Struct, frozen=True, eq=False):
 
 @attrs.frozen(slots=True)
 class Limits:
-    """Bounds of what is kept (protocol.md §8 S4)."""
+    """Bounds of what is kept (protocol.md §8 S4).
+
+    ``max_sessions`` counts the current one, which always stays: 1 leaves no room for
+    sub-sessions, whose every piece is then announced as a message and forgotten.
+    """
 
     max_sessions: int = attrs.field(default=256, validator=attrs.validators.ge(1))
     max_messages: int = attrs.field(default=10_000, validator=attrs.validators.ge(1))

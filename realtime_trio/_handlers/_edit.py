@@ -41,13 +41,27 @@ FENCE_LIMIT = 1024
 
 
 class Edit:
-    """Collects the changes of one event. ``notes`` is what the application will be told."""
+    """Collects the changes of one event. ``notes`` is what the application will be told.
 
-    __slots__ = ("_base", "_changes", "_open", "_records", "_tools", "notes", "rest", "tick")
+    ``records`` are the sessions; one that this edit has changed is read with :meth:`value`.
+    """
+
+    __slots__ = (
+        "_base",
+        "_changes",
+        "_open",
+        "_records",
+        "_tools",
+        "notes",
+        "records",
+        "rest",
+        "tick",
+    )
 
     def __init__(self, slice_: TextSlice) -> None:
         self._base = slice_
         self.rest: Conversation = slice_.rest
+        self.records: Mapping[str, Record] = slice_.rest.records
         self.tick = slice_.tick + 1
         self.notes: list[Notification] = []
         self._changes: dict[str, Any] = {}
@@ -78,12 +92,6 @@ class Edit:
 
     # --- sessions -------------------------------------------------------------------------
 
-    @property
-    def records(self) -> Mapping[str, Record]:
-        """The sessions; one that this edit has changed is read with :meth:`value`."""
-        records: Mapping[str, Record] = self.get("records")
-        return records
-
     def ensure(
         self,
         session_id: str,
@@ -94,7 +102,7 @@ class Edit:
         record = self.records.get(session_id)
         if record is None:
             record = Record(id=session_id)
-            self._changes["records"] = {**self.records, session_id: record}
+            self.records = {**self.records, session_id: record}
         self.put(session_id, touched=self.tick)
         if user_session_id is not None and (
             record.user_session_id != user_session_id
@@ -131,13 +139,14 @@ class Edit:
         records = dict(self.records)
         del records[session_id]
         self._records.pop(session_id, None)
-        self.set(records=records)
+        self.records = records
         self.notes.append(SessionCleared(session_id=session_id))
 
     def forget_all(self) -> None:
         """Take every session out, unannounced. Nothing is open in them any more."""
         self._records.clear()
-        self.set(records={}, current_session_id=None)
+        self.records = {}
+        self.set(current_session_id=None)
 
     def is_sub(self, event: SessionEvent) -> bool:
         """Whether an event is of a sub-session (§8 U3)."""
@@ -297,7 +306,9 @@ class Edit:
             records = dict(self.records)
             for session_id, changes in self._records.items():
                 records[session_id] = evolve(records[session_id], **changes)
-            self._changes["records"] = records
+            self.records = records
+        if self.records is not self.rest.records:
+            self._changes["records"] = self.records
         if self._tools is not None:
             self._changes["tools"] = self._tools
         rest = evolve(self.rest, **self._changes) if self._changes else self.rest

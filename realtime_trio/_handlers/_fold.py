@@ -233,6 +233,8 @@ class LaneFold(Generic[S]):
             and new.rest.late_deltas != slice_.rest.late_deltas
         ):
             self.delivered = False  # counted and discarded: it may come again (§8 M5, D1)
+            if weight > 1:
+                new = _late_more(new, weight - 1)
         elif key is not None:
             new = _remember(new, key)
         self.slice = new
@@ -266,6 +268,12 @@ def _key(session_id: object, event_type: str, event_id: object, started: object)
         return None
     # A type of one's own, or that nobody knows, may have anything in the place of a session's id.
     return (session_id if type(session_id) is str else None, event_type, event_id, started)
+
+
+def _late_more(slice_: TextSlice, count: int) -> TextSlice:
+    """Count the rest of the merged deltas that came too late."""
+    rest = attrs.evolve(slice_.rest, late_deltas=slice_.rest.late_deltas + count)
+    return attrs.evolve(slice_, rest=rest)
 
 
 def _remember(slice_: Any, key: Hashable) -> Any:

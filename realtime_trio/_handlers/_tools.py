@@ -6,7 +6,13 @@ from typing import Literal
 
 import attrs
 
-from .._core._messages import ASSISTANT, Message, MessageMetadata, OpenMessage
+from .._core._messages import (
+    ASSISTANT,
+    Message,
+    MessageMetadata,
+    OpenMessage,
+    with_changes,
+)
 from .._core._notifications import (
     MessageComplete,
     MessageUpdated,
@@ -191,7 +197,7 @@ def _with_tool(message: Message, tool: WaitingTool) -> Message:
             results = tuple(result if r.tool_use_id == call.id else r for r in results)
         else:
             results = (*results, result)
-    return attrs.evolve(message, tool_calls=calls, tool_results=results)
+    return with_changes(message, tool_calls=calls, tool_results=results)
 
 
 def _attached(edit: Edit, key: Key) -> str | None:
