@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -76,7 +77,8 @@ class Conversation:
             self.asking = False
         if isinstance(outcome, TurnFailed | TurnLost):
             self._transcript.line("turn", one_line(outcome.reason), style="bold red")
-        else:
+        # Of a turn that was lost no end may ever come.
+        with trio.move_on_after(1 if isinstance(outcome, TurnFailed | TurnLost) else math.inf):
             await self._transcript.turn_over(before + 1)
 
     async def stop(self) -> None:
