@@ -6,13 +6,15 @@ from collections.abc import Awaitable, Callable
 
 import trio
 import trio.testing
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
-from realtime_trio.server import ServerConfig, open_server
+from realtime_trio.server import Drop, ServerConfig, open_server
 
 from .player import (
     PATIENCE,
     Action,
+    Ask,
+    Trouble,
     actions,
     check_all_came,
     check_delivery,
@@ -39,6 +41,7 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
 
 
 @given(actions())
+@example([Trouble((Drop(types=frozenset({"user_turn_start"}), times=1),)), Ask("plain", "waits")])
 @settings(max_examples=150, suppress_health_check=SLOW)
 def test_whatever_goes_wrong(plan: list[Action]) -> None:
     """Every ask ends, nothing is sent twice, receipts are true, nothing is left over."""
