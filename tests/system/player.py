@@ -299,8 +299,8 @@ async def playing(
 # -- judging it -------------------------------------------------------------------------------
 
 
-def check_delivery(server: RealtimeServer, player: Player, ledger: Ledger) -> None:
-    """Nothing came twice, and every receipt tells the truth about what the server saw."""
+def check_receipts(server: RealtimeServer, player: Player, ledger: Ledger) -> None:
+    """Nothing came twice, and every receipt tells the truth about what left and what came."""
     written = Counter(_name(frame) for frames in ledger.sent.values() for frame in frames)
     seen = Counter(_name(each.frame) for each in server.seen)
     for name, receipt in player.receipts.items():
@@ -314,6 +314,10 @@ def check_delivery(server: RealtimeServer, player: Player, ledger: Ledger) -> No
                 assert written[name] == 0, f"{name} is said to be in doubt"
             case _:
                 raise AssertionError(f"{name} is {receipt.status} for ever")
+
+
+def check_links(server: RealtimeServer, ledger: Ledger) -> None:
+    """On each link the server saw what was written, in order, up to where it broke."""
     for connection, frames in ledger.sent.items():
         came = [each.frame for each in server.seen if each.connection == connection]
         # A link that broke may have swallowed the last ones, or brought one that is in doubt.
@@ -331,7 +335,7 @@ def check_all_came(server: RealtimeServer, ledger: Ledger) -> None:
 def _name(frame: str | bytes) -> str | None:
     if isinstance(frame, bytes):
         return None
-    event = json.loads(frame)
+    event: dict[str, str] = json.loads(frame)
     return event.get("text") or event.get("session_name")
 
 

@@ -19,7 +19,8 @@ from .player import (
     Trouble,
     actions,
     check_all_came,
-    check_delivery,
+    check_links,
+    check_receipts,
     of_client,
     of_server,
     playing,
@@ -63,7 +64,8 @@ def test_whatever_goes_wrong(plan: list[Action]) -> None:
                 await trio.sleep(1)
                 assert of_client(player.client) == of_server(server, player.client)
             await trio.testing.wait_all_tasks_blocked()
-            check_delivery(server, player, ledger)
+            check_receipts(server, player, ledger)
+            check_links(server, ledger)
             check_all_came(server, ledger)
             assert server.statistics().connections == 0
 
