@@ -26,7 +26,7 @@ from realtime_trio.server import ServerConfig, open_server
 async def main(port, store):
     store = pathlib.Path(store)
     chats = json.loads(store.read_text()) if store.exists() else []
-    async with open_server(ServerConfig(pace=0.01), chats=chats) as server:
+    async with open_server(ServerConfig(pace=0.005), chats=chats) as server:
         print(await server.listen(port=port), flush=True)
         while True:
             await trio.sleep(0.02)

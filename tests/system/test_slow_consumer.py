@@ -43,8 +43,8 @@ async def test_a_consumer_that_never_reads_keeps_its_connection(
         server.script(answer)
         async with open_client(server.url, auth="any", config=CONFIG) as client:
             lost = client.subscribe(Disconnected)
-            held = client.subscribe(overflow=rule)
             await client.ready()
+            held = client.subscribe(overflow=rule)
             began = trio.current_time()
             asked = await chatter(client, began + TEN_MINUTES)
             assert trio.current_time() - began >= TEN_MINUTES
