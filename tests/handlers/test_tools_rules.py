@@ -112,6 +112,13 @@ def test_t1_the_arguments_grow_while_a_tool_is_chosen() -> None:
     assert tool.arguments == {"path": "/"}
 
 
+@pytest.mark.parametrize("make", [select, begin, end])
+def test_t1_a_tool_makes_its_session(make: Any) -> None:
+    talk = Talk()
+    talk(make(call("t"), session="sub", **SUB))
+    assert list(talk.state["sessions"]) == [MAIN, "sub"]
+
+
 def test_t1_ids_are_per_session() -> None:
     talk = Talk()
     talk(select(call("t"), session="a", **SUB), begin(call("t"), session="b", **SUB))
