@@ -41,7 +41,7 @@ from .talk import (
     user,
 )
 
-SUB = {"parent": MAIN, "user": MAIN}
+SUB: Json = {"parent": MAIN, "user": MAIN}
 OLD = ({"role": "user", "content": "old?"}, {"role": "assistant", "content": "old."})
 OLD_SAID = [("user", "old?"), ("assistant", "old.")]
 SAYS = {"role": "user", "content": "?"}

@@ -35,7 +35,7 @@ from .talk import (
     user,
 )
 
-SUB = {"parent": MAIN, "user": MAIN}
+SUB: Json = {"parent": MAIN, "user": MAIN}
 THINK = call("think1", "think")
 
 
