@@ -24,7 +24,7 @@ from ._probe import Probe
 
 __all__ = ["demo"]
 
-_BACKLOG = 20_000  # pieces of text that wait when the cancel is sent
+_BACKLOG = 5_000  # pieces of text that wait when the cancel is sent
 _DEADLINE = 20.0
 
 
