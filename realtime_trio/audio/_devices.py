@@ -164,20 +164,24 @@ class Speaker:
         """Bytes that were taken and have not been handed to the device yet."""
         return sum(len(block) for block in tuple(self._blocks))
 
-    async def write(self, chunk: bytes) -> None:
-        """Take a block; waits while two are queued, so it returns as the device plays.
-
-        A block that is shorter than the device's ends a sound: silence follows it. Cancelled
-        while it waits, it has taken nothing.
-        """
+    async def ready(self) -> None:
+        """Wait while two blocks are queued, so it returns as the device plays. A checkpoint."""
         await trio.lowlevel.checkpoint()
         while len(self._blocks) >= _QUEUED_BLOCKS:
             await self._waker.tasks.park()
+
+    def write_nowait(self, chunk: bytes) -> None:
+        """Take a block. One that is shorter than the device's has silence behind it."""
         pieces = self._chunker.feed(chunk)
         rest = self._chunker.rest()
         for piece in (*pieces, rest) if rest else pieces:
             self._written += 1
             self._blocks.append(piece)
+
+    async def write(self, chunk: bytes) -> None:
+        """Take a block when there is room. Cancelled, it has taken nothing."""
+        await self.ready()
+        self.write_nowait(chunk)
 
     def flush(self) -> int:
         """Forget what is queued but for its first milliseconds, which are faded out."""

@@ -178,8 +178,9 @@ class Playback:
         while True:
             if self._failure is not None:
                 raise self._failure
-            now = trio.current_time()
-            block = self._buffer.pull(now)
+            if self._clocked is not None:
+                await self._clocked.ready()
+            block = self._buffer.pull(trio.current_time())
             if self._gap_bytes:
                 self._tell_gap()
             if not block:
@@ -187,12 +188,14 @@ class Playback:
                 due = _NEVER
                 continue
             self._last_block = block
+            if self._clocked is not None:
+                self._clocked.write_nowait(block)
+                continue
+            now = trio.current_time()
             await self._sink.write(block)
-            if self._clocked is None:
-                # Late by a little: the deadlines stay. By a lot, or after a silence: anew.
-                start = due if now - due < _STALL else now
-                due = start + self.format.seconds_of(len(block))
-                await trio.sleep_until(due)
+            # Late by a little: the deadlines stay. By a lot, or after a silence: anew.
+            due = (due if now - due < _STALL else now) + self.format.seconds_of(len(block))
+            await trio.sleep_until(due)
 
     async def _wait_for_more(self) -> None:
         self._last_block = b""

@@ -28,7 +28,7 @@ class Resampler:
         self._stream: Any = None
         if source.rate != target.rate:
             self._stream = _extras.soxr().ResampleStream(
-                source.rate, target.rate, target.channels, dtype="int16", quality="HQ"
+                source.rate, target.rate, target.channels, dtype="float32", quality="HQ"
             )
 
     def __call__(self, data: bytes) -> bytes:
@@ -51,6 +51,8 @@ class Resampler:
             mean = frames.mean(axis=1, keepdims=True).round() if len(frames) else frames[:, :1]
             frames = np.repeat(mean.astype(np.int16), self.target.channels, axis=1)
         if self._stream is not None:
-            frames = self._stream.resample_chunk(np.ascontiguousarray(frames), last=last)
+            # Not as int16: soxr would add noise (dither) that depends on how the stream is cut.
+            frames = self._stream.resample_chunk(frames.astype(np.float32), last=last)
+            frames = np.clip(np.rint(frames), -32768, 32767)
         out: bytes = frames.astype("<i2").tobytes()
         return out

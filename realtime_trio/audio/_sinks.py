@@ -44,7 +44,15 @@ class AudioSink(Protocol):
 
 @runtime_checkable
 class ClockedSink(AudioSink, Protocol):
-    """A device: its ``write`` returns as it plays, and it holds at most two blocks."""
+    """A device, which plays by a clock of its own and holds at most two blocks."""
+
+    async def ready(self) -> None:
+        """Wait until it can take a block; this is what paces the playing."""
+        ...
+
+    def write_nowait(self, chunk: bytes) -> None:
+        """Take one block. For whoever has waited until it is ready."""
+        ...
 
     @property
     def queued(self) -> int:
@@ -122,16 +130,22 @@ async def open_wav_sink(
 
     Raises ``OSError`` where it cannot be written.
     """
-    writer = wave.open(str(path), "wb")  # noqa: SIM115  closed below
+    file = await trio.to_thread.run_sync(Path(path).open, "wb")
+    writer: wave.Wave_write = wave.open(file, "wb")  # noqa: SIM115  closed below
     writer.setnchannels(format.channels)
     writer.setsampwidth(2)
     writer.setframerate(format.rate)
     sink = WavSink(writer, format)
+
+    def close() -> None:
+        with file:
+            sink._close()  # pyright: ignore[reportPrivateUsage]
+
     try:
         yield sink
     finally:
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(sink._close)  # pyright: ignore[reportPrivateUsage]
+            await trio.to_thread.run_sync(close)
 
 
 class PipeSink:
