@@ -21,6 +21,7 @@ import attrs
 from .._core._local import (
     LinkEvent,
     Malformed,
+    PlaybackEvent,
     SaidEvent,
     SessionsWipedEvent,
     VoiceRequestedEvent,
@@ -49,6 +50,7 @@ _LOCAL: dict[type[ServerEvent], tuple[Lane, ...]] = {
     LinkEvent: (Lane.CONTROL,),
     VoiceRequestedEvent: (Lane.CONTROL,),
     SaidEvent: (Lane.CONTROL,),
+    PlaybackEvent: (Lane.AUDIO,),
     SessionsWipedEvent: (Lane.TEXT,),
 }
 
