@@ -143,6 +143,24 @@ class MessageStreaming(Notification):
     delta: str
 
 
+_set_session_id, _set_message_id, _set_role, _set_delta = (
+    getattr(MessageStreaming, field.name).__set__ for field in attrs.fields(MessageStreaming)
+)
+
+
+def streaming(session_id: str, message_id: str, role: str, delta: str) -> MessageStreaming:
+    """Make what the constructor makes, at half its cost: there is one for every delta.
+
+    The constructor of a frozen class looks up the setter of each slot by its name.
+    """
+    note = object.__new__(MessageStreaming)
+    _set_session_id(note, session_id)
+    _set_message_id(note, message_id)
+    _set_role(note, role)
+    _set_delta(note, delta)
+    return note
+
+
 @attrs.frozen(slots=True, kw_only=True)
 class MessageComplete(Notification):
     """A message is finished and stored as it stands here."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
-
 from .._core._messages import ASSISTANT, Message, MessageMetadata
 from .._core._notifications import (
     AllNotificationsCleared,
@@ -12,7 +10,7 @@ from .._core._notifications import (
     SystemNotification,
 )
 from .._core._state import TextSlice, TurnRecord, ended_tools
-from .._core._values import Log
+from .._core._values import Log, evolve
 from ..events import (
     CancelledEvent,
     CompletionEvent,
@@ -44,7 +42,7 @@ def interaction(edit: Edit, event: InteractionEvent) -> None:
         at_work -= {event.session_id}
     elif len(at_work) < INTERACTION_LIMIT:
         at_work |= {event.session_id}
-    edit.set(turn=attrs.evolve(turn, began=True, interactions=at_work))
+    edit.set(turn=evolve(turn, began=True, interactions=at_work))
 
 
 def completion_ended(edit: Edit, event: CompletionEvent) -> None:
@@ -52,13 +50,13 @@ def completion_ended(edit: Edit, event: CompletionEvent) -> None:
     if event.stop_reason is not None and not edit.is_sub(event):
         turn: TurnRecord = edit.get("turn")
         if turn.stop_reason != event.stop_reason:
-            edit.set(turn=attrs.evolve(turn, stop_reason=event.stop_reason))
+            edit.set(turn=evolve(turn, stop_reason=event.stop_reason))
 
 
 def _error(edit: Edit, text: str) -> None:
     turn: TurnRecord = edit.get("turn")
     errors = (*turn.errors, text)[-ERROR_LIMIT:]
-    edit.set(turn=attrs.evolve(turn, errors=errors))
+    edit.set(turn=evolve(turn, errors=errors))
 
 
 @fold_event(ErrorEvent, Lane.TEXT)
@@ -90,7 +88,7 @@ def system_message(slice_: TextSlice, event: SystemMessageEvent) -> Handled[Text
 def user_turn_end(slice_: TextSlice, _event: UserTurnEndEvent) -> Handled[TextSlice]:
     """The server works on an input."""
     edit = Edit(slice_)
-    edit.set(turn=attrs.evolve(edit.rest.turn, began=True))
+    edit.set(turn=evolve(edit.rest.turn, began=True))
     return edit.done()
 
 
@@ -103,7 +101,7 @@ def cancelled(slice_: TextSlice, _event: CancelledEvent) -> Handled[TextSlice]:
         edit.complete(session_id, "cancelled", _CANCELLED)
     edit.remove_tools()
     edit.notes.append(ResponseCancelled(session_ids=ended))
-    edit.set(fence=frozenset(), turn=attrs.evolve(edit.rest.turn, cancelled=True))
+    edit.set(fence=frozenset(), turn=evolve(edit.rest.turn, cancelled=True))
     return edit.done()
 
 
@@ -148,7 +146,7 @@ def _finish_turn(edit: Edit) -> TurnRecord:
     for position in range(log.end - 1, begin - 1, -1):
         message = log.at(position)
         if message.role == ASSISTANT and not message.is_sub_session:
-            return attrs.evolve(turn, message=message)
+            return evolve(turn, message=message)
     return turn
 
 

@@ -77,7 +77,7 @@ class Shell:
         auth: AuthSource,
         recorder: RecorderLike | None,
     ) -> None:
-        codec = Codec()
+        codec = self.codec = Codec()
         self.recorder = recorder
         self.config = config
         self.pipeline = Pipeline(config, clock=time.time)
@@ -123,6 +123,7 @@ class Shell:
         self._nursery: trio.Nursery | None = None
         self._prepared = trio.Event()
         self._finished: trio.Event | None = None
+        self._link_ended = trio.Event()
 
     def _tell(self, note: Notification) -> None:
         self.pipeline.post(SaidEvent(note=note))
@@ -173,11 +174,14 @@ class Shell:
         finished.set()
 
     async def _supervise(self, link: Link, nursery: trio.Nursery) -> None:
-        with self._supervising:
-            self.failure = await self.supervisor.run(link, nursery)
-            self._end(str(self.failure))
-            await trio.sleep(min(_GRACE, self.config.close_deadline))
-            self.body.cancel()
+        try:
+            with self._supervising:
+                self.failure = await self.supervisor.run(link, nursery)
+                self._end(str(self.failure))
+                await trio.sleep(min(_GRACE, self.config.close_deadline))
+                self.body.cancel()
+        finally:
+            self._link_ended.set()
 
     def _end(self, why: str) -> None:
         """Let nobody wait for what will not come."""
@@ -237,6 +241,8 @@ class Shell:
             self._end("the client was closed")
         if self._finished is not None:
             await self._finished.wait()
+            # The transport's own tasks are needed until the goodbye is said and answered.
+            await self._link_ended.wait()
 
     def health(self) -> Health:
         """How the client does now."""

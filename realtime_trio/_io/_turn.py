@@ -149,7 +149,7 @@ class TurnBook:
         """An error answered the input: fails the turn once the text lane has come that far."""
         if self._turn is not None:
             self._turn.refused_at = self._gate.errors
-            self._judge_refusal(())
+            self._judge_refusal(None)
 
     def killed(self) -> None:
         """A command that could not wait has killed the turn; no end of it will come."""
@@ -185,27 +185,30 @@ class TurnBook:
         self, event: ServerEvent, notes: tuple[Notification, ...], slice_: Slice
     ) -> None:
         """Take part in one step of the text lane; called by its task after the fold."""
-        assert isinstance(slice_, TextSlice)
         turn = self._turn
-        if isinstance(event, UserTurnStartEvent):
+        cls = type(event)
+        if cls is UserTurnStartEvent:
             self._starts += 1
             if turn is not None and self._starts == turn.ends_at:
                 self._end_of(turn, slice_)
-        elif isinstance(event, ErrorEvent):
+        elif cls is ErrorEvent:
             self._errors += 1
-            self._judge_refusal((event.message,))
+            self._judge_refusal(event)
         elif turn is not None and turn.ends_at is not None and self._starts >= turn.ends_at - 1:
+            assert isinstance(slice_, TextSlice)
             _feed(turn, event, notes, slice_)
 
-    def _end_of(self, turn: Track, slice_: TextSlice) -> None:
+    def _end_of(self, turn: Track, slice_: Slice) -> None:
+        assert isinstance(slice_, TextSlice)
         self._turn = None
         turn.ended_at = self._starts
         record = slice_.rest.last_turn
         assert record is not None
         turn.decide(outcome_of(record, missed=turn.missed, spoken=self.spoken()))
 
-    def _judge_refusal(self, errors: tuple[str, ...]) -> None:
+    def _judge_refusal(self, event: ServerEvent | None) -> None:
         turn = self._turn
+        errors = (event.message,) if isinstance(event, ErrorEvent) else ()
         if turn is not None and turn.refused_at is not None and self._errors >= turn.refused_at:
             self._fail(TurnFailed(reason="the server refused the input", errors=errors))
 

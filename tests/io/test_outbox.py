@@ -396,8 +396,9 @@ def test_a_new_link_is_closed_until_it_tells() -> None:
         ev.TextDeltaEvent(session_id="s", role="assistant", content="x", user_session_id=None)
     )
     assert gate.phase is Phase.AGENT
-    assert gate.take_streamed()
-    assert not gate.take_streamed()
+    assert gate.streamed
+    gate.link_opened()
+    assert not gate.streamed
 
 
 def test_the_current_session_is_known() -> None:
