@@ -12,8 +12,14 @@ General layout, left to right as data flows; each part imports only what stands 
 This module only lists the public names.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from . import _exceptions, events  # pyright: ignore[reportPrivateUsage]  a sibling
 from ._core import _notifications
+from ._config import ClientConfig, LaneBounds
 from ._core._audio import AudioFormat
 from ._core._messages import (
     ImagePart,
@@ -41,7 +47,24 @@ from ._core._state import (
 )
 from ._exceptions import *  # noqa: F403
 from ._handlers import handles
+from ._io._auth import Auth, PasswordLogin
+from ._io._cancel import Confirmed
+from ._io._client import Client, open_client
+from ._io._outcome import Outcome, TurnCancelled, TurnCompleted, TurnFailed, TurnLost
+from ._io._overflow import Block, Coalesce, DropOldest, Latest, Overflow
+from ._io._receipt import Receipt
+from ._io._recorder import RecorderLike
+from ._io._recording import Recorder, RecorderStatistics
+from ._io._shell import Health
+from ._io._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics, Timing
+from ._io._subscription import LaneView, Subscription
+from ._io._transport_memory import MemoryConnector, memory_pair
+from ._io._transport_trio_websocket import TrioWebsocketConnector
+from ._io._transport_websockets import WebsocketsConnector
+from ._io._turn import Turn
+from ._io._watch import Watch
 from ._processor import EventStreamProcessor
+from .abc import Connector, Transport
 from .events import (
     AudioFrame,
     ClientEvent,
@@ -60,35 +83,88 @@ __all__ = [
     "AudioFormat",
     "AudioFrame",
     "AudioSlice",
+    "Auth",
+    "Block",
     "Catalog",
+    "Client",
+    "ClientConfig",
     "ClientEvent",
+    "Coalesce",
+    "Confirmed",
     "Connection",
+    "Connector",
     "ControlSlice",
     "Counters",
     "Direction",
+    "DropOldest",
     "Event",
     "EventStreamProcessor",
+    "Health",
     "ImagePart",
     "Lane",
+    "LaneBounds",
+    "LaneStatistics",
+    "LaneView",
+    "Latest",
     "Limits",
+    "MemoryConnector",
     "Message",
     "MessageMetadata",
     "OpenMessage",
     "OpenSubsession",
+    "Outcome",
+    "Overflow",
+    "PasswordLogin",
+    "PipelineStatistics",
     "PlaceholderPart",
+    "Receipt",
+    "Recorder",
+    "RecorderLike",
+    "RecorderStatistics",
     "ServerEvent",
     "Session",
     "SessionEvent",
     "SessionState",
+    "Subscription",
+    "SubscriptionStatistics",
     "TextPart",
     "TextSlice",
+    "Timing",
     "ToolResultPart",
     "ToolUsePart",
+    "Transport",
+    "TrioWebsocketConnector",
+    "Turn",
+    "TurnCancelled",
+    "TurnCompleted",
+    "TurnFailed",
+    "TurnLost",
     "TurnState",
     "UnknownEvent",
+    "Watch",
+    "WebsocketsConnector",
+    "audio",
+    "blocking",
     "event",
     "events",
     "handles",
+    "memory_pair",
+    "open_client",
+    "server",
+    "testing",
 ]
 __all__ += _notifications.__all__
 __all__ += _exceptions.__all__
+
+if TYPE_CHECKING:
+    from . import audio, blocking, server, testing
+
+# Parts that not every program needs are imported when they are first asked for.
+_LATER = frozenset({"audio", "blocking", "server", "testing"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return importlib.import_module(f"{__name__}.{name}")
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

@@ -19,7 +19,7 @@ cancel scope here: to stop a wait, close the client from another thread.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Self, cast
@@ -182,6 +182,8 @@ def _made_blocking(portal: BlockingPortal, value: Any) -> Any:
         return BlockingChannel(portal, value)
     if isinstance(value, AbstractAsyncContextManager):
         return _entered(portal, cast("AbstractAsyncContextManager[Any]", value))
+    if isinstance(value, AsyncIterator):
+        return iter(_Proxy(portal, value))
     if cast("type", type(value)).__module__.startswith(_io.__name__):
         return _live(portal, value)
     return value

@@ -30,6 +30,7 @@ __all__ = [
     "AvatarSessionEnded",
     "AvatarSessionStarted",
     "AvatarStateChanged",
+    "CancelNotification",
     "ChatSessionChanged",
     "Connected",
     "ConnectionGivenUp",
@@ -60,7 +61,6 @@ __all__ = [
     "ToolCallComplete",
     "ToolNotification",
     "ToolNotificationRemoved",
-    "TurnCancelled",
     "TurnStateChanged",
     "UserMessage",
     "VoiceChanged",
@@ -414,8 +414,12 @@ class TurnStateChanged(Notification):
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class TurnCancelled(Notification):
-    """The server confirms a cancel. Comes at once, ahead of the text that is waiting."""
+class CancelNotification(Notification):
+    """The server confirms a cancel. Comes at once, ahead of the text that is waiting.
+
+    ``turn-cancelled`` on the wire's side of the documents; :class:`TurnCancelled` is how an
+    ``ask`` ends.
+    """
 
     name: ClassVar[str] = "turn-cancelled"
 

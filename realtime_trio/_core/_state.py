@@ -61,10 +61,10 @@ def ended_tools() -> Recent[tuple[str, str], bool]:
     return Recent(SEEN_LIMIT)
 
 
-def _equal_but_for(*names: str) -> Callable[[Any, object], bool]:
+def _equal_but_for(*names: str) -> Callable[[Any, object], Any]:
     """An ``__eq__`` for a struct: when something came to be known does not matter."""
 
-    def equal(self: msgspec.Struct, other: object) -> bool:
+    def equal(self: msgspec.Struct, other: object) -> Any:
         if not isinstance(other, type(self)):
             return NotImplemented
         fields = (name for name in self.__struct_fields__ if name not in names)

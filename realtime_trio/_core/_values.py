@@ -126,7 +126,7 @@ class Log(Sequence[T]):
         self._dropped = 0
 
     def _with(self, chunks: list[tuple[T, ...]], sealed: int, tail: tuple[T, ...]) -> Log[T]:
-        log: Log[T] = object.__new__(Log)  # pyright: ignore[reportUnknownVariableType]
+        log: Log[T] = object.__new__(type(self))
         log._chunks, log._sealed, log._tail = chunks, sealed, tail
         log._first, log._dropped = self._first, self._dropped
         return log
@@ -256,7 +256,7 @@ class Recent(Generic[K, V]):
             base = self._fork()
         base._index[key] = base._count
         base._log.append((key, value))
-        newer: Recent[K, V] = object.__new__(Recent)  # pyright: ignore[reportUnknownVariableType]
+        newer: Recent[K, V] = object.__new__(type(self))
         newer._limit, newer._log, newer._index = base._limit, base._log, base._index
         newer._count = base._count + 1
         return newer

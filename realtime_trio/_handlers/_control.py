@@ -14,7 +14,7 @@ from .._core._notifications import (
     Notification,
     SessionsIndexUpdated,
     SystemNotification,
-    TurnCancelled,
+    CancelNotification,
     TurnStateChanged,
     VoiceChanged,
     VoicesUpdated,
@@ -204,7 +204,7 @@ def server_listening(slice_: ControlSlice, _event: ServerListeningEvent) -> Hand
 @fold_event(CancelledEvent, Lane.CONTROL)
 def cancelled(slice_: ControlSlice, _event: CancelledEvent) -> Handled[ControlSlice]:
     """Told at once; the text lane ends the messages in its own order (§8 M5)."""
-    return slice_, (TurnCancelled(),)
+    return slice_, (CancelNotification(),)
 
 
 @fold_event(ErrorEvent, Lane.CONTROL)

@@ -287,10 +287,8 @@ class Edit:
         """Keep the bound on sessions: the least recently used goes, never the current (§8 S4)."""
         while len(self.records) > self.rest.limits.max_sessions:
             current = self.get("current_session_id")
-            victims = [sid for sid in self.records if sid != current]
-            if not victims:
-                return
-            self.forget(min(victims, key=self._last_use))
+            others = (session_id for session_id in self.records if session_id != current)
+            self.forget(min(others, key=self._last_use))
 
     def _last_use(self, session_id: str) -> int:
         touched: int = self.value(session_id, "touched")

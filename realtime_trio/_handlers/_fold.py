@@ -44,13 +44,14 @@ SLICES: dict[Lane, type[ControlSlice | TextSlice | AudioSlice]] = {
     Lane.AUDIO: AudioSlice,
 }
 
-_LOCAL: dict[type[ServerEvent], tuple[Lane, ...]] = {
-    **LOCAL_LANES,
+# The shell's own news: they did not come from the server and are not counted as events.
+_NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
     LinkEvent: (Lane.CONTROL,),
     VoiceRequestedEvent: (Lane.CONTROL,),
     SaidEvent: (Lane.CONTROL,),
     SessionsWipedEvent: (Lane.TEXT,),
 }
+_LOCAL: dict[type[ServerEvent], tuple[Lane, ...]] = {**LOCAL_LANES, **_NEWS}
 
 # (lane, class) of events that reach a lane and change nothing there, on purpose. A test
 # proves that every row of the registry is handled or stands here.
@@ -86,7 +87,9 @@ def lanes_of(cls: type[ServerEvent]) -> tuple[Lane, ...]:
 
 def _find(lane: Lane, cls: type[ServerEvent | Delta]) -> _Found:
     event_class = DELTAS[cls] if issubclass(cls, Delta) else cls
-    is_home = event_class is Malformed or lanes_of(event_class)[0] is lane
+    is_home = event_class is Malformed or (
+        event_class not in _NEWS and lanes_of(event_class)[0] is lane
+    )
     found: _Found = (_GENERICS[lane].dispatch(event_class), is_home, cls in _SPECIAL)
     _FOUND[lane][cls] = found
     return found

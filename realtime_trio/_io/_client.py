@@ -27,19 +27,20 @@ from ..events import (
     TextInputEvent,
     UserTurnStartEvent,
 )
-from ._auth import Auth, PasswordLogin, TokenKeeper
+from ._auth import AuthSource
 from ._bare import first_cause
 from ._cancel import Confirmed
 from ._commands import Commands
 from ._overflow import Coalesce, Overflow
-from ._pages import pages
+from ._pages import News, pages
 from ._receipt import Receipt
-from ._recorder import Recorder
+from ._recorder import RecorderLike
 from ._shell import Health, Shell
 from ._statistics import PipelineStatistics
 from ._subscription import LaneView, Subscription
 from ._supervisor import Address
-from ._turn import Turn
+from ._turn import Track, Turn
+from ._upload import Form, Progress, Source, UploadedFile, open_upload
 from ._url import endpoint
 from ._views import AudioView
 from ._watch import Watch
@@ -102,6 +103,11 @@ class Client(Commands):
         async with shell.leaving():
             await shell.pipeline.handled(UserTurnStartEvent, shell.gate.starts)
 
+    @property
+    def heygen_token(self) -> str | None:
+        """The token for avatars, a secret; ``None`` where no login or refresh gave one."""
+        return self._shell.tokens.heygen_token
+
     # -- sending ---------------------------------------------------------------------------
 
     async def send(self, event: Event, *, force: bool = False) -> Receipt:
@@ -157,53 +163,94 @@ class Client(Commands):
             message = f"a message takes at most {self._shell.config.max_files} files"
             raise ValueError(message)
         async with self._asking:
-            turn = await self._begin(TextInputEvent(text=text, file_ids=ids))
+            track = Track()
+            turn = Turn(track, await self._begin(TextInputEvent(text=text, file_ids=ids), track))
             try:
                 yield turn
-                await self._over(turn)
+                await self._over(track)
             except BaseException:
-                await self._abandon(turn)
+                await self._abandon(track, turn.receipt)
                 raise
 
-    async def _begin(self, event: TextInputEvent) -> Turn:
+    async def _begin(self, event: TextInputEvent, track: Track) -> Receipt:
         shell = self._shell
-        turn = Turn()
         turns = shell.turns
         async with shell.leaving():
-            receipt = await shell.outbox.put(event, picked=lambda: turns.begin(turn))
-        turn.receipt = receipt
-        if not turn.asked:
-            turns.queued(turn)
-        return turn
+            receipt = await shell.outbox.put(event, picked=lambda: turns.begin(track))
+        if track.ends_at is None:
+            turns.queued(track)
+        return receipt
 
-    async def _over(self, turn: Turn) -> None:
+    async def _over(self, track: Track) -> None:
         """Wait until the turn is over in every lane."""
-        await turn.wait()
-        if turn.ended_at is not None:
+        await track.decided.wait()
+        if track.ended_at is not None:
             # Where the client ends first, the outcome holds all the same.
             with suppress(ClosedError):
-                await self._shell.pipeline.handled(UserTurnStartEvent, turn.ended_at)
+                await self._shell.pipeline.handled(UserTurnStartEvent, track.ended_at)
 
-    async def _abandon(self, turn: Turn) -> None:
+    async def _abandon(self, track: Track, receipt: Receipt) -> None:
         """Nobody wants the answer any more: take the input back or have it cancelled."""
         shell = self._shell
-        if turn.over:
+        if track.outcome is not None:
             return
-        if turn.receipt is not None and shell.outbox.withdraw(turn.receipt):
-            shell.turns.lost(turn, "the input was taken back before it was sent")
+        if shell.outbox.withdraw(receipt):
+            shell.turns.lost(track, "the input was taken back before it was sent")
             return
         with shell.last_words(), suppress(RealtimeError, trio.WouldBlock):
             await self.cancel()
-            await turn.wait()
-        shell.turns.lost(turn, "nobody waited for its end")
+            await track.decided.wait()
+        shell.turns.lost(track, "nobody waited for its end")
+
+    async def drain(self) -> None:
+        """Finish what has begun, then close the client.
+
+        What is queued leaves, the turn that runs comes to its end, the lanes hand over what
+        they hold, and the connection is closed. Meanwhile sending raises
+        :class:`~realtime_trio.ClosedError`; afterwards subscriptions end after what they hold.
+        Cancelled before the connection is closed, it leaves the client open, and sending
+        goes on.
+        """
+        async with self._shell.leaving():
+            await self._shell.drain()
 
     def sessions(self, *, page: int = 50) -> AsyncGenerator[ChatSessionIndexEntry, None]:
         """Iterate the list of all the user's sessions, asked for ``page`` lines at a time.
 
         Each page is a command and waits at the turn gate.
         """
-        news = self.subscribe(GetUserSessionsResponseEvent, ErrorEvent, Reconnected)
+        classes: tuple[type[News], ...] = (GetUserSessionsResponseEvent, ErrorEvent, Reconnected)
+        news: Subscription[News] = self.subscribe(*classes)
         return pages(news, self.send, page)
+
+    async def upload_file(
+        self,
+        source: Source,
+        *,
+        filename: str | None = None,
+        mime_type: str | None = None,
+        progress: Progress | None = None,
+    ) -> UploadedFile:
+        """Send a file (a path, or bytes with a ``filename``) for a later ``ask``.
+
+        It is streamed; ``progress`` is called with the bytes read so far and their number.
+        Cancelling it ends the transfer. Raises ``ValueError`` for a file above
+        ``config.max_file_size``, ``OSError`` for one that cannot be read,
+        :class:`~realtime_trio.ConnectionFailed` and
+        :class:`~realtime_trio.AuthenticationError` as REST calls do. Waits until the server
+        has told the id of the UI session.
+        """
+        shell = self._shell
+        limit = shell.config.max_file_size
+        upload = await open_upload(source, filename=filename, mime_type=mime_type, limit=limit)
+        if shell.tracker.ui_session_id is None:
+            await self.ready()
+        fields = {"ui_session_id": shell.tracker.ui_session_id or ""}
+
+        async def send(token: str) -> UploadedFile:
+            return await shell.rest.upload(token, Form(fields, upload), progress)
+
+        return await shell.tokens.call(send)
 
     @asynccontextmanager
     async def push_to_talk(self, *, force: bool = False) -> AsyncGenerator[None, None]:
@@ -236,19 +283,20 @@ class Client(Commands):
 def open_client(
     url: str,
     *,
-    auth: str | PasswordLogin | Auth,
+    auth: AuthSource,
     agent_key: str | None = None,
     chat_session_id: str | None = None,
     config: ClientConfig | None = None,
     transport: Connector | None = None,
-    recorder: Recorder | None = None,
+    recorder: RecorderLike | None = None,
 ) -> AbstractAsyncContextManager[Client]:
     """Open a client: ``async with open_client(url, auth=token) as client``.
 
     ``url`` is http(s), ws(s), or ``memory://name`` of a server in this process; ``auth`` a
     token, a :class:`~realtime_trio.PasswordLogin`, or anything with ``async token()``.
     ``agent_key`` chooses the agent of a new session, ``chat_session_id`` a session to go on
-    with; give one of them or neither. ``transport`` opens the connections.
+    with; give one of them or neither. ``transport`` opens the connections; ``recorder`` is
+    told every frame, and is opened and closed with the client.
 
     Enters when the first connection is open and proven, and starts to receive at the body's
     first checkpoint: what subscribes before that misses nothing. Lost connections are
@@ -270,7 +318,7 @@ def open_client(
         config=options,
         connector=transport or _connector(where.websocket, options),
         address=Address(where, agent_key=agent_key, chat_session_id=chat_session_id),
-        tokens=TokenKeeper(auth),
+        auth=auth,
         recorder=recorder,
     )
     return _opened(shell)
@@ -280,8 +328,8 @@ def open_client(
 async def _opened(shell: Shell) -> AsyncGenerator[Client, None]:
     failure: BaseException | None = None
     try:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(shell.run)
+        async with shell.recording(), trio.open_nursery() as nursery:
+            nursery.start_soon(shell.run)
             try:
                 link = await shell.open()
                 with shell.body:

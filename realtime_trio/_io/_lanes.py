@@ -19,46 +19,30 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from typing import Any, TypeAlias
 
 import attrs
 import trio
 
 from .._config import LaneBounds
-from .._core._local import LinkEvent, Malformed, SaidEvent, VoiceRequestedEvent
-from .._core._notifications import (
-    MessageAdded,
-    MessageComplete,
-    MessageUpdated,
-    Notification,
-)
-from .._handlers import LaneFold, lanes_of
-from ..events import Lane, ServerEvent, TextDeltaEvent, ThoughtDeltaEvent, frozen
-from ._queues import Item, Queue
+from .._core._notifications import Notification
+from .._handlers import LaneFold
+from ..events import Lane, ServerEvent, frozen
+from ._merge import DELTAS, Entry, may_merge, merge
+from ._queues import Queue
+from ._routes import Routes
 from ._statistics import LaneStatistics, Rate, Sampler
 
 __all__ = ["Command", "LaneTask", "Observer"]
 
-Put: TypeAlias = Callable[[Item, int], None]
-_Entry: TypeAlias = tuple[ServerEvent, float, int]
 Observer: TypeAlias = Callable[[ServerEvent, "tuple[Notification, ...]", Any], None]
 
 GIVE_WAY = 8
 HEAVY = 256 * 1024  # bytes after which a batch ends early
 LEVELS = (50, 80, 95)  # percent of a bound at which pressure is announced
 RELIEF = 40  # percent below which it is taken back
-
-_LOCAL = (LinkEvent, SaidEvent, VoiceRequestedEvent, Malformed)
-_MESSAGES = (MessageComplete, MessageAdded, MessageUpdated)
-_DELTAS = (TextDeltaEvent, ThoughtDeltaEvent)
-# What must be equal for two deltas to be folded as one: everything but what they say.
-_SAME: dict[type, Callable[[Any], tuple[Any, ...]]] = {
-    cls: attrgetter(*(field.name for field in attrs.fields(cls) if field.name != "content"))
-    for cls in _DELTAS
-}
 
 
 @frozen
@@ -70,6 +54,42 @@ class Command(ServerEvent):
 
 class LaneTask:
     """One lane. ``above`` are the lanes that go first."""
+
+    __slots__ = (
+        "_above",
+        "_ahead",
+        "_batch_size",
+        "_burst",
+        "_coalesce",
+        "_coalesced",
+        "_hand",
+        "_handling",
+        "_high_water",
+        "_holders",
+        "_level",
+        "_pressed",
+        "_progress",
+        "_rate",
+        "_receive",
+        "_released",
+        "_room",
+        "_send",
+        "_since",
+        "_waiting",
+        "bounds",
+        "bytes",
+        "calm_bytes",
+        "calm_items",
+        "counts",
+        "depth",
+        "draining",
+        "dropped",
+        "fold",
+        "lagged",
+        "lane",
+        "observers",
+        "routes",
+    )
 
     def __init__(
         self,
@@ -86,8 +106,8 @@ class LaneTask:
         self.lane: Lane = fold.lane
         self.bounds = bounds
         self.depth = self.bytes = 0  # what is put and not handled yet
-        self.counts: dict[type[ServerEvent], int] = {}
-        self.queues: list[tuple[Queue, tuple[type, ...]]] = []
+        self.counts: defaultdict[type[ServerEvent], int] = defaultdict(int)
+        self.routes = Routes(self.lane)
         self.observers: list[Observer] = []
         self.dropped = self.lagged = 0
         self.draining = False
@@ -96,12 +116,13 @@ class LaneTask:
         self._above = above
         self._pressed = pressed
         self._progress = progress
-        # No bound of its own: the lane's is in items and bytes, see is_full(), and an event
-        # of the library's own (the link broke) is taken even beyond it.
-        self._send, self._receive = trio.open_memory_channel[_Entry](math.inf)
-        self._send_nowait = self._send.send_nowait
-        self._hand: deque[_Entry] = deque()
-        self._routes: dict[type, tuple[Put, ...]] = {}
+        # Carries bursts of events. Until the lane's task takes the newest burst, put() goes
+        # on adding to it: so sending, which costs as much as half a decode, is paid once a
+        # batch. The channel has no bound of its own. The lane's is in items and bytes, see
+        # is_full(), and an event of the library's own (the link broke) is taken beyond it.
+        self._send, self._receive = trio.open_memory_channel[list[Entry]](math.inf)
+        self._burst: list[Entry] | None = None
+        self._hand: deque[Entry] = deque()  # taken out of the channel
         self._holders: set[Queue] = set()
         self._released = trio.lowlevel.ParkingLot()
         self._room = trio.lowlevel.ParkingLot()
@@ -116,15 +137,35 @@ class LaneTask:
     # --- the receive task's side ----------------------------------------------------------
 
     def put(self, event: ServerEvent, at: float, size: int) -> None:
-        """Take an event, whatever there is already."""
+        """Take an event, whatever there is already; see :meth:`press`."""
         self.depth += 1
         self.bytes += size
         if not self._ahead:
             self._ahead = self.depth
             self._since = time.perf_counter()
-        self._send_nowait((event, at, size))
-        if self.depth >= self._alarm_items or self.bytes >= self._alarm_bytes:
-            self._press()
+        burst = self._burst
+        if burst is not None and len(burst) < self._batch_size:
+            burst.append((event, at, size))
+        else:
+            self._burst = burst = [(event, at, size)]
+            self._send.send_nowait(burst)
+
+    def press(self, size: int) -> None:
+        """Announce that one event more, of ``size`` bytes, passes a level.
+
+        To be called ahead of :meth:`put` where ``depth`` has come to ``calm_items``, or
+        ``bytes + size`` to ``calm_bytes``; short of both, the lane is not full either.
+        """
+        bounds = self.bounds
+        reached = self._level
+        for level in LEVELS:
+            items, most = bounds.max_items * level / 100, bounds.max_bytes * level / 100
+            if self.depth + 1 >= items or self.bytes + size >= most:
+                reached = level
+        if reached > self._level:
+            self._level = reached
+            self._alarm()
+            self._pressed(self, reached)
 
     def is_full(self, size: int) -> bool:
         """Whether an event of ``size`` bytes has to wait. An empty lane takes any."""
@@ -155,16 +196,6 @@ class LaneTask:
 
     # --- subscriptions --------------------------------------------------------------------
 
-    def attach(self, queue: Queue, classes: tuple[type, ...]) -> None:
-        """Deliver to ``queue`` from the next event on; without ``classes``, notifications."""
-        self.queues.append((queue, classes or (Notification,)))
-        self._routes.clear()
-
-    def detach(self, queue: Queue) -> None:
-        """Deliver no more to ``queue``."""
-        self.queues = [entry for entry in self.queues if entry[0] is not queue]
-        self._routes.clear()
-
     def hold(self, queue: Queue) -> None:
         """Stand still until ``queue`` has room (rule 3)."""
         if not self.draining:
@@ -177,30 +208,14 @@ class LaneTask:
             if not self._holders:
                 self._released.unpark_all()
 
-    def _route(self, cls: type) -> tuple[Put, ...]:
-        """Who gets items of a class, found once a class and forgotten with each change."""
-        if issubclass(cls, ServerEvent):
-            hidden = cls in _LOCAL or lanes_of(cls)[0] is not self.lane
-        else:
-            hidden = False
-        found = self.queues if not hidden else []
-        route = tuple(queue.put for queue, classes in found if issubclass(cls, classes))
-        self._routes[cls] = route
-        return route
-
     # --- the lane's own task --------------------------------------------------------------
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is something that this lane could handle now."""
-        return self.depth > 0 and not self._holders
 
     async def run(self) -> None:
         """Handle events until the lane is closed and empty."""
         while True:
             if not self.depth:
                 try:
-                    self._hand.append(await self._receive.receive())
+                    self._take(await self._receive.receive())
                 except trio.EndOfChannel:
                     return
             await self._give_way()
@@ -215,21 +230,29 @@ class LaneTask:
                 # something large each that keeps up has emptied its queue before more comes.
                 await trio.lowlevel.checkpoint()
 
+    def _take(self, burst: list[Entry]) -> None:
+        """Make a burst the hand; the next event begins another."""
+        if burst is self._burst:
+            self._burst = None
+        self._hand.extend(burst)
+
     async def _give_way(self) -> None:
-        """Let the lanes above go first (rule 2)."""
+        """Let the lanes above go first while one has something and is not held (rule 2)."""
         for _ in range(GIVE_WAY):
-            if not any(lane.ready for lane in self._above):
+            for lane in self._above:
+                if lane.depth and not lane._holders:
+                    break
+            else:
                 return
             await trio.lowlevel.checkpoint()
 
     def _batch(self) -> bool:
         """Handle a batch. Tells whether it was a large one."""
         hand = self._hand
-        receive = self._receive.receive_nowait
         if self.depth > self._high_water:
             self._high_water = self.depth
-        for _ in range(min(self._batch_size, self.depth) - len(hand)):
-            hand.append(receive())
+        if not hand:
+            self._take(self._receive.receive_nowait())
         began = time.perf_counter()
         handled, size = self._handle(hand)
         self.depth -= handled
@@ -245,11 +268,12 @@ class LaneTask:
                 self._ahead -= handled
         if self._level:
             self._relieve()
-        self._room.unpark_all()
+        if self._room:
+            self._room.unpark_all()
         self._progress()
         return size > HEAVY
 
-    def _handle(self, hand: deque[_Entry]) -> tuple[int, int]:
+    def _handle(self, hand: deque[Entry]) -> tuple[int, int]:
         """Fold and deliver what is in the hand, until it is empty or the lane is held.
 
         The fast path. An event costs one step of the fold, one lookup to see that nobody
@@ -258,64 +282,48 @@ class LaneTask:
         all this once. Gives how many events were handled, and their bytes.
         """
         fold, step, counts = self.fold, self.fold.step, self.counts
-        routes, observers, holders = self._routes, self.observers, self._holders
+        routes, observers, holders = self.routes, self.observers, self._holders
+        found = routes.found
         coalesce = self._coalesce
         handled = handled_bytes = 0
         while hand:
             event, at, size = hand.popleft()
             cls = type(event)
             weight = 1
-            if coalesce and cls in _DELTAS and hand and type(hand[0][0]) is cls:
-                event, size, weight = self._merged(event, size, hand)
+            if (
+                coalesce
+                and hand
+                and cls in DELTAS
+                and may_merge(event, hand[0][0])
+                and fold.slice.rest.fence is None  # late deltas are counted, so each comes alone
+            ):
+                event, size, weight = merge(event, size, hand)
+                self._coalesced += weight - 1
             handled += weight
             handled_bytes += size
-            if cls is Command:
-                notes = event.run()  # type: ignore[attr-defined]
+            if isinstance(event, Command):
+                notes = event.run()
             else:
                 notes = step(event, at, weight)
-                counts[cls] = counts.get(cls, 0) + weight
+                counts[cls] += weight
                 for observer in observers:
                     observer(event, notes, fold.slice)
-                targets = routes.get(cls)
+                targets = found.get(cls)
                 if targets is None:
-                    targets = self._route(cls)
+                    targets = routes.find(cls)
                 if targets and fold.delivered:
                     for put in targets:
                         put(event, size)
             for note in notes:
                 kind = type(note)
-                targets = routes.get(kind)
+                targets = found.get(kind)
                 if targets is None:
-                    targets = self._route(kind)
+                    targets = routes.find(kind)
                 for put in targets:
-                    put(note, size if kind not in _MESSAGES else size + _text_size(note))
+                    put(note, size)
             if holders or handled_bytes > HEAVY:
                 break
         return handled, handled_bytes
-
-    def _merged(self, first: Any, size: int, hand: deque[_Entry]) -> tuple[ServerEvent, int, int]:
-        """``first`` with the deltas behind it that are equal in all but their content.
-
-        Not those with an id, which are told apart; not behind an empty one, which begins no
-        message; and not while late deltas are being counted, because each counts.
-        """
-        if first.id is not None or not first.content or self.fold.slice.rest.fence is not None:
-            return first, size, 1
-        cls = type(first)
-        same = _SAME[cls]
-        key = same(first)
-        pieces = [first.content]
-        while hand:
-            event: Any = hand[0][0]
-            if type(event) is not cls or same(event) != key:
-                break
-            pieces.append(event.content)
-            size += hand.popleft()[2]
-        weight = len(pieces)
-        if weight == 1:
-            return first, size, 1
-        self._coalesced += weight - 1
-        return attrs.evolve(first, content="".join(pieces)), size, weight
 
     # --- how full it is -------------------------------------------------------------------
 
@@ -324,20 +332,10 @@ class LaneTask:
         return 100 * max(self.depth / self.bounds.max_items, self.bytes / self.bounds.max_bytes)
 
     def _alarm(self) -> None:
-        """Set what makes the next level."""
-        above = [level for level in LEVELS if level > self._level]
-        share = above[0] / 100 if above else math.inf
-        self._alarm_items = self.bounds.max_items * share
-        self._alarm_bytes = self.bounds.max_bytes * share
-
-    def _press(self) -> None:
-        bounds = self.bounds
-        for level in LEVELS:
-            share = level / 100
-            if self.depth >= bounds.max_items * share or self.bytes >= bounds.max_bytes * share:
-                self._level = level
-        self._alarm()
-        self._pressed(self, self._level)
+        """Set what makes the next level, or fills the lane."""
+        share = min((level for level in LEVELS if level > self._level), default=100) / 100
+        self.calm_items = self.bounds.max_items * share - 1
+        self.calm_bytes = self.bounds.max_bytes * share
 
     def _relieve(self) -> None:
         if self._fill() < RELIEF:
@@ -384,11 +382,5 @@ class LaneTask:
             malformed=fold.malformed,
             duplicates=fold.duplicates,
             handler_errors=fold.handler_errors,
-            subscriptions=len(self.queues),
+            subscriptions=len(self.routes),
         )
-
-
-def _text_size(note: Any) -> int:
-    """Characters of a whole message: far more than the event that completed it."""
-    content = note.message.content
-    return len(content) if isinstance(content, str) else 0

@@ -116,8 +116,9 @@ class Link:
     """A proven connection."""
 
     def __init__(self, transport: Transport, early: list[str | bytes], tape: Tape) -> None:
-        self.transport = transport
+        self._transport = transport
         self.opened_at = trio.current_time()
+        self.frames_received = 0
         self._early = early
         self._tape = tape
         self._end: ConnectionLost | None = None
@@ -141,17 +142,18 @@ class Link:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._until_lost, self._receive, intake, saw)
                     nursery.start_soon(self._until_lost, write_from, outbox, self)
-                    nursery.start_soon(self._until_lost, watch_traffic, self.transport, outbox, config)
+                    nursery.start_soon(self._until_lost, watch_traffic, self, outbox, config)
                     nursery.start_soon(self._until_lost, watch_silence, gate, config)
             goodbye = _GOING_AWAY
         finally:
-            await _close(self.transport, goodbye)
+            await _close(self._transport, goodbye)
             self._tape.closed(self._end)
         return self._end or ConnectionLost("the connection was given up")
 
-    def give_up(self, why: str) -> None:
-        """End the link from this side, as if it had been lost."""
-        self._lost(ConnectionLost(why))
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of any kind that came."""
+        return self._transport.bytes_received
 
     def _lost(self, end: ConnectionLost) -> None:
         if self._end is None:
@@ -174,10 +176,10 @@ class Link:
         run = 0
         while True:
             try:
-                frame = self.transport.receive_nowait()
+                frame = self._transport.receive_nowait()
                 run += 1
             except trio.WouldBlock:
-                frame = await self.transport.receive()
+                frame = await self._transport.receive()
                 run = 0
             if run >= _BATCH:
                 run = 0
@@ -188,6 +190,7 @@ class Link:
     async def _take(
         self, frame: str | bytes, intake: Intake, saw: Callable[[ServerEvent], None]
     ) -> None:
+        self.frames_received += 1
         try:
             event = intake.feed_frame_nowait(frame)
         except trio.WouldBlock:
@@ -199,14 +202,14 @@ class Link:
 
     async def send_text(self, text: str) -> None:
         """Send and record one text frame."""
-        await self.transport.send_text(text)
+        await self._transport.send_text(text)
         self._tape.sent(text)
 
     async def send_bytes(self, data: bytes) -> None:
         """Send and record one binary frame."""
-        await self.transport.send_bytes(data)
+        await self._transport.send_bytes(data)
         self._tape.sent(data)
 
     async def ping(self) -> None:
         """Send a ping of the transport's own."""
-        await self.transport.ping()
+        await self._transport.ping()

@@ -6,11 +6,12 @@ read: a consumer that does not read does not look dead.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import trio
 
 from .._config import ClientConfig
 from .._exceptions import ConnectionLost
-from ..abc import Transport
 from ..events import PingEvent
 from ._gate import TurnGate
 from ._outbox import Outbox
@@ -21,26 +22,43 @@ _LOOKS = 16
 """How often in the time of one silence it is looked for: it ends at most 1/16 late."""
 
 
-async def watch_traffic(transport: Transport, outbox: Outbox, config: ClientConfig) -> None:
+class Watched(Protocol):
+    """What the watch sees of a link."""
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of any kind that came."""
+        ...
+
+    @property
+    def frames_received(self) -> int:
+        """Events and audio that came."""
+        ...
+
+
+async def watch_traffic(link: Watched, outbox: Outbox, config: ClientConfig) -> None:
     """Ask for a sign of life at each interval.
 
-    Raises :class:`~realtime_trio.ConnectionLost` where not one byte came in time. It asks
-    twice: the server's program, which the protocol's ``ping`` reaches, may be busy while its
-    websocket still answers.
+    It asks twice, by the protocol's ``ping`` and by the transport's own. Raises
+    :class:`~realtime_trio.ConnectionLost` where not one byte came within ``pong_timeout``,
+    and where in a whole interval only the websocket answered, never the server behind it.
     """
     if config.ping_interval is None:
         return
     pause = max(0.0, config.ping_interval - config.pong_timeout)
     await trio.sleep(config.ping_interval)
     while True:
-        before = transport.bytes_received
+        seen, frames = link.bytes_received, link.frames_received
         outbox.put_own(PingEvent())
         outbox.put_own(None)
         await trio.sleep(config.pong_timeout)
-        if transport.bytes_received == before:
+        if link.bytes_received == seen:
             message = f"the connection is dead: nothing came for {config.pong_timeout:g} s"
             raise ConnectionLost(message)
         await trio.sleep(pause)
+        if link.frames_received == frames:
+            message = f"the connection is mute: no answer for {config.ping_interval:g} s"
+            raise ConnectionLost(message)
 
 
 async def watch_silence(gate: TurnGate, config: ClientConfig) -> None:

@@ -12,7 +12,8 @@ harmless: an event is queued once or not at all.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Final, Protocol, final
 
 import attrs
@@ -134,6 +135,7 @@ class Outbox:
         self._sent = 0
         self._audio_dropped = 0
         self._closed = False
+        self._draining = 0
         self._away = False
         self.on_kill: Callable[[], None] | None = None
         """Called when something is about to be written that kills the running turn."""
@@ -230,6 +232,9 @@ class Outbox:
     def _entry(
         self, event: Event, force: bool, picked: Callable[[], None] | None
     ) -> tuple[Entry, _Queue]:
+        if self._draining and not isinstance(event, (ClientWantsCancelEvent, PttEndEvent)):
+            message = "the client is being drained: it takes nothing new"
+            raise ClosedError(message)
         frame = self._codec.encode(event)
         receipt = Receipt(event.type)
         entry = Entry(frame, _utf8_size(frame), event, receipt, force=force, picked=picked)
@@ -317,6 +322,26 @@ class Outbox:
             self._sent += 1
         if entry.receipt is not None:
             entry.receipt.settle(status, why)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits and nothing is being written."""
+        queues = (self._urgent, self._commands, self._audio)
+        return self._writing is None and not any(queue.entries for queue in queues)
+
+    async def emptied(self) -> None:
+        """Wait until it is empty, or closed."""
+        while not self.empty:
+            await self._idle.park()
+
+    @contextmanager
+    def draining(self) -> Generator[None, None, None]:
+        """Take nothing new within this block but cancels and the ends of speeches."""
+        self._draining += 1
+        try:
+            yield
+        finally:
+            self._draining -= 1
 
     async def flushed(self) -> None:
         """Wait until all that may leave has left; for ever, where no link takes it."""

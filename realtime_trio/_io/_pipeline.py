@@ -12,6 +12,7 @@ go: either all of them take it or, while one is at its bound, none does yet.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
@@ -29,8 +30,9 @@ from .._handlers import lanes_of, reset
 from .._processor import Folds, malformed_lane
 from ..events import AudioFrame, Lane, ServerEvent
 from ._lanes import Command, LaneTask, Observer
+from ._mailbox import Mailbox
 from ._overflow import Coalesce, Overflow
-from ._queues import Mailbox, make_queue
+from ._queues import make_queue
 from ._statistics import LaneStatistics, PipelineStatistics
 from ._subscription import Subscription
 from ._watch import Changes, Watch
@@ -41,17 +43,12 @@ T = TypeVar("T")
 _RESOLUTION = 0.001
 
 
-class _Barrier:
-    """Somebody waits until every lane of an event has handled so many of it."""
+class _Full(trio.WouldBlock):
+    """A lane is at its bound."""
 
-    __slots__ = ("cls", "count", "event", "lanes")
-
-    def __init__(self, cls: type[ServerEvent], count: int, lanes: tuple[LaneTask, ...]) -> None:
-        self.cls, self.count, self.lanes = cls, count, lanes
-        self.event = trio.Event()
-
-    def passed(self) -> bool:
-        return all(lane.counts.get(self.cls, 0) >= self.count for lane in self.lanes)
+    def __init__(self, lane: LaneTask, event: ServerEvent) -> None:
+        super().__init__(f"the {lane.lane.name.lower()} lane is at its bound")
+        self.lane, self.event = lane, event
 
 
 class Pipeline:
@@ -61,11 +58,28 @@ class Pipeline:
     within one millisecond share theirs.
     """
 
+    __slots__ = (
+        "_abandoned",
+        "_at",
+        "_boxes",
+        "_changes",
+        "_clock",
+        "_closing",
+        "_decode_text",
+        "_ended",
+        "_folds",
+        "_lanes",
+        "_routes",
+        "_started",
+        "_token",
+    )
+
     def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
-        self._codec = Codec()
+        self._decode_text = Codec().decode_text
         self._folds = Folds(Limits(config.max_sessions, config.max_messages))
         self._clock = clock
         self._at = float("-inf")
+        self._changes = Changes(lambda: self._folds.state)
         self._lanes: dict[Lane, LaneTask] = {}
         bounds = {Lane.CONTROL: config.control, Lane.AUDIO: config.audio, Lane.TEXT: config.text}
         for lane in sorted(Lane):
@@ -76,12 +90,9 @@ class Pipeline:
                 coalesce=config.coalesce and lane is Lane.TEXT,
                 above=tuple(self._lanes.values()),
                 pressed=self._pressed,
-                progress=self._progress,
+                progress=self._changes.changed,
             )
-        self._control = self._lanes[Lane.CONTROL]
         self._routes: dict[type[ServerEvent], tuple[LaneTask, ...]] = {}
-        self._changes = Changes(lambda: self._folds.state)
-        self._barriers: list[_Barrier] = []
         self._boxes: set[Mailbox] = set()
         self._abandoned: deque[Mailbox] = deque()
         self._token: trio.lowlevel.TrioToken | None = None
@@ -114,6 +125,7 @@ class Pipeline:
         """
         if not self._closing:
             self._closing = True
+            self._routes.clear()
             for lane in self._lanes.values():
                 lane.close()
 
@@ -123,8 +135,6 @@ class Pipeline:
         for box in tuple(self._boxes):
             box.end()
         self._changes.end()
-        for barrier in self._barriers:
-            barrier.event.set()
 
     # --- input ----------------------------------------------------------------------------
 
@@ -136,14 +146,28 @@ class Pipeline:
         bound, and then has taken nothing; ``Block`` subscriptions that hold such a lane are
         freed first. Raises :class:`~realtime_trio.ClosedError` after :meth:`close`.
         """
-        event = self._decode(frame)
+        # The fast path; feed_frame is the same with a wait in it. Most events go to one lane,
+        # and where that is calm two comparisons stand for all the bounds.
+        event: ServerEvent
+        if type(frame) is bytes:
+            event = AudioFrame(data=frame)
+        else:
+            try:
+                event = self._decode_text(frame)
+            except DecodeError as exc:
+                event = Malformed(event_type=exc.event_type, error=str(exc))
         size = len(frame)
         lanes = self._routes.get(type(event)) or self._route(event)
-        for lane in lanes:
-            if lane.is_full(size):
-                lane.free()
-                raise trio.WouldBlock
-        self._put(event, size, lanes)
+        lane = lanes[0]
+        if len(lanes) > 1 or (
+            lane.depth >= lane.calm_items or lane.bytes + size >= lane.calm_bytes
+        ):
+            self._squeeze(event, size, lanes)
+            return self._put(event, size, lanes)
+        now = self._clock()
+        if not 0.0 <= now - self._at < _RESOLUTION:
+            self._at = now
+        lane.put(event, self._at, size)
         return event if type(event) is not Malformed else None
 
     async def feed_frame(self, frame: str | bytes) -> ServerEvent | None:
@@ -152,20 +176,31 @@ class Pipeline:
         A checkpoint only where it waits, and then for handlers alone, never for the
         application. Cancelled while it waits it has taken nothing.
         """
-        event = self._decode(frame)
+        try:
+            return self.feed_frame_nowait(frame)
+        except _Full as full:
+            event, lane = full.event, full.lane
         size = len(frame)
-        lanes = self._routes.get(type(event)) or self._route(event)
-        full = True
-        while full:
-            full = False
-            for lane in lanes:
-                if lane.is_full(size):
-                    full = True
-                    lane.free()
-                    await lane.room()
-                    self._check_open()
-        self._put(event, size, lanes)
-        return event if type(event) is not Malformed else None
+        while True:
+            await lane.room()
+            lanes = self._route(event)
+            try:
+                self._squeeze(event, size, lanes)
+            except _Full as full:
+                lane = full.lane
+            else:
+                return self._put(event, size, lanes)
+
+    def _squeeze(self, event: ServerEvent, size: int, lanes: tuple[LaneTask, ...]) -> None:
+        """See whether lanes that are not calm take one event more; else ``trio.WouldBlock``."""
+        full = [lane for lane in lanes if lane.is_full(size)]
+        for lane in full:
+            lane.free()
+        if full:
+            raise _Full(full[0], event)
+        for lane in lanes:
+            if lane.depth >= lane.calm_items or lane.bytes + size >= lane.calm_bytes:
+                lane.press(size)
 
     def post(self, event: ServerEvent) -> None:
         """Take an event of the library's own. Never waits, also where a lane is at its bound.
@@ -187,7 +222,7 @@ class Pipeline:
     def reset(self) -> None:
         """Drop in silence what is under way, each lane in order with what it holds."""
         for lane in self._lanes:
-            self._command(lane, lambda lane=lane: self._reset(lane))
+            self._command(lane, functools.partial(self._reset, lane))
 
     def _reset(self, lane: Lane) -> tuple[Notification, ...]:
         folds = self._folds
@@ -199,34 +234,24 @@ class Pipeline:
             folds.audio.slice = evolve(folds.audio.slice, seen=AudioSlice().seen, carry=b"")
         return ()
 
-    def _decode(self, frame: str | bytes) -> ServerEvent:
-        if self._closing:
-            self._check_open()
-        if type(frame) is bytes:
-            return AudioFrame(data=frame)
-        try:
-            return self._codec.decode_text(frame)
-        except DecodeError as exc:
-            return Malformed(event_type=exc.event_type, error=str(exc))
-
-    def _check_open(self) -> None:
+    def _route(self, event: ServerEvent) -> tuple[LaneTask, ...]:
+        """The lanes of an event, home first; kept by class but for what has no row."""
         if self._closing:
             msg = "this pipeline takes no more input: it was closed"
             raise ClosedError(msg)
-
-    def _route(self, event: ServerEvent) -> tuple[LaneTask, ...]:
-        """The lanes of an event, home first; kept by class but for what has no row."""
         if isinstance(event, Malformed):
             return (self._lanes[malformed_lane(event.event_type)],)
         cls = type(event)
         lanes = self._routes[cls] = tuple(self._lanes[lane] for lane in lanes_of(cls))
         return lanes
 
-    def _put(self, event: ServerEvent, size: int, lanes: tuple[LaneTask, ...]) -> None:
-        """Put an event into its lanes.
+    def _put(
+        self, event: ServerEvent, size: int, lanes: tuple[LaneTask, ...]
+    ) -> ServerEvent | None:
+        """Put an event into its lanes, with its time of arrival to the millisecond.
 
-        A slice that is told a new time is a new slice, so events of the same millisecond get
-        the same time: in a burst the clock would else cost as much as the fold.
+        A slice that is told a new time is a new slice: in a burst, a clock that is more
+        exact would cost as much as the fold.
         """
         now = self._clock()
         if not 0.0 <= now - self._at < _RESOLUTION:
@@ -234,11 +259,13 @@ class Pipeline:
         at = self._at
         for lane in lanes:
             lane.put(event, at, size)
+        return event if type(event) is not Malformed else None
 
     def _force(self, event: ServerEvent, lanes: tuple[LaneTask, ...]) -> None:
         for lane in lanes:
             if lane.is_full(0):
                 lane.free()
+            lane.press(0)
         self._put(event, 0, lanes)
 
     def _command(self, lane: Lane, run: Callable[[], tuple[Notification, ...]]) -> None:
@@ -289,7 +316,7 @@ class Pipeline:
         else:
             self._boxes.add(box)
             for each, queue in zip(chosen, box.queues, strict=True):
-                each.attach(queue, classes)
+                each.routes.attach(queue, classes)
         return Subscription(box, self._abandon)
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
@@ -305,24 +332,20 @@ class Pipeline:
 
     def handled_count(self, cls: type[ServerEvent], lane: Lane) -> int:
         """How many events of exactly this class a lane has handled."""
-        return self._lanes[lane].counts.get(cls, 0)
+        return self._lanes[lane].counts[cls]
 
     async def handled(self, cls: type[ServerEvent], count: int) -> None:
         """Wait until every lane that an event class concerns has handled ``count`` in all.
 
         A checkpoint. Raises :class:`~realtime_trio.ClosedError` where the pipeline ends first.
         """
-        barrier = _Barrier(cls, count, tuple(self._lanes[lane] for lane in lanes_of(cls)))
+        lanes = [self._lanes[lane] for lane in lanes_of(cls)]
         await trio.lowlevel.checkpoint()
-        if not barrier.passed() and not self._ended:
-            self._barriers.append(barrier)
-            try:
-                await barrier.event.wait()
-            finally:
-                self._barriers.remove(barrier)
-        if not barrier.passed():
-            msg = f"the client ended before {cls.__name__} number {count} was handled"
-            raise ClosedError(msg)
+        while any(lane.counts[cls] < count for lane in lanes):
+            if self._ended:
+                msg = f"the client ended before {cls.__name__} number {count} was handled"
+                raise ClosedError(msg)
+            await self._changes.wait()
 
     def statistics(self) -> PipelineStatistics:
         """How each lane does, and all of them together."""
@@ -334,14 +357,6 @@ class Pipeline:
 
     # --- the lanes' calls -----------------------------------------------------------------
 
-    def _progress(self) -> None:
-        """A lane has handled a batch."""
-        self._changes.changed()
-        if self._barriers:
-            for barrier in self._barriers:
-                if barrier.passed():
-                    barrier.event.set()
-
     def _pressed(self, lane: LaneTask, level: int) -> None:
         """A lane has passed a level, or has fallen back."""
         note = MemoryPressure(lane=lane.lane.name.lower(), level=level)
@@ -350,7 +365,7 @@ class Pipeline:
     def _detach(self, box: Mailbox) -> None:
         self._boxes.discard(box)
         for lane, queue in ((self._lanes[queue.lane.lane], queue) for queue in box.queues):
-            lane.detach(queue)
+            lane.routes.detach(queue)
 
     def _abandon(self, box: Mailbox) -> None:
         """A subscription was garbage collected: in any thread, at any point of any code."""

@@ -4,29 +4,20 @@ Two tasks meet here and neither waits for the other: the lane's task calls ``put
 takes the item at once whatever the rule, and the subscriber's task calls ``get`` while
 ``items`` is not empty. A rule is a subclass. What it may not do is raise, call the
 application, or forget an item without counting it.
-
-A :class:`Mailbox` holds the queues of one subscription and the one task that may wait for
-them. Lanes hold queues, queues hold their mailbox, and nobody on this side holds the
-:class:`Subscription` itself: so one that the application has dropped is seen to be gone.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Protocol, TypeAlias
-
-import trio
+from typing import Protocol
 
 from .._core._audio import DEFAULT_FORMAT
-from .._core._notifications import AudioGap, AudioOutput, Lagged, MessageStreaming, Notification
-from .._exceptions import ClosedError, LaggedError
-from ..events import Lane, ServerEvent
+from .._core._notifications import AudioGap, AudioOutput, Lagged, MessageStreaming
+from ..events import Lane
+from ._mailbox import Item, Mailbox
 from ._overflow import MAX_BYTES, MAX_ITEMS, Block, Coalesce, DropOldest, Overflow
 
-__all__ = ["Holder", "Item", "Mailbox", "Queue", "make_queue"]
-
-Item: TypeAlias = Notification | ServerEvent
+__all__ = ["Holder", "Queue", "make_queue"]
 
 _BLOCK = 256
 
@@ -45,83 +36,6 @@ class Holder(Protocol):
         """The queue has room again, or is gone."""
 
 
-class Mailbox:
-    """The queues of one subscription, the task that waits for them, and how it ended."""
-
-    __slots__ = ("closed", "detach", "ended", "lagged", "queues", "reader")
-
-    def __init__(self, detach: Callable[[Mailbox], None]) -> None:
-        self.queues: tuple[Queue, ...] = ()
-        self.detach = detach
-        self.reader: trio.lowlevel.Task | None = None
-        self.closed = self.ended = False
-        self.lagged: str | None = None
-
-    def wake(self) -> None:
-        """Let the task that waits look again."""
-        reader = self.reader
-        if reader is not None:
-            self.reader = None
-            trio.lowlevel.reschedule(reader)
-
-    def pop(self) -> Item:
-        """The next item, lanes in the order of their priority.
-
-        Raises ``trio.WouldBlock`` where there is none now, and the subscription's end where
-        there will be none: closed at once, lagged and ended after what it still holds.
-        """
-        for queue in self.queues:
-            if queue.items:
-                return queue.get()
-        if self.closed:
-            msg = "this subscription was closed"
-            raise ClosedError(msg)
-        if self.lagged is not None:
-            raise LaggedError(self.lagged)
-        if self.ended:
-            raise trio.EndOfChannel
-        raise trio.WouldBlock
-
-    async def wait(self) -> None:
-        """Wait until there may be something new. One task at a time."""
-        if self.reader is not None:
-            msg = "another task is receiving from this subscription: give each task its own"
-            raise trio.BusyResourceError(msg)
-        self.reader = trio.lowlevel.current_task()
-
-        def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
-            self.reader = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
-
-    def lag(self, reason: str) -> None:
-        """End for a subscriber that did not keep up; what is held is still delivered."""
-        if self.lagged is None:
-            self.lagged = reason
-            self._leave()
-
-    def end(self) -> None:
-        """No more will come; what is held is still delivered."""
-        if not self.ended:
-            self.ended = True
-            self._leave()
-
-    def close(self) -> None:
-        """End now and forget what is held."""
-        if not self.closed:
-            self.closed = True
-            for queue in self.queues:
-                queue.clear()
-            self._leave()
-
-    def _leave(self) -> None:
-        self.detach(self)
-        for queue in self.queues:
-            queue.lane.release(queue)
-        self.wake()
-
-
 class Queue:
     """What one lane has for one subscription. This base keeps everything, without a bound."""
 
@@ -131,7 +45,8 @@ class Queue:
         self.mailbox = mailbox
         self.lane = lane
         self.items: deque[tuple[Item, int]] = deque()
-        self.bytes = self.largest = 0
+        self.bytes: int = 0
+        self.largest = 0
         self.merged = self.dropped = self.high_water = 0
 
     def put(self, item: Item, size: int) -> None:
@@ -222,7 +137,19 @@ class CoalesceQueue(Queue):
                 and tail.session_id == item.session_id
                 and tail.role == item.role
             ):
-                self._merge(tail, item.delta)
+                delta = item.delta
+                size = len(delta)
+                if self.bytes + size <= MAX_BYTES or not self.over(size):
+                    run = self._run
+                    if run is None:
+                        run = self._begin_run(tail)
+                    run.append(delta)
+                    if run.size > self.largest:
+                        self.largest = run.size
+                    self.bytes += size
+                    self.merged += 1
+                else:
+                    self._lag()
                 return
             self._tail = item
             self._run = None
@@ -238,21 +165,12 @@ class CoalesceQueue(Queue):
         if self.mailbox.reader is not None:
             self.mailbox.wake()
 
-    def _merge(self, tail: MessageStreaming, delta: str) -> None:
-        size = len(delta)
-        if self.bytes + size > MAX_BYTES and self.over(size):
-            self._lag()
-            return
-        run = self._run
-        if run is None:
-            run = self._run = _Run(tail.delta, self.items[-1][1])
-            self._runs.append(run)
-            self.items[-1] = (tail, -1)
-        run.append(delta)
-        if run.size > self.largest:
-            self.largest = run.size
-        self.bytes += size
-        self.merged += 1
+    def _begin_run(self, tail: MessageStreaming) -> _Run:
+        """Make a run of the item that came last."""
+        run = self._run = _Run(tail.delta, self.items[-1][1])
+        self._runs.append(run)
+        self.items[-1] = (tail, -1)
+        return run
 
     def _lag(self) -> None:
         self._tail = None
@@ -307,22 +225,35 @@ class BlockQueue(Queue):
 
     def put(self, item: Item, size: int) -> None:
         """Take an item, and hold the lane where it does not fit."""
-        if self._spill or not self._fits(size):
+        items = self.items
+        if self._spill or (
+            len(items) >= self._max_items or (self.bytes + size > MAX_BYTES and self.over(size))
+        ):
             self._spill.append((item, size))
             self.lane.hold(self)
-        else:
-            super().put(item, size)
+            return
+        items.append((item, size))
+        self.bytes += size
+        if size > self.largest:
+            self.largest = size
+        if self.mailbox.reader is not None:
+            self.mailbox.wake()
 
     def get(self) -> Item:
         """Give the next item, and let the lane go on where there is room again."""
         item = super().get()
-        spill = self._spill
-        if spill:
-            while spill and self._fits(spill[0][1]):
-                super().put(*spill.popleft())
-            if not spill:
-                self.lane.release(self)
+        if self._spill:
+            self._settle()
         return item
+
+    def _settle(self) -> None:
+        """Move what has room now."""
+        waiting, self._spill = self._spill, deque()
+        while waiting and not self._spill:
+            self.put(*waiting.popleft())
+        self._spill.extend(waiting)
+        if not self._spill:
+            self.lane.release(self)
 
     @property
     def blocking(self) -> bool:
@@ -333,11 +264,6 @@ class BlockQueue(Queue):
         """Forget every item."""
         self._spill.clear()
         super().clear()
-
-    def _fits(self, size: int) -> bool:
-        if len(self.items) >= self._max_items:
-            return False
-        return self.bytes + size <= MAX_BYTES or not self.over(size)
 
 
 class DropQueue(Queue):

@@ -1,28 +1,33 @@
-"""Recording what crosses the wire, in both directions, without its secrets."""
+"""Recording what crosses the wire: what the client asks of a recorder, and how it tells it."""
 
 from __future__ import annotations
 
-import json
-from typing import Final, Literal, Protocol, TypeAlias, cast, final
+from contextlib import AbstractAsyncContextManager
+from typing import Literal, Protocol, TypeAlias, final
 
 import trio
 
 from .._exceptions import ConnectionLost
 from ._url import redacted
 
-__all__ = ["RecordKind", "Recorder", "Tape", "without_secrets"]
-
-_SECRETS: Final = frozenset({"access_token", "agent_c_token", "heygen_token", "password_hash"})
-_REDACTED: Final = "<redacted>"
+__all__ = ["RecordKind", "RecorderLike", "Tape"]
 
 RecordKind: TypeAlias = Literal["in", "out", "open", "close", "drop"]
 
 
-class Recorder(Protocol):
-    """What ``open_client(recorder=…)`` takes."""
+class RecorderLike(Protocol):
+    """What ``open_client(recorder=…)`` takes: a :class:`~realtime_trio.Recorder`, or its like.
+
+    Frames come as they are, with the secrets that they may hold; only URLs come without their
+    token.
+    """
+
+    def open(self) -> AbstractAsyncContextManager[None]:
+        """Be ready to record until the block is left."""
+        ...
 
     def record(self, kind: RecordKind, payload: str | bytes, *, conn: int, at: float) -> None:
-        """Note one frame, the opening or the end of a connection. Must not block.
+        """Note one frame, the opening or the end of a connection. Must not block or raise.
 
         ``payload`` is the frame for "in" and "out" (text or audio), the URL without its
         token for "open", and for "close" (with a close frame) and "drop" (without) the code.
@@ -35,7 +40,7 @@ class Recorder(Protocol):
 class Tape:
     """Hands everything to the recorder, where there is one."""
 
-    def __init__(self, recorder: Recorder | None) -> None:
+    def __init__(self, recorder: RecorderLike | None) -> None:
         self._recorder = recorder
         self._conn = 0
 
@@ -54,35 +59,13 @@ class Tape:
     def came(self, frame: str | bytes) -> None:
         """A frame came."""
         if self._recorder is not None:
-            self._note("in", without_secrets(frame))
+            self._note("in", frame)
 
     def sent(self, frame: str | bytes) -> None:
         """A frame left."""
         if self._recorder is not None:
-            self._note("out", without_secrets(frame))
+            self._note("out", frame)
 
     def _note(self, kind: RecordKind, payload: str | bytes) -> None:
         if self._recorder is not None:
             self._recorder.record(kind, payload, conn=self._conn, at=trio.current_time())
-
-
-def without_secrets(frame: str | bytes) -> str | bytes:
-    """The frame with the values of secret fields replaced, at any depth; audio as it is."""
-    if isinstance(frame, bytes) or not any(name in frame for name in _SECRETS):
-        return frame
-    try:
-        return json.dumps(_redact(json.loads(frame)))
-    except (ValueError, RecursionError):  # no JSON: it cannot be told where a secret ends
-        return _REDACTED
-
-
-def _redact(value: object) -> object:
-    if isinstance(value, dict):
-        fields = cast("dict[str, object]", value)
-        return {
-            name: _REDACTED if name in _SECRETS and inner is not None else _redact(inner)
-            for name, inner in fields.items()
-        }
-    if isinstance(value, list):
-        return [_redact(inner) for inner in cast("list[object]", value)]
-    return value

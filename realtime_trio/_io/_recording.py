@@ -19,6 +19,7 @@ from typing import BinaryIO, Final, Literal, TypeAlias, cast, final
 
 import attrs
 import trio
+from outcome import Outcome
 
 from .._exceptions import ClosedError
 from .._redact import redact_frame, redact_text
@@ -141,13 +142,10 @@ class Recorder:
         if self._state != "new":
             msg = "this recorder has been used: make a new Recorder for each client"
             raise ClosedError(msg)
-        self._state = "open"
+        self._state = "closed"  # until there is a file, and for good where there is none
         self._began = trio.current_time()
-        try:
-            file = await trio.to_thread.run_sync(self._create)
-        except BaseException:
-            self._state = "closed"
-            raise
+        file = await trio.to_thread.run_sync(self._create)
+        self._state = "open"
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._work, file)
             try:
@@ -186,6 +184,8 @@ class Recorder:
                     dirty = await self._wait(file, dirty=dirty)
             await self._finish(file)
         self._state = "closed"
+        if scope.cancelled_caught:  # the thread that is stuck has the file: close it behind that
+            trio.lowlevel.start_thread_soon(file.close, _ignore)
         self._dropped += len(self._queue)
         self._queue.clear()
         self._bytes = 0
@@ -236,6 +236,10 @@ class Recorder:
             fields |= _fields(entry.kind, entry.payload)
         # ASCII only: halves of surrogate pairs, which a frame may hold, have no UTF-8.
         return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+
+
+def _ignore(_outcome: Outcome[None]) -> None:
+    """Nobody waits for it any more."""
 
 
 def _fields(kind: Kind, payload: str | bytes) -> dict[str, object]:

@@ -12,8 +12,8 @@ import trio.abc
 
 from .._core._notifications import Notification
 from ..events import Lane
+from ._mailbox import Mailbox
 from ._overflow import Coalesce, Overflow
-from ._queues import Mailbox
 from ._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics
 
 __all__ = ["LaneView", "Subscription"]
@@ -164,7 +164,11 @@ class LaneView:
         self._pipeline = pipeline
         self._lane = lane
 
-    def subscribe(self, *, overflow: Overflow = Coalesce()) -> Subscription[Notification]:  # noqa: B008  frozen
+    def subscribe(
+        self,
+        *,
+        overflow: Overflow = Coalesce(),  # noqa: B008  frozen
+    ) -> Subscription[Notification]:
         """Every notification of this lane from now on."""
         return self._pipeline.subscribe(lane=self._lane, overflow=overflow)
 

@@ -371,9 +371,10 @@ class WebsocketsTransport:
     async def _send_pong(self) -> None:
         async with self._turn:
             pong, self._pong = self._pong, b""
-            if not self._muted:
-                with contextlib.suppress(RealtimeError):
-                    await self._write(pong)
+            if self._muted:
+                return
+            with contextlib.suppress(RealtimeError):
+                await self._write(pong)
 
     async def _part(self) -> None:
         """Tell how it ended, answer the peer's close frame, and wait for its EOF.

@@ -78,7 +78,7 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
                     msg = "this watch was closed"
                     raise ClosedError(msg)
                 value = self._select(self._changes.state())
-                if self._last is _NOTHING or not self._last == value:  # noqa: SIM201  == is what is promised
+                if self._last is _NOTHING or not self._last == value:  # noqa: SIM201  == is the promise
                     self._last = value
                     return value
                 if self._changes.ended:

@@ -11,10 +11,19 @@ from cyclopts import App, CycloptsError
 
 from .._exceptions import RealtimeError
 from ._errors import CommandError
-from ._events import events
-from ._replay import replay
 
 __all__ = ["run"]
+
+
+# What a command may end with; anything else is a bug, and its traceback is wanted.
+_TOLD = (
+    BrokenPipeError,
+    KeyboardInterrupt,
+    CycloptsError,
+    CommandError,
+    RealtimeError,
+    BaseExceptionGroup,
+)
 
 
 def _make_app() -> App:
@@ -27,8 +36,9 @@ def _make_app() -> App:
         suppress_keyboard_interrupt=False,
         result_action="return_value",
     )
-    app.command(replay)
-    app.command(events)
+    for name in ("demo", "chat", "serve", "replay", "record", "events"):
+        # By its name: each command is imported when it is called, and brings its own imports.
+        app.command(f"{__package__}._{name}:{name}", name=name)
     return app
 
 
@@ -38,28 +48,25 @@ def run(argv: Sequence[str]) -> int:
         status = _make_app()(list(argv))
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
-    except BaseException as exc:
+    except _TOLD as exc:
         return _status_of(exc)
 
 
 def _status_of(failure: BaseException) -> int:
     """What a failure means to a shell. What is a bug goes on as it is."""
-    for exc in _leaves(failure):
-        match exc:
-            case BrokenPipeError():  # whoever read this has seen enough
-                _silence_stdout()
-                return 0
-            case KeyboardInterrupt():
-                return 130
-            case CycloptsError():
-                return _complain(str(exc), 2)
-            case CommandError():
-                return _complain(str(exc), exc.status)
-            case RealtimeError():
-                return _complain(str(exc), 1)
-            case _:
-                pass
-    raise failure
+    leaves = list(_leaves(failure))
+    if not all(isinstance(each, _TOLD) for each in leaves):
+        raise failure
+    match leaves[0]:
+        case BrokenPipeError():  # whoever read this has seen enough
+            _silence_stdout()
+            return 0
+        case KeyboardInterrupt():
+            return 130
+        case CommandError() as exc:
+            return _complain(str(exc), exc.status)
+        case exc:
+            return _complain(str(exc), 2 if isinstance(exc, CycloptsError) else 1)
 
 
 def _leaves(failure: BaseException) -> Iterator[BaseException]:

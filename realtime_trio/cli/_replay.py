@@ -81,7 +81,7 @@ class JsonLines:
 
 
 def replay(
-    file: str,
+    file: Annotated[str, Parameter(allow_leading_hyphen=True)],  # "-", and nothing else
     /,
     *,
     json: Annotated[bool, Parameter(negative=())] = False,
@@ -101,6 +101,9 @@ def replay(
     speed
         Take the time that it took, divided by this number.
     """
+    if file.startswith("-") and file != "-":
+        msg = f"unknown option: {file} (a file of this name is ./{file})"
+        raise CommandError(msg)
     if at is not None and at < 0:
         msg = "--at is the number of a line, from 0"
         raise CommandError(msg)

@@ -25,12 +25,18 @@ __all__ = ["clean", "content_text", "make_console", "one_line", "pretty", "secon
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command's end, as for any other output."""
+        raise BrokenPipeError
+
+
 def make_console(*, plain_width: int = 100) -> Console:
     """A console that is as wide as the terminal, or ``plain_width`` where there is none."""
-    console = Console(highlight=False)
+    console = _Console(highlight=False)
     if console.is_terminal or "COLUMNS" in os.environ:
         return console
-    return Console(highlight=False, width=plain_width)
+    return _Console(highlight=False, width=plain_width)
 
 
 def _shown(match: re.Match[str]) -> str:

@@ -18,7 +18,7 @@ from realtime_trio.server._fields import BadCommand, BadJson, parse
 from realtime_trio.server._script import Media, Turn
 from realtime_trio.server._session import Microphone, UISession
 from realtime_trio.server._turns import Turns
-from realtime_trio.server._wire import Event
+from realtime_trio.server._wire import Envelope, Event
 from realtime_trio.server._world import Close, Effect, Send, World
 
 __all__ = ["Brain", "Close", "Effect", "Refused", "Send"]
@@ -143,17 +143,16 @@ class Brain:
         )
         session = UISession(id=ui_session_id, user=user, microphone=microphone, voice=voice)
         session.connection = connection
-        session.chat = self._chat_for(user, query)
+        session.chat = chat = self._chat_for(user, query)
         self._sockets[connection] = world.sessions[ui_session_id] = session
         world.send(session, _wire.control("ui_session_id_changed", ui_session_id=ui_session_id))
         world.send(session, _wire.control("chat_user_data", user=user.wire(world.started_at)))
         for name in _CATALOGUE:
             COMMANDS[name](self._turns, session, {"type": name})
         world.send_chat(session)
-        envelope = _voice.envelope_of(session)
-        if envelope is not None:
-            welcome = Media(content=config.welcome, sent_by_class="RealtimeBridge")
-            world.send(session, envelope.media(welcome))
+        envelope = Envelope(session_id=chat.session_id, user_session_id=chat.session_id)
+        welcome = Media(content=config.welcome, sent_by_class="RealtimeBridge")
+        world.send(session, envelope.media(welcome))
         world.send(session, _wire.control("user_turn_start"))
 
     def _reattach(self, connection: int, session: UISession) -> None:

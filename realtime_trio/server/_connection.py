@@ -47,14 +47,18 @@ class Connection:
 
     What is queued leaves in order, each packet at its time. The queue holds ``hard`` packets
     at most: with one more the link is aborted, so a client that never reads costs a bounded
-    amount. ``backlog`` tells the owner to slow down long before.
+    amount. Long before, from ``soft`` on, the connection is ``behind``: its owner should slow
+    down until ``caught_up`` is called.
     """
 
-    def __init__(self, number: int, link: Link, hard: int, drained: Callable[[], None]) -> None:
+    def __init__(
+        self, number: int, link: Link, *, soft: int, hard: int, caught_up: Callable[[], None]
+    ) -> None:
         self.number = number
         self._link = link
+        self._soft = soft
         self._hard = hard
-        self._drained = drained
+        self._caught_up = caught_up
         self._queue: deque[Packet | Snip | Silence | _End] = deque()
         self._filled = trio.Event()
         self._muted = False
@@ -66,6 +70,11 @@ class Connection:
     def backlog(self) -> int:
         """Packets that have not left yet."""
         return len(self._queue)
+
+    @property
+    def behind(self) -> bool:
+        """Whether the client reads too slowly at the moment."""
+        return len(self._queue) >= self._soft
 
     def put(self, action: Action) -> None:
         """Queue one action; a muted or closing connection swallows it."""
@@ -120,8 +129,11 @@ class Connection:
                 while not self._queue:
                     self._filled = trio.Event()
                     await self._filled.wait()
-                await self._perform(self._queue.popleft())
-                self._drained()
+                was_behind = self.behind
+                action = self._queue.popleft()
+                if was_behind and not self.behind:
+                    self._caught_up()
+                await self._perform(action)
         except (ConnectionLost, ClosedError):
             self._scope.cancel()
 
@@ -148,7 +160,7 @@ class Connection:
         if math.isinf(seconds):
             self._muted = True
             self._queue.clear()
-            self._drained()
+            self._caught_up()
         self._hold_pongs(True)
         with trio.CancelScope() as self._silence:
             if self._closing:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from random import Random
 from typing import Literal, Protocol
@@ -119,13 +120,18 @@ class _Selection:
     probability: float = 1.0
     times: int | None = None
 
+
+@attrs.frozen(slots=True, kw_only=True)
+class _Changing(_Selection, ABC):
+    """A plan that changes each frame by itself."""
+
     def start(self, rng: Random) -> Stage:
         """Make the stage."""
-        return _Selecting(self, rng)
+        return _Changer(self, rng)
 
+    @abstractmethod
     def change(self, packet: Packet, rng: Random) -> Iterable[Action]:
         """What becomes of a packet that is meant."""
-        return (packet,)
 
 
 class _Selecting(Stage):
@@ -133,9 +139,6 @@ class _Selecting(Stage):
         self._plan = plan
         self._rng = rng
         self._left = math.inf if plan.times is None else plan.times
-
-    def __call__(self, packet: Packet) -> Iterable[Action]:
-        return self._plan.change(packet, self._rng) if self._chosen(packet) else (packet,)
 
     def _chosen(self, packet: Packet) -> bool:
         if self._plan.types is not None and packet.type not in self._plan.types:
@@ -146,8 +149,17 @@ class _Selecting(Stage):
         return True
 
 
+class _Changer(_Selecting):
+    def __init__(self, plan: _Changing, rng: Random) -> None:
+        super().__init__(plan, rng)
+        self._change = plan.change
+
+    def __call__(self, packet: Packet) -> Iterable[Action]:
+        return self._change(packet, self._rng) if self._chosen(packet) else (packet,)
+
+
 @attrs.frozen(slots=True, kw_only=True)
-class Delay(_Selection):
+class Delay(_Changing):
     """Frames leave ``seconds`` later, and up to ``jitter`` seconds more; the order stays."""
 
     seconds: float
@@ -159,7 +171,7 @@ class Delay(_Selection):
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Drop(_Selection):
+class Drop(_Changing):
     """Frames get lost."""
 
     def change(self, packet: Packet, rng: Random) -> Iterable[Action]:
@@ -168,7 +180,7 @@ class Drop(_Selection):
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Duplicate(_Selection):
+class Duplicate(_Changing):
     """Frames come twice."""
 
     def change(self, packet: Packet, rng: Random) -> Iterable[Action]:
@@ -177,7 +189,7 @@ class Duplicate(_Selection):
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Garble(_Selection):
+class Garble(_Changing):
     """Text frames stop being JSON; binary ones lose a byte."""
 
     def change(self, packet: Packet, rng: Random) -> Iterable[Action]:
@@ -191,7 +203,7 @@ class Garble(_Selection):
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Oversized(_Selection):
+class Oversized(_Changing):
     """Events are padded with blanks to ``size`` characters: large, but well-formed."""
 
     size: int = 2 * 1024 * 1024

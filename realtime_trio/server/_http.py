@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import attrs
 import h11
@@ -54,6 +55,9 @@ async def serve_requests(
                 event = await _next_event(stream, connection)
                 if not isinstance(event, h11.Request):
                     return None
+                if not _is_url(event.target):
+                    await refuse(stream, 400)
+                    return None
                 if _is_upgrade(event):
                     trailing = bytes(connection.trailing_data[0])
                     return Upgrade(event.target.decode("latin-1"), _headers(event), trailing)
@@ -95,10 +99,7 @@ async def _body(stream: _Stream, connection: h11.Connection, limit: int) -> byte
         go_on = h11.InformationalResponse(status_code=100, headers=[])
         await stream.send_all(connection.send(go_on) or b"")
     body, size = bytearray(), 0
-    while not isinstance(event := await _next_event(stream, connection), h11.EndOfMessage):
-        if not isinstance(event, h11.Data):
-            message = "the body of the request breaks off"
-            raise h11.RemoteProtocolError(message)
+    while isinstance(event := await _next_event(stream, connection), h11.Data):
         size += len(event.data)
         if size <= limit:
             body += event.data
@@ -113,8 +114,6 @@ async def _send(stream: _Stream, connection: h11.Connection, response: Response)
         ("Content-Type", response.content_type),
         ("Content-Length", str(len(response.body))),
     ]
-    if connection.their_state is not h11.DONE:
-        headers.append(("Connection", "close"))
     events: Sequence[h11.Event] = (
         h11.Response(status_code=response.status, headers=headers),
         h11.Data(data=response.body),
@@ -129,6 +128,14 @@ async def _next_event(
     while (event := connection.next_event()) is h11.NEED_DATA:
         connection.receive_data(bytes(await stream.receive_some(_CHUNK)))
     return event
+
+
+def _is_url(target: bytes) -> bool:
+    try:
+        urlsplit(target)
+    except ValueError:
+        return False
+    return True
 
 
 def _headers(request: h11.Request) -> tuple[tuple[bytes, bytes], ...]:

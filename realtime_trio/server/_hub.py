@@ -57,11 +57,7 @@ class Hub:
     async def keep_time(self) -> None:
         """Let turns go on when they are due, unless their client is behind with reading."""
         while True:
-            held = {
-                connection.number
-                for connection in self.connections.values()
-                if connection.backlog >= self.config.soft_queue
-            }
+            held = {number for number, each in self.connections.items() if each.behind}
             self._wake = trio.Event()
             times = (self.brain.next_deadline(held), self._flush_at)
             deadline = min((time for time in times if time is not None), default=float("inf"))
@@ -82,7 +78,7 @@ class Hub:
                 self._route(self.faults.apply(packet))
             elif (connection := self.connections.get(effect.connection)) is not None:
                 connection.close(effect.code, effect.reason)
-        self._wake.set()
+        self._poke()
         if self._flush_at is None and self.faults.holding:
             self._flush_at = now + _OVERTAKE
 
@@ -114,7 +110,8 @@ class Hub:
         """Serve one websocket until it ends; closes it."""
         self._count += 1
         number = self._count
-        connection = Connection(number, link, self.config.hard_queue, self._drained)
+        soft, hard = self.config.soft_queue, self.config.hard_queue
+        connection = Connection(number, link, soft=soft, hard=hard, caught_up=self._poke)
         self.connections[number] = connection
 
         def received(frame: str | bytes) -> None:
@@ -135,7 +132,7 @@ class Hub:
         for connection in list(self.connections.values()):
             connection.hang_up(how)
 
-    def _drained(self) -> None:
+    def _poke(self) -> None:
         self._wake.set()
 
     def _route(self, actions: Iterable[Action]) -> None:

@@ -82,7 +82,7 @@ def answer(brain: Brain, request: Request, now: float) -> tuple[Response, list[E
 def _login(brain: Brain, request: Request) -> Response:
     try:
         given: object = json.loads(request.body)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise _Rejected(422, "The body is no JSON.") from exc
     fields = cast("dict[str, object]", given) if isinstance(given, dict) else {}
     user = brain.world.users.get(str(fields.get("username")))

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 import attrs
 import trio
+from wsproto.utilities import RemoteProtocolError
 
 from realtime_trio._exceptions import ConnectionFailed, ConnectionLost
-from realtime_trio._io._transport_memory import MemoryListener
+from realtime_trio._io._transport_memory import MemoryAnswer, MemoryListener
 from realtime_trio.server._brain import Refused
 from realtime_trio.server._config import ServerConfig
 from realtime_trio.server._faults import CutHow
@@ -57,6 +58,7 @@ async def open_server(
     size = hub.config.max_message_bytes
     failure: BaseException | None = None
     with MemoryListener(name, refuse=hub.refusal, max_message_size=size) as listener:
+        listener.answer = _without_http(hub)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(hub.keep_time)
             nursery.start_soon(_accept, hub, listener, nursery)
@@ -182,6 +184,18 @@ class RealtimeServer:
                     await _upgrade(hub, stream, upgrade)
 
 
+def _without_http(hub: Hub) -> MemoryAnswer:
+    """The REST part for clients in this process."""
+
+    def answer(
+        method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes]:
+        response = hub.handle(Request(method=method, target=target, headers=headers, body=body))
+        return response.status, response.body
+
+    return answer
+
+
 async def _accept(hub: Hub, listener: MemoryListener, nursery: trio.Nursery) -> None:
     while True:
         url, transport = await listener.accept()
@@ -199,6 +213,10 @@ async def _upgrade(hub: Hub, stream: trio.SocketStream, upgrade: Upgrade) -> Non
         return
     except ConnectionFailed:
         return
-    link = ServerSocket(stream, upgrade, hub.config.max_message_bytes)
+    try:
+        link = ServerSocket(stream, upgrade, hub.config.max_message_bytes)
+    except RemoteProtocolError:
+        await refuse(stream, 400)
+        return
     await link.accept()
     await hub.serve(upgrade.target, link)

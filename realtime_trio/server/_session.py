@@ -16,10 +16,11 @@ __all__ = ["Microphone", "RunningTurn", "UISession", "VoiceMode"]
 VoiceMode = Literal["ptt", "vad", "realtime"]
 
 
-@attrs.define(slots=True, kw_only=True)
+@attrs.define(slots=True, kw_only=True, eq=False)
 class RunningTurn:
     """A turn's generator and the time at which it goes on."""
 
+    session: UISession
     items: Items
     run: Run
     late: int
@@ -75,7 +76,7 @@ class Microphone:
         self.buffer += pcm[: max(0, room)]
 
 
-@attrs.define(slots=True, kw_only=True)
+@attrs.define(slots=True, kw_only=True, eq=False)
 class UISession:
     """One client's session, which outlives its sockets.
 
@@ -89,6 +90,6 @@ class UISession:
     connection: int | None = None
     muted: int | None = None
     chat: ChatSession | None = None
-    turn: RunningTurn | None = None
+    turn: RunningTurn | None = attrs.field(default=None, repr=False)
     detached_at: float = 0.0
     audio_as_text: bool = False

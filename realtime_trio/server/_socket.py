@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import struct
 from collections import deque
-from collections.abc import Iterable
 
 import trio
 from wsproto import ConnectionType, WSConnection
@@ -17,8 +16,7 @@ from wsproto.events import (
     Ping,
     TextMessage,
 )
-from wsproto.events import Request as UpgradeRequest
-from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+from wsproto.utilities import LocalProtocolError
 
 from realtime_trio._exceptions import ClosedError, ConnectionLost
 from realtime_trio.server._http import Upgrade
@@ -34,7 +32,8 @@ class ServerSocket:
     """A :class:`~realtime_trio.abc.Transport` that is the server's side of one websocket.
 
     ``silent`` suppresses the answers to pings, as a stalled network does. A message larger
-    than ``max_message`` bytes closes the link with 1009.
+    than ``max_message`` bytes closes the link with 1009. Making one raises
+    :class:`wsproto.utilities.RemoteProtocolError` where the upgrade lacks what it needs.
     """
 
     def __init__(self, stream: trio.SocketStream, upgrade: Upgrade, max_message: int) -> None:
@@ -53,13 +52,12 @@ class ServerSocket:
         self._over = trio.Event()
         self._protocol = WSConnection(ConnectionType.SERVER)
         self._protocol.initiate_upgrade_connection(list(upgrade.headers), upgrade.target)
+        list(self._protocol.events())  # the request itself, which was checked before
         self._trailing = upgrade.trailing
 
     async def accept(self) -> None:
         """Answer the upgrade; raises :class:`~realtime_trio.ConnectionLost`."""
-        for event in self._protocol.events():
-            if isinstance(event, UpgradeRequest):
-                await self._send(AcceptConnection())
+        await self._send(AcceptConnection())
         if self._trailing:
             await self._take(self._trailing)
 
@@ -153,12 +151,8 @@ class ServerSocket:
         await self._take(bytes(data))
 
     async def _take(self, data: bytes) -> None:
-        try:
-            self._protocol.receive_data(data)
-            events: Iterable[Event] = list(self._protocol.events())
-        except RemoteProtocolError as exc:
-            raise self._lose(1002, "", "the client broke the websocket protocol") from exc
-        for event in events:
+        self._protocol.receive_data(data)
+        for event in list(self._protocol.events()):  # a broken frame comes as a goodbye
             if isinstance(event, TextMessage | BytesMessage):
                 await self._collect(event)
             elif isinstance(event, Ping):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from random import Random
+from typing import cast
 
 import attrs
 
@@ -30,7 +31,7 @@ class Turns:
     def __init__(self, world: World) -> None:
         self.world = world
         self._scripts: list[Turn] = []
-        self._running: dict[str, UISession] = {}
+        self._running: dict[str, RunningTurn] = {}
 
     def script(self, turns: Iterable[Turn]) -> None:
         """Queue scripted turns behind those that wait already."""
@@ -61,9 +62,9 @@ class Turns:
             encode_audio=speak,
         )
         items = self._stream(session, chat, run, message, script)
-        session.turn = RunningTurn(items=items, run=run, late=script.late, due=world.now)
-        self._running[session.id] = session
-        self._drive(session)
+        turn = RunningTurn(session=session, items=items, run=run, late=script.late, due=world.now)
+        session.turn = self._running[session.id] = turn
+        self._drive(turn)
 
     def _take(self, inputs: tuple[str | None, ...]) -> Turn | None:
         """Use up the first script for one of ``inputs``."""
@@ -96,23 +97,18 @@ class Turns:
 
     def next_deadline(self, held: Container[int | None]) -> float | None:
         """When the next turn goes on; turns of the connections in ``held`` do not count."""
-        dues = [
-            session.turn.due
-            for session in self._running.values()
-            if session.turn is not None and session.connection not in held
-        ]
+        turns = self._running.values()
+        dues = (turn.due for turn in turns if turn.session.connection not in held)
         return min(dues, default=None)
 
     def advance(self, held: Container[int | None]) -> None:
         """Let every turn that is due go on, one batch each, but not those in ``held``."""
-        for session in list(self._running.values()):
-            if session.connection not in held:
-                self._drive(session)
+        for turn in list(self._running.values()):
+            if turn.session.connection not in held:
+                self._drive(turn)
 
-    def _drive(self, session: UISession) -> None:
-        world, turn = self.world, session.turn
-        if turn is None:
-            return
+    def _drive(self, turn: RunningTurn) -> None:
+        world, session = self.world, turn.session
         for _ in range(_BATCH):
             if turn.due > world.now or session.turn is not turn:
                 return
@@ -144,6 +140,5 @@ class Turns:
     def _send_late(self, session: UISession, turn: RunningTurn) -> None:
         turn.run.late = min(turn.late, turn.run.remaining)
         while turn.run.late > 0:
-            item = next(turn.items)
-            if not isinstance(item, Pause):
-                self.world.send(session, item)
+            # A delta: so many are still to come, and nothing pauses once it is cancelled.
+            self.world.send(session, cast("WireFrame", next(turn.items)))

@@ -9,18 +9,24 @@ from realtime_trio.server._script import Say, Speak, Turn, WireFrame
 from realtime_trio.server._session import UISession
 from realtime_trio.server._wire import Envelope, Event
 
-__all__ = ["encode", "envelope_of", "hear", "utterance"]
+__all__ = ["encode", "hear", "utterance"]
 
 
 def hear(session: UISession, pcm: bytes) -> tuple[WireFrame | None, bytes | None]:
     """Take one frame: give the frame to send back at once, and the utterance that it ended."""
     microphone = session.microphone
     if microphone.mode == "realtime":
-        envelope = envelope_of(session)
-        return (None if envelope is None else encode(session, pcm, envelope)), None
+        return _echo(session, pcm), None
     if microphone.mode == "vad" and session.turn is not None:
         return None, None  # half duplex: nobody listens while the answer runs
     return None, microphone.feed(pcm)
+
+
+def _echo(session: UISession, pcm: bytes) -> WireFrame | None:
+    if session.chat is None:
+        return None
+    own = session.chat.session_id
+    return encode(session, pcm, Envelope(session_id=own, user_session_id=own))
 
 
 def utterance(pcm: bytes) -> tuple[Event, tuple[str, ...], Turn]:
@@ -38,11 +44,3 @@ def encode(session: UISession, pcm: bytes, envelope: Envelope) -> WireFrame | No
     if session.audio_as_text:
         return envelope.audio_delta(f"audio-{session.id}", b64encode(pcm).decode())
     return pcm
-
-
-def envelope_of(session: UISession) -> Envelope | None:
-    """The envelope of the session's chat."""
-    if session.chat is None:
-        return None
-    own = session.chat.session_id
-    return Envelope(session_id=own, user_session_id=own)

@@ -60,7 +60,8 @@ async def check_transport(
     nobody receives, buffers of the system included. ``cancellations`` receives are
     cancelled at points that ``seed`` chooses.
 
-    Raises ``AssertionError`` where a check fails.
+    Raises ``AssertionError`` where a check fails (in an exception group where a background
+    task found it), or whatever the transport raised where it should not.
     """
 
     async def big(transport: Transport, peer: Peer) -> None:
@@ -208,7 +209,11 @@ async def _check_receive_nowait(transport: Transport, peer: Peer, looks_ahead: b
     await settle()
     got = [await transport.receive()]
     if looks_ahead:
-        got += [transport.receive_nowait() for _ in range(19)]
+        try:
+            got += [transport.receive_nowait() for _ in range(19)]
+        except trio.WouldBlock:
+            message = "receive_nowait does not find what has arrived"
+            raise AssertionError(message) from None
     else:
         with raises(trio.WouldBlock):
             transport.receive_nowait()
@@ -229,8 +234,9 @@ async def _check_cancelled_receive(
 
     # Without an end, so that whatever is lost leaves a gap that is seen at once.
     async def feed() -> None:
-        for number in itertools.count():
-            await peer.send_text(str(number))
+        numbers = itertools.count()
+        while True:
+            await peer.send_text(str(next(numbers)))
             await _steps(rng.randrange(8))
 
     async def cancel_soon(scope: trio.CancelScope) -> None:

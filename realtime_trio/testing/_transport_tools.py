@@ -93,6 +93,7 @@ class Flood:
         self._limit = limit
 
     async def run(self) -> None:
+        """Send without an end; more than the limit ahead of what was taken is a failure."""
         while True:
             await self._send(numbered(self.sent))
             self.sent += 1
@@ -100,15 +101,18 @@ class Flood:
             assert ahead <= self._limit, "nothing holds the sender back"
 
     async def take(self, receive: Callable[[], Awaitable[str | bytes]]) -> None:
+        """Receive the next frame, and no other."""
         assert await receive() == numbered(self.taken)
         self.taken += 1
 
 
 def numbered(number: int) -> str:
+    """Make a frame that is large enough for a few to fill a buffer."""
     return f"{number}{_PADDING}"
 
 
 async def expect_lost(call: Callable[[], Awaitable[object]]) -> ConnectionLost:
+    """Expect that the call says "lost", and give how."""
     with raises(ConnectionLost) as caught:
         await call()
     error = caught[0]

@@ -11,7 +11,7 @@ import trio.testing
 
 from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
-from realtime_trio._core._notifications import Initialized, MessageComplete, TurnCancelled as CancelNote
+from realtime_trio._core._notifications import Initialized, MessageComplete, CancelNotification as CancelNote
 from realtime_trio._exceptions import InDoubt, NotSent, TurnError
 from realtime_trio._io._client import Client, open_client
 from realtime_trio._io._outcome import TurnCancelled, TurnCompleted, TurnFailed, TurnLost

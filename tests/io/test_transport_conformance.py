@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from tests.io.transport_peers import CONNECTORS, in_memory, socket_pair
 
 from realtime_trio._io._transport_websockets import WebsocketsConnector
 from realtime_trio.testing import check_transport
+from tests.io.transport_peers import CONNECTORS, in_memory, socket_pair
 
 
 @pytest.mark.parametrize("connector", CONNECTORS)

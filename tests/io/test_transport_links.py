@@ -12,6 +12,17 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
+
+from realtime_trio import abc
+from realtime_trio._exceptions import ClosedError, ConnectionFailed, ConnectionLost
+from realtime_trio._io._transport_dial import parse_url
+from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
+from realtime_trio._io._transport_trio_websocket_link import (
+    _Wire,  # pyright: ignore[reportPrivateUsage]
+)
+from realtime_trio._io._transport_websockets import WebsocketsConnector
+from realtime_trio._io._transport_websockets_link import open_link
+from realtime_trio.testing import check_transport
 from tests.io.transport_peers import (
     BINARY,
     CLOSE,
@@ -20,6 +31,7 @@ from tests.io.transport_peers import (
     PING,
     TEXT,
     Connector,
+    accept_answer,
     frame,
     frame_server,
     raw_server,
@@ -27,15 +39,6 @@ from tests.io.transport_peers import (
     reset,
     socket_pair,
 )
-
-from realtime_trio import abc
-from realtime_trio._exceptions import ClosedError, ConnectionFailed, ConnectionLost
-from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
-from realtime_trio._io._transport_trio_websocket_link import (
-    _Wire,  # pyright: ignore[reportPrivateUsage]
-)
-from realtime_trio._io._transport_websockets import WebsocketsConnector
-from realtime_trio.testing import check_transport
 
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
 SECRET = "s3cr3t"
@@ -368,7 +371,7 @@ async def test_the_wire_writes_nothing_after_half_a_frame() -> None:
     await wire.wait_send_all_might_not_block()
     await wire.send_all(b"whole")
     ours.send_stream.send_all_hook = fail
-    with pytest.raises(OSError):  # noqa: PT011
+    with pytest.raises(OSError):
         await wire.send_all(b"half")
     ours.send_stream.send_all_hook = None
     with pytest.raises(trio.BrokenResourceError):
@@ -514,30 +517,47 @@ async def test_a_call_that_is_cancelled_before_its_turn(make: Make) -> None:
 
 @pytest.mark.parametrize("raw", [frame(PING, b""), frame(CLOSE, b"\x03\xe8")])
 async def test_an_answer_waits_behind_a_send_that_breaks(raw: bytes) -> None:
-    """Then it is not written: half a frame stands before it."""
-    asked = trio.Event()
+    """Then it is not written: half a frame may stand before it."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    assert ours.send_stream is not None
+    broken = trio.Event()
+    writes = 0
 
-    async def serve(stream: trio.abc.Stream) -> None:
-        await asked.wait()
-        await stream.send_all(raw)
-        await trio.testing.wait_all_tasks_blocked(0.05)
-        sending.cancel()
-        await trio.sleep_forever()
+    async def break_later() -> None:
+        nonlocal writes
+        writes += 1
+        await broken.wait()
+        raise trio.BrokenResourceError
 
-    sending = trio.CancelScope()
-    async with frame_server(serve) as url, trio.open_nursery() as nursery:
-        transport = await WebsocketsConnector().connect(url, nursery)
+    async def upgrade() -> None:
+        await theirs.send_all(accept_answer(await read_request(theirs)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(upgrade)
+        transport = await open_link(
+            ours,
+            parse_url("ws://a.example"),
+            nursery,
+            max_message_size=1000,
+            max_buffer=1000,
+            close_timeout=0.02,
+        )
+        ours.send_stream.send_all_hook = break_later
 
         async def send() -> None:
-            with sending:
-                await send_on(transport, 2**20)
+            with pytest.raises(ConnectionLost):
+                await transport.send_text("breaks")
 
         nursery.start_soon(send)
-        await trio.testing.wait_all_tasks_blocked(0.02)
-        asked.set()
+        await trio.testing.wait_all_tasks_blocked()
+        await theirs.send_all(raw)
+        await trio.testing.wait_all_tasks_blocked()
+        broken.set()
+        await trio.testing.wait_all_tasks_blocked()
         _, error = await receive_all(transport)
-        assert error.code in (None, 1000)
+        assert error.code == (1000 if raw[0] == 0x88 else None)
         await transport.aclose()
+    assert writes == 1
 
 
 def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:

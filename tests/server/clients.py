@@ -12,11 +12,12 @@ import trio
 from realtime_trio._exceptions import RealtimeError
 from realtime_trio._io._transport_memory import MemoryConnector
 from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
-from realtime_trio.abc import Transport
+from realtime_trio.abc import Connector, Transport
 from realtime_trio.server import RealtimeServer, ServerConfig, Turn
 from realtime_trio.server._brain import Brain, Close, Effect, Send
 
 Event = dict[str, Any]
+TRIO_WEBSOCKET = TrioWebsocketConnector()
 
 
 class Direct:
@@ -155,14 +156,16 @@ async def connect(url: str) -> Transport:
 
 
 @asynccontextmanager
-async def dial_socket(url: str, path: str = "/api/rt/ws", **query: str) -> AsyncIterator[Wire]:
-    """Connect over trio-websocket and wait for the user's turn; errors come out bare."""
+async def dial_socket(
+    url: str, path: str = "/api/rt/ws", connector: Connector = TRIO_WEBSOCKET, **query: str
+) -> AsyncIterator[Wire]:
+    """Connect over a socket and wait for the user's turn; errors come out bare."""
     failure: BaseException | None = None
     pairs = "&".join(f"{k}={v}" for k, v in {"token": "any", **query}.items() if v)
     async with trio.open_nursery() as nursery:
         try:
             address = f"{url.replace('http', 'ws', 1)}{path}?{pairs}"
-            transport = await TrioWebsocketConnector().connect(address, nursery)
+            transport = await connector.connect(address, nursery)
             try:
                 client = Wire(transport)
                 client.opening = await client.until("user_turn_start")

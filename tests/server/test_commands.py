@@ -220,11 +220,16 @@ def test_users_do_not_meet() -> None:
     ann = client.dial(token=tokens.issue("ann"), ui_session_id="a")
     chat = next(iter(client.brain.world.chats))
     client.answer("secret", ann)
+    client.hang_up(ann)
+    ann = client.dial(token=tokens.issue("ann"), ui_session_id="b")
+    client.take(ann)
     bob = client.dial(token=tokens.issue("bob"), ui_session_id="a", chat_session_id=chat)
     opening = client.take(bob)
     assert opening[1]["user"]["user_id"] == "bob"
     assert opening[6]["chat_session"]["session_id"].startswith("bob-")
     assert client.ask({"type": "get_user_sessions"}, bob)[0]["sessions"]["total_sessions"] == 0
+    assert types(client.ask({"type": "delete_chat_session"}, bob))[0] == "delete_chat_session"
+    assert client.take(ann) == []
     for command in ("resume_chat_session", "delete_chat_session"):
         answer = client.ask({"type": command, "session_id": chat}, bob)
         assert types(answer) == ["error"]

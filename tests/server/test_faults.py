@@ -134,6 +134,11 @@ def test_slow_drain_spaces_frames(faults: Faults) -> None:
     assert times == [7.0, 9.0, 7.0]
 
 
+def test_slow_drain_may_mean_a_share(faults: Faults) -> None:
+    faults.install(SlowDrain(bytes_per_second=1.0, types=frozenset({"slow"})))
+    assert pass_through(faults, 1) == [packet(0)]
+
+
 def test_reorder(faults: Faults) -> None:
     faults.reorder(times=1)
     assert numbers(pass_through(faults, 3)) == [1, 0, 2]

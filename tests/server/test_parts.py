@@ -186,7 +186,7 @@ def packet(number: int, at: float = 0.0) -> Packet:
 
 async def test_packets_leave_in_order_at_their_time(autojump_clock: object) -> None:
     client, server = memory_pair()
-    connection = Connection(1, server, 10, lambda: None)
+    connection = Connection(1, server, soft=5, hard=10, caught_up=lambda: None)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(connection.run, lambda frame: None)
         for number, at in enumerate((5.0, 2.0, 0.0)):
@@ -203,7 +203,7 @@ async def test_packets_leave_in_order_at_their_time(autojump_clock: object) -> N
 
 async def test_a_goodbye_does_not_wait_for_a_stall(autojump_clock: object) -> None:
     client, server = memory_pair()
-    connection = Connection(1, server, 10, lambda: None)
+    connection = Connection(1, server, soft=5, hard=10, caught_up=lambda: None)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(connection.run, lambda frame: None)
         connection.put(Silence(connection=1, seconds=1000.0))
@@ -220,7 +220,7 @@ async def test_a_goodbye_does_not_wait_for_a_stall(autojump_clock: object) -> No
 
 async def test_a_goodbye_ahead_of_a_stall(autojump_clock: object) -> None:
     client, server = memory_pair()
-    connection = Connection(1, server, 10, lambda: None)
+    connection = Connection(1, server, soft=5, hard=10, caught_up=lambda: None)
     connection.put(Silence(connection=1, seconds=1000.0))
     connection.close(1000, "")
     await connection.run(lambda frame: None)
@@ -245,7 +245,7 @@ def frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
     return bytes([opcode | (0x80 if final else 0), 0x80 | len(payload)]) + bytes(4) + payload
 
 
-async def accepted(*, limit: int = 1000) -> tuple[trio.testing.MemorySendStream | Any, Any]:
+async def accepted(*, limit: int = 1000) -> tuple[Any, Any]:
     """A socket that has been accepted, and the client's end of its stream."""
     client, server = trio.testing.memory_stream_pair()
     link = ServerSocket(server, Upgrade("/api/rt/ws?token=x", HEADERS, b""), limit)  # type: ignore[arg-type]
@@ -268,7 +268,7 @@ async def test_fragments_become_one_message() -> None:
 
 async def test_pings_are_answered_unless_it_is_silent() -> None:
     client, link = await accepted()
-    await client.send_all(frame(9, b"hi") + frame(1, b"x"))
+    await client.send_all(frame(10, b"unasked") + frame(9, b"hi") + frame(1, b"x"))
     assert await link.receive() == "x"
     assert await client.receive_some() == b"\x8a\x02hi"
     link.silent = True
@@ -320,6 +320,12 @@ async def test_a_link_that_just_ends() -> None:
     await client.aclose()
     with pytest.raises(ConnectionLost):
         await link.send_bytes(b"x")
+    await link.aclose()
+
+
+async def test_a_goodbye_that_nobody_hears() -> None:
+    client, link = await accepted()
+    await client.aclose()
     await link.aclose()
 
 

@@ -12,6 +12,7 @@ import trio.testing
 from realtime_trio._exceptions import ConnectionFailed, ConnectionLost
 from realtime_trio._io import _transport_memory
 from realtime_trio.server import RealtimeServer, Request, ServerConfig, open_server
+from realtime_trio.server._brain import Close, Send
 from realtime_trio.testing import say, turn
 from tests.server.clients import Wire, connect, dial, text_of
 from tests.server.wire_shapes import types
@@ -144,13 +145,13 @@ async def test_a_client_that_never_reads_is_aborted_at_the_bound(autojump_clock:
 async def test_a_flood_lets_other_sessions_have_their_turn(
     autojump_clock: object, server: RealtimeServer
 ) -> None:
-    server.script(turn("flood", say("x" * 20_000, size=1), delay=0.0))
+    server.script(turn("flood", say("x" * 5_000, size=1), delay=0.0))
     async with dial(server) as one, dial(server) as other:
         await one.until("user_turn_start")
         await other.until("user_turn_start")
         await one.say("flood")
         assert text_of(await other.answer("hello")) == "You said: hello"
-        assert len(await one.until("user_turn_start")) > 20_000
+        assert len(await one.until("user_turn_start")) > 5_000
 
 
 async def test_a_session_outlives_its_socket(
@@ -274,3 +275,23 @@ async def test_names_are_free_to_choose(autojump_clock: object) -> None:
         with pytest.raises(ValueError, match="already"):
             async with open_server(name="chosen"):
                 pass
+
+
+async def test_turns_can_be_forgotten(autojump_clock: object, server: RealtimeServer) -> None:
+    server.script(turn(text="scripted"))
+    server.unscript()
+    async with dial(server) as client:
+        await client.until("user_turn_start")
+        assert text_of(await client.answer("hello")) == "You said: hello"
+
+
+async def test_a_frame_of_a_lost_connection_changes_nothing(
+    autojump_clock: object, server: RealtimeServer
+) -> None:
+    async with dial(server, ui_session_id="mine") as client:
+        await client.until("user_turn_start")
+        number = next(iter(server._hub.connections))
+    await trio.sleep(1.0)
+    assert server._hub.brain.receive(number, '{"type": "ping"}', 0.0) == []
+    server._hub.apply([Send(number, {"type": "x"}), Close(number)])
+    assert server.statistics().connections == 0

@@ -10,6 +10,9 @@ import pytest
 import trio
 
 from realtime_trio._exceptions import ConnectionFailed, ConnectionLost
+from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
+from realtime_trio._io._transport_websockets import WebsocketsConnector
+from realtime_trio.abc import Connector
 from realtime_trio.server import RealtimeServer, ServerConfig, open_server
 from realtime_trio.testing import say, tool, turn
 from tests.server.clients import dial_socket, text_of
@@ -25,10 +28,11 @@ async def base() -> AsyncGenerator[tuple[RealtimeServer, str], None]:
         yield server, await server.listen()
 
 
-async def test_a_conversation(base: tuple[RealtimeServer, str]) -> None:
+@pytest.mark.parametrize("connector", [TrioWebsocketConnector(), WebsocketsConnector()])
+async def test_a_conversation(base: tuple[RealtimeServer, str], connector: Connector) -> None:
     server, url = base
     server.script(turn("Hello", tools=[tool("search", result="3 hits")], text="Hi there"))
-    async with dial_socket(url) as client:
+    async with dial_socket(url, connector=connector) as client:
         assert types(client.opening)[0] == "ui_session_id_changed"
         events = await client.answer("Hello")
     assert text_of(events) == "Hi there"
@@ -95,8 +99,9 @@ async def test_speech_travels_both_ways(base: tuple[RealtimeServer, str]) -> Non
 async def test_refused_upgrades(query: dict[str, str], status: int) -> None:
     async with open_server(ServerConfig(accept_any_token=False)) as server:
         url = await server.listen()
+        token = query.get("token", server.issue_token())
         with pytest.raises(ConnectionFailed) as caught:
-            async with dial_socket(url, **{"token": server.issue_token(), **query}):
+            async with dial_socket(url, token=token, agent_key=query.get("agent_key", "")):
                 pass
         assert caught.value.status == status
 
@@ -138,6 +143,31 @@ async def test_what_came_behind_the_upgrade_is_not_lost(base: tuple[RealtimeServ
     assert answer.startswith(b"HTTP/1.1 101")
 
 
+async def test_an_upgrade_without_its_key(base: tuple[RealtimeServer, str]) -> None:
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    async with httpx.AsyncClient(base_url=base[1]) as http:
+        answer = await http.get("/api/rt/ws", params={"token": "any"}, headers=headers)
+    assert answer.status_code == 400
+
+
+async def test_a_stall_on_a_socket(base: tuple[RealtimeServer, str]) -> None:
+    server, url = base
+    async with dial_socket(url) as client:
+        server.faults.stall(0.0, after=1)
+        await client.send({"type": "get_agents"})
+        await client.send({"type": "ping"})
+        assert types([await client.next(), await client.next()]) == ["agent_list", "pong"]
+
+
+async def test_hanging_up_twice(base: tuple[RealtimeServer, str]) -> None:
+    server, url = base
+    async with dial_socket(url) as client:
+        server.hang_up()
+        server.hang_up()
+        with pytest.raises(ConnectionLost):
+            await client.next()
+
+
 async def test_downtime_breaks_links_and_lets_nobody_in(base: tuple[RealtimeServer, str]) -> None:
     server, url = base
     async with trio.open_nursery() as nursery:
@@ -172,8 +202,8 @@ async def test_login_and_refresh() -> None:
             assert fresh["agent_c_token"] != tokens["agent_c_token"]
             refused = await http.get("/api/rt/refresh_token", headers=BEARER)
             assert refused.status_code == 401
-        query = {"token": fresh["agent_c_token"], "ui_session_id": tokens["ui_session_id"]}
-        async with dial_socket(url, **query) as client:
+        token, session = fresh["agent_c_token"], tokens["ui_session_id"]
+        async with dial_socket(url, token=token, ui_session_id=session) as client:
             opening = client.opening
         assert opening[0]["ui_session_id"] == tokens["ui_session_id"]
 
@@ -192,13 +222,25 @@ async def test_requests_that_make_no_sense(base: tuple[RealtimeServer, str]) -> 
         assert (await http.get("/api/rt/login")).status_code == 405
         assert (await http.get("/api/rt/cancel")).status_code == 405
         assert (await http.post("/api/rt/login", content=b"{bad")).status_code == 422
+        deep = await http.post("/api/rt/login", content=b"[" * 100_000)
+        assert deep.status_code == 422
         assert (await http.get("/api/rt/refresh_token")).status_code == 401
+
+
+async def test_one_request_a_connection(base: tuple[RealtimeServer, str]) -> None:
+    async with httpx.AsyncClient(base_url=base[1], headers={"Connection": "close"}) as http:
+        for _ in range(2):
+            answer = await http.get("/")
+            assert answer.headers["connection"] == "close"
 
 
 async def test_bytes_that_are_no_http(base: tuple[RealtimeServer, str]) -> None:
     host, _, port = base[1].removeprefix("http://").partition(":")
     async with await trio.open_tcp_stream(host, int(port)) as stream:
         await stream.send_all(b"\x00\x01\x02\r\n\r\n")
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 400")
+    async with await trio.open_tcp_stream(host, int(port)) as stream:
+        await stream.send_all(b"GET //[ HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await stream.receive_some()).startswith(b"HTTP/1.1 400")
     async with await trio.open_tcp_stream(host, int(port)) as stream:
         await stream.send_all(

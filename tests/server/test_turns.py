@@ -359,6 +359,29 @@ def test_a_cancel_while_tools_are_chosen() -> None:
     assert "tool_call" not in types(client.ask(CANCEL))
 
 
+def test_a_cancel_ends_all_sub_sessions() -> None:
+    calls = [delegate("helper", text="x" * 99, delay=delay) for delay in (1.0, 1.5, 700.0)]
+    client = started(turn(tools=[*calls, tool("t", delay=5.0)], text="never"))
+    client.say("go").run(4.0).take()
+    events = client.send({"type": "client_wants_cancel"}).run(10.0).take()
+    assert len(of(events, "subsession_ended")) == 3
+    assert events[-1]["type"] == "user_turn_start"
+    assert of(events, "text_delta") == []
+
+
+def test_media_of_a_tool_names_its_sender() -> None:
+    client = started(turn(tools=[tool("search_web", media=[media("x")])]))
+    (shown,) = of(client.answer("go"), "render_media")
+    assert (shown["sent_by_class"], shown["sent_by_function"]) == ("SearchTools", "search_web")
+    assert (shown["role"], shown["user_session_id"]) == ("tool", None)
+
+
+def test_what_is_no_step_is_told_at_once() -> None:
+    wrong: Any = "no step"
+    with pytest.raises(TypeError, match="no step of a turn: str"):
+        started(Turn(steps=(wrong,))).answer("go")
+
+
 # -- failures -------------------------------------------------------------------------
 
 

@@ -143,6 +143,16 @@ def test_a_cancel_stops_the_speech() -> None:
     assert events[-1]["type"] == "user_turn_start"
 
 
+def test_without_a_session_nothing_comes_back() -> None:
+    client = started()
+    client.ask({"type": "set_voice_input_mode", "mode": "realtime"})
+    client.ask({"type": "delete_chat_session"})
+    assert client.ask(LOUD) == []
+    assert types(client.ask({"type": "set_voice_input_mode", "mode": "ptt"})) == [
+        "voice_input_supported"
+    ]
+
+
 def test_an_utterance_has_a_bound() -> None:
     client = started(max_utterance=0.05)
     client.send({"type": "ptt_start"})

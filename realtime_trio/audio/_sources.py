@@ -1,0 +1,197 @@
+"""Where audio comes from: anything that gives chunks of PCM16 when iterated with ``async for``."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
+
+import trio
+
+from .._core._audio import DEFAULT_FORMAT, AudioFormat
+from .._exceptions import RealtimeError
+from ._pcm import silence, tone
+
+__all__ = [
+    "AudioSource",
+    "FileSource",
+    "MemorySource",
+    "PipeSource",
+    "WavSource",
+    "open_wav",
+    "silence_source",
+    "tone_source",
+]
+
+CHUNK_SECONDS = 0.02
+
+
+class AudioSource(Protocol):
+    """Chunks of PCM16 in :attr:`format`, ended by the end of the iteration.
+
+    An async iterable of ``bytes`` without a ``format`` counts as 16 kHz mono. Chunks may have
+    any length; a frame may be cut by two of them.
+    """
+
+    @property
+    def format(self) -> AudioFormat:
+        """What the chunks are made of."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The chunks in order."""
+        ...
+
+
+class MemorySource:
+    """Audio that is at hand: bytes, or chunks of them. Each iteration begins at the start."""
+
+    def __init__(
+        self,
+        data: bytes | Iterable[bytes],
+        format: AudioFormat = DEFAULT_FORMAT,
+        *,
+        chunk: float = CHUNK_SECONDS,
+    ) -> None:
+        self.format = format
+        if isinstance(data, bytes):
+            size = max(format.frame_bytes, format.bytes_of(chunk))
+            self._chunks = [data[i : i + size] for i in range(0, len(data), size)]
+        else:
+            self._chunks = list(data)
+
+    async def _iterate(self) -> AsyncIterator[bytes]:
+        for chunk in self._chunks:
+            await trio.lowlevel.checkpoint()
+            yield chunk
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._iterate()
+
+
+def tone_source(
+    seconds: float, frequency: float = 440.0, *, amplitude: float = 0.5, rate: int = 16_000
+) -> MemorySource:
+    """A sine of ``frequency`` Hz, mono; ``amplitude`` is of full scale 1.0."""
+    data = tone(frequency, round(seconds * rate), rate, amplitude)
+    return MemorySource(data, AudioFormat(rate))
+
+
+def silence_source(seconds: float, format: AudioFormat = DEFAULT_FORMAT) -> MemorySource:
+    """Silence."""
+    return MemorySource(silence(round(seconds * format.rate), format.channels), format)
+
+
+class WavSource:
+    """A WAV file of PCM16, read in threads; made by :func:`open_wav`.
+
+    The file is closed at its end, or by :meth:`close`, or with a ``with`` block. A second
+    iteration goes on where the first one stopped.
+    """
+
+    def __init__(self, reader: wave.Wave_read, chunk: float) -> None:
+        self._reader: wave.Wave_read | None = reader
+        self.format = AudioFormat(reader.getframerate(), reader.getnchannels())
+        self.frames: int = reader.getnframes()
+        self._chunk_frames = max(1, round(chunk * self.format.rate))
+
+    @property
+    def seconds(self) -> float:
+        """How long the file plays."""
+        return self.frames / self.format.rate
+
+    async def __anext__(self) -> bytes:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._reader is None:
+            raise StopAsyncIteration
+        data = await trio.to_thread.run_sync(self._reader.readframes, self._chunk_frames)
+        if not data:
+            self.close()
+            raise StopAsyncIteration
+        return data
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def close(self) -> None:
+        """Close the file. A second call does nothing."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_wav(path: str | Path, *, chunk: float = CHUNK_SECONDS) -> WavSource:
+    """Open a WAV file as a source of chunks of ``chunk`` seconds.
+
+    Raises :class:`~realtime_trio.RealtimeError` where it is no WAV file of 16 bit samples,
+    and ``OSError`` where it cannot be read.
+    """
+    try:
+        reader = wave.open(str(path), "rb")  # noqa: SIM115  WavSource owns it
+    except (wave.Error, EOFError) as exc:
+        msg = f"{path} is no WAV file of PCM samples: {str(exc) or 'it ends too early'}"
+        raise RealtimeError(msg) from None
+    if reader.getsampwidth() != 2:
+        bits = 8 * reader.getsampwidth()
+        reader.close()
+        msg = f"{path} has samples of {bits} bits: expected 16 (PCM16)"
+        raise RealtimeError(msg)
+    return WavSource(reader, chunk)
+
+
+class PipeSource:
+    """Raw PCM16 from a stream of trio: a pipe, a socket, the output of a process."""
+
+    def __init__(
+        self,
+        stream: trio.abc.ReceiveStream,
+        format: AudioFormat = DEFAULT_FORMAT,
+        *,
+        chunk: float = CHUNK_SECONDS,
+    ) -> None:
+        self.format = format
+        self._stream = stream
+        self._size = max(format.frame_bytes, format.bytes_of(chunk))
+
+    async def __anext__(self) -> bytes:
+        data = await self._stream.receive_some(self._size)
+        if not data:
+            raise StopAsyncIteration
+        return bytes(data)
+
+    def __aiter__(self) -> Self:
+        return self
+
+
+class FileSource:
+    """Raw PCM16 from a binary file that may block, read in threads: a regular file as stdin."""
+
+    def __init__(
+        self, file: BinaryIO, format: AudioFormat = DEFAULT_FORMAT, *, chunk: float = CHUNK_SECONDS
+    ) -> None:
+        self.format = format
+        self._file = file
+        self._size = max(format.frame_bytes, format.bytes_of(chunk))
+
+    async def __anext__(self) -> bytes:
+        # A thread that waits for a terminal cannot be stopped: it is left to itself.
+        data = await trio.to_thread.run_sync(self._file.read, self._size, abandon_on_cancel=True)
+        if not data:
+            raise StopAsyncIteration
+        return data
+
+    def __aiter__(self) -> Self:
+        return self

@@ -1,0 +1,51 @@
+"""``realtime-trio events`` as a process."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from realtime_trio import events as ev
+from tests.cli.command import DATA, environment, refusal, run
+
+
+def test_the_table_shows_every_event() -> None:
+    done = run("events")
+    assert done.returncode == 0
+    assert done.stderr == b""
+    text = done.stdout.decode()
+    for row in ev.REGISTRY:
+        for name in (row.type, row.cls.__name__, *row.aliases):
+            assert f" {name} " in text
+    (cancelled,) = (line for line in text.splitlines() if " CancelledEvent " in line)
+    assert [cell.strip() for cell in cancelled.split("│")][3:5] == [
+        "server",
+        "control, text, audio (urgent)",
+    ]
+    assert "``" not in text
+    assert "AudioFrame" in text
+
+
+def test_the_table_fits_a_narrow_terminal() -> None:
+    done = run("events", env=environment(COLUMNS="90"))
+    assert max(map(len, done.stdout.decode().splitlines())) <= 90
+
+
+def test_json_schema_is_the_frozen_copy() -> None:
+    done = run("events", "--json-schema")
+    assert done.returncode == 0
+    assert done.stderr == b""
+    assert done.stdout == (DATA / "schemas.json").read_bytes()
+
+
+def test_asyncapi_is_one_json_document() -> None:
+    done = run("events", "--asyncapi")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["asyncapi"] == "3.0.0"
+
+
+def test_errors_of_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "choose one" in refusal(capsys, "events", "--json-schema", "--asyncapi")
+    assert "--no-json-schema" in refusal(capsys, "events", "--no-json-schema")
+    assert "extra" in refusal(capsys, "events", "extra")

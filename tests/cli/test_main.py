@@ -1,0 +1,77 @@
+"""The entry point: what is imported, and what is said where something is missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import realtime_trio.cli
+from realtime_trio._exceptions import ConnectionFailed
+from realtime_trio.cli import _app
+from realtime_trio.cli._errors import CommandError
+from tests.cli.command import environment, run
+
+
+def outcome(failure: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    status = _app._status_of(failure)
+    return status, capsys.readouterr().err
+
+
+def test_without_the_extra_there_is_one_clear_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "cyclopts", None)
+    monkeypatch.delitem(sys.modules, "realtime_trio.cli._app")
+    with pytest.raises(SystemExit) as left:
+        realtime_trio.cli.main([])
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert "pip install 'realtime-trio[cli]'" in said
+    assert said.count("\n") == 1
+
+
+def test_any_other_missing_module_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "realtime_trio._schema", None)
+    monkeypatch.delitem(sys.modules, "realtime_trio.cli._app")
+    monkeypatch.delitem(sys.modules, "realtime_trio.cli._events")
+    with pytest.raises(ModuleNotFoundError):
+        realtime_trio.cli.main([])
+
+
+def test_the_library_does_without_the_command_line() -> None:
+    code = (
+        "import sys, realtime_trio, realtime_trio._processor, realtime_trio.cli;"
+        "sys.exit(str({'rich', 'cyclopts'} & set(sys.modules) or '') or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], env=environment(), check=False, timeout=60
+    )
+    assert done.returncode == 0
+
+
+def test_a_command_is_needed_and_help_is_given() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    assert b"replay" in done.stdout
+    assert done.stderr == b""
+
+
+def test_failures_become_lines_and_statuses(capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome(CommandError("a\n  b"), capsys) == (2, "realtime-trio: a b\n")
+    assert outcome(CommandError("x", status=1), capsys) == (1, "realtime-trio: x\n")
+    assert outcome(ConnectionFailed("no link"), capsys) == (1, "realtime-trio: no link\n")
+    assert outcome(KeyboardInterrupt(), capsys) == (130, "")
+
+
+def test_a_group_is_told_by_what_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    group = BaseExceptionGroup("", [ExceptionGroup("", [CommandError("inner")])])
+    assert outcome(group, capsys) == (2, "realtime-trio: inner\n")
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    with pytest.raises(ExceptionGroup):
+        _app._status_of(ExceptionGroup("", [RuntimeError("bug")]))
+    with pytest.raises(ExceptionGroup):
+        _app._status_of(ExceptionGroup("", [CommandError("use"), RuntimeError("bug")]))

@@ -1,0 +1,196 @@
+"""``_redact``: secrets never get through, and what is none stays."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime_trio._redact import REDACTED, redact, redact_frame, redact_text
+
+SECRET = "s3cr3t-VALUE_77"
+NAMES = [
+    "token",
+    "agent_c_token",
+    "heygen_token",
+    "access_token",
+    "refresh_token",
+    "accessToken",
+    "password",
+    "password_hash",
+    "Authorization",
+    "api_key",
+    "client_secret",
+]
+
+
+def part(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+JWTS = st.builds(
+    lambda alg, sub, sig: f"{part({'alg': alg, 'typ': 'JWT'})}.{part({'sub': sub})}.{sig}",
+    st.sampled_from(["HS256", "RS256", "none"]),
+    st.text(max_size=12),
+    st.text("abcXYZ012_-", max_size=43),
+)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """``inner`` somewhere inside a JSON value."""
+    return st.recursive(
+        inner,
+        lambda deeper: (
+            st.lists(deeper | TEXT, min_size=1, max_size=3).flatmap(
+                lambda items: deeper.map(lambda one: [*items, one])
+            )
+            | st.tuples(TEXT, deeper).map(lambda pair: {pair[0] + "!": pair[1]})
+        ),
+        max_leaves=4,
+    )
+
+
+# ---- values --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(data=st.data())
+def test_a_secret_field_is_hidden_wherever_it_stands(name: str, data: st.DataObject) -> None:
+    value = data.draw(nested(st.just({name: SECRET, "kept": "yes"})))
+    clean = redact(value)
+    assert SECRET not in json.dumps(clean)
+    assert "yes" in json.dumps(clean)
+
+
+def test_the_shape_of_a_secret_field_stays() -> None:
+    assert redact({"token": None, "password": True, "secret": {"a": [1, "x"]}, "api_key": 5}) == {
+        "token": None,
+        "password": True,
+        "secret": {"a": [REDACTED, REDACTED]},
+        "api_key": REDACTED,
+    }
+
+
+def test_counts_of_tokens_are_no_secrets() -> None:
+    value = {"input_tokens": 5, "token_count": 7, "max_tokens": 9, "tokens": ["a"], "stop": "token"}
+    assert redact(value) == value
+
+
+# ---- text ----------------------------------------------------------------------------------
+
+
+@given(TEXT, JWTS, TEXT)
+def test_a_jwt_is_hidden_anywhere(before: str, jwt: str, after: str) -> None:
+    header, payload, _ = jwt.split(".")
+    for text in (f"{before} {jwt} {after}", f"x{jwt}", f"{before}\n{jwt}"):
+        clean = redact_text(text)
+        assert header not in clean
+        assert len(payload) < 8 or payload not in clean
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"wss://host/api/rt/ws?token={SECRET}&agent_key=x",
+        f"wss://host/api/rt/ws?agent_key=x&token={SECRET}",
+        f"/x?Token={SECRET}#top",
+        f"wss://me:{SECRET}@host/x",
+        f"Authorization: Bearer {SECRET}",
+        f"authorization: {SECRET}",
+        f'{{"Authorization": "Bearer {SECRET}"}}',
+        f"headers: bearer {SECRET}",
+        f'say {{"access_token": "{SECRET}", "x": 1}}',
+        f'{{\\"access_token\\": \\"{SECRET}\\"}}',
+        f"{{'password_hash': '{SECRET}'}}",
+        f'"agent_c_token" : "{SECRET}',
+        f"curl -H 'Authorization: Bearer {SECRET}' x",
+        f"login?password={SECRET}",
+    ],
+)
+def test_a_secret_in_text_is_hidden(text: str) -> None:
+    clean = redact_text(text)
+    assert SECRET not in clean
+    assert REDACTED in clean
+    assert redact_text(clean) == clean
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the token ring, a bearer of news, the secret of it all",
+        "wss://host/api/rt/ws?agent_key=x&token=<redacted>",
+        "keyJar.open.now",
+        "mail me@example.com, see https://example.com/a?b=c",
+        'x = {"tokens": 5}',
+        "",
+    ],
+)
+def test_text_without_secrets_stays(text: str) -> None:
+    assert redact_text(text) == text
+
+
+@given(TEXT)
+def test_redacting_twice_changes_nothing_more(text: str) -> None:
+    once = redact_text(text)
+    assert redact_text(once) == once
+
+
+@pytest.mark.parametrize(
+    "piece", ["eyJ", "?token", "://", '"token":"', "bearer ", "a.eyJabcdefgh", "\\"]
+)
+def test_hostile_text_costs_no_more_than_its_length(piece: str) -> None:
+    redact_text(piece * (200_000 // len(piece)))  # quadratic time would not end here
+
+
+# ---- frames --------------------------------------------------------------------------------
+
+
+def test_a_frame_without_secrets_stays_to_the_byte() -> None:
+    for text in (
+        '{"type": "text_delta",  "content": "caf\\u00e9 \\ud83d\\ude00"}',
+        '{"type":"completion","input_tokens":1.0,"token_count":5}',
+        "not json, no secret",
+        "",
+    ):
+        assert redact_frame(text) == text
+
+
+@given(st.sampled_from(NAMES), TEXT)
+def test_escapes_hide_nothing(name: str, content: str) -> None:
+    hidden = "".join(f"\\u{ord(char):04x}" for char in name)
+    frame = f'{{"type":"x","{hidden}":"{SECRET}","content":{json.dumps(content)}}}'
+    clean = json.loads(redact_frame(frame))
+    assert clean[name] == REDACTED
+    assert clean["content"] == redact_text(content)
+
+
+@given(JWTS, st.booleans())
+def test_a_jwt_in_a_frame_is_hidden(jwt: str, ascii_only: bool) -> None:
+    inner = json.dumps({"arguments": jwt})
+    frame = json.dumps(
+        {"type": "tool_call", "é": f"see {jwt}", "input": inner}, ensure_ascii=ascii_only
+    )
+    clean = redact_frame(frame)
+    assert jwt.split(".")[0] not in clean
+    json.loads(clean)
+
+
+def test_a_frame_that_is_no_json_is_searched_as_text() -> None:
+    for frame in (
+        f'{{"access_token": "{SECRET}"',
+        f"[{{'token': '{SECRET}'}}]",
+        f'{{"a": NaN, "token": "{SECRET}"}}',
+        f'{{"token": "{SECRET}", "token": null}}',
+        '{"a":' * 100_000 + f'"token": "{SECRET}"',
+    ):
+        assert SECRET not in redact_frame(frame)
+
+
+@given(nested(st.just({"heygen_token": SECRET})))
+def test_a_redacted_frame_can_still_be_read(value: Any) -> None:
+    assert json.loads(redact_frame(json.dumps(value))) == redact(value)

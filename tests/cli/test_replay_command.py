@@ -1,0 +1,285 @@
+"""``realtime-trio replay`` as a process."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.command import DATA, environment, refusal, run
+from tests.source import PACKAGE
+
+TRACES = sorted(p for p in (DATA / "replay").glob("*.jsonl") if not p.name.endswith(".out.jsonl"))
+
+DELTA = b'{"type":"text_delta","session_id":"s1","role":"assistant","content":"Hi there"}\n'
+
+
+def normal(value: Any, ids: dict[str, str]) -> Any:
+    """A value without what is the library's to choose: ids of its own, times, wordings."""
+    if isinstance(value, list):
+        return [normal(item, ids) for item in value]
+    if not isinstance(value, dict):
+        return value
+    made: dict[str, Any] = {}
+    for key, inner in value.items():
+        if key in ("id", "message_id") and re.fullmatch(r"(m|media)\d+", str(inner)):
+            made[key] = ids.setdefault(inner, f"id {len(ids)}")
+        elif key in ("timestamp", "counters"):
+            made[key] = None
+        else:
+            made[key] = normal(inner, ids)
+    if value.get("name") == "processing-error":
+        made["error"] = None
+    return made
+
+
+def comparable(output: bytes) -> list[Any]:
+    """Output lines without ``turn-cancelled``, which the examples leave out."""
+    parsed = [json.loads(line) for line in output.splitlines()]
+    ids: dict[str, str] = {}
+    return [normal(line, ids) for line in parsed if line.get("name") != "turn-cancelled"]
+
+
+@pytest.mark.parametrize("trace", TRACES, ids=lambda path: path.stem)
+def test_the_example_traces_give_their_output(trace: Path) -> None:
+    done = run("replay", "--json", trace)
+    assert done.returncode == 0
+    assert done.stderr == b""
+    expected = trace.with_suffix(".out.jsonl").read_bytes()
+    assert comparable(done.stdout) == comparable(expected)
+
+
+def test_there_are_examples() -> None:
+    assert len(TRACES) == 5
+
+
+def test_the_same_file_gives_the_same_bytes_however_it_comes(tmp_path: Path) -> None:
+    plain = TRACES[1]
+    packed = tmp_path / "trace.jsonl"  # told by its content, not by its name
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    outputs = {
+        run("replay", "--json", plain).stdout,
+        run("replay", packed, "--json").stdout,
+        run("replay", "-", "--json", stdin=plain.read_bytes()).stdout,
+        run("replay", "--json", "-", stdin=packed.read_bytes()).stdout,
+    }
+    assert len(outputs) == 1
+
+
+def test_an_empty_file_has_an_empty_state(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.touch()
+    for done in (run("replay", "--json", empty), run("replay", "--json", "-", stdin=b"")):
+        assert done.returncode == 0
+        (line,) = done.stdout.splitlines()
+        assert json.loads(line)["state"]["sessions"] == {}
+
+
+def test_a_damaged_archive_is_replayed_as_far_as_it_goes(tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.gz"
+    noise = b"".join(b'{"type":"nope","n":%d}\n' % n for n in range(100_000))
+    damaged.write_bytes(gzip.compress(DELTA + noise)[:-40_000])
+    done = run("replay", "--json", damaged)
+    assert done.returncode == 1
+    assert done.stderr.count(b"\n") == 1
+    lines = done.stdout.splitlines()
+    assert json.loads(lines[0])["delta"] == "Hi there"
+    assert json.loads(lines[-1])["state"]["counters"]["unknown"] > 0
+
+
+def test_at_ends_after_that_line() -> None:
+    whole = run("replay", "--json", TRACES[0]).stdout.splitlines()
+    done = run("replay", "--json", "--at", "9", TRACES[0])
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    told = [line for line in whole[:-1] if json.loads(line)["event"] <= 9]
+    assert lines[:-1] == told
+    sessions = json.loads(lines[-1])["state"]["sessions"]
+    assert sessions["admin-amber-basin-01"]["open_message"]["content"] == "Once upon a time"
+    beyond = run("replay", "--json", "--at", "100000", TRACES[0])
+    assert beyond.stdout.splitlines() == whole
+
+
+def test_speed_takes_the_time_it_took(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    trace.write_bytes(b'{"__ctl":"advance","ms":60000}\n' + DELTA)
+    done = run("replay", "--json", "--speed", "1000", trace)
+    assert done.returncode == 0
+    assert done.stdout == run("replay", "--json", trace).stdout
+
+
+def test_who_reads_no_further_is_no_error(tmp_path: Path) -> None:
+    long = tmp_path / "long.jsonl"
+    long.write_bytes((b'{"type":"error","message":"%b"}\n' % (b"x" * 500)) * 1000)
+    for form in (["--json"], []):
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", PACKAGE, "replay", str(long), *form],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        process.stderr.close()
+        assert process.wait() == 0
+
+
+def test_errors_of_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = TRACES[0]
+    for arguments, said in (
+        (["replay", tmp_path / "none"], "none: No such file or directory"),
+        (["replay", tmp_path], "Is a directory"),
+        (["replay"], "FILE"),
+        (["replay", file, "--at", "-1"], "--at"),
+        (["replay", file, "--at", "x"], "--at"),
+        (["replay", file, "--speed", "0"], "--speed"),
+        (["replay", file, "--speed", "nan"], "--speed"),
+        (["replay", "--nope"], "--nope"),
+        (["rply", file], "rply"),
+    ):
+        assert said in refusal(capsys, *arguments)
+
+
+def test_an_error_of_use_is_one_line_of_a_process() -> None:
+    done = run("replay", "/nowhere")
+    assert done.returncode == 2
+    assert done.stderr == b"realtime-trio: cannot read /nowhere: No such file or directory\n"
+    assert done.stdout == b""
+
+
+# ---- the transcript ------------------------------------------------------------------------
+
+ODD = b"".join(
+    [
+        b'{"type":"chat_session_changed","chat_session":{"session_id":"s1","session_name":"Odd"}}\n',
+        b"not json\n",
+        b'{"type":"nope"}\n',
+        b'{"type":"interaction","session_id":"s1","role":"assistant","started":true,"id":"i1"}\n',
+        b'{"type":"interaction","session_id":"s1","role":"assistant","started":true,"id":"i1"}\n',
+        b'{"type":"thought_delta","session_id":"s1","role":"assistant (thought)",'
+        b'"content":"Hm."}\n',
+        b'{"type":"text_delta","session_id":"s1","role":"assistant",'
+        b'"content":"[bold]plain[/bold] \\u001b]0;x\\u0007"}\n',
+        b'{"__ctl":"advance","ms":1500}\n',
+        b'{"type":"cancelled"}\n',
+        b'{"type":"text_delta","session_id":"s1","role":"assistant","content":"late"}\n',
+        b'{"type":"error","message":"Too bad","source":"runtime"}\n',
+        b'{"type":"user_turn_start"}\n',
+    ]
+)
+
+
+def transcript(trace: bytes, *options: str) -> list[str]:
+    done = run("replay", "-", *options, stdin=trace)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stderr == b""
+    return done.stdout.decode().splitlines()
+
+
+def test_a_transcript_is_readable_without_a_terminal() -> None:
+    lines = transcript(ODD)
+    told = [line.split(maxsplit=2) for line in lines if line[:2] == "0:"]
+    assert [(time, label) for time, label, *_ in told] == [
+        ("0:00.000", "session"),
+        ("0:00.000", "malformed"),
+        ("0:00.000", "unknown"),
+        ("0:00.000", "duplicate"),
+        ("0:00.000", "thought"),
+        ("0:01.500", "control"),
+        ("0:01.500", "cancelled"),
+        ("0:01.500", "assistant"),
+        ("0:01.500", "late"),
+        ("0:01.500", "error"),
+    ]
+    assert not any(line != line.rstrip() for line in lines if line[:2] == "0:")
+
+
+def test_a_transcript_obeys_no_markup_and_no_escape() -> None:
+    text = "\n".join(transcript(ODD))
+    assert "[bold]plain[/bold] ␛]0;x␇" in text
+    assert "\x1b" not in text
+    assert "\x07" not in text
+
+
+def test_a_transcript_ends_in_a_summary() -> None:
+    lines = transcript(ODD)
+    summary = {
+        cells[1].strip(): cells[2].strip()
+        for cells in (line.split("│") for line in lines)
+        if len(cells) == 4
+    }
+    assert summary["lines"] == "12"
+    assert summary["malformed"] == "1"
+    assert summary["late deltas"] == "1"
+    assert summary["unknown"] == "1"
+    assert summary["duplicates"] == "1"
+    assert summary["messages"] == "2"
+
+
+def test_a_transcript_shows_tools_delegations_and_media() -> None:
+    lines = transcript((DATA / "replay" / "subsession_with_markers.jsonl").read_bytes())
+    text = "\n".join(lines)
+    assert "╭ delegates" in text
+    child = next(line for line in lines if "Sub text." in line)
+    grandchild = next(line for line in lines if "Grandchild." in line)
+    assert child.startswith("    0:")
+    assert grandchild.startswith("        0:")
+    assert any("tool" in line and "aa_chat" in line for line in lines)
+    assert any("result" in line and "aa_chat → " in line for line in lines)
+    assert lines.index(next(line for line in lines if "Go." in line)) < lines.index(
+        next(line for line in lines if " tool " in line)
+    )
+
+
+def test_a_recording_shows_what_was_sent_without_its_secrets() -> None:
+    recording = b"".join(
+        json.dumps(line).encode() + b"\n"
+        for line in (
+            {"t": 0, "conn": "A", "dir": "open", "url": "ws://h/api/rt/ws?token=geheim&x=1"},
+            {"t": 0.5, "conn": "A", "dir": "out", "text": '{"type":"text_input","text":"Hello"}'},
+            {
+                "t": 1,
+                "conn": "A",
+                "dir": "out",
+                "text": '{"type":"set_avatar_session","access_token":"geheim"}',
+            },
+            {"t": 1, "conn": "A", "dir": "out", "text": "no json"},
+            {"t": 1, "conn": "A", "dir": "out", "text": "[1]"},
+            {"t": 1, "conn": "A", "dir": "out", "data": "AAAA"},
+            {"t": 2, "conn": "A", "dir": "close", "code": 1000},
+        )
+    )
+    text = "\n".join(transcript(recording))
+    assert "→ sent" in text
+    assert 'text_input text="Hello"' in text
+    assert "geheim" not in text
+    assert "code=1000" in text
+
+
+def test_at_shows_the_state_as_a_tree() -> None:
+    lines = transcript(ODD, "--at", "6")
+    assert lines[0] == "state after line 6"
+    text = "\n".join(lines)
+    assert "s1 “Odd”  current" in text
+    assert "[streaming]" in text
+    assert "malformed 1" in text
+
+
+def test_a_narrow_terminal_wraps() -> None:
+    env = environment(COLUMNS="50")
+    trace = DELTA.replace(b"Hi there", b"word " * 40) + b'{"type":"user_turn_start"}\n'
+    done = run("replay", "-", stdin=trace, env=env)
+    assert max(len(line) for line in done.stdout.decode().splitlines()) <= 50
+
+
+def test_colours_are_for_terminals() -> None:
+    assert b"\x1b[" in run("replay", TRACES[0], env=environment(FORCE_COLOR="1")).stdout

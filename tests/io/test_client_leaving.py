@@ -1,0 +1,256 @@
+"""Errors that leave ``open_client``, and leaving it at any point."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime_trio._config import ClientConfig
+from realtime_trio._exceptions import ClosedError, ConnectionFailed, ConnectionLost, NotSent
+from realtime_trio._io._client import Client, open_client
+from realtime_trio._io._outcome import TurnLost
+from realtime_trio.server import open_server
+from realtime_trio.testing import say, turn, wait
+
+QUICK = ClientConfig(max_attempts=2, backoff_initial=0.1)
+
+
+async def test_the_bodys_own_error_comes_out_bare(autojump_clock: object) -> None:
+    """As it was raised, in no group."""
+    async with open_server() as server:
+        error = KeyError("mine")
+        with pytest.raises(KeyError) as caught:
+            async with open_client(server.url, auth="any"):
+                raise error
+        assert caught.value is error
+
+
+async def test_a_group_of_the_bodys_stays_as_it_is(autojump_clock: object) -> None:
+    """Only the library's own nursery is unwrapped."""
+    async with open_server() as server:
+        group = ExceptionGroup("mine", [KeyError(1)])
+        with pytest.raises(ExceptionGroup) as caught:
+            async with open_client(server.url, auth="any"):
+                raise group
+        assert caught.value is group
+
+
+async def test_no_server_is_one_clear_error(autojump_clock: object) -> None:
+    """Every attempt is used up, and the last one's reason is told."""
+    with pytest.raises(ConnectionFailed, match="no server accepts"):
+        async with open_client("memory://nobody", auth="secret-token", config=QUICK):
+            raise AssertionError
+    assert trio.current_time() > 0
+
+
+async def test_a_first_dial_is_as_patient_as_any(autojump_clock: object) -> None:
+    """A server that refuses at first is dialled again."""
+    async with open_server() as server:
+        server.faults.refuse(503, times=3)
+        async with open_client(server.url, auth="any") as client:
+            await client.ready()
+            assert client.health.links == 1
+
+
+async def test_a_clean_close_ends_the_client(autojump_clock: object) -> None:
+    """What is held is delivered, then the one error comes out."""
+    async with open_server() as server:
+        got: list[object] = []
+        with pytest.raises(ConnectionLost) as caught:
+            async with open_client(server.url, auth="any") as client:
+                notes = client.subscribe()
+                await client.ready()
+                server.hang_up("clean")
+                async for note in notes:
+                    got.append(note)
+                assert client.health.status == "closed"
+                await trio.sleep_forever()
+        assert caught.value.clean
+        assert caught.value.__cause__ is None
+        assert type(got[-1]).__name__ == "Disconnected"
+        assert trio.current_time() < 10
+
+
+@pytest.mark.parametrize(
+    "wait_for",
+    [
+        lambda client: client.cancel(),
+        lambda client: client.ready(),
+        lambda client: trio.sleep_forever(),
+    ],
+)
+async def test_whatever_the_body_waits_for_the_clients_end_comes_out(
+    autojump_clock: object, wait_for: Callable[[Client], Awaitable[object]]
+) -> None:
+    """One error with the reason, not what the body happened to wait for."""
+    async with open_server() as server:
+        server.script(turn("slow", say("a"), wait(1000), say("b")))
+        with pytest.raises(ConnectionFailed):
+            async with open_client(server.url, auth="any", config=QUICK) as client:
+                await client.ready()
+                await client.text_input("slow")
+                await trio.sleep(1)
+                server.faults.refuse(503, times=100)
+                server.hang_up()
+                await trio.testing.wait_all_tasks_blocked()
+                await wait_for(client)
+                await trio.sleep_forever()
+
+
+async def test_an_ask_ends_with_the_client(autojump_clock: object) -> None:
+    """Its turn is lost; the body goes on a moment and the client's error comes out."""
+    async with open_server() as server:
+        server.script(turn("slow", say("a"), wait(1000), say("b")))
+        with pytest.raises(ConnectionFailed):
+            async with open_client(server.url, auth="any", config=QUICK) as client:
+                await client.ready()
+                async with client.ask("slow") as asked:
+                    await asked.text.receive()
+                    server.faults.refuse(503, times=100)
+                    server.hang_up()
+                assert isinstance(asked.outcome, TurnLost)
+                await trio.sleep_forever()
+
+
+async def test_a_closed_client_says_so(autojump_clock: object) -> None:
+    """Sending, cancelling and waiting after the end raise ClosedError."""
+    async with open_server() as server:
+        async with open_client(server.url, auth="any") as client:
+            await client.ready()
+        with pytest.raises(ClosedError):
+            await client.get_voices()
+        with pytest.raises(ClosedError):
+            await client.cancel()
+        with pytest.raises(ClosedError):
+            await client.audio.send(b"\0\0")
+        with pytest.raises(ClosedError):
+            async with client.ask("x"):
+                raise AssertionError
+        assert client.health.status == "closed"
+
+
+async def test_what_may_leave_leaves_before_the_goodbye(autojump_clock: object) -> None:
+    """A command that was queued just before the end of the block is sent."""
+    async with open_server() as server:
+        async with open_client(server.url, auth="any") as client:
+            await client.ready()
+            receipt = await client.get_voices()
+        assert receipt.status == "sent"
+
+
+async def test_a_server_that_does_not_read_holds_nobody(autojump_clock: object) -> None:
+    """Leaving takes no longer than the close deadline."""
+    async with open_server() as server:
+        async with open_client(server.url, auth="any") as client:
+            await client.ready()
+            server.faults.stall(10_000)
+            for _ in range(1000):
+                client.audio.send_nowait(b"\0" * 3200)
+            before = trio.current_time()
+        assert trio.current_time() - before <= ClientConfig().close_deadline
+
+
+async def conversation(client: Client) -> None:
+    await client.ready()
+    notes = client.subscribe()
+    async with client.ask("one") as asked:
+        async for _ in asked.text:
+            await trio.lowlevel.checkpoint()
+    await client.send(client_event())
+    async with client.push_to_talk():
+        await client.audio.send(b"\0\0" * 100)
+    await client.cancel()
+    async with client.ask("slow"):
+        await notes.receive()
+
+
+def client_event() -> object:
+    from realtime_trio import events as ev
+
+    return ev.GetVoicesEvent()
+
+
+@given(st.integers(1, 900), st.integers(0, 2**16))
+@settings(max_examples=60)
+def test_leaving_at_a_random_checkpoint_returns(steps: int, seed: int) -> None:
+    """Cancelled at any step, the client is gone within its close deadline, and so are its tasks."""
+
+    class Cancel(trio.abc.Instrument):
+        def __init__(self) -> None:
+            self.left = steps
+            self.scope: trio.CancelScope | None = None
+
+        def after_task_step(self, task: trio.lowlevel.Task) -> None:
+            if self.scope is not None:
+                self.left -= 1
+                if self.left == 0:
+                    self.scope.cancel()
+
+    async def main() -> None:
+        trio._core._run._r.seed(seed)  # type: ignore[attr-defined]
+        instrument = Cancel()
+        trio.lowlevel.add_instrument(instrument)
+        async with open_server() as server:
+            server.script(turn("slow", say("a"), wait(5), say("b")))
+            await trio.testing.wait_all_tasks_blocked()
+            tasks = count_tasks()
+            ended = trio.current_time()
+            with trio.CancelScope() as instrument.scope:
+                try:
+                    async with open_client(server.url, auth="any") as client:
+                        try:
+                            await conversation(client)
+                        finally:
+                            ended = trio.current_time()
+                finally:
+                    instrument.scope = None
+            assert trio.current_time() - ended <= ClientConfig().close_deadline
+            await trio.testing.wait_all_tasks_blocked()
+            assert count_tasks() <= tasks
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def count_tasks() -> int:
+    """Tasks that run now."""
+    root = trio.lowlevel.current_root_task()
+    assert root is not None
+    todo, count = [root], 0
+    while todo:
+        task = todo.pop()
+        count += 1
+        todo += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+    return count
+
+
+def test_keyboard_interrupt_comes_out_bare() -> None:
+    """Of whichever task it hits."""
+
+    async def main() -> None:
+        async with open_server() as server, open_client(server.url, auth="any"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(main)
+
+
+async def test_an_error_of_the_background_is_bare(autojump_clock: object) -> None:
+    """A bug in the library is one exception too, not a group."""
+    async with open_server() as server:
+        with pytest.raises(ZeroDivisionError):
+            async with open_client(server.url, auth="any") as client:
+
+                def broken(*_: object) -> None:
+                    raise ZeroDivisionError
+
+                client._shell.tracker.saw = broken  # type: ignore[method-assign]
+                client._shell.supervisor._tracker = client._shell.tracker
+                await trio.sleep_forever()
+
+
+__all__ = ["NotSent"]

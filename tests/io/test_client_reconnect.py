@@ -1,0 +1,271 @@
+"""A connection that is lost and replaced: what goes on, what is told, what is not done."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from realtime_trio import events as ev
+from realtime_trio._config import ClientConfig
+from realtime_trio._core._notifications import (
+    Disconnected,
+    Initialized,
+    Notification,
+    Reconnected,
+    Reconnecting,
+    SessionMessagesLoaded,
+)
+from realtime_trio._exceptions import ConnectionLost
+from realtime_trio._io._client import Client, open_client
+from realtime_trio._io._outcome import TurnCompleted, TurnLost
+from realtime_trio._io._overflow import Block
+from realtime_trio._io._subscription import Subscription
+from realtime_trio.server import RealtimeServer, ServerConfig, open_server
+from realtime_trio.testing import emit, say, turn, wait
+
+
+def sent_types(server: RealtimeServer) -> list[str]:
+    return [str(seen.type) for seen in server.seen if seen.type is not None]
+
+
+def held(notes: Subscription[Notification]) -> list[Notification]:
+    """What a subscription holds now."""
+    found: list[Notification] = []
+    while True:
+        try:
+            found.append(notes.receive_nowait())
+        except trio.WouldBlock:
+            return found
+
+
+async def test_a_lost_link_is_replaced(autojump_clock: object) -> None:
+    """Subscriptions hear of it and go on; the next question is answered."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        notes = client.subscribe(Disconnected, Reconnecting, Reconnected, Initialized)
+        ui_session_id = client.state.control.ui_session_id
+        server.hang_up()
+        await trio.sleep(5)
+        told = [type(note) for note in held(notes)]
+        assert told == [Disconnected, Reconnecting, Reconnected, Initialized]
+        assert client.state.control.connection.status == "connected"
+        async with client.ask("hello") as asked:
+            assert "".join([piece async for piece in asked.text]) == "You said: hello"
+        assert isinstance(asked.outcome, TurnCompleted)
+        assert not asked.outcome.missed
+        assert client.state.control.ui_session_id == ui_session_id
+        assert client.health.links == 2
+
+
+async def test_a_turn_goes_on_over_a_new_link(autojump_clock: object) -> None:
+    """The ask survives, its outcome says that a part was missed, and the session is repaired."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        server.script(turn("tell", say("one "), wait(1), say("two "), wait(20), say("three")))
+        loaded = client.subscribe(SessionMessagesLoaded)
+        async with client.ask("tell") as asked:
+            assert await asked.text.receive()
+            server.hang_up()
+        assert isinstance(asked.outcome, TurnCompleted)
+        assert asked.outcome.missed
+        await trio.sleep(1)
+        assert sent_types(server).count("resume_chat_session") == 1
+        session = client.state.current_session
+        assert session is not None
+        assert session.messages[-1].content == "one two three"
+        assert held(loaded)  # type: ignore[arg-type]
+
+
+async def test_a_turn_that_ended_while_away_is_lost(autojump_clock: object) -> None:
+    """Nobody can say how it ended; the server's list holds the answer, so no repair is asked."""
+    config = ClientConfig(backoff_initial=30, backoff_jitter=0)
+    async with open_server() as server, open_client(server.url, auth="any", config=config) as client:
+        await client.ready()
+        server.script(turn("tell", say("one "), wait(5), say("two")))
+        async with client.ask("tell") as asked:
+            assert await asked.text.receive()
+            server.hang_up()
+        assert isinstance(asked.outcome, TurnLost)
+        await trio.sleep(1)
+        assert "resume_chat_session" not in sent_types(server)
+        session = client.state.current_session
+        assert session is not None
+        assert session.messages[-1].content == "one two"
+
+
+async def test_commands_wait_for_the_new_links_gate(autojump_clock: object) -> None:
+    """What was queued while away leaves once; audio of that time is dropped and counted."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        server.faults.refuse(503, times=2)
+        server.hang_up()
+        await trio.testing.wait_all_tasks_blocked()
+        receipt = await client.get_voices()
+        await client.audio.send(b"\0\0")
+        assert client.health.status == "away"
+        async with client.ask("hello") as asked:
+            pass
+        assert isinstance(asked.outcome, TurnCompleted)
+        assert receipt.status == "sent"
+        assert sent_types(server).count("get_voices") == 1
+        assert client.health.outbox.audio_dropped == 1
+        assert not any(isinstance(seen.frame, bytes) for seen in server.seen)
+
+
+async def test_a_mute_link_is_dialled_again(autojump_clock: object) -> None:
+    """A link that is accepted and says nothing does not count."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        notes = client.subscribe(Reconnected)
+        server.faults.mute(times=1)
+        server.hang_up()
+        await trio.sleep(30)
+        assert [note.attempts for note in held(notes)] == [2]  # type: ignore[arg-type, attr-defined]
+        async with client.ask("hello") as asked:
+            pass
+        assert isinstance(asked.outcome, TurnCompleted)
+
+
+async def test_a_link_that_falls_silent_is_replaced(autojump_clock: object) -> None:
+    """Only its websocket answers, the server behind it does not: the link is mute."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        notes = client.subscribe(Disconnected, Reconnected)
+        server.faults.mute(times=1)
+        await trio.sleep(90)
+        assert [type(note) for note in held(notes)] == [Disconnected, Reconnected]
+
+
+async def test_a_consumer_that_never_reads_keeps_its_link(autojump_clock: object) -> None:
+    """Ten minutes without reading: pings are answered and judged without the application."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        _unread = client.subscribe(overflow=Block(1))
+        await trio.sleep(600)
+        assert client.health.links == 1
+        assert client.health.pong_age is not None
+        assert client.health.pong_age < 60
+
+
+async def test_the_servers_ping_is_answered_at_once(autojump_clock: object) -> None:
+    """From the receive path, whatever the application does."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        server.script(turn("p", say("a"), emit({"type": "ping"}), wait(9)))
+        async with client.ask("p"):
+            await trio.sleep(1)
+            assert "pong" in sent_types(server)
+
+
+async def test_a_silent_turn_is_asked_after(autojump_clock: object) -> None:
+    """Where user_turn_start was lost, the new link tells, and the ask ends."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        server.faults.drop(["user_turn_start"], times=1)
+        async with client.ask("hello") as asked:
+            pass
+        assert asked.outcome
+        assert 300 <= trio.current_time() < 340
+        async with client.ask("again") as asked:
+            pass
+        assert isinstance(asked.outcome, TurnCompleted)
+
+
+async def test_another_client_is_not_fought(autojump_clock: object) -> None:
+    """Who takes the session over keeps it: the first client ends, and says why."""
+    async with open_server() as server:
+        ended = trio.Event()
+
+        async def first(task_status: trio.TaskStatus[Client]) -> None:
+            with pytest.raises(ConnectionLost, match="another client") as caught:
+                async with open_client(server.url, auth="any") as client:
+                    await client.ready()
+                    task_status.started(client)
+                    await trio.sleep_forever()
+            assert caught.value.clean
+            ended.set()
+
+        async with trio.open_nursery() as nursery:
+            client = await nursery.start(first)
+            ui_session_id = client.state.control.ui_session_id
+            thief = _Thief(server, ui_session_id)
+            async with thief.client() as other:
+                await other.ready()
+                await ended.wait()
+                await trio.sleep(60)
+                assert other.health.links == 1
+
+
+class _Thief:
+    """A second client that dials with the first one's ui_session_id."""
+
+    def __init__(self, server: RealtimeServer, ui_session_id: str | None) -> None:
+        self._server = server
+        self._ui_session_id = ui_session_id
+
+    def client(self):  # type: ignore[no-untyped-def]
+        from realtime_trio._io._transport_memory import MemoryConnector
+
+        inner, ui_session_id = MemoryConnector(), self._ui_session_id
+
+        class Connector:
+            async def connect(self, url: str, nursery: trio.Nursery):  # type: ignore[no-untyped-def]
+                return await inner.connect(f"{url}&ui_session_id={ui_session_id}", nursery)
+
+        return open_client(self._server.url, auth="any", transport=Connector())
+
+
+async def test_a_restarted_server_is_joined_again(autojump_clock: object) -> None:
+    """The full initialisation comes again, and the session with its messages."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        async with client.ask("hello"):
+            pass
+        before = client.state.current_session_id
+        await server.restart(downtime=3)
+        async with client.ask("again") as asked:
+            pass
+        assert isinstance(asked.outcome, TurnCompleted)
+        session = client.state.current_session
+        assert session is not None
+        assert session.id == before
+        contents = [message.content for message in session.messages]
+        assert contents == ["hello", "You said: hello", "again", "You said: again"]
+
+
+async def test_flapping_makes_the_pauses_longer(autojump_clock: object) -> None:
+    """A link that breaks at once is no reason to dial at once; a stable one is."""
+    config = ClientConfig(backoff_jitter=0)
+    async with open_server() as server, open_client(server.url, auth="any", config=config) as client:
+        await client.ready()
+        notes = client.subscribe(Reconnecting)
+        for _ in range(3):
+            server.hang_up()
+            await trio.sleep(6)
+        await trio.sleep(60)
+        server.hang_up()
+        await trio.sleep(6)
+        assert [note.delay for note in held(notes)] == [0.5, 1.0, 2.0, 0.5]  # type: ignore[arg-type, attr-defined]
+
+
+async def test_an_urgent_cancel_overtakes_queued_audio(autojump_clock: object) -> None:
+    """Behind 3000 frames on a slow link, it is the next thing that leaves."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        for _ in range(3000):
+            client.audio.send_nowait(b"\0" * 640)
+        with trio.move_on_after(1):
+            await client.cancel()
+        kinds = [seen.type for seen in server.seen]
+        assert kinds.index("client_wants_cancel") < 100
+
+
+async def test_a_slow_consumer_does_not_hold_ready(autojump_clock: object) -> None:
+    """A subscriber that never reads does not keep others from their turn."""
+    config = ServerConfig()
+    async with open_server(config) as server, open_client(server.url, auth="any") as client:
+        _notes = client.subscribe(ev.TextDeltaEvent)
+        await client.ready()
+        async with client.ask("x" * 5000) as asked:
+            pass
+        assert isinstance(asked.outcome, TurnCompleted)

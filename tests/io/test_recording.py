@@ -1,0 +1,251 @@
+"""``_io/_recording``: what crosses the wire into a file, at nobody's cost."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from realtime_trio import _replay
+from realtime_trio._exceptions import ClosedError
+from realtime_trio._io import _recording
+from realtime_trio._io._recording import Recorder
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    data = path.read_bytes()
+    text = gzip.decompress(data) if path.suffix == ".gz" else data
+    return [json.loads(line) for line in text.splitlines()]
+
+
+async def settled(recorder: Recorder) -> None:
+    """Wait until the queue is empty and what it held is written."""
+    while recorder.statistics().waiting:
+        await trio.sleep(0.001)
+    await trio.sleep(0.01)
+
+
+class Slow:
+    """Holds the thread that writes until it is told to go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go = threading.Event()
+        self.line = Recorder._line
+        monkeypatch.setattr(Recorder, "_line", lambda *it: self._wait_and_write(*it))
+
+    def _wait_and_write(self, recorder: Recorder, entry: Any) -> bytes:
+        assert self.go.wait(30)
+        return self.line(recorder, entry)
+
+
+@pytest.mark.parametrize("name", ["call.jsonl", "call.jsonl.gz"])
+async def test_a_recording_has_the_form_that_replay_reads(tmp_path: Path, name: str) -> None:
+    recorder = Recorder(tmp_path / name)
+    delta = '{"type":"text_delta","session_id":"s","role":"assistant","content":"Hé"}'
+    async with recorder.open():
+        now = trio.current_time()
+        recorder.record("open", "wss://h/api/rt/ws?token=abc&agent_key=x", conn=1, at=now)
+        recorder.record("out", '{"type":"ping"}', conn=1, at=now + 0.25)
+        recorder.record("in", delta, conn=1, at=now + 0.5)
+        recorder.record("in", b"\x01\x02", conn=1, at=now + 0.75)
+        recorder.record("drop", "", conn=1, at=now + 1)
+        recorder.record("open", "wss://h", conn=2, at=now + 2)
+        recorder.record("close", "1000", conn=2, at=now + 3)
+    lines = read(tmp_path / name)
+    times = [line.pop("t") for line in lines]
+    assert times == pytest.approx([times[0] + d for d in (0, 0.25, 0.5, 0.75, 1, 2, 3)], abs=1e-4)
+    assert lines == [
+        {"conn": "A", "dir": "open", "url": "wss://h/api/rt/ws?token=<redacted>&agent_key=x"},
+        {"conn": "A", "dir": "out", "text": '{"type":"ping"}'},
+        {"conn": "A", "dir": "in", "text": delta},
+        {"conn": "A", "dir": "in", "data": base64.b64encode(b"\x01\x02").decode()},
+        {"conn": "A", "dir": "drop", "code": None},
+        {"conn": "B", "dir": "open", "url": "wss://h"},
+        {"conn": "B", "dir": "close", "code": 1000},
+    ]
+    replay = _replay.Replay()
+    raw = (tmp_path / name).read_bytes()
+    for line in (gzip.decompress(raw) if name.endswith("gz") else raw).splitlines():
+        replay.feed(line)
+    counters = replay.state.counters
+    assert (counters.events, counters.malformed) == (2, 0)
+    assert recorder.statistics().written == 7
+    assert recorder.statistics().dropped == 0
+
+
+@given(st.lists(st.text(max_size=30) | st.binary(max_size=30), max_size=20))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+def test_whatever_comes_is_written_in_order(tmp_path: Path, frames: list[str | bytes]) -> None:
+    path = tmp_path / "any.jsonl"
+
+    async def main() -> None:
+        recorder = Recorder(path)
+        async with recorder.open():
+            for frame in frames:
+                recorder.record("in", frame, conn=1, at=trio.current_time())
+
+    trio.run(main)
+    got = [line["text"] if "text" in line else base64.b64decode(line["data"]) for line in read(path)]
+    assert got == frames
+
+
+async def test_halves_of_surrogate_pairs_are_written(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "x")
+    async with recorder.open():
+        recorder.record("in", "\ud800", conn=1, at=trio.current_time())
+    assert read(tmp_path / "x")[0]["text"] == "\ud800"
+
+
+async def test_beyond_its_bound_it_drops_and_says_how_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(monkeypatch)
+    recorder = Recorder(tmp_path / "x", max_lines=3)
+    async with recorder.open():
+        recorder.record("in", "0", conn=1, at=trio.current_time())
+        await trio.testing.wait_all_tasks_blocked()  # the thread holds the first
+        for n in range(1, 8):
+            recorder.record("in", str(n), conn=1, at=trio.current_time())
+        full = recorder.statistics()
+        assert (full.waiting, full.dropped, full.high_water) == (3, 4, 3)
+        slow.go.set()
+        await settled(recorder)
+        recorder.record("in", "8", conn=1, at=trio.current_time())
+    lines = read(tmp_path / "x")
+    assert [line.get("text") for line in lines] == ["0", "1", "2", "3", None, "8"]
+    assert lines[4]["dir"] == "gap"
+    assert lines[4]["lines"] == 4
+
+
+async def test_bytes_are_bounded_but_one_line_always_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(monkeypatch)
+    recorder = Recorder(tmp_path / "x", max_bytes=10)
+    async with recorder.open():
+        recorder.record("in", "x" * 100, conn=1, at=0)
+        await trio.testing.wait_all_tasks_blocked()
+        recorder.record("in", "y" * 100, conn=1, at=0)
+        recorder.record("in", "z", conn=1, at=0)
+        assert recorder.statistics().waiting_bytes == 100
+        assert recorder.statistics().dropped == 1
+        slow.go.set()
+    lines = read(tmp_path / "x")
+    assert [line["dir"] for line in lines] == ["in", "in", "gap"]
+
+
+async def test_recording_never_raises_and_counts_what_it_cannot_take(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "x")
+    recorder.record("in", "early", conn=1, at=0)
+    async with recorder.open():
+        pass
+    recorder.record("in", "late", conn=1, at=0)
+    assert recorder.statistics().dropped == 2
+    (gap,) = read(tmp_path / "x")
+    assert gap["lines"] == 1
+
+
+async def test_a_disk_that_fails_ends_the_recording_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_recorder: Recorder, _entry: Any) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Recorder, "_line", fail)
+    recorder = Recorder(tmp_path / "x")
+    async with recorder.open():
+        recorder.record("in", "a", conn=1, at=0)
+        while recorder.statistics().error is None:
+            await trio.sleep(0.001)
+        recorder.record("in", "b", conn=1, at=0)
+    told = recorder.statistics()
+    assert told.error == "OSError: No space left on device"
+    assert (told.written, told.dropped, told.waiting) == (0, 2, 0)
+
+
+async def test_a_file_that_cannot_be_made_is_an_error_at_once(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "none" / "x")
+    with pytest.raises(FileNotFoundError):
+        async with recorder.open():
+            raise AssertionError
+    recorder.record("in", "a", conn=1, at=0)
+    assert recorder.statistics().dropped == 1
+
+
+async def test_a_recorder_serves_once(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "x")
+    async with recorder.open():
+        with pytest.raises(ClosedError, match="new Recorder"):
+            async with recorder.open():
+                raise AssertionError
+
+
+async def test_leaving_by_a_cancel_writes_what_waits(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "x")
+    with trio.CancelScope() as scope:
+        async with recorder.open():
+            for n in range(3000):
+                recorder.record("in", str(n), conn=1, at=0)
+            scope.cancel()
+            await trio.lowlevel.checkpoint()
+    assert len(read(tmp_path / "x")) == 3000
+
+
+async def test_leaving_ends_although_the_disk_is_stuck(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    slow = Slow(monkeypatch)
+    monkeypatch.setattr(trio.to_thread, "run_sync", _stuck(trio.to_thread.run_sync))
+    recorder = Recorder(tmp_path / "x")
+    async with recorder.open():
+        recorder.record("in", "a", conn=1, at=0)
+    assert trio.current_time() - recorder._began == pytest.approx(_recording._CLOSE_DEADLINE)
+    slow.go.set()
+
+
+def _stuck(run_sync: Any) -> Any:
+    """``run_sync`` whose second job, the first that writes, never ends."""
+    jobs = 0
+
+    async def run(job: Any, **options: Any) -> Any:
+        nonlocal jobs
+        jobs += 1
+        if jobs == 2:
+            await trio.sleep_forever()
+        return job()
+
+    return run
+
+
+async def test_what_was_written_reaches_the_disk_after_a_while(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def at_once(job: Any, **_options: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        return job()
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", at_once)
+    recorder = Recorder(tmp_path / "x")
+    async with recorder.open():
+        recorder.record("in", "a", conn=1, at=0)
+        await trio.sleep(2)
+        assert read(tmp_path / "x")[0]["text"] == "a"
+
+
+@pytest.mark.parametrize("bounds", [{"max_lines": 0}, {"max_bytes": 0}])
+def test_bounds_are_positive(bounds: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        Recorder("x", **bounds)
+
+
+def test_connections_are_named_by_letters() -> None:
+    assert [_recording._letters(n) for n in (1, 2, 26, 27, 53)] == ["A", "B", "Z", "AA", "BA"]
