@@ -122,6 +122,11 @@ class Outbox:
         assert entry.receipt is not None
         return entry.receipt
 
+    @property
+    def audio_size(self) -> int:
+        """Bytes of audio that wait."""
+        return self._audio.size
+
     def drop_oldest_audio(self) -> int:
         """Throw away the oldest frame of audio that waits; gives its bytes, 0 for none."""
         for entry in self._audio.entries:
@@ -329,7 +334,7 @@ class Outbox:
             urgent=len(self._urgent.entries),
             commands=len(self._commands.entries),
             command_bytes=self._commands.size,
-            audio=len(self._audio.entries),
+            audio=sum(entry.event is None for entry in self._audio.entries),
             audio_bytes=self._audio.size,
             sent=self._sent,
             audio_dropped=self._audio_dropped,
