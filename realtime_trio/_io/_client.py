@@ -27,6 +27,7 @@ from ..events import (
     TextInputEvent,
     UserTurnStartEvent,
 )
+from ._audio import AudioLane
 from ._auth import AuthSource
 from ._bare import first_cause
 from ._cancel import Confirmed
@@ -42,7 +43,6 @@ from ._supervisor import Address
 from ._turn import Track, Turn
 from ._upload import Form, Progress, Source, UploadedFile, open_upload
 from ._url import endpoint
-from ._views import AudioView
 from ._watch import Watch
 
 __all__ = ["Client", "open_client"]
@@ -61,7 +61,7 @@ class Client(Commands):
         """The control lane: catalogue, turn state, errors, the link."""
         self.text = LaneView(shell.pipeline, Lane.TEXT)
         """The text lane: messages, tools, media, sessions."""
-        self.audio = AudioView(shell.pipeline, shell.outbox)
+        self.audio = AudioLane(shell, self)
         """The audio lane: what the agent says, and sending what the user says."""
 
     # -- reading ---------------------------------------------------------------------------
@@ -143,13 +143,14 @@ class Client(Commands):
                 return None
 
     async def cancel(self) -> Confirmed:
-        """Cancel the turn that runs; overtakes everything queued.
+        """Cancel the turn that runs; overtakes everything queued. Its voice stops at once.
 
         Returns at the server's word, also when nothing runs. Several tasks share one request;
         cancelling one of them takes nothing from the others. Raises
         :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` where no word came,
         neither on the socket nor by REST.
         """
+        self.audio.stop()
         async with self._shell.leaving():
             return await self._shell.canceller.cancel(self._shell.nursery)
 
@@ -200,7 +201,7 @@ class Client(Commands):
         if shell.outbox.withdraw(receipt):
             shell.turns.lost(track, "the input was taken back before it was sent")
             return
-        with shell.last_words(), suppress(RealtimeError, trio.WouldBlock):
+        with shell.last_words(), suppress(RealtimeError):
             await self.cancel()
             await track.decided.wait()
         shell.turns.lost(track, "nobody waited for its end")
@@ -259,9 +260,11 @@ class Client(Commands):
     async def push_to_talk(self, *, force: bool = False) -> AsyncGenerator[None, None]:
         """Tell the server that the user talks: from the beginning to the end of the block.
 
-        Enters when ``ptt_start`` has left, so that no speech overtakes it. However the block
-        is left, ``ptt_end`` follows behind the audio that is queued.
+        The agent's voice stops at once. Enters when ``ptt_start`` has left, so that no speech
+        overtakes it; that is in the user's turn, so cancel first to interrupt an answer.
+        However the block is left, ``ptt_end`` follows behind the audio that is queued.
         """
+        self.audio.stop()
         receipt = await self.send(PttStartEvent(), force=force)
         try:
             await receipt.sent()
@@ -279,7 +282,7 @@ class Client(Commands):
         if outbox.withdraw(start) or start.status == "not-sent":
             return None
         with suppress(ClosedError):
-            return outbox.put_last_word(PttEndEvent())
+            return outbox.put_anyway(PttEndEvent())
         return None
 
 
