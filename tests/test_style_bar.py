@@ -29,7 +29,6 @@ ENFORCE_TESTS_PER_CODE = True
 LONG_MODULES: Mapping[str, str] = MappingProxyType(
     {
         "realtime_trio._core._notifications": "a list of small classes, read by name",
-        "realtime_trio._io._outbox": "three queues, one writer: what may leave next, in one place",
         "realtime_trio._core._state": "the whole shape of the state in one place",
     }
 )
