@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ._core._codec import Codec
+from ._core._fast import DELTAS, Delta
 from ._core._local import Malformed
 from ._core._notifications import Notification
 from ._core._state import (
@@ -93,10 +94,10 @@ class EventStreamProcessor:
     def __init__(self, *, limits: Limits | None = None, registry: Registry = REGISTRY) -> None:
         self._codec = Codec(registry)
         self._registry = registry
-        self._decode = self._codec.decode_text
+        self._read = self._codec.read
         self._folds = Folds(limits)
         # By class of what concerns one lane only: that lane's step.
-        self._steps: dict[type[ServerEvent], Callable[..., tuple[Notification, ...]]] = {}
+        self._steps: dict[type, Callable[..., tuple[Notification, ...]]] = {}
         self._closed = False
 
     @property
@@ -130,7 +131,7 @@ class EventStreamProcessor:
         if at is not None or self._closed:
             self._check(at)
         try:
-            event = self._decode(frame)
+            event = self._read(frame)
         except DecodeError as exc:
             return self._malformed(exc, at)
         step = self._steps.get(type(event))
@@ -164,9 +165,9 @@ class EventStreamProcessor:
             msg = "at is a finite number of seconds since 1970"
             raise ValueError(msg)
 
-    def _fold(self, event: ServerEvent, at: float | None) -> tuple[Notification, ...]:
+    def _fold(self, event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
         by_lane = self._folds.by_lane
-        lanes = lanes_of(type(event))
+        lanes = lanes_of(DELTAS[type(event)] if isinstance(event, Delta) else type(event))
         if len(lanes) == 1:
             step = self._steps[type(event)] = by_lane[lanes[0]].step
             return step(event, at)

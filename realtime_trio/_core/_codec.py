@@ -1,13 +1,9 @@
 """Frames and mappings to typed events, and back.
 
 Two ways lead to the same event. The plain way reads JSON into Python's own containers and
-structures them with cattrs, the one description of every class. The fast way, for the
-types that make up a stream, lets msgspec read the text straight into the attrs class: first
-the ``type`` alone is read, then a decoder made for that class reads the rest.
-
-The fast way never has the last word on a refusal: what it cannot read goes the plain way,
-which knows the vendors' odd forms and can say where the fault is. So the two could only
-differ where the fast way takes what the plain way refuses; a property test holds them equal.
+structures them with cattrs, the one description of every class. The fast way (``_fast``), for
+the types that make up a stream, reads the text straight into the class; what it cannot read
+goes the plain way.
 
 Frames and mappings accept and refuse the same (design.md, "Codec"). What JSON text can say
 and a frame cannot (NaN, half of a surrogate pair, nesting deeper than ``MAX_DEPTH``) is
@@ -16,126 +12,25 @@ refused in a mapping too. This is the only module, with the converter, that hand
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 import msgspec
 
 from .._exceptions import DecodeError
-from ..events import (
-    REGISTRY,
-    AnthropicUserMessageEvent,
-    ClientEvent,
-    CompleteThoughtEvent,
-    CompletionEvent,
-    Event,
-    HistoryDeltaEvent,
-    InteractionEvent,
-    MessageEvent,
-    OpenAIUserMessageEvent,
-    PingEvent,
-    PongEvent,
-    Registry,
-    ServerEvent,
-    SystemMessageEvent,
-    SystemPromptEvent,
-    TextDeltaEvent,
-    ThoughtDeltaEvent,
-    ToolCallEvent,
-    ToolSelectDeltaEvent,
-    UnknownEvent,
-    UserTurnEndEvent,
-    UserTurnStartEvent,
-)
+from ..events import REGISTRY, ClientEvent, Event, Registry, ServerEvent, UnknownEvent
 from ..events._json import describe
 from ._converter import explain, make_converter
-from ._normalise import normalise_tool_call, normalise_tool_result
+from ._fast import Delta, fast_way
 
-__all__ = ["MAX_DEPTH", "Codec", "fast_readers"]
-
-_T = TypeVar("_T")
+__all__ = ["MAX_DEPTH", "Codec"]
 
 MAX_DEPTH = 256
 
-# Types whose every field msgspec reads as cattrs does, and that come often.
-_FAST: tuple[type[ServerEvent], ...] = (
-    TextDeltaEvent,
-    ThoughtDeltaEvent,
-    CompletionEvent,
-    InteractionEvent,
-    CompleteThoughtEvent,
-    MessageEvent,
-    HistoryDeltaEvent,
-    SystemMessageEvent,
-    SystemPromptEvent,
-    ToolSelectDeltaEvent,
-    AnthropicUserMessageEvent,
-    OpenAIUserMessageEvent,
-    UserTurnStartEvent,
-    UserTurnEndEvent,
-    PingEvent,
-    PongEvent,
-)
-
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|[\]}]', re.DOTALL)
-
-
-class _Tag(msgspec.Struct):
-    type: str
-
-
-_peek = msgspec.json.Decoder(_Tag).decode
-
-
-class _ToolCall(msgspec.Struct):
-    """A ``tool_call`` as it stands on the wire, where each vendor writes its calls its own way."""
-
-    session_id: str
-    role: str
-    active: bool
-    id: Any = None
-    parent_session_id: str | None = None
-    user_session_id: str | None = None
-    vendor: str | None = None
-    tool_calls: list[Any] | None = None
-    tool_results: list[Any] | None = None
-
-
-_read_tool_call = msgspec.json.Decoder(_ToolCall).decode
-
-
-def _tool_call(frame: str | bytes) -> ToolCallEvent:
-    """The fast way of an event whose records have many forms: the plain way's readers take them."""
-    raw = _read_tool_call(frame)
-    return ToolCallEvent(
-        id=raw.id,
-        session_id=raw.session_id,
-        role=raw.role,
-        parent_session_id=raw.parent_session_id,
-        user_session_id=raw.user_session_id,
-        active=raw.active,
-        vendor=raw.vendor,
-        tool_calls=_each(normalise_tool_call, raw.tool_calls),
-        tool_results=_each(normalise_tool_result, raw.tool_results),
-    )
-
-
-def _each(read: Callable[[object], _T], items: list[Any] | None) -> tuple[_T, ...] | None:
-    return None if items is None else tuple([read(item) for item in items])
-
-
-@functools.cache
-def fast_readers() -> dict[str, Callable[[str | bytes], ServerEvent]]:
-    """The fast way by type. Made when the first frame comes, and shared: none has a state."""
-    readers: dict[str, Callable[[str | bytes], ServerEvent]] = {
-        cls.type: msgspec.json.Decoder(cls).decode for cls in _FAST
-    }
-    readers[ToolCallEvent.type] = _tool_call
-    return readers
 
 
 def _too_deep(text: str) -> bool:
@@ -217,21 +112,25 @@ class Codec:
     def __init__(self, registry: Registry = REGISTRY) -> None:
         self._registry = registry
         self._converter = make_converter()
-        self._fast = fast_readers()
+        self._head, self._readers = fast_way()
 
     def decode_text(self, frame: str | bytes) -> ServerEvent:
         """One text frame to an event. Raises :class:`~realtime_trio.DecodeError`."""
+        event = self.read(frame)
+        return event.event() if isinstance(event, Delta) else event
+
+    def read(self, frame: str | bytes) -> ServerEvent | Delta:
+        """The same for the fold, which takes a delta as it stands on the wire (see ``_fast``)."""
         if type(frame) is bytes and not frame.isascii():
             frame = self._utf8(frame)
         if len(frame) > 2 * MAX_DEPTH:
             self._check_depth(frame)
         try:
-            decode = self._fast.get(_peek(frame).type)
-            if decode is not None:
-                return decode(frame)
+            head = self._head(frame)
+            reader = self._readers.get(type(head))
+            return cast("Delta", head) if reader is None else reader(frame)
         except (ValueError, RecursionError):  # the plain way says what is wrong, if anything
-            pass
-        return self._structure(self._read(frame))
+            return self._structure(self._read(frame))
 
     def decode_mapping(self, mapping: Mapping[str, Any]) -> ServerEvent:
         """One JSON object that was read already. Raises :class:`~realtime_trio.DecodeError`."""

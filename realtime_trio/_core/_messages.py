@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -11,7 +11,7 @@ import attrs
 import msgspec
 
 from ..events import ToolCall, ToolResult
-from ._values import Rope
+from ._values import Rope, slot_setters
 
 __all__ = [
     "ASSISTANT",
@@ -127,12 +127,9 @@ class Message:
     user_session_id: str | None = None
 
 
-_names = tuple(field.name for field in attrs.fields(Message))
-_all_of = attrgetter(*_names)
-_set: dict[str, Callable[[Message, Any], None]] = {
-    name: getattr(Message, name).__set__ for name in _names
-}
+_set = slot_setters(Message)
 _setters = tuple(_set.values())
+_all_of = attrgetter(*_set)
 
 
 def with_changes(message: Message, **changes: Any) -> Message:
@@ -186,6 +183,4 @@ class OpenMessage(msgspec.Struct, frozen=True, eq=False):
 
     def finish(self, status: MessageStatus, metadata: MessageMetadata) -> Message:
         """The message as it is kept."""
-        return with_changes(
-            self.head, content=str(self.text), status=status, metadata=metadata
-        )
+        return with_changes(self.head, content=str(self.text), status=status, metadata=metadata)

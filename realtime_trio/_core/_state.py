@@ -61,17 +61,14 @@ def ended_tools() -> Recent[tuple[str, str], bool]:
     return Recent(SEEN_LIMIT)
 
 
-def _equal_but_for(*names: str) -> Callable[[Any, object], bool]:
+def _equal_but_for(*names: str) -> Callable[[Any, object], Any]:
     """An ``__eq__`` for a struct: when something came to be known does not matter."""
 
-    def equal(self: msgspec.Struct, other: object) -> bool:
-        if type(other) is not type(self):
+    def equal(self: msgspec.Struct, other: object) -> Any:
+        if not isinstance(other, type(self)):
             return NotImplemented
-        return all(
-            getattr(self, name) == getattr(other, name)
-            for name in self.__struct_fields__
-            if name not in names
-        )
+        fields = (name for name in self.__struct_fields__ if name not in names)
+        return all(getattr(self, name) == getattr(other, name) for name in fields)
 
     return equal
 
@@ -132,7 +129,6 @@ class ControlSlice(msgspec.Struct, frozen=True, eq=False):
     now: float = 0.0
 
     __eq__ = _equal_but_for("now")
-    __hash__ = None  # type: ignore[assignment]  it holds mappings
 
     def with_extra(self, key: Hashable, value: Any) -> ControlSlice:
         """This slice with ``value`` under ``key`` in :attr:`extra`."""
@@ -222,7 +218,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     touched: int = 0
 
     __eq__ = _equal_but_for("touched")
-    __hash__ = None  # type: ignore[assignment]  it holds mappings
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -345,7 +340,6 @@ class TextSlice(msgspec.Struct, frozen=True, eq=False):
     now: float = 0.0
 
     __eq__ = _equal_but_for("tick", "now")
-    __hash__ = None  # type: ignore[assignment]  it holds mappings
 
     @property
     def sessions(self) -> Mapping[str, Session]:
@@ -410,7 +404,6 @@ class AudioSlice(msgspec.Struct, frozen=True, eq=False):
     now: float = 0.0
 
     __eq__ = _equal_but_for("now")
-    __hash__ = None  # type: ignore[assignment]  it holds mappings
 
     def with_extra(self, key: Hashable, value: Any) -> AudioSlice:
         """This slice with ``value`` under ``key`` in :attr:`extra`."""

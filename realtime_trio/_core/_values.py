@@ -14,12 +14,13 @@ are attrs classes.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar, cast, overload
 
+import attrs
 import msgspec
 
-__all__ = ["Log", "Recent", "Rope", "evolve"]
+__all__ = ["Log", "Recent", "Rope", "evolve", "slot_setters"]
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -28,8 +29,18 @@ Value = TypeVar("Value", bound=msgspec.Struct)
 
 
 def evolve(value: Value, /, **changes: Any) -> Value:
-    """Give a value that differs from ``value`` in ``changes``; what ``attrs.evolve`` is to attrs."""
+    """Give a value that differs from ``value`` in ``changes``: ``attrs.evolve`` for structs."""
     return msgspec.structs.replace(value, **changes)
+
+
+def slot_setters(cls: type[Any]) -> dict[str, Callable[[Any, Any], None]]:
+    """The setters of a frozen attrs class's slots, by field, in order.
+
+    With them a value is filled in half the time that its constructor takes, which looks each
+    of them up by its name. For the few classes of which every event makes one: nothing is
+    validated, no default is filled in.
+    """
+    return {field.name: getattr(cls, field.name).__set__ for field in attrs.fields(cls)}
 
 
 class _Storage:

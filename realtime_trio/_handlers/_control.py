@@ -11,10 +11,10 @@ from .._core._notifications import (
     AvatarSessionEnded,
     AvatarSessionStarted,
     AvatarStateChanged,
+    CancelNotification,
     Notification,
     SessionsIndexUpdated,
     SystemNotification,
-    CancelNotification,
     TurnStateChanged,
     VoiceChanged,
     VoicesUpdated,
@@ -169,9 +169,7 @@ def agent_voice_changed(
     note = VoiceChanged(
         previous=slice_.voice, current=event.voice, source="client" if own else "server"
     )
-    new = evolve(
-        slice_, voice=event.voice, voice_requested=None if own else slice_.voice_requested
-    )
+    new = evolve(slice_, voice=event.voice, voice_requested=None if own else slice_.voice_requested)
     return new, (note,)
 
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar
 
+from .._core._fast import DELTAS, Delta
 from .._core._local import (
     LinkEvent,
     Malformed,
@@ -86,9 +87,12 @@ def lanes_of(cls: type[ServerEvent]) -> tuple[Lane, ...]:
     return _LOCAL[cls] if cls in _LOCAL else REGISTRY.row_of(cls).lanes
 
 
-def _find(lane: Lane, cls: type[ServerEvent]) -> _Found:
-    is_home = cls is Malformed or (cls not in _NEWS and lanes_of(cls)[0] is lane)
-    found: _Found = (_GENERICS[lane].dispatch(cls), is_home, cls in _SPECIAL)
+def _find(lane: Lane, cls: type[ServerEvent | Delta]) -> _Found:
+    event_class = DELTAS[cls] if issubclass(cls, Delta) else cls
+    is_home = event_class is Malformed or (
+        event_class not in _NEWS and lanes_of(event_class)[0] is lane
+    )
+    found: _Found = (_GENERICS[lane].dispatch(event_class), is_home, cls in _SPECIAL)
     _FOUND[lane][cls] = found
     return found
 
@@ -202,9 +206,12 @@ class LaneFold(Generic[S]):
         self.unknown = self.malformed = self.duplicates = self.handler_errors = 0
 
     def step(
-        self, event: ServerEvent, at: float | None = None, weight: int = 1
+        self, event: ServerEvent | Delta, at: float | None = None, weight: int = 1
     ) -> tuple[Notification, ...]:
-        """Fold one event, or one that stands for ``weight`` merged ones, and say what to tell."""
+        """Fold one event, or one that stands for ``weight`` merged ones, and say what to tell.
+
+        The hot path: what it does for an event without an id is all that most events cost.
+        """
         found = self._found.get(type(event))
         if found is None:
             found = _find(self.lane, type(event))
@@ -248,7 +255,7 @@ class LaneFold(Generic[S]):
         self.delivered = False
         return (ProcessingError(event_type=event.event_type, error=event.error),)
 
-    def _failed(self, event: ServerEvent, exc: Exception) -> tuple[Notification, ...]:
+    def _failed(self, event: ServerEvent | Delta, exc: Exception) -> tuple[Notification, ...]:
         """A handler raised: name where, never what the event or the exception holds."""
         self.handler_errors += 1
         self.delivered = False
@@ -256,7 +263,7 @@ class LaneFold(Generic[S]):
         return (ProcessingError(event_type=event.type or None, error=error),)
 
 
-def _identity(event: ServerEvent) -> Hashable | None:
+def _identity(event: ServerEvent | Delta) -> Hashable | None:
     """What tells an event from others, or ``None`` where it has no id (§8 D1)."""
     if isinstance(event, UnknownEvent):
         return _key(event.payload.get("session_id"), event.tag, event.payload.get("id"), None)
@@ -273,10 +280,10 @@ def _key(session_id: object, event_type: str, event_id: object, started: object)
     return (session_id if type(session_id) is str else None, event_type, event_id, started)
 
 
-def _late_more(slice_: TextSlice, count: int) -> TextSlice:
+def _late_more(slice_: Any, count: int) -> Any:
     """Count the rest of the merged deltas that came too late."""
-    rest = attrs.evolve(slice_.rest, late_deltas=slice_.rest.late_deltas + count)
-    return attrs.evolve(slice_, rest=rest)
+    rest = evolve(slice_.rest, late_deltas=slice_.rest.late_deltas + count)
+    return evolve(slice_, rest=rest)
 
 
 def _remember(slice_: Any, key: Hashable) -> Any:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import TypeVar, final
+from typing import Any, TypeVar, final, overload
 
 import trio
 
 from .._config import ClientConfig
 from .._core._local import SaidEvent, VoiceRequestedEvent
-from .._core._notifications import Reconnected, RequestUserSessions
+from .._core._notifications import Notification, Reconnected, RequestUserSessions
 from .._core._state import SessionState
 from .._exceptions import ClosedError, RealtimeError
 from ..abc import Connector
@@ -80,14 +80,19 @@ class Client(Commands):
         """What the lanes have done and what waits in them."""
         return self._shell.pipeline.statistics()
 
+    @overload
+    def subscribe(self, *, overflow: Overflow = ...) -> Subscription[Notification]: ...
+    @overload
+    def subscribe(self, *classes: type[T], overflow: Overflow = ...) -> Subscription[T]: ...
     def subscribe(
         self,
-        *classes: type[T],
+        *classes: type[Any],
         overflow: Overflow = Coalesce(),  # noqa: B008  frozen
-    ) -> Subscription[T]:
+    ) -> Subscription[Any]:
         """Hear items of these classes, notifications and wire events alike, from now on.
 
-        Across lanes: control first, then audio, then text, never reordered within a lane.
+        Without classes, all notifications. Across lanes: control first, then audio, then
+        text, never reordered within a lane.
         """
         return self._shell.pipeline.subscribe(*classes, overflow=overflow)
 
@@ -150,9 +155,7 @@ class Client(Commands):
             return await self._shell.canceller.cancel(self._shell.nursery)
 
     @asynccontextmanager
-    async def ask(
-        self, text: str, *, file_ids: Iterable[str] = ()
-    ) -> AsyncGenerator[Turn, None]:
+    async def ask(self, text: str, *, file_ids: Iterable[str] = ()) -> AsyncGenerator[Turn, None]:
         """Say something and follow its turn.
 
         Leaving in the ordinary way waits for the outcome; leaving by an exception sends one

@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-import attrs
 import trio
 
 from .._config import ClientConfig

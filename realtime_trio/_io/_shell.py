@@ -31,10 +31,11 @@ from ..abc import Connector
 from ..events import Lane, UserTurnStartEvent
 from ._auth import AuthSource, TokenKeeper
 from ._cancel import Canceller
+from ._entries import OutboxStatistics
 from ._gate import TurnGate
 from ._http import Rest
 from ._link import Link
-from ._outbox import Outbox, OutboxStatistics
+from ._outbox import Outbox
 from ._pipeline import Pipeline
 from ._playout import Playout
 from ._recorder import RecorderLike, Tape

@@ -181,9 +181,7 @@ class TurnBook:
 
     # -- the text lane's side --------------------------------------------------------------
 
-    def observe(
-        self, event: ServerEvent, notes: tuple[Notification, ...], slice_: Slice
-    ) -> None:
+    def observe(self, event: ServerEvent, notes: tuple[Notification, ...], slice_: Slice) -> None:
         """Take part in one step of the text lane; called by its task after the fold."""
         turn = self._turn
         cls = type(event)
