@@ -40,8 +40,7 @@ async def test_only_what_differs_is_delivered() -> None:
 
         async def watch() -> None:
             async with pipeline.watch(_can_send) as changes:
-                async for value in changes:
-                    seen.append(value)
+                seen.extend([value async for value in changes])
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch)
