@@ -36,7 +36,7 @@ class Ropes(RuleBasedStateMachine):
 
     @rule(target=ropes, text=st.text(max_size=3))
     def begin(self, text: str) -> tuple[Rope, str]:
-        return self._keep(Rope(text), text)
+        return self._keep(Rope.of(text), text)
 
     @rule(target=ropes, old=ropes, text=st.text(max_size=3))
     def append(self, old: tuple[Rope, str], text: str) -> tuple[Rope, str]:
@@ -63,12 +63,12 @@ TestRopes.settings = settings(deadline=None)
 
 
 def test_a_rope_is_no_text() -> None:
-    assert Rope("a") != "a"
-    assert Rope() == Rope("")
+    assert Rope.of("a") != "a"
+    assert Rope.of("") == Rope.of("")
 
 
 def test_a_rope_joins_what_it_has_joined_only_once() -> None:
-    rope = Rope("a")
+    rope = Rope.of("a")
     for piece in "bcd":
         rope = rope.append(piece)
     assert str(rope) == "abcd"
@@ -81,7 +81,7 @@ def test_a_rope_joins_what_it_has_joined_only_once() -> None:
 
 
 def test_an_older_rope_that_grows_copies_its_pieces_first() -> None:
-    first = Rope("a")
+    first = Rope.of("a")
     one, other = first.append("1"), first.append("2")
     assert one._storage is first._storage
     assert other._storage is not first._storage
