@@ -127,7 +127,8 @@ class Codec:
             self._check_depth(frame)
         try:
             head = self._head(frame)
-            reader = self._readers.get(type(head))
+            kind: type[Any] = type(head)
+            reader = self._readers.get(kind)
             return cast("Delta", head) if reader is None else reader(frame)
         except (ValueError, RecursionError):  # the plain way says what is wrong, if anything
             return self._structure(self._read(frame))

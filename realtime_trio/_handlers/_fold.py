@@ -278,7 +278,7 @@ def _key(session_id: object, event_type: str, event_id: object, started: object)
     return (session_id if type(session_id) is str else None, event_type, event_id, started)
 
 
-def _late_more(slice_: TextSlice, count: int) -> TextSlice:
+def _late_more(slice_: Any, count: int) -> Any:
     """Count the rest of the merged deltas that came too late."""
     rest = evolve(slice_.rest, late_deltas=slice_.rest.late_deltas + count)
     return evolve(slice_, rest=rest)
