@@ -127,8 +127,7 @@ class Codec:
             self._check_depth(frame)
         try:
             head = self._head(frame)
-            kind: type[Any] = type(head)
-            reader = self._readers.get(kind)
+            reader = self._readers.get(head.__class__)
             return cast("Delta", head) if reader is None else reader(frame)
         except (ValueError, RecursionError):  # the plain way says what is wrong, if anything
             return self._structure(self._read(frame))
