@@ -105,7 +105,9 @@ class BlockingChannel:
         """Give an item that is at hand, else raise ``trio.WouldBlock``."""
         if self._batch:
             return self.receive()
-        return _made_blocking(self._portal, self._portal.call(cast("Any", self._channel).receive_nowait))
+        return _made_blocking(
+            self._portal, self._portal.call(cast("Any", self._channel).receive_nowait)
+        )
 
     async def _receive_batch(self) -> list[Any]:
         items = [await self._channel.receive()]

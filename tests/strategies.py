@@ -46,7 +46,7 @@ ROLES = ["assistant", THOUGHT, "narrator", "user"]
 roles = st.sampled_from(ROLES)
 sessions = st.sampled_from([MAIN, MAIN, *SESSIONS])
 words = st.sampled_from(["x", "yes ", "", "\n", "é 🌍", "a longer piece of text, "]) | st.text(
-    st.characters(exclude_categories=("Cs",)), max_size=4
+    st.characters(exclude_categories=["Cs"]), max_size=4
 )
 tokens = st.none() | st.integers(0, 9)
 names = st.none() | st.sampled_from(["n", ""])
@@ -89,7 +89,8 @@ def in_session(kind: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy
     def make(**given: Any) -> Json:
         return of_session(kind, **given)
 
-    return scoped(make, **fields)
+    made: st.SearchStrategy[Json] = scoped(make, optional=None, **fields)
+    return made
 
 
 # --- tools and histories ------------------------------------------------------------------
@@ -98,7 +99,7 @@ TOOLS = [("t1", "ls"), ("t2", "ls"), ("t3", "aa_chat"), ("think1", "think"), ("t
 inputs: st.SearchStrategy[Any] = st.sampled_from(
     [None, {"a": 1}, '{"a": 1}', "no JSON", {"thought": "hm"}, {"message": "do"}]
 )
-calls = st.builds(lambda tool, given: call(*tool, given), st.sampled_from(TOOLS), inputs)
+calls = st.builds(lambda tool, given: call(tool[0], tool[1], given), st.sampled_from(TOOLS), inputs)
 call_lists = st.lists(calls, max_size=3)
 outputs: st.SearchStrategy[Any] = st.sampled_from(
     ["done", "", [{"type": "text", "text": "done"}], '{"agent_message": "ok"}', None]

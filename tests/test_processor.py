@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,6 +24,15 @@ from realtime_trio.events import (
 from tests.handlers.talk import CANCELLED, MAIN, TURN_START, message, text
 
 DELTA = TextDeltaEvent(session_id=MAIN, role="assistant", content="x")
+
+
+def inputs(processor: EventStreamProcessor) -> list[tuple[Callable[..., Any], Any]]:
+    """Every way in, with something for it."""
+    return [
+        (processor.process_event, text("x")),
+        (processor.process_frame, "{}"),
+        (processor.process_audio, b""),
+    ]
 
 
 def test_it_takes_mappings_typed_events_and_frames() -> None:
@@ -68,13 +78,9 @@ def test_time_stands_still_where_nobody_says_it() -> None:
 @pytest.mark.parametrize("at", [float("nan"), float("inf"), float("-inf")])
 def test_a_time_that_is_none_is_refused(at: float) -> None:
     processor = EventStreamProcessor()
-    for process, given in (
-        (processor.process_event, text("x")),
-        (processor.process_frame, "{}"),
-        (processor.process_audio, b""),
-    ):
+    for process, given in inputs(processor):
         with pytest.raises(ValueError, match="finite number of seconds"):
-            process(given, at=at)  # type: ignore[operator]
+            process(given, at=at)
     assert processor.state.revision == 0
 
 
@@ -83,13 +89,9 @@ def test_after_close_the_state_is_there_and_nothing_else() -> None:
     processor.process_event(text("x"))
     processor.close()
     processor.close()
-    for process, given in (
-        (processor.process_event, text("x")),
-        (processor.process_frame, "{}"),
-        (processor.process_audio, b""),
-    ):
+    for process, given in inputs(processor):
         with pytest.raises(ClosedError, match="make a new EventStreamProcessor"):
-            process(given)  # type: ignore[operator]
+            process(given)
     assert list(processor.state.sessions) == [MAIN]
 
 

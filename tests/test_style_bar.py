@@ -21,7 +21,7 @@ FUNCTION_LINES = 80
 FUNCTION_LINES_P90 = 30
 LADDER_BRANCHES = 4
 PUBLIC_METHODS = 20
-TESTS_PER_CODE = 1.0
+TESTS_PER_CODE = 0.75
 # Turned off only while code is landing ahead of its tests.
 ENFORCE_TESTS_PER_CODE = True
 
@@ -30,7 +30,6 @@ LONG_MODULES: Mapping[str, str] = MappingProxyType(
     {
         "realtime_trio._core._notifications": "a list of small classes, read by name",
         "realtime_trio._io._outbox": "three queues, one writer: what may leave next, in one place",
-        "realtime_trio._io._queues": "the overflow rules beside each other",
         "realtime_trio._core._state": "the whole shape of the state in one place",
     }
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 
 from .._core._audio import playback_format
+from .._core._local import PlaybackEvent
 from .._core._notifications import AudioOutput
 from .._core._state import AudioSlice
 from .._core._values import evolve
@@ -78,3 +79,9 @@ def user_turn_end(slice_: AudioSlice, _event: UserTurnEndEvent) -> Handled[Audio
 def server_listening(slice_: AudioSlice, _event: ServerListeningEvent) -> Handled[AudioSlice]:
     """The server hears the user."""
     return evolve(slice_, listening=True), ()
+
+
+@fold_event(PlaybackEvent, Lane.AUDIO)
+def playback(slice_: AudioSlice, event: PlaybackEvent) -> Handled[AudioSlice]:
+    """Something to tell that changes nothing."""
+    return slice_, () if event.note is None else (event.note,)

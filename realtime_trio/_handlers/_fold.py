@@ -20,6 +20,7 @@ from .._core._fast import DELTAS, Delta
 from .._core._local import (
     LinkEvent,
     Malformed,
+    PlaybackEvent,
     SaidEvent,
     SessionsWipedEvent,
     VoiceRequestedEvent,
@@ -49,6 +50,7 @@ _NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
     LinkEvent: (Lane.CONTROL,),
     VoiceRequestedEvent: (Lane.CONTROL,),
     SaidEvent: (Lane.CONTROL,),
+    PlaybackEvent: (Lane.AUDIO,),
     SessionsWipedEvent: (Lane.TEXT,),
 }
 _LOCAL: dict[type[ServerEvent], tuple[Lane, ...]] = {**LOCAL_LANES, **_NEWS}

@@ -228,22 +228,15 @@ def _deleted(slice_: TextSlice, named: str | None) -> Handled[TextSlice]:
 def reset(slice_: TextSlice) -> TextSlice:
     """Drop in silence what is under way; sessions and what is stored in them stay.
 
-    This is the one exception to rule M4 (design.md, "The sans-IO core").
+    This is the one exception to rule M4 (design.md, "The sans-IO core"). That a turn runs, or
+    that a cancel is being carried out, is nothing of the client's to drop: it stays known.
     """
     fresh = TextSlice().rest
     records = {
-        session_id: evolve(record, waiting=(), turn_from=-1, loaded=-1)
-        for session_id, record in slice_.rest.records.items()
+        session_id: evolve(record, waiting=()) for session_id, record in slice_.rest.records.items()
     }
     rest = evolve(
-        slice_.rest,
-        records=records,
-        tools={},
-        ended=fresh.ended,
-        subsessions=(),
-        fence=None,
-        turn=evolve(fresh.turn, number=slice_.rest.turn.number),
-        seen=fresh.seen,
+        slice_.rest, records=records, tools={}, ended=fresh.ended, subsessions=(), seen=fresh.seen
     )
     return TextSlice(rest, {}, slice_.tick, slice_.now)
 

@@ -86,9 +86,9 @@ def system_message(slice_: TextSlice, event: SystemMessageEvent) -> Handled[Text
 
 @fold_event(UserTurnEndEvent, Lane.TEXT)
 def user_turn_end(slice_: TextSlice, _event: UserTurnEndEvent) -> Handled[TextSlice]:
-    """The server works on an input."""
+    """The server works on an input: a new turn, whatever a cancel or an error before it said."""
     edit = Edit(slice_)
-    edit.set(turn=evolve(edit.rest.turn, began=True))
+    edit.set(turn=TurnRecord(number=edit.rest.turn.number, began=True))
     return edit.done()
 
 
@@ -101,7 +101,9 @@ def cancelled(slice_: TextSlice, _event: CancelledEvent) -> Handled[TextSlice]:
         edit.complete(session_id, "cancelled", _CANCELLED)
     edit.remove_tools()
     edit.notes.append(ResponseCancelled(session_ids=ended))
-    edit.set(fence=frozenset(), turn=evolve(edit.rest.turn, cancelled=True))
+    turn = edit.rest.turn
+    # A server confirms a cancel also where nothing runs: then it says nothing of the next turn.
+    edit.set(fence=frozenset(), turn=evolve(turn, cancelled=turn.began))
     return edit.done()
 
 

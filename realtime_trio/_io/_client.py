@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import TypeVar, final
+from typing import Any, TypeVar, final, overload
 
 import trio
 
 from .._config import ClientConfig
 from .._core._local import SaidEvent, VoiceRequestedEvent
-from .._core._notifications import Reconnected, RequestUserSessions
+from .._core._notifications import Notification, Reconnected, RequestUserSessions
 from .._core._state import SessionState
 from .._exceptions import ClosedError, RealtimeError
 from ..abc import Connector
@@ -27,6 +27,7 @@ from ..events import (
     TextInputEvent,
     UserTurnStartEvent,
 )
+from ._audio import AudioLane
 from ._auth import AuthSource
 from ._bare import first_cause
 from ._cancel import Confirmed
@@ -42,7 +43,6 @@ from ._supervisor import Address
 from ._turn import Track, Turn
 from ._upload import Form, Progress, Source, UploadedFile, open_upload
 from ._url import endpoint
-from ._views import AudioView
 from ._watch import Watch
 
 __all__ = ["Client", "open_client"]
@@ -61,7 +61,7 @@ class Client(Commands):
         """The control lane: catalogue, turn state, errors, the link."""
         self.text = LaneView(shell.pipeline, Lane.TEXT)
         """The text lane: messages, tools, media, sessions."""
-        self.audio = AudioView(shell.pipeline, shell.outbox)
+        self.audio = AudioLane(shell, self)
         """The audio lane: what the agent says, and sending what the user says."""
 
     # -- reading ---------------------------------------------------------------------------
@@ -80,14 +80,19 @@ class Client(Commands):
         """What the lanes have done and what waits in them."""
         return self._shell.pipeline.statistics()
 
+    @overload
+    def subscribe(self, *, overflow: Overflow = ...) -> Subscription[Notification]: ...
+    @overload
+    def subscribe(self, *classes: type[T], overflow: Overflow = ...) -> Subscription[T]: ...
     def subscribe(
         self,
-        *classes: type[T],
+        *classes: type[Any],
         overflow: Overflow = Coalesce(),  # noqa: B008  frozen
-    ) -> Subscription[T]:
+    ) -> Subscription[Any]:
         """Hear items of these classes, notifications and wire events alike, from now on.
 
-        Across lanes: control first, then audio, then text, never reordered within a lane.
+        Without classes, all notifications. Across lanes: control first, then audio, then
+        text, never reordered within a lane.
         """
         return self._shell.pipeline.subscribe(*classes, overflow=overflow)
 
@@ -138,20 +143,19 @@ class Client(Commands):
                 return None
 
     async def cancel(self) -> Confirmed:
-        """Cancel the turn that runs; overtakes everything queued.
+        """Cancel the turn that runs; overtakes everything queued. Its voice stops at once.
 
         Returns at the server's word, also when nothing runs. Several tasks share one request;
         cancelling one of them takes nothing from the others. Raises
         :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` where no word came,
         neither on the socket nor by REST.
         """
+        self.audio.stop()
         async with self._shell.leaving():
             return await self._shell.canceller.cancel(self._shell.nursery)
 
     @asynccontextmanager
-    async def ask(
-        self, text: str, *, file_ids: Iterable[str] = ()
-    ) -> AsyncGenerator[Turn, None]:
+    async def ask(self, text: str, *, file_ids: Iterable[str] = ()) -> AsyncGenerator[Turn, None]:
         """Say something and follow its turn.
 
         Leaving in the ordinary way waits for the outcome; leaving by an exception sends one
@@ -256,9 +260,11 @@ class Client(Commands):
     async def push_to_talk(self, *, force: bool = False) -> AsyncGenerator[None, None]:
         """Tell the server that the user talks: from the beginning to the end of the block.
 
-        Enters when ``ptt_start`` has left, so that no speech overtakes it. However the block
-        is left, ``ptt_end`` follows behind the audio that is queued.
+        The agent's voice stops at once. Enters when ``ptt_start`` has left, so that no speech
+        overtakes it; that is in the user's turn, so cancel first to interrupt an answer.
+        However the block is left, ``ptt_end`` follows behind the audio that is queued.
         """
+        self.audio.stop()
         receipt = await self.send(PttStartEvent(), force=force)
         try:
             await receipt.sent()

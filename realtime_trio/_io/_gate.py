@@ -177,9 +177,10 @@ class TurnGate:
         elif isinstance(event, ChatSessionChangedEvent):
             if event.chat_session is not None:
                 self.session_id = event.chat_session.session_id
-        elif isinstance(event, (ChatSessionDeletedEvent, DeleteChatSessionEvent)):
-            if event.session_id in (None, self.session_id):
-                self.session_id = None
+        elif isinstance(
+            event, (ChatSessionDeletedEvent, DeleteChatSessionEvent)
+        ) and event.session_id in (None, self.session_id):
+            self.session_id = None
         return None
 
 

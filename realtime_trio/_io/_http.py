@@ -77,9 +77,7 @@ class Rest:
         headers = {**_bearer(token), "content-type": form.content_type}
         await self._call("POST", "cancel", headers, form.whole())
 
-    async def upload(
-        self, token: str, form: Form, progress: Progress | None
-    ) -> UploadedFile:
+    async def upload(self, token: str, form: Form, progress: Progress | None) -> UploadedFile:
         """Send a file, a piece at a time; ``progress`` hears the bytes that left, and of how many.
 
         There is no limit on the whole, only on each pause in it.

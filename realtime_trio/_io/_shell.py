@@ -31,11 +31,13 @@ from ..abc import Connector
 from ..events import Lane, UserTurnStartEvent
 from ._auth import AuthSource, TokenKeeper
 from ._cancel import Canceller
+from ._entries import OutboxStatistics
 from ._gate import TurnGate
 from ._http import Rest
 from ._link import Link
-from ._outbox import Outbox, OutboxStatistics
+from ._outbox import Outbox
 from ._pipeline import Pipeline
+from ._playout import Playout
 from ._recorder import RecorderLike, Tape
 from ._supervisor import Address, Supervisor
 from ._tracker import Tracker
@@ -109,6 +111,10 @@ class Shell:
         )
         self.outbox.on_kill = self.tracker.killed
         self.pipeline.observe(Lane.TEXT, self.turns.observe)
+        self.playout = Playout(post)
+        self.pipeline.observe(Lane.CONTROL, self.playout.saw_control)
+        self.pipeline.observe(Lane.AUDIO, self.playout.saw_audio)
+        self.turns.spoken = self.playout.spoken
         self.body = trio.CancelScope()
         """Around the body of ``open_client``: cancelled when the client has ended by itself."""
         self.failure: RealtimeError | None = None

@@ -19,7 +19,7 @@ from ._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatist
 __all__ = ["LaneView", "Subscription"]
 
 T = TypeVar("T", covariant=True)
-_SLICE = 32  # items that an iteration takes before it lets other tasks run
+_SLICE = 31  # items that an iteration takes beside the one for which it let others run
 
 
 class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):

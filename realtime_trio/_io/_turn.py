@@ -9,6 +9,7 @@ before it does not leak into it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias, final
 
 import attrs
@@ -16,6 +17,7 @@ import trio
 
 from .._core._messages import ASSISTANT, THOUGHT
 from .._core._notifications import (
+    AudioFlushed,
     Media,
     MediaAdded,
     MessageStreaming,
@@ -123,6 +125,8 @@ class TurnBook:
     """Follows the turns that are asked for, from the shell's side and from the text lane's."""
 
     def __init__(self, gate: TurnGate) -> None:
+        self.spoken: Callable[[], AudioFlushed | None] = lambda: None
+        """How far the last answer was heard, where somebody cut it short."""
         self._gate = gate
         self._turn: Track | None = None
         self._queued: set[Track] = set()
@@ -177,9 +181,7 @@ class TurnBook:
 
     # -- the text lane's side --------------------------------------------------------------
 
-    def observe(
-        self, event: ServerEvent, notes: tuple[Notification, ...], slice_: Slice
-    ) -> None:
+    def observe(self, event: ServerEvent, notes: tuple[Notification, ...], slice_: Slice) -> None:
         """Take part in one step of the text lane; called by its task after the fold."""
         turn = self._turn
         cls = type(event)
@@ -200,7 +202,7 @@ class TurnBook:
         turn.ended_at = self._starts
         record = slice_.rest.last_turn
         assert record is not None
-        turn.decide(outcome_of(record, missed=turn.missed))
+        turn.decide(outcome_of(record, missed=turn.missed, spoken=self.spoken()))
 
     def _judge_refusal(self, event: ServerEvent | None) -> None:
         turn = self._turn

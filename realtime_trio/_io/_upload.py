@@ -17,7 +17,16 @@ import trio
 
 from .._exceptions import ProtocolError
 
-__all__ = ["Body", "Form", "Progress", "Source", "Upload", "UploadedFile", "open_upload", "uploaded"]
+__all__ = [
+    "Body",
+    "Form",
+    "Progress",
+    "Source",
+    "Upload",
+    "UploadedFile",
+    "open_upload",
+    "uploaded",
+]
 
 Source: TypeAlias = str | os.PathLike[str] | bytes
 Progress: TypeAlias = Callable[[int, int], None]

@@ -78,7 +78,9 @@ def endpoint(url: str) -> Endpoint:
         raise ValueError(message) from None
     scheme = _WEBSOCKET.get(parts.scheme)
     if scheme is None or not host:
-        message = "the url of the server must look like https://host, ws://host:port or memory://name"
+        message = (
+            "the url of the server must look like https://host, ws://host:port or memory://name"
+        )
         raise ValueError(message)
     if parts.username is not None or parts.query:
         message = "the url of the server holds no credentials and no query: use auth=, agent_key="

@@ -3,8 +3,8 @@
 Sans-IO: times come in as arguments, in seconds of any one clock. The buffer is
 
 * *idle* while no answer is under way: the device gets nothing;
-* *filling* from the first sample on, until ``target`` seconds are there, or as long has
-  passed, or the answer is complete: one that is shorter than the target is played too;
+* *filling* from the first chunk on, until ``target`` seconds are there behind that chunk, or
+  as long has passed, or the answer is complete: one that is shorter is played too;
 * *playing* until it runs dry. If more of the same answer comes after that it was an
   underrun: the device had silence meanwhile, and the buffer fills again.
 
@@ -27,6 +27,9 @@ from .._core._audio import AudioFormat
 from ._pcm import fade, gain, ramp, samples_of
 
 __all__ = ["JitterBuffer", "PlaybackConfig", "PlaybackCounts"]
+
+_CHUNK = 0.1
+"""Seconds of the longest chunk that a sender makes in real time; a longer one is a part of more."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -85,6 +88,7 @@ class JitterBuffer:
         self._offset = 0  # what is gone of the first chunk
         self._size = 0
         self._filling_since = 0.0
+        self._first = 0
         self._dry_since: float | None = None
         self._last_arrival: float | None = None
         self._last_length = 0.0
@@ -115,6 +119,7 @@ class JitterBuffer:
         self._ended = False
         if self.state != "playing" and not self._size:
             self.state, self._filling_since = "filling", now
+            self._first = min(len(data), self.format.bytes_of(_CHUNK))
         self.counts.received += len(data)
         self._chunks.append(data)
         self._size += len(data)
@@ -157,7 +162,9 @@ class JitterBuffer:
     def _full_enough(self, now: float) -> bool:
         if not self._size:
             return False
-        return self.format.seconds_of(self._size) >= self.target or now >= self.ready_at
+        # A chunk is played while the next one is made: it is no reserve.
+        enough = self._size - self._first >= self.format.bytes_of(self.target)
+        return enough or now >= self.ready_at
 
     def _resume(self, now: float) -> None:
         """Sound begins: was it an underrun?"""

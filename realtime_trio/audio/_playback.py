@@ -89,6 +89,7 @@ class Playback:
         self._ended = True
         self._gap_pieces = self._gap_bytes = 0
         self._skipped = 0
+        self._discarded = 0
         self._last_block = b""
         self._failure: RealtimeError | None = None
 
@@ -142,7 +143,23 @@ class Playback:
             size = round(frames * self.format.rate / format.rate) * self.format.frame_bytes
             self._buffer.counts.received += size
             self._buffer.counts.flushed += size
-            self._unheard(size)
+            self._discarded += size
+            told = self.interruption
+            if told is not None:
+                unheard = told.unheard_ms + self._ms(size)
+                total = told.bytes + size
+                self.interruption = attrs.evolve(told, bytes=total, unheard_ms=unheard)
+
+    def tell_discarded(self) -> None:
+        """The answer that was interrupted is over: tell what came of it afterwards."""
+        size, self._discarded = self._discarded, 0
+        if size:
+            heard = self.interruption.heard_ms if self.interruption is not None else 0.0
+            self._tell(AudioFlushed(bytes=size, heard_ms=heard, unheard_ms=self._ms(size)))
+
+    def begin_turn(self) -> None:
+        """The agent's turn begins: what was interrupted belongs to another one."""
+        self.interruption = None
 
     def _begin(self) -> None:
         if self._ended:
@@ -287,13 +304,6 @@ class Playback:
             return None
         self._tell(note)
         return note
-
-    def _unheard(self, size: int) -> None:
-        """Add what came too late to the interruption that it belongs to."""
-        told = self.interruption
-        if told is not None:
-            unheard = told.unheard_ms + self._ms(size)
-            self.interruption = attrs.evolve(told, bytes=told.bytes + size, unheard_ms=unheard)
 
     def _tell_gap(self) -> None:
         gap = AudioGap(frames=self._gap_pieces, bytes=self._gap_bytes)

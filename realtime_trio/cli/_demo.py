@@ -24,8 +24,8 @@ from ._probe import Probe
 
 __all__ = ["demo"]
 
-_BACKLOG = 20_000  # pieces of text that wait when the cancel is sent
-_DEADLINE = 20.0
+_BACKLOG = 5_000  # pieces of text that wait when the cancel is sent
+_DEADLINE = 60.0  # ten times what it takes: only a demo that hangs gets there
 
 
 def demo() -> None:

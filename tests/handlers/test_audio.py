@@ -110,8 +110,8 @@ def test_a_slice_holds_what_handlers_of_one_s_own_keep() -> None:
         ("pcm16", DEFAULT_FORMAT),
         ("pcm16_16000", DEFAULT_FORMAT),
         ("pcm16_48000", AudioFormat(48_000)),
-        ("pcm16_0", DEFAULT_FORMAT),
-        ("pcm16_fast", DEFAULT_FORMAT),
+        ("pcm16_0", None),
+        ("pcm16_fast", None),
         ("special", None),
         ("none", None),
         ("", None),
@@ -129,7 +129,7 @@ def test_a_format_converts_between_seconds_and_bytes() -> None:
     assert stereo.seconds_of(32_000) == 1.0
 
 
-@pytest.mark.parametrize("field", ["rate", "channels"])
-def test_a_format_without_samples_is_none(field: str) -> None:
-    with pytest.raises(ValueError, match=field):
-        AudioFormat(**{field: 0})
+@pytest.mark.parametrize("fields", [{"rate": 0}, {"channels": 0}])
+def test_a_format_without_samples_is_none(fields: Any) -> None:
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        AudioFormat(**fields)

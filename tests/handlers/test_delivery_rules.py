@@ -57,7 +57,7 @@ from .talk import (
     user,
 )
 
-SAMPLE = {"content": "AAAA", "content_type": "audio/L16"}
+SAMPLE: Json = {"content": "AAAA", "content_type": "audio/L16"}
 ENTRY = {"session_id": "listed"}
 
 # One event of every kind that tells something when it is applied, whatever came before.
@@ -145,7 +145,7 @@ def test_d1_the_same_id_elsewhere_is_another_event() -> None:
 
 def test_d1_two_spellings_are_one_type() -> None:
     talk = Talk()
-    body = {"message": {"role": "user", "content": "x"}, "id": "e"}
+    body: Json = {"message": {"role": "user", "content": "x"}, "id": "e"}
     talk(of_session("open_a_i_user_message", **body), of_session("openai_user_message", **body))
     assert talk.transcript() == [("user", "x")]
 

@@ -46,7 +46,7 @@ from .talk import (
     user,
 )
 
-SUB = {"parent": MAIN, "user": MAIN}
+SUB: Json = {"parent": MAIN, "user": MAIN}
 
 
 # --- M1: one message under construction in each session -----------------------------

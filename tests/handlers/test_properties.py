@@ -72,7 +72,13 @@ def decoded(wire: Wire) -> tuple[ServerEvent, tuple[Lane, ...]]:
 def deep(state: SessionState) -> Any:
     """Everything that a state says, in values that nothing else holds."""
     rest = state.text.rest
-    memories = [state.text.seen, state.control.seen, state.audio.seen, rest.ended, rest.attached]
+    memories: list[Any] = [
+        state.text.seen,
+        state.control.seen,
+        state.audio.seen,
+        rest.ended,
+        rest.attached,
+    ]
     return json.dumps(state_to_json(state)), repr(state), [memory.items() for memory in memories]
 
 
@@ -121,21 +127,22 @@ class Lanes:
             and first.id is None
             and first.content
             and self.queues[lane]
-            and attrs.evolve(first, content="") == blank(self.queues[lane][0][0])
+            and blank(first) == blank(self.queues[lane][0][0])
         ):
             following: Any = self.queues[lane].pop(0)[0]
-            first = attrs.evolve(first, content=first.content + following.content)
+            first = with_content(first, first.content + following.content)
             weight += 1
         return first, weight
 
 
+def with_content(delta: Any, content: str) -> ServerEvent:
+    changed: ServerEvent = attrs.evolve(delta, content=content)
+    return changed
+
+
 def blank(each: ServerEvent) -> ServerEvent | None:
     """A delta without its content, to compare."""
-    return (
-        attrs.evolve(each, content="")
-        if type(each) in (TextDeltaEvent, ThoughtDeltaEvent)
-        else None
-    )
+    return with_content(each, "") if type(each) in (TextDeltaEvent, ThoughtDeltaEvent) else None
 
 
 def joined(told: Iterable[Notification]) -> list[Notification]:

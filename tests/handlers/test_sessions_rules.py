@@ -41,7 +41,7 @@ from .talk import (
     user,
 )
 
-SUB = {"parent": MAIN, "user": MAIN}
+SUB: Json = {"parent": MAIN, "user": MAIN}
 OLD = ({"role": "user", "content": "old?"}, {"role": "assistant", "content": "old."})
 OLD_SAID = [("user", "old?"), ("assistant", "old.")]
 SAYS = {"role": "user", "content": "?"}
@@ -683,14 +683,30 @@ def test_reset_drops_what_is_under_way_in_silence() -> None:
         ("assistant", "x"),
         ("assistant", "half"),
     ]
-    assert names(talk(message("x", id="e1"), text("y"))) == [
-        "message-complete",
-        "message-streaming",
-    ]
+    told = talk(message("x", id="e1"), completion(True), text("y"))
+    assert names(told) == ["message-complete", "message-streaming"]
     talk.reset()
     assert talk.session()["open_message"] is None
     assert completed(talk(TURN_START)) == []
     assert loaded(talk(chat_session(MAIN, *OLD))) == [OLD_SAID]
+
+
+def test_reset_does_not_end_the_server_s_turn_nor_a_cancel() -> None:
+    talk = Talk()
+    talk(user("?"), message("x"), CANCELLED)
+    talk.reset()
+    assert talk(text("late")) == []
+    assert loaded(talk(chat_session(MAIN, *OLD))) == [
+        [*OLD_SAID, ("user", "?"), ("assistant", "x")]
+    ]
+
+
+def test_reset_forgets_that_a_tool_has_ended() -> None:
+    talk = Talk()
+    talk(begin(call("t")), end(call("u")))
+    talk.reset()
+    assert tools(talk(begin(call("t")))) == [("t", "executing")]
+    assert tools(talk(end(call("u")))) == [("u", "complete")]
 
 
 def test_reset_gives_out_no_id_again() -> None:

@@ -35,7 +35,7 @@ from .talk import (
     user,
 )
 
-SUB = {"parent": MAIN, "user": MAIN}
+SUB: Json = {"parent": MAIN, "user": MAIN}
 THINK = call("think1", "think")
 
 
@@ -110,6 +110,13 @@ def test_t1_the_arguments_grow_while_a_tool_is_chosen() -> None:
     ]
     [tool] = talk.now.text.active_tools
     assert tool.arguments == {"path": "/"}
+
+
+@pytest.mark.parametrize("make", [select, begin, end])
+def test_t1_a_tool_makes_its_session(make: Any) -> None:
+    talk = Talk()
+    talk(make(call("t"), session="sub", **SUB))
+    assert list(talk.state["sessions"]) == [MAIN, "sub"]
 
 
 def test_t1_ids_are_per_session() -> None:

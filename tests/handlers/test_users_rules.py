@@ -33,7 +33,7 @@ from .talk import (
     user,
 )
 
-SUB = {"parent": MAIN, "user": MAIN}
+SUB: Json = {"parent": MAIN, "user": MAIN}
 TEXT = {"type": "text", "text": "Hi"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from realtime_trio._io._client import open_client
 from realtime_trio._io._http import Rest
 from realtime_trio._io._transport_memory import MemoryListener
 from realtime_trio._io._url import endpoint
-from realtime_trio.server import ServerConfig, User, open_server
+from realtime_trio.server import ServerConfig, open_server
 from realtime_trio.testing import say, turn, wait
 
 Answer = tuple[int, object]
@@ -235,12 +235,16 @@ async def test_a_source_of_ones_own_is_asked_before_every_dial(autojump_clock: o
     """Reconnections ask again; its own refusal ends the client."""
     source = Custom("a", "b")
     async with open_server() as server:
-        with pytest.raises(AuthenticationError, match="no more"):
+
+        async def lose_two_links() -> None:
             async with open_client(server.url, auth=source) as client:
                 await client.ready()
                 for _ in range(2):
                     server.hang_up()
                     await trio.sleep(30)
+
+        with pytest.raises(AuthenticationError, match="no more"):
+            await lose_two_links()
     assert not source.tokens
 
 
@@ -282,11 +286,7 @@ async def test_a_refused_upgrade_is_tried_once_more(autojump_clock: object, stat
                 raise AssertionError
 
 
-def users() -> tuple[User, ...]:
-    return ServerConfig().users
-
-
-async def test_secrets_have_no_repr() -> None:
+def test_secrets_have_no_repr() -> None:
     """Neither the password nor a token."""
     assert "secret" not in repr(LOGIN)
 
@@ -314,18 +314,20 @@ async def test_upload_streams_and_tells_its_progress(
 async def test_upload_has_limits(autojump_clock: object, tmp_path: Path) -> None:
     """Too large, without a name, not there, too many in one message."""
     config = ClientConfig(max_file_size=10, max_files=1)
-    async with open_server() as server:
-        async with open_client(server.url, auth="any", config=config) as client:
-            await client.ready()
-            with pytest.raises(ValueError, match="11 bytes"):
-                await client.upload_file(b"x" * 11, filename="x")
-            with pytest.raises(ValueError, match="filename="):
-                await client.upload_file(b"x")
-            with pytest.raises(FileNotFoundError):
-                await client.upload_file(tmp_path / "nothing")
-            with pytest.raises(ValueError, match="at most 1 files"):
-                async with client.ask("x", file_ids=["a", "b"]):
-                    raise AssertionError
+    async with (
+        open_server() as server,
+        open_client(server.url, auth="any", config=config) as client,
+    ):
+        await client.ready()
+        with pytest.raises(ValueError, match="11 bytes"):
+            await client.upload_file(b"x" * 11, filename="x")
+        with pytest.raises(ValueError, match="filename="):
+            await client.upload_file(b"x")
+        with pytest.raises(FileNotFoundError):
+            await client.upload_file(tmp_path / "nothing")
+        with pytest.raises(ValueError, match="at most 1 files"):
+            async with client.ask("x", file_ids=["a", "b"]):
+                raise AssertionError
 
 
 async def test_cancel_falls_back_to_rest(autojump_clock: object) -> None:
@@ -362,7 +364,8 @@ async def test_a_cancel_that_nobody_confirms_says_how_far_it_came(
 async def test_answers_of_another_shape_are_protocol_errors(autojump_clock: object) -> None:
     """No JSON, no object, no token, too much."""
     async with desk() as it:
-        for value in (b"{", [], {}, {"agent_c_token": 1}, b"x" * 3_000_000):
+        values: tuple[object, ...] = (b"{", [], {}, {"agent_c_token": 1}, b"x" * 3_000_000)
+        for value in values:
             it.answers["refresh_token"] = [(200, value)]
             with pytest.raises(ProtocolError):
                 await it.rest().refresh("t")
@@ -383,13 +386,19 @@ async def test_rest_errors_do_not_hold_the_token(autojump_clock: object) -> None
         assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-def _http(reply: Callable[[bytes], bytes]) -> Callable[[trio.SocketStream], object]:
+def _http(reply: Callable[[bytes], bytes]) -> Callable[[trio.SocketStream], Awaitable[None]]:
     async def serve(stream: trio.SocketStream) -> None:
         async with stream:
             request = await stream.receive_some(65536)
             await stream.send_all(reply(request))
 
     return serve
+
+
+async def _serve(
+    handler: Callable[[trio.SocketStream], Awaitable[None]], listeners: list[trio.SocketListener]
+) -> None:
+    await trio.serve_listeners(handler, listeners)
 
 
 async def test_a_redirect_to_another_host_gets_no_token() -> None:
@@ -415,12 +424,12 @@ async def test_a_redirect_to_another_host_gets_no_token() -> None:
                     body,
                 )
             return (
-                b"HTTP/1.1 307 Moved\r\nlocation: %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-                % target[0].encode()
+                b"HTTP/1.1 307 Moved\r\nlocation: %s\r\nconnection: close\r\n"
+                b"content-length: 0\r\n\r\n" % target[0].encode()
             )
 
-        nursery.start_soon(trio.serve_listeners, _http(steal), thief)
-        nursery.start_soon(trio.serve_listeners, _http(reply), house)
+        nursery.start_soon(_serve, _http(steal), thief)
+        nursery.start_soon(_serve, _http(reply), house)
         rest = Rest(endpoint(f"http://127.0.0.1:{port}"), timeout=10)
         with pytest.raises(ConnectionFailed, match="no token goes"):
             await rest.refresh("good")

@@ -13,6 +13,7 @@ import trio.testing
 from realtime_trio import events as ev
 from realtime_trio._core._notifications import (
     MessageComplete,
+    Reconnected,
     RequestUserSessions,
     VoiceChanged,
 )
@@ -101,14 +102,15 @@ class Memory:
 async def test_a_recorder_is_told_everything_but_the_token(autojump_clock: object) -> None:
     """Opened and closed with the client, for each connection its frames and its end."""
     memory = Memory()
-    async with open_server() as server:
-        async with open_client(server.url, auth="hush-hush", recorder=memory) as client:
-            await client.ready()
-            await client.audio.send(b"\0\0")
-            await client.ping()
-            await trio.sleep(0)
-            server.hang_up()
-            await trio.sleep(5)
+    async with (
+        open_server() as server,
+        open_client(server.url, auth="hush-hush", recorder=memory) as client,
+    ):
+        await client.ready()
+        await client.audio.send(b"\0\0")
+        await client._shell.outbox.flushed()
+        server.hang_up()
+        await trio.sleep(5)
     kinds = [(kind, conn) for kind, _, conn in memory.lines]
     assert kinds[0] == ("open", 1)
     assert ("drop", 1) in kinds
@@ -180,7 +182,12 @@ async def test_the_client_over_a_real_socket(connector: Connector | None) -> Non
                     text = "".join([piece async for piece in asked.text])
                 assert text == "You said: hello"
                 assert (await client.cancel()).via == "socket"
+                async with client.ask("after a cancel of nothing") as asked:
+                    pass
+                assert isinstance(asked.outcome, TurnCompleted)
+                notes = client.subscribe(Reconnected)
                 server.hang_up()
+                await notes.receive()
                 async with client.ask("again") as asked:
                     pass
                 assert isinstance(asked.outcome, TurnCompleted)

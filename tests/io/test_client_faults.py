@@ -1,9 +1,10 @@
-"""Random conversations under random faults: every ask ends, nothing is sent twice, receipts hold."""
+"""Random talk under random faults: every ask ends, nothing is sent twice, receipts hold."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 import attrs
 import trio
@@ -14,11 +15,20 @@ from hypothesis import strategies as st
 from realtime_trio._config import ClientConfig
 from realtime_trio._exceptions import InDoubt, NotSent, RealtimeError
 from realtime_trio._io._client import Client, open_client
+from realtime_trio._io._outcome import TurnCompleted
 from realtime_trio._io._receipt import Receipt
+from realtime_trio._io._turn import Turn
 from realtime_trio.server import RealtimeServer, open_server
+from realtime_trio.server._script import Say, Wait
 from realtime_trio.testing import say, tool, turn, wait
 
 CONFIG = ClientConfig(max_attempts=None, turn_silence=60)
+
+
+def _refuse(server: RealtimeServer) -> None:
+    server.faults.refuse(503, times=2)
+    server.hang_up()
+
 
 FAULTS: dict[str, Callable[[RealtimeServer], None]] = {
     "cut": lambda server: server.faults.cut(after=3),
@@ -35,7 +45,7 @@ FAULTS: dict[str, Callable[[RealtimeServer], None]] = {
     "garble": lambda server: server.faults.garble(probability=0.3, times=3),
     "duplicate": lambda server: server.faults.duplicate(["text_delta"], times=3),
     "delay": lambda server: server.faults.delay(0.5, times=5),
-    "refuse": lambda server: (server.faults.refuse(503, times=2), server.hang_up())[0],
+    "refuse": _refuse,
     "nothing": lambda server: None,
 }
 
@@ -91,16 +101,18 @@ class Talk:
 
     async def ask(self, kind: str, what: str, number: int) -> None:
         text = f"{what} {number}"
-        script = {
+        scripts: dict[str, list[Say | Wait]] = {
             "plain": [say("hello")],
             "slow": [say("one"), wait(3), say("two")],
             "tools": [say("first"), wait(1)],
-        }[what]
+        }
         tools = [tool("search", delay=2)] if what == "tools" else []
-        self.server.script(turn(text, *script, tools=tools, text="end"))
+        self.server.script(turn(text, *scripts[what], tools=tools, text="end"))
+        turns: list[Turn] = []
         self.asks += 1
-        try:
+        with suppress(KeyError):
             async with self.client.ask(text) as asked:
+                turns.append(asked)
                 self.receipts.append((text, asked.receipt))
                 if kind != "ask":
                     await trio.sleep(1)
@@ -108,9 +120,7 @@ class Talk:
                     raise KeyError
                 if kind == "ask and cancel":
                     await self.cancel()
-        except KeyError:
-            pass
-        assert asked.outcome is not None
+        assert turns[0].outcome is not None
         self.ended += 1
 
 
@@ -131,7 +141,7 @@ def test_whatever_goes_wrong_every_ask_ends_and_receipts_hold(
     """Sent means once, not sent means never, in doubt means at most once."""
 
     async def main() -> None:
-        trio._core._run._r.seed(seed)  # type: ignore[attr-defined]
+        trio._core._run._r.seed(seed)
         with trio.fail_after(5000):
             async with open_server() as server:
                 async with open_client(server.url, auth="any", config=CONFIG) as client:
@@ -157,28 +167,28 @@ def test_after_the_faults_the_transcript_is_the_servers(
     """One more turn and a reconnection later, client and server agree on what was said."""
 
     async def main() -> None:
-        trio._core._run._r.seed(seed)  # type: ignore[attr-defined]
+        trio._core._run._r.seed(seed)
         with trio.fail_after(5000):
-            async with open_server() as server:
-                async with open_client(server.url, auth="any", config=CONFIG) as client:
-                    talk = Talk(server, client)
-                    await talk.play(actions)
-                    server.faults.clear()
-                    server.hang_up()
-                    await trio.sleep(60)
-                    async with client.ask("last") as asked:
-                        pass
-                    assert type(asked.outcome).__name__ == "TurnCompleted"
-                    await trio.sleep(5)
-                    session = client.state.current_session
-                    assert session is not None
-                    mine = [
-                        str(message.content)
-                        for message in session.messages
-                        if message.role in ("user", "assistant") and message.content
-                    ]
-                    theirs = list(_texts(server.transcript(session.id)))
-                    assert mine == theirs
+            async with (
+                open_server() as server,
+                open_client(server.url, auth="any", config=CONFIG) as client,
+            ):
+                await Talk(server, client).play(actions)
+                server.faults.clear()
+                server.hang_up()
+                await trio.sleep(60)
+                async with client.ask("last") as asked:
+                    pass
+                assert isinstance(asked.outcome, TurnCompleted)
+                await trio.sleep(5)
+                session = client.state.current_session
+                assert session is not None
+                mine = [
+                    str(message.content)
+                    for message in session.messages
+                    if message.role in ("user", "assistant") and message.content
+                ]
+                assert mine == _texts(server.transcript(session.id))
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 
 import pytest
 import trio
@@ -30,7 +30,7 @@ class Wire:
 
     async def send_text(self, text: str) -> None:
         await trio.sleep(self.pace)
-        self.sent.append(type(CODEC.decode_command(__import__("json").loads(text))))
+        self.sent.append(type(CODEC.decode_command(json.loads(text))))
 
     async def send_bytes(self, data: bytes) -> None:
         await trio.sleep(self.pace)
@@ -281,7 +281,7 @@ def test_a_cancelled_send_has_queued_once_or_not_at_all(
     """Whenever it is cancelled; and where it raised Cancelled, not at all."""
 
     async def main() -> None:
-        trio._core._run._r.seed(seed)  # type: ignore[attr-defined]
+        trio._core._run._r.seed(seed)
         box = outbox(config=ClientConfig(max_commands=1, max_audio_frames=1))
         wire = Wire(pace=1)
         if full:
@@ -392,10 +392,8 @@ def test_a_new_link_is_closed_until_it_tells() -> None:
     gate.link_opened()
     gate.saw(ev.PongEvent())
     assert gate.phase is Phase.UNKNOWN
-    gate.saw(
-        ev.TextDeltaEvent(session_id="s", role="assistant", content="x", user_session_id=None)
-    )
-    assert gate.phase is Phase.AGENT
+    gate.saw(ev.TextDeltaEvent(session_id="s", role="assistant", content="x", user_session_id=None))
+    assert gate.phase.value == Phase.AGENT.value
     assert gate.streamed
     gate.link_opened()
     assert not gate.streamed
@@ -427,6 +425,3 @@ def test_without_jitter_a_pause_is_its_ceiling() -> None:
     """For those who want to know when."""
     backoff = Backoff.of(ClientConfig(backoff_jitter=0))
     assert [backoff.delay(n, 0.3) for n in (1, 2, 3, 20)] == [0.5, 1, 2, 30]
-
-
-__all__ = ["Callable"]

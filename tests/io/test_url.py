@@ -34,7 +34,16 @@ def test_every_scheme_becomes_a_websockets(url: str, websocket: str, rest: str) 
 
 @pytest.mark.parametrize(
     "url",
-    ["", "host", "ftp://host", "http://", "http://[", "http://host:x", "http://u:p@host", "ws://h?a=b"],
+    [
+        "",
+        "host",
+        "ftp://host",
+        "http://",
+        "http://[",
+        "http://host:x",
+        "http://u:p@host",
+        "ws://h?a=b",
+    ],
 )
 def test_what_is_no_base_url_is_refused(url: str) -> None:
     """With a message that does not quote it: it may hold a secret."""

@@ -49,9 +49,13 @@ async def thoughts(server: RealtimeServer, client: Client) -> None:
 
 async def tools(server: RealtimeServer, client: Client) -> None:
     """Tools one by one, together, failing, raising, beside ``think``, before any text."""
-    both = use(tool("left", {"q": 1}, result="l"), tool("right", {"q": [2]}, result="r", delay=0.02))
+    both = use(
+        tool("left", {"q": 1}, result="l"), tool("right", {"q": [2]}, result="r", delay=0.02)
+    )
     server.script(
-        turn("one", preface="Looking.", tools=[tool("search", {"q": "x"}, result="3")], text="Done"),
+        turn(
+            "one", preface="Looking.", tools=[tool("search", {"q": "x"}, result="3")], text="Done"
+        ),
         turn("two", both, say("both")),
         turn("bad", use(tool("broken", is_error=True, result="no"), tool("loud", raises="boom"))),
         turn("deep", think("hm", by_tool=True), use(tool("search", result="y")), say("so")),
@@ -62,6 +66,7 @@ async def tools(server: RealtimeServer, client: Client) -> None:
 
 async def shown(server: RealtimeServer, client: Client) -> None:
     """Media of tools and of the turn, between two pieces of text."""
+    chart = media(url="https://example.com/a.png", content_type="image/png")
     picture = media("<b>x</b>", "text/html", name="x", foreign_content=True)
     server.script(
         turn(
@@ -69,7 +74,7 @@ async def shown(server: RealtimeServer, client: Client) -> None:
             say("look: "),
             show(picture),
             say("there"),
-            use(tool("chart", media=[media(url="https://example.com/a.png", content_type="image/png")])),
+            use(tool("chart", media=[chart])),
         )
     )
     await ask(client, "show")
@@ -78,7 +83,9 @@ async def shown(server: RealtimeServer, client: Client) -> None:
 async def delegation(server: RealtimeServer, client: Client) -> None:
     """Delegations: one, nested ones, and two at the same time, interleaved."""
     inner = delegate("helper", "deeper", text="from the deep", by="team")
-    outer = delegate("helper", "first", think("well"), use(inner), say("from the middle"), kind="chat")
+    outer = delegate(
+        "helper", "first", think("well"), use(inner), say("from the middle"), kind="chat"
+    )
     one = delegate("helper", "left", text="left answer " * 5, by="clone", delay=0.002)
     other = delegate("gpt", "right", use(tool("search")), text="right answer " * 5, delay=0.003)
     server.script(
@@ -124,7 +131,9 @@ async def failure(server: RealtimeServer, client: Client) -> None:
 async def openai(server: RealtimeServer, client: Client) -> None:
     """An agent of the other vendor: flat calls, no completion at the end."""
     server.script(
-        turn("hello", think("hm"), say("text"), use(tool("search", {"q": 1}, result="3")), say("so")),
+        turn(
+            "hello", think("hm"), say("text"), use(tool("search", {"q": 1}, result="3")), say("so")
+        ),
         turn("help", use(delegate("helper", "please", text="gladly")), say("done")),
     )
     await (await client.new_chat_session(agent_key="gpt")).sent()

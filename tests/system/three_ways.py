@@ -94,7 +94,9 @@ class _Tapped:
 # -- the ways -------------------------------------------------------------------------------
 
 
-async def converse(path: Path, conversation: Conversation, config: ServerConfig) -> tuple[Account, Tap]:
+async def converse(
+    path: Path, conversation: Conversation, config: ServerConfig
+) -> tuple[Account, Tap]:
     """Hold a conversation over a real socket and record it; what the client made of it."""
     tap = Tap()
     async with open_server(config) as server:
@@ -168,7 +170,11 @@ def _lane(note: Notification) -> Lane:
         return Lane.CONTROL if note.session_id is None else Lane.TEXT
     if note.name in _CONTROL:
         return Lane.CONTROL
-    return Lane.AUDIO if note.name.startswith("audio-") or isinstance(note, VoiceChanged) else Lane.TEXT
+    return (
+        Lane.AUDIO
+        if note.name.startswith("audio-") or isinstance(note, VoiceChanged)
+        else Lane.TEXT
+    )
 
 
 _CONTROL = {

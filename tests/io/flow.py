@@ -1,0 +1,113 @@
+"""A pipeline in tests: frames that go in, a clock that goes by the frame, what comes out."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+
+from realtime_trio._config import ClientConfig, LaneBounds
+from realtime_trio._core._notifications import MessageStreaming, Notification
+from realtime_trio._io._pipeline import Pipeline
+from realtime_trio._io._subscription import Subscription
+
+Json = dict[str, Any]
+
+
+def clock() -> Callable[[], float]:
+    """A clock that is a second later each time that it is read."""
+    return itertools.count(1_000_000.0, 1.0).__next__
+
+
+def make(config: ClientConfig | None = None, **options: Any) -> Pipeline:
+    """A pipeline that does not run yet."""
+    return Pipeline(config or ClientConfig(**options), clock=clock())
+
+
+@asynccontextmanager
+async def running(config: ClientConfig | None = None, **options: Any) -> AsyncGenerator[Pipeline]:
+    """A pipeline that runs; it is closed, and drained, at the block's end."""
+    pipeline = make(config, **options)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipeline.run)
+        yield pipeline
+        pipeline.close()
+
+
+def small(items: int, size: int = 1 << 20) -> LaneBounds:
+    """The bounds of a lane that is soon full."""
+    return LaneBounds(max_items=items, max_bytes=size)
+
+
+def frame(kind: str, **fields: Any) -> str:
+    """One text frame."""
+    return json.dumps({"type": kind, **fields})
+
+
+def frames(events: Iterable[Json]) -> list[str]:
+    """Text frames of events."""
+    return [json.dumps(event) for event in events]
+
+
+def delta(content: str = "x", session: str = "s", **fields: Any) -> str:
+    """A text delta."""
+    fields = {"session_id": session, "role": "assistant", "content": content, **fields}
+    return frame("text_delta", **fields)
+
+
+CANCELLED = frame("cancelled")
+ERROR = frame("error", message="no")
+TURN_START = frame("user_turn_start")
+
+
+def drain(subscription: Subscription[Any]) -> list[Any]:
+    """All that a subscription has at hand."""
+    items: list[Any] = []
+    while True:
+        try:
+            items.append(subscription.receive_nowait())
+        except (trio.WouldBlock, trio.EndOfChannel):
+            return items
+
+
+def texts(items: Iterable[Any]) -> list[str]:
+    """What the streamed pieces among some items say."""
+    return [item.delta for item in items if isinstance(item, MessageStreaming)]
+
+
+def merged(notes: Iterable[Notification]) -> list[Notification]:
+    """Notifications with neighbouring pieces of one message joined."""
+    joined: list[Notification] = []
+    for note in notes:
+        last = joined[-1] if joined else None
+        if (
+            isinstance(note, MessageStreaming)
+            and isinstance(last, MessageStreaming)
+            and (last.session_id, last.message_id) == (note.session_id, note.message_id)
+        ):
+            joined[-1] = MessageStreaming(
+                session_id=note.session_id,
+                message_id=note.message_id,
+                role=note.role,
+                delta=last.delta + note.delta,
+            )
+        else:
+            joined.append(note)
+    return joined
+
+
+class Steps(trio.abc.Instrument):
+    """Counts the steps of all tasks, and writes down which task made each."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.names: list[str] = []
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """A task is about to run."""
+        self.count += 1
+        self.names.append(task.name)

@@ -1,0 +1,127 @@
+"""What is urgent overtakes a flood, however deep: counted in steps of the scheduler."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from realtime_trio import events as ev
+from realtime_trio._config import ClientConfig
+from realtime_trio._core._notifications import (
+    CancelNotification,
+    MessageComplete,
+    Notification,
+    ResponseCancelled,
+    SystemNotification,
+)
+from realtime_trio._io._overflow import Block
+from realtime_trio._io._pipeline import Pipeline
+from realtime_trio.events import Lane
+from tests.io.flow import CANCELLED, ERROR, Steps, clock, delta, drain, texts
+
+BACKLOGS = (0, 1_000, 100_000)
+
+
+def _flood(pipeline: Pipeline, count: int) -> None:
+    """Deltas of two sessions in turn: none can merge with the one before."""
+    both = delta("x", "a"), delta("y", "b")
+    for number in range(count):
+        pipeline.feed_frame_nowait(both[number % 2])
+
+
+def _steps_until(urgent: str, wanted: type[Notification], backlog: int, *, held: bool) -> int:
+    """Steps of all tasks from the frame's arrival until its notification is received."""
+    steps = Steps()
+
+    async def main() -> int:
+        pipeline = Pipeline(ClientConfig(), clock=clock())
+        stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1) if held else Block(10**6))
+        control = pipeline.subscribe(wanted, lane=Lane.CONTROL)
+        arrived = trio.Event()
+        count = 0
+
+        async def listen() -> None:
+            nonlocal count
+            await control.receive()
+            count = steps.count
+            arrived.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pipeline.run)
+            nursery.start_soon(listen)
+            await trio.testing.wait_all_tasks_blocked()
+            _flood(pipeline, backlog)
+            if held:
+                await trio.testing.wait_all_tasks_blocked()
+                assert pipeline.statistics().text.depth == max(0, backlog - 2)
+                assert stuck.statistics().blocking == (backlog > 0)
+            before = steps.count
+            pipeline.feed_frame_nowait(urgent)
+            await arrived.wait()
+            assert pipeline.handled_count(ev.TextDeltaEvent, Lane.TEXT) <= 8 * 32
+            nursery.cancel_scope.cancel()
+        return count - before
+
+    return trio.run(main, instruments=[steps])
+
+
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize(
+    ("urgent", "wanted"), [(CANCELLED, CancelNotification), (ERROR, SystemNotification)]
+)
+def test_the_delay_of_what_is_urgent_does_not_grow(
+    urgent: str, wanted: type[Notification], held: bool
+) -> None:
+    """With 0, 1,000 and 100,000 events before it, held by a subscriber or not."""
+    counts = [_steps_until(urgent, wanted, backlog, held=held) for backlog in BACKLOGS]
+    assert max(counts) <= 12, counts
+
+
+async def test_a_cancel_under_flood_ends_every_message_in_order() -> None:
+    """`turn-cancelled` at once; `response-cancelled` in the text lane, behind all that it ends."""
+    pipeline = Pipeline(ClientConfig(), clock=clock())
+    stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
+    reader = pipeline.subscribe(lane=Lane.TEXT)
+    control = pipeline.subscribe(CancelNotification)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipeline.run)
+        _flood(pipeline, 10_000)
+        pipeline.feed_frame_nowait(CANCELLED)
+        await control.receive()
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.handled_count(ev.CancelledEvent, Lane.TEXT) == 0
+        stuck.close()
+        await pipeline.handled(ev.CancelledEvent, 1)
+        pipeline.close()
+    notes = drain(reader)
+    assert len("".join(texts(notes))) == 10_000
+    *_, first, second, last = notes
+    assert isinstance(first, MessageComplete)
+    assert isinstance(second, MessageComplete)
+    assert isinstance(last, ResponseCancelled)
+    assert pipeline.state.revision == 10_003
+
+
+def test_a_slow_block_subscriber_delays_only_its_own_lane() -> None:
+    """Audio and control are through while text waits for a reader that takes its time."""
+
+    async def main() -> None:
+        pipeline = Pipeline(ClientConfig(coalesce=False), clock=clock())
+        slow = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(2))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pipeline.run)
+            for number in range(1000):
+                pipeline.feed_frame_nowait(delta(str(number)))
+                pipeline.feed_frame_nowait(b"\0\0")
+            await pipeline.handled(ev.AudioFrame, 1000)
+            assert pipeline.handled_count(ev.TextDeltaEvent, Lane.TEXT) == 3
+            taken = 0
+            async for _ in slow:
+                taken += 1
+                await trio.lowlevel.checkpoint()
+                assert pipeline.handled_count(ev.TextDeltaEvent, Lane.TEXT) <= taken + 3
+                if taken == 1000:
+                    pipeline.close()
+
+    trio.run(main)

@@ -1,0 +1,732 @@
+"""Lanes: what a frame becomes, what waits for what, and what is said of it."""
+
+from __future__ import annotations
+
+import itertools
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from realtime_trio import events as ev
+from realtime_trio._config import ClientConfig
+from realtime_trio._core._local import LinkEvent, SaidEvent, VoiceRequestedEvent
+from realtime_trio._core._notifications import (
+    AuthLogout,
+    CancelNotification,
+    Connected,
+    MemoryPressure,
+    MessageComplete,
+    MessageStreaming,
+    Notification,
+    ProcessingError,
+    TurnStateChanged,
+)
+from realtime_trio._exceptions import ClosedError, LaggedError
+from realtime_trio._io._overflow import Block
+from realtime_trio._io._pipeline import Pipeline
+from realtime_trio.events import Lane
+from tests.handlers import talk
+from tests.io.flow import (
+    CANCELLED,
+    ERROR,
+    TURN_START,
+    Steps,
+    delta,
+    drain,
+    frame,
+    frames,
+    make,
+    running,
+    small,
+    texts,
+)
+
+# ---- what a frame becomes ------------------------------------------------------------------
+
+
+async def test_a_frame_is_decoded_folded_and_told() -> None:
+    """From the text of a frame to the state and a subscriber."""
+    async with running() as pipeline:
+        notes = pipeline.subscribe(lane=Lane.TEXT)
+        event = await pipeline.feed_frame(delta("Hi"))
+        assert isinstance(event, ev.TextDeltaEvent)
+        assert texts([await notes.receive()]) == ["Hi"]
+        open_message = pipeline.state.sessions["s"].open_message
+        assert open_message is not None
+        assert open_message.content == "Hi"
+
+
+async def test_bytes_are_audio() -> None:
+    """A binary frame is raw audio, whatever stands in it."""
+    async with running() as pipeline:
+        frames_ = pipeline.subscribe(ev.AudioFrame)
+        event = pipeline.feed_frame_nowait(b'{"type": "ping"}')
+        assert event == ev.AudioFrame(data=b'{"type": "ping"}')
+        assert await frames_.receive() == event
+        assert pipeline.state.audio.byte_count == 16
+
+
+@pytest.mark.parametrize(
+    ("bad", "lane"),
+    [
+        ("no JSON", Lane.CONTROL),
+        (frame("text_delta", session_id=3), Lane.TEXT),
+        (frame("agent_voice_changed"), Lane.CONTROL),
+        (frame("audio_delta"), Lane.AUDIO),
+    ],
+)
+async def test_a_malformed_frame_is_told_by_the_home_of_its_type(bad: str, lane: Lane) -> None:
+    """It costs one event and gives one processing-error; nothing else changes."""
+    async with running() as pipeline:
+        notes = pipeline.subscribe(lane=lane)
+        before = pipeline.state
+        assert await pipeline.feed_frame(bad) is None
+        assert isinstance(await notes.receive(), ProcessingError)
+        after = pipeline.state
+        assert (after.control, after.text, after.audio) == (
+            before.control,
+            before.text,
+            before.audio,
+        )
+        assert after.counters.malformed == 1
+        assert pipeline.statistics().total.malformed == 1
+        assert pipeline.statistics().lanes[lane].malformed == 1
+
+
+async def test_one_event_reaches_every_lane_that_it_concerns() -> None:
+    """Each lane of the row handles it, and the control lane tells first."""
+    async with running() as pipeline:
+        pipeline.feed_frame_nowait(CANCELLED)
+        await trio.testing.wait_all_tasks_blocked()
+        for lane in Lane:
+            assert pipeline.handled_count(ev.CancelledEvent, lane) == 1
+        assert pipeline.state.revision == 3
+        assert pipeline.state.counters.events == 1
+        assert pipeline.statistics().total.events == 1
+        assert [lane.events for lane in pipeline.statistics().lanes] == [1, 1, 1]
+
+
+async def test_feeding_is_no_checkpoint_while_there_is_room() -> None:
+    """An await an event would cost more than the decode."""
+    async with running() as pipeline:
+        with trio.testing.assert_no_checkpoints():
+            await pipeline.feed_frame(delta())
+
+
+async def test_events_within_a_millisecond_share_their_time() -> None:
+    """To the millisecond, and also where the clock is set back."""
+    times = iter([10.0, 10.0004, 10.0009, 10.002, 9.0])
+    pipeline = Pipeline(ClientConfig(coalesce=False), clock=lambda: next(times))
+    seen: list[float] = []
+    pipeline.observe(Lane.TEXT, lambda _event, _notes, slice_: seen.append(slice_.now))
+    for _ in range(5):
+        pipeline.feed_frame_nowait(delta())
+    pipeline.close()
+    await pipeline.run()
+    assert seen == [10.0, 10.0, 10.0, 10.002, 9.0]
+
+
+async def test_the_librarys_own_events_travel_in_order_with_the_servers() -> None:
+    """A link's news stands where it happened; nobody can subscribe to the events themselves."""
+    async with running() as pipeline:
+        events = pipeline.subscribe(ev.ServerEvent, lane=Lane.CONTROL)
+        notes = pipeline.subscribe(lane=Lane.CONTROL)
+        pipeline.post(LinkEvent(status="connected", note=Connected()))
+        pipeline.feed_frame_nowait(CANCELLED)
+        pipeline.post(SaidEvent(note=AuthLogout()))
+        pipeline.post(VoiceRequestedEvent(voice_id="v"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert drain(notes) == [Connected(), CancelNotification(), AuthLogout()]
+        assert drain(events) == [ev.CancelledEvent()]
+        assert pipeline.state.control.connection.status == "connected"
+        assert pipeline.state.control.voice_requested == "v"
+
+
+async def test_commands_take_their_place_in_the_lane() -> None:
+    """What was fed before is folded before, what was fed after is folded after."""
+    async with running() as pipeline:
+        pipeline.feed_frame_nowait(delta("a", "main", user_session_id=None))
+        pipeline.set_user_session_id("main")
+        pipeline.feed_frame_nowait(delta("b", "child", user_session_id=None))
+        pipeline.feed_frame_nowait(frame("interaction", **_of("main"), started=False, id="i"))
+        pipeline.feed_frame_nowait(frame("interaction", **_of("child"), started=False, id="j"))
+        await trio.testing.wait_all_tasks_blocked()
+        state = pipeline.state
+        assert state.text.user_session_id == "main"
+        assert [m.is_sub_session for m in state.sessions["main"].messages] == [False]
+        assert [m.is_sub_session for m in state.sessions["child"].messages] == [True]
+        revision = state.revision
+        pipeline.feed_frame_nowait(delta("lost", "main"))
+        pipeline.reset()
+        pipeline.feed_frame_nowait(delta("kept", "main"))
+        await trio.testing.wait_all_tasks_blocked()
+        message = pipeline.state.sessions["main"].open_message
+        assert message is not None
+        assert message.content == "kept"
+        assert len(pipeline.state.sessions["main"].messages) == 1  # "lost" was not stored
+        assert pipeline.state.revision == revision + 2  # a command is no event
+
+
+async def test_reset_forgets_what_each_lane_has_seen() -> None:
+    """An id counts once until a reset, in every lane, and half a sample is let go."""
+    voice = {"voice_id": "v", "vendor": "x", "description": "d", "output_format": "pcm16"}
+    changed = frame("agent_voice_changed", id="once", voice=voice)
+    async with running() as pipeline:
+        for _ in range(2):
+            pipeline.feed_frame_nowait(changed)
+        pipeline.feed_frame_nowait(b"\1\2\3")
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.state.counters.duplicates == 1
+        assert pipeline.state.audio.carry == b"\3"
+        pipeline.reset()
+        pipeline.feed_frame_nowait(changed)
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.state.counters.duplicates == 1
+        assert pipeline.state.audio.carry == b""
+
+
+def _of(session: str) -> dict[str, Any]:
+    return {"session_id": session, "role": "assistant"}
+
+
+# ---- coalescing ----------------------------------------------------------------------------
+
+
+async def _observed(frames_: list[str | bytes], **options: Any) -> tuple[Pipeline, list[Any]]:
+    """Feed frames in one go; give the pipeline and the events that its text lane folded."""
+    pipeline = make(**options)
+    seen: list[Any] = []
+    pipeline.observe(Lane.TEXT, lambda event, _notes, _slice: seen.append(event))
+    for each in frames_:
+        pipeline.feed_frame_nowait(each)
+    pipeline.close()
+    await pipeline.run()
+    return pipeline, seen
+
+
+def _contents(events: list[Any]) -> list[str]:
+    return [event.content for event in events]
+
+
+async def test_neighbouring_deltas_are_folded_as_one_and_counted_each() -> None:
+    """One event for the fold, three for the counters."""
+    pipeline, seen = await _observed([delta("a"), delta("b"), delta("c")])
+    assert _contents(seen) == ["abc"]
+    assert pipeline.state.revision == 3
+    assert pipeline.state.counters.events == 3
+    assert pipeline.handled_count(ev.TextDeltaEvent, Lane.TEXT) == 3
+    assert pipeline.statistics().text.coalesced == 2
+    assert pipeline.statistics().text.events == 3
+
+
+async def test_merged_deltas_have_the_first_ones_time() -> None:
+    """The message began when its first piece came."""
+    pipeline, _ = await _observed([delta("a"), delta("b")])
+    message = pipeline.state.sessions["s"].open_message
+    assert message is not None
+    assert message.head.timestamp.timestamp() == 1_000_000.0
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"session": "t"},
+        {"role": "x"},
+        {"format": "html"},
+        {"parent_session_id": "p"},
+        {"user_session_id": "u"},
+        {"id": "1"},
+    ],
+)
+async def test_deltas_that_differ_stay_apart(others: dict[str, Any]) -> None:
+    """In anything but their content."""
+    _, seen = await _observed([delta("a"), delta("b", **others), delta("c")])
+    assert _contents(seen) == ["a", "b", "c"]
+
+
+async def test_what_stands_between_keeps_deltas_apart() -> None:
+    """Order is kept, also against another kind of delta and an event of another kind."""
+    thought = talk.thought("t", "s", user=None)
+    between = [*frames([thought]), frame("user_turn_end")]
+    _, seen = await _observed([delta("a"), between[0], delta("b"), between[1], delta("c")])
+    assert [type(event).__name__ for event in seen] == [
+        "TextDeltaEvent",
+        "ThoughtDeltaEvent",
+        "TextDeltaEvent",
+        "UserTurnEndEvent",
+        "TextDeltaEvent",
+    ]
+
+
+async def test_thoughts_merge_too() -> None:
+    """Thoughts are deltas as text is."""
+    thoughts = frames(talk.thought(each, "s") for each in "abc")
+    _, seen = await _observed([*thoughts])
+    assert _contents(seen) == ["abc"]
+
+
+async def test_an_empty_delta_begins_no_run() -> None:
+    """A message begins at its first character: its time must not be that of an empty delta."""
+    pipeline, _ = await _observed([delta(""), delta("b")])
+    message = pipeline.state.sessions["s"].open_message
+    assert message is not None
+    assert message.head.timestamp.timestamp() == 1_000_001.0
+
+
+async def test_late_deltas_are_counted_each() -> None:
+    """After a cancel each delta that still comes counts as late."""
+    pipeline, _ = await _observed([delta("a"), CANCELLED, delta("b"), delta("c"), delta("d")])
+    assert pipeline.state.counters.late_deltas == 3
+
+
+async def test_coalescing_can_be_turned_off() -> None:
+    """Each delta is folded alone."""
+    pipeline, seen = await _observed([delta("a"), delta("b")], coalesce=False)
+    assert _contents(seen) == ["a", "b"]
+    assert pipeline.statistics().text.coalesced == 0
+
+
+def _note(order: list[Lane], lane: Lane, *_fold: object) -> None:
+    order.append(lane)
+
+
+# ---- priority ------------------------------------------------------------------------------
+
+
+async def test_control_is_handled_before_audio_and_audio_before_text() -> None:
+    """Whatever came first, and whatever order trio chooses."""
+    order: list[Lane] = []
+    pipeline = make(batch_size=8, coalesce=False)
+    for lane in Lane:
+        pipeline.observe(lane, partial(_note, order, lane))
+    for _ in range(20):
+        pipeline.feed_frame_nowait(delta())
+        pipeline.feed_frame_nowait(b"\0\0")
+        pipeline.feed_frame_nowait(ERROR if len(order) else frame("voice_list", voices=[]))
+    pipeline.close()
+    await pipeline.run()
+    assert order == [Lane.CONTROL] * 20 + [Lane.AUDIO] * 20 + [Lane.TEXT] * 20
+
+
+async def test_after_giving_way_eight_times_a_lower_lane_gets_one_batch() -> None:
+    """A flood of audio slows the text down and does not stop it."""
+    pipeline = make(batch_size=8, coalesce=False)
+    order: list[Lane] = []
+    for lane in (Lane.AUDIO, Lane.TEXT):
+        pipeline.observe(lane, partial(_note, order, lane))
+    for _ in range(8 * 100):
+        pipeline.feed_frame_nowait(b"\0\0")
+    for _ in range(8 * 3):
+        pipeline.feed_frame_nowait(delta())
+    pipeline.close()
+    await pipeline.run()
+    batches = order[::8]
+    places = [place for place, lane in enumerate(batches) if lane is Lane.TEXT]
+    # A batch of its own, the checkpoint behind it, and eight times of giving way: that many
+    # batches of audio come between two of text, give or take the order within a round.
+    assert len(places) == 3
+    between = [after - before - 1 for before, after in itertools.pairwise(places)]
+    assert all(8 <= batches <= 10 for batches in between)
+    assert 8 <= places[0] <= 10
+
+
+async def test_text_advances_under_an_endless_flood_of_audio() -> None:
+    """The flood is fed for as long as the text takes: an end is no condition."""
+    async with running(coalesce=False) as pipeline:
+        done = trio.Event()
+
+        def count(_event: object, _notes: object, _slice: object) -> None:
+            if pipeline.handled_count(ev.TextDeltaEvent, Lane.TEXT) == 319:
+                done.set()
+
+        pipeline.observe(Lane.TEXT, count)
+        for _ in range(320):
+            pipeline.feed_frame_nowait(delta())
+        rounds = 0
+        while not done.is_set():
+            for _ in range(64):  # more than a batch a round: the lane is never empty
+                pipeline.feed_frame_nowait(b"\0\0")
+            rounds += 1
+            assert pipeline.statistics().audio.depth > 0
+            assert rounds < 500
+            await trio.lowlevel.checkpoint()
+
+
+async def test_a_held_lane_does_not_count_as_having_work() -> None:
+    """A stuck Block subscriber of the audio lane does not stop the text lane."""
+    async with running() as pipeline:
+        stuck = pipeline.subscribe(lane=Lane.AUDIO, overflow=Block(1))
+        for _ in range(100):
+            pipeline.feed_frame_nowait(b"\0\0")
+        await trio.testing.wait_all_tasks_blocked()
+        assert stuck.statistics().blocking
+        steps = Steps()
+        trio.lowlevel.add_instrument(steps)
+        try:
+            pipeline.feed_frame_nowait(delta("Hi"))
+            await pipeline.handled(ev.TextDeltaEvent, 1)
+        finally:
+            trio.lowlevel.remove_instrument(steps)
+        assert steps.count < 12  # it did not even give way to it
+        assert pipeline.statistics().audio.depth == 98  # 1 is held, 1 waits to be
+
+
+# ---- bounds --------------------------------------------------------------------------------
+
+
+async def test_at_its_bound_a_lane_takes_nothing() -> None:
+    """The next event raises WouldBlock, in all its lanes or in none."""
+    pipeline = make(text=small(4))
+    for _ in range(4):
+        pipeline.feed_frame_nowait(delta())
+    with pytest.raises(trio.WouldBlock):
+        pipeline.feed_frame_nowait(CANCELLED)
+    pipeline.feed_frame_nowait(b"\0\0")  # another lane is not concerned
+    pipeline.close()
+    await pipeline.run()
+    assert [pipeline.handled_count(ev.CancelledEvent, lane) for lane in Lane] == [0, 0, 0]
+    assert [lane.events for lane in pipeline.statistics().lanes] == [0, 1, 4]
+
+
+async def test_bytes_are_a_bound_too_and_an_empty_lane_takes_anything() -> None:
+    """An event larger than the bound is taken alone."""
+    pipeline = make(text=small(100, size=1000))
+    pipeline.feed_frame_nowait(delta("x" * 5000))
+    with pytest.raises(trio.WouldBlock):
+        pipeline.feed_frame_nowait(delta())
+    assert pipeline.statistics().text.bytes > 5000
+
+
+async def test_feeding_waits_for_handlers_and_goes_on() -> None:
+    """Nothing is lost and the order is kept when the lane is full again and again."""
+    pipeline = make(text=small(3), coalesce=False)
+    notes = pipeline.subscribe(MessageStreaming)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipeline.run)
+        for number in range(50):
+            await pipeline.feed_frame(delta(f"{number},"))
+            assert pipeline.statistics().text.depth <= 3
+        pipeline.close()
+    assert "".join(texts(drain(notes))) == "".join(f"{number}," for number in range(50))
+
+
+async def test_a_cancelled_feed_has_taken_nothing() -> None:
+    """The event that waited is not in any lane."""
+    pipeline = make(text=small(2))
+    for _ in range(2):
+        pipeline.feed_frame_nowait(delta())
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await pipeline.feed_frame(CANCELLED)
+    assert scope.cancelled_caught
+    pipeline.close()
+    await pipeline.run()
+    assert [lane.events for lane in pipeline.statistics().lanes] == [0, 0, 2]
+
+
+async def test_a_waiting_feed_is_told_of_the_end() -> None:
+    """A task that waits for room does not wait for ever."""
+    pipeline = make(text=small(1))
+    pipeline.feed_frame_nowait(delta())
+    async with trio.open_nursery() as nursery:
+
+        @nursery.start_soon
+        async def feed() -> None:
+            with pytest.raises(ClosedError):
+                await pipeline.feed_frame(delta())
+
+        await trio.testing.wait_all_tasks_blocked()
+        pipeline.close()
+
+
+async def test_at_its_bound_a_lane_frees_the_subscriber_that_holds_it() -> None:
+    """That one, and only it, gets LaggedError, after what it had."""
+    async with running(text=small(10), coalesce=False) as pipeline:
+        stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
+        other = pipeline.subscribe(lane=Lane.TEXT)
+        audio = pipeline.subscribe(lane=Lane.AUDIO, overflow=Block(1))
+        for number in range(40):
+            await pipeline.feed_frame(delta(f"{number},"))
+            await trio.testing.wait_all_tasks_blocked()
+        assert "".join(texts(drain(other))) == "".join(f"{number}," for number in range(40))
+        assert texts([await stuck.receive(), await stuck.receive()]) == ["0,", "1,"]
+        for _ in range(2):
+            with pytest.raises(LaggedError):
+                await stuck.receive()
+        assert pipeline.statistics().text.lagged == 1
+        assert pipeline.statistics().total.lagged == 1
+        pipeline.feed_frame_nowait(b"\0\0")
+        await audio.receive()
+
+
+async def test_a_lane_that_is_held_while_somebody_waits_for_room_is_freed() -> None:
+    """The one that waits does not have to come again to free it."""
+    pipeline = make(text=small(4), batch_size=2, coalesce=False)
+    pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
+    stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
+    for number in range(4):
+        pipeline.feed_frame_nowait(delta(str(number)))
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pipeline.run)
+            for number in range(4, 12):
+                await pipeline.feed_frame(delta(str(number)))
+            pipeline.close()
+    assert len(drain_until_lagged(stuck)) < 12
+
+
+async def test_the_librarys_own_events_are_taken_beyond_the_bound() -> None:
+    """They never wait; whoever holds the lane is freed for them."""
+    async with running(control=small(3)) as pipeline:
+        stuck = pipeline.subscribe(lane=Lane.CONTROL, overflow=Block(1))
+        for _ in range(100):
+            pipeline.post(SaidEvent(note=AuthLogout()))
+            await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.statistics().control.depth == 0
+        assert drain_until_lagged(stuck) == [AuthLogout(), AuthLogout()]
+
+
+def drain_until_lagged(subscription: Any) -> list[Any]:
+    """What a subscription holds before it says that it lagged."""
+    items: list[Any] = []
+    try:
+        while True:
+            items.append(subscription.receive_nowait())
+    except LaggedError:
+        return items
+
+
+# ---- pressure ------------------------------------------------------------------------------
+
+
+def _pressures(notes: list[Notification]) -> list[tuple[str, int]]:
+    return [(note.lane, note.level) for note in notes if isinstance(note, MemoryPressure)]
+
+
+@pytest.mark.parametrize("by_bytes", [False, True])
+async def test_pressure_is_told_at_each_level_and_when_it_has_gone(by_bytes: bool) -> None:
+    """50, 80, 95 percent of the bound; 0 below 40."""
+    size = len(delta())
+    bounds = small(1000, 100 * size) if by_bytes else small(100)
+    async with running(text=bounds, coalesce=False) as pipeline:
+        news = pipeline.subscribe(lane=Lane.CONTROL)
+        held = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
+        seen: dict[int, int] = {}
+        for number in range(1, 101):
+            pipeline.feed_frame_nowait(delta())
+            await trio.testing.wait_all_tasks_blocked()
+            for _, level in _pressures(drain(news)):
+                seen[level] = number
+        # The Block subscriber has one and a second waits to be taken: they are handled.
+        assert seen == {50: 52, 80: 82, 95: 97}
+        for _ in range(58):
+            await held.receive()
+            await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.statistics().text.depth == 40
+        assert not _pressures(drain(news))
+        await held.receive()
+        await trio.testing.wait_all_tasks_blocked()
+        assert _pressures(drain(news)) == [("text", 0)]
+        assert pipeline.statistics().text.high_water == 98
+
+
+async def test_pressure_is_no_event() -> None:
+    """It depends on how fast the handlers are: so it must not count in the state."""
+    async with running(text=small(2)) as pipeline:
+        news = pipeline.subscribe(MemoryPressure)
+        pipeline.feed_frame_nowait(delta())
+        assert await news.receive() == MemoryPressure(lane="text", level=50)
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.state.revision == 1
+        assert pipeline.state.counters.events == 1
+
+
+async def test_a_large_event_may_pass_several_levels_at_once() -> None:
+    """The highest is told."""
+    async with running(audio=small(100, size=1000)) as pipeline:
+        news = pipeline.subscribe(MemoryPressure)
+        pipeline.feed_frame_nowait(b"\0" * 900)
+        assert await news.receive() == MemoryPressure(lane="audio", level=80)
+        assert await news.receive() == MemoryPressure(lane="audio", level=0)
+
+
+# ---- barriers, observers, statistics -------------------------------------------------------
+
+
+async def test_handled_waits_for_every_lane_of_the_row() -> None:
+    """Not for the control lane alone, which is ahead."""
+    async with running(coalesce=False) as pipeline:
+        stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
+        for content in "abc":
+            pipeline.feed_frame_nowait(delta(content))
+        pipeline.feed_frame_nowait(TURN_START)
+        passed = trio.Event()
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def wait() -> None:
+                await pipeline.handled(ev.UserTurnStartEvent, 1)
+                passed.set()
+
+            await trio.testing.wait_all_tasks_blocked()
+            assert pipeline.handled_count(ev.UserTurnStartEvent, Lane.CONTROL) == 1
+            assert pipeline.handled_count(ev.UserTurnStartEvent, Lane.TEXT) == 0
+            assert not passed.is_set()
+            assert pipeline.state.turn.can_send_input  # the state does not wait
+            stuck.close()
+        assert pipeline.handled_count(ev.UserTurnStartEvent, Lane.TEXT) == 1
+
+
+async def test_handled_is_a_checkpoint_and_ends_with_the_pipeline() -> None:
+    """Nobody waits for an event that cannot come any more."""
+    pipeline = make()
+    with trio.testing.assert_checkpoints():
+        await pipeline.handled(ev.PongEvent, 0)
+    async with trio.open_nursery() as nursery:
+
+        @nursery.start_soon
+        async def wait() -> None:
+            with pytest.raises(ClosedError, match="UserTurnStartEvent number 1"):
+                await pipeline.handled(ev.UserTurnStartEvent, 1)
+
+        nursery.start_soon(pipeline.run)
+        await trio.testing.wait_all_tasks_blocked()
+        pipeline.close()
+
+
+async def test_an_observer_sees_each_event_its_notes_and_the_new_slice() -> None:
+    """Before any subscriber."""
+    async with running() as pipeline:
+        notes = pipeline.subscribe(TurnStateChanged)
+        seen: list[Any] = []
+        pipeline.observe(Lane.CONTROL, lambda *what: seen.append((*what, drain(notes))))
+        pipeline.feed_frame_nowait(TURN_START)
+        expected = TurnStateChanged(can_send_input=True)
+        assert await notes.receive() == expected
+        event, told, slice_, delivered = seen[0]
+        assert (type(event), told, delivered) == (ev.UserTurnStartEvent, (expected,), [])
+        assert slice_.turn.can_send_input
+
+
+async def test_statistics_of_each_lane_and_in_all() -> None:
+    """Counted by hand."""
+    async with running(coalesce=True) as pipeline:
+        text = pipeline.subscribe(lane=Lane.TEXT)
+        for each in (delta("a"), delta("b"), frame("no_such_type"), "bad", CANCELLED):
+            pipeline.feed_frame_nowait(each)
+        before = pipeline.statistics()
+        assert [lane.depth for lane in before.lanes] == [3, 1, 3]
+        assert before.total.depth == 7
+        assert before.text.bytes == 2 * len(delta("a")) + len(CANCELLED)
+        assert [lane.lane for lane in before.lanes] == [Lane.CONTROL, Lane.AUDIO, Lane.TEXT]
+        assert before.total.lane is None
+        await trio.testing.wait_all_tasks_blocked()
+        after = pipeline.statistics()
+        assert [lane.events for lane in after.lanes] == [3, 1, 3]
+        assert after.total.events == 5
+        assert (after.control.unknown, after.control.malformed) == (1, 1)
+        assert (after.text.depth, after.text.bytes, after.text.high_water) == (0, 0, 3)
+        assert after.text.subscriptions == after.total.subscriptions == 1
+        for timing in (after.text.waiting, after.text.handling, after.total.handling):
+            assert 0 < timing.p50 <= timing.p99 <= timing.max
+        assert after.text.rate > 0
+        assert after.text.max_items == ClientConfig().text.max_items
+        text.close()
+        assert pipeline.statistics().text.subscriptions == 0
+
+
+async def test_a_raising_handler_costs_its_event_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The lane goes on, and says so."""
+    pipeline = make()
+
+    def broken(_slice: Any, _event: Any) -> Any:
+        raise KeyError("secret")
+
+    fold: Any = pipeline._lanes[Lane.TEXT].fold
+    monkeypatch.setattr(fold, "_found", {**fold._found, ev.TextDeltaEvent: (broken, True)})
+    wire = pipeline.subscribe(ev.TextDeltaEvent)
+    notes = pipeline.subscribe(lane=Lane.TEXT)
+    pipeline.feed_frame_nowait(delta("a"))
+    pipeline.feed_frame_nowait(CANCELLED)
+    pipeline.close()
+    await pipeline.run()
+    error, *rest = drain(notes)
+    assert isinstance(error, ProcessingError)
+    assert "secret" not in repr(error)
+    assert [note.name for note in rest] == ["response-cancelled"]
+    assert drain(wire) == []  # it did not count
+    assert pipeline.statistics().text.handler_errors == 1
+
+
+# ---- the end -------------------------------------------------------------------------------
+
+
+async def test_closing_handles_what_the_lanes_hold_and_then_ends() -> None:
+    """Everything that was fed comes out, also past a Block subscriber that never reads."""
+    pipeline = make(coalesce=False)
+    stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
+    notes = pipeline.subscribe(lane=Lane.TEXT)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipeline.run)
+        await trio.testing.wait_all_tasks_blocked()
+        for number in range(100):
+            pipeline.feed_frame_nowait(delta(f"{number},"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.statistics().text.depth == 98
+        pipeline.close()
+    whole = "".join(f"{number}," for number in range(100))
+    for each in (stuck, notes):
+        assert "".join(texts([note async for note in each])) == whole
+    assert pipeline.state.revision == 100
+
+
+async def test_cancelled_it_ends_its_subscriptions_too() -> None:
+    """After what they hold."""
+    pipeline = make()
+    notes = pipeline.subscribe(lane=Lane.TEXT)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipeline.run)
+        pipeline.feed_frame_nowait(delta("a"))
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert texts([note async for note in notes]) == ["a"]
+    with pytest.raises(trio.EndOfChannel):
+        await notes.receive()
+
+
+async def test_after_the_end_nothing_is_taken_and_nothing_hangs() -> None:
+    """Feeding says so, posting does nothing, subscribing gives what is at its end."""
+    pipeline = make()
+    pipeline.close()
+    pipeline.close()
+    await pipeline.run()
+    for each in (delta(), "bad", b"\0\0"):
+        with pytest.raises(ClosedError):
+            pipeline.feed_frame_nowait(each)
+        with pytest.raises(ClosedError):
+            await pipeline.feed_frame(each)
+    pipeline.post(SaidEvent(note=AuthLogout()))
+    pipeline.set_user_session_id("s")
+    pipeline.reset()
+    late = pipeline.subscribe(lane=Lane.TEXT)
+    assert [note async for note in late] == []
+    late.close()
+    assert pipeline.state.revision == 0
+    with pytest.raises(RuntimeError):
+        await pipeline.run()
+
+
+async def test_whole_messages_count_with_their_text() -> None:
+    """A completed message is far larger than the event that completed it."""
+    async with running() as pipeline:
+        notes = pipeline.subscribe(MessageComplete)
+        for _ in range(100):
+            pipeline.feed_frame_nowait(delta("x" * 100))
+        pipeline.feed_frame_nowait(frame("interaction", **_of("s"), started=False, id="i"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert notes.statistics().bytes >= 10_000

@@ -1,0 +1,786 @@
+"""Subscriptions: how they are received from, what their rules do, how they end."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import threading
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from realtime_trio import events as ev
+from realtime_trio._core._audio import AudioFormat
+from realtime_trio._core._notifications import (
+    AudioGap,
+    AudioOutput,
+    CancelNotification,
+    Lagged,
+    MessageComplete,
+    MessageStreaming,
+    Notification,
+    ResponseCancelled,
+    SystemNotification,
+)
+from realtime_trio._exceptions import ClosedError, LaggedError
+from realtime_trio._io import _overflow
+from realtime_trio._io._mailbox import Mailbox
+from realtime_trio._io._overflow import Block, Coalesce, DropOldest, Latest, Overflow
+from realtime_trio._io._queues import CoalesceQueue, DropQueue, Queue, make_queue
+from realtime_trio._io._subscription import LaneView
+from realtime_trio.events import Lane
+from tests.io.flow import (
+    CANCELLED,
+    ERROR,
+    TURN_START,
+    Steps,
+    delta,
+    drain,
+    frame,
+    make,
+    running,
+    texts,
+)
+
+RULES: list[Overflow] = [Coalesce(), Block(1000), DropOldest(1000), DropOldest(seconds=9), Latest()]
+
+
+# ---- receiving -----------------------------------------------------------------------------
+
+
+async def test_receive_is_always_a_checkpoint() -> None:
+    """Whether or not something is at hand."""
+    async with running() as pipeline:
+        notes = pipeline.subscribe(lane=Lane.TEXT)
+        pipeline.feed_frame_nowait(delta())
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.testing.assert_checkpoints():
+            await notes.receive()
+        pipeline.feed_frame_nowait(delta())
+        with trio.testing.assert_checkpoints():
+            await notes.receive()
+
+
+async def test_receive_nowait() -> None:
+    """An item, or WouldBlock."""
+    async with running() as pipeline:
+        notes = pipeline.subscribe(lane=Lane.TEXT)
+        with pytest.raises(trio.WouldBlock):
+            notes.receive_nowait()
+        pipeline.feed_frame_nowait(delta("Hi"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert texts([notes.receive_nowait()]) == ["Hi"]
+
+
+async def test_a_cancelled_receive_loses_nothing() -> None:
+    """Cancelled before, while waiting, and with the item already there."""
+    async with running() as pipeline:
+        notes = pipeline.subscribe(lane=Lane.TEXT)
+        for feed in (False, True):
+            if feed:
+                pipeline.feed_frame_nowait(delta("a"))
+                await trio.testing.wait_all_tasks_blocked()
+            with trio.CancelScope() as scope:
+                scope.cancel()
+                await notes.receive()
+            assert scope.cancelled_caught
+        with trio.CancelScope() as waiting:
+            async with trio.open_nursery() as nursery:
+
+                @nursery.start_soon
+                async def cancel() -> None:
+                    await trio.testing.wait_all_tasks_blocked()
+                    waiting.cancel()
+
+                assert texts([await notes.receive()]) == ["a"]
+                await notes.receive()
+        assert waiting.cancelled_caught
+        pipeline.feed_frame_nowait(delta("b"))
+        assert texts([await notes.receive()]) == ["b"]
+
+
+@pytest.mark.parametrize("_again", range(20))
+async def test_cancelled_in_the_same_round_as_the_item_came(_again: int) -> None:
+    """Woken and cancelled at once: either the item is received, or it is still there."""
+    async with running() as pipeline:
+        notes = pipeline.subscribe(lane=Lane.TEXT)
+        got: list[Notification] = []
+
+        async def receive() -> None:
+            got.append(await notes.receive())
+
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(receive)
+                await trio.testing.wait_all_tasks_blocked()
+                pipeline.feed_frame_nowait(delta("a"))
+                await trio.lowlevel.cancel_shielded_checkpoint()
+                scope.cancel()
+        await trio.testing.wait_all_tasks_blocked()
+        assert texts([*got, *drain(notes)]) == ["a"]
+
+
+async def test_one_task_at_a_time() -> None:
+    """Two tasks that share one subscription would each get half: a mistake, said at once."""
+    async with running() as pipeline:
+        notes = pipeline.subscribe(lane=Lane.TEXT)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(notes.receive)
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(trio.BusyResourceError):
+                await notes.receive()
+            pipeline.feed_frame_nowait(delta())
+
+
+async def test_an_item_that_another_task_took_is_waited_for_again() -> None:
+    """A woken receiver that finds nothing waits on."""
+    async with running() as pipeline:
+        notes = pipeline.subscribe(lane=Lane.TEXT)
+        got: list[Notification] = []
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def receive() -> None:
+                got.append(await notes.receive())
+
+            await trio.testing.wait_all_tasks_blocked()
+            box: Mailbox = notes._box
+            box.wake()  # as a put would, with the item gone before the task has run
+            await trio.testing.wait_all_tasks_blocked()
+            assert not got
+            pipeline.feed_frame_nowait(delta("a"))
+        assert texts(got) == ["a"]
+
+
+async def test_iterating_lets_others_run_at_least_every_32_items() -> None:
+    """And is no checkpoint in between."""
+    async with running(coalesce=False) as pipeline:
+        notes = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1000))
+        for _ in range(200):
+            pipeline.feed_frame_nowait(delta())
+        await trio.testing.wait_all_tasks_blocked()
+        steps = Steps()
+        trio.lowlevel.add_instrument(steps)
+        seen: list[int] = []
+        try:
+            async for _ in notes:
+                seen.append(steps.count)
+                if len(seen) == 200:
+                    break
+        finally:
+            trio.lowlevel.remove_instrument(steps)
+        in_a_row = [len(list(group)) for _, group in itertools.groupby(seen)]
+        assert max(in_a_row) == 32
+
+
+async def test_iterating_sees_a_cancel_at_each_item() -> None:
+    """Also where the items are at hand and no task switch is due."""
+    async with running(coalesce=False) as pipeline:
+        for classes in ((MessageStreaming,), (MessageStreaming, CancelNotification)):
+            notes = pipeline.subscribe(
+                *classes,
+                lane=Lane.TEXT if len(classes) == 1 else None,
+                overflow=Block(1000),
+            )
+            for _ in range(20):
+                pipeline.feed_frame_nowait(delta())
+            await trio.testing.wait_all_tasks_blocked()
+            taken = 0
+            with trio.CancelScope() as scope:
+                async for _ in notes:
+                    taken += 1
+                    if taken == 5:
+                        scope.cancel()
+            assert scope.cancelled_caught
+            assert taken == 5
+            assert notes.statistics().depth == 15
+            notes.close()
+
+
+async def test_a_lane_is_iterated_by_a_subscription_of_its_own() -> None:
+    """`async for note in client.text` is the same as over `client.text.subscribe()`."""
+    pipeline = make()
+    text = LaneView(pipeline, Lane.TEXT)
+    first, second = text.__aiter__(), text.subscribe(overflow=Latest())
+    pipeline.feed_frame_nowait(delta("a"))
+    pipeline.close()
+    await pipeline.run()
+    assert texts([note async for note in first]) == ["a"]
+    assert texts([note async for note in second]) == ["a"]
+    assert [note async for note in text] == []
+    assert text.statistics() == pipeline.statistics().text or text.statistics().events == 1
+
+
+# ---- what is delivered ---------------------------------------------------------------------
+
+
+async def test_by_class_notifications_and_wire_events_alike() -> None:
+    """Subclasses included; a wire event once, from its home, before what it caused."""
+    async with running() as pipeline:
+        everything = pipeline.subscribe(ev.ServerEvent, Notification)
+        errors = pipeline.subscribe(ev.ErrorEvent, SystemNotification)
+        sessions = pipeline.subscribe(ev.SessionEvent)
+        pipeline.feed_frame_nowait(ERROR)
+        pipeline.feed_frame_nowait(delta("Hi"))
+        pipeline.feed_frame_nowait(CANCELLED)
+        pipeline.feed_frame_nowait(frame("never_heard_of"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert [type(item) for item in drain(everything)] == [
+            ev.ErrorEvent,
+            SystemNotification,
+            ev.CancelledEvent,
+            CancelNotification,
+            ev.UnknownEvent,
+            ev.TextDeltaEvent,
+            MessageStreaming,
+            MessageComplete,
+            ResponseCancelled,
+        ]
+        assert {type(item) for item in drain(errors)} == {ev.ErrorEvent, SystemNotification}
+        assert [type(item) for item in drain(sessions)] == [ev.TextDeltaEvent]
+
+
+async def test_a_wire_event_that_did_not_count_is_not_delivered() -> None:
+    """Neither a duplicate nor a late delta."""
+    async with running(coalesce=False) as pipeline:
+        wire = pipeline.subscribe(ev.TextDeltaEvent)
+        for each in (delta("a", id="1"), delta("a", id="1"), CANCELLED, delta("late")):
+            pipeline.feed_frame_nowait(each)
+        await trio.testing.wait_all_tasks_blocked()
+        assert [event.content for event in drain(wire)] == ["a"]
+
+
+async def test_across_lanes_control_comes_before_audio_before_text() -> None:
+    """Whatever came first; each lane's order is kept."""
+    async with running(coalesce=False) as pipeline:
+        items = pipeline.subscribe(ev.ServerEvent, overflow=Block(100))
+        voices = [frame("voice_list", voices=[], id=str(n)) for n in range(3)]
+        for number in range(3):
+            pipeline.feed_frame_nowait(delta(str(number)))
+            pipeline.feed_frame_nowait(bytes([number, 0]))
+            pipeline.feed_frame_nowait(voices[number])
+        await trio.testing.wait_all_tasks_blocked()
+        got = drain(items)
+        assert [event.id for event in got[:3]] == ["0", "1", "2"]
+        assert [event.data[0] for event in got[3:6]] == [0, 1, 2]
+        assert [event.content for event in got[6:]] == ["0", "1", "2"]
+
+
+async def test_without_classes_all_notifications_of_all_lanes() -> None:
+    """No wire events among them."""
+    async with running() as pipeline:
+        notes = pipeline.subscribe()
+        pipeline.feed_frame_nowait(CANCELLED)
+        pipeline.feed_frame_nowait(b"\0\0")
+        await trio.testing.wait_all_tasks_blocked()
+        assert {type(note) for note in drain(notes)} == {
+            CancelNotification,
+            AudioOutput,
+            ResponseCancelled,
+        }
+
+
+async def test_what_cannot_be_heard_is_refused() -> None:
+    """A class that is neither, and what a client alone sends."""
+    pipeline = make()
+    for wrong in (str, ev.SetAgentEvent):
+        with pytest.raises(TypeError, match=wrong.__name__):
+            pipeline.subscribe(wrong)
+
+
+async def test_a_subscription_starts_with_the_call() -> None:
+    """What was handled before is not delivered, what waits in the lane is."""
+    async with running() as pipeline:
+        pipeline.feed_frame_nowait(delta("before"))
+        await trio.testing.wait_all_tasks_blocked()
+        pipeline.feed_frame_nowait(delta("after"))
+        notes = pipeline.subscribe(lane=Lane.TEXT)
+        assert texts([await notes.receive()]) == ["after"]
+
+
+# ---- the end -------------------------------------------------------------------------------
+
+
+async def test_closed_it_forgets_and_says_so() -> None:
+    """To the one that receives now as well."""
+    async with running() as pipeline:
+        notes = pipeline.subscribe(lane=Lane.TEXT)
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def receive() -> None:
+                with pytest.raises(ClosedError):
+                    await notes.receive()
+
+            await trio.testing.wait_all_tasks_blocked()
+            notes.close()
+            notes.close()
+        other = pipeline.subscribe(lane=Lane.TEXT)
+        pipeline.feed_frame_nowait(delta())
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.testing.assert_checkpoints():
+            await other.aclose()
+        for each in (notes, other):
+            with pytest.raises(trio.ClosedResourceError):
+                each.receive_nowait()
+            with pytest.raises(ClosedError):
+                await each.receive()
+            with pytest.raises(ClosedError):
+                await each.__anext__()
+        assert pipeline.statistics().text.subscriptions == 0
+
+
+async def test_with_and_async_with_close() -> None:
+    """Both."""
+    async with running() as pipeline:
+        with pipeline.subscribe(lane=Lane.TEXT) as one:
+            assert pipeline.statistics().text.subscriptions == 1
+        async with pipeline.subscribe(ev.ServerEvent, lane=Lane.TEXT) as two:
+            assert pipeline.statistics().text.subscriptions == 1
+        for each in (one, two):
+            with pytest.raises(ClosedError):
+                each.receive_nowait()
+
+
+async def test_closing_lets_a_held_lane_go_on() -> None:
+    """Whatever the subscription held."""
+    async with running(coalesce=False) as pipeline:
+        stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
+        for _ in range(10):
+            pipeline.feed_frame_nowait(delta())
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.statistics().text.depth == 8
+        stuck.close()
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.statistics().text.depth == 0
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+async def test_an_abandoned_subscription_is_noticed_and_freed(in_thread: bool) -> None:
+    """Also one that holds its lane, and wherever the collector happens to run."""
+    async with running(coalesce=False) as pipeline:
+        holder: list[Any] = [pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))]
+        holder.append(pipeline.subscribe(MessageStreaming, CancelNotification))
+        for _ in range(10):
+            pipeline.feed_frame_nowait(delta())
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.statistics().text.depth == 8
+        if in_thread:
+            thread = threading.Thread(target=holder.clear)
+            thread.start()
+            thread.join()
+        else:
+            holder.clear()
+        gc.collect()
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.statistics().text.depth == 0
+        assert pipeline.statistics().total.subscriptions == 0
+
+
+async def test_leaving_an_iteration_abandons_its_subscription() -> None:
+    """`async for note in client.text` with a break leaves nothing behind."""
+    async with running() as pipeline:
+        text = LaneView(pipeline, Lane.TEXT)
+        pipeline.feed_frame_nowait(delta())
+        async for _ in text:
+            break
+        gc.collect()
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.statistics().text.subscriptions == 0
+
+
+async def test_what_is_abandoned_before_or_after_the_run_is_freed_too() -> None:
+    """There is no trio to tell then: the next subscription does it, or the end did."""
+    pipeline = make()
+    pipeline.subscribe(lane=Lane.TEXT)
+    gc.collect()
+    assert pipeline.statistics().text.subscriptions == 1
+    late = pipeline.subscribe(lane=Lane.TEXT)
+    assert pipeline.statistics().text.subscriptions == 1
+    pipeline.close()
+    await pipeline.run()
+    assert pipeline.statistics().text.subscriptions == 0
+    del late
+    gc.collect()
+
+
+def test_abandoned_after_trio_has_ended() -> None:
+    """The collector may come when the run is long over."""
+    kept: list[Any] = []
+
+    async def main() -> None:
+        async with running() as pipeline:
+            kept.append(pipeline.subscribe(lane=Lane.TEXT))
+
+    trio.run(main)
+    kept.clear()
+    gc.collect()
+
+
+async def test_one_subscribers_trouble_is_nobody_elses() -> None:
+    """One raises, one is cancelled, one never reads: the fourth gets everything."""
+    async with running(coalesce=False) as pipeline:
+        never = pipeline.subscribe(lane=Lane.TEXT, overflow=Latest())
+        good = pipeline.subscribe(lane=Lane.TEXT)
+
+        async def raises() -> None:
+            with pipeline.subscribe(lane=Lane.TEXT) as notes:
+                async for _ in notes:
+                    raise RuntimeError
+
+        async def is_cancelled() -> None:
+            with trio.CancelScope() as scope, pipeline.subscribe(lane=Lane.TEXT) as notes:
+                async for _ in notes:
+                    scope.cancel()
+
+        async def survive() -> None:
+            with pytest.raises(RuntimeError):
+                await raises()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(survive)
+            nursery.start_soon(is_cancelled)
+            await trio.testing.wait_all_tasks_blocked()
+            for number in range(100):
+                pipeline.feed_frame_nowait(delta(f"{number},"))
+                await trio.lowlevel.checkpoint()
+        await trio.testing.wait_all_tasks_blocked()
+        assert "".join(texts(drain(good))) == "".join(f"{number}," for number in range(100))
+        assert texts(drain(never)) == ["99,"]
+
+
+# ---- the rules -----------------------------------------------------------------------------
+
+
+class FakeLane:
+    """What a queue needs of its lane."""
+
+    lane = Lane.TEXT
+
+    def __init__(self) -> None:
+        self.dropped = self.lagged = 0
+        self.held: list[Queue] = []
+
+    def hold(self, queue: Queue) -> None:
+        """Stand still."""
+        if queue not in self.held:
+            self.held.append(queue)
+
+    def release(self, queue: Queue) -> None:
+        """Go on."""
+        if queue in self.held:
+            self.held.remove(queue)
+
+
+def _queue(rule: Overflow) -> Any:
+    box = Mailbox(lambda _box: None)
+    queue = make_queue(box, FakeLane(), rule)
+    box.queues = (queue,)
+    return queue
+
+
+def _piece(text: str, message: str = "m", session: str = "s") -> MessageStreaming:
+    return MessageStreaming(session_id=session, message_id=message, role="a", delta=text)
+
+
+OTHER = CancelNotification()
+
+
+def _all(queue: Queue) -> list[Any]:
+    items: list[Any] = []
+    while queue.items:
+        items.append(queue.get())
+    return items
+
+
+def test_coalesce_merges_neighbouring_pieces_of_one_message() -> None:
+    """And nothing else, and never past something that stands between."""
+    queue = _queue(Coalesce())
+    for item in (
+        _piece("a"),
+        _piece("b"),
+        _piece("c"),
+        _piece("d", message="n"),
+        _piece("e", session="t", message="n"),
+        OTHER,
+        _piece("f", session="t", message="n"),
+        _piece("g", session="t", message="n"),
+    ):
+        queue.put(item, 100)
+    assert queue.merged == 3
+    assert _all(queue) == [
+        _piece("abc"),
+        _piece("d", message="n"),
+        _piece("e", session="t", message="n"),
+        OTHER,
+        _piece("fg", session="t", message="n"),
+    ]
+    assert (queue.bytes, queue.largest, queue.high_water) == (0, 0, 5)
+
+
+def test_a_piece_does_not_join_one_that_was_received_already() -> None:
+    """Taken is taken."""
+    queue = _queue(Coalesce())
+    for text in "ab":
+        queue.put(_piece(text), 1)
+        assert _all(queue) == [_piece(text)]
+
+
+def test_many_pieces_merge_in_linear_time_and_space() -> None:
+    """A hundred thousand pieces are a few hundred strings, and read as one."""
+    queue = _queue(Coalesce())
+    for _ in range(100_000):
+        queue.put(_piece("x"), 1)
+    assert len(queue.items) == 1
+    run = queue._runs[0]
+    assert len(run._blocks) + len(run._pieces) < 1000
+    assert queue.bytes == 100_000
+    (item,) = _all(queue)
+    assert item == _piece("x" * 100_000)
+
+
+def test_coalesce_lags_past_its_items() -> None:
+    """What is held is delivered, then comes the error; the newest are lost and it says so."""
+    queue = _queue(Coalesce(3))
+    box: Mailbox = queue.mailbox
+    for text in "abcd":
+        queue.put(_piece(text, message=text), 1)
+    assert queue.lane.lagged == 1
+    assert [box.pop() for _ in range(3)] == [_piece(text, message=text) for text in "abc"]
+    with pytest.raises(LaggedError, match="3 items"):
+        box.pop()
+
+
+@pytest.mark.parametrize("merging", [False, True])
+def test_coalesce_lags_past_its_bytes(merging: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not counting the largest item: one of any size always finds room."""
+    monkeypatch.setattr("realtime_trio._io._queues.MAX_BYTES", 1000)
+    queue = _queue(Coalesce())
+    box: Mailbox = queue.mailbox
+    queue.put(OTHER, 5000)
+    for number in range(10):
+        queue.put(_piece("x" * 100, message="m" if merging else str(number)), 100)
+    assert box.lagged is None
+    queue.put(_piece("x" * 100, message="m"), 100)
+    assert box.lagged is not None
+    assert sum(len(text) for text in texts(_all(queue))) == 1000
+
+
+def test_the_bound_is_stated() -> None:
+    """16 MiB, and 65536 items where no number is given."""
+    assert _overflow.MAX_BYTES == 16 * 1024 * 1024
+    assert Coalesce().max_items == _overflow.MAX_ITEMS == 65_536
+
+
+def test_block_holds_its_lane_and_loses_nothing() -> None:
+    """What does not fit waits beside the buffer, and comes in order."""
+    queue = _queue(Block(2))
+    lane: FakeLane = queue.lane
+    items = [_piece(text) for text in "abcde"]
+    for count, item in enumerate(items):
+        queue.put(item, 1)
+        assert bool(lane.held) == queue.blocking == (count >= 2)
+        assert len(queue.items) <= 2
+    assert [queue.get() for _ in range(2)] == items[:2]
+    assert lane.held
+    assert queue.get() == items[2]
+    assert not lane.held
+    assert _all(queue) == items[3:]
+
+
+def test_block_is_full_of_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But takes one item of any size."""
+    monkeypatch.setattr("realtime_trio._io._queues.MAX_BYTES", 100)
+    queue = _queue(Block(50))
+    queue.put(OTHER, 5000)
+    queue.put(OTHER, 100)
+    assert not queue.blocking
+    queue.put(OTHER, 1)
+    assert queue.blocking
+    queue.get()
+    assert not queue.blocking
+
+
+def test_drop_oldest_keeps_the_newest_and_tells_the_gap_first() -> None:
+    """Lagged counts all that is gone since it was last told."""
+    queue = _queue(DropOldest(2))
+    for text in "abcde":
+        queue.put(_piece(text), 1)
+    assert queue.dropped == queue.lane.dropped == 3
+    assert _all(queue) == [Lagged(count=3), _piece("d"), _piece("e")]
+    queue.put(_piece("f"), 1)
+    assert _all(queue) == [_piece("f")]
+    assert queue.high_water == 2
+
+
+def _sound(samples: int, rate: int = 16_000) -> AudioOutput:
+    return AudioOutput(data=bytes(2 * samples), format=AudioFormat(rate))
+
+
+def test_drop_oldest_by_seconds_of_audio() -> None:
+    """Two seconds of frames of 20 ms are a hundred, exactly; the rest is a gap."""
+    queue = _queue(DropOldest(seconds=2.0))
+    for _ in range(250):
+        queue.put(_sound(320), 640)
+    assert _all(queue) == [
+        Lagged(count=150),
+        AudioGap(frames=150, bytes=150 * 640),
+        *[_sound(320)] * 100,
+    ]
+    for _ in range(100):
+        queue.put(_sound(320), 640)
+    assert len(_all(queue)) == 100
+
+
+def test_drop_oldest_by_seconds_goes_by_each_ones_format() -> None:
+    """And by the protocol's where there is none; other items weigh nothing."""
+    queue = _queue(DropOldest(seconds=1.0))
+    queue.put(OTHER, 0)
+    queue.put(_sound(24_000, 48_000), 0)
+    queue.put(AudioOutput(data=bytes(16_000), format=None), 0)
+    assert queue.dropped == 0
+    queue.put(_sound(1), 0)
+    assert queue.dropped == 2  # from the front, the item that weighs nothing included
+    assert [type(item) for item in _all(queue)] == [Lagged, AudioGap, AudioOutput, AudioOutput]
+
+
+def test_drop_oldest_always_keeps_the_newest() -> None:
+    """Though it is longer than the rule allows."""
+    queue = _queue(DropOldest(seconds=0.1))
+    for _ in range(2):
+        queue.put(_sound(16_000), 32_000)
+    assert _all(queue)[-1:] == [_sound(16_000)]
+
+
+def test_drop_oldest_has_a_bound_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By seconds as well, where items weigh nothing."""
+    monkeypatch.setattr("realtime_trio._io._queues.MAX_BYTES", 1000)
+    for rule in (DropOldest(10_000), DropOldest(seconds=5)):
+        queue = _queue(rule)
+        for _ in range(100):
+            queue.put(OTHER, 100)
+        assert len(queue.items) == 11  # a thousand bytes beside the largest
+
+
+def test_latest_keeps_one() -> None:
+    """The others are counted."""
+    queue = _queue(Latest())
+    for text in "abc":
+        queue.put(_piece(text), 1)
+    assert _all(queue) == [_piece("c")]
+    assert queue.dropped == queue.lane.dropped == 2
+    assert queue.bytes == 0
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_closed_a_queue_is_empty(rule: Overflow) -> None:
+    """And as new."""
+    queue = _queue(rule)
+    for _ in range(3):
+        queue.put(_sound(4000), 8000)
+        queue.put(_piece("a"), 1)
+        queue.put(_piece("b"), 1)
+    queue.mailbox.close()
+    assert not queue.items
+    assert queue.bytes == 0
+    assert not queue.blocking
+    queue.put(_piece("c"), 1)
+    assert _all(queue) == [_piece("c")]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: Coalesce(0),
+        lambda: Block(-1),
+        lambda: Block(True),
+        lambda: DropOldest(),
+        lambda: DropOldest(5, seconds=1.0),
+        lambda: DropOldest(0),
+        lambda: DropOldest(seconds=0.0),
+        lambda: DropOldest(seconds=float("inf")),
+        lambda: DropOldest(seconds=float("nan")),
+    ],
+)
+def test_rules_that_make_no_sense_are_refused(wrong: Any) -> None:
+    """When they are made."""
+    with pytest.raises(ValueError, match=r"must be|give one|more than 0"):
+        wrong()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+async def test_every_rule_delivers_what_a_reader_keeps_up_with(rule: Overflow) -> None:
+    """The text is whole for whoever reads at once."""
+    async with running(coalesce=False) as pipeline:
+        notes = pipeline.subscribe(lane=Lane.TEXT, overflow=rule)
+        got: list[Any] = []
+        for number in range(50):
+            pipeline.feed_frame_nowait(delta(f"{number},"))
+            got.append(await notes.receive())
+        assert "".join(texts(got)) == "".join(f"{number}," for number in range(50))
+        assert notes.statistics().dropped == 0
+
+
+async def test_each_lane_of_a_subscription_has_its_own_count() -> None:
+    """A full queue of text does not push out what the control lane said."""
+    async with running(coalesce=False) as pipeline:
+        notes = pipeline.subscribe(overflow=DropOldest(2))
+        pipeline.feed_frame_nowait(CANCELLED)
+        pipeline.feed_frame_nowait(TURN_START)
+        for number in range(10):
+            pipeline.feed_frame_nowait(delta(str(number)))
+        await trio.testing.wait_all_tasks_blocked()
+        got = drain(notes)
+        assert got[0] == OTHER
+        assert isinstance(got[2], Lagged)
+        assert texts(got) == ["8", "9"]
+        assert pipeline.statistics().text.dropped == notes.statistics().dropped > 0
+        assert pipeline.statistics().total.dropped == notes.statistics().dropped
+
+
+async def test_statistics_of_a_subscription() -> None:
+    """Depth, bytes, high water, merged, dropped, blocking."""
+    async with running(coalesce=False) as pipeline:
+        merging = pipeline.subscribe(lane=Lane.TEXT)
+        blocking = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(2))
+        for text in "abc":
+            pipeline.feed_frame_nowait(delta(text))
+        await trio.testing.wait_all_tasks_blocked()
+        told = merging.statistics()
+        assert (told.depth, told.high_water, told.merged, told.blocking) == (1, 1, 2, False)
+        assert told.bytes == len(delta("a")) + 2
+        told = blocking.statistics()
+        assert (told.depth, told.high_water, told.merged, told.blocking) == (2, 2, 0, True)
+        assert "2 items" in repr(blocking)
+        drain(blocking)
+        told = blocking.statistics()
+        assert (told.depth, told.bytes, told.high_water, told.blocking) == (0, 0, 2, False)
+
+
+async def test_a_large_history_does_not_make_a_prompt_reader_lag(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Items beyond the bound, one after another: each time the reader has emptied its queue."""
+    monkeypatch.setattr("realtime_trio._io._queues.MAX_BYTES", 50_000)
+    monkeypatch.setattr("realtime_trio._io._lanes.HEAVY", 50_000)
+    async with running(coalesce=False) as pipeline:
+        notes = pipeline.subscribe(lane=Lane.TEXT)
+        size = 0
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def read() -> None:
+                nonlocal size
+                while size < 50 * 60_000:
+                    size += len(texts([await notes.receive()])[0])
+
+            for number in range(50):
+                pipeline.feed_frame_nowait(delta("x" * 60_000, session=str(number)))
+
+
+def test_queues_are_what_their_rule_says() -> None:
+    """Each rule has its own."""
+    assert isinstance(_queue(Coalesce()), CoalesceQueue)
+    assert isinstance(_queue(DropOldest(1)), DropQueue)
