@@ -19,8 +19,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import _exceptions, events  # pyright: ignore[reportPrivateUsage]  a sibling
-from ._core import _notifications
 from ._config import ClientConfig, LaneBounds
+from ._core import _notifications
 from ._core._audio import AudioFormat
 from ._core._messages import (
     ImagePart,

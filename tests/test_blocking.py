@@ -44,7 +44,7 @@ def test_a_conversation(server: rt.server.RealtimeServer, url: str) -> None:
         assert isinstance(turn.outcome, rt.TurnCompleted)
         session = client.state.current_session
         assert session is not None
-        assert [message.role for message in session.messages][0] == "user"
+        assert session.messages[0].role == "user"
         assert client.health is not None
         assert client.statistics() is not None
 
@@ -78,7 +78,7 @@ def test_sessions_are_iterated_page_by_page(url: str) -> None:
 
 
 def test_errors_come_out_as_they_are(url: str) -> None:
-    with (
+    with (  # noqa: PT012  what the body raises is the point
         pytest.raises(ValueError, match="mine"),
         rt.blocking.open_client(url, auth="any") as client,
     ):

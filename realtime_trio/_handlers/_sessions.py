@@ -233,8 +233,7 @@ def reset(slice_: TextSlice) -> TextSlice:
     """
     fresh = TextSlice().rest
     records = {
-        session_id: evolve(record, waiting=())
-        for session_id, record in slice_.rest.records.items()
+        session_id: evolve(record, waiting=()) for session_id, record in slice_.rest.records.items()
     }
     rest = evolve(
         slice_.rest, records=records, tools={}, ended=fresh.ended, subsessions=(), seen=fresh.seen

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import attrs
 import pytest
 
@@ -47,7 +49,7 @@ def test_a_class_knows_its_type_and_is_immutable(row: ev.Row) -> None:
     assert ev.REGISTRY.row_of(row.cls) is row
     assert row.cls.__doc__
     assert not hasattr(row.cls, "__dict__") or "__dict__" not in dir(row.cls)
-    some = attrs.fields(row.cls)
+    some = attrs.fields(cast("type[attrs.AttrsInstance]", row.cls))
     if some:
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             object.__new__(row.cls).__setattr__(some[0].name, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import Any
 
 import pytest
@@ -288,6 +289,10 @@ async def test_coalescing_can_be_turned_off() -> None:
     assert pipeline.statistics().text.coalesced == 0
 
 
+def _note(order: list[Lane], lane: Lane, *_fold: object) -> None:
+    order.append(lane)
+
+
 # ---- priority ------------------------------------------------------------------------------
 
 
@@ -296,7 +301,7 @@ async def test_control_is_handled_before_audio_and_audio_before_text() -> None:
     order: list[Lane] = []
     pipeline = make(batch_size=8, coalesce=False)
     for lane in Lane:
-        pipeline.observe(lane, lambda _e, _n, _s, lane=lane: order.append(lane))
+        pipeline.observe(lane, partial(_note, order, lane))
     for _ in range(20):
         pipeline.feed_frame_nowait(delta())
         pipeline.feed_frame_nowait(b"\0\0")
@@ -311,7 +316,7 @@ async def test_after_giving_way_eight_times_a_lower_lane_gets_one_batch() -> Non
     pipeline = make(batch_size=8, coalesce=False)
     order: list[Lane] = []
     for lane in (Lane.AUDIO, Lane.TEXT):
-        pipeline.observe(lane, lambda _e, _n, _s, lane=lane: order.append(lane))
+        pipeline.observe(lane, partial(_note, order, lane))
     for _ in range(8 * 100):
         pipeline.feed_frame_nowait(b"\0\0")
     for _ in range(8 * 3):
@@ -643,7 +648,7 @@ async def test_a_raising_handler_costs_its_event_only(
         raise KeyError("secret")
 
     fold: Any = pipeline._lanes[Lane.TEXT].fold
-    monkeypatch.setattr(fold, "_found", {**fold._found, ev.TextDeltaEvent: (broken, True)})
+    monkeypatch.setattr(fold, "_found", {**fold._found, ev.TextDeltaEvent: (broken, True, False)})
     wire = pipeline.subscribe(ev.TextDeltaEvent)
     notes = pipeline.subscribe(lane=Lane.TEXT)
     pipeline.feed_frame_nowait(delta("a"))
