@@ -55,11 +55,6 @@ def _seen() -> Recent[Hashable, bool]:
     return Recent(SEEN_LIMIT)
 
 
-def ended_tools() -> Recent[tuple[str, str], bool]:
-    """The memory for a turn's tools, empty."""
-    return Recent(SEEN_LIMIT)
-
-
 # --- control ----------------------------------------------------------------------------
 
 
@@ -297,8 +292,11 @@ class Conversation:
     current_session_id: str | None = None
     user_session_id: str | None = None
     tools: Mapping[tuple[str, str], ActiveTool] = EMPTY
-    # By session and id: the tools that ended in this turn, and the messages that have them.
-    ended: Recent[tuple[str, str], bool] = attrs.field(factory=ended_tools, repr=False)
+    # By session and id: the turn in which a tool was last active and how far it came, and the
+    # message that has it.
+    ranks: Recent[tuple[str, str], tuple[int, int]] = attrs.field(
+        factory=lambda: Recent[tuple[str, str], tuple[int, int]](SEEN_LIMIT), repr=False
+    )
     attached: Recent[tuple[str, str], str] = attrs.field(
         factory=lambda: Recent[tuple[str, str], str](SEEN_LIMIT), repr=False
     )
