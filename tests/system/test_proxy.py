@@ -92,7 +92,7 @@ async def test_a_conversation_survives(trouble: Callable[[Proxy], None], links: 
                     if proxy.stalled:
                         await trio.sleep(0.8)
                         proxy.go_on()
-                assert asked.over
+                assert asked.outcome is not None
                 await player.receipts["name"].sent()
                 async with client.ask("last") as asked:
                     pass
