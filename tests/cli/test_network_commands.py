@@ -19,9 +19,17 @@ from tests.source import PACKAGE
 TOKEN = "REALTIME_TRIO_TOKEN"
 
 
+def program(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-u", "-W", "error", "-m", PACKAGE, *map(str, arguments)]
+
+
 def start(*arguments: str | Path, **extra: str) -> subprocess.Popen[bytes]:
+    return spawn(program(*arguments), **extra)
+
+
+def spawn(command: list[str], **extra: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-u", "-W", "error", "-m", PACKAGE, *map(str, arguments)],
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -57,6 +65,16 @@ def url() -> Iterator[str]:
     assert found is not None
     yield found[1]
     process.send_signal(signal.SIGINT)
+    assert end(process) == (0, "", "")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
+def test_serve_ends_when_it_is_told_to(how: signal.Signals) -> None:
+    """In peace, also where a script began it in the background: SIGINT is ignored there."""
+    command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *program("serve", "--port", "0")]
+    process = spawn(command)
+    read_until(process.stdout, "realtime-trio chat")
+    process.send_signal(how)
     assert end(process) == (0, "", "")
 
 
