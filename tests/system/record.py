@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import trio
+import trio.testing
 
 from realtime_trio._replay import Replay, note_line, state_line
 from realtime_trio.server import ServerConfig
@@ -37,13 +38,14 @@ def replay_lines(path: Path) -> Iterator[bytes]:
     yield state_line(replay.state)
 
 
-async def main() -> None:
+async def main(clock: trio.testing.MockClock) -> None:
     """Write them all."""
     for name, conversation in RECORDED.items():
         path = FOLDER / f"{name}.jsonl"
-        await converse(path, conversation, CONFIG)
+        await converse(path, conversation, CONFIG, clock)
         path.with_suffix(".out.jsonl").write_bytes(b"".join(replay_lines(path)))
 
 
 if __name__ == "__main__":
-    trio.run(main)
+    virtual = trio.testing.MockClock()
+    trio.run(main, virtual, clock=virtual)
