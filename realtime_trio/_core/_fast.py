@@ -46,7 +46,7 @@ from ..events import (
     UserTurnStartEvent,
 )
 from ._normalise import normalise_tool_call, normalise_tool_result
-from ._values import slot_setters
+from ._values import draft_of
 
 __all__ = ["DELTAS", "Delta", "Reader", "fast_way"]
 
@@ -78,7 +78,7 @@ class Delta(msgspec.Struct, frozen=True):
 
     event_class: ClassVar[type[ServerEvent]]
     type: ClassVar[str]
-    setters: ClassVar[tuple[Callable[[Any, Any], None], ...]]
+    draft: ClassVar[Any]
 
     session_id: str
     role: str
@@ -90,28 +90,29 @@ class Delta(msgspec.Struct, frozen=True):
 
     def event(self) -> ServerEvent:
         """The event that this is."""
-        event = object.__new__(self.event_class)
-        set_id, set_session, set_role, set_parent, set_user, set_content, set_format = self.setters
-        set_id(event, self.id)
-        set_session(event, self.session_id)
-        set_role(event, self.role)
-        set_parent(event, self.parent_session_id)
-        set_user(event, self.user_session_id)
-        set_content(event, self.content)
-        set_format(event, self.format)
+        draft = self.draft()
+        draft.id = self.id
+        draft.session_id = self.session_id
+        draft.role = self.role
+        draft.parent_session_id = self.parent_session_id
+        draft.user_session_id = self.user_session_id
+        draft.content = self.content
+        draft.format = self.format
+        draft.__class__ = self.event_class
+        event: ServerEvent = draft
         return event
 
 
 class _TextDelta(Delta, frozen=True, tag="text_delta"):
     event_class = TextDeltaEvent
     type = "text_delta"
-    setters = tuple(slot_setters(TextDeltaEvent).values())
+    draft = draft_of(TextDeltaEvent)
 
 
 class _ThoughtDelta(Delta, frozen=True, tag="thought_delta"):
     event_class = ThoughtDeltaEvent
     type = "thought_delta"
-    setters = tuple(slot_setters(ThoughtDeltaEvent).values())
+    draft = draft_of(ThoughtDeltaEvent)
 
 
 # The struct of each delta, and the event that it stands for.

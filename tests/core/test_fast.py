@@ -12,7 +12,7 @@ from realtime_trio._core._fast import DELTAS, Delta, fast_way
 from realtime_trio._core._messages import Message, moment, with_changes
 from realtime_trio._core._notifications import MessageStreaming, streaming
 from realtime_trio._core._state import ActiveTool, TextSlice
-from realtime_trio._core._values import evolve, slot_setters
+from realtime_trio._core._values import draft_of, evolve
 from tests.wire_strategies import TEXT, instances
 
 MESSAGE = Message(id="m1", session_id="s", role="assistant", content="x", timestamp=moment(1.5))
@@ -32,7 +32,7 @@ def test_a_message_with_changes_is_what_evolve_makes() -> None:
     assert changed == attrs.evolve(MESSAGE, content="y", status="cancelled")
     assert MESSAGE.content == "x"
     assert with_changes(MESSAGE) == MESSAGE
-    with pytest.raises(KeyError):
+    with pytest.raises(AttributeError):
         with_changes(MESSAGE, colour="red")
 
 
@@ -46,8 +46,18 @@ def test_a_struct_with_changes_leaves_the_first_as_it_is() -> None:
         evolve(first, colour="red")
 
 
-def test_slots_are_set_in_the_order_of_the_fields() -> None:
-    assert list(slot_setters(ActiveTool)) == [field.name for field in attrs.fields(ActiveTool)]
+def test_a_draft_becomes_what_it_was_the_draft_of() -> None:
+    draft = draft_of(ActiveTool)()
+    for name, value in zip(("session_id", "id", "tool_name"), "abc", strict=True):
+        setattr(draft, name, value)
+    draft.status, draft.arguments = "preparing", {}
+    draft.__class__ = ActiveTool
+    assert draft == ActiveTool("a", "b", "c", "preparing", {})
+    assert type(draft) is ActiveTool
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        draft.id = "other"
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        del draft.id
 
 
 @pytest.mark.parametrize("delta", DELTAS, ids=lambda cls: cls.type)
