@@ -135,23 +135,26 @@ class _ToolCall(msgspec.Struct):
     tool_results: list[Any] | None = None
 
 
+_ToolCallEventDraft = draft_of(ToolCallEvent)
 _read_tool_call = msgspec.json.Decoder(_ToolCall).decode
 
 
 def _tool_call(frame: str | bytes) -> ToolCallEvent:
     """An event whose records have many forms: the plain way's own readers take them."""
     raw = _read_tool_call(frame)
-    return ToolCallEvent(
-        id=raw.id,
-        session_id=raw.session_id,
-        role=raw.role,
-        parent_session_id=raw.parent_session_id,
-        user_session_id=raw.user_session_id,
-        active=raw.active,
-        vendor=raw.vendor,
-        tool_calls=_each(normalise_tool_call, raw.tool_calls),
-        tool_results=_each(normalise_tool_result, raw.tool_results),
-    )
+    draft = _ToolCallEventDraft()
+    draft.id = raw.id
+    draft.session_id = raw.session_id
+    draft.role = raw.role
+    draft.parent_session_id = raw.parent_session_id
+    draft.user_session_id = raw.user_session_id
+    draft.active = raw.active
+    draft.vendor = raw.vendor
+    draft.tool_calls = _each(normalise_tool_call, raw.tool_calls)
+    draft.tool_results = _each(normalise_tool_result, raw.tool_results)
+    draft.__class__ = ToolCallEvent
+    event: ToolCallEvent = draft
+    return event
 
 
 def _each(read: Callable[[object], _T], items: list[Any] | None) -> tuple[_T, ...] | None:

@@ -228,6 +228,24 @@ class ToolNotification(Notification):
     arguments: Mapping[str, Any]
 
 
+_ToolDraft = draft_of(ToolNotification)
+
+
+def tool_at(
+    session_id: str, id_: str, tool_name: str, status: ToolStatus, arguments: Mapping[str, Any]
+) -> ToolNotification:
+    """Make what the constructor makes, likewise: there are three or more for every call."""
+    note = _ToolDraft()
+    note.session_id = session_id
+    note.id = id_
+    note.tool_name = tool_name
+    note.status = status
+    note.arguments = arguments
+    note.__class__ = ToolNotification
+    made: ToolNotification = note
+    return made
+
+
 @attrs.frozen(slots=True, kw_only=True)
 class ToolNotificationRemoved(Notification):
     """A tool is no longer active, without having completed."""
