@@ -42,7 +42,9 @@ _FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
 
 def moment(at: float) -> datetime:
     """The time of ``at`` seconds since 1970, in UTC; a clock gone mad shows the first or last."""
-    return datetime.fromtimestamp(min(max(at, _FIRST), _LAST), UTC)
+    if not _FIRST <= at <= _LAST:
+        at = _FIRST if at < _FIRST else _LAST
+    return datetime.fromtimestamp(at, UTC)
 
 
 @attrs.frozen(slots=True)

@@ -14,10 +14,9 @@ are attrs classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar, cast, overload
 
-import attrs
 import msgspec
 
 __all__ = ["Log", "Recent", "Rope", "draft_of", "evolve"]
@@ -48,7 +47,7 @@ def draft_of(cls: type[Any]) -> Any:
         "__setattr__": object.__setattr__,
         "__delattr__": object.__delattr__,
     }
-    return type(cls)(f"{cls.__name__}Draft", (cls,), unfrozen)
+    return type(f"{cls.__name__}Draft", (cls,), unfrozen)
 
 
 class _Storage:
