@@ -68,19 +68,17 @@ class Folds:
     @property
     def state(self) -> SessionState:
         """A snapshot of the slices as they stand."""
-        folds = (self.control, self.text, self.audio)
+        control, text, audio = self.control, self.text, self.audio
         counters = Counters(
-            events=sum(fold.events for fold in folds),
-            unknown=sum(fold.unknown for fold in folds),
-            malformed=sum(fold.malformed for fold in folds),
-            duplicates=sum(fold.duplicates for fold in folds),
-            late_deltas=self.text.slice.rest.late_deltas,
-            handler_errors=sum(fold.handler_errors for fold in folds),
+            events=control.events + text.events + audio.events,
+            unknown=control.unknown + text.unknown + audio.unknown,
+            malformed=control.malformed + text.malformed + audio.malformed,
+            duplicates=control.duplicates + text.duplicates + audio.duplicates,
+            late_deltas=text.slice.rest.late_deltas,
+            handler_errors=control.handler_errors + text.handler_errors + audio.handler_errors,
         )
-        revision = sum(fold.handled for fold in folds)
-        return SessionState(
-            self.control.slice, self.text.slice, self.audio.slice, revision, counters
-        )
+        revision = control.handled + text.handled + audio.handled
+        return SessionState(control.slice, text.slice, audio.slice, revision, counters)
 
     def reset(self) -> None:
         """Drop what is under way (see :meth:`EventStreamProcessor.reset`)."""
