@@ -191,8 +191,8 @@ class Log(Sequence[T]):
         log._first += surplus
         log._dropped += surplus
         whole = min(log._first // _CHUNK, log._sealed)
-        # Storage that nothing shows any more is let go once it is most of what there is.
-        if whole * 2 > log._sealed:
+        # Storage that nothing shows any more is let go once it is an eighth of what there is.
+        if whole * 8 > log._sealed:
             log._chunks = log._chunks[whole : log._sealed]
             log._sealed -= whole
             log._first -= whole * _CHUNK
