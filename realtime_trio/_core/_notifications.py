@@ -14,7 +14,7 @@ import attrs
 from ..events import RenderMediaEvent, ToolCall, ToolResult, Voice
 from ._audio import AudioFormat
 from ._messages import Message
-from ._values import slot_setters
+from ._values import draft_of
 
 __all__ = [
     "AllNotificationsCleared",
@@ -168,17 +168,19 @@ class MessageStreaming(Notification):
     delta: str
 
 
-_set_session_id, _set_message_id, _set_role, _set_delta = slot_setters(MessageStreaming).values()
+_StreamingDraft = draft_of(MessageStreaming)
 
 
 def streaming(session_id: str, message_id: str, role: str, delta: str) -> MessageStreaming:
-    """Make what the constructor makes, at half its cost: there is one for every delta."""
-    note = object.__new__(MessageStreaming)
-    _set_session_id(note, session_id)
-    _set_message_id(note, message_id)
-    _set_role(note, role)
-    _set_delta(note, delta)
-    return note
+    """Make what the constructor makes, at a fifth of its cost: there is one for every delta."""
+    note = _StreamingDraft()
+    note.session_id = session_id
+    note.message_id = message_id
+    note.role = role
+    note.delta = delta
+    note.__class__ = MessageStreaming
+    made: MessageStreaming = note
+    return made
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -248,6 +250,24 @@ class ToolNotification(Notification):
     tool_name: str
     status: ToolStatus
     arguments: Mapping[str, Any]
+
+
+_ToolDraft = draft_of(ToolNotification)
+
+
+def tool_at(
+    session_id: str, id_: str, tool_name: str, status: ToolStatus, arguments: Mapping[str, Any]
+) -> ToolNotification:
+    """Make what the constructor makes, likewise: there are three or more for every call."""
+    note = _ToolDraft()
+    note.session_id = session_id
+    note.id = id_
+    note.tool_name = tool_name
+    note.status = status
+    note.arguments = arguments
+    note.__class__ = ToolNotification
+    made: ToolNotification = note
+    return made
 
 
 @attrs.frozen(slots=True, kw_only=True)
