@@ -72,6 +72,12 @@ def test_a_sub_session_s_stop_reason_is_its_own() -> None:
     assert outcome(user("?"), *told, TURN_START).stop_reason == "tool_use"
 
 
+def test_a_silent_event_is_told_apart_by_the_user_session_that_is_known() -> None:
+    of_other = completion(False, "other", stop_reason="end_turn", user=None)
+    own = completion(False, stop_reason="tool_use", user=None)
+    assert outcome(user("?"), own, of_other, TURN_START).stop_reason == "tool_use"
+
+
 def test_what_is_at_work_is_told_until_it_ends() -> None:
     begun = [interaction(True), interaction(True, "sub", **SUB)]
     assert outcome(*begun, TURN_START).interactions == {MAIN, "sub"}
