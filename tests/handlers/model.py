@@ -60,7 +60,7 @@ class Room:
     messages: list[Said] = attrs.field(factory=list)
     open: Said | None = None
     waiting: dict[str, str | None] = attrs.field(factory=dict)
-    waiting_is_sub: bool = False
+    waiting_since: Json = attrs.field(factory=dict)
     spent: tuple[int, int, int] = (0, 0, 0)
     turn_from: int | None = None
     # How many messages of a list came, as long as nothing has followed it.
@@ -139,8 +139,7 @@ class Model:
     def _flush(self, session_id: str) -> None:
         room = self.rooms[session_id]
         if room.waiting:
-            self._number += 1
-            message = Said(self._number, "assistant", "", is_sub=room.waiting_is_sub)
+            message = self._new(room.waiting_since, "assistant", "")
             self._give_waiting(room, message)
             room.messages.append(message)
             self._tell("message-complete", session_id, message.told())
@@ -309,11 +308,13 @@ class Model:
         room = self.rooms[event["session_id"]]
         if call_id in room.waiting:
             room.waiting[call_id] = result if result is not None else room.waiting[call_id]
+            if call_id == list(room.waiting)[-1]:
+                room.waiting_since = event
             return
         target = self._has(room, call_id) or self._taker(room)
         if target is None:
             room.waiting[call_id] = result
-            room.waiting_is_sub = self._is_sub(event)
+            room.waiting_since = event
             return
         target.tools[call_id] = result if result is not None else target.tools.get(call_id)
         self._tell("message-updated", event["session_id"], target.told())
