@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import attrs
 
 from ..events import RenderMediaEvent, ToolCall, ToolResult, Voice
+from ..events._value import equal, hashed, shown
 from ._audio import AudioFormat
 from ._messages import Message
 from ._values import draft_of
@@ -70,24 +71,30 @@ __all__ = [
 ToolStatus = Literal["preparing", "executing", "complete"]
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Notification:
     """Base of all notifications."""
 
     name: ClassVar[str] = ""
 
+    # Inherited by all of them: attrs writes none of their own.
+    __eq__, __hash__ = equal, hashed
+
+    def __repr__(self) -> str:
+        return shown(self)
+
 
 # --- connection -------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Connected(Notification):
     """The first link of this client is open and proven."""
 
     name: ClassVar[str] = "connected"
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Disconnected(Notification):
     """The link ended. ``code`` is the websocket's, ``None`` where it broke without one."""
 
@@ -96,7 +103,7 @@ class Disconnected(Notification):
     reason: str = ""
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Reconnecting(Notification):
     """A new dial comes after ``delay`` seconds; ``attempt`` counts from 1."""
 
@@ -105,7 +112,7 @@ class Reconnecting(Notification):
     delay: float
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Reconnected(Notification):
     """A new link is open and proven. ``missed`` tells whether events may have been lost."""
 
@@ -114,14 +121,14 @@ class Reconnected(Notification):
     missed: bool = False
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Initialized(Notification):
     """The server has told what a client needs, and it is the user's turn for the first time."""
 
     name: ClassVar[str] = "initialized"
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ConnectionGivenUp(Notification):
     """No link could be opened in ``attempts`` dials; the client ends."""
 
@@ -133,7 +140,7 @@ class ConnectionGivenUp(Notification):
 # --- messages ---------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MessageStreaming(Notification):
     """``delta`` was added to the end of a message under construction."""
 
@@ -159,7 +166,7 @@ def streaming(session_id: str, message_id: str, role: str, delta: str) -> Messag
     return made
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MessageComplete(Notification):
     """A message is finished and stored as it stands here."""
 
@@ -168,7 +175,7 @@ class MessageComplete(Notification):
     message: Message
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MessageAdded(Notification):
     """A message that was not streamed is stored."""
 
@@ -177,7 +184,7 @@ class MessageAdded(Notification):
     message: Message
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MessageUpdated(Notification):
     """A message has changed: a tool's result was attached to it."""
 
@@ -186,7 +193,7 @@ class MessageUpdated(Notification):
     message: Message
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class UserMessage(Notification):
     """A message of the user, as the server sent it."""
 
@@ -196,7 +203,7 @@ class UserMessage(Notification):
     message: str | Mapping[str, Any] | None
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionMessagesLoaded(Notification):
     """A session's messages were replaced by the server's list."""
 
@@ -205,7 +212,7 @@ class SessionMessagesLoaded(Notification):
     messages: tuple[Message, ...]
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ResponseCancelled(Notification):
     """The cancelled turn's messages have ended, those of ``session_ids``."""
 
@@ -216,7 +223,7 @@ class ResponseCancelled(Notification):
 # --- tools ------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ToolNotification(Notification):
     """A tool has come to ``status``."""
 
@@ -246,7 +253,7 @@ def tool_at(
     return made
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ToolNotificationRemoved(Notification):
     """A tool is no longer active, without having completed."""
 
@@ -255,7 +262,7 @@ class ToolNotificationRemoved(Notification):
     id: str
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ToolCallComplete(Notification):
     """Tools have run; these were their calls and their results."""
 
@@ -265,7 +272,7 @@ class ToolCallComplete(Notification):
     tool_results: tuple[ToolResult, ...]
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionNotificationsCleared(Notification):
     """No tool of this session is active any more."""
 
@@ -273,7 +280,7 @@ class SessionNotificationsCleared(Notification):
     session_id: str
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AllNotificationsCleared(Notification):
     """No tool of any session is active any more."""
 
@@ -313,7 +320,7 @@ class Media:
         )
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MediaAdded(Notification):
     """A session shows something."""
 
@@ -322,7 +329,7 @@ class MediaAdded(Notification):
     media: Media
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SystemNotification(Notification):
     """A word of the server to the user: ``type`` "error" for its error events (§8 D3)."""
 
@@ -334,7 +341,7 @@ class SystemNotification(Notification):
     session_id: str | None = None
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ProcessingError(Notification):
     """One event was malformed or its handler raised; it changed nothing (§8 M8, D3)."""
 
@@ -346,7 +353,7 @@ class ProcessingError(Notification):
 # --- sessions ---------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ChatSessionChanged(Notification):
     """Another session is the current one."""
 
@@ -355,7 +362,7 @@ class ChatSessionChanged(Notification):
     current_session_id: str | None
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionsUpdated(Notification):
     """The sessions that are held in memory, or something about one of them, changed."""
 
@@ -363,7 +370,7 @@ class SessionsUpdated(Notification):
     session_ids: tuple[str, ...]
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionsIndexUpdated(Notification):
     """The list of the user's sessions changed: ``total`` there are, ``session_ids`` are known."""
 
@@ -372,7 +379,7 @@ class SessionsIndexUpdated(Notification):
     session_ids: tuple[str, ...]
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionCleared(Notification):
     """A session left the memory: it was deleted, or another needed its place (§8 S4)."""
 
@@ -380,14 +387,14 @@ class SessionCleared(Notification):
     session_id: str
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AllSessionsCleared(Notification):
     """The application wiped all sessions."""
 
     name: ClassVar[str] = "all-sessions-cleared"
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class RequestUserSessions(Notification):
     """The application asked for ``limit`` more lines of the list of sessions, from ``offset``."""
 
@@ -396,7 +403,7 @@ class RequestUserSessions(Notification):
     limit: int
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SubsessionStarted(Notification):
     """An agent delegates; ``depth`` is 1 for the outermost delegation (§8 U4)."""
 
@@ -411,7 +418,7 @@ class SubsessionStarted(Notification):
     depth: int
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SubsessionEnded(Notification):
     """A delegation is over; ``depth`` 0 where none was open."""
 
@@ -425,7 +432,7 @@ class SubsessionEnded(Notification):
 # --- turn -------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class TurnStateChanged(Notification):
     """Whether the server accepts input now."""
 
@@ -433,7 +440,7 @@ class TurnStateChanged(Notification):
     can_send_input: bool
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class CancelNotification(Notification):
     """The server confirms a cancel. Comes at once, ahead of the text that is waiting.
 
@@ -447,28 +454,28 @@ class CancelNotification(Notification):
 # --- auth -------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AuthLogin(Notification):
     """The credentials were accepted."""
 
     name: ClassVar[str] = "auth-login"
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AuthLogout(Notification):
     """The tokens were forgotten."""
 
     name: ClassVar[str] = "auth-logout"
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AuthTokensRefreshed(Notification):
     """A fresh token is in use."""
 
     name: ClassVar[str] = "auth-tokens-refreshed"
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AuthStateChanged(Notification):
     """Whether the client holds a token."""
 
@@ -476,7 +483,7 @@ class AuthStateChanged(Notification):
     authenticated: bool
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AuthError(Notification):
     """The server refused the credentials or the token."""
 
@@ -487,7 +494,7 @@ class AuthError(Notification):
 # --- voice, avatar ----------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class VoicesUpdated(Notification):
     """The voices that can be chosen."""
 
@@ -495,7 +502,7 @@ class VoicesUpdated(Notification):
     voices: tuple[Voice, ...]
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class VoiceChanged(Notification):
     """The agent speaks with another voice; ``source`` is who wanted it."""
 
@@ -505,7 +512,7 @@ class VoiceChanged(Notification):
     source: Literal["client", "server"]
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AvatarSessionStarted(Notification):
     """An avatar's session began; its two mappings are the vendor's own."""
 
@@ -514,14 +521,14 @@ class AvatarSessionStarted(Notification):
     avatar_session: Mapping[str, Any] | None = attrs.field(repr=False)
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AvatarSessionEnded(Notification):
     """The avatar's session is over."""
 
     name: ClassVar[str] = "avatar-session-ended"
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AvatarStateChanged(Notification):
     """Whether an avatar speaks for the agent."""
 
@@ -532,7 +539,7 @@ class AvatarStateChanged(Notification):
 # --- audio ------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AudioOutput(Notification):
     """Samples to play: whole frames of ``format``; ``None`` where the voice is not for playing."""
 
@@ -541,7 +548,7 @@ class AudioOutput(Notification):
     format: AudioFormat | None
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AudioGap(Notification):
     """A subscriber or the playback left out ``bytes`` of audio in ``frames`` pieces."""
 
@@ -550,7 +557,7 @@ class AudioGap(Notification):
     bytes: int
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AudioFlushed(Notification):
     """Audio that was waiting to be played was thrown away."""
 
@@ -563,7 +570,7 @@ class AudioFlushed(Notification):
 # --- health -----------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MemoryPressure(Notification):
     """A lane is filled to ``level`` percent of its bound; 0 when it has fallen back."""
 
@@ -572,7 +579,7 @@ class MemoryPressure(Notification):
     level: int
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Lagged(Notification):
     """This subscription dropped ``count`` items before the next one, as its rule says."""
 
