@@ -54,6 +54,7 @@ __all__ = [
     "SessionCleared",
     "SessionMessagesLoaded",
     "SessionNotificationsCleared",
+    "SessionRestored",
     "SessionsIndexUpdated",
     "SessionsUpdated",
     "SubsessionEnded",
@@ -114,11 +115,34 @@ class Reconnecting(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Reconnected(Notification):
-    """A new link is open and proven. ``missed`` tells whether events may have been lost."""
+    """A new link is open and proven; :class:`SessionRestored` follows when nothing is missing.
+
+    Restored are the subscriptions, the turn that is asked for, the ``commands`` that wait
+    to be sent, and the session ``session_id``, which the new link goes on with (``None``
+    where there was none yet). ``missed`` tells that a turn may have been running, so that
+    pieces of it may have gone by; ``audio_dropped`` counts the frames of the user's speech
+    that were thrown away. It took ``attempts`` dials.
+    """
 
     name: ClassVar[str] = "reconnected"
     attempts: int = 1
     missed: bool = False
+    session_id: str | None = None
+    commands: int = 0
+    audio_dropped: int = 0
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class SessionRestored(Notification):
+    """After a lost link, all that the server has of the current session is in the state.
+
+    It comes once for each :class:`Reconnected`, unless the link is lost again before.
+    ``reloaded`` tells that a turn had a hole and the messages were asked for anew.
+    """
+
+    name: ClassVar[str] = "session-restored"
+    session_id: str | None
+    reloaded: bool = False
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
