@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 import attrs
 
 from ..events import RenderMediaEvent, ToolCall, ToolResult, Voice
-from ..events._value import equal, hashed, shown
+from ..events._value import Value
 from ._audio import AudioFormat
 from ._messages import Message
 from ._values import draft_of
@@ -73,16 +73,10 @@ ToolStatus = Literal["preparing", "executing", "complete"]
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
-class Notification:
+class Notification(Value):
     """Base of all notifications."""
 
     name: ClassVar[str] = ""
-
-    # Inherited by all of them: attrs writes none of their own.
-    __eq__, __hash__ = equal, hashed
-
-    def __repr__(self) -> str:
-        return shown(self)
 
 
 # --- connection -------------------------------------------------------------------------
@@ -257,24 +251,6 @@ class ToolNotification(Notification):
     tool_name: str
     status: ToolStatus
     arguments: Mapping[str, Any]
-
-
-_ToolDraft = draft_of(ToolNotification)
-
-
-def tool_at(
-    session_id: str, id_: str, tool_name: str, status: ToolStatus, arguments: Mapping[str, Any]
-) -> ToolNotification:
-    """Make what the constructor makes, likewise: there are three or more for every call."""
-    note = _ToolDraft()
-    note.session_id = session_id
-    note.id = id_
-    note.tool_name = tool_name
-    note.status = status
-    note.arguments = arguments
-    note.__class__ = ToolNotification
-    made: ToolNotification = note
-    return made
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)

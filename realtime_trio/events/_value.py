@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-__all__ = ["equal", "hashed", "shown"]
+__all__ = ["Value", "equal", "hashed", "shown"]
 
 
 def _compared(value: Any, *, for_hash: bool = False) -> Iterator[Any]:
@@ -48,3 +48,14 @@ def shown(self: Any) -> str:
             told.append(f"{field.name}={text}")
     name = self.__class__.__qualname__.rsplit(">.", 1)[-1]
     return f"{name}({', '.join(told)})"
+
+
+class Value:
+    """Base of values: ``eq=False, repr=False`` lets attrs write none of its own."""
+
+    __slots__ = ()
+
+    __eq__, __hash__ = equal, hashed
+
+    def __repr__(self) -> str:
+        return shown(self)
