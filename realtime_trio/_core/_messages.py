@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import attrs
 import msgspec
 
+from .._value import Value
 from ..events import ToolCall, ToolResult
-from ..events._value import Value
 from ._values import Rope, draft_of
 
 __all__ = [

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal
 
 import attrs
 
+from .._value import Value
 from ..events import RenderMediaEvent, ToolCall, ToolResult, Voice
-from ..events._value import Value
 from ._audio import AudioFormat
 from ._messages import Message
 from ._values import draft_of
@@ -290,8 +290,8 @@ class AllNotificationsCleared(Notification):
 # --- media, system ----------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
-class Media:
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class Media(Value):
     """Something to show beside the text. ``foreign_content`` comes from outside: sanitise it."""
 
     id: str

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import attrs
 import msgspec
 
+from .._value import Value
 from ..events import (
     AgentCatalogEntry,
     AgentConfiguration,
@@ -25,7 +26,6 @@ from ..events import (
     User,
     Voice,
 )
-from ..events._value import Value
 from ._audio import DEFAULT_FORMAT, AudioFormat
 from ._messages import Message, OpenMessage
 from ._values import Log, Recent, evolve

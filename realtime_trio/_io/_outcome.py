@@ -9,7 +9,7 @@ import attrs
 from .._core._messages import Message
 from .._core._notifications import AudioFlushed
 from .._core._state import TurnRecord
-from ..events._value import Value
+from .._value import Value
 
 __all__ = ["Outcome", "TurnCancelled", "TurnCompleted", "TurnFailed", "TurnLost", "outcome_of"]
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from ..events._value import Value
+from .._value import Value
 
 __all__ = ["MAX_BYTES", "MAX_ITEMS", "Block", "Coalesce", "DropOldest", "Latest", "Overflow"]
 

@@ -12,8 +12,8 @@ from collections import deque
 
 import attrs
 
+from .._value import Value
 from ..events import Lane
-from ..events._value import Value
 
 __all__ = [
     "LaneStatistics",

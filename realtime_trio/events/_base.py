@@ -7,8 +7,8 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import attrs
 
+from .._value import equal, hashed, shown
 from ._json import json_field
-from ._value import equal, hashed, shown
 
 __all__ = [
     "AudioFrame",
