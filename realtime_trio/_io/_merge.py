@@ -43,7 +43,7 @@ def merge(first: Any, size: int, rest: deque[Entry]) -> tuple[ServerEvent, int, 
 
     Gives one delta that says what all of them say, their bytes and their number.
     """
-    cls = cast("type[Any]", type(first))
+    cls = cast("Any", type(first))
     same = _SAME[cls]
     key = same(first)
     pieces = [first.content]

@@ -441,11 +441,12 @@ def test_urgent_news_are_handled_before_anything_that_waits() -> None:
     def check(frames: list[str | bytes], run: Run) -> None:
         ahead: list[int] = []
 
-        async def body(pipeline: Pipeline, _chance: random.Random) -> None:
+        async def body(pipeline: Pipeline, chance: random.Random) -> None:
             def urgent(one: ServerEvent, _notes: object, _slice: object) -> None:
                 if one.type == "cancelled":
                     ahead.append(sum(lane.events for lane in pipeline.statistics().lanes[1:]))
 
+            del chance
             pipeline.observe(Lane.CONTROL, urgent)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(pipeline.run)

@@ -24,6 +24,7 @@ from realtime_trio._core._notifications import (
     TurnStateChanged,
 )
 from realtime_trio._exceptions import ClosedError, LaggedError
+from realtime_trio._io._lanes import Observer
 from realtime_trio._io._overflow import Block
 from realtime_trio._io._pipeline import Pipeline
 from realtime_trio.events import Lane
@@ -246,6 +247,15 @@ async def test_deltas_that_differ_stay_apart(others: dict[str, Any]) -> None:
     assert _contents(seen) == ["a", "b", "c"]
 
 
+async def test_a_delta_that_is_delivered_twice_is_not_merged_with_itself() -> None:
+    """Deltas with an id are told apart by it."""
+    pipeline, _ = await _observed([delta("a", id="1"), delta("a", id="1"), delta("b", id="2")])
+    message = pipeline.state.sessions["s"].open_message
+    assert message is not None
+    assert message.content == "ab"
+    assert pipeline.state.counters.duplicates == 1
+
+
 async def test_what_stands_between_keeps_deltas_apart() -> None:
     """Order is kept, also against another kind of delta and an event of another kind."""
     thought = talk.thought("t", "s", user=None)
@@ -291,12 +301,17 @@ async def test_coalescing_can_be_turned_off() -> None:
 # ---- priority ------------------------------------------------------------------------------
 
 
+def _writes(lane: Lane, order: list[Lane]) -> Observer:
+    """An observer that writes down its lane for each event."""
+    return lambda _event, _notes, _slice: order.append(lane)
+
+
 async def test_control_is_handled_before_audio_and_audio_before_text() -> None:
     """Whatever came first, and whatever order trio chooses."""
     order: list[Lane] = []
     pipeline = make(batch_size=8, coalesce=False)
     for lane in Lane:
-        pipeline.observe(lane, lambda _e, _n, _s, lane=lane: order.append(lane))
+        pipeline.observe(lane, _writes(lane, order))
     for _ in range(20):
         pipeline.feed_frame_nowait(delta())
         pipeline.feed_frame_nowait(b"\0\0")
@@ -311,7 +326,7 @@ async def test_after_giving_way_eight_times_a_lower_lane_gets_one_batch() -> Non
     pipeline = make(batch_size=8, coalesce=False)
     order: list[Lane] = []
     for lane in (Lane.AUDIO, Lane.TEXT):
-        pipeline.observe(lane, lambda _e, _n, _s, lane=lane: order.append(lane))
+        pipeline.observe(lane, _writes(lane, order))
     for _ in range(8 * 100):
         pipeline.feed_frame_nowait(b"\0\0")
     for _ in range(8 * 3):
@@ -353,20 +368,28 @@ async def test_text_advances_under_an_endless_flood_of_audio() -> None:
 async def test_a_held_lane_does_not_count_as_having_work() -> None:
     """A stuck Block subscriber of the audio lane does not stop the text lane."""
     async with running() as pipeline:
+        await trio.testing.wait_all_tasks_blocked()
+        steps_when_idle = await _steps_of_a_delta(pipeline)
         stuck = pipeline.subscribe(lane=Lane.AUDIO, overflow=Block(1))
         for _ in range(100):
             pipeline.feed_frame_nowait(b"\0\0")
         await trio.testing.wait_all_tasks_blocked()
         assert stuck.statistics().blocking
-        steps = Steps()
-        trio.lowlevel.add_instrument(steps)
-        try:
-            pipeline.feed_frame_nowait(delta("Hi"))
-            await pipeline.handled(ev.TextDeltaEvent, 1)
-        finally:
-            trio.lowlevel.remove_instrument(steps)
-        assert steps.count < 12  # it did not even give way to it
+        steps = await _steps_of_a_delta(pipeline)
+        assert steps == steps_when_idle  # it did not give way once
         assert pipeline.statistics().audio.depth == 98  # 1 is held, 1 waits to be
+
+
+async def _steps_of_a_delta(pipeline: Pipeline) -> int:
+    """How many steps tasks make until a text delta is handled and all is quiet."""
+    steps = Steps()
+    trio.lowlevel.add_instrument(steps)
+    try:
+        pipeline.feed_frame_nowait(delta("Hi"))
+        await trio.testing.wait_all_tasks_blocked()
+    finally:
+        trio.lowlevel.remove_instrument(steps)
+    return steps.count
 
 
 # ---- bounds --------------------------------------------------------------------------------

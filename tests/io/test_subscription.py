@@ -122,6 +122,30 @@ async def test_cancelled_in_the_same_round_as_the_item_came(_again: int) -> None
         assert texts([*got, *drain(notes)]) == ["a"]
 
 
+@pytest.mark.parametrize("_again", range(20))
+async def test_cancelled_with_the_item_in_its_hand(_again: int) -> None:
+    """Between taking an item that was there and returning it a receive cannot be cancelled."""
+    async with running() as pipeline:
+        notes = pipeline.subscribe(lane=Lane.TEXT)
+        pipeline.feed_frame_nowait(delta("a"))
+        await trio.testing.wait_all_tasks_blocked()
+        got: list[Notification] = []
+        scope, begun = trio.CancelScope(), False
+
+        async def receive() -> None:
+            nonlocal begun
+            with scope:
+                begun = True
+                got.append(await notes.receive())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(receive)
+            while not begun:
+                await trio.lowlevel.checkpoint()
+            scope.cancel()
+        assert texts([*got, *drain(notes)]) == ["a"]
+
+
 async def test_one_task_at_a_time() -> None:
     """Two tasks that share one subscription would each get half: a mistake, said at once."""
     async with running() as pipeline:
