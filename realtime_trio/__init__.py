@@ -6,6 +6,7 @@ General layout, left to right as data flows; each part imports only what stands 
     _core        sans-IO: codec, values, state, notifications, vendors' formats
     _handlers    sans-IO: pure folds, one generic function a lane
     _processor   sans-IO: EventStreamProcessor, all of the above without a network
+    audio        formats, files, devices, playing; no connection (public)
     _io          trio: transports, lanes, subscriptions, outbox, connection, client
     server, testing, cli, blocking    built on the client
 
@@ -18,8 +19,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import _exceptions, events  # pyright: ignore[reportPrivateUsage]  a sibling
-from ._core import _notifications
 from ._config import ClientConfig, LaneBounds
+from ._core import _notifications
 from ._core._audio import AudioFormat
 from ._core._messages import (
     ImagePart,
@@ -47,6 +48,7 @@ from ._core._state import (
 )
 from ._exceptions import *  # noqa: F403
 from ._handlers import handles
+from ._io._audio import AudioLane, AudioStatistics
 from ._io._auth import Auth, PasswordLogin
 from ._io._cancel import Confirmed
 from ._io._client import Client, open_client
@@ -55,6 +57,7 @@ from ._io._overflow import Block, Coalesce, DropOldest, Latest, Overflow
 from ._io._receipt import Receipt
 from ._io._recorder import RecorderLike
 from ._io._recording import Recorder, RecorderStatistics
+from ._io._sending import SendingStatistics
 from ._io._shell import Health
 from ._io._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics, Timing
 from ._io._subscription import LaneView, Subscription
@@ -82,7 +85,9 @@ __version__ = "0.1.0"
 __all__ = [
     "AudioFormat",
     "AudioFrame",
+    "AudioLane",
     "AudioSlice",
+    "AudioStatistics",
     "Auth",
     "Block",
     "Catalog",
@@ -121,6 +126,7 @@ __all__ = [
     "Recorder",
     "RecorderLike",
     "RecorderStatistics",
+    "SendingStatistics",
     "ServerEvent",
     "Session",
     "SessionEvent",

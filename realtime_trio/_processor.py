@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import attrs
-
 from ._core._codec import Codec
+from ._core._fast import DELTAS, Delta
 from ._core._local import Malformed
 from ._core._notifications import Notification
 from ._core._state import (
@@ -19,6 +18,7 @@ from ._core._state import (
     SessionState,
     TextSlice,
 )
+from ._core._values import evolve
 from ._exceptions import ClosedError, DecodeError
 from ._handlers import LaneFold, lanes_of, reset
 from .events import REGISTRY, AudioFrame, Lane, Registry, ServerEvent
@@ -40,7 +40,7 @@ class Folds:
     def __init__(self, limits: Limits | None = None) -> None:
         text = TextSlice()
         if limits is not None:
-            text = attrs.evolve(text, rest=attrs.evolve(text.rest, limits=limits))
+            text = evolve(text, rest=evolve(text.rest, limits=limits))
         self.control = LaneFold(Lane.CONTROL, ControlSlice())
         self.text = LaneFold(Lane.TEXT, text)
         self.audio = LaneFold(Lane.AUDIO, AudioSlice())
@@ -71,14 +71,14 @@ class Folds:
         """Drop what is under way (see :meth:`EventStreamProcessor.reset`)."""
         fresh = ControlSlice()
         self.text.slice = reset(self.text.slice)
-        self.control.slice = attrs.evolve(self.control.slice, seen=fresh.seen)
-        self.audio.slice = attrs.evolve(self.audio.slice, seen=fresh.seen, carry=b"")
+        self.control.slice = evolve(self.control.slice, seen=fresh.seen)
+        self.audio.slice = evolve(self.audio.slice, seen=fresh.seen, carry=b"")
 
     def set_user_session_id(self, session_id: str | None) -> None:
         """Say which session is the user's."""
         text = self.text.slice
-        rest = attrs.evolve(text.rest, user_session_id=session_id)
-        self.text.slice = attrs.evolve(text, rest=rest)
+        rest = evolve(text.rest, user_session_id=session_id)
+        self.text.slice = evolve(text, rest=rest)
 
 
 class EventStreamProcessor:
@@ -94,7 +94,10 @@ class EventStreamProcessor:
     def __init__(self, *, limits: Limits | None = None, registry: Registry = REGISTRY) -> None:
         self._codec = Codec(registry)
         self._registry = registry
+        self._read = self._codec.read
         self._folds = Folds(limits)
+        # By class of what concerns one lane only: that lane's step.
+        self._steps: dict[type, Callable[..., tuple[Notification, ...]]] = {}
         self._closed = False
 
     @property
@@ -125,12 +128,14 @@ class EventStreamProcessor:
         self, frame: str | bytes, *, at: float | None = None
     ) -> tuple[Notification, ...]:
         """Fold one text frame of the websocket, as text or as its UTF-8 bytes."""
-        self._check(at)
+        if at is not None or self._closed:
+            self._check(at)
         try:
-            decoded = self._codec.decode_text(frame)
+            event = self._read(frame)
         except DecodeError as exc:
             return self._malformed(exc, at)
-        return self._fold(decoded, at)
+        step = self._steps.get(type(event))
+        return self._fold(event, at) if step is None else step(event, at)
 
     def process_audio(self, pcm: bytes, *, at: float | None = None) -> tuple[Notification, ...]:
         """Fold one binary frame of the websocket."""
@@ -160,11 +165,12 @@ class EventStreamProcessor:
             msg = "at is a finite number of seconds since 1970"
             raise ValueError(msg)
 
-    def _fold(self, event: ServerEvent, at: float | None) -> tuple[Notification, ...]:
+    def _fold(self, event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
         by_lane = self._folds.by_lane
-        lanes = lanes_of(type(event))
+        lanes = lanes_of(DELTAS[type(event)] if isinstance(event, Delta) else type(event))
         if len(lanes) == 1:
-            return by_lane[lanes[0]].step(event, at)
+            step = self._steps[type(event)] = by_lane[lanes[0]].step
+            return step(event, at)
         notes: tuple[Notification, ...] = ()
         for lane in lanes:
             notes += by_lane[lane].step(event, at)

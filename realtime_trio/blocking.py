@@ -19,7 +19,7 @@ cancel scope here: to stop a wait, close the client from another thread.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Self, cast
@@ -71,7 +71,7 @@ class _Proxy:
         """Iterate what is iterated with ``async for`` in the client's thread."""
         stream = self._portal.call(aiter, self._target)
         if isinstance(stream, trio.abc.ReceiveChannel):
-            return iter(BlockingChannel(self._portal, stream))
+            return iter(BlockingChannel(self._portal, cast("Any", stream)))
         return self._each(stream)
 
     def _each(self, stream: Any) -> Iterator[Any]:
@@ -105,7 +105,9 @@ class BlockingChannel:
         """Give an item that is at hand, else raise ``trio.WouldBlock``."""
         if self._batch:
             return self.receive()
-        return _made_blocking(self._portal, self._portal.call(cast("Any", self._channel).receive_nowait))
+        return _made_blocking(
+            self._portal, self._portal.call(cast("Any", self._channel).receive_nowait)
+        )
 
     async def _receive_batch(self) -> list[Any]:
         items = [await self._channel.receive()]
@@ -179,17 +181,19 @@ class BlockingClient(_Proxy):
 def _made_blocking(portal: BlockingPortal, value: Any) -> Any:
     """The blocking form of what the client gave: plain values stay as they are."""
     if isinstance(value, trio.abc.ReceiveChannel):
-        return BlockingChannel(portal, value)
+        return BlockingChannel(portal, cast("Any", value))
     if isinstance(value, AbstractAsyncContextManager):
         return _entered(portal, cast("AbstractAsyncContextManager[Any]", value))
-    if cast("type", type(value)).__module__.startswith(_io.__name__):
+    if isinstance(value, AsyncIterator):
+        return iter(_Proxy(portal, value))
+    if value.__class__.__module__.startswith(_io.__name__):
         return _live(portal, value)
     return value
 
 
 def _live(portal: BlockingPortal, value: Any) -> Any:
     """A proxy for what lives in the client's thread; frozen records and rules are plain values."""
-    return value if attrs.has(cast("type", type(value))) else _Proxy(portal, value)
+    return value if attrs.has(value.__class__) else _Proxy(portal, value)
 
 
 @contextmanager

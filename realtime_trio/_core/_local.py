@@ -11,7 +11,14 @@ from typing import Literal
 from ..events import ServerEvent, frozen
 from ._notifications import Notification
 
-__all__ = ["LinkEvent", "Malformed", "SaidEvent", "SessionsWipedEvent", "VoiceRequestedEvent"]
+__all__ = [
+    "LinkEvent",
+    "Malformed",
+    "PlaybackEvent",
+    "SaidEvent",
+    "SessionsWipedEvent",
+    "VoiceRequestedEvent",
+]
 
 
 @frozen
@@ -41,6 +48,17 @@ class SaidEvent(ServerEvent):
 @frozen
 class SessionsWipedEvent(ServerEvent):
     """The application forgets every session (protocol.md §8 S4)."""
+
+
+@frozen
+class PlaybackEvent(ServerEvent):
+    """News of the playback, told in the audio lane; without ``note``, a mark.
+
+    A mark stands in the lane where somebody stopped the playback: what is before it belongs
+    to the answer that was stopped.
+    """
+
+    note: Notification | None = None
 
 
 @frozen

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import attrs
+import msgspec
 
 from ..events import ToolCall, ToolResult
-from ._values import Rope
+from ._values import Rope, slot_setters
 
 __all__ = [
     "ASSISTANT",
@@ -26,6 +28,7 @@ __all__ = [
     "ToolResultPart",
     "ToolUsePart",
     "moment",
+    "with_changes",
 ]
 
 ASSISTANT = "assistant"
@@ -124,8 +127,22 @@ class Message:
     user_session_id: str | None = None
 
 
-@attrs.frozen(slots=True)
-class OpenMessage:
+_set = slot_setters(Message)
+_setters = tuple(_set.values())
+_all_of = attrgetter(*_set)
+
+
+def with_changes(message: Message, **changes: Any) -> Message:
+    """Give a message that differs in ``changes``: ``attrs.evolve`` at a third of its cost."""
+    changed = object.__new__(Message)
+    for set_, value in zip(_setters, _all_of(message), strict=True):
+        set_(changed, value)
+    for name, value in changes.items():
+        _set[name](changed, value)
+    return changed
+
+
+class OpenMessage(msgspec.Struct, frozen=True, eq=False):
     """A message under construction: ``head`` is all of it but its text.
 
     ``touched`` is the tick of its last delta, 0 where none came since the server's list of
@@ -134,7 +151,16 @@ class OpenMessage:
 
     head: Message
     text: Rope
-    touched: int = attrs.field(default=0, eq=False)
+    touched: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        """Equal in what was said; when does not matter."""
+        if not isinstance(other, OpenMessage):
+            return NotImplemented
+        return self.head == other.head and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash((self.head.id, self.text))
 
     @property
     def content(self) -> str:
@@ -153,8 +179,8 @@ class OpenMessage:
 
     def snapshot(self) -> Message:
         """The message as it stands, with status ``streaming``."""
-        return attrs.evolve(self.head, content=str(self.text))
+        return with_changes(self.head, content=str(self.text))
 
     def finish(self, status: MessageStatus, metadata: MessageMetadata) -> Message:
         """The message as it is kept."""
-        return attrs.evolve(self.head, content=str(self.text), status=status, metadata=metadata)
+        return with_changes(self.head, content=str(self.text), status=status, metadata=metadata)

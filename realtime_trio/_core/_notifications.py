@@ -14,6 +14,7 @@ import attrs
 from ..events import RenderMediaEvent, ToolCall, ToolResult, Voice
 from ._audio import AudioFormat
 from ._messages import Message
+from ._values import slot_setters
 
 __all__ = [
     "AllNotificationsCleared",
@@ -141,6 +142,19 @@ class MessageStreaming(Notification):
     message_id: str
     role: str
     delta: str
+
+
+_set_session_id, _set_message_id, _set_role, _set_delta = slot_setters(MessageStreaming).values()
+
+
+def streaming(session_id: str, message_id: str, role: str, delta: str) -> MessageStreaming:
+    """Make what the constructor makes, at half its cost: there is one for every delta."""
+    note = object.__new__(MessageStreaming)
+    _set_session_id(note, session_id)
+    _set_message_id(note, message_id)
+    _set_role(note, role)
+    _set_delta(note, delta)
+    return note
 
 
 @attrs.frozen(slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -63,11 +63,10 @@ def _part_to_json(part: Any) -> Json:
     if isinstance(part, ImagePart):
         return _image_to_json(part)
     made: Json = {"type": part.type}
-    cls = part.__class__
-    for field in attrs.fields(cls):
-        value = getattr(part, field.name)
-        if field.name == "is_error" or (value is not None and value is not False):
-            made[field.name] = value
+    for name in _fields_of(part):
+        value = getattr(part, name)
+        if name == "is_error" or (value is not None and value is not False):
+            made[name] = value
     return made
 
 
@@ -107,30 +106,35 @@ _RENDER: dict[type, Callable[[Any], Any]] = {
 }
 
 
-def _value_to_json(value: Any) -> Any:
-    cls = value.__class__
-    render = _RENDER.get(cls)
+# The fields of each class, looked up once: none for what is no attrs class.
+_FIELDS: dict[type, tuple[str, ...]] = {}
+
+
+def _fields_of(value: object) -> tuple[str, ...]:
+    cls = type(value)
+    names = _FIELDS.get(cls)
+    if names is None:
+        fields = attrs.fields(cls) if attrs.has(cls) else ()
+        names = _FIELDS[cls] = tuple(field.name for field in fields)
+    return names
+
+
+def _value_to_json(value: object) -> Any:
+    render = _RENDER.get(type(value))
     if render is not None:
         return render(value)
     if isinstance(value, tuple):
-        return [_value_to_json(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    if attrs.has(cls):
-        return {f.name: _value_to_json(getattr(value, f.name)) for f in attrs.fields(cls)}
-    return dict(value) if isinstance(value, Mapping) else value  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-
-
-# The fields of each class of notification, looked up once.
-_FIELDS: dict[type, tuple[str, ...]] = {}
+        return [_value_to_json(item) for item in cast("tuple[object, ...]", value)]
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[str, Any]", value))
+    names = _fields_of(value)
+    return {name: _value_to_json(getattr(value, name)) for name in names} if names else value
 
 
 def notification_to_json(note: Notification) -> Json:
     """A notification's name and payload."""
-    cls = type(note)
-    names = _FIELDS.get(cls)
-    if names is None:
-        names = _FIELDS[cls] = tuple(f.name for f in attrs.fields(cls))
     made: Json = {"name": note.name}
-    for name in names:
+    for name in _fields_of(note):
         value = getattr(note, name)
         made[name] = value if type(value) is str else _value_to_json(value)
     return made

@@ -37,9 +37,13 @@ TEXT_FIELDS = {
 }
 
 
+_NO_MAPPINGS = frozenset({str, type(None), list, tuple, bool, int, float})
+
+
 def is_mapping(value: object) -> TypeGuard[Block]:
     """Whether ``value`` is a JSON object."""
-    return isinstance(value, Mapping)
+    kind = type(value)  # what JSON makes is told at a glance; to ask an ABC takes much longer
+    return kind is dict or (kind not in _NO_MAPPINGS and isinstance(value, Mapping))
 
 
 def is_list(value: object) -> TypeGuard[Sequence[object]]:
@@ -81,13 +85,16 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(msg)
 
 
+_read_json = json.JSONDecoder(parse_constant=_refuse).decode
+
+
 def json_object(text: str) -> dict[str, object] | None:
     """The object that ``text`` holds, or ``None`` where it is not the JSON text of one.
 
     Numbers that other JSON readers could not take count as no JSON.
     """
     try:
-        value: object = json.loads(text, parse_constant=_refuse)
+        value: object = _read_json(text)
         check_json(value)
     except (ValueError, RecursionError, Mismatch):
         return None

@@ -7,11 +7,12 @@ rest.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
 import attrs
+import msgspec
 
 from ..events import (
     AgentCatalogEntry,
@@ -26,7 +27,7 @@ from ..events import (
 )
 from ._audio import DEFAULT_FORMAT, AudioFormat
 from ._messages import Message, OpenMessage
-from ._values import Log, Recent
+from ._values import Log, Recent, evolve
 
 __all__ = [
     "ActiveTool",
@@ -58,6 +59,18 @@ def _seen() -> Recent[Hashable, bool]:
 def ended_tools() -> Recent[tuple[str, str], bool]:
     """The memory for a turn's tools, empty."""
     return Recent(SEEN_LIMIT)
+
+
+def _equal_but_for(*names: str) -> Callable[[Any, object], Any]:
+    """An ``__eq__`` for a struct: when something came to be known does not matter."""
+
+    def equal(self: msgspec.Struct, other: object) -> Any:
+        if not isinstance(other, type(self)):
+            return NotImplemented
+        fields = (name for name in self.__struct_fields__ if name not in names)
+        return all(getattr(self, name) == getattr(other, name) for name in fields)
+
+    return equal
 
 
 # --- control ----------------------------------------------------------------------------
@@ -92,8 +105,7 @@ class TurnState:
     can_send_input: bool = False
 
 
-@attrs.frozen(slots=True)
-class ControlSlice:
+class ControlSlice(msgspec.Struct, frozen=True, eq=False):
     """What the control lane owns.
 
     ``ui_session_id``, ``chat_session_id`` are the ids to dial with. ``index`` is the list of
@@ -113,12 +125,14 @@ class ControlSlice:
     avatar_active: bool = False
     listening: bool = False
     extra: Mapping[Any, Any] = EMPTY
-    seen: Recent[Hashable, bool] = attrs.field(factory=_seen, repr=False)
-    now: float = attrs.field(default=0.0, eq=False)
+    seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
+    now: float = 0.0
+
+    __eq__ = _equal_but_for("now")
 
     def with_extra(self, key: Hashable, value: Any) -> ControlSlice:
         """This slice with ``value`` under ``key`` in :attr:`extra`."""
-        return attrs.evolve(self, extra=MappingProxyType({**self.extra, key: value}))
+        return evolve(self, extra=MappingProxyType({**self.extra, key: value}))
 
 
 # --- text -------------------------------------------------------------------------------
@@ -126,7 +140,11 @@ class ControlSlice:
 
 @attrs.frozen(slots=True)
 class Limits:
-    """Bounds of what is kept (protocol.md §8 S4)."""
+    """Bounds of what is kept (protocol.md §8 S4).
+
+    ``max_sessions`` counts the current one, which always stays: 1 leaves no room for
+    sub-sessions, whose every piece is then announced as a message and forgotten.
+    """
 
     max_sessions: int = attrs.field(default=256, validator=attrs.validators.ge(1))
     max_messages: int = attrs.field(default=10_000, validator=attrs.validators.ge(1))
@@ -172,8 +190,7 @@ class OpenSubsession:
     stack: str = ""
 
 
-@attrs.frozen(slots=True, kw_only=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What is kept of one session, all but the message under construction.
 
     ``target`` is the position in ``messages`` of the one that takes tools (§8 T4), or -1;
@@ -189,7 +206,7 @@ class Record:
     agent: AgentConfiguration | None = None
     parent_session_id: str | None = None
     user_session_id: str | None = None
-    messages: Log[Message] = attrs.field(factory=lambda: Log[Message]())
+    messages: Log[Message] = msgspec.field(default_factory=lambda: Log[Message]())
     waiting: tuple[WaitingTool, ...] = ()
     input_tokens: int = 0
     output_tokens: int = 0
@@ -198,7 +215,9 @@ class Record:
     turn_from: int = -1
     loaded: int = -1
     loaded_target: int = -1
-    touched: int = attrs.field(default=0, eq=False)
+    touched: int = 0
+
+    __eq__ = _equal_but_for("touched")
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -268,8 +287,7 @@ class Sessions(Mapping[str, Session]):
     __hash__ = None  # type: ignore[assignment]
 
 
-@attrs.frozen(slots=True)
-class TurnRecord:
+class TurnRecord(msgspec.Struct, frozen=True):
     """What the text lane saw of one turn; the outcome of an ``ask`` is read from it.
 
     ``interactions`` are the sessions whose interaction has begun and not ended. ``message``
@@ -285,8 +303,7 @@ class TurnRecord:
     message: Message | None = None
 
 
-@attrs.frozen(slots=True, kw_only=True)
-class Conversation:
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """The part of the text slice that a delta does not touch."""
 
     records: Mapping[str, Record] = EMPTY
@@ -294,9 +311,9 @@ class Conversation:
     user_session_id: str | None = None
     tools: Mapping[tuple[str, str], ActiveTool] = EMPTY
     # By session and id: the tools that ended in this turn, and the messages that have them.
-    ended: Recent[tuple[str, str], bool] = attrs.field(factory=ended_tools, repr=False)
-    attached: Recent[tuple[str, str], str] = attrs.field(
-        factory=lambda: Recent[tuple[str, str], str](SEEN_LIMIT), repr=False
+    ended: Recent[tuple[str, str], bool] = msgspec.field(default_factory=ended_tools)
+    attached: Recent[tuple[str, str], str] = msgspec.field(
+        default_factory=lambda: Recent[tuple[str, str], str](SEEN_LIMIT)
     )
     subsessions: tuple[OpenSubsession, ...] = ()
     # None: no cancel is being carried out. Else the sessions whose deltas count again.
@@ -307,21 +324,22 @@ class Conversation:
     late_deltas: int = 0
     limits: Limits = Limits()
     extra: Mapping[Any, Any] = EMPTY
-    seen: Recent[Hashable, bool] = attrs.field(factory=_seen, repr=False)
+    seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
 
 
-@attrs.frozen(slots=True)
-class TextSlice:
+class TextSlice(msgspec.Struct, frozen=True, eq=False):
     """What the text lane owns: sessions, messages, tools, sub-sessions.
 
     ``tick`` counts the lane's events; ``now`` is the time of the one that is being handled,
     in seconds since 1970.
     """
 
-    rest: Conversation = Conversation()
+    rest: Conversation = msgspec.field(default_factory=Conversation)
     open: Mapping[str, OpenMessage] = EMPTY
-    tick: int = attrs.field(default=0, eq=False)
-    now: float = attrs.field(default=0.0, eq=False)
+    tick: int = 0
+    now: float = 0.0
+
+    __eq__ = _equal_but_for("tick", "now")
 
     @property
     def sessions(self) -> Mapping[str, Session]:
@@ -360,15 +378,14 @@ class TextSlice:
 
     def with_extra(self, key: Hashable, value: Any) -> TextSlice:
         """This slice with ``value`` under ``key`` in :attr:`extra`."""
-        rest = attrs.evolve(self.rest, extra=MappingProxyType({**self.rest.extra, key: value}))
-        return attrs.evolve(self, rest=rest)
+        rest = evolve(self.rest, extra=MappingProxyType({**self.rest.extra, key: value}))
+        return evolve(self, rest=rest)
 
 
 # --- audio ------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True)
-class AudioSlice:
+class AudioSlice(msgspec.Struct, frozen=True, eq=False):
     """What the audio lane owns: the format in force and counts of what came.
 
     ``carry`` is the beginning of a sample whose end has not come yet.
@@ -383,12 +400,14 @@ class AudioSlice:
     cancels: int = 0
     carry: bytes = b""
     extra: Mapping[Any, Any] = EMPTY
-    seen: Recent[Hashable, bool] = attrs.field(factory=_seen, repr=False)
-    now: float = attrs.field(default=0.0, eq=False)
+    seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
+    now: float = 0.0
+
+    __eq__ = _equal_but_for("now")
 
     def with_extra(self, key: Hashable, value: Any) -> AudioSlice:
         """This slice with ``value`` under ``key`` in :attr:`extra`."""
-        return attrs.evolve(self, extra=MappingProxyType({**self.extra, key: value}))
+        return evolve(self, extra=MappingProxyType({**self.extra, key: value}))
 
 
 # --- all of it --------------------------------------------------------------------------

@@ -5,18 +5,42 @@ to: the newest value appends in place and hands out a longer window, and older w
 on showing what they showed. A value that is *not* the newest copies before it grows, so
 two histories that start from one value never mix. This makes a step of the fold cost the
 same at the beginning and after a million steps, and a state costs nothing to keep.
+
+What the library makes anew with every event is a frozen :class:`msgspec.Struct`: as
+immutable as a frozen attrs class, but made in C, at a sixth of the cost. :func:`evolve`
+changes one. What travels to the application, events, records, messages and notifications,
+are attrs classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import Generic, TypeVar, cast, overload
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar, cast, overload
 
-__all__ = ["Log", "Recent", "Rope"]
+import attrs
+import msgspec
+
+__all__ = ["Log", "Recent", "Rope", "evolve", "slot_setters"]
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+Value = TypeVar("Value", bound=msgspec.Struct)
+
+
+def evolve(value: Value, /, **changes: Any) -> Value:
+    """Give a value that differs from ``value`` in ``changes``: ``attrs.evolve`` for structs."""
+    return msgspec.structs.replace(value, **changes)
+
+
+def slot_setters(cls: type[Any]) -> dict[str, Callable[[Any, Any], None]]:
+    """The setters of a frozen attrs class's slots, by field, in order.
+
+    With them a value is filled in half the time that its constructor takes, which looks each
+    of them up by its name. For the few classes of which every event makes one: nothing is
+    validated, no default is filled in.
+    """
+    return {field.name: getattr(cls, field.name).__set__ for field in attrs.fields(cls)}
 
 
 class _Storage:
@@ -30,14 +54,16 @@ class _Storage:
         self.joined_count = 0
 
 
-class Rope:
+class Rope(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Immutable text that grows by appending; joined when somebody reads it."""
 
-    __slots__ = ("_count", "_storage")
+    _storage: _Storage
+    _count: int
 
-    def __init__(self, text: str = "") -> None:
-        self._storage = _Storage([text])
-        self._count = 1
+    @classmethod
+    def of(cls, text: str) -> Rope:
+        """Begin a text."""
+        return cls(_Storage([text]), 1)
 
     def append(self, text: str) -> Rope:
         """Give a rope that is longer by ``text``."""
@@ -48,20 +74,22 @@ class Rope:
             storage = _Storage(pieces[:count])
             pieces = storage.pieces
         pieces.append(text)
-        rope = _new_rope(Rope)
-        rope._storage = storage
-        rope._count = count + 1
-        return rope
+        return Rope(storage, count + 1)
 
     def __str__(self) -> str:
-        """Join the text. What was joined before is not joined again."""
+        """Join the text. What was joined before is not joined again.
+
+        Nor is it copied, where the reader has let go of it: Python lengthens a text in place
+        that only one variable holds. So somebody may read the whole at every delta.
+        """
         storage, count = self._storage, self._count
-        if count < storage.joined_count:
+        known = storage.joined_count
+        if count < known:
             return "".join(storage.pieces[:count])
-        if count > storage.joined_count:
-            fresh = storage.pieces[storage.joined_count : count]
-            storage.joined = "".join([storage.joined, *fresh])
-            storage.joined_count = count
+        if count > known:
+            joined, storage.joined = storage.joined, ""
+            joined += "".join(storage.pieces[known:count])
+            storage.joined, storage.joined_count = joined, count
         return storage.joined
 
     def __eq__(self, other: object) -> bool:
@@ -74,8 +102,6 @@ class Rope:
     def __repr__(self) -> str:
         return f"Rope({str(self)!r})"
 
-
-_new_rope = object.__new__
 
 _CHUNK = 64
 

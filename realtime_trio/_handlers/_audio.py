@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import binascii
 
-import attrs
-
 from .._core._audio import playback_format
+from .._core._local import PlaybackEvent
 from .._core._notifications import AudioOutput
 from .._core._state import AudioSlice
+from .._core._values import evolve
 from ..events import (
     AgentVoiceChangedEvent,
     AudioDeltaEvent,
@@ -39,7 +39,7 @@ def _samples(slice_: AudioSlice, data: bytes) -> Handled[AudioSlice]:
     whole = slice_.carry + data if slice_.carry else data
     step = slice_.format.frame_bytes if slice_.format is not None else 2
     cut = len(whole) - len(whole) % step
-    new = attrs.evolve(
+    new = evolve(
         slice_,
         frames=slice_.frames + 1,
         byte_count=slice_.byte_count + len(data),
@@ -54,28 +54,34 @@ def _samples(slice_: AudioSlice, data: bytes) -> Handled[AudioSlice]:
 def agent_voice_changed(slice_: AudioSlice, event: AgentVoiceChangedEvent) -> Handled[AudioSlice]:
     """What follows is in this voice's format."""
     format_ = playback_format(event.voice.output_format)
-    return attrs.evolve(slice_, voice=event.voice, format=format_, carry=b""), ()
+    return evolve(slice_, voice=event.voice, format=format_, carry=b""), ()
 
 
 @fold_event(CancelledEvent, Lane.AUDIO)
 def cancelled(slice_: AudioSlice, _event: CancelledEvent) -> Handled[AudioSlice]:
     """The answer ends here, be it in the middle of a sample."""
-    return attrs.evolve(slice_, cancels=slice_.cancels + 1, carry=b""), ()
+    return evolve(slice_, cancels=slice_.cancels + 1, carry=b""), ()
 
 
 @fold_event(UserTurnStartEvent, Lane.AUDIO)
 def user_turn_start(slice_: AudioSlice, _event: UserTurnStartEvent) -> Handled[AudioSlice]:
     """The user may speak."""
-    return attrs.evolve(slice_, user_turn=True), ()
+    return evolve(slice_, user_turn=True), ()
 
 
 @fold_event(UserTurnEndEvent, Lane.AUDIO)
 def user_turn_end(slice_: AudioSlice, _event: UserTurnEndEvent) -> Handled[AudioSlice]:
     """The agent may speak; its samples begin anew."""
-    return attrs.evolve(slice_, user_turn=False, listening=False, carry=b""), ()
+    return evolve(slice_, user_turn=False, listening=False, carry=b""), ()
 
 
 @fold_event(ServerListeningEvent, Lane.AUDIO)
 def server_listening(slice_: AudioSlice, _event: ServerListeningEvent) -> Handled[AudioSlice]:
     """The server hears the user."""
-    return attrs.evolve(slice_, listening=True), ()
+    return evolve(slice_, listening=True), ()
+
+
+@fold_event(PlaybackEvent, Lane.AUDIO)
+def playback(slice_: AudioSlice, event: PlaybackEvent) -> Handled[AudioSlice]:
+    """Something to tell that changes nothing."""
+    return slice_, () if event.note is None else (event.note,)

@@ -12,6 +12,7 @@ from .._core._notifications import (
     MessageComplete,
     MessageStreaming,
     SessionNotificationsCleared,
+    streaming,
 )
 from .._core._state import TextSlice
 from .._core._values import Rope
@@ -32,10 +33,11 @@ from ._fold import Handled, fold_event
 @fold_event(TextDeltaEvent, Lane.TEXT)
 def text_delta(slice_: TextSlice, event: TextDeltaEvent) -> Handled[TextSlice]:
     """A piece of text: usually one more for the message that is open."""
-    open_message = slice_.open.get(event.session_id)
-    if open_message is None or open_message.head.role != event.role or not event.content:
-        return _begin(slice_, event, event.role, event.content, event.format)
-    return _grow(slice_, event.session_id, open_message, event.content)
+    session_id, text = event.session_id, event.content
+    open_message = slice_.open.get(session_id)
+    if open_message is None or open_message.head.role != event.role or not text:
+        return _begin(slice_, event, event.role, text, event.format)
+    return _grow(slice_, session_id, open_message, text)
 
 
 @fold_event(ThoughtDeltaEvent, Lane.TEXT)
@@ -61,7 +63,7 @@ def _grow(
     longer = OpenMessage(head, open_message.text.append(text), tick)
     return (
         TextSlice(slice_.rest, {**slice_.open, session_id: longer}, tick, slice_.now),
-        (MessageStreaming(session_id=session_id, message_id=head.id, role=head.role, delta=text),),
+        (streaming(session_id, head.id, head.role, text),),
     )
 
 
@@ -95,7 +97,7 @@ def _begin(
             tool_results=results,
         )
         _tools.remember(edit, head)
-        longer = OpenMessage(head, Rope(text), edit.tick)
+        longer = OpenMessage(head, Rope.of(text), edit.tick)
     edit.set_open(session_id, longer)
     edit.notes.append(
         MessageStreaming(session_id=session_id, message_id=longer.id, role=role, delta=text)

@@ -11,15 +11,16 @@ from .._core._notifications import (
     AvatarSessionEnded,
     AvatarSessionStarted,
     AvatarStateChanged,
+    CancelNotification,
     Notification,
     SessionsIndexUpdated,
     SystemNotification,
-    CancelNotification,
     TurnStateChanged,
     VoiceChanged,
     VoicesUpdated,
 )
 from .._core._state import ControlSlice, TurnState
+from .._core._values import evolve
 from ..events import (
     AgentConfigurationChangedEvent,
     AgentListEvent,
@@ -52,13 +53,15 @@ from ._fold import Handled, fold_event, not_folded
 
 # Bound on the list of the user's sessions that is kept: the oldest known go first.
 INDEX_LIMIT = 10_000
+# Bound on the workspaces that are added one by one, likewise.
+WORKSPACE_LIMIT = 1_000
 
 # Answered by the connection itself.
 not_folded(Lane.CONTROL, [PingEvent, PongEvent])
 
 
 def _catalog(slice_: ControlSlice, **changes: Any) -> ControlSlice:
-    return attrs.evolve(slice_, catalog=attrs.evolve(slice_.catalog, **changes))
+    return evolve(slice_, catalog=attrs.evolve(slice_.catalog, **changes))
 
 
 @fold_event(ChatUserDataEvent, Lane.CONTROL)
@@ -72,7 +75,7 @@ def ui_session_id_changed(
     slice_: ControlSlice, event: UiSessionIdChangedEvent
 ) -> Handled[ControlSlice]:
     """The id to dial with."""
-    return attrs.evolve(slice_, ui_session_id=event.ui_session_id), ()
+    return evolve(slice_, ui_session_id=event.ui_session_id), ()
 
 
 @fold_event(AvatarListEvent, Lane.CONTROL)
@@ -110,7 +113,7 @@ def workspace_added(slice_: ControlSlice, event: WorkspaceAddedEvent) -> Handled
     """One workspace more; one that is known by its name is replaced."""
     name = event.entry.get("name")
     others = tuple(w for w in slice_.catalog.workspaces if name is None or w.get("name") != name)
-    return _catalog(slice_, workspaces=(*others, event.entry)), ()
+    return _catalog(slice_, workspaces=(*others, event.entry)[-WORKSPACE_LIMIT:]), ()
 
 
 @fold_event(VoiceInputSupportedEvent, Lane.CONTROL)
@@ -126,7 +129,7 @@ def agent_configuration_changed(
     slice_: ControlSlice, event: AgentConfigurationChangedEvent
 ) -> Handled[ControlSlice]:
     """The current agent."""
-    return attrs.evolve(slice_, agent=event.agent_config), ()
+    return evolve(slice_, agent=event.agent_config), ()
 
 
 # --- avatar and voice ---------------------------------------------------------------------
@@ -150,13 +153,13 @@ def avatar_connection_changed(
         notes.append(AvatarSessionEnded())
     if active != slice_.avatar_active:
         notes.append(AvatarStateChanged(active=active))
-    return attrs.evolve(slice_, avatar_active=active), tuple(notes)
+    return evolve(slice_, avatar_active=active), tuple(notes)
 
 
 @fold_event(VoiceRequestedEvent, Lane.CONTROL)
 def voice_requested(slice_: ControlSlice, event: VoiceRequestedEvent) -> Handled[ControlSlice]:
     """The change of voice that follows is the application's own."""
-    return attrs.evolve(slice_, voice_requested=event.voice_id), ()
+    return evolve(slice_, voice_requested=event.voice_id), ()
 
 
 @fold_event(AgentVoiceChangedEvent, Lane.CONTROL)
@@ -168,9 +171,7 @@ def agent_voice_changed(
     note = VoiceChanged(
         previous=slice_.voice, current=event.voice, source="client" if own else "server"
     )
-    new = attrs.evolve(
-        slice_, voice=event.voice, voice_requested=None if own else slice_.voice_requested
-    )
+    new = evolve(slice_, voice=event.voice, voice_requested=None if own else slice_.voice_requested)
     return new, (note,)
 
 
@@ -181,7 +182,7 @@ def _turn(slice_: ControlSlice, *, can_send: bool, listening: bool) -> Handled[C
     notes: tuple[Notification, ...] = ()
     if slice_.turn.can_send_input != can_send:
         notes = (TurnStateChanged(can_send_input=can_send),)
-    return attrs.evolve(slice_, turn=TurnState(can_send), listening=listening), notes
+    return evolve(slice_, turn=TurnState(can_send), listening=listening), notes
 
 
 @fold_event(UserTurnStartEvent, Lane.CONTROL)
@@ -199,7 +200,7 @@ def user_turn_end(slice_: ControlSlice, _event: UserTurnEndEvent) -> Handled[Con
 @fold_event(ServerListeningEvent, Lane.CONTROL)
 def server_listening(slice_: ControlSlice, _event: ServerListeningEvent) -> Handled[ControlSlice]:
     """The server hears the user."""
-    return attrs.evolve(slice_, listening=True), ()
+    return evolve(slice_, listening=True), ()
 
 
 @fold_event(CancelledEvent, Lane.CONTROL)
@@ -224,7 +225,7 @@ def _index(
     slice_: ControlSlice, index: tuple[ChatSessionIndexEntry, ...], total: int
 ) -> Handled[ControlSlice]:
     index = index[-INDEX_LIMIT:]
-    new = attrs.evolve(slice_, index=index, index_total=total)
+    new = evolve(slice_, index=index, index_total=total)
     ids = tuple(entry.session_id for entry in index)
     return new, (SessionsIndexUpdated(total=total, session_ids=ids),)
 
@@ -274,7 +275,7 @@ def delete_chat_session(
 def _deleted(slice_: ControlSlice, named: str | None) -> Handled[ControlSlice]:
     session_id = named if named is not None else slice_.chat_session_id
     if session_id == slice_.chat_session_id:
-        slice_ = attrs.evolve(slice_, chat_session_id=None)
+        slice_ = evolve(slice_, chat_session_id=None)
     index = tuple(entry for entry in slice_.index if entry.session_id != session_id)
     if len(index) == len(slice_.index):
         return slice_, ()
@@ -290,7 +291,7 @@ def chat_session_changed(
     if session is None:
         return slice_, ()
     agent = session.agent_config or slice_.agent
-    return attrs.evolve(slice_, chat_session_id=session.session_id, agent=agent), ()
+    return evolve(slice_, chat_session_id=session.session_id, agent=agent), ()
 
 
 # --- the link -----------------------------------------------------------------------------
@@ -308,7 +309,7 @@ def link(slice_: ControlSlice, event: LinkEvent) -> Handled[ControlSlice]:
         ),
     )
     notes = () if event.note is None else (event.note,)
-    return attrs.evolve(slice_, connection=connection), notes
+    return evolve(slice_, connection=connection), notes
 
 
 @fold_event(SaidEvent, Lane.CONTROL)

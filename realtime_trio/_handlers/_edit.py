@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
 from .._core._messages import (
     ASSISTANT,
     NO_METADATA,
@@ -29,7 +27,7 @@ from .._core._notifications import (
     ToolNotificationRemoved,
 )
 from .._core._state import ActiveTool, Conversation, Record, TextSlice
-from .._core._values import Log
+from .._core._values import Log, evolve
 from ..events import SessionEvent
 
 __all__ = ["TOOL_ROLES", "Edit"]
@@ -42,13 +40,27 @@ FENCE_LIMIT = 1024
 
 
 class Edit:
-    """Collects the changes of one event. ``notes`` is what the application will be told."""
+    """Collects the changes of one event. ``notes`` is what the application will be told.
 
-    __slots__ = ("_base", "_changes", "_open", "_records", "_tools", "notes", "rest", "tick")
+    ``records`` are the sessions; one that this edit has changed is read with :meth:`value`.
+    """
+
+    __slots__ = (
+        "_base",
+        "_changes",
+        "_open",
+        "_records",
+        "_tools",
+        "notes",
+        "records",
+        "rest",
+        "tick",
+    )
 
     def __init__(self, slice_: TextSlice) -> None:
         self._base = slice_
         self.rest: Conversation = slice_.rest
+        self.records: Mapping[str, Record] = slice_.rest.records
         self.tick = slice_.tick + 1
         self.notes: list[Notification] = []
         self._changes: dict[str, Any] = {}
@@ -79,12 +91,6 @@ class Edit:
 
     # --- sessions -------------------------------------------------------------------------
 
-    @property
-    def records(self) -> Mapping[str, Record]:
-        """The sessions; one that this edit has changed is read with :meth:`value`."""
-        records: Mapping[str, Record] = self.get("records")
-        return records
-
     def ensure(
         self,
         session_id: str,
@@ -95,7 +101,7 @@ class Edit:
         record = self.records.get(session_id)
         if record is None:
             record = Record(id=session_id)
-            self._changes["records"] = {**self.records, session_id: record}
+            self.records = {**self.records, session_id: record}
         self.put(session_id, touched=self.tick)
         if user_session_id is not None and (
             record.user_session_id != user_session_id
@@ -132,13 +138,14 @@ class Edit:
         records = dict(self.records)
         del records[session_id]
         self._records.pop(session_id, None)
-        self.set(records=records)
+        self.records = records
         self.notes.append(SessionCleared(session_id=session_id))
 
     def forget_all(self) -> None:
         """Take every session out, unannounced. Nothing is open in them any more."""
         self._records.clear()
-        self.set(records={}, current_session_id=None)
+        self.records = {}
+        self.set(current_session_id=None)
 
     def is_sub(self, event: SessionEvent) -> bool:
         """Whether an event is of a sub-session (§8 U3)."""
@@ -280,10 +287,8 @@ class Edit:
         """Keep the bound on sessions: the least recently used goes, never the current (§8 S4)."""
         while len(self.records) > self.rest.limits.max_sessions:
             current = self.get("current_session_id")
-            victims = [sid for sid in self.records if sid != current]
-            if not victims:
-                return
-            self.forget(min(victims, key=self._last_use))
+            others = (session_id for session_id in self.records if session_id != current)
+            self.forget(min(others, key=self._last_use))
 
     def _last_use(self, session_id: str) -> int:
         touched: int = self.value(session_id, "touched")
@@ -297,10 +302,12 @@ class Edit:
         if self._records:
             records = dict(self.records)
             for session_id, changes in self._records.items():
-                records[session_id] = attrs.evolve(records[session_id], **changes)
-            self._changes["records"] = records
+                records[session_id] = evolve(records[session_id], **changes)
+            self.records = records
+        if self.records is not self.rest.records:
+            self._changes["records"] = self.records
         if self._tools is not None:
             self._changes["tools"] = self._tools
-        rest = attrs.evolve(self.rest, **self._changes) if self._changes else self.rest
+        rest = evolve(self.rest, **self._changes) if self._changes else self.rest
         open_ = self._base.open if self._open is None else self._open
         return TextSlice(rest, open_, self.tick, self._base.now), tuple(self.notes)

@@ -14,19 +14,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar
 
-import attrs
-
+from .._core._fast import DELTAS, Delta
 from .._core._local import (
     LinkEvent,
     Malformed,
+    PlaybackEvent,
     SaidEvent,
     SessionsWipedEvent,
     VoiceRequestedEvent,
 )
 from .._core._notifications import Notification, ProcessingError
 from .._core._state import AudioSlice, ControlSlice, TextSlice
+from .._core._values import evolve
 from ..events import REGISTRY, AudioDeltaEvent, InteractionEvent, Lane, ServerEvent, UnknownEvent
 from ..events._registry import LOCAL_LANES
 
@@ -44,13 +45,15 @@ SLICES: dict[Lane, type[ControlSlice | TextSlice | AudioSlice]] = {
     Lane.AUDIO: AudioSlice,
 }
 
-_LOCAL: dict[type[ServerEvent], tuple[Lane, ...]] = {
-    **LOCAL_LANES,
+# The shell's own news: they did not come from the server and are not counted as events.
+_NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
     LinkEvent: (Lane.CONTROL,),
     VoiceRequestedEvent: (Lane.CONTROL,),
     SaidEvent: (Lane.CONTROL,),
+    PlaybackEvent: (Lane.AUDIO,),
     SessionsWipedEvent: (Lane.TEXT,),
 }
+_LOCAL: dict[type[ServerEvent], tuple[Lane, ...]] = {**LOCAL_LANES, **_NEWS}
 
 # (lane, class) of events that reach a lane and change nothing there, on purpose. A test
 # proves that every row of the registry is handled or stands here.
@@ -72,8 +75,11 @@ def _generic(lane: Lane) -> Any:
 
 _GENERICS = {lane: _generic(lane) for lane in Lane}
 _REGISTERED: set[tuple[Lane, type[ServerEvent]]] = set()
-# By lane and class: the handler, and whether the lane is the event's home.
-_FOUND: dict[Lane, dict[type, tuple[Handler, bool]]] = {lane: {} for lane in Lane}
+# By lane and class: the handler, whether the lane is the event's home, and whether the class
+# is one whose identity is not read from its ``id`` alone.
+_Found: TypeAlias = tuple[Handler, bool, bool]
+_FOUND: dict[Lane, dict[type, _Found]] = {lane: {} for lane in Lane}
+_SPECIAL = frozenset({Malformed, UnknownEvent})
 
 
 def lanes_of(cls: type[ServerEvent]) -> tuple[Lane, ...]:
@@ -81,11 +87,12 @@ def lanes_of(cls: type[ServerEvent]) -> tuple[Lane, ...]:
     return _LOCAL[cls] if cls in _LOCAL else REGISTRY.row_of(cls).lanes
 
 
-def _find(lane: Lane, cls: type[ServerEvent]) -> tuple[Handler, bool]:
-    found: tuple[Handler, bool] = (
-        _GENERICS[lane].dispatch(cls),
-        cls is Malformed or lanes_of(cls)[0] is lane,
+def _find(lane: Lane, cls: type[ServerEvent | Delta]) -> _Found:
+    event_class = DELTAS[cls] if issubclass(cls, Delta) else cls
+    is_home = event_class is Malformed or (
+        event_class not in _NEWS and lanes_of(event_class)[0] is lane
     )
+    found: _Found = (_GENERICS[lane].dispatch(event_class), is_home, cls in _SPECIAL)
     _FOUND[lane][cls] = found
     return found
 
@@ -199,29 +206,33 @@ class LaneFold(Generic[S]):
         self.unknown = self.malformed = self.duplicates = self.handler_errors = 0
 
     def step(
-        self, event: ServerEvent, at: float | None = None, weight: int = 1
+        self, event: ServerEvent | Delta, at: float | None = None, weight: int = 1
     ) -> tuple[Notification, ...]:
-        """Fold one event, or one that stands for ``weight`` merged ones, and say what to tell."""
-        cls = type(event)
-        found = self._found.get(cls)
+        """Fold one event, or one that stands for ``weight`` merged ones, and say what to tell.
+
+        The hot path: what it does for an event without an id is all that most events cost.
+        """
+        found = self._found.get(type(event))
         if found is None:
-            found = _find(self.lane, cls)
-        handler, is_home = found
+            found = _find(self.lane, type(event))
+        handler, is_home, special = found
         slice_: Any = self.slice
         if at is not None and at != slice_.now:
-            slice_ = self.slice = attrs.evolve(slice_, now=at)
+            slice_ = self.slice = evolve(slice_, now=at)
         self.handled += weight
         if is_home:
             self.events += weight
         self.delivered = True
-        if cls is Malformed:
-            return self._malformed(cast("Malformed", event))
-        key = _identity(event) if event.id is not None or cls is UnknownEvent else None
-        if key is not None and slice_.seen.get(key):
-            self.delivered = False
-            self.duplicates += is_home
-            return ()
-        self.unknown += cls is UnknownEvent
+        key = None
+        if special or event.id is not None:
+            if type(event) is Malformed:
+                return self._malformed(event)
+            key = _identity(event)
+            if key is not None and slice_.seen.get(key):
+                self.delivered = False
+                self.duplicates += is_home
+                return ()
+            self.unknown += special
         try:
             new, notes = handler(slice_, event)
         except Exception as exc:  # the one boundary for handlers (invariant 7)
@@ -232,6 +243,8 @@ class LaneFold(Generic[S]):
             and new.rest.late_deltas != slice_.rest.late_deltas
         ):
             self.delivered = False  # counted and discarded: it may come again (§8 M5, D1)
+            if weight > 1:
+                new = _late_more(new, weight - 1)
         elif key is not None:
             new = _remember(new, key)
         self.slice = new
@@ -242,7 +255,7 @@ class LaneFold(Generic[S]):
         self.delivered = False
         return (ProcessingError(event_type=event.event_type, error=event.error),)
 
-    def _failed(self, event: ServerEvent, exc: Exception) -> tuple[Notification, ...]:
+    def _failed(self, event: ServerEvent | Delta, exc: Exception) -> tuple[Notification, ...]:
         """A handler raised: name where, never what the event or the exception holds."""
         self.handler_errors += 1
         self.delivered = False
@@ -250,7 +263,7 @@ class LaneFold(Generic[S]):
         return (ProcessingError(event_type=event.type or None, error=error),)
 
 
-def _identity(event: ServerEvent) -> Hashable | None:
+def _identity(event: ServerEvent | Delta) -> Hashable | None:
     """What tells an event from others, or ``None`` where it has no id (§8 D1)."""
     if isinstance(event, UnknownEvent):
         return _key(event.payload.get("session_id"), event.tag, event.payload.get("id"), None)
@@ -267,8 +280,14 @@ def _key(session_id: object, event_type: str, event_id: object, started: object)
     return (session_id if type(session_id) is str else None, event_type, event_id, started)
 
 
+def _late_more(slice_: Any, count: int) -> Any:
+    """Count the rest of the merged deltas that came too late."""
+    rest = evolve(slice_.rest, late_deltas=slice_.rest.late_deltas + count)
+    return evolve(slice_, rest=rest)
+
+
 def _remember(slice_: Any, key: Hashable) -> Any:
     if type(slice_) is TextSlice:
-        rest = attrs.evolve(slice_.rest, seen=slice_.rest.seen.set(key, True))
-        return attrs.evolve(slice_, rest=rest)
-    return attrs.evolve(slice_, seen=slice_.seen.set(key, True))
+        rest = evolve(slice_.rest, seen=slice_.rest.seen.set(key, True))
+        return evolve(slice_, rest=rest)
+    return evolve(slice_, seen=slice_.seen.set(key, True))

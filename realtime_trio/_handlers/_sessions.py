@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
-
 from .._core._history import DelegationEnded, DelegationStarted, HistoryMessage, convert_history
 from .._core._local import SessionsWipedEvent
 from .._core._messages import Message, moment
@@ -17,7 +15,7 @@ from .._core._notifications import (
     SystemNotification,
 )
 from .._core._state import TextSlice
-from .._core._values import Log
+from .._core._values import Log, evolve
 from ..events import (
     AgentConfigurationChangedEvent,
     ChatSession,
@@ -107,7 +105,7 @@ def _load(edit: Edit, session: ChatSession) -> None:
         edit.put(session_id, turn_from=loaded.end)
         open_message = edit.open.get(session_id)
         if open_message is not None:
-            edit.set_open(session_id, attrs.evolve(open_message, touched=0))
+            edit.set_open(session_id, evolve(open_message, touched=0))
 
 
 def _append_history(edit: Edit, session: ChatSession) -> None:
@@ -230,22 +228,15 @@ def _deleted(slice_: TextSlice, named: str | None) -> Handled[TextSlice]:
 def reset(slice_: TextSlice) -> TextSlice:
     """Drop in silence what is under way; sessions and what is stored in them stay.
 
-    This is the one exception to rule M4 (design.md, "The sans-IO core").
+    This is the one exception to rule M4 (design.md, "The sans-IO core"). That a turn runs, or
+    that a cancel is being carried out, is nothing of the client's to drop: it stays known.
     """
     fresh = TextSlice().rest
     records = {
-        session_id: attrs.evolve(record, waiting=(), turn_from=-1, loaded=-1)
-        for session_id, record in slice_.rest.records.items()
+        session_id: evolve(record, waiting=()) for session_id, record in slice_.rest.records.items()
     }
-    rest = attrs.evolve(
-        slice_.rest,
-        records=records,
-        tools={},
-        ended=fresh.ended,
-        subsessions=(),
-        fence=None,
-        turn=attrs.evolve(fresh.turn, number=slice_.rest.turn.number),
-        seen=fresh.seen,
+    rest = evolve(
+        slice_.rest, records=records, tools={}, ended=fresh.ended, subsessions=(), seen=fresh.seen
     )
     return TextSlice(rest, {}, slice_.tick, slice_.now)
 

@@ -6,7 +6,13 @@ from typing import Literal
 
 import attrs
 
-from .._core._messages import ASSISTANT, Message, MessageMetadata, OpenMessage
+from .._core._messages import (
+    ASSISTANT,
+    Message,
+    MessageMetadata,
+    OpenMessage,
+    with_changes,
+)
 from .._core._notifications import (
     MessageComplete,
     MessageUpdated,
@@ -15,7 +21,7 @@ from .._core._notifications import (
     ToolStatus,
 )
 from .._core._state import ActiveTool, TextSlice, WaitingTool
-from .._core._values import Log, Recent
+from .._core._values import Log, Recent, evolve
 from ..events import Lane, ToolCall, ToolCallEvent, ToolResult, ToolSelectDeltaEvent
 from ._edit import TOOL_ROLES, Edit
 from ._fold import Handled, fold_event
@@ -191,7 +197,7 @@ def _with_tool(message: Message, tool: WaitingTool) -> Message:
             results = tuple(result if r.tool_use_id == call.id else r for r in results)
         else:
             results = (*results, result)
-    return attrs.evolve(message, tool_calls=calls, tool_results=results)
+    return with_changes(message, tool_calls=calls, tool_results=results)
 
 
 def _attached(edit: Edit, key: Key) -> str | None:
@@ -219,7 +225,7 @@ def _replace(edit: Edit, session_id: str, message_id: str, tool: WaitingTool) ->
 
 def _update_open(edit: Edit, open_message: OpenMessage, tool: WaitingTool) -> None:
     head = _with_tool(open_message.head, tool)
-    changed = attrs.evolve(open_message, head=head)
+    changed = evolve(open_message, head=head)
     edit.set_open(head.session_id, changed)
     remember(edit, head)
     edit.notes.append(MessageUpdated(session_id=head.session_id, message=changed.snapshot()))

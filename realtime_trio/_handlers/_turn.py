@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
-
 from .._core._messages import ASSISTANT, Message, MessageMetadata
 from .._core._notifications import (
     AllNotificationsCleared,
@@ -12,7 +10,7 @@ from .._core._notifications import (
     SystemNotification,
 )
 from .._core._state import TextSlice, TurnRecord, ended_tools
-from .._core._values import Log
+from .._core._values import Log, evolve
 from ..events import (
     CancelledEvent,
     CompletionEvent,
@@ -44,7 +42,7 @@ def interaction(edit: Edit, event: InteractionEvent) -> None:
         at_work -= {event.session_id}
     elif len(at_work) < INTERACTION_LIMIT:
         at_work |= {event.session_id}
-    edit.set(turn=attrs.evolve(turn, began=True, interactions=at_work))
+    edit.set(turn=evolve(turn, began=True, interactions=at_work))
 
 
 def completion_ended(edit: Edit, event: CompletionEvent) -> None:
@@ -52,13 +50,13 @@ def completion_ended(edit: Edit, event: CompletionEvent) -> None:
     if event.stop_reason is not None and not edit.is_sub(event):
         turn: TurnRecord = edit.get("turn")
         if turn.stop_reason != event.stop_reason:
-            edit.set(turn=attrs.evolve(turn, stop_reason=event.stop_reason))
+            edit.set(turn=evolve(turn, stop_reason=event.stop_reason))
 
 
 def _error(edit: Edit, text: str) -> None:
     turn: TurnRecord = edit.get("turn")
     errors = (*turn.errors, text)[-ERROR_LIMIT:]
-    edit.set(turn=attrs.evolve(turn, errors=errors))
+    edit.set(turn=evolve(turn, errors=errors))
 
 
 @fold_event(ErrorEvent, Lane.TEXT)
@@ -88,9 +86,9 @@ def system_message(slice_: TextSlice, event: SystemMessageEvent) -> Handled[Text
 
 @fold_event(UserTurnEndEvent, Lane.TEXT)
 def user_turn_end(slice_: TextSlice, _event: UserTurnEndEvent) -> Handled[TextSlice]:
-    """The server works on an input."""
+    """The server works on an input: a new turn, whatever a cancel or an error before it said."""
     edit = Edit(slice_)
-    edit.set(turn=attrs.evolve(edit.rest.turn, began=True))
+    edit.set(turn=TurnRecord(number=edit.rest.turn.number, began=True))
     return edit.done()
 
 
@@ -103,7 +101,9 @@ def cancelled(slice_: TextSlice, _event: CancelledEvent) -> Handled[TextSlice]:
         edit.complete(session_id, "cancelled", _CANCELLED)
     edit.remove_tools()
     edit.notes.append(ResponseCancelled(session_ids=ended))
-    edit.set(fence=frozenset(), turn=attrs.evolve(edit.rest.turn, cancelled=True))
+    turn = edit.rest.turn
+    # A server confirms a cancel also where nothing runs: then it says nothing of the next turn.
+    edit.set(fence=frozenset(), turn=evolve(turn, cancelled=turn.began))
     return edit.done()
 
 
@@ -148,7 +148,7 @@ def _finish_turn(edit: Edit) -> TurnRecord:
     for position in range(log.end - 1, begin - 1, -1):
         message = log.at(position)
         if message.role == ASSISTANT and not message.is_sub_session:
-            return attrs.evolve(turn, message=message)
+            return evolve(turn, message=message)
     return turn
 
 

@@ -44,15 +44,15 @@ class _Request:
 class Canceller:
     """Sends at most one ``client_wants_cancel`` at a time and waits for ``cancelled``.
 
-    ``by_rest`` asks the server over REST, or is ``None`` where there is no REST; it raises
-    :class:`~realtime_trio.RealtimeError` where that fails.
+    ``by_rest`` asks the server over REST; it raises :class:`~realtime_trio.RealtimeError`
+    where that fails.
     """
 
     def __init__(
         self,
         outbox: Outbox,
         timeout: float,
-        by_rest: Callable[[], Awaitable[None]] | None,
+        by_rest: Callable[[], Awaitable[None]],
     ) -> None:
         self._outbox = outbox
         self._timeout = timeout
@@ -70,7 +70,7 @@ class Canceller:
         await trio.lowlevel.checkpoint_if_cancelled()
         request = self._request
         if request is None:
-            request = _Request(self._outbox.put_nowait(ClientWantsCancelEvent()))
+            request = _Request(self._outbox.put_anyway(ClientWantsCancelEvent()))
             self._request = request
             nursery.start_soon(self._pursue, request)
         request.waiters += 1
@@ -81,7 +81,8 @@ class Canceller:
             if not request.waiters:
                 request.scope.cancel()
         if request.error is not None:
-            raise type(request.error)(*request.error.args) from request.error
+            # A fresh one for each: one that is raised twice collects both tracebacks.
+            raise type(request.error)(*request.error.args)
         assert request.confirmed is not None
         return request.confirmed
 
@@ -110,19 +111,16 @@ class Canceller:
                 self._outbox.withdraw(request.receipt)
 
     async def _ask_by_rest(self, request: _Request) -> None:
-        if self._by_rest is not None:
-            try:
-                await self._by_rest()
-            except RealtimeError as exc:
-                self._give_up(request, f": {exc}")
-            else:
-                self._outbox.withdraw(request.receipt)
-                request.settle(Confirmed("rest"))
+        try:
+            await self._by_rest()
+        except RealtimeError as exc:
+            self._give_up(request, str(exc))
         else:
-            self._give_up(request, ", and there is no REST to ask")
+            self._outbox.withdraw(request.receipt)
+            request.settle(Confirmed("rest"))
 
     def _give_up(self, request: _Request, why: str) -> None:
-        waited = f"no answer within {self._timeout:g} s{why}"
+        waited = f"no answer within {self._timeout:g} s, and by REST: {why}"
         if self._outbox.withdraw(request.receipt) or request.receipt.status == "not-sent":
             request.settle(None, NotSent(f"the cancel was not sent: {waited}"))
         else:

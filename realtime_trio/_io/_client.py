@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import TypeVar, final
+from typing import Any, TypeVar, final, overload
 
 import trio
 
 from .._config import ClientConfig
 from .._core._local import SaidEvent, VoiceRequestedEvent
-from .._core._notifications import Reconnected, RequestUserSessions
+from .._core._notifications import Notification, Reconnected, RequestUserSessions
 from .._core._state import SessionState
 from .._exceptions import ClosedError, RealtimeError
 from ..abc import Connector
@@ -27,21 +27,22 @@ from ..events import (
     TextInputEvent,
     UserTurnStartEvent,
 )
-from ._auth import Auth, PasswordLogin, TokenKeeper
+from ._audio import AudioLane
+from ._auth import AuthSource
 from ._bare import first_cause
 from ._cancel import Confirmed
 from ._commands import Commands
 from ._overflow import Coalesce, Overflow
-from ._pages import pages
+from ._pages import News, pages
 from ._receipt import Receipt
 from ._recorder import RecorderLike
 from ._shell import Health, Shell
 from ._statistics import PipelineStatistics
 from ._subscription import LaneView, Subscription
 from ._supervisor import Address
-from ._turn import Turn
+from ._turn import Track, Turn
+from ._upload import Form, Progress, Source, UploadedFile, open_upload
 from ._url import endpoint
-from ._views import AudioView
 from ._watch import Watch
 
 __all__ = ["Client", "open_client"]
@@ -60,7 +61,7 @@ class Client(Commands):
         """The control lane: catalogue, turn state, errors, the link."""
         self.text = LaneView(shell.pipeline, Lane.TEXT)
         """The text lane: messages, tools, media, sessions."""
-        self.audio = AudioView(shell.pipeline, shell.outbox)
+        self.audio = AudioLane(shell, self)
         """The audio lane: what the agent says, and sending what the user says."""
 
     # -- reading ---------------------------------------------------------------------------
@@ -79,14 +80,19 @@ class Client(Commands):
         """What the lanes have done and what waits in them."""
         return self._shell.pipeline.statistics()
 
+    @overload
+    def subscribe(self, *, overflow: Overflow = ...) -> Subscription[Notification]: ...
+    @overload
+    def subscribe(self, *classes: type[T], overflow: Overflow = ...) -> Subscription[T]: ...
     def subscribe(
         self,
-        *classes: type[T],
+        *classes: type[Any],
         overflow: Overflow = Coalesce(),  # noqa: B008  frozen
-    ) -> Subscription[T]:
+    ) -> Subscription[Any]:
         """Hear items of these classes, notifications and wire events alike, from now on.
 
-        Across lanes: control first, then audio, then text, never reordered within a lane.
+        Without classes, all notifications. Across lanes: control first, then audio, then
+        text, never reordered within a lane.
         """
         return self._shell.pipeline.subscribe(*classes, overflow=overflow)
 
@@ -101,6 +107,11 @@ class Client(Commands):
         await shell.tracker.opened()
         async with shell.leaving():
             await shell.pipeline.handled(UserTurnStartEvent, shell.gate.starts)
+
+    @property
+    def heygen_token(self) -> str | None:
+        """The token for avatars, a secret; ``None`` where no login or refresh gave one."""
+        return self._shell.tokens.heygen_token
 
     # -- sending ---------------------------------------------------------------------------
 
@@ -132,20 +143,19 @@ class Client(Commands):
                 return None
 
     async def cancel(self) -> Confirmed:
-        """Cancel the turn that runs; overtakes everything queued.
+        """Cancel the turn that runs; overtakes everything queued. Its voice stops at once.
 
         Returns at the server's word, also when nothing runs. Several tasks share one request;
         cancelling one of them takes nothing from the others. Raises
         :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` where no word came,
         neither on the socket nor by REST.
         """
+        self.audio.stop()
         async with self._shell.leaving():
             return await self._shell.canceller.cancel(self._shell.nursery)
 
     @asynccontextmanager
-    async def ask(
-        self, text: str, *, file_ids: Iterable[str] = ()
-    ) -> AsyncGenerator[Turn, None]:
+    async def ask(self, text: str, *, file_ids: Iterable[str] = ()) -> AsyncGenerator[Turn, None]:
         """Say something and follow its turn.
 
         Leaving in the ordinary way waits for the outcome; leaving by an exception sends one
@@ -157,61 +167,104 @@ class Client(Commands):
             message = f"a message takes at most {self._shell.config.max_files} files"
             raise ValueError(message)
         async with self._asking:
-            turn = await self._begin(TextInputEvent(text=text, file_ids=ids))
+            track = Track()
+            turn = Turn(track, await self._begin(TextInputEvent(text=text, file_ids=ids), track))
             try:
                 yield turn
-                await self._over(turn)
+                await self._over(track)
             except BaseException:
-                await self._abandon(turn)
+                await self._abandon(track, turn.receipt)
                 raise
 
-    async def _begin(self, event: TextInputEvent) -> Turn:
+    async def _begin(self, event: TextInputEvent, track: Track) -> Receipt:
         shell = self._shell
-        turn = Turn()
         turns = shell.turns
         async with shell.leaving():
-            receipt = await shell.outbox.put(event, picked=lambda: turns.begin(turn))
-        turn.receipt = receipt
-        if not turn.asked:
-            turns.queued(turn)
-        return turn
+            receipt = await shell.outbox.put(event, picked=lambda: turns.begin(track))
+        if track.ends_at is None:
+            turns.queued(track)
+        return receipt
 
-    async def _over(self, turn: Turn) -> None:
+    async def _over(self, track: Track) -> None:
         """Wait until the turn is over in every lane."""
-        await turn.wait()
-        if turn.ended_at is not None:
+        await track.decided.wait()
+        if track.ended_at is not None:
             # Where the client ends first, the outcome holds all the same.
             with suppress(ClosedError):
-                await self._shell.pipeline.handled(UserTurnStartEvent, turn.ended_at)
+                await self._shell.pipeline.handled(UserTurnStartEvent, track.ended_at)
 
-    async def _abandon(self, turn: Turn) -> None:
+    async def _abandon(self, track: Track, receipt: Receipt) -> None:
         """Nobody wants the answer any more: take the input back or have it cancelled."""
         shell = self._shell
-        if turn.over:
+        if track.outcome is not None:
             return
-        if turn.receipt is not None and shell.outbox.withdraw(turn.receipt):
-            shell.turns.lost(turn, "the input was taken back before it was sent")
+        if shell.outbox.withdraw(receipt):
+            shell.turns.lost(track, "the input was taken back before it was sent")
             return
-        with shell.last_words(), suppress(RealtimeError, trio.WouldBlock):
+        with shell.last_words(), suppress(RealtimeError):
             await self.cancel()
-            await turn.wait()
-        shell.turns.lost(turn, "nobody waited for its end")
+            await track.decided.wait()
+        shell.turns.lost(track, "nobody waited for its end")
+
+    async def drain(self) -> None:
+        """Finish what has begun, then close the client.
+
+        What is queued leaves, the turn that runs comes to its end, the lanes hand over what
+        they hold, and the connection is closed. Meanwhile sending raises
+        :class:`~realtime_trio.ClosedError`; afterwards subscriptions end after what they hold.
+        Cancelled before the connection is closed, it leaves the client open, and sending
+        goes on.
+        """
+        async with self._shell.leaving():
+            await self._shell.drain()
 
     def sessions(self, *, page: int = 50) -> AsyncGenerator[ChatSessionIndexEntry, None]:
         """Iterate the list of all the user's sessions, asked for ``page`` lines at a time.
 
         Each page is a command and waits at the turn gate.
         """
-        news = self.subscribe(GetUserSessionsResponseEvent, ErrorEvent, Reconnected)
+        classes: tuple[type[News], ...] = (GetUserSessionsResponseEvent, ErrorEvent, Reconnected)
+        news: Subscription[News] = self.subscribe(*classes)
         return pages(news, self.send, page)
+
+    async def upload_file(
+        self,
+        source: Source,
+        *,
+        filename: str | None = None,
+        mime_type: str | None = None,
+        progress: Progress | None = None,
+    ) -> UploadedFile:
+        """Send a file (a path, or bytes with a ``filename``) for a later ``ask``.
+
+        It is streamed; ``progress`` is called with the bytes read so far and their number.
+        Cancelling it ends the transfer. Raises ``ValueError`` for a file above
+        ``config.max_file_size``, ``OSError`` for one that cannot be read,
+        :class:`~realtime_trio.ConnectionFailed` and
+        :class:`~realtime_trio.AuthenticationError` as REST calls do. Waits until the server
+        has told the id of the UI session.
+        """
+        shell = self._shell
+        limit = shell.config.max_file_size
+        upload = await open_upload(source, filename=filename, mime_type=mime_type, limit=limit)
+        if shell.tracker.ui_session_id is None:
+            await self.ready()
+        fields = {"ui_session_id": shell.tracker.ui_session_id or ""}
+
+        async def send(token: str) -> UploadedFile:
+            return await shell.rest.upload(token, Form(fields, upload), progress)
+
+        return await shell.tokens.call(send)
 
     @asynccontextmanager
     async def push_to_talk(self, *, force: bool = False) -> AsyncGenerator[None, None]:
         """Tell the server that the user talks: from the beginning to the end of the block.
 
-        Enters when ``ptt_start`` has left, so that no speech overtakes it. However the block
-        is left, ``ptt_end`` follows behind the audio that is queued.
+        The agent's voice stops at once. Enters when ``ptt_start`` has left, so that no speech
+        overtakes it; that is in the user's turn, so cancel first to interrupt an answer.
+        However the block is left, ``ptt_end`` follows behind the audio that is queued.
         """
+        self.audio.stop()
         receipt = await self.send(PttStartEvent(), force=force)
         try:
             await receipt.sent()
@@ -229,14 +282,14 @@ class Client(Commands):
         if outbox.withdraw(start) or start.status == "not-sent":
             return None
         with suppress(ClosedError):
-            return outbox.put_last_word(PttEndEvent())
+            return outbox.put_anyway(PttEndEvent())
         return None
 
 
 def open_client(
     url: str,
     *,
-    auth: str | PasswordLogin | Auth,
+    auth: AuthSource,
     agent_key: str | None = None,
     chat_session_id: str | None = None,
     config: ClientConfig | None = None,
@@ -271,7 +324,7 @@ def open_client(
         config=options,
         connector=transport or _connector(where.websocket, options),
         address=Address(where, agent_key=agent_key, chat_session_id=chat_session_id),
-        tokens=TokenKeeper(auth),
+        auth=auth,
         recorder=recorder,
     )
     return _opened(shell)

@@ -185,9 +185,7 @@ class _VoiceCommands(_Sender):
         force: bool = False,
     ) -> Receipt:
         """Choose an avatar."""
-        event = SetAvatarEvent(
-            avatar_id=avatar_id, quality=quality, video_encoding=video_encoding
-        )
+        event = SetAvatarEvent(avatar_id=avatar_id, quality=quality, video_encoding=video_encoding)
         return await self.send(event, force=force)
 
     async def set_avatar_session(

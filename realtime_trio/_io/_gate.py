@@ -41,7 +41,7 @@ from ..events import (
     UserTurnStartEvent,
 )
 
-__all__ = ["Change", "Phase", "TurnGate"]
+__all__ = ["STREAM", "Change", "Phase", "TurnGate"]
 
 
 class Phase(enum.Enum):
@@ -67,7 +67,7 @@ class Change(enum.Enum):
 
 _HARMLESS: Final = (PingEvent, PongEvent, ClientWantsCancelEvent)
 # What only a turn that is running sends: on a new link it tells that one is.
-_STREAM: Final[frozenset[type[ServerEvent]]] = frozenset(
+STREAM: Final[frozenset[type[ServerEvent]]] = frozenset(
     {
         TextDeltaEvent,
         ThoughtDeltaEvent,
@@ -98,7 +98,7 @@ class TurnGate:
         self.signs = 0
         self.session_id: str | None = None
         self.streamed = False
-        """Whether this link brought any of a turn since it was opened, or since the last turn."""
+        """Whether this link has brought anything of a turn."""
         self._unanswered = False
 
     @property
@@ -137,29 +137,29 @@ class TurnGate:
         self.streamed = False
         self._unanswered = False
 
-    def take_streamed(self) -> bool:
-        """Give :attr:`streamed` and begin anew."""
-        streamed, self.streamed = self.streamed, False
-        return streamed
-
     def saw(self, event: ServerEvent) -> Change | None:
         """Note an event that came in."""
         cls = type(event)
         if cls is PongEvent or cls is PingEvent:
             return None
+        if cls in STREAM:
+            self.saw_stream()
+            return None
         self.signs += 1
-        if cls in _STREAM:
-            self.streamed = True
-            if self.phase is Phase.UNKNOWN:
-                self.phase = Phase.AGENT
-        elif cls is UserTurnStartEvent:
+        if cls is UserTurnStartEvent:
             return self._start()
-        elif cls is UserTurnEndEvent:
+        if cls is UserTurnEndEvent:
             self.phase = Phase.AGENT
             self._unanswered = False
-        else:
-            return self._other(event)
-        return None
+            return None
+        return self._other(event)
+
+    def saw_stream(self) -> None:
+        """Note an event of :data:`STREAM`."""
+        self.signs += 1
+        self.streamed = True
+        if self.phase is Phase.UNKNOWN:
+            self.phase = Phase.AGENT
 
     def _start(self) -> Change:
         self.starts += 1
@@ -177,9 +177,10 @@ class TurnGate:
         elif isinstance(event, ChatSessionChangedEvent):
             if event.chat_session is not None:
                 self.session_id = event.chat_session.session_id
-        elif isinstance(event, (ChatSessionDeletedEvent, DeleteChatSessionEvent)):
-            if event.session_id in (None, self.session_id):
-                self.session_id = None
+        elif isinstance(
+            event, (ChatSessionDeletedEvent, DeleteChatSessionEvent)
+        ) and event.session_id in (None, self.session_id):
+            self.session_id = None
         return None
 
 

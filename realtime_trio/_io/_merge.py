@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -43,7 +43,7 @@ def merge(first: Any, size: int, rest: deque[Entry]) -> tuple[ServerEvent, int, 
 
     Gives one delta that says what all of them say, their bytes and their number.
     """
-    cls = cast("Any", type(first))
+    cls: type[Any] = first.__class__
     same = _SAME[cls]
     key = same(first)
     pieces = [first.content]

@@ -11,11 +11,10 @@ harmless: an event is queued once or not at all.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Final, Protocol, final
 
-import attrs
 import trio
 
 from .._config import ClientConfig
@@ -28,89 +27,15 @@ from ..events import (
     PongEvent,
     PttEndEvent,
 )
+from ._entries import Entry, EntryQueue, OutboxStatistics
 from ._gate import TurnGate
 from ._receipt import Receipt, ReceiptStatus
 
-__all__ = ["Entry", "Outbox", "OutboxStatistics", "Wire", "write_from"]
+__all__ = ["Outbox", "Wire", "write_from"]
 
 _URGENT: Final = (ClientWantsCancelEvent, PingEvent, PongEvent)
 _MAX_URGENT: Final = 64
 _AWAY: Final = "the link broke while it was on its way"
-
-
-@attrs.define(slots=True, eq=False)
-class Entry:
-    """One frame that waits. ``event`` is ``None`` for audio, and for a ping of the transport."""
-
-    frame: str | bytes | None = attrs.field(repr=False)
-    size: int
-    event: Event | None = attrs.field(default=None, repr=False)
-    receipt: Receipt | None = None
-    force: bool = False
-    of_link: bool = False
-    """Made for one link by the shell itself: goes with it."""
-    may_pass: bool = False
-    """Waits among the commands and might leave through the closed gate."""
-    picked: Callable[[], None] | None = attrs.field(default=None, repr=False)
-    """Called when the writer takes it, just before it is written."""
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class OutboxStatistics:
-    """What waits to be sent, and what became of the rest.
-
-    ``audio_dropped`` counts frames that were thrown away because the link was away.
-    """
-
-    urgent: int
-    commands: int
-    command_bytes: int
-    audio: int
-    audio_bytes: int
-    sent: int
-    audio_dropped: int
-
-
-class _Queue:
-    """Entries in order, bounded in items and bytes; an empty one takes any size."""
-
-    __slots__ = ("entries", "max_bytes", "max_items", "room", "size", "turn")
-
-    def __init__(self, max_items: int, max_bytes: int) -> None:
-        self.entries: deque[Entry] = deque()
-        self.size = 0
-        self.max_items = max_items
-        self.max_bytes = max_bytes
-        self.turn = trio.Lock()
-        self.room = trio.lowlevel.ParkingLot()
-
-    def fits(self, size: int) -> bool:
-        entries = len(self.entries)
-        return not entries or (entries < self.max_items and self.size + size <= self.max_bytes)
-
-    def append(self, entry: Entry) -> None:
-        self.entries.append(entry)
-        self.size += entry.size
-
-    def popleft(self) -> Entry:
-        entry = self.entries.popleft()
-        self._left(entry)
-        return entry
-
-    def remove(self, entry: Entry) -> None:
-        self.entries.remove(entry)
-        self._left(entry)
-
-    def _left(self, entry: Entry) -> None:
-        self.size -= entry.size
-        self.room.unpark_all()
-
-    def clear(self) -> list[Entry]:
-        entries = list(self.entries)
-        self.entries.clear()
-        self.size = 0
-        self.room.unpark_all()
-        return entries
 
 
 def _utf8_size(text: str) -> int:
@@ -124,9 +49,9 @@ class Outbox:
     def __init__(self, config: ClientConfig, codec: Codec, gate: TurnGate) -> None:
         self._codec = codec
         self._gate = gate
-        self._urgent = _Queue(_MAX_URGENT, config.max_command_bytes)
-        self._commands = _Queue(config.max_commands, config.max_command_bytes)
-        self._audio = _Queue(config.max_audio_frames, config.max_audio_bytes)
+        self._urgent = EntryQueue(_MAX_URGENT, config.max_command_bytes)
+        self._commands = EntryQueue(config.max_commands, config.max_command_bytes)
+        self._audio = EntryQueue(config.max_audio_frames, config.max_audio_bytes)
         self._news = trio.lowlevel.ParkingLot()
         self._idle = trio.lowlevel.ParkingLot()
         self._may_pass = 0
@@ -134,6 +59,7 @@ class Outbox:
         self._sent = 0
         self._audio_dropped = 0
         self._closed = False
+        self._draining = 0
         self._away = False
         self.on_kill: Callable[[], None] | None = None
         """Called when something is about to be written that kills the running turn."""
@@ -185,13 +111,21 @@ class Outbox:
         self._audio_dropped += self._away
         return self._away
 
-    def put_last_word(self, event: PttEndEvent) -> Receipt:
-        """Queue the end of a speech behind its audio, also where that queue is full."""
+    def put_anyway(self, event: PttEndEvent | ClientWantsCancelEvent) -> Receipt:
+        """Queue the end of a speech or a cancel also where its queue is full.
+
+        There is one of each at a time, so the bounds still hold, by one.
+        """
         entry, queue = self._entry(event, False, None)
         self._check_open()
-        self._append(self._commands if self._away else queue, entry)
+        self._append(queue, entry)
         assert entry.receipt is not None
         return entry.receipt
+
+    @property
+    def audio_size(self) -> int:
+        """Bytes of audio that wait."""
+        return self._audio.size
 
     def drop_oldest_audio(self) -> int:
         """Throw away the oldest frame of audio that waits; gives its bytes, 0 for none."""
@@ -229,15 +163,20 @@ class Outbox:
 
     def _entry(
         self, event: Event, force: bool, picked: Callable[[], None] | None
-    ) -> tuple[Entry, _Queue]:
+    ) -> tuple[Entry, EntryQueue]:
+        if self._draining and not isinstance(event, (ClientWantsCancelEvent, PttEndEvent)):
+            message = "the client is being drained: it takes nothing new"
+            raise ClosedError(message)
         frame = self._codec.encode(event)
         receipt = Receipt(event.type)
         entry = Entry(frame, _utf8_size(frame), event, receipt, force=force, picked=picked)
         if isinstance(event, _URGENT):
             return entry, self._urgent
-        return entry, self._audio if isinstance(event, PttEndEvent) else self._commands
+        # While the link is away its audio is gone: see link_lost.
+        behind_audio = isinstance(event, PttEndEvent) and not self._away
+        return entry, self._audio if behind_audio else self._commands
 
-    async def _enter(self, queue: _Queue, entry: Entry) -> None:
+    async def _enter(self, queue: EntryQueue, entry: Entry) -> None:
         self._check_open()
         if queue.fits(entry.size) and not queue.turn.locked():
             self._append(queue, entry)
@@ -249,7 +188,7 @@ class Outbox:
             self._check_open()
             self._append(queue, entry)
 
-    def _enter_nowait(self, queue: _Queue, entry: Entry) -> None:
+    def _enter_nowait(self, queue: EntryQueue, entry: Entry) -> None:
         self._check_open()
         if queue.turn.locked() or not queue.fits(entry.size):
             raise trio.WouldBlock
@@ -260,7 +199,7 @@ class Outbox:
             message = "the client is closed"
             raise ClosedError(message)
 
-    def _append(self, queue: _Queue, entry: Entry) -> None:
+    def _append(self, queue: EntryQueue, entry: Entry) -> None:
         queue.append(entry)
         if queue is self._commands and entry.event is not None:
             entry.may_pass = self._gate.may_pass(entry.event, force=entry.force)
@@ -317,6 +256,26 @@ class Outbox:
             self._sent += 1
         if entry.receipt is not None:
             entry.receipt.settle(status, why)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits and nothing is being written."""
+        queues = (self._urgent, self._commands, self._audio)
+        return self._writing is None and not any(queue.entries for queue in queues)
+
+    async def emptied(self) -> None:
+        """Wait until it is empty, or closed."""
+        while not self.empty:
+            await self._idle.park()
+
+    @contextmanager
+    def draining(self) -> Generator[None, None, None]:
+        """Take nothing new within this block but cancels and the ends of speeches."""
+        self._draining += 1
+        try:
+            yield
+        finally:
+            self._draining -= 1
 
     async def flushed(self) -> None:
         """Wait until all that may leave has left; for ever, where no link takes it."""
@@ -375,7 +334,7 @@ class Outbox:
             urgent=len(self._urgent.entries),
             commands=len(self._commands.entries),
             command_bytes=self._commands.size,
-            audio=len(self._audio.entries),
+            audio=sum(entry.event is None for entry in self._audio.entries),
             audio_bytes=self._audio.size,
             sent=self._sent,
             audio_dropped=self._audio_dropped,

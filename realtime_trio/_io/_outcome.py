@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from .._core._messages import Message
+from .._core._notifications import AudioFlushed
 from .._core._state import TurnRecord
 
 __all__ = ["Outcome", "TurnCancelled", "TurnCompleted", "TurnFailed", "TurnLost", "outcome_of"]
@@ -29,10 +30,16 @@ class TurnCompleted:
 
 @attrs.frozen(slots=True, kw_only=True)
 class TurnCancelled:
-    """The server stopped the turn; ``message`` is as far as the answer came."""
+    """The server stopped the turn; ``message`` is as far as the answer came.
+
+    ``heard_ms`` and ``unheard_ms`` tell how much of a spoken answer was played and how much
+    was not; ``None`` where nothing plays (``client.audio.play_to``).
+    """
 
     message: Message | None = None
     errors: tuple[str, ...] = ()
+    heard_ms: float | None = None
+    unheard_ms: float | None = None
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -61,14 +68,16 @@ Outcome: TypeAlias = TurnCompleted | TurnCancelled | TurnFailed | TurnLost
 _FAILED: Final = frozenset({"error", "exception", "failed"})
 
 
-def outcome_of(record: TurnRecord, *, missed: bool) -> Outcome:
+def outcome_of(record: TurnRecord, *, missed: bool, spoken: AudioFlushed | None = None) -> Outcome:
     """Judge a turn by what the text lane saw of it.
 
     ``missed``: the link was lost meanwhile, so an end that was not seen proves nothing.
+    ``spoken``: how far its voice was heard, where it was cut short.
     """
     message, errors = record.message, record.errors
     if record.cancelled:
-        return TurnCancelled(message=message, errors=errors)
+        heard, unheard = (spoken.heard_ms, spoken.unheard_ms) if spoken else (None, None)
+        return TurnCancelled(message=message, errors=errors, heard_ms=heard, unheard_ms=unheard)
     if missed and (record.interactions or not record.began):
         reason = "its end went by while the link was away"
         return TurnLost(reason=reason, message=message, errors=errors)

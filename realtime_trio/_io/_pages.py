@@ -17,7 +17,7 @@ from ..events import (
 from ._receipt import Receipt
 from ._subscription import Subscription
 
-__all__ = ["pages"]
+__all__ = ["News", "pages"]
 
 News: TypeAlias = GetUserSessionsResponseEvent | ErrorEvent | Reconnected
 

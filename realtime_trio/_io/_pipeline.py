@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-import attrs
 import trio
 
 from .._config import ClientConfig
@@ -25,6 +24,7 @@ from .._core._codec import Codec
 from .._core._local import Malformed
 from .._core._notifications import MemoryPressure, Notification
 from .._core._state import AudioSlice, ControlSlice, Limits, SessionState
+from .._core._values import evolve
 from .._exceptions import ClosedError, DecodeError
 from .._handlers import lanes_of, reset
 from .._processor import Folds, malformed_lane
@@ -229,9 +229,9 @@ class Pipeline:
         if lane is Lane.TEXT:
             folds.text.slice = reset(folds.text.slice)
         elif lane is Lane.CONTROL:
-            folds.control.slice = attrs.evolve(folds.control.slice, seen=ControlSlice().seen)
+            folds.control.slice = evolve(folds.control.slice, seen=ControlSlice().seen)
         else:
-            folds.audio.slice = attrs.evolve(folds.audio.slice, seen=AudioSlice().seen, carry=b"")
+            folds.audio.slice = evolve(folds.audio.slice, seen=AudioSlice().seen, carry=b"")
         return ()
 
     def _route(self, event: ServerEvent) -> tuple[LaneTask, ...]:

@@ -218,7 +218,9 @@ class Recorder:
         try:
             await trio.to_thread.run_sync(job, abandon_on_cancel=True)
         except (OSError, ValueError) as exc:  # ValueError: the file was closed after a failure
-            self._error = self._error or f"{type(exc).__name__}: {getattr(exc, 'strerror', None) or 'closed'}"
+            self._error = (
+                self._error or f"{type(exc).__name__}: {getattr(exc, 'strerror', None) or 'closed'}"
+            )
             return False
         return True
 
@@ -228,7 +230,10 @@ class Recorder:
         return self._path.open("wb")
 
     def _line(self, entry: _Entry | _Gap) -> bytes:
-        fields: dict[str, object] = {"t": round(max(0.0, entry.at - self._began), 6), "conn": _letters(entry.conn)}
+        fields: dict[str, object] = {
+            "t": round(max(0.0, entry.at - self._began), 6),
+            "conn": _letters(entry.conn),
+        }
         if isinstance(entry, _Gap):
             fields |= {"dir": "gap", "lines": entry.count}
         else:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from .._core._local import LinkEvent, Malformed, SaidEvent, VoiceRequestedEvent
+from .._core._local import (
+    LinkEvent,
+    Malformed,
+    PlaybackEvent,
+    SaidEvent,
+    VoiceRequestedEvent,
+)
 from .._core._notifications import (
     MessageAdded,
     MessageComplete,
@@ -22,7 +28,7 @@ __all__ = ["Put", "Routes"]
 Put: TypeAlias = Callable[[Item, int], None]
 
 # The library's own: they travel through the lanes, but nobody can subscribe to them.
-_LOCAL = frozenset((LinkEvent, SaidEvent, VoiceRequestedEvent, Malformed))
+_LOCAL = frozenset((LinkEvent, SaidEvent, PlaybackEvent, VoiceRequestedEvent, Malformed))
 
 
 class Routes:

@@ -24,16 +24,20 @@ import trio
 
 from .._config import ClientConfig
 from .._core._codec import Codec
-from .._core._local import LinkEvent
-from .._exceptions import ClosedError, RealtimeError
+from .._core._local import LinkEvent, SaidEvent
+from .._core._notifications import Notification
+from .._exceptions import ClosedError, NotSent, RealtimeError
 from ..abc import Connector
-from ..events import Lane
-from ._auth import TokenKeeper
+from ..events import Lane, UserTurnStartEvent
+from ._auth import AuthSource, TokenKeeper
 from ._cancel import Canceller
+from ._entries import OutboxStatistics
 from ._gate import TurnGate
+from ._http import Rest
 from ._link import Link
-from ._outbox import Outbox, OutboxStatistics
+from ._outbox import Outbox
 from ._pipeline import Pipeline
+from ._playout import Playout
 from ._recorder import RecorderLike, Tape
 from ._supervisor import Address, Supervisor
 from ._tracker import Tracker
@@ -71,18 +75,25 @@ class Shell:
         config: ClientConfig,
         connector: Connector,
         address: Address,
-        tokens: TokenKeeper,
+        auth: AuthSource,
         recorder: RecorderLike | None,
     ) -> None:
-        codec = Codec()
+        codec = self.codec = Codec()
         self.recorder = recorder
         self.config = config
-        self.tokens = tokens
         self.pipeline = Pipeline(config, clock=time.time)
+        self.rest = Rest(
+            address.endpoint,
+            timeout=config.rest_timeout,
+            ssl_context=getattr(connector, "ssl_context", None),
+        )
+        self.tokens = TokenKeeper(
+            auth, self.rest, margin=config.token_margin, clock=time.time, tell=self._tell
+        )
         self.gate = TurnGate()
         self.outbox = Outbox(config, codec, self.gate)
         self.turns = TurnBook(self.gate)
-        self.canceller = Canceller(self.outbox, config.cancel_timeout, None)
+        self.canceller = Canceller(self.outbox, config.cancel_timeout, self._cancel_by_rest)
         post = self.pipeline.post
         self.tracker = Tracker(self.gate, self.outbox, self.turns, self.canceller, post)
         self.supervisor = Supervisor(
@@ -90,7 +101,7 @@ class Shell:
             codec=codec,
             connector=connector,
             address=address,
-            tokens=tokens,
+            tokens=self.tokens,
             gate=self.gate,
             outbox=self.outbox,
             tracker=self.tracker,
@@ -100,6 +111,10 @@ class Shell:
         )
         self.outbox.on_kill = self.tracker.killed
         self.pipeline.observe(Lane.TEXT, self.turns.observe)
+        self.playout = Playout(post)
+        self.pipeline.observe(Lane.CONTROL, self.playout.saw_control)
+        self.pipeline.observe(Lane.AUDIO, self.playout.saw_audio)
+        self.turns.spoken = self.playout.spoken
         self.body = trio.CancelScope()
         """Around the body of ``open_client``: cancelled when the client has ended by itself."""
         self.failure: RealtimeError | None = None
@@ -109,6 +124,17 @@ class Shell:
         self._nursery: trio.Nursery | None = None
         self._prepared = trio.Event()
         self._finished: trio.Event | None = None
+        self._link_ended = trio.Event()
+
+    def _tell(self, note: Notification) -> None:
+        self.pipeline.post(SaidEvent(note=note))
+
+    async def _cancel_by_rest(self) -> None:
+        ui_session_id = self.tracker.ui_session_id
+        if ui_session_id is None:
+            message = "the server has not told the id of the session yet"
+            raise NotSent(message)
+        await self.tokens.call(lambda token: self.rest.cancel(token, ui_session_id))
 
     @property
     def nursery(self) -> trio.Nursery:
@@ -142,17 +168,21 @@ class Shell:
         self._finished = trio.Event()
         self.nursery.start_soon(self._run_pipeline, self._finished)
         self.nursery.start_soon(self._supervise, link, self.nursery)
+        self.nursery.start_soon(self.tokens.keep_fresh)
 
     async def _run_pipeline(self, finished: trio.Event) -> None:
         await self.pipeline.run()
         finished.set()
 
     async def _supervise(self, link: Link, nursery: trio.Nursery) -> None:
-        with self._supervising:
-            self.failure = await self.supervisor.run(link, nursery)
-            self._end(str(self.failure))
-            await trio.sleep(min(_GRACE, self.config.close_deadline))
-            self.body.cancel()
+        try:
+            with self._supervising:
+                self.failure = await self.supervisor.run(link, nursery)
+                self._end(str(self.failure))
+                await trio.sleep(min(_GRACE, self.config.close_deadline))
+                self.body.cancel()
+        finally:
+            self._link_ended.set()
 
     def _end(self, why: str) -> None:
         """Let nobody wait for what will not come."""
@@ -189,16 +219,31 @@ class Shell:
             with trio.move_on_after(self.config.close_deadline / 2):
                 await self.outbox.flushed()
 
+    async def drain(self) -> None:
+        """Let what has begun come to its end, then close."""
+        with self.outbox.draining():
+            while not (self.gate.open and self.outbox.empty):
+                await self.tracker.opened()
+                await self.outbox.emptied()
+                self.nursery  # noqa: B018  raises where the client has ended meanwhile
+            await self.pipeline.handled(UserTurnStartEvent, self.gate.starts)
+        await self._stop()
+
     async def close(self) -> None:
         """Say goodbye, let the lanes finish, end every task. Always returns in time."""
         with self.last_words():
-            self._supervising.cancel()
-            if not self.closed:
-                self.pipeline.post(LinkEvent(status="closed"))
-                self._end("the client was closed")
-            if self._finished is not None:
-                await self._finished.wait()
+            await self._stop()
         self._scope.cancel()
+
+    async def _stop(self) -> None:
+        self._supervising.cancel()
+        if not self.closed:
+            self.pipeline.post(LinkEvent(status="closed"))
+            self._end("the client was closed")
+        if self._finished is not None:
+            await self._finished.wait()
+            # The transport's own tasks are needed until the goodbye is said and answered.
+            await self._link_ended.wait()
 
     def health(self) -> Health:
         """How the client does now."""

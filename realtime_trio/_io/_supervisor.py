@@ -37,6 +37,7 @@ from ._url import Endpoint
 __all__ = ["Address", "Supervisor"]
 
 _REFUSED: Final = (401, 403)
+_SUSPECT: Final = (*_REFUSED, 500)  # real servers answer a bad token with 500
 _TAKEN: Final = (
     "the server closed the connection for good (1000): "
     "another client took the session over, or it said goodbye"
@@ -143,8 +144,8 @@ class Supervisor:
             try:
                 link = await self._dial(nursery)
             except ConnectionFailed as exc:
-                if exc.status in _REFUSED:
-                    await self._tokens.rejected()
+                if exc.status in _SUSPECT:
+                    await self._tokens.refused(certain=exc.status in _REFUSED)
                 if attempt == self._config.max_attempts:
                     self._post(LinkEvent(status="closed", note=_given_up(attempt, exc)))
                     raise

@@ -23,7 +23,7 @@ from ..events import (
     UiSessionIdChangedEvent,
 )
 from ._cancel import Canceller
-from ._gate import Change, Phase, TurnGate
+from ._gate import STREAM, Change, Phase, TurnGate
 from ._outbox import Outbox
 from ._turn import TurnBook
 
@@ -36,8 +36,7 @@ _PONG: Final = PongEvent()
 class Tracker:
     """Reacts to events as they arrive. ``post`` hands a local event to the lanes.
 
-    ``ui_session_id`` is the id to dial with. ``hole`` tells that a part of the running turn
-    went by while no link was up, so the session is to be loaded anew when it ends.
+    ``ui_session_id`` is the id to dial with.
     """
 
     def __init__(
@@ -54,8 +53,8 @@ class Tracker:
         self._canceller = canceller
         self._post = post
         self.ui_session_id: str | None = None
-        self.hole = False
         self.last_pong: float | None = None
+        self._links = 0
         self._initialized = False
         self._loaded = False
         self._ended = False
@@ -63,6 +62,9 @@ class Tracker:
 
     def saw(self, event: ServerEvent) -> None:
         """Take note of one event; it is on its way to its lanes."""
+        if type(event) in STREAM:  # nearly all of them: the rest can cost what it likes
+            self._gate.saw_stream()
+            return
         change = self._gate.saw(event)
         if change is not None:
             self._gate_opened(change)
@@ -87,23 +89,23 @@ class Tracker:
         else:
             if not self._initialized:
                 self._initialized = True
-                self._post(LinkEvent(status=None, initialized=True, note=Initialized()))
-            self._repair()
+                self._first_turn()
         self._outbox.wake()
         self._openings.unpark_all()
 
-    def _repair(self) -> None:
-        """After a turn with a hole, have the session sent anew.
+    def _first_turn(self) -> None:
+        """It is the user's turn for the first time on this link.
 
-        Not where the link began with the whole session and nothing of the turn after it: then
-        the list holds the turn already. Resuming the current session is the one command that
-        harms nothing at any time, and it goes ahead of everything that waits.
+        A link that began in the middle of a turn has brought a list without that turn, and
+        then its end only; one that brought no list at all has told nothing of what it
+        missed. Either way the session is asked for anew: resuming the current one is the one
+        command that harms nothing at any time, and it goes ahead of everything that waits.
         """
-        partial = self._gate.take_streamed() or not self._loaded
+        self._post(LinkEvent(status=None, initialized=True, note=Initialized()))
+        partial = self._gate.streamed or (self._links > 1 and not self._loaded)
         session_id = self._gate.session_id
-        if self.hole and partial and session_id is not None:
+        if partial and session_id is not None:
             self._outbox.put_own(ResumeChatSessionEvent(session_id=session_id))
-        self.hole = False
 
     def killed(self) -> None:
         """Something is about to be written that kills the turn."""
@@ -114,13 +116,13 @@ class Tracker:
         """Begin with a new link."""
         self._gate.link_opened()
         self._outbox.link_opened()
+        self._links += 1
         self._initialized = False
         self._loaded = False
 
     def link_lost(self) -> bool:
         """Note that the link has ended; tells whether something may have been missed."""
         running = self._gate.phase is not Phase.USER
-        self.hole = self.hole or running
         self._turns.link_lost()
         self._outbox.link_lost()
         self._gate.link_opened()

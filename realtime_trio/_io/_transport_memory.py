@@ -12,9 +12,9 @@ import itertools
 import urllib.parse
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Final, Self, final
+from typing import Final, Self, TypeAlias, final
 
 import attrs
 import trio
@@ -31,7 +31,17 @@ from realtime_trio._io._transport_inbox import (
     shielded_checkpoint,
 )
 
-__all__ = ["MemoryConnector", "MemoryListener", "MemoryTransport", "memory_pair"]
+__all__ = [
+    "MemoryAnswer",
+    "MemoryConnector",
+    "MemoryListener",
+    "MemoryTransport",
+    "memory_answer",
+    "memory_pair",
+]
+
+MemoryAnswer: TypeAlias = Callable[[str, str, Mapping[str, str], bytes], tuple[int, bytes]]
+"""Answers ``(method, path, headers, body)`` with ``(status, body)``; names in lower case."""
 
 _SCHEME: Final = "memory://"
 _PING_SIZE: Final = 6
@@ -205,6 +215,8 @@ class MemoryListener:
             message = f"there is a memory server named {name!r} already"
             raise ValueError(message)
         self.refuse = refuse
+        self.answer: MemoryAnswer | None = None
+        """Answers HTTP requests to this server, where it has a REST part."""
         self._name = name
         self._sizes = (max_buffer, max_message_size)
         self._dials: deque[_Dial] = deque()
@@ -303,6 +315,12 @@ class MemoryConnector:
         with trio.move_on_after(self.connect_timeout):
             return await listener.dial(url)
         raise dial.timed_out(_SCHEME + name, self.connect_timeout)
+
+
+def memory_answer(url: str) -> MemoryAnswer | None:
+    """The REST part of the server that ``memory://name…`` names, where there is one."""
+    listener = _listeners.get(_name_of(url))
+    return None if listener is None else listener.answer
 
 
 def _name_of(url: str) -> str:

@@ -9,12 +9,15 @@ before it does not leak into it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias, final
 
+import attrs
 import trio
 
 from .._core._messages import ASSISTANT, THOUGHT
 from .._core._notifications import (
+    AudioFlushed,
     Media,
     MediaAdded,
     MessageStreaming,
@@ -37,9 +40,41 @@ from ._outcome import Outcome, TurnFailed, TurnLost, outcome_of
 from ._pieces import Pieces
 from ._receipt import Receipt
 
-__all__ = ["Turn", "TurnBook"]
+__all__ = ["Track", "Turn", "TurnBook"]
 
+Subsession: TypeAlias = SubsessionStarted | SubsessionEnded
 Slice: TypeAlias = ControlSlice | TextSlice | AudioSlice
+
+
+@attrs.define(slots=True, eq=False)
+class Track:
+    """What the shell knows of one turn.
+
+    ``ends_at`` is the number, in the client's life, of the ``user_turn_start`` that will end
+    it, ``None`` before its input was handed to the network; ``ended_at`` of the one that did.
+    ``refused_at`` is the number of the ``error`` that refused the input. ``missed`` tells
+    that the link was lost while it ran.
+    """
+
+    text: Pieces[str] = attrs.field(factory=Pieces[str])
+    thoughts: Pieces[str] = attrs.field(factory=Pieces[str])
+    tools: Pieces[ToolNotification] = attrs.field(factory=Pieces[ToolNotification])
+    media: Pieces[Media] = attrs.field(factory=Pieces[Media])
+    subsessions: Pieces[Subsession] = attrs.field(factory=Pieces[Subsession])
+    ends_at: int | None = None
+    ended_at: int | None = None
+    refused_at: int | None = None
+    missed: bool = False
+    outcome: Outcome | None = None
+    decided: trio.Event = attrs.field(factory=trio.Event)
+
+    def decide(self, outcome: Outcome) -> None:
+        """Write down how it ended; only the first word counts."""
+        if self.outcome is None:
+            self.outcome = outcome
+            for pieces in (self.text, self.thoughts, self.tools, self.media, self.subsessions):
+                pieces.finish()
+            self.decided.set()
 
 
 @final
@@ -52,19 +87,15 @@ class Turn:
     They end when the turn is over.
     """
 
-    def __init__(self) -> None:
-        self.text: Pieces[str] = Pieces()
-        self.thoughts: Pieces[str] = Pieces()
-        self.tools: Pieces[ToolNotification] = Pieces()
-        self.media: Pieces[Media] = Pieces()
-        self.subsessions: Pieces[SubsessionStarted | SubsessionEnded] = Pieces()
-        self.receipt: Receipt | None = None
-        self._ends_at: int | None = None
-        self._refused_at: int | None = None
-        self._missed = False
-        self._ended_at: int | None = None
-        self._outcome: Outcome | None = None
-        self._decided = trio.Event()
+    def __init__(self, track: Track, receipt: Receipt) -> None:
+        self.text: Pieces[str] = track.text
+        self.thoughts: Pieces[str] = track.thoughts
+        self.tools: Pieces[ToolNotification] = track.tools
+        self.media: Pieces[Media] = track.media
+        self.subsessions: Pieces[Subsession] = track.subsessions
+        self.receipt = receipt
+        """How far the input has come."""
+        self._track = track
 
     @property
     def outcome(self) -> Outcome:
@@ -73,77 +104,52 @@ class Turn:
         Raises :class:`~realtime_trio.TurnError` while it is not over: leave the ``async
         with`` block, or ``await turn.wait()``.
         """
-        if self._outcome is None:
+        if self._track.outcome is None:
             message = "the turn is not over yet: leave its block, or await turn.wait()"
             raise TurnError(message)
-        return self._outcome
-
-    @property
-    def over(self) -> bool:
-        """Whether the outcome is known."""
-        return self._outcome is not None
+        return self._track.outcome
 
     async def wait(self) -> Outcome:
         """Wait for the outcome. Any number of tasks may; cancelling changes nothing."""
-        await self._decided.wait()
+        await self._track.decided.wait()
         return self.outcome
 
-    @property
-    def asked(self) -> bool:
-        """Whether the input has been handed to the network."""
-        return self._ends_at is not None
-
-    @property
-    def ends_at(self) -> int | None:
-        """Which ``user_turn_start`` of the client's life ends it; ``None`` before it is asked."""
-        return self._ends_at
-
-    @property
-    def ended_at(self) -> int | None:
-        """Which ``user_turn_start`` did end it; ``None`` where none did."""
-        return self._ended_at
-
-    def _picked(self, starts: int) -> None:
-        self._ends_at = starts + 1
-
-    def _decide(self, outcome: Outcome) -> None:
-        if self._outcome is not None:
-            return
-        self._outcome = outcome
-        for pieces in (self.text, self.thoughts, self.tools, self.media, self.subsessions):
-            pieces.finish()
-        self._decided.set()
+    def __repr__(self) -> str:
+        """Whether it is over, and how; never what was said."""
+        outcome = self._track.outcome
+        return f"<Turn: {'under way' if outcome is None else type(outcome).__name__}>"
 
 
 @final
 class TurnBook:
-    """Follows the one turn that runs, from the shell's side and from the text lane's."""
+    """Follows the turns that are asked for, from the shell's side and from the text lane's."""
 
     def __init__(self, gate: TurnGate) -> None:
+        self.spoken: Callable[[], AudioFlushed | None] = lambda: None
+        """How far the last answer was heard, where somebody cut it short."""
         self._gate = gate
-        self._turn: Turn | None = None
-        self._queued: set[Turn] = set()
+        self._turn: Track | None = None
+        self._queued: set[Track] = set()
         self._starts = 0
         self._errors = 0
 
     # -- the shell's side ------------------------------------------------------------------
 
-    def queued(self, turn: Turn) -> None:
+    def queued(self, turn: Track) -> None:
         """The input waits to be written."""
         self._queued.add(turn)
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, turn: Track) -> None:
         """The input is about to be written: the next ``user_turn_start`` ends this turn."""
         self._queued.discard(turn)
-        turn._picked(self._gate.starts)
+        turn.ends_at = self._gate.starts + 1
         self._turn = turn
 
     def refused(self) -> None:
         """An error answered the input: fails the turn once the text lane has come that far."""
-        turn = self._turn
-        if turn is not None and not turn.over:
-            turn._refused_at = self._gate.errors
-            self._judge_refusal(turn, ())
+        if self._turn is not None:
+            self._turn.refused_at = self._gate.errors
+            self._judge_refusal(None)
 
     def killed(self) -> None:
         """A command that could not wait has killed the turn; no end of it will come."""
@@ -153,58 +159,60 @@ class TurnBook:
         """From now on something of the running turn may be missing."""
         turn = self._turn
         if turn is not None and turn.ends_at is not None and self._gate.starts < turn.ends_at:
-            turn._missed = True
+            turn.missed = True
 
-    def end(self, why: str) -> None:
-        """The client has ended: nothing more will be heard of any turn."""
-        if self._turn is not None:
-            self._queued.add(self._turn)
-        for turn in tuple(self._queued):
-            self.lost(turn, why)
-
-    def lost(self, turn: Turn, reason: str) -> None:
+    def lost(self, turn: Track, reason: str) -> None:
         """Nothing more will be heard of this turn."""
         if self._turn is turn:
             self._turn = None
         self._queued.discard(turn)
-        turn._decide(TurnLost(reason=reason))
+        turn.decide(TurnLost(reason=reason))
+
+    def end(self, why: str) -> None:
+        """The client has ended: nothing more will be heard of any turn."""
+        running = () if self._turn is None else (self._turn,)
+        for turn in (*running, *self._queued):
+            self.lost(turn, why)
 
     def _fail(self, outcome: TurnFailed) -> None:
         turn, self._turn = self._turn, None
         if turn is not None:
-            turn._decide(outcome)
+            turn.decide(outcome)
 
     # -- the text lane's side --------------------------------------------------------------
 
-    def observe(
-        self, event: ServerEvent, notes: tuple[Notification, ...], slice_: Slice
-    ) -> None:
+    def observe(self, event: ServerEvent, notes: tuple[Notification, ...], slice_: Slice) -> None:
         """Take part in one step of the text lane; called by its task after the fold."""
         turn = self._turn
         cls = type(event)
         if cls is UserTurnStartEvent:
             self._starts += 1
             if turn is not None and self._starts == turn.ends_at:
-                self._turn = None
-                turn._ended_at = self._starts
-                assert isinstance(slice_, TextSlice) and slice_.rest.last_turn is not None
-                turn._decide(outcome_of(slice_.rest.last_turn, missed=turn._missed))
+                self._end_of(turn, slice_)
         elif cls is ErrorEvent:
             self._errors += 1
-            if turn is not None:
-                assert isinstance(event, ErrorEvent)
-                self._judge_refusal(turn, (event.message,))
+            self._judge_refusal(event)
         elif turn is not None and turn.ends_at is not None and self._starts >= turn.ends_at - 1:
             assert isinstance(slice_, TextSlice)
             _feed(turn, event, notes, slice_)
 
-    def _judge_refusal(self, turn: Turn, errors: tuple[str, ...]) -> None:
-        if turn._refused_at is not None and self._errors >= turn._refused_at:
+    def _end_of(self, turn: Track, slice_: Slice) -> None:
+        assert isinstance(slice_, TextSlice)
+        self._turn = None
+        turn.ended_at = self._starts
+        record = slice_.rest.last_turn
+        assert record is not None
+        turn.decide(outcome_of(record, missed=turn.missed, spoken=self.spoken()))
+
+    def _judge_refusal(self, event: ServerEvent | None) -> None:
+        turn = self._turn
+        errors = (event.message,) if isinstance(event, ErrorEvent) else ()
+        if turn is not None and turn.refused_at is not None and self._errors >= turn.refused_at:
             self._fail(TurnFailed(reason="the server refused the input", errors=errors))
 
 
 def _feed(
-    turn: Turn, event: ServerEvent, notes: tuple[Notification, ...], slice_: TextSlice
+    turn: Track, event: ServerEvent, notes: tuple[Notification, ...], slice_: TextSlice
 ) -> None:
     """Hand out what one event brought."""
     for note in notes:
@@ -224,7 +232,7 @@ def _feed(
         _say(turn, event.role, event.content)
 
 
-def _say(turn: Turn, role: str, text: str) -> None:
+def _say(turn: Track, role: str, text: str) -> None:
     if role == ASSISTANT:
         turn.text.put(text, len(text))
     elif role == THOUGHT:

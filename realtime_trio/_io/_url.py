@@ -15,20 +15,22 @@ import attrs
 __all__ = ["Endpoint", "endpoint", "redacted"]
 
 _WEBSOCKET: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss", "memory": "memory"}
-_REST: Final = {"ws": "http", "wss": "https"}
+_REST: Final = {"ws": "http", "wss": "https", "memory": "http"}
 _PATH: Final = "/api/rt/ws"
 _SECRET: Final = re.compile(r"([?&]token=)[^&#]*")
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Endpoint:
-    """A server's address: ``websocket`` and ``rest`` without path and query.
-
-    ``rest`` is ``None`` where there is no REST beside the websocket (``memory://``).
-    """
+    """A server's address: ``websocket`` and ``rest`` are URLs without path and query."""
 
     websocket: str
-    rest: str | None
+    rest: str
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the server is in this process: ``rest`` is only a name then."""
+        return self.websocket.startswith("memory://")
 
     @property
     def place(self) -> str:
@@ -58,7 +60,7 @@ class Endpoint:
         return f"{self.websocket}{_PATH}?{urllib.parse.urlencode(query)}"
 
     def rest_url(self, name: str) -> str:
-        """The URL of the REST call ``name``; only where :attr:`rest` is there."""
+        """The URL of the REST call ``name``."""
         return f"{self.rest}/api/rt/{name}"
 
 
@@ -76,7 +78,9 @@ def endpoint(url: str) -> Endpoint:
         raise ValueError(message) from None
     scheme = _WEBSOCKET.get(parts.scheme)
     if scheme is None or not host:
-        message = "the url of the server must look like https://host, ws://host:port or memory://name"
+        message = (
+            "the url of the server must look like https://host, ws://host:port or memory://name"
+        )
         raise ValueError(message)
     if parts.username is not None or parts.query:
         message = "the url of the server holds no credentials and no query: use auth=, agent_key="
@@ -84,10 +88,7 @@ def endpoint(url: str) -> Endpoint:
     place = f"[{host}]" if ":" in host else host
     if port is not None:
         place = f"{place}:{port}"
-    rest = _REST.get(scheme)
-    return Endpoint(
-        websocket=f"{scheme}://{place}", rest=None if rest is None else f"{rest}://{place}"
-    )
+    return Endpoint(websocket=f"{scheme}://{place}", rest=f"{_REST[scheme]}://{place}")
 
 
 def redacted(url: str) -> str:

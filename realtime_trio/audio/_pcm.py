@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 import sys
 from array import array
+from collections.abc import Sequence
 from operator import mul
 
 import attrs
 
-__all__ = ["Level", "fade", "gain", "level", "samples_of", "silence", "to_bytes", "tone"]
+__all__ = ["Level", "fade", "gain", "level", "ramp", "samples_of", "silence", "to_bytes", "tone"]
 
 FULL_SCALE = 32768
 MIN_DBFS = -120.0
 
 
 def samples_of(data: bytes) -> array[int]:
-    """The samples of PCM16 bytes; their number must be whole."""
-    samples = array("h", data)
+    """The samples of PCM16 bytes. Raises ``ValueError`` where the last one is not whole."""
+    samples = array("h")
+    samples.frombytes(data)
     if sys.byteorder == "big":  # pragma: no cover  no machine of ours is
         samples.byteswap()
     return samples
@@ -66,14 +68,22 @@ def gain(data: bytes, factor: float) -> bytes:
     return to_bytes(array("h", [_clip(sample * factor) for sample in samples_of(data)]))
 
 
-def fade(data: bytes, start: float, end: float) -> bytes:
-    """Samples with a gain that goes in a straight line from ``start`` to ``end``."""
+def fade(data: bytes, start: float, end: float, channels: int = 1) -> bytes:
+    """Frames with a gain that goes in a straight line from ``start`` to ``end``."""
     samples = samples_of(data)
     if not samples:
         return data
-    step = (end - start) / len(samples)
-    faded = [_clip(sample * (start + step * (i + 1))) for i, sample in enumerate(samples)]
+    step = (end - start) * channels / len(samples)
+    faded = [
+        _clip(sample * (start + step * (i // channels + 1))) for i, sample in enumerate(samples)
+    ]
     return to_bytes(array("h", faded))
+
+
+def ramp(last: Sequence[int], frames: int) -> bytes:
+    """``frames`` frames from the frame ``last`` to silence: what is put where sound breaks off."""
+    down = [(frames - 1 - i) / frames for i in range(frames)]
+    return to_bytes(array("h", [_clip(value * part) for part in down for value in last]))
 
 
 def silence(frames: int, channels: int = 1) -> bytes:

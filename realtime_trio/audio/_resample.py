@@ -1,42 +1,34 @@
-"""Changing the rate of a stream of PCM16, with soxr (extra ``audio``)."""
+"""Changing the format of a stream of PCM16, with soxr and numpy (extra ``audio``)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._core._audio import AudioFormat
-from .._exceptions import RealtimeError
-
-if TYPE_CHECKING:
-    import soxr
+from . import _extras
 
 __all__ = ["Resampler"]
-
-
-def _soxr() -> Any:
-    try:
-        import soxr
-    except ImportError:
-        msg = "changing the rate of audio needs soxr: pip install 'realtime-trio[audio]'"
-        raise RealtimeError(msg) from None
-    return soxr
 
 
 class Resampler:
     """Takes chunks in one format and gives chunks in another, as one unbroken stream.
 
     A chunk may give nothing, and what is held back comes with a later one or with
-    :meth:`flush`. Channels are mixed down or doubled; more than two on one side only by
-    taking the mean.
+    :meth:`flush`. How the stream is cut into chunks changes nothing in what comes out. Where
+    the number of channels differs, they are mixed to one, and that one is doubled. Formats
+    that are equal cost nothing, and need no extra.
+
+    Raises :class:`~realtime_trio.RealtimeError` where the extra ``audio`` is missing.
     """
 
     def __init__(self, source: AudioFormat, target: AudioFormat) -> None:
         self.source = source
         self.target = target
-        self._stream: soxr.ResampleStream | None = None
+        self._numpy: Any = None if source == target else _extras.numpy()
+        self._stream: Any = None
         if source.rate != target.rate:
-            self._stream = _soxr().ResampleStream(
-                source.rate, target.rate, target.channels, dtype="int16", quality="HQ"
+            self._stream = _extras.soxr().ResampleStream(
+                source.rate, target.rate, target.channels, dtype="float32", quality="HQ"
             )
 
     def __call__(self, data: bytes) -> bytes:
@@ -51,15 +43,16 @@ class Resampler:
         return rest
 
     def _run(self, data: bytes, *, last: bool) -> bytes:
-        if self.source == self.target:
+        np = self._numpy
+        if np is None:
             return data
-        import numpy as np
-
         frames = np.frombuffer(data, dtype="<i2").reshape(-1, self.source.channels)
         if self.source.channels != self.target.channels:
-            mean = frames.mean(axis=1, keepdims=True).round().astype(np.int16)
-            frames = np.repeat(mean, self.target.channels, axis=1)
-        if self._stream is None:
-            return frames.astype("<i2").tobytes()
-        out = self._stream.resample_chunk(np.ascontiguousarray(frames), last=last)
-        return out.astype("<i2").tobytes()
+            mean = frames.mean(axis=1, keepdims=True).round() if len(frames) else frames[:, :1]
+            frames = np.repeat(mean.astype(np.int16), self.target.channels, axis=1)
+        if self._stream is not None:
+            # Not as int16: soxr would add noise (dither) that depends on how the stream is cut.
+            frames = self._stream.resample_chunk(frames.astype(np.float32), last=last)
+            frames = np.clip(np.rint(frames), -32768, 32767)
+        out: bytes = frames.astype("<i2").tobytes()
+        return out

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import wave
+from collections import deque
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 import trio
 
 from .._core._audio import DEFAULT_FORMAT, AudioFormat
 
-__all__ = ["AudioSink", "MemorySink", "PipeSink", "WavSink", "open_wav_sink"]
+__all__ = [
+    "AudioSink",
+    "ClockedSink",
+    "FileSink",
+    "MemorySink",
+    "PipeSink",
+    "WavSink",
+    "open_wav_sink",
+]
 
 
 class AudioSink(Protocol):
-    """A device, a file or a pipe.
+    """A file, a pipe or a device.
 
-    ``write`` takes one block of whole frames and returns when the sink can take the next: a
-    device's returns as it plays, a file's at once. Whoever plays keeps the time where the
-    sink does not.
+    ``write`` takes one block of whole frames and returns when the sink can take the next.
+    Whoever plays keeps the time, so a file takes no more of an answer than a device would
+    have played; a sink that has a clock of its own is a :class:`ClockedSink`.
     """
 
     @property
@@ -33,63 +42,135 @@ class AudioSink(Protocol):
         ...
 
 
-class MemorySink:
-    """Keeps what it is given, as one piece of bytes in :attr:`data`."""
+@runtime_checkable
+class ClockedSink(AudioSink, Protocol):
+    """A device, which plays by a clock of its own and holds at most two blocks."""
 
-    def __init__(self, format: AudioFormat = DEFAULT_FORMAT) -> None:
+    async def ready(self) -> None:
+        """Wait until it can take a block; this is what paces the playing."""
+        ...
+
+    def write_nowait(self, chunk: bytes) -> None:
+        """Take one block. For whoever has waited until it is ready."""
+        ...
+
+    @property
+    def queued(self) -> int:
+        """Bytes that were taken and have not been handed to the device yet."""
+        ...
+
+    def flush(self) -> int:
+        """Forget what is queued; gives its size in bytes."""
+        ...
+
+    async def drained(self) -> None:
+        """Wait until nothing is queued."""
+        ...
+
+
+class MemorySink:
+    """Keeps the blocks that it is given, the last ``max_blocks`` of them (``None``: all)."""
+
+    def __init__(
+        self, format: AudioFormat = DEFAULT_FORMAT, *, max_blocks: int | None = None
+    ) -> None:
         self.format = format
-        self.blocks: list[bytes] = []
+        self.blocks: deque[bytes] = deque(maxlen=max_blocks)
+        self.total = 0
+        """Bytes that have come, also those that are not kept."""
 
     @property
     def data(self) -> bytes:
-        """All blocks joined."""
+        """The blocks that are kept, joined."""
         return b"".join(self.blocks)
 
     async def write(self, chunk: bytes) -> None:
-        """Keep a block."""
+        """Keep a block. A checkpoint."""
         await trio.lowlevel.checkpoint()
         self.blocks.append(chunk)
+        self.total += len(chunk)
 
 
 class WavSink:
-    """A WAV file of PCM16; made by :func:`open_wav_sink`, which also completes its header."""
+    """A WAV file of PCM16; made by :func:`open_wav_sink`. Writes about a second at a time."""
 
     def __init__(self, writer: wave.Wave_write, format: AudioFormat) -> None:
         self.format = format
         self.frames = 0
+        """Frames that have been written to it."""
         self._writer = writer
+        self._waiting = bytearray()
+        self._batch = format.bytes_of(1.0)
 
     async def write(self, chunk: bytes) -> None:
-        """Append a block to the file."""
-        await trio.to_thread.run_sync(self._writer.writeframes, chunk)
+        """Append a block. A checkpoint."""
+        self._waiting += chunk
         self.frames += len(chunk) // self.format.frame_bytes
+        if len(self._waiting) < self._batch:
+            await trio.lowlevel.checkpoint()
+        else:
+            await trio.to_thread.run_sync(self._write_out)
+
+    def _write_out(self) -> None:
+        data, self._waiting = self._waiting, bytearray()
+        self._writer.writeframesraw(data)
+
+    def _close(self) -> None:
+        try:
+            self._write_out()
+        finally:
+            self._writer.close()
 
 
 @asynccontextmanager
 async def open_wav_sink(
     path: str | Path, format: AudioFormat = DEFAULT_FORMAT
-) -> AsyncIterator[WavSink]:
-    """Write a WAV file; its header is completed when the block is left, however it is left."""
-    writer = wave.open(str(path), "wb")  # noqa: SIM115  closed below
+) -> AsyncGenerator[WavSink, None]:
+    """Write a WAV file; it is completed when the block is left, however it is left.
+
+    Raises ``OSError`` where it cannot be written.
+    """
+    file = await trio.to_thread.run_sync(Path(path).open, "wb")
+    writer: wave.Wave_write = wave.open(file, "wb")  # noqa: SIM115  closed below
+    writer.setnchannels(format.channels)
+    writer.setsampwidth(2)
+    writer.setframerate(format.rate)
+    sink = WavSink(writer, format)
+
+    def close() -> None:
+        with file:
+            sink._close()  # pyright: ignore[reportPrivateUsage]
+
     try:
-        writer.setnchannels(format.channels)
-        writer.setsampwidth(2)
-        writer.setframerate(format.rate)
-        yield WavSink(writer, format)
+        yield sink
     finally:
-        writer.close()
-        await trio.lowlevel.checkpoint_if_cancelled()
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(close)
 
 
 class PipeSink:
-    """Raw PCM16 into a stream, such as standard output."""
+    """Raw PCM16 into a stream of trio: a pipe, a socket, the input of a process."""
 
-    def __init__(
-        self, stream: trio.abc.SendStream, format: AudioFormat = DEFAULT_FORMAT
-    ) -> None:
+    def __init__(self, stream: trio.abc.SendStream, format: AudioFormat = DEFAULT_FORMAT) -> None:
         self.format = format
         self._stream = stream
 
     async def write(self, chunk: bytes) -> None:
         """Send a block; waits while the reader is slow."""
         await self._stream.send_all(chunk)
+
+
+class FileSink:
+    """Raw PCM16 into a binary file that may block, written in threads."""
+
+    def __init__(self, file: BinaryIO, format: AudioFormat = DEFAULT_FORMAT) -> None:
+        self.format = format
+        self._file = file
+
+    async def write(self, chunk: bytes) -> None:
+        """Write a block out."""
+        await trio.to_thread.run_sync(self._write, chunk)
+
+    def _write(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+        self._file.flush()

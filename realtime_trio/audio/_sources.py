@@ -6,7 +6,7 @@ import wave
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import BinaryIO, Protocol, Self
 
 import trio
 
@@ -14,13 +14,26 @@ from .._core._audio import DEFAULT_FORMAT, AudioFormat
 from .._exceptions import RealtimeError
 from ._pcm import silence, tone
 
-__all__ = ["AudioSource", "MemorySource", "PipeSource", "WavSource", "open_wav", "silence_source", "tone_source"]
+__all__ = [
+    "AudioSource",
+    "FileSource",
+    "MemorySource",
+    "PipeSource",
+    "WavSource",
+    "open_wav",
+    "silence_source",
+    "tone_source",
+]
 
 CHUNK_SECONDS = 0.02
 
 
 class AudioSource(Protocol):
-    """Chunks of whole frames in :attr:`format`, ended by the end of the iteration."""
+    """Chunks of PCM16 in :attr:`format`, ended by the end of the iteration.
+
+    An async iterable of ``bytes`` without a ``format`` counts as 16 kHz mono. Chunks may have
+    any length; a frame may be cut by two of them.
+    """
 
     @property
     def format(self) -> AudioFormat:
@@ -59,12 +72,11 @@ class MemorySource:
 
 
 def tone_source(
-    seconds: float, frequency: float = 440.0, format: AudioFormat = DEFAULT_FORMAT
+    seconds: float, frequency: float = 440.0, *, amplitude: float = 0.5, rate: int = 16_000
 ) -> MemorySource:
-    """A sine of ``frequency`` Hz."""
-    frames = round(seconds * format.rate)
-    mono = AudioFormat(format.rate, 1)
-    return MemorySource(tone(frequency, frames, format.rate), mono)
+    """A sine of ``frequency`` Hz, mono; ``amplitude`` is of full scale 1.0."""
+    data = tone(frequency, round(seconds * rate), rate, amplitude)
+    return MemorySource(data, AudioFormat(rate))
 
 
 def silence_source(seconds: float, format: AudioFormat = DEFAULT_FORMAT) -> MemorySource:
@@ -73,20 +85,30 @@ def silence_source(seconds: float, format: AudioFormat = DEFAULT_FORMAT) -> Memo
 
 
 class WavSource:
-    """A WAV file of PCM16. Its file is read in threads and closed with the block.
+    """A WAV file of PCM16, read in threads; made by :func:`open_wav`.
 
-    Made by :func:`open_wav`; a second iteration goes on where the first one stopped.
+    The file is closed at its end, or by :meth:`close`, or with a ``with`` block. A second
+    iteration goes on where the first one stopped.
     """
 
     def __init__(self, reader: wave.Wave_read, chunk: float) -> None:
-        self._reader = reader
+        self._reader: wave.Wave_read | None = reader
         self.format = AudioFormat(reader.getframerate(), reader.getnchannels())
-        self.frames = reader.getnframes()
+        self.frames: int = reader.getnframes()
         self._chunk_frames = max(1, round(chunk * self.format.rate))
 
+    @property
+    def seconds(self) -> float:
+        """How long the file plays."""
+        return self.frames / self.format.rate
+
     async def __anext__(self) -> bytes:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._reader is None:
+            raise StopAsyncIteration
         data = await trio.to_thread.run_sync(self._reader.readframes, self._chunk_frames)
         if not data:
+            self.close()
             raise StopAsyncIteration
         return data
 
@@ -95,7 +117,9 @@ class WavSource:
 
     def close(self) -> None:
         """Close the file. A second call does nothing."""
-        self._reader.close()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     def __enter__(self) -> Self:
         return self
@@ -118,7 +142,7 @@ def open_wav(path: str | Path, *, chunk: float = CHUNK_SECONDS) -> WavSource:
     try:
         reader = wave.open(str(path), "rb")  # noqa: SIM115  WavSource owns it
     except (wave.Error, EOFError) as exc:
-        msg = f"{path} is no WAV file: {exc}"
+        msg = f"{path} is no WAV file of PCM samples: {str(exc) or 'it ends too early'}"
         raise RealtimeError(msg) from None
     if reader.getsampwidth() != 2:
         bits = 8 * reader.getsampwidth()
@@ -129,7 +153,7 @@ def open_wav(path: str | Path, *, chunk: float = CHUNK_SECONDS) -> WavSource:
 
 
 class PipeSource:
-    """Raw PCM16 from a stream, such as standard input."""
+    """Raw PCM16 from a stream of trio: a pipe, a socket, the output of a process."""
 
     def __init__(
         self,
@@ -141,19 +165,33 @@ class PipeSource:
         self.format = format
         self._stream = stream
         self._size = max(format.frame_bytes, format.bytes_of(chunk))
-        self._rest = b""
 
     async def __anext__(self) -> bytes:
-        step = self.format.frame_bytes
-        while True:
-            data = await self._stream.receive_some(self._size)
-            if not data:  # what is left is no whole frame
-                raise StopAsyncIteration
-            data = self._rest + data
-            cut = len(data) - len(data) % step
-            self._rest = data[cut:]
-            if cut:
-                return data[:cut]
+        data = await self._stream.receive_some(self._size)
+        if not data:
+            raise StopAsyncIteration
+        return bytes(data)
+
+    def __aiter__(self) -> Self:
+        return self
+
+
+class FileSource:
+    """Raw PCM16 from a binary file that may block, read in threads: a regular file as stdin."""
+
+    def __init__(
+        self, file: BinaryIO, format: AudioFormat = DEFAULT_FORMAT, *, chunk: float = CHUNK_SECONDS
+    ) -> None:
+        self.format = format
+        self._file = file
+        self._size = max(format.frame_bytes, format.bytes_of(chunk))
+
+    async def __anext__(self) -> bytes:
+        # A thread that waits for a terminal cannot be stopped: it is left to itself.
+        data = await trio.to_thread.run_sync(self._file.read, self._size, abandon_on_cancel=True)
+        if not data:
+            raise StopAsyncIteration
+        return data
 
     def __aiter__(self) -> Self:
         return self

@@ -1,10 +1,12 @@
 """Voice activity by energy: when somebody begins and stops to talk. Sans-IO.
 
-A frame of 20 ms is speech when its RMS level is at least ``threshold_db`` above the noise
-floor and at least ``minimum_dbfs``. The floor follows quiet frames slowly and falls at once.
-``attack`` frames of speech in a row begin an utterance; it ends after ``hangover`` seconds
-without speech. The ``pre_roll`` seconds before the beginning belong to the utterance, so
-that its first sound is not cut off.
+Audio is judged in frames of 20 ms. A frame is *loud* when its RMS level is at least
+``threshold_db`` above the noise floor, and never below ``minimum_dbfs``. ``attack`` loud
+frames in a row begin an utterance; it ends after ``hangover`` seconds without a loud one.
+The ``pre_roll`` seconds before the beginning belong to it, so that its first sound is whole.
+
+The floor falls at once and rises slowly, faster in quiet than in loud frames: a fan that
+is switched on is noise after some seconds, a long word is not.
 """
 
 from __future__ import annotations
@@ -24,19 +26,27 @@ FRAME_SECONDS = 0.02
 
 @attrs.frozen(slots=True, kw_only=True)
 class VadConfig:
-    """How speech is told from noise. Levels in dB, times in seconds."""
+    """How speech is told from noise: levels in dB, ``hangover`` and ``pre_roll`` in seconds.
 
-    threshold_db: float = 12.0
-    minimum_dbfs: float = -50.0
+    ``attack`` is a number of frames of 20 ms. ``rise_quiet`` and ``rise_loud`` are how fast
+    the noise floor may rise, in dB a second.
+    """
+
+    threshold_db: float = attrs.field(default=12.0, validator=attrs.validators.gt(0.0))
+    minimum_dbfs: float = attrs.field(default=-50.0, validator=attrs.validators.lt(0.0))
     attack: int = attrs.field(default=3, validator=attrs.validators.ge(1))
     hangover: float = attrs.field(default=0.6, validator=attrs.validators.ge(0.0))
     pre_roll: float = attrs.field(default=0.3, validator=attrs.validators.ge(0.0))
-    floor_rise_db: float = 0.1
+    rise_quiet: float = attrs.field(default=5.0, validator=attrs.validators.ge(0.0))
+    rise_loud: float = attrs.field(default=1.0, validator=attrs.validators.ge(0.0))
 
 
 @attrs.frozen(slots=True)
 class VadEvent:
-    """``start``: ``audio`` is the pre-roll and the first speech; ``speech``: more; ``end``: over."""
+    """What a chunk brought: ``start`` with the pre-roll, ``speech`` that goes on, or its ``end``.
+
+    The ``audio`` of these, joined, is the utterance with its hangover.
+    """
 
     kind: Literal["start", "speech", "end"]
     audio: bytes = attrs.field(default=b"", repr=lambda data: f"<{len(data)} bytes>")
@@ -51,60 +61,67 @@ class EnergyVad:
         self.config = config if config is not None else VadConfig()
         self.format = format
         self.speaking = False
+        """Whether an utterance runs."""
         self._frame = format.bytes_of(FRAME_SECONDS)
         self._rest = b""
-        kept = max(1, round(self.config.pre_roll / FRAME_SECONDS)) + self.config.attack
+        kept = round(self.config.pre_roll / FRAME_SECONDS) + self.config.attack
         self._recent: deque[bytes] = deque(maxlen=kept)
-        self._floor: float | None = None
-        self._loud = 0
-        self._quiet = 0
+        self._lowest = self.config.minimum_dbfs - self.config.threshold_db
+        self._floor = self._lowest
+        self._hangover = max(1, round(self.config.hangover / FRAME_SECONDS))
+        self._loud = self._quiet = 0
+
+    @property
+    def threshold(self) -> float:
+        """The level in dBFS from which on a frame counts as loud now."""
+        return self._floor + self.config.threshold_db
 
     def process(self, data: bytes) -> list[VadEvent]:
         """Take a chunk and say what it brought, in order."""
-        self._rest += data
+        data = self._rest + data if self._rest else data
+        size = self._frame
+        whole = len(data) - len(data) % size
+        self._rest = data[whole:]
         events: list[VadEvent] = []
-        while len(self._rest) >= self._frame:
-            frame, self._rest = self._rest[: self._frame], self._rest[self._frame :]
-            events.extend(self._process_frame(frame))
+        for place in range(0, whole, size):
+            events += self._process_frame(data[place : place + size])
         return events
 
     def flush(self) -> list[VadEvent]:
-        """The stream is over: an utterance that runs ends here."""
+        """The stream is over: an utterance that runs ends here, with all that came."""
         rest, self._rest = self._rest, b""
+        self._recent.clear()
         if not self.speaking:
+            self._loud = 0
             return []
         self._stop()
         return [VadEvent("speech", rest), VadEvent("end")] if rest else [VadEvent("end")]
 
     def _process_frame(self, frame: bytes) -> list[VadEvent]:
-        loud = self._is_speech(frame)
-        if not self.speaking:
-            self._recent.append(frame)
-            self._loud = self._loud + 1 if loud else 0
-            if self._loud < self.config.attack:
-                return []
-            self.speaking, self._quiet = True, 0
-            audio = b"".join(self._recent)
-            self._recent.clear()
-            return [VadEvent("start", audio)]
-        self._quiet = 0 if loud else self._quiet + 1
-        events = [VadEvent("speech", frame)]
-        if self._quiet * FRAME_SECONDS >= self.config.hangover and not loud:
-            self._stop()
-            events.append(VadEvent("end"))
-        return events
+        loud = self._is_loud(frame)
+        if self.speaking:
+            self._quiet = 0 if loud else self._quiet + 1
+            events = [VadEvent("speech", frame)]
+            if self._quiet >= self._hangover:
+                self._stop()
+                events.append(VadEvent("end"))
+            return events
+        self._recent.append(frame)
+        self._loud = self._loud + 1 if loud else 0
+        if self._loud < self.config.attack:
+            return []
+        self.speaking = True
+        audio = b"".join(self._recent)
+        self._recent.clear()
+        return [VadEvent("start", audio)]
 
     def _stop(self) -> None:
-        self.speaking, self._loud, self._quiet = False, 0, 0
+        self.speaking = False
+        self._loud = self._quiet = 0
 
-    def _is_speech(self, frame: bytes) -> bool:
+    def _is_loud(self, frame: bytes) -> bool:
         rms = level(frame).rms_dbfs
-        floor = rms if self._floor is None else self._floor
-        loud = rms >= max(floor + self.config.threshold_db, self.config.minimum_dbfs)
-        if rms < floor:
-            self._floor = rms
-        elif not loud:
-            self._floor = min(rms, floor + self.config.floor_rise_db)
-        else:
-            self._floor = floor
+        loud = rms >= self.threshold
+        rise = self.config.rise_loud if loud else self.config.rise_quiet
+        self._floor = max(self._lowest, min(rms, self._floor + rise * FRAME_SECONDS))
         return loud

@@ -11,8 +11,6 @@ from cyclopts import App, CycloptsError
 
 from .._exceptions import RealtimeError
 from ._errors import CommandError
-from ._events import events
-from ._replay import replay
 
 __all__ = ["run"]
 
@@ -38,8 +36,9 @@ def _make_app() -> App:
         suppress_keyboard_interrupt=False,
         result_action="return_value",
     )
-    app.command(replay)
-    app.command(events)
+    for name in ("demo", "chat", "serve", "replay", "record", "events"):
+        # By its name: each command is imported when it is called, and brings its own imports.
+        app.command(f"{__package__}._{name}:{name}", name=name)
     return app
 
 

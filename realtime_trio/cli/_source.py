@@ -29,15 +29,8 @@ class _After(io.RawIOBase):
         """It is for reading."""
         return True
 
-    def read(self, size: int = -1, /) -> bytes:
-        """The bytes that were read, then those that were not."""
-        if self._head:
-            head, self._head = self._head, b""
-            return head
-        return self._rest.read(size)
-
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        """The same, into a buffer."""
+        """The bytes that were read, then those that were not."""
         data = self._head[: len(buffer)] or self._rest.read(len(buffer))
         self._head = self._head[len(buffer) :]
         buffer[: len(data)] = data

@@ -14,7 +14,7 @@ from .._core._messages import ASSISTANT, THOUGHT, Message
 from .._core._state import Session, SessionState
 from ._style import clean, content_text, make_console, one_line, pretty, seconds
 
-__all__ = ["Transcript"]
+__all__ = ["Tally", "Transcript", "ending", "label_of"]
 
 _LABELS: dict[str, tuple[str, str]] = {
     "user": ("user", "bold cyan"),
@@ -39,16 +39,23 @@ class Tally:
     cancels: int = 0
     audio_bytes: int = 0
 
+    def count(self, message: Message) -> None:
+        """Count a message."""
+        self.messages += 1
+        self.thoughts += message.role == THOUGHT
+
 
 class Transcript:
     """Prints notifications as they come; :meth:`tell` takes each with the state behind it.
 
-    Messages are shown when they are complete, each with the time at which it was.
+    Messages are shown when they are complete, each with the time at which it was; tools when
+    they run and when they have run, and with ``states`` in every state.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, states: bool = False) -> None:
         self.console = console if console is not None else make_console()
         self.tally = Tally()
+        self._states = states
         self._shown_tools: set[tuple[str, str]] = set()
         # Calls that came while their message was still being written: shown after it.
         self._calls: dict[str, list[Text]] = {}
@@ -137,20 +144,14 @@ class Transcript:
         self._tell_tools(note.session_id)
 
     def _show_message(self, message: Message, *, dim: bool = False) -> None:
-        role = message.role
-        self.tally.messages += 1
-        self.tally.thoughts += role == THOUGHT
-        label, label_style = _LABELS.get(role, (clean(role), "bold"))
+        self.tally.count(message)
+        label, label_style = label_of(message.role)
         body = content_text(message.content)
-        body.stylize(_BODIES.get(role, "dim" if dim else ""))
+        body.stylize(_BODIES.get(message.role, "dim" if dim else ""))
         body.rstrip()
         if not body:
             body = Text("(no text)", "dim")
-        if message.status != "complete":
-            body.append(
-                f"  [{message.status}]", "bold red" if message.status == "cancelled" else "yellow"
-            )
-        body.append(_footer(message), "dim")
+        body.append_text(ending(message))
         self.line(label, body, label_style=label_style, depth=self._message_depth(message))
 
     def _loaded_messages(self, note: n.SessionMessagesLoaded) -> None:
@@ -168,11 +169,16 @@ class Transcript:
     # --- tools ----------------------------------------------------------------------------------
 
     def _tool(self, note: n.ToolNotification) -> None:
-        if note.status != "executing":
+        if note.status == "executing":
+            self._shown_tools.add((note.session_id, note.id))
+            self.tally.tools += 1
+        elif not self._states:
             return
-        self._shown_tools.add((note.session_id, note.id))
-        self.tally.tools += 1
-        body = Text(clean(note.tool_name), "yellow").append(" " + pretty(note.arguments), "dim")
+        body = Text(clean(note.tool_name), "yellow")
+        if note.status == "executing":
+            body.append(" " + pretty(note.arguments), "dim")
+        if self._states:
+            body.append(f"  {note.status}", "bold yellow")
         self._calls.setdefault(note.session_id, []).append(body)
         if note.session_id not in self._state.text.open:
             self._tell_tools(note.session_id)
@@ -257,11 +263,23 @@ class Transcript:
         self.tally.audio_bytes += len(note.data)
 
 
-def _footer(message: Message) -> str:
+def label_of(role: str) -> tuple[str, str]:
+    """How a role is called, and its style."""
+    return _LABELS.get(role, (clean(role), "bold"))
+
+
+def ending(message: Message) -> Text:
+    """What follows a message's text: how it ended, and what it cost."""
+    made = Text()
+    if message.status != "complete":
+        style = "bold red" if message.status == "cancelled" else "yellow"
+        made.append(f"  [{message.status}]", style)
     facts = message.metadata
     parts: list[str] = []
     if facts.input_tokens is not None or facts.output_tokens is not None:
         parts.append(f"{facts.input_tokens or 0} in, {facts.output_tokens or 0} out")
     if facts.stop_reason not in (None, "end_turn", message.status):
         parts.append(one_line(facts.stop_reason or "", 40))
-    return f"  ({', '.join(parts)})" if parts else ""
+    if parts:
+        made.append(f"  ({', '.join(parts)})", "dim")
+    return made

@@ -80,6 +80,6 @@ class UnknownEvent(ServerEvent):
 
 @frozen
 class AudioFrame(ServerEvent):
-    """One binary frame (protocol.md §3): raw PCM, by default 16 bit little-endian mono at 16 kHz."""
+    """One binary frame (protocol.md §3): raw PCM, by default PCM16 mono at 16 kHz."""
 
     data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")

@@ -72,6 +72,32 @@ def _render(path: _Path) -> str:
 
 def check_json(value: object, prefix: str = "") -> None:
     """Raise :class:`Mismatch` when ``value`` holds a number that JSON readers cannot share."""
+    if not _is_shareable(value):
+        _refuse(value, prefix)
+
+
+def _is_shareable(value: object) -> bool:
+    """Whether every number is one that JSON readers share: asked of every event, so no paths."""
+    stack: list[Any] = [value]
+    while stack:
+        item = stack.pop()
+        kind = item.__class__
+        if kind is str:
+            continue
+        if kind is dict:
+            stack += item.values()
+        elif kind is list or kind is tuple:
+            stack += item
+        elif kind is int:
+            if not INT_MIN <= item <= INT_MAX:
+                return False
+        elif kind is float and not math.isfinite(item):
+            return False
+    return True
+
+
+def _refuse(value: object, prefix: str) -> None:
+    """Find the fault once more, with the path to it."""
     stack: list[tuple[_Path, Any]] = [(None, value)]
     while stack:
         path, item = stack.pop()
@@ -94,7 +120,7 @@ def _json_validator(_instance: object, attribute: attrs.Attribute[Any], value: o
 
 def int64(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     """attrs validator: an integer (or ``None``) that fits in 64 bits."""
-    if value is not None:
+    if value is not None and not (type(value) is int and INT_MIN <= value <= INT_MAX):
         check_json(value, f".{attribute.name}")
 
 

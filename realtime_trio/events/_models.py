@@ -147,7 +147,7 @@ class ChatSessionIndexEntry:
 
 @frozen
 class SessionsPage:
-    """One page of that list; ``total_sessions`` counts all, ``offset`` is where this page begins."""
+    """One page of that list: ``total_sessions`` counts all, this page begins at ``offset``."""
 
     chat_sessions: tuple[ChatSessionIndexEntry, ...]
     total_sessions: int = attrs.field(default=0, validator=int64)

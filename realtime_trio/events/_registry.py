@@ -76,7 +76,8 @@ class Registry:
         """Add a row. Raises ``ValueError`` where its type, an alias or its class has one."""
         for tag in (row.type, *row.aliases):
             if tag in self._by_type:
-                msg = f"the event type {tag!r} is registered already, for {self._by_type[tag].cls.__name__}"
+                owner = self._by_type[tag].cls.__name__
+                msg = f"the event type {tag!r} is registered already, for {owner}"
                 raise ValueError(msg)
         if row.cls in self._by_class:
             msg = f"{row.cls.__name__} is registered already, as {self._by_class[row.cls].type!r}"

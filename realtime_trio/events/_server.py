@@ -391,7 +391,7 @@ class SubsessionEndedEvent(SessionEvent):
 
 @frozen
 class AudioDeltaEvent(SessionEvent):
-    """Audio as base64 text, for a client that cannot take binary frames. ``id`` names its stream."""
+    """Audio as base64 text, for who cannot take binary frames. ``id`` names its stream."""
 
     content: str = attrs.field(validator=base64_text)
     content_type: str = "audio/L16"

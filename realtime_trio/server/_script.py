@@ -139,8 +139,8 @@ class Wait:
 class Emit:
     """Send frames as they are.
 
-    In the top level of an event the values ``"$session"`` and ``"$user_session"`` are
-    replaced by the ids of the running session and of the user's.
+    Anywhere in an event the values ``"$session"`` and ``"$user_session"`` are replaced by the
+    ids of the running session and of the user's.
     """
 
     frames: tuple[WireFrame, ...]
@@ -164,6 +164,8 @@ class Turn:
     ``user`` is the input that it answers (``None``: whatever comes next). ``delay`` is the
     time between two deltas in seconds (``None``: the server's pace) and ``late`` the number
     of deltas that still leave after a cancel. ``times`` is how often it may be used.
+    ``exact`` steps are the whole turn, its beginning and its end included: nothing is put
+    around them. Without a ``user_turn_start`` such a turn runs until a command kills it.
     """
 
     steps: tuple[Step, ...] = ()
@@ -174,3 +176,4 @@ class Turn:
     input_tokens: int = 123
     output_tokens: int | None = None
     times: int = 1
+    exact: bool = False

@@ -13,7 +13,7 @@ import trio
 from wsproto.utilities import RemoteProtocolError
 
 from realtime_trio._exceptions import ConnectionFailed, ConnectionLost
-from realtime_trio._io._transport_memory import MemoryListener
+from realtime_trio._io._transport_memory import MemoryAnswer, MemoryListener
 from realtime_trio.server._brain import Refused
 from realtime_trio.server._config import ServerConfig
 from realtime_trio.server._faults import CutHow
@@ -58,6 +58,7 @@ async def open_server(
     size = hub.config.max_message_bytes
     failure: BaseException | None = None
     with MemoryListener(name, refuse=hub.refusal, max_message_size=size) as listener:
+        listener.answer = _without_http(hub)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(hub.keep_time)
             nursery.start_soon(_accept, hub, listener, nursery)
@@ -181,6 +182,18 @@ class RealtimeServer:
                 upgrade = await serve_requests(stream, hub.handle, limit)
                 if upgrade is not None:
                     await _upgrade(hub, stream, upgrade)
+
+
+def _without_http(hub: Hub) -> MemoryAnswer:
+    """The REST part for clients in this process."""
+
+    def answer(
+        method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes]:
+        response = hub.handle(Request(method=method, target=target, headers=headers, body=body))
+        return response.status, response.body
+
+    return answer
 
 
 async def _accept(hub: Hub, listener: MemoryListener, nursery: trio.Nursery) -> None:

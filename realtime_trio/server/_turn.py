@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
+from typing import cast
 
 import attrs
 
@@ -29,6 +30,7 @@ __all__ = [
     "interleave",
     "options",
     "prompt",
+    "replace",
     "split",
 ]
 
@@ -80,10 +82,19 @@ def fill_in(frame: WireFrame, envelope: Envelope) -> WireFrame:
     if not isinstance(frame, Mapping):
         return frame
     known = {"$session": envelope.session_id, "$user_session": envelope.user_session_id}
-    return {
-        key: known.get(value, value) if isinstance(value, str) else value
-        for key, value in frame.items()
-    }
+    return {key: replace(value, known) for key, value in frame.items()}
+
+
+def replace(value: object, known: Mapping[str, str]) -> object:
+    """A JSON value in which every string that is known stands for another."""
+    if isinstance(value, str):
+        return known.get(value, value)
+    if isinstance(value, Mapping):
+        fields = cast("Mapping[str, object]", value)
+        return {key: replace(item, known) for key, item in fields.items()}
+    if isinstance(value, (list, tuple)):
+        return [replace(item, known) for item in cast("Sequence[object]", value)]
+    return value
 
 
 def interleave(streams: Sequence[Items]) -> Items:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+import math
+from collections.abc import Container, Iterable, Mapping
 from random import Random
 from typing import cast
 
@@ -14,6 +15,7 @@ from realtime_trio.server._chat import ChatSession
 from realtime_trio.server._script import Turn, WireFrame
 from realtime_trio.server._session import RunningTurn, UISession
 from realtime_trio.server._turn import Items, Pause, Run
+from realtime_trio.server._vendors import told
 from realtime_trio.server._wire import Envelope, Event
 from realtime_trio.server._world import World
 
@@ -80,20 +82,42 @@ class Turns:
     ) -> Items:
         """Give the whole turn, from ``user_turn_end`` to ``user_turn_start``."""
         world = self.world
-        yield _wire.control("user_turn_end")
-        yield world.touch(chat)
         own = Envelope(session_id=chat.session_id, user_session_id=chat.session_id)
         answer = Answer(run, own, chat.agent, script)
+        if script.exact:
+            yield from self._exact(session, chat, run, answer)
+            return
+        yield _wire.control("user_turn_end")
+        yield world.touch(chat)
         yield from answer.stream(message)
         chat.messages.extend(answer.messages)
         if answer.failed and chat.agent.vendor == "openai":
             yield _wire.error("Error in agent_runtime.chat: the runtime failed.")
         else:
             yield world.touch(chat)
-        # The turn is over before the client hears of it: what it does next kills nothing.
+        yield self._over(session)
+
+    def _over(self, session: UISession) -> Event:
+        """End the turn before the client hears of it: what it does next kills nothing."""
         session.turn = None
         self._running.pop(session.id, None)
-        yield _wire.control("user_turn_start")
+        return _wire.control("user_turn_start")
+
+    def _exact(self, session: UISession, chat: ChatSession, run: Run, answer: Answer) -> Items:
+        """Give a turn that brings its own frame; what it says of the history is believed."""
+        history: list[Event] = []
+        for item in answer.steps():
+            if isinstance(item, Mapping):
+                if item.get("type") == "user_turn_start":
+                    break
+                if item.get("session_id") == chat.session_id:
+                    history += told(item)
+            yield item
+        else:
+            while not run.cancelled:
+                yield Pause(math.inf)
+        chat.messages.extend(history)
+        yield self._over(session)
 
     def next_deadline(self, held: Container[int | None]) -> float | None:
         """When the next turn goes on; turns of the connections in ``held`` do not count."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import attrs
 
 from realtime_trio.server._turn import compact
 
-__all__ = ["ANTHROPIC", "OPENAI", "CallRecord", "Vendor", "vendor_of"]
+__all__ = ["ANTHROPIC", "OPENAI", "CallRecord", "Vendor", "told", "vendor_of"]
 
 Wire = dict[str, object]
 
@@ -126,3 +126,13 @@ OPENAI: Vendor = _OpenAI()
 def vendor_of(name: str) -> Vendor:
     """The vendor of that name."""
     return OPENAI if name == "openai" else ANTHROPIC
+
+
+def told(event: Mapping[str, object]) -> list[Wire]:
+    """The messages that an event brings into the history of its session."""
+    type_, message = event.get("type"), event.get("message")
+    if type_ == "history_delta":
+        messages = cast("list[object]", event.get("messages") or [])
+    else:
+        messages = [message] if str(type_).endswith("user_message") else []
+    return [dict(cast("Wire", each)) for each in messages if isinstance(each, dict)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from realtime_trio.testing._check_transport import check_transport
+from realtime_trio.testing._plans import fault_plans
+from realtime_trio.testing._recorded import recorded
 from realtime_trio.testing._script import (
     delegate,
     emit,
@@ -25,7 +27,9 @@ __all__ = [
     "delegate",
     "emit",
     "fail",
+    "fault_plans",
     "media",
+    "recorded",
     "say",
     "show",
     "speak",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from pytest_trio import trio_fixture
+from pytest_trio import trio_fixture  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from .._io._client import Client, open_client
 from ..server import RealtimeServer, open_server
@@ -16,7 +16,7 @@ from ..server import RealtimeServer, open_server
 __all__ = ["realtime_client", "realtime_server"]
 
 
-@trio_fixture
+@trio_fixture  # type: ignore[untyped-decorator]
 async def realtime_server() -> AsyncGenerator[RealtimeServer, None]:
     """A scripted server in memory, ended after the test.
 
@@ -27,7 +27,7 @@ async def realtime_server() -> AsyncGenerator[RealtimeServer, None]:
         yield server
 
 
-@trio_fixture
+@trio_fixture  # type: ignore[untyped-decorator]
 async def realtime_client(realtime_server: RealtimeServer) -> AsyncGenerator[Client, None]:
     """A client of that server: connected, initialised, and it is the user's turn."""
     async with open_client(realtime_server.url, auth="any") as client:

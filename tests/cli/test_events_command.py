@@ -7,7 +7,7 @@ import json
 import pytest
 
 from realtime_trio import events as ev
-from tests.cli.command import DATA, environment, refusal, run
+from tests.cli.command import DATA, Call, refusal, run
 
 
 def test_the_table_shows_every_event() -> None:
@@ -27,25 +27,24 @@ def test_the_table_shows_every_event() -> None:
     assert "AudioFrame" in text
 
 
-def test_the_table_fits_a_narrow_terminal() -> None:
-    done = run("events", env=environment(COLUMNS="90"))
-    assert max(map(len, done.stdout.decode().splitlines())) <= 90
+def test_the_table_fits_a_narrow_terminal(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "90")
+    assert max(map(len, call("events").lines)) <= 90
 
 
-def test_json_schema_is_the_frozen_copy() -> None:
-    done = run("events", "--json-schema")
-    assert done.returncode == 0
-    assert done.stderr == b""
-    assert done.stdout == (DATA / "schemas.json").read_bytes()
+def test_json_schema_is_the_frozen_copy(call: Call) -> None:
+    done = call("events", "--json-schema")
+    assert (done.status, done.err) == (0, b"")
+    assert done.out == (DATA / "schemas.json").read_bytes()
 
 
-def test_asyncapi_is_one_json_document() -> None:
-    done = run("events", "--asyncapi")
-    assert done.returncode == 0
-    assert json.loads(done.stdout)["asyncapi"] == "3.0.0"
+def test_asyncapi_is_one_json_document(call: Call) -> None:
+    done = call("events", "--asyncapi")
+    assert done.status == 0
+    assert json.loads(done.out)["asyncapi"] == "3.0.0"
 
 
-def test_errors_of_use(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "choose one" in refusal(capsys, "events", "--json-schema", "--asyncapi")
-    assert "--no-json-schema" in refusal(capsys, "events", "--no-json-schema")
-    assert "extra" in refusal(capsys, "events", "extra")
+def test_errors_of_use(call: Call) -> None:
+    assert "choose one" in refusal(call, "events", "--json-schema", "--asyncapi")
+    assert "--no-json-schema" in refusal(call, "events", "--no-json-schema")
+    assert "extra" in refusal(call, "events", "extra")

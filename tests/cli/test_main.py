@@ -33,9 +33,8 @@ def test_without_the_extra_there_is_one_clear_line(
 
 
 def test_any_other_missing_module_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "realtime_trio._schema", None)
+    monkeypatch.setitem(sys.modules, "realtime_trio.cli._errors", None)
     monkeypatch.delitem(sys.modules, "realtime_trio.cli._app")
-    monkeypatch.delitem(sys.modules, "realtime_trio.cli._events")
     with pytest.raises(ModuleNotFoundError):
         realtime_trio.cli.main([])
 

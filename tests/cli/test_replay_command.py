@@ -7,12 +7,13 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.command import DATA, environment, refusal, run
+from tests.cli.command import DATA, Call, environment, refusal, run
 from tests.source import PACKAGE
 
 TRACES = sorted(p for p in (DATA / "replay").glob("*.jsonl") if not p.name.endswith(".out.jsonl"))
@@ -47,71 +48,66 @@ def comparable(output: bytes) -> list[Any]:
 
 
 @pytest.mark.parametrize("trace", TRACES, ids=lambda path: path.stem)
-def test_the_example_traces_give_their_output(trace: Path) -> None:
-    done = run("replay", "--json", trace)
-    assert done.returncode == 0
-    assert done.stderr == b""
-    expected = trace.with_suffix(".out.jsonl").read_bytes()
-    assert comparable(done.stdout) == comparable(expected)
+def test_the_example_traces_give_their_output(trace: Path, call: Call) -> None:
+    done = call("replay", "--json", trace)
+    assert (done.status, done.err) == (0, b"")
+    assert comparable(done.out) == comparable(trace.with_suffix(".out.jsonl").read_bytes())
 
 
 def test_there_are_examples() -> None:
     assert len(TRACES) == 5
 
 
-def test_the_same_file_gives_the_same_bytes_however_it_comes(tmp_path: Path) -> None:
+def test_the_same_file_gives_the_same_bytes_however_it_comes(tmp_path: Path, call: Call) -> None:
     plain = TRACES[1]
     packed = tmp_path / "trace.jsonl"  # told by its content, not by its name
     packed.write_bytes(gzip.compress(plain.read_bytes()))
     outputs = {
-        run("replay", "--json", plain).stdout,
-        run("replay", packed, "--json").stdout,
+        call("replay", "--json", plain).out,
+        call("replay", packed, "--json").out,
         run("replay", "-", "--json", stdin=plain.read_bytes()).stdout,
         run("replay", "--json", "-", stdin=packed.read_bytes()).stdout,
     }
     assert len(outputs) == 1
 
 
-def test_an_empty_file_has_an_empty_state(tmp_path: Path) -> None:
+def test_an_empty_file_has_an_empty_state(tmp_path: Path, call: Call) -> None:
     empty = tmp_path / "empty"
     empty.touch()
-    for done in (run("replay", "--json", empty), run("replay", "--json", "-", stdin=b"")):
-        assert done.returncode == 0
-        (line,) = done.stdout.splitlines()
-        assert json.loads(line)["state"]["sessions"] == {}
+    done = call("replay", "--json", empty)
+    assert done.status == 0
+    (line,) = done.lines
+    assert json.loads(line)["state"]["sessions"] == {}
 
 
-def test_a_damaged_archive_is_replayed_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_a_damaged_archive_is_replayed_as_far_as_it_goes(tmp_path: Path, call: Call) -> None:
     damaged = tmp_path / "damaged.gz"
-    noise = b"".join(b'{"type":"nope","n":%d}\n' % n for n in range(100_000))
-    damaged.write_bytes(gzip.compress(DELTA + noise)[:-40_000])
-    done = run("replay", "--json", damaged)
-    assert done.returncode == 1
-    assert done.stderr.count(b"\n") == 1
-    lines = done.stdout.splitlines()
-    assert json.loads(lines[0])["delta"] == "Hi there"
-    assert json.loads(lines[-1])["state"]["counters"]["unknown"] > 0
+    noise = b"".join(b'{"type":"nope","n":%d}\n' % n for n in range(50_000))
+    damaged.write_bytes(gzip.compress(DELTA + noise)[:-20_000])
+    done = call("replay", "--json", damaged)
+    assert done.status == 1
+    assert done.err.count(b"\n") == 1
+    assert json.loads(done.lines[0])["delta"] == "Hi there"
+    assert json.loads(done.lines[-1])["state"]["counters"]["unknown"] > 0
 
 
-def test_at_ends_after_that_line() -> None:
-    whole = run("replay", "--json", TRACES[0]).stdout.splitlines()
-    done = run("replay", "--json", "--at", "9", TRACES[0])
-    assert done.returncode == 0
-    lines = done.stdout.splitlines()
-    told = [line for line in whole[:-1] if json.loads(line)["event"] <= 9]
-    assert lines[:-1] == told
-    sessions = json.loads(lines[-1])["state"]["sessions"]
+def test_at_ends_after_that_line(call: Call) -> None:
+    whole = call("replay", "--json", TRACES[0]).lines
+    done = call("replay", "--json", "--at", "9", TRACES[0])
+    assert done.status == 0
+    assert done.lines[:-1] == [line for line in whole[:-1] if json.loads(line)["event"] <= 9]
+    sessions = json.loads(done.lines[-1])["state"]["sessions"]
     assert sessions["admin-amber-basin-01"]["open_message"]["content"] == "Once upon a time"
-    beyond = run("replay", "--json", "--at", "100000", TRACES[0])
-    assert beyond.stdout.splitlines() == whole
+    assert call("replay", "--json", "--at", "100000", TRACES[0]).lines == whole
 
 
-def test_speed_takes_the_time_it_took(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", [["--json"], [], ["--at", "1"], ["--at", "1", "--json"]])
+def test_speed_takes_the_time_it_took(tmp_path: Path, call: Call, form: list[str]) -> None:
     trace = tmp_path / "trace"
-    trace.write_bytes(b'{"__ctl":"advance","ms":60000}\n' + DELTA)
-    done = run("replay", "--json", "--speed", "1000", trace)
-    assert done.returncode == 0
-    assert done.stdout == run("replay", "--json", trace).stdout
+    trace.write_bytes(DELTA + b'{"__ctl":"advance","ms":60000}\n' + DELTA)
+    done = call("replay", trace, "--speed", "1000", *form)
+    assert done.status == 0
+    assert done.out == call("replay", trace, *form).out
 
 
 def test_who_reads_no_further_is_no_error(tmp_path: Path) -> None:
@@ -133,7 +129,7 @@ def test_who_reads_no_further_is_no_error(tmp_path: Path) -> None:
         assert process.wait() == 0
 
 
-def test_errors_of_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_of_use(tmp_path: Path, call: Call) -> None:
     file = TRACES[0]
     for arguments, said in (
         (["replay", tmp_path / "none"], "none: No such file or directory"),
@@ -146,7 +142,7 @@ def test_errors_of_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         (["replay", "--nope"], "--nope"),
         (["rply", file], "rply"),
     ):
-        assert said in refusal(capsys, *arguments)
+        assert said in refusal(call, *arguments)
 
 
 def test_an_error_of_use_is_one_line_of_a_process() -> None:
@@ -178,14 +174,24 @@ ODD = b"".join(
 )
 
 
-def transcript(trace: bytes, *options: str) -> list[str]:
-    done = run("replay", "-", *options, stdin=trace)
-    assert done.returncode == 0, done.stderr.decode()
-    assert done.stderr == b""
-    return done.stdout.decode().splitlines()
+@pytest.fixture
+def transcript(call: Call, tmp_path: Path) -> Callable[..., list[str]]:
+    """The transcript of a trace, as lines."""
+
+    def made(trace: bytes, *options: str) -> list[str]:
+        file = tmp_path / "trace"
+        file.write_bytes(trace)
+        done = call("replay", file, *options)
+        assert (done.status, done.err) == (0, b"")
+        return done.lines
+
+    return made
 
 
-def test_a_transcript_is_readable_without_a_terminal() -> None:
+Transcript = Callable[..., list[str]]
+
+
+def test_a_transcript_is_readable_without_a_terminal(transcript: Transcript) -> None:
     lines = transcript(ODD)
     told = [line.split(maxsplit=2) for line in lines if line[:2] == "0:"]
     assert [(time, label) for time, label, *_ in told] == [
@@ -203,14 +209,14 @@ def test_a_transcript_is_readable_without_a_terminal() -> None:
     assert not any(line != line.rstrip() for line in lines if line[:2] == "0:")
 
 
-def test_a_transcript_obeys_no_markup_and_no_escape() -> None:
+def test_a_transcript_obeys_no_markup_and_no_escape(transcript: Transcript) -> None:
     text = "\n".join(transcript(ODD))
     assert "[bold]plain[/bold] ␛]0;x␇" in text
     assert "\x1b" not in text
     assert "\x07" not in text
 
 
-def test_a_transcript_ends_in_a_summary() -> None:
+def test_a_transcript_ends_in_a_summary(transcript: Transcript) -> None:
     lines = transcript(ODD)
     summary = {
         cells[1].strip(): cells[2].strip()
@@ -225,7 +231,7 @@ def test_a_transcript_ends_in_a_summary() -> None:
     assert summary["messages"] == "2"
 
 
-def test_a_transcript_shows_tools_delegations_and_media() -> None:
+def test_a_transcript_shows_tools_delegations_and_media(transcript: Transcript) -> None:
     lines = transcript((DATA / "replay" / "subsession_with_markers.jsonl").read_bytes())
     text = "\n".join(lines)
     assert "╭ delegates" in text
@@ -240,7 +246,7 @@ def test_a_transcript_shows_tools_delegations_and_media() -> None:
     )
 
 
-def test_a_recording_shows_what_was_sent_without_its_secrets() -> None:
+def test_a_recording_shows_what_was_sent_without_its_secrets(transcript: Transcript) -> None:
     recording = b"".join(
         json.dumps(line).encode() + b"\n"
         for line in (
@@ -265,7 +271,7 @@ def test_a_recording_shows_what_was_sent_without_its_secrets() -> None:
     assert "code=1000" in text
 
 
-def test_at_shows_the_state_as_a_tree() -> None:
+def test_at_shows_the_state_as_a_tree(transcript: Transcript) -> None:
     lines = transcript(ODD, "--at", "6")
     assert lines[0] == "state after line 6"
     text = "\n".join(lines)
@@ -274,12 +280,40 @@ def test_at_shows_the_state_as_a_tree() -> None:
     assert "malformed 1" in text
 
 
-def test_a_narrow_terminal_wraps() -> None:
-    env = environment(COLUMNS="50")
-    trace = DELTA.replace(b"Hi there", b"word " * 40) + b'{"type":"user_turn_start"}\n'
-    done = run("replay", "-", stdin=trace, env=env)
-    assert max(len(line) for line in done.stdout.decode().splitlines()) <= 50
+def test_a_narrow_terminal_wraps(transcript: Transcript, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    lines = transcript(DELTA.replace(b"Hi there", b"word " * 40) + b'{"type":"user_turn_start"}\n')
+    assert max(map(len, lines)) <= 50
 
 
-def test_colours_are_for_terminals() -> None:
-    assert b"\x1b[" in run("replay", TRACES[0], env=environment(FORCE_COLOR="1")).stdout
+def test_colours_are_for_terminals(transcript: Transcript, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not any("\x1b[" in line for line in transcript(ODD))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert any("\x1b[" in line for line in transcript(ODD))
+
+
+def test_history_that_is_loaded_is_told_once(transcript: Transcript) -> None:
+    load = json.dumps(
+        {
+            "type": "chat_session_changed",
+            "chat_session": {
+                "session_id": "s1",
+                "vendor": "anthropic",
+                "messages": [
+                    {"role": "user", "content": "old question"},
+                    {"role": "assistant", "content": [{"type": "text", "text": "old answer"}]},
+                ],
+            },
+        }
+    )
+    lines = transcript(f"{load}\n{load}\n".encode())
+    assert sum("old answer" in line for line in lines) == 1
+    assert any("again, 2 messages of s1" in line for line in lines)
+
+
+def test_a_state_shows_what_is_open(transcript: Transcript) -> None:
+    trace = (DATA / "replay" / "subsession_with_markers.jsonl").read_bytes()
+    text = "\n".join(transcript(trace, "--at", "23"))
+    assert "open delegations: 2" in text
+    assert "aa_chat executing" in text
+    assert "[streaming]" in text

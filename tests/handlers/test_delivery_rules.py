@@ -16,6 +16,7 @@ from realtime_trio._processor import EventStreamProcessor
 from realtime_trio.events import (
     REGISTRY,
     AudioFrame,
+    CancelledEvent,
     HistoryEvent,
     Lane,
     PingEvent,
@@ -56,7 +57,7 @@ from .talk import (
     user,
 )
 
-SAMPLE = {"content": "AAAA", "content_type": "audio/L16"}
+SAMPLE: Json = {"content": "AAAA", "content_type": "audio/L16"}
 ENTRY = {"session_id": "listed"}
 
 # One event of every kind that tells something when it is applied, whatever came before.
@@ -85,7 +86,7 @@ TELLING: list[Json] = [
 ]
 
 
-# --- D1: delivered twice -----------------------------------------------------------------------
+# --- D1: delivered twice ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("event", TELLING, ids=[event["type"] for event in TELLING])
@@ -144,7 +145,7 @@ def test_d1_the_same_id_elsewhere_is_another_event() -> None:
 
 def test_d1_two_spellings_are_one_type() -> None:
     talk = Talk()
-    body = {"message": {"role": "user", "content": "x"}, "id": "e"}
+    body: Json = {"message": {"role": "user", "content": "x"}, "id": "e"}
     talk(of_session("open_a_i_user_message", **body), of_session("openai_user_message", **body))
     assert talk.transcript() == [("user", "x")]
 
@@ -234,7 +235,7 @@ def test_d1_a_typed_event_is_known_by_its_id_as_well() -> None:
     assert processor.process_event(text("x", id="e")) == ()
 
 
-# --- D2: types that nobody knows ----------------------------------------------------------------
+# --- D2: types that nobody knows ----------------------------------------------------
 
 
 def test_d2_an_unknown_type_changes_nothing_and_says_nothing() -> None:
@@ -263,7 +264,7 @@ def test_d2_what_only_clients_send_is_unknown_from_a_server() -> None:
     assert talk.counters["unknown"] == 1
 
 
-# --- D3: whose fault ----------------------------------------------------------------------------
+# --- D3: whose fault ----------------------------------------------------------------
 
 
 def test_d3_an_error_of_the_server_is_its_own_word() -> None:
@@ -350,7 +351,7 @@ def test_d1_a_lane_that_failed_takes_the_event_when_it_comes_again() -> None:
     assert processor.state.counters.duplicates == 1
 
 
-# --- handlers of one's own ------------------------------------------------------------------------
+# --- handlers of one's own ----------------------------------------------------------
 
 
 @pytest.fixture
@@ -424,7 +425,7 @@ def test_an_event_is_handled_by_the_handler_that_is_registered_later(chart: type
     assert talk.now.text.extra == {"drawn": True}
 
 
-# --- every type is accounted for -----------------------------------------------------------------
+# --- every type is accounted for ----------------------------------------------------
 
 
 def test_every_type_is_handled_or_named_as_not_handled() -> None:
@@ -466,6 +467,18 @@ def test_an_event_may_stand_for_several() -> None:
     fold.step(TextDeltaEvent(session_id=MAIN, role="assistant", content="abc"), 1.0, 3)
     assert (fold.events, fold.handled) == (3, 3)
     assert fold.slice.now == 1.0
+
+
+def test_late_deltas_that_were_merged_count_each() -> None:
+    fold = LaneFold(Lane.TEXT, TextSlice())
+    fold.step(CancelledEvent())
+    assert (
+        fold.step(TextDeltaEvent(session_id=MAIN, role="assistant", content="abc"), None, 3) == ()
+    )
+    assert not fold.delivered
+    assert fold.slice.rest.late_deltas == 3
+    fold.step(TextDeltaEvent(session_id=MAIN, role="assistant", content="d"))
+    assert fold.slice.rest.late_deltas == 4
 
 
 def test_audio_s_notifications_hold_their_bytes() -> None:

@@ -11,6 +11,7 @@ import pytest
 from realtime_trio._core._messages import Message
 from realtime_trio._core._notifications import MessageComplete, MessageUpdated, ProcessingError
 from realtime_trio._core._state import Limits, TextSlice
+from realtime_trio._core._values import evolve
 from realtime_trio._handlers import handles
 from realtime_trio._processor import EventStreamProcessor
 from realtime_trio.events import REGISTRY, Lane, ServerEvent, event
@@ -45,10 +46,10 @@ from .talk import (
     user,
 )
 
-SUB = {"parent": MAIN, "user": MAIN}
+SUB: Json = {"parent": MAIN, "user": MAIN}
 
 
-# --- M1: one message under construction in each session ------------------------------------
+# --- M1: one message under construction in each session -----------------------------
 
 
 def test_m1_deltas_of_one_kind_make_one_message() -> None:
@@ -117,7 +118,7 @@ def test_m1_the_announced_message_has_the_id_under_which_it_streamed() -> None:
     assert done["message"]["id"] == streamed["message_id"]
 
 
-# --- M2: begins with the first content -------------------------------------------------------
+# --- M2: begins with the first content ----------------------------------------------
 
 
 def test_m2_a_message_begins_with_content() -> None:
@@ -152,7 +153,7 @@ def test_m2_a_message_keeps_its_format(make: Any) -> None:
     assert talk.last()["format"] == "markdown"
 
 
-# --- M3: completions -------------------------------------------------------------------------
+# --- M3: completions ----------------------------------------------------------------
 
 
 def test_m3_an_ended_completion_completes_with_tokens_and_reason() -> None:
@@ -213,7 +214,7 @@ def test_m3_tokens_belong_to_the_session_of_their_completion() -> None:
     assert talk.session("sub")["input_tokens"] == 5
 
 
-# --- M4: the ends of turns and interactions -----------------------------------------------
+# --- M4: the ends of turns and interactions -----------------------------------------
 
 
 def test_m4_the_end_of_an_interaction_completes_its_session() -> None:
@@ -263,7 +264,7 @@ def test_m4_what_a_deleted_session_had_open_is_completed_first() -> None:
     assert names(told)[:2] == ["message-complete", "session-cleared"]
 
 
-# --- M5: cancel ----------------------------------------------------------------------------
+# --- M5: cancel ---------------------------------------------------------------------
 
 
 def test_m5_a_cancel_ends_every_message_and_tool_in_order() -> None:
@@ -301,7 +302,7 @@ def test_m5_what_still_arrives_is_late(event: Json) -> None:
     talk(text("x"), CANCELLED)
     before = talk.now.text.rest
     assert talk(event) == []
-    assert talk.now.text.rest == attrs.evolve(before, late_deltas=1)
+    assert talk.now.text.rest == evolve(before, late_deltas=1)
     assert talk.counters["late_deltas"] == 1
     assert talk.session()["open_message"] is None
 
@@ -350,6 +351,16 @@ def test_m5_more_sessions_than_are_told_apart_lose_no_text() -> None:
     assert names(told) == ["message-streaming"] * 2
 
 
+def test_m5_more_sessions_at_work_than_are_told_apart() -> None:
+    talk = Talk(limits=Limits(max_sessions=2000))
+    talk(*(interaction(True, f"s{i}", **SUB) for i in range(1025)))
+    at_work = talk.now.text.rest.turn.interactions
+    assert len(at_work) == 1024
+    assert "s1024" not in at_work
+    talk(interaction(False, "s1024", **SUB), interaction(False, "s0", **SUB))
+    assert talk.now.text.rest.turn.interactions == at_work - {"s0"}
+
+
 def test_m5_a_late_result_attaches_without_another_notification() -> None:
     talk = Talk()
     talk(text("x"), begin(call("t")), CANCELLED)
@@ -379,7 +390,7 @@ def test_m5_a_whole_message_is_never_late() -> None:
     assert names(talk(message("Sorry."))) == ["message-complete"]
 
 
-# --- M6: what a message is -----------------------------------------------------------------
+# --- M6: what a message is ----------------------------------------------------------
 
 
 def test_m6_a_message_has_all_its_fields() -> None:
@@ -433,7 +444,7 @@ def test_m6_values_that_were_handed_out_never_change() -> None:
         first.role = "user"  # type: ignore[misc]
 
 
-# --- M7: sessions and order ----------------------------------------------------------------
+# --- M7: sessions and order ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("event", [text("x", "new"), thought("x", "new"), text("", "new")])
@@ -453,7 +464,7 @@ def test_m7_order_is_that_of_arrival() -> None:
     assert talk.transcript("a") == [("assistant", "2"), ("assistant", "4"), ("assistant", "6")]
 
 
-# --- M8: what is malformed ------------------------------------------------------------------
+# --- M8: what is malformed ----------------------------------------------------------
 
 MALFORMED: list[tuple[str, Any]] = [
     ("text_delta", {"type": "text_delta", "session_id": MAIN, "role": "assistant"}),
@@ -555,7 +566,7 @@ def test_m8_a_handler_that_raises_costs_its_event_only() -> None:
     assert talk.session()["open_message"]["content"] == "xy"
 
 
-# --- M9: whole messages ---------------------------------------------------------------------
+# --- M9: whole messages -------------------------------------------------------------
 
 
 def test_m9_a_whole_message_completes_what_is_open_and_is_stored() -> None:

@@ -41,7 +41,7 @@ from .talk import (
     user,
 )
 
-SUB = {"parent": MAIN, "user": MAIN}
+SUB: Json = {"parent": MAIN, "user": MAIN}
 OLD = ({"role": "user", "content": "old?"}, {"role": "assistant", "content": "old."})
 OLD_SAID = [("user", "old?"), ("assistant", "old.")]
 SAYS = {"role": "user", "content": "?"}
@@ -71,7 +71,7 @@ def loaded(told: list[Json]) -> list[list[tuple[str, Any]]]:
     ]
 
 
-# --- S1: the server's list -------------------------------------------------------------------
+# --- S1: the server's list ----------------------------------------------------------
 
 
 def test_s1_a_session_becomes_current_and_is_announced_in_order() -> None:
@@ -312,7 +312,7 @@ def test_s1_token_counts_restart_from_the_server_s() -> None:
     assert (session["input_tokens"], session["output_tokens"], session["token_count"]) == (2, 1, 10)
 
 
-# --- S2: histories ---------------------------------------------------------------------------
+# --- S2: histories ------------------------------------------------------------------
 
 LIVE_AND_RESUMED: list[tuple[str, list[Json], list[Json]]] = [
     (
@@ -466,7 +466,7 @@ def test_s2_a_resumed_call_without_result_attaches_without_one() -> None:
     assert talk.last()["content"] == "next"
 
 
-# --- S3: names, metadata, deletion -----------------------------------------------------------
+# --- S3: names, metadata, deletion --------------------------------------------------
 
 
 def rename(name: str, **fields: Any) -> Json:
@@ -559,7 +559,7 @@ def test_s3_deleting_what_nobody_knows_changes_nothing() -> None:
     assert talk.now.text == before
 
 
-# --- S4: bounds ------------------------------------------------------------------------------
+# --- S4: bounds ---------------------------------------------------------------------
 
 
 def test_s4_the_bounds_have_defaults_and_a_least() -> None:
@@ -664,7 +664,7 @@ def test_s4_a_session_that_went_comes_back_as_a_new_one() -> None:
     assert [c["id"] for c in talk.session("a")["waiting_tools"]] == ["t"]
 
 
-# --- reset, and what the application wipes ------------------------------------------------------
+# --- reset, and what the application wipes ------------------------------------------
 
 
 def test_reset_drops_what_is_under_way_in_silence() -> None:
@@ -683,14 +683,30 @@ def test_reset_drops_what_is_under_way_in_silence() -> None:
         ("assistant", "x"),
         ("assistant", "half"),
     ]
-    assert names(talk(message("x", id="e1"), text("y"))) == [
-        "message-complete",
-        "message-streaming",
-    ]
+    told = talk(message("x", id="e1"), completion(True), text("y"))
+    assert names(told) == ["message-complete", "message-streaming"]
     talk.reset()
     assert talk.session()["open_message"] is None
     assert completed(talk(TURN_START)) == []
     assert loaded(talk(chat_session(MAIN, *OLD))) == [OLD_SAID]
+
+
+def test_reset_does_not_end_the_server_s_turn_nor_a_cancel() -> None:
+    talk = Talk()
+    talk(user("?"), message("x"), CANCELLED)
+    talk.reset()
+    assert talk(text("late")) == []
+    assert loaded(talk(chat_session(MAIN, *OLD))) == [
+        [*OLD_SAID, ("user", "?"), ("assistant", "x")]
+    ]
+
+
+def test_reset_forgets_that_a_tool_has_ended() -> None:
+    talk = Talk()
+    talk(begin(call("t")), end(call("u")))
+    talk.reset()
+    assert tools(talk(begin(call("t")))) == [("t", "executing")]
+    assert tools(talk(end(call("u")))) == [("u", "complete")]
 
 
 def test_reset_gives_out_no_id_again() -> None:

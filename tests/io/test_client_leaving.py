@@ -10,8 +10,9 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
-from realtime_trio._exceptions import ClosedError, ConnectionFailed, ConnectionLost, NotSent
+from realtime_trio._exceptions import ClosedError, ConnectionFailed, ConnectionLost
 from realtime_trio._io._client import Client, open_client
 from realtime_trio._io._outcome import TurnLost
 from realtime_trio.server import open_server
@@ -61,36 +62,37 @@ async def test_a_clean_close_ends_the_client(autojump_clock: object) -> None:
     """What is held is delivered, then the one error comes out."""
     async with open_server() as server:
         got: list[object] = []
-        with pytest.raises(ConnectionLost) as caught:
+
+        async def listen() -> None:
             async with open_client(server.url, auth="any") as client:
                 notes = client.subscribe()
                 await client.ready()
                 server.hang_up("clean")
-                async for note in notes:
-                    got.append(note)
+                got.extend([note async for note in notes])
                 assert client.health.status == "closed"
                 await trio.sleep_forever()
+
+        with pytest.raises(ConnectionLost) as caught:
+            await listen()
         assert caught.value.clean
         assert caught.value.__cause__ is None
         assert type(got[-1]).__name__ == "Disconnected"
         assert trio.current_time() < 10
 
 
-@pytest.mark.parametrize(
-    "wait_for",
-    [
-        lambda client: client.cancel(),
-        lambda client: client.ready(),
-        lambda client: trio.sleep_forever(),
-    ],
-)
+async def _forever(_: Client) -> None:
+    await trio.sleep_forever()
+
+
+@pytest.mark.parametrize("wait_for", [Client.cancel, Client.ready, _forever])
 async def test_whatever_the_body_waits_for_the_clients_end_comes_out(
     autojump_clock: object, wait_for: Callable[[Client], Awaitable[object]]
 ) -> None:
     """One error with the reason, not what the body happened to wait for."""
     async with open_server() as server:
         server.script(turn("slow", say("a"), wait(1000), say("b")))
-        with pytest.raises(ConnectionFailed):
+
+        async def lose_it() -> None:
             async with open_client(server.url, auth="any", config=QUICK) as client:
                 await client.ready()
                 await client.text_input("slow")
@@ -101,12 +103,16 @@ async def test_whatever_the_body_waits_for_the_clients_end_comes_out(
                 await wait_for(client)
                 await trio.sleep_forever()
 
+        with pytest.raises(ConnectionFailed):
+            await lose_it()
+
 
 async def test_an_ask_ends_with_the_client(autojump_clock: object) -> None:
     """Its turn is lost; the body goes on a moment and the client's error comes out."""
     async with open_server() as server:
         server.script(turn("slow", say("a"), wait(1000), say("b")))
-        with pytest.raises(ConnectionFailed):
+
+        async def lose_it() -> None:
             async with open_client(server.url, auth="any", config=QUICK) as client:
                 await client.ready()
                 async with client.ask("slow") as asked:
@@ -115,6 +121,9 @@ async def test_an_ask_ends_with_the_client(autojump_clock: object) -> None:
                     server.hang_up()
                 assert isinstance(asked.outcome, TurnLost)
                 await trio.sleep_forever()
+
+        with pytest.raises(ConnectionFailed):
+            await lose_it()
 
 
 async def test_a_closed_client_says_so(autojump_clock: object) -> None:
@@ -161,18 +170,12 @@ async def conversation(client: Client) -> None:
     async with client.ask("one") as asked:
         async for _ in asked.text:
             await trio.lowlevel.checkpoint()
-    await client.send(client_event())
+    await client.send(ev.GetVoicesEvent())
     async with client.push_to_talk():
         await client.audio.send(b"\0\0" * 100)
     await client.cancel()
     async with client.ask("slow"):
         await notes.receive()
-
-
-def client_event() -> object:
-    from realtime_trio import events as ev
-
-    return ev.GetVoicesEvent()
 
 
 @given(st.integers(1, 900), st.integers(0, 2**16))
@@ -192,7 +195,7 @@ def test_leaving_at_a_random_checkpoint_returns(steps: int, seed: int) -> None:
                     self.scope.cancel()
 
     async def main() -> None:
-        trio._core._run._r.seed(seed)  # type: ignore[attr-defined]
+        trio._core._run._r.seed(seed)
         instrument = Cancel()
         trio.lowlevel.add_instrument(instrument)
         async with open_server() as server:
@@ -239,18 +242,19 @@ def test_keyboard_interrupt_comes_out_bare() -> None:
         trio.run(main)
 
 
-async def test_an_error_of_the_background_is_bare(autojump_clock: object) -> None:
+async def test_an_error_of_the_background_is_bare(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A bug in the library is one exception too, not a group."""
     async with open_server() as server:
-        with pytest.raises(ZeroDivisionError):
+
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError
+
+        async def meet_a_bug() -> None:
             async with open_client(server.url, auth="any") as client:
-
-                def broken(*_: object) -> None:
-                    raise ZeroDivisionError
-
-                client._shell.tracker.saw = broken  # type: ignore[method-assign]
-                client._shell.supervisor._tracker = client._shell.tracker
+                monkeypatch.setattr(client._shell.tracker, "saw", broken)
                 await trio.sleep_forever()
 
-
-__all__ = ["NotSent"]
+        with pytest.raises(ZeroDivisionError):
+            await meet_a_bug()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import pytest
 import trio
@@ -11,10 +11,12 @@ import trio.testing
 
 from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
-from realtime_trio._core._notifications import Initialized, MessageComplete, CancelNotification as CancelNote
+from realtime_trio._core._notifications import CancelNotification as CancelNote
+from realtime_trio._core._notifications import Initialized, MessageComplete
 from realtime_trio._exceptions import InDoubt, NotSent, TurnError
 from realtime_trio._io._client import Client, open_client
 from realtime_trio._io._outcome import TurnCancelled, TurnCompleted, TurnFailed, TurnLost
+from realtime_trio._io._turn import Turn
 from realtime_trio.server import RealtimeServer, open_server
 from realtime_trio.testing import delegate, fail, media, say, think, tool, turn, wait
 
@@ -23,7 +25,10 @@ from realtime_trio.testing import delegate, fail, media, say, think, tool, turn,
 async def ready_client(
     config: ClientConfig | None = None,
 ) -> AsyncGenerator[tuple[RealtimeServer, Client], None]:
-    async with open_server() as server, open_client(server.url, auth="any", config=config) as client:
+    async with (
+        open_server() as server,
+        open_client(server.url, auth="any", config=config) as client,
+    ):
         await client.ready()
         yield server, client
 
@@ -129,11 +134,17 @@ async def test_leaving_ask_by_an_exception_cancels_once(autojump_clock: object) 
     """The server is told to stop, and the next turn is not touched by it."""
     async with ready_client() as (server, client):
         server.script(turn("slow", say("begin"), wait(100), say("end")))
-        with pytest.raises(KeyError):
+        turns: list[Turn] = []
+
+        async def leave() -> None:
             async with client.ask("slow") as asked:
+                turns.append(asked)
                 await asked.text.receive()
                 raise KeyError
-        assert isinstance(asked.outcome, TurnCancelled)
+
+        with pytest.raises(KeyError):
+            await leave()
+        assert isinstance(turns[0].outcome, TurnCancelled)
         async with client.ask("next") as asked:
             pass
         assert isinstance(asked.outcome, TurnCompleted)
@@ -233,9 +244,11 @@ async def test_push_to_talk_ends_its_speech_when_all_is_cancelled(autojump_clock
     """Cancelling the whole client still says ptt_end."""
     async with open_server() as server:
         with trio.move_on_after(1):
-            async with open_client(server.url, auth="any") as client:
-                async with client.push_to_talk():
-                    await trio.sleep_forever()
+            async with (
+                open_client(server.url, auth="any") as client,
+                client.push_to_talk(),
+            ):
+                await trio.sleep_forever()
         assert sent_types(server)[-1] == "ptt_end"
 
 

@@ -1,4 +1,4 @@
-"""What is urgent overtakes a flood, however deep: counted in steps of the scheduler, not time."""
+"""What is urgent overtakes a flood, however deep: counted in steps of the scheduler."""
 
 from __future__ import annotations
 

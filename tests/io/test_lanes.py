@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,7 +25,6 @@ from realtime_trio._core._notifications import (
     TurnStateChanged,
 )
 from realtime_trio._exceptions import ClosedError, LaggedError
-from realtime_trio._io._lanes import Observer
 from realtime_trio._io._overflow import Block
 from realtime_trio._io._pipeline import Pipeline
 from realtime_trio.events import Lane
@@ -298,12 +298,11 @@ async def test_coalescing_can_be_turned_off() -> None:
     assert pipeline.statistics().text.coalesced == 0
 
 
+def _note(order: list[Lane], lane: Lane, *_fold: object) -> None:
+    order.append(lane)
+
+
 # ---- priority ------------------------------------------------------------------------------
-
-
-def _writes(lane: Lane, order: list[Lane]) -> Observer:
-    """An observer that writes down its lane for each event."""
-    return lambda _event, _notes, _slice: order.append(lane)
 
 
 async def test_control_is_handled_before_audio_and_audio_before_text() -> None:
@@ -311,7 +310,7 @@ async def test_control_is_handled_before_audio_and_audio_before_text() -> None:
     order: list[Lane] = []
     pipeline = make(batch_size=8, coalesce=False)
     for lane in Lane:
-        pipeline.observe(lane, _writes(lane, order))
+        pipeline.observe(lane, partial(_note, order, lane))
     for _ in range(20):
         pipeline.feed_frame_nowait(delta())
         pipeline.feed_frame_nowait(b"\0\0")
@@ -326,7 +325,7 @@ async def test_after_giving_way_eight_times_a_lower_lane_gets_one_batch() -> Non
     pipeline = make(batch_size=8, coalesce=False)
     order: list[Lane] = []
     for lane in (Lane.AUDIO, Lane.TEXT):
-        pipeline.observe(lane, _writes(lane, order))
+        pipeline.observe(lane, partial(_note, order, lane))
     for _ in range(8 * 100):
         pipeline.feed_frame_nowait(b"\0\0")
     for _ in range(8 * 3):
@@ -666,7 +665,7 @@ async def test_a_raising_handler_costs_its_event_only(
         raise KeyError("secret")
 
     fold: Any = pipeline._lanes[Lane.TEXT].fold
-    monkeypatch.setattr(fold, "_found", {**fold._found, ev.TextDeltaEvent: (broken, True)})
+    monkeypatch.setattr(fold, "_found", {**fold._found, ev.TextDeltaEvent: (broken, True, False)})
     wire = pipeline.subscribe(ev.TextDeltaEvent)
     notes = pipeline.subscribe(lane=Lane.TEXT)
     pipeline.feed_frame_nowait(delta("a"))

@@ -16,23 +16,17 @@ from hypothesis import strategies as st
 from realtime_trio._exceptions import ConnectionFailed, ConnectionLost
 from realtime_trio.server import (
     Action,
-    Cut,
-    Delay,
-    Drop,
-    Duplicate,
     Faults,
-    Garble,
-    Oversized,
     Packet,
+    Plan,
     RealtimeServer,
     Reorder,
     Silence,
     SlowDrain,
     Snip,
     Stage,
-    Stall,
 )
-from realtime_trio.testing import emit, say, turn
+from realtime_trio.testing import emit, fault_plans, say, turn
 from tests.server.clients import Wire, dial, text_of
 from tests.server.wire_shapes import types
 
@@ -232,21 +226,10 @@ def test_what_utf8_cannot_hold_is_escaped() -> None:
 
 
 SHARES = st.floats(0.0, 1.0)
-PLANS = st.one_of(
-    st.builds(Drop, probability=SHARES),
-    st.builds(Duplicate, probability=SHARES),
-    st.builds(Reorder, probability=SHARES),
-    st.builds(Delay, seconds=st.floats(0.0, 5.0), jitter=SHARES, probability=SHARES),
-    st.builds(Garble, probability=SHARES),
-    st.builds(Oversized, size=st.integers(0, 100)),
-    st.builds(SlowDrain, bytes_per_second=st.floats(1.0, 1e6)),
-    st.builds(Cut, after=st.integers(0, 5), times=st.none() | st.integers(0, 3)),
-    st.builds(Stall, seconds=SHARES, after=st.integers(0, 5), times=st.none() | st.integers(0, 3)),
-)
 
 
-@given(st.lists(PLANS, max_size=4), st.integers(0, 9))
-def test_the_same_traffic_meets_the_same_faults(plans: list[Any], seed: int) -> None:
+@given(fault_plans(max_plans=4), st.integers(0, 9))
+def test_the_same_traffic_meets_the_same_faults(plans: tuple[Plan, ...], seed: int) -> None:
     def run() -> list[Action]:
         faults = Faults(seed)
         faults.install(*plans)

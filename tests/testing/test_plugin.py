@@ -1,4 +1,4 @@
-"""The fixtures, used as an application's tests use them: on a virtual clock and beside pytest-trio's."""
+"""The fixtures, used as an application's tests use them: beside pytest-trio's own."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_the_nursery_of_pytest_trio_works_beside_them(
 ) -> None:
     seen: list[str] = []
 
-    async def follow(notes: rt.Subscription) -> None:
+    async def follow(notes: rt.Subscription[rt.MessageComplete]) -> None:
         async for note in notes:
             assert isinstance(note, rt.MessageComplete)
             seen.append(str(note.message.content))

@@ -1,0 +1,146 @@
+"""Which of the agent's audio is played, and when it stops.
+
+The audio lane may be behind the wire, so a stop and the frames that it concerns meet here:
+
+Rule 1. A ``cancelled`` stops the playback when the control lane handles it, which overtakes.
+Frames are not played before the audio lane has passed the same ``cancelled``.
+Rule 2. A stop of the application's own does the same with a mark that it puts into the lane.
+Rule 3. What passes is then still late if a turn runs: nothing is played until it is over
+(``user_turn_start``), or another has begun (``user_turn_end``).
+
+What is not played for one of these reasons counts as flushed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, final
+
+import trio
+
+from .._core._local import PlaybackEvent
+from .._core._notifications import AudioFlushed, AudioOutput, Notification
+from .._core._state import AudioSlice
+from ..audio._jitter import PlaybackConfig
+from ..audio._playback import Playback
+from ..audio._sinks import AudioSink
+from ..events import CancelledEvent, ServerEvent, UserTurnEndEvent, UserTurnStartEvent
+
+__all__ = ["Playout"]
+
+
+@final
+class Playout:
+    """Observes the control and the audio lane and feeds the playback, if there is one."""
+
+    def __init__(self, post: Callable[[PlaybackEvent], None]) -> None:
+        self.playback: Playback | None = None
+        """The present playback, or the last one."""
+        self._attached = False
+        self._post = post
+        self._cancels_ahead = 0  # in the control lane more than in the audio lane
+        self._marks = 0
+        self._late = False
+        self._actions: dict[type[ServerEvent], Callable[[Any, AudioSlice], None]] = {
+            CancelledEvent: self._passed_cancelled,
+            PlaybackEvent: self._passed_mark,
+            UserTurnStartEvent: self._turn_started,
+            UserTurnEndEvent: self._turn_ended,
+        }
+
+    # -- the application's side ------------------------------------------------------------
+
+    def attach(self, sink: AudioSink, config: PlaybackConfig | None) -> Playback:
+        """Play to this sink from now on. One at a time."""
+        if self._attached:
+            msg = "the agent's audio is being played already: leave that play_to block first"
+            raise trio.BusyResourceError(msg)
+        playback = Playback(sink, config, tell=self._tell)
+        self.playback = playback
+        self._attached = True
+        return playback
+
+    def detach(self) -> None:
+        """Play no more."""
+        if self.playback is not None:
+            self.playback.close()
+        self._attached = False
+
+    def flush(self) -> AudioFlushed | None:
+        """Throw away what waits to be played; what comes next is played."""
+        playing = self._playing()
+        return None if playing is None else playing.interrupt()
+
+    def stop(self) -> AudioFlushed | None:
+        """Stop the answer that is playing or coming in."""
+        told = self.flush()
+        self._marks += 1
+        self._post(PlaybackEvent())
+        return told
+
+    def spoken(self) -> AudioFlushed | None:
+        """How far the last answer was heard, if it was cut short."""
+        return None if self.playback is None else self.playback.interruption
+
+    # -- the lanes' side -------------------------------------------------------------------
+
+    def saw_control(
+        self, event: ServerEvent, _notes: tuple[Notification, ...], _slice: object
+    ) -> None:
+        """Take part in one step of the control lane."""
+        if type(event) is CancelledEvent:
+            self._cancels_ahead += 1
+            if self._cancels_ahead > 0:
+                self.flush()
+
+    def saw_audio(
+        self, event: ServerEvent, notes: tuple[Notification, ...], slice_: object
+    ) -> None:
+        """Take part in one step of the audio lane."""
+        for note in notes:
+            if type(note) is AudioOutput:
+                self._take(note)
+        action = self._actions.get(type(event))
+        if action is not None:
+            assert isinstance(slice_, AudioSlice)
+            action(event, slice_)
+
+    def _take(self, note: AudioOutput) -> None:
+        playing = self._playing()
+        if playing is None:
+            return
+        if self._late or self._marks or self._cancels_ahead > 0:
+            playing.discard(note.data, note.format)
+        else:
+            playing.feed(note.data, note.format)
+
+    def _passed_cancelled(self, _event: CancelledEvent, slice_: AudioSlice) -> None:
+        self._cancels_ahead -= 1
+        if self._cancels_ahead < 0:  # the control lane has it still before it
+            self.flush()
+        self._late = not slice_.user_turn
+
+    def _passed_mark(self, event: PlaybackEvent, slice_: AudioSlice) -> None:
+        if event.note is None:
+            self._marks -= 1
+            self._late = not slice_.user_turn
+
+    def _turn_started(self, _event: UserTurnStartEvent, _slice: AudioSlice) -> None:
+        self._late = False
+        playing = self._playing()
+        if playing is not None:
+            playing.end_answer()
+            playing.tell_discarded()
+
+    def _turn_ended(self, _event: UserTurnEndEvent, _slice: AudioSlice) -> None:
+        self._late = False
+        playing = self._playing()
+        if playing is not None:
+            playing.tell_discarded()
+            playing.begin_turn()
+
+    def _playing(self) -> Playback | None:
+        return self.playback if self._attached else None
+
+    def _tell(self, note: Notification) -> None:
+        self._post(PlaybackEvent(note=note))

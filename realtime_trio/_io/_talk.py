@@ -1,0 +1,150 @@
+"""A conversation by voice: who talks when, in the three modes of the protocol.
+
+========  ====================================  ========================================
+mode      what is sent                          who finds the utterances
+========  ====================================  ========================================
+ptt       each utterance, as if somebody held   the client's VAD
+          the key down while talking
+vad       everything in the user's turns        the server
+realtime  everything                            the server
+========  ====================================  ========================================
+
+In every mode the client's VAD hears when the user begins to talk: the playback stops at once,
+and the turn that runs is cancelled. Without this barge-in the user is not listened to while
+the agent talks; that is for loudspeakers that the microphone hears.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from typing import Literal, Protocol, TypeAlias, final
+
+from .._exceptions import InDoubt, NotSent
+from ..audio._vad import EnergyVad, VadConfig, VadEvent
+from ..events import Event
+from ._cancel import Confirmed
+from ._receipt import Receipt
+from ._sending import Sender
+from ._shell import Shell
+
+__all__ = ["Conversation", "Speaking", "VoiceMode"]
+
+VoiceMode: TypeAlias = Literal["ptt", "vad", "realtime"]
+
+
+class Speaking(Protocol):
+    """The part of a client that a conversation needs."""
+
+    async def send(self, event: Event, *, force: bool = False) -> Receipt:
+        """Queue an event."""
+        ...
+
+    async def cancel(self) -> Confirmed:
+        """Cancel the turn that runs."""
+        ...
+
+    def push_to_talk(self, *, force: bool = False) -> AbstractAsyncContextManager[None]:
+        """Hold the key down."""
+        ...
+
+
+Chunks = AsyncGenerator[bytes, None]
+
+
+@final
+class Conversation:
+    """One run of ``AudioLane.talk``."""
+
+    def __init__(
+        self,
+        shell: Shell,
+        client: Speaking,
+        sender: Sender,
+        vad: VadConfig | None,
+        *,
+        barge_in: bool,
+    ) -> None:
+        self._shell = shell
+        self._client = client
+        self._sender = sender
+        self._vad = EnergyVad(vad)
+        self._barges_in = barge_in
+        self._modes: dict[VoiceMode, Callable[[Chunks], Awaitable[None]]] = {
+            "ptt": self._ptt,
+            "vad": self._server_vad,
+            "realtime": self._realtime,
+        }
+
+    async def run(self, chunks: Chunks, mode: VoiceMode) -> None:
+        """Talk until the source is at its end."""
+        await self._modes[mode](chunks)
+
+    async def _ptt(self, chunks: Chunks) -> None:
+        async with aclosing(self._heard(chunks)) as events:
+            async for event in events:
+                await self._barge_in()
+                async with self._client.push_to_talk():
+                    await self._utterance(event, events)
+
+    async def _utterance(self, start: VadEvent, events: AsyncGenerator[VadEvent, None]) -> None:
+        self._say(start.audio)
+        async for event in events:
+            self._say(event.audio)
+            if event.kind == "end":
+                return
+
+    async def _heard(self, chunks: Chunks) -> AsyncGenerator[VadEvent, None]:
+        """What the VAD finds."""
+        async for chunk in chunks:
+            if not self._vad.speaking:
+                await self._half_duplex()
+            for event in self._vad.process(chunk):
+                yield event
+        for event in self._vad.flush():
+            yield event
+
+    async def _server_vad(self, chunks: Chunks) -> None:
+        gate = self._shell.gate
+        async for chunk in chunks:
+            await self._half_duplex()
+            start = self._started(chunk)
+            pcm = chunk
+            if start is not None:
+                if not gate.open:  # nothing was sent before: the first sound is in the pre-roll
+                    pcm = start.audio
+                await self._barge_in()
+                await self._shell.tracker.opened()
+            if gate.open:
+                self._say(pcm)
+
+    async def _realtime(self, chunks: Chunks) -> None:
+        async for chunk in chunks:
+            if self._started(chunk) is not None:
+                await self._barge_in()
+            self._say(chunk)
+
+    def _started(self, chunk: bytes) -> VadEvent | None:
+        """Whether somebody has begun to talk with this chunk."""
+        events = self._vad.process(chunk)
+        return next((event for event in events if event.kind == "start"), None)
+
+    def _say(self, pcm: bytes) -> None:
+        if pcm:
+            self._sender.put_newest(pcm)
+
+    async def _barge_in(self) -> None:
+        """The user talks: the agent is silent."""
+        self._shell.playout.stop()
+        if self._barges_in and not self._shell.gate.open:
+            # Where no word comes, the turn's own end opens the gate.
+            with suppress(NotSent, InDoubt):
+                await self._client.cancel()
+
+    async def _half_duplex(self) -> None:
+        """Without barge-in, hear nothing until the agent has finished and was heard."""
+        if not self._barges_in:
+            await self._shell.tracker.opened()
+            playback = self._shell.playout.playback
+            if playback is not None and playback.playing:
+                await playback.drained()

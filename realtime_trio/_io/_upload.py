@@ -1,0 +1,209 @@
+"""A file on its way to the server: the form that it travels in, and what the server says of it."""
+
+from __future__ import annotations
+
+import io
+import mimetypes
+import os
+import secrets
+import urllib.parse
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias, final
+
+import attrs
+import trio
+
+from .._exceptions import ProtocolError
+
+__all__ = [
+    "Body",
+    "Form",
+    "Progress",
+    "Source",
+    "Upload",
+    "UploadedFile",
+    "open_upload",
+    "uploaded",
+]
+
+Source: TypeAlias = str | os.PathLike[str] | bytes
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told how many bytes of the file have been read for sending, and how many there are."""
+
+_PIECE: Final = 64 * 1024
+_UNKNOWN: Final = "application/octet-stream"
+
+
+class Readable(Protocol):
+    """An open file."""
+
+    async def read(self, size: int, /) -> bytes:
+        """At most ``size`` bytes; none at the end."""
+        ...
+
+
+class _Memory:
+    """Bytes, read as a file is."""
+
+    def __init__(self, data: bytes) -> None:
+        self._file = io.BytesIO(data)
+
+    async def read(self, size: int, /) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return self._file.read(size)
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class UploadedFile:
+    """A file that the server holds; its ``id`` goes into ``ask(…, file_ids=[…])``."""
+
+    id: str
+    filename: str
+    mime_type: str
+    size: int
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Upload:
+    """A file that is to be sent: ``size`` bytes, read from ``path`` or held in ``data``."""
+
+    filename: str
+    mime_type: str
+    size: int
+    path: Path | None
+    data: bytes = attrs.field(default=b"", repr=False)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[Readable, None]:
+        """The file, to be read."""
+        if self.path is None:
+            yield _Memory(self.data)
+            return
+        async with await trio.open_file(self.path, "rb") as file:
+            yield file
+
+
+async def open_upload(
+    source: Source, *, filename: str | None, mime_type: str | None, limit: int
+) -> Upload:
+    """Look at what is to be sent.
+
+    Raises ``ValueError`` for more than ``limit`` bytes or bytes without a name, ``OSError``
+    for a file that cannot be read.
+    """
+    if isinstance(source, bytes):
+        path, size = None, len(source)
+        if filename is None:
+            message = "bytes have no name of their own: give filename="
+            raise ValueError(message)
+    else:
+        path = Path(source)
+        size = (await trio.Path(path).stat()).st_size
+    name = filename or (path.name if path is not None else "")
+    if size > limit:
+        message = f"{name} has {size} bytes, and a file may have {limit}"
+        raise ValueError(message)
+    return Upload(
+        filename=name,
+        mime_type=mime_type or mimetypes.guess_type(name)[0] or _UNKNOWN,
+        size=size,
+        path=path,
+        data=source if isinstance(source, bytes) else b"",
+    )
+
+
+@final
+class Form:
+    """A multipart form (RFC 7578): fields, and perhaps one file at the end."""
+
+    def __init__(self, fields: Mapping[str, str], upload: Upload | None = None) -> None:
+        boundary = secrets.token_hex(16)
+        head = [
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in fields.items()
+        ]
+        if upload is not None:
+            head.append(
+                f'--{boundary}\r\nContent-Disposition: form-data; name="file"; '
+                f'filename="{_quoted(upload.filename)}"\r\n'
+                f"Content-Type: {_quoted(upload.mime_type)}\r\n\r\n"
+            )
+        end = "" if upload is None else "\r\n"
+        self.head = "".join(head).encode()
+        self.tail = f"{end}--{boundary}--\r\n".encode()
+        self.upload = upload
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        self.size = len(self.head) + len(self.tail) + (0 if upload is None else upload.size)
+
+    @asynccontextmanager
+    async def body(self, progress: Progress | None) -> AsyncGenerator[Body, None]:
+        """The form, to be read once, a piece at a time; it holds a file."""
+        assert self.upload is not None
+        async with self.upload.opened() as file:
+            yield Body(self, file, self.upload.size, progress)
+
+    def whole(self) -> bytes:
+        """The form in one piece, where it holds no file."""
+        return self.head + self.tail
+
+
+@final
+class Body:
+    """The bytes of a form with a file. No generator: one that is left half-way needs closing."""
+
+    def __init__(
+        self,
+        form: Form,
+        file: Readable,
+        size: int,
+        progress: Progress | None,
+    ) -> None:
+        self._pieces = [form.tail, form.head]
+        self._file = file
+        self._size = self._left = size
+        self._progress = progress
+
+    def __aiter__(self) -> Body:
+        """The body itself."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next piece: the head, the file, the tail."""
+        if len(self._pieces) == 1 and self._left:
+            piece = await self._file.read(min(self._left, _PIECE))
+            if not piece:
+                # So much was promised; nothing else can be said in its place.
+                message = "the file became shorter while it was being sent"
+                raise OSError(message)
+            self._left -= len(piece)
+            if self._progress is not None:
+                self._progress(self._size - self._left, self._size)
+            return piece
+        await trio.lowlevel.checkpoint()
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop()
+
+
+def _quoted(text: str) -> str:
+    """Text that may stand in a header, as browsers write it."""
+    for char in '"\r\n':
+        text = text.replace(char, urllib.parse.quote(char))
+    return text
+
+
+def uploaded(answer: Mapping[str, object]) -> UploadedFile:
+    """Read the server's answer; raises :class:`~realtime_trio.ProtocolError`."""
+    id_, filename = answer.get("id"), answer.get("filename")
+    mime_type, size = answer.get("mime_type"), answer.get("size")
+    if not isinstance(id_, str) or not id_:
+        message = "the answer to upload_file holds no id"
+        raise ProtocolError(message)
+    return UploadedFile(
+        id=id_,
+        filename=filename if isinstance(filename, str) else "",
+        mime_type=mime_type if isinstance(mime_type, str) else _UNKNOWN,
+        size=size if isinstance(size, int) else 0,
+    )

@@ -1,0 +1,89 @@
+"""Audio without a network: formats, sources and sinks, playing, voice activity, levels.
+
+General layout::
+
+    _pcm        samples as numbers: levels, fades, tones        (sans-IO)
+    _vad        when somebody talks                             (sans-IO)
+    _jitter     the buffer between the network and a device     (sans-IO)
+    _resample   from one format to another, with soxr
+    _stream     from any source to chunks of one size, paced
+    _sources, _sinks, _devices      files, pipes, memory, microphone, speaker
+    _playback   from the jitter buffer to a sink
+
+``client.audio`` joins these to a connection. numpy, soxr and sounddevice (the extra
+``audio``) are imported where they are needed: other rates than 16 kHz, and devices.
+"""
+
+from .._core._audio import DEFAULT_FORMAT, AudioFormat
+from ._devices import (
+    Microphone,
+    MicrophoneStatistics,
+    Speaker,
+    SpeakerStatistics,
+    open_microphone,
+    open_speaker,
+)
+from ._jitter import JitterBuffer, PlaybackConfig, PlaybackCounts
+from ._pcm import Level, gain, level, silence, tone
+from ._playback import Playback, PlaybackStatistics
+from ._resample import Resampler
+from ._sinks import (
+    AudioSink,
+    ClockedSink,
+    FileSink,
+    MemorySink,
+    PipeSink,
+    WavSink,
+    open_wav_sink,
+)
+from ._sources import (
+    AudioSource,
+    FileSource,
+    MemorySource,
+    PipeSource,
+    WavSource,
+    open_wav,
+    silence_source,
+    tone_source,
+)
+from ._vad import EnergyVad, VadConfig, VadEvent
+
+__all__ = [
+    "DEFAULT_FORMAT",
+    "AudioFormat",
+    "AudioSink",
+    "AudioSource",
+    "ClockedSink",
+    "EnergyVad",
+    "FileSink",
+    "FileSource",
+    "JitterBuffer",
+    "Level",
+    "MemorySink",
+    "MemorySource",
+    "Microphone",
+    "MicrophoneStatistics",
+    "PipeSink",
+    "PipeSource",
+    "Playback",
+    "PlaybackConfig",
+    "PlaybackCounts",
+    "PlaybackStatistics",
+    "Resampler",
+    "Speaker",
+    "SpeakerStatistics",
+    "VadConfig",
+    "VadEvent",
+    "WavSink",
+    "WavSource",
+    "gain",
+    "level",
+    "open_microphone",
+    "open_speaker",
+    "open_wav",
+    "open_wav_sink",
+    "silence",
+    "silence_source",
+    "tone",
+    "tone_source",
+]

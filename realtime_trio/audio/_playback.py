@@ -1,0 +1,311 @@
+"""One answer after the other, from the network's pace to a sink's.
+
+The shell gives audio to :meth:`Playback.feed` as it comes and never waits; the task of
+:meth:`Playback.run` takes it out of the jitter buffer block by block and writes it to the
+sink. Between the two there is nothing but the buffer, so stopping is emptying it: the sink
+gets nothing after the block that it is playing.
+
+Rule 1. Every byte that was fed is in exactly one of played, dropped, flushed and buffered.
+Rule 2. Feeding and interrupting take effect at once and cannot fail, whatever the sink does.
+Rule 3. A sink without a clock gets a block each block's length, counted from the first one,
+so an hour of blocks takes an hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from .._core._audio import AudioFormat
+from .._core._notifications import AudioFlushed, AudioGap, Notification
+from .._exceptions import RealtimeError
+from ._jitter import JitterBuffer, PlaybackConfig
+from ._pcm import Level, level
+from ._resample import Resampler
+from ._sinks import AudioSink, ClockedSink
+
+__all__ = ["Playback", "PlaybackStatistics"]
+
+_STALL = 0.2
+"""Seconds that a sink may be late before what it missed is no longer made good."""
+
+_NEVER = float("-inf")
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class PlaybackStatistics:
+    """How playing goes: sizes in bytes of the sink's format, times in seconds.
+
+    ``received = played + dropped + flushed + buffered``. ``dropped`` went because the buffer
+    was full, ``flushed`` because somebody interrupted. ``position`` is how much has been
+    heard since the playback began, ``heard_ms`` how much of the present answer. ``ramps`` are
+    bytes that were made up so that nothing clicks, ``skipped`` pieces whose voice is not for
+    playing. ``underruns`` and ``overruns`` count how often the buffer ran dry or over,
+    ``concealed`` is the silence of the underruns; ``target`` is what is gathered before
+    playing.
+    """
+
+    state: str
+    buffered: int
+    buffered_ms: float
+    received: int
+    played: int
+    dropped: int
+    flushed: int
+    position: float
+    heard_ms: float
+    ramps: int
+    skipped: int
+    underruns: int
+    overruns: int
+    concealed: float
+    target: float
+
+
+class Playback:
+    """Plays to one sink, from :meth:`run` on. ``tell`` hears of gaps and flushes."""
+
+    def __init__(
+        self,
+        sink: AudioSink,
+        config: PlaybackConfig | None = None,
+        *,
+        tell: Callable[[Notification], None] = lambda note: None,
+    ) -> None:
+        self.format = sink.format
+        self.interruption: AudioFlushed | None = None
+        """The last time that an answer was cut short; ``None`` once another one began."""
+        self._sink = sink
+        self._clocked = sink if isinstance(sink, ClockedSink) else None
+        self._tell = tell
+        self._buffer = JitterBuffer(sink.format, config)
+        self._resampler: Resampler | None = None
+        self._news = trio.lowlevel.ParkingLot()
+        self._rest = trio.lowlevel.ParkingLot()
+        self._resting = True
+        self._answer_from = 0  # what had been played when this answer began
+        self._ended = True
+        self._gap_pieces = self._gap_bytes = 0
+        self._skipped = 0
+        self._discarded = 0
+        self._last_block = b""
+        self._failure: RealtimeError | None = None
+
+    # --- what comes in --------------------------------------------------------------------
+
+    def feed(self, data: bytes, format: AudioFormat | None) -> None:
+        """Take whole frames as they arrive; ``None`` is what is not for playing.
+
+        Never waits. Beyond the bound of the buffer the oldest goes.
+        """
+        if format is None:
+            self._skipped += 1
+            return
+        self._begin()
+        try:
+            data = self._convert(data, format)
+        except RealtimeError as exc:  # no extra: the task that plays raises it, not who feeds
+            self._failure = exc
+            data = b""
+        self._push(data)
+
+    def end_answer(self) -> None:
+        """The answer is complete: what is there is played, without waiting for more."""
+        if not self._ended:
+            self._ended = True
+            self._push_tail()
+            self._buffer.end()
+            self._news.unpark_all()
+
+    def interrupt(self) -> AudioFlushed | None:
+        """Stop at the end of the block that is playing and throw away what waits.
+
+        What was thrown away is told, and returned; ``None`` where nothing waited.
+        """
+        self._resampler = None
+        self._last_block = b""
+        size = self._buffer.flush()
+        if self._clocked is not None:
+            # The device has not heard it: it was not played after all.
+            back = self._clocked.flush()
+            self._buffer.counts.played -= back
+            self._buffer.counts.flushed += back
+            size += back
+        self._ended = True
+        return self._flushed(size)
+
+    def discard(self, data: bytes, format: AudioFormat | None) -> None:
+        """Take audio of an answer that was interrupted: it is counted as flushed."""
+        if format is not None:
+            frames = len(data) // format.frame_bytes
+            size = round(frames * self.format.rate / format.rate) * self.format.frame_bytes
+            self._buffer.counts.received += size
+            self._buffer.counts.flushed += size
+            self._discarded += size
+            told = self.interruption
+            if told is not None:
+                unheard = told.unheard_ms + self._ms(size)
+                total = told.bytes + size
+                self.interruption = attrs.evolve(told, bytes=total, unheard_ms=unheard)
+
+    def tell_discarded(self) -> None:
+        """The answer that was interrupted is over: tell what came of it afterwards."""
+        size, self._discarded = self._discarded, 0
+        if size:
+            heard = self.interruption.heard_ms if self.interruption is not None else 0.0
+            self._tell(AudioFlushed(bytes=size, heard_ms=heard, unheard_ms=self._ms(size)))
+
+    def begin_turn(self) -> None:
+        """The agent's turn begins: what was interrupted belongs to another one."""
+        self.interruption = None
+
+    def _begin(self) -> None:
+        if self._ended:
+            self._ended = False
+            self._answer_from = self._buffer.counts.played
+            self.interruption = None
+
+    def _convert(self, data: bytes, format: AudioFormat) -> bytes:
+        resampler = self._resampler
+        if resampler is None or resampler.source != format:
+            self._push_tail()
+            resampler = self._resampler = Resampler(format, self.format)
+        return resampler(data)
+
+    def _push_tail(self) -> None:
+        """Get what the resampler holds back."""
+        if self._resampler is not None:
+            self._push(self._resampler.flush())
+
+    def _push(self, data: bytes) -> None:
+        gone = self._buffer.push(data, trio.current_time())
+        if gone:
+            self._gap_pieces += 1
+            self._gap_bytes += gone
+        self._resting = False
+        self._news.unpark_all()
+
+    # --- what goes out --------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Play until cancelled. Raises what the sink raises."""
+        due = _NEVER
+        while True:
+            if self._failure is not None:
+                raise self._failure
+            if self._clocked is not None:
+                await self._clocked.ready()
+            block = self._buffer.pull(trio.current_time())
+            if self._gap_bytes:
+                self._tell_gap()
+            if not block:
+                await self._wait_for_more()
+                due = _NEVER
+                continue
+            self._last_block = block
+            if self._clocked is not None:
+                self._clocked.write_nowait(block)
+                continue
+            now = trio.current_time()
+            await self._sink.write(block)
+            # Late by a little: the deadlines stay. By a lot, or after a silence: anew.
+            due = (due if now - due < _STALL else now) + self.format.seconds_of(len(block))
+            await trio.sleep_until(due)
+
+    async def _wait_for_more(self) -> None:
+        self._last_block = b""
+        if not self._buffer.buffered:
+            self._resting = True
+            self._rest.unpark_all()
+        with trio.move_on_at(self._buffer.ready_at):
+            await self._news.park()
+
+    async def drained(self) -> None:
+        """Wait until all that came has been played, or thrown away.
+
+        An answer that has not ended yet may bring more afterwards. A checkpoint; any number
+        of tasks may wait.
+        """
+        await trio.lowlevel.checkpoint()
+        while not self._resting:
+            await self._rest.park()
+        if self._clocked is not None:
+            await self._clocked.drained()
+
+    def close(self) -> None:
+        """Nothing more is played: what is left counts as flushed."""
+        self.interrupt()
+        self._resting = True
+        self._rest.unpark_all()
+
+    # --- what it tells --------------------------------------------------------------------
+
+    @property
+    def volume(self) -> float:
+        """A factor on every sample; what would be too loud is held at full scale."""
+        return self._buffer.volume
+
+    @volume.setter
+    def volume(self, factor: float) -> None:
+        if not 0.0 <= factor < float("inf"):
+            msg = f"the volume must be a factor of 0 or more, and is {factor!r}"
+            raise ValueError(msg)
+        self._buffer.volume = factor
+
+    @property
+    def level(self) -> Level:
+        """How loud the block is that is playing now."""
+        return level(self._last_block)
+
+    @property
+    def playing(self) -> bool:
+        """Whether there is sound, or some that waits."""
+        return not self._resting or self._queued() > 0
+
+    def statistics(self) -> PlaybackStatistics:
+        """How it goes."""
+        buffer, counts = self._buffer, self._buffer.counts
+        queued = self._queued()
+        return PlaybackStatistics(
+            state=buffer.state,
+            buffered=buffer.buffered + queued,
+            buffered_ms=self._ms(buffer.buffered + queued),
+            received=counts.received,
+            played=counts.played - queued,
+            dropped=counts.dropped,
+            flushed=counts.flushed,
+            position=self.format.seconds_of(counts.played - queued),
+            heard_ms=self._heard_ms(),
+            ramps=counts.ramps,
+            skipped=self._skipped,
+            underruns=counts.underruns,
+            overruns=counts.overruns,
+            concealed=counts.concealed,
+            target=buffer.target,
+        )
+
+    def _queued(self) -> int:
+        return 0 if self._clocked is None else self._clocked.queued
+
+    def _ms(self, size: int) -> float:
+        return 1000 * self.format.seconds_of(size)
+
+    def _heard_ms(self) -> float:
+        played = self._buffer.counts.played - self._queued()
+        return self._ms(max(0, played - self._answer_from))
+
+    def _flushed(self, size: int) -> AudioFlushed | None:
+        note = AudioFlushed(bytes=size, heard_ms=self._heard_ms(), unheard_ms=self._ms(size))
+        if self.interruption is None:
+            self.interruption = note
+        if not size:
+            return None
+        self._tell(note)
+        return note
+
+    def _tell_gap(self) -> None:
+        gap = AudioGap(frames=self._gap_pieces, bytes=self._gap_bytes)
+        self._gap_pieces = self._gap_bytes = 0
+        self._tell(gap)

@@ -1,0 +1,128 @@
+"""``realtime-trio chat URL``: a conversation in the terminal."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import trio
+from rich.text import Text
+
+from .._exceptions import RealtimeError
+from .._io._client import Client
+from .._io._outcome import TurnFailed, TurnLost
+from ._connect import connect
+from ._live import LiveTranscript, follow
+from ._style import clean, one_line
+
+__all__ = ["Conversation", "chat"]
+
+
+def chat(
+    url: str, /, *, token: str | None = None, agent: str | None = None, session: str | None = None
+) -> None:
+    """Talk to a server: type a line, read the answer.
+
+    Ctrl-C stops an answer that is being given, and else leaves; so does the end of the input.
+
+    Parameters
+    ----------
+    url
+        Where the server is: https://host, ws://host:port.
+    token
+        Who you are; by default the environment variable REALTIME_TRIO_TOKEN.
+    agent
+        The agent of a new session.
+    session
+        A session to go on with.
+    """
+    trio.run(_chat, url, token, agent, session)
+
+
+async def _chat(url: str, token: str | None, agent: str | None, session: str | None) -> None:
+    transcript = LiveTranscript(echo=not sys.stdin.isatty())
+    client_of = connect(url, token=token, agent=agent, session=session)
+    async with client_of as client, trio.open_nursery() as nursery:
+        await nursery.start(follow, client, transcript)
+        talk = Conversation(client, transcript)
+        nursery.start_soon(_obey_interrupts, talk, nursery.cancel_scope)
+        await client.ready()
+        await transcript.turn_over(1)
+        async with aclosing(_typed(transcript)) as lines:
+            async for line in lines:
+                await talk.say(line)
+        nursery.cancel_scope.cancel()
+
+
+class Conversation:
+    """Says things, one after the other, and knows what was said last."""
+
+    def __init__(self, client: Client, transcript: LiveTranscript) -> None:
+        self._client = client
+        self._transcript = transcript
+        self.asking = False
+
+    async def say(self, text: str) -> None:
+        """Say something and wait until all of its answer has been shown."""
+        before = self._transcript.turns_over
+        self.asking = True
+        try:
+            async with self._client.ask(text) as turn:
+                outcome = await turn.wait()
+        finally:
+            self.asking = False
+        if isinstance(outcome, TurnFailed | TurnLost):
+            self._transcript.line("turn", one_line(outcome.reason), style="bold red")
+        # Of a turn that was lost no end may ever come.
+        with trio.move_on_after(1 if isinstance(outcome, TurnFailed | TurnLost) else math.inf):
+            await self._transcript.turn_over(before + 1)
+
+    async def stop(self) -> None:
+        """Stop the answer that is being given."""
+        try:
+            await self._client.cancel()
+        except RealtimeError as exc:
+            self._transcript.line("cancel", clean(str(exc)), style="bold red")
+
+
+async def _obey_interrupts(talk: Conversation, scope: trio.CancelScope) -> None:
+    """Ctrl-C: stop the answer, or leave where none is given."""
+    with trio.open_signal_receiver(signal.SIGINT) as signals:
+        async for _ in signals:
+            if not talk.asking:
+                scope.cancel()
+                return
+            await talk.stop()
+
+
+async def _typed(transcript: LiveTranscript) -> AsyncGenerator[str, None]:
+    """The lines that are typed, without the empty ones."""
+    rest = b""
+    more = True
+    while more:
+        if sys.stdin.isatty():
+            transcript.console.print(Text(f"{'':<10}you         ", "bold cyan"), end="")
+        while b"\n" not in rest and more:
+            data = await _read()
+            more = bool(data)
+            rest += data
+        line, _, rest = rest.partition(b"\n")
+        more = more or bool(rest)
+        text = line.decode(errors="replace").strip()
+        if text:
+            yield text
+
+
+async def _read() -> bytes:
+    """Some input; empty at its end.
+
+    Abandoned when it is left: a thread that waits for a key cannot be woken. That thread must
+    hold nothing that the interpreter wants at its end, so it reads the file, not ``sys.stdin``.
+    """
+    return await trio.to_thread.run_sync(
+        os.read, sys.stdin.fileno(), 65_536, abandon_on_cancel=True
+    )

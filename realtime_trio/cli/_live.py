@@ -1,0 +1,139 @@
+"""A transcript of a conversation that goes on: the answer is shown while it is written."""
+
+from __future__ import annotations
+
+import trio
+from rich.console import Console
+from rich.text import Text
+
+from .._core import _notifications as n
+from .._core._messages import THOUGHT
+from .._core._state import SessionState
+from .._io._client import Client
+from ._style import clean
+from ._transcript import Transcript, ending, label_of
+
+__all__ = ["LiveTranscript", "follow"]
+
+_INDENT = 22  # where the text of an entry begins
+_MARGIN = 12  # a line breaks at the first space within so many columns of its end
+
+
+class LiveTranscript(Transcript):
+    """Shows the pieces of the user's own session as they come, the rest when it is complete.
+
+    ``echo`` tells whether what the user says is shown too.
+    """
+
+    def __init__(self, console: Console | None = None, *, echo: bool = True) -> None:
+        super().__init__(console, states=True)
+        self._echo = echo
+        self._writing: str | None = None  # the message that the cursor stands in
+        self._written: set[str] = set()  # messages of which all that came was shown
+        self._column = 0
+        self.turns_over = 0
+        self._news = trio.Event()
+
+    def tell(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
+        """Show one notification."""
+        if isinstance(note, n.MessageStreaming):
+            if not note.session_id or state.text.user_session_id in (None, note.session_id):
+                self._state = state
+                self.at(elapsed)
+                self._write(note)
+            return
+        if isinstance(note, n.MessageComplete) and self._complete(note):
+            return
+        if isinstance(note, n.MessageAdded) and note.message.role == "user" and not self._echo:
+            return
+        super().tell(note, state, elapsed)
+        if isinstance(note, n.AllNotificationsCleared):
+            self.turns_over += 1
+            self._news.set()
+            self._news = trio.Event()
+
+    async def turn_over(self, count: int) -> None:
+        """Wait until everything of ``count`` turns has been shown."""
+        while self.turns_over < count:
+            await self._news.wait()
+
+    def line(
+        self,
+        label: str,
+        body: Text | str,
+        *,
+        style: str = "",
+        label_style: str = "",
+        depth: int = 0,
+    ) -> None:
+        """Print one entry, on a line of its own."""
+        self._leave()
+        super().line(label, body, style=style, label_style=label_style, depth=depth)
+
+    def _write(self, note: n.MessageStreaming) -> None:
+        style = "dim italic" if note.role == THOUGHT else ""
+        if self._writing != note.message_id:
+            self._leave()
+            self._head(note.role, again=note.message_id in self._written)
+            self._writing = note.message_id
+            self._written.add(note.message_id)
+        made = Text(style=style)
+        width = self.console.width
+        for char in clean(note.delta):
+            wide = Text(char).cell_len if ord(char) > 0x2FF else 1
+            if char == "\n" or (char == " " and self._column > width - _MARGIN):
+                char = "\n"
+            elif self._column + wide > width:
+                made.append("\n" + " " * _INDENT)
+                self._column = _INDENT
+            made.append(char)
+            self._column += wide
+            if char == "\n":
+                made.append(" " * _INDENT)
+                self._column = _INDENT
+        self.console.print(made, end="", soft_wrap=True)
+        self.console.file.flush()
+
+    def _head(self, role: str, *, again: bool) -> None:
+        label, label_style = label_of(role)
+        head = Text(f"{'' if again else self._time:<9}", "dim")
+        head.append(f" {'…' if again else label:<11} ", label_style)
+        self._time = ""
+        self._column = _INDENT
+        self.console.print(head, end="", soft_wrap=True)
+
+    def _leave(self) -> None:
+        """Go to a new line where the cursor stands in a message."""
+        if self._writing is not None:
+            self.console.print()
+            self._writing = None
+
+    def _complete(self, note: n.MessageComplete) -> bool:
+        """End a message that was shown while it was written."""
+        message = note.message
+        if message.id not in self._written:
+            return False
+        self._written.discard(message.id)
+        self.tally.count(message)
+        end = ending(message)
+        if self._writing == message.id:
+            if self._column + end.cell_len > self.console.width:
+                end = Text("\n" + " " * (_INDENT - 2)).append_text(end)
+            self.console.print(end, soft_wrap=True)
+            self._writing = None
+        elif message.status != "complete":
+            label, label_style = label_of(message.role)
+            self.line(label, end, label_style=label_style)
+        self._tell_tools(note.session_id)
+        return True
+
+
+async def follow(
+    client: Client, transcript: LiveTranscript, *, task_status: trio.TaskStatus[None]
+) -> None:
+    """Show everything that a client tells from now on, until it ends."""
+    began = trio.current_time()
+    with client.subscribe(n.Notification) as notes:
+        task_status.started()
+        async for note in notes:
+            transcript.tell(note, client.state, trio.current_time() - began)

@@ -1,0 +1,104 @@
+"""``realtime-trio record URL FILE``: what crosses the wire, into a file."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+
+import trio
+from cyclopts import Parameter
+
+from .._io._recording import Recorder
+from ._chat import Conversation
+from ._connect import connect
+from ._errors import CommandError
+from ._live import LiveTranscript, follow
+
+__all__ = ["record"]
+
+
+def record(
+    url: str,
+    file: Path,
+    /,
+    *,
+    say: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    overwrite: Annotated[bool, Parameter(negative=())] = False,
+    token: str | None = None,
+    agent: str | None = None,
+    session: str | None = None,
+) -> None:
+    """Record a conversation, secrets left out; "replay" shows it again.
+
+    Without --say it records what happens until Ctrl-C.
+
+    Parameters
+    ----------
+    url
+        Where the server is: https://host, ws://host:port.
+    file
+        The file to write; compressed where its name ends in ".gz".
+    say
+        Say this, wait for the answer, and leave; may be given several times.
+    overwrite
+        Write over a file that is there.
+    token
+        Who you are; by default the environment variable REALTIME_TRIO_TOKEN.
+    agent
+        The agent of a new session.
+    session
+        A session to go on with.
+    """
+    if file.exists() and not overwrite:
+        msg = f"{file} is there already: choose another name, or --overwrite"
+        raise CommandError(msg)
+    recorder = Recorder(file)
+    try:
+        trio.run(_record, recorder, url, say, token, agent, session)
+    except OSError as exc:
+        if exc.filename is None:
+            raise
+        msg = f"cannot write {file}: {exc.strerror}"
+        raise CommandError(msg) from None
+    _report(recorder, file)
+
+
+async def _record(
+    recorder: Recorder,
+    url: str,
+    say: tuple[str, ...],
+    token: str | None,
+    agent: str | None,
+    session: str | None,
+) -> None:
+    transcript = LiveTranscript()
+    client_of = connect(url, token=token, agent=agent, session=session, recorder=recorder)
+    with trio.open_signal_receiver(signal.SIGINT) as signals:
+        async with client_of as client, trio.open_nursery() as nursery:
+            await nursery.start(follow, client, transcript)
+            nursery.start_soon(_leave_on, signals, nursery.cancel_scope)
+            await client.ready()
+            await transcript.turn_over(1)
+            talk = Conversation(client, transcript)
+            for text in say:
+                await talk.say(text)
+            if not say:
+                await trio.sleep_forever()
+            nursery.cancel_scope.cancel()
+
+
+async def _leave_on(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    async for _ in signals:
+        scope.cancel()
+
+
+def _report(recorder: Recorder, file: Path) -> None:
+    told = recorder.statistics()
+    if told.error is not None:
+        msg = f"{file}: the recording ends early ({told.error}); {told.dropped} lines are missing"
+        raise CommandError(msg, status=1)
+    lost = f", {told.dropped} dropped" if told.dropped else ""
+    print(f"{file}: {told.written} lines{lost}", file=sys.stderr)

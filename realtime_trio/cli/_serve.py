@@ -1,0 +1,51 @@
+"""``realtime-trio serve``: the embedded server on a port, to develop against."""
+
+from __future__ import annotations
+
+import math
+
+import trio
+
+from ..server import ServerConfig, open_server
+from ._errors import CommandError
+from ._style import make_console
+
+__all__ = ["serve"]
+
+
+def serve(*, host: str = "127.0.0.1", port: int = 8080, pace: float = 0.02) -> None:
+    """Run the embedded server until Ctrl-C. It takes any token and echoes what is said.
+
+    Parameters
+    ----------
+    host
+        The address to listen on. Whoever reaches it gets in: mind what you open it to.
+    port
+        The port; 0 for a free one.
+    pace
+        Seconds between two pieces of an answer.
+    """
+    if not 0 <= port <= 65_535:
+        msg = "--port is a number from 0 to 65535"
+        raise CommandError(msg)
+    if not (math.isfinite(pace) and pace >= 0):
+        msg = "--pace is a number of seconds, 0 or more"
+        raise CommandError(msg)
+    try:
+        trio.run(_serve, host, port, pace)
+    except KeyboardInterrupt:  # the way to end it
+        return
+
+
+async def _serve(host: str, port: int, pace: float) -> None:
+    async with open_server(ServerConfig(pace=pace)) as server:
+        try:
+            url = await server.listen(host, port)
+        except OSError as exc:
+            msg = f"cannot listen on {host}:{port}: {exc.strerror or exc}"
+            raise CommandError(msg) from None
+        console = make_console()
+        console.print(f"listening on {url}", style="bold", soft_wrap=True)
+        console.print(f"  realtime-trio chat {url} --token any", style="dim", soft_wrap=True)
+        console.file.flush()
+        await trio.sleep_forever()

@@ -1,0 +1,182 @@
+"""``serve``, ``chat``, ``record`` and ``demo`` as processes."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from tests.cli.command import Call, environment, refusal, run
+from tests.source import PACKAGE
+
+TOKEN = "REALTIME_TRIO_TOKEN"
+
+
+def start(*arguments: str | Path, **extra: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-u", "-W", "error", "-m", PACKAGE, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(**extra),
+    )
+
+
+def read_until(stream: IO[bytes] | None, wanted: str) -> str:
+    """What a process says up to the first line that holds ``wanted``."""
+    assert stream is not None
+    said = ""
+    for line in stream:
+        said += line.decode()
+        if wanted in said:
+            return said
+    raise AssertionError(said)
+
+
+def end(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out.decode(), err.decode()
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """The address of a server that runs as a process, slow enough to be interrupted."""
+    process = start("serve", "--port", "0", "--pace", "0.01")
+    found = re.search(r"listening on (\S+)\n", read_until(process.stdout, "realtime-trio chat"))
+    assert found is not None
+    yield found[1]
+    process.send_signal(signal.SIGINT)
+    assert end(process) == (0, "", "")
+
+
+def test_chat_answers_what_is_typed(url: str) -> None:
+    done = run(
+        "chat", url, "--token", "any", stdin=b"Hello there\n\n  \nAnd now without a line break"
+    )
+    said = done.stdout.decode()
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    told = [line.split(maxsplit=1)[1] for line in said.splitlines() if line.startswith("0:")]
+    assert [" ".join(line.split()) for line in told[2:]] == [
+        "user Hello there",
+        "assistant You said: Hello there (123 in, 4 out)",
+        "user And now without a line break",
+        "assistant You said: And now without a line break (123 in, 7 out)",
+    ]
+
+
+def test_an_interrupt_stops_the_answer_and_the_next_one_leaves(url: str) -> None:
+    process = start("chat", url, **{TOKEN: "any"})
+    read_until(process.stdout, "─")
+    assert process.stdin is not None
+    process.stdin.write(b"word " * 400 + b"\n")
+    process.stdin.flush()
+    read_until(process.stdout, "You said:")
+    process.send_signal(signal.SIGINT)
+    read_until(process.stdout, "─")
+    process.send_signal(signal.SIGINT)
+    status, _, err = end(process)
+    assert (status, err) == (0, "")
+
+
+def test_record_writes_what_replay_reads(url: str, tmp_path: Path, call: Call) -> None:
+    file = tmp_path / "call.jsonl.gz"
+    done = run("record", url, file, "--say", "Hello", "--say", "again", "--token", "geheim-token-1")
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\S+call\.jsonl\.gz: \d+ lines\n", done.stderr.decode())
+    assert "You said: again" in done.stdout.decode()
+    state = json.loads(call("replay", "--json", file).lines[-1])["state"]
+    (session,) = state["sessions"].values()
+    assert [message["content"] for message in session["messages"]] == [
+        "Hello",
+        "You said: Hello",
+        "again",
+        "You said: again",
+    ]
+    assert state["counters"]["malformed"] == 0
+    shown = call("replay", file).out.decode()
+    assert "text_input" in shown
+    assert "geheim" not in shown
+    assert "REDACTED-must-never" not in shown
+
+
+def test_record_goes_on_until_it_is_interrupted(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "call.jsonl"
+    process = start("record", url, file, "--token", "any")
+    read_until(process.stdout, "─")
+    process.send_signal(signal.SIGINT)
+    status, _, err = end(process)
+    assert status == 0
+    assert "lines" in err
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert lines[0]["dir"] == "open"
+    assert lines[-1]["dir"] == "close"
+
+
+def test_errors_of_use(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(TOKEN, raising=False)
+    file = tmp_path / "call.jsonl"
+    file.touch()
+    for arguments, said in (
+        (["chat"], "URL"),
+        (["chat", "http://localhost"], TOKEN),
+        (["chat", "ftp://localhost", "--token", "x"], "https://host"),
+        (["chat", "http://me:pw@localhost", "--token", "x"], "no credentials"),
+        (["record", "http://localhost", file, "--token", "x"], "--overwrite"),
+        (["record", "http://localhost", tmp_path / "no" / "x", "--token", "x"], "No such file"),
+        (["serve", "--port", "70000"], "--port"),
+        (["serve", "--pace", "-1"], "--pace"),
+        (["serve", "--host", "256.0.0.1", "--port", "0"], "cannot listen"),
+        (["demo", "extra"], "extra"),
+    ):
+        assert said in refusal(call, *arguments)
+
+
+def test_a_port_that_is_taken_is_an_error_of_use(url: str, call: Call) -> None:
+    port = url.rpartition(":")[2]
+    assert "Address already in use" in refusal(call, "serve", "--port", port)
+
+
+def test_a_server_that_is_not_there_is_one_line(call: Call) -> None:
+    done = call("chat", "http://127.0.0.1:1", "--token", "geheim")
+    assert (done.status, done.out) == (1, b"")
+    assert re.fullmatch(rb"realtime-trio: [^\n]*127\.0\.0\.1:1[^\n]*\n", done.err)
+    assert b"geheim" not in done.err
+
+
+def test_the_demo_shows_everything_in_time() -> None:
+    done = run("demo")
+    said = done.stdout.decode()
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stderr == b""
+    for wanted in (
+        "meet at http://127.0.0.1:",
+        "thought     Rayleigh",
+        "weather  preparing",
+        'weather place="here"  executing',
+        "find_route  complete",
+        "weather → light rain",
+        "╭ delegates default → helper",
+        "assistant   Take the arcade",
+        "╰ done",
+        "image/svg+xml map.svg",
+        "s of speech in",
+        "cancelled   the server stops this turn",
+        "pieces of text were waiting",
+        "From the socket to the subscriber",
+        "ms from the call to turn-cancelled",
+        "the user's; 0 tools and 0 delegations are open",
+        "0 malformed, 0 unknown, 0 handler errors",
+    ):
+        assert wanted in said, said
+    assert "\x1b" not in said
+    overtaken = re.search(r"with ([\d,]+) events waiting", said)
+    assert overtaken is not None
+    assert int(overtaken[1].replace(",", "")) >= 5_000

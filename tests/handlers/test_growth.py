@@ -1,0 +1,129 @@
+"""A long session costs per event what a short one does: calls and bytes are counted, not time."""
+
+from __future__ import annotations
+
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from realtime_trio._core._state import Limits
+from realtime_trio._processor import EventStreamProcessor
+
+from .talk import (
+    CANCELLED,
+    MAIN,
+    TURN_START,
+    Json,
+    begin,
+    call,
+    chat_session,
+    completion,
+    end,
+    interaction,
+    message,
+    select,
+    text,
+    thought,
+    user,
+)
+
+MESSAGES = 10_000
+DELTAS = 50_000
+SAMPLES = 9
+# The last chunk of a log is copied when it grows: 64 references. All 10,000 would be 80 kB.
+SLACK_BYTES = 1024
+
+numbers = count()
+
+KINDS: dict[str, Callable[[], Json]] = {
+    "text_delta": lambda: text("another piece "),
+    "text_delta with an id": lambda: text("another piece ", id=f"e{next(numbers)}"),
+    "thought_delta": lambda: thought("another piece "),
+    "message": lambda: message("a whole message"),
+    "user message": lambda: user("a question"),
+    "completion": lambda: completion(False, input_tokens=1, output_tokens=1),
+    "interaction": lambda: interaction(False),
+    "tool selected": lambda: select(call("t")),
+    "tool begun": lambda: begin(call("t")),
+    "tool ended": lambda: end(call("t")),
+    "cancelled": lambda: CANCELLED,
+    "user_turn_start": lambda: TURN_START,
+    "renamed": lambda: {"type": "chat_session_name_changed", "session_name": "n"},
+}
+
+
+@contextmanager
+def calls_counted() -> Iterator[list[int]]:
+    """Count the calls of Python functions."""
+    counted = [0]
+
+    def profile(_frame: FrameType, what: str, _arg: Any) -> None:
+        counted[0] += what == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        yield counted
+    finally:
+        sys.setprofile(before)
+
+
+def cost(processor: EventStreamProcessor, kind: str) -> tuple[int, int]:
+    """Calls and bytes of one more event; the least of a few, for storage grows now and then."""
+    calls, sizes = [], []
+    for _ in range(SAMPLES):
+        wire = KINDS[kind]()
+        with calls_counted() as counted:
+            processor.process_event(wire)
+        calls.append(counted[0])
+        wire = KINDS[kind]()
+        tracemalloc.start()
+        before, _ = tracemalloc.get_traced_memory()
+        processor.process_event(wire)
+        sizes.append(tracemalloc.get_traced_memory()[1] - before)
+        tracemalloc.stop()
+    return min(calls), min(sizes)
+
+
+def short() -> EventStreamProcessor:
+    processor = EventStreamProcessor()
+    for wire in (chat_session(), user("?"), message("x"), text("a piece ")):
+        processor.process_event(wire)
+    return processor
+
+
+@pytest.fixture(scope="module")
+def long() -> EventStreamProcessor:
+    processor = EventStreamProcessor(limits=Limits(max_messages=MESSAGES))
+    processor.process_event(chat_session())
+    for i in range(MESSAGES):
+        processor.process_event(message("x") if i % 2 else user("?"))
+    for _ in range(DELTAS):
+        processor.process_event(text("a piece "))
+    session = processor.state.sessions[MAIN]
+    assert len(session.messages) == MESSAGES
+    assert session.open_message is not None
+    assert len(session.open_message.content) == DELTAS * 8
+    return processor
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_an_event_costs_the_same_at_the_end_as_at_the_start(
+    kind: str, long: EventStreamProcessor
+) -> None:
+    few_calls, few_bytes = cost(short(), kind)
+    calls, size = cost(long, kind)
+    assert calls <= few_calls + 4
+    assert size <= few_bytes + SLACK_BYTES
+
+
+def test_a_state_costs_nothing_to_keep(long: EventStreamProcessor) -> None:
+    kept = [long.state for _ in range(100)]
+    assert all(each.text is kept[0].text for each in kept)
+    assert kept[0].sessions[MAIN].messages is kept[1].sessions[MAIN].messages

@@ -1,0 +1,439 @@
+"""Tokens and REST: renewed in time, refused once, and sent to one host only."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from realtime_trio._config import ClientConfig
+from realtime_trio._core._notifications import (
+    AuthError,
+    AuthLogin,
+    AuthStateChanged,
+    AuthTokensRefreshed,
+    Notification,
+)
+from realtime_trio._exceptions import (
+    AuthenticationError,
+    ConnectionFailed,
+    InDoubt,
+    NotSent,
+    ProtocolError,
+)
+from realtime_trio._io._auth import PasswordLogin, TokenKeeper, expiry
+from realtime_trio._io._client import open_client
+from realtime_trio._io._http import Rest
+from realtime_trio._io._transport_memory import MemoryListener
+from realtime_trio._io._url import endpoint
+from realtime_trio.server import ServerConfig, open_server
+from realtime_trio.testing import say, turn, wait
+
+Answer = tuple[int, object]
+
+
+def jwt(exp: object, name: str = "t") -> str:
+    """A token that ends at ``exp``."""
+
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    return f"{part({'alg': 'none'})}.{part({'exp': exp, 'name': name})}.sig"
+
+
+@attrs.define
+class Desk:
+    """A REST side that answers as it is told, and remembers what it was asked."""
+
+    listener: MemoryListener
+    answers: dict[str, list[Answer]] = attrs.field(factory=dict[str, list[Answer]])
+    asked: list[tuple[str, str]] = attrs.field(factory=list[tuple[str, str]])
+    told: list[Notification] = attrs.field(factory=list[Notification])
+    now: float = 1_000_000.0
+
+    def __attrs_post_init__(self) -> None:
+        def answer(method: str, path: str, headers: object, body: bytes) -> tuple[int, bytes]:
+            name = path.rpartition("/")[2]
+            bearer = dict(headers).get("authorization", "")  # type: ignore[call-overload]
+            self.asked.append((name, bearer.removeprefix("Bearer ")))
+            queue = self.answers.get(name, [(404, {})])
+            status, value = queue.pop(0) if len(queue) > 1 else queue[0]
+            return status, value if isinstance(value, bytes) else json.dumps(value).encode()
+
+        self.listener.answer = answer
+
+    def rest(self) -> Rest:
+        return Rest(endpoint(self.listener.url), timeout=5)
+
+    def keeper(self, auth: object) -> TokenKeeper:
+        return TokenKeeper(
+            auth,  # type: ignore[arg-type]
+            self.rest(),
+            margin=60,
+            clock=lambda: self.now + trio.current_time(),
+            tell=self.told.append,
+        )
+
+    def grants(self, name: str, *tokens: str) -> None:
+        self.answers[name] = [(200, {"agent_c_token": token}) for token in tokens]
+
+
+@asynccontextmanager
+async def desk() -> AsyncGenerator[Desk, None]:
+    with MemoryListener() as listener:
+        yield Desk(listener)
+
+
+LOGIN = PasswordLogin("me", "secret")
+
+
+@pytest.mark.parametrize(
+    ("token", "ends"),
+    [
+        (jwt(12), 12.0),
+        (jwt(12.5), 12.5),
+        (jwt("soon"), None),
+        (jwt(True), None),
+        ("a.b.c", None),
+        ("a.W10.c", None),
+        ("opaque", None),
+        ("..", None),
+        ("a.\u00e9.c", None),
+    ],
+)
+def test_the_end_of_a_token_is_read_where_it_tells(token: str, ends: float | None) -> None:
+    """Anything that is no such token has no known end."""
+    assert expiry(token) == ends
+
+
+async def test_a_password_is_used_once_and_the_token_kept(autojump_clock: object) -> None:
+    """Later dials use the same token until it is about to end."""
+    async with desk() as it:
+        first, second = jwt(it.now + 600, "1"), jwt(it.now + 1200, "2")
+        it.grants("login", first)
+        it.grants("refresh_token", second)
+        keeper = it.keeper(LOGIN)
+        assert await keeper.token() == first
+        assert await keeper.token() == first
+        await trio.sleep(541)
+        assert await keeper.token() == second
+        assert it.asked == [("login", ""), ("refresh_token", first)]
+        assert it.told == [AuthLogin(), AuthStateChanged(authenticated=True), AuthTokensRefreshed()]
+
+
+async def test_a_token_is_renewed_ahead_of_its_end(autojump_clock: object) -> None:
+    """In the background, also again and again; a server that is away is asked later."""
+    async with desk() as it, trio.open_nursery() as nursery:
+        ends = [it.now + 600 * n for n in range(1, 5)]
+        it.grants("login", jwt(ends[0]))
+        it.answers["refresh_token"] = [
+            (503, {}),
+            *((200, {"agent_c_token": jwt(end)}) for end in ends[1:]),
+        ]
+        keeper = it.keeper(LOGIN)
+        await keeper.token()
+        nursery.start_soon(keeper.keep_fresh)
+        await trio.sleep(1750)
+        assert [name for name, _ in it.asked].count("refresh_token") == 4
+        nursery.cancel_scope.cancel()
+
+
+async def test_where_a_refresh_is_refused_the_password_is_still_there(
+    autojump_clock: object,
+) -> None:
+    """A token that ended meanwhile is replaced by a login."""
+    async with desk() as it:
+        it.grants("login", jwt(it.now + 10, "1"), jwt(it.now + 900, "2"))
+        it.answers["refresh_token"] = [(401, {})]
+        keeper = it.keeper(LOGIN)
+        await keeper.token()
+        await trio.sleep(100)
+        assert expiry(await keeper.token()) == it.now + 900
+        assert [name for name, _ in it.asked] == ["login", "refresh_token", "login"]
+
+
+async def test_bad_credentials_are_final(autojump_clock: object) -> None:
+    """No second try with the same password."""
+    async with desk() as it:
+        it.answers["login"] = [(401, {})]
+        with pytest.raises(AuthenticationError):
+            await it.keeper(LOGIN).token()
+        assert len(it.asked) == 1
+        assert [type(note) for note in it.told] == [AuthError, AuthStateChanged]
+
+
+async def test_a_refused_token_is_renewed_once(autojump_clock: object) -> None:
+    """The second refusal in a row is final; one that opened a link counts anew."""
+    async with desk() as it:
+        it.grants("login", "1", "2", "3")
+        keeper = it.keeper(LOGIN)
+        assert await keeper.token() == "1"
+        await keeper.refused(certain=True)
+        assert await keeper.token() == "2"
+        keeper.accepted()
+        await keeper.refused(certain=True)
+        assert await keeper.token() == "3"
+        await keeper.refused(certain=False)
+        with pytest.raises(AuthenticationError):
+            await keeper.refused(certain=True)
+
+
+@pytest.mark.parametrize("status", [401, 404, 500])
+async def test_a_given_token_that_is_refused_and_not_renewed_is_final(
+    autojump_clock: object, status: int
+) -> None:
+    """There is nothing else to try."""
+    async with desk() as it:
+        it.answers["refresh_token"] = [(status, {})]
+        keeper = it.keeper("given")
+        assert await keeper.token() == "given"
+        await keeper.refused(certain=True)
+        with pytest.raises(AuthenticationError):
+            await keeper.token()
+
+
+async def test_a_given_token_that_looks_old_is_tried_all_the_same(autojump_clock: object) -> None:
+    """The clocks may differ: the server has the last word."""
+    async with desk() as it:
+        it.answers["refresh_token"] = [(401, {})]
+        token = jwt(it.now - 100)
+        assert await it.keeper(token).token() == token
+        assert not it.told
+
+
+async def test_a_doubtful_refusal_keeps_a_given_token(autojump_clock: object) -> None:
+    """A status of 500 may mean the token, or anything else."""
+    async with desk() as it:
+        it.answers["refresh_token"] = [(503, {})]
+        keeper = it.keeper("given")
+        await keeper.refused(certain=False)
+        assert await keeper.token() == "given"
+
+
+class Custom:
+    """A source of one's own."""
+
+    def __init__(self, *tokens: str) -> None:
+        self.tokens = list(tokens)
+
+    async def token(self) -> str:
+        await trio.lowlevel.checkpoint()
+        if not self.tokens:
+            message = "no more"
+            raise AuthenticationError(message)
+        return self.tokens.pop(0)
+
+
+async def test_a_source_of_ones_own_is_asked_before_every_dial(autojump_clock: object) -> None:
+    """Reconnections ask again; its own refusal ends the client."""
+    source = Custom("a", "b")
+    async with open_server() as server:
+
+        async def lose_two_links() -> None:
+            async with open_client(server.url, auth=source) as client:
+                await client.ready()
+                for _ in range(2):
+                    server.hang_up()
+                    await trio.sleep(30)
+
+        with pytest.raises(AuthenticationError, match="no more"):
+            await lose_two_links()
+    assert not source.tokens
+
+
+async def test_a_login_opens_a_client(autojump_clock: object) -> None:
+    """The ui_session_id of the login is the one that is dialled with; auth is told."""
+    config = ServerConfig(accept_any_token=False)
+    user = config.users[0]
+    login = PasswordLogin(user.user_id, user.password)
+    async with open_server(config) as server, open_client(server.url, auth=login) as client:
+        notes = client.subscribe(AuthLogin, AuthStateChanged)
+        await client.ready()
+        assert [type(notes.receive_nowait()) for _ in range(2)] == [AuthLogin, AuthStateChanged]
+        assert client.heygen_token
+        assert client.state.control.ui_session_id
+
+
+async def test_a_wrong_password_is_one_clear_error(autojump_clock: object) -> None:
+    """At once, with no further dial, and without the password."""
+    async with open_server() as server:
+        with pytest.raises(AuthenticationError) as caught:
+            async with open_client(server.url, auth=PasswordLogin("nobody", "hush-hush")):
+                raise AssertionError
+        assert "hush" not in repr(caught.value)
+        assert trio.current_time() == 0
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_upgrade_is_tried_once_more(autojump_clock: object, status: int) -> None:
+    """With a renewed token; then it is final."""
+    config = ServerConfig(accept_any_token=False)
+    login = PasswordLogin(config.users[0].user_id, config.users[0].password)
+    async with open_server(config) as server:
+        server.faults.refuse(status, times=1)
+        async with open_client(server.url, auth=login) as client:
+            await client.ready()
+        server.faults.refuse(status, times=10)
+        with pytest.raises(AuthenticationError):
+            async with open_client(server.url, auth=login):
+                raise AssertionError
+
+
+def test_secrets_have_no_repr() -> None:
+    """Neither the password nor a token."""
+    assert "secret" not in repr(LOGIN)
+
+
+async def test_upload_streams_and_tells_its_progress(
+    autojump_clock: object, tmp_path: Path
+) -> None:
+    """The server has the whole file; an ask may name it."""
+    path = tmp_path / 'a "quoted" näme.txt'
+    path.write_bytes(b"x" * 200_000)
+    seen: list[tuple[int, int]] = []
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        file = await client.upload_file(path, progress=lambda *step: seen.append(step))
+        assert (file.size, file.mime_type) == (200_000, "text/plain")
+        assert seen[-1] == (200_000, 200_000)
+        assert len(seen) == 4
+        other = await client.upload_file(b"data", filename="b.bin")
+        assert other.size == 4
+        async with client.ask("look", file_ids=[file.id, other.id]) as asked:
+            pass
+        assert type(asked.outcome).__name__ == "TurnCompleted"
+
+
+async def test_upload_has_limits(autojump_clock: object, tmp_path: Path) -> None:
+    """Too large, without a name, not there, too many in one message."""
+    config = ClientConfig(max_file_size=10, max_files=1)
+    async with (
+        open_server() as server,
+        open_client(server.url, auth="any", config=config) as client,
+    ):
+        await client.ready()
+        with pytest.raises(ValueError, match="11 bytes"):
+            await client.upload_file(b"x" * 11, filename="x")
+        with pytest.raises(ValueError, match="filename="):
+            await client.upload_file(b"x")
+        with pytest.raises(FileNotFoundError):
+            await client.upload_file(tmp_path / "nothing")
+        with pytest.raises(ValueError, match="at most 1 files"):
+            async with client.ask("x", file_ids=["a", "b"]):
+                raise AssertionError
+
+
+async def test_cancel_falls_back_to_rest(autojump_clock: object) -> None:
+    """Where the word does not come on the socket, it is asked for by REST."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        server.script(turn("slow", say("a"), wait(500), say("b")))
+        async with client.ask("slow") as asked:
+            await asked.text.receive()
+            server.faults.drop(["cancelled"], times=1)
+            confirmed = await client.cancel()
+        assert confirmed.via == "rest"
+
+
+@pytest.mark.parametrize("written", [True, False])
+async def test_a_cancel_that_nobody_confirms_says_how_far_it_came(
+    autojump_clock: object, written: bool
+) -> None:
+    """In doubt where it left, not sent where it did not."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        server.handle = None  # type: ignore[method-assign,assignment]
+        server._hub.brain.world.sessions.clear()
+        if written:
+            server.faults.mute()
+        else:
+            server.faults.refuse(503, times=50)
+            server.hang_up()
+            await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(InDoubt if written else NotSent):
+            await client.cancel()
+
+
+async def test_answers_of_another_shape_are_protocol_errors(autojump_clock: object) -> None:
+    """No JSON, no object, no token, too much."""
+    async with desk() as it:
+        values: tuple[object, ...] = (b"{", [], {}, {"agent_c_token": 1}, b"x" * 3_000_000)
+        for value in values:
+            it.answers["refresh_token"] = [(200, value)]
+            with pytest.raises(ProtocolError):
+                await it.rest().refresh("t")
+
+
+async def test_rest_errors_do_not_hold_the_token(autojump_clock: object) -> None:
+    """Nor what they are caused by."""
+    async with desk() as it:
+        it.answers["refresh_token"] = [(500, {})]
+        with pytest.raises(ConnectionFailed) as caught:
+            await it.rest().refresh("hush-hush")
+        assert caught.value.status == 500
+        assert caught.value.__cause__ is None
+        it.listener.answer = None
+        with pytest.raises(ConnectionFailed) as caught:
+            await it.rest().refresh("hush-hush")
+        assert caught.value.__cause__ is None
+        assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def _http(reply: Callable[[bytes], bytes]) -> Callable[[trio.SocketStream], Awaitable[None]]:
+    async def serve(stream: trio.SocketStream) -> None:
+        async with stream:
+            request = await stream.receive_some(65536)
+            await stream.send_all(reply(request))
+
+    return serve
+
+
+async def _serve(
+    handler: Callable[[trio.SocketStream], Awaitable[None]], listeners: list[trio.SocketListener]
+) -> None:
+    await trio.serve_listeners(handler, listeners)
+
+
+async def test_a_redirect_to_another_host_gets_no_token() -> None:
+    """It is refused, whatever it asks for; one on the same host is followed."""
+    seen: list[bytes] = []
+    async with trio.open_nursery() as nursery:
+        thief = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        house = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        thief_port = thief[0].socket.getsockname()[1]
+        port = house[0].socket.getsockname()[1]
+        target = [f"http://127.0.0.1:{thief_port}/api/rt/refresh_token"]
+
+        def steal(request: bytes) -> bytes:
+            seen.append(request)
+            return b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
+
+        def reply(request: bytes) -> bytes:
+            if b"GET /moved" in request:
+                assert b"Bearer good" in request
+                body = b'{"agent_c_token": "new"}'
+                return b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (
+                    len(body),
+                    body,
+                )
+            return (
+                b"HTTP/1.1 307 Moved\r\nlocation: %s\r\nconnection: close\r\n"
+                b"content-length: 0\r\n\r\n" % target[0].encode()
+            )
+
+        nursery.start_soon(_serve, _http(steal), thief)
+        nursery.start_soon(_serve, _http(reply), house)
+        rest = Rest(endpoint(f"http://127.0.0.1:{port}"), timeout=10)
+        with pytest.raises(ConnectionFailed, match="no token goes"):
+            await rest.refresh("good")
+        assert not seen
+        target[0] = f"http://127.0.0.1:{port}/moved"
+        assert (await rest.refresh("good")).token == "new"
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,427 @@
+"""The outbox and the gate: what leaves, in which order, and what its receipt says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime_trio import events as ev
+from realtime_trio._config import ClientConfig
+from realtime_trio._core._codec import Codec
+from realtime_trio._exceptions import ClosedError, InDoubt, NotSent
+from realtime_trio._io._backoff import Backoff
+from realtime_trio._io._gate import Change, Phase, TurnGate
+from realtime_trio._io._outbox import Outbox, write_from
+
+CODEC = Codec()
+
+
+class Wire:
+    """What a writer writes to: keeps the types; ``pace`` is the time that a frame takes."""
+
+    def __init__(self, pace: float = 0.0) -> None:
+        self.sent: list[object] = []
+        self.pace = pace
+
+    async def send_text(self, text: str) -> None:
+        await trio.sleep(self.pace)
+        self.sent.append(type(CODEC.decode_command(json.loads(text))))
+
+    async def send_bytes(self, data: bytes) -> None:
+        await trio.sleep(self.pace)
+        self.sent.append(data)
+
+    async def ping(self) -> None:
+        await trio.sleep(self.pace)
+        self.sent.append("ping")
+
+
+def outbox(*, gate: TurnGate | None = None, config: ClientConfig | None = None) -> Outbox:
+    if gate is None:
+        gate = TurnGate()
+        gate.saw(ev.UserTurnStartEvent())
+    return Outbox(config or ClientConfig(), CODEC, gate)
+
+
+async def written(box: Outbox, wire: Wire) -> list[object]:
+    """Write all that may leave now."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write_from, box, wire)
+        await box.flushed()
+        nursery.cancel_scope.cancel()
+    return wire.sent
+
+
+# --- order ------------------------------------------------------------------------------------
+
+
+async def test_urgent_goes_before_commands_and_those_before_audio(autojump_clock: object) -> None:
+    """And each keeps its own order."""
+    box = outbox()
+    box.put_audio_nowait(b"1")
+    box.put_anyway(ev.PttEndEvent())
+    box.put_audio_nowait(b"2")
+    box.put_nowait(ev.GetVoicesEvent())
+    box.put_nowait(ev.GetAgentsEvent())
+    box.put_nowait(ev.ClientWantsCancelEvent())
+    box.put_own(ev.PongEvent())
+    box.put_own(None)
+    assert await written(box, Wire()) == [
+        ev.ClientWantsCancelEvent,
+        ev.PongEvent,
+        "ping",
+        ev.GetVoicesEvent,
+        ev.GetAgentsEvent,
+        b"1",
+        ev.PttEndEvent,
+        b"2",
+    ]
+
+
+async def test_cancel_overtakes_3000_frames_on_a_slow_link(autojump_clock: object) -> None:
+    """It leaves next, not last."""
+    box, wire = outbox(), Wire(pace=0.002)
+    for _ in range(3000):
+        await box.put_audio(b"\0" * 640)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write_from, box, wire)
+        await trio.sleep(0.1)
+        before = len(wire.sent)
+        receipt = await box.put(ev.ClientWantsCancelEvent())
+        await receipt.sent()
+        assert wire.sent.index(ev.ClientWantsCancelEvent) - before <= 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_command_that_may_pass_does_not_wait_behind_one_that_may_not(
+    autojump_clock: object,
+) -> None:
+    """Force, and the resume of the current session."""
+    gate = TurnGate()
+    gate.session_id = "s1"
+    box = outbox(gate=gate)
+    box.put_nowait(ev.GetVoicesEvent())
+    box.put_nowait(ev.ResumeChatSessionEvent(session_id="s2"))
+    box.put_nowait(ev.ResumeChatSessionEvent(session_id="s1"))
+    box.put_nowait(ev.GetAgentsEvent(), force=True)
+    wire = Wire()
+    assert await written(box, wire) == [ev.ResumeChatSessionEvent, ev.GetAgentsEvent]
+    gate.saw(ev.UserTurnStartEvent())
+    box.wake()
+    await written(box, wire)
+    assert wire.sent[2:] == [ev.GetVoicesEvent, ev.ResumeChatSessionEvent]
+
+
+# --- receipts ---------------------------------------------------------------------------------
+
+
+async def test_receipts_follow_their_command(autojump_clock: object) -> None:
+    """Queued, sending, sent; in doubt where the link broke; not sent where it was taken back."""
+    box = outbox()
+    receipt = box.put_nowait(ev.GetVoicesEvent())
+    assert receipt.queued
+    assert "get_voices" in repr(receipt)
+    await written(box, Wire())
+    await receipt.sent()
+    assert receipt.status == "sent"
+    assert not box.withdraw(receipt)
+
+    cut = box.put_nowait(ev.GetVoicesEvent())
+    with trio.move_on_after(1):
+        await write_from(box, Wire(pace=5))
+    with pytest.raises(InDoubt):
+        await cut.sent()
+
+    back = box.put_nowait(ev.GetVoicesEvent())
+    assert box.withdraw(back)
+    with pytest.raises(NotSent):
+        await back.sent()
+
+    left = box.put_nowait(ev.GetVoicesEvent())
+    box.close("the end")
+    with pytest.raises(NotSent, match="the end"):
+        await left.sent()
+    with pytest.raises(ClosedError):
+        box.put_nowait(ev.GetVoicesEvent())
+
+
+# --- bounds -----------------------------------------------------------------------------------
+
+
+async def test_queues_are_bounded_in_items_and_bytes(autojump_clock: object) -> None:
+    """An empty queue takes any size; room is given in the order in which it was asked for."""
+    box = outbox(config=ClientConfig(max_commands=2, max_command_bytes=100))
+    box.put_nowait(ev.TextInputEvent(text="x" * 1000))
+    with pytest.raises(trio.WouldBlock):
+        box.put_nowait(ev.GetVoicesEvent())
+    order: list[int] = []
+
+    async def put(number: int) -> None:
+        await box.put(ev.GetVoicesEvent())
+        order.append(number)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(5):
+            nursery.start_soon(put, number)
+            await trio.testing.wait_all_tasks_blocked()
+        assert not order
+        wire = Wire()
+        nursery.start_soon(write_from, box, wire)
+        await trio.testing.wait_all_tasks_blocked()
+        box._gate.saw(ev.UserTurnStartEvent())
+        box.wake()
+        await trio.testing.wait_all_tasks_blocked()
+        assert order == [0, 1, 2, 3, 4]
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_waits_for_room_hears_of_the_end(autojump_clock: object) -> None:
+    """Closing wakes them with ClosedError."""
+    box = outbox(config=ClientConfig(max_commands=1))
+    box.put_nowait(ev.GetVoicesEvent())
+    async with trio.open_nursery() as nursery:
+
+        async def put() -> None:
+            with pytest.raises(ClosedError):
+                await box.put(ev.GetVoicesEvent())
+
+        nursery.start_soon(put)
+        nursery.start_soon(put)
+        await trio.testing.wait_all_tasks_blocked()
+        box.close("the end")
+
+
+async def test_the_end_of_a_speech_always_finds_room(autojump_clock: object) -> None:
+    """Also where the audio queue is full."""
+    box = outbox(config=ClientConfig(max_audio_frames=1))
+    box.put_audio_nowait(b"1")
+    with pytest.raises(trio.WouldBlock):
+        box.put_audio_nowait(b"2")
+    box.put_anyway(ev.PttEndEvent())
+    assert await written(box, Wire()) == [b"1", ev.PttEndEvent]
+
+
+async def test_the_oldest_audio_can_be_dropped(autojump_clock: object) -> None:
+    """Never the end of a speech."""
+    box = outbox()
+    assert box.drop_oldest_audio() == 0
+    box.put_anyway(ev.PttEndEvent())
+    box.put_audio_nowait(b"123")
+    assert box.drop_oldest_audio() == 3
+    assert box.statistics().audio_dropped == 1
+    assert await written(box, Wire()) == [ev.PttEndEvent]
+
+
+async def test_pongs_beyond_the_bound_are_left_out(autojump_clock: object) -> None:
+    """A flood of pings costs a bounded number of answers."""
+    box = outbox()
+    for _ in range(1000):
+        box.put_own(ev.PongEvent())
+    assert box.statistics().urgent == 64
+
+
+# --- links ------------------------------------------------------------------------------------
+
+
+async def test_what_was_of_the_link_goes_with_it(autojump_clock: object) -> None:
+    """Pings go, audio is dropped and counted, commands and cancels stay."""
+    box = outbox()
+    box.put_own(ev.PingEvent())
+    box.put_nowait(ev.ClientWantsCancelEvent())
+    box.put_nowait(ev.GetVoicesEvent())
+    box.put_audio_nowait(b"1")
+    box.put_anyway(ev.PttEndEvent())
+    assert box.link_lost() == 1
+    await box.put_audio(b"2")
+    box.put_audio_nowait(b"3")
+    assert box.statistics().audio_dropped == 3
+    box.link_opened()
+    box.put_audio_nowait(b"4")
+    assert await written(box, Wire()) == [
+        ev.ClientWantsCancelEvent,
+        ev.GetVoicesEvent,
+        ev.PttEndEvent,
+        b"4",
+    ]
+
+
+async def test_draining_takes_nothing_new_but_cancels(autojump_clock: object) -> None:
+    """And takes new commands again when it is over."""
+    box = outbox()
+    with box.draining():
+        with pytest.raises(ClosedError):
+            box.put_nowait(ev.GetVoicesEvent())
+        box.put_nowait(ev.ClientWantsCancelEvent())
+        box.put_anyway(ev.PttEndEvent())
+    box.put_nowait(ev.GetVoicesEvent())
+    assert not box.empty
+    await written(box, Wire())
+    assert box.empty
+    await box.emptied()
+
+
+# --- a cancelled send -------------------------------------------------------------------------
+
+
+@given(
+    cancel_after=st.integers(0, 12),
+    full=st.booleans(),
+    seed=st.integers(0, 2**16),
+    audio=st.booleans(),
+)
+@settings(max_examples=150)
+def test_a_cancelled_send_has_queued_once_or_not_at_all(
+    cancel_after: int, full: bool, seed: int, audio: bool
+) -> None:
+    """Whenever it is cancelled; and where it raised Cancelled, not at all."""
+
+    async def main() -> None:
+        trio._core._run._r.seed(seed)
+        box = outbox(config=ClientConfig(max_commands=1, max_audio_frames=1))
+        wire = Wire(pace=1)
+        if full:
+            box.put_nowait(ev.GetAgentsEvent())
+            box.put_audio_nowait(b"first")
+        outcomes: list[bool] = []
+
+        async def send() -> None:
+            with trio.CancelScope() as scope:
+                nursery.start_soon(cancel, scope)
+                if audio:
+                    await box.put_audio(b"mine")
+                else:
+                    await box.put(ev.GetVoicesEvent())
+                outcomes.append(True)
+                return
+            outcomes.append(False)
+
+        async def cancel(scope: trio.CancelScope) -> None:
+            for _ in range(cancel_after):
+                await trio.lowlevel.checkpoint()
+            scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(write_from, box, wire)
+            nursery.start_soon(send)
+            await trio.sleep(100)
+            nursery.cancel_scope.cancel()
+        mine = wire.sent.count(b"mine" if audio else ev.GetVoicesEvent)
+        assert outcomes == [mine == 1]
+        assert mine in (0, 1)
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+# --- the gate ---------------------------------------------------------------------------------
+
+
+def start(gate: TurnGate) -> None:
+    gate.saw(ev.UserTurnStartEvent())
+
+
+def test_the_gate_follows_its_rules() -> None:
+    """Closes for an input and for user_turn_end, opens for user_turn_start."""
+    gate = TurnGate()
+    assert not gate.open
+    assert gate.saw(ev.UserTurnStartEvent()) is Change.OPENED
+    assert gate.open
+    assert not gate.writes(ev.TextInputEvent(text="x"))
+    assert not gate.open
+    gate.saw(ev.UserTurnEndEvent())
+    assert gate.saw(ev.ErrorEvent(message="in a turn that goes on")) is None
+    assert not gate.open
+    start(gate)
+    gate.saw(ev.UserTurnEndEvent())
+    assert not gate.open
+
+
+def test_an_error_before_any_turn_refuses_the_input() -> None:
+    """Unless it says that it answers something else."""
+    gate = TurnGate()
+    start(gate)
+    assert gate.saw(ev.ErrorEvent(message="x")) is None
+    gate.writes(ev.TextInputEvent(text="x"))
+    assert gate.saw(ev.ErrorEvent(message="x", source="set_agent")) is None
+    assert gate.saw(ev.ErrorEvent(message="x", source="text_input")) is Change.REFUSED
+    assert gate.open
+    assert gate.errors == 3
+
+
+@pytest.mark.parametrize(
+    ("event", "harmless"),
+    [
+        (ev.PingEvent(), True),
+        (ev.PongEvent(), True),
+        (ev.ClientWantsCancelEvent(), True),
+        (ev.ResumeChatSessionEvent(session_id="s1"), True),
+        (ev.ResumeChatSessionEvent(session_id="s2"), False),
+        (ev.GetVoicesEvent(), False),
+        (ev.PttEndEvent(), False),
+    ],
+)
+def test_only_the_harmless_pass_a_closed_gate(event: ev.Event, harmless: bool) -> None:
+    """The others, where they are written all the same, kill the turn and open it."""
+    gate = TurnGate()
+    gate.session_id = "s1"
+    start(gate)
+    gate.writes(ev.TextInputEvent(text="x"))
+    assert gate.lets(event, force=False) is harmless
+    assert gate.lets(event, force=True)
+    assert gate.writes(event) is not harmless
+    assert gate.open is not harmless
+
+
+def test_new_and_resume_never_close_the_gate() -> None:
+    """No user_turn_start follows them."""
+    gate = TurnGate()
+    start(gate)
+    gate.writes(ev.NewChatSessionEvent())
+    gate.writes(ev.ResumeChatSessionEvent(session_id="s"))
+    assert gate.open
+
+
+def test_a_new_link_is_closed_until_it_tells() -> None:
+    """A stream tells that a turn runs; ping and pong tell nothing."""
+    gate = TurnGate()
+    start(gate)
+    gate.link_opened()
+    gate.saw(ev.PongEvent())
+    assert gate.phase is Phase.UNKNOWN
+    gate.saw(ev.TextDeltaEvent(session_id="s", role="assistant", content="x", user_session_id=None))
+    assert gate.phase.value == Phase.AGENT.value
+    assert gate.streamed
+    gate.link_opened()
+    assert not gate.streamed
+
+
+def test_the_current_session_is_known() -> None:
+    """From chat_session_changed, until it is deleted."""
+    gate = TurnGate()
+    gate.saw(ev.ChatSessionChangedEvent(chat_session=ev.ChatSession(session_id="s1")))
+    gate.saw(ev.ChatSessionChangedEvent(chat_session=None))
+    gate.saw(ev.DeleteChatSessionEvent(session_id="other"))
+    assert gate.session_id == "s1"
+    gate.saw(ev.DeleteChatSessionEvent())
+    assert gate.session_id is None
+
+
+# --- backoff ----------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
+def test_a_pause_is_within_its_ceiling(attempt: int, chance: float) -> None:
+    """Full jitter: anywhere from nothing to the ceiling, which grows up to a bound."""
+    backoff = Backoff.of(ClientConfig())
+    assert 0 <= backoff.delay(attempt, chance) <= backoff.ceiling(attempt) <= 30
+    assert backoff.ceiling(attempt) <= backoff.ceiling(attempt + 1)
+
+
+def test_without_jitter_a_pause_is_its_ceiling() -> None:
+    """For those who want to know when."""
+    backoff = Backoff.of(ClientConfig(backoff_jitter=0))
+    assert [backoff.delay(n, 0.3) for n in (1, 2, 3, 20)] == [0.5, 1, 2, 30]

@@ -1,0 +1,49 @@
+"""Writes the recordings of tests/data/recordings anew: ``python -m tests.system.record``.
+
+Beside each goes the output of ``replay --json`` for it, which a person has to read before it
+is committed: from then on it is frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from realtime_trio._replay import Replay, note_line, state_line
+from realtime_trio.server import ServerConfig
+
+from . import conversations
+from .three_ways import Conversation, converse
+
+FOLDER: Final = Path(__file__).resolve().parents[1] / "data" / "recordings"
+SECRET: Final = "tok-secret"
+CONFIG: Final = ServerConfig(pace=0.001, toolset_count=1, voice_names=("alloy", "coral"))
+RECORDED: Final[dict[str, Conversation]] = {
+    "embedded_cancel": conversations.cancel,
+    "embedded_delegation": conversations.delegation,
+    "embedded_openai": conversations.openai,
+}
+
+
+def replay_lines(path: Path) -> Iterator[bytes]:
+    """The output of ``replay --json``."""
+    replay = Replay()
+    for line in path.read_bytes().splitlines(keepends=True):
+        for note in replay.feed(line):
+            yield note_line(replay.line, note)
+    yield state_line(replay.state)
+
+
+async def main() -> None:
+    """Write them all."""
+    for name, conversation in RECORDED.items():
+        path = FOLDER / f"{name}.jsonl"
+        await converse(path, conversation, CONFIG)
+        path.with_suffix(".out.jsonl").write_bytes(b"".join(replay_lines(path)))
+
+
+if __name__ == "__main__":
+    trio.run(main)

@@ -1,0 +1,53 @@
+"""Three ways to follow a conversation agree: processor, client, replay of its recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from realtime_trio.events import Lane
+from realtime_trio.server import ServerConfig
+
+from .conversations import CONVERSATIONS
+from .record import FOLDER, RECORDED, SECRET, replay_lines
+from .three_ways import Account, Conversation, converse, process, replayed
+
+CONFIG = ServerConfig(pace=0.001, toolset_count=1)
+
+
+def agree(one: Account, other: Account) -> None:
+    """Compare lane by lane first: it reads better when it fails."""
+    for lane in Lane:
+        assert one.told[lane] == other.told[lane], lane
+    assert one.state == other.state
+
+
+@pytest.mark.parametrize("conversation", CONVERSATIONS, ids=lambda each: each.__name__)
+async def test_three_ways_agree(tmp_path: Path, conversation: Conversation) -> None:
+    """Equal state lines, and in each lane equal notifications."""
+    path = tmp_path / "call.jsonl"
+    client, tap = await converse(path, conversation, CONFIG)
+    assert client.told[Lane.TEXT]
+    agree(process(tap.frames), client)
+    lines = path.read_bytes().splitlines(keepends=True)
+    agree(replayed(lines), client)
+    assert SECRET.encode() not in b"".join(lines)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recording_of_the_embedded_server_replays_as_ever(name: str) -> None:
+    """Byte for byte the output that was read once and frozen."""
+    path = FOLDER / f"{name}.jsonl"
+    frozen = path.with_suffix(".out.jsonl").read_bytes().splitlines(keepends=True)
+    assert list(replay_lines(path)) == frozen
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recording_holds_no_secret(name: str) -> None:
+    """Neither the token that it was made with nor the hash that the server gives away."""
+    text = (FOLDER / f"{name}.jsonl").read_text(encoding="ascii")
+    assert SECRET not in text
+    assert "chat_user_data" in text
+    users = [line for line in text.splitlines() if "chat_user_data" in line]
+    assert all("password_hash" not in line or "<redacted>" in line for line in users)

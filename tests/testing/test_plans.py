@@ -1,0 +1,77 @@
+"""``fault_plans``: what it draws."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from typing import Any
+
+from hypothesis import find, given
+
+from realtime_trio.server import Cut, Faults, Packet, Plan, SlowDrain, Stall
+from realtime_trio.testing import fault_plans
+from tests.source import ROOT
+
+
+@given(fault_plans(max_plans=2, max_times=3, max_seconds=1.5))
+def test_plans_are_bounded(plans: tuple[Plan, ...]) -> None:
+    """In number, in how often they strike, and in time."""
+    assert len(plans) <= 2
+    for plan in plans:
+        if isinstance(plan, SlowDrain):
+            assert plan.bytes_per_second >= 1000
+            continue
+        times: int | None = getattr(plan, "times", None)
+        assert times is not None
+        assert 1 <= times <= 3
+        seconds: float = getattr(plan, "seconds", 0.0)
+        assert seconds <= 1.5 or (isinstance(plan, Stall) and math.isinf(seconds))
+        assert not (isinstance(plan, Cut) and plan.how == "clean")
+
+
+@given(fault_plans(max_seconds=0.0))
+def test_what_is_drawn_can_be_installed(plans: tuple[Plan, ...]) -> None:
+    """Once no plan strikes any more, everything comes through."""
+    faults = Faults(seed=1)
+    faults.install(*plans)
+    for number in range(500):
+        faults.apply(Packet(connection=1, frame={"type": "pong", "n": number}, at=0.0))
+    while faults.holding:
+        faults.flush()
+    last = Packet(connection=1, frame={"type": "pong", "n": 500}, at=1e9)
+    (passed,) = faults.apply(last)
+    assert isinstance(passed, Packet)
+    assert passed.frame == last.frame
+
+
+def test_every_kind_is_drawn_and_nothing_at_all() -> None:
+    """The simplest draw is a network that works."""
+    assert find(fault_plans(), lambda plans: True) == ()
+    kinds = ("Cut", "Delay", "Drop", "Duplicate", "Garble", "Oversized", "Reorder", "SlowDrain")
+    for kind in (*kinds, "Stall"):
+
+        def has(plans: tuple[Any, ...], kind: str = kind) -> bool:
+            return any(type(plan).__name__ == kind for plan in plans)
+
+        assert has(find(fault_plans(max_plans=1), has))
+
+
+@given(fault_plans(frames=False))
+def test_single_frames_can_be_left_in_peace(plans: tuple[Plan, ...]) -> None:
+    """What is left a client notices, or need not."""
+    assert {type(plan).__name__ for plan in plans}.isdisjoint(
+        {"Drop", "Duplicate", "Reorder", "Garble"}
+    )
+
+
+def test_the_kit_imports_without_hypothesis() -> None:
+    """It is an extra: only drawing needs it."""
+    program = (
+        "import sys; sys.modules['hypothesis'] = None\n"
+        "import realtime_trio.testing as kit\n"
+        "try: kit.fault_plans()\n"
+        "except ImportError: sys.exit(7)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
+    assert run.returncode == 7
