@@ -495,6 +495,30 @@ async def test_a_lane_that_is_held_while_somebody_waits_for_room_is_freed() -> N
     assert len(drain_until_lagged(stuck)) < 12
 
 
+@pytest.mark.parametrize("rules", [(), (Block(1), Block(1))])
+async def test_a_large_event_waits_for_more_than_one_batch(rules: tuple[Block, ...]) -> None:
+    """It is woken by each; and where a batch ends because the lane is held, it frees it."""
+    pipeline = make(text=small(100, size=1000), batch_size=1, coalesce=False)
+    stuck = [pipeline.subscribe(lane=Lane.TEXT, overflow=rule) for rule in rules]
+    small_ones = 1000 // len(delta("0"))
+    for number in range(small_ones):
+        pipeline.feed_frame_nowait(delta(str(number)))
+    steps = 0
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pipeline.run)
+            event = await pipeline.feed_frame(delta("x" * 800))
+            steps = pipeline.handled_count(ev.TextDeltaEvent, Lane.TEXT)
+            assert isinstance(event, ev.TextDeltaEvent)
+            pipeline.close()
+    assert steps >= small_ones - 1
+    message = pipeline.state.sessions["s"].open_message
+    assert message is not None
+    assert message.content.endswith("x" * 800)
+    for each in stuck:
+        assert texts(drain_until_lagged(each)) == ["0", "1"]
+
+
 async def test_the_librarys_own_events_are_taken_beyond_the_bound() -> None:
     """They never wait; whoever holds the lane is freed for them."""
     async with running(control=small(3)) as pipeline:
