@@ -46,8 +46,8 @@ def fault_plans(
     strikes at most ``max_times`` times and delays or stalls for at most ``max_seconds``
     seconds, so what it hits can recover (a slow wire stays slow, but carries 1 kB a second).
     ``frames=False`` leaves out what harms single frames in silence (lost, doubled, overtaken,
-    garbled), which no client can notice. Nothing going wrong is the simplest draw. Needs Hypothesis, from the extra
-    ``testing``.
+    garbled), which no client can notice. Nothing going wrong is the simplest draw. Needs
+    Hypothesis, from the extra ``testing``.
     """
     from hypothesis import strategies as st
 

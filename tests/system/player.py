@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -264,7 +265,7 @@ class Player:
             if listen.pace is None:
                 # What blocks holds its lane, and the turns in it, for as long as it likes.
                 block = isinstance(listen.overflow, Block)
-                await (trio.sleep(30.0) if block else trio.sleep_forever())
+                await trio.sleep(30.0 if block else math.inf)
                 return
             with suppress(LaggedError, ClosedError):
                 async for _ in notes:
@@ -322,7 +323,8 @@ def _name(frame: str | bytes) -> str | None:
     if isinstance(frame, bytes):
         return None
     event = json.loads(frame)
-    return event.get("text") or event.get("session_name")
+    name: str | None = event.get("text") or event.get("session_name")
+    return name
 
 
 Line: TypeAlias = tuple[str, object, tuple[str, ...], tuple[str, ...]]
