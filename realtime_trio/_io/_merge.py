@@ -3,58 +3,51 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import attrs
+from .._core._fast import Delta
+from .._core._values import evolve
+from ..events import ServerEvent
 
-from ..events import ServerEvent, TextDeltaEvent, ThoughtDeltaEvent
+__all__ = ["Entry", "Incoming", "merge", "same"]
 
-__all__ = ["DELTAS", "Entry", "may_merge", "merge"]
-
-# An event in a lane: when it came, and how many bytes it stands for.
-Entry: TypeAlias = tuple[ServerEvent, float, int]
-
-DELTAS: frozenset[type[Any]] = frozenset((TextDeltaEvent, ThoughtDeltaEvent))
-# What must be equal in two deltas: everything but what they say.
-_NAMES = {cls: [a.name for a in attrs.fields(cls) if a.name != "content"] for cls in DELTAS}
-_SAME: dict[type, Callable[[Any], tuple[Any, ...]]] = {
-    cls: attrgetter(*names) for cls, names in _NAMES.items()
-}
+# What a frame is read into: an event, or what stands for it in the fold (see ``_fast``). The
+# few deltas that cannot be read the fast way are events here, and stay alone.
+Incoming: TypeAlias = ServerEvent | Delta
+# It, when it came, and how many bytes it stands for.
+Entry: TypeAlias = tuple[Incoming, float, int]
 
 
-def may_merge(first: Any, second: Any) -> bool:
-    """Whether it is worth a closer look: two deltas of one kind and session, without an id.
+def same(first: Delta, second: Incoming) -> bool:
+    """Whether two deltas differ in what they say only, and may be folded as one.
 
-    Deltas with an id are told apart by it. An empty one begins no message, and so must not
+    Those with an id are told apart by it. An empty one begins no message, and so must not
     give its time of arrival to one that does.
     """
     return (
-        type(second) is type(first)
+        isinstance(second, Delta)
+        and second.__class__ is first.__class__
         and second.session_id == first.session_id
+        and second.role == first.role
+        and second.id is None
         and first.id is None
+        and second.format == first.format
+        and second.user_session_id == first.user_session_id
+        and second.parent_session_id == first.parent_session_id
         and first.content != ""
     )
 
 
-def merge(first: Any, size: int, rest: deque[Entry]) -> tuple[ServerEvent, int, int]:
-    """Take the deltas that are equal to ``first`` in all but their content out of ``rest``.
+def merge(first: Delta, size: int, rest: deque[Entry]) -> tuple[Delta, int, int]:
+    """Take what is the :func:`same` as ``first`` out of the front of ``rest``.
 
     Gives one delta that says what all of them say, their bytes and their number.
     """
-    cls: type[Any] = first.__class__
-    same = _SAME[cls]
-    key = same(first)
     pieces = [first.content]
     while rest:
-        event: Any = rest[0][0]
-        if type(event) is not cls or same(event) != key:
+        event = rest[0][0]
+        if not isinstance(event, Delta) or not same(first, event):
             break
         pieces.append(event.content)
         size += rest.popleft()[2]
-    weight = len(pieces)
-    if weight == 1:
-        return first, size, 1
-    fields = dict(zip(_NAMES[cls], key, strict=True))  # half of what attrs.evolve costs
-    return cls(content="".join(pieces), **fields), size, weight
+    return evolve(first, content="".join(pieces)), size, len(pieces)

@@ -21,6 +21,7 @@ import trio
 
 from .._config import ClientConfig
 from .._core._codec import Codec
+from .._core._fast import DELTAS, Delta
 from .._core._local import Malformed
 from .._core._notifications import MemoryPressure, Notification
 from .._core._state import AudioSlice, ControlSlice, Limits, SessionState
@@ -31,6 +32,7 @@ from .._processor import Folds, malformed_lane
 from ..events import AudioFrame, Lane, ServerEvent
 from ._lanes import Command, LaneTask, Observer
 from ._mailbox import Mailbox
+from ._merge import Incoming
 from ._overflow import Coalesce, Overflow
 from ._queues import make_queue
 from ._statistics import LaneStatistics, PipelineStatistics
@@ -46,7 +48,7 @@ _RESOLUTION = 0.001
 class _Full(trio.WouldBlock):
     """A lane is at its bound."""
 
-    def __init__(self, lane: LaneTask, event: ServerEvent) -> None:
+    def __init__(self, lane: LaneTask, event: Incoming) -> None:
         super().__init__(f"the {lane.lane.name.lower()} lane is at its bound")
         self.lane, self.event = lane, event
 
@@ -65,17 +67,17 @@ class Pipeline:
         "_changes",
         "_clock",
         "_closing",
-        "_decode_text",
         "_ended",
         "_folds",
         "_lanes",
-        "_routes",
+        "_offers",
+        "_read",
         "_started",
         "_token",
     )
 
     def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
-        self._decode_text = Codec().decode_text
+        self._read = Codec().read
         self._folds = Folds(Limits(config.max_sessions, config.max_messages))
         self._clock = clock
         self._at = float("-inf")
@@ -92,7 +94,8 @@ class Pipeline:
                 pressed=self._pressed,
                 progress=self._changes.changed,
             )
-        self._routes: dict[type[ServerEvent], tuple[LaneTask, ...]] = {}
+        # By class of what concerns one lane only: that lane's offer.
+        self._offers: dict[type[Incoming], Callable[[Incoming, float, int], bool]] = {}
         self._boxes: set[Mailbox] = set()
         self._abandoned: deque[Mailbox] = deque()
         self._token: trio.lowlevel.TrioToken | None = None
@@ -125,7 +128,7 @@ class Pipeline:
         """
         if not self._closing:
             self._closing = True
-            self._routes.clear()
+            self._offers.clear()
             for lane in self._lanes.values():
                 lane.close()
 
@@ -138,39 +141,32 @@ class Pipeline:
 
     # --- input ----------------------------------------------------------------------------
 
-    def feed_frame_nowait(self, frame: str | bytes) -> ServerEvent | None:
+    def feed_frame_nowait(self, frame: str | bytes) -> Incoming | None:
         """Take a frame: text (``str``) or raw audio (``bytes``).
 
-        Gives the event, or ``None`` where the frame is malformed (the home lane of its type
+        Gives the event (of a delta, what stands for it in the fold), or ``None`` where the frame is malformed (the home lane of its type
         tells so). Raises ``trio.WouldBlock`` where a lane that the event concerns is at its
         bound, and then has taken nothing; ``Block`` subscriptions that hold such a lane are
         freed first. Raises :class:`~realtime_trio.ClosedError` after :meth:`close`.
         """
-        # The fast path; feed_frame is the same with a wait in it. Most events go to one lane,
-        # and where that is calm two comparisons stand for all the bounds.
-        event: ServerEvent
+        # The fast path. Most events go to one lane; where that is calm, one call does it.
+        event: Incoming
         if type(frame) is bytes:
             event = AudioFrame(data=frame)
         else:
             try:
-                event = self._decode_text(frame)
+                event = self._read(frame)
             except DecodeError as exc:
                 event = Malformed(event_type=exc.event_type, error=str(exc))
-        size = len(frame)
-        lanes = self._routes.get(type(event)) or self._route(event)
-        lane = lanes[0]
-        if len(lanes) > 1 or (
-            lane.depth >= lane.calm_items or lane.bytes + size >= lane.calm_bytes
-        ):
-            self._squeeze(event, size, lanes)
-            return self._put(event, size, lanes)
-        now = self._clock()
-        if not 0.0 <= now - self._at < _RESOLUTION:
-            self._at = now
-        lane.put(event, self._at, size)
-        return event if type(event) is not Malformed else None
+        at = self._arrival()
+        offer = self._offers.get(type(event))
+        if offer is not None and offer(event, at, len(frame)):
+            return event
+        lanes = self._route(event)
+        self._squeeze(event, len(frame), lanes)
+        return self._put(event, len(frame), lanes, at)
 
-    async def feed_frame(self, frame: str | bytes) -> ServerEvent | None:
+    async def feed_frame(self, frame: str | bytes) -> Incoming | None:
         """Take a frame as :meth:`feed_frame_nowait` does, waiting for room where there is none.
 
         A checkpoint only where it waits, and then for handlers alone, never for the
@@ -180,7 +176,7 @@ class Pipeline:
             return self.feed_frame_nowait(frame)
         except _Full as full:
             event, lane = full.event, full.lane
-        size = len(frame)
+        at, size = self._at, len(frame)
         while True:
             await lane.room()
             lanes = self._route(event)
@@ -189,9 +185,9 @@ class Pipeline:
             except _Full as full:
                 lane = full.lane
             else:
-                return self._put(event, size, lanes)
+                return self._put(event, size, lanes, at)
 
-    def _squeeze(self, event: ServerEvent, size: int, lanes: tuple[LaneTask, ...]) -> None:
+    def _squeeze(self, event: Incoming, size: int, lanes: tuple[LaneTask, ...]) -> None:
         """See whether lanes that are not calm take one event more; else ``trio.WouldBlock``."""
         full = [lane for lane in lanes if lane.is_full(size)]
         for lane in full:
@@ -208,7 +204,7 @@ class Pipeline:
         After :meth:`close` it does nothing: there is nobody left to tell.
         """
         if not self._closing:
-            self._force(event, self._routes.get(type(event)) or self._route(event))
+            self._force(event, self._route(event))
 
     def set_user_session_id(self, session_id: str | None) -> None:
         """Say which session is the user's, in order with what the text lane holds."""
@@ -234,21 +230,28 @@ class Pipeline:
             folds.audio.slice = evolve(folds.audio.slice, seen=AudioSlice().seen, carry=b"")
         return ()
 
-    def _route(self, event: ServerEvent) -> tuple[LaneTask, ...]:
-        """The lanes of an event, home first; kept by class but for what has no row."""
+    def _route(self, event: Incoming) -> tuple[LaneTask, ...]:
+        """The lanes of an event, home first."""
         if self._closing:
             msg = "this pipeline takes no more input: it was closed"
             raise ClosedError(msg)
         if isinstance(event, Malformed):
             return (self._lanes[malformed_lane(event.event_type)],)
-        cls = type(event)
-        lanes = self._routes[cls] = tuple(self._lanes[lane] for lane in lanes_of(cls))
+        known = DELTAS[type(event)] if isinstance(event, Delta) else type(event)
+        lanes = tuple(self._lanes[lane] for lane in lanes_of(known))
+        if len(lanes) == 1:
+            self._offers[type(event)] = lanes[0].offer
         return lanes
 
     def _put(
-        self, event: ServerEvent, size: int, lanes: tuple[LaneTask, ...]
-    ) -> ServerEvent | None:
-        """Put an event into its lanes, with its time of arrival to the millisecond.
+        self, event: Incoming, size: int, lanes: tuple[LaneTask, ...], at: float
+    ) -> Incoming | None:
+        for lane in lanes:
+            lane.put(event, at, size)
+        return event if type(event) is not Malformed else None
+
+    def _arrival(self) -> float:
+        """The time, to the millisecond.
 
         A slice that is told a new time is a new slice: in a burst, a clock that is more
         exact would cost as much as the fold.
@@ -256,17 +259,14 @@ class Pipeline:
         now = self._clock()
         if not 0.0 <= now - self._at < _RESOLUTION:
             self._at = now
-        at = self._at
-        for lane in lanes:
-            lane.put(event, at, size)
-        return event if type(event) is not Malformed else None
+        return self._at
 
     def _force(self, event: ServerEvent, lanes: tuple[LaneTask, ...]) -> None:
         for lane in lanes:
             if lane.is_full(0):
                 lane.free()
             lane.press(0)
-        self._put(event, 0, lanes)
+        self._put(event, 0, lanes, self._arrival())
 
     def _command(self, lane: Lane, run: Callable[[], tuple[Notification, ...]]) -> None:
         if not self._closing:
@@ -332,7 +332,7 @@ class Pipeline:
 
     def handled_count(self, cls: type[ServerEvent], lane: Lane) -> int:
         """How many events of exactly this class a lane has handled."""
-        return self._lanes[lane].counts[cls]
+        return self._lanes[lane].count(cls)
 
     async def handled(self, cls: type[ServerEvent], count: int) -> None:
         """Wait until every lane that an event class concerns has handled ``count`` in all.
@@ -341,7 +341,7 @@ class Pipeline:
         """
         lanes = [self._lanes[lane] for lane in lanes_of(cls)]
         await trio.lowlevel.checkpoint()
-        while any(lane.counts[cls] < count for lane in lanes):
+        while any(lane.count(cls) < count for lane in lanes):
             if self._ended:
                 msg = f"the client ended before {cls.__name__} number {count} was handled"
                 raise ClosedError(msg)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from .._core._fast import DELTAS, Delta
 from .._core._local import (
     LinkEvent,
     Malformed,
@@ -57,7 +58,9 @@ class Routes:
     def find(self, cls: type) -> tuple[Put, ...]:
         """Who gets items of a class."""
         route: tuple[Put, ...] = ()
-        if not self._is_foreign(cls):
+        if issubclass(cls, Delta):
+            route = tuple(_with_event(put) for put in self.find(DELTAS[cls]))
+        elif not self._is_foreign(cls):
             route = tuple(q.put for q, classes in self._queues if issubclass(cls, classes))
         if issubclass(cls, (MessageComplete, MessageAdded, MessageUpdated)):
             route = tuple(_with_text(put) for put in route)
@@ -69,6 +72,15 @@ class Routes:
         if not issubclass(cls, ServerEvent):
             return False
         return cls in _LOCAL or lanes_of(cls)[0] is not self._lane
+
+
+def _with_event(put: Put) -> Put:
+    """``put`` for a delta as it came: its event is made for who gets to see it."""
+
+    def put_event(delta: Any, size: int) -> None:
+        put(delta.event(), size)
+
+    return put_event
 
 
 def _with_text(put: Put) -> Put:
