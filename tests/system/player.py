@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -129,23 +128,33 @@ def actions(*, gentle: bool = False) -> st.SearchStrategy[list[Action]]:
     answers = [*ANSWERS] if gentle else [*ANSWERS, *FAILING]
     thens = ["reads", "waits"] if gentle else ["reads", "waits", "cancels", "raises"]
     trouble = fault_plans(max_plans=2, frames=not gentle)
-    kinds: list[st.SearchStrategy[Any]] = [
-        st.builds(Ask, st.sampled_from(answers), st.sampled_from(thens)),
-        st.builds(Ask, st.sampled_from(answers), st.sampled_from(thens)),
-        st.builds(Command),
+    outages = ["hang up", "refuse"] if gentle else ["hang up", "refuse", "restart"]
+    ask: st.SearchStrategy[Any] = st.builds(Ask, st.sampled_from(answers), st.sampled_from(thens))
+    fault: st.SearchStrategy[Any] = st.builds(Trouble, trouble)
+    outage: st.SearchStrategy[Any] = st.builds(Outage, st.sampled_from(outages))
+    pause: st.SearchStrategy[Any] = st.builds(Pause, st.sampled_from([0.0, 0.03, 0.3, 1.0, 10.0]))
+    command: st.SearchStrategy[Any] = st.builds(Command)
+    if not gentle:
+        command |= st.builds(Command, st.booleans(), st.sampled_from(["name", "new", "first"]))
+    single: st.SearchStrategy[Any] = st.one_of(
         st.builds(Listen, st.sampled_from(_RULES), st.sampled_from([None, 0.0, 1.0])),
         st.builds(Watch),
-        st.builds(Pause, st.sampled_from([0.0, 0.03, 1.0, 10.0, 50.0])),
-        st.builds(Trouble, trouble),
-        st.builds(Outage, st.sampled_from(["hang up", "refuse"])),
+        pause,
+        command,
+        command if gentle else st.builds(Cancel),
+        st.builds(Pause, st.just(50.0)),
+    )
+    # What goes wrong is of interest while something goes on.
+    groups: list[st.SearchStrategy[tuple[Any, ...]]] = [
+        st.tuples(fault, ask),
+        st.tuples(ask, pause, fault),
+        st.tuples(ask, pause, outage),
+        st.tuples(ask, pause, command),
+        st.tuples(single),
+        st.tuples(single, single),
     ]
-    if not gentle:
-        kinds += [
-            st.builds(Cancel),
-            st.builds(Command, st.booleans(), st.sampled_from(["name", "new", "first"])),
-            st.builds(Outage, st.just("restart")),
-        ]
-    return st.lists(st.one_of(kinds), min_size=1, max_size=12)
+    row = st.lists(st.one_of(groups), min_size=1, max_size=8)
+    return row.map(lambda parts: [action for part in parts for action in part])
 
 
 # -- doing it ---------------------------------------------------------------------------------
@@ -265,7 +274,7 @@ class Player:
             if listen.pace is None:
                 # What blocks holds its lane, and the turns in it, for as long as it likes.
                 block = isinstance(listen.overflow, Block)
-                await trio.sleep(30.0 if block else math.inf)
+                await trio.sleep(30.0 if block else PATIENCE)
                 return
             with suppress(LaggedError, ClosedError):
                 async for _ in notes:
@@ -290,8 +299,8 @@ async def playing(
 # -- judging it -------------------------------------------------------------------------------
 
 
-def check_delivery(server: RealtimeServer, player: Player, ledger: Ledger) -> None:
-    """Nothing came twice, and every receipt tells the truth about what the server saw."""
+def check_receipts(server: RealtimeServer, player: Player, ledger: Ledger) -> None:
+    """Nothing came twice, and every receipt tells the truth about what left and what came."""
     written = Counter(_name(frame) for frames in ledger.sent.values() for frame in frames)
     seen = Counter(_name(each.frame) for each in server.seen)
     for name, receipt in player.receipts.items():
@@ -305,6 +314,10 @@ def check_delivery(server: RealtimeServer, player: Player, ledger: Ledger) -> No
                 assert written[name] == 0, f"{name} is said to be in doubt"
             case _:
                 raise AssertionError(f"{name} is {receipt.status} for ever")
+
+
+def check_links(server: RealtimeServer, ledger: Ledger) -> None:
+    """On each link the server saw what was written, in order, up to where it broke."""
     for connection, frames in ledger.sent.items():
         came = [each.frame for each in server.seen if each.connection == connection]
         # A link that broke may have swallowed the last ones, or brought one that is in doubt.
@@ -322,9 +335,8 @@ def check_all_came(server: RealtimeServer, ledger: Ledger) -> None:
 def _name(frame: str | bytes) -> str | None:
     if isinstance(frame, bytes):
         return None
-    event = json.loads(frame)
-    name: str | None = event.get("text") or event.get("session_name")
-    return name
+    event: dict[str, str] = json.loads(frame)
+    return event.get("text") or event.get("session_name")
 
 
 Line: TypeAlias = tuple[str, object, tuple[str, ...], tuple[str, ...]]
