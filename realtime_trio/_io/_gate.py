@@ -41,7 +41,7 @@ from ..events import (
     UserTurnStartEvent,
 )
 
-__all__ = ["STREAM", "Change", "Phase", "TurnGate"]
+__all__ = ["Change", "Phase", "TurnGate"]
 
 
 class Phase(enum.Enum):
@@ -67,7 +67,7 @@ class Change(enum.Enum):
 
 _HARMLESS: Final = (PingEvent, PongEvent, ClientWantsCancelEvent)
 # What only a turn that is running sends: on a new link it tells that one is.
-STREAM: Final[frozenset[type[ServerEvent]]] = frozenset(
+_STREAM: Final[frozenset[type[ServerEvent]]] = frozenset(
     {
         TextDeltaEvent,
         ThoughtDeltaEvent,
@@ -85,8 +85,8 @@ class TurnGate:
     """Follows what is written and what comes in, in that order, and says what may leave.
 
     ``starts`` and ``errors`` count the ``user_turn_start`` and ``error`` events that came in
-    the client's life, ``signs`` every sign of a turn's life: events but ping and pong, and
-    inputs written. ``session_id`` is the current session.
+    the client's life, ``signs`` grows with every sign of a turn's life: events but ping and
+    pong, and inputs written. ``session_id`` is the current session.
     """
 
     __slots__ = ("_unanswered", "errors", "phase", "session_id", "signs", "starts", "streamed")
@@ -142,7 +142,7 @@ class TurnGate:
         cls = type(event)
         if cls is PongEvent or cls is PingEvent:
             return None
-        if cls in STREAM:
+        if cls in _STREAM:
             self.saw_stream()
             return None
         self.signs += 1
@@ -155,7 +155,7 @@ class TurnGate:
         return self._other(event)
 
     def saw_stream(self) -> None:
-        """Note an event of :data:`STREAM`."""
+        """Note an event of a turn that runs."""
         self.signs += 1
         self.streamed = True
         if self.phase is Phase.UNKNOWN:

@@ -27,11 +27,11 @@ import attrs
 import trio
 
 from .._config import LaneBounds
-from .._core._fast import DELTAS, Delta
+from .._core._fast import DELTAS
 from .._core._notifications import Notification
 from .._handlers import LaneFold
 from ..events import Lane, ServerEvent, frozen
-from ._merge import Entry, Incoming, merge, same
+from ._merge import Entry, Incoming, Run
 from ._queues import Queue
 from ._routes import Routes
 from ._statistics import LaneStatistics, Rate, Sampler
@@ -74,6 +74,7 @@ class LaneTask:
         "_receive",
         "_released",
         "_room",
+        "_run",
         "_send",
         "_since",
         "_waiting",
@@ -123,6 +124,7 @@ class LaneTask:
         # is_full(), and an event of the library's own (the link broke) is taken beyond it.
         self._send, self._receive = trio.open_memory_channel[list[Entry]](math.inf)
         self._burst: list[Entry] | None = None
+        self._run: Run | None = None  # what its last entry stands for, if others may join it
         self._hand: deque[Entry] = deque()  # taken out of the channel
         self._holders: set[Queue] = set()
         self._released = trio.lowlevel.ParkingLot()
@@ -140,36 +142,49 @@ class LaneTask:
     def offer(self, event: Incoming, at: float, size: int) -> bool:
         """Take an event if the lane is calm: neither full nor about to pass a level.
 
-        The fast way into a lane; it tells whether it was taken.
+        The fast way in; tells whether it was taken.
         """
         depth = self.depth
         if depth >= self.calm_items or self.bytes + size >= self.calm_bytes:
             return False
-        self.depth = depth + 1
-        self.bytes += size
-        burst = self._burst
-        if burst is not None and len(burst) < self._batch_size:
-            burst.append((event, at, size))
+        run = self._run
+        if run is not None and run.join(event, size):
+            self.depth = depth + 1
+            self.bytes += size
         else:
-            self._begin_burst((event, at, size))
+            self.put(event, at, size)
         return True
 
     def put(self, event: Incoming, at: float, size: int) -> None:
         """Take an event, whatever there is already; see :meth:`press`."""
         self.depth += 1
         self.bytes += size
+        if self._run is not None:
+            if self._run.join(event, size):
+                return
+            self._seal()
         burst = self._burst
-        if burst is not None and len(burst) < self._batch_size:
-            burst.append((event, at, size))
-        else:
-            self._begin_burst((event, at, size))
+        if burst is None or len(burst) >= self._batch_size:
+            burst = self._begin_burst()
+        burst.append((event, at, size, 1))
+        if self._coalesce:
+            self._run = Run.begin(event, at, size)
 
-    def _begin_burst(self, first: Entry) -> None:
+    def _begin_burst(self) -> list[Entry]:
         if not self._ahead:
             self._ahead = self.depth
             self._since = time.perf_counter()
-        self._burst = [first]
-        self._send.send_nowait(self._burst)
+        burst = self._burst = []
+        self._send.send_nowait(burst)
+        return burst
+
+    def _seal(self) -> None:
+        """Nothing can join the last entry of the newest burst any more."""
+        run, self._run = self._run, None
+        if run is not None:
+            assert self._burst is not None
+            entry = self._burst[-1] = run.entry()
+            self._coalesced += entry[3] - 1
 
     def press(self, size: int) -> None:
         """Announce that one event more, of ``size`` bytes, passes a level.
@@ -259,6 +274,7 @@ class LaneTask:
     def _take(self, burst: list[Entry]) -> None:
         """Make a burst the hand; the next event begins another."""
         if burst is self._burst:
+            self._seal()
             self._burst = None
         self._hand.extend(burst)
 
@@ -304,27 +320,15 @@ class LaneTask:
 
         The fast path. An event costs one step of the fold, one lookup to see that nobody
         asked for the event itself, and for each notification one lookup and one ``put`` for
-        each subscriber. Neighbouring deltas become one event first, so a run of them costs
-        all this once. Gives how many events were handled, and their bytes.
+        each subscriber. Gives how many events were handled, and their bytes.
         """
         fold, step, counts = self.fold, self.fold.step, self.counts
         routes, observers, holders = self.routes, self.observers, self._holders
         found = routes.found
-        coalesce = self._coalesce
         handled = handled_bytes = 0
         while hand:
-            event, at, size = hand.popleft()
+            event, at, size, weight = hand.popleft()
             cls = type(event)
-            weight = 1
-            if (
-                coalesce
-                and hand
-                and isinstance(event, Delta)
-                and same(event, hand[0][0])
-                and fold.slice.rest.fence is None  # late deltas are counted, so each comes alone
-            ):
-                event, size, weight = merge(event, size, hand)
-                self._coalesced += weight - 1
             handled += weight
             handled_bytes += size
             if cls is Command:

@@ -1,53 +1,69 @@
-"""Neighbouring deltas as one (design.md, "The text lane coalesces")."""
+"""Neighbouring deltas that become one event before they are folded (design.md, "coalesces")."""
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from .._core._fast import Delta
 from .._core._values import evolve
 from ..events import ServerEvent
 
-__all__ = ["Entry", "Incoming", "merge", "same"]
+__all__ = ["Entry", "Incoming", "Run"]
 
 # What a frame is read into: an event, or what stands for it in the fold (see ``_fast``). The
 # few deltas that cannot be read the fast way are events here, and stay alone.
 Incoming: TypeAlias = ServerEvent | Delta
-# It, when it came, and how many bytes it stands for.
-Entry: TypeAlias = tuple[Incoming, float, int]
+# It, when it came, how many bytes it stands for, and how many deltas.
+Entry: TypeAlias = tuple[Incoming, float, int, int]
+
+_MAX_PIECES = 256  # what one step of the fold has to join
 
 
-def same(first: Delta, second: Incoming) -> bool:
-    """Whether two deltas differ in what they say only, and may be folded as one.
+class Run:
+    """Deltas that differ in what they say only, as they come.
 
-    Those with an id are told apart by it. An empty one begins no message, and so must not
-    give its time of arrival to one that does.
+    To fold the delta that says what all of them say gives what folding each gives, because
+    the fold of a delta appends, and a run begins with one that says something: its time is
+    the message's where it begins one. Deltas with an id are told apart by it.
     """
-    return (
-        isinstance(second, Delta)
-        and second.__class__ is first.__class__
-        and second.session_id == first.session_id
-        and second.role == first.role
-        and second.id is None
-        and first.id is None
-        and second.format == first.format
-        and second.user_session_id == first.user_session_id
-        and second.parent_session_id == first.parent_session_id
-        and first.content != ""
-    )
 
+    __slots__ = ("_at", "_first", "_pieces", "_size")
 
-def merge(first: Delta, size: int, rest: deque[Entry]) -> tuple[Delta, int, int]:
-    """Take what is the :func:`same` as ``first`` out of the front of ``rest``.
+    def __init__(self, first: Delta, at: float, size: int) -> None:
+        self._first = first
+        self._at = at
+        self._size = size
+        self._pieces = [first.content]
 
-    Gives one delta that says what all of them say, their bytes and their number.
-    """
-    pieces = [first.content]
-    while rest:
-        event = rest[0][0]
-        if not isinstance(event, Delta) or not same(first, event):
-            break
-        pieces.append(event.content)
-        size += rest.popleft()[2]
-    return evolve(first, content="".join(pieces)), size, len(pieces)
+    @classmethod
+    def begin(cls, event: Incoming, at: float, size: int) -> Run | None:
+        """A run of one, where others may join this event."""
+        if isinstance(event, Delta) and event.id is None and event.content:
+            return cls(event, at, size)
+        return None
+
+    def join(self, event: Any, size: int) -> bool:
+        """Take an event, if it is such a delta; tells whether it is."""
+        first = self._first
+        if (
+            event.__class__ is first.__class__
+            and event.session_id == first.session_id
+            and event.role == first.role
+            and event.id is None
+            and event.format == first.format
+            and event.user_session_id == first.user_session_id
+            and event.parent_session_id == first.parent_session_id
+            and len(self._pieces) < _MAX_PIECES
+        ):
+            self._pieces.append(event.content)
+            self._size += size
+            return True
+        return False
+
+    def entry(self) -> Entry:
+        """The one that stands for all of them."""
+        pieces = self._pieces
+        if len(pieces) == 1:
+            return self._first, self._at, self._size, 1
+        event = evolve(self._first, content="".join(pieces))
+        return event, self._at, self._size, len(pieces)

@@ -2,7 +2,7 @@
 
 ::
 
-    feed_frame ──> codec ──> lanes ──> folds ──> queues ──> Subscription
+    feed ──> codec ──> lanes ──> folds ──> queues ──> Subscription
     post ────────────────────┘           └─────> state ───> Watch
 
 A frame is decoded by the task that fed it and put into every lane that it concerns, in one
@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
 import trio
@@ -48,9 +48,13 @@ _RESOLUTION = 0.001
 class _Full(trio.WouldBlock):
     """A lane is at its bound."""
 
-    def __init__(self, lane: LaneTask, event: Incoming) -> None:
+    def __init__(self, lane: LaneTask, event: Incoming, size: int) -> None:
         super().__init__(f"the {lane.lane.name.lower()} lane is at its bound")
-        self.lane, self.event = lane, event
+        self.lane, self.event, self.size = lane, event, size
+
+
+def _ignore(_event: Incoming) -> None:
+    pass
 
 
 class Pipeline:
@@ -124,7 +128,7 @@ class Pipeline:
         """No more input. The lanes handle what they hold, then the subscriptions end.
 
         Nothing holds a lane any longer: a ``Block`` subscription takes all that is left. A
-        task that waits in :meth:`feed_frame` gets ``ClosedError``. A second call does nothing.
+        task that waits in :meth:`feed` gets ``ClosedError``. A second call does nothing.
         """
         if not self._closing:
             self._closing = True
@@ -141,51 +145,77 @@ class Pipeline:
 
     # --- input ----------------------------------------------------------------------------
 
-    def feed_frame_nowait(self, frame: str | bytes) -> Incoming | None:
-        """Take a frame: text (``str``) or raw audio (``bytes``).
+    def feed_nowait(
+        self, frames: Iterable[str | bytes], saw: Callable[[Incoming], None] = _ignore
+    ) -> None:
+        """Take frames: text (``str``) or raw audio (``bytes``).
 
-        Gives the event (of a delta, what stands for it in the fold), or ``None`` where the frame is malformed (the home lane of its type
-        tells so). Raises ``trio.WouldBlock`` where a lane that the event concerns is at its
-        bound, and then has taken nothing; ``Block`` subscriptions that hold such a lane are
-        freed first. Raises :class:`~realtime_trio.ClosedError` after :meth:`close`.
+        ``saw`` is told each event that was taken, but of neighbouring deltas of one kind only
+        the first, and nothing of what is malformed (the home lane of its type tells so).
+        Raises ``trio.WouldBlock`` at a frame for which there is no room: one of the lanes
+        that it concerns is at its bound. Then nothing is taken of it, and nothing after it is
+        asked for; ``Block`` subscriptions that hold such a lane are freed. Raises
+        :class:`~realtime_trio.ClosedError` after :meth:`close`.
         """
-        # The fast path. Most events go to one lane; where that is calm, one call does it.
+        # The fast path. Nearly every event goes to one lane, which is calm: it is read, and
+        # one call puts it there, or lets it join the delta before it. What time it is asked
+        # once for all frames that are at hand.
+        read, offers = self._read, self._offers
+        at = self._arrival()
         event: Incoming
-        if type(frame) is bytes:
-            event = AudioFrame(data=frame)
-        else:
+        told: type[Incoming] | None = None
+        for frame in frames:
             try:
-                event = self._read(frame)
+                event = AudioFrame(data=frame) if type(frame) is bytes else read(frame)
             except DecodeError as exc:
                 event = Malformed(event_type=exc.event_type, error=str(exc))
-        at = self._arrival()
-        offer = self._offers.get(type(event))
-        if offer is not None and offer(event, at, len(frame)):
-            return event
-        lanes = self._route(event)
-        self._squeeze(event, len(frame), lanes)
-        return self._put(event, len(frame), lanes, at)
+            cls = event.__class__
+            offer = offers.get(cls)
+            if offer is None or not offer(event, at, len(frame)):
+                lanes = self._route(event)
+                self._squeeze(event, len(frame), lanes)
+                self._put(event, len(frame), lanes, at)
+            if cls is not told:
+                told = self._tell(event, saw)
 
-    async def feed_frame(self, frame: str | bytes) -> Incoming | None:
-        """Take a frame as :meth:`feed_frame_nowait` does, waiting for room where there is none.
+    async def feed(
+        self, frames: Iterable[str | bytes], saw: Callable[[Incoming], None] = _ignore
+    ) -> None:
+        """Take frames as :meth:`feed_nowait` does, waiting for room where there is none.
 
         A checkpoint only where it waits, and then for handlers alone, never for the
-        application. Cancelled while it waits it has taken nothing.
+        application. Cancelled while it waits for one frame it has taken nothing of it, and
+        asked for nothing after it.
         """
-        try:
-            return self.feed_frame_nowait(frame)
-        except _Full as full:
-            event, lane = full.event, full.lane
-        at, size = self._at, len(frame)
+        rest = iter(frames)
+        while True:
+            try:
+                self.feed_nowait(rest, saw)
+            except _Full as full:
+                await self._wait(full)
+                self._tell(full.event, saw)
+            else:
+                return
+
+    async def _wait(self, full: _Full) -> None:
+        """Take the event for which there was no room, once there is."""
+        event, size, lane, at = full.event, full.size, full.lane, self._at
         while True:
             await lane.room()
             lanes = self._route(event)
             try:
                 self._squeeze(event, size, lanes)
-            except _Full as full:
-                lane = full.lane
+            except _Full as again:
+                lane = again.lane
             else:
-                return self._put(event, size, lanes, at)
+                self._put(event, size, lanes, at)
+                return
+
+    def _tell(self, event: Incoming, saw: Callable[[Incoming], None]) -> type[Incoming] | None:
+        """Show an event to the shell; gives the class of which it need not see the next."""
+        if not isinstance(event, Malformed):
+            saw(event)
+        return type(event) if isinstance(event, Delta) else None
 
     def _squeeze(self, event: Incoming, size: int, lanes: tuple[LaneTask, ...]) -> None:
         """See whether lanes that are not calm take one event more; else ``trio.WouldBlock``."""
@@ -193,7 +223,7 @@ class Pipeline:
         for lane in full:
             lane.free()
         if full:
-            raise _Full(full[0], event)
+            raise _Full(full[0], event, size)
         for lane in lanes:
             if lane.depth >= lane.calm_items or lane.bytes + size >= lane.calm_bytes:
                 lane.press(size)
@@ -243,12 +273,9 @@ class Pipeline:
             self._offers[type(event)] = lanes[0].offer
         return lanes
 
-    def _put(
-        self, event: Incoming, size: int, lanes: tuple[LaneTask, ...], at: float
-    ) -> Incoming | None:
+    def _put(self, event: Incoming, size: int, lanes: tuple[LaneTask, ...], at: float) -> None:
         for lane in lanes:
             lane.put(event, at, size)
-        return event if type(event) is not Malformed else None
 
     def _arrival(self) -> float:
         """The time, to the millisecond.

@@ -12,13 +12,7 @@ from collections import deque
 from typing import Protocol
 
 from .._core._audio import DEFAULT_FORMAT
-from .._core._notifications import (
-    AudioGap,
-    AudioOutput,
-    Lagged,
-    MessageStreaming,
-    streaming,
-)
+from .._core._notifications import AudioGap, AudioOutput, Lagged, MessageStreaming
 from ..events import Lane
 from ._mailbox import Item, Mailbox
 from ._overflow import MAX_BYTES, MAX_ITEMS, Block, Coalesce, DropOldest, Overflow
@@ -90,60 +84,80 @@ class Queue:
         return self.bytes + size - max(size, self.largest) > MAX_BYTES
 
 
+class _Run:
+    """Neighbouring deltas of one message, as pieces that are joined when they are received.
+
+    256 pieces at a time become one block, so that a piece of one character does not go on
+    taking the memory of an object of its own. Each character is copied twice in all.
+    """
+
+    __slots__ = ("_blocks", "_pieces", "size")
+
+    def __init__(self, first: str, size: int) -> None:
+        self._blocks: list[str] = []
+        self._pieces = [first]
+        self.size = size
+
+    def append(self, delta: str) -> None:
+        self._pieces.append(delta)
+        self.size += len(delta)
+        if len(self._pieces) >= _BLOCK:
+            self._blocks.append("".join(self._pieces))
+            self._pieces.clear()
+
+    def join(self) -> str:
+        return "".join([*self._blocks, *self._pieces])
+
+
 class CoalesceQueue(Queue):
     """Merges neighbouring deltas of one message; past its bound the subscription ends.
 
-    What the last delta says lies in ``_pieces`` as long as others may join it, and is joined
-    when it is received or when something else comes after it. An entry of size -1 stands for
-    a run: the next text of ``_runs``, or the pieces. 256 pieces at a time become one, so that
-    a piece of one character does not go on taking the memory of an object of its own; each
-    character is copied three times in all.
+    An entry of size -1 is the first delta of a run; its pieces are the next of ``_runs``.
     """
 
-    __slots__ = ("_blocks", "_max_items", "_pieces", "_runs", "_tail", "_tail_size")
+    __slots__ = ("_max_items", "_run", "_runs", "_tail")
 
     def __init__(self, mailbox: Mailbox, lane: Holder, rule: Coalesce) -> None:
         super().__init__(mailbox, lane)
         self._max_items = rule.max_items
-        # The message whose delta came last, if nothing came after it and it is still here.
-        self._tail: str | None = None
-        self._tail_size = 0
-        self._pieces: list[str] = []
-        self._blocks: list[str] = []
-        self._runs: deque[tuple[str, int]] = deque()
+        self._runs: deque[_Run] = deque()
+        # The delta that came last, if nothing came after it and it is still here; and the
+        # run that it began.
+        self._tail: MessageStreaming | None = None
+        self._run: _Run | None = None
 
     def put(self, item: Item, size: int) -> None:
-        """Take an item, or lag. Nine of ten join the one before, which is the fast path.
-
-        A message's id is its own in all sessions, so it alone tells what belongs together.
-        """
+        """Take an item, or lag."""
+        items = self.items
         if type(item) is MessageStreaming:
-            if item.message_id == self._tail:
+            tail = self._tail
+            if (
+                tail is not None
+                and tail.message_id == item.message_id
+                and tail.session_id == item.session_id
+                and tail.role == item.role
+            ):
                 delta = item.delta
                 size = len(delta)
-                if self.bytes + size > MAX_BYTES and self.over(size):
+                if self.bytes + size <= MAX_BYTES or not self.over(size):
+                    run = self._run
+                    if run is None:
+                        run = self._begin_run(tail)
+                    run.append(delta)
+                    if run.size > self.largest:
+                        self.largest = run.size
+                    self.bytes += size
+                    self.merged += 1
+                else:
                     self._lag()
-                    return
-                self.bytes += size
-                self._tail_size += size
-                self.merged += 1
-                pieces = self._pieces
-                pieces.append(delta)
-                if len(pieces) >= _BLOCK:
-                    self._blocks.append("".join(pieces))
-                    pieces.clear()
                 return
-            self._seal()
-            tail: str | None = item.message_id
+            self._tail = item
+            self._run = None
         else:
-            self._seal()
-            tail = None
-        items = self.items
+            self._tail = None
         if len(items) >= self._max_items or (self.bytes + size > MAX_BYTES and self.over(size)):
             self._lag()
             return
-        self._tail = tail
-        self._tail_size = size
         items.append((item, size))
         self.bytes += size
         if size > self.largest:
@@ -151,30 +165,15 @@ class CoalesceQueue(Queue):
         if self.mailbox.reader is not None:
             self.mailbox.wake()
 
-    def _seal(self) -> None:
-        """Nothing can join the last delta any more."""
-        if self._pieces or self._blocks:
-            first, _ = self.items[-1]
-            self.items[-1] = (first, -1)
-            self._runs.append((self._take_run(), self._tail_size))
-            self.largest = max(self.largest, self._tail_size)
-        self._tail = None
-        self._tail_size = 0
-
-    def _take_run(self) -> str:
-        """What joined the last delta."""
-        run = "".join([*self._blocks, *self._pieces])
-        self._blocks.clear()
-        self._pieces.clear()
+    def _begin_run(self, tail: MessageStreaming) -> _Run:
+        """Make a run of the item that came last."""
+        run = self._run = _Run(tail.delta, self.items[-1][1])
+        self._runs.append(run)
+        self.items[-1] = (tail, -1)
         return run
 
-    def over(self, size: int) -> bool:
-        """Whether ``size`` bytes more would be too much, the run that grows counted as one."""
-        self.largest = max(self.largest, self._tail_size)
-        return super().over(size)
-
     def _lag(self) -> None:
-        self._seal()
+        self._tail = None
         self.lane.lagged += 1
         self.mailbox.lag(
             f"the subscriber did not keep up: {len(self.items)} items of {self.bytes} bytes wait "
@@ -186,26 +185,28 @@ class CoalesceQueue(Queue):
         items = self.items
         if len(items) > self.high_water:
             self.high_water = len(items)
-        if len(items) == 1:
-            self._seal()
         item, size = items.popleft()
         if not items:
             self.largest = 0
+            self._tail = None
         if size >= 0:
             self.bytes -= size
             return item
-        run, size = self._runs.popleft()
-        self.bytes -= size
+        run = self._runs.popleft()
+        self.bytes -= run.size
         assert isinstance(item, MessageStreaming)
-        return streaming(item.session_id, item.message_id, item.role, item.delta + run)
+        return MessageStreaming(
+            session_id=item.session_id,
+            message_id=item.message_id,
+            role=item.role,
+            delta=run.join(),
+        )
 
     def clear(self) -> None:
         """Forget every item."""
         super().clear()
-        self._take_run()
         self._runs.clear()
         self._tail = None
-        self._tail_size = 0
 
 
 class BlockQueue(Queue):

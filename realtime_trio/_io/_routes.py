@@ -21,12 +21,12 @@ from .._core._notifications import (
 )
 from .._handlers import lanes_of
 from ..events import Lane, ServerEvent
-from ._mailbox import Item
 from ._queues import Queue
 
 __all__ = ["Put", "Routes"]
 
-Put: TypeAlias = Callable[[Item, int], None]
+# What is put is an event or a notification, or a delta where ``_with_event`` stands between.
+Put: TypeAlias = Callable[[Any, int], None]
 
 # The library's own: they travel through the lanes, but nobody can subscribe to them.
 _LOCAL = frozenset((LinkEvent, SaidEvent, PlaybackEvent, VoiceRequestedEvent, Malformed))
@@ -55,7 +55,7 @@ class Routes:
         self._queues = [entry for entry in self._queues if entry[0] is not queue]
         self.found.clear()
 
-    def find(self, cls: type) -> tuple[Put, ...]:
+    def find(self, cls: type[Any]) -> tuple[Put, ...]:
         """Who gets items of a class."""
         route: tuple[Put, ...] = ()
         if issubclass(cls, Delta):

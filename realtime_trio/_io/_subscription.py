@@ -41,10 +41,11 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
     holds.
     """
 
-    __slots__ = ("__weakref__", "_box", "_credit", "_finalizer")
+    __slots__ = ("__weakref__", "_box", "_credit", "_finalizer", "_only")
 
     def __init__(self, box: Mailbox, abandon: Callable[[Mailbox], None]) -> None:
         self._box = box
+        self._only = box.queues[0] if len(box.queues) == 1 else None
         self._credit = 0
         self._finalizer = weakref.finalize(self, abandon, box)
         self._finalizer.atexit = False
@@ -84,11 +85,16 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
     async def __anext__(self) -> T:
         """The next item; stops where the client has ended."""
         if self._credit > 0:
-            for queue in self._box.queues:
-                if queue.items:
+            only = self._only
+            if only is not None:
+                if only.items:
                     self._credit -= 1
                     await trio.lowlevel.checkpoint_if_cancelled()
-                    return cast("T", queue.get())
+                    return cast("T", only.get())
+            elif any(queue.items for queue in self._box.queues):
+                self._credit -= 1
+                await trio.lowlevel.checkpoint_if_cancelled()
+                return cast("T", self._box.pop())
         try:
             return await self.receive()
         except trio.EndOfChannel:

@@ -11,6 +11,7 @@ from typing import Final, final
 
 import trio
 
+from .._core._fast import Delta
 from .._core._local import LinkEvent
 from .._core._notifications import Initialized
 from ..events import (
@@ -23,7 +24,8 @@ from ..events import (
     UiSessionIdChangedEvent,
 )
 from ._cancel import Canceller
-from ._gate import STREAM, Change, Phase, TurnGate
+from ._gate import Change, Phase, TurnGate
+from ._merge import Incoming
 from ._outbox import Outbox
 from ._turn import TurnBook
 
@@ -60,9 +62,9 @@ class Tracker:
         self._ended = False
         self._openings = trio.lowlevel.ParkingLot()
 
-    def saw(self, event: ServerEvent) -> None:
+    def saw(self, event: Incoming) -> None:
         """Take note of one event; it is on its way to its lanes."""
-        if type(event) in STREAM:  # nearly all of them: the rest can cost what it likes
+        if isinstance(event, Delta):  # nearly all of them: the rest can cost what it likes
             self._gate.saw_stream()
             return
         change = self._gate.saw(event)

@@ -193,7 +193,7 @@ async def _feed(
         if chance.random() < 0.3:
             await _pause(chance)
         NOW[0] = float(number)
-        await pipeline.feed_frame(each)
+        await pipeline.feed([each])
         look()
     pipeline.close()
 
@@ -452,7 +452,7 @@ def test_urgent_news_are_handled_before_anything_that_waits() -> None:
                 nursery.start_soon(pipeline.run)
                 for each in (*frames, '{"type": "cancelled"}'):
                     try:
-                        pipeline.feed_frame_nowait(each)
+                        pipeline.feed_nowait([each])
                     except trio.WouldBlock:
                         break
                 pipeline.close()
