@@ -25,7 +25,7 @@ from ._recorder import Tape
 
 __all__ = ["Link", "dial"]
 
-_BATCH: Final = 32
+_BATCH: Final = 64
 _SMALL: Final = 256
 """A ``pong`` is no longer than this, so nothing longer is decoded to look for it."""
 
