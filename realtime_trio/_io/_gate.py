@@ -16,6 +16,7 @@ from __future__ import annotations
 import enum
 from typing import Final, final
 
+from .._core._fast import DELTAS
 from ..events import (
     REGISTRY,
     ChatSessionChangedEvent,
@@ -31,7 +32,6 @@ from ..events import (
     PingEvent,
     PongEvent,
     ResumeChatSessionEvent,
-    ServerEvent,
     TextDeltaEvent,
     TextInputEvent,
     ThoughtDeltaEvent,
@@ -40,8 +40,9 @@ from ..events import (
     UserTurnEndEvent,
     UserTurnStartEvent,
 )
+from ._merge import Incoming
 
-__all__ = ["Change", "Phase", "TurnGate"]
+__all__ = ["STREAM", "Change", "Phase", "TurnGate"]
 
 
 class Phase(enum.Enum):
@@ -67,8 +68,9 @@ class Change(enum.Enum):
 
 _HARMLESS: Final = (PingEvent, PongEvent, ClientWantsCancelEvent)
 # What only a turn that is running sends: on a new link it tells that one is.
-_STREAM: Final[frozenset[type[ServerEvent]]] = frozenset(
+STREAM: Final[frozenset[type[Incoming]]] = frozenset(
     {
+        *DELTAS,
         TextDeltaEvent,
         ThoughtDeltaEvent,
         CompletionEvent,
@@ -137,12 +139,12 @@ class TurnGate:
         self.streamed = False
         self._unanswered = False
 
-    def saw(self, event: ServerEvent) -> Change | None:
+    def saw(self, event: Incoming) -> Change | None:
         """Note an event that came in."""
         cls = type(event)
         if cls is PongEvent or cls is PingEvent:
             return None
-        if cls in _STREAM:
+        if cls in STREAM:
             self.saw_stream()
             return None
         self.signs += 1
@@ -155,7 +157,7 @@ class TurnGate:
         return self._other(event)
 
     def saw_stream(self) -> None:
-        """Note an event of a turn that runs."""
+        """Note an event of :data:`STREAM`."""
         self.signs += 1
         self.streamed = True
         if self.phase is Phase.UNKNOWN:
@@ -167,7 +169,7 @@ class TurnGate:
         self._unanswered = False
         return Change.OPENED
 
-    def _other(self, event: ServerEvent) -> Change | None:
+    def _other(self, event: Incoming) -> Change | None:
         if isinstance(event, ErrorEvent):
             self.errors += 1
             if self._unanswered and not _names_another(event):

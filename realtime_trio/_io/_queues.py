@@ -241,7 +241,13 @@ class BlockQueue(Queue):
 
     def get(self) -> Item:
         """Give the next item, and let the lane go on where there is room again."""
-        item = super().get()
+        items = self.items
+        if len(items) > self.high_water:
+            self.high_water = len(items)
+        item, size = items.popleft()
+        self.bytes -= size
+        if not items:
+            self.largest = 0
         if self._spill:
             self._settle()
         return item

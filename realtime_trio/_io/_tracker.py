@@ -11,7 +11,6 @@ from typing import Final, final
 
 import trio
 
-from .._core._fast import Delta
 from .._core._local import LinkEvent
 from .._core._notifications import Initialized
 from ..events import (
@@ -20,11 +19,10 @@ from ..events import (
     PingEvent,
     PongEvent,
     ResumeChatSessionEvent,
-    ServerEvent,
     UiSessionIdChangedEvent,
 )
 from ._cancel import Canceller
-from ._gate import Change, Phase, TurnGate
+from ._gate import STREAM, Change, Phase, TurnGate
 from ._merge import Incoming
 from ._outbox import Outbox
 from ._turn import TurnBook
@@ -64,7 +62,7 @@ class Tracker:
 
     def saw(self, event: Incoming) -> None:
         """Take note of one event; it is on its way to its lanes."""
-        if isinstance(event, Delta):  # nearly all of them: the rest can cost what it likes
+        if type(event) in STREAM:  # nearly all of them: the rest can cost what it likes
             self._gate.saw_stream()
             return
         change = self._gate.saw(event)
@@ -79,7 +77,7 @@ class Tracker:
         else:
             self._note_ids(event)
 
-    def _note_ids(self, event: ServerEvent) -> None:
+    def _note_ids(self, event: Incoming) -> None:
         if isinstance(event, UiSessionIdChangedEvent):
             self.ui_session_id = event.ui_session_id
         elif isinstance(event, ChatSessionChangedEvent):
