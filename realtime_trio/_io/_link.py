@@ -25,7 +25,9 @@ from ._recorder import Tape
 
 __all__ = ["Link", "dial"]
 
+# What is taken in one go: so many frames, or up to the first that is large.
 _BATCH: Final = 64
+_LARGE: Final = 16 * 1024
 _SMALL: Final = 256
 """A ``pong`` is no longer than this, so nothing longer is decoded to look for it."""
 
@@ -184,6 +186,8 @@ class Link:
         yield frame
         self.frames_received += 1
         for _ in range(_BATCH - 1):
+            if len(frame) > _LARGE:
+                return
             try:
                 frame = receive_nowait()
             except (trio.WouldBlock, ConnectionLost, ClosedError):  # receive() says it anew
