@@ -19,38 +19,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any
 
 import attrs
 import trio
 
 from .._config import LaneBounds
-from .._core._fast import DELTAS
-from .._core._notifications import Notification
 from .._handlers import LaneFold
-from ..events import Lane, ServerEvent, frozen
-from ._merge import Entry, Incoming, Run
+from ..events import Lane
+from ._handling import Handling
+from ._merge import HEAVY, Entry, Incoming, Run
 from ._queues import Queue
-from ._routes import Routes
 from ._statistics import LaneStatistics, Rate, Sampler
 
-__all__ = ["Command", "LaneTask", "Observer"]
-
-Observer: TypeAlias = Callable[[Incoming, "tuple[Notification, ...]", Any], None]
+__all__ = ["LaneTask"]
 
 GIVE_WAY = 8
-HEAVY = 256 * 1024  # bytes after which a batch ends early
 LEVELS = (50, 80, 95)  # percent of a bound at which pressure is announced
 RELIEF = 40  # percent below which it is taken back
-
-
-@frozen
-class Command(ServerEvent):
-    """Something that a lane's task does between two events; never folded, never counted."""
-
-    run: Callable[[], tuple[Notification, ...]]
 
 
 class LaneTask:
@@ -59,14 +47,15 @@ class LaneTask:
     __slots__ = (
         "_above",
         "_ahead",
+        "_apart",
         "_batch_size",
         "_burst",
-        "_coalesce",
         "_coalesced",
         "_hand",
-        "_handling",
+        "_handling_times",
         "_high_water",
         "_holders",
+        "_joins",
         "_level",
         "_pressed",
         "_progress",
@@ -77,20 +66,18 @@ class LaneTask:
         "_run",
         "_send",
         "_since",
-        "_waiting",
+        "_wait_times",
         "bounds",
         "bytes",
         "calm_bytes",
         "calm_items",
-        "counts",
         "depth",
         "draining",
         "dropped",
         "fold",
+        "handling",
         "lagged",
         "lane",
-        "observers",
-        "routes",
     )
 
     def __init__(
@@ -108,13 +95,13 @@ class LaneTask:
         self.lane: Lane = fold.lane
         self.bounds = bounds
         self.depth = self.bytes = 0  # what is put and not handled yet
-        self.counts: defaultdict[type[Incoming], int] = defaultdict(int)
-        self.routes = Routes(self.lane)
-        self.observers: list[Observer] = []
+        self.handling = Handling(fold, batch_size)
         self.dropped = self.lagged = 0
         self.draining = False
         self._batch_size = batch_size
-        self._coalesce = coalesce
+        # Deltas live in the text lane. What is told apart is as much as that many events.
+        self._joins = self.lane is Lane.TEXT
+        self._apart = 0 if coalesce else batch_size
         self._above = above
         self._pressed = pressed
         self._progress = progress
@@ -134,7 +121,7 @@ class LaneTask:
         self._high_water = self._coalesced = 0
         self._ahead = 0  # events up to the one whose waiting is timed, that one included
         self._since = 0.0
-        self._waiting, self._handling = Sampler(), Sampler()
+        self._wait_times, self._handling_times = Sampler(), Sampler()
         self._rate = Rate(time.perf_counter())
 
     # --- the receive task's side ----------------------------------------------------------
@@ -148,7 +135,7 @@ class LaneTask:
         if depth >= self.calm_items or self.bytes + size >= self.calm_bytes:
             return False
         run = self._run
-        if run is not None and run.join(event, size):
+        if run is not None and run.join(event, at, size):
             self.depth = depth + 1
             self.bytes += size
         else:
@@ -160,15 +147,15 @@ class LaneTask:
         self.depth += 1
         self.bytes += size
         if self._run is not None:
-            if self._run.join(event, size):
+            if self._run.join(event, at, size):
                 return
             self._seal()
         burst = self._burst
         if burst is None or len(burst) >= self._batch_size:
             burst = self._begin_burst()
-        burst.append((event, at, size, 1))
-        if self._coalesce:
-            self._run = Run.begin(event, at, size)
+        burst.append((event, at, size, 1, None))
+        if self._joins:
+            self._run = Run.begin(event, at, size, apart=self._apart)
 
     def _begin_burst(self) -> list[Entry]:
         if not self._ahead:
@@ -184,7 +171,8 @@ class LaneTask:
         if run is not None:
             assert self._burst is not None
             entry = self._burst[-1] = run.entry()
-            self._coalesced += entry[3] - 1
+            if not self._apart:
+                self._coalesced += entry[3] - 1
 
     def press(self, size: int) -> None:
         """Announce that one event more, of ``size`` bytes, passes a level.
@@ -244,11 +232,6 @@ class LaneTask:
             if not self._holders:
                 self._released.unpark_all()
 
-    def count(self, cls: type[ServerEvent]) -> int:
-        """How many events of exactly this class were handled, merged ones each."""
-        structs = (struct for struct, event_class in DELTAS.items() if event_class is cls)
-        return self.counts[cls] + sum(self.counts[struct] for struct in structs)
-
     # --- the lane's own task --------------------------------------------------------------
 
     async def run(self) -> None:
@@ -296,15 +279,15 @@ class LaneTask:
         if not hand:
             self._take(self._receive.receive_nowait())
         began = time.perf_counter()
-        handled, size = self._handle(hand)
+        handled, size = self.handling.handle(hand, self._holders)
         self.depth -= handled
         self.bytes -= size
         now = time.perf_counter()
-        self._handling.add((now - began) / handled)
+        self._handling_times.add((now - began) / handled)
         self._rate.mark(now, self.fold.handled)
         if self._ahead:
             if handled >= self._ahead:
-                self._waiting.add(began - self._since)
+                self._wait_times.add(began - self._since)
                 self._ahead = 0
             else:
                 self._ahead -= handled
@@ -314,46 +297,6 @@ class LaneTask:
             self._room.unpark_all()
         self._progress()
         return size > HEAVY
-
-    def _handle(self, hand: deque[Entry]) -> tuple[int, int]:
-        """Fold and deliver what is in the hand, until it is empty or the lane is held.
-
-        The fast path. An event costs one step of the fold, one lookup to see that nobody
-        asked for the event itself, and for each notification one lookup and one ``put`` for
-        each subscriber. Gives how many events were handled, and their bytes.
-        """
-        fold, step, counts = self.fold, self.fold.step, self.counts
-        routes, observers, holders = self.routes, self.observers, self._holders
-        found = routes.found
-        handled = handled_bytes = 0
-        while hand:
-            event, at, size, weight = hand.popleft()
-            cls = type(event)
-            handled += weight
-            handled_bytes += size
-            if cls is Command:
-                notes = cast("Command", event).run()
-            else:
-                notes = step(event, at, weight)
-                counts[cls] += weight
-                for observer in observers:
-                    observer(event, notes, fold.slice)
-                targets = found.get(cls)
-                if targets is None:
-                    targets = routes.find(cls)
-                if targets and fold.delivered:
-                    for put in targets:
-                        put(event, size)
-            for note in notes:
-                kind = type(note)
-                targets = found.get(kind)
-                if targets is None:
-                    targets = routes.find(kind)
-                for put in targets:
-                    put(note, size)
-            if holders or handled_bytes > HEAVY:
-                break
-        return handled, handled_bytes
 
     # --- how full it is -------------------------------------------------------------------
 
@@ -386,8 +329,8 @@ class LaneTask:
         return LaneStatistics(
             lane=None,
             events=sum(lane.fold.events for lane in lanes),
-            waiting=first._waiting.timing(*(lane._waiting for lane in others)),
-            handling=first._handling.timing(*(lane._handling for lane in others)),
+            waiting=first._wait_times.timing(*(lane._wait_times for lane in others)),
+            handling=first._handling_times.timing(*(lane._handling_times for lane in others)),
             **summed,
         )
 
@@ -403,8 +346,8 @@ class LaneTask:
             high_water=max(self._high_water, self.depth),
             max_items=self.bounds.max_items,
             max_bytes=self.bounds.max_bytes,
-            waiting=self._waiting.timing(),
-            handling=self._handling.timing(),
+            waiting=self._wait_times.timing(),
+            handling=self._handling_times.timing(),
             coalesced=self._coalesced,
             dropped=self.dropped,
             lagged=self.lagged,
@@ -412,5 +355,5 @@ class LaneTask:
             malformed=fold.malformed,
             duplicates=fold.duplicates,
             handler_errors=fold.handler_errors,
-            subscriptions=len(self.routes),
+            subscriptions=len(self.handling.routes),
         )

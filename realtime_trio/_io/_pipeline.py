@@ -30,7 +30,8 @@ from .._exceptions import ClosedError, DecodeError
 from .._handlers import lanes_of, reset
 from .._processor import Folds, malformed_lane
 from ..events import AudioFrame, Lane, ServerEvent
-from ._lanes import Command, LaneTask, Observer
+from ._handling import Command, Observer
+from ._lanes import LaneTask
 from ._mailbox import Mailbox
 from ._merge import Incoming
 from ._overflow import Coalesce, Overflow
@@ -93,7 +94,7 @@ class Pipeline:
                 self._folds.by_lane[lane],
                 bounds[lane],
                 batch_size=config.batch_size,
-                coalesce=config.coalesce and lane is Lane.TEXT,
+                coalesce=config.coalesce,
                 above=tuple(self._lanes.values()),
                 pressed=self._pressed,
                 progress=self._changes.changed,
@@ -343,7 +344,7 @@ class Pipeline:
         else:
             self._boxes.add(box)
             for each, queue in zip(chosen, box.queues, strict=True):
-                each.routes.attach(queue, classes)
+                each.handling.routes.attach(queue, classes)
         return Subscription(box, self._abandon)
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
@@ -355,11 +356,11 @@ class Pipeline:
 
         Internal: before the subscribers hear of it, and what it raises ends the pipeline.
         """
-        self._lanes[lane].observers.append(callback)
+        self._lanes[lane].handling.observers.append(callback)
 
     def handled_count(self, cls: type[ServerEvent], lane: Lane) -> int:
         """How many events of exactly this class a lane has handled."""
-        return self._lanes[lane].count(cls)
+        return self._lanes[lane].handling.count(cls)
 
     async def handled(self, cls: type[ServerEvent], count: int) -> None:
         """Wait until every lane that an event class concerns has handled ``count`` in all.
@@ -368,7 +369,7 @@ class Pipeline:
         """
         lanes = [self._lanes[lane] for lane in lanes_of(cls)]
         await trio.lowlevel.checkpoint()
-        while any(lane.count(cls) < count for lane in lanes):
+        while any(lane.handling.count(cls) < count for lane in lanes):
             if self._ended:
                 msg = f"the client ended before {cls.__name__} number {count} was handled"
                 raise ClosedError(msg)
@@ -392,7 +393,7 @@ class Pipeline:
     def _detach(self, box: Mailbox) -> None:
         self._boxes.discard(box)
         for lane, queue in ((self._lanes[queue.lane.lane], queue) for queue in box.queues):
-            lane.routes.detach(queue)
+            lane.handling.routes.detach(queue)
 
     def _abandon(self, box: Mailbox) -> None:
         """A subscription was garbage collected: in any thread, at any point of any code."""

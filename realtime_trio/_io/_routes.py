@@ -33,14 +33,19 @@ _LOCAL = frozenset((LinkEvent, SaidEvent, PlaybackEvent, VoiceRequestedEvent, Ma
 
 
 class Routes:
-    """The queues that a lane fills. ``found`` holds what :meth:`find` has answered, by class."""
+    """The queues that a lane fills.
 
-    __slots__ = ("_lane", "_queues", "found")
+    ``found`` holds what :meth:`find` has answered, by class. ``narrow`` are those queues that
+    may hold the lane.
+    """
+
+    __slots__ = ("_lane", "_queues", "found", "narrow")
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self._queues: list[tuple[Queue, tuple[type, ...]]] = []
         self.found: dict[type, tuple[Put, ...]] = {}
+        self.narrow: tuple[Queue, ...] = ()
 
     def __len__(self) -> int:
         return len(self._queues)
@@ -48,15 +53,24 @@ class Routes:
     def attach(self, queue: Queue, classes: tuple[type, ...]) -> None:
         """Deliver to ``queue`` from now on; without ``classes``, every notification."""
         self._queues.append((queue, classes or (Notification,)))
-        self.found.clear()
+        self._changed()
 
     def detach(self, queue: Queue) -> None:
         """Deliver no more to ``queue``."""
         self._queues = [entry for entry in self._queues if entry[0] is not queue]
+        self._changed()
+
+    def _changed(self) -> None:
         self.found.clear()
+        self.narrow = tuple(queue for queue, _ in self._queues if queue.holds)
+
+    def of(self, cls: type[Any]) -> tuple[Put, ...]:
+        """Who gets items of a class; looked for where that is not known yet."""
+        route = self.found.get(cls)
+        return self.find(cls) if route is None else route
 
     def find(self, cls: type[Any]) -> tuple[Put, ...]:
-        """Who gets items of a class."""
+        """Look for who gets items of a class."""
         route: tuple[Put, ...] = ()
         if issubclass(cls, Delta):
             route = tuple(_with_event(put) for put in self.find(DELTAS[cls]))

@@ -121,8 +121,8 @@ async def test_events_within_a_millisecond_share_their_time() -> None:
     pipeline = Pipeline(ClientConfig(coalesce=False), clock=lambda: next(times))
     seen: list[float] = []
     pipeline.observe(Lane.TEXT, lambda _event, _notes, slice_: seen.append(slice_.now))
-    for _ in range(5):
-        pipeline.feed_nowait([delta()])
+    for number in range(5):
+        pipeline.feed_nowait([delta(session=str(number))])
     pipeline.close()
     await pipeline.run()
     assert seen == [10.0, 10.0, 10.0, 10.002, 9.0]

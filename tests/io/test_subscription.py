@@ -788,7 +788,8 @@ async def test_a_large_history_does_not_make_a_prompt_reader_lag(
 ) -> None:
     """Items beyond the bound, one after another: each time the reader has emptied its queue."""
     monkeypatch.setattr("realtime_trio._io._queues.MAX_BYTES", 50_000)
-    monkeypatch.setattr("realtime_trio._io._lanes.HEAVY", 50_000)
+    for module in ("_handling", "_lanes"):
+        monkeypatch.setattr(f"realtime_trio._io.{module}.HEAVY", 50_000)
     async with running(coalesce=False) as pipeline:
         notes = pipeline.subscribe(lane=Lane.TEXT)
         size = 0
