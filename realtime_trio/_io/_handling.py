@@ -53,7 +53,7 @@ class Handling:
         self.routes = Routes(fold.lane)
         self.observers: list[Observer] = []
         self._batch_size = batch_size
-        self._last: Incoming | None = None
+        self._last: Delta | None = None  # the event before, where a Block subscription hears
 
     def count(self, cls: type[ServerEvent]) -> int:
         """How many events of exactly this class were handled, merged ones each."""
@@ -71,13 +71,12 @@ class Handling:
         left = self._batch_size
         while hand:
             entry = hand.popleft()
-            if entry[4] is not None and routes.narrow:
+            if routes.narrow:
                 entry = self._fitting(entry, hand)
             event, at, size, weight, pieces = entry
             cls = event.__class__
             handled += weight
             handled_bytes += size
-            self._last = event
             if cls is Command:
                 notes = cast("Command", event).run()
             else:
@@ -114,9 +113,11 @@ class Handling:
     def _fitting(self, entry: Entry, hand: deque[Entry]) -> Entry:
         """As much of a run as surely fits (rule 2); the others go back into the hand."""
         event, _, size, weight, _ = entry
-        last = self._last
+        last, self._last = self._last, event if isinstance(event, Delta) else None
+        if weight == 1 or entry[4] is None:
+            return entry
         fit = 1
-        if isinstance(last, Delta) and last.content and same(cast("Delta", event), last):
+        if last is not None and last.content and same(cast("Delta", event), last):
             items = 2 if self.routes.of(event.__class__) else 1
             room = min(queue.room(size * items) for queue in self.routes.narrow)
             fit = max(1, room // items)
