@@ -29,6 +29,11 @@ from tests.io.flow import delta, drain, frame, make, running, texts
 from tests.io.test_invariants import DELTAS, EVENTS
 
 READ = Codec().read
+# The same event several times: of deltas without an id, a run.
+SPOKEN = st.builds(talk.text, st.sampled_from("abc"), st.sampled_from(["main", "child"]))
+REPEATED = st.lists(
+    st.tuples(st.one_of(SPOKEN, SPOKEN, SPOKEN, EVENTS), st.integers(1, 9)), min_size=2, max_size=12
+).map(lambda pairs: [raw for raw, count in pairs for _ in range(count) if raw["type"] != "bang"])
 CONTENTS = st.sampled_from(["", "a", "bc", "é\n", '"'])
 
 
@@ -186,15 +191,15 @@ async def test_late_deltas_are_told_to_nobody() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.lists(st.one_of(DELTAS, EVENTS), max_size=60),
-    st.sampled_from([1, 2, 5, 30]),
+    REPEATED,
+    st.sampled_from([1, 5, 8, 12, 30]),
     st.sampled_from([(Notification,), (ServerEvent,), (ServerEvent, Notification)]),
 )
 def test_block_holds_the_lane_at_the_event_that_does_not_fit(
     raws: list[dict[str, Any]], most: int, classes: tuple[type[Any], ...]
 ) -> None:
     """Not one event further, also where many are folded as one."""
-    frames = [json.dumps(raw) for raw in raws if raw["type"] != "bang"]
+    frames = [json.dumps(raw) for raw in raws]
     frames = [each for each in frames if '"session_id": 3' not in each]
 
     async def main() -> Any:
@@ -222,6 +227,22 @@ def test_block_holds_the_lane_at_the_event_that_does_not_fit(
         if told > most:
             break
     assert trio.run(main) == fold.slice
+
+
+@pytest.mark.parametrize("before", [[], [talk.thought("", "main")]])
+async def test_what_a_first_delta_ends_counts_as_well(before: list[dict[str, Any]]) -> None:
+    """It ends a message and two tools, before its own piece: how much that is nobody knew."""
+    thinking = [talk.call(each, "think") for each in "12"]
+    said = [talk.text("a", "main"), talk.select(*thinking, session="main")]
+    thoughts = [talk.thought(each, "main") for each in "bcdefgh"]
+    async with running(coalesce=False) as pipeline:
+        stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(3 + 3 + 2))
+        pipeline.feed_nowait(json.dumps(each) for each in (*said, *before, *thoughts))
+        await trio.testing.wait_all_tasks_blocked()
+        assert stuck.statistics().depth == 8
+        message = pipeline.state.sessions["main"].open_message
+        assert message is not None
+        assert message.content == "bcd"
 
 
 async def test_a_block_subscriber_gets_every_piece() -> None:
