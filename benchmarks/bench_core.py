@@ -48,7 +48,7 @@ async def _through_lanes(frames: list[str], config: rt.ClientConfig) -> None:
         nursery.start_soon(pipeline.run)
         nursery.start_soon(read)
         for number, frame in enumerate(frames):
-            await pipeline.feed_frame(frame)
+            await pipeline.feed([frame])
             if number % 32 == 0:
                 await trio.lowlevel.checkpoint()
         pipeline.close()
