@@ -26,6 +26,7 @@ import msgspec
 
 from ..events import (
     AnthropicUserMessageEvent,
+    ChatSessionAddedEvent,
     CompleteThoughtEvent,
     CompletionEvent,
     HistoryDeltaEvent,
@@ -64,6 +65,7 @@ _DIRECT: tuple[type[ServerEvent], ...] = (
     ToolSelectDeltaEvent,
     AnthropicUserMessageEvent,
     OpenAIUserMessageEvent,
+    ChatSessionAddedEvent,
     UserTurnStartEvent,
     UserTurnEndEvent,
     PingEvent,
