@@ -1,0 +1,39 @@
+"""Does memory stay bounded over a million events?"""
+
+from __future__ import annotations
+
+from realtime_trio import EventStreamProcessor, Limits
+
+from ._kit import Kit
+from .bench_many import resident_kilobytes
+from .stream import EVENTS_A_TURN, mixed_stream
+
+TITLE = "Memory: a session that goes on for a million events"
+PROCESSES = (1, 1)
+
+_STEPS = 20
+
+
+def measure(kit: Kit) -> None:
+    """Fold turn after turn and look at the process from time to time."""
+    _session(kit, "at most 1,000 messages kept", Limits(max_messages=1000))
+    _session(kit, "at most 10,000 messages kept", Limits())
+    kit.note("growth of the process since the stream began; the highest so far, it never falls")
+
+
+def _session(kit: Kit, name: str, limits: Limits) -> None:
+    events = 1_000_000
+    turns = events // EVENTS_A_TURN // _STEPS
+    processor = EventStreamProcessor(limits=limits)
+    frames = mixed_stream(turns)
+    start = resident_kilobytes()
+    for step in range(1, _STEPS + 1):
+        # Ids differ from step to step, or the second turn would be known already.
+        for frame in frames:
+            processor.process_frame(frame.replace(b"tion-", b"tion-%d-" % step))
+        used = (resident_kilobytes() - start) / 1024
+        seen = step * turns * EVENTS_A_TURN
+        kit.point(name, seen, used, x_label="events", unit="MB")
+        if step in (_STEPS // 2, _STEPS):
+            label = "half a million events" if step < _STEPS else "a million events"
+            kit.sample(f"{name}, {label}", used, "MB")
