@@ -163,6 +163,8 @@ class AudioLane(LaneView):
     ) -> None:
         """Hold a conversation: tell the server the mode, and send the source to its end.
 
+        The mode is a command: in the agent's turn it waits for the user's.
+
         In mode "ptt" the client finds the utterances in the source and sends each of them as
         if the key had been held down; in "vad" the server finds them in what is sent during
         the user's turns; in "realtime" it gets everything. Whenever the user begins to talk
@@ -175,8 +177,7 @@ class AudioLane(LaneView):
         check_chunk(chunk)
         talk = Conversation(self._shell, self._client, self._sender, vad, barge_in=barge_in)
         async with self._shell.leaving():
-            receipt = await self._client.send(SetVoiceInputModeEvent(mode=mode))
-            await receipt.sent()
+            await self._client.send(SetVoiceInputModeEvent(mode=mode))
             chunks = paced_chunks(source, DEFAULT_FORMAT, chunk=chunk, lead=LEAD)
             async with aclosing(chunks):
                 await talk.run(chunks, mode)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
 
 import trio
 
@@ -66,21 +67,34 @@ async def paced_chunks(
     """The source's audio in chunks of ``chunk`` seconds of ``target``; the last may be shorter.
 
     A frame that is cut by two chunks of the source is put together again; one that is not
-    whole at the very end is left out. Close it when you leave it before its end.
+    whole at the very end is left out. Close it when you leave it before its end: that closes
+    the source too, where it is a generator.
     """
     given = format_of(source)
     step, carry = given.frame_bytes, b""
     resampler = Resampler(given, target)
     chunker = Chunker(target.bytes_of(chunk))
     pacer = Pacer(lead)
-    async for data in source:
-        data = carry + data if carry else data
-        cut = len(data) - len(data) % step
-        carry = data[cut:]
-        for piece in chunker.feed(resampler(data[:cut])):
-            await pacer.wait(chunk)
-            yield piece
+    async with _iterating(source) as pieces:
+        async for data in pieces:
+            data = carry + data if carry else data
+            cut = len(data) - len(data) % step
+            carry = data[cut:]
+            for piece in chunker.feed(resampler(data[:cut])):
+                await pacer.wait(chunk)
+                yield piece
     for piece in (*chunker.feed(resampler.flush()), chunker.rest()):
         if piece:
             await pacer.wait(target.seconds_of(len(piece)))
             yield piece
+
+
+@asynccontextmanager
+async def _iterating(source: AsyncIterable[bytes]) -> AsyncGenerator[AsyncIterator[bytes], None]:
+    """Iterate; a generator is closed when the block is left before its end."""
+    iterator = aiter(source)
+    try:
+        yield iterator
+    finally:
+        if isinstance(iterator, AsyncGenerator):
+            await iterator.aclose()

@@ -1,0 +1,477 @@
+"""``client.audio`` against the embedded server in memory: hearing, talking, interrupting."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+
+import realtime_trio as rt
+from realtime_trio import events as ev
+from realtime_trio.audio import (
+    MemorySink,
+    MemorySource,
+    Playback,
+    PlaybackConfig,
+    VadConfig,
+    level,
+    silence,
+    tone,
+    tone_source,
+)
+from realtime_trio.server import RealtimeServer, open_server
+from realtime_trio.testing import emit, say, speak, turn, wait
+from tests.audio.sinks import Stamped
+
+PLAIN = PlaybackConfig(fade=0.0)
+SECOND = tone(440, 16_000, 16_000)
+VOICE = {"voice_id": "v", "vendor": "x", "description": ""}
+
+
+@asynccontextmanager
+async def talking(
+    *, config: rt.ClientConfig | None = None, playback: PlaybackConfig = PLAIN
+) -> AsyncGenerator[tuple[RealtimeServer, rt.Client, Stamped, Playback], None]:
+    """A client that plays to a sink, in the user's turn."""
+    sink = Stamped()
+    async with (
+        open_server() as server,
+        rt.open_client(server.url, auth="any", config=config) as client,
+        client.audio.play_to(sink, config=playback) as playing,
+    ):
+        await client.ready()
+        yield server, client, sink, playing
+
+
+def heard(server: RealtimeServer) -> bytes:
+    """The binary frames that the server got, joined."""
+    return b"".join(seen.frame for seen in server.seen if isinstance(seen.frame, bytes))
+
+
+def types(server: RealtimeServer) -> list[str]:
+    return [str(seen.type) for seen in server.seen if seen.type not in (None, "ping")]
+
+
+def facts(client: rt.Client) -> dict[str, float]:
+    playing = client.audio.statistics().playback
+    assert playing is not None
+    gone = playing.played + playing.dropped + playing.flushed + playing.buffered
+    assert playing.received == gone
+    return {"played": playing.played, "flushed": playing.flushed, "skipped": playing.skipped}
+
+
+# ---- hearing -------------------------------------------------------------------------------
+
+
+async def test_what_the_agent_says_comes_out_of_the_sink(autojump_clock: object) -> None:
+    async with talking() as (server, client, sink, playing):
+        server.script(turn("hi", text="x", audio=SECOND))
+        async with client.ask("hi") as asked:
+            pass
+        await playing.drained()
+        assert isinstance(asked.outcome, rt.TurnCompleted)
+        assert sink.data == SECOND
+        statistics = client.audio.statistics()
+        assert statistics.playback is not None
+        assert statistics.playback.position == pytest.approx(1.0)
+        assert statistics.playback.underruns == 0
+        assert statistics.lane is rt.Lane.AUDIO
+        assert client.state.audio.byte_count == 32_000
+
+
+async def test_speech_as_text_is_heard_as_well(autojump_clock: object) -> None:
+    async with talking() as (server, client, sink, playing):
+        server.script(turn("[voice]", text="x", audio=SECOND))
+        async with client.push_to_talk():
+            await client.audio.send_from(tone_source(0.2), as_text=True)
+        await trio.sleep(2)
+        await playing.drained()
+        assert sink.data == SECOND  # a client that sends base64 gets base64
+        assert types(server).count("audio_input_delta") == 5
+        assert heard(server) == b""
+
+
+async def test_formats_and_silent_voices_switch_in_order(autojump_clock: object) -> None:
+    pytest.importorskip("soxr")
+    high = {**VOICE, "output_format": "pcm16_24000"}
+    low = {**VOICE, "output_format": "pcm16"}
+    for mute in ("none", "special"):
+        none = {**VOICE, "output_format": mute}
+        async with talking() as (server, client, sink, playing):
+            frames = (
+                SECOND,
+                {"type": "agent_voice_changed", "voice": high},
+                tone(440, 24_000, 24_000),
+                {"type": "agent_voice_changed", "voice": none},
+                SECOND,
+                {"type": "agent_voice_changed", "voice": low},
+                SECOND,
+            )
+            server.script(turn("hi", emit(*frames), text="x"))
+            async with client.ask("hi"):
+                pass
+            await playing.drained()
+            assert sink.data[:32_000] == sink.data[-32_000:] == SECOND
+            assert len(sink.data) == 96_000
+            assert facts(client)["skipped"] == 1
+
+
+async def test_only_one_sink_at_a_time(autojump_clock: object) -> None:
+    async with talking() as (_, client, _, playing):
+        with pytest.raises(trio.BusyResourceError, match="leave that play_to block first"):
+            async with client.audio.play_to(MemorySink()):
+                pass
+        assert client.audio.statistics().playback == playing.statistics()
+
+
+async def test_leaving_stops_at_once_and_a_second_sink_may_follow(autojump_clock: object) -> None:
+    async with open_server() as server, rt.open_client(server.url, auth="any") as client:
+        server.script(turn("hi", emit(SECOND), text="x", times=2))
+        await client.ready()
+        assert client.audio.statistics().playback is None
+        assert client.audio.flush() is None
+        sinks = [MemorySink(), MemorySink()]
+        for sink in sinks:
+            async with client.audio.play_to(sink, config=PLAIN):
+                async with client.ask("hi"):
+                    pass
+                await trio.sleep(0.5)
+            assert 0 < sink.total < 32_000
+            assert facts(client)["flushed"] == 32_000 - sink.total
+
+
+async def test_a_sink_that_fails_ends_its_block_and_nothing_else(autojump_clock: object) -> None:
+    class Broken(MemorySink):
+        async def write(self, chunk: bytes) -> None:
+            await trio.lowlevel.checkpoint()
+            raise BrokenPipeError
+
+    async with open_server() as server, rt.open_client(server.url, auth="any") as client:
+        server.script(turn("hi", text="x", audio=SECOND))
+        await client.ready()
+        await client.send(ev.TextInputEvent(text="hi"))
+        with pytest.raises(BrokenPipeError):
+            async with client.audio.play_to(Broken()):
+                await trio.sleep_forever()
+        await client.ready()
+        with pytest.raises(KeyError):
+            async with client.audio.play_to(MemorySink()):
+                raise KeyError
+        with trio.move_on_after(1) as scope:
+            async with client.audio.play_to(MemorySink()):
+                await trio.sleep_forever()
+        assert scope.cancelled_caught
+
+
+async def test_a_gap_is_told_in_the_audio_lane(autojump_clock: object) -> None:
+    config = PlaybackConfig(fade=0.0, max_buffered=1.0)
+    async with talking(playback=config) as (server, client, sink, playing):
+        notes = client.audio.subscribe()
+        server.script(turn("hi", emit(SECOND, SECOND), text="x"))
+        async with client.ask("hi"):
+            pass
+        await playing.drained()
+        notes.close()
+        told = client.audio.statistics().playback
+        assert told is not None
+        # How much has been played when the second one comes is the scheduler's choice.
+        assert len(sink.data) + told.dropped == 2 * len(SECOND)
+        assert told.overruns == 1
+
+
+# ---- interrupting --------------------------------------------------------------------------
+
+
+async def test_a_cancel_stops_the_voice_and_says_what_was_heard(autojump_clock: object) -> None:
+    async with talking() as (server, client, sink, playing):
+        server.script(turn("hi", emit(SECOND * 30), wait(60)), turn("on", emit(SECOND), text="x"))
+        with client.audio.subscribe() as notes:
+            async with client.ask("hi") as asked:
+                await trio.sleep(2.01)
+                await client.cancel()
+            flushed = [n async for n in _at_hand(notes) if isinstance(n, rt.AudioFlushed)]
+        assert isinstance(asked.outcome, rt.TurnCancelled)
+        assert asked.outcome.heard_ms is not None
+        assert asked.outcome.unheard_ms is not None
+        assert asked.outcome.heard_ms == pytest.approx(2010, abs=30)
+        assert asked.outcome.heard_ms + asked.outcome.unheard_ms == pytest.approx(30_000)
+        assert sum(note.bytes for note in flushed) == facts(client)["flushed"]
+        assert sink.total == round(asked.outcome.heard_ms) * 32
+        before = sink.total
+        async with client.ask("on"):
+            pass
+        await playing.drained()
+        assert sink.data[before:] == SECOND
+
+
+async def _at_hand(
+    notes: rt.Subscription[rt.Notification],
+) -> AsyncGenerator[rt.Notification, None]:
+    while True:
+        await trio.lowlevel.checkpoint()
+        try:
+            yield notes.receive_nowait()
+        except trio.WouldBlock:
+            return
+
+
+async def test_what_still_comes_of_a_cancelled_answer_is_not_played(autojump_clock: object) -> None:
+    async with talking() as (server, client, sink, _):
+        server.faults.delay(0.5)  # each way: what is on its way when we cancel comes later
+        server.script(turn("hi", speak(SECOND * 5), wait(5)))
+        async with client.ask("hi") as asked:
+            await trio.sleep(2)
+            blocks = len(sink.blocks)
+            client.audio.stop()
+            await client.cancel()
+        assert len(sink.blocks) == blocks
+        assert isinstance(asked.outcome, rt.TurnCancelled)
+        assert asked.outcome.unheard_ms is not None
+        assert asked.outcome.unheard_ms >= 400
+        facts(client)
+
+
+async def test_the_servers_own_cancelled_stops_the_voice(autojump_clock: object) -> None:
+    async with talking() as (server, client, sink, _):
+        server.script(turn("hi", emit(SECOND * 10), wait(1), emit({"type": "cancelled"}), wait(5)))
+        async with client.ask("hi"):
+            await trio.sleep(3)
+        assert sink.total == pytest.approx(32_000, abs=1300)
+        assert facts(client)["flushed"] == 320_000 - sink.total
+
+
+async def test_the_user_who_begins_to_talk_is_not_talked_over(autojump_clock: object) -> None:
+    async with talking() as (server, client, sink, playing):
+        server.script(turn("hi", emit(SECOND * 10), text="x"), turn("[voice]", emit(SECOND)))
+        async with client.ask("hi"):
+            pass
+        await trio.sleep(1)
+        before = sink.total
+        async with client.push_to_talk():
+            assert sink.total == before
+            await client.audio.send_from(tone_source(1.0))
+            assert sink.total == before
+        await trio.sleep(1)
+        await client.ready()
+        await playing.drained()
+        assert sink.data[before:] == SECOND
+        assert heard(server) == SECOND
+
+
+async def test_flushing_lets_the_rest_be_heard(autojump_clock: object) -> None:
+    async with talking() as (server, client, sink, playing):
+        server.script(turn("hi", emit(SECOND * 3), wait(1), emit(SECOND), text="x"))
+        async with client.ask("hi"):
+            await trio.sleep(0.5)
+            note = client.audio.flush()
+            assert note is not None
+            assert client.audio.flush() is None
+        await playing.drained()
+        assert sink.data[-32_000:] == SECOND
+        assert sink.total == 4 * 32_000 - note.bytes
+
+
+async def test_stopping_mutes_the_rest_of_this_answer(autojump_clock: object) -> None:
+    async with talking() as (server, client, sink, playing):
+        server.script(
+            turn("hi", emit(SECOND * 3), wait(1), emit(SECOND), say("x")),
+            turn("on", emit(SECOND), text="x"),
+        )
+        async with client.ask("hi") as asked:
+            await trio.sleep(0.5)
+            client.audio.stop()
+            before = sink.total
+        assert isinstance(asked.outcome, rt.TurnCompleted)
+        await trio.sleep(5)
+        assert sink.total == before
+        async with client.ask("on"):
+            pass
+        await playing.drained()
+        assert sink.data[before:] == SECOND
+        facts(client)
+
+
+async def test_a_cancel_without_a_turn_mutes_nothing_that_follows(autojump_clock: object) -> None:
+    async with talking() as (server, client, sink, playing):
+        server.script(turn("hi", emit(SECOND), text="x"))
+        await client.cancel()
+        async with client.ask("hi"):
+            pass
+        await playing.drained()
+        assert sink.data == SECOND
+
+
+# ---- talking -------------------------------------------------------------------------------
+
+
+async def test_frames_go_out_as_they_are(autojump_clock: object) -> None:
+    async with talking() as (server, client, _, _):
+        async with client.push_to_talk():
+            await client.audio.send(SECOND[:640])
+            client.audio.send_nowait(SECOND[640:1280])
+        await trio.sleep(1)
+        assert heard(server) == SECOND[:1280]
+        sending = client.audio.statistics().sending
+        assert (sending.given, sending.sent, sending.seconds) == (2, 2, 0.04)
+
+
+async def test_a_source_is_resampled_and_sent_in_real_time(autojump_clock: object) -> None:
+    pytest.importorskip("soxr")
+    async with talking() as (server, client, _, _):
+        start = trio.current_time()
+        await client.audio.send_from(tone_source(2.0, rate=48_000), chunk=0.1)
+        assert trio.current_time() - start == pytest.approx(1.8)
+        await trio.sleep(0.1)
+        assert len(heard(server)) == 64_000
+        assert {len(s.frame) for s in server.seen if isinstance(s.frame, bytes)} == {3200}
+
+
+@pytest.mark.parametrize("chunk", [0.0, 0.019, 0.2, float("nan")])
+async def test_chunks_have_bounds(autojump_clock: object, chunk: float) -> None:
+    async with talking() as (_, client, _, _):
+        with pytest.raises(ValueError, match=r"0\.02 to 0\.1 seconds"):
+            await client.audio.send_from(tone_source(1.0), chunk=chunk)
+        with pytest.raises(ValueError, match=r"0\.02 to 0\.1 seconds"):
+            await client.audio.talk(tone_source(1.0), chunk=chunk)
+
+
+async def test_the_turn_is_respected_unless_told_otherwise(autojump_clock: object) -> None:
+    async with talking() as (server, client, _, _):
+        server.script(turn("hi", wait(3), say("x")))
+        async with client.ask("hi"), trio.open_nursery() as nursery:
+            nursery.start_soon(client.audio.send_from, tone_source(1.0))
+            await trio.sleep(2)
+            assert heard(server) == b""
+            await client.audio.send_from(tone_source(0.2), respect_turn=False)
+            await trio.sleep(0.1)
+            assert heard(server) == tone(440, 3200, 16_000)
+        await trio.sleep(1)
+        assert len(heard(server)) == 32_000 + 6400
+
+
+async def test_a_link_that_cannot_keep_up_costs_the_oldest(autojump_clock: object) -> None:
+    async with open_server() as server, rt.open_client(server.url, auth="any") as client:
+        await client.ready()
+        client._shell.outbox.link_lost()
+        await client.audio.send_from(tone_source(1.0))
+        sending = client.audio.statistics().sending
+        assert (sending.given, sending.dropped) == (25, 25)
+        client._shell.outbox.link_opened()
+        for number in range(60):
+            client.audio._sender.put_newest(bytes([number]) * 1280)
+        sending = client.audio.statistics().sending
+        assert (sending.given, sending.dropped, sending.waiting) == (85, 35, 50)
+        await trio.sleep(1)
+        assert heard(server) == b"".join(bytes([number]) * 1280 for number in range(10, 60))
+        sending = client.audio.statistics().sending
+        assert sending.given == sending.sent + sending.dropped
+        assert sending.waiting == 0
+
+
+async def test_frames_that_fit_nowhere_are_counted(autojump_clock: object) -> None:
+    config = rt.ClientConfig(max_audio_frames=1)
+    async with (
+        open_server() as server,
+        rt.open_client(server.url, auth="any", config=config) as client,
+    ):
+        await client.ready()
+        client.audio._sender.put_newest(bytes(640))
+        client.audio._sender.put_newest(bytes(640))
+        sending = client.audio.statistics().sending
+        assert (sending.given, sending.dropped, sending.waiting) == (2, 1, 1)
+
+
+async def test_sending_after_the_end_says_so(autojump_clock: object) -> None:
+    async with open_server() as server, rt.open_client(server.url, auth="any") as client:
+        await client.ready()
+    with pytest.raises(rt.ClosedError):
+        await client.audio.send_from(tone_source(1.0))
+
+
+# ---- conversations -------------------------------------------------------------------------
+
+VAD = VadConfig(hangover=0.3)
+PAUSE = silence(32_000)
+
+
+async def test_push_to_talk_by_voice(autojump_clock: object) -> None:
+    async with talking() as (server, client, sink, playing):
+        source = MemorySource(silence(8000) + SECOND + PAUSE * 2 + SECOND + PAUSE)
+        await client.audio.talk(source, vad=VAD)
+        await trio.sleep(1)
+        await client.ready()
+        await playing.drained()
+        keys = [name for name in types(server) if name.startswith("ptt")]
+        assert keys == ["ptt_start", "ptt_end"] * 2
+        assert types(server).index("set_voice_input_mode") < types(server).index("ptt_start")
+        assert sink.data == heard(server)  # the server echoes each utterance
+        assert heard(server).count(SECOND) == 2
+        # pre-roll and hangover, and nothing of the long pauses
+        assert len(heard(server)) == pytest.approx(2 * 32_000 + 2 * 0.6 * 32_000, abs=4000)
+
+
+async def test_the_voice_of_the_user_interrupts_the_agent(autojump_clock: object) -> None:
+    async with talking() as (server, client, sink, _):
+        server.script(turn("hi", emit(SECOND * 30), wait(60)), turn("[voice]", text="x"))
+        async with trio.open_nursery() as nursery, client.ask("hi") as asked:
+            source = MemorySource(silence(3 * 16_000) + SECOND + PAUSE)
+            nursery.start_soon(_talk, client, source)
+            await asked.wait()
+        assert isinstance(asked.outcome, rt.TurnCancelled)
+        assert heard(server).count(SECOND) == 1
+        assert sink.total < 32_000 * 4
+
+
+async def _talk(client: rt.Client, source: MemorySource) -> None:
+    await client.audio.talk(source, vad=VAD)
+
+
+async def test_without_barge_in_the_agent_finishes_first(autojump_clock: object) -> None:
+    async with talking() as (server, client, sink, playing):
+        server.script(turn("[voice]", emit(SECOND * 3), text="x", times=5))
+        source = MemorySource((SECOND + silence(8000)) * 2 + PAUSE)
+        await client.audio.talk(source, vad=VAD, barge_in=False)
+        await trio.sleep(1)
+        await client.ready()
+        await playing.drained()
+        assert heard(server).count(SECOND) == 2
+        assert sink.data == SECOND * 6
+
+
+@pytest.mark.parametrize("mode", ["vad", "realtime"])
+async def test_the_server_finds_the_utterances(autojump_clock: object, mode: str) -> None:
+    async with talking() as (server, client, sink, playing):
+        source = MemorySource(silence(8000) + SECOND + PAUSE)
+        await client.audio.talk(source, mode=mode)  # type: ignore[arg-type]
+        await trio.sleep(1)
+        await client.ready()
+        await playing.drained()
+        assert heard(server).startswith(silence(8000) + SECOND)
+        # What comes back while the user begins to talk is cut: it is the agent who is silent.
+        assert SECOND[-24_000:] in sink.data
+        assert client.audio.statistics().sending.dropped == 0
+
+
+@pytest.mark.parametrize("mode", ["vad", "realtime"])
+async def test_barge_in_in_the_other_modes(autojump_clock: object, mode: str) -> None:
+    async with talking() as (server, client, sink, _):
+        server.script(
+            turn("[voice]", emit(SECOND * 30), wait(60)), turn("hi", emit(SECOND * 30), wait(60))
+        )
+
+        async def ask() -> None:
+            await trio.sleep(0.1)
+            async with client.ask("hi") as asked:
+                pass
+            assert isinstance(asked.outcome, rt.TurnCancelled)
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            source = MemorySource(silence(3 * 16_000) + SECOND + PAUSE)
+            await client.audio.talk(source, mode=mode, vad=VAD)  # type: ignore[arg-type]
+        assert "client_wants_cancel" in types(server)
+        assert level(heard(server)[-6400:]).peak_dbfs > -20
+        assert sink.total < 32_000 * 4
