@@ -78,7 +78,7 @@ LINES: tuple[Line, ...] = (
     Line(
         question="latency",
         what="latency, socket to subscriber, 1,000 events/s, p99",
-        top="1000/s: p99",
+        top="trio-websocket, 1000/s: p99",
         at_most=10,
         unit="ms",
     ),

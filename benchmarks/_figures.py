@@ -42,13 +42,20 @@ def row(answer: Answer, series: Series) -> Row:
     relative = answer.relative(series)
     ratio = ""
     if relative is not None and _stats.flat(relative):
-        ratio = f"{figure(_stats.estimate(relative).median)} x {series.base}"
+        ratio = f"{figure(_stats.median(relative))} x {series.base}"
     return Row(
         name=series.name,
         median=figure(series.median, series.unit),
-        spread=f"± {_stats.spread(series.samples):.0%}".replace("%", " %"),
+        spread=_spread(series),
         ratio=ratio,
     )
+
+
+def _spread(series: Series) -> str:
+    """Nothing for what was measured once: it has none that anybody knows."""
+    if len(_stats.flat(series.samples)) < 2:
+        return ""
+    return f"± {_stats.spread(series.samples):.0%}".replace("%", " %")
 
 
 def budget(outcome: Outcome) -> BudgetRow:

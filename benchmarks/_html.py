@@ -25,7 +25,8 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; }
 .pass, .faster { color: #2f855a; } .fail, .slower, .failed { color: #c53030; font-weight: 600; }
 .same, .new { color: #a0aec0; }
 svg.plot { width: 100%; height: auto; margin: .4rem 0 1rem; }
-nav a { margin-right: .9rem; color: #2b6cb0; text-decoration: none; white-space: nowrap; }
+nav a { margin-right: .7rem; color: #2b6cb0; text-decoration: none; white-space: nowrap; }
+td:nth-child(2), td:nth-child(3) { white-space: nowrap; }
 """
 
 
@@ -95,7 +96,7 @@ def _parts(run: Run, before: Run | None) -> Iterator[str]:
         "machines differ and are noisy. Grey bars are what the others are read against.</p>"
     )
     links = (f'<a href="#{escape(a.question)}">{escape(a.question)}</a>' for a in run.answers)
-    yield f"<nav>{''.join(links)}</nav>"
+    yield f"<nav>{' '.join(links)}</nav>"
     if before is not None:
         yield f'<p class="where">Compared with the run of {escape(before.when)}.</p>'
     changes = _compare.compare(before, run) if before is not None else {}

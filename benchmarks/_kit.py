@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias, TypeVar
 
 from ._model import Answer, Better, Curve, Point, Series
 
-__all__ = ["Kit", "Subject"]
+__all__ = ["Kit", "Subject", "each"]
+
+_T = TypeVar("_T")
 
 SCALES = {"us": 1e6, "ms": 1e3}
 # Something to be timed. One that gives a number has timed itself, in seconds.
 Subject: TypeAlias = Callable[[], float | None]
+
+
+def each(work: Callable[[_T], object], items: Iterable[_T]) -> Subject:
+    """Do something with every item."""
+    items = tuple(items)
+
+    def run() -> None:
+        for item in items:
+            work(item)
+
+    return run
 
 
 class Kit:
@@ -75,6 +88,10 @@ class Kit:
         self._series[name] = Series(
             name=name, unit=unit, better=better, base=base, samples=((*earlier, value),)
         )
+
+    def samples(self, name: str) -> tuple[float, ...]:
+        """What has been measured of a series so far."""
+        return self._series[name].samples[0]
 
     def point(self, curve: str, x: float, y: float, *, x_label: str, unit: str) -> None:
         """Add a point to a curve."""

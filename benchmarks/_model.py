@@ -33,7 +33,7 @@ class Series:
     @property
     def median(self) -> float:
         """The middle of all samples."""
-        return _stats.estimate(self.samples).median
+        return _stats.median(self.samples)
 
 
 @attrs.frozen(slots=True)

@@ -51,8 +51,12 @@ def _bare(axes: Any) -> None:
 
 
 def bars(answer: Answer) -> list[str]:
-    """The medians of a question, one picture for each unit; whiskers span the quartiles."""
-    measured = [series for series in answer.series if _stats.flat(series.samples)]
+    """The medians of a question, one picture for each unit; whiskers span the quartiles.
+
+    A unit that has curves has its picture already.
+    """
+    drawn = {curve.unit for curve in answer.curves}
+    measured = [s for s in answer.series if s.unit not in drawn and _stats.flat(s.samples)]
     units = [
         [series for series in measured if series.unit == unit]
         for unit in dict.fromkeys(series.unit for series in measured)

@@ -21,6 +21,7 @@ __all__ = [
     "Verdict",
     "estimate",
     "flat",
+    "median",
     "percentile",
     "ratios",
     "spread",
@@ -39,6 +40,11 @@ SAME = 0.05
 def flat(groups: Groups) -> list[float]:
     """Every sample, whichever process it is from."""
     return [sample for group in groups for sample in group]
+
+
+def median(groups: Groups) -> float:
+    """The middle of all samples."""
+    return statistics.median(flat(groups))
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -95,7 +101,7 @@ def estimate(groups: Groups) -> Estimate:
     """The median with its interval; the same samples give the same interval."""
     medians = _medians(groups, seed=1)
     return Estimate(
-        statistics.median(flat(groups)), percentile(medians, 0.025), percentile(medians, 0.975)
+        median(groups), percentile(medians, 0.025), percentile(medians, 0.975)
     )
 
 
@@ -124,7 +130,7 @@ def verdict(old: Groups, new: Groups, *, lower_is_better: bool = True) -> Verdic
     """
     pairs = zip(_medians(new, seed=2), _medians(old, seed=3), strict=True)
     drawn = [after / before for after, before in pairs if before]
-    ratio = statistics.median(flat(new)) / statistics.median(flat(old))
+    ratio = median(new) / median(old)
     below = sum(1 for value in drawn if value < 1) / len(drawn)
     above = sum(1 for value in drawn if value > 1) / len(drawn)
     if max(below, above) >= 0.95 and abs(ratio - 1) > NOTHING:

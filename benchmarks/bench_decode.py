@@ -3,45 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from realtime_trio._core._codec import Codec
 
-from ._kit import Kit, Subject
+from ._kit import Kit, each
+from ._recorded import ENOUGH, recordings
 from .stream import mixed_stream
 
 TITLE = "Decode: JSON text to typed, validated events"
 
-RECORDINGS = Path(__file__).parents[1] / "tests" / "data" / "recordings"
-_ENOUGH = 5000
-
-
-def recorded_frames() -> list[bytes]:
-    """The text frames of recorded traffic; none where the tests are not beside the suite."""
-    frames = []
-    for path in sorted(RECORDINGS.glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            entry = json.loads(line)
-            if entry.get("dir") == "in" and "text" in entry:
-                frames.append(entry["text"].encode())
-    return frames
-
-
-def each(work: Callable[[bytes], object], frames: Iterable[bytes]) -> Subject:
-    """Do something with every frame."""
-    frames = tuple(frames)
-
-    def run() -> None:
-        for frame in frames:
-            work(frame)
-
-    return run
-
 
 def measure(kit: Kit) -> None:
     """Time the codec's ways beside ``json.loads``."""
-    frames = mixed_stream(kit.pick(60, 180))
+    frames = mixed_stream(kit.pick(45, 180))
     codec = Codec()
     kit.rounds(
         {
@@ -55,14 +29,14 @@ def measure(kit: Kit) -> None:
         ops=len(frames),
         base="json.loads",
     )
-    recorded = recorded_frames()
-    if recorded:
-        recorded *= 1 + _ENOUGH // len(recorded)
+    for name, found in recordings():
+        recorded = [frame for frames in found for frame in frames]
+        recorded *= 1 + ENOUGH // len(recorded)
         kit.rounds(
             {
-                "recorded: json.loads": each(json.loads, recorded),
-                "recorded: events": each(codec.decode_text, recorded),
+                f"{name}: json.loads": each(json.loads, recorded),
+                f"{name}: events": each(codec.decode_text, recorded),
             },
             ops=len(recorded),
-            base="recorded: json.loads",
+            base=f"{name}: json.loads",
         )

@@ -7,8 +7,7 @@ import json
 from realtime_trio import EventStreamProcessor
 from realtime_trio._core._codec import Codec
 
-from ._kit import Kit
-from .bench_decode import each
+from ._kit import Kit, each
 from .stream import mixed_stream, text_deltas
 
 TITLE = "Fold: typed events to state and notifications"
@@ -16,7 +15,7 @@ TITLE = "Fold: typed events to state and notifications"
 
 def measure(kit: Kit) -> None:
     """Time the fold of events that are decoded already."""
-    frames = mixed_stream(kit.pick(60, 180))
+    frames = mixed_stream(kit.pick(45, 180))
     deltas = text_deltas(len(frames))
     codec = Codec()
     events = [codec.decode_text(frame) for frame in frames]

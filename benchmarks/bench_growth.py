@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import statistics
 import time
+from collections.abc import Callable
 
 from realtime_trio import EventStreamProcessor
 
-from ._kit import Kit
+from ._kit import Kit, Subject
 from .stream import SESSION, encode, text_deltas
 
 TITLE = "Growth: cost of an event as messages and sessions grow"
+PROCESSES = (1, 3)
 
-SIZES = (10_000, 100_000, 1_000_000)
-SESSIONS = (10, 1_000, 10_000)
-_WINDOW = 10_000
+DELTAS = (10_000, 100_000, 1_000_000)
+MESSAGES = (10, 1_000, 10_000)
+# Events that are timed at once; and those where the text is read after each.
+_WINDOW, _READ = 2_000, 200
+_BATCH = 5
 
 
-def _cost(processor: EventStreamProcessor, frames: list[bytes]) -> float:
-    """Microseconds of this process for each of so many frames."""
+def _fold(processor: EventStreamProcessor, frames: list[bytes]) -> float:
+    """Seconds for the frames."""
     process = processor.process_frame
     began = time.process_time()
     for frame in frames:
         process(frame)
-    return (time.process_time() - began) / len(frames) * 1e6
+    return time.process_time() - began
 
 
-def _cost_when_read(processor: EventStreamProcessor, frames: list[bytes]) -> float:
+def _fold_and_read(processor: EventStreamProcessor, frames: list[bytes]) -> float:
     """The same where somebody reads the whole text after every delta."""
     process = processor.process_frame
     began = time.process_time()
@@ -34,50 +39,95 @@ def _cost_when_read(processor: EventStreamProcessor, frames: list[bytes]) -> flo
         session = processor.state.sessions[SESSION]
         assert session.open_message is not None
         len(session.open_message.content)
-    return (time.process_time() - began) / len(frames) * 1e6
+    return time.process_time() - began
+
+
+def _message_of(count: int, frames: list[bytes]) -> EventStreamProcessor:
+    """A session whose message has so many deltas, less those that will be timed."""
+    processor = EventStreamProcessor()
+    left = count - len(frames)
+    while left > 0:
+        _fold(processor, frames[:left])
+        left -= len(frames)
+    return processor
+
+
+def _session_of(count: int, frames: list[bytes]) -> EventStreamProcessor:
+    processor = EventStreamProcessor()
+    _fold(processor, frames[:count])
+    return processor
+
+
+def _grown(
+    size: int,
+    smallest: int,
+    make: Callable[[], EventStreamProcessor],
+    fold: Callable[[EventStreamProcessor], float],
+) -> Subject:
+    """Fold at a size. What is small is made anew for each sample, or it would not stay small.
+
+    What is large is made once: the samples add little to it.
+    """
+    if size == smallest:
+        return lambda: fold(make())
+    processor = make()
+    return lambda: fold(processor)
 
 
 def _deltas(kit: Kit) -> None:
-    """One message that grows to a million deltas; the cost of the last ten thousand of each."""
+    """Messages of three sizes, a window of further deltas for each in turn."""
     frames = text_deltas(_WINDOW)
-    processor = EventStreamProcessor()
-    reached = 0
-    for size in SIZES:
-        while reached < size - _WINDOW:
-            _cost(processor, frames)
-            reached += _WINDOW
-        cost = _cost(processor, frames)
-        reached += _WINDOW
-        base = f"delta at {SIZES[0]:,}"
-        label = f"delta at {size:,}"
-        kit.sample(label, cost, "us", base=None if label == base else base)
-        kit.point("a delta in one message", size, cost, x_label="deltas so far", unit="us")
-        read = _cost_when_read(processor, frames[:1000])
-        kit.sample(f"delta at {size:,}, the text read after each", read, "us")
-        kit.point("the same, read after each", size, read, x_label="deltas so far", unit="us")
+    subjects: dict[str, Subject] = {}
+    read: dict[str, Subject] = {}
+    for size in DELTAS:
+
+        def make(size: int = size) -> EventStreamProcessor:
+            return _message_of(size, frames)
+
+        name = f"delta at {size:,}"
+        subjects[name] = _grown(size, DELTAS[0], make, lambda p: _fold(p, frames))
+        read[f"{name}, text read after each"] = _grown(
+            size, DELTAS[0], make, lambda p: _fold_and_read(p, frames[:_READ])
+        )
+    kit.rounds(subjects, ops=_WINDOW, base=f"delta at {DELTAS[0]:,}", rounds=kit.pick(9, 15))
+    kit.rounds(read, ops=_READ, base=f"delta at {DELTAS[0]:,}, text read after each")
+    for size, name, name_read in zip(DELTAS, subjects, read, strict=True):
+        _point(kit, "a delta in one message", size, name, "deltas so far")
+        _point(kit, "the same, text read after each", size, name_read, "deltas so far")
+
+
+def _point(kit: Kit, curve: str, size: int, series: str, x_label: str) -> None:
+    kit.point(curve, size, statistics.median(kit.samples(series)), x_label=x_label, unit="us")
 
 
 def _messages(kit: Kit) -> None:
-    """A session that grows to ten thousand messages."""
+    """Sessions of three sizes, a few further messages for each in turn.
+
+    The largest has as many as are kept, so that each further one also drops the oldest.
+    """
     base = {"session_id": SESSION, "role": "assistant", "user_session_id": SESSION}
     frames = [
         encode({"type": "message", **base, "content": f"message {number}", "format": "markdown"})
-        for number in range(SESSIONS[-1])
+        for number in range(MESSAGES[-1])
     ]
-    processor = EventStreamProcessor()
-    reached = 0
-    for size in SESSIONS:
-        _cost(processor, frames[reached:size])
-        reached = size
-        # Whole messages past the bound: each also drops the oldest, as in a session that lasts.
-        costs = sorted(_cost(processor, frames[:200]) for _ in range(5))
-        label, first = f"message at {size:,}", f"message at {SESSIONS[0]:,}"
-        kit.sample(label, costs[2], "us", base=None if label == first else first)
-        kit.point("a message in one session", size, costs[2], x_label="messages", unit="us")
+
+    def often(size: int) -> Subject:
+        # A few messages are too few for a clock: as many small sessions as make up a sample.
+        grown = _grown(
+            size,
+            MESSAGES[0],
+            lambda: _session_of(size, frames),
+            lambda processor: _fold(processor, frames[:_BATCH]),
+        )
+        return lambda: sum(filter(None, (grown() for _ in range(_WINDOW // _BATCH))))
+
+    subjects = {f"message at {size:,}": often(size) for size in MESSAGES}
+    kit.rounds(subjects, ops=_WINDOW, base=f"message at {MESSAGES[0]:,}")
+    for size, name in zip(MESSAGES, subjects, strict=True):
+        _point(kit, "a message in one session", size, name, "messages so far")
 
 
 def measure(kit: Kit) -> None:
     """Let a message and a session grow."""
-    for _ in range(kit.pick(1, 3)):
-        _deltas(kit)
-        _messages(kit)
+    _deltas(kit)
+    _messages(kit)

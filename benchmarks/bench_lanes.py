@@ -11,9 +11,8 @@ import trio.testing
 
 import realtime_trio as rt
 
-from ._kit import Kit
+from ._kit import Kit, each
 from ._wires import Canned, turns_heard
-from .bench_decode import each
 from .stream import mixed_stream
 
 TITLE = "Lanes: a client, from its transport to a lossless subscriber"
@@ -37,7 +36,7 @@ async def _heard(frames: list[str], turns: int, *, coalesce: bool) -> float:
 
 def measure(kit: Kit) -> None:
     """Time the whole client in memory, with and without coalescing."""
-    turns = kit.pick(90, 180)
+    turns = kit.pick(60, 180)
     lines = mixed_stream(turns)
     frames = [line.decode() for line in lines]
 
@@ -47,9 +46,11 @@ def measure(kit: Kit) -> None:
     kit.rounds(
         {
             "json.loads": each(json.loads, lines),
+            "json.loads of str": each(json.loads, frames),
             "coalescing off": lambda: heard(coalesce=False),
             "coalescing on": lambda: heard(coalesce=True),
         },
         ops=len(frames),
         base="json.loads",
+        rounds=kit.pick(5, 9),
     )

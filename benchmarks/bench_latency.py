@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 
 import trio
@@ -19,7 +20,7 @@ PROCESSES = (1, 3)
 
 _STAMP = 21  # characters: twenty digits and a space
 _SHARES = {"p50": 0.50, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
-_DEFAULT = "trio-websocket"
+_RATES = (100, 1_000, 10_000)
 
 
 async def _latencies(url: str, transport: rt.Connector, rate: int, count: int) -> list[float]:
@@ -42,18 +43,32 @@ async def _latencies(url: str, transport: rt.Connector, rate: int, count: int) -
 
 
 def measure(kit: Kit) -> None:
-    """Percentiles at 100, 1,000 and 10,000 events a second, through each transport."""
-    seconds = kit.pick(2, 8)
+    """Percentiles at 100, 1,000 and 10,000 events a second, through each transport in turn."""
+    kit.note("each sample is the percentile of one stretch; stretches take turns")
     with flood_server() as url:
-        for name in CONNECTORS:
-            transport = connector(name)
+        transports = {name: connector(name) for name in CONNECTORS}
+        for name, transport in transports.items():
             if transport is None:
                 kit.note(f"{name} is not installed: its figures are missing")
-                continue
-            for rate in (100, 1_000, 10_000):
-                found = trio.run(_latencies, url, transport, rate, rate * seconds)
-                label = f"{rate}/s" if name == _DEFAULT else f"{name}, {rate}/s"
-                for share, part in _SHARES.items():
-                    value = percentile(found, part)
-                    kit.sample(f"{label}: {share}", value, "ms")
-                    kit.point(f"{name}: {share}", rate, value, x_label="events/s", unit="ms")
+        for rate in _RATES:
+            for _ in range(kit.pick(3, 5)):
+                for name, transport in transports.items():
+                    if transport is not None:
+                        count = int(rate * kit.pick(6, 20) / 10)
+                        found = trio.run(_latencies, url, transport, rate, count)
+                        _keep(kit, f"{name}, {rate}/s", found)
+        for name, transport in transports.items():
+            if transport is not None:
+                _draw(kit, name)
+
+
+def _keep(kit: Kit, label: str, found: list[float]) -> None:
+    for share, part in _SHARES.items():
+        kit.sample(f"{label}: {share}", percentile(found, part), "ms")
+
+
+def _draw(kit: Kit, name: str) -> None:
+    for share in _SHARES:
+        for rate in _RATES:
+            middle = statistics.median(kit.samples(f"{name}, {rate}/s: {share}"))
+            kit.point(f"{name}: {share}", rate, middle, x_label="events/s", unit="ms")

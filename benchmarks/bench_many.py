@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-import resource
-import sys
+import statistics
 import time
 from contextlib import AsyncExitStack
 
@@ -14,6 +12,7 @@ import trio.testing
 import realtime_trio as rt
 
 from ._kit import Kit
+from ._memory import resident_kilobytes
 from ._wires import Canned, turns_heard
 from .stream import EVENTS_A_TURN, mixed_stream
 
@@ -22,12 +21,6 @@ PROCESSES = (1, 3)
 
 COUNTS = (1, 100, 1000)
 _TURNS_IN_ALL = 200
-
-
-def resident_kilobytes() -> float:
-    """The most memory that this process has had so far; it never falls."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1024 if sys.platform == "darwin" else float(peak)
 
 
 async def _opened(stack: AsyncExitStack, wire: Canned) -> rt.Client:
@@ -40,7 +33,6 @@ async def _idle(kit: Kit, count: int) -> None:
     """Kilobytes for each of so many open clients that do nothing."""
     async with AsyncExitStack() as stack:
         await _opened(stack, Canned())  # what is made once for all
-        gc.collect()
         before = resident_kilobytes()
         for _ in range(count):
             await _opened(stack, Canned())
@@ -48,8 +40,8 @@ async def _idle(kit: Kit, count: int) -> None:
         kit.sample(f"idle client at {count}", (resident_kilobytes() - before) / count, "KB")
 
 
-async def _busy(kit: Kit, count: int) -> None:
-    """So many clients at once, all flooded: the cost of an event, and who ends when."""
+async def _busy(count: int) -> tuple[float, float]:
+    """So many clients at once, all flooded: microseconds an event, and how alike they fare."""
     turns = max(1, _TURNS_IN_ALL // count)
     frames = [frame.decode() for frame in mixed_stream(turns)]
     ended: list[float] = []
@@ -59,25 +51,30 @@ async def _busy(kit: Kit, count: int) -> None:
 
         async def read(client: rt.Client) -> None:
             await turns_heard(client.text.subscribe(), turns)
-            ended.append(time.perf_counter() - began)
+            ended.append(time.process_time() - began)
 
         async with trio.open_nursery() as nursery:
             for client in clients:
                 nursery.start_soon(read, client)
             await trio.testing.wait_all_tasks_blocked()
-            began = time.perf_counter()
+            began = time.process_time()
             for wire in wires:
                 wire.play(frames)
-    events = count * turns * EVENTS_A_TURN
-    kit.sample(f"event at {count}", max(ended) / events * 1e6, "us")
-    kit.point("an event", count, max(ended) / events * 1e6, x_label="clients", unit="us")
-    if count > 1:
-        kit.sample(f"fairness at {count}", min(ended) / max(ended), "x", better="higher")
+    return max(ended) / (count * turns * EVENTS_A_TURN) * 1e6, min(ended) / max(ended)
 
 
 def measure(kit: Kit) -> None:
-    """Count memory first, while the process is small."""
+    """Count memory first, while the process is small; then floods, one size after another."""
     trio.run(_idle, kit, COUNTS[-1])
     kit.note("fairness: the time of the client that ends first over that of the last")
+    trio.run(_busy, COUNTS[0])  # to warm up
+    for _ in range(kit.pick(2, 5)):
+        for count in COUNTS:
+            cost, fairness = trio.run(_busy, count)
+            first = f"event at {COUNTS[0]}"
+            kit.sample(f"event at {count}", cost, "us", base=first if count > COUNTS[0] else None)
+            if count > 1:
+                kit.sample(f"fairness at {count}", fairness, "x", better="higher")
     for count in COUNTS:
-        trio.run(_busy, kit, count)
+        cost = statistics.median(kit.samples(f"event at {count}"))
+        kit.point("an event", count, cost, x_label="clients", unit="us")
