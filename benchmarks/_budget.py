@@ -10,7 +10,7 @@ from . import _stats
 from ._model import Answer, Run
 from ._stats import Estimate
 
-__all__ = ["LINES", "Line", "Outcome", "judge"]
+__all__ = ["LINES", "Line", "Outcome", "judge", "missing"]
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -18,7 +18,7 @@ class Line:
     """The series ``top``, over ``bottom`` where one is named, has a limit.
 
     A rate over another is written with the times changed round: what takes half as long is
-    twice as fast. ``scale`` turns the unit of the series into that of the limit.
+    twice as fast.
     """
 
     question: str
@@ -28,7 +28,12 @@ class Line:
     at_most: float | None = None
     at_least: float | None = None
     unit: str = "x"
-    scale: float = 1.0
+
+    def allows(self, value: float) -> bool:
+        """Whether a value is within the limit."""
+        if self.at_most is not None and value > self.at_most:
+            return False
+        return self.at_least is None or value >= self.at_least
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -41,9 +46,12 @@ class Outcome:
     @property
     def held(self) -> bool:
         """Whether the median is within the limit."""
-        if self.line.at_most is not None:
-            return self.value.median <= self.line.at_most
-        return self.line.at_least is None or self.value.median >= self.line.at_least
+        return self.line.allows(self.value.median)
+
+    @property
+    def sure(self) -> bool:
+        """Whether the whole interval says the same as the median."""
+        return self.line.allows(self.value.low) is self.line.allows(self.value.high)
 
     @property
     def limit(self) -> str:
@@ -139,10 +147,10 @@ LINES: tuple[Line, ...] = (
         at_most=2,
     ),
     Line(
-        question="peers_socket",
-        what="the faster transport, events/s over the hand-written asyncio consumer",
-        top="asyncio + json + pydantic",
-        bottom="realtime_trio, websockets",
+        question="socket",
+        what="the faster transport, events/s over asyncio by hand (json + pydantic)",
+        top="asyncio by hand, json + pydantic",
+        bottom="websockets, client",
         at_least=1.2,
     ),
     Line(
@@ -176,21 +184,26 @@ LINES: tuple[Line, ...] = (
 )
 
 
-def _value(line: Line, answer: Answer) -> Estimate | None:
-    top = answer.find(line.top)
-    if top is None:
+def _value(line: Line, answer: Answer | None) -> Estimate | None:
+    top = answer.find(line.top) if answer is not None else None
+    if answer is None or top is None or not _stats.flat(top.samples):
         return None
     if line.bottom is None:
-        groups = [[sample * line.scale for sample in group] for group in top.samples]
-        return _stats.estimate(groups)
+        return _stats.estimate(top.samples)
     bottom = answer.find(line.bottom)
-    return None if bottom is None else _stats.estimate(_stats.ratios(top.samples, bottom.samples))
+    ratios = _stats.ratios(top.samples, bottom.samples) if bottom is not None else []
+    return _stats.estimate(ratios) if _stats.flat(ratios) else None
 
 
 def judge(run: Run) -> Iterator[Outcome]:
-    """Judge the lines of the questions that were asked."""
+    """Judge the lines of which the run has what it takes."""
     for line in LINES:
-        answer = run.answer(line.question)
-        value = _value(line, answer) if answer is not None else None
+        value = _value(line, run.answer(line.question))
         if value is not None:
             yield Outcome(line=line, value=value)
+
+
+def missing(run: Run) -> list[str]:
+    """What the run cannot be judged by, because it did not ask or got no answer."""
+    lines = [line for line in LINES if _value(line, run.answer(line.question)) is None]
+    return [f"not measured ({line.question}): {line.what}" for line in lines]

@@ -29,6 +29,7 @@ class BudgetRow:
     value: str
     interval: str
     limit: str
+    mark: str
 
 
 def figure(value: float, unit: str = "") -> str:
@@ -66,4 +67,5 @@ def budget(outcome: Outcome) -> BudgetRow:
         value=figure(value.median, unit),
         interval=f"{figure(value.low)} to {figure(value.high)}",
         limit=outcome.limit,
+        mark=("pass" if outcome.held else "FAIL") + ("" if outcome.sure else ", close"),
     )

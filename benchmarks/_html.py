@@ -50,11 +50,11 @@ def _budget_part(run: Run) -> Iterator[str]:
     rows = []
     for outcome in outcomes:
         row = _figures.budget(outcome)
-        mark = (
-            '<span class="pass">pass</span>' if outcome.held else '<span class="fail">FAIL</span>'
-        )
+        mark = f'<span class="{"pass" if outcome.held else "fail"}">{row.mark}</span>'
         rows.append([*map(escape, (row.what, row.value, row.interval, row.limit)), mark])
     yield _table(("what", "value", "95 % interval", "limit", ""), rows)
+    for line in _budget.missing(run):
+        yield f'<p class="note">{escape(line)}</p>'
 
 
 def _answer_part(answer: Answer, changes: _compare.Changes) -> Iterator[str]:

@@ -54,14 +54,14 @@ def _lines(run: Run) -> Iterator[str]:
     if outcomes:
         yield "### Budget"
         yield ""
-        rows = ((_figures.budget(outcome), outcome.held) for outcome in outcomes)
+        rows = map(_figures.budget, outcomes)
         yield from _table(
             ("what", "value", "95 % interval", "limit", ""),
-            (
-                (row.what, row.value, row.interval, row.limit, "pass" if held else "**FAIL**")
-                for row, held in rows
-            ),
+            ((row.what, row.value, row.interval, row.limit, row.mark) for row in rows),
         )
+    for line in _budget.missing(run):
+        yield f"{line[:1].upper()}{line[1:]}."
+        yield ""
     for answer in run.answers:
         yield from _answer(answer)
 

@@ -16,6 +16,7 @@ from ._wires import turns_heard
 
 __all__ = [
     "CONNECTORS",
+    "DIAL",
     "audio_sent",
     "bare_trio_websocket",
     "client",
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 _GO = '{"type":"get_agents"}'
-_DIAL = "/api/rt/ws?token=t&agent_key="
+DIAL = "/api/rt/ws?token=t&agent_key="
 
 CONNECTORS: dict[str, Callable[[], rt.Connector]] = {
     "trio-websocket": rt.TrioWebsocketConnector,
@@ -68,7 +69,7 @@ async def flooded(url: str, transport: rt.Connector, turns: int) -> float:
 
 async def bare_trio_websocket(url: str, scenario: str, messages: int) -> float:
     """Seconds of the plainest loop over trio-websocket's public interface."""
-    async with trio_websocket.open_websocket_url(f"{url}{_DIAL}{scenario}") as ws:
+    async with trio_websocket.open_websocket_url(f"{url}{DIAL}{scenario}") as ws:
         began = time.process_time()
         await ws.send_message(_GO)
         for _ in range(messages):
@@ -82,7 +83,7 @@ async def opened_transport(
 ) -> AsyncGenerator[rt.Transport, None]:
     """One of the library's transports, without a client around it."""
     async with trio.open_nursery() as nursery:
-        link = await transport.connect(f"{url}{_DIAL}{scenario}", nursery)
+        link = await transport.connect(f"{url}{DIAL}{scenario}", nursery)
         yield link
         await link.aclose()
 

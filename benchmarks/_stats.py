@@ -100,9 +100,7 @@ def _medians(groups: Groups, seed: int) -> list[float]:
 def estimate(groups: Groups) -> Estimate:
     """The median with its interval; the same samples give the same interval."""
     medians = _medians(groups, seed=1)
-    return Estimate(
-        median(groups), percentile(medians, 0.025), percentile(medians, 0.975)
-    )
+    return Estimate(median(groups), percentile(medians, 0.025), percentile(medians, 0.975))
 
 
 @attrs.frozen(slots=True)

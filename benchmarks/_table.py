@@ -15,6 +15,8 @@ from ._model import Answer, Run
 
 __all__ = ["Shown", "progress", "show"]
 
+_WIDE = 120
+
 
 class Shown:
     """The progress of a run, one step for each question."""
@@ -48,9 +50,15 @@ def progress(questions: int) -> Generator[Shown, None, None]:
         yield Shown(bars, bars.add_task("starting", total=questions))
 
 
+def _console() -> Console:
+    """The terminal; in a pipe or a file, lines of a width at which no figure is cut."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDE)
+
+
 def show(run: Run, before: Run | None, console: Console | None = None) -> None:
     """Print a run, and beside it what has changed since ``before``."""
-    console = console or Console()
+    console = console or _console()
     mode = "quick" if run.quick else "full"
     machine = run.machine
     console.print(
@@ -66,6 +74,8 @@ def show(run: Run, before: Run | None, console: Console | None = None) -> None:
     outcomes = list(_budget.judge(run))
     if outcomes:
         console.print(_judged(outcomes))
+    for line in _budget.missing(run):
+        console.print(f"  {line}", style="dim")
 
 
 def _answer(answer: Answer, changes: _compare.Changes) -> Table:
@@ -99,6 +109,6 @@ def _judged(outcomes: list[_budget.Outcome]) -> Table:
     table.add_column("")
     for outcome in outcomes:
         row = _figures.budget(outcome)
-        mark = Text("pass", style="green") if outcome.held else Text("FAIL", style="bold red")
+        mark = Text(row.mark, style="green" if outcome.held else "bold red")
         table.add_row(row.what, row.value, Text(row.interval, style="dim"), row.limit, mark)
     return table

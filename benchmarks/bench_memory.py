@@ -28,6 +28,7 @@ def _session(kit: Kit, name: str, limits: Limits) -> None:
     processor = EventStreamProcessor(limits=limits)
     frames = mixed_stream(turns)
     start = resident_kilobytes()
+    half = f"{name}: half way"
     for step in range(1, _STEPS + 1):
         # Ids differ from step to step, or the second turn would be known already.
         for frame in frames:
@@ -35,5 +36,6 @@ def _session(kit: Kit, name: str, limits: Limits) -> None:
         used = (resident_kilobytes() - start) / 1024
         kit.point(name, step * len(frames), used, x_label="events", unit="MB")
         if step == _STEPS // 2:
-            kit.sample(f"{name}: half way", used, "MB")
-    kit.sample(f"{name}: in the end", used, "MB", base=f"{name}: half way")
+            kit.sample(half, used, "MB")
+        elif step == _STEPS:
+            kit.sample(f"{name}: in the end", used, "MB", base=half)
