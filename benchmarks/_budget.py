@@ -155,9 +155,9 @@ LINES: tuple[Line, ...] = (
     ),
     Line(
         question="peers_parsing",
-        what="core over openai-python's parsing, events/s",
+        what="decode over openai-python's parsing, events/s",
         top="openai-python: parse",
-        bottom="realtime_trio: core",
+        bottom="realtime_trio: decode",
         at_least=30,
     ),
     Line(
@@ -177,7 +177,7 @@ LINES: tuple[Line, ...] = (
     Line(
         question="peers_pipecat",
         what="interruption with 10,000 queued, over pipecat's",
-        top="realtime_trio: interruption",
+        top="realtime_trio: cancel",
         bottom="pipecat: interruption",
         at_most=0.1,
     ),
@@ -204,6 +204,7 @@ def judge(run: Run) -> Iterator[Outcome]:
 
 
 def missing(run: Run) -> list[str]:
-    """What the run cannot be judged by, because it did not ask or got no answer."""
-    lines = [line for line in LINES if _value(line, run.answer(line.question)) is None]
+    """What the run cannot be judged by although its question was asked: figures are missing."""
+    asked = [line for line in LINES if run.answer(line.question) is not None]
+    lines = [line for line in asked if _value(line, run.answer(line.question)) is None]
     return [f"not measured ({line.question}): {line.what}" for line in lines]

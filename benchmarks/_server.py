@@ -2,8 +2,8 @@
 
 A process of its own, and no websocket library: frames are made before they are wanted, so
 that the server is never what a benchmark measures. The scenario comes as ``agent_key`` in the
-URL: ``flood-TURNS``, ``pace-RATE-COUNT``, ``sink-COUNT`` or nothing. It starts when the client
-sends ``get_agents``.
+URL: ``flood-TURNS``, ``openai-TURNS``, ``pace-RATE-COUNT``, ``sink-COUNT`` or nothing. It starts
+when the client sends ``get_agents``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ import time
 import urllib.parse
 
 from .stream import SESSION, encode, mixed_stream
+from .stream_openai import openai_stream
 
+# What a flood consists of, by the first word of its scenario.
+_FLOODS = {"flood": mixed_stream, "openai": openai_stream}
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CHUNK = 1 << 16
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x1, 0x2, 0x8, 0x9, 0xA
@@ -117,11 +120,8 @@ class _Connection:
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
         )
-        self._blob = (
-            b"".join(map(framed, mixed_stream(int(self._words[1]))))
-            if (self._words[0] == "flood")
-            else b""
-        )
+        make = _FLOODS.get(self._words[0])
+        self._blob = b"".join(map(framed, make(int(self._words[1])))) if make is not None else b""
 
     def _take(self, opcode: int, payload: bytes) -> None:
         if opcode == _PING:
@@ -148,7 +148,7 @@ class _Connection:
         self._link.sendall(framed(text))
 
     def _start(self) -> None:
-        if self._words[0] == "flood":
+        if self._words[0] in _FLOODS:
             self._link.sendall(self._blob)
         elif self._words[0] == "pace":
             rate, count = int(self._words[1]), int(self._words[2])

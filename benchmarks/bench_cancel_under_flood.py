@@ -20,7 +20,7 @@ PROCESSES = (1, 3)
 EVENTS, FRAMES = 100_000, 3_000
 
 
-async def _inbound(frames: list[str]) -> float:
+async def inbound(frames: list[str]) -> float:
     """Seconds from the arrival of ``cancelled`` until the application knows.
 
     A subscriber that stands still holds the text lane until it holds 100,000 events. Then it
@@ -59,7 +59,7 @@ def measure(kit: Kit) -> None:
     count = kit.pick(5, 15)
     frames = [frame.decode() for frame in text_deltas(1000)] * (EVENTS // 1000)
     for _ in range(count):
-        kit.sample("inbound", trio.run(_inbound, frames) * 1e3, "ms")
+        kit.sample("inbound", trio.run(inbound, frames) * 1e3, "ms")
     with flood_server() as url:
         for name in ("trio-websocket", "websockets"):
             transport = connector(name)

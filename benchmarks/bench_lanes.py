@@ -15,10 +15,12 @@ from ._kit import Kit, each
 from ._wires import Canned, turns_heard
 from .stream import mixed_stream
 
+__all__ = ["heard", "measure"]
+
 TITLE = "Lanes: a client, from its transport to a lossless subscriber"
 
 
-async def _heard(frames: list[str], turns: int, *, coalesce: bool) -> float:
+async def heard(frames: list[str], turns: int, *, coalesce: bool) -> float:
     """Open a client, let everything arrive, and time it until the subscriber has read it."""
     wire = Canned()
     config = rt.ClientConfig(coalesce=coalesce, ping_interval=None, turn_silence=None)
@@ -40,15 +42,15 @@ def measure(kit: Kit) -> None:
     lines = mixed_stream(turns)
     frames = [line.decode() for line in lines]
 
-    def heard(*, coalesce: bool) -> float:
-        return trio.run(partial(_heard, frames, turns, coalesce=coalesce))
+    def run(*, coalesce: bool) -> float:
+        return trio.run(partial(heard, frames, turns, coalesce=coalesce))
 
     kit.rounds(
         {
             "json.loads": each(json.loads, lines),
             "json.loads of str": each(json.loads, frames),
-            "coalescing off": lambda: heard(coalesce=False),
-            "coalescing on": lambda: heard(coalesce=True),
+            "coalescing off": lambda: run(coalesce=False),
+            "coalescing on": lambda: run(coalesce=True),
         },
         ops=len(frames),
         base="json.loads",
