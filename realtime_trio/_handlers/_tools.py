@@ -19,6 +19,7 @@ from .._core._notifications import (
     ToolCallComplete,
     ToolNotification,
     ToolStatus,
+    tool_at,
 )
 from .._core._state import ActiveTool, TextSlice, WaitingTool
 from .._core._values import Log, Recent, evolve
@@ -141,9 +142,7 @@ def _announce(
 
 
 def _note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:
-    return ToolNotification(
-        session_id=key[0], id=key[1], tool_name=call.name, status=status, arguments=call.input
-    )
+    return tool_at(*key, call.name, status, call.input)
 
 
 def _complete(edit: Edit, key: Key, call: ToolCall, *, late: bool) -> None:
