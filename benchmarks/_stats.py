@@ -113,7 +113,8 @@ class Verdict:
 
     def __str__(self) -> str:
         """In words: ``12 % faster (99 % sure)``."""
-        sure = f"({min(self.confidence, 0.999):.0%} sure)".replace("%", " %")
+        # A thousand resamplings do not tell more than that.
+        sure = f"({min(self.confidence, 0.99):.0%} sure)".replace("%", " %")
         if self.kind == "same":
             return f"same {sure}"
         return f"{abs(self.ratio - 1):.0%} {self.kind} {sure}".replace("%", " %", 1)
