@@ -10,7 +10,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _HOME = "realtime_trio/_benchmarks"
-_RECORDINGS = ("embedded_cancel.jsonl", "embedded_delegation.jsonl", "embedded_openai.jsonl")
+_RECORDINGS = ("text", "thoughts", "tools", "delegation", "cancel", "openai")
 
 
 class BenchmarksHook(BuildHookInterface[Any]):
@@ -22,4 +22,5 @@ class BenchmarksHook(BuildHookInterface[Any]):
             included = build_data["force_include"]
             included["benchmarks"] = _HOME
             for name in _RECORDINGS:
-                included[f"tests/data/recordings/{name}"] = f"{_HOME}/recordings/{name}"
+                file = f"recordings/embedded_{name}.jsonl"
+                included[f"tests/data/{file}"] = f"{_HOME}/{file}"
