@@ -37,3 +37,10 @@ def test_only_what_both_have_is_compared() -> None:
 def test_a_base_that_only_one_of_them_has_is_not_read_against() -> None:
     alone = run(answer("core", series("core", 3.0, 3.0, 3.0, 3.0)))
     assert compare(core(3.0), alone)[CORE].kind == "same"
+
+
+def test_single_samples_tell_nothing() -> None:
+    before = run(answer("startup", series("help", 500.0, unit="ms")))
+    after = run(answer("startup", series("help", 100.0, unit="ms")))
+    verdict = compare(before, after)["startup", "help"]
+    assert (verdict.kind, str(verdict)) == ("unknown", "too few samples")
