@@ -36,7 +36,7 @@ def _make_app() -> App:
         suppress_keyboard_interrupt=False,
         result_action="return_value",
     )
-    for name in ("demo", "chat", "serve", "replay", "record", "events"):
+    for name in ("demo", "chat", "voice", "serve", "replay", "record", "events"):
         # By its name: each command is imported when it is called, and brings its own imports.
         app.command(f"{__package__}._{name}:{name}", name=name)
     return app
