@@ -35,8 +35,8 @@ autoclass_content = "class"
 # The build reads nothing from the network, so names of other libraries have no page to point to.
 nitpick_ignore_regex = [
     (r"py:.*", r"(anyio|attrs?|cattrs|collections|httpx|msgspec|pathlib|trio|types)\..*"),
-    # Docstrings name things by their public names, which the package does not export yet.
-    (r"py:.*", r"realtime_trio\.([A-Z]\w+|testing)"),
+    # Docstrings name things by their public names; the pages show them where they are defined.
+    (r"py:.*", r"realtime_trio\.([A-Z]\w+|testing)(\.\w+)*"),
 ]
 
 doctest_global_setup = """

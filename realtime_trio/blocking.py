@@ -71,7 +71,7 @@ class _Proxy:
         """Iterate what is iterated with ``async for`` in the client's thread."""
         stream = self._portal.call(aiter, self._target)
         if isinstance(stream, trio.abc.ReceiveChannel):
-            return iter(BlockingChannel(self._portal, stream))
+            return iter(BlockingChannel(self._portal, cast("Any", stream)))
         return self._each(stream)
 
     def _each(self, stream: Any) -> Iterator[Any]:
@@ -181,19 +181,19 @@ class BlockingClient(_Proxy):
 def _made_blocking(portal: BlockingPortal, value: Any) -> Any:
     """The blocking form of what the client gave: plain values stay as they are."""
     if isinstance(value, trio.abc.ReceiveChannel):
-        return BlockingChannel(portal, value)
+        return BlockingChannel(portal, cast("Any", value))
     if isinstance(value, AbstractAsyncContextManager):
         return _entered(portal, cast("AbstractAsyncContextManager[Any]", value))
     if isinstance(value, AsyncIterator):
         return iter(_Proxy(portal, value))
-    if cast("type", type(value)).__module__.startswith(_io.__name__):
+    if value.__class__.__module__.startswith(_io.__name__):
         return _live(portal, value)
     return value
 
 
 def _live(portal: BlockingPortal, value: Any) -> Any:
     """A proxy for what lives in the client's thread; frozen records and rules are plain values."""
-    return value if attrs.has(cast("type", type(value))) else _Proxy(portal, value)
+    return value if attrs.has(value.__class__) else _Proxy(portal, value)
 
 
 @contextmanager

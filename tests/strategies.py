@@ -290,9 +290,27 @@ any_event: st.SearchStrategy[Wire] = st.one_of(
 )
 
 
+# What comes into the middle of a turn.
+DISTURBANCES = [
+    "chat_session_changed",
+    "chat_session_changed",
+    "cancelled",
+    "cancelled",
+    "subsession_started",
+    "subsession_ended",
+    "text_delta",
+    "tool_call",
+    "user_turn_start",
+    "interaction",
+    "completion",
+    "delete_chat_session",
+]
+disturbances = st.sampled_from(DISTURBANCES).flatmap(BY_TYPE.__getitem__) | any_event
+
+
 @st.composite
 def turns(draw: st.DrawFn) -> list[Wire]:
-    """One turn in its order, of which any part may be missing."""
+    """One turn in its order, of which any part may be missing and into which anything may come."""
     scope = draw(scopes())
     tools = draw(st.lists(calls, max_size=2))
     said = draw(st.lists(words, min_size=1, max_size=3))
@@ -310,11 +328,25 @@ def turns(draw: st.DrawFn) -> list[Wire]:
         TURN_START,
     ]
     missing = draw(st.sets(st.integers(0, len(parts) - 1), max_size=4))
-    return [part for i, part in enumerate(parts) if i not in missing]
+    parts = [part for i, part in enumerate(parts) if i not in missing]
+    for place in draw(st.lists(st.integers(0, len(parts)), max_size=3)):
+        parts.insert(place, draw(disturbances))
+    return draw(resumed(parts, scope["session"])) if draw(st.integers(0, 2)) == 0 else parts
+
+
+@st.composite
+def resumed(draw: st.DrawFn, parts: list[Wire], session: str) -> list[Wire]:
+    """A turn in the middle of which its session is loaded again; its rest may have gone."""
+    place = draw(st.integers(0, len(parts)))
+    rest = parts[place:] if draw(st.booleans()) else [TURN_START]
+    return [*parts[:place], chat_session(session, *draw(histories)), *rest]
 
 
 @st.composite
 def conversations(draw: st.DrawFn, max_size: int = 12) -> list[Wire]:
-    """Turns and events of every type, one after the other."""
-    pieces = draw(st.lists(turns() | any_event.map(lambda event: [event]), max_size=max_size))
-    return [event for piece in pieces for event in piece]
+    """Turns and events of every type, one after the other, mostly in a session that is current."""
+    size = draw(st.integers(0, max_size))
+    piece = turns() | any_event.map(lambda event: [event])
+    pieces = draw(st.lists(piece, min_size=size, max_size=size))
+    opening: list[Wire] = [chat_session(MAIN)] if draw(st.booleans()) else []
+    return opening + [event for piece in pieces for event in piece]

@@ -127,7 +127,7 @@ class Codec:
             self._check_depth(frame)
         try:
             head = self._head(frame)
-            reader = self._readers.get(type(head))
+            reader = self._readers.get(head.__class__)
             return cast("Delta", head) if reader is None else reader(frame)
         except (ValueError, RecursionError):  # the plain way says what is wrong, if anything
             return self._structure(self._read(frame))

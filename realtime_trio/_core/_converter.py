@@ -95,9 +95,9 @@ def _array_hook(tp: Any, converter: cattrs.Converter) -> Hook:
             try:
                 made.append(hook(item, element))
             except Exception as exc:
-                note = cast("Any", IterableValidationNote)("", i, element)
+                note = IterableValidationNote("", i, element)
                 exc.__notes__ = [*getattr(exc, "__notes__", ()), note]
-                raise IterableValidationError("", [exc], tp) from None
+                raise cast("Any", IterableValidationError)("", [exc], tp) from None
         return make(made)
 
     return structure

@@ -37,9 +37,13 @@ THOUGHT = "assistant (thought)"
 MessageStatus: TypeAlias = Literal["streaming", "complete", "cancelled", "interrupted"]
 
 
+# The years 1 to 9999, which is what a datetime can say.
+_FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
+
+
 def moment(at: float) -> datetime:
-    """The time of ``at`` seconds since 1970, in UTC."""
-    return datetime.fromtimestamp(at, UTC)
+    """The time of ``at`` seconds since 1970, in UTC; a clock gone mad shows the first or last."""
+    return datetime.fromtimestamp(min(max(at, _FIRST), _LAST), UTC)
 
 
 @attrs.frozen(slots=True)

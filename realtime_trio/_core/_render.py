@@ -30,7 +30,7 @@ Json = dict[str, Any]
 
 def timestamp_to_json(moment: datetime) -> str:
     """ISO 8601 with microseconds, in UTC."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def call_to_json(call: ToolCall) -> Json:

@@ -56,11 +56,6 @@ def _seen() -> Recent[Hashable, bool]:
     return Recent(SEEN_LIMIT)
 
 
-def ended_tools() -> Recent[tuple[str, str], bool]:
-    """The memory for a turn's tools, empty."""
-    return Recent(SEEN_LIMIT)
-
-
 def _equal_but_for(*names: str) -> Callable[[Any, object], Any]:
     """An ``__eq__`` for a struct: when something came to be known does not matter."""
 
@@ -310,8 +305,11 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     current_session_id: str | None = None
     user_session_id: str | None = None
     tools: Mapping[tuple[str, str], ActiveTool] = EMPTY
-    # By session and id: the tools that ended in this turn, and the messages that have them.
-    ended: Recent[tuple[str, str], bool] = msgspec.field(default_factory=ended_tools)
+    # By session and id: the turn in which a tool was last active and how far it came, and the
+    # message that has it.
+    ranks: Recent[tuple[str, str], tuple[int, int]] = msgspec.field(
+        default_factory=lambda: Recent[tuple[str, str], tuple[int, int]](SEEN_LIMIT)
+    )
     attached: Recent[tuple[str, str], str] = msgspec.field(
         default_factory=lambda: Recent[tuple[str, str], str](SEEN_LIMIT)
     )

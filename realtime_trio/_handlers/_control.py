@@ -53,6 +53,8 @@ from ._fold import Handled, fold_event, not_folded
 
 # Bound on the list of the user's sessions that is kept: the oldest known go first.
 INDEX_LIMIT = 10_000
+# Bound on the workspaces that are added one by one, likewise.
+WORKSPACE_LIMIT = 1_000
 
 # Answered by the connection itself.
 not_folded(Lane.CONTROL, [PingEvent, PongEvent])
@@ -111,7 +113,7 @@ def workspace_added(slice_: ControlSlice, event: WorkspaceAddedEvent) -> Handled
     """One workspace more; one that is known by its name is replaced."""
     name = event.entry.get("name")
     others = tuple(w for w in slice_.catalog.workspaces if name is None or w.get("name") != name)
-    return _catalog(slice_, workspaces=(*others, event.entry)), ()
+    return _catalog(slice_, workspaces=(*others, event.entry)[-WORKSPACE_LIMIT:]), ()
 
 
 @fold_event(VoiceInputSupportedEvent, Lane.CONTROL)

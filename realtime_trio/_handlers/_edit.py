@@ -26,14 +26,17 @@ from .._core._notifications import (
     SessionCleared,
     ToolNotificationRemoved,
 )
-from .._core._state import ActiveTool, Conversation, Record, TextSlice
+from .._core._state import ActiveTool, Conversation, Record, TextSlice, TurnRecord
 from .._core._values import Log, evolve
 from ..events import SessionEvent
 
-__all__ = ["TOOL_ROLES", "Edit"]
+__all__ = ["ENDED", "EXECUTING", "PREPARING", "TOOL_ROLES", "UNKNOWN", "Edit"]
 
 # Only messages of these roles take tools (§8 T4).
 TOOL_ROLES = (ASSISTANT, THOUGHT)
+# How far a tool has come. A status never moves backward (§8 T1).
+UNKNOWN, PREPARING, EXECUTING, ENDED = range(4)
+
 # Bound on the sessions that are told apart while a cancel is carried out; beyond it the
 # deltas of every session count again, for a lost answer is worse than a late one.
 FENCE_LIMIT = 1024
@@ -237,15 +240,29 @@ class Edit:
         return self._tools
 
     def remove_tool(self, key: tuple[str, str]) -> None:
-        """End an active tool that has not completed, announced; it never becomes active again."""
-        self.end_tool(key)
+        """End an active tool that has not completed, announced; it does not complete any more."""
+        self.leave_tool(key, ENDED)
         self.notes.append(ToolNotificationRemoved(session_id=key[0], id=key[1]))
 
-    def end_tool(self, key: tuple[str, str]) -> None:
-        """Note that a tool is over: it never becomes active again in this turn (§8 T1)."""
+    def leave_tool(self, key: tuple[str, str], rank: int) -> None:
+        """Note that a tool is not active any more, and how far it came in this turn (§8 T1)."""
         if key in self.active:
             del self.tools[key]
-        self.set(ended=self.get("ended").set(key, True))
+        turn: TurnRecord = self.get("turn")
+        self.set(ranks=self.get("ranks").set(key, (turn.number, rank)))
+
+    def rank(self, key: tuple[str, str]) -> int:
+        """How far a tool has come in this turn."""
+        tool = self.active.get(key)
+        if tool is not None:
+            return PREPARING if tool.status == "preparing" else EXECUTING
+        turn, rank = self.get("ranks").get(key) or (-1, UNKNOWN)
+        return rank if turn == self.get("turn").number else UNKNOWN
+
+    def has_ended(self, key: tuple[str, str]) -> bool:
+        """Whether a tool has ended, in this turn or an earlier one, and not begun again."""
+        _, rank = self.get("ranks").get(key) or (-1, UNKNOWN)
+        return key not in self.active and rank == ENDED
 
     def remove_tools(self, session_id: str | None = None) -> None:
         """End the active tools of a session, or of all, each announced."""
@@ -260,7 +277,7 @@ class Edit:
     def clear_tools(self, session_id: str) -> None:
         """End the active tools of a session without a word of each (§8 T5)."""
         for key in [k for k in self.active if k[0] == session_id]:
-            self.end_tool(key)
+            self.leave_tool(key, self.rank(key))
 
     # --- late events ----------------------------------------------------------------------
 

@@ -119,7 +119,7 @@ def _append_history(edit: Edit, session: ChatSession) -> None:
     depth = 0
     for item in history:
         if isinstance(item, HistoryMessage):
-            _tools.remember(edit, item.message)
+            _tools.remember_history(edit, item.message)
             edit.append(item.message, foreign=item.foreign)
         elif isinstance(item, DelegationStarted):
             depth += 1
@@ -236,7 +236,7 @@ def reset(slice_: TextSlice) -> TextSlice:
         session_id: evolve(record, waiting=()) for session_id, record in slice_.rest.records.items()
     }
     rest = evolve(
-        slice_.rest, records=records, tools={}, ended=fresh.ended, subsessions=(), seen=fresh.seen
+        slice_.rest, records=records, tools={}, ranks=fresh.ranks, subsessions=(), seen=fresh.seen
     )
     return TextSlice(rest, {}, slice_.tick, slice_.now)
 

@@ -23,7 +23,7 @@ from .._core._notifications import (
 from .._core._state import ActiveTool, TextSlice, WaitingTool
 from .._core._values import Log, Recent, evolve
 from ..events import Lane, ToolCall, ToolCallEvent, ToolResult, ToolSelectDeltaEvent
-from ._edit import TOOL_ROLES, Edit
+from ._edit import ENDED, EXECUTING, PREPARING, TOOL_ROLES, UNKNOWN, Edit
 from ._fold import Handled, fold_event
 
 __all__ = [
@@ -31,18 +31,19 @@ __all__ = [
     "flush_waiting",
     "interrupt",
     "remember",
+    "remember_history",
     "take_waiting",
     "thoughts_start",
 ]
 
 THINK = "think"
 INTERRUPTED = MessageMetadata(stop_reason="interrupted")
-# How far a tool has come. A status never moves backward (§8 T1).
-UNKNOWN, PREPARING, EXECUTING, ENDED = range(4)
 # Bound on tools that are active, or wait, at one time; far more than any model calls.
 TOOL_LIMIT = 1024
 
 Key = tuple[str, str]
+# The turn of a tool that only the server's list knows.
+EARLIER = -1
 
 
 @fold_event(ToolSelectDeltaEvent, Lane.TEXT)
@@ -57,10 +58,10 @@ def tool_select(slice_: TextSlice, event: ToolSelectDeltaEvent) -> Handled[TextS
     edit.stream_event(event.session_id)
     for call in event.tool_calls:
         key = (event.session_id, call.id)
-        rank = _rank(edit, key)
+        rank = edit.rank(key)
         if rank == UNKNOWN:
             _announce(edit, key, call, "preparing")
-        elif rank == PREPARING and edit.active[key].arguments != call.input:
+        elif rank == PREPARING and key in edit.active:
             edit.tools[key] = attrs.evolve(edit.tools[key], arguments=call.input)
     return edit.done()
 
@@ -80,7 +81,7 @@ def tool_call(slice_: TextSlice, event: ToolCallEvent) -> Handled[TextSlice]:
     if event.active:
         for call in calls:
             key = (event.session_id, call.id)
-            if _rank(edit, key) < EXECUTING:
+            if edit.rank(key) < EXECUTING:
                 _announce(edit, key, call, "executing")
     elif calls:
         _finish(edit, event, calls, late=late)
@@ -102,14 +103,6 @@ def _finish(edit: Edit, event: ToolCallEvent, calls: tuple[ToolCall, ...], *, la
         _attach(edit, session_id, tool)
 
 
-def _rank(edit: Edit, key: Key) -> int:
-    tool = edit.active.get(key)
-    if tool is not None:
-        return PREPARING if tool.status == "preparing" else EXECUTING
-    ended: Recent[Key, bool] = edit.get("ended")
-    return ENDED if ended.get(key) else UNKNOWN
-
-
 def _without_think(
     edit: Edit, session_id: str, calls: tuple[ToolCall, ...]
 ) -> tuple[ToolCall, ...]:
@@ -119,7 +112,7 @@ def _without_think(
         if call.name == THINK:
             if key in edit.active:
                 edit.remove_tool(key)
-            edit.end_tool(key)
+            edit.leave_tool(key, ENDED)
     return tuple(call for call in calls if call.name != THINK)
 
 
@@ -150,11 +143,9 @@ def _note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:
 
 def _complete(edit: Edit, key: Key, call: ToolCall, *, late: bool) -> None:
     """Announce a tool's end once; after a cancel its notification has been removed already."""
-    rank = _rank(edit, key)
-    repeated = rank == ENDED or (rank == UNKNOWN and bool(_attached(edit, key)))
-    if not repeated and not late:
+    if not late and not edit.has_ended(key):
         edit.notes.append(_note(key, call, "complete"))
-    edit.end_tool(key)
+    edit.leave_tool(key, ENDED)
 
 
 # --- attaching ----------------------------------------------------------------------------
@@ -237,6 +228,15 @@ def _update_stored(edit: Edit, session_id: str, position: int, tool: WaitingTool
     edit.put(session_id, messages=log.replace(position, message))
     remember(edit, message)
     edit.notes.append(MessageUpdated(session_id=session_id, message=message))
+
+
+def remember_history(edit: Edit, message: Message) -> None:
+    """Keep in mind which tools a message of the server's list has, and which of them have ended."""
+    remember(edit, message)
+    for result in message.tool_results:
+        key = (message.session_id, result.tool_use_id)
+        if edit.rank(key) == UNKNOWN:
+            edit.set(ranks=edit.get("ranks").set(key, (EARLIER, ENDED)))
 
 
 def remember(edit: Edit, message: Message) -> None:

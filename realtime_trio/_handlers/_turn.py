@@ -9,7 +9,7 @@ from .._core._notifications import (
     SessionMessagesLoaded,
     SystemNotification,
 )
-from .._core._state import TextSlice, TurnRecord, ended_tools
+from .._core._state import TextSlice, TurnRecord
 from .._core._values import Log, evolve
 from ..events import (
     CancelledEvent,
@@ -127,7 +127,6 @@ def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[Te
         fence=None,
         last_turn=last,
         turn=TurnRecord(number=last.number + 1),
-        ended=ended_tools(),
     )
     if edit.active:
         edit.tools.clear()

@@ -70,7 +70,7 @@ class Canceller:
         await trio.lowlevel.checkpoint_if_cancelled()
         request = self._request
         if request is None:
-            request = _Request(self._outbox.put_nowait(ClientWantsCancelEvent()))
+            request = _Request(self._outbox.put_anyway(ClientWantsCancelEvent()))
             self._request = request
             nursery.start_soon(self._pursue, request)
         request.waiters += 1

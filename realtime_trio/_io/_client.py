@@ -201,7 +201,7 @@ class Client(Commands):
         if shell.outbox.withdraw(receipt):
             shell.turns.lost(track, "the input was taken back before it was sent")
             return
-        with shell.last_words(), suppress(RealtimeError, trio.WouldBlock):
+        with shell.last_words(), suppress(RealtimeError):
             await self.cancel()
             await track.decided.wait()
         shell.turns.lost(track, "nobody waited for its end")
@@ -282,7 +282,7 @@ class Client(Commands):
         if outbox.withdraw(start) or start.status == "not-sent":
             return None
         with suppress(ClosedError):
-            return outbox.put_last_word(PttEndEvent())
+            return outbox.put_anyway(PttEndEvent())
         return None
 
 

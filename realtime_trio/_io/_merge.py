@@ -43,7 +43,7 @@ def merge(first: Any, size: int, rest: deque[Entry]) -> tuple[ServerEvent, int, 
 
     Gives one delta that says what all of them say, their bytes and their number.
     """
-    cls: type[Any] = type(first)
+    cls: type[Any] = first.__class__
     same = _SAME[cls]
     key = same(first)
     pieces = [first.content]

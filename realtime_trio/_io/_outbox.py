@@ -111,11 +111,14 @@ class Outbox:
         self._audio_dropped += self._away
         return self._away
 
-    def put_last_word(self, event: PttEndEvent) -> Receipt:
-        """Queue the end of a speech behind its audio, also where that queue is full."""
+    def put_anyway(self, event: PttEndEvent | ClientWantsCancelEvent) -> Receipt:
+        """Queue the end of a speech or a cancel also where its queue is full.
+
+        There is one of each at a time, so the bounds still hold, by one.
+        """
         entry, queue = self._entry(event, False, None)
         self._check_open()
-        self._append(self._commands if self._away else queue, entry)
+        self._append(queue, entry)
         assert entry.receipt is not None
         return entry.receipt
 
@@ -169,7 +172,9 @@ class Outbox:
         entry = Entry(frame, _utf8_size(frame), event, receipt, force=force, picked=picked)
         if isinstance(event, _URGENT):
             return entry, self._urgent
-        return entry, self._audio if isinstance(event, PttEndEvent) else self._commands
+        # While the link is away its audio is gone: see link_lost.
+        behind_audio = isinstance(event, PttEndEvent) and not self._away
+        return entry, self._audio if behind_audio else self._commands
 
     async def _enter(self, queue: EntryQueue, entry: Entry) -> None:
         self._check_open()

@@ -81,7 +81,7 @@ def _is_shareable(value: object) -> bool:
     stack: list[Any] = [value]
     while stack:
         item = stack.pop()
-        kind: type[Any] = type(item)
+        kind = item.__class__
         if kind is str:
             continue
         if kind is dict:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from pytest_trio import trio_fixture
+from pytest_trio import trio_fixture  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from .._io._client import Client, open_client
 from ..server import RealtimeServer, open_server

@@ -41,7 +41,11 @@ def read_until(stream: IO[bytes] | None, wanted: str) -> str:
 
 
 def end(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()  # or its pipes would fail some other test
+        out, err = process.communicate()
     return process.returncode, out.decode(), err.decode()
 
 

@@ -98,6 +98,7 @@ def test_calls_and_results() -> None:
 
 def test_times_have_microseconds_and_are_utc() -> None:
     assert timestamp_to_json(moment(946684800.000001)) == "2000-01-01T00:00:00.000001Z"
+    assert timestamp_to_json(moment(-1e300)) == "0001-01-01T00:00:00.000000Z"
 
 
 NOTES: list[tuple[Any, Any]] = [

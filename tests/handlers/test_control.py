@@ -10,7 +10,7 @@ from realtime_trio._core._local import LinkEvent, SaidEvent, VoiceRequestedEvent
 from realtime_trio._core._notifications import Connected, Reconnecting
 from realtime_trio._core._state import Connection, ControlSlice
 from realtime_trio._handlers import LaneFold
-from realtime_trio._handlers._control import INDEX_LIMIT
+from realtime_trio._handlers._control import INDEX_LIMIT, WORKSPACE_LIMIT
 from realtime_trio._processor import EventStreamProcessor
 from realtime_trio.events import ChatSessionAddedEvent, ChatSessionIndexEntry, Lane
 
@@ -79,6 +79,14 @@ def test_workspaces_are_known_by_their_names() -> None:
         {"name": "a", "new": True},
         {"odd": 2},
     )
+
+
+def test_workspaces_that_are_added_are_bounded() -> None:
+    talk = Talk()
+    talk(*({"type": "workspace_added", "entry": {"n": i}} for i in range(WORKSPACE_LIMIT + 1)))
+    workspaces = talk.now.catalog.workspaces
+    assert len(workspaces) == WORKSPACE_LIMIT
+    assert (workspaces[0], workspaces[-1]) == ({"n": 1}, {"n": WORKSPACE_LIMIT})
 
 
 def test_the_agent_is_that_of_the_session_until_it_is_changed() -> None:

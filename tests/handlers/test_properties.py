@@ -76,7 +76,7 @@ def deep(state: SessionState) -> Any:
         state.text.seen,
         state.control.seen,
         state.audio.seen,
-        rest.ended,
+        rest.ranks,
         rest.attached,
     ]
     return json.dumps(state_to_json(state)), repr(state), [memory.items() for memory in memories]

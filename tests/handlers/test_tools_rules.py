@@ -260,6 +260,11 @@ def test_t3_think_that_was_never_selected_says_nothing() -> None:
     assert attached(talk.session()["open_message"]) == []
 
 
+def test_t3_think_is_not_selected_after_its_call() -> None:
+    talk = Talk()
+    assert talk(begin(THINK), select(THINK)) == []
+
+
 def test_t3_thoughts_of_another_session_leave_it() -> None:
     talk = Talk()
     talk(select(THINK))
@@ -474,15 +479,52 @@ def test_t4_equal_ids_in_parallel_sub_sessions_stay_apart() -> None:
     assert attached(talk.last("b")) == [("t", "of b")]
 
 
-def test_t4_a_resumed_tool_gets_its_result_live() -> None:
-    talk = Talk()
-    asked = {
+ASKED: list[Json] = [
+    {"role": "user", "content": "?"},
+    {
         "role": "assistant",
         "content": [{"type": "tool_use", "id": "t", "name": "ls", "input": {}}],
-    }
-    talk(chat_session(MAIN, {"role": "user", "content": "?"}, asked))
-    talk(end(call("t")))
+    },
+]
+
+
+def test_t4_a_resumed_tool_gets_its_result_live() -> None:
+    talk = Talk()
+    talk(chat_session(MAIN, *ASKED))
+    assert tools(talk(end(call("t")))) == [("t", "complete")]
     assert attached(talk.last()) == [("t", "done")]
+
+
+def test_t4_the_end_of_a_resumed_tool_is_a_repeated_one() -> None:
+    talk = Talk()
+    talk(chat_session(MAIN, *ASKED, {"role": "user", "content": [result("t")]}))
+    assert tools(talk(end(call("t"), results=[result("t", "again")]))) == []
+    assert attached(talk.last()) == [("t", "again")]
+
+
+def test_t4_a_resumed_id_may_be_used_again() -> None:
+    talk = Talk()
+    talk(chat_session(MAIN, *ASKED, {"role": "user", "content": [result("t")]}))
+    told = talk(user("!"), select(call("t")), end(call("t"), results=[result("t", "new")]))
+    assert tools(told) == [("t", "preparing"), ("t", "complete")]
+    talk(TURN_START)
+    assert [attached(m) for m in talk.messages()] == [[], [("t", "done")], [], [("t", "new")]]
+
+
+def test_t4_a_list_does_not_end_a_tool_that_runs() -> None:
+    talk = Talk()
+    talk(user("!"), begin(call("t")))
+    talk(chat_session(MAIN, *ASKED, {"role": "user", "content": [result("t")]}))
+    assert active(talk) == [(MAIN, "t", "executing")]
+    assert tools(talk(end(call("t")))) == [("t", "complete")]
+
+
+def test_t4_a_tool_that_a_list_has_already_stays_there() -> None:
+    talk = Talk()
+    talk(user("!"), select(call("t")), chat_session(MAIN, *ASKED))
+    told = talk(begin(call("t")), end(call("t")), TURN_START)
+    assert tools(told) == [("t", "executing"), ("t", "complete")]
+    assert [attached(m) for m in talk.messages()] == [[], [("t", "done")], []]
 
 
 def test_t4_more_waiting_tools_than_are_kept_become_a_message() -> None:
@@ -523,6 +565,31 @@ def test_t5_the_end_of_an_interaction_clears_its_session() -> None:
     assert told == [{"name": "session-notifications-cleared", "session_id": MAIN}]
     assert active(talk) == [("sub", "t", "executing")]
     assert tools(talk(select(call("t")), begin(call("t")))) == []
+
+
+def test_t5_what_was_cleared_goes_on_where_it_was() -> None:
+    talk = Talk()
+    talk(text("x"), select(call("a"), call("b")), begin(call("b")), interaction(False))
+    assert tools(talk(select(call("a"), call("b")))) == []
+    assert active(talk) == []
+    assert tools(talk(begin(call("a"), call("b")))) == [("a", "executing")]
+    assert active(talk) == [(MAIN, "a", "executing")]
+    assert tools(talk(end(call("a"), call("b")))) == [("a", "complete"), ("b", "complete")]
+    assert tools(talk(end(call("a"), call("b")))) == []
+
+
+def test_t5_what_was_removed_does_not_complete() -> None:
+    talk = Talk()
+    talk(begin(call("t")), interaction(True))
+    told = talk(begin(call("t")), end(call("t")), TURN_START, end(call("t")))
+    assert tools(told) == []
+    assert attached(talk.last()) == [("t", "done")]
+
+
+def test_t5_a_tool_that_outlives_its_turn_completes_once() -> None:
+    talk = Talk()
+    talk(text("x"), begin(call("t")), TURN_START)
+    assert tools(talk(end(call("t")), end(call("t")))) == [("t", "complete")]
 
 
 def test_t5_the_user_s_turn_clears_all() -> None:

@@ -648,7 +648,7 @@ async def test_a_raising_handler_costs_its_event_only(
         raise KeyError("secret")
 
     fold: Any = pipeline._lanes[Lane.TEXT].fold
-    monkeypatch.setattr(fold, "_found", {**fold._found, ev.TextDeltaEvent: (broken, True)})
+    monkeypatch.setattr(fold, "_found", {**fold._found, ev.TextDeltaEvent: (broken, True, False)})
     wire = pipeline.subscribe(ev.TextDeltaEvent)
     notes = pipeline.subscribe(lane=Lane.TEXT)
     pipeline.feed_frame_nowait(delta("a"))

@@ -64,7 +64,7 @@ async def test_urgent_goes_before_commands_and_those_before_audio(autojump_clock
     """And each keeps its own order."""
     box = outbox()
     box.put_audio_nowait(b"1")
-    box.put_last_word(ev.PttEndEvent())
+    box.put_anyway(ev.PttEndEvent())
     box.put_audio_nowait(b"2")
     box.put_nowait(ev.GetVoicesEvent())
     box.put_nowait(ev.GetAgentsEvent())
@@ -202,7 +202,7 @@ async def test_the_end_of_a_speech_always_finds_room(autojump_clock: object) -> 
     box.put_audio_nowait(b"1")
     with pytest.raises(trio.WouldBlock):
         box.put_audio_nowait(b"2")
-    box.put_last_word(ev.PttEndEvent())
+    box.put_anyway(ev.PttEndEvent())
     assert await written(box, Wire()) == [b"1", ev.PttEndEvent]
 
 
@@ -210,7 +210,7 @@ async def test_the_oldest_audio_can_be_dropped(autojump_clock: object) -> None:
     """Never the end of a speech."""
     box = outbox()
     assert box.drop_oldest_audio() == 0
-    box.put_last_word(ev.PttEndEvent())
+    box.put_anyway(ev.PttEndEvent())
     box.put_audio_nowait(b"123")
     assert box.drop_oldest_audio() == 3
     assert box.statistics().audio_dropped == 1
@@ -235,7 +235,7 @@ async def test_what_was_of_the_link_goes_with_it(autojump_clock: object) -> None
     box.put_nowait(ev.ClientWantsCancelEvent())
     box.put_nowait(ev.GetVoicesEvent())
     box.put_audio_nowait(b"1")
-    box.put_last_word(ev.PttEndEvent())
+    box.put_anyway(ev.PttEndEvent())
     assert box.link_lost() == 1
     await box.put_audio(b"2")
     box.put_audio_nowait(b"3")
@@ -257,7 +257,7 @@ async def test_draining_takes_nothing_new_but_cancels(autojump_clock: object) ->
         with pytest.raises(ClosedError):
             box.put_nowait(ev.GetVoicesEvent())
         box.put_nowait(ev.ClientWantsCancelEvent())
-        box.put_last_word(ev.PttEndEvent())
+        box.put_anyway(ev.PttEndEvent())
     box.put_nowait(ev.GetVoicesEvent())
     assert not box.empty
     await written(box, Wire())

@@ -57,6 +57,14 @@ def test_every_kind_is_drawn_and_nothing_at_all() -> None:
         assert has(find(fault_plans(max_plans=1), has))
 
 
+@given(fault_plans(frames=False))
+def test_single_frames_can_be_left_in_peace(plans: tuple[Plan, ...]) -> None:
+    """What is left a client notices, or need not."""
+    assert {type(plan).__name__ for plan in plans}.isdisjoint(
+        {"Drop", "Duplicate", "Reorder", "Garble"}
+    )
+
+
 def test_the_kit_imports_without_hypothesis() -> None:
     """It is an extra: only drawing needs it."""
     program = (

@@ -1,0 +1,189 @@
+"""The channels of a turn, the outcomes, and how errors of several tasks become one."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from realtime_trio import events as ev
+from realtime_trio._config import ClientConfig
+from realtime_trio._core._codec import Codec
+from realtime_trio._core._state import TextSlice, TurnRecord
+from realtime_trio._exceptions import ConnectionLost, LaggedError, TurnError
+from realtime_trio._io._bare import first_cause
+from realtime_trio._io._client import open_client
+from realtime_trio._io._gate import TurnGate
+from realtime_trio._io._liveness import watch_silence, watch_traffic
+from realtime_trio._io._outbox import Outbox
+from realtime_trio._io._outcome import (
+    Outcome,
+    TurnCancelled,
+    TurnCompleted,
+    TurnFailed,
+    TurnLost,
+    outcome_of,
+)
+from realtime_trio._io._pieces import MAX_HELD, Pieces
+from realtime_trio._io._receipt import Receipt
+from realtime_trio._io._turn import Track, Turn, TurnBook
+
+
+async def test_pieces_come_in_order_and_end(autojump_clock: object) -> None:
+    """Buffered from the start; the end comes after what waits."""
+    pieces: Pieces[str] = Pieces()
+    for item in "abc":
+        pieces.put(item, 1)
+    assert pieces.statistics().depth == 3
+    assert pieces.receive_nowait() == "a"
+    assert await pieces.receive() == "b"
+    pieces.finish()
+    pieces.put("late", 4)
+    assert [item async for item in pieces] == ["c"]
+    with pytest.raises(trio.EndOfChannel):
+        await pieces.receive()
+    assert pieces.statistics().max_depth == 3
+
+
+async def test_a_reader_waits_and_is_woken(autojump_clock: object) -> None:
+    """Two readers share the items; a cancelled one takes none."""
+    pieces: Pieces[int] = Pieces()
+    got: list[int] = []
+
+    async def read() -> None:
+        got.extend([item async for item in pieces])
+
+    with trio.move_on_after(1):
+        await pieces.receive()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        nursery.start_soon(read)
+        for item in range(100):
+            pieces.put(item)
+            if item % 7 == 0:
+                await trio.sleep(1)
+        pieces.finish()
+    assert sorted(got) == list(range(100))
+
+
+async def test_iterating_lets_others_run(autojump_clock: object) -> None:
+    """A checkpoint at least every 32 items."""
+    pieces: Pieces[int] = Pieces()
+    for item in range(320):
+        pieces.put(item)
+    pieces.finish()
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(count)
+        async for _ in pieces:
+            pass
+        nursery.cancel_scope.cancel()
+    assert turns >= 9
+
+
+async def test_too_much_that_nobody_reads_is_given_up(autojump_clock: object) -> None:
+    """The channel has a bound in bytes, and says that it was reached."""
+    pieces: Pieces[str] = Pieces()
+    pieces.put("x", MAX_HELD // 2)
+    pieces.put("x", MAX_HELD)
+    pieces.put("x", 1)
+    with pytest.raises(LaggedError):
+        await pieces.receive()
+
+
+async def test_closing_drops_what_waits(autojump_clock: object) -> None:
+    """Whoever reads hears of it."""
+    with Pieces[str]() as pieces:
+        pieces.put("x", 1)
+    with pytest.raises(trio.ClosedResourceError):
+        await pieces.receive()
+    await pieces.aclose()
+
+
+@pytest.mark.parametrize(
+    ("record", "missed", "expected"),
+    [
+        (TurnRecord(began=True), False, TurnCompleted),
+        (TurnRecord(began=True), True, TurnCompleted),
+        (TurnRecord(began=False), False, TurnCompleted),
+        (TurnRecord(began=False), True, TurnLost),
+        (TurnRecord(began=True, interactions=frozenset("s")), False, TurnFailed),
+        (TurnRecord(began=True, interactions=frozenset("s")), True, TurnLost),
+        (TurnRecord(began=True, cancelled=True, interactions=frozenset("s")), True, TurnCancelled),
+        (TurnRecord(began=True, stop_reason="exception"), False, TurnFailed),
+        (TurnRecord(began=True, stop_reason="max_tokens"), False, TurnCompleted),
+        (TurnRecord(began=True, errors=("x",)), False, TurnCompleted),
+    ],
+)
+def test_an_outcome_is_read_from_the_record(
+    record: TurnRecord, missed: bool, expected: type[Outcome]
+) -> None:
+    """Cancelled before failed before completed; what was missed proves nothing."""
+    outcome = outcome_of(record, missed=missed)
+    assert type(outcome) is expected
+    assert outcome.errors == record.errors
+
+
+async def test_a_refusal_counts_when_the_text_lane_has_come_to_it() -> None:
+    """Also where the lane was faster than the receive task."""
+    gate = TurnGate()
+    book = TurnBook(gate)
+    track = Track()
+    turn = Turn(track, Receipt("text_input"))
+    assert "under way" in repr(turn)
+    book.killed()
+    book.begin(track)
+    error = ev.ErrorEvent(message="no")
+    book.observe(error, (), TextSlice())
+    with pytest.raises(TurnError):
+        _ = turn.outcome
+    gate.errors = 1
+    book.refused()
+    assert isinstance(await turn.wait(), TurnFailed)
+    assert "TurnFailed" in repr(turn)
+    track.decide(TurnCompleted(message=None))
+    assert isinstance(turn.outcome, TurnFailed)
+
+
+def test_the_bodys_error_wins() -> None:
+    """Then the one error, then a flat group of several; Cancelled only where there is no other."""
+    own, other = KeyError("own"), ValueError("other")
+    group = ExceptionGroup("g", [other, ExceptionGroup("h", [own])])
+    assert first_cause(own, group) is own
+    assert first_cause(None, ExceptionGroup("g", [other])) is other
+    several = first_cause(None, group)
+    assert isinstance(several, ExceptionGroup)
+    assert set(several.exceptions) == {own, other}
+
+
+class Quiet:
+    """A link that nothing comes from."""
+
+    bytes_received = 0
+    frames_received = 0
+
+
+async def test_a_link_without_a_byte_is_dead(autojump_clock: object) -> None:
+    """Within the pong timeout after the question; not where nobody asks."""
+    gate = TurnGate()
+    box = Outbox(ClientConfig(), Codec(), gate)
+    with pytest.raises(ConnectionLost, match="dead"):
+        await watch_traffic(Quiet(), box, ClientConfig())
+    assert trio.current_time() == 40
+    await watch_traffic(Quiet(), box, ClientConfig(ping_interval=None))
+    await watch_silence(gate, ClientConfig(turn_silence=None))
+
+
+async def test_what_fits_no_server_is_refused_at_once() -> None:
+    """Before anything is opened."""
+    with pytest.raises(ValueError, match="not both"):
+        open_client("ws://h", auth="x", agent_key="a", chat_session_id="b")
+    with pytest.raises(ValueError, match="url of the server"):
+        open_client("nonsense", auth="x")
