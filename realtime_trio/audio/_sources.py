@@ -6,7 +6,7 @@ import wave
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol, Self, runtime_checkable
 
 import trio
 
@@ -17,6 +17,7 @@ from ._pcm import silence, tone
 __all__ = [
     "AudioSource",
     "FileSource",
+    "LiveSource",
     "MemorySource",
     "PipeSource",
     "WavSource",
@@ -43,6 +44,27 @@ class AudioSource(Protocol):
     def __aiter__(self) -> AsyncIterator[bytes]:
         """The chunks in order."""
         ...
+
+
+@runtime_checkable
+class LiveSource(AudioSource, Protocol):
+    """A source that goes on while nobody reads it, as a microphone does.
+
+    It keeps the time itself, so what it gives is sent as it comes. What it gathered while
+    nobody listened is not sent at all: it would be late, and so would all that follows.
+    """
+
+    def flush(self) -> int:
+        """Forget what waits to be read; gives its size in bytes. Never blocks."""
+        ...
+
+
+def forget(source: object) -> bool:
+    """Let go what waits in a live source, and say whether it is one."""
+    if not isinstance(source, LiveSource):
+        return False
+    source.flush()
+    return True
 
 
 class MemorySource:
