@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import IO, BinaryIO, Protocol, runtime_checkable
 
 import trio
 
@@ -98,7 +98,7 @@ class WavSink:
     plays.
     """
 
-    def __init__(self, writer: wave.Wave_write, file: BinaryIO, format: AudioFormat) -> None:
+    def __init__(self, writer: wave.Wave_write, file: IO[bytes], format: AudioFormat) -> None:
         self.format = format
         self.frames = 0
         """Frames that have been written to it."""

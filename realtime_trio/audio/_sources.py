@@ -84,13 +84,24 @@ class MemorySource:
         else:
             self._chunks = list(data)
 
-    async def _iterate(self) -> AsyncIterator[bytes]:
-        for chunk in self._chunks:
-            await trio.lowlevel.checkpoint()
-            yield chunk
-
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._iterate()
+        return _Chunks(self._chunks)
+
+
+class _Chunks:
+    """An iteration that may be left at any time: there is nothing to close."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._rest = iter(chunks)
+
+    async def __anext__(self) -> bytes:
+        await trio.lowlevel.checkpoint()
+        for chunk in self._rest:
+            return chunk
+        raise StopAsyncIteration
+
+    def __aiter__(self) -> Self:
+        return self
 
 
 def tone_source(

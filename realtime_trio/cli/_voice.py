@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Annotated, Final, TypeAlias
 
 import trio
 from cyclopts import Parameter
+from rich.text import Text
 
 from .._core import _notifications as n
 from .._core._state import SessionState
@@ -16,18 +17,19 @@ from .._io._talk import VoiceMode
 from ..audio import AudioSink, AudioSource
 from ..audio._playback import Playback
 from ._connect import connect
-from ._meter import Meter, Metered
+from ._meter import Meter, measured
 from ._style import make_console
 from ._transcript import Transcript
-from ._voice_ends import open_input, open_output
+from ._voice_ends import check_output, open_input, open_output
 
 __all__ = ["SpokenTranscript", "converse", "voice"]
 
 # A lone "-" is no option.
 _End: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
+_Switch: TypeAlias = Annotated[bool, Parameter(negative=())]
 
-_ANSWER: Final = 2.0
-"""Seconds that the server may take to begin an answer; then there will be none."""
+_ANSWER: Final = 5.0
+"""Seconds that the server may take to begin to answer what was said last; then it will not."""
 
 
 def voice(
@@ -38,6 +40,7 @@ def voice(
     output: _End = "speaker",
     mode: VoiceMode = "ptt",
     barge_in: bool | None = None,
+    overwrite: _Switch = False,
     token: str | None = None,
     agent: str | None = None,
     session: str | None = None,
@@ -51,13 +54,16 @@ def voice(
     input
         Who talks: "mic", a WAV file of 16 bit samples, or "-" for raw PCM16 (16 kHz, mono).
     output
-        Who listens: "speaker", a WAV file to write, or "-" for raw PCM16 (16 kHz, mono).
+        Who listens: "speaker", a WAV file to write, or "-" for raw PCM16 (16 kHz, mono); what
+        is to be read then goes to standard error.
     mode
         Who finds the utterances: "ptt" this program, "vad" the server in what it gets during
         your turns, "realtime" the server in all that is said.
     barge_in
-        Whether your voice interrupts the agent. By default it does from a microphone; a file
-        waits until the agent has finished.
+        Whether your voice interrupts the agent. By default it does from a microphone (wear
+        headphones, or say --no-barge-in); a file waits until the agent has finished.
+    overwrite
+        Write over a file that is there.
     token
         Who you are; by default the environment variable REALTIME_TRIO_TOKEN.
     agent
@@ -65,18 +71,43 @@ def voice(
     session
         A session to go on with.
     """
-    interrupts = input == "mic" if barge_in is None else barge_in
-    client_of = connect(url, token=token, agent=agent, session=session)
-    transcript = SpokenTranscript(make_console(stderr=output == "-"))
+    check_output(output, source=input, overwrite=overwrite)
+    trio.run(
+        _voice,
+        connect(url, token=token, agent=agent, session=session),
+        input,
+        output,
+        mode,
+        input == "mic" if barge_in is None else barge_in,
+    )
 
-    async def run() -> None:
+
+async def _voice(
+    client_of: AbstractAsyncContextManager[Client],
+    input: str,
+    output: str,
+    mode: VoiceMode,
+    interrupts: bool,
+) -> None:
+    transcript = SpokenTranscript(make_console(stderr=output == "-"))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_leave_on_interrupt, nursery.cancel_scope)
         async with AsyncExitStack() as stack:
             source = await open_input(stack, input)
-            sink = await open_output(stack, output)
             client = await stack.enter_async_context(client_of)
+            sink = await open_output(stack, output)
             await converse(client, source, sink, transcript, mode=mode, interrupts=interrupts)
+        nursery.cancel_scope.cancel()
 
-    trio.run(run)
+
+async def _leave_on_interrupt(
+    scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]
+) -> None:
+    """End everything as it should end; a WAV file gets its last samples."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for _ in signals:
+            scope.cancel()
 
 
 async def converse(
@@ -88,23 +119,32 @@ async def converse(
     mode: VoiceMode,
     interrupts: bool,
 ) -> None:
-    """Hold the conversation until the source ends and all was heard, or Ctrl-C."""
-    metered = Metered(source)
-    async with client.audio.play_to(sink) as playback, trio.open_nursery() as nursery:
-        nursery.start_soon(_leave_on_interrupt, nursery.cancel_scope)
-        await nursery.start(_follow, client, transcript)
-        meter = Meter(transcript.console, metered, playback)
-        nursery.start_soon(meter.run)
-        await client.ready()
-        await client.audio.talk(metered, mode=mode, barge_in=interrupts)
-        await _hear_the_end(client, playback)
-        meter.close()
-        nursery.cancel_scope.cancel()
-    transcript.sum_up(client)
+    """Hold the conversation until the source ends and all was heard, or the client ends."""
+    metered = measured(source)
+    try:
+        async with client.audio.play_to(sink) as playback, trio.open_nursery() as nursery:
+            await nursery.start(_follow, client, transcript, nursery.cancel_scope)
+            meter = Meter(transcript.console, metered, playback, say=transcript.show_level)
+            nursery.start_soon(meter.run)
+            await client.ready()
+            await client.audio.talk(metered, mode=mode, barge_in=interrupts)
+            await _hear_the_end(client, transcript, playback)
+            nursery.cancel_scope.cancel()
+    finally:
+        transcript.sum_up(client)
 
 
 class SpokenTranscript(Transcript):
     """Tells of the voice as well."""
+
+    answered = 0
+    """Frames that had been said when the agent's last turn began."""
+
+    def follow(self, note: n.Notification, client: Client, elapsed: float) -> None:
+        """Show one notification of a client."""
+        if isinstance(note, n.TurnStateChanged) and not note.can_send_input:
+            self.answered = client.audio.statistics().sending.given
+        self.tell(note, client.state, elapsed)
 
     def tell(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
         """Show one notification."""
@@ -114,6 +154,10 @@ class SpokenTranscript(Transcript):
             self.line("voice", f"{told}, {note.unheard_ms / 1000:.1f} s unheard", style="magenta")
         else:
             super().tell(note, state, elapsed)
+
+    def show_level(self, drawn: Text) -> None:
+        """Print a line of the meter."""
+        self.line("level", drawn)
 
     def sum_up(self, client: Client) -> None:
         """Say how much was said and heard."""
@@ -128,36 +172,37 @@ class SpokenTranscript(Transcript):
 
 
 async def _follow(
-    client: Client, transcript: Transcript, *, task_status: trio.TaskStatus[None]
+    client: Client,
+    transcript: SpokenTranscript,
+    scope: trio.CancelScope,
+    *,
+    task_status: trio.TaskStatus[None],
 ) -> None:
-    """Show what the client tells, until it ends."""
+    """Show what the client tells; when it ends there is nothing more to say or hear."""
     began = trio.current_time()
     with client.subscribe(n.Notification) as notes:
         task_status.started()
         async for note in notes:
-            transcript.tell(note, client.state, trio.current_time() - began)
+            transcript.follow(note, client, trio.current_time() - began)
+    scope.cancel()
 
 
-async def _hear_the_end(client: Client, playback: Playback) -> None:
+async def _hear_the_end(client: Client, transcript: SpokenTranscript, playback: Playback) -> None:
     """The input is over: wait for the answers that are still to come, and hear them out."""
     async with client.watch(lambda state: state.turn.can_send_input) as turns:
         async for users in turns:
-            if users and not await _answers(client):
+            if users and not await _answers(client, transcript):
                 break
     await playback.drained()
 
 
-async def _answers(client: Client) -> bool:
-    """Whether the server begins to answer soon."""
+async def _answers(client: Client, transcript: SpokenTranscript) -> bool:
+    """Whether the server begins to answer what was said last, if it has not."""
+    if client.audio.statistics().sending.given == transcript.answered:
+        return False
     with trio.move_on_after(_ANSWER):
         async with client.watch(lambda state: state.turn.can_send_input) as turns:
             async for users in turns:
                 if not users:
                     return True
     return False
-
-
-async def _leave_on_interrupt(scope: trio.CancelScope) -> None:
-    with trio.open_signal_receiver(signal.SIGINT) as signals:
-        async for _ in signals:
-            scope.cancel()

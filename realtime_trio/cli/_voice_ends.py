@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import trio
@@ -17,14 +19,16 @@ from ..audio import (
     FileSource,
     PipeSink,
     PipeSource,
+    WavSink,
     open_microphone,
     open_speaker,
     open_wav,
     open_wav_sink,
 )
+from ..audio._extras import sounddevice
 from ._errors import CommandError
 
-__all__ = ["open_input", "open_output"]
+__all__ = ["check_output", "open_input", "open_output"]
 
 _STDIN: Final = 0
 _STDOUT: Final = 1
@@ -48,6 +52,19 @@ async def open_input(stack: AsyncExitStack, name: str) -> AudioSource:
     raise CommandError(msg)
 
 
+def check_output(name: str, *, source: str, overwrite: bool) -> None:
+    """Refuse early what :func:`open_output` could not open, or should not."""
+    if name == "speaker":
+        sounddevice()
+    elif name != "-" and Path(name).exists():
+        if source not in {"mic", "-"} and Path(source).exists() and Path(source).samefile(name):
+            msg = f"{name} cannot be input and output at once"
+            raise CommandError(msg)
+        if not overwrite:
+            msg = f"{name} is there already: choose another name, or --overwrite"
+            raise CommandError(msg)
+
+
 async def open_output(stack: AsyncExitStack, name: str) -> AudioSink:
     """ "speaker", "-" or the name of a WAV file. Closed with the stack."""
     if name == "speaker":
@@ -55,13 +72,30 @@ async def open_output(stack: AsyncExitStack, name: str) -> AudioSink:
     if name == "-":
         if _is_pipe(_STDOUT):
             stream = await stack.enter_async_context(trio.lowlevel.FdStream(os.dup(_STDOUT)))
-            return PipeSink(stream)
+            return _Stdout(stream)
         return FileSink(stack.enter_context(os.fdopen(os.dup(_STDOUT), "wb", buffering=0)))
+    return await stack.enter_async_context(_wav(name))
+
+
+class _Stdout(PipeSink):
+    """Standard output; whoever reads it may leave."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Send a block. Raises ``BrokenPipeError`` once nobody reads."""
+        try:
+            await super().write(chunk)
+        except trio.BrokenResourceError as exc:
+            raise BrokenPipeError from exc
+
+
+@asynccontextmanager
+async def _wav(name: str) -> AsyncGenerator[WavSink, None]:
     try:
-        return await stack.enter_async_context(open_wav_sink(name))
+        async with open_wav_sink(name) as sink:
+            yield sink
     except OSError as exc:
         msg = f"cannot write {name}: {exc.strerror or exc}"
-    raise CommandError(msg)
+        raise CommandError(msg) from None
 
 
 def _is_pipe(descriptor: int) -> bool:
