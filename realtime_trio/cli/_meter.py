@@ -78,12 +78,13 @@ def measured(source: AsyncIterable[bytes]) -> Metered:
 class Meter:
     """Shows how loud the user (``source``, if there is one) and the agent are.
 
-    ``say`` prints a line where there is no terminal, every ``every`` seconds of sound.
+    It is drawn on ``console`` where that is a terminal. Else, and where there is none, ``say``
+    prints a line every ``every`` seconds of sound.
     """
 
     def __init__(
         self,
-        console: Console,
+        console: Console | None,
         source: Metered | None,
         playback: Playback,
         *,
@@ -96,7 +97,7 @@ class Meter:
         self._every = every
         self._live: Live | None = None
         self._you = self._agent = _QUIET
-        if console.is_terminal:
+        if console is not None and console.is_terminal:
             self._live = Live(Text(), console=console, auto_refresh=False, transient=True)
 
     async def run(self) -> None:

@@ -78,6 +78,7 @@ class Transcript:
             n.AllNotificationsCleared: self._turn_over,
             n.VoiceChanged: self._voice,
             n.AudioOutput: self._audio,
+            n.AudioFlushed: self._interrupted,
         }
         self._state = SessionState()
         self._time = ""
@@ -261,6 +262,10 @@ class Transcript:
 
     def _audio(self, note: n.AudioOutput) -> None:
         self.tally.audio_bytes += len(note.data)
+
+    def _interrupted(self, note: n.AudioFlushed) -> None:
+        told = f"interrupted after {note.heard_ms / 1000:.1f} s"
+        self.line("voice", f"{told}, {note.unheard_ms / 1000:.1f} s unheard", style="magenta")
 
 
 def label_of(role: str) -> tuple[str, str]:

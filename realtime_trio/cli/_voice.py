@@ -11,7 +11,6 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from .._core import _notifications as n
-from .._core._state import SessionState
 from .._io._client import Client
 from .._io._talk import VoiceMode
 from ..audio import AudioSink, AudioSource
@@ -145,15 +144,6 @@ class SpokenTranscript(Transcript):
         if isinstance(note, n.TurnStateChanged) and not note.can_send_input:
             self.answered = client.audio.statistics().sending.given
         self.tell(note, client.state, elapsed)
-
-    def tell(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
-        """Show one notification."""
-        if isinstance(note, n.AudioFlushed):
-            self.at(elapsed)
-            told = f"interrupted after {note.heard_ms / 1000:.1f} s"
-            self.line("voice", f"{told}, {note.unheard_ms / 1000:.1f} s unheard", style="magenta")
-        else:
-            super().tell(note, state, elapsed)
 
     def show_level(self, drawn: Text) -> None:
         """Print a line of the meter."""
