@@ -202,7 +202,7 @@ class Codec:
         row = self._registry.server_row(tag)
         if row is None:
             return UnknownEvent(tag=tag, payload=fields)
-        return cast("ServerEvent", self._build(fields, row.type, row.cls))
+        return cast("ServerEvent", self._build(fields, tag, row.cls))
 
     def _build(self, fields: dict[str, Any], tag: str, cls: type[Event]) -> Event:
         try:

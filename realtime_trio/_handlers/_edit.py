@@ -162,6 +162,13 @@ class Edit:
         """The messages under construction by session."""
         return self._base.open if self._open is None else self._open
 
+    def open_sessions(self) -> tuple[str, ...]:
+        """The sessions with a message under construction, in their own order (§8 M7).
+
+        The table of open messages has another: a message that follows one goes to its end.
+        """
+        return tuple(session_id for session_id in self.records if session_id in self.open)
+
     def set_open(self, session_id: str, message: OpenMessage | None) -> None:
         """Replace or take away a session's message under construction."""
         if self._open is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -28,6 +28,7 @@ from tests.audio.sources import Live
 
 PLAIN = PlaybackConfig(fade=0.0)
 SECOND = tone(440, 16_000, 16_000)
+PAUSE = silence(32_000)
 VOICE = {"voice_id": "v", "vendor": "x", "description": ""}
 
 
@@ -216,6 +217,49 @@ async def _at_hand(
             yield notes.receive_nowait()
         except trio.WouldBlock:
             return
+
+
+TRIGGERS: dict[str, Callable[[rt.Client], Awaitable[object]]] = {
+    "the server's cancelled": lambda client: _wait(client),
+    "client.cancel()": lambda client: client.cancel(),
+    "the user talks": lambda client: client.audio.talk(
+        Live(SECOND + PAUSE), vad=VadConfig(attack=1, hangover=0.1)
+    ),
+    "stop, and then cancel": lambda client: _stop_and_cancel(client),
+}
+
+
+async def _wait(_: rt.Client) -> None:
+    await trio.sleep(5)
+
+
+async def _stop_and_cancel(client: rt.Client) -> None:
+    client.audio.stop()
+    await trio.sleep(0.5)
+    await client.cancel()
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS)
+async def test_whoever_interrupts_the_outcome_says_what_was_heard(
+    autojump_clock: object, trigger: str
+) -> None:
+    async with talking() as (server, client, sink, _):
+        word = [emit({"type": "cancelled"})] if trigger.startswith("the server") else []
+        server.script(
+            turn("hi", emit(*[SECOND] * 30), wait(2), *word, wait(60)), turn("[voice]", text="x")
+        )
+        async with client.ask("hi") as asked:
+            await trio.sleep(2)
+            blocks = len(sink.blocks)
+            await TRIGGERS[trigger](client)
+        assert isinstance(asked.outcome, rt.TurnCancelled)
+        assert asked.outcome.heard_ms is not None
+        assert asked.outcome.unheard_ms is not None
+        assert asked.outcome.heard_ms == pytest.approx(2000, abs=45)
+        assert asked.outcome.heard_ms + asked.outcome.unheard_ms == pytest.approx(30_000)
+        assert sink.total == round(asked.outcome.heard_ms) * 32
+        assert len(sink.blocks) <= blocks + 2
+        facts(client)
 
 
 async def test_what_still_comes_of_a_cancelled_answer_is_not_played(autojump_clock: object) -> None:
@@ -451,7 +495,6 @@ async def test_sending_after_the_end_says_so(autojump_clock: object) -> None:
 # ---- conversations -------------------------------------------------------------------------
 
 VAD = VadConfig(hangover=0.3)
-PAUSE = silence(32_000)
 
 
 async def test_push_to_talk_by_voice(autojump_clock: object) -> None:
