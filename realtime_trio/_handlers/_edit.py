@@ -105,7 +105,11 @@ class Edit:
         if record is None:
             record = Record(id=session_id)
             self.records = {**self.records, session_id: record}
-        self.put(session_id, touched=self.tick)
+        changes = self._records.get(session_id)
+        if changes is None:
+            self._records[session_id] = {"touched": self.tick}
+        else:
+            changes["touched"] = self.tick
         if user_session_id is not None and (
             record.user_session_id != user_session_id
             or record.parent_session_id != parent_session_id
@@ -127,7 +131,11 @@ class Edit:
 
     def put(self, session_id: str, **changes: Any) -> None:
         """Change values of a session."""
-        self._records.setdefault(session_id, {}).update(changes)
+        known = self._records.get(session_id)
+        if known is None:
+            self._records[session_id] = changes
+        else:
+            known.update(changes)
 
     def stream_event(self, session_id: str) -> None:
         """An event of a session's stream: a list that came in mid-turn was not complete (§8 S1)."""

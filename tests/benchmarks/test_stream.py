@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import realtime_trio as rt
-from benchmarks.__main__ import measure
 from benchmarks.stream import mixed_stream, text_deltas
 
 
@@ -20,10 +19,3 @@ def test_the_stream_folds_without_a_fault() -> None:
     assert (counters.unknown, counters.malformed, counters.handler_errors) == (0, 0, 0)
     assert counters.late_deltas == counters.duplicates == 0
     assert processor.state.text.active_tools == ()
-
-
-def test_subjects_are_measured_in_turns_after_a_warm_up() -> None:
-    order: list[str] = []
-    taken = measure({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2)
-    assert order == ["a", "b"] * 3
-    assert [len(each) for each in taken.values()] == [2, 2]

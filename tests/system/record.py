@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import trio
+import trio.testing
 
 from realtime_trio._replay import Replay, note_line, state_line
 from realtime_trio.server import ServerConfig
@@ -38,15 +39,16 @@ def replay_lines(path: Path) -> Iterator[bytes]:
     yield state_line(replay.state)
 
 
-async def main(*arguments: str) -> None:
+async def main(clock: trio.testing.MockClock, *arguments: str) -> None:
     """Write those that are named, or all."""
     names = [argument for argument in arguments if argument != "--output"]
     for name in names or RECORDED:
         path = FOLDER / f"{name}.jsonl"
         if "--output" not in arguments:
-            await converse(path, RECORDED[name], CONFIG)
+            await converse(path, RECORDED[name], CONFIG, clock)
         path.with_suffix(".out.jsonl").write_bytes(b"".join(replay_lines(path)))
 
 
 if __name__ == "__main__":
-    trio.run(main, *sys.argv[1:])
+    virtual = trio.testing.MockClock()
+    trio.run(main, virtual, *sys.argv[1:], clock=virtual)
