@@ -15,7 +15,7 @@ from .._io._client import Client
 from .._io._talk import VoiceMode
 from ..audio import AudioSink, AudioSource
 from ..audio._playback import Playback
-from ._connect import connect
+from ._connect import connect, identity
 from ._meter import Meter, measured
 from ._style import make_console
 from ._transcript import Transcript
@@ -40,6 +40,7 @@ def voice(
     mode: VoiceMode = "ptt",
     barge_in: bool | None = None,
     overwrite: _Switch = False,
+    user: str | None = None,
     token: str | None = None,
     agent: str | None = None,
     session: str | None = None,
@@ -63,8 +64,12 @@ def voice(
         headphones, or say --no-barge-in); a file waits until the agent has finished.
     overwrite
         Write over a file that is there.
+    user
+        Log in under this name. The password is asked for, unless the environment variable
+        REALTIME_TRIO_PASSWORD holds it.
     token
-        Who you are; by default the environment variable REALTIME_TRIO_TOKEN.
+        Be who this token says, instead; by default the environment variable
+        REALTIME_TRIO_TOKEN.
     agent
         The agent of a new session.
     session
@@ -73,7 +78,7 @@ def voice(
     check_output(output, source=input, overwrite=overwrite)
     trio.run(
         _voice,
-        connect(url, token=token, agent=agent, session=session),
+        connect(url, auth=identity(token, user), agent=agent, session=session),
         input,
         output,
         mode,
