@@ -96,13 +96,12 @@ class Conversation:
                 async with self._client.push_to_talk():
                     await self._utterance(event, events)
 
-    async def _utterance(self, start: VadEvent, events: AsyncGenerator[VadEvent, None]) -> None:
+    async def _utterance(self, event: VadEvent, events: AsyncGenerator[VadEvent, None]) -> None:
         self._sender.begin()
-        self._say(start.audio)
-        async for event in events:
+        self._say(event.audio)
+        while event.kind != "end":  # it comes, at the latest when the source is at its end
+            event = await anext(events)
             self._say(event.audio)
-            if event.kind == "end":
-                return
 
     async def _heard(self, chunks: Chunks) -> AsyncGenerator[VadEvent, None]:
         """What the VAD finds."""

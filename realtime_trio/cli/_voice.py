@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from .._core import _notifications as n
+from .._io._audio import AudioStatistics
 from .._io._client import Client
 from .._io._talk import VoiceMode
 from ..audio import AudioSink, AudioSource
@@ -135,7 +136,7 @@ async def converse(
             await _hear_the_end(client, transcript, playback)
             nursery.cancel_scope.cancel()
     finally:
-        transcript.sum_up(client)
+        transcript.sum_up(client.audio.statistics())
 
 
 class SpokenTranscript(Transcript):
@@ -154,15 +155,14 @@ class SpokenTranscript(Transcript):
         """Print a line of the meter."""
         self.line("level", drawn)
 
-    def sum_up(self, client: Client) -> None:
+    def sum_up(self, statistics: AudioStatistics) -> None:
         """Say how much was said and heard."""
-        statistics = client.audio.statistics()
         said, heard = statistics.sending, statistics.playback
         told = f"{said.seconds:.1f} s sent"
         if said.dropped:
             told += f", {said.dropped} frames of it dropped"
-        if heard is not None:
-            told += f"; {heard.position:.1f} s heard, {heard.underruns} underruns"
+        assert heard is not None  # it was played to something
+        told += f"; {heard.position:.1f} s heard, {heard.underruns} underruns"
         self.line("voice", told, style="magenta")
 
 

@@ -39,7 +39,7 @@ from realtime_trio.audio._stream import iterating
 from realtime_trio.cli._errors import CommandError
 from realtime_trio.cli._meter import Meter, Metered, bar, measured
 from realtime_trio.cli._voice import SpokenTranscript, converse
-from realtime_trio.cli._voice_ends import open_input, open_output
+from realtime_trio.cli._voice_ends import check_output, open_input, open_output
 from realtime_trio.server import open_server
 from realtime_trio.testing import emit, speak, turn, wait
 from tests.audio.sources import Live
@@ -129,6 +129,31 @@ async def test_what_is_not_answered_is_not_waited_for_long(autojump_clock: objec
     assert trio.current_time() == pytest.approx(1 + 5, abs=0.5)
 
 
+async def test_an_answer_that_takes_its_time_is_heard(autojump_clock: object) -> None:
+    sink, shown = MemorySink(), transcript()
+    async with open_server() as server, rt.open_client(server.url, auth="any") as client:
+        server.script(turn("[voice]", wait(60), emit(SECOND), text="x"))
+        server.faults.delay(1.5)  # each way
+        source = MemorySource(SECOND)  # it ends in the middle of the utterance
+        await converse(client, source, sink, shown, mode="ptt", interrupts=False)
+    assert sink.total == len(SECOND)
+
+
+async def test_what_the_link_cost_is_told(autojump_clock: object) -> None:
+    shown = transcript()
+    async with (
+        open_server() as server,
+        rt.open_client(server.url, auth="any") as client,
+        client.audio.play_to(MemorySink()),
+    ):
+        await client.ready()
+        client._shell.outbox.link_lost()
+        client.audio.send_nowait(SECOND)
+        shown.at(0.0)
+        shown.sum_up(client.audio.statistics())
+    assert said(shown)[-1].startswith("voice 1.0 s sent, 1 frames of it dropped; 0.0 s heard")
+
+
 # ---- the two ends --------------------------------------------------------------------------
 
 
@@ -182,6 +207,7 @@ def test_files_that_cannot_be_used(call: Call, tmp_path: Path) -> None:
         both = ("--input", text, "--output", name, "--overwrite")
         assert "cannot be input and output at once" in refusal(call, *URL, *both)
     assert "--overwrite" in refusal(call, *URL, "--input", "-", "--output", text)
+    check_output(str(text), source="-", overwrite=True)
     assert text.read_text() == "no sound"
 
 

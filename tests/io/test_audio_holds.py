@@ -188,13 +188,15 @@ async def test_cancelled_overtakes_the_audio_that_waits_in_the_lane(autojump_clo
 
 
 @asynccontextmanager
-async def lanes() -> AsyncGenerator[tuple[Pipeline, Playback, Stamped], None]:
+async def lanes(
+    sink: Stamped | None = None,
+) -> AsyncGenerator[tuple[Pipeline, Playback, Stamped], None]:
     """The lanes and a playback, without a network."""
     pipeline = Pipeline(rt.ClientConfig(), clock=trio.current_time)
     playout = Playout(pipeline.post)
     pipeline.observe(Lane.CONTROL, playout.saw_control)
     pipeline.observe(Lane.AUDIO, playout.saw_audio)
-    sink = Stamped()
+    sink = sink or Stamped()
     playback = playout.attach(sink, PLAIN)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipeline.run)
@@ -346,12 +348,20 @@ async def test_text_does_not_delay_audio(autojump_clock: object) -> None:
 
 
 async def steps_until_read(backlog: int, *, stuck: bool) -> int:
-    """Steps from a text event's arrival until its subscriber has it."""
+    """Steps from a text event's arrival until its subscriber has it.
+
+    What is ``stuck``: a subscriber of the audio lane that holds it, and the sink.
+    """
     steps = Steps()
-    async with lanes() as (pipeline, _, _):
+    sink = Stamped(delays={number: float("inf") for number in range(1, 100)} if stuck else None)
+    async with lanes(sink) as (pipeline, playing, _):
         subscriptions = []
         if stuck:
             subscriptions = [pipeline.subscribe(lane=Lane.AUDIO, overflow=rt.Block(1))]
+        if stuck:
+            playing.feed(SECOND, DEFAULT_FORMAT)
+            await trio.sleep(1)
+            assert len(sink.blocks) == 1
         notes = pipeline.subscribe(rt.MessageStreaming)
         for _ in range(backlog):
             pipeline.feed_frame_nowait(SECOND[:640])

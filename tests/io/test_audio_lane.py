@@ -529,6 +529,26 @@ async def _talk(client: rt.Client, source: MemorySource) -> None:
     await client.audio.talk(source, vad=VAD)
 
 
+async def test_a_source_that_ends_in_the_middle_of_a_word(autojump_clock: object) -> None:
+    async with talking() as (server, client, _, _):
+        await client.audio.talk(MemorySource(SECOND), vad=VAD)
+        await trio.sleep(0.1)
+        assert heard(server) == SECOND
+        assert types(server)[-1] == "ptt_end"
+
+
+async def test_where_nothing_plays_nothing_was_heard(autojump_clock: object) -> None:
+    async with open_server() as server, rt.open_client(server.url, auth="any") as client:
+        server.script(turn("hi", emit(SECOND), wait(60)))
+        await client.ready()
+        async with client.ask("hi") as asked:
+            await trio.sleep(0.5)
+            await client.cancel()
+        assert isinstance(asked.outcome, rt.TurnCancelled)
+        assert (asked.outcome.heard_ms, asked.outcome.unheard_ms) == (None, None)
+        assert client.audio.statistics().playback is None
+
+
 async def test_without_barge_in_the_agent_finishes_first(autojump_clock: object) -> None:
     async with talking() as (server, client, sink, playing):
         server.script(turn("[voice]", emit(SECOND * 3), text="x", times=5))
