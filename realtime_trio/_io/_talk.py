@@ -92,9 +92,13 @@ class Conversation:
     async def _ptt(self, chunks: Chunks) -> None:
         async with aclosing(self._heard(chunks)) as events:
             async for event in events:
+                if event.kind == "end":
+                    continue  # of an utterance whose beginning was lost with a link
                 await self._barge_in()
-                async with self._client.push_to_talk():
-                    await self._utterance(event, events)
+                # Lost with the link: what is left of the utterance is another one.
+                with suppress(NotSent, InDoubt):
+                    async with self._client.push_to_talk():
+                        await self._utterance(event, events)
 
     async def _utterance(self, event: VadEvent, events: AsyncGenerator[VadEvent, None]) -> None:
         self._sender.begin()

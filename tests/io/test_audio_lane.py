@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import trio
@@ -535,6 +536,56 @@ async def test_a_source_that_ends_in_the_middle_of_a_word(autojump_clock: object
         await trio.sleep(0.1)
         assert heard(server) == SECOND
         assert types(server)[-1] == "ptt_end"
+
+
+class Flaky:
+    """A client whose link breaks as the first utterances begin."""
+
+    def __init__(self, client: rt.Client, *failures: rt.RealtimeError) -> None:
+        self.send = client.send
+        self.cancel = client.cancel
+        self._client = client
+        self._failures = list(failures)
+
+    @asynccontextmanager
+    async def push_to_talk(self, *, force: bool = False) -> AsyncGenerator[None, None]:
+        if self._failures:
+            raise self._failures.pop(0)
+        async with self._client.push_to_talk(force=force):
+            yield
+
+
+async def test_a_link_that_breaks_costs_words_and_not_the_conversation(
+    autojump_clock: object,
+) -> None:
+    async with talking() as (server, client, _, _):
+        client.audio._client = Flaky(client, rt.InDoubt("x"), rt.NotSent("x"))
+        said = SECOND + PAUSE * 2 + SECOND + PAUSE
+        await client.audio.talk(Live(said), vad=VAD)
+        assert [name for name in types(server) if name == "ptt_end"] == ["ptt_end"] * 2
+        assert SECOND[-16_000:] in heard(server)
+        assert heard(server).count(SECOND) == 1
+        # A short word that is lost whole leaves no empty speech behind.
+        client.audio._client = Flaky(client, *[rt.InDoubt("x")] * 100)
+        await client.audio.talk(Live(SECOND + PAUSE), vad=VAD)
+        assert types(server).count("ptt_start") == 2
+
+
+async def test_audio_as_text_waits_for_the_turn_and_binary_does_not(
+    autojump_clock: object,
+) -> None:
+    async with talking() as (server, client, _, _):
+        server.script(turn("hi", wait(3), say("x")))
+        async with client.ask("hi"), trio.open_nursery() as nursery:
+            nursery.start_soon(
+                partial(client.audio.send_from, tone_source(0.1), respect_turn=False, as_text=True)
+            )
+            await client.audio.send(SECOND[:640])
+            await trio.sleep(2)
+            assert heard(server) == SECOND[:640]
+            assert "audio_input_delta" not in types(server)
+        await trio.sleep(0.1)
+        assert types(server).count("audio_input_delta") == 3
 
 
 async def test_where_nothing_plays_nothing_was_heard(autojump_clock: object) -> None:
