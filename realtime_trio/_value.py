@@ -55,7 +55,12 @@ class Value:
 
     __slots__ = ()
 
-    __eq__, __hash__ = equal, hashed
+    def __eq__(self, other: object) -> bool:
+        same: bool = equal(self, other)
+        return same
+
+    def __hash__(self) -> int:
+        return hashed(self)
 
     def __repr__(self) -> str:
         return shown(self)
