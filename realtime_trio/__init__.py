@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _exceptions, events  # pyright: ignore[reportPrivateUsage]  a sibling
 from ._config import ClientConfig, LaneBounds
-from ._core import _notifications
+from ._core import _notifications, _shell_notifications
 from ._core._audio import AudioFormat
 from ._core._messages import (
     ImagePart,
@@ -34,6 +34,7 @@ from ._core._messages import (
 )
 from ._core._normalise import normalise_content
 from ._core._notifications import *  # noqa: F403  the list of names is that module's __all__
+from ._core._shell_notifications import *  # noqa: F403  as above
 from ._core._state import (
     AudioSlice,
     Catalog,
@@ -162,6 +163,7 @@ __all__ = [
     "to_vendor",
 ]
 __all__ += _notifications.__all__
+__all__ += _shell_notifications.__all__
 __all__ += _exceptions.__all__
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from .._core._audio import DEFAULT_FORMAT
-from .._core._notifications import AudioFlushed
+from .._core._shell_notifications import AudioFlushed
 from ..events import Lane, SetVoiceInputModeEvent
 from ._bare import first_cause
 from ._sending import CHUNK, LEAD, Sender, SendingStatistics, check_chunk, send_all
