@@ -7,7 +7,7 @@ rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -56,16 +56,12 @@ def _seen() -> Recent[Hashable, bool]:
     return Recent(SEEN_LIMIT)
 
 
-def _equal_but_for(*names: str) -> Callable[[Any, object], Any]:
-    """An ``__eq__`` for a struct: when something came to be known does not matter."""
-
-    def equal(self: msgspec.Struct, other: object) -> Any:
-        if not isinstance(other, type(self)):
-            return NotImplemented
-        fields = (name for name in self.__struct_fields__ if name not in names)
-        return all(getattr(self, name) == getattr(other, name) for name in fields)
-
-    return equal
+def _equal(one: msgspec.Struct, other: object, *but: str) -> bool:
+    """Compare all fields but some: when something came to be known does not matter."""
+    if type(one) is not type(other):
+        return False
+    names = (name for name in one.__struct_fields__ if name not in but)
+    return all(getattr(one, name) == getattr(other, name) for name in names)
 
 
 # --- control ----------------------------------------------------------------------------
@@ -123,7 +119,9 @@ class ControlSlice(msgspec.Struct, frozen=True, eq=False):
     seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
     now: float = 0.0
 
-    __eq__ = _equal_but_for("now")
+    def __eq__(self, other: object) -> bool:
+        """Compare what is known, not when it came to be."""
+        return _equal(self, other, "now")
 
     def with_extra(self, key: Hashable, value: Any) -> ControlSlice:
         """This slice with ``value`` under ``key`` in :attr:`extra`."""
@@ -212,7 +210,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     loaded_target: int = -1
     touched: int = 0
 
-    __eq__ = _equal_but_for("touched")
+    def __eq__(self, other: object) -> bool:
+        """Compare what is known, not when it came to be."""
+        return _equal(self, other, "touched")
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -337,7 +337,9 @@ class TextSlice(msgspec.Struct, frozen=True, eq=False):
     tick: int = 0
     now: float = 0.0
 
-    __eq__ = _equal_but_for("tick", "now")
+    def __eq__(self, other: object) -> bool:
+        """Compare what is known, not when it came to be."""
+        return _equal(self, other, "tick", "now")
 
     @property
     def sessions(self) -> Mapping[str, Session]:
@@ -401,7 +403,9 @@ class AudioSlice(msgspec.Struct, frozen=True, eq=False):
     seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
     now: float = 0.0
 
-    __eq__ = _equal_but_for("now")
+    def __eq__(self, other: object) -> bool:
+        """Compare what is known, not when it came to be."""
+        return _equal(self, other, "now")
 
     def with_extra(self, key: Hashable, value: Any) -> AudioSlice:
         """This slice with ``value`` under ``key`` in :attr:`extra`."""

@@ -57,11 +57,11 @@ class Client(Commands):
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
         self._asking = trio.Lock()
-        self.control = LaneView(shell.pipeline, Lane.CONTROL)
+        self.control: LaneView = LaneView(shell.pipeline, Lane.CONTROL)
         """The control lane: catalogue, turn state, errors, the link."""
-        self.text = LaneView(shell.pipeline, Lane.TEXT)
+        self.text: LaneView = LaneView(shell.pipeline, Lane.TEXT)
         """The text lane: messages, tools, media, sessions."""
-        self.audio = AudioLane(shell, self)
+        self.audio: AudioLane = AudioLane(shell, self)
         """The audio lane: what the agent says, and sending what the user says."""
 
     # -- reading ---------------------------------------------------------------------------

@@ -92,12 +92,12 @@ class TurnGate:
     __slots__ = ("_unanswered", "errors", "phase", "session_id", "signs", "starts", "streamed")
 
     def __init__(self) -> None:
-        self.phase = Phase.UNKNOWN
-        self.starts = 0
-        self.errors = 0
-        self.signs = 0
+        self.phase: Phase = Phase.UNKNOWN
+        self.starts: int = 0
+        self.errors: int = 0
+        self.signs: int = 0
         self.session_id: str | None = None
-        self.streamed = False
+        self.streamed: bool = False
         """Whether this link has brought anything of a turn."""
         self._unanswered = False
 

@@ -117,8 +117,8 @@ class Link:
 
     def __init__(self, transport: Transport, early: list[str | bytes], tape: Tape) -> None:
         self._transport = transport
-        self.opened_at = trio.current_time()
-        self.frames_received = 0
+        self.opened_at: float = trio.current_time()
+        self.frames_received: int = 0
         self._early = early
         self._tape = tape
         self._end: ConnectionLost | None = None

@@ -30,9 +30,10 @@ class Mailbox:
 
     def __init__(self, detach: Callable[[Mailbox], None]) -> None:
         self.queues: tuple[Queue, ...] = ()
-        self.detach = detach
+        self.detach: Callable[[Mailbox], None] = detach
         self.reader: trio.lowlevel.Task | None = None
-        self.closed = self.ended = False
+        self.closed: bool = False
+        self.ended: bool = False
         self.lagged: str | None = None
 
     def wake(self) -> None:

@@ -27,7 +27,7 @@ class Receipt:
 
     def __init__(self, name: str) -> None:
         """``name`` is the wire type of the command, as errors name it."""
-        self.name = name
+        self.name: str = name
         self.status: ReceiptStatus = "queued"
         self._why = ""
         self._settled = trio.Event()

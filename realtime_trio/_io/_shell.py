@@ -78,25 +78,28 @@ class Shell:
         auth: AuthSource,
         recorder: RecorderLike | None,
     ) -> None:
-        codec = self.codec = Codec()
+        codec = Codec()
+        self.codec: Codec = codec
         self.recorder = recorder
         self.config = config
-        self.pipeline = Pipeline(config, clock=time.time)
-        self.rest = Rest(
+        self.pipeline: Pipeline = Pipeline(config, clock=time.time)
+        self.rest: Rest = Rest(
             address.endpoint,
             timeout=config.rest_timeout,
             ssl_context=getattr(connector, "ssl_context", None),
         )
-        self.tokens = TokenKeeper(
+        self.tokens: TokenKeeper = TokenKeeper(
             auth, self.rest, margin=config.token_margin, clock=time.time, tell=self._tell
         )
-        self.gate = TurnGate()
-        self.outbox = Outbox(config, codec, self.gate)
-        self.turns = TurnBook(self.gate)
-        self.canceller = Canceller(self.outbox, config.cancel_timeout, self._cancel_by_rest)
+        self.gate: TurnGate = TurnGate()
+        self.outbox: Outbox = Outbox(config, codec, self.gate)
+        self.turns: TurnBook = TurnBook(self.gate)
+        self.canceller: Canceller = Canceller(
+            self.outbox, config.cancel_timeout, self._cancel_by_rest
+        )
         post = self.pipeline.post
-        self.tracker = Tracker(self.gate, self.outbox, self.turns, self.canceller, post)
-        self.supervisor = Supervisor(
+        self.tracker: Tracker = Tracker(self.gate, self.outbox, self.turns, self.canceller, post)
+        self.supervisor: Supervisor = Supervisor(
             config=config,
             codec=codec,
             connector=connector,
@@ -111,14 +114,14 @@ class Shell:
         )
         self.outbox.on_kill = self.tracker.killed
         self.pipeline.observe(Lane.TEXT, self.turns.observe)
-        self.playout = Playout(post)
+        self.playout: Playout = Playout(post)
         self.pipeline.observe(Lane.CONTROL, self.playout.saw_control)
         self.pipeline.observe(Lane.AUDIO, self.playout.saw_audio)
         self.turns.spoken = self.playout.spoken
-        self.body = trio.CancelScope()
+        self.body: trio.CancelScope = trio.CancelScope()
         """Around the body of ``open_client``: cancelled when the client has ended by itself."""
         self.failure: RealtimeError | None = None
-        self.closed = False
+        self.closed: bool = False
         self._scope = trio.CancelScope(shield=True)
         self._supervising = trio.CancelScope()
         self._nursery: trio.Nursery | None = None

@@ -99,7 +99,7 @@ class Supervisor:
         self._backoff = Backoff.of(config)
         self._pauses = 0
         self.link: Link | None = None
-        self.links = 0
+        self.links: int = 0
         """How many links were opened and proven."""
 
     async def open(self, nursery: trio.Nursery) -> Link:

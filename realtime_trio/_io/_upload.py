@@ -131,11 +131,11 @@ class Form:
                 f"Content-Type: {_quoted(upload.mime_type)}\r\n\r\n"
             )
         end = "" if upload is None else "\r\n"
-        self.head = "".join(head).encode()
-        self.tail = f"{end}--{boundary}--\r\n".encode()
+        self.head: bytes = "".join(head).encode()
+        self.tail: bytes = f"{end}--{boundary}--\r\n".encode()
         self.upload = upload
-        self.content_type = f"multipart/form-data; boundary={boundary}"
-        self.size = len(self.head) + len(self.tail) + (0 if upload is None else upload.size)
+        self.content_type: str = f"multipart/form-data; boundary={boundary}"
+        self.size: int = len(self.head) + len(self.tail) + (0 if upload is None else upload.size)
 
     @asynccontextmanager
     async def body(self, progress: Progress | None) -> AsyncGenerator[Body, None]:

@@ -24,8 +24,8 @@ class Changes:
     __slots__ = ("_parked", "ended", "state")
 
     def __init__(self, state: Callable[[], SessionState]) -> None:
-        self.state = state
-        self.ended = False
+        self.state: Callable[[], SessionState] = state
+        self.ended: bool = False
         self._parked = trio.lowlevel.ParkingLot()
 
     def changed(self) -> None:

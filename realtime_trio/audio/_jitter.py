@@ -79,11 +79,11 @@ class JitterBuffer:
 
     def __init__(self, format: AudioFormat, config: PlaybackConfig | None = None) -> None:
         self.format = format
-        self.config = config if config is not None else PlaybackConfig()
-        self.counts = PlaybackCounts()
+        self.config: PlaybackConfig = config if config is not None else PlaybackConfig()
+        self.counts: PlaybackCounts = PlaybackCounts()
         self.state: Literal["idle", "filling", "playing"] = "idle"
-        self.target = self.config.min_target
-        self.volume = self.config.volume
+        self.target: float = self.config.min_target
+        self.volume: float = self.config.volume
         self._chunks: deque[bytes] = deque()
         self._offset = 0  # what is gone of the first chunk
         self._size = 0

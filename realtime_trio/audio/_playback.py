@@ -74,7 +74,7 @@ class Playback:
         *,
         tell: Callable[[Notification], None] = lambda note: None,
     ) -> None:
-        self.format = sink.format
+        self.format: AudioFormat = sink.format
         self.interruption: AudioFlushed | None = None
         """The last time that an answer was cut short; ``None`` once another one began."""
         self._sink = sink

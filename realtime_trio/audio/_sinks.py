@@ -76,7 +76,7 @@ class MemorySink:
     ) -> None:
         self.format = format
         self.blocks: deque[bytes] = deque(maxlen=max_blocks)
-        self.total = 0
+        self.total: int = 0
         """Bytes that have come, also those that are not kept."""
 
     @property
@@ -96,7 +96,7 @@ class WavSink:
 
     def __init__(self, writer: wave.Wave_write, format: AudioFormat) -> None:
         self.format = format
-        self.frames = 0
+        self.frames: int = 0
         """Frames that have been written to it."""
         self._writer = writer
         self._waiting = bytearray()

@@ -93,7 +93,7 @@ class WavSource:
 
     def __init__(self, reader: wave.Wave_read, chunk: float) -> None:
         self._reader: wave.Wave_read | None = reader
-        self.format = AudioFormat(reader.getframerate(), reader.getnchannels())
+        self.format: AudioFormat = AudioFormat(reader.getframerate(), reader.getnchannels())
         self.frames: int = reader.getnframes()
         self._chunk_frames = max(1, round(chunk * self.format.rate))
 

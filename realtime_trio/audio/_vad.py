@@ -58,9 +58,9 @@ class EnergyVad:
     def __init__(
         self, config: VadConfig | None = None, format: AudioFormat = DEFAULT_FORMAT
     ) -> None:
-        self.config = config if config is not None else VadConfig()
+        self.config: VadConfig = config if config is not None else VadConfig()
         self.format = format
-        self.speaking = False
+        self.speaking: bool = False
         """Whether an utterance runs."""
         self._frame = format.bytes_of(FRAME_SECONDS)
         self._rest = b""

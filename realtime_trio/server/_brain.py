@@ -41,7 +41,7 @@ class Brain:
 
     def __init__(self, config: ServerConfig, now: float) -> None:
         self.config = config
-        self.world = World(config, now)
+        self.world: World = World(config, now)
         self._turns = Turns(self.world)
         self._sockets: dict[int, UISession] = {}
 

@@ -45,8 +45,8 @@ class Hub:
 
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
-        self.brain = Brain(config, trio.current_time())
-        self.faults = Faults(config.seed)
+        self.brain: Brain = Brain(config, trio.current_time())
+        self.faults: Faults = Faults(config.seed)
         self.seen: deque[Received] = deque(maxlen=config.max_seen)
         self.connections: dict[int, Connection] = {}
         self.down = False

@@ -46,14 +46,14 @@ class World:
 
     def __init__(self, config: ServerConfig, now: float) -> None:
         self.config = config
-        self.ids = IdMaker(config.seed)
-        self.tokens = Tokens(
+        self.ids: IdMaker = IdMaker(config.seed)
+        self.tokens: Tokens = Tokens(
             f"realtime-trio {config.seed}".encode(), config.token_lifetime, config.wall_clock
         )
-        self.users = {user.user_id: user for user in config.users}
-        self.voices = config.voices()
-        self.avatars = config.avatars()
-        self.tools = config.tools()
+        self.users: dict[str, User] = {user.user_id: user for user in config.users}
+        self.voices: list[dict[str, object]] = config.voices()
+        self.avatars: list[dict[str, object]] = config.avatars()
+        self.tools: list[dict[str, object]] = config.tools()
         self.workspaces: list[dict[str, object]] = []
         self.uploads: dict[str, dict[str, object]] = {}
         self.chats: dict[str, ChatSession] = {}
