@@ -5,16 +5,21 @@ that it is given, :class:`_Wire`: counting bytes, reading the status of a refuse
 bounding what is read ahead in bytes (the library's own queue counts messages), knowing
 whether a write ended, and knowing that a ping has left.
 
-Two of its habits shape the rest. Its reader task may die of an exception (a ping that comes
-while we close is enough), so it lives in a nursery of its own, where that is one more way
-to lose a link. And it answers pings from the reader: while the peer reads nothing, it does
-not read either.
+Three of its habits shape the rest. Its reader task may die of an exception (a ping that
+comes while we close is enough), so it lives in a nursery of its own, where that is one more
+way to lose a link. It answers pings from the reader: while the peer reads nothing, it does
+not read either. And it hands messages over one by one, each with a switch of tasks: were
+each passed on at once, all the tasks behind would be woken for each as well. So a
+:meth:`TrioWebsocketTransport.receive` that has its message goes on collecting while the
+library's reader is busy with what has come, and ends when the reader turns to the socket
+again: nothing waits there for what has not arrived yet.
 """
 
 from __future__ import annotations
 
 import itertools
 import sys
+from collections import deque
 from typing import Final, cast, final
 
 import trio
@@ -35,6 +40,8 @@ __all__ = ["TrioWebsocketTransport", "open_link"]
 # The library's reader hands each message over with a checkpoint; some slack keeps it and
 # the consumer from waiting for each other at every one.
 _QUEUE: Final = 64
+# Messages that are collected for receive_nowait; they count as read ahead.
+_BATCH: Final = 32
 # What a frame takes beside its payload, rounded up: a count that creeps down is corrected
 # at zero, one that creeps up (by control frames) would close the gate for good.
 _HEADER: Final = 16
@@ -75,6 +82,10 @@ class _Wire(trio.abc.Stream):
         self.opening = trio.CancelScope()
         # Cancelled when a ping was written; the library would wait for its pong.
         self.pinging: trio.CancelScope | None = None
+        # Whether the reader has handed over all that came, and asks for more.
+        self.reading = False
+        # Cancelled as soon as it is so.
+        self.collecting: trio.CancelScope | None = None
         self._stream = stream
         self._head = b""
         self._ahead = 0
@@ -101,6 +112,9 @@ class _Wire(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Read, but no further ahead of the consumer than the bound."""
+        self.reading = True
+        if self.collecting is not None:
+            self.collecting.cancel()
         while self._ahead >= self._max_buffer and not self.demanded:
             await self._gate.park()
         try:
@@ -108,6 +122,7 @@ class _Wire(trio.abc.Stream):
         except trio.BrokenResourceError:
             self._give_up()
             raise
+        self.reading = False
         self.received += len(data)
         self._ahead += len(data)
         if not self.opened:
@@ -158,7 +173,8 @@ class _Wire(trio.abc.Stream):
 class TrioWebsocketTransport:
     """One open websocket; see :class:`~realtime_trio.abc.Transport` for what it promises.
 
-    It cannot look ahead: ``receive_nowait`` always raises ``trio.WouldBlock`` until the end.
+    ``receive_nowait`` finds what the last ``receive`` has collected, which may be less than
+    what has arrived.
     """
 
     __slots__ = (
@@ -166,6 +182,7 @@ class TrioWebsocketTransport:
         "_drained",
         "_end",
         "_finished",
+        "_held",
         "_pings",
         "_scope",
         "_wire",
@@ -180,6 +197,7 @@ class TrioWebsocketTransport:
         self._close_timeout = close_timeout
         self._end: End | None = None
         self._drained = False
+        self._held: deque[str | bytes] = deque()
         self._pings = itertools.count()
         self._scope = trio.CancelScope()
         self._finished = trio.Event()
@@ -235,12 +253,26 @@ class TrioWebsocketTransport:
         """Receive one frame; a cancelled call loses nothing."""
         if self._end is CLOSED_HERE:
             await self._check()
-        wire = self._wire
+        if self._held:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._collect()
+        return self.receive_nowait()
+
+    async def _collect(self) -> None:
+        """Wait for a message and take those that the library's reader has behind it."""
+        wire, get, held = self._wire, self._ws.get_message, self._held
         wire.demand()
         try:
-            message = await self._ws.get_message()
+            held.append(await get())
+            if not wire.reading:
+                with trio.CancelScope() as wire.collecting:
+                    while not wire.reading and len(held) < _BATCH:
+                        held.append(await get())
         except ConnectionClosed:
             end = self._ended()
+            if held:
+                return  # the next call hears of it again
             self._drained = True
             # The library would go on waiting for the peer to close TCP.
             self._scope.cancel()
@@ -248,13 +280,17 @@ class TrioWebsocketTransport:
             raise end.error() from None
         finally:
             wire.demanded = False
-        wire.take(message)
-        return message
+            wire.collecting = None
 
     def receive_nowait(self) -> str | bytes:
-        """Raise ``trio.WouldBlock``, or how the link ended once ``receive`` has told."""
-        if self._end is not None and (self._drained or self._end.local):
-            raise self._end.error()
+        """Give what the last ``receive`` has collected, or say how the link ended."""
+        end = self._end
+        if self._held and end is not CLOSED_HERE:
+            message = self._held.popleft()
+            self._wire.take(message)
+            return message
+        if end is not None and (self._drained or end.local):
+            raise end.error()
         raise trio.WouldBlock
 
     async def send_text(self, text: str) -> None:
