@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar, final
 
@@ -127,16 +128,23 @@ def _writer(stream: trio.abc.Stream) -> Callable[[bytes], Awaitable[None]]:
     """Give what writes all of a frame, by the shortest way there is.
 
     A frame mostly fits into the kernel's buffer at once; trio's ``send_all`` pays for the
-    other case, and for guards against a second writer, each time.
+    other case, and for guards against a second writer, each time. The caller has looked
+    whether it is cancelled.
     """
     if not isinstance(stream, trio.SocketStream):
         return stream.send_all
-    send = stream.socket.send
+    # Asked each time: once the socket is closed, its number may be another file's.
+    fileno = stream.socket.fileno
 
     async def send_all(data: bytes) -> None:
-        sent = await send(data)
+        try:
+            sent = os.write(fileno(), data)
+        except BlockingIOError:
+            sent = 0
         if sent < len(data):
             await stream.send_all(memoryview(data)[sent:])
+        else:
+            await trio.lowlevel.cancel_shielded_checkpoint()
 
     return send_all
 
