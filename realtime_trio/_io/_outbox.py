@@ -11,7 +11,7 @@ harmless: an event is queued once or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol, final
 
@@ -35,6 +35,9 @@ __all__ = ["Outbox", "Wire", "write_from"]
 
 _URGENT: Final = (ClientWantsCancelEvent, PingEvent, PongEvent)
 _MAX_URGENT: Final = 64
+_MAX_RUN: Final = 16 * 2**10
+"""Bytes of audio that are written together."""
+
 _AWAY: Final = "the link broke while it was on its way"
 
 
@@ -249,11 +252,21 @@ class Outbox:
                     return entry
         return None
 
-    def wrote(self, entry: Entry, status: ReceiptStatus, why: str = "") -> None:
-        """Write down what became of the entry that was taken last."""
+    def take_run(self, first: bytes) -> list[bytes]:
+        """Take the audio that would be written right behind ``first`` whatever happens now.
+
+        No more than a few frames: what is taken can no longer be overtaken by a cancel.
+        """
+        waits = self._commands.entries and (self._gate.open or self._may_pass)
+        if waits or self._urgent.entries:
+            return [first]
+        return [first, *self._audio.pop_run(_MAX_RUN - len(first))]
+
+    def wrote(self, entry: Entry, status: ReceiptStatus, why: str = "", *, frames: int = 1) -> None:
+        """Write down what became of the entry that was taken last, and of its run."""
         self._writing = None
         if status == "sent":
-            self._sent += 1
+            self._sent += frames
         if entry.receipt is not None:
             entry.receipt.settle(status, why)
 
@@ -357,22 +370,31 @@ class Wire(Protocol):
         ...
 
 
-async def write_from(outbox: Outbox, transport: Wire) -> None:
+async def write_from(
+    outbox: Outbox,
+    transport: Wire,
+    send_many: Callable[[Sequence[bytes]], Awaitable[None]] | None = None,
+) -> None:
     """Write what the outbox gives until the link breaks: the one task that touches it.
 
-    Raises what the transport raises. Cancelled in the middle of a frame, it has broken the
-    link: close it.
+    ``send_many`` writes some frames at once, where the transport can. Raises what the
+    transport raises. Cancelled in the middle of a frame, it has broken the link: close it.
     """
     while True:
         entry = await outbox.next()
+        frames = 1
         try:
             if entry.frame is None:
                 await transport.ping()
             elif isinstance(entry.frame, str):
                 await transport.send_text(entry.frame)
-            else:
+            elif send_many is None:
                 await transport.send_bytes(entry.frame)
+            else:
+                run = outbox.take_run(entry.frame)
+                frames = len(run)
+                await send_many(run)
         except BaseException:
             outbox.wrote(entry, "in-doubt", _AWAY)
             raise
-        outbox.wrote(entry, "sent")
+        outbox.wrote(entry, "sent", frames=frames)

@@ -12,7 +12,7 @@ not read either. And it hands messages over one by one, each with a switch of ta
 each passed on at once, all the tasks behind would be woken for each as well. So a
 :meth:`TrioWebsocketTransport.receive` that has its message goes on collecting while the
 library's reader is busy with what has come, and ends when the reader turns to the socket
-again: nothing waits there for what has not arrived yet.
+again, or may be waiting to write: nothing is held back for what may take its time.
 """
 
 from __future__ import annotations
@@ -82,10 +82,9 @@ class _Wire(trio.abc.Stream):
         self.opening = trio.CancelScope()
         # Cancelled when a ping was written; the library would wait for its pong.
         self.pinging: trio.CancelScope | None = None
-        # Whether the reader has handed over all that came, and asks for more.
-        self.reading = False
-        # Cancelled as soon as it is so.
+        # Cancelled as soon as no more messages are at hand.
         self.collecting: trio.CancelScope | None = None
+        self._reading = self._writing = False
         self._stream = stream
         self._head = b""
         self._ahead = 0
@@ -103,6 +102,14 @@ class _Wire(trio.abc.Stream):
         self._max_buffer = sys.maxsize
         self._gate.unpark()
 
+    def busy(self) -> bool:
+        """Whether the reader is sure to get on with what has come, and waits for nothing."""
+        return not self._reading and not self._writing
+
+    def _pause(self) -> None:
+        if self.collecting is not None:
+            self.collecting.cancel()
+
     def take(self, message: str | bytes) -> None:
         """Account for a message that the consumer took."""
         size = len(message)
@@ -112,9 +119,8 @@ class _Wire(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Read, but no further ahead of the consumer than the bound."""
-        self.reading = True
-        if self.collecting is not None:
-            self.collecting.cancel()
+        self._reading = True
+        self._pause()
         while self._ahead >= self._max_buffer and not self.demanded:
             await self._gate.park()
         try:
@@ -122,7 +128,7 @@ class _Wire(trio.abc.Stream):
         except trio.BrokenResourceError:
             self._give_up()
             raise
-        self.reading = False
+        self._reading = False
         self.received += len(data)
         self._ahead += len(data)
         if not self.opened:
@@ -150,12 +156,16 @@ class _Wire(trio.abc.Stream):
         if self.torn:
             message = "half a frame was written"
             raise trio.BrokenResourceError(message)
+        # A pong is the reader's to write, behind whoever writes already.
+        self._writing = True
+        self._pause()
         try:
             await self._stream.send_all(data)
         except BaseException:
             self.torn = True
             self._give_up()
             raise
+        self._writing = False
         if self.pinging is not None and data[0] == _PING:
             self.pinging.cancel()
 
@@ -265,9 +275,10 @@ class TrioWebsocketTransport:
         wire.demand()
         try:
             held.append(await get())
-            if not wire.reading:
+            wire.demanded = False
+            if wire.busy():
                 with trio.CancelScope() as wire.collecting:
-                    while not wire.reading and len(held) < _BATCH:
+                    while len(held) < _BATCH and wire.busy():
                         held.append(await get())
         except ConnectionClosed:
             end = self._ended()
@@ -359,6 +370,7 @@ class TrioWebsocketTransport:
             await shielded_checkpoint()
             return
         self._finish(CLOSED_HERE)
+        self._held.clear()
         self._wire.open_gate()
         if not self._wire.torn and not self._finished.is_set():
             with trio.move_on_after(self._close_timeout, shield=True):

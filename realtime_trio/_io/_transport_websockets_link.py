@@ -31,7 +31,6 @@ from typing import Final, TypeVar, final
 
 import trio
 from websockets.client import ClientProtocol
-from websockets.frames import Opcode
 from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
