@@ -253,13 +253,11 @@ class Outbox:
         return None
 
     def take_run(self, first: bytes) -> list[bytes]:
-        """Take the audio that would be written right behind ``first`` whatever happens now.
+        """Take the audio that waits right behind ``first``, which :meth:`next` has just given.
 
-        No more than a few frames: what is taken can no longer be overtaken by a cancel.
+        So nothing goes before it now. It is no more than a few frames, since what is taken
+        can no longer be overtaken by a cancel.
         """
-        waits = self._commands.entries and (self._gate.open or self._may_pass)
-        if waits or self._urgent.entries:
-            return [first]
         return [first, *self._audio.pop_run(_MAX_RUN - len(first))]
 
     def wrote(self, entry: Entry, status: ReceiptStatus, why: str = "", *, frames: int = 1) -> None:

@@ -105,11 +105,6 @@ class FrameReader:
             self._protocol.fail(CloseCode.INVALID_DATA)
         return messages
 
-    def feed_eof(self) -> None:
-        """Nothing more will come."""
-        self._protocol.receive_data(self._head)
-        self._protocol.receive_eof()
-
     def _cut(self, data: bytes, at: int, messages: list[str | bytes]) -> int:
         """Cut out plain frames up to the first that is not; give where that begins."""
         end, longest = len(data), self._longest
@@ -151,15 +146,14 @@ class FrameReader:
 
 def _frame_size(data: bytes, at: int) -> int:
     """How long the frame is that begins here, its head included; 0 where the head is cut off."""
-    left = len(data) - at
-    if left < 2:
+    if len(data) < at + 2:
         return 0
     size = data[at + 1] & ~_MASKED
     wide = {_TWO_BYTES: 2, _TWO_BYTES + 1: 8}.get(size, 0)
     start = at + 2 + wide
-    if left < 2 + wide:
+    if len(data) < start:
         return 0
-    return 2 + wide + (int.from_bytes(data[start - wide : start]) if wide else size)
+    return 2 + wide + (int.from_bytes(data[at + 2 : start]) if wide else size)
 
 
 @final

@@ -346,7 +346,7 @@ class WebsocketsTransport:
             if data:
                 self.take(bytes(data), len(data))
             else:
-                reader.feed_eof()
+                self._protocol.receive_eof()
         await self._part()
 
     def take(self, data: bytes, size: int) -> None:
