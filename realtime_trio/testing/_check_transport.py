@@ -18,7 +18,8 @@ import trio
 import trio.testing
 
 from realtime_trio._exceptions import ClosedError, ConnectionLost
-from realtime_trio.abc import SendsMany, Transport
+from realtime_trio.abc import Transport
+from realtime_trio.testing._check_send_many import check_cancelled_send_many, check_send_many
 from realtime_trio.testing._transport_tools import (
     Flood,
     Peer,
@@ -84,8 +85,8 @@ async def check_transport(
         cancelled_receive,
         backpressure,
         _check_cancelled_send,
-        _check_send_many,
-        _check_cancelled_send_many,
+        check_send_many,
+        check_cancelled_send_many,
         _check_send_cancelled_before_it_began,
         _check_peer_closes,
         _check_peer_aborts,
@@ -285,48 +286,6 @@ async def _check_cancelled_send(transport: Transport, peer: Peer) -> None:
         while True:
             await flood.take(peer.receive)
     assert flood.taken <= flood.sent
-
-
-async def _check_send_many(transport: Transport, peer: Peer) -> None:
-    """Where there is a ``send_many``: frames of both kinds in order, or none at all."""
-    if not isinstance(transport, SendsMany):
-        return
-    frames: list[str | bytes] = [
-        "first",
-        b"\x00\xff",
-        "",
-        b"",
-        "é" * 100,
-        bytes(70_000),
-        *map(str, range(100)),
-    ]
-    for some in (0, len(frames), 1):
-        with trio.testing.assert_checkpoints():
-            await transport.send_many(frames[:some])
-    with trio.CancelScope() as scope:
-        scope.cancel()
-        await transport.send_many(["never"])
-    assert scope.cancelled_caught
-    await transport.send_text("last")
-    for frame in [*frames, "first", "last"]:
-        assert await peer.receive() == frame
-    await transport.aclose()
-    with trio.testing.assert_checkpoints(), raises(ClosedError):
-        await transport.send_many(["late"])
-
-
-async def _check_cancelled_send_many(transport: Transport, peer: Peer) -> None:
-    """Cancelled in the middle it ends the link, as one frame does."""
-    if not isinstance(transport, SendsMany):
-        return
-    send_many = transport.send_many
-
-    async def send(text: str) -> None:
-        await send_many([text[:10], text])
-
-    async with in_background(Flood(send).run) as scope:
-        scope.cancel()
-    await _check_every_call_raises(transport, ConnectionLost)
 
 
 async def _check_send_cancelled_before_it_began(transport: Transport, peer: Peer) -> None:
