@@ -17,6 +17,7 @@ again, or may be waiting to write: nothing is held back for what may take its ti
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
 from collections import deque
@@ -275,15 +276,13 @@ class TrioWebsocketTransport:
         wire.demand()
         try:
             held.append(await get())
-            wire.demanded = False
             if wire.busy():
-                with trio.CancelScope() as wire.collecting:
+                # Where the link ends meanwhile, the next call hears of it again.
+                with contextlib.suppress(ConnectionClosed), trio.CancelScope() as wire.collecting:
                     while len(held) < _BATCH and wire.busy():
                         held.append(await get())
         except ConnectionClosed:
             end = self._ended()
-            if held:
-                return  # the next call hears of it again
             self._drained = True
             # The library would go on waiting for the peer to close TCP.
             self._scope.cancel()
@@ -370,7 +369,6 @@ class TrioWebsocketTransport:
             await shielded_checkpoint()
             return
         self._finish(CLOSED_HERE)
-        self._held.clear()
         self._wire.open_gate()
         if not self._wire.torn and not self._finished.is_set():
             with trio.move_on_after(self._close_timeout, shield=True):
