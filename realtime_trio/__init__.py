@@ -32,6 +32,7 @@ from ._core._messages import (
     ToolResultPart,
     ToolUsePart,
 )
+from ._core._normalise import normalise_content
 from ._core._notifications import *  # noqa: F403  the list of names is that module's __all__
 from ._core._state import (
     AudioSlice,
@@ -46,6 +47,7 @@ from ._core._state import (
     TextSlice,
     TurnState,
 )
+from ._core._vendor import to_vendor
 from ._exceptions import *  # noqa: F403
 from ._handlers import handles
 from ._io._audio import AudioLane, AudioStatistics
@@ -155,9 +157,11 @@ __all__ = [
     "events",
     "handles",
     "memory_pair",
+    "normalise_content",
     "open_client",
     "server",
     "testing",
+    "to_vendor",
 ]
 __all__ += _notifications.__all__
 __all__ += _exceptions.__all__

@@ -14,7 +14,7 @@ import attrs
 from ..events import RenderMediaEvent, ToolCall, ToolResult, Voice
 from ._audio import AudioFormat
 from ._messages import Message
-from ._values import slot_setters
+from ._values import draft_of
 
 __all__ = [
     "AllNotificationsCleared",
@@ -53,6 +53,7 @@ __all__ = [
     "SessionCleared",
     "SessionMessagesLoaded",
     "SessionNotificationsCleared",
+    "SessionRestored",
     "SessionsIndexUpdated",
     "SessionsUpdated",
     "SubsessionEnded",
@@ -107,11 +108,34 @@ class Reconnecting(Notification):
 
 @attrs.frozen(slots=True, kw_only=True)
 class Reconnected(Notification):
-    """A new link is open and proven. ``missed`` tells whether events may have been lost."""
+    """A new link is open and proven; :class:`SessionRestored` follows when nothing is missing.
+
+    Restored are the subscriptions, the turn that is asked for, the ``commands`` that wait
+    to be sent, and the session ``session_id``, which the new link goes on with (``None``
+    where there was none yet). ``missed`` tells that a turn may have been running, so that
+    pieces of it may have gone by; ``audio_dropped`` counts the frames of the user's speech
+    that were thrown away. It took ``attempts`` dials.
+    """
 
     name: ClassVar[str] = "reconnected"
     attempts: int = 1
     missed: bool = False
+    session_id: str | None = None
+    commands: int = 0
+    audio_dropped: int = 0
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class SessionRestored(Notification):
+    """After a lost link, all that the server has of the current session is in the state.
+
+    It comes once for each :class:`Reconnected`, unless the link is lost again before.
+    ``reloaded`` tells that a turn had a hole and the messages were asked for anew.
+    """
+
+    name: ClassVar[str] = "session-restored"
+    session_id: str | None
+    reloaded: bool = False
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -144,17 +168,19 @@ class MessageStreaming(Notification):
     delta: str
 
 
-_set_session_id, _set_message_id, _set_role, _set_delta = slot_setters(MessageStreaming).values()
+_StreamingDraft = draft_of(MessageStreaming)
 
 
 def streaming(session_id: str, message_id: str, role: str, delta: str) -> MessageStreaming:
-    """Make what the constructor makes, at half its cost: there is one for every delta."""
-    note = object.__new__(MessageStreaming)
-    _set_session_id(note, session_id)
-    _set_message_id(note, message_id)
-    _set_role(note, role)
-    _set_delta(note, delta)
-    return note
+    """Make what the constructor makes, at a fifth of its cost: there is one for every delta."""
+    note = _StreamingDraft()
+    note.session_id = session_id
+    note.message_id = message_id
+    note.role = role
+    note.delta = delta
+    note.__class__ = MessageStreaming
+    made: MessageStreaming = note
+    return made
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -224,6 +250,24 @@ class ToolNotification(Notification):
     tool_name: str
     status: ToolStatus
     arguments: Mapping[str, Any]
+
+
+_ToolDraft = draft_of(ToolNotification)
+
+
+def tool_at(
+    session_id: str, id_: str, tool_name: str, status: ToolStatus, arguments: Mapping[str, Any]
+) -> ToolNotification:
+    """Make what the constructor makes, likewise: there are three or more for every call."""
+    note = _ToolDraft()
+    note.session_id = session_id
+    note.id = id_
+    note.tool_name = tool_name
+    note.status = status
+    note.arguments = arguments
+    note.__class__ = ToolNotification
+    made: ToolNotification = note
+    return made
 
 
 @attrs.frozen(slots=True, kw_only=True)

@@ -19,8 +19,8 @@ class TurnCompleted:
 
     ``message`` is the user session's last answer, ``None`` where the turn gave none.
     ``errors`` came on the way: a turn may succeed all the same. ``missed`` tells that a part
-    of the turn went by while the link was down, so ``message`` may have a hole until the
-    session is loaded anew.
+    of the turn went by while the link was down, so ``message`` may have a hole; what is in
+    the state has none once :class:`~realtime_trio.SessionRestored` came.
     """
 
     message: Message | None

@@ -39,6 +39,7 @@ from ._outbox import Outbox
 from ._pipeline import Pipeline
 from ._playout import Playout
 from ._recorder import RecorderLike, Tape
+from ._repair import Repair
 from ._supervisor import Address, Supervisor
 from ._tracker import Tracker
 from ._turn import TurnBook
@@ -93,12 +94,15 @@ class Shell:
         )
         self.gate: TurnGate = TurnGate()
         self.outbox: Outbox = Outbox(config, codec, self.gate)
-        self.turns: TurnBook = TurnBook(self.gate)
+        repair = Repair(self.pipeline.post)
+        self.turns: TurnBook = TurnBook(self.gate, repair)
         self.canceller: Canceller = Canceller(
             self.outbox, config.cancel_timeout, self._cancel_by_rest
         )
         post = self.pipeline.post
-        self.tracker: Tracker = Tracker(self.gate, self.outbox, self.turns, self.canceller, post)
+        self.tracker: Tracker = Tracker(
+            self.gate, self.outbox, self.turns, self.canceller, repair, post
+        )
         self.supervisor: Supervisor = Supervisor(
             config=config,
             codec=codec,

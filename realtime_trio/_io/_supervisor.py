@@ -120,13 +120,15 @@ class Supervisor:
                 self._intake, self._outbox, self._gate, self._tracker.saw, self._config
             )
             self.link = None
+            dropped = self._outbox.statistics().audio_dropped
             missed = self._tracker.link_lost()
             if end.clean:
                 self._post(LinkEvent(status="closed", note=_disconnected(end)))
                 return ConnectionLost(_TAKEN, code=end.code, reason=end.reason)
             if trio.current_time() - link.opened_at >= self._config.stable_after:
                 self._pauses = 0
-            self._post(LinkEvent(status="reconnecting", note=_disconnected(end)))
+            away = LinkEvent(status="reconnecting", initialized=False, note=_disconnected(end))
+            self._post(away)
             try:
                 await self._pause(1)
                 link, attempts = await self._dial_until_open(nursery, tell=True)
@@ -135,7 +137,14 @@ class Supervisor:
                     exc.__cause__ = end
                 self._post(LinkEvent(status="closed"))
                 return exc
-            note = Reconnected(attempts=attempts, missed=missed)
+            outbox = self._outbox.statistics()
+            note = Reconnected(
+                attempts=attempts,
+                missed=missed,
+                session_id=self._gate.session_id,
+                commands=outbox.commands,
+                audio_dropped=outbox.audio_dropped - dropped,
+            )
             self._post(LinkEvent(status="connected", note=note))
 
     async def _dial_until_open(self, nursery: trio.Nursery, *, tell: bool) -> tuple[Link, int]:

@@ -25,6 +25,7 @@ from ..events import (
 from ._cancel import Canceller
 from ._gate import STREAM, Change, Phase, TurnGate
 from ._outbox import Outbox
+from ._repair import Repair
 from ._turn import TurnBook
 
 __all__ = ["Tracker"]
@@ -45,6 +46,7 @@ class Tracker:
         outbox: Outbox,
         turns: TurnBook,
         canceller: Canceller,
+        repair: Repair,
         post: Callable[[LinkEvent], None],
     ) -> None:
         self._gate = gate
@@ -52,6 +54,7 @@ class Tracker:
         self._turns = turns
         self._canceller = canceller
         self._post = post
+        self._repair = repair
         self.ui_session_id: str | None = None
         self.last_pong: float | None = None
         self._links = 0
@@ -65,6 +68,7 @@ class Tracker:
         if type(event) in STREAM:  # nearly all of them: the rest can cost what it likes
             self._gate.saw_stream()
             return
+        self._repair.saw(event)
         change = self._gate.saw(event)
         if change is not None:
             self._gate_opened(change)
@@ -102,10 +106,14 @@ class Tracker:
         command that harms nothing at any time, and it goes ahead of everything that waits.
         """
         self._post(LinkEvent(status=None, initialized=True, note=Initialized()))
-        partial = self._gate.streamed or (self._links > 1 and not self._loaded)
         session_id = self._gate.session_id
+        replaces = self._links > 1
+        partial = self._gate.streamed or (replaces and not self._loaded)
         if partial and session_id is not None:
+            self._repair.asked(session_id)
             self._outbox.put_own(ResumeChatSessionEvent(session_id=session_id))
+        elif replaces:
+            self._repair.complete(session_id)
 
     def killed(self) -> None:
         """Something is about to be written that kills the turn."""
@@ -116,6 +124,7 @@ class Tracker:
         """Begin with a new link."""
         self._gate.link_opened()
         self._outbox.link_opened()
+        self._repair.link_opened()
         self._links += 1
         self._initialized = False
         self._loaded = False

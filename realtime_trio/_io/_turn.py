@@ -29,6 +29,7 @@ from .._core._notifications import (
 from .._core._state import AudioSlice, ControlSlice, TextSlice
 from .._exceptions import TurnError
 from ..events import (
+    ChatSessionChangedEvent,
     ErrorEvent,
     MessageEvent,
     ServerEvent,
@@ -39,6 +40,7 @@ from ._gate import TurnGate
 from ._outcome import Outcome, TurnFailed, TurnLost, outcome_of
 from ._pieces import Pieces
 from ._receipt import Receipt
+from ._repair import Repair
 
 __all__ = ["Track", "Turn", "TurnBook"]
 
@@ -124,9 +126,10 @@ class Turn:
 class TurnBook:
     """Follows the turns that are asked for, from the shell's side and from the text lane's."""
 
-    def __init__(self, gate: TurnGate) -> None:
+    def __init__(self, gate: TurnGate, repair: Repair) -> None:
         self.spoken: Callable[[], AudioFlushed | None] = lambda: None
         """How far the last answer was heard, where somebody cut it short."""
+        self._repair = repair
         self._gate = gate
         self._turn: Track | None = None
         self._queued: set[Track] = set()
@@ -189,6 +192,9 @@ class TurnBook:
             self._starts += 1
             if turn is not None and self._starts == turn.ends_at:
                 self._end_of(turn, slice_)
+            self._repair.handled()
+        elif cls is ChatSessionChangedEvent:
+            self._repair.handled()
         elif cls is ErrorEvent:
             self._errors += 1
             self._judge_refusal(event)

@@ -26,7 +26,18 @@ _TOLD = (
 )
 
 
-def _make_app() -> App:
+# What each is for, in the words that begin its docstring: the list imports none of them.
+_COMMANDS = {
+    "demo": "Show the library at work: a conversation over a real websocket, and what it measured.",
+    "chat": "Talk to a server: type a line, read the answer.",
+    "serve": "Run the embedded server until Ctrl-C. It takes any token and echoes what is said.",
+    "replay": "Replay a trace or a recording: what an application would have been told.",
+    "record": 'Record a conversation, secrets left out; "replay" shows it again.',
+    "events": "Show every event of the protocol: type, class, direction, lanes.",
+}
+
+
+def _make_app(called: Sequence[str]) -> App:
     app = App(
         name="realtime-trio",
         help="Realtime agent streams from the command line.",
@@ -36,16 +47,18 @@ def _make_app() -> App:
         suppress_keyboard_interrupt=False,
         result_action="return_value",
     )
-    for name in ("demo", "chat", "serve", "replay", "record", "events"):
+    for name, summary in _COMMANDS.items():
         # By its name: each command is imported when it is called, and brings its own imports.
-        app.command(f"{__package__}._{name}:{name}", name=name)
+        # Then its docstring is its help, whole; a summary given here would take its place.
+        own = None if name in called else summary
+        app.command(f"{__package__}._{name}:{name}", name=name, help=own)
     return app
 
 
 def run(argv: Sequence[str]) -> int:
     """Run one command and give its exit status."""
     try:
-        status = _make_app()(list(argv))
+        status = _make_app(argv[:1])(list(argv))
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except _TOLD as exc:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 
 import trio
 from rich.text import Text
@@ -15,7 +15,7 @@ from rich.text import Text
 from .._exceptions import RealtimeError
 from .._io._client import Client
 from .._io._outcome import TurnFailed, TurnLost
-from ._connect import connect
+from ._connect import connect, identity
 from ._live import LiveTranscript, follow
 from ._style import clean, one_line
 
@@ -23,7 +23,13 @@ __all__ = ["Conversation", "chat"]
 
 
 def chat(
-    url: str, /, *, token: str | None = None, agent: str | None = None, session: str | None = None
+    url: str,
+    /,
+    *,
+    user: str | None = None,
+    token: str | None = None,
+    agent: str | None = None,
+    session: str | None = None,
 ) -> None:
     """Talk to a server: type a line, read the answer.
 
@@ -33,19 +39,22 @@ def chat(
     ----------
     url
         Where the server is: https://host, ws://host:port.
+    user
+        Log in under this name. The password is asked for, unless the environment variable
+        REALTIME_TRIO_PASSWORD holds it.
     token
-        Who you are; by default the environment variable REALTIME_TRIO_TOKEN.
+        Be who this token says, instead; by default the environment variable
+        REALTIME_TRIO_TOKEN.
     agent
         The agent of a new session.
     session
         A session to go on with.
     """
-    trio.run(_chat, url, token, agent, session)
+    trio.run(_chat, connect(url, auth=identity(token, user), agent=agent, session=session))
 
 
-async def _chat(url: str, token: str | None, agent: str | None, session: str | None) -> None:
+async def _chat(client_of: AbstractAsyncContextManager[Client]) -> None:
     transcript = LiveTranscript(echo=not sys.stdin.isatty())
-    client_of = connect(url, token=token, agent=agent, session=session)
     async with client_of as client, trio.open_nursery() as nursery:
         await nursery.start(follow, client, transcript)
         talk = Conversation(client, transcript)

@@ -2,39 +2,74 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import sys
 from contextlib import AbstractAsyncContextManager
 
 from .._config import ClientConfig
+from .._io._auth import PasswordLogin
 from .._io._client import Client, open_client
 from .._io._recording import Recorder
 from ._errors import CommandError
 
-__all__ = ["TOKEN_VARIABLE", "connect"]
+__all__ = ["PASSWORD_VARIABLE", "TOKEN_VARIABLE", "connect", "identity"]
 
 TOKEN_VARIABLE = "REALTIME_TRIO_TOKEN"
+PASSWORD_VARIABLE = "REALTIME_TRIO_PASSWORD"
 
 # A person waits: better told soon than tried for minutes.
 _CONFIG = ClientConfig(max_attempts=3, backoff_initial=0.2, connect_timeout=10.0)
 
 
+def identity(token: str | None, user: str | None) -> str | PasswordLogin:
+    """Who is calling: a token, or a name and a password.
+
+    A password is asked for at the terminal, so call it before anything else waits. Raises
+    :class:`CommandError` where nobody is named, or two are.
+    """
+    if token is not None and user is not None:
+        msg = "--token or --user, not both"
+        raise CommandError(msg)
+    if user is not None:
+        return PasswordLogin(user, _password(user))
+    secret = token or os.environ.get(TOKEN_VARIABLE)
+    if not secret:
+        msg = (
+            f"say who you are: --user NAME, --token TOKEN, or the environment variable "
+            f"{TOKEN_VARIABLE}"
+        )
+        raise CommandError(msg)
+    return secret
+
+
+def _password(user: str) -> str:
+    """Never an argument: those can be read by whoever lists the processes."""
+    password = os.environ.get(PASSWORD_VARIABLE, "")
+    if not password and sys.stdin.isatty():
+        try:
+            password = getpass.getpass(f"password of {user}: ")
+        except EOFError:
+            password = ""
+    if not password:
+        msg = f"a password is needed: type it at a terminal, or set {PASSWORD_VARIABLE}"
+        raise CommandError(msg)
+    return password
+
+
 def connect(
     url: str,
     *,
-    token: str | None,
+    auth: str | PasswordLogin,
     agent: str | None,
     session: str | None,
     recorder: Recorder | None = None,
 ) -> AbstractAsyncContextManager[Client]:
     """A client that is not open yet. Raises :class:`CommandError` where it never could be."""
-    secret = token or os.environ.get(TOKEN_VARIABLE)
-    if not secret:
-        msg = f"say who you are: --token TOKEN, or the environment variable {TOKEN_VARIABLE}"
-        raise CommandError(msg)
     try:
         return open_client(
             url,
-            auth=secret,
+            auth=auth,
             agent_key=agent,
             chat_session_id=session,
             config=_CONFIG,

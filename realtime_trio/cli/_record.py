@@ -5,15 +5,17 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated
 
 import trio
 from cyclopts import Parameter
 
+from .._io._client import Client
 from .._io._recording import Recorder
 from ._chat import Conversation
-from ._connect import connect
+from ._connect import connect, identity
 from ._errors import CommandError
 from ._live import LiveTranscript, follow
 
@@ -27,6 +29,7 @@ def record(
     *,
     say: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     overwrite: Annotated[bool, Parameter(negative=())] = False,
+    user: str | None = None,
     token: str | None = None,
     agent: str | None = None,
     session: str | None = None,
@@ -45,8 +48,12 @@ def record(
         Say this, wait for the answer, and leave; may be given several times.
     overwrite
         Write over a file that is there.
+    user
+        Log in under this name. The password is asked for, unless the environment variable
+        REALTIME_TRIO_PASSWORD holds it.
     token
-        Who you are; by default the environment variable REALTIME_TRIO_TOKEN.
+        Be who this token says, instead; by default the environment variable
+        REALTIME_TRIO_TOKEN.
     agent
         The agent of a new session.
     session
@@ -56,8 +63,10 @@ def record(
         msg = f"{file} is there already: choose another name, or --overwrite"
         raise CommandError(msg)
     recorder = Recorder(file)
+    auth = identity(token, user)
+    client_of = connect(url, auth=auth, agent=agent, session=session, recorder=recorder)
     try:
-        trio.run(_record, recorder, url, say, token, agent, session)
+        trio.run(_record, client_of, say)
     except OSError as exc:
         if exc.filename is None:
             raise
@@ -66,16 +75,8 @@ def record(
     _report(recorder, file)
 
 
-async def _record(
-    recorder: Recorder,
-    url: str,
-    say: tuple[str, ...],
-    token: str | None,
-    agent: str | None,
-    session: str | None,
-) -> None:
+async def _record(client_of: AbstractAsyncContextManager[Client], say: tuple[str, ...]) -> None:
     transcript = LiveTranscript()
-    client_of = connect(url, token=token, agent=agent, session=session, recorder=recorder)
     with trio.open_signal_receiver(signal.SIGINT) as signals:
         async with client_of as client, trio.open_nursery() as nursery:
             await nursery.start(follow, client, transcript)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 
 import trio
 
@@ -14,7 +15,7 @@ __all__ = ["serve"]
 
 
 def serve(*, host: str = "127.0.0.1", port: int = 8080, pace: float = 0.02) -> None:
-    """Run the embedded server until Ctrl-C. It takes any token and echoes what is said.
+    """Run the embedded server until Ctrl-C or SIGTERM. It takes any token and echoes what is said.
 
     Parameters
     ----------
@@ -31,21 +32,22 @@ def serve(*, host: str = "127.0.0.1", port: int = 8080, pace: float = 0.02) -> N
     if not (math.isfinite(pace) and pace >= 0):
         msg = "--pace is a number of seconds, 0 or more"
         raise CommandError(msg)
-    try:
-        trio.run(_serve, host, port, pace)
-    except KeyboardInterrupt:  # the way to end it
-        return
+    trio.run(_serve, host, port, pace)
 
 
 async def _serve(host: str, port: int, pace: float) -> None:
-    async with open_server(ServerConfig(pace=pace)) as server:
-        try:
-            url = await server.listen(host, port)
-        except OSError as exc:
-            msg = f"cannot listen on {host}:{port}: {exc.strerror or exc}"
-            raise CommandError(msg) from None
-        console = make_console()
-        console.print(f"listening on {url}", style="bold", soft_wrap=True)
-        console.print(f"  realtime-trio chat {url} --token any", style="dim", soft_wrap=True)
-        console.file.flush()
-        await trio.sleep_forever()
+    # Not KeyboardInterrupt: a process that a script started in the background begins with
+    # SIGINT ignored, and Python then leaves it so.
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with open_server(ServerConfig(pace=pace)) as server:
+            try:
+                url = await server.listen(host, port)
+            except OSError as exc:
+                msg = f"cannot listen on {host}:{port}: {exc.strerror or exc}"
+                raise CommandError(msg) from None
+            console = make_console()
+            console.print(f"listening on {url}", style="bold", soft_wrap=True)
+            console.print(f"  realtime-trio chat {url} --token any", style="dim", soft_wrap=True)
+            console.file.flush()
+            async for _ in signals:
+                break

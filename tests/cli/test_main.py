@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import subprocess
 import sys
 
@@ -53,8 +55,21 @@ def test_the_library_does_without_the_command_line() -> None:
 def test_a_command_is_needed_and_help_is_given() -> None:
     done = run("--help")
     assert done.returncode == 0
-    assert b"replay" in done.stdout
+    shown = " ".join(done.stdout.decode().replace("\u2502", " ").split())
+    assert all(f"{name} {summary}" in shown for name, summary in _app._COMMANDS.items())
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize("name", _app._COMMANDS)
+def test_the_list_says_what_the_command_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = getattr(importlib.import_module(f"realtime_trio.cli._{name}"), name)
+    said = inspect.getdoc(command)
+    assert said is not None
+    assert said.splitlines()[0] == _app._COMMANDS[name]
+    assert _app.run([name, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    about, _, _ = said.partition("Parameters\n")
+    assert " ".join(about.split()) in shown
 
 
 def test_failures_become_lines_and_statuses(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
+import pty
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
+from realtime_trio.server import ServerConfig, User, open_server
 from tests.cli.command import Call, environment, refusal, run
 from tests.source import PACKAGE
 
 TOKEN = "REALTIME_TRIO_TOKEN"
+PASSWORD = "REALTIME_TRIO_PASSWORD"
+SECRET = "geheim-passwort-1"
+
+
+def program(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-u", "-W", "error", "-m", PACKAGE, *map(str, arguments)]
 
 
 def start(*arguments: str | Path, **extra: str) -> subprocess.Popen[bytes]:
+    return spawn(program(*arguments), **extra)
+
+
+def spawn(command: list[str], **extra: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-u", "-W", "error", "-m", PACKAGE, *map(str, arguments)],
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -60,6 +76,16 @@ def url() -> Iterator[str]:
     assert end(process) == (0, "", "")
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
+def test_serve_ends_when_it_is_told_to(how: signal.Signals) -> None:
+    """In peace, also where a script began it in the background: SIGINT is ignored there."""
+    command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *program("serve", "--port", "0")]
+    process = spawn(command)
+    read_until(process.stdout, "realtime-trio chat")
+    process.send_signal(how)
+    assert end(process) == (0, "", "")
+
+
 def test_chat_answers_what_is_typed(url: str) -> None:
     done = run(
         "chat", url, "--token", "any", stdin=b"Hello there\n\n  \nAnd now without a line break"
@@ -88,6 +114,86 @@ def test_an_interrupt_stops_the_answer_and_the_next_one_leaves(url: str) -> None
     process.send_signal(signal.SIGINT)
     status, _, err = end(process)
     assert (status, err) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[str]:
+    """The address of a server that lets in only who has logged in there."""
+    with start_blocking_portal("trio") as portal:
+        config = ServerConfig(accept_any_token=False, users=(User(user_id="me", password=SECRET),))
+        server_of = portal.wrap_async_context_manager(open_server(config))
+        with server_of as server:
+            yield portal.call(server.listen)
+
+
+def test_a_login_with_a_password(strict: str, tmp_path: Path) -> None:
+    """The password comes from the environment, and goes nowhere else."""
+    file = tmp_path / "call.jsonl"
+    for command in (["chat", strict], ["record", strict, file, "--say", "Hello"]):
+        env = environment(**{PASSWORD: SECRET, TOKEN: "ignored, since a user is named"})
+        done = run(*command, "--user", "me", stdin=b"Hello", env=env)
+        assert (done.returncode, SECRET.encode() in done.stdout + done.stderr) == (0, False)
+        assert b"You said: Hello" in done.stdout
+    assert SECRET not in file.read_text()
+
+
+def test_a_password_is_asked_for_at_a_terminal(strict: str) -> None:
+    """Without being shown; the conversation goes on in the same terminal."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        program("chat", strict, "--user", "me"),
+        stdin=slave,
+        stdout=subprocess.PIPE,
+        stderr=slave,
+        env=environment(),
+        # Or it would ask at the terminal that these tests run in.
+        start_new_session=True,
+    )
+    os.close(slave)
+    shown = b""
+    while b"password of me:" not in shown:
+        shown += os.read(master, 1024)
+    os.write(master, f"{SECRET}\n".encode())
+    read_until(process.stdout, "─")
+    os.write(master, b"Hello\n")
+    said = read_until(process.stdout, "You said: Hello")
+    os.write(master, b"\x04")
+    with suppress(OSError):  # its end, for a terminal
+        while more := os.read(master, 1024):
+            shown += more
+    os.close(master)
+    assert process.wait(60) == 0
+    assert process.stdout is not None
+    process.stdout.close()
+    assert SECRET not in shown.decode() + said
+
+
+def test_a_wrong_password_is_one_line(strict: str, call: Call) -> None:
+    """In a process that could not ask for one, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PASSWORD, "guessed")
+        done = call("chat", strict, "--user", "me")
+    assert (done.status, done.out) == (1, b"")
+    assert re.fullmatch(rb"realtime-trio: [^\n]*refused login[^\n]*\n", done.err)
+    assert b"guessed" not in done.err
+
+
+@pytest.mark.parametrize("typed", ["", EOFError()], ids=["empty", "end of input"])
+def test_no_password_is_an_error_of_use(
+    call: Call, monkeypatch: pytest.MonkeyPatch, typed: str | Exception
+) -> None:
+    monkeypatch.delenv(PASSWORD, raising=False)
+    command = ("chat", "http://localhost", "--user", "me")
+    assert PASSWORD in refusal(call, *command)
+
+    def ask(prompt: str) -> str:
+        if isinstance(typed, Exception):
+            raise typed
+        return typed
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(getpass, "getpass", ask)
+    assert PASSWORD in refusal(call, *command)
 
 
 def test_record_writes_what_replay_reads(url: str, tmp_path: Path, call: Call) -> None:
@@ -131,6 +237,7 @@ def test_errors_of_use(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     for arguments, said in (
         (["chat"], "URL"),
         (["chat", "http://localhost"], TOKEN),
+        (["chat", "http://localhost", "--token", "x", "--user", "me"], "not both"),
         (["chat", "ftp://localhost", "--token", "x"], "https://host"),
         (["chat", "http://me:pw@localhost", "--token", "x"], "no credentials"),
         (["record", "http://localhost", file, "--token", "x"], "--overwrite"),

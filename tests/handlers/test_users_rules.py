@@ -157,13 +157,23 @@ def test_u2_the_message_s_role_is_user_whatever_the_event_says() -> None:
     assert talk.last()["role"] == "user"
 
 
-@pytest.mark.parametrize("body", [None, {}, {"content": None}, {"role": "user"}])
+@pytest.mark.parametrize("body", [{}, {"content": None}, {"role": "user"}])
 @pytest.mark.parametrize("kind", ["user_message", "anthropic_user_message", "openai_user_message"])
 def test_u2_missing_or_null_content_has_a_stand_in(kind: str, body: Json | None) -> None:
     talk = Talk()
     [added, said] = talk(of_session(kind, vendor="any", message=body))
     assert added["message"]["content"] == "[User message]"
     assert said["message"] == body
+
+
+@pytest.mark.parametrize("kind", ["anthropic_user_message", "open_a_i_user_message"])
+@pytest.mark.parametrize("fields", [{}, {"message": None}, {"message": "text"}])
+def test_u2_a_vendor_s_message_is_required(kind: str, fields: Json) -> None:
+    talk = Talk()
+    talk(text("open"))
+    [note] = talk(of_session(kind, vendor="any", **fields))
+    assert (note["name"], note["event_type"]) == ("processing-error", kind)
+    assert talk.session()["open_message"]["content"] == "open"
 
 
 @pytest.mark.parametrize("kind", ["user_message", "anthropic_user_message", "openai_user_message"])

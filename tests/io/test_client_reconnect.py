@@ -17,6 +17,7 @@ from realtime_trio._core._notifications import (
     Reconnected,
     Reconnecting,
     SessionMessagesLoaded,
+    SessionRestored,
 )
 from realtime_trio._exceptions import ConnectionLost
 from realtime_trio._io._client import Client, open_client
@@ -84,6 +85,78 @@ async def test_a_turn_goes_on_over_a_new_link(autojump_clock: object) -> None:
         assert held(loaded)
 
 
+async def test_a_notification_tells_when_the_session_is_whole(autojump_clock: object) -> None:
+    """After a turn with a hole: when the list that was asked for stands in the state."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        server.script(turn("tell", say("one "), wait(1), say("two "), wait(20), say("three")))
+        news = client.subscribe(Reconnected, SessionRestored)
+        async with client.ask("tell") as asked:
+            assert await asked.text.receive()
+            server.faults.drop({"text_delta"}, times=1)
+            await trio.sleep(2)
+            server.hang_up()
+            await client.set_chat_session_name("later")
+            back = await news.receive()
+        session_id = client.state.current_session_id
+        assert back == Reconnected(missed=True, session_id=session_id, commands=1)
+        assert await news.receive() == SessionRestored(session_id=session_id, reloaded=True)
+        session = client.state.current_session
+        assert session is not None
+        assert session.messages[-1].content == "one two three"
+
+
+async def test_what_was_whole_is_told_to_be(autojump_clock: object) -> None:
+    """In the user's turn nothing is missing: once for each link that holds long enough."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        news = client.subscribe(Reconnected, SessionRestored)
+        session_id = client.state.current_session_id
+        server.hang_up()
+        assert await news.receive() == Reconnected(session_id=session_id)
+        assert await news.receive() == SessionRestored(session_id=session_id)
+        # The link ends before it has told anything but that it lives.
+        server.faults.drop({"user_turn_start", "chat_session_changed"}, times=2)
+        server.hang_up()
+        assert isinstance(await news.receive(), Reconnected)
+        server.hang_up()
+        assert isinstance(await news.receive(), Reconnected)
+        assert await news.receive() == SessionRestored(session_id=session_id)
+        await trio.sleep(100)
+        assert held(news) == []
+
+
+async def test_a_session_is_not_whole_before_its_lane_has_it(autojump_clock: object) -> None:
+    """Who holds the text lane holds that news, too, and nothing else."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        server.script(turn("tell", say("one "), wait(20), say("two")))
+        async with client.ask("tell") as asked:
+            assert await asked.text.receive()
+            stuck = client.text.subscribe(overflow=Block(1))
+            news = client.subscribe(Reconnected, SessionRestored)
+            server.hang_up()
+            assert isinstance(await news.receive(), Reconnected)
+            await trio.sleep(60)
+            assert client.state.turn.can_send_input
+            assert held(news) == []
+            stuck.close()
+        assert (await news.receive()).name == "session-restored"
+
+
+async def test_a_link_that_is_away_is_not_initialized(autojump_clock: object) -> None:
+    """The state says so until the new link has told what it has to tell."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await client.ready()
+        news = client.subscribe(Disconnected, Initialized)
+        assert client.state.control.connection.initialized
+        server.hang_up()
+        await news.receive()
+        assert not client.state.control.connection.initialized
+        await news.receive()
+        assert client.state.control.connection.initialized
+
+
 async def test_a_turn_that_ended_while_away_is_lost(autojump_clock: object) -> None:
     """Nobody can say how it ended; the server's list holds the answer, so no repair is asked."""
     config = ClientConfig(backoff_initial=30, backoff_jitter=0)
@@ -108,6 +181,7 @@ async def test_commands_wait_for_the_new_links_gate(autojump_clock: object) -> N
     """What was queued while away leaves once; audio of that time is dropped and counted."""
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
+        news = client.subscribe(Reconnected)
         server.faults.refuse(503, times=2)
         server.hang_up()
         await trio.testing.wait_all_tasks_blocked()
@@ -120,6 +194,8 @@ async def test_commands_wait_for_the_new_links_gate(autojump_clock: object) -> N
         assert receipt.status == "sent"
         assert sent_types(server).count("get_voices") == 1
         assert client.health.outbox.audio_dropped == 1
+        (back,) = held(news)
+        assert (back.attempts, back.commands, back.audio_dropped) == (3, 2, 1)
         assert not any(isinstance(seen.frame, bytes) for seen in server.seen)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio.testing
 
 from realtime_trio.events import Lane
 from realtime_trio.server import ServerConfig
@@ -24,10 +25,12 @@ def agree(one: Account, other: Account) -> None:
 
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS, ids=lambda each: each.__name__)
-async def test_three_ways_agree(tmp_path: Path, conversation: Conversation) -> None:
+async def test_three_ways_agree(
+    tmp_path: Path, conversation: Conversation, mock_clock: trio.testing.MockClock
+) -> None:
     """Equal state lines, and in each lane equal notifications."""
     path = tmp_path / "call.jsonl"
-    client, tap = await converse(path, conversation, CONFIG)
+    client, tap = await converse(path, conversation, CONFIG, mock_clock)
     assert client.told[Lane.TEXT]
     agree(process(tap.frames), client)
     lines = path.read_bytes().splitlines(keepends=True)

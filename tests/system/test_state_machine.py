@@ -9,6 +9,8 @@ import trio.testing
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from realtime_trio._core._notifications import Reconnected, SessionRestored
+from realtime_trio._io._overflow import Latest
 from realtime_trio.server import Drop, ServerConfig, open_server
 
 from .player import (
@@ -79,12 +81,15 @@ def test_what_a_client_can_notice_it_repairs(plan: list[Action]) -> None:
 
     async def main() -> None:
         async with open_server(SERVER) as server, playing(server) as (player, _):
+            news = player.client.subscribe(Reconnected, SessionRestored, overflow=Latest())
             await player.play(plan)
             await trio.sleep(200)
             async with player.client.ask("last"):
                 pass
             await trio.sleep(1)
             assert of_client(player.client) == of_server(server, player.client)
+            if player.client.health.links > 1:
+                assert isinstance(news.receive_nowait(), SessionRestored)
 
     run(main)
 

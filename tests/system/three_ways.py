@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import attrs
 import trio
+import trio.testing
 
 from realtime_trio._core._notifications import (
     Connected,
@@ -33,6 +34,11 @@ from realtime_trio._replay import Replay
 from realtime_trio.abc import Transport
 from realtime_trio.events import Lane
 from realtime_trio.server import RealtimeServer, ServerConfig, open_server
+
+from .virtual import keep_time
+
+_STEP = 0.001
+"""Seconds: short beside the pauses of the conversations, so that nothing overtakes them."""
 
 Json: TypeAlias = dict[str, Any]
 Lanes: TypeAlias = dict[Lane, list[Json]]
@@ -95,11 +101,12 @@ class _Tapped:
 
 
 async def converse(
-    path: Path, conversation: Conversation, config: ServerConfig
+    path: Path, conversation: Conversation, config: ServerConfig, clock: trio.testing.MockClock
 ) -> tuple[Account, Tap]:
     """Hold a conversation over a real socket and record it; what the client made of it."""
     tap = Tap()
-    async with open_server(config) as server:
+    async with open_server(config) as server, trio.open_nursery() as nursery:
+        nursery.start_soon(keep_time, clock, _STEP)
         url = await server.listen()
         recorder = Recorder(path)
         async with open_client(url, auth="tok-secret", transport=tap, recorder=recorder) as client:
@@ -113,6 +120,7 @@ async def converse(
             await client.ping()
             await settled(client)
         assert recorder.statistics().dropped == 0
+        nursery.cancel_scope.cancel()
     return account(client.state, {lane: held(notes) for lane, notes in lanes.items()}), tap
 
 
@@ -121,7 +129,7 @@ async def settled(client: Client) -> None:
     before = -1
     while before != client.state.revision:
         before = client.state.revision
-        await trio.sleep(0.03)
+        await trio.sleep(30 * _STEP)
 
 
 def held(notes: Subscription[Notification]) -> list[Notification]:
