@@ -35,6 +35,7 @@ from ._core._messages import (
 from ._core._normalise import normalise_content
 from ._core._notifications import *  # noqa: F403  the list of names is that module's __all__
 from ._core._state import (
+    ActiveTool,
     AudioSlice,
     Catalog,
     Connection,
@@ -54,6 +55,7 @@ from ._io._audio import AudioLane, AudioStatistics
 from ._io._auth import Auth, PasswordLogin
 from ._io._cancel import Confirmed
 from ._io._client import Client, open_client
+from ._io._entries import OutboxStatistics
 from ._io._outcome import Outcome, TurnCancelled, TurnCompleted, TurnFailed, TurnLost
 from ._io._overflow import Block, Coalesce, DropOldest, Latest, Overflow
 from ._io._receipt import Receipt
@@ -63,10 +65,11 @@ from ._io._sending import SendingStatistics
 from ._io._shell import Health
 from ._io._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics, Timing
 from ._io._subscription import LaneView, Subscription
-from ._io._transport_memory import MemoryConnector, memory_pair
+from ._io._transport_memory import MemoryConnector, MemoryTransport, memory_pair
 from ._io._transport_trio_websocket import TrioWebsocketConnector
 from ._io._transport_websockets import WebsocketsConnector
 from ._io._turn import Turn
+from ._io._upload import UploadedFile
 from ._io._watch import Watch
 from ._processor import EventStreamProcessor
 from .abc import Connector, Transport
@@ -85,6 +88,7 @@ from .events import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "ActiveTool",
     "AudioFormat",
     "AudioFrame",
     "AudioLane",
@@ -115,10 +119,12 @@ __all__ = [
     "Latest",
     "Limits",
     "MemoryConnector",
+    "MemoryTransport",
     "Message",
     "MessageMetadata",
     "OpenMessage",
     "OpenSubsession",
+    "OutboxStatistics",
     "Outcome",
     "Overflow",
     "PasswordLogin",
@@ -149,6 +155,7 @@ __all__ = [
     "TurnLost",
     "TurnState",
     "UnknownEvent",
+    "UploadedFile",
     "Watch",
     "WebsocketsConnector",
     "audio",
