@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib
 import re
 import sys
@@ -65,8 +66,13 @@ import realtime_trio as rt
 _PUBLIC = ("", ".abc", ".events", ".audio", ".server", ".testing", ".blocking")
 
 
+@functools.cache
 def _names() -> dict[str, list[str]]:
-    """For each dotted name of something public, all the public names of the same thing."""
+    """For each dotted name of something public, all the public names of the same thing.
+
+    Asked for once autodoc has imported everything its own way, with the imports that are made
+    for annotations only.
+    """
     public: dict[int, list[str]] = {}
     homes: dict[str, int] = {}
     things: list[Any] = []  # kept, so that no id is given twice
@@ -84,15 +90,12 @@ def _names() -> dict[str, list[str]]:
     return names | {name: all_ for all_ in public.values() for name in all_}
 
 
-_NAMES = _names()
-
-
 def _find(target: str) -> list[str]:
     """The names under which ``target``, or the member that it names, may be documented."""
     head, tail = target, ""
     while head:
-        if head in _NAMES:
-            return [name + tail for name in _NAMES[head]]
+        if head in _names():
+            return [name + tail for name in _names()[head]]
         head, _, last = head.rpartition(".")
         tail = f".{last}{tail}"
     return []

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import attrs
 import msgspec
 
+from .._value import Value
 from ..events import (
     AgentCatalogEntry,
     AgentConfiguration,
@@ -67,8 +68,8 @@ def _equal(one: msgspec.Struct, other: object, *but: str) -> bool:
 # --- control ----------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True)
-class Connection:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class Connection(Value):
     """How the link stands, as the client itself knows it.
 
     ``status`` is "connecting" until the first link is proven, "connected", "reconnecting"
@@ -82,8 +83,8 @@ class Connection:
     initialized: bool = False
 
 
-@attrs.frozen(slots=True)
-class Catalog:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class Catalog(Value):
     """What the server offers, each list as the server's last event of its kind had it.
 
     ``user`` is who is logged in. ``voice_input_modes`` are the ways in which the server takes
@@ -99,8 +100,8 @@ class Catalog:
     voice_input_modes: tuple[str, ...] = ()
 
 
-@attrs.frozen(slots=True)
-class TurnState:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class TurnState(Value):
     """Whose turn it is, as the control lane knows it: ahead of the text.
 
     ``can_send_input`` is true from ``user_turn_start`` to ``user_turn_end``.
@@ -149,8 +150,8 @@ class ControlSlice(msgspec.Struct, frozen=True, eq=False):
 # --- text -------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True)
-class Limits:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class Limits(Value):
     """Bounds of what is kept (protocol.md §8 S4).
 
     ``max_sessions`` counts the current one, which always stays: 1 leaves no room for
@@ -161,8 +162,8 @@ class Limits:
     max_messages: int = attrs.field(default=10_000, validator=attrs.validators.ge(1))
 
 
-@attrs.frozen(slots=True)
-class WaitingTool:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class WaitingTool(Value):
     """A tool that has run and waits for a message of its session (§8 T4).
 
     The ids are those of the event that brought it, for a message that it may have to itself.
@@ -174,8 +175,8 @@ class WaitingTool:
     user_session_id: str | None
 
 
-@attrs.frozen(slots=True)
-class ActiveTool:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class ActiveTool(Value):
     """A tool that is being chosen or runs."""
 
     session_id: str
@@ -185,8 +186,8 @@ class ActiveTool:
     arguments: Mapping[str, Any]
 
 
-@attrs.frozen(slots=True)
-class OpenSubsession:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class OpenSubsession(Value):
     """A delegation that runs: who started it, and how deep it is nested."""
 
     session_id: str
@@ -233,8 +234,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return _equal(self, other, "touched")
 
 
-@attrs.frozen(slots=True, kw_only=True)
-class Session:
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class Session(Value):
     """One session as it stands: what an application reads.
 
     ``messages`` are those that are complete, oldest first; ``open_message`` the one that is
@@ -450,8 +451,8 @@ class AudioSlice(msgspec.Struct, frozen=True, eq=False):
 # --- all of it --------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True)
-class Counters:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class Counters(Value):
     """What came: each event is counted once, by its home lane.
 
     Of all ``events``, the ``unknown`` had a type without a row, the ``malformed`` could not
@@ -468,8 +469,8 @@ class Counters:
     handler_errors: int = 0
 
 
-@attrs.frozen(slots=True)
-class SessionState:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class SessionState(Value):
     """A snapshot of everything: immutable, cheap to keep, consistent within each slice.
 
     ``revision`` is the number of events that the slices have handled, an event that concerns

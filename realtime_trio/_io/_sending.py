@@ -14,8 +14,7 @@ from typing import Final, final
 import attrs
 import trio
 
-from ..audio import DEFAULT_FORMAT
-from ..audio._stream import paced_chunks
+from .._core._audio import DEFAULT_FORMAT
 from ..events import AudioInputDeltaEvent
 from ._outbox import Outbox
 from ._shell import Shell
@@ -112,6 +111,8 @@ async def send_all(
     chunk: float,
 ) -> None:
     """Send a source to its end; see ``AudioLane.send_from``."""
+    from ..audio._stream import paced_chunks
+
     async with aclosing(paced_chunks(source, DEFAULT_FORMAT, chunk=chunk, lead=LEAD)) as chunks:
         async for pcm in chunks:
             if respect_turn and not shell.gate.open:

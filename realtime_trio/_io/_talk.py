@@ -18,15 +18,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
-from typing import Literal, Protocol, TypeAlias, final
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, final
 
 from .._exceptions import InDoubt, NotSent
-from ..audio._vad import EnergyVad, VadConfig, VadEvent
 from ..events import Event
 from ._cancel import Confirmed
 from ._receipt import Receipt
 from ._sending import Sender
 from ._shell import Shell
+
+if TYPE_CHECKING:
+    from ..audio._vad import VadConfig, VadEvent
 
 __all__ = ["Conversation", "Speaking", "VoiceMode"]
 
@@ -65,6 +67,8 @@ class Conversation:
         *,
         barge_in: bool,
     ) -> None:
+        from ..audio._vad import EnergyVad
+
         self._shell = shell
         self._client = client
         self._sender = sender

@@ -236,6 +236,24 @@ def test_u3_a_sub_session_s_messages_are_marked(make: Any) -> None:
     assert (last["parent_session_id"], last["user_session_id"]) == ("between", MAIN)
 
 
+def test_u3_a_session_knows_whose_it_is() -> None:
+    talk = Talk()
+    talk(text("x", "sub", **SUB), text("y", "deep", parent="sub", user=MAIN), text("z"))
+    sessions = talk.now.sessions
+    known = {
+        each.id: (each.parent_session_id, each.user_session_id, each.is_sub_session)
+        for each in sessions.values()
+    }
+    assert known == {
+        MAIN: (None, MAIN, False),
+        "sub": (MAIN, MAIN, True),
+        "deep": ("sub", MAIN, True),
+    }
+    talk(thought("x", "sub", parent="deep", user="other"), text("silent", "sub", user=None))
+    session = talk.now.sessions["sub"]
+    assert (session.parent_session_id, session.user_session_id) == ("deep", "other")
+
+
 @pytest.mark.parametrize("make", MAKERS)
 def test_u3_the_user_s_own_are_not(make: Any) -> None:
     talk = Talk(session=None)
