@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _exceptions, events  # pyright: ignore[reportPrivateUsage]  a sibling
 from ._config import ClientConfig, LaneBounds
-from ._core import _notifications
+from ._core import _notifications, _shell_notifications
 from ._core._audio import AudioFormat
 from ._core._messages import (
     ImagePart,
@@ -34,7 +34,9 @@ from ._core._messages import (
 )
 from ._core._normalise import normalise_content
 from ._core._notifications import *  # noqa: F403  the list of names is that module's __all__
+from ._core._shell_notifications import *  # noqa: F403  as above
 from ._core._state import (
+    ActiveTool,
     AudioSlice,
     Catalog,
     Connection,
@@ -54,19 +56,20 @@ from ._io._audio import AudioLane, AudioStatistics
 from ._io._auth import Auth, PasswordLogin
 from ._io._cancel import Confirmed
 from ._io._client import Client, open_client
+from ._io._entries import OutboxStatistics
 from ._io._outcome import Outcome, TurnCancelled, TurnCompleted, TurnFailed, TurnLost
 from ._io._overflow import Block, Coalesce, DropOldest, Latest, Overflow
 from ._io._receipt import Receipt
 from ._io._recorder import RecorderLike
-from ._io._recording import Recorder, RecorderStatistics
 from ._io._sending import SendingStatistics
 from ._io._shell import Health
 from ._io._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics, Timing
 from ._io._subscription import LaneView, Subscription
-from ._io._transport_memory import MemoryConnector, memory_pair
+from ._io._talk import VoiceMode
+from ._io._transport_memory import MemoryConnector, MemoryTransport, memory_pair
 from ._io._transport_trio_websocket import TrioWebsocketConnector
-from ._io._transport_websockets import WebsocketsConnector
 from ._io._turn import Turn
+from ._io._upload import UploadedFile
 from ._io._watch import Watch
 from ._processor import EventStreamProcessor
 from .abc import Connector, Transport
@@ -85,6 +88,7 @@ from .events import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "ActiveTool",
     "AudioFormat",
     "AudioFrame",
     "AudioLane",
@@ -115,10 +119,12 @@ __all__ = [
     "Latest",
     "Limits",
     "MemoryConnector",
+    "MemoryTransport",
     "Message",
     "MessageMetadata",
     "OpenMessage",
     "OpenSubsession",
+    "OutboxStatistics",
     "Outcome",
     "Overflow",
     "PasswordLogin",
@@ -149,6 +155,8 @@ __all__ = [
     "TurnLost",
     "TurnState",
     "UnknownEvent",
+    "UploadedFile",
+    "VoiceMode",
     "Watch",
     "WebsocketsConnector",
     "audio",
@@ -164,17 +172,33 @@ __all__ = [
     "to_vendor",
 ]
 __all__ += _notifications.__all__
+__all__ += _shell_notifications.__all__
 __all__ += _exceptions.__all__
 
 if TYPE_CHECKING:
     from . import audio, blocking, server, testing
+    from ._io._recording import Recorder, RecorderStatistics
+    from ._io._transport_websockets import WebsocketsConnector
 
 # Parts that not every program needs are imported when they are first asked for.
-_LATER = frozenset({"audio", "blocking", "server", "testing"})
+_MODULES_LATER = frozenset({"audio", "blocking", "server", "testing"})
+_NAMES_LATER = {
+    "Recorder": "._io._recording",
+    "RecorderStatistics": "._io._recording",
+    "WebsocketsConnector": "._io._transport_websockets",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return importlib.import_module(f"{__name__}.{name}")
+    if name in _MODULES_LATER:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _NAMES_LATER:
+        found = getattr(importlib.import_module(_NAMES_LATER[name], __name__), name)
+        globals()[name] = found
+        return found
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import attrs
 import msgspec
 
+from .._value import Value
 from ..events import ToolCall, ToolResult
 from ._values import Rope, draft_of
 
@@ -47,8 +48,8 @@ def moment(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
-@attrs.frozen(slots=True)
-class TextPart:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class TextPart(Value):
     """Text. ``thinking`` marks a vendor's thinking, ``title`` a document's name."""
 
     type: ClassVar[str] = "text"
@@ -57,9 +58,12 @@ class TextPart:
     title: str | None = None
 
 
-@attrs.frozen(slots=True)
-class ImagePart:
-    """An image: base64 ``data`` with its ``media_type``, or a ``url``."""
+@attrs.frozen(slots=True, eq=False, repr=False)
+class ImagePart(Value):
+    """An image: base64 ``data`` with its ``media_type``, or a ``url``.
+
+    ``source_type`` says which; ``detail`` is what OpenAI's history asks for.
+    """
 
     type: ClassVar[str] = "image"
     source_type: Literal["base64", "url"]
@@ -69,8 +73,8 @@ class ImagePart:
     detail: str | None = None
 
 
-@attrs.frozen(slots=True)
-class ToolUsePart:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class ToolUsePart(Value):
     """A call of a tool that stands inside a message."""
 
     type: ClassVar[str] = "tool_use"
@@ -79,8 +83,8 @@ class ToolUsePart:
     input: Mapping[str, Any]
 
 
-@attrs.frozen(slots=True)
-class ToolResultPart:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class ToolResultPart(Value):
     """A tool's result that stands inside a message; nested text is joined."""
 
     type: ClassVar[str] = "tool_result"
@@ -89,8 +93,8 @@ class ToolResultPart:
     is_error: bool = False
 
 
-@attrs.frozen(slots=True)
-class PlaceholderPart:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class PlaceholderPart(Value):
     """A block that cannot be shown; ``block_type`` names what it was."""
 
     type: ClassVar[str] = "placeholder"
@@ -101,9 +105,13 @@ Part: TypeAlias = TextPart | ImagePart | ToolUsePart | ToolResultPart | Placehol
 Content: TypeAlias = str | tuple[Part, ...]
 
 
-@attrs.frozen(slots=True)
-class MessageMetadata:
-    """What a completion said of the message it made (protocol.md §8 M3)."""
+@attrs.frozen(slots=True, eq=False, repr=False)
+class MessageMetadata(Value):
+    """What a completion said of the message it made (protocol.md §8 M3).
+
+    ``None`` where it said nothing. ``stop_reason`` is the server's word ("end_turn",
+    "tool_use"), or "cancelled" or "interrupted" where the client knows better.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -115,7 +123,16 @@ NO_METADATA = MessageMetadata()
 
 @attrs.frozen(slots=True, kw_only=True)
 class Message:
-    """One message. Never changes; a later fact about it comes as a new value with the same id."""
+    """One message. Never changes; a later fact about it comes as a new value with the same id.
+
+    ``role`` is "user", "assistant" or "assistant (thought)", or what else a server says.
+    ``content`` is text, or a tuple of parts where it is more than that. ``format`` is the
+    text's, as the server named it. ``status``: "streaming" only at the head of an
+    :class:`OpenMessage`; then "complete", "cancelled" by the user, or "interrupted" by what
+    came instead of its end. ``timestamp`` (UTC) is when its first piece came, or what the
+    history says. ``tool_calls`` and ``tool_results`` are those attached to it, and need not
+    be of equal number. ``is_sub_session``: said in a session that an agent delegated to.
+    """
 
     id: str
     session_id: str
@@ -160,6 +177,8 @@ def with_changes(message: Message, **changes: Any) -> Message:
 
 class OpenMessage(msgspec.Struct, frozen=True, eq=False):
     """A message under construction: ``head`` is all of it but its text.
+
+    Reading :attr:`content` joins the pieces that have come since somebody last read it.
 
     ``touched`` is the tick of its last delta, 0 where none came since the server's list of
     its session did (§8 S1).

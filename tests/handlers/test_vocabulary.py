@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from realtime_trio import events
-from realtime_trio._core import _notifications
+from realtime_trio._core import _notifications, _shell_notifications
 from realtime_trio._core._codec import Codec
 from realtime_trio._core._render import notification_to_json
 from realtime_trio.events import Direction, Lane
@@ -158,7 +158,8 @@ TOLD: dict[str, set[str]] = {
     "connected": set(),
     "disconnected": {"code", "reason"},
     "reconnecting": {"attempt", "delay"},
-    "reconnected": {"attempts", "missed"},
+    "reconnected": {"attempts", "missed", "session_id", "commands", "audio_dropped"},
+    "session-restored": {"session_id", "reloaded"},
     "initialized": set(),
     "connection-failed": {"attempts", "reason"},
     "message-streaming": {"session_id", "message_id", "role", "delta"},
@@ -284,7 +285,8 @@ def test_a_client_event_has_these_fields(tag: str) -> None:
 
 
 def test_these_are_all_the_notifications() -> None:
-    exported = [getattr(_notifications, name) for name in _notifications.__all__]
+    modules = (_notifications, _shell_notifications)
+    exported = [getattr(module, name) for module in modules for name in module.__all__]
     found = {
         cls.name: {field.name for field in attrs.fields(cls)}
         for cls in exported
@@ -297,4 +299,4 @@ def test_a_notification_is_written_with_its_name_and_fields() -> None:
     told = Talk()({"type": "cancelled"}, {"type": "error", "message": "m"})
     for note in told:
         assert set(note) == {"name", *TOLD[note["name"]]}
-    assert notification_to_json(_notifications.Connected()) == {"name": "connected"}
+    assert notification_to_json(_shell_notifications.Connected()) == {"name": "connected"}

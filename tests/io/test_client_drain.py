@@ -11,12 +11,8 @@ import trio
 import trio.testing
 
 from realtime_trio import events as ev
-from realtime_trio._core._notifications import (
-    MessageComplete,
-    Reconnected,
-    RequestUserSessions,
-    VoiceChanged,
-)
+from realtime_trio._core._notifications import MessageComplete, RequestUserSessions, VoiceChanged
+from realtime_trio._core._shell_notifications import Reconnected
 from realtime_trio._exceptions import ClosedError, ProtocolError
 from realtime_trio._io._client import open_client
 from realtime_trio._io._outcome import TurnCompleted
@@ -145,7 +141,7 @@ async def test_sessions_that_the_server_refuses_to_list(autojump_clock: object) 
             async def refuse() -> None:
                 await trio.sleep(1)
                 error = ev.ErrorEvent(message="no", source="get_user_sessions")
-                client._shell.pipeline.feed_frame_nowait(client._shell.codec.encode(error))
+                client._shell.pipeline.feed_nowait([client._shell.codec.encode(error)])
 
             nursery.start_soon(refuse)
             with pytest.raises(ProtocolError):

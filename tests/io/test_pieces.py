@@ -26,6 +26,7 @@ from realtime_trio._io._outcome import (
 )
 from realtime_trio._io._pieces import MAX_HELD, Pieces
 from realtime_trio._io._receipt import Receipt
+from realtime_trio._io._repair import Repair
 from realtime_trio._io._turn import Track, Turn, TurnBook
 
 
@@ -134,7 +135,7 @@ def test_an_outcome_is_read_from_the_record(
 async def test_a_refusal_counts_when_the_text_lane_has_come_to_it() -> None:
     """Also where the lane was faster than the receive task."""
     gate = TurnGate()
-    book = TurnBook(gate)
+    book = TurnBook(gate, Repair(lambda _: None))
     track = Track()
     turn = Turn(track, Receipt("text_input"))
     assert "under way" in repr(turn)
