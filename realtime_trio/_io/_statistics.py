@@ -102,16 +102,22 @@ class SubscriptionStatistics:
 
 
 class Sampler:
-    """Seconds, sampled: the last 1024, and the longest of all."""
+    """Seconds, sampled: the last 1024, and the longest of all.
+
+    Nothing is kept before the first sample: an idle client has six of these, and there may
+    be a thousand clients.
+    """
 
     __slots__ = ("_longest", "_recent")
 
     def __init__(self) -> None:
-        self._recent: deque[float] = deque(maxlen=SAMPLES)
+        self._recent: deque[float] | None = None
         self._longest = 0.0
 
     def add(self, seconds: float) -> None:
         """Take a sample."""
+        if self._recent is None:
+            self._recent = deque(maxlen=SAMPLES)
         self._recent.append(seconds)
         if seconds > self._longest:
             self._longest = seconds
@@ -119,7 +125,7 @@ class Sampler:
     def timing(self, *others: Sampler) -> Timing:
         """What the samples say, with those of others thrown in."""
         samplers = (self, *others)
-        samples = sorted(sample for each in samplers for sample in each._recent)
+        samples = sorted(sample for each in samplers for sample in each._recent or ())
         if not samples:
             return Timing()
         last = len(samples) - 1
@@ -133,12 +139,12 @@ class Rate:
     __slots__ = ("_marks",)
 
     def __init__(self, now: float) -> None:
-        self._marks: deque[tuple[float, int]] = deque([(now, 0)], maxlen=_RATE_SPAN)
+        self._marks: list[tuple[float, int]] = [(now, 0)]
 
     def mark(self, now: float, count: int) -> None:
         """Note that ``count`` events had come by ``now``."""
         if now - self._marks[-1][0] >= 1.0:
-            self._marks.append((now, count))
+            self._marks = [*self._marks[1 - _RATE_SPAN :], (now, count)]
 
     def of(self, now: float, count: int) -> float:
         """Events a second since the oldest mark."""
