@@ -8,8 +8,6 @@ batch begins; handling once a batch, as the batch's mean. Percentiles are those 
 
 from __future__ import annotations
 
-from collections import deque
-
 import attrs
 
 from ..events import Lane
@@ -104,28 +102,31 @@ class SubscriptionStatistics:
 class Sampler:
     """Seconds, sampled: the last 1024, and the longest of all.
 
-    Nothing is kept before the first sample: an idle client has six of these, and there may
-    be a thousand clients.
+    It grows with its samples: an idle client has six of these, and there may be a thousand
+    clients.
     """
 
-    __slots__ = ("_longest", "_recent")
+    __slots__ = ("_longest", "_oldest", "_recent")
 
     def __init__(self) -> None:
-        self._recent: deque[float] | None = None
+        self._recent: list[float] = []
+        self._oldest = 0  # once it is full
         self._longest = 0.0
 
     def add(self, seconds: float) -> None:
         """Take a sample."""
-        if self._recent is None:
-            self._recent = deque(maxlen=SAMPLES)
-        self._recent.append(seconds)
+        if len(self._recent) < SAMPLES:
+            self._recent.append(seconds)
+        else:
+            self._recent[self._oldest] = seconds
+            self._oldest = (self._oldest + 1) % SAMPLES
         if seconds > self._longest:
             self._longest = seconds
 
     def timing(self, *others: Sampler) -> Timing:
         """What the samples say, with those of others thrown in."""
         samplers = (self, *others)
-        samples = sorted(sample for each in samplers for sample in each._recent or ())
+        samples = sorted(sample for each in samplers for sample in each._recent)
         if not samples:
             return Timing()
         last = len(samples) - 1

@@ -27,7 +27,7 @@ def test_old_samples_are_forgotten_but_for_the_longest() -> None:
     for _ in range(5 * SAMPLES):
         sampler.add(1.0)
     assert sampler.timing() == Timing(1.0, 1.0, 1000.0)
-    assert len(sampler._recent or ()) == SAMPLES
+    assert len(sampler._recent) == SAMPLES
 
 
 def test_samplers_together() -> None:
