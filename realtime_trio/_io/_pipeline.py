@@ -318,7 +318,7 @@ class Pipeline:
         Without classes, all notifications; with ``lane``, those of one lane only. Starts with
         the call. A wire event comes once, from its home lane, ahead of the notifications that
         it caused, and only if it counted: not a duplicate, a late delta, or one whose handler
-        raised. Deltas that the lane folded as one come as one.
+        raised. Deltas that were merged come as one.
 
         Raises ``TypeError`` for what is neither a class of notifications nor of events that
         servers send. After the end the subscription is at its end, too.
