@@ -24,7 +24,7 @@ def _compared(value: Any, *, for_hash: bool = False) -> Iterator[Any]:
             yield item if field.eq_key is None else field.eq_key(item)
 
 
-def equal(self: Any, other: object) -> Any:
+def equal(self: Any, other: object) -> bool:
     """Equal where the class is the same and every field is equal."""
     if other.__class__ is not self.__class__:
         return NotImplemented
@@ -55,7 +55,11 @@ class Value:
 
     __slots__ = ()
 
-    __eq__, __hash__ = equal, hashed
+    def __eq__(self, other: object) -> bool:
+        return equal(self, other)
+
+    def __hash__(self) -> int:
+        return hashed(self)
 
     def __repr__(self) -> str:
         return shown(self)
