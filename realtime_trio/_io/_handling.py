@@ -36,7 +36,7 @@ Observer: TypeAlias = Callable[[Incoming, "tuple[Notification, ...]", Any], None
 class Command(ServerEvent):
     """Something that a lane's task does between two events; never folded, never counted."""
 
-    run: Callable[[], tuple[Notification, ...]]
+    run: Callable[[], tuple[Notification, ...] | None]
 
 
 class Handling:
@@ -79,7 +79,7 @@ class Handling:
             handled += weight
             handled_bytes += size
             if cls is Command:
-                notes = cast("Command", event).run()
+                notes = cast("Command", event).run() or ()
             else:
                 notes = step(event, at, weight)
                 counts[cls] += weight

@@ -24,10 +24,9 @@ from .._core._fast import DELTAS, Delta
 from .._core._local import Malformed
 from .._core._notifications import Notification
 from .._core._shell_notifications import MemoryPressure
-from .._core._state import AudioSlice, ControlSlice, Limits, SessionState
-from .._core._values import evolve
+from .._core._state import Limits, SessionState
 from .._exceptions import ClosedError, DecodeError
-from .._handlers import lanes_of, reset
+from .._handlers import lanes_of
 from .._processor import Folds, malformed_lane
 from ..events import AudioFrame, Lane, ServerEvent
 from ._handling import Command, Observer
@@ -231,27 +230,12 @@ class Pipeline:
 
     def set_user_session_id(self, session_id: str | None) -> None:
         """Say which session is the user's, in order with what the text lane holds."""
-
-        def run() -> tuple[Notification, ...]:
-            self._folds.set_user_session_id(session_id)
-            return ()
-
-        self._command(Lane.TEXT, run)
+        self._command(Lane.TEXT, functools.partial(self._folds.set_user_session_id, session_id))
 
     def reset(self) -> None:
         """Drop in silence what is under way, each lane in order with what it holds."""
         for lane in self._lanes:
-            self._command(lane, functools.partial(self._reset, lane))
-
-    def _reset(self, lane: Lane) -> tuple[Notification, ...]:
-        folds = self._folds
-        if lane is Lane.TEXT:
-            folds.text.slice = reset(folds.text.slice)
-        elif lane is Lane.CONTROL:
-            folds.control.slice = evolve(folds.control.slice, seen=ControlSlice().seen)
-        else:
-            folds.audio.slice = evolve(folds.audio.slice, seen=AudioSlice().seen, carry=b"")
-        return ()
+            self._command(lane, functools.partial(self._folds.reset, lane))
 
     def _route(self, event: Incoming) -> tuple[LaneTask, ...]:
         """The lanes of an event, home first."""
@@ -288,7 +272,7 @@ class Pipeline:
             lane.press(0)
         self._put(event, 0, lanes, self._arrival())
 
-    def _command(self, lane: Lane, run: Callable[[], tuple[Notification, ...]]) -> None:
+    def _command(self, lane: Lane, run: Callable[[], tuple[Notification, ...] | None]) -> None:
         if not self._closing:
             self._force(Command(run=run), (self._lanes[lane],))
 

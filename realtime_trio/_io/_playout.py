@@ -14,7 +14,7 @@ What is not played for one of these reasons counts as flushed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import trio
 
@@ -22,11 +22,13 @@ from .._core._local import PlaybackEvent
 from .._core._notifications import AudioOutput, Notification
 from .._core._shell_notifications import AudioFlushed
 from .._core._state import AudioSlice
-from ..audio._jitter import PlaybackConfig
-from ..audio._playback import Playback
-from ..audio._sinks import AudioSink
 from ..events import CancelledEvent, UserTurnEndEvent, UserTurnStartEvent
 from ._merge import Incoming
+
+if TYPE_CHECKING:
+    from ..audio._jitter import PlaybackConfig
+    from ..audio._playback import Playback
+    from ..audio._sinks import AudioSink
 
 __all__ = ["Playout"]
 
@@ -57,6 +59,8 @@ class Playout:
         if self._attached:
             msg = "the agent's audio is being played already: leave that play_to block first"
             raise trio.BusyResourceError(msg)
+        from ..audio._playback import Playback
+
         playback = Playback(sink, config, tell=self._tell)
         self.playback = playback
         self._attached = True
@@ -64,8 +68,9 @@ class Playout:
 
     def detach(self) -> None:
         """Play no more."""
-        if self.playback is not None:
-            self.playback.close()
+        playing = self._playing()
+        assert playing is not None
+        playing.close()
         self._attached = False
 
     def flush(self) -> AudioFlushed | None:
