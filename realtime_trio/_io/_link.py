@@ -182,20 +182,19 @@ class Link:
 
         Nothing is taken from the transport before the lanes have taken what came before.
         """
-        receive_nowait, came = self._transport.receive_nowait, self._tape.came
-        came(frame)
-        yield frame
-        self.frames_received += 1
-        for _ in range(_BATCH - 1):
-            if len(frame) > _LARGE:
+        receive_nowait = self._transport.receive_nowait
+        came = self._tape.came if self._tape.recording else None
+        for taken in range(1, _BATCH + 1):
+            self.frames_received += 1
+            if came is not None:
+                came(frame)
+            yield frame
+            if taken == _BATCH or len(frame) > _LARGE:
                 return
             try:
                 frame = receive_nowait()
             except (trio.WouldBlock, ConnectionLost, ClosedError):  # receive() says it anew
                 return
-            came(frame)
-            yield frame
-            self.frames_received += 1
 
     # -- what the writer writes to ---------------------------------------------------------
 
