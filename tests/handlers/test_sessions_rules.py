@@ -441,7 +441,7 @@ def test_s2_delegations_stand_in_the_parent_s_list() -> None:
         "sub_agent_key": "w",
         "depth": 1,
     }
-    assert told[1]["depth"] == 1
+    assert [each["depth"] for each in told[1:4]] == [1, 1, 1]
     assert told[2]["sub_agent_type"] == "clone"
     assert talk.state["subsessions"] == []
     assert talk.transcript() == [
