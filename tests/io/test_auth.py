@@ -106,6 +106,10 @@ LOGIN = PasswordLogin("me", "secret")
         ("opaque", None),
         ("..", None),
         ("a.\u00e9.c", None),
+        (jwt(10**400), None),
+        (jwt(float("nan")), None),
+        (jwt(float("inf")), None),
+        (jwt(-1), None),
     ],
 )
 def test_the_end_of_a_token_is_read_where_it_tells(token: str, ends: float | None) -> None:
@@ -145,18 +149,59 @@ async def test_a_token_is_renewed_ahead_of_its_end(autojump_clock: object) -> No
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("answer", [(401, {}), (404, {}), (200, b"<html>")], ids=str)
 async def test_where_a_refresh_is_refused_the_password_is_still_there(
-    autojump_clock: object,
+    autojump_clock: object, answer: Answer
 ) -> None:
-    """A token that ended meanwhile is replaced by a login."""
+    """A token that ended meanwhile, or that nobody refreshes, is replaced by a login."""
     async with desk() as it:
         it.grants("login", jwt(it.now + 10, "1"), jwt(it.now + 900, "2"))
-        it.answers["refresh_token"] = [(401, {})]
+        it.answers["refresh_token"] = [answer]
         keeper = it.keeper(LOGIN)
         await keeper.token()
         await trio.sleep(100)
         assert expiry(await keeper.token()) == it.now + 900
         assert [name for name, _ in it.asked] == ["login", "refresh_token", "login"]
+
+
+async def test_a_wrong_clock_costs_no_flood_of_renewals(autojump_clock: object) -> None:
+    """Where every new token seems to have ended already, it is taken as it is for a while."""
+    async with desk() as it, trio.open_nursery() as nursery:
+        it.grants("login", jwt(it.now - 900))
+        it.grants("refresh_token", jwt(it.now - 800))
+        keeper = it.keeper(LOGIN)
+        for _ in range(10):
+            await keeper.token()
+        assert len(it.asked) == 1
+        nursery.start_soon(keeper.keep_fresh)
+        await trio.sleep(3600)
+        assert len(it.asked) <= 1 + 3600 / 30
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_token_that_lasts_for_hours_is_renewed_in_the_end(autojump_clock: object) -> None:
+    """However far ahead its end is; once that is refused, nobody goes on asking."""
+    async with desk() as it, trio.open_nursery() as nursery:
+        it.grants("login", jwt(it.now + 10_000))
+        it.answers["refresh_token"] = [(200, {"agent_c_token": jwt(it.now + 20_000)}), (401, {})]
+        keeper = it.keeper(LOGIN)
+        await keeper.token()
+        nursery.start_soon(keeper.keep_fresh)
+        await trio.sleep(9_000)
+        assert len(it.asked) == 1
+        it.answers["login"] = [(401, {})]
+        await trio.sleep(100_000)
+        assert [name for name, _ in it.asked] == ["login", *["refresh_token"] * 2, "login"]
+        assert it.told[-1] == AuthStateChanged(authenticated=False)
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_answer_of_something_else_is_nobody_to_ask(autojump_clock: object) -> None:
+    """The page of a captive portal, say: a failed dial, which is tried again."""
+    async with desk() as it:
+        it.answers["login"] = [(200, b"<html>")]
+        with pytest.raises(ConnectionFailed, match="no JSON object"):
+            await it.keeper(LOGIN).token()
 
 
 async def test_bad_credentials_are_final(autojump_clock: object) -> None:
