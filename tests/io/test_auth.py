@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -190,7 +190,7 @@ async def test_a_token_that_lasts_for_hours_is_renewed_in_the_end(autojump_clock
         await trio.sleep(9_000)
         assert len(it.asked) == 1
         it.answers["login"] = [(401, {})]
-        await trio.sleep(100_000)
+        await trio.sleep(80_000)
         assert [name for name, _ in it.asked] == ["login", *["refresh_token"] * 2, "login"]
         assert it.told[-1] == AuthStateChanged(authenticated=False)
         nursery.cancel_scope.cancel()
@@ -429,56 +429,3 @@ async def test_rest_errors_do_not_hold_the_token(autojump_clock: object) -> None
             await it.rest().refresh("hush-hush")
         assert caught.value.__cause__ is None
         assert caught.value.__suppress_context__ or caught.value.__context__ is None
-
-
-def _http(reply: Callable[[bytes], bytes]) -> Callable[[trio.SocketStream], Awaitable[None]]:
-    async def serve(stream: trio.SocketStream) -> None:
-        async with stream:
-            request = await stream.receive_some(65536)
-            await stream.send_all(reply(request))
-
-    return serve
-
-
-async def _serve(
-    handler: Callable[[trio.SocketStream], Awaitable[None]], listeners: list[trio.SocketListener]
-) -> None:
-    await trio.serve_listeners(handler, listeners)
-
-
-async def test_a_redirect_to_another_host_gets_no_token() -> None:
-    """It is refused, whatever it asks for; one on the same host is followed."""
-    seen: list[bytes] = []
-    async with trio.open_nursery() as nursery:
-        thief = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        house = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        thief_port = thief[0].socket.getsockname()[1]
-        port = house[0].socket.getsockname()[1]
-        target = [f"http://127.0.0.1:{thief_port}/api/rt/refresh_token"]
-
-        def steal(request: bytes) -> bytes:
-            seen.append(request)
-            return b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
-
-        def reply(request: bytes) -> bytes:
-            if b"GET /moved" in request:
-                assert b"Bearer good" in request
-                body = b'{"agent_c_token": "new"}'
-                return b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (
-                    len(body),
-                    body,
-                )
-            return (
-                b"HTTP/1.1 307 Moved\r\nlocation: %s\r\nconnection: close\r\n"
-                b"content-length: 0\r\n\r\n" % target[0].encode()
-            )
-
-        nursery.start_soon(_serve, _http(steal), thief)
-        nursery.start_soon(_serve, _http(reply), house)
-        rest = Rest(endpoint(f"http://127.0.0.1:{port}"), timeout=10)
-        with pytest.raises(ConnectionFailed, match="no token goes"):
-            await rest.refresh("good")
-        assert not seen
-        target[0] = f"http://127.0.0.1:{port}/moved"
-        assert (await rest.refresh("good")).token == "new"
-        nursery.cancel_scope.cancel()
