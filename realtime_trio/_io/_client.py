@@ -247,9 +247,9 @@ class Client(Commands):
         shell = self._shell
         limit = shell.config.max_file_size
         upload = await open_upload(source, filename=filename, mime_type=mime_type, limit=limit)
-        if shell.tracker.ui_session_id is None:
+        if shell.ui_session_id is None:
             await self.ready()
-        fields = {"ui_session_id": shell.tracker.ui_session_id or ""}
+        fields = {"ui_session_id": shell.ui_session_id or ""}
 
         async def send(token: str) -> UploadedFile:
             return await shell.rest.upload(token, Form(fields, upload), progress)

@@ -208,7 +208,7 @@ def _grant(name: str, answer: Mapping[str, object]) -> Grant:
     )
 
 
-class _Once:
+class _Once(AsyncIterator[bytes]):
     """A body in one piece."""
 
     def __init__(self, body: bytes) -> None:
@@ -219,9 +219,6 @@ class _Once:
         if not self._pieces:
             raise StopAsyncIteration
         return self._pieces.pop()
-
-    def __aiter__(self) -> _Once:
-        return self
 
 
 def _stream(body: bytes | Body) -> httpx.AsyncByteStream:

@@ -306,6 +306,16 @@ async def test_a_login_opens_a_client(autojump_clock: object) -> None:
         assert client.state.control.ui_session_id
 
 
+async def test_a_source_of_ones_own_is_asked_again_by_a_call(autojump_clock: object) -> None:
+    """Where what it gave is refused by the REST side, once."""
+    config = ServerConfig(accept_any_token=False)
+    async with open_server(config) as server:
+        source = Custom(server.issue_token(), "refused", server.issue_token())
+        async with open_client(server.url, auth=source, config=ClientConfig()) as client:
+            # The first thing that is done: it waits until the server has said who it is.
+            assert (await client.upload_file(b"x", filename="x")).size == 1
+
+
 async def test_a_wrong_password_is_one_clear_error(autojump_clock: object) -> None:
     """At once, with no further dial, and without the password."""
     async with open_server() as server:

@@ -143,6 +143,50 @@ async def test_a_closed_client_says_so(autojump_clock: object) -> None:
         assert client.health.status == "closed"
 
 
+async def test_who_waits_outside_of_the_block_is_told(autojump_clock: object) -> None:
+    """What does not belong to the body is not cancelled with it, so it gets the error itself."""
+    told: list[BaseException | None] = []
+
+    async def ask_on(client: Client) -> None:
+        while True:
+            await client.get_voices()
+            await trio.sleep(1)
+
+    async def wait(client: Client) -> None:
+        with pytest.raises(ClosedError) as caught:
+            await ask_on(client)
+        told.append(caught.value.__cause__)
+
+    async with open_server() as server, trio.open_nursery() as outside:
+        try:
+            async with open_client(server.url, auth="any") as client:
+                await client.ready()
+                outside.start_soon(wait, client)
+                server.hang_up("clean")
+                await trio.sleep_forever()
+        except ConnectionLost as exc:
+            lost = exc
+    assert told == [lost]
+
+
+async def test_an_error_says_what_began_it(autojump_clock: object) -> None:
+    """The last dial that failed, caused by how its link ended; or by the link that was lost."""
+    async with open_server() as server:
+
+        async def suffer(harm: Callable[[], None]) -> None:
+            async with open_client(server.url, auth="any", config=QUICK) as client:
+                await client.ready()
+                harm()
+                server.hang_up()
+                await trio.sleep_forever()
+
+        for harm in (lambda: server.faults.cut(times=None), lambda: server.faults.refuse(times=9)):
+            with pytest.raises(ConnectionFailed) as caught:
+                await suffer(harm)
+            assert isinstance(caught.value.__cause__, ConnectionLost)
+            server.faults.clear()
+
+
 async def test_what_may_leave_leaves_before_the_goodbye(autojump_clock: object) -> None:
     """A command that was queued just before the end of the block is sent."""
     async with open_server() as server:

@@ -9,6 +9,7 @@ import trio.testing
 from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._codec import Codec
+from realtime_trio._core._notifications import MessageStreaming
 from realtime_trio._core._state import TextSlice, TurnRecord
 from realtime_trio._exceptions import ConnectionLost, LaggedError, TurnError
 from realtime_trio._io._bare import first_cause
@@ -26,6 +27,7 @@ from realtime_trio._io._outcome import (
 )
 from realtime_trio._io._pieces import MAX_HELD, Pieces
 from realtime_trio._io._receipt import Receipt
+from realtime_trio._io._repair import Repair
 from realtime_trio._io._turn import Track, Turn, TurnBook
 
 
@@ -134,7 +136,7 @@ def test_an_outcome_is_read_from_the_record(
 async def test_a_refusal_counts_when_the_text_lane_has_come_to_it() -> None:
     """Also where the lane was faster than the receive task."""
     gate = TurnGate()
-    book = TurnBook(gate)
+    book = TurnBook(gate, Repair(lambda event: None))
     track = Track()
     turn = Turn(track, Receipt("text_input"))
     assert "under way" in repr(turn)
@@ -150,6 +152,18 @@ async def test_a_refusal_counts_when_the_text_lane_has_come_to_it() -> None:
     assert "TurnFailed" in repr(turn)
     track.decide(TurnCompleted(message=None))
     assert isinstance(turn.outcome, TurnFailed)
+
+
+def test_text_that_an_event_of_ones_own_streams_is_not_the_users() -> None:
+    """It belongs to no session that could be compared with the user's."""
+    gate = TurnGate()
+    book = TurnBook(gate, Repair(lambda event: None))
+    track = Track()
+    book.begin(track)
+    gate.starts = 1
+    note = MessageStreaming(session_id="s", message_id="m", role="assistant", delta="x")
+    book.observe(ev.UnknownEvent(tag="chart", payload={}), (note,), TextSlice())
+    assert track.text.statistics().depth == 0
 
 
 def test_the_bodys_error_wins() -> None:

@@ -163,8 +163,8 @@ async def test_a_file_that_shrinks_while_it_is_sent(tmp_path: Path) -> None:
     async with open_server() as server:
         rest = Rest(endpoint(await server.listen()), timeout=10)
         upload = await open_upload(path, filename=None, mime_type=None, limit=10_000_000)
+        form = Form({"ui_session_id": "u"}, upload)
         with pytest.raises(OSError, match="became shorter"):
-            form = Form({"ui_session_id": "u"}, upload)
             await rest.upload(server.issue_token(), form, lambda done, size: os.truncate(path, 1))
 
 
