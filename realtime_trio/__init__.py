@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _exceptions, events  # pyright: ignore[reportPrivateUsage]  a sibling
 from ._config import ClientConfig, LaneBounds
-from ._core import _notifications
+from ._core import _notifications, _shell_notifications
 from ._core._audio import AudioFormat
 from ._core._messages import (
     ImagePart,
@@ -32,7 +32,9 @@ from ._core._messages import (
     ToolResultPart,
     ToolUsePart,
 )
+from ._core._normalise import normalise_content
 from ._core._notifications import *  # noqa: F403  the list of names is that module's __all__
+from ._core._shell_notifications import *  # noqa: F403  as above
 from ._core._state import (
     AudioSlice,
     Catalog,
@@ -46,6 +48,7 @@ from ._core._state import (
     TextSlice,
     TurnState,
 )
+from ._core._vendor import to_vendor
 from ._exceptions import *  # noqa: F403
 from ._handlers import handles
 from ._io._audio import AudioLane, AudioStatistics
@@ -155,11 +158,14 @@ __all__ = [
     "events",
     "handles",
     "memory_pair",
+    "normalise_content",
     "open_client",
     "server",
     "testing",
+    "to_vendor",
 ]
 __all__ += _notifications.__all__
+__all__ += _shell_notifications.__all__
 __all__ += _exceptions.__all__
 
 if TYPE_CHECKING:

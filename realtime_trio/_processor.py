@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from ._core._codec import Codec
 from ._core._fast import DELTAS, Delta
@@ -24,6 +24,21 @@ from ._handlers import LaneFold, lanes_of, reset
 from .events import REGISTRY, AudioFrame, Lane, Registry, ServerEvent
 
 __all__ = ["EventStreamProcessor", "Folds", "malformed_lane"]
+
+
+Step: TypeAlias = Callable[[ServerEvent | Delta, float | None], tuple[Notification, ...]]
+
+
+def _in_turn(steps: list[Step]) -> Step:
+    """One step of them all."""
+
+    def step(event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
+        notes: tuple[Notification, ...] = ()
+        for each in steps:
+            notes += each(event, at)
+        return notes
+
+    return step
 
 
 def malformed_lane(event_type: str | None, registry: Registry = REGISTRY) -> Lane:
@@ -53,19 +68,17 @@ class Folds:
     @property
     def state(self) -> SessionState:
         """A snapshot of the slices as they stand."""
-        folds = (self.control, self.text, self.audio)
+        control, text, audio = self.control, self.text, self.audio
         counters = Counters(
-            events=sum(fold.events for fold in folds),
-            unknown=sum(fold.unknown for fold in folds),
-            malformed=sum(fold.malformed for fold in folds),
-            duplicates=sum(fold.duplicates for fold in folds),
-            late_deltas=self.text.slice.rest.late_deltas,
-            handler_errors=sum(fold.handler_errors for fold in folds),
+            events=control.events + text.events + audio.events,
+            unknown=control.unknown + text.unknown + audio.unknown,
+            malformed=control.malformed + text.malformed + audio.malformed,
+            duplicates=control.duplicates + text.duplicates + audio.duplicates,
+            late_deltas=text.slice.rest.late_deltas,
+            handler_errors=control.handler_errors + text.handler_errors + audio.handler_errors,
         )
-        revision = sum(fold.handled for fold in folds)
-        return SessionState(
-            self.control.slice, self.text.slice, self.audio.slice, revision, counters
-        )
+        revision = control.handled + text.handled + audio.handled
+        return SessionState(control.slice, text.slice, audio.slice, revision, counters)
 
     def reset(self) -> None:
         """Drop what is under way (see :meth:`EventStreamProcessor.reset`)."""
@@ -96,8 +109,8 @@ class EventStreamProcessor:
         self._registry = registry
         self._read = self._codec.read
         self._folds = Folds(limits)
-        # By class of what concerns one lane only: that lane's step.
-        self._steps: dict[type, Callable[..., tuple[Notification, ...]]] = {}
+        # By class of event: the step of its lane, or those of its lanes in their order.
+        self._steps: dict[type, Step] = {}
         self._closed = False
 
     @property
@@ -166,15 +179,12 @@ class EventStreamProcessor:
             raise ValueError(msg)
 
     def _fold(self, event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
-        by_lane = self._folds.by_lane
-        lanes = lanes_of(DELTAS[type(event)] if isinstance(event, Delta) else type(event))
-        if len(lanes) == 1:
-            step = self._steps[type(event)] = by_lane[lanes[0]].step
-            return step(event, at)
-        notes: tuple[Notification, ...] = ()
-        for lane in lanes:
-            notes += by_lane[lane].step(event, at)
-        return notes
+        step = self._steps.get(type(event))
+        if step is None:
+            cls = DELTAS[type(event)] if isinstance(event, Delta) else type(event)
+            steps: list[Step] = [self._folds.by_lane[lane].step for lane in lanes_of(cls)]
+            step = self._steps[type(event)] = steps[0] if len(steps) == 1 else _in_turn(steps)
+        return step(event, at)
 
     def _malformed(self, exc: DecodeError, at: float | None) -> tuple[Notification, ...]:
         lane = malformed_lane(exc.event_type, self._registry)

@@ -125,7 +125,7 @@ vendor_messages: st.SearchStrategy[Any] = st.one_of(
     st.none(),
 )
 histories = st.lists(vendor_messages, max_size=5)
-bodies = st.none() | st.fixed_dictionaries({}, optional={"content": contents})
+bodies = st.fixed_dictionaries({}, optional={"content": contents})
 
 
 def loaded(session: str | None, messages: list[Any], extra: Json) -> Json:
@@ -218,7 +218,7 @@ BY_TYPE: dict[str, st.SearchStrategy[Json]] = {
     "system_prompt": in_session("system_prompt", content=words),
     "user_request": in_session("user_request", data=st.just({"message": "m"})),
     "user_message": in_session(
-        "user_message", vendor=st.just("v"), message=bodies | words, text=names
+        "user_message", vendor=st.just("v"), message=st.none() | bodies | words, text=names
     ),
     "anthropic_user_message": in_session("anthropic_user_message", message=bodies),
     "openai_user_message": in_session("openai_user_message", message=bodies),

@@ -29,6 +29,8 @@ from ._fast import Delta, fast_way
 __all__ = ["MAX_DEPTH", "Codec"]
 
 MAX_DEPTH = 256
+# Text that is no longer than this has not the brackets to nest deeper.
+_SHALLOW = 2 * MAX_DEPTH
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|[\]}]', re.DOTALL)
 
@@ -123,14 +125,17 @@ class Codec:
         """The same for the fold, which takes a delta as it stands on the wire (see ``_fast``)."""
         if type(frame) is bytes and not frame.isascii():
             frame = self._utf8(frame)
-        if len(frame) > 2 * MAX_DEPTH:
+        if len(frame) > _SHALLOW:
             self._check_depth(frame)
         try:
             head = self._head(frame)
             reader = self._readers.get(head.__class__)
-            return cast("Delta", head) if reader is None else reader(frame)
+            if reader is not None:
+                return reader(frame)
         except (ValueError, RecursionError):  # the plain way says what is wrong, if anything
             return self._structure(self._read(frame))
+        delta: Delta = head
+        return delta
 
     def decode_mapping(self, mapping: Mapping[str, Any]) -> ServerEvent:
         """One JSON object that was read already. Raises :class:`~realtime_trio.DecodeError`."""
@@ -202,7 +207,7 @@ class Codec:
         row = self._registry.server_row(tag)
         if row is None:
             return UnknownEvent(tag=tag, payload=fields)
-        return cast("ServerEvent", self._build(fields, row.type, row.cls))
+        return cast("ServerEvent", self._build(fields, tag, row.cls))
 
     def _build(self, fields: dict[str, Any], tag: str, cls: type[Event]) -> Event:
         try:

@@ -26,6 +26,7 @@ import msgspec
 
 from ..events import (
     AnthropicUserMessageEvent,
+    ChatSessionAddedEvent,
     CompleteThoughtEvent,
     CompletionEvent,
     HistoryDeltaEvent,
@@ -45,7 +46,7 @@ from ..events import (
     UserTurnStartEvent,
 )
 from ._normalise import normalise_tool_call, normalise_tool_result
-from ._values import slot_setters
+from ._values import draft_of
 
 __all__ = ["DELTAS", "Delta", "Reader", "fast_way"]
 
@@ -64,6 +65,7 @@ _DIRECT: tuple[type[ServerEvent], ...] = (
     ToolSelectDeltaEvent,
     AnthropicUserMessageEvent,
     OpenAIUserMessageEvent,
+    ChatSessionAddedEvent,
     UserTurnStartEvent,
     UserTurnEndEvent,
     PingEvent,
@@ -76,7 +78,7 @@ class Delta(msgspec.Struct, frozen=True):
 
     event_class: ClassVar[type[ServerEvent]]
     type: ClassVar[str]
-    setters: ClassVar[tuple[Callable[[Any, Any], None], ...]]
+    draft: ClassVar[Any]
 
     session_id: str
     role: str
@@ -88,28 +90,29 @@ class Delta(msgspec.Struct, frozen=True):
 
     def event(self) -> ServerEvent:
         """The event that this is."""
-        event = object.__new__(self.event_class)
-        set_id, set_session, set_role, set_parent, set_user, set_content, set_format = self.setters
-        set_id(event, self.id)
-        set_session(event, self.session_id)
-        set_role(event, self.role)
-        set_parent(event, self.parent_session_id)
-        set_user(event, self.user_session_id)
-        set_content(event, self.content)
-        set_format(event, self.format)
+        draft = self.draft()
+        draft.id = self.id
+        draft.session_id = self.session_id
+        draft.role = self.role
+        draft.parent_session_id = self.parent_session_id
+        draft.user_session_id = self.user_session_id
+        draft.content = self.content
+        draft.format = self.format
+        draft.__class__ = self.event_class
+        event: ServerEvent = draft
         return event
 
 
 class _TextDelta(Delta, frozen=True, tag="text_delta"):
     event_class = TextDeltaEvent
     type = "text_delta"
-    setters = tuple(slot_setters(TextDeltaEvent).values())
+    draft = draft_of(TextDeltaEvent)
 
 
 class _ThoughtDelta(Delta, frozen=True, tag="thought_delta"):
     event_class = ThoughtDeltaEvent
     type = "thought_delta"
-    setters = tuple(slot_setters(ThoughtDeltaEvent).values())
+    draft = draft_of(ThoughtDeltaEvent)
 
 
 # The struct of each delta, and the event that it stands for.
@@ -132,23 +135,26 @@ class _ToolCall(msgspec.Struct):
     tool_results: list[Any] | None = None
 
 
+_ToolCallEventDraft = draft_of(ToolCallEvent)
 _read_tool_call = msgspec.json.Decoder(_ToolCall).decode
 
 
 def _tool_call(frame: str | bytes) -> ToolCallEvent:
     """An event whose records have many forms: the plain way's own readers take them."""
     raw = _read_tool_call(frame)
-    return ToolCallEvent(
-        id=raw.id,
-        session_id=raw.session_id,
-        role=raw.role,
-        parent_session_id=raw.parent_session_id,
-        user_session_id=raw.user_session_id,
-        active=raw.active,
-        vendor=raw.vendor,
-        tool_calls=_each(normalise_tool_call, raw.tool_calls),
-        tool_results=_each(normalise_tool_result, raw.tool_results),
-    )
+    draft = _ToolCallEventDraft()
+    draft.id = raw.id
+    draft.session_id = raw.session_id
+    draft.role = raw.role
+    draft.parent_session_id = raw.parent_session_id
+    draft.user_session_id = raw.user_session_id
+    draft.active = raw.active
+    draft.vendor = raw.vendor
+    draft.tool_calls = _each(normalise_tool_call, raw.tool_calls)
+    draft.tool_results = _each(normalise_tool_result, raw.tool_results)
+    draft.__class__ = ToolCallEvent
+    event: ToolCallEvent = draft
+    return event
 
 
 def _each(read: Callable[[object], _T], items: list[Any] | None) -> tuple[_T, ...] | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..events import ToolCall, ToolResult
-from ..events._json import Mismatch, describe
+from ..events._json import Mismatch, check_json, describe
 from ._messages import (
     Content,
     ImagePart,
@@ -34,6 +34,7 @@ from ._shapes import (
     text_field,
     thinking_text,
 )
+from ._values import draft_of
 
 __all__ = [
     "normalise_content",
@@ -189,13 +190,12 @@ def _is_block(item: object) -> bool:
     return isinstance(item, str) or (is_mapping(item) and isinstance(item.get("type"), str))
 
 
-def _require(record: Block, name: str, path: str) -> str:
-    if name not in record:
-        raise Mismatch("string", "nothing", path)
-    value = record[name]
-    if not isinstance(value, str):
-        raise Mismatch("string", describe(value), path)
-    return value
+def _require(record: Block, name: str, path: str = "") -> str:
+    value = record.get(name)
+    if isinstance(value, str):
+        return value
+    got = describe(value) if name in record else "nothing"
+    raise Mismatch("string", got, f"{path}.{name}")
 
 
 def normalise_tool_call(raw: object) -> ToolCall:
@@ -206,18 +206,33 @@ def normalise_tool_call(raw: object) -> ToolCall:
     """
     if not is_mapping(raw):
         raise Mismatch("object", describe(raw))
-    identity = _require(raw, "id", ".id")
+    identity = _require(raw, "id")
     whole = isinstance(raw.get("name"), str) and is_mapping(raw.get("input"))
     # What has the normal form already is taken at its word, whatever else it holds: the
     # codec's fast way does the same.
     record, path = (raw, "") if whole else _named_call(raw)
-    name = _require(record, "name", f"{path}.name")
+    name = _require(record, "name", path)
     key = "input" if record.get("input") is not None else "arguments"
     arguments = _input(record.get(key), f"{path}.{key}")
     kind = raw.get("type")
     if not isinstance(kind, str) or (kind in _OPENAI and not whole):
-        return ToolCall(id=identity, name=name, input=arguments)
-    return ToolCall(id=identity, name=name, input=arguments, type=kind)
+        kind = "tool_use"
+    return _checked_call(identity, name, arguments, kind)
+
+
+_ToolCallDraft = draft_of(ToolCall)
+
+
+def _checked_call(identity: str, name: str, arguments: Block, kind: str) -> ToolCall:
+    """Make what the constructor makes, of arguments that :func:`_input` has checked."""
+    draft = _ToolCallDraft()
+    draft.id = identity
+    draft.name = name
+    draft.input = arguments
+    draft.type = kind
+    draft.__class__ = ToolCall
+    call: ToolCall = draft
+    return call
 
 
 # OpenAI's kinds of calls: each keeps the name and the arguments in a field of its own name.
@@ -237,6 +252,7 @@ def _input(value: object, path: str) -> Block:
     if value is None:
         return {}
     if is_mapping(value):
+        check_json(value, ".input")
         return value
     if not isinstance(value, str):
         raise Mismatch("object or JSON text", describe(value), path)
@@ -253,7 +269,7 @@ def normalise_tool_result(raw: object) -> ToolResult:
     if not is_mapping(raw):
         raise Mismatch("object", describe(raw))
     key = "tool_call_id" if "tool_use_id" not in raw and "tool_call_id" in raw else "tool_use_id"
-    identity = _require(raw, key, f".{key}")
+    identity = _require(raw, key)
     is_error = raw.get("is_error")
     if is_error is not None and not isinstance(is_error, bool):
         raise Mismatch("boolean", describe(is_error), ".is_error")

@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NoReturn, TypeAlias, TypeGuard, cast
 
+import msgspec
+
 from ..events._json import Mismatch, check_json, describe
 
 __all__ = [
@@ -86,6 +88,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 _read_json = json.JSONDecoder(parse_constant=_refuse).decode
+_read_json_fast = msgspec.json.Decoder().decode
 
 
 def json_object(text: str) -> dict[str, object] | None:
@@ -94,7 +97,10 @@ def json_object(text: str) -> dict[str, object] | None:
     Numbers that other JSON readers could not take count as no JSON.
     """
     try:
-        value: object = _read_json(text)
+        try:
+            value: object = _read_json_fast(text)
+        except ValueError:  # it refuses halves of surrogate pairs, which JSON text may escape
+            value = _read_json(text)
         check_json(value)
     except (ValueError, RecursionError, Mismatch):
         return None

@@ -217,11 +217,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 @attrs.frozen(slots=True, kw_only=True)
 class Session:
-    """One session as it stands: what an application reads."""
+    """One session as it stands: what an application reads.
+
+    ``vendor`` is what the server said of its history's form: "anthropic", "openai" or "none".
+    """
 
     id: str
     name: str | None
     metadata: Mapping[str, Any]
+    vendor: str
     agent: AgentConfiguration | None
     parent_session_id: str | None
     user_session_id: str | None
@@ -244,6 +248,7 @@ class Session:
             id=record.id,
             name=record.name,
             metadata=record.metadata,
+            vendor=record.vendor,
             agent=record.agent,
             parent_session_id=record.parent_session_id,
             user_session_id=record.user_session_id,

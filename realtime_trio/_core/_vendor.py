@@ -60,8 +60,13 @@ def to_vendor(messages: Iterable[Message], vendor: Vendor) -> list[Record]:
     mark that a result is an error, for results beside other parts in one message, and for
     calls and thinking as parts (they become text); Anthropic's has none for the detail of
     an image.
+
+    Raises ``ValueError`` for any other vendor.
     """
-    write = _WRITERS[vendor]
+    write = _WRITERS.get(vendor)
+    if write is None:
+        msg = f"no form is known for the vendor {vendor!r}: it is one of {', '.join(_WRITERS)}"
+        raise ValueError(msg)
     return [record for entry in _entries(messages) for record in write(entry)]
 
 

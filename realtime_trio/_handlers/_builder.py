@@ -61,8 +61,10 @@ def _grow(
     tick = slice_.tick + 1
     head = open_message.head
     longer = OpenMessage(head, open_message.text.append(text), tick)
+    others = slice_.open
+    open_ = {session_id: longer} if len(others) == 1 else {**others, session_id: longer}
     return (
-        TextSlice(slice_.rest, {**slice_.open, session_id: longer}, tick, slice_.now),
+        TextSlice(slice_.rest, open_, tick, slice_.now),
         (streaming(session_id, head.id, head.role, text),),
     )
 

@@ -105,7 +105,11 @@ class Edit:
         if record is None:
             record = Record(id=session_id)
             self.records = {**self.records, session_id: record}
-        self.put(session_id, touched=self.tick)
+        changes = self._records.get(session_id)
+        if changes is None:
+            self._records[session_id] = {"touched": self.tick}
+        else:
+            changes["touched"] = self.tick
         if user_session_id is not None and (
             record.user_session_id != user_session_id
             or record.parent_session_id != parent_session_id
@@ -127,7 +131,11 @@ class Edit:
 
     def put(self, session_id: str, **changes: Any) -> None:
         """Change values of a session."""
-        self._records.setdefault(session_id, {}).update(changes)
+        known = self._records.get(session_id)
+        if known is None:
+            self._records[session_id] = changes
+        else:
+            known.update(changes)
 
     def stream_event(self, session_id: str) -> None:
         """An event of a session's stream: a list that came in mid-turn was not complete (§8 S1)."""
@@ -161,6 +169,13 @@ class Edit:
     def open(self) -> Mapping[str, OpenMessage]:
         """The messages under construction by session."""
         return self._base.open if self._open is None else self._open
+
+    def open_sessions(self) -> tuple[str, ...]:
+        """The sessions with a message under construction, in their own order (§8 M7).
+
+        The table of open messages has another: a message that follows one goes to its end.
+        """
+        return tuple(session_id for session_id in self.records if session_id in self.open)
 
     def set_open(self, session_id: str, message: OpenMessage | None) -> None:
         """Replace or take away a session's message under construction."""

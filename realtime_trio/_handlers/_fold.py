@@ -218,7 +218,7 @@ class LaneFold(Generic[S]):
         handler, is_home, special = found
         slice_: Any = self.slice
         if at is not None and at != slice_.now:
-            slice_ = self.slice = evolve(slice_, now=at)
+            slice_ = self.slice = _at(slice_, at)
         self.handled += weight
         if is_home:
             self.events += weight
@@ -278,6 +278,13 @@ def _key(session_id: object, event_type: str, event_id: object, started: object)
         return None
     # A type of one's own, or that nobody knows, may have anything in the place of a session's id.
     return (session_id if type(session_id) is str else None, event_type, event_id, started)
+
+
+def _at(slice_: Any, at: float) -> Any:
+    """The slice at another time: nearly every event of a client has one of its own."""
+    if type(slice_) is TextSlice:
+        return TextSlice(slice_.rest, slice_.open, slice_.tick, at)
+    return evolve(slice_, now=at)
 
 
 def _late_more(slice_: Any, count: int) -> Any:

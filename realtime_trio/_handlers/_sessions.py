@@ -245,7 +245,7 @@ def reset(slice_: TextSlice) -> TextSlice:
 def sessions_wiped(slice_: TextSlice, _event: SessionsWipedEvent) -> Handled[TextSlice]:
     """The application forgets every session; what they have open is completed first (§8 M4)."""
     edit = Edit(slice_)
-    for session_id in list(edit.open):
+    for session_id in edit.open_sessions():
         edit.complete(session_id)
     edit.remove_tools()
     edit.forget_all()

@@ -19,6 +19,7 @@ from .._core._notifications import (
     ToolCallComplete,
     ToolNotification,
     ToolStatus,
+    tool_at,
 )
 from .._core._state import ActiveTool, TextSlice, WaitingTool
 from .._core._values import Log, Recent, evolve
@@ -90,8 +91,10 @@ def tool_call(slice_: TextSlice, event: ToolCallEvent) -> Handled[TextSlice]:
 
 def _finish(edit: Edit, event: ToolCallEvent, calls: tuple[ToolCall, ...], *, late: bool) -> None:
     session_id = event.session_id
-    thinking = {call.id for call in event.tool_calls or () if call.name == THINK}
-    results = tuple(r for r in event.tool_results or () if r.tool_use_id not in thinking)
+    results = event.tool_results or ()
+    if len(calls) != len(event.tool_calls or ()):
+        thinking = {call.id for call in event.tool_calls or () if call.name == THINK}
+        results = tuple(r for r in results if r.tool_use_id not in thinking)
     for call in calls:
         _complete(edit, (session_id, call.id), call, late=late)
     edit.notes.append(
@@ -107,13 +110,16 @@ def _without_think(
     edit: Edit, session_id: str, calls: tuple[ToolCall, ...]
 ) -> tuple[ToolCall, ...]:
     """The calls but for ``think``, whose notification ends when its call comes (§8 T3)."""
+    others: list[ToolCall] = []
     for call in calls:
-        key = (session_id, call.id)
         if call.name == THINK:
+            key = (session_id, call.id)
             if key in edit.active:
                 edit.remove_tool(key)
             edit.leave_tool(key, ENDED)
-    return tuple(call for call in calls if call.name != THINK)
+        else:
+            others.append(call)
+    return tuple(others)
 
 
 def thoughts_start(edit: Edit, session_id: str) -> None:
@@ -136,9 +142,7 @@ def _announce(
 
 
 def _note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:
-    return ToolNotification(
-        session_id=key[0], id=key[1], tool_name=call.name, status=status, arguments=call.input
-    )
+    return tool_at(*key, call.name, status, call.input)
 
 
 def _complete(edit: Edit, key: Key, call: ToolCall, *, late: bool) -> None:
@@ -157,7 +161,7 @@ def _attach(edit: Edit, session_id: str, tool: WaitingTool) -> None:
     if attached and _replace(edit, session_id, attached, tool):
         return
     waiting: tuple[WaitingTool, ...] = edit.value(session_id, "waiting")
-    if any(other.call.id == tool.call.id for other in waiting):
+    if waiting and any(other.call.id == tool.call.id for other in waiting):
         waiting = tuple(tool if other.call.id == tool.call.id else other for other in waiting)
         edit.put(session_id, waiting=waiting)
         return
@@ -179,13 +183,14 @@ def _attach(edit: Edit, session_id: str, tool: WaitingTool) -> None:
 def _with_tool(message: Message, tool: WaitingTool) -> Message:
     """The message with a tool, in place of one of the same id where there is one."""
     call, result = tool.call, tool.result
-    calls = (*(c for c in message.tool_calls if c.id != call.id), call)
-    results = message.tool_results
-    if any(c.id == call.id for c in message.tool_calls):
-        calls = tuple(call if c.id == call.id else c for c in message.tool_calls)
+    calls, results = message.tool_calls, message.tool_results
+    if call.id in [known.id for known in calls]:
+        calls = tuple([call if known.id == call.id else known for known in calls])
+    else:
+        calls = (*calls, call)
     if result is not None:  # a repetition that brings none leaves what there is
-        if any(r.tool_use_id == call.id for r in results):
-            results = tuple(result if r.tool_use_id == call.id else r for r in results)
+        if call.id in [known.tool_use_id for known in results]:
+            results = tuple([result if r.tool_use_id == call.id else r for r in results])
         else:
             results = (*results, result)
     return with_changes(message, tool_calls=calls, tool_results=results)

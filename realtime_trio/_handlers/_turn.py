@@ -96,7 +96,7 @@ def user_turn_end(slice_: TextSlice, _event: UserTurnEndEvent) -> Handled[TextSl
 def cancelled(slice_: TextSlice, _event: CancelledEvent) -> Handled[TextSlice]:
     """End every message and tool, and let what still trickles in count as late (§8 M5)."""
     edit = Edit(slice_)
-    ended = tuple(edit.open)
+    ended = edit.open_sessions()
     for session_id in ended:
         edit.complete(session_id, "cancelled", _CANCELLED)
     edit.remove_tools()
@@ -111,7 +111,7 @@ def cancelled(slice_: TextSlice, _event: CancelledEvent) -> Handled[TextSlice]:
 def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[TextSlice]:
     """Nothing of a turn outlives it."""
     edit = Edit(slice_)
-    for session_id in list(edit.open):
+    for session_id in edit.open_sessions():
         edit.complete(session_id)
     for session_id in edit.records:
         if edit.value(session_id, "loaded") < 0:

@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from .._core._audio import DEFAULT_FORMAT
-from .._core._notifications import AudioFlushed
+from .._core._shell_notifications import AudioFlushed
 from ..audio._jitter import PlaybackConfig
 from ..audio._playback import Playback, PlaybackStatistics
 from ..audio._sinks import AudioSink

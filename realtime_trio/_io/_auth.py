@@ -16,13 +16,8 @@ from typing import Final, Literal, Protocol, TypeAlias, TypeVar, cast, final
 import attrs
 import trio
 
-from .._core._notifications import (
-    AuthError,
-    AuthLogin,
-    AuthStateChanged,
-    AuthTokensRefreshed,
-    Notification,
-)
+from .._core._notifications import Notification
+from .._core._shell_notifications import AuthError, AuthLogin, AuthStateChanged, AuthTokensRefreshed
 from .._exceptions import AuthenticationError, ConnectionFailed, ProtocolError
 from ._http import Grant, Rest
 

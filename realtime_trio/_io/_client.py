@@ -10,7 +10,8 @@ import trio
 
 from .._config import ClientConfig
 from .._core._local import SaidEvent, VoiceRequestedEvent
-from .._core._notifications import Notification, Reconnected, RequestUserSessions
+from .._core._notifications import Notification, RequestUserSessions
+from .._core._shell_notifications import Reconnected
 from .._core._state import SessionState
 from .._exceptions import ClosedError, RealtimeError
 from ..abc import Connector

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from .._core._messages import Message
-from .._core._notifications import AudioFlushed
+from .._core._shell_notifications import AudioFlushed
 from .._core._state import TurnRecord
 
 __all__ = ["Outcome", "TurnCancelled", "TurnCompleted", "TurnFailed", "TurnLost", "outcome_of"]

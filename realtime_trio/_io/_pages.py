@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TypeAlias
 
-from .._core._notifications import Reconnected
+from .._core._shell_notifications import Reconnected
 from .._exceptions import InDoubt, ProtocolError
 from ..events import (
     ChatSessionIndexEntry,

@@ -22,7 +22,8 @@ import trio
 from .._config import ClientConfig
 from .._core._codec import Codec
 from .._core._local import Malformed
-from .._core._notifications import MemoryPressure, Notification
+from .._core._notifications import Notification
+from .._core._shell_notifications import MemoryPressure
 from .._core._state import AudioSlice, ControlSlice, Limits, SessionState
 from .._core._values import evolve
 from .._exceptions import ClosedError, DecodeError

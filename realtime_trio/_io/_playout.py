@@ -19,7 +19,8 @@ from typing import Any, final
 import trio
 
 from .._core._local import PlaybackEvent
-from .._core._notifications import AudioFlushed, AudioOutput, Notification
+from .._core._notifications import AudioOutput, Notification
+from .._core._shell_notifications import AudioFlushed
 from .._core._state import AudioSlice
 from ..audio._jitter import PlaybackConfig
 from ..audio._playback import Playback

@@ -12,7 +12,8 @@ from collections import deque
 from typing import Protocol
 
 from .._core._audio import DEFAULT_FORMAT
-from .._core._notifications import AudioGap, AudioOutput, Lagged, MessageStreaming
+from .._core._notifications import AudioOutput, MessageStreaming
+from .._core._shell_notifications import AudioGap, Lagged
 from ..events import Lane
 from ._mailbox import Item, Mailbox
 from ._overflow import MAX_BYTES, MAX_ITEMS, Block, Coalesce, DropOldest, Overflow

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final, final
 
 from .._core._local import SaidEvent
-from .._core._notifications import SessionRestored
+from .._core._shell_notifications import SessionRestored
 from ..events import ChatSessionChangedEvent, ServerEvent, UserTurnStartEvent
 
 __all__ = ["Repair"]

@@ -12,12 +12,7 @@ from .._core._local import (
     SaidEvent,
     VoiceRequestedEvent,
 )
-from .._core._notifications import (
-    MessageAdded,
-    MessageComplete,
-    MessageUpdated,
-    Notification,
-)
+from .._core._notifications import MessageAdded, MessageComplete, MessageUpdated, Notification
 from .._handlers import lanes_of
 from ..events import Lane, ServerEvent
 from ._mailbox import Item

@@ -16,7 +16,7 @@ import trio
 from .._config import ClientConfig
 from .._core._codec import Codec
 from .._core._local import LinkEvent
-from .._core._notifications import (
+from .._core._shell_notifications import (
     Connected,
     ConnectionGivenUp,
     Disconnected,

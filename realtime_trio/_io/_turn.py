@@ -17,7 +17,6 @@ import trio
 
 from .._core._messages import ASSISTANT, THOUGHT
 from .._core._notifications import (
-    AudioFlushed,
     Media,
     MediaAdded,
     MessageStreaming,
@@ -26,6 +25,7 @@ from .._core._notifications import (
     SubsessionStarted,
     ToolNotification,
 )
+from .._core._shell_notifications import AudioFlushed
 from .._core._state import AudioSlice, ControlSlice, TextSlice
 from .._exceptions import TurnError
 from ..events import (

@@ -19,7 +19,8 @@ import attrs
 import trio
 
 from .._core._audio import AudioFormat
-from .._core._notifications import AudioFlushed, AudioGap, Notification
+from .._core._notifications import Notification
+from .._core._shell_notifications import AudioFlushed, AudioGap
 from .._exceptions import RealtimeError
 from ._jitter import JitterBuffer, PlaybackConfig
 from ._pcm import Level, level

@@ -30,7 +30,7 @@ _TOLD = (
 _COMMANDS = {
     "demo": "Show the library at work: a conversation over a real websocket, and what it measured.",
     "chat": "Talk to a server: type a line, read the answer.",
-    "serve": "Run the embedded server until Ctrl-C. It takes any token and echoes what is said.",
+    "serve": "Run the embedded server until Ctrl-C or SIGTERM.",
     "replay": "Replay a trace or a recording: what an application would have been told.",
     "record": 'Record a conversation, secrets left out; "replay" shows it again.',
     "events": "Show every event of the protocol: type, class, direction, lanes.",

@@ -70,6 +70,14 @@ class LiveTranscript(Transcript):
         self._leave()
         super().line(label, body, style=style, label_style=label_style, depth=depth)
 
+    def _show_begun(self, session_id: str) -> None:
+        """Nothing of what was shown while it was written is shown again."""
+        message = self._state.text.open.get(session_id)
+        if message is None or message.id not in self._written:
+            super()._show_begun(session_id)
+        else:
+            self._tell_tools(session_id)
+
     def _write(self, note: n.MessageStreaming) -> None:
         style = "dim italic" if note.role == THOUGHT else ""
         if self._writing != note.message_id:

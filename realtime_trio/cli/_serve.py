@@ -15,7 +15,9 @@ __all__ = ["serve"]
 
 
 def serve(*, host: str = "127.0.0.1", port: int = 8080, pace: float = 0.02) -> None:
-    """Run the embedded server until Ctrl-C or SIGTERM. It takes any token and echoes what is said.
+    """Run the embedded server until Ctrl-C or SIGTERM.
+
+    It takes any token and echoes what is said.
 
     Parameters
     ----------

@@ -48,7 +48,8 @@ class Tally:
 class Transcript:
     """Prints notifications as they come; :meth:`tell` takes each with the state behind it.
 
-    Messages are shown when they are complete, each with the time at which it was; tools when
+    Messages are shown when they are complete, each with the time at which it was, or as far as
+    they have come when a tool's result or the like follows in the middle of them; tools when
     they run and when they have run, and with ``states`` in every state.
     """
 
@@ -59,6 +60,8 @@ class Transcript:
         self._shown_tools: set[tuple[str, str]] = set()
         # Calls that came while their message was still being written: shown after it.
         self._calls: dict[str, list[Text]] = {}
+        # How much of a message was shown before it was complete, by its id.
+        self._begun: dict[str, int] = {}
         self._loaded: set[str] = set()
         self._handlers: dict[type[n.Notification], Callable[[Any], None]] = {
             n.MessageComplete: self._message,
@@ -145,14 +148,34 @@ class Transcript:
 
     def _show_message(self, message: Message, *, dim: bool = False) -> None:
         self.tally.count(message)
+        begun = self._begun.pop(message.id, 0)
         label, label_style = label_of(message.role)
         body = content_text(message.content)
+        if begun:
+            label, body = "…", Text(clean(str(message.content)[begun:].strip()))
+            if not body and not ending(message):
+                return
         body.stylize(_BODIES.get(message.role, "dim" if dim else ""))
         body.rstrip()
-        if not body:
+        if not body and not begun:
             body = Text("(no text)", "dim")
         body.append_text(ending(message))
         self.line(label, body, label_style=label_style, depth=self._message_depth(message))
+
+    def _show_begun(self, session_id: str) -> None:
+        """Show what an open message says so far, ahead of what comes in the middle of it."""
+        message = self._state.text.open.get(session_id)
+        begun = self._begun.get(message.id, 0) if message is not None else 0
+        if message is not None and (text := message.content[begun:]).strip():
+            label, label_style = label_of(message.role)
+            self.line(
+                "…" if begun else label,
+                Text(clean(text.strip()), _BODIES.get(message.role, "")),
+                label_style=label_style,
+                depth=self._message_depth(message.head),
+            )
+            self._begun[message.id] = begun + len(text)
+        self._tell_tools(session_id)
 
     def _loaded_messages(self, note: n.SessionMessagesLoaded) -> None:
         count = len(note.messages)
@@ -195,7 +218,7 @@ class Transcript:
             self.line("tool", "stopped", style="red", depth=self._depth(note.session_id))
 
     def _tool_done(self, note: n.ToolCallComplete) -> None:
-        self._tell_tools(note.session_id)
+        self._show_begun(note.session_id)
         depth = self._depth(note.session_id)
         names = {call.id: call.name for call in note.tool_calls}
         for result in note.tool_results:
@@ -209,6 +232,7 @@ class Transcript:
     def _media(self, note: n.MediaAdded) -> None:
         media = note.media
         self.tally.media += 1
+        self._show_begun(note.session_id)
         body = Text(clean(media.content_type), "magenta")
         body.append(" " + one_line(media.url or media.name or media.content or "", 120))
         if media.foreign_content:
@@ -236,6 +260,7 @@ class Transcript:
 
     def _subsession_started(self, note: n.SubsessionStarted) -> None:
         self.tally.subsessions += 1
+        self._show_begun(note.session_id)
         agents = f"{clean(note.prime_agent_key or '?')} → {clean(note.sub_agent_key or '?')}"
         body = Text(agents, "bold blue").append(
             f"  {note.sub_agent_type}, {note.sub_session_type}", "dim"

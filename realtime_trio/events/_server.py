@@ -362,7 +362,7 @@ class UserMessageEvent(SessionEvent):
 class AnthropicUserMessageEvent(SessionEvent):
     """A message of the user in Anthropic's form."""
 
-    message: Mapping[str, Any] | None = json_field(default=None)
+    message: Mapping[str, Any] = json_field()
     vendor: str = "anthropic"
 
 
@@ -370,7 +370,7 @@ class AnthropicUserMessageEvent(SessionEvent):
 class OpenAIUserMessageEvent(SessionEvent):
     """A message of the user in OpenAI's form."""
 
-    message: Mapping[str, Any] | None = json_field(default=None)
+    message: Mapping[str, Any] = json_field()
     vendor: str = "openai"
 
 

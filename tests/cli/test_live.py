@@ -12,6 +12,7 @@ from rich.console import Console
 import realtime_trio as rt
 from realtime_trio import testing as t
 from realtime_trio._core import _notifications as n
+from realtime_trio._core._shell_notifications import Connected
 from realtime_trio.cli._chat import Conversation
 from realtime_trio.cli._live import LiveTranscript, follow
 from realtime_trio.cli._probe import Probe
@@ -215,7 +216,7 @@ def test_rarer_entries() -> None:
                 foreign_content=True,
             ),
         ),
-        n.Connected(),
+        Connected(),
     )
     assert [line.split(maxsplit=2)[1:] for line in text.splitlines()] == [
         ["session", "none"],

@@ -246,6 +246,41 @@ def test_a_transcript_shows_tools_delegations_and_media(transcript: Transcript) 
     )
 
 
+def test_a_transcript_shows_text_before_the_tools_that_follow_it(transcript: Transcript) -> None:
+    """Also where the server never says that the text has ended."""
+    of = {"session_id": "s", "role": "assistant"}
+    call = {"id": "t1", "name": "roll", "arguments": "{}"}
+    result = {"tool_use_id": "t1", "content": "six"}
+    run = {**of, "type": "tool_call", "tool_calls": [call]}
+    media = {"content_type": "text/html", "content": "<b>6</b>", "foreign_content": False}
+    events = (
+        {**of, "type": "text_delta", "content": "Rolling "},
+        {**of, "type": "text_delta", "content": "a die.\n"},
+        {**run, "active": True},
+        {**of, "type": "render_media", **media},
+        {**run, "active": False, "tool_results": [result]},
+        {**of, "type": "text_delta", "content": "It is a six."},
+        {"type": "cancelled"},
+        {**of, "type": "interaction", "id": "i", "started": True},
+        {**of, "type": "text_delta", "content": "Again."},
+        {**of, "type": "render_media", **media},
+        {**of, "type": "interaction", "id": "i", "started": False},
+    )
+    lines = transcript(b"".join(json.dumps(event).encode() + b"\n" for event in events))
+    shown = [" ".join(line[9:].split()) for line in lines]
+    assert shown[:9] == [
+        "assistant Rolling a die.",
+        "tool roll",
+        "media text/html <b>6</b>",
+        "result roll → six",
+        "cancelled the server stops this turn",
+        "… It is a six. [cancelled]",
+        "assistant Again.",
+        "media text/html <b>6</b>",
+        "",
+    ]
+
+
 def test_a_recording_shows_what_was_sent_without_its_secrets(transcript: Transcript) -> None:
     recording = b"".join(
         json.dumps(line).encode() + b"\n"

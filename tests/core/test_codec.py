@@ -405,7 +405,7 @@ def test_a_type_of_ones_own_is_decoded_by_its_annotations() -> None:
         )
         assert CODEC.decode_text(CODEC.encode(event)) == event
         refused = plain({**raw, "points": [{"x": "1"}]})
-        assert refused == ("render_points", "$.points[0].x", "number", "string")
+        assert refused == ("points", "$.points[0].x", "number", "string")
     finally:
         ev.REGISTRY.remove(row)
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
+
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realtime_trio import events as ev
 from realtime_trio._core._fast import DELTAS, Delta, fast_way
 from realtime_trio._core._messages import Message, moment, with_changes
-from realtime_trio._core._notifications import MessageStreaming, streaming
+from realtime_trio._core._normalise import normalise_tool_call
+from realtime_trio._core._notifications import (
+    MessageStreaming,
+    ToolNotification,
+    streaming,
+    tool_at,
+)
+from realtime_trio._core._shapes import json_object
 from realtime_trio._core._state import ActiveTool, TextSlice
-from realtime_trio._core._values import evolve, slot_setters
-from tests.wire_strategies import TEXT, instances
+from realtime_trio._core._values import draft_of, evolve
+from realtime_trio.events._json import check_json
+from tests.wire_strategies import JSON, TEXT, instances
 
 MESSAGE = Message(id="m1", session_id="s", role="assistant", content="x", timestamp=moment(1.5))
 
@@ -27,12 +37,55 @@ def test_a_streaming_note_is_what_its_constructor_makes(a: str, b: str, c: str, 
         note.delta = "other"  # type: ignore[misc]
 
 
+@given(TEXT, TEXT, TEXT)
+def test_a_tool_s_note_is_what_its_constructor_makes(a: str, b: str, c: str) -> None:
+    note = tool_at(a, b, c, "executing", {"x": a})
+    plain = ToolNotification(
+        session_id=a, id=b, tool_name=c, status="executing", arguments={"x": a}
+    )
+    assert note == plain
+    assert type(note) is ToolNotification
+
+
+@given(instances(ev.ToolCall))
+def test_a_tool_call_is_what_its_constructor_makes(call: ev.ToolCall) -> None:
+    raw = {name: getattr(call, name) for name in ("id", "name", "input", "type")}
+    made = normalise_tool_call(raw)
+    assert made == call
+    assert type(made) is ev.ToolCall
+
+
+def _plain_json_object(text: str) -> object:
+    """What Python's own reader makes of ``text``, where it is an object."""
+    try:
+        value = json.loads(text, parse_constant=lambda _: 1 / 0)
+        check_json(value)
+    except (ValueError, RecursionError, ZeroDivisionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+ODD_JSON = (
+    '{"a": "\\ud800"}', '{"a": "\\ud83d\\ude00"}', '{"a": 1e309}', '{"a": NaN}', '{"a": -0}',
+    '{"a": -0.0}', '{"a": 18446744073709551616}', '{"a": 1, "b": 2, "a": 3}', '{"a": 1}x',
+    ' {"a": 1}\n', '\ufeff{}', '{"a": "\t"}', '{"a": 01}', '{"a": 1,}', "[1]", "", "{",
+    '{"a": "\ud800"}', '{"a": ' + "1" * 5000 + "}", '{"a": 0.1e-400}',
+)  # fmt: skip
+
+
+@example(ODD_JSON)
+@given(st.lists(JSON.map(json.dumps) | TEXT).map(tuple))
+def test_arguments_are_read_as_python_reads_them(texts: tuple[str, ...]) -> None:
+    for text in texts:
+        assert repr(json_object(text)) == repr(_plain_json_object(text))
+
+
 def test_a_message_with_changes_is_what_evolve_makes() -> None:
     changed = with_changes(MESSAGE, content="y", status="cancelled")
     assert changed == attrs.evolve(MESSAGE, content="y", status="cancelled")
     assert MESSAGE.content == "x"
     assert with_changes(MESSAGE) == MESSAGE
-    with pytest.raises(KeyError):
+    with pytest.raises(AttributeError):
         with_changes(MESSAGE, colour="red")
 
 
@@ -46,8 +99,18 @@ def test_a_struct_with_changes_leaves_the_first_as_it_is() -> None:
         evolve(first, colour="red")
 
 
-def test_slots_are_set_in_the_order_of_the_fields() -> None:
-    assert list(slot_setters(ActiveTool)) == [field.name for field in attrs.fields(ActiveTool)]
+def test_a_draft_becomes_what_it_was_the_draft_of() -> None:
+    draft = draft_of(ActiveTool)()
+    for name, value in zip(("session_id", "id", "tool_name"), "abc", strict=True):
+        setattr(draft, name, value)
+    draft.status, draft.arguments = "preparing", {}
+    draft.__class__ = ActiveTool
+    assert draft == ActiveTool("a", "b", "c", "preparing", {})
+    assert type(draft) is ActiveTool
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        setattr(draft, "id", "other")  # noqa: B010  it is no draft any more
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        delattr(draft, "id")
 
 
 @pytest.mark.parametrize("delta", DELTAS, ids=lambda cls: cls.type)

@@ -27,6 +27,7 @@ from realtime_trio._core._render import (
     state_to_json,
     timestamp_to_json,
 )
+from realtime_trio._core._shell_notifications import Reconnecting
 from realtime_trio._core._state import SessionState
 from realtime_trio.events import ToolCall, ToolResult, Voice
 
@@ -143,7 +144,7 @@ NOTES: list[tuple[Any, Any]] = [
         },
     ),
     (
-        notifications.Reconnecting(attempt=1, delay=0.5),
+        Reconnecting(attempt=1, delay=0.5),
         {"name": "reconnecting", "attempt": 1, "delay": 0.5},
     ),
 ]

@@ -210,11 +210,18 @@ def test_a_log_of_bounded_length_keeps_bounded_storage() -> None:
 
 
 def test_appending_to_a_log_shares_what_is_full() -> None:
-    log = Log(range(3 * CHUNK))
+    log = Log(range(10 * CHUNK))
     longer = log.append(1)
     assert longer._chunks is log._chunks
-    shorter = longer.keep_last(2 * CHUNK)
+    shorter = longer.keep_last(9 * CHUNK)
     assert shorter._chunks is log._chunks
+
+
+def test_a_log_lets_go_of_what_it_does_not_show() -> None:
+    limit, log = 20 * CHUNK, Log[int]()
+    for item in range(3 * limit):
+        log = log.append(item).keep_last(limit)
+        assert len(log._chunks) * CHUNK <= limit * 8 / 7 + 2 * CHUNK
 
 
 # --- Recent -------------------------------------------------------------------------

@@ -371,3 +371,8 @@ def _words(message: Message) -> list[str]:
         elif isinstance(part, ToolResultPart):
             words.append(part.content)
     return words
+
+
+def test_a_vendor_without_a_form_is_refused() -> None:
+    with pytest.raises(ValueError, match="one of anthropic, openai"):
+        to_vendor([], "none")  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from realtime_trio._core._local import LinkEvent, SaidEvent, VoiceRequestedEvent
-from realtime_trio._core._notifications import Connected, Reconnecting
+from realtime_trio._core._shell_notifications import Connected, Reconnecting
 from realtime_trio._core._state import Connection, ControlSlice
 from realtime_trio._handlers import LaneFold
 from realtime_trio._handlers._control import INDEX_LIMIT, WORKSPACE_LIMIT

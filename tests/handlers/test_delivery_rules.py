@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
+from realtime_trio._core._local import LinkEvent, Malformed
 from realtime_trio._core._notifications import AudioOutput, SystemNotification
 from realtime_trio._core._state import AudioSlice, ControlSlice, TextSlice
 from realtime_trio._handlers import NOT_FOLDED, LaneFold, handles, lanes_of
@@ -486,3 +487,42 @@ def test_audio_s_notifications_hold_their_bytes() -> None:
     assert isinstance(told, AudioOutput)
     assert told.data == b"\x01\x00"
     assert only([{"name": told.name}], "audio-output")
+
+
+def test_what_did_not_come_and_what_did_after_it() -> None:
+    """Only what came is handed to who subscribes to the wire event."""
+    fold = LaneFold(Lane.TEXT, TextSlice())
+    delta = TextDeltaEvent(session_id=MAIN, role="assistant", content="a", id="1")
+
+    def came(each: ServerEvent) -> bool:
+        fold.step(each)
+        return fold.delivered
+
+    assert came(delta)
+    assert not came(delta)  # a duplicate
+    assert came(HistoryEvent(session_id=MAIN, role="assistant", vendor="v", messages=()))
+    assert not came(Malformed(event_type="text_delta", error="no"))
+    assert came(CancelledEvent())
+    assert not came(attrs.evolve(delta, id=None))  # late
+    assert came(UserTurnStartEvent())
+    assert came(attrs.evolve(delta, id="2"))
+
+
+@pytest.mark.usefixtures("raising")
+def test_what_a_handler_failed_on_did_not_come() -> None:
+    fold = LaneFold(Lane.CONTROL, ControlSlice())
+    row = REGISTRY.server_row("raising")
+    assert row is not None
+    came = []
+    for _ in range(2):  # the first time it raises
+        event = row.cls()
+        assert isinstance(event, ServerEvent)
+        fold.step(event)
+        came.append(fold.delivered)
+    assert came == [False, True]
+
+
+def test_the_shell_s_news_is_no_event() -> None:
+    fold = LaneFold(Lane.CONTROL, ControlSlice())
+    fold.step(LinkEvent(status="connected"))
+    assert (fold.events, fold.handled) == (0, 1)

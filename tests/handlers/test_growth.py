@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -26,15 +27,18 @@ from .talk import (
     completion,
     end,
     interaction,
+    media,
     message,
     select,
+    sub_ended,
+    sub_started,
     text,
     thought,
     user,
 )
 
 MESSAGES = 10_000
-DELTAS = 50_000
+DELTAS = 1_000_000
 SAMPLES = 9
 # The last chunk of a log is copied when it grows: 64 references. All 10,000 would be 80 kB.
 SLACK_BYTES = 1024
@@ -54,6 +58,8 @@ KINDS: dict[str, Callable[[], Json]] = {
     "tool ended": lambda: end(call("t")),
     "cancelled": lambda: CANCELLED,
     "user_turn_start": lambda: TURN_START,
+    "media": media,
+    "delegation": lambda: sub_ended() if next(numbers) % 2 else sub_started(),
     "renamed": lambda: {"type": "chat_session_name_changed", "session_name": "n"},
 }
 
@@ -104,8 +110,9 @@ def long() -> EventStreamProcessor:
     processor.process_event(chat_session())
     for i in range(MESSAGES):
         processor.process_event(message("x") if i % 2 else user("?"))
+    delta = json.dumps(text("a piece "))
     for _ in range(DELTAS):
-        processor.process_event(text("a piece "))
+        processor.process_frame(delta)
     session = processor.state.sessions[MAIN]
     assert len(session.messages) == MESSAGES
     assert session.open_message is not None

@@ -234,6 +234,16 @@ def test_m4_the_user_s_turn_completes_every_session() -> None:
     assert talk.transcript("sub") == [(THOUGHT, "y")]
 
 
+@pytest.mark.parametrize("event", [TURN_START, CANCELLED])
+def test_m4_sessions_end_in_their_own_order(event: Json) -> None:
+    talk = Talk()
+    talk(text("x", "a", **SUB), text("y", "b", **SUB), thought("z", "a", **SUB))
+    told = talk(event)
+    assert [note["session_id"] for note in only(told, "message-complete")] == ["a", "b"]
+    for note in only(told, "response-cancelled"):
+        assert note["session_ids"] == ["a", "b"]
+
+
 def test_m4_the_start_of_an_interaction_interrupts_what_was_open() -> None:
     talk = Talk()
     talk(text("half"), text("sub", "sub", **SUB), select(call("t1"), call("t2")))

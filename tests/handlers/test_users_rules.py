@@ -157,13 +157,23 @@ def test_u2_the_message_s_role_is_user_whatever_the_event_says() -> None:
     assert talk.last()["role"] == "user"
 
 
-@pytest.mark.parametrize("body", [None, {}, {"content": None}, {"role": "user"}])
+@pytest.mark.parametrize("body", [{}, {"content": None}, {"role": "user"}])
 @pytest.mark.parametrize("kind", ["user_message", "anthropic_user_message", "openai_user_message"])
 def test_u2_missing_or_null_content_has_a_stand_in(kind: str, body: Json | None) -> None:
     talk = Talk()
     [added, said] = talk(of_session(kind, vendor="any", message=body))
     assert added["message"]["content"] == "[User message]"
     assert said["message"] == body
+
+
+@pytest.mark.parametrize("kind", ["anthropic_user_message", "open_a_i_user_message"])
+@pytest.mark.parametrize("fields", [{}, {"message": None}, {"message": "text"}])
+def test_u2_a_vendor_s_message_is_required(kind: str, fields: Json) -> None:
+    talk = Talk()
+    talk(text("open"))
+    [note] = talk(of_session(kind, vendor="any", **fields))
+    assert (note["name"], note["event_type"]) == ("processing-error", kind)
+    assert talk.session()["open_message"]["content"] == "open"
 
 
 @pytest.mark.parametrize("kind", ["user_message", "anthropic_user_message", "openai_user_message"])
@@ -224,6 +234,24 @@ def test_u3_a_sub_session_s_messages_are_marked(make: Any) -> None:
     last = talk.last("sub")
     assert last["is_sub_session"] is True
     assert (last["parent_session_id"], last["user_session_id"]) == ("between", MAIN)
+
+
+def test_u3_a_session_knows_whose_it_is() -> None:
+    talk = Talk()
+    talk(text("x", "sub", **SUB), text("y", "deep", parent="sub", user=MAIN), text("z"))
+    sessions = talk.now.sessions
+    known = {
+        each.id: (each.parent_session_id, each.user_session_id, each.is_sub_session)
+        for each in sessions.values()
+    }
+    assert known == {
+        MAIN: (None, MAIN, False),
+        "sub": (MAIN, MAIN, True),
+        "deep": ("sub", MAIN, True),
+    }
+    talk(thought("x", "sub", parent="deep", user="other"), text("silent", "sub", user=None))
+    session = talk.now.sessions["sub"]
+    assert (session.parent_session_id, session.user_session_id) == ("deep", "other")
 
 
 @pytest.mark.parametrize("make", MAKERS)

@@ -14,12 +14,12 @@ import trio
 import trio.testing
 
 from realtime_trio._config import ClientConfig
-from realtime_trio._core._notifications import (
+from realtime_trio._core._notifications import Notification
+from realtime_trio._core._shell_notifications import (
     AuthError,
     AuthLogin,
     AuthStateChanged,
     AuthTokensRefreshed,
-    Notification,
 )
 from realtime_trio._exceptions import (
     AuthenticationError,

@@ -11,12 +11,8 @@ import trio
 import trio.testing
 
 from realtime_trio import events as ev
-from realtime_trio._core._notifications import (
-    MessageComplete,
-    Reconnected,
-    RequestUserSessions,
-    VoiceChanged,
-)
+from realtime_trio._core._notifications import MessageComplete, RequestUserSessions, VoiceChanged
+from realtime_trio._core._shell_notifications import Reconnected
 from realtime_trio._exceptions import ClosedError, ProtocolError
 from realtime_trio._io._client import open_client
 from realtime_trio._io._outcome import TurnCompleted

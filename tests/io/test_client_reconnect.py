@@ -11,12 +11,11 @@ import trio.testing
 
 from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
-from realtime_trio._core._notifications import (
+from realtime_trio._core._notifications import Initialized, SessionMessagesLoaded
+from realtime_trio._core._shell_notifications import (
     Disconnected,
-    Initialized,
     Reconnected,
     Reconnecting,
-    SessionMessagesLoaded,
     SessionRestored,
 )
 from realtime_trio._exceptions import ConnectionLost

@@ -24,14 +24,8 @@ from trio._core import _run
 from realtime_trio._config import ClientConfig, LaneBounds
 from realtime_trio._core._codec import Codec
 from realtime_trio._core._local import Malformed
-from realtime_trio._core._notifications import (
-    AudioGap,
-    Lagged,
-    MemoryPressure,
-    MessageStreaming,
-    Notification,
-    ProcessingError,
-)
+from realtime_trio._core._notifications import MessageStreaming, Notification, ProcessingError
+from realtime_trio._core._shell_notifications import AudioGap, Lagged, MemoryPressure
 from realtime_trio._core._state import Limits, SessionState
 from realtime_trio._exceptions import DecodeError, LaggedError
 from realtime_trio._handlers import handles, lanes_of

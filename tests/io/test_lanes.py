@@ -14,16 +14,14 @@ from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._local import LinkEvent, SaidEvent, VoiceRequestedEvent
 from realtime_trio._core._notifications import (
-    AuthLogout,
     CancelNotification,
-    Connected,
-    MemoryPressure,
     MessageComplete,
     MessageStreaming,
     Notification,
     ProcessingError,
     TurnStateChanged,
 )
+from realtime_trio._core._shell_notifications import AuthLogout, Connected, MemoryPressure
 from realtime_trio._exceptions import ClosedError, LaggedError
 from realtime_trio._io._overflow import Block
 from realtime_trio._io._pipeline import Pipeline

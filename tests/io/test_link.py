@@ -12,7 +12,8 @@ import trio
 
 from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig, LaneBounds
-from realtime_trio._core._notifications import ProcessingError, Reconnected, SessionRestored
+from realtime_trio._core._notifications import ProcessingError
+from realtime_trio._core._shell_notifications import Reconnected, SessionRestored
 from realtime_trio._exceptions import ConnectionFailed, ConnectionLost, InDoubt
 from realtime_trio._io._auth import PasswordLogin
 from realtime_trio._io._client import open_client

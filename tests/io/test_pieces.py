@@ -136,7 +136,7 @@ def test_an_outcome_is_read_from_the_record(
 async def test_a_refusal_counts_when_the_text_lane_has_come_to_it() -> None:
     """Also where the lane was faster than the receive task."""
     gate = TurnGate()
-    book = TurnBook(gate, Repair(lambda event: None))
+    book = TurnBook(gate, Repair(lambda _: None))
     track = Track()
     turn = Turn(track, Receipt("text_input"))
     assert "under way" in repr(turn)
@@ -157,7 +157,7 @@ async def test_a_refusal_counts_when_the_text_lane_has_come_to_it() -> None:
 def test_text_that_an_event_of_ones_own_streams_is_not_the_users() -> None:
     """It belongs to no session that could be compared with the user's."""
     gate = TurnGate()
-    book = TurnBook(gate, Repair(lambda event: None))
+    book = TurnBook(gate, Repair(lambda _: None))
     track = Track()
     book.begin(track)
     gate.starts = 1

@@ -14,16 +14,15 @@ import trio.testing
 from realtime_trio import events as ev
 from realtime_trio._core._audio import AudioFormat
 from realtime_trio._core._notifications import (
-    AudioGap,
     AudioOutput,
     CancelNotification,
-    Lagged,
     MessageComplete,
     MessageStreaming,
     Notification,
     ResponseCancelled,
     SystemNotification,
 )
+from realtime_trio._core._shell_notifications import AudioGap, Lagged
 from realtime_trio._exceptions import ClosedError, LaggedError
 from realtime_trio._io import _overflow
 from realtime_trio._io._mailbox import Mailbox

@@ -5,6 +5,7 @@ from __future__ import annotations
 import trio
 
 from realtime_trio._io._client import Client
+from realtime_trio.cli import _demo_script
 from realtime_trio.server import RealtimeServer
 from realtime_trio.testing import (
     delegate,
@@ -177,6 +178,17 @@ async def sessions(server: RealtimeServer, client: Client) -> None:
     await (await client.resume_chat_session("nothing")).sent()
 
 
+async def demo(server: RealtimeServer, client: Client) -> None:
+    """What ``realtime-trio demo`` plays, its flood cut short by a cancel."""
+    *turns, _ = _demo_script.turns()
+    server.script(*turns, turn(_demo_script.FLOOD, say("word " * 400, size=5), late=2))
+    for question in _demo_script.QUESTIONS:
+        await ask(client, question)
+    async with client.ask(_demo_script.FLOOD) as asked:
+        await asked.text.receive()
+        await client.cancel()
+
+
 CONVERSATIONS: tuple[Conversation, ...] = (
     text,
     thoughts,
@@ -188,4 +200,5 @@ CONVERSATIONS: tuple[Conversation, ...] = (
     openai,
     voice,
     sessions,
+    demo,
 )

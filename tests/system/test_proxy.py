@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from realtime_trio._config import ClientConfig
-from realtime_trio._core._notifications import Disconnected, Reconnected
+from realtime_trio._core._shell_notifications import Disconnected, Reconnected
 from realtime_trio._io._client import Client, open_client
 from realtime_trio._io._outcome import Outcome, TurnCompleted, TurnLost
 from realtime_trio.server import RealtimeServer, ServerConfig, open_server

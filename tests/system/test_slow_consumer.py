@@ -9,7 +9,7 @@ import trio
 
 from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
-from realtime_trio._core._notifications import Disconnected
+from realtime_trio._core._shell_notifications import Disconnected
 from realtime_trio._io._client import Client, open_client
 from realtime_trio._io._outcome import TurnCompleted
 from realtime_trio._io._overflow import Block, Coalesce, DropOldest, Latest, Overflow

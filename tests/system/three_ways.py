@@ -12,18 +12,20 @@ import trio
 import trio.testing
 
 from realtime_trio._core._notifications import (
-    Connected,
-    Disconnected,
     Initialized,
     Notification,
     ProcessingError,
-    Reconnected,
-    Reconnecting,
     RequestUserSessions,
     SystemNotification,
     VoiceChanged,
 )
 from realtime_trio._core._render import notification_to_json, state_to_json
+from realtime_trio._core._shell_notifications import (
+    Connected,
+    Disconnected,
+    Reconnected,
+    Reconnecting,
+)
 from realtime_trio._core._state import SessionState
 from realtime_trio._io._client import Client, open_client
 from realtime_trio._io._recording import Recorder

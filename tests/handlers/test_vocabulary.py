@@ -1,0 +1,302 @@
+"""The protocol's tables, written out by hand: nothing here is read from the library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+
+from realtime_trio import events
+from realtime_trio._core import _notifications, _shell_notifications
+from realtime_trio._core._codec import Codec
+from realtime_trio._core._render import notification_to_json
+from realtime_trio.events import Direction, Lane
+
+from .talk import Json, Talk, names
+
+USER: Json = {"user_id": "u"}
+VOICE: Json = {"voice_id": "v"}
+SESSION: Json = {"session_id": "s"}
+S: Json = {"session_id": "s", "role": "assistant"}
+S_MAYBE: Json = {"parent_session_id": "p", "user_session_id": "u"}
+SUB: Json = {
+    "sub_session_type": "chat",
+    "sub_agent_type": "tool",
+    "prime_agent_key": "a",
+    "sub_agent_key": "b",
+}
+MEDIA: Json = dict.fromkeys(["content", "url", "name", "sent_by_class", "sent_by_function"], "x")
+C, T, A = Lane.CONTROL, Lane.TEXT, Lane.AUDIO
+
+# Type -> lanes, required fields, fields that may be absent or null.
+SERVER: dict[str, tuple[tuple[Lane, ...], Json, Json]] = {
+    "chat_user_data": ((C,), {"user": USER}, {}),
+    "ui_session_id_changed": ((C,), {"ui_session_id": "u"}, {}),
+    "avatar_list": ((C,), {"avatars": []}, {}),
+    "voice_list": ((C,), {"voices": [VOICE]}, {}),
+    "agent_list": ((C,), {"agents": [{"key": "k"}]}, {}),
+    "tool_catalog": ((C,), {"tools": [{"name": "t"}]}, {}),
+    "agent_configuration_changed": ((C, T), {"agent_config": {"key": "k"}}, {}),
+    # Its two mappings are null when the avatar goes.
+    "avatar_connection_changed": (
+        (C,),
+        {},
+        {"avatar_session_request": {}, "avatar_session": {}},
+    ),
+    "agent_voice_changed": ((C, A), {"voice": VOICE}, {}),
+    "voice_input_supported": ((C,), {"modes": ["ptt", "vad", "realtime"]}, {}),
+    "server_listening": ((C, A), {}, {}),
+    "user_turn_start": ((C, T, A), {}, {}),
+    "user_turn_end": ((C, T, A), {}, {}),
+    "chat_session_changed": ((C, T), {}, {"chat_session": SESSION}),
+    "chat_session_name_changed": ((T,), {"session_name": "n"}, {"session_id": "s"}),
+    "session_metadata_changed": ((T,), {"meta": {}}, {}),
+    "chat_session_added": ((C,), {"chat_session": SESSION}, {}),
+    "chat_session_deleted": ((C, T), {}, {"session_id": "s"}),
+    "delete_chat_session": ((C, T), {}, {"session_id": "s"}),
+    "get_user_sessions_response": (
+        (C,),
+        {"sessions": {"chat_sessions": [SESSION], "total_sessions": 1, "offset": 0}},
+        {},
+    ),
+    "workspace_list": ((C,), {"workspaces": [{}]}, {}),
+    "workspace_added": ((C,), {"entry": {}}, {}),
+    "error": ((C, T), {"message": "m"}, {"source": "s"}),
+    "cancelled": ((C, T, A), {}, {}),
+    "ping": ((C,), {}, {}),
+    "pong": ((C,), {}, {}),
+    "text_delta": ((T,), {**S, "content": "c"}, S_MAYBE),
+    "thought_delta": ((T,), {**S, "content": "c"}, S_MAYBE),
+    "complete_thought": ((T,), {**S, "content": "c"}, S_MAYBE),
+    "message": ((T,), {**S, "content": "c"}, S_MAYBE),
+    "completion": (
+        (T,),
+        {**S, "running": True, "completion_options": {}},
+        {**S_MAYBE, "stop_reason": "r", "input_tokens": 1, "output_tokens": 1},
+    ),
+    "interaction": ((T,), {**S, "started": True, "id": "i"}, S_MAYBE),
+    "tool_select_delta": ((T,), S, {**S_MAYBE, "tool_calls": []}),
+    "tool_call": (
+        (T,),
+        {**S, "active": True},
+        {**S_MAYBE, "vendor": "v", "tool_calls": [], "tool_results": []},
+    ),
+    "render_media": (
+        (T,),
+        {**S, "content_type": "t", "foreign_content": False},
+        {**S_MAYBE, **MEDIA},
+    ),
+    "system_message": ((T,), {**S, "content": "c"}, S_MAYBE),
+    "history": ((T,), {**S, "vendor": "v", "messages": [{}]}, S_MAYBE),
+    "history_delta": ((T,), {**S, "messages": [{}]}, {**S_MAYBE, "vendor": "v"}),
+    "system_prompt": ((T,), {**S, "content": "c"}, S_MAYBE),
+    "user_request": ((T,), {**S, "data": {"message": "m"}}, S_MAYBE),
+    "user_message": ((T,), {**S, "vendor": "v"}, {**S_MAYBE, "message": "m", "text": "t"}),
+    "anthropic_user_message": ((T,), {**S, "message": {}}, S_MAYBE),
+    "openai_user_message": ((T,), {**S, "message": {}}, S_MAYBE),
+    "open_a_i_user_message": ((T,), {**S, "message": {}}, S_MAYBE),
+    "open_ai_user_message": ((T,), {**S, "message": {}}, S_MAYBE),
+    "subsession_started": ((T,), {**S, **SUB}, S_MAYBE),
+    "subsession_ended": ((T,), S, S_MAYBE),
+    "audio_delta": ((A,), {**S, "content": "AAAA"}, S_MAYBE),
+}
+
+# Fields with a default -> the default, and a value that is no value of theirs.
+DEFAULTS: list[tuple[str, str, Any, Any]] = [
+    *((each, "format", "markdown", 5) for each in ("text_delta", "thought_delta", "message")),
+    *((each, "format", "markdown", None) for each in ("complete_thought", "system_prompt")),
+    ("system_message", "severity", "error", "fatal"),
+    ("system_message", "severity", "error", None),
+    ("system_message", "format", "markdown", 5),
+    ("anthropic_user_message", "vendor", "anthropic", 5),
+    ("openai_user_message", "vendor", "openai", None),
+    ("audio_delta", "content_type", "audio/L16", 5),
+]
+
+ENUMS: list[tuple[str, str, list[Any]]] = [
+    ("voice_input_supported", "modes", [["ptt"], ["vad"], ["realtime"], []]),
+    ("system_message", "severity", ["error", "warning", "info"]),
+    ("subsession_started", "sub_session_type", ["chat", "oneshot"]),
+    ("subsession_started", "sub_agent_type", ["clone", "team", "assist", "tool"]),
+]
+
+# Type -> the fields that a client must give, and the defaults of the others.
+CLIENT: dict[str, tuple[Json, Json]] = {
+    "ping": ({}, {}),
+    "pong": ({}, {}),
+    "get_agents": ({}, {}),
+    "get_avatars": ({}, {}),
+    "get_voices": ({}, {}),
+    "get_tool_catalog": ({}, {}),
+    "list_workspaces": ({}, {}),
+    "set_agent": ({"agent_key": "a"}, {}),
+    "set_agent_tools": ({"tools": ["t"]}, {}),
+    "set_agent_voice": ({"voice_id": "v"}, {}),
+    "set_avatar": ({"avatar_id": "a"}, {"quality": "medium", "video_encoding": "H264"}),
+    "set_avatar_session": ({"access_token": "t", "avatar_session_id": "a"}, {}),
+    "clear_avatar_session": ({"session_id": "s"}, {}),
+    "text_input": ({"text": "t"}, {"file_ids": []}),
+    "new_chat_session": ({}, {}),
+    "resume_chat_session": ({"session_id": "s"}, {}),
+    "set_chat_session_name": ({"session_name": "n"}, {}),
+    "set_session_metadata": ({"meta": {}}, {}),
+    "set_session_messages": ({"messages": [{}]}, {}),
+    "get_user_sessions": ({}, {"offset": 0, "limit": 50}),
+    "delete_chat_session": ({}, {}),
+    "ptt_start": ({}, {}),
+    "ptt_end": ({}, {}),
+    "set_voice_input_mode": ({"mode": "vad"}, {}),
+    "audio_input_delta": ({"content": "AAAA"}, {"content_type": "audio/L16"}),
+    "client_wants_cancel": ({}, {}),
+    "add_workspace": ({"entry": {}}, {}),
+    "remove_workspace": ({"name": "n"}, {}),
+}
+
+# Name -> payload.
+TOLD: dict[str, set[str]] = {
+    "connected": set(),
+    "disconnected": {"code", "reason"},
+    "reconnecting": {"attempt", "delay"},
+    "reconnected": {"attempts", "missed", "session_id", "commands", "audio_dropped"},
+    "session-restored": {"session_id", "reloaded"},
+    "initialized": set(),
+    "connection-failed": {"attempts", "reason"},
+    "message-streaming": {"session_id", "message_id", "role", "delta"},
+    "message-complete": {"session_id", "message"},
+    "message-added": {"session_id", "message"},
+    "message-updated": {"session_id", "message"},
+    "user-message": {"session_id", "vendor", "message"},
+    "session-messages-loaded": {"session_id", "messages"},
+    "response-cancelled": {"session_ids"},
+    "tool-notification": {"session_id", "id", "tool_name", "status", "arguments"},
+    "tool-notification-removed": {"session_id", "id"},
+    "tool-call-complete": {"session_id", "tool_calls", "tool_results"},
+    "session-notifications-cleared": {"session_id"},
+    "all-notifications-cleared": set(),
+    "media-added": {"session_id", "media"},
+    "system-notification": {"type", "severity", "content", "source", "session_id"},
+    "processing-error": {"event_type", "error"},
+    "chat-session-changed": {"previous_session_id", "current_session_id"},
+    "sessions-updated": {"session_ids"},
+    "sessions-index-updated": {"total", "session_ids"},
+    "session-cleared": {"session_id"},
+    "all-sessions-cleared": set(),
+    "request-user-sessions": {"offset", "limit"},
+    "subsession-started": {
+        "session_id",
+        "parent_session_id",
+        "user_session_id",
+        "sub_session_type",
+        "sub_agent_type",
+        "prime_agent_key",
+        "sub_agent_key",
+        "depth",
+    },
+    "subsession-ended": {"session_id", "parent_session_id", "user_session_id", "depth"},
+    "turn-state-changed": {"can_send_input"},
+    "turn-cancelled": set(),
+    "auth-login": set(),
+    "auth-logout": set(),
+    "auth-tokens-refreshed": set(),
+    "auth-state-changed": {"authenticated"},
+    "auth-error": {"error"},
+    "voices-updated": {"voices"},
+    "voice-changed": {"previous", "current", "source"},
+    "avatar-session-started": {"avatar_session_request", "avatar_session"},
+    "avatar-session-ended": set(),
+    "avatar-state-changed": {"active"},
+    "audio-output": {"data", "format"},
+    "audio-gap": {"frames", "bytes"},
+    "audio-flushed": {"bytes", "heard_ms", "unheard_ms"},
+    "memory-pressure": {"lane", "level"},
+    # Beside the protocol's own: what a subscription says of itself.
+    "lagged": {"count"},
+}
+
+
+def refused(tag: str, fields: Json) -> bool:
+    talk = Talk(session=None)
+    told = names(talk({"type": tag, **fields}))
+    assert talk.counters["unknown"] == 0
+    assert ("processing-error" in told) == bool(talk.counters["malformed"])
+    return "processing-error" in told
+
+
+def test_the_registry_has_these_types_and_no_others() -> None:
+    mine = [row for row in events.REGISTRY if row.builtin]
+    server = {tag for row in mine if row.lanes for tag in (row.type, *row.aliases)}
+    assert server == set(SERVER)
+    assert {row.type for row in mine if Direction.CLIENT in row.direction} == set(CLIENT)
+
+
+@pytest.mark.parametrize("tag", SERVER)
+def test_a_server_event_goes_to_its_lanes(tag: str) -> None:
+    row = events.REGISTRY.server_row(tag)
+    assert row is not None
+    assert row.lanes == SERVER[tag][0]
+    assert row.urgent == (tag in ("error", "cancelled"))
+
+
+@pytest.mark.parametrize("tag", SERVER)
+def test_m8_each_required_field_is_required(tag: str) -> None:
+    _, required, optional = SERVER[tag]
+    assert not refused(tag, required)
+    assert not refused(tag, {**required, **optional, "unknown_field": 1})
+    for name in required:
+        assert refused(tag, {k: v for k, v in required.items() if k != name}), name
+        assert refused(tag, {**required, name: None}), name
+        assert refused(tag, {**required, name: 5}), name
+    for name, value in optional.items():
+        assert not refused(tag, {**required, name: None}), name
+        assert refused(tag, {**required, name: "5" if isinstance(value, int) else 5}), name
+
+
+@pytest.mark.parametrize(("tag", "name", "default", "wrong"), DEFAULTS)
+def test_m8_a_field_with_a_default_may_be_absent(
+    tag: str, name: str, default: object, wrong: object
+) -> None:
+    required = SERVER[tag][1]
+    event = Codec().decode_mapping({"type": tag, **required})
+    assert getattr(event, name) == default
+    assert refused(tag, {**required, name: wrong})
+
+
+@pytest.mark.parametrize(("tag", "name", "values"), ENUMS)
+def test_m8_a_choice_is_one_of_those_that_are_named(tag: str, name: str, values: list[Any]) -> None:
+    required = SERVER[tag][1]
+    for value in values:
+        assert not refused(tag, {**required, name: value})
+    other = ["other"] if isinstance(values[0], list) else "other"
+    assert refused(tag, {**required, name: other})
+
+
+@pytest.mark.parametrize("tag", CLIENT)
+def test_a_client_event_has_these_fields(tag: str) -> None:
+    required, defaults = CLIENT[tag]
+    row = events.REGISTRY.client_row(tag)
+    assert row is not None
+    wire = Codec().to_mapping(Codec().decode_command({"type": tag, **required}))
+    assert {k: list(v) if isinstance(v, tuple) else v for k, v in wire.items()} == {
+        "type": tag,
+        **required,
+        **defaults,
+    }
+
+
+def test_these_are_all_the_notifications() -> None:
+    modules = (_notifications, _shell_notifications)
+    exported = [getattr(module, name) for module in modules for name in module.__all__]
+    found = {
+        cls.name: {field.name for field in attrs.fields(cls)}
+        for cls in exported
+        if issubclass(cls, _notifications.Notification) and cls.name
+    }
+    assert found == TOLD
+
+
+def test_a_notification_is_written_with_its_name_and_fields() -> None:
+    told = Talk()({"type": "cancelled"}, {"type": "error", "message": "m"})
+    for note in told:
+        assert set(note) == {"name", *TOLD[note["name"]]}
+    assert notification_to_json(_shell_notifications.Connected()) == {"name": "connected"}
