@@ -223,7 +223,8 @@ async def test_a_flood_leaves_others_their_turn(bound: int) -> None:
         assert steps >= many / 32
         assert charts.statistics().depth == many
         told = client.statistics()
-        assert max(told.control.high_water, told.text.high_water) <= bound
+        # The shell's own few words to its user always find room.
+        assert max(told.control.high_water, told.text.high_water) <= bound + 8
         nursery.cancel_scope.cancel()
 
 
