@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 
 import pytest
 import trio
@@ -84,7 +85,41 @@ async def _forever(_: Client) -> None:
     await trio.sleep_forever()
 
 
-@pytest.mark.parametrize("wait_for", [Client.cancel, Client.ready, _forever])
+async def _for_a_receipt(client: Client) -> None:
+    await (await client.get_voices()).sent()
+
+
+async def _in_tasks(client: Client) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_for_a_receipt, client)
+        nursery.start_soon(_for_a_receipt, client)
+
+
+async def _for_pages(client: Client) -> None:
+    async with aclosing(client.sessions()) as entries:
+        async for _ in entries:
+            pass
+
+
+async def _talking(client: Client) -> None:
+    while True:
+        await client.audio.send(b"\0\0")
+        await trio.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    "wait_for",
+    [
+        Client.cancel,
+        Client.ready,
+        Client.drain,
+        _forever,
+        _for_a_receipt,
+        _in_tasks,
+        _for_pages,
+        _talking,
+    ],
+)
 async def test_whatever_the_body_waits_for_the_clients_end_comes_out(
     autojump_clock: object, wait_for: Callable[[Client], Awaitable[object]]
 ) -> None:
@@ -103,8 +138,23 @@ async def test_whatever_the_body_waits_for_the_clients_end_comes_out(
                 await wait_for(client)
                 await trio.sleep_forever()
 
-        with pytest.raises(ConnectionFailed):
+        with pytest.raises(ConnectionFailed) as caught:
             await lose_it()
+        assert isinstance(caught.value.__cause__, ConnectionLost)
+
+
+async def test_a_cancelled_client_that_ended_is_cancelled(autojump_clock: object) -> None:
+    """Whoever cancels from outside gets no error for it, whatever had gone wrong before."""
+    async with open_server() as server:
+        with trio.move_on_after(3) as scope:
+            async with open_client(server.url, auth="any", config=QUICK) as client:
+                await client.ready()
+                server.hang_up("clean")
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(2)
+                scope.cancel()
+                await trio.lowlevel.checkpoint()
+        assert scope.cancelled_caught
 
 
 async def test_an_ask_ends_with_the_client(autojump_clock: object) -> None:
