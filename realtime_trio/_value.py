@@ -24,7 +24,7 @@ def _compared(value: Any, *, for_hash: bool = False) -> Iterator[Any]:
             yield item if field.eq_key is None else field.eq_key(item)
 
 
-def equal(self: Any, other: object) -> bool:
+def equal(self: Any, other: object) -> Any:
     """Equal where the class is the same and every field is equal."""
     if other.__class__ is not self.__class__:
         return NotImplemented
@@ -56,10 +56,14 @@ class Value:
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        return equal(self, other)
+        """Equal where the class is the same and every field is equal."""
+        same: bool = equal(self, other)
+        return same
 
     def __hash__(self) -> int:
+        """Equal values have equal hashes; ``TypeError`` where a field has none."""
         return hashed(self)
 
     def __repr__(self) -> str:
+        """The class with its fields, but for those that are not to be shown."""
         return shown(self)
