@@ -1,9 +1,9 @@
 """A lane: a queue of events, one task, one slice (design.md, "Lanes and slices").
 
-The receive task calls :meth:`LaneTask.put`; the lane's task takes events out in batches,
-folds each into the slice and gives what follows to the subscriptions. All of a batch happens
-without a checkpoint in between, so nothing else runs meanwhile: whatever is to be true for
-others is made true at a batch's end.
+The receive task puts events in and lets deltas join; the lane's task takes them out in
+batches, folds each into the slice and gives what follows to the subscriptions (``_handling``).
+All of a batch happens without a checkpoint in between, so nothing else runs meanwhile:
+whatever is to be true for others is made true at a batch's end.
 
 Rule 1. Nothing that an application does can make :meth:`put` wait or fail.
 Rule 2. A lane begins a batch only while no lane above it is *ready*: has events and is not
