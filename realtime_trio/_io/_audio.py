@@ -16,7 +16,7 @@ from ..audio._playback import Playback, PlaybackStatistics
 from ..audio._sinks import AudioSink
 from ..audio._stream import paced_chunks
 from ..audio._vad import VadConfig
-from ..events import Lane, SetVoiceInputModeEvent
+from ..events import Lane
 from ._bare import first_cause
 from ._sending import CHUNK, LEAD, Sender, SendingStatistics, check_chunk, send_all
 from ._shell import Shell
@@ -186,7 +186,6 @@ class AudioLane(LaneView):
         check_chunk(chunk)
         talk = Conversation(self._shell, self._client, self._sender, source, vad, barge_in=barge_in)
         async with self._shell.leaving():
-            await self._client.send(SetVoiceInputModeEvent(mode=mode))
             chunks = paced_chunks(source, DEFAULT_FORMAT, chunk=chunk, lead=LEAD)
             async with aclosing(chunks):
                 await talk.run(chunks, mode)

@@ -327,3 +327,13 @@ def test_the_demo_finds_a_place_for_what_it_heard(
     assert first.name == other.name == "demo.wav"
     assert first.parent != other.parent
     assert first.parent.parent == tmp_path
+
+    async def hang(*_: object) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.undo()
+    monkeypatch.setattr(_demo, "_converse", hang)
+    monkeypatch.setattr(_demo, "_DEADLINE", 0.01)
+    done = call("demo", "--wav", tmp_path / "a.wav")
+    assert (done.status, done.out) == (1, b"")
+    assert b"not over after 0.01 seconds" in done.err
