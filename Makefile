@@ -66,7 +66,7 @@ clean:
 $(VENV)/.demo: EXTRAS := cli
 $(VENV)/.suite: EXTRAS := suite
 $(VENV)/.dev: EXTRAS := dev
-$(VENV)/.bench: EXTRAS := bench,cli,fast
+$(VENV)/.bench: EXTRAS := audio,bench,cli,fast
 $(VENV)/.docs: EXTRAS := docs
 
 $(VENV)/.demo $(VENV)/.suite $(VENV)/.dev $(VENV)/.bench $(VENV)/.docs: pyproject.toml $(VENV)/.made

@@ -10,7 +10,11 @@ from pathlib import Path
 from . import _budget, _model, _questions, _runner
 from ._model import Run
 
-__all__ = ["main"]
+__all__ = ["Misuse", "ask", "main"]
+
+
+class Misuse(Exception):
+    """What was asked for cannot be; the message is one line."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,23 +43,38 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the suite. Gives the exit status: 1 where a question failed, 2 for wrong use."""
-    parser = _parser()
-    options = parser.parse_args(argv)
+    """Run the suite from a shell. Gives the exit status: 2 for wrong use, with one line."""
+    try:
+        return ask(argv)
+    except Misuse as exc:
+        print(f"benchmarks: {exc}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def ask(argv: Sequence[str]) -> int:
+    """Run the suite. Gives 1 where a question failed or, if that is asked, a line of the budget.
+
+    Raises :exc:`Misuse`.
+    """
+    options = _parser().parse_args(argv)
     if options.worker:
         from ._worker import work
 
         work(options.worker, quick=options.quick, process=options.process, out=options.out)
         return 0
-    unknown = set(options.names) - set(_questions.names(peers=True))
+    known = _questions.names(peers=True)
+    unknown = sorted(set(options.names) - set(known))
     if unknown:
-        parser.error(f"no such question: {', '.join(sorted(unknown))}")
+        msg = f"no such question: {', '.join(unknown)}; there are: {', '.join(known)}"
+        raise Misuse(msg)
     try:
         before = _model.load(options.compare) if options.compare else None
-        run = _model.load(options.stored) if options.stored else _measured(options)
+        run = _model.load(options.stored) if options.stored else None
     except (OSError, ValueError) as exc:
-        parser.error(str(exc))
-    return _show(run, before, options)
+        raise Misuse(str(exc)) from exc
+    return _show(run or _measured(options), before, options)
 
 
 def _measured(options: argparse.Namespace) -> Run:

@@ -13,7 +13,7 @@ __all__ = ["page"]
 _STYLE = """
 :root { color-scheme: light; }
 body { font: 15px/1.5 system-ui, sans-serif; color: #2d3748; background: #fff;
-       max-width: 62rem; margin: 2rem auto; padding: 0 1.2rem; }
+       max-width: 66rem; margin: 2rem auto; padding: 0 1.2rem; }
 h1 { font-size: 1.6rem; margin-bottom: .2rem; }
 h2 { font-size: 1.15rem; margin-top: 2.6rem; padding-top: .6rem; border-top: 1px solid #e2e8f0; }
 p.where, p.note { color: #718096; font-size: .88rem; }
@@ -23,7 +23,8 @@ th, td { text-align: right; padding: .25rem .7rem; border-bottom: 1px solid #edf
 th { font-weight: 600; font-size: .85rem; color: #718096; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 .pass, .faster { color: #2f855a; } .fail, .slower, .failed { color: #c53030; font-weight: 600; }
-.same, .new { color: #a0aec0; }
+.same, .new, .unknown { color: #a0aec0; }
+.since { white-space: nowrap; }
 svg.plot { width: 100%; height: auto; margin: .4rem 0 1rem; }
 nav a { margin-right: .7rem; color: #2b6cb0; text-decoration: none; white-space: nowrap; }
 td:nth-child(2), td:nth-child(3) { white-space: nowrap; }
@@ -79,7 +80,7 @@ def _answer_part(answer: Answer, changes: _compare.Changes) -> Iterator[str]:
 def _change(verdict: _compare.Verdict | None) -> str:
     if verdict is None:
         return '<span class="new">new</span>'
-    return f'<span class="{verdict.kind}">{escape(str(verdict))}</span>'
+    return f'<span class="since {verdict.kind}">{escape(str(verdict))}</span>'
 
 
 def _parts(run: Run, before: Run | None) -> Iterator[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import math
 import re
+from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
+from textwrap import fill
+from typing import Any, Generic, TypeVar
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -17,8 +19,12 @@ from ._model import Answer, Curve, Run, Series
 
 __all__ = ["bars", "budget", "curves"]
 
+_T = TypeVar("_T")
+
 _BLUE, _GREY, _GREEN, _RED, _INK = "#2b6cb0", "#b8c0cc", "#2f855a", "#c53030", "#2d3748"
+_ON_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 _WIDTH = 8.6  # inches
+_STYLES = ("-", "--", "-.", ":")
 _COLOURS = (_BLUE, "#dd6b20", _GREEN, "#805ad5", _RED, "#319795", "#718096", "#d69e2e")
 
 mpl.rcParams.update(
@@ -39,10 +45,15 @@ mpl.rcParams.update(
 def _svg(drawn: Figure) -> str:
     """The drawing without its prologue; it grows and shrinks with the page."""
     out = io.StringIO()
-    drawn.savefig(out, format="svg", bbox_inches="tight", metadata={"Date": None})
+    drawn.savefig(out, format="svg", metadata={"Date": None})
     text = out.getvalue()
     text = text[text.index("<svg") :]
     return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', 'class="plot"', text, count=1)
+
+
+def _figure(height: float) -> Figure:
+    """All of the same width, so that their letters are of the same size on the page."""
+    return Figure(figsize=(_WIDTH, height), layout="constrained")
 
 
 def _bare(axes: Any) -> None:
@@ -65,7 +76,7 @@ def bars(answer: Answer) -> list[str]:
 
 
 def _bars(group: list[Series]) -> str:
-    drawn = Figure(figsize=(_WIDTH, 0.55 + 0.3 * len(group)))
+    drawn = _figure(0.65 + 0.3 * len(group))
     axes = drawn.subplots()
     bases = {series.base for series in group}
     medians = [series.median for series in group]
@@ -101,6 +112,7 @@ def _bars(group: list[Series]) -> str:
         )
     axes.margins(x=0.12)
     axes.set_xlabel(group[0].unit)
+    _plain(axes.xaxis)
     _bare(axes)
     return _svg(drawn)
 
@@ -116,19 +128,49 @@ def _axes_of(curve: Curve) -> tuple[str, str]:
 
 
 def _curves(group: list[Curve]) -> str:
-    drawn = Figure(figsize=(_WIDTH, 3.1))
+    drawn = _figure(3.2)
     axes = drawn.subplots()
-    for number, curve in enumerate(group):
-        xs, ys = [p.x for p in curve.points], [p.y for p in curve.points]
-        colour = _COLOURS[number % len(_COLOURS)]
-        axes.plot(xs, ys, marker="o", markersize=3.5, linewidth=1.6, color=colour, label=curve.name)
+    colours, styles = _Cycle(_COLOURS), _Cycle(_STYLES)
+    for curve in group:
+        # "subject: aspect": a colour for each subject, a style for each aspect of them.
+        subject, _, aspect = curve.name.partition(": ")
+        axes.plot(
+            [p.x for p in curve.points],
+            [p.y for p in curve.points],
+            marker="o",
+            markersize=3.5,
+            linewidth=1.6,
+            color=colours.of(subject),
+            linestyle=styles.of(aspect),
+            label=curve.name,
+        )
     _scale(axes, group)
     axes.set_xlabel(group[0].x_label)
     axes.set_ylabel(group[0].unit)
     axes.grid(color="#e2e8f0", linewidth=0.7)
-    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if len(group) > 1:
+        drawn.legend(frameon=False, fontsize=8, loc="outside right center")
+    else:
+        axes.set_title(group[0].name, loc="left", fontsize=9)
     _bare(axes)
     return _svg(drawn)
+
+
+class _Cycle(Generic[_T]):
+    """Gives what is new the next of some values, and what is known its own again."""
+
+    def __init__(self, values: Sequence[_T]) -> None:
+        self._values = values
+        self._known: dict[str, _T] = {}
+
+    def of(self, name: str) -> _T:
+        following = self._values[len(self._known) % len(self._values)]
+        return self._known.setdefault(name, following)
+
+
+def _plain(axis: Any) -> None:
+    """Numbers as one writes them: no powers, no offset in a corner."""
+    axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
 
 
 def _scale(axes: Any, group: list[Curve]) -> None:
@@ -141,6 +183,8 @@ def _scale(axes: Any, group: list[Curve]) -> None:
         axes.set_yscale("log")
     else:
         axes.set_ylim(bottom=0)
+    _plain(axes.xaxis)
+    _plain(axes.yaxis)
 
 
 def budget(run: Run) -> str | None:
@@ -148,18 +192,18 @@ def budget(run: Run) -> str | None:
     outcomes = list(_budget.judge(run))
     if not outcomes:
         return None
-    drawn = Figure(figsize=(_WIDTH, 0.6 + 0.3 * len(outcomes)))
+    drawn = _figure(0.75 + 0.4 * len(outcomes))
     axes = drawn.subplots()
     used = [_used(outcome) for outcome in outcomes]
     places = range(len(outcomes))
     colours = [_GREEN if outcome.held else _RED for outcome in outcomes]
     axes.barh(places, used, height=0.62, color=colours)
     axes.axvline(1, color=_INK, linewidth=1)
-    axes.set_yticks(list(places), [outcome.line.what for outcome in outcomes])
+    axes.set_yticks(list(places), [fill(outcome.line.what, 44) for outcome in outcomes])
     axes.invert_yaxis()
     for place, share, outcome in zip(places, used, outcomes, strict=True):
         text = f" {figure(outcome.value.median, outcome.line.unit)} ({outcome.limit})"
-        axes.annotate(text, (share, place), va="center", fontsize=8)
+        axes.annotate(text, (share, place), va="center", fontsize=8, bbox=_ON_WHITE)
     axes.set_xlim(0, max(1.6, *used) * 1.35)
     axes.set_xlabel("share of the limit that is used")
     _bare(axes)

@@ -38,6 +38,7 @@ def machine() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": str(os.cpu_count()),
+        "load": f"{os.getloadavg()[0]:.1f}",
     }
     for package in _PACKAGES:
         try:
@@ -105,7 +106,10 @@ def _merged_curves(answers: Sequence[Answer]) -> tuple[Curve, ...]:
 
 
 def _ask(name: str, *, quick: bool, progress: Progress) -> Answer:
-    question = _questions.find(name)
+    try:
+        question = _questions.find(name)
+    except ImportError as exc:
+        return Answer(question=name, title=name, failure=f"needs {exc.name}: {exc}")
     count = question.processes[0 if quick else 1]
     answers: list[Answer] = []
     began = time.perf_counter()
@@ -131,9 +135,10 @@ def run(
 ) -> Run:
     """Ask questions, one after another; ``answered`` is called with each answer."""
     when = datetime.now(UTC).isoformat(timespec="seconds")
+    where = machine()  # first: its load is that of others, not the suite's own
     answers = []
     for name in names:
         answer = _ask(name, quick=quick, progress=progress)
         answered(answer)
         answers.append(answer)
-    return Run(when=when, quick=quick, machine=machine(), answers=tuple(answers))
+    return Run(when=when, quick=quick, machine=where, answers=tuple(answers))

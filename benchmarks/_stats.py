@@ -33,6 +33,8 @@ Groups: TypeAlias = Sequence[Sequence[float]]
 RESAMPLES = 1000
 # A difference below this share is none: no harness on a shared machine can tell it.
 NOTHING = 0.02
+# Samples below which there is nothing to be drawn from.
+FEWEST = 3
 # Two runs are said to be the same where the true ratio lies within this share of 1.
 SAME = 0.05
 
@@ -107,13 +109,16 @@ def estimate(groups: Groups) -> Estimate:
 class Verdict:
     """What a comparison came to. ``ratio`` is new over old, ``confidence`` from 0 to 1."""
 
-    kind: Literal["faster", "slower", "same"]
+    kind: Literal["faster", "slower", "same", "unknown"]
     ratio: float
     confidence: float
 
     def __str__(self) -> str:
         """In words: ``12 % faster (99 % sure)``."""
-        sure = f"({min(self.confidence, 0.999):.0%} sure)".replace("%", " %")
+        if self.kind == "unknown":
+            return "too few samples"
+        # A thousand resamplings do not tell more than that.
+        sure = f"({min(self.confidence, 0.99):.0%} sure)".replace("%", " %")
         if self.kind == "same":
             return f"same {sure}"
         return f"{abs(self.ratio - 1):.0%} {self.kind} {sure}".replace("%", " %", 1)
@@ -125,7 +130,10 @@ def verdict(old: Groups, new: Groups, *, lower_is_better: bool = True) -> Verdic
     Faster or slower where nineteen of twenty resamplings agree and the difference is worth
     its name; the confidence is the share of resamplings on that side. Else the same, and the
     confidence is the share that lies within 5 %: a low one says that more samples are needed.
+    Of fewer than three samples nothing is known, nor of what was nothing before.
     """
+    if min(len(flat(old)), len(flat(new))) < FEWEST or not median(old):
+        return Verdict("unknown", math.nan, 0.0)
     pairs = zip(_medians(new, seed=2), _medians(old, seed=3), strict=True)
     drawn = [after / before for after, before in pairs if before]
     ratio = median(new) / median(old)

@@ -89,20 +89,18 @@ class Canned:
 def flood_server() -> Iterator[str]:
     """Run the flood server in a process of its own; gives its URL."""
     root = str(Path(__file__).parents[len((__package__ or "").split("."))])
-    server = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", f"{__package__}._server"],
         stdout=subprocess.PIPE,
-        stdin=subprocess.PIPE,
         text=True,
         cwd=root,
-    )
-    assert server.stdout is not None
-    try:
-        port = server.stdout.readline().strip()
-        yield f"ws://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(timeout=10)
+    ) as server:
+        assert server.stdout is not None
+        try:
+            port = server.stdout.readline().strip()
+            yield f"ws://127.0.0.1:{port}"
+        finally:
+            server.terminate()
 
 
 async def turns_heard(notes: rt.Subscription[rt.Notification], turns: int) -> int:

@@ -58,7 +58,7 @@ def measure(kit: Kit) -> None:
     """Time single cancels, one after another."""
     count = kit.pick(5, 15)
     frames = [frame.decode() for frame in text_deltas(1000)] * (EVENTS // 1000)
-    for _ in range(count):
+    for _ in range(kit.pick(3, 15)):
         kit.sample("inbound", trio.run(inbound, frames) * 1e3, "ms")
     with flood_server() as url:
         for name in ("trio-websocket", "websockets"):

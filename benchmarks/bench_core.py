@@ -44,7 +44,7 @@ def _often_enough(streams: Iterable[Sequence[bytes]]) -> list[Sequence[bytes]]:
 def measure(kit: Kit) -> None:
     """The mixed stream as bytes, which is what the budget is about, and other inputs."""
     frames = mixed_stream(kit.pick(60, 180))
-    _beside_json(kit, "", frames, rounds=kit.pick(9, 15))
+    _beside_json(kit, "", frames, rounds=kit.pick(7, 15))
     _beside_json(kit, "str", [frame.decode() for frame in frames])
     _beside_json(kit, "deltas", text_deltas(len(frames)))
     for name, found in recordings():

@@ -89,7 +89,7 @@ def _deltas(kit: Kit) -> None:
         read[f"{name}, text read after each"] = _grown(
             size, DELTAS[0], make, lambda p: _fold_and_read(p, frames[:_READ])
         )
-    kit.rounds(subjects, ops=_WINDOW, base=f"delta at {DELTAS[0]:,}", rounds=kit.pick(9, 15))
+    kit.rounds(subjects, ops=_WINDOW, base=f"delta at {DELTAS[0]:,}", rounds=kit.pick(7, 15))
     kit.rounds(read, ops=_READ, base=f"delta at {DELTAS[0]:,}, text read after each")
     for size, name, name_read in zip(DELTAS, subjects, read, strict=True):
         _point(kit, "a delta in one message", size, name, "deltas so far")

@@ -21,7 +21,7 @@ TITLE = "Many: clients in one process, each with a subscriber"
 PROCESSES = (1, 3)
 
 COUNTS = (1, 100, 1000)
-_TURNS_IN_ALL = 200
+TURNS_IN_ALL = 200
 
 
 async def _opened(stack: AsyncExitStack, wire: Canned) -> rt.Client:
@@ -43,7 +43,7 @@ async def _idle(kit: Kit, count: int) -> None:
 
 async def _busy(count: int) -> tuple[float, float]:
     """So many clients at once, all flooded: microseconds an event, and how alike they fare."""
-    turns = max(1, _TURNS_IN_ALL // count)
+    turns = max(1, TURNS_IN_ALL // count)
     frames = [frame.decode() for frame in mixed_stream(turns)]
     ended: list[float] = []
     wires = [Canned() for _ in range(count)]

@@ -12,7 +12,7 @@ TITLE = "Memory: a session that goes on for a million events"
 PROCESSES = (1, 1)
 
 EVENTS = 1_000_000
-_STEPS = 20
+STEPS = 20
 
 
 def measure(kit: Kit) -> None:
@@ -24,18 +24,18 @@ def measure(kit: Kit) -> None:
 
 
 def _session(kit: Kit, name: str, limits: Limits) -> None:
-    turns = EVENTS // EVENTS_A_TURN // _STEPS
+    turns = EVENTS // EVENTS_A_TURN // STEPS
     processor = EventStreamProcessor(limits=limits)
     frames = mixed_stream(turns)
     start = resident_kilobytes()
     half = f"{name}: half way"
-    for step in range(1, _STEPS + 1):
+    for step in range(1, STEPS + 1):
         # Ids differ from step to step, or the second turn would be known already.
         for frame in frames:
             processor.process_frame(frame.replace(b"tion-", b"tion-%d-" % step))
         used = (resident_kilobytes() - start) / 1024
         kit.point(name, step * len(frames), used, x_label="events", unit="MB")
-        if step == _STEPS // 2:
+        if step == STEPS // 2:
             kit.sample(half, used, "MB")
-        elif step == _STEPS:
+        elif step == STEPS:
             kit.sample(f"{name}: in the end", used, "MB", base=half)

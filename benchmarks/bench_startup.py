@@ -11,6 +11,9 @@ from ._kit import Kit, Subject
 TITLE = "Start-up: processor time of a fresh interpreter until the import is done"
 PROCESSES = (1, 2)
 
+JUDGED = ("trio", "realtime_trio")
+OTHERS = ("realtime_trio.blocking", "realtime_trio.testing")
+
 # Measured inside the new process: starting Python itself is the same for all.
 _TIMED = """
 import time
@@ -46,13 +49,12 @@ def _command() -> float:
 def measure(kit: Kit) -> None:
     """Start processes, one after another."""
     kit.rounds(
-        {f"import {name}": _import(name) for name in ("trio", "realtime_trio")},
+        {f"import {name}": _import(name) for name in JUDGED},
         ops=1,
-        base="import trio",
+        base=f"import {JUDGED[0]}",
         unit="ms",
         rounds=kit.pick(7, 15),
     )
-    others = ("realtime_trio.blocking", "realtime_trio.testing")
-    subjects: dict[str, Subject] = {f"import {name}": _import(name) for name in others}
+    subjects: dict[str, Subject] = {f"import {name}": _import(name) for name in OTHERS}
     subjects["realtime-trio --help"] = _command
     kit.rounds(subjects, ops=1, unit="ms", rounds=kit.pick(1, 7))

@@ -59,14 +59,12 @@ from ._io._outcome import Outcome, TurnCancelled, TurnCompleted, TurnFailed, Tur
 from ._io._overflow import Block, Coalesce, DropOldest, Latest, Overflow
 from ._io._receipt import Receipt
 from ._io._recorder import RecorderLike
-from ._io._recording import Recorder, RecorderStatistics
 from ._io._sending import SendingStatistics
 from ._io._shell import Health
 from ._io._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics, Timing
 from ._io._subscription import LaneView, Subscription
 from ._io._transport_memory import MemoryConnector, memory_pair
 from ._io._transport_trio_websocket import TrioWebsocketConnector
-from ._io._transport_websockets import WebsocketsConnector
 from ._io._turn import Turn
 from ._io._watch import Watch
 from ._processor import EventStreamProcessor
@@ -170,13 +168,24 @@ __all__ += _exceptions.__all__
 
 if TYPE_CHECKING:
     from . import audio, blocking, server, testing
+    from ._io._recording import Recorder, RecorderStatistics
+    from ._io._transport_websockets import WebsocketsConnector
 
 # Parts that not every program needs are imported when they are first asked for.
-_LATER = frozenset({"audio", "blocking", "server", "testing"})
+_MODULES_LATER = frozenset({"audio", "blocking", "server", "testing"})
+_NAMES_LATER = {
+    "Recorder": "._io._recording",
+    "RecorderStatistics": "._io._recording",
+    "WebsocketsConnector": "._io._transport_websockets",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return importlib.import_module(f"{__name__}.{name}")
+    if name in _MODULES_LATER:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _NAMES_LATER:
+        found = getattr(importlib.import_module(_NAMES_LATER[name], __name__), name)
+        globals()[name] = found
+        return found
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

@@ -12,6 +12,8 @@ from typing import Any
 
 import attrs
 
+from ._value import Value
+
 __all__ = ["ClientConfig", "LaneBounds"]
 
 MIB = 1024 * 1024
@@ -35,8 +37,8 @@ def _within(low: float, high: float = math.inf, *, none: bool = False) -> _Valid
     return check
 
 
-@attrs.frozen(slots=True)
-class LaneBounds:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class LaneBounds(Value):
     """How much a lane may hold before the receive task waits for its handlers.
 
     ``max_items`` counts events, ``max_bytes`` their size on the wire; whichever is reached
@@ -47,8 +49,8 @@ class LaneBounds:
     max_bytes: int = attrs.field(default=64 * MIB, validator=_within(1))
 
 
-@attrs.frozen(slots=True, kw_only=True)
-class ClientConfig:
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class ClientConfig(Value):
     """The options of ``open_client``. The defaults suit an application with one user.
 
     Raises ``ValueError`` for a value out of its range, naming the option.

@@ -12,19 +12,22 @@ refused in a mapping too. This is the only module, with the converter, that hand
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from .._exceptions import DecodeError
 from ..events import REGISTRY, ClientEvent, Event, Registry, ServerEvent, UnknownEvent
 from ..events._json import describe
-from ._converter import explain, make_converter
 from ._fast import Delta, fast_way
+
+if TYPE_CHECKING:
+    import cattrs
 
 __all__ = ["MAX_DEPTH", "Codec"]
 
@@ -105,6 +108,17 @@ def _check_unicode(value: str, path: str) -> None:
         raise DecodeError(None, path, "text", "half of a surrogate pair") from None
 
 
+@functools.cache
+def _plain_way() -> tuple[cattrs.Converter, Callable[[Exception], tuple[str, str, str]]]:
+    """The converter, and what tells why it refused: imported when the first event needs them.
+
+    A stream of deltas never does.
+    """
+    from ._converter import explain, make_converter
+
+    return make_converter(), explain
+
+
 class Codec:
     """Decodes what servers send and encodes what clients send; keeps nothing between calls.
 
@@ -113,7 +127,6 @@ class Codec:
 
     def __init__(self, registry: Registry = REGISTRY) -> None:
         self._registry = registry
-        self._converter = make_converter()
         self._head, self._readers = fast_way()
 
     def decode_text(self, frame: str | bytes) -> ServerEvent:
@@ -156,7 +169,7 @@ class Codec:
         if isinstance(event, UnknownEvent):
             return dict(event.payload)
         row = self._registry.row_of(type(event))
-        raw = cast("dict[str, Any]", self._converter.unstructure(event))
+        raw = cast("dict[str, Any]", _plain_way()[0].unstructure(event))
         if isinstance(event, ClientEvent) or row.type in ("ping", "pong", "delete_chat_session"):
             raw = {name: value for name, value in raw.items() if value is not None}
         elif raw["id"] is None:
@@ -210,7 +223,8 @@ class Codec:
         return cast("ServerEvent", self._build(fields, tag, row.cls))
 
     def _build(self, fields: dict[str, Any], tag: str, cls: type[Event]) -> Event:
+        converter, explain = _plain_way()
         try:
-            return self._converter.structure(fields, cls)
+            return converter.structure(fields, cls)
         except Exception as exc:  # whatever a class's own validators raise is its refusal
             raise DecodeError(tag, *explain(exc)) from None

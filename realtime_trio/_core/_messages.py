@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import attrs
 import msgspec
 
+from .._value import Value
 from ..events import ToolCall, ToolResult
 from ._values import Rope, draft_of
 
@@ -47,8 +48,8 @@ def moment(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
-@attrs.frozen(slots=True)
-class TextPart:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class TextPart(Value):
     """Text. ``thinking`` marks a vendor's thinking, ``title`` a document's name."""
 
     type: ClassVar[str] = "text"
@@ -57,8 +58,8 @@ class TextPart:
     title: str | None = None
 
 
-@attrs.frozen(slots=True)
-class ImagePart:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class ImagePart(Value):
     """An image: base64 ``data`` with its ``media_type``, or a ``url``."""
 
     type: ClassVar[str] = "image"
@@ -69,8 +70,8 @@ class ImagePart:
     detail: str | None = None
 
 
-@attrs.frozen(slots=True)
-class ToolUsePart:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class ToolUsePart(Value):
     """A call of a tool that stands inside a message."""
 
     type: ClassVar[str] = "tool_use"
@@ -79,8 +80,8 @@ class ToolUsePart:
     input: Mapping[str, Any]
 
 
-@attrs.frozen(slots=True)
-class ToolResultPart:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class ToolResultPart(Value):
     """A tool's result that stands inside a message; nested text is joined."""
 
     type: ClassVar[str] = "tool_result"
@@ -89,8 +90,8 @@ class ToolResultPart:
     is_error: bool = False
 
 
-@attrs.frozen(slots=True)
-class PlaceholderPart:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class PlaceholderPart(Value):
     """A block that cannot be shown; ``block_type`` names what it was."""
 
     type: ClassVar[str] = "placeholder"
@@ -101,8 +102,8 @@ Part: TypeAlias = TextPart | ImagePart | ToolUsePart | ToolResultPart | Placehol
 Content: TypeAlias = str | tuple[Part, ...]
 
 
-@attrs.frozen(slots=True)
-class MessageMetadata:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class MessageMetadata(Value):
     """What a completion said of the message it made (protocol.md §8 M3)."""
 
     input_tokens: int | None = None

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 
 import attrs
 
+from .._value import Value
 from ..events import RenderMediaEvent, ToolCall, ToolResult, Voice
 from ._audio import AudioFormat
 from ._messages import Message
@@ -56,8 +57,8 @@ __all__ = [
 ToolStatus = Literal["preparing", "executing", "complete"]
 
 
-@attrs.frozen(slots=True, kw_only=True)
-class Notification:
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class Notification(Value):
     """Base of all notifications."""
 
     name: ClassVar[str] = ""
@@ -66,7 +67,7 @@ class Notification:
 # --- connection -------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Initialized(Notification):
     """The server has told what a client needs, and it is the user's turn for the first time."""
 
@@ -76,7 +77,7 @@ class Initialized(Notification):
 # --- messages ---------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MessageStreaming(Notification):
     """``delta`` was added to the end of a message under construction."""
 
@@ -102,7 +103,7 @@ def streaming(session_id: str, message_id: str, role: str, delta: str) -> Messag
     return made
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MessageComplete(Notification):
     """A message is finished and stored as it stands here."""
 
@@ -111,7 +112,7 @@ class MessageComplete(Notification):
     message: Message
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MessageAdded(Notification):
     """A message that was not streamed is stored."""
 
@@ -120,7 +121,7 @@ class MessageAdded(Notification):
     message: Message
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MessageUpdated(Notification):
     """A message has changed: a tool's result was attached to it."""
 
@@ -129,7 +130,7 @@ class MessageUpdated(Notification):
     message: Message
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class UserMessage(Notification):
     """A message of the user, as the server sent it."""
 
@@ -139,7 +140,7 @@ class UserMessage(Notification):
     message: str | Mapping[str, Any] | None
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionMessagesLoaded(Notification):
     """A session's messages were replaced by the server's list."""
 
@@ -148,7 +149,7 @@ class SessionMessagesLoaded(Notification):
     messages: tuple[Message, ...]
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ResponseCancelled(Notification):
     """The cancelled turn's messages have ended, those of ``session_ids``."""
 
@@ -159,7 +160,7 @@ class ResponseCancelled(Notification):
 # --- tools ------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ToolNotification(Notification):
     """A tool has come to ``status``."""
 
@@ -171,25 +172,7 @@ class ToolNotification(Notification):
     arguments: Mapping[str, Any]
 
 
-_ToolDraft = draft_of(ToolNotification)
-
-
-def tool_at(
-    session_id: str, id_: str, tool_name: str, status: ToolStatus, arguments: Mapping[str, Any]
-) -> ToolNotification:
-    """Make what the constructor makes, likewise: there are three or more for every call."""
-    note = _ToolDraft()
-    note.session_id = session_id
-    note.id = id_
-    note.tool_name = tool_name
-    note.status = status
-    note.arguments = arguments
-    note.__class__ = ToolNotification
-    made: ToolNotification = note
-    return made
-
-
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ToolNotificationRemoved(Notification):
     """A tool is no longer active, without having completed."""
 
@@ -198,7 +181,7 @@ class ToolNotificationRemoved(Notification):
     id: str
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ToolCallComplete(Notification):
     """Tools have run; these were their calls and their results."""
 
@@ -208,7 +191,7 @@ class ToolCallComplete(Notification):
     tool_results: tuple[ToolResult, ...]
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionNotificationsCleared(Notification):
     """No tool of this session is active any more."""
 
@@ -216,7 +199,7 @@ class SessionNotificationsCleared(Notification):
     session_id: str
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AllNotificationsCleared(Notification):
     """No tool of any session is active any more."""
 
@@ -226,8 +209,8 @@ class AllNotificationsCleared(Notification):
 # --- media, system ----------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
-class Media:
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class Media(Value):
     """Something to show beside the text. ``foreign_content`` comes from outside: sanitise it."""
 
     id: str
@@ -256,7 +239,7 @@ class Media:
         )
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MediaAdded(Notification):
     """A session shows something."""
 
@@ -265,7 +248,7 @@ class MediaAdded(Notification):
     media: Media
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SystemNotification(Notification):
     """A word of the server to the user: ``type`` "error" for its error events (§8 D3)."""
 
@@ -277,7 +260,7 @@ class SystemNotification(Notification):
     session_id: str | None = None
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ProcessingError(Notification):
     """One event was malformed or its handler raised; it changed nothing (§8 M8, D3)."""
 
@@ -289,7 +272,7 @@ class ProcessingError(Notification):
 # --- sessions ---------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ChatSessionChanged(Notification):
     """Another session is the current one."""
 
@@ -298,7 +281,7 @@ class ChatSessionChanged(Notification):
     current_session_id: str | None
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionsUpdated(Notification):
     """The sessions that are held in memory, or something about one of them, changed."""
 
@@ -306,7 +289,7 @@ class SessionsUpdated(Notification):
     session_ids: tuple[str, ...]
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionsIndexUpdated(Notification):
     """The list of the user's sessions changed: ``total`` there are, ``session_ids`` are known."""
 
@@ -315,7 +298,7 @@ class SessionsIndexUpdated(Notification):
     session_ids: tuple[str, ...]
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionCleared(Notification):
     """A session left the memory: it was deleted, or another needed its place (§8 S4)."""
 
@@ -323,14 +306,14 @@ class SessionCleared(Notification):
     session_id: str
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AllSessionsCleared(Notification):
     """The application wiped all sessions."""
 
     name: ClassVar[str] = "all-sessions-cleared"
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class RequestUserSessions(Notification):
     """The application asked for ``limit`` more lines of the list of sessions, from ``offset``."""
 
@@ -339,7 +322,7 @@ class RequestUserSessions(Notification):
     limit: int
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SubsessionStarted(Notification):
     """An agent delegates; ``depth`` is 1 for the outermost delegation (§8 U4)."""
 
@@ -354,7 +337,7 @@ class SubsessionStarted(Notification):
     depth: int
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SubsessionEnded(Notification):
     """A delegation is over; ``depth`` 0 where none was open."""
 
@@ -368,7 +351,7 @@ class SubsessionEnded(Notification):
 # --- turn -------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class TurnStateChanged(Notification):
     """Whether the server accepts input now."""
 
@@ -376,7 +359,7 @@ class TurnStateChanged(Notification):
     can_send_input: bool
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class CancelNotification(Notification):
     """The server confirms a cancel. Comes at once, ahead of the text that is waiting.
 
@@ -390,7 +373,7 @@ class CancelNotification(Notification):
 # --- voice, avatar ----------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class VoicesUpdated(Notification):
     """The voices that can be chosen."""
 
@@ -398,7 +381,7 @@ class VoicesUpdated(Notification):
     voices: tuple[Voice, ...]
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class VoiceChanged(Notification):
     """The agent speaks with another voice; ``source`` is who wanted it."""
 
@@ -408,7 +391,7 @@ class VoiceChanged(Notification):
     source: Literal["client", "server"]
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AvatarSessionStarted(Notification):
     """An avatar's session began; its two mappings are the vendor's own."""
 
@@ -417,14 +400,14 @@ class AvatarSessionStarted(Notification):
     avatar_session: Mapping[str, Any] | None = attrs.field(repr=False)
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AvatarSessionEnded(Notification):
     """The avatar's session is over."""
 
     name: ClassVar[str] = "avatar-session-ended"
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AvatarStateChanged(Notification):
     """Whether an avatar speaks for the agent."""
 
@@ -435,7 +418,7 @@ class AvatarStateChanged(Notification):
 # --- audio ------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AudioOutput(Notification):
     """Samples to play: whole frames of ``format``; ``None`` where the voice is not for playing."""
 

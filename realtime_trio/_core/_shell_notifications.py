@@ -34,14 +34,14 @@ __all__ = [
 # --- connection -------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Connected(Notification):
     """The first link of this client is open and proven."""
 
     name: ClassVar[str] = "connected"
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Disconnected(Notification):
     """The link ended. ``code`` is the websocket's, ``None`` where it broke without one."""
 
@@ -50,7 +50,7 @@ class Disconnected(Notification):
     reason: str = ""
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Reconnecting(Notification):
     """A new dial comes after ``delay`` seconds; ``attempt`` counts from 1."""
 
@@ -59,7 +59,7 @@ class Reconnecting(Notification):
     delay: float
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Reconnected(Notification):
     """A new link is open and proven; :class:`SessionRestored` follows when nothing is missing.
 
@@ -78,7 +78,7 @@ class Reconnected(Notification):
     audio_dropped: int = 0
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionRestored(Notification):
     """After a lost link, all that the server has of the current session is in the state.
 
@@ -91,7 +91,7 @@ class SessionRestored(Notification):
     reloaded: bool = False
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ConnectionGivenUp(Notification):
     """No link could be opened in ``attempts`` dials; the client ends."""
 
@@ -103,28 +103,28 @@ class ConnectionGivenUp(Notification):
 # --- auth -------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AuthLogin(Notification):
     """The credentials were accepted."""
 
     name: ClassVar[str] = "auth-login"
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AuthLogout(Notification):
     """The tokens were forgotten."""
 
     name: ClassVar[str] = "auth-logout"
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AuthTokensRefreshed(Notification):
     """A fresh token is in use."""
 
     name: ClassVar[str] = "auth-tokens-refreshed"
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AuthStateChanged(Notification):
     """Whether the client holds a token."""
 
@@ -132,7 +132,7 @@ class AuthStateChanged(Notification):
     authenticated: bool
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AuthError(Notification):
     """The server refused the credentials or the token."""
 
@@ -143,7 +143,7 @@ class AuthError(Notification):
 # --- audio ------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AudioGap(Notification):
     """A subscriber or the playback left out ``bytes`` of audio in ``frames`` pieces."""
 
@@ -152,7 +152,7 @@ class AudioGap(Notification):
     bytes: int
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AudioFlushed(Notification):
     """Audio that was waiting to be played was thrown away."""
 
@@ -165,7 +165,7 @@ class AudioFlushed(Notification):
 # --- health -----------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MemoryPressure(Notification):
     """A lane is filled to ``level`` percent of its bound; 0 when it has fallen back."""
 
@@ -174,7 +174,7 @@ class MemoryPressure(Notification):
     level: int
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Lagged(Notification):
     """This subscription dropped ``count`` items before the next one, as its rule says."""
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import attrs
 import msgspec
 
+from .._value import Value
 from ..events import (
     AgentCatalogEntry,
     AgentConfiguration,
@@ -67,8 +68,8 @@ def _equal(one: msgspec.Struct, other: object, *but: str) -> bool:
 # --- control ----------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True)
-class Connection:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class Connection(Value):
     """How the link stands. ``attempt`` counts the dials since it was last open."""
 
     status: Literal["connecting", "connected", "reconnecting", "closed"] = "connecting"
@@ -76,8 +77,8 @@ class Connection:
     initialized: bool = False
 
 
-@attrs.frozen(slots=True)
-class Catalog:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class Catalog(Value):
     """What the server offers."""
 
     user: User | None = None
@@ -89,8 +90,8 @@ class Catalog:
     voice_input_modes: tuple[str, ...] = ()
 
 
-@attrs.frozen(slots=True)
-class TurnState:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class TurnState(Value):
     """Whose turn it is, as the control lane knows it: ahead of the text."""
 
     can_send_input: bool = False
@@ -131,8 +132,8 @@ class ControlSlice(msgspec.Struct, frozen=True, eq=False):
 # --- text -------------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True)
-class Limits:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class Limits(Value):
     """Bounds of what is kept (protocol.md §8 S4).
 
     ``max_sessions`` counts the current one, which always stays: 1 leaves no room for
@@ -143,8 +144,8 @@ class Limits:
     max_messages: int = attrs.field(default=10_000, validator=attrs.validators.ge(1))
 
 
-@attrs.frozen(slots=True)
-class WaitingTool:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class WaitingTool(Value):
     """A tool that has run and waits for a message of its session (§8 T4).
 
     The ids are those of the event that brought it, for a message that it may have to itself.
@@ -156,8 +157,8 @@ class WaitingTool:
     user_session_id: str | None
 
 
-@attrs.frozen(slots=True)
-class ActiveTool:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class ActiveTool(Value):
     """A tool that is being chosen or runs."""
 
     session_id: str
@@ -167,8 +168,8 @@ class ActiveTool:
     arguments: Mapping[str, Any]
 
 
-@attrs.frozen(slots=True)
-class OpenSubsession:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class OpenSubsession(Value):
     """A delegation that runs: who started it, and how deep it is nested."""
 
     session_id: str
@@ -215,8 +216,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return _equal(self, other, "touched")
 
 
-@attrs.frozen(slots=True, kw_only=True)
-class Session:
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class Session(Value):
     """One session as it stands: what an application reads.
 
     ``vendor`` is what the server said of its history's form: "anthropic", "openai" or "none".
@@ -420,8 +421,8 @@ class AudioSlice(msgspec.Struct, frozen=True, eq=False):
 # --- all of it --------------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True)
-class Counters:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class Counters(Value):
     """What came: each event is counted once, by its home lane."""
 
     events: int = 0
@@ -432,8 +433,8 @@ class Counters:
     handler_errors: int = 0
 
 
-@attrs.frozen(slots=True)
-class SessionState:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class SessionState(Value):
     """A snapshot of everything: immutable, cheap to keep, consistent within each slice.
 
     ``revision`` is the number of events that the slices have handled, an event that concerns

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .._core._history import DelegationEnded, DelegationStarted, HistoryMessage, convert_history
+from typing import TYPE_CHECKING
+
 from .._core._local import SessionsWipedEvent
 from .._core._messages import Message, moment
 from .._core._notifications import (
@@ -34,6 +35,9 @@ from ..events import (
 from . import _tools
 from ._edit import Edit
 from ._fold import Handled, fold_event, not_folded
+
+if TYPE_CHECKING:
+    from .._core._history import DelegationStarted
 
 # They repeat what is known (§7), or order what will be told in other words.
 not_folded(
@@ -109,6 +113,14 @@ def _load(edit: Edit, session: ChatSession) -> None:
 
 
 def _append_history(edit: Edit, session: ChatSession) -> None:
+    # What reads the vendors' histories is imported when the first of them comes.
+    from .._core._history import (
+        DelegationEnded,
+        DelegationStarted,
+        HistoryMessage,
+        convert_history,
+    )
+
     history = convert_history(
         session.messages,
         session.vendor,

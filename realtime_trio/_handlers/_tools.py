@@ -19,10 +19,9 @@ from .._core._notifications import (
     ToolCallComplete,
     ToolNotification,
     ToolStatus,
-    tool_at,
 )
 from .._core._state import ActiveTool, TextSlice, WaitingTool
-from .._core._values import Log, Recent, evolve
+from .._core._values import Log, Recent, draft_of, evolve
 from ..events import Lane, ToolCall, ToolCallEvent, ToolResult, ToolSelectDeltaEvent
 from ._edit import ENDED, EXECUTING, PREPARING, TOOL_ROLES, UNKNOWN, Edit
 from ._fold import Handled, fold_event
@@ -35,6 +34,7 @@ __all__ = [
     "remember_history",
     "take_waiting",
     "thoughts_start",
+    "tool_note",
 ]
 
 THINK = "think"
@@ -138,17 +138,28 @@ def _announce(
         if len(edit.active) >= TOOL_LIMIT:
             edit.remove_tool(next(iter(edit.active)))
     edit.tools[key] = ActiveTool(*key, call.name, status, call.input)
-    edit.notes.append(_note(key, call, status))
+    edit.notes.append(tool_note(key, call, status))
 
 
-def _note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:
-    return tool_at(*key, call.name, status, call.input)
+_NoteDraft = draft_of(ToolNotification)
+
+
+def tool_note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:
+    """Make what the constructor makes, at a third of its cost: each call has three or more."""
+    note = _NoteDraft()
+    note.session_id, note.id = key
+    note.tool_name = call.name
+    note.status = status
+    note.arguments = call.input
+    note.__class__ = ToolNotification
+    made: ToolNotification = note
+    return made
 
 
 def _complete(edit: Edit, key: Key, call: ToolCall, *, late: bool) -> None:
     """Announce a tool's end once; after a cancel its notification has been removed already."""
     if not late and not edit.has_ended(key):
-        edit.notes.append(_note(key, call, "complete"))
+        edit.notes.append(tool_note(key, call, "complete"))
     edit.leave_tool(key, ENDED)
 
 

@@ -1,21 +1,19 @@
-"""``client.audio``: the audio lane, hearing the agent and talking to it."""
+"""``client.audio``: the audio lane, hearing the agent and talking to it.
+
+A client without sound has this too, so ``realtime_trio.audio`` is imported where it is used.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing, asynccontextmanager
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import attrs
 import trio
 
 from .._core._audio import DEFAULT_FORMAT
 from .._core._shell_notifications import AudioFlushed
-from ..audio._jitter import PlaybackConfig
-from ..audio._playback import Playback, PlaybackStatistics
-from ..audio._sinks import AudioSink
-from ..audio._stream import paced_chunks
-from ..audio._vad import VadConfig
 from ..events import Lane
 from ._bare import first_cause
 from ._sending import CHUNK, LEAD, Sender, SendingStatistics, check_chunk, send_all
@@ -23,6 +21,12 @@ from ._shell import Shell
 from ._statistics import LaneStatistics
 from ._subscription import LaneView
 from ._talk import Conversation, Speaking, VoiceMode
+
+if TYPE_CHECKING:
+    from ..audio._jitter import PlaybackConfig
+    from ..audio._playback import Playback, PlaybackStatistics
+    from ..audio._sinks import AudioSink
+    from ..audio._vad import VadConfig
 
 __all__ = ["AudioLane", "AudioStatistics"]
 
@@ -183,6 +187,8 @@ class AudioLane(LaneView):
 
         Raises what :meth:`send_from` raises.
         """
+        from ..audio._stream import paced_chunks
+
         check_chunk(chunk)
         talk = Conversation(self._shell, self._client, self._sender, source, vad, barge_in=barge_in)
         async with self._shell.leaving():

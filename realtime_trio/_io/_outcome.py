@@ -9,12 +9,13 @@ import attrs
 from .._core._messages import Message
 from .._core._shell_notifications import AudioFlushed
 from .._core._state import TurnRecord
+from .._value import Value
 
 __all__ = ["Outcome", "TurnCancelled", "TurnCompleted", "TurnFailed", "TurnLost", "outcome_of"]
 
 
-@attrs.frozen(slots=True, kw_only=True)
-class TurnCompleted:
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class TurnCompleted(Value):
     """The turn came to its end.
 
     ``message`` is the user session's last answer, ``None`` where the turn gave none.
@@ -28,8 +29,8 @@ class TurnCompleted:
     missed: bool = False
 
 
-@attrs.frozen(slots=True, kw_only=True)
-class TurnCancelled:
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class TurnCancelled(Value):
     """The server stopped the turn; ``message`` is as far as the answer came.
 
     ``heard_ms`` and ``unheard_ms`` tell how much of a spoken answer was played and how much
@@ -42,8 +43,8 @@ class TurnCancelled:
     unheard_ms: float | None = None
 
 
-@attrs.frozen(slots=True, kw_only=True)
-class TurnFailed:
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class TurnFailed(Value):
     """The turn died on the server, or its input was refused.
 
     ``errors`` are the server's words, ``reason`` says in ours what was seen.
@@ -54,8 +55,8 @@ class TurnFailed:
     errors: tuple[str, ...] = ()
 
 
-@attrs.frozen(slots=True, kw_only=True)
-class TurnLost:
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class TurnLost(Value):
     """What became of the turn is not known: the link was away, or the client ended."""
 
     reason: str

@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from .._value import Value
+
 __all__ = ["MAX_BYTES", "MAX_ITEMS", "Block", "Coalesce", "DropOldest", "Latest", "Overflow"]
 
 MAX_ITEMS = 65_536
@@ -25,8 +27,8 @@ def _check_items(_rule: object, field: attrs.Attribute[Any], value: Any) -> None
         raise ValueError(msg)
 
 
-@attrs.frozen(slots=True)
-class Coalesce:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class Coalesce(Value):
     """Lossless, and never in anybody's way: neighbouring deltas of one message merge.
 
     Past ``max_items`` items or 16 MiB the subscription ends: it delivers what it holds and
@@ -36,8 +38,8 @@ class Coalesce:
     max_items: int = attrs.field(default=MAX_ITEMS, validator=_check_items)
 
 
-@attrs.frozen(slots=True)
-class Block:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class Block(Value):
     """Lossless and unmerged: when it is full, its own lane waits for it.
 
     The lane goes no further than the event whose items do not fit. When the lane itself has
@@ -48,8 +50,8 @@ class Block:
     max_items: int = attrs.field(validator=_check_items)
 
 
-@attrs.frozen(slots=True)
-class DropOldest:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class DropOldest(Value):
     """Keeps the newest ``max_items``, or the last ``seconds`` of audio; give one of the two.
 
     Where something was dropped, the next item is ``Lagged(count=…)``, and after it
@@ -71,8 +73,8 @@ class DropOldest:
             raise ValueError(msg)
 
 
-@attrs.frozen(slots=True)
-class Latest:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class Latest(Value):
     """Keeps the newest item only; ``statistics().dropped`` counts the others."""
 
 

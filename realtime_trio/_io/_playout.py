@@ -14,7 +14,7 @@ What is not played for one of these reasons counts as flushed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import trio
 
@@ -22,10 +22,13 @@ from .._core._local import PlaybackEvent
 from .._core._notifications import AudioOutput, Notification
 from .._core._shell_notifications import AudioFlushed
 from .._core._state import AudioSlice
-from ..audio._jitter import PlaybackConfig
-from ..audio._playback import Playback
-from ..audio._sinks import AudioSink
-from ..events import CancelledEvent, ServerEvent, UserTurnEndEvent, UserTurnStartEvent
+from ..events import CancelledEvent, UserTurnEndEvent, UserTurnStartEvent
+from ._merge import Incoming
+
+if TYPE_CHECKING:
+    from ..audio._jitter import PlaybackConfig
+    from ..audio._playback import Playback
+    from ..audio._sinks import AudioSink
 
 __all__ = ["Playout"]
 
@@ -42,7 +45,7 @@ class Playout:
         self._cancels_ahead = 0  # in the control lane more than in the audio lane
         self._marks = 0
         self._late = False
-        self._actions: dict[type[ServerEvent], Callable[[Any, AudioSlice], None]] = {
+        self._actions: dict[type[Incoming], Callable[[Any, AudioSlice], None]] = {
             CancelledEvent: self._passed_cancelled,
             PlaybackEvent: self._passed_mark,
             UserTurnStartEvent: self._turn_started,
@@ -56,6 +59,8 @@ class Playout:
         if self._attached:
             msg = "the agent's audio is being played already: leave that play_to block first"
             raise trio.BusyResourceError(msg)
+        from ..audio._playback import Playback
+
         playback = Playback(sink, config, tell=self._tell)
         self.playback = playback
         self._attached = True
@@ -87,7 +92,7 @@ class Playout:
     # -- the lanes' side -------------------------------------------------------------------
 
     def saw_control(
-        self, event: ServerEvent, _notes: tuple[Notification, ...], _slice: object
+        self, event: Incoming, _notes: tuple[Notification, ...], _slice: object
     ) -> None:
         """Take part in one step of the control lane."""
         if type(event) is CancelledEvent:
@@ -95,9 +100,7 @@ class Playout:
             if self._cancels_ahead > 0:
                 self.flush()
 
-    def saw_audio(
-        self, event: ServerEvent, notes: tuple[Notification, ...], slice_: object
-    ) -> None:
+    def saw_audio(self, event: Incoming, notes: tuple[Notification, ...], slice_: object) -> None:
         """Take part in one step of the audio lane."""
         for note in notes:
             if type(note) is AudioOutput:

@@ -17,9 +17,7 @@ from typing import Final, final
 import attrs
 import trio
 
-from ..audio import DEFAULT_FORMAT
-from ..audio._sources import forget
-from ..audio._stream import paced_chunks
+from .._core._audio import DEFAULT_FORMAT
 from ..events import AudioInputDeltaEvent
 from ._outbox import Outbox
 from ._shell import Shell
@@ -134,6 +132,9 @@ async def send_all(
     chunk: float,
 ) -> None:
     """Send a source to its end; see ``AudioLane.send_from``."""
+    from ..audio._sources import forget
+    from ..audio._stream import paced_chunks
+
     sender.begin()
     async with aclosing(paced_chunks(source, DEFAULT_FORMAT, chunk=chunk, lead=LEAD)) as chunks:
         async for pcm in chunks:

@@ -12,6 +12,7 @@ from collections import deque
 
 import attrs
 
+from .._value import Value
 from ..events import Lane
 
 __all__ = [
@@ -27,8 +28,8 @@ SAMPLES = 1024
 _RATE_SPAN = 5
 
 
-@attrs.frozen(slots=True)
-class Timing:
+@attrs.frozen(slots=True, eq=False, repr=False)
+class Timing(Value):
     """Seconds: the median, the 99th percentile and the longest; zero where nothing was timed."""
 
     p50: float = 0.0
@@ -36,8 +37,8 @@ class Timing:
     max: float = 0.0
 
 
-@attrs.frozen(slots=True, kw_only=True)
-class LaneStatistics:
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class LaneStatistics(Value):
     """One lane, or all of them together (``lane`` is ``None``).
 
     ``events`` counts what the lane has handled, merged deltas each; in all, an event that
@@ -69,8 +70,8 @@ class LaneStatistics:
     subscriptions: int
 
 
-@attrs.frozen(slots=True, kw_only=True)
-class PipelineStatistics:
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class PipelineStatistics(Value):
     """The three lanes, and all in one."""
 
     control: LaneStatistics
@@ -84,8 +85,8 @@ class PipelineStatistics:
         return self.control, self.audio, self.text
 
 
-@attrs.frozen(slots=True, kw_only=True)
-class SubscriptionStatistics:
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class SubscriptionStatistics(Value):
     """One subscription, all its lanes together.
 
     ``depth`` items of ``bytes`` wait to be received; ``high_water`` is the largest depth so

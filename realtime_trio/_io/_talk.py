@@ -19,18 +19,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
-from typing import Final, Literal, Protocol, TypeAlias, final
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, final
 
 import trio
 
 from .._exceptions import InDoubt, NotSent
-from ..audio._sources import LiveSource, forget
-from ..audio._vad import EnergyVad, VadConfig, VadEvent
 from ..events import Event, SetVoiceInputModeEvent
 from ._cancel import Confirmed
 from ._receipt import Receipt
 from ._sending import Sender
 from ._shell import Shell
+
+if TYPE_CHECKING:
+    from ..audio._vad import VadConfig, VadEvent
 
 __all__ = ["Conversation", "Speaking", "VoiceMode"]
 
@@ -73,6 +74,8 @@ class Conversation:
         *,
         barge_in: bool,
     ) -> None:
+        from ..audio._vad import EnergyVad
+
         self._shell = shell
         self._client = client
         self._sender = sender
@@ -175,6 +178,8 @@ class Conversation:
         """
         if self._barges_in or not self._agent_talks():
             return True
+        from ..audio._sources import LiveSource, forget
+
         await self._shell.tracker.opened()
         playback = self._shell.playout.playback
         if playback is not None and playback.playing:

@@ -34,6 +34,7 @@ _COMMANDS = {
     "serve": "Run the embedded server until Ctrl-C or SIGTERM.",
     "replay": "Replay a trace or a recording: what an application would have been told.",
     "record": 'Record a conversation, secrets left out; "replay" shows it again.',
+    "bench": "Measure how fast the library is on this machine, and judge it by its budget.",
     "events": "Show every event of the protocol: type, class, direction, lanes.",
 }
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import attrs
 
+from .._value import equal, hashed, shown
 from ._json import json_field
 
 __all__ = [
@@ -27,8 +28,12 @@ _C = TypeVar("_C", bound=type)
 )
 def frozen(cls: _C) -> _C:
     """Make an immutable value class with slots and keyword arguments, as all events are."""
+    own = vars(cls)
+    for name, method in (("__eq__", equal), ("__hash__", hashed), ("__repr__", shown)):
+        if name not in own:
+            setattr(cls, name, method)
     make: Callable[[_C], _C] = attrs.define(
-        slots=True, frozen=True, kw_only=True, weakref_slot=False
+        slots=True, frozen=True, kw_only=True, weakref_slot=False, eq=False, repr=False
     )
     return make(cls)
 

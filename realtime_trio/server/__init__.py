@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from realtime_trio.server._catalog import Agent, User
 from realtime_trio.server._config import ServerConfig
+from realtime_trio.server._espeak import synthesise
 from realtime_trio.server._faults import (
     Action,
     Cut,
@@ -68,4 +69,5 @@ __all__ = [
     "Turn",
     "User",
     "open_server",
+    "synthesise",
 ]

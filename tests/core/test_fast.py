@@ -17,11 +17,11 @@ from realtime_trio._core._notifications import (
     MessageStreaming,
     ToolNotification,
     streaming,
-    tool_at,
 )
 from realtime_trio._core._shapes import json_object
 from realtime_trio._core._state import ActiveTool, TextSlice
 from realtime_trio._core._values import draft_of, evolve
+from realtime_trio._handlers._tools import tool_note
 from realtime_trio.events._json import check_json
 from tests.wire_strategies import JSON, TEXT, instances
 
@@ -39,7 +39,7 @@ def test_a_streaming_note_is_what_its_constructor_makes(a: str, b: str, c: str, 
 
 @given(TEXT, TEXT, TEXT)
 def test_a_tool_s_note_is_what_its_constructor_makes(a: str, b: str, c: str) -> None:
-    note = tool_at(a, b, c, "executing", {"x": a})
+    note = tool_note((a, b), ev.ToolCall(id=b, name=c, input={"x": a}), "executing")
     plain = ToolNotification(
         session_id=a, id=b, tool_name=c, status="executing", arguments={"x": a}
     )

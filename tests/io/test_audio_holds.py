@@ -171,17 +171,17 @@ async def test_barge_in_behind_all_that_waits(autojump_clock: object, trigger: s
     """
     async with lanes() as (pipeline, playing, sink):
         stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=rt.Block(1))
-        pipeline.feed_frame_nowait('{"type": "user_turn_end"}')
+        pipeline.feed_nowait(['{"type": "user_turn_end"}'])
         for _ in range(31):
-            pipeline.feed_frame_nowait(SECOND)
+            pipeline.feed_nowait([SECOND])
         await trio.sleep(1.01)
         for _ in range(100_000):
-            pipeline.feed_frame_nowait(DELTA)
+            pipeline.feed_nowait([DELTA])
         for _ in range(500):
-            pipeline.feed_frame_nowait(SECOND[:640])
+            pipeline.feed_nowait([SECOND[:640]])
         assert playing.statistics().buffered_ms >= 29_900
         if trigger == "the server's word":
-            pipeline.feed_frame_nowait(CANCELLED)
+            pipeline.feed_nowait([CANCELLED])
         else:
             playouts[playing].stop()
         blocks = len(sink.blocks)
@@ -196,21 +196,21 @@ async def test_barge_in_behind_all_that_waits(autojump_clock: object, trigger: s
 async def test_cancelled_overtakes_the_audio_that_waits_in_the_lane(autojump_clock: object) -> None:
     """Everything comes at once: not a sample of the old answer is played after the word."""
     async with lanes() as (pipeline, playing, sink):
-        await pipeline.feed_frame(SECOND)
+        await pipeline.feed([SECOND])
         await trio.sleep(0.5)
         before = len(sink.blocks)
-        pipeline.feed_frame_nowait('{"type": "user_turn_end"}')
+        pipeline.feed_nowait(['{"type": "user_turn_end"}'])
         for _ in range(500):
-            pipeline.feed_frame_nowait(SECOND[:640])
-            pipeline.feed_frame_nowait(DELTA)
-        pipeline.feed_frame_nowait(CANCELLED)
+            pipeline.feed_nowait([SECOND[:640]])
+            pipeline.feed_nowait([DELTA])
+        pipeline.feed_nowait([CANCELLED])
         for _ in range(50):
-            pipeline.feed_frame_nowait(SECOND[:640])  # late, and of the old answer still
+            pipeline.feed_nowait([SECOND[:640]])  # late, and of the old answer still
         await trio.sleep(5)
         assert len(sink.blocks) == before
-        pipeline.feed_frame_nowait('{"type": "user_turn_start"}')
-        pipeline.feed_frame_nowait('{"type": "user_turn_end"}')
-        pipeline.feed_frame_nowait(SECOND)
+        pipeline.feed_nowait(['{"type": "user_turn_start"}'])
+        pipeline.feed_nowait(['{"type": "user_turn_end"}'])
+        pipeline.feed_nowait([SECOND])
         await playing.drained()
         await trio.sleep(2)
         assert b"".join(list(sink.blocks)[before:]) == SECOND
@@ -236,7 +236,7 @@ async def lanes(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipeline.run)
         nursery.start_soon(playback.run)
-        pipeline.feed_frame_nowait('{"type": "user_turn_start"}')
+        pipeline.feed_nowait(['{"type": "user_turn_start"}'])
         await trio.testing.wait_all_tasks_blocked()
         yield pipeline, playback, sink
         nursery.cancel_scope.cancel()
@@ -365,9 +365,9 @@ async def steps_until_heard(backlog: int, *, stuck: bool) -> int:
             rule = rt.Block(1)
             subscriptions = [pipeline.subscribe(lane=Lane.TEXT, overflow=rule) for _ in range(3)]
         for _ in range(backlog):
-            pipeline.feed_frame_nowait(DELTA)
+            pipeline.feed_nowait([DELTA])
         trio.lowlevel.add_instrument(steps)
-        pipeline.feed_frame_nowait(SECOND)
+        pipeline.feed_nowait([SECOND])
         while not playing.playing:
             await trio.lowlevel.checkpoint()
         trio.lowlevel.remove_instrument(steps)
@@ -399,9 +399,9 @@ async def steps_until_read(backlog: int, *, stuck: bool) -> int:
             assert len(sink.blocks) == 1
         notes = pipeline.subscribe(rt.MessageStreaming)
         for _ in range(backlog):
-            pipeline.feed_frame_nowait(SECOND[:640])
+            pipeline.feed_nowait([SECOND[:640]])
         trio.lowlevel.add_instrument(steps)
-        pipeline.feed_frame_nowait(DELTA)
+        pipeline.feed_nowait([DELTA])
         await notes.receive()
         trio.lowlevel.remove_instrument(steps)
         notes.close()

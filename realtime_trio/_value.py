@@ -1,0 +1,66 @@
+"""How values compare and show themselves: one set of methods for all of them.
+
+attrs would write and compile these three for each class: for the classes of a vocabulary as
+large as this one, that is a good part of the time that it takes to import them. What they
+say is what attrs' own methods say.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+__all__ = ["Value", "equal", "hashed", "shown"]
+
+
+def _compared(value: Any, *, for_hash: bool = False) -> Iterator[Any]:
+    """What counts when two values are compared, or for the hash of one."""
+    for field in value.__attrs_attrs__:
+        if field.eq if field.hash is None or not for_hash else field.hash:
+            item = getattr(value, field.name)
+            yield item if field.eq_key is None else field.eq_key(item)
+
+
+def equal(self: Any, other: object) -> Any:
+    """Equal where the class is the same and every field is equal."""
+    if other.__class__ is not self.__class__:
+        return NotImplemented
+    pairs = zip(_compared(self), _compared(other), strict=True)
+    return all(mine == theirs for mine, theirs in pairs)
+
+
+def hashed(self: Any) -> int:
+    """Equal values have equal hashes; ``TypeError`` where a field has none."""
+    return hash((self.__class__, *_compared(self, for_hash=True)))
+
+
+@reprlib.recursive_repr()
+def shown(self: Any) -> str:
+    """The class with its fields, but for those that are not to be shown."""
+    told: list[str] = []
+    for field in self.__attrs_attrs__:
+        if field.repr is not False:
+            item = getattr(self, field.name, attrs.NOTHING)
+            text = field.repr(item) if callable(field.repr) else repr(item)
+            told.append(f"{field.name}={text}")
+    name = self.__class__.__qualname__.rsplit(">.", 1)[-1]
+    return f"{name}({', '.join(told)})"
+
+
+class Value:
+    """Base of values: ``eq=False, repr=False`` lets attrs write none of its own."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        same: bool = equal(self, other)
+        return same
+
+    def __hash__(self) -> int:
+        return hashed(self)
+
+    def __repr__(self) -> str:
+        return shown(self)
