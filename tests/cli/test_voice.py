@@ -19,6 +19,7 @@ from anyio.from_thread import start_blocking_portal
 from rich.console import Console
 
 import realtime_trio as rt
+from realtime_trio._io._talk import VoiceMode
 from realtime_trio.audio import (
     DEFAULT_FORMAT,
     FileSink,
@@ -83,6 +84,16 @@ async def test_who_talks_in_between_interrupts(autojump_clock: object) -> None:
     lines = "\n".join(said(shown))
     assert "voice interrupted after " in lines
     assert sink.total < 6 * 32_000
+
+
+@pytest.mark.parametrize("mode", ["vad", "realtime"])
+async def test_the_server_may_find_the_utterances(autojump_clock: object, mode: VoiceMode) -> None:
+    sink, shown = MemorySink(), transcript()
+    async with open_server() as server, rt.open_client(server.url, auth="any") as client:
+        source = MemorySource(SECOND + silence(32_000))
+        await converse(client, source, sink, shown, mode=mode, interrupts=False)
+    assert SECOND[8000:-2000] in sink.data
+    assert said(shown)[-1].startswith("voice 3.0 s sent")
 
 
 async def test_nothing_said_is_soon_over(autojump_clock: object) -> None:
