@@ -458,6 +458,25 @@ def test_files_as_standard_streams(url: str, tmp_path: Path) -> None:
     assert ECHO in heard.read_bytes()
 
 
+def test_a_file_of_another_rate(
+    url: str, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("soxr")
+    path = tmp_path / "question.wav"
+    with wave.open(str(path), "wb") as writer:
+        writer.setparams((2, 2, 24_000, 0, "NONE", ""))
+        writer.writeframes(tone(440, 24_000, 24_000) + silence(24_000))  # half a second of each
+    command = ("voice", url, "--token", "x", "--input", path, "--output")
+    done = call(*command, tmp_path / "heard.wav")
+    assert (done.status, done.err) == (0, b"")
+    assert 0.9 < len(sound_of(tmp_path / "heard.wav")) / 32_000 < 1.1
+    monkeypatch.setitem(sys.modules, "soxr", None)
+    done = call(*command, tmp_path / "none.wav")
+    assert done.status == 1
+    assert re.fullmatch(rb"realtime-trio: [^\n]*needs soxr: pip install [^\n]*\n", done.err)
+    assert sound_of(tmp_path / "none.wav") == b""
+
+
 def test_whoever_listens_may_leave(endless: str, question: Path) -> None:
     with start("voice", endless, "--token", "x", "--input", question, "--output", "-") as process:
         assert process.stdout is not None
