@@ -54,7 +54,7 @@ class Outbox:
         self._gate = gate
         self._urgent = EntryQueue(_MAX_URGENT, config.max_command_bytes)
         self._commands = EntryQueue(config.max_commands, config.max_command_bytes)
-        self.audio = EntryQueue(config.max_audio_frames, config.max_audio_bytes)
+        self.audio: EntryQueue = EntryQueue(config.max_audio_frames, config.max_audio_bytes)
         self._news = trio.lowlevel.ParkingLot()
         self._idle = trio.lowlevel.ParkingLot()
         self._may_pass = 0
@@ -155,14 +155,16 @@ class Outbox:
         """Take a command back, where it has not been picked yet."""
         if not receipt.queued:
             return False
-        for queue in (self._urgent, self._commands, self.audio):
-            for entry in queue.entries:
-                if entry.receipt is receipt:
-                    queue.remove(entry)
-                    self._may_pass -= entry.may_pass
-                    receipt.settle("not-sent", "it was taken back")
-                    return True
-        return False
+        queue, entry = next(
+            (queue, entry)
+            for queue in (self._urgent, self._commands, self.audio)
+            for entry in queue.entries
+            if entry.receipt is receipt
+        )
+        queue.remove(entry)
+        self._may_pass -= entry.may_pass
+        receipt.settle("not-sent", "it was taken back")
+        return True
 
     def _entry(
         self, event: Event, force: bool, picked: Callable[[], None] | None

@@ -56,7 +56,7 @@ class Tracker:
         self._post = post
         self._repair = repair
         self.ui_session_id: str | None = None
-        self.beginnings = 0
+        self.beginnings: int = 0
         """How often the server began a session, and so with nothing that it had been told."""
         self.last_pong: float | None = None
         self._links = 0

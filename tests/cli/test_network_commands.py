@@ -21,6 +21,7 @@ import pytest
 import trio
 from anyio.from_thread import start_blocking_portal
 
+from realtime_trio._io._recording import Recorder
 from realtime_trio.server import ServerConfig, User, open_server
 from tests.cli.command import Call, environment, refusal, run
 from tests.source import PACKAGE
@@ -218,6 +219,29 @@ def test_record_writes_what_replay_reads(url: str, tmp_path: Path, call: Call) -
     assert "text_input" in shown
     assert "geheim" not in shown
     assert "REDACTED-must-never" not in shown
+
+
+def test_a_recording_that_ends_early_says_so(
+    url: str, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Recorder, "_line", full)
+    done = call("record", url, tmp_path / "call.jsonl", "--say", "Hello", "--token", "any")
+    assert done.status == 1
+    assert b"You said: Hello" in done.out
+    assert b"the recording ends early (OSError: No space left on device)" in done.err
+
+
+def test_a_reader_that_has_seen_enough_ends_a_recording(url: str, tmp_path: Path) -> None:
+    process = start("record", url, tmp_path / "call.jsonl", "--token", "any", "--say", "Hello")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(60) == 0
+    for pipe in (process.stdin, process.stderr):
+        assert pipe is not None
+        pipe.close()
 
 
 def test_record_goes_on_until_it_is_interrupted(url: str, tmp_path: Path) -> None:
