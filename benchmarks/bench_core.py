@@ -1,77 +1,52 @@
-"""Decode, fold and lanes beside ``json.loads`` on the same lines."""
+"""What does the whole core cost: bytes in, notifications and state out?"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 
-import trio
+from realtime_trio import EventStreamProcessor
 
-import realtime_trio as rt
-from realtime_trio._core._codec import Codec
-from realtime_trio._io._pipeline import Pipeline
-
+from ._kit import Kit, Subject, each
+from ._recorded import ENOUGH, recordings
 from .stream import mixed_stream, text_deltas
 
-__all__ = ["growth_subjects", "subjects"]
-
-TURNS = 40
+TITLE = "Core: a frame to notifications and state"
 
 
-def _parse(frames: list[bytes]) -> None:
-    loads = json.loads
-    for frame in frames:
-        loads(frame)
+def _folded(*streams: Sequence[str | bytes]) -> Subject:
+    """Fold streams, each of them from the beginning."""
+
+    def run() -> None:
+        for stream in streams:
+            process = EventStreamProcessor().process_frame
+            for frame in stream:
+                process(frame)
+
+    return run
 
 
-def _decode(frames: list[bytes]) -> None:
-    decode = Codec().decode_text
-    for frame in frames:
-        decode(frame)
+def _beside_json(
+    kit: Kit, name: str, *streams: Sequence[str | bytes], rounds: int | None = None
+) -> None:
+    """Time ``process_frame`` beside ``json.loads`` on the same lines."""
+    frames = [frame for stream in streams for frame in stream]
+    label, base = (f"{name}: core", f"{name}: json.loads") if name else ("core", "json.loads")
+    subjects = {base: each(json.loads, frames), label: _folded(*streams)}
+    kit.rounds(subjects, ops=len(frames), base=base, rounds=rounds)
 
 
-def _core(frames: list[bytes]) -> None:
-    process = rt.EventStreamProcessor().process_frame
-    for frame in frames:
-        process(frame)
+def _often_enough(streams: Iterable[Sequence[bytes]]) -> list[Sequence[bytes]]:
+    known = list(streams)
+    return known * (1 + ENOUGH // sum(map(len, known)))
 
 
-async def _through_lanes(frames: list[str], config: rt.ClientConfig) -> None:
-    pipeline = Pipeline(config, clock=lambda: 0.0)
-    notes = pipeline.subscribe(lane=rt.Lane.TEXT, overflow=rt.Coalesce(1_000_000))
-
-    async def read() -> None:
-        async for _ in notes:
-            pass
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(pipeline.run)
-        nursery.start_soon(read)
-        for number, frame in enumerate(frames):
-            await pipeline.feed_frame(frame)
-            if number % 32 == 0:
-                await trio.lowlevel.checkpoint()
-        pipeline.close()
-
-
-def subjects() -> tuple[int, dict[str, Callable[[], None]]]:
-    """How many events each handles, and what is measured by name, ``json.loads`` first."""
-    frames = mixed_stream(TURNS)
-    texts = [frame.decode() for frame in frames]
-    off, on = rt.ClientConfig(coalesce=False), rt.ClientConfig()
-    return len(frames), {
-        "json.loads": lambda: _parse(frames),
-        "decode": lambda: _decode(frames),
-        "core": lambda: _core(frames),
-        "lanes": lambda: trio.run(_through_lanes, texts, off),
-        "lanes, coalescing": lambda: trio.run(_through_lanes, texts, on),
-    }
-
-
-def growth_subjects() -> dict[str, tuple[int, Callable[[], None]]]:
-    """The same deltas as the beginning of one message, and as all of a long one."""
-    short, long = text_deltas(10_000), text_deltas(200_000)
-    return {
-        "10,000 deltas of one message": (len(short), lambda: _core(short)),
-        "200,000 deltas of one message": (len(long), lambda: _core(long)),
-    }
+def measure(kit: Kit) -> None:
+    """The mixed stream as bytes, which is what the budget is about, and other inputs."""
+    frames = mixed_stream(kit.pick(60, 180))
+    _beside_json(kit, "", frames, rounds=kit.pick(7, 15))
+    _beside_json(kit, "str", [frame.decode() for frame in frames])
+    _beside_json(kit, "deltas", text_deltas(len(frames)))
+    for name, found in recordings():
+        _beside_json(kit, name, *_often_enough(found))
+    kit.note("json.loads reads str in less time than bytes, which it has to decode first")

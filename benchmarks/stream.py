@@ -12,7 +12,15 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["EVENTS_A_TURN", "SESSION", "mixed_events", "mixed_stream", "text_deltas"]
+__all__ = [
+    "EVENTS_A_TURN",
+    "SESSION",
+    "encode",
+    "mixed_events",
+    "mixed_stream",
+    "say",
+    "text_deltas",
+]
 
 Json = dict[str, Any]
 
@@ -32,7 +40,7 @@ _WORDS = (
 )  # fmt: skip
 
 
-def _say(rng: random.Random, count: int) -> str:
+def say(rng: random.Random, count: int) -> str:
     return " ".join(rng.choices(_WORDS, k=count)) + " "
 
 
@@ -42,7 +50,7 @@ def _event(tag: str, **fields: Any) -> Json:
 
 def _delta(rng: random.Random, tag: str, role: str) -> Json:
     words = rng.randint(4, 9)
-    return _event(tag, role=role, content=_say(rng, words), format="markdown")
+    return _event(tag, role=role, content=say(rng, words), format="markdown")
 
 
 def _completion(running: bool, reason: str | None) -> Json:
@@ -95,7 +103,7 @@ def _tools(turn: int) -> Iterator[Json]:
 
 
 def _opening(rng: random.Random, turn: int) -> Iterator[Json]:
-    question = {"role": "user", "content": _say(rng, 9)}
+    question = {"role": "user", "content": say(rng, 9)}
     index = {
         "session_id": SESSION,
         "session_name": None,
@@ -109,7 +117,7 @@ def _opening(rng: random.Random, turn: int) -> Iterator[Json]:
     yield {"type": "chat_session_added", "chat_session": index}
     yield _event("anthropic_user_message", vendor="anthropic", message=question)
     yield _event("interaction", started=True, id=f"interaction-{turn}")
-    yield _event("system_prompt", content=_say(rng, 40), format="markdown")
+    yield _event("system_prompt", content=say(rng, 40), format="markdown")
     yield _completion(running=True, reason=None)
 
 
@@ -118,7 +126,7 @@ def _turn(rng: random.Random, turn: int) -> Iterator[Json]:
     for _ in range(_THOUGHTS):
         yield _delta(rng, "thought_delta", "assistant (thought)")
     yield _event(
-        "complete_thought", role="assistant (thought)", content=_say(rng, 40), format="markdown"
+        "complete_thought", role="assistant (thought)", content=say(rng, 40), format="markdown"
     )
     tools = list(_tools(turn))
     # Tools come where the model stops to call them: after some of the text.

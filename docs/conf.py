@@ -31,7 +31,8 @@ extensions = [
     "sphinx.ext.doctest",
     "sphinxcontrib_trio",
 ]
-exclude_patterns = ["_build", "newsfragments"]
+# The report of the benchmarks is part of their page.
+exclude_patterns = ["_build", "newsfragments", "benchmark-report.md"]
 myst_heading_anchors = 3
 
 html_theme = "furo"

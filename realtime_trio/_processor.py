@@ -80,12 +80,15 @@ class Folds:
         revision = control.handled + text.handled + audio.handled
         return SessionState(control.slice, text.slice, audio.slice, revision, counters)
 
-    def reset(self) -> None:
-        """Drop what is under way (see :meth:`EventStreamProcessor.reset`)."""
-        fresh = ControlSlice()
-        self.text.slice = reset(self.text.slice)
-        self.control.slice = evolve(self.control.slice, seen=fresh.seen)
-        self.audio.slice = evolve(self.audio.slice, seen=fresh.seen, carry=b"")
+    def reset(self, lane: Lane) -> None:
+        """Drop what is under way in a lane (see :meth:`EventStreamProcessor.reset`)."""
+        match lane:
+            case Lane.TEXT:
+                self.text.slice = reset(self.text.slice)
+            case Lane.CONTROL:
+                self.control.slice = evolve(self.control.slice, seen=ControlSlice().seen)
+            case Lane.AUDIO:
+                self.audio.slice = evolve(self.audio.slice, seen=AudioSlice().seen, carry=b"")
 
     def set_user_session_id(self, session_id: str | None) -> None:
         """Say which session is the user's."""
@@ -164,7 +167,8 @@ class EventStreamProcessor:
 
         Sessions and what is stored in them stay.
         """
-        self._folds.reset()
+        for lane in Lane:
+            self._folds.reset(lane)
 
     def close(self) -> None:
         """End: the state stays readable, further events raise. A second call does nothing."""

@@ -55,7 +55,15 @@ class Value:
 
     __slots__ = ()
 
-    __eq__, __hash__ = equal, hashed
+    def __eq__(self, other: object) -> bool:
+        """Equal where the class is the same and every field is equal."""
+        same: bool = equal(self, other)
+        return same
+
+    def __hash__(self) -> int:
+        """Equal values have equal hashes; ``TypeError`` where a field has none."""
+        return hashed(self)
 
     def __repr__(self) -> str:
+        """The class with its fields, but for those that are not to be shown."""
         return shown(self)

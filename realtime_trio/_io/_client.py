@@ -278,6 +278,7 @@ class Client(Commands):
         However the block is left, ``ptt_end`` follows behind the audio that is queued.
         """
         self.audio.stop()
+        self.audio.begin_speech()
         receipt = await self.send(PttStartEvent(), force=force)
         try:
             await receipt.sent()

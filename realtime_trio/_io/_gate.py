@@ -16,6 +16,7 @@ from __future__ import annotations
 import enum
 from typing import Final, final
 
+from .._core._fast import DELTAS
 from ..events import (
     REGISTRY,
     ChatSessionChangedEvent,
@@ -31,7 +32,6 @@ from ..events import (
     PingEvent,
     PongEvent,
     ResumeChatSessionEvent,
-    ServerEvent,
     TextDeltaEvent,
     TextInputEvent,
     ThoughtDeltaEvent,
@@ -40,6 +40,7 @@ from ..events import (
     UserTurnEndEvent,
     UserTurnStartEvent,
 )
+from ._merge import Incoming
 
 __all__ = ["STREAM", "Change", "Phase", "TurnGate"]
 
@@ -67,8 +68,9 @@ class Change(enum.Enum):
 
 _HARMLESS: Final = (PingEvent, PongEvent, ClientWantsCancelEvent)
 # What only a turn that is running sends: on a new link it tells that one is.
-STREAM: Final[frozenset[type[ServerEvent]]] = frozenset(
+STREAM: Final[frozenset[type[Incoming]]] = frozenset(
     {
+        *DELTAS,
         TextDeltaEvent,
         ThoughtDeltaEvent,
         CompletionEvent,
@@ -85,8 +87,8 @@ class TurnGate:
     """Follows what is written and what comes in, in that order, and says what may leave.
 
     ``starts`` and ``errors`` count the ``user_turn_start`` and ``error`` events that came in
-    the client's life, ``signs`` every sign of a turn's life: events but ping and pong, and
-    inputs written. ``session_id`` is the current session.
+    the client's life, ``signs`` grows with every sign of a turn's life: events but ping and
+    pong, and inputs written. ``session_id`` is the current session.
     """
 
     __slots__ = ("_unanswered", "errors", "phase", "session_id", "signs", "starts", "streamed")
@@ -137,7 +139,7 @@ class TurnGate:
         self.streamed = False
         self._unanswered = False
 
-    def saw(self, event: ServerEvent) -> Change | None:
+    def saw(self, event: Incoming) -> Change | None:
         """Note an event that came in."""
         cls = type(event)
         if cls is PongEvent or cls is PingEvent:
@@ -167,7 +169,7 @@ class TurnGate:
         self._unanswered = False
         return Change.OPENED
 
-    def _other(self, event: ServerEvent) -> Change | None:
+    def _other(self, event: Incoming) -> Change | None:
         if isinstance(event, ErrorEvent):
             self.errors += 1
             if self._unanswered and not _names_another(event):

@@ -19,37 +19,33 @@ from __future__ import annotations
 
 import math
 import time
-from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 import trio
 
 from .._config import LaneBounds
-from .._core._notifications import Notification
 from .._handlers import LaneFold
-from ..events import Lane, ServerEvent, frozen
-from ._merge import DELTAS, Entry, may_merge, merge
+from ..events import Lane
+from ._handling import Handling
+from ._merge import HEAVY, Entry, Incoming, Run
 from ._queues import Queue
-from ._routes import Routes
 from ._statistics import LaneStatistics, Rate, Sampler
 
-__all__ = ["Command", "LaneTask", "Observer"]
-
-Observer: TypeAlias = Callable[[ServerEvent, "tuple[Notification, ...]", Any], None]
+__all__ = ["LaneFull", "LaneTask"]
 
 GIVE_WAY = 8
-HEAVY = 256 * 1024  # bytes after which a batch ends early
 LEVELS = (50, 80, 95)  # percent of a bound at which pressure is announced
 RELIEF = 40  # percent below which it is taken back
 
 
-@frozen
-class Command(ServerEvent):
-    """Something that a lane's task does between two events; never folded, never counted."""
+class LaneFull(trio.WouldBlock):
+    """A lane is at its bound, for this event of ``size`` bytes."""
 
-    run: Callable[[], tuple[Notification, ...]]
+    def __init__(self, lane: LaneTask, event: Incoming, size: int) -> None:
+        super().__init__(f"the {lane.lane.name.lower()} lane is at its bound")
+        self.lane, self.event, self.size = lane, event, size
 
 
 class LaneTask:
@@ -58,14 +54,15 @@ class LaneTask:
     __slots__ = (
         "_above",
         "_ahead",
+        "_apart",
         "_batch_size",
         "_burst",
-        "_coalesce",
         "_coalesced",
         "_hand",
-        "_handling",
+        "_handling_times",
         "_high_water",
         "_holders",
+        "_joins",
         "_level",
         "_pressed",
         "_progress",
@@ -73,22 +70,21 @@ class LaneTask:
         "_receive",
         "_released",
         "_room",
+        "_run",
         "_send",
         "_since",
-        "_waiting",
+        "_wait_times",
         "bounds",
         "bytes",
         "calm_bytes",
         "calm_items",
-        "counts",
         "depth",
         "draining",
         "dropped",
         "fold",
+        "handling",
         "lagged",
         "lane",
-        "observers",
-        "routes",
     )
 
     def __init__(
@@ -106,13 +102,13 @@ class LaneTask:
         self.lane: Lane = fold.lane
         self.bounds = bounds
         self.depth = self.bytes = 0  # what is put and not handled yet
-        self.counts: defaultdict[type[ServerEvent], int] = defaultdict(int)
-        self.routes = Routes(self.lane)
-        self.observers: list[Observer] = []
+        self.handling = Handling(fold, batch_size)
         self.dropped = self.lagged = 0
         self.draining = False
         self._batch_size = batch_size
-        self._coalesce = coalesce
+        # Deltas live in the text lane. What is told apart is as much as that many events.
+        self._joins = self.lane is Lane.TEXT
+        self._apart = 0 if coalesce else batch_size
         self._above = above
         self._pressed = pressed
         self._progress = progress
@@ -122,7 +118,8 @@ class LaneTask:
         # is_full(), and an event of the library's own (the link broke) is taken beyond it.
         self._send, self._receive = trio.open_memory_channel[list[Entry]](math.inf)
         self._burst: list[Entry] | None = None
-        self._hand: deque[Entry] = deque()  # taken out of the channel
+        self._run: Run | None = None  # what its last entry stands for, if others may join it
+        self._hand: list[Entry] = []  # taken out of the channel, the next one last
         self._holders: set[Queue] = set()
         self._released = trio.lowlevel.ParkingLot()
         self._room = trio.lowlevel.ParkingLot()
@@ -131,24 +128,58 @@ class LaneTask:
         self._high_water = self._coalesced = 0
         self._ahead = 0  # events up to the one whose waiting is timed, that one included
         self._since = 0.0
-        self._waiting, self._handling = Sampler(), Sampler()
+        self._wait_times, self._handling_times = Sampler(), Sampler()
         self._rate = Rate(time.perf_counter())
 
     # --- the receive task's side ----------------------------------------------------------
 
-    def put(self, event: ServerEvent, at: float, size: int) -> None:
+    def offer(self, event: Incoming, at: float, size: int) -> bool:
+        """Take an event if the lane is calm: neither full nor about to pass a level.
+
+        The fast way in; tells whether it was taken.
+        """
+        depth = self.depth
+        if depth >= self.calm_items or self.bytes + size >= self.calm_bytes:
+            return False
+        run = self._run
+        if run is not None and run.join(event, at, size):
+            self.depth = depth + 1
+            self.bytes += size
+        else:
+            self.put(event, at, size)
+        return True
+
+    def put(self, event: Incoming, at: float, size: int) -> None:
         """Take an event, whatever there is already; see :meth:`press`."""
         self.depth += 1
         self.bytes += size
+        if self._run is not None:
+            if self._run.join(event, at, size):
+                return
+            self._seal()
+        burst = self._burst
+        if burst is None or len(burst) >= self._batch_size:
+            burst = self._begin_burst()
+        burst.append((event, at, size, 1, None))
+        if self._joins:
+            self._run = Run.begin(event, at, size, apart=self._apart)
+
+    def _begin_burst(self) -> list[Entry]:
         if not self._ahead:
             self._ahead = self.depth
             self._since = time.perf_counter()
-        burst = self._burst
-        if burst is not None and len(burst) < self._batch_size:
-            burst.append((event, at, size))
-        else:
-            self._burst = burst = [(event, at, size)]
-            self._send.send_nowait(burst)
+        burst = self._burst = []
+        self._send.send_nowait(burst)
+        return burst
+
+    def _seal(self) -> None:
+        """Nothing can join the last entry of the newest burst any more."""
+        run, self._run = self._run, None
+        if run is not None:
+            assert self._burst is not None
+            entry = self._burst[-1] = run.entry()
+            if not self._apart:
+                self._coalesced += entry[3] - 1
 
     def press(self, size: int) -> None:
         """Announce that one event more, of ``size`` bytes, passes a level.
@@ -233,8 +264,10 @@ class LaneTask:
     def _take(self, burst: list[Entry]) -> None:
         """Make a burst the hand; the next event begins another."""
         if burst is self._burst:
+            self._seal()
             self._burst = None
-        self._hand.extend(burst)
+        burst.reverse()
+        self._hand = burst
 
     async def _give_way(self) -> None:
         """Let the lanes above go first while one has something and is not held (rule 2)."""
@@ -248,21 +281,20 @@ class LaneTask:
 
     def _batch(self) -> bool:
         """Handle a batch. Tells whether it was a large one."""
-        hand = self._hand
         if self.depth > self._high_water:
             self._high_water = self.depth
-        if not hand:
+        if not self._hand:
             self._take(self._receive.receive_nowait())
         began = time.perf_counter()
-        handled, size = self._handle(hand)
+        handled, size = self.handling.handle(self._hand, self._holders)
         self.depth -= handled
         self.bytes -= size
         now = time.perf_counter()
-        self._handling.add((now - began) / handled)
+        self._handling_times.add((now - began) / handled)
         self._rate.mark(now, self.fold.handled)
         if self._ahead:
             if handled >= self._ahead:
-                self._waiting.add(began - self._since)
+                self._wait_times.add(began - self._since)
                 self._ahead = 0
             else:
                 self._ahead -= handled
@@ -272,58 +304,6 @@ class LaneTask:
             self._room.unpark_all()
         self._progress()
         return size > HEAVY
-
-    def _handle(self, hand: deque[Entry]) -> tuple[int, int]:
-        """Fold and deliver what is in the hand, until it is empty or the lane is held.
-
-        The fast path. An event costs one step of the fold, one lookup to see that nobody
-        asked for the event itself, and for each notification one lookup and one ``put`` for
-        each subscriber. Neighbouring deltas become one event first, so a run of them costs
-        all this once. Gives how many events were handled, and their bytes.
-        """
-        fold, step, counts = self.fold, self.fold.step, self.counts
-        routes, observers, holders = self.routes, self.observers, self._holders
-        found = routes.found
-        coalesce = self._coalesce
-        handled = handled_bytes = 0
-        while hand:
-            event, at, size = hand.popleft()
-            cls = type(event)
-            weight = 1
-            if (
-                coalesce
-                and hand
-                and cls in DELTAS
-                and may_merge(event, hand[0][0])
-                and fold.slice.rest.fence is None  # late deltas are counted, so each comes alone
-            ):
-                event, size, weight = merge(event, size, hand)
-                self._coalesced += weight - 1
-            handled += weight
-            handled_bytes += size
-            if isinstance(event, Command):
-                notes = event.run()
-            else:
-                notes = step(event, at, weight)
-                counts[cls] += weight
-                for observer in observers:
-                    observer(event, notes, fold.slice)
-                targets = found.get(cls)
-                if targets is None:
-                    targets = routes.find(cls)
-                if targets and fold.delivered:
-                    for put in targets:
-                        put(event, size)
-            for note in notes:
-                kind = type(note)
-                targets = found.get(kind)
-                if targets is None:
-                    targets = routes.find(kind)
-                for put in targets:
-                    put(note, size)
-            if holders or handled_bytes > HEAVY:
-                break
-        return handled, handled_bytes
 
     # --- how full it is -------------------------------------------------------------------
 
@@ -356,8 +336,8 @@ class LaneTask:
         return LaneStatistics(
             lane=None,
             events=sum(lane.fold.events for lane in lanes),
-            waiting=first._waiting.timing(*(lane._waiting for lane in others)),
-            handling=first._handling.timing(*(lane._handling for lane in others)),
+            waiting=first._wait_times.timing(*(lane._wait_times for lane in others)),
+            handling=first._handling_times.timing(*(lane._handling_times for lane in others)),
             **summed,
         )
 
@@ -373,8 +353,8 @@ class LaneTask:
             high_water=max(self._high_water, self.depth),
             max_items=self.bounds.max_items,
             max_bytes=self.bounds.max_bytes,
-            waiting=self._waiting.timing(),
-            handling=self._handling.timing(),
+            waiting=self._wait_times.timing(),
+            handling=self._handling_times.timing(),
             coalesced=self._coalesced,
             dropped=self.dropped,
             lagged=self.lagged,
@@ -382,5 +362,5 @@ class LaneTask:
             malformed=fold.malformed,
             duplicates=fold.duplicates,
             handler_errors=fold.handler_errors,
-            subscriptions=len(self.routes),
+            subscriptions=len(self.handling.routes),
         )

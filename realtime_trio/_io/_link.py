@@ -7,7 +7,7 @@ task. The end of any of its tasks is the end of the link.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol, final
 
 import trio
@@ -16,15 +16,18 @@ from .._config import ClientConfig
 from .._core._codec import Codec
 from .._exceptions import ClosedError, ConnectionFailed, ConnectionLost, DecodeError
 from ..abc import Connector, SendsMany, Transport
-from ..events import PingEvent, PongEvent, ServerEvent
+from ..events import PingEvent, PongEvent
 from ._gate import TurnGate
 from ._liveness import watch_silence, watch_traffic
+from ._merge import Incoming
 from ._outbox import Outbox, write_from
 from ._recorder import Tape
 
 __all__ = ["Link", "dial"]
 
-_BATCH: Final = 32
+# What is taken in one go: so many frames, or up to the first that is large.
+_BATCH: Final = 64
+_LARGE: Final = 16 * 1024
 _SMALL: Final = 256
 """A ``pong`` is no longer than this, so nothing longer is decoded to look for it."""
 
@@ -38,12 +41,8 @@ _GOING_AWAY: Final = 1001
 class Intake(Protocol):
     """The part of the pipeline that a link fills."""
 
-    async def feed_frame(self, frame: str | bytes) -> ServerEvent | None:
-        """Take a frame, waiting while a lane is at its bound."""
-        ...
-
-    def feed_frame_nowait(self, frame: str | bytes) -> ServerEvent | None:
-        """Take a frame, or raise ``trio.WouldBlock``."""
+    async def feed(self, frames: Iterable[str | bytes], saw: Callable[[Incoming], None]) -> None:
+        """Take frames, waiting while a lane is at its bound, and tell what they were."""
         ...
 
 
@@ -129,7 +128,7 @@ class Link:
         intake: Intake,
         outbox: Outbox,
         gate: TurnGate,
-        saw: Callable[[ServerEvent], None],
+        saw: Callable[[Incoming], None],
         config: ClientConfig,
     ) -> ConnectionLost:
         """Move frames both ways until the link ends; gives how it ended.
@@ -169,35 +168,33 @@ class Link:
         except ClosedError:
             self._lost(ConnectionLost("the connection was closed from this side"))
 
-    async def _receive(self, intake: Intake, saw: Callable[[ServerEvent], None]) -> None:
+    async def _receive(self, intake: Intake, saw: Callable[[Incoming], None]) -> None:
         """The receive task: it never waits for the application, only for the lanes' handlers."""
         early, self._early = self._early, []
-        for frame in early:
-            await self._take(frame, intake, saw)
-        run = 0
+        self.frames_received += len(early)
+        await intake.feed(early, saw)
         while True:
-            try:
-                frame = self._transport.receive_nowait()
-                run += 1
-            except trio.WouldBlock:
-                frame = await self._transport.receive()
-                run = 0
-            if run >= _BATCH:
-                run = 0
-                await trio.lowlevel.checkpoint()
-            self._tape.came(frame)
-            await self._take(frame, intake, saw)
+            first = await self._transport.receive()
+            await intake.feed(self._at_hand(first), saw)
 
-    async def _take(
-        self, frame: str | bytes, intake: Intake, saw: Callable[[ServerEvent], None]
-    ) -> None:
-        self.frames_received += 1
-        try:
-            event = intake.feed_frame_nowait(frame)
-        except trio.WouldBlock:
-            event = await intake.feed_frame(frame)
-        if event is not None:
-            saw(event)
+    def _at_hand(self, frame: str | bytes) -> Iterator[str | bytes]:
+        """A frame and what came with it, one at a time, until the others get their turn.
+
+        Nothing is taken from the transport before the lanes have taken what came before.
+        """
+        receive_nowait = self._transport.receive_nowait
+        came = self._tape.came if self._tape.recording else None
+        for taken in range(1, _BATCH + 1):
+            self.frames_received += 1
+            if came is not None:
+                came(frame)
+            yield frame
+            if taken == _BATCH or len(frame) > _LARGE:
+                return
+            try:
+                frame = receive_nowait()
+            except (trio.WouldBlock, ConnectionLost, ClosedError):  # receive() says it anew
+                return
 
     # -- what the writer writes to ---------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 ::
 
-    feed_frame ──> codec ──> lanes ──> folds ──> queues ──> Subscription
+    feed ──> codec ──> lanes ──> folds ──> queues ──> Subscription
     post ────────────────────┘           └─────> state ───> Watch
 
 A frame is decoded by the task that fed it and put into every lane that it concerns, in one
@@ -13,28 +13,29 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
 import trio
 
 from .._config import ClientConfig
 from .._core._codec import Codec
+from .._core._fast import DELTAS, Delta
 from .._core._local import Malformed
 from .._core._notifications import Notification
 from .._core._shell_notifications import MemoryPressure
-from .._core._state import AudioSlice, ControlSlice, Limits, SessionState
-from .._core._values import evolve
+from .._core._state import Limits, SessionState
 from .._exceptions import ClosedError, DecodeError
-from .._handlers import lanes_of, reset
+from .._handlers import lanes_of
 from .._processor import Folds, malformed_lane
 from ..events import AudioFrame, Lane, ServerEvent
-from ._lanes import Command, LaneTask, Observer
+from ._handling import Command, Observer
+from ._lanes import LaneFull, LaneTask
 from ._mailbox import Mailbox
+from ._merge import Incoming
 from ._overflow import Coalesce, Overflow
 from ._queues import make_queue
-from ._statistics import LaneStatistics, PipelineStatistics
+from ._statistics import PipelineStatistics
 from ._subscription import Subscription
 from ._watch import Changes, Watch
 
@@ -44,12 +45,8 @@ T = TypeVar("T")
 _RESOLUTION = 0.001
 
 
-class _Full(trio.WouldBlock):
-    """A lane is at its bound."""
-
-    def __init__(self, lane: LaneTask, event: ServerEvent) -> None:
-        super().__init__(f"the {lane.lane.name.lower()} lane is at its bound")
-        self.lane, self.event = lane, event
+def _ignore(_event: Incoming) -> None:
+    pass
 
 
 class Pipeline:
@@ -66,17 +63,17 @@ class Pipeline:
         "_changes",
         "_clock",
         "_closing",
-        "_decode_text",
         "_ended",
         "_folds",
         "_lanes",
-        "_routes",
+        "_offers",
+        "_read",
         "_started",
         "_token",
     )
 
     def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
-        self._decode_text = Codec().decode_text
+        self._read = Codec().read
         self._folds = Folds(Limits(config.max_sessions, config.max_messages))
         self._clock = clock
         self._at = float("-inf")
@@ -88,14 +85,15 @@ class Pipeline:
                 self._folds.by_lane[lane],
                 bounds[lane],
                 batch_size=config.batch_size,
-                coalesce=config.coalesce and lane is Lane.TEXT,
+                coalesce=config.coalesce,
                 above=tuple(self._lanes.values()),
                 pressed=self._pressed,
                 progress=self._changes.changed,
             )
-        self._routes: dict[type[ServerEvent], tuple[LaneTask, ...]] = {}
+        # By class of what concerns one lane only: that lane's offer.
+        self._offers: dict[type[Incoming], Callable[[Incoming, float, int], bool]] = {}
         self._boxes: set[Mailbox] = set()
-        self._abandoned: deque[Mailbox] = deque()
+        self._abandoned: list[Mailbox] = []
         self._token: trio.lowlevel.TrioToken | None = None
         self._started = self._closing = self._ended = False
 
@@ -122,11 +120,11 @@ class Pipeline:
         """No more input. The lanes handle what they hold, then the subscriptions end.
 
         Nothing holds a lane any longer: a ``Block`` subscription takes all that is left. A
-        task that waits in :meth:`feed_frame` gets ``ClosedError``. A second call does nothing.
+        task that waits in :meth:`feed` gets ``ClosedError``. A second call does nothing.
         """
         if not self._closing:
             self._closing = True
-            self._routes.clear()
+            self._offers.clear()
             for lane in self._lanes.values():
                 lane.close()
 
@@ -139,66 +137,85 @@ class Pipeline:
 
     # --- input ----------------------------------------------------------------------------
 
-    def feed_frame_nowait(self, frame: str | bytes) -> ServerEvent | None:
-        """Take a frame: text (``str``) or raw audio (``bytes``).
+    def feed_nowait(
+        self, frames: Iterable[str | bytes], saw: Callable[[Incoming], None] = _ignore
+    ) -> None:
+        """Take frames: text (``str``) or raw audio (``bytes``).
 
-        Gives the event, or ``None`` where the frame is malformed (the home lane of its type
-        tells so). Raises ``trio.WouldBlock`` where a lane that the event concerns is at its
-        bound, and then has taken nothing; ``Block`` subscriptions that hold such a lane are
-        freed first. Raises :class:`~realtime_trio.ClosedError` after :meth:`close`.
+        ``saw`` is told each event that was taken, but of neighbouring deltas of one kind only
+        the first, and nothing of what is malformed (the home lane of its type tells so).
+        Raises ``trio.WouldBlock`` at a frame for which there is no room: one of the lanes
+        that it concerns is at its bound. Then nothing is taken of it, and nothing after it is
+        asked for; ``Block`` subscriptions that hold such a lane are freed. Raises
+        :class:`~realtime_trio.ClosedError` after :meth:`close`.
         """
-        # The fast path; feed_frame is the same with a wait in it. Most events go to one lane,
-        # and where that is calm two comparisons stand for all the bounds.
-        event: ServerEvent
-        if type(frame) is bytes:
-            event = AudioFrame(data=frame)
-        else:
+        # The fast path. Nearly every event goes to one lane, which is calm: it is read, and
+        # one call puts it there, or lets it join the delta before it. What time it is asked
+        # once for all frames that are at hand.
+        read, offers = self._read, self._offers
+        at = self._arrival()
+        event: Incoming
+        told: type[Incoming] | None = None
+        for frame in frames:
             try:
-                event = self._decode_text(frame)
+                event = AudioFrame(data=frame) if type(frame) is bytes else read(frame)
             except DecodeError as exc:
                 event = Malformed(event_type=exc.event_type, error=str(exc))
-        size = len(frame)
-        lanes = self._routes.get(type(event)) or self._route(event)
-        lane = lanes[0]
-        if len(lanes) > 1 or (
-            lane.depth >= lane.calm_items or lane.bytes + size >= lane.calm_bytes
-        ):
-            self._squeeze(event, size, lanes)
-            return self._put(event, size, lanes)
-        now = self._clock()
-        if not 0.0 <= now - self._at < _RESOLUTION:
-            self._at = now
-        lane.put(event, self._at, size)
-        return event if type(event) is not Malformed else None
+            cls = event.__class__
+            offer = offers.get(cls)
+            if offer is None or not offer(event, at, len(frame)):
+                lanes = self._route(event)
+                self._squeeze(event, len(frame), lanes)
+                self._put(event, len(frame), lanes, at)
+            if cls is not told:
+                told = self._tell(event, saw)
 
-    async def feed_frame(self, frame: str | bytes) -> ServerEvent | None:
-        """Take a frame as :meth:`feed_frame_nowait` does, waiting for room where there is none.
+    async def feed(
+        self, frames: Iterable[str | bytes], saw: Callable[[Incoming], None] = _ignore
+    ) -> None:
+        """Take frames as :meth:`feed_nowait` does, waiting for room where there is none.
 
         A checkpoint only where it waits, and then for handlers alone, never for the
-        application. Cancelled while it waits it has taken nothing.
+        application. Cancelled while it waits for one frame it has taken nothing of it, and
+        asked for nothing after it.
         """
-        try:
-            return self.feed_frame_nowait(frame)
-        except _Full as full:
-            event, lane = full.event, full.lane
-        size = len(frame)
+        rest = iter(frames)
         while True:
-            await lane.room()
+            try:
+                self.feed_nowait(rest, saw)
+            except LaneFull as full:
+                await self._wait(full)
+                self._tell(full.event, saw)
+            else:
+                return
+
+    async def _wait(self, full: LaneFull) -> None:
+        """Take the event for which there was no room, once there is."""
+        event, size, at = full.event, full.size, self._at
+        while True:
+            await full.lane.room()
             lanes = self._route(event)
             try:
                 self._squeeze(event, size, lanes)
-            except _Full as full:
-                lane = full.lane
+            except LaneFull as again:
+                full = again
             else:
-                return self._put(event, size, lanes)
+                self._put(event, size, lanes, at)
+                return
 
-    def _squeeze(self, event: ServerEvent, size: int, lanes: tuple[LaneTask, ...]) -> None:
+    def _tell(self, event: Incoming, saw: Callable[[Incoming], None]) -> type[Incoming] | None:
+        """Show an event to the shell; gives the class of which it need not see the next."""
+        if not isinstance(event, Malformed):
+            saw(event)
+        return type(event) if isinstance(event, Delta) else None
+
+    def _squeeze(self, event: Incoming, size: int, lanes: tuple[LaneTask, ...]) -> None:
         """See whether lanes that are not calm take one event more; else ``trio.WouldBlock``."""
         full = [lane for lane in lanes if lane.is_full(size)]
         for lane in full:
             lane.free()
         if full:
-            raise _Full(full[0], event)
+            raise LaneFull(full[0], event, size)
         for lane in lanes:
             if lane.depth >= lane.calm_items or lane.bytes + size >= lane.calm_bytes:
                 lane.press(size)
@@ -209,47 +226,36 @@ class Pipeline:
         After :meth:`close` it does nothing: there is nobody left to tell.
         """
         if not self._closing:
-            self._force(event, self._routes.get(type(event)) or self._route(event))
+            self._force(event, self._route(event))
 
     def set_user_session_id(self, session_id: str | None) -> None:
         """Say which session is the user's, in order with what the text lane holds."""
-
-        def run() -> tuple[Notification, ...]:
-            self._folds.set_user_session_id(session_id)
-            return ()
-
-        self._command(Lane.TEXT, run)
+        self._command(Lane.TEXT, functools.partial(self._folds.set_user_session_id, session_id))
 
     def reset(self) -> None:
         """Drop in silence what is under way, each lane in order with what it holds."""
         for lane in self._lanes:
-            self._command(lane, functools.partial(self._reset, lane))
+            self._command(lane, functools.partial(self._folds.reset, lane))
 
-    def _reset(self, lane: Lane) -> tuple[Notification, ...]:
-        folds = self._folds
-        if lane is Lane.TEXT:
-            folds.text.slice = reset(folds.text.slice)
-        elif lane is Lane.CONTROL:
-            folds.control.slice = evolve(folds.control.slice, seen=ControlSlice().seen)
-        else:
-            folds.audio.slice = evolve(folds.audio.slice, seen=AudioSlice().seen, carry=b"")
-        return ()
-
-    def _route(self, event: ServerEvent) -> tuple[LaneTask, ...]:
-        """The lanes of an event, home first; kept by class but for what has no row."""
+    def _route(self, event: Incoming) -> tuple[LaneTask, ...]:
+        """The lanes of an event, home first."""
         if self._closing:
             msg = "this pipeline takes no more input: it was closed"
             raise ClosedError(msg)
         if isinstance(event, Malformed):
             return (self._lanes[malformed_lane(event.event_type)],)
-        cls = type(event)
-        lanes = self._routes[cls] = tuple(self._lanes[lane] for lane in lanes_of(cls))
+        known = DELTAS[type(event)] if isinstance(event, Delta) else type(event)
+        lanes = tuple(self._lanes[lane] for lane in lanes_of(known))
+        if len(lanes) == 1:
+            self._offers[type(event)] = lanes[0].offer
         return lanes
 
-    def _put(
-        self, event: ServerEvent, size: int, lanes: tuple[LaneTask, ...]
-    ) -> ServerEvent | None:
-        """Put an event into its lanes, with its time of arrival to the millisecond.
+    def _put(self, event: Incoming, size: int, lanes: tuple[LaneTask, ...], at: float) -> None:
+        for lane in lanes:
+            lane.put(event, at, size)
+
+    def _arrival(self) -> float:
+        """The time, to the millisecond.
 
         A slice that is told a new time is a new slice: in a burst, a clock that is more
         exact would cost as much as the fold.
@@ -257,19 +263,16 @@ class Pipeline:
         now = self._clock()
         if not 0.0 <= now - self._at < _RESOLUTION:
             self._at = now
-        at = self._at
-        for lane in lanes:
-            lane.put(event, at, size)
-        return event if type(event) is not Malformed else None
+        return self._at
 
     def _force(self, event: ServerEvent, lanes: tuple[LaneTask, ...]) -> None:
         for lane in lanes:
             if lane.is_full(0):
                 lane.free()
             lane.press(0)
-        self._put(event, 0, lanes)
+        self._put(event, 0, lanes, self._arrival())
 
-    def _command(self, lane: Lane, run: Callable[[], tuple[Notification, ...]]) -> None:
+    def _command(self, lane: Lane, run: Callable[[], tuple[Notification, ...] | None]) -> None:
         if not self._closing:
             self._force(Command(run=run), (self._lanes[lane],))
 
@@ -299,7 +302,7 @@ class Pipeline:
         Without classes, all notifications; with ``lane``, those of one lane only. Starts with
         the call. A wire event comes once, from its home lane, ahead of the notifications that
         it caused, and only if it counted: not a duplicate, a late delta, or one whose handler
-        raised. Deltas that the lane folded as one come as one.
+        raised. Deltas that were merged come as one.
 
         Raises ``TypeError`` for what is neither a class of notifications nor of events that
         servers send. After the end the subscription is at its end, too.
@@ -317,7 +320,7 @@ class Pipeline:
         else:
             self._boxes.add(box)
             for each, queue in zip(chosen, box.queues, strict=True):
-                each.routes.attach(queue, classes)
+                each.handling.routes.attach(queue, classes)
         return Subscription(box, self._abandon)
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
@@ -329,11 +332,11 @@ class Pipeline:
 
         Internal: before the subscribers hear of it, and what it raises ends the pipeline.
         """
-        self._lanes[lane].observers.append(callback)
+        self._lanes[lane].handling.observers.append(callback)
 
     def handled_count(self, cls: type[ServerEvent], lane: Lane) -> int:
         """How many events of exactly this class a lane has handled."""
-        return self._lanes[lane].counts[cls]
+        return self._lanes[lane].handling.count(cls)
 
     async def handled(self, cls: type[ServerEvent], count: int) -> None:
         """Wait until every lane that an event class concerns has handled ``count`` in all.
@@ -342,7 +345,7 @@ class Pipeline:
         """
         lanes = [self._lanes[lane] for lane in lanes_of(cls)]
         await trio.lowlevel.checkpoint()
-        while any(lane.counts[cls] < count for lane in lanes):
+        while any(lane.handling.count(cls) < count for lane in lanes):
             if self._ended:
                 msg = f"the client ended before {cls.__name__} number {count} was handled"
                 raise ClosedError(msg)
@@ -351,10 +354,8 @@ class Pipeline:
     def statistics(self) -> PipelineStatistics:
         """How each lane does, and all of them together."""
         control, audio, text = (self._lanes[lane].statistics() for lane in sorted(Lane))
-        return PipelineStatistics(control=control, audio=audio, text=text, total=self._total())
-
-    def _total(self) -> LaneStatistics:
-        return LaneTask.total(tuple(self._lanes.values()))
+        total = LaneTask.total(tuple(self._lanes.values()))
+        return PipelineStatistics(control=control, audio=audio, text=text, total=total)
 
     # --- the lanes' calls -----------------------------------------------------------------
 
@@ -366,7 +367,7 @@ class Pipeline:
     def _detach(self, box: Mailbox) -> None:
         self._boxes.discard(box)
         for lane, queue in ((self._lanes[queue.lane.lane], queue) for queue in box.queues):
-            lane.routes.detach(queue)
+            lane.handling.routes.detach(queue)
 
     def _abandon(self, box: Mailbox) -> None:
         """A subscription was garbage collected: in any thread, at any point of any code."""
@@ -378,4 +379,4 @@ class Pipeline:
     def _sweep(self) -> None:
         """Close what was abandoned."""
         while self._abandoned:
-            self._abandoned.popleft().close()
+            self._abandoned.pop().close()

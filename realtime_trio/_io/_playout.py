@@ -22,7 +22,8 @@ from .._core._local import PlaybackEvent
 from .._core._notifications import AudioOutput, Notification
 from .._core._shell_notifications import AudioFlushed
 from .._core._state import AudioSlice
-from ..events import CancelledEvent, ServerEvent, UserTurnEndEvent, UserTurnStartEvent
+from ..events import CancelledEvent, UserTurnEndEvent, UserTurnStartEvent
+from ._merge import Incoming
 
 if TYPE_CHECKING:
     from ..audio._jitter import PlaybackConfig
@@ -44,7 +45,7 @@ class Playout:
         self._cancels_ahead = 0  # in the control lane more than in the audio lane
         self._marks = 0
         self._late = False
-        self._actions: dict[type[ServerEvent], Callable[[Any, AudioSlice], None]] = {
+        self._actions: dict[type[Incoming], Callable[[Any, AudioSlice], None]] = {
             CancelledEvent: self._passed_cancelled,
             PlaybackEvent: self._passed_mark,
             UserTurnStartEvent: self._turn_started,
@@ -67,8 +68,9 @@ class Playout:
 
     def detach(self) -> None:
         """Play no more."""
-        if self.playback is not None:
-            self.playback.close()
+        playing = self._playing()
+        assert playing is not None
+        playing.close()
         self._attached = False
 
     def flush(self) -> AudioFlushed | None:
@@ -90,7 +92,7 @@ class Playout:
     # -- the lanes' side -------------------------------------------------------------------
 
     def saw_control(
-        self, event: ServerEvent, _notes: tuple[Notification, ...], _slice: object
+        self, event: Incoming, _notes: tuple[Notification, ...], _slice: object
     ) -> None:
         """Take part in one step of the control lane."""
         if type(event) is CancelledEvent:
@@ -98,9 +100,7 @@ class Playout:
             if self._cancels_ahead > 0:
                 self.flush()
 
-    def saw_audio(
-        self, event: ServerEvent, notes: tuple[Notification, ...], slice_: object
-    ) -> None:
+    def saw_audio(self, event: Incoming, notes: tuple[Notification, ...], slice_: object) -> None:
         """Take part in one step of the audio lane."""
         for note in notes:
             if type(note) is AudioOutput:

@@ -9,7 +9,7 @@ application, or forget an item without counting it.
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from .._core._audio import DEFAULT_FORMAT
 from .._core._notifications import AudioOutput, MessageStreaming
@@ -38,8 +38,12 @@ class Holder(Protocol):
 
 
 class Queue:
-    """What one lane has for one subscription. This base keeps everything, without a bound."""
+    """What one lane has for one subscription. This base keeps everything, without a bound.
 
+    ``holds`` tells whether a queue of this kind may hold its lane.
+    """
+
+    holds: ClassVar[bool] = False
     __slots__ = ("bytes", "dropped", "high_water", "items", "lane", "largest", "mailbox", "merged")
 
     def __init__(self, mailbox: Mailbox, lane: Holder) -> None:
@@ -69,6 +73,13 @@ class Queue:
         if not items:
             self.largest = 0
         return item
+
+    def room(self, size: int) -> int:
+        """How many items, of together ``size`` bytes, can come before the lane is held.
+
+        1 where that depends on the item. Meant for queues that hold.
+        """
+        raise NotImplementedError
 
     @property
     def blocking(self) -> bool:
@@ -217,6 +228,7 @@ class BlockQueue(Queue):
     ``send`` lies beside a memory channel.
     """
 
+    holds = True
     __slots__ = ("_max_items", "_spill")
 
     def __init__(self, mailbox: Mailbox, lane: Holder, rule: Block) -> None:
@@ -242,7 +254,13 @@ class BlockQueue(Queue):
 
     def get(self) -> Item:
         """Give the next item, and let the lane go on where there is room again."""
-        item = super().get()
+        items = self.items
+        if len(items) > self.high_water:
+            self.high_water = len(items)
+        item, size = items.popleft()
+        self.bytes -= size
+        if not items:
+            self.largest = 0
         if self._spill:
             self._settle()
         return item
@@ -255,6 +273,12 @@ class BlockQueue(Queue):
         self._spill.extend(waiting)
         if not self._spill:
             self.lane.release(self)
+
+    def room(self, size: int) -> int:
+        """How many items, of together ``size`` bytes, can come before the lane is held."""
+        if self._spill or self.bytes + size > MAX_BYTES:
+            return 1
+        return self._max_items - len(self.items)
 
     @property
     def blocking(self) -> bool:

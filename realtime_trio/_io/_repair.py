@@ -16,7 +16,8 @@ from typing import Final, final
 
 from .._core._local import SaidEvent
 from .._core._shell_notifications import SessionRestored
-from ..events import ChatSessionChangedEvent, ServerEvent, UserTurnStartEvent
+from ..events import ChatSessionChangedEvent, UserTurnStartEvent
+from ._merge import Incoming
 
 __all__ = ["Repair"]
 
@@ -40,7 +41,7 @@ class Repair:
         """Forget what was to be repaired on the last link."""
         self._asked = self._whole_at = None
 
-    def saw(self, event: ServerEvent) -> None:
+    def saw(self, event: Incoming) -> None:
         """Count one event; it is on its way to the text lane."""
         if not isinstance(event, _COUNTED):
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import trio
 import trio.abc
@@ -45,7 +45,7 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
 
     def __init__(self, box: Mailbox, abandon: Callable[[Mailbox], None]) -> None:
         self._box = box
-        self._only = box.queues[0] if len(box.queues) == 1 else None
+        self._only: Any = box.queues[0] if len(box.queues) == 1 else None
         self._credit = 0
         self._finalizer = weakref.finalize(self, abandon, box)
         self._finalizer.atexit = False
@@ -90,7 +90,8 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
                 if only.items:
                     self._credit -= 1
                     await trio.lowlevel.checkpoint_if_cancelled()
-                    return cast("T", only.get())
+                    item: T = only.get()
+                    return item
             elif any(queue.items for queue in self._box.queues):
                 self._credit -= 1
                 await trio.lowlevel.checkpoint_if_cancelled()

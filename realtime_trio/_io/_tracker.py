@@ -19,11 +19,11 @@ from ..events import (
     PingEvent,
     PongEvent,
     ResumeChatSessionEvent,
-    ServerEvent,
     UiSessionIdChangedEvent,
 )
 from ._cancel import Canceller
 from ._gate import STREAM, Change, Phase, TurnGate
+from ._merge import Incoming
 from ._outbox import Outbox
 from ._repair import Repair
 from ._turn import TurnBook
@@ -63,7 +63,7 @@ class Tracker:
         self._ended = False
         self._openings = trio.lowlevel.ParkingLot()
 
-    def saw(self, event: ServerEvent) -> None:
+    def saw(self, event: Incoming) -> None:
         """Take note of one event; it is on its way to its lanes."""
         if type(event) in STREAM:  # nearly all of them: the rest can cost what it likes
             self._gate.saw_stream()
@@ -81,7 +81,7 @@ class Tracker:
         else:
             self._note_ids(event)
 
-    def _note_ids(self, event: ServerEvent) -> None:
+    def _note_ids(self, event: Incoming) -> None:
         if isinstance(event, UiSessionIdChangedEvent):
             self.ui_session_id = event.ui_session_id
         elif isinstance(event, ChatSessionChangedEvent):

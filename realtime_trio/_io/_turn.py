@@ -15,6 +15,7 @@ from typing import TypeAlias, final
 import attrs
 import trio
 
+from .._core._fast import Delta
 from .._core._messages import ASSISTANT, THOUGHT
 from .._core._notifications import (
     Media,
@@ -32,11 +33,11 @@ from ..events import (
     ChatSessionChangedEvent,
     ErrorEvent,
     MessageEvent,
-    ServerEvent,
     SessionEvent,
     UserTurnStartEvent,
 )
 from ._gate import TurnGate
+from ._merge import Incoming
 from ._outcome import Outcome, TurnFailed, TurnLost, outcome_of
 from ._pieces import Pieces
 from ._receipt import Receipt
@@ -184,7 +185,7 @@ class TurnBook:
 
     # -- the text lane's side --------------------------------------------------------------
 
-    def observe(self, event: ServerEvent, notes: tuple[Notification, ...], slice_: Slice) -> None:
+    def observe(self, event: Incoming, notes: tuple[Notification, ...], slice_: Slice) -> None:
         """Take part in one step of the text lane; called by its task after the fold."""
         turn = self._turn
         cls = type(event)
@@ -210,16 +211,14 @@ class TurnBook:
         assert record is not None
         turn.decide(outcome_of(record, missed=turn.missed, spoken=self.spoken()))
 
-    def _judge_refusal(self, event: ServerEvent | None) -> None:
+    def _judge_refusal(self, event: Incoming | None) -> None:
         turn = self._turn
         errors = (event.message,) if isinstance(event, ErrorEvent) else ()
         if turn is not None and turn.refused_at is not None and self._errors >= turn.refused_at:
             self._fail(TurnFailed(reason="the server refused the input", errors=errors))
 
 
-def _feed(
-    turn: Track, event: ServerEvent, notes: tuple[Notification, ...], slice_: TextSlice
-) -> None:
+def _feed(turn: Track, event: Incoming, notes: tuple[Notification, ...], slice_: TextSlice) -> None:
     """Hand out what one event brought."""
     for note in notes:
         match note:
@@ -245,9 +244,9 @@ def _say(turn: Track, role: str, text: str) -> None:
         turn.thoughts.put(text, len(text))
 
 
-def _is_users(event: ServerEvent, slice_: TextSlice) -> bool:
+def _is_users(event: Incoming, slice_: TextSlice) -> bool:
     """Whether an event belongs to the session that the user sees (protocol.md §8 U3)."""
-    if not isinstance(event, SessionEvent):
+    if not isinstance(event, (SessionEvent, Delta)):
         return False
     users = event.user_session_id or slice_.user_session_id
     return users is None or users == event.session_id

@@ -141,7 +141,7 @@ async def test_sessions_that_the_server_refuses_to_list(autojump_clock: object) 
             async def refuse() -> None:
                 await trio.sleep(1)
                 error = ev.ErrorEvent(message="no", source="get_user_sessions")
-                client._shell.pipeline.feed_frame_nowait(client._shell.codec.encode(error))
+                client._shell.pipeline.feed_nowait([client._shell.codec.encode(error)])
 
             nursery.start_soon(refuse)
             with pytest.raises(ProtocolError):

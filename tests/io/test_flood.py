@@ -27,7 +27,7 @@ def _flood(pipeline: Pipeline, count: int) -> None:
     """Deltas of two sessions in turn: none can merge with the one before."""
     both = delta("x", "a"), delta("y", "b")
     for number in range(count):
-        pipeline.feed_frame_nowait(both[number % 2])
+        pipeline.feed_nowait([both[number % 2]])
 
 
 def _steps_until(urgent: str, wanted: type[Notification], backlog: int, *, held: bool) -> int:
@@ -57,7 +57,7 @@ def _steps_until(urgent: str, wanted: type[Notification], backlog: int, *, held:
                 assert pipeline.statistics().text.depth == max(0, backlog - 2)
                 assert stuck.statistics().blocking == (backlog > 0)
             before = steps.count
-            pipeline.feed_frame_nowait(urgent)
+            pipeline.feed_nowait([urgent])
             await arrived.wait()
             assert pipeline.handled_count(ev.TextDeltaEvent, Lane.TEXT) <= 8 * 32
             nursery.cancel_scope.cancel()
@@ -87,7 +87,7 @@ async def test_a_cancel_under_flood_ends_every_message_in_order() -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipeline.run)
         _flood(pipeline, 10_000)
-        pipeline.feed_frame_nowait(CANCELLED)
+        pipeline.feed_nowait([CANCELLED])
         await control.receive()
         await trio.testing.wait_all_tasks_blocked()
         assert pipeline.handled_count(ev.CancelledEvent, Lane.TEXT) == 0
@@ -112,8 +112,8 @@ def test_a_slow_block_subscriber_delays_only_its_own_lane() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(pipeline.run)
             for number in range(1000):
-                pipeline.feed_frame_nowait(delta(str(number)))
-                pipeline.feed_frame_nowait(b"\0\0")
+                pipeline.feed_nowait([delta(str(number))])
+                pipeline.feed_nowait([b"\0\0"])
             await pipeline.handled(ev.AudioFrame, 1000)
             assert pipeline.handled_count(ev.TextDeltaEvent, Lane.TEXT) == 3
             taken = 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import attrs
 import pytest
@@ -76,6 +76,7 @@ EVENTS = st.one_of(
         ]
     ),
 )
+Frames: TypeAlias = list[str | bytes]
 FRAMES: st.SearchStrategy[list[str | bytes]] = st.lists(
     st.one_of(
         EVENTS.map(json.dumps),
@@ -97,6 +98,7 @@ class Run:
     coalesce: bool
     bounds: LaneBounds
     pauses: int
+    bursts: int
 
     @property
     def config(self) -> ClientConfig:
@@ -117,6 +119,7 @@ RUNS = st.builds(
     coalesce=st.booleans(),
     bounds=BOUNDS,
     pauses=st.integers(0, 2**32),
+    bursts=st.integers(0, 2**32),
 )
 
 
@@ -176,20 +179,37 @@ async def _pause(chance: random.Random, most: int = 3) -> None:
         await trio.lowlevel.checkpoint()
 
 
+def _bursts(frames: list[str | bytes], run: Run | None) -> Iterator[tuple[float, Frames]]:
+    """Frames that come in one go, and their time."""
+    sizes = random.Random(run.bursts) if run is not None else None
+    fed = 0
+    while fed < len(frames):
+        size = sizes.choice([1, 1, 2, 7, 64]) if sizes is not None else 1
+        yield float(fed), frames[fed : fed + size]
+        fed += size
+
+
 async def _feed(
     pipeline: Pipeline,
-    frames: list[str | bytes],
+    frames: Frames,
+    run: Run,
     chance: random.Random,
     look: Callable[[], None] = lambda: None,
 ) -> None:
     """Feed in bursts, as a receive task does."""
-    for number, each in enumerate(frames):
+    for now, burst in _bursts(frames, run):
         if chance.random() < 0.3:
             await _pause(chance)
-        NOW[0] = float(number)
-        await pipeline.feed_frame(each)
+        NOW[0] = now
+        await pipeline.feed(_looking(burst, look))
         look()
     pipeline.close()
+
+
+def _looking(burst: Frames, look: Callable[[], None]) -> Iterator[str | bytes]:
+    for each in burst:
+        yield each
+        look()
 
 
 # ---- the sequential fold -------------------------------------------------------------------
@@ -205,11 +225,12 @@ class Plain:
     prefixes: dict[Lane, list[Any]]
 
 
-def _fold(frames: list[str | bytes]) -> Plain:
+def _fold(frames: Frames, run: Run | None = None) -> Plain:
     folds, codec = Folds(Limits()), Codec()
     notes: dict[Lane, list[Notification]] = {lane: [] for lane in Lane}
     prefixes: dict[Lane, list[Any]] = {lane: [folds.by_lane[lane].slice] for lane in Lane}
-    for number, each in enumerate(frames):
+    timed = [(now, each) for now, burst in _bursts(frames, run) for each in burst]
+    for now, each in timed:
         lanes: tuple[Lane, ...]
         one: ServerEvent
         try:
@@ -219,7 +240,7 @@ def _fold(frames: list[str | bytes]) -> Plain:
             one = Malformed(event_type=exc.event_type, error=str(exc))
             lanes = (malformed_lane(exc.event_type),)
         for lane in lanes:
-            notes[lane].extend(folds.by_lane[lane].step(one, float(number)))
+            notes[lane].extend(folds.by_lane[lane].step(one, now))
             prefixes[lane].append(folds.by_lane[lane].slice)
     return Plain(folds.state, notes, prefixes)
 
@@ -341,11 +362,11 @@ def test_the_state_and_what_is_told_do_not_depend_on_the_schedule() -> None:
                 nursery.start_soon(pipeline.run)
                 for reader in readers:
                     nursery.start_soon(reader.run)
-                await _feed(pipeline, frames, chance)
+                await _feed(pipeline, frames, run, chance)
             del stuck
 
         pipeline = _go(run, body)
-        plain = _fold(frames)
+        plain = _fold(frames, run)
         assert pipeline.state == plain.state
         for reader in readers:
             reader.check(plain, merge=run.coalesce)
@@ -378,8 +399,8 @@ def test_every_buffer_keeps_its_bound() -> None:
 
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(pipeline.run)
-                await _feed(pipeline, frames, chance, look)
-            assert pipeline.state == _fold(frames).state
+                await _feed(pipeline, frames, run, chance, look)
+            assert pipeline.state == _fold(frames, run).state
 
         _go(run, body)
 
@@ -404,14 +425,14 @@ def test_cancelled_at_any_point_it_leaves_whole_events_behind() -> None:
                     outer.start_soon(reader.run)
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(pipeline.run)
-                    nursery.start_soon(_feed, pipeline, frames, chance)
+                    nursery.start_soon(_feed, pipeline, frames, run, chance)
                     for _ in range(patience):
                         await trio.lowlevel.checkpoint()
                     nursery.cancel_scope.cancel()
             # The readers have all ended, or this would hang.
 
         pipeline = _go(run, body)
-        plain = _fold(frames)
+        plain = _fold(frames, run)
         state = pipeline.state
         for lane, slice_ in (
             (Lane.CONTROL, state.control),
@@ -436,16 +457,17 @@ def test_urgent_news_are_handled_before_anything_that_waits() -> None:
         ahead: list[int] = []
 
         async def body(pipeline: Pipeline, chance: random.Random) -> None:
-            def urgent(one: ServerEvent, _notes: object, _slice: object) -> None:
+            def urgent(one: Any, _notes: object, _slice: object) -> None:
                 if one.type == "cancelled":
                     ahead.append(sum(lane.events for lane in pipeline.statistics().lanes[1:]))
 
+            del chance
             pipeline.observe(Lane.CONTROL, urgent)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(pipeline.run)
                 for each in (*frames, '{"type": "cancelled"}'):
                     try:
-                        pipeline.feed_frame_nowait(each)
+                        pipeline.feed_nowait([each])
                     except trio.WouldBlock:
                         break
                 pipeline.close()

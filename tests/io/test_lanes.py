@@ -12,6 +12,7 @@ import trio.testing
 
 from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
+from realtime_trio._core._fast import DELTAS
 from realtime_trio._core._local import LinkEvent, SaidEvent, VoiceRequestedEvent
 from realtime_trio._core._notifications import (
     CancelNotification,
@@ -49,8 +50,7 @@ async def test_a_frame_is_decoded_folded_and_told() -> None:
     """From the text of a frame to the state and a subscriber."""
     async with running() as pipeline:
         notes = pipeline.subscribe(lane=Lane.TEXT)
-        event = await pipeline.feed_frame(delta("Hi"))
-        assert isinstance(event, ev.TextDeltaEvent)
+        await pipeline.feed([delta("Hi")])
         assert texts([await notes.receive()]) == ["Hi"]
         open_message = pipeline.state.sessions["s"].open_message
         assert open_message is not None
@@ -61,9 +61,8 @@ async def test_bytes_are_audio() -> None:
     """A binary frame is raw audio, whatever stands in it."""
     async with running() as pipeline:
         frames_ = pipeline.subscribe(ev.AudioFrame)
-        event = pipeline.feed_frame_nowait(b'{"type": "ping"}')
-        assert event == ev.AudioFrame(data=b'{"type": "ping"}')
-        assert await frames_.receive() == event
+        pipeline.feed_nowait([b'{"type": "ping"}'])
+        assert await frames_.receive() == ev.AudioFrame(data=b'{"type": "ping"}')
         assert pipeline.state.audio.byte_count == 16
 
 
@@ -81,7 +80,7 @@ async def test_a_malformed_frame_is_told_by_the_home_of_its_type(bad: str, lane:
     async with running() as pipeline:
         notes = pipeline.subscribe(lane=lane)
         before = pipeline.state
-        assert await pipeline.feed_frame(bad) is None
+        await pipeline.feed([bad])
         assert isinstance(await notes.receive(), ProcessingError)
         after = pipeline.state
         assert (after.control, after.text, after.audio) == (
@@ -97,7 +96,7 @@ async def test_a_malformed_frame_is_told_by_the_home_of_its_type(bad: str, lane:
 async def test_one_event_reaches_every_lane_that_it_concerns() -> None:
     """Each lane of the row handles it, and the control lane tells first."""
     async with running() as pipeline:
-        pipeline.feed_frame_nowait(CANCELLED)
+        pipeline.feed_nowait([CANCELLED])
         await trio.testing.wait_all_tasks_blocked()
         for lane in Lane:
             assert pipeline.handled_count(ev.CancelledEvent, lane) == 1
@@ -107,11 +106,33 @@ async def test_one_event_reaches_every_lane_that_it_concerns() -> None:
         assert [lane.events for lane in pipeline.statistics().lanes] == [1, 1, 1]
 
 
+async def test_the_shell_is_told_what_was_taken() -> None:
+    """Of neighbouring deltas the first, and nothing of what is malformed."""
+    thoughts = frames(talk.thought(each, "s") for each in "ab")
+    said: list[str] = []
+    pipeline = make()
+    pipeline.feed_nowait(
+        [delta("a"), delta("b"), *thoughts, b"\0\0", b"\0\0", "no JSON", delta("c"), ERROR],
+        lambda event: said.append(event.type),
+    )
+    assert said == ["text_delta", "thought_delta", "", "", "text_delta", "error"]
+
+
+async def test_nothing_is_asked_for_behind_a_frame_that_has_no_room() -> None:
+    """It waits where it is: in the transport."""
+    pipeline = make(text=small(2))
+    rest = iter([*map(delta, "abcde")])
+    with pytest.raises(trio.WouldBlock):
+        pipeline.feed_nowait(rest)
+    assert list(rest) == [delta("d"), delta("e")]
+    assert pipeline.statistics().text.depth == 2
+
+
 async def test_feeding_is_no_checkpoint_while_there_is_room() -> None:
     """An await an event would cost more than the decode."""
     async with running() as pipeline:
         with trio.testing.assert_no_checkpoints():
-            await pipeline.feed_frame(delta())
+            await pipeline.feed([delta()])
 
 
 async def test_events_within_a_millisecond_share_their_time() -> None:
@@ -120,8 +141,8 @@ async def test_events_within_a_millisecond_share_their_time() -> None:
     pipeline = Pipeline(ClientConfig(coalesce=False), clock=lambda: next(times))
     seen: list[float] = []
     pipeline.observe(Lane.TEXT, lambda _event, _notes, slice_: seen.append(slice_.now))
-    for _ in range(5):
-        pipeline.feed_frame_nowait(delta())
+    for number in range(5):
+        pipeline.feed_nowait([delta(session=str(number))])
     pipeline.close()
     await pipeline.run()
     assert seen == [10.0, 10.0, 10.0, 10.002, 9.0]
@@ -133,7 +154,7 @@ async def test_the_librarys_own_events_travel_in_order_with_the_servers() -> Non
         events = pipeline.subscribe(ev.ServerEvent, lane=Lane.CONTROL)
         notes = pipeline.subscribe(lane=Lane.CONTROL)
         pipeline.post(LinkEvent(status="connected", note=Connected()))
-        pipeline.feed_frame_nowait(CANCELLED)
+        pipeline.feed_nowait([CANCELLED])
         pipeline.post(SaidEvent(note=AuthLogout()))
         pipeline.post(VoiceRequestedEvent(voice_id="v"))
         await trio.testing.wait_all_tasks_blocked()
@@ -146,20 +167,20 @@ async def test_the_librarys_own_events_travel_in_order_with_the_servers() -> Non
 async def test_commands_take_their_place_in_the_lane() -> None:
     """What was fed before is folded before, what was fed after is folded after."""
     async with running() as pipeline:
-        pipeline.feed_frame_nowait(delta("a", "main", user_session_id=None))
+        pipeline.feed_nowait([delta("a", "main", user_session_id=None)])
         pipeline.set_user_session_id("main")
-        pipeline.feed_frame_nowait(delta("b", "child", user_session_id=None))
-        pipeline.feed_frame_nowait(frame("interaction", **_of("main"), started=False, id="i"))
-        pipeline.feed_frame_nowait(frame("interaction", **_of("child"), started=False, id="j"))
+        pipeline.feed_nowait([delta("b", "child", user_session_id=None)])
+        pipeline.feed_nowait([frame("interaction", **_of("main"), started=False, id="i")])
+        pipeline.feed_nowait([frame("interaction", **_of("child"), started=False, id="j")])
         await trio.testing.wait_all_tasks_blocked()
         state = pipeline.state
         assert state.text.user_session_id == "main"
         assert [m.is_sub_session for m in state.sessions["main"].messages] == [False]
         assert [m.is_sub_session for m in state.sessions["child"].messages] == [True]
         revision = state.revision
-        pipeline.feed_frame_nowait(delta("lost", "main"))
+        pipeline.feed_nowait([delta("lost", "main")])
         pipeline.reset()
-        pipeline.feed_frame_nowait(delta("kept", "main"))
+        pipeline.feed_nowait([delta("kept", "main")])
         await trio.testing.wait_all_tasks_blocked()
         message = pipeline.state.sessions["main"].open_message
         assert message is not None
@@ -174,13 +195,13 @@ async def test_reset_forgets_what_each_lane_has_seen() -> None:
     changed = frame("agent_voice_changed", id="once", voice=voice)
     async with running() as pipeline:
         for _ in range(2):
-            pipeline.feed_frame_nowait(changed)
-        pipeline.feed_frame_nowait(b"\1\2\3")
+            pipeline.feed_nowait([changed])
+        pipeline.feed_nowait([b"\1\2\3"])
         await trio.testing.wait_all_tasks_blocked()
         assert pipeline.state.counters.duplicates == 1
         assert pipeline.state.audio.carry == b"\3"
         pipeline.reset()
-        pipeline.feed_frame_nowait(changed)
+        pipeline.feed_nowait([changed])
         await trio.testing.wait_all_tasks_blocked()
         assert pipeline.state.counters.duplicates == 1
         assert pipeline.state.audio.carry == b""
@@ -199,7 +220,7 @@ async def _observed(frames_: list[str | bytes], **options: Any) -> tuple[Pipelin
     seen: list[Any] = []
     pipeline.observe(Lane.TEXT, lambda event, _notes, _slice: seen.append(event))
     for each in frames_:
-        pipeline.feed_frame_nowait(each)
+        pipeline.feed_nowait([each])
     pipeline.close()
     await pipeline.run()
     return pipeline, seen
@@ -245,18 +266,22 @@ async def test_deltas_that_differ_stay_apart(others: dict[str, Any]) -> None:
     assert _contents(seen) == ["a", "b", "c"]
 
 
+async def test_a_delta_that_is_delivered_twice_is_not_merged_with_itself() -> None:
+    """Deltas with an id are told apart by it."""
+    pipeline, _ = await _observed([delta("a", id="1"), delta("a", id="1"), delta("b", id="2")])
+    message = pipeline.state.sessions["s"].open_message
+    assert message is not None
+    assert message.content == "ab"
+    assert pipeline.state.counters.duplicates == 1
+
+
 async def test_what_stands_between_keeps_deltas_apart() -> None:
     """Order is kept, also against another kind of delta and an event of another kind."""
     thought = talk.thought("t", "s", user=None)
     between = [*frames([thought]), frame("user_turn_end")]
     _, seen = await _observed([delta("a"), between[0], delta("b"), between[1], delta("c")])
-    assert [type(event).__name__ for event in seen] == [
-        "TextDeltaEvent",
-        "ThoughtDeltaEvent",
-        "TextDeltaEvent",
-        "UserTurnEndEvent",
-        "TextDeltaEvent",
-    ]
+    types = [event.type for event in seen]
+    assert types == ["text_delta", "thought_delta", "text_delta", "user_turn_end", "text_delta"]
 
 
 async def test_thoughts_merge_too() -> None:
@@ -301,9 +326,9 @@ async def test_control_is_handled_before_audio_and_audio_before_text() -> None:
     for lane in Lane:
         pipeline.observe(lane, partial(_note, order, lane))
     for _ in range(20):
-        pipeline.feed_frame_nowait(delta())
-        pipeline.feed_frame_nowait(b"\0\0")
-        pipeline.feed_frame_nowait(ERROR if len(order) else frame("voice_list", voices=[]))
+        pipeline.feed_nowait([delta()])
+        pipeline.feed_nowait([b"\0\0"])
+        pipeline.feed_nowait([ERROR if len(order) else frame("voice_list", voices=[])])
     pipeline.close()
     await pipeline.run()
     assert order == [Lane.CONTROL] * 20 + [Lane.AUDIO] * 20 + [Lane.TEXT] * 20
@@ -316,9 +341,9 @@ async def test_after_giving_way_eight_times_a_lower_lane_gets_one_batch() -> Non
     for lane in (Lane.AUDIO, Lane.TEXT):
         pipeline.observe(lane, partial(_note, order, lane))
     for _ in range(8 * 100):
-        pipeline.feed_frame_nowait(b"\0\0")
+        pipeline.feed_nowait([b"\0\0"])
     for _ in range(8 * 3):
-        pipeline.feed_frame_nowait(delta())
+        pipeline.feed_nowait([delta()])
     pipeline.close()
     await pipeline.run()
     batches = order[::8]
@@ -342,11 +367,11 @@ async def test_text_advances_under_an_endless_flood_of_audio() -> None:
 
         pipeline.observe(Lane.TEXT, count)
         for _ in range(320):
-            pipeline.feed_frame_nowait(delta())
+            pipeline.feed_nowait([delta()])
         rounds = 0
         while not done.is_set():
             for _ in range(64):  # more than a batch a round: the lane is never empty
-                pipeline.feed_frame_nowait(b"\0\0")
+                pipeline.feed_nowait([b"\0\0"])
             rounds += 1
             assert pipeline.statistics().audio.depth > 0
             assert rounds < 500
@@ -356,20 +381,28 @@ async def test_text_advances_under_an_endless_flood_of_audio() -> None:
 async def test_a_held_lane_does_not_count_as_having_work() -> None:
     """A stuck Block subscriber of the audio lane does not stop the text lane."""
     async with running() as pipeline:
+        await trio.testing.wait_all_tasks_blocked()
+        steps_when_idle = await _steps_of_a_delta(pipeline)
         stuck = pipeline.subscribe(lane=Lane.AUDIO, overflow=Block(1))
         for _ in range(100):
-            pipeline.feed_frame_nowait(b"\0\0")
+            pipeline.feed_nowait([b"\0\0"])
         await trio.testing.wait_all_tasks_blocked()
         assert stuck.statistics().blocking
-        steps = Steps()
-        trio.lowlevel.add_instrument(steps)
-        try:
-            pipeline.feed_frame_nowait(delta("Hi"))
-            await pipeline.handled(ev.TextDeltaEvent, 1)
-        finally:
-            trio.lowlevel.remove_instrument(steps)
-        assert steps.count < 12  # it did not even give way to it
+        steps = await _steps_of_a_delta(pipeline)
+        assert steps == steps_when_idle  # it did not give way once
         assert pipeline.statistics().audio.depth == 98  # 1 is held, 1 waits to be
+
+
+async def _steps_of_a_delta(pipeline: Pipeline) -> int:
+    """How many steps tasks make until a text delta is handled and all is quiet."""
+    steps = Steps()
+    trio.lowlevel.add_instrument(steps)
+    try:
+        pipeline.feed_nowait([delta("Hi")])
+        await trio.testing.wait_all_tasks_blocked()
+    finally:
+        trio.lowlevel.remove_instrument(steps)
+    return steps.count
 
 
 # ---- bounds --------------------------------------------------------------------------------
@@ -379,10 +412,10 @@ async def test_at_its_bound_a_lane_takes_nothing() -> None:
     """The next event raises WouldBlock, in all its lanes or in none."""
     pipeline = make(text=small(4))
     for _ in range(4):
-        pipeline.feed_frame_nowait(delta())
+        pipeline.feed_nowait([delta()])
     with pytest.raises(trio.WouldBlock):
-        pipeline.feed_frame_nowait(CANCELLED)
-    pipeline.feed_frame_nowait(b"\0\0")  # another lane is not concerned
+        pipeline.feed_nowait([CANCELLED])
+    pipeline.feed_nowait([b"\0\0"])  # another lane is not concerned
     pipeline.close()
     await pipeline.run()
     assert [pipeline.handled_count(ev.CancelledEvent, lane) for lane in Lane] == [0, 0, 0]
@@ -392,9 +425,9 @@ async def test_at_its_bound_a_lane_takes_nothing() -> None:
 async def test_bytes_are_a_bound_too_and_an_empty_lane_takes_anything() -> None:
     """An event larger than the bound is taken alone."""
     pipeline = make(text=small(100, size=1000))
-    pipeline.feed_frame_nowait(delta("x" * 5000))
+    pipeline.feed_nowait([delta("x" * 5000)])
     with pytest.raises(trio.WouldBlock):
-        pipeline.feed_frame_nowait(delta())
+        pipeline.feed_nowait([delta()])
     assert pipeline.statistics().text.bytes > 5000
 
 
@@ -405,20 +438,35 @@ async def test_feeding_waits_for_handlers_and_goes_on() -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipeline.run)
         for number in range(50):
-            await pipeline.feed_frame(delta(f"{number},"))
+            await pipeline.feed([delta(f"{number},")])
             assert pipeline.statistics().text.depth <= 3
         pipeline.close()
     assert "".join(texts(drain(notes))) == "".join(f"{number}," for number in range(50))
+
+
+async def test_a_feed_that_waits_takes_every_frame_and_tells_of_each() -> None:
+    """In order; what had to wait is told when it is taken."""
+    pipeline = make(text=small(3))
+    notes = pipeline.subscribe(MessageStreaming)
+    said: list[str] = []
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pipeline.run)
+            several = (frame("user_turn_end") if number % 2 else delta() for number in range(40))
+            await pipeline.feed(several, lambda event: said.append(event.type))
+            pipeline.close()
+    assert said == ["text_delta", "user_turn_end"] * 20
+    assert "".join(texts(drain(notes))) == "x" * 20
 
 
 async def test_a_cancelled_feed_has_taken_nothing() -> None:
     """The event that waited is not in any lane."""
     pipeline = make(text=small(2))
     for _ in range(2):
-        pipeline.feed_frame_nowait(delta())
+        pipeline.feed_nowait([delta()])
     with trio.CancelScope() as scope:
         scope.cancel()
-        await pipeline.feed_frame(CANCELLED)
+        await pipeline.feed([CANCELLED])
     assert scope.cancelled_caught
     pipeline.close()
     await pipeline.run()
@@ -428,13 +476,13 @@ async def test_a_cancelled_feed_has_taken_nothing() -> None:
 async def test_a_waiting_feed_is_told_of_the_end() -> None:
     """A task that waits for room does not wait for ever."""
     pipeline = make(text=small(1))
-    pipeline.feed_frame_nowait(delta())
+    pipeline.feed_nowait([delta()])
     async with trio.open_nursery() as nursery:
 
         @nursery.start_soon
         async def feed() -> None:
             with pytest.raises(ClosedError):
-                await pipeline.feed_frame(delta())
+                await pipeline.feed([delta()])
 
         await trio.testing.wait_all_tasks_blocked()
         pipeline.close()
@@ -447,7 +495,7 @@ async def test_at_its_bound_a_lane_frees_the_subscriber_that_holds_it() -> None:
         other = pipeline.subscribe(lane=Lane.TEXT)
         audio = pipeline.subscribe(lane=Lane.AUDIO, overflow=Block(1))
         for number in range(40):
-            await pipeline.feed_frame(delta(f"{number},"))
+            await pipeline.feed([delta(f"{number},")])
             await trio.testing.wait_all_tasks_blocked()
         assert "".join(texts(drain(other))) == "".join(f"{number}," for number in range(40))
         assert texts([await stuck.receive(), await stuck.receive()]) == ["0,", "1,"]
@@ -456,7 +504,7 @@ async def test_at_its_bound_a_lane_frees_the_subscriber_that_holds_it() -> None:
                 await stuck.receive()
         assert pipeline.statistics().text.lagged == 1
         assert pipeline.statistics().total.lagged == 1
-        pipeline.feed_frame_nowait(b"\0\0")
+        pipeline.feed_nowait([b"\0\0"])
         await audio.receive()
 
 
@@ -466,14 +514,37 @@ async def test_a_lane_that_is_held_while_somebody_waits_for_room_is_freed() -> N
     pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
     stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
     for number in range(4):
-        pipeline.feed_frame_nowait(delta(str(number)))
+        pipeline.feed_nowait([delta(str(number))])
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(pipeline.run)
             for number in range(4, 12):
-                await pipeline.feed_frame(delta(str(number)))
+                await pipeline.feed([delta(str(number))])
             pipeline.close()
     assert len(drain_until_lagged(stuck)) < 12
+
+
+@pytest.mark.parametrize("rules", [(), (Block(1), Block(1))])
+async def test_a_large_event_waits_for_more_than_one_batch(rules: tuple[Block, ...]) -> None:
+    """It is woken by each; and where a batch ends because the lane is held, it frees it."""
+    pipeline = make(text=small(100, size=1000), batch_size=1, coalesce=False)
+    stuck = [pipeline.subscribe(lane=Lane.TEXT, overflow=rule) for rule in rules]
+    small_ones = 1000 // len(delta("0"))
+    for number in range(small_ones):
+        pipeline.feed_nowait([delta(str(number))])
+    steps = 0
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pipeline.run)
+            await pipeline.feed([delta("x" * 800)])
+            steps = pipeline.handled_count(ev.TextDeltaEvent, Lane.TEXT)
+            pipeline.close()
+    assert steps >= small_ones - 1
+    message = pipeline.state.sessions["s"].open_message
+    assert message is not None
+    assert message.content.endswith("x" * 800)
+    for each in stuck:
+        assert texts(drain_until_lagged(each)) == ["0", "1"]
 
 
 async def test_the_librarys_own_events_are_taken_beyond_the_bound() -> None:
@@ -514,7 +585,7 @@ async def test_pressure_is_told_at_each_level_and_when_it_has_gone(by_bytes: boo
         held = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
         seen: dict[int, int] = {}
         for number in range(1, 101):
-            pipeline.feed_frame_nowait(delta())
+            pipeline.feed_nowait([delta()])
             await trio.testing.wait_all_tasks_blocked()
             for _, level in _pressures(drain(news)):
                 seen[level] = number
@@ -535,7 +606,7 @@ async def test_pressure_is_no_event() -> None:
     """It depends on how fast the handlers are: so it must not count in the state."""
     async with running(text=small(2)) as pipeline:
         news = pipeline.subscribe(MemoryPressure)
-        pipeline.feed_frame_nowait(delta())
+        pipeline.feed_nowait([delta()])
         assert await news.receive() == MemoryPressure(lane="text", level=50)
         await trio.testing.wait_all_tasks_blocked()
         assert pipeline.state.revision == 1
@@ -546,7 +617,7 @@ async def test_a_large_event_may_pass_several_levels_at_once() -> None:
     """The highest is told."""
     async with running(audio=small(100, size=1000)) as pipeline:
         news = pipeline.subscribe(MemoryPressure)
-        pipeline.feed_frame_nowait(b"\0" * 900)
+        pipeline.feed_nowait([b"\0" * 900])
         assert await news.receive() == MemoryPressure(lane="audio", level=80)
         assert await news.receive() == MemoryPressure(lane="audio", level=0)
 
@@ -559,8 +630,8 @@ async def test_handled_waits_for_every_lane_of_the_row() -> None:
     async with running(coalesce=False) as pipeline:
         stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
         for content in "abc":
-            pipeline.feed_frame_nowait(delta(content))
-        pipeline.feed_frame_nowait(TURN_START)
+            pipeline.feed_nowait([delta(content)])
+        pipeline.feed_nowait([TURN_START])
         passed = trio.Event()
         async with trio.open_nursery() as nursery:
 
@@ -601,7 +672,7 @@ async def test_an_observer_sees_each_event_its_notes_and_the_new_slice() -> None
         notes = pipeline.subscribe(TurnStateChanged)
         seen: list[Any] = []
         pipeline.observe(Lane.CONTROL, lambda *what: seen.append((*what, drain(notes))))
-        pipeline.feed_frame_nowait(TURN_START)
+        pipeline.feed_nowait([TURN_START])
         expected = TurnStateChanged(can_send_input=True)
         assert await notes.receive() == expected
         event, told, slice_, delivered = seen[0]
@@ -614,7 +685,7 @@ async def test_statistics_of_each_lane_and_in_all() -> None:
     async with running(coalesce=True) as pipeline:
         text = pipeline.subscribe(lane=Lane.TEXT)
         for each in (delta("a"), delta("b"), frame("no_such_type"), "bad", CANCELLED):
-            pipeline.feed_frame_nowait(each)
+            pipeline.feed_nowait([each])
         before = pipeline.statistics()
         assert [lane.depth for lane in before.lanes] == [3, 1, 3]
         assert before.total.depth == 7
@@ -646,11 +717,11 @@ async def test_a_raising_handler_costs_its_event_only(
         raise KeyError("secret")
 
     fold: Any = pipeline._lanes[Lane.TEXT].fold
-    monkeypatch.setattr(fold, "_found", {**fold._found, ev.TextDeltaEvent: (broken, True, False)})
+    monkeypatch.setattr(fold, "_found", dict.fromkeys(DELTAS, (broken, True, False)))
     wire = pipeline.subscribe(ev.TextDeltaEvent)
     notes = pipeline.subscribe(lane=Lane.TEXT)
-    pipeline.feed_frame_nowait(delta("a"))
-    pipeline.feed_frame_nowait(CANCELLED)
+    pipeline.feed_nowait([delta("a")])
+    pipeline.feed_nowait([CANCELLED])
     pipeline.close()
     await pipeline.run()
     error, *rest = drain(notes)
@@ -673,7 +744,7 @@ async def test_closing_handles_what_the_lanes_hold_and_then_ends() -> None:
         nursery.start_soon(pipeline.run)
         await trio.testing.wait_all_tasks_blocked()
         for number in range(100):
-            pipeline.feed_frame_nowait(delta(f"{number},"))
+            pipeline.feed_nowait([delta(f"{number},")])
         await trio.testing.wait_all_tasks_blocked()
         assert pipeline.statistics().text.depth == 98
         pipeline.close()
@@ -689,7 +760,7 @@ async def test_cancelled_it_ends_its_subscriptions_too() -> None:
     notes = pipeline.subscribe(lane=Lane.TEXT)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipeline.run)
-        pipeline.feed_frame_nowait(delta("a"))
+        pipeline.feed_nowait([delta("a")])
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
     assert texts([note async for note in notes]) == ["a"]
@@ -705,9 +776,9 @@ async def test_after_the_end_nothing_is_taken_and_nothing_hangs() -> None:
     await pipeline.run()
     for each in (delta(), "bad", b"\0\0"):
         with pytest.raises(ClosedError):
-            pipeline.feed_frame_nowait(each)
+            pipeline.feed_nowait([each])
         with pytest.raises(ClosedError):
-            await pipeline.feed_frame(each)
+            await pipeline.feed([each])
     pipeline.post(SaidEvent(note=AuthLogout()))
     pipeline.set_user_session_id("s")
     pipeline.reset()
@@ -724,7 +795,7 @@ async def test_whole_messages_count_with_their_text() -> None:
     async with running() as pipeline:
         notes = pipeline.subscribe(MessageComplete)
         for _ in range(100):
-            pipeline.feed_frame_nowait(delta("x" * 100))
-        pipeline.feed_frame_nowait(frame("interaction", **_of("s"), started=False, id="i"))
+            pipeline.feed_nowait([delta("x" * 100)])
+        pipeline.feed_nowait([frame("interaction", **_of("s"), started=False, id="i")])
         await trio.testing.wait_all_tasks_blocked()
         assert notes.statistics().bytes >= 10_000

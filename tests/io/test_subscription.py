@@ -53,11 +53,11 @@ async def test_receive_is_always_a_checkpoint() -> None:
     """Whether or not something is at hand."""
     async with running() as pipeline:
         notes = pipeline.subscribe(lane=Lane.TEXT)
-        pipeline.feed_frame_nowait(delta())
+        pipeline.feed_nowait([delta()])
         await trio.testing.wait_all_tasks_blocked()
         with trio.testing.assert_checkpoints():
             await notes.receive()
-        pipeline.feed_frame_nowait(delta())
+        pipeline.feed_nowait([delta()])
         with trio.testing.assert_checkpoints():
             await notes.receive()
 
@@ -68,7 +68,7 @@ async def test_receive_nowait() -> None:
         notes = pipeline.subscribe(lane=Lane.TEXT)
         with pytest.raises(trio.WouldBlock):
             notes.receive_nowait()
-        pipeline.feed_frame_nowait(delta("Hi"))
+        pipeline.feed_nowait([delta("Hi")])
         await trio.testing.wait_all_tasks_blocked()
         assert texts([notes.receive_nowait()]) == ["Hi"]
 
@@ -79,7 +79,7 @@ async def test_a_cancelled_receive_loses_nothing() -> None:
         notes = pipeline.subscribe(lane=Lane.TEXT)
         for feed in (False, True):
             if feed:
-                pipeline.feed_frame_nowait(delta("a"))
+                pipeline.feed_nowait([delta("a")])
                 await trio.testing.wait_all_tasks_blocked()
             with trio.CancelScope() as scope:
                 scope.cancel()
@@ -96,7 +96,7 @@ async def test_a_cancelled_receive_loses_nothing() -> None:
                 assert texts([await notes.receive()]) == ["a"]
                 await notes.receive()
         assert waiting.cancelled_caught
-        pipeline.feed_frame_nowait(delta("b"))
+        pipeline.feed_nowait([delta("b")])
         assert texts([await notes.receive()]) == ["b"]
 
 
@@ -114,10 +114,34 @@ async def test_cancelled_in_the_same_round_as_the_item_came(_again: int) -> None
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(receive)
                 await trio.testing.wait_all_tasks_blocked()
-                pipeline.feed_frame_nowait(delta("a"))
+                pipeline.feed_nowait([delta("a")])
                 await trio.lowlevel.cancel_shielded_checkpoint()
                 scope.cancel()
         await trio.testing.wait_all_tasks_blocked()
+        assert texts([*got, *drain(notes)]) == ["a"]
+
+
+@pytest.mark.parametrize("_again", range(20))
+async def test_cancelled_with_the_item_in_its_hand(_again: int) -> None:
+    """Between taking an item that was there and returning it a receive cannot be cancelled."""
+    async with running() as pipeline:
+        notes = pipeline.subscribe(lane=Lane.TEXT)
+        pipeline.feed_nowait([delta("a")])
+        await trio.testing.wait_all_tasks_blocked()
+        got: list[Notification] = []
+        scope, begun = trio.CancelScope(), False
+
+        async def receive() -> None:
+            nonlocal begun
+            with scope:
+                begun = True
+                got.append(await notes.receive())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(receive)
+            while not begun:
+                await trio.lowlevel.checkpoint()
+            scope.cancel()
         assert texts([*got, *drain(notes)]) == ["a"]
 
 
@@ -130,7 +154,7 @@ async def test_one_task_at_a_time() -> None:
             await trio.testing.wait_all_tasks_blocked()
             with pytest.raises(trio.BusyResourceError):
                 await notes.receive()
-            pipeline.feed_frame_nowait(delta())
+            pipeline.feed_nowait([delta()])
 
 
 async def test_an_item_that_another_task_took_is_waited_for_again() -> None:
@@ -149,7 +173,7 @@ async def test_an_item_that_another_task_took_is_waited_for_again() -> None:
             box.wake()  # as a put would, with the item gone before the task has run
             await trio.testing.wait_all_tasks_blocked()
             assert not got
-            pipeline.feed_frame_nowait(delta("a"))
+            pipeline.feed_nowait([delta("a")])
         assert texts(got) == ["a"]
 
 
@@ -158,7 +182,7 @@ async def test_iterating_lets_others_run_at_least_every_32_items() -> None:
     async with running(coalesce=False) as pipeline:
         notes = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1000))
         for _ in range(200):
-            pipeline.feed_frame_nowait(delta())
+            pipeline.feed_nowait([delta()])
         await trio.testing.wait_all_tasks_blocked()
         steps = Steps()
         trio.lowlevel.add_instrument(steps)
@@ -184,7 +208,7 @@ async def test_iterating_sees_a_cancel_at_each_item() -> None:
                 overflow=Block(1000),
             )
             for _ in range(20):
-                pipeline.feed_frame_nowait(delta())
+                pipeline.feed_nowait([delta()])
             await trio.testing.wait_all_tasks_blocked()
             taken = 0
             with trio.CancelScope() as scope:
@@ -203,7 +227,7 @@ async def test_a_lane_is_iterated_by_a_subscription_of_its_own() -> None:
     pipeline = make()
     text = LaneView(pipeline, Lane.TEXT)
     first, second = text.__aiter__(), text.subscribe(overflow=Latest())
-    pipeline.feed_frame_nowait(delta("a"))
+    pipeline.feed_nowait([delta("a")])
     pipeline.close()
     await pipeline.run()
     assert texts([note async for note in first]) == ["a"]
@@ -221,10 +245,10 @@ async def test_by_class_notifications_and_wire_events_alike() -> None:
         everything = pipeline.subscribe(ev.ServerEvent, Notification)
         errors = pipeline.subscribe(ev.ErrorEvent, SystemNotification)
         sessions = pipeline.subscribe(ev.SessionEvent)
-        pipeline.feed_frame_nowait(ERROR)
-        pipeline.feed_frame_nowait(delta("Hi"))
-        pipeline.feed_frame_nowait(CANCELLED)
-        pipeline.feed_frame_nowait(frame("never_heard_of"))
+        pipeline.feed_nowait([ERROR])
+        pipeline.feed_nowait([delta("Hi")])
+        pipeline.feed_nowait([CANCELLED])
+        pipeline.feed_nowait([frame("never_heard_of")])
         await trio.testing.wait_all_tasks_blocked()
         assert [type(item) for item in drain(everything)] == [
             ev.ErrorEvent,
@@ -246,7 +270,7 @@ async def test_a_wire_event_that_did_not_count_is_not_delivered() -> None:
     async with running(coalesce=False) as pipeline:
         wire = pipeline.subscribe(ev.TextDeltaEvent)
         for each in (delta("a", id="1"), delta("a", id="1"), CANCELLED, delta("late")):
-            pipeline.feed_frame_nowait(each)
+            pipeline.feed_nowait([each])
         await trio.testing.wait_all_tasks_blocked()
         assert [event.content for event in drain(wire)] == ["a"]
 
@@ -257,9 +281,9 @@ async def test_across_lanes_control_comes_before_audio_before_text() -> None:
         items = pipeline.subscribe(ev.ServerEvent, overflow=Block(100))
         voices = [frame("voice_list", voices=[], id=str(n)) for n in range(3)]
         for number in range(3):
-            pipeline.feed_frame_nowait(delta(str(number)))
-            pipeline.feed_frame_nowait(bytes([number, 0]))
-            pipeline.feed_frame_nowait(voices[number])
+            pipeline.feed_nowait([delta(str(number))])
+            pipeline.feed_nowait([bytes([number, 0])])
+            pipeline.feed_nowait([voices[number]])
         await trio.testing.wait_all_tasks_blocked()
         got = drain(items)
         assert [event.id for event in got[:3]] == ["0", "1", "2"]
@@ -271,8 +295,8 @@ async def test_without_classes_all_notifications_of_all_lanes() -> None:
     """No wire events among them."""
     async with running() as pipeline:
         notes = pipeline.subscribe()
-        pipeline.feed_frame_nowait(CANCELLED)
-        pipeline.feed_frame_nowait(b"\0\0")
+        pipeline.feed_nowait([CANCELLED])
+        pipeline.feed_nowait([b"\0\0"])
         await trio.testing.wait_all_tasks_blocked()
         assert {type(note) for note in drain(notes)} == {
             CancelNotification,
@@ -292,9 +316,9 @@ async def test_what_cannot_be_heard_is_refused() -> None:
 async def test_a_subscription_starts_with_the_call() -> None:
     """What was handled before is not delivered, what waits in the lane is."""
     async with running() as pipeline:
-        pipeline.feed_frame_nowait(delta("before"))
+        pipeline.feed_nowait([delta("before")])
         await trio.testing.wait_all_tasks_blocked()
-        pipeline.feed_frame_nowait(delta("after"))
+        pipeline.feed_nowait([delta("after")])
         notes = pipeline.subscribe(lane=Lane.TEXT)
         assert texts([await notes.receive()]) == ["after"]
 
@@ -317,7 +341,7 @@ async def test_closed_it_forgets_and_says_so() -> None:
             notes.close()
             notes.close()
         other = pipeline.subscribe(lane=Lane.TEXT)
-        pipeline.feed_frame_nowait(delta())
+        pipeline.feed_nowait([delta()])
         await trio.testing.wait_all_tasks_blocked()
         with trio.testing.assert_checkpoints():
             await other.aclose()
@@ -348,7 +372,7 @@ async def test_closing_lets_a_held_lane_go_on() -> None:
     async with running(coalesce=False) as pipeline:
         stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
         for _ in range(10):
-            pipeline.feed_frame_nowait(delta())
+            pipeline.feed_nowait([delta()])
         await trio.testing.wait_all_tasks_blocked()
         assert pipeline.statistics().text.depth == 8
         stuck.close()
@@ -363,7 +387,7 @@ async def test_an_abandoned_subscription_is_noticed_and_freed(in_thread: bool) -
         holder: list[Any] = [pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))]
         holder.append(pipeline.subscribe(MessageStreaming, CancelNotification))
         for _ in range(10):
-            pipeline.feed_frame_nowait(delta())
+            pipeline.feed_nowait([delta()])
         await trio.testing.wait_all_tasks_blocked()
         assert pipeline.statistics().text.depth == 8
         if in_thread:
@@ -382,7 +406,7 @@ async def test_leaving_an_iteration_abandons_its_subscription() -> None:
     """`async for note in client.text` with a break leaves nothing behind."""
     async with running() as pipeline:
         text = LaneView(pipeline, Lane.TEXT)
-        pipeline.feed_frame_nowait(delta())
+        pipeline.feed_nowait([delta()])
         async for _ in text:
             break
         gc.collect()
@@ -443,7 +467,7 @@ async def test_one_subscribers_trouble_is_nobody_elses() -> None:
             nursery.start_soon(is_cancelled)
             await trio.testing.wait_all_tasks_blocked()
             for number in range(100):
-                pipeline.feed_frame_nowait(delta(f"{number},"))
+                pipeline.feed_nowait([delta(f"{number},")])
                 await trio.lowlevel.checkpoint()
         await trio.testing.wait_all_tasks_blocked()
         assert "".join(texts(drain(good))) == "".join(f"{number}," for number in range(100))
@@ -716,7 +740,7 @@ async def test_every_rule_delivers_what_a_reader_keeps_up_with(rule: Overflow) -
         notes = pipeline.subscribe(lane=Lane.TEXT, overflow=rule)
         got: list[Any] = []
         for number in range(50):
-            pipeline.feed_frame_nowait(delta(f"{number},"))
+            pipeline.feed_nowait([delta(f"{number},")])
             got.append(await notes.receive())
         assert "".join(texts(got)) == "".join(f"{number}," for number in range(50))
         assert notes.statistics().dropped == 0
@@ -726,10 +750,10 @@ async def test_each_lane_of_a_subscription_has_its_own_count() -> None:
     """A full queue of text does not push out what the control lane said."""
     async with running(coalesce=False) as pipeline:
         notes = pipeline.subscribe(overflow=DropOldest(2))
-        pipeline.feed_frame_nowait(CANCELLED)
-        pipeline.feed_frame_nowait(TURN_START)
+        pipeline.feed_nowait([CANCELLED])
+        pipeline.feed_nowait([TURN_START])
         for number in range(10):
-            pipeline.feed_frame_nowait(delta(str(number)))
+            pipeline.feed_nowait([delta(str(number))])
         await trio.testing.wait_all_tasks_blocked()
         got = drain(notes)
         assert got[0] == OTHER
@@ -745,7 +769,7 @@ async def test_statistics_of_a_subscription() -> None:
         merging = pipeline.subscribe(lane=Lane.TEXT)
         blocking = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(2))
         for text in "abc":
-            pipeline.feed_frame_nowait(delta(text))
+            pipeline.feed_nowait([delta(text)])
         await trio.testing.wait_all_tasks_blocked()
         told = merging.statistics()
         assert (told.depth, told.high_water, told.merged, told.blocking) == (1, 1, 2, False)
@@ -763,7 +787,8 @@ async def test_a_large_history_does_not_make_a_prompt_reader_lag(
 ) -> None:
     """Items beyond the bound, one after another: each time the reader has emptied its queue."""
     monkeypatch.setattr("realtime_trio._io._queues.MAX_BYTES", 50_000)
-    monkeypatch.setattr("realtime_trio._io._lanes.HEAVY", 50_000)
+    for module in ("_handling", "_lanes"):
+        monkeypatch.setattr(f"realtime_trio._io.{module}.HEAVY", 50_000)
     async with running(coalesce=False) as pipeline:
         notes = pipeline.subscribe(lane=Lane.TEXT)
         size = 0
@@ -776,7 +801,7 @@ async def test_a_large_history_does_not_make_a_prompt_reader_lag(
                     size += len(texts([await notes.receive()])[0])
 
             for number in range(50):
-                pipeline.feed_frame_nowait(delta("x" * 60_000, session=str(number)))
+                pipeline.feed_nowait([delta("x" * 60_000, session=str(number))])
 
 
 def test_queues_are_what_their_rule_says() -> None:

@@ -27,7 +27,7 @@ async def test_the_current_value_comes_first() -> None:
     async with running() as pipeline, pipeline.watch(_can_send) as changes:
         with trio.testing.assert_checkpoints():
             assert await changes.receive() is False
-        pipeline.feed_frame_nowait(TURN_START)
+        pipeline.feed_nowait([TURN_START])
         await trio.testing.wait_all_tasks_blocked()
         late = pipeline.watch(_can_send)
         assert await late.receive() is True
@@ -46,7 +46,7 @@ async def test_only_what_differs_is_delivered() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch)
             for each in (delta(), TURN_START, TURN_START, delta(), TURN_END, delta()):
-                pipeline.feed_frame_nowait(each)
+                pipeline.feed_nowait([each])
                 await trio.testing.wait_all_tasks_blocked()
             nursery.cancel_scope.cancel()
         assert seen == [False, True, False]
@@ -58,11 +58,11 @@ async def test_the_latest_wins() -> None:
         changes = pipeline.watch(_text)
         assert await changes.receive() == ""
         for text in "abc":
-            pipeline.feed_frame_nowait(delta(text))
+            pipeline.feed_nowait([delta(text)])
             await trio.testing.wait_all_tasks_blocked()
         assert await changes.receive() == "abc"
-        pipeline.feed_frame_nowait(TURN_START)
-        pipeline.feed_frame_nowait(TURN_END)
+        pipeline.feed_nowait([TURN_START])
+        pipeline.feed_nowait([TURN_END])
         gate = pipeline.watch(_can_send)
         await trio.testing.wait_all_tasks_blocked()
         assert await gate.receive() is False
@@ -74,10 +74,10 @@ async def test_values_are_compared_with_equality(autojump_clock: trio.testing.Mo
         changes = pipeline.watch(lambda state: [state.turn.can_send_input])
         assert await changes.receive() == [False]
         with trio.move_on_after(5) as waiting:
-            pipeline.feed_frame_nowait(delta())
+            pipeline.feed_nowait([delta()])
             await changes.receive()
         assert waiting.cancelled_caught
-        pipeline.feed_frame_nowait(TURN_START)
+        pipeline.feed_nowait([TURN_START])
         assert await changes.receive() == [True]
 
 
@@ -97,7 +97,7 @@ async def test_what_a_selector_or_a_comparison_raises_comes_out_at_the_watcher()
             await odd.receive()
         with pytest.raises(KeyError):
             await pipeline.watch(lambda state: state.sessions["none"]).receive()
-        pipeline.feed_frame_nowait(delta("Hi"))
+        pipeline.feed_nowait([delta("Hi")])
         await trio.testing.wait_all_tasks_blocked()
         assert _text(pipeline.state) == "Hi"
 
@@ -113,7 +113,7 @@ async def test_the_selector_runs_in_the_watchers_own_task() -> None:
 
         changes = pipeline.watch(select)
         await changes.receive()
-        pipeline.feed_frame_nowait(delta("Hi"))
+        pipeline.feed_nowait([delta("Hi")])
         assert await changes.receive() == "Hi"
         assert tasks == {trio.lowlevel.current_task().name}
 
@@ -128,7 +128,7 @@ async def test_a_cancelled_receive_loses_nothing() -> None:
                 await changes.receive()
             assert scope.cancelled_caught
         assert await changes.receive() == ""
-        pipeline.feed_frame_nowait(delta("a"))
+        pipeline.feed_nowait([delta("a")])
         await trio.testing.wait_all_tasks_blocked()
         with trio.CancelScope() as scope:
             scope.cancel()
@@ -150,7 +150,7 @@ async def test_at_the_end_the_last_value_and_then_nothing() -> None:
 
         nursery.start_soon(pipeline.run)
         await trio.testing.wait_all_tasks_blocked()
-        pipeline.feed_frame_nowait(delta("last"))
+        pipeline.feed_nowait([delta("last")])
         pipeline.close()
     assert seen == ["", "last"]
     assert await idle.receive() == "last"
@@ -188,7 +188,7 @@ async def test_many_watchers_of_one_state() -> None:
     async with running() as pipeline:
         watchers = [pipeline.watch(_text) for _ in range(5)]
         for text in "ab":
-            pipeline.feed_frame_nowait(delta(text))
+            pipeline.feed_nowait([delta(text)])
             await trio.testing.wait_all_tasks_blocked()
             watchers.pop().close()
         assert [await watcher.receive() for watcher in watchers] == ["ab"] * 3

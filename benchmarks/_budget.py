@@ -1,0 +1,210 @@
+"""What has to hold: the lines that a run is judged by, ratios within that run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from . import _stats
+from ._model import Answer, Run
+from ._stats import Estimate
+
+__all__ = ["LINES", "Line", "Outcome", "judge", "missing"]
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Line:
+    """The series ``top``, over ``bottom`` where one is named, has a limit.
+
+    A rate over another is written with the times changed round: what takes half as long is
+    twice as fast.
+    """
+
+    question: str
+    what: str
+    top: str
+    bottom: str | None = None
+    at_most: float | None = None
+    at_least: float | None = None
+    unit: str = "x"
+
+    def allows(self, value: float) -> bool:
+        """Whether a value is within the limit."""
+        if self.at_most is not None and value > self.at_most:
+            return False
+        return self.at_least is None or value >= self.at_least
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Outcome:
+    """What became of a line."""
+
+    line: Line
+    value: Estimate
+
+    @property
+    def held(self) -> bool:
+        """Whether the median is within the limit."""
+        return self.line.allows(self.value.median)
+
+    @property
+    def sure(self) -> bool:
+        """Whether the whole interval says the same as the median."""
+        return self.line.allows(self.value.low) is self.line.allows(self.value.high)
+
+    @property
+    def limit(self) -> str:
+        """The limit in words."""
+        if self.line.at_most is not None:
+            return f"at most {self.line.at_most:g} {self.line.unit}"
+        return f"at least {self.line.at_least:g} {self.line.unit}"
+
+
+LINES: tuple[Line, ...] = (
+    Line(
+        question="core",
+        what="core, per event of the mixed stream, over json.loads",
+        top="core",
+        bottom="json.loads",
+        at_most=1.7,
+    ),
+    Line(
+        question="lanes",
+        what="lanes, coalescing off, over json.loads",
+        top="coalescing off",
+        bottom="json.loads",
+        at_most=2.5,
+    ),
+    Line(
+        question="lanes",
+        what="lanes, coalescing on, over json.loads",
+        top="coalescing on",
+        bottom="json.loads",
+        at_most=1.5,
+    ),
+    Line(
+        question="latency",
+        what="latency, socket to subscriber, 1,000 events/s, p99",
+        top="trio-websocket, 1000/s: p99",
+        at_most=10,
+        unit="ms",
+    ),
+    Line(
+        question="socket",
+        what="trio-websocket, events/s over its bare receive loop",
+        top="trio-websocket, bare loop",
+        bottom="trio-websocket, client",
+        at_least=0.75,
+    ),
+    Line(
+        question="socket",
+        what="the faster transport, events/s over trio-websocket",
+        top="trio-websocket, client",
+        bottom="websockets, client",
+        at_least=3.5,
+    ),
+    Line(
+        question="socket",
+        what="sending 640-byte audio frames, the faster over trio-websocket",
+        top="trio-websocket, send audio",
+        bottom="websockets, send audio",
+        at_least=2,
+    ),
+    Line(
+        question="growth",
+        what="cost per delta, 1M deltas over 10k deltas",
+        top="delta at 1,000,000",
+        bottom="delta at 10,000",
+        at_most=1.3,
+    ),
+    Line(
+        question="cancel_under_flood",
+        what="cancel with 100,000 events queued, median",
+        top="inbound",
+        at_most=2,
+        unit="ms",
+    ),
+    Line(
+        question="cancel_under_flood",
+        what="cancel with 3,000 audio frames queued, median",
+        top="outbound",
+        at_most=2,
+        unit="ms",
+    ),
+    Line(
+        question="many",
+        what="idle client, each of 1,000",
+        top="idle client at 1000",
+        at_most=60,
+        unit="KB",
+    ),
+    Line(
+        question="startup",
+        what="import of realtime_trio over import of trio",
+        top="import realtime_trio",
+        bottom="import trio",
+        at_most=2,
+    ),
+    Line(
+        question="socket",
+        what="the faster transport, events/s over asyncio by hand (json + pydantic)",
+        top="asyncio by hand, json + pydantic",
+        bottom="websockets, client",
+        at_least=1.2,
+    ),
+    Line(
+        question="peers_parsing",
+        what="decode over openai-python's parsing, events/s",
+        top="openai-python: parse",
+        bottom="realtime_trio: decode",
+        at_least=30,
+    ),
+    Line(
+        question="peers_socket",
+        what="the faster transport over openai-python's client, events/s",
+        top="openai-python: client",
+        bottom="realtime_trio, websockets",
+        at_least=6,
+    ),
+    Line(
+        question="peers_pipecat",
+        what="frames/s over pipecat, three pass-through processors",
+        top="pipecat: frame",
+        bottom="realtime_trio: event",
+        at_least=10,
+    ),
+    Line(
+        question="peers_pipecat",
+        what="interruption with 10,000 queued, over pipecat's",
+        top="realtime_trio: cancel",
+        bottom="pipecat: interruption",
+        at_most=0.1,
+    ),
+)
+
+
+def _value(line: Line, answer: Answer | None) -> Estimate | None:
+    top = answer.find(line.top) if answer is not None else None
+    if answer is None or top is None or not _stats.flat(top.samples):
+        return None
+    if line.bottom is None:
+        return _stats.estimate(top.samples)
+    bottom = answer.find(line.bottom)
+    ratios = _stats.ratios(top.samples, bottom.samples) if bottom is not None else []
+    return _stats.estimate(ratios) if _stats.flat(ratios) else None
+
+
+def judge(run: Run) -> Iterator[Outcome]:
+    """Judge the lines of which the run has what it takes."""
+    for line in LINES:
+        value = _value(line, run.answer(line.question))
+        if value is not None:
+            yield Outcome(line=line, value=value)
+
+
+def missing(run: Run) -> list[str]:
+    """What the run cannot be judged by although its question was asked: figures are missing."""
+    asked = [line for line in LINES if run.answer(line.question) is not None]
+    lines = [line for line in asked if _value(line, run.answer(line.question)) is None]
+    return [f"not measured ({line.question}): {line.what}" for line in lines]

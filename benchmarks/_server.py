@@ -1,0 +1,185 @@
+"""The flood server: sends what a scenario says, as fast as the socket takes it or at a pace.
+
+A process of its own, and no websocket library: frames are made before they are wanted, so
+that the server is never what a benchmark measures. The scenario comes as ``agent_key`` in the
+URL: ``flood-TURNS``, ``openai-TURNS``, ``pace-RATE-COUNT``, ``sink-COUNT`` or nothing. It starts
+when the client sends ``get_agents``.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import socket
+import struct
+import sys
+import threading
+import time
+import urllib.parse
+
+from .stream import SESSION, encode, mixed_stream
+from .stream_openai import openai_stream
+
+# What a flood consists of, by the first word of its scenario.
+_FLOODS = {"flood": mixed_stream, "openai": openai_stream}
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_CHUNK = 1 << 16
+_TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x1, 0x2, 0x8, 0x9, 0xA
+
+
+def framed(payload: bytes, opcode: int = _TEXT) -> bytes:
+    """One whole frame from server to client (RFC 6455 §5.2): not masked."""
+    size = len(payload)
+    if size < 126:
+        head = struct.pack("!BB", 0x80 | opcode, size)
+    elif size < 1 << 16:
+        head = struct.pack("!BBH", 0x80 | opcode, 126, size)
+    else:
+        head = struct.pack("!BBQ", 0x80 | opcode, 127, size)
+    return head + payload
+
+
+def stamped(at: int) -> bytes:
+    """A delta that says when it was sent: nanoseconds of the clock that all processes share."""
+    event = {
+        "type": "text_delta",
+        "session_id": SESSION,
+        "role": "assistant",
+        "parent_session_id": None,
+        "user_session_id": SESSION,
+        "content": f"{at:020} ",
+        "format": "markdown",
+    }
+    return framed(encode(event))
+
+
+class _Reader:
+    """Reads a client's frames; payloads of audio are counted, not looked at."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._file = link.makefile("rb", buffering=_CHUNK)
+
+    def upgrade(self) -> tuple[str, bytes]:
+        """Read the request of the upgrade; gives its path and the key."""
+        path = self._file.readline().split()[1].decode()
+        key = b""
+        while line := self._file.readline().strip():
+            name, _, value = line.partition(b":")
+            if name.lower() == b"sec-websocket-key":
+                key = value.strip()
+        return path, key
+
+    def frame(self) -> tuple[int, bytes]:
+        """Read one frame. Raises ``EOFError`` at the end."""
+        head = self._file.read(2)
+        if len(head) < 2:
+            raise EOFError
+        opcode, size = head[0] & 0x0F, head[1] & 0x7F
+        if size == 126:
+            (size,) = struct.unpack("!H", self._file.read(2))
+        elif size == 127:
+            (size,) = struct.unpack("!Q", self._file.read(8))
+        mask = self._file.read(4)
+        payload = self._file.read(size)
+        if opcode == _BINARY:
+            return opcode, payload
+        return opcode, bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+
+
+class _Connection:
+    """One client, in a thread of its own."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._reader = _Reader(link)
+        self._words: list[str] = []
+        self._audio = 0
+
+    def run(self) -> None:
+        """Serve until the client leaves."""
+        try:
+            self._open()
+            while True:
+                opcode, payload = self._reader.frame()
+                if opcode == _CLOSE:
+                    self._link.sendall(framed(payload, _CLOSE))
+                    return
+                self._take(opcode, payload)
+        except (EOFError, OSError):
+            return
+        finally:
+            self._link.close()
+
+    def _open(self) -> None:
+        path, key = self._reader.upgrade()
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(path).query)
+        self._words = query.get("agent_key", [""])[0].split("-")
+        accept = base64.b64encode(hashlib.sha1(key + _GUID).digest())
+        self._link.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+        )
+        make = _FLOODS.get(self._words[0])
+        self._blob = b"".join(map(framed, make(int(self._words[1])))) if make is not None else b""
+
+    def _take(self, opcode: int, payload: bytes) -> None:
+        if opcode == _PING:
+            self._link.sendall(framed(payload, _PONG))
+        elif opcode == _BINARY:
+            self._audio += 1
+            if self._words[0] == "sink" and self._audio == int(self._words[1]):
+                self._audio = 0
+                self._say(b'{"type":"pong"}')
+        elif opcode == _TEXT:
+            self._command(payload)
+
+    def _command(self, payload: bytes) -> None:
+        found = re.search(rb'"type": ?"(\w+)"', payload)
+        match found[1] if found else b"":
+            case b"ping":
+                self._say(b'{"type":"pong"}')
+            case b"client_wants_cancel":
+                self._say(b'{"type":"cancelled"}')
+            case b"get_agents":
+                self._start()
+
+    def _say(self, text: bytes) -> None:
+        self._link.sendall(framed(text))
+
+    def _start(self) -> None:
+        if self._words[0] in _FLOODS:
+            self._link.sendall(self._blob)
+        elif self._words[0] == "pace":
+            rate, count = int(self._words[1]), int(self._words[2])
+            threading.Thread(target=self._pace, args=(rate, count), daemon=True).start()
+
+    def _pace(self, rate: int, count: int) -> None:
+        """Send so many events a second; one that is late is sent at once, and says when."""
+        began = time.perf_counter()
+        try:
+            for number in range(count):
+                ahead = began + number / rate - time.perf_counter()
+                if ahead > 0:
+                    time.sleep(ahead)
+                self._link.sendall(stamped(time.perf_counter_ns()))
+            self._say(b'{"type":"user_turn_start"}')
+        except OSError:
+            return
+
+
+def main() -> None:
+    """Serve on a free port of the loopback until the process is ended."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        print(listener.getsockname()[1], flush=True)
+        while True:
+            link, _ = listener.accept()
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=_Connection(link).run, daemon=True).start()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

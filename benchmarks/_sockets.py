@@ -1,0 +1,122 @@
+"""What the questions about real sockets share: bare receive loops, and the client beside them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import trio
+import trio_websocket
+
+import realtime_trio as rt
+from realtime_trio import events as ev
+
+from ._wires import turns_heard
+
+__all__ = [
+    "CONNECTORS",
+    "DIAL",
+    "audio_sent",
+    "bare_trio_websocket",
+    "client",
+    "connector",
+    "flooded",
+    "opened_transport",
+    "timed",
+    "transported",
+]
+
+_GO = '{"type":"get_agents"}'
+DIAL = "/api/rt/ws?token=t&agent_key="
+
+CONNECTORS: dict[str, Callable[[], rt.Connector]] = {
+    "trio-websocket": rt.TrioWebsocketConnector,
+    "websockets": rt.WebsocketsConnector,
+}
+
+
+def connector(name: str) -> rt.Connector | None:
+    """The connector of a transport, ``None`` where its library is not installed."""
+    try:
+        return CONNECTORS[name]()
+    except ImportError:
+        return None
+
+
+@asynccontextmanager
+async def client(
+    url: str, transport: rt.Connector, scenario: str, *, coalesce: bool = True
+) -> AsyncGenerator[rt.Client, None]:
+    """A client that is connected to a scenario of the flood server and sends no pings."""
+    config = rt.ClientConfig(coalesce=coalesce, ping_interval=None, turn_silence=None)
+    async with rt.open_client(
+        url, auth="token", agent_key=scenario, transport=transport, config=config
+    ) as opened:
+        yield opened
+
+
+async def flooded(url: str, transport: rt.Connector, turns: int) -> float:
+    """Seconds from the start of a flood until a subscriber of the text lane has all of it."""
+    async with client(url, transport, f"flood-{turns}") as opened:
+        notes = opened.text.subscribe()
+        await trio.lowlevel.checkpoint()
+        began = time.process_time()
+        opened.send_nowait(ev.GetAgentsEvent(), force=True)
+        await turns_heard(notes, turns)
+        return time.process_time() - began
+
+
+async def bare_trio_websocket(url: str, scenario: str, messages: int) -> float:
+    """Seconds of the plainest loop over trio-websocket's public interface."""
+    async with trio_websocket.open_websocket_url(f"{url}{DIAL}{scenario}") as ws:
+        began = time.process_time()
+        await ws.send_message(_GO)
+        for _ in range(messages):
+            await ws.get_message()
+        return time.process_time() - began
+
+
+@asynccontextmanager
+async def opened_transport(
+    url: str, transport: rt.Connector, scenario: str
+) -> AsyncGenerator[rt.Transport, None]:
+    """One of the library's transports, without a client around it."""
+    async with trio.open_nursery() as nursery:
+        link = await transport.connect(f"{url}{DIAL}{scenario}", nursery)
+        yield link
+        await link.aclose()
+
+
+async def transported(url: str, transport: rt.Connector, scenario: str, messages: int) -> float:
+    """Seconds of a loop over a transport that does nothing with what it receives."""
+    async with opened_transport(url, transport, scenario) as link:
+        began = time.process_time()
+        await link.send_text(_GO)
+        left = messages
+        while left:
+            await link.receive()
+            left -= 1
+            try:
+                while left:
+                    link.receive_nowait()
+                    left -= 1
+            except trio.WouldBlock:
+                continue
+        return time.process_time() - began
+
+
+async def audio_sent(url: str, transport: rt.Connector, frames: int) -> float:
+    """Seconds to send frames of 640 bytes, until the server has them all."""
+    frame = bytes(640)
+    async with opened_transport(url, transport, f"sink-{frames}") as link:
+        began = time.process_time()
+        for _ in range(frames):
+            await link.send_bytes(frame)
+        await link.receive()
+        return time.process_time() - began
+
+
+def timed(work: Callable[..., Awaitable[float]], *args: object) -> Callable[[], float]:
+    """Run an async measurement in a ``trio.run`` of its own."""
+    return lambda: trio.run(work, *args)

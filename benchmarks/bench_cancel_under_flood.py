@@ -1,0 +1,71 @@
+"""How long does a cancel take when everything else is full?"""
+
+from __future__ import annotations
+
+import time
+
+import trio
+import trio.testing
+
+import realtime_trio as rt
+
+from ._kit import Kit
+from ._sockets import client, connector
+from ._wires import Canned, flood_server
+from .stream import text_deltas
+
+TITLE = "Cancel under flood: inbound past queued events, outbound past queued audio"
+PROCESSES = (1, 3)
+
+EVENTS, FRAMES = 100_000, 3_000
+
+
+async def inbound(frames: list[str]) -> float:
+    """Seconds from the arrival of ``cancelled`` until the application knows.
+
+    A subscriber that stands still holds the text lane until it holds 100,000 events. Then it
+    leaves, so that the lane sets to work on all of them, and in that moment the cancel comes.
+    """
+    wire = Canned()
+    config = rt.ClientConfig(ping_interval=None, turn_silence=None, coalesce=False)
+    async with rt.open_client(
+        "memory://canned", auth="token", transport=wire, config=config
+    ) as opened:
+        stuck = opened.text.subscribe(overflow=rt.Block(1))
+        urgent = opened.subscribe(rt.CancelNotification)
+        wire.play(frames)
+        await trio.testing.wait_all_tasks_blocked()
+        assert opened.statistics().text.depth > len(frames) - 100
+        stuck.close()
+        began = time.perf_counter()
+        wire.play(['{"type":"cancelled"}'])
+        await urgent.receive()
+        return time.perf_counter() - began
+
+
+async def _outbound(url: str, transport: rt.Connector) -> float:
+    """Seconds from ``client.cancel()`` to the server's word, behind queued audio."""
+    frame = bytes(640)
+    async with client(url, transport, "sink-1000000") as opened:
+        for _ in range(FRAMES):
+            opened.audio.send_nowait(frame)
+        began = time.perf_counter()
+        await opened.cancel()
+        return time.perf_counter() - began
+
+
+def measure(kit: Kit) -> None:
+    """Time single cancels, one after another."""
+    count = kit.pick(5, 15)
+    frames = [frame.decode() for frame in text_deltas(1000)] * (EVENTS // 1000)
+    for _ in range(kit.pick(3, 15)):
+        kit.sample("inbound", trio.run(inbound, frames) * 1e3, "ms")
+    with flood_server() as url:
+        for name in ("trio-websocket", "websockets"):
+            transport = connector(name)
+            if transport is None:
+                kit.note(f"{name} is not installed: its figures are missing")
+                continue
+            label = "outbound" if name == "trio-websocket" else f"outbound, {name}"
+            for _ in range(count):
+                kit.sample(label, trio.run(_outbound, url, transport) * 1e3, "ms")

@@ -1,0 +1,133 @@
+"""Does an event cost more in a long message, or in a long session?"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+from realtime_trio import EventStreamProcessor
+
+from ._kit import Kit, Subject
+from .stream import SESSION, encode, text_deltas
+
+TITLE = "Growth: cost of an event as messages and sessions grow"
+PROCESSES = (1, 3)
+
+DELTAS = (10_000, 100_000, 1_000_000)
+MESSAGES = (10, 1_000, 10_000)
+# Events that are timed at once; and those where the text is read after each.
+_WINDOW, _READ = 2_000, 200
+_BATCH = 5
+
+
+def _fold(processor: EventStreamProcessor, frames: list[bytes]) -> float:
+    """Seconds for the frames."""
+    process = processor.process_frame
+    began = time.process_time()
+    for frame in frames:
+        process(frame)
+    return time.process_time() - began
+
+
+def _fold_and_read(processor: EventStreamProcessor, frames: list[bytes]) -> float:
+    """The same where somebody reads the whole text after every delta."""
+    process = processor.process_frame
+    began = time.process_time()
+    for frame in frames:
+        process(frame)
+        session = processor.state.sessions[SESSION]
+        assert session.open_message is not None
+        len(session.open_message.content)
+    return time.process_time() - began
+
+
+def _message_of(count: int, frames: list[bytes]) -> EventStreamProcessor:
+    """A session whose message has so many deltas, less those that will be timed."""
+    processor = EventStreamProcessor()
+    left = count - len(frames)
+    while left > 0:
+        _fold(processor, frames[:left])
+        left -= len(frames)
+    return processor
+
+
+def _session_of(count: int, frames: list[bytes]) -> EventStreamProcessor:
+    processor = EventStreamProcessor()
+    _fold(processor, frames[:count])
+    return processor
+
+
+def _grown(
+    size: int,
+    smallest: int,
+    make: Callable[[], EventStreamProcessor],
+    fold: Callable[[EventStreamProcessor], float],
+) -> Subject:
+    """Fold at a size. What is small is made anew for each sample, or it would not stay small.
+
+    What is large is made once: the samples add little to it.
+    """
+    if size == smallest:
+        return lambda: fold(make())
+    processor = make()
+    return lambda: fold(processor)
+
+
+def _deltas(kit: Kit) -> None:
+    """Messages of three sizes, a window of further deltas for each in turn."""
+    frames = text_deltas(_WINDOW)
+    subjects: dict[str, Subject] = {}
+    read: dict[str, Subject] = {}
+    for size in DELTAS:
+
+        def make(size: int = size) -> EventStreamProcessor:
+            return _message_of(size, frames)
+
+        name = f"delta at {size:,}"
+        subjects[name] = _grown(size, DELTAS[0], make, lambda p: _fold(p, frames))
+        read[f"{name}, text read after each"] = _grown(
+            size, DELTAS[0], make, lambda p: _fold_and_read(p, frames[:_READ])
+        )
+    kit.rounds(subjects, ops=_WINDOW, base=f"delta at {DELTAS[0]:,}", rounds=kit.pick(7, 15))
+    kit.rounds(read, ops=_READ, base=f"delta at {DELTAS[0]:,}, text read after each")
+    for size, name, name_read in zip(DELTAS, subjects, read, strict=True):
+        _point(kit, "a delta in one message", size, name, "deltas so far")
+        _point(kit, "the same, text read after each", size, name_read, "deltas so far")
+
+
+def _point(kit: Kit, curve: str, size: int, series: str, x_label: str) -> None:
+    kit.point(curve, size, statistics.median(kit.samples(series)), x_label=x_label, unit="us")
+
+
+def _messages(kit: Kit) -> None:
+    """Sessions of three sizes, a few further messages for each in turn.
+
+    The largest has as many as are kept, so that each further one also drops the oldest.
+    """
+    base = {"session_id": SESSION, "role": "assistant", "user_session_id": SESSION}
+    frames = [
+        encode({"type": "message", **base, "content": f"message {number}", "format": "markdown"})
+        for number in range(MESSAGES[-1])
+    ]
+
+    def often(size: int) -> Subject:
+        # A few messages are too few for a clock: as many small sessions as make up a sample.
+        grown = _grown(
+            size,
+            MESSAGES[0],
+            lambda: _session_of(size, frames),
+            lambda processor: _fold(processor, frames[:_BATCH]),
+        )
+        return lambda: sum(filter(None, (grown() for _ in range(_WINDOW // _BATCH))))
+
+    subjects = {f"message at {size:,}": often(size) for size in MESSAGES}
+    kit.rounds(subjects, ops=_WINDOW, base=f"message at {MESSAGES[0]:,}")
+    for size, name in zip(MESSAGES, subjects, strict=True):
+        _point(kit, "a message in one session", size, name, "messages so far")
+
+
+def measure(kit: Kit) -> None:
+    """Let a message and a session grow."""
+    _deltas(kit)
+    _messages(kit)

@@ -1,0 +1,74 @@
+"""How long after the server sent it does a subscriber see an event?"""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import trio
+
+import realtime_trio as rt
+from realtime_trio import events as ev
+
+from ._kit import Kit
+from ._sockets import CONNECTORS, client, connector
+from ._stats import percentile
+from ._wires import flood_server
+
+TITLE = "Latency: from the server's socket to a subscriber, at a steady pace"
+PROCESSES = (1, 3)
+
+_STAMP = 21  # characters: twenty digits and a space
+_SHARES = {"p50": 0.50, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
+_RATES = (100, 1_000, 10_000)
+
+
+async def _latencies(url: str, transport: rt.Connector, rate: int, count: int) -> list[float]:
+    """Milliseconds of every delta. Merged ones carry the stamp of each."""
+    found: list[float] = []
+    async with client(url, transport, f"pace-{rate}-{count}") as opened:
+        notes = opened.text.subscribe()
+        await trio.lowlevel.checkpoint()
+        opened.send_nowait(ev.GetAgentsEvent(), force=True)
+        async for note in notes:
+            if type(note) is rt.AllNotificationsCleared:
+                break
+            if type(note) is rt.MessageStreaming:
+                now = time.perf_counter_ns()
+                text = note.delta
+                found += [
+                    (now - int(text[at : at + _STAMP])) / 1e6 for at in range(0, len(text), _STAMP)
+                ]
+    return found
+
+
+def measure(kit: Kit) -> None:
+    """Percentiles at 100, 1,000 and 10,000 events a second, through each transport in turn."""
+    kit.note("each sample is the percentile of one stretch; stretches take turns")
+    with flood_server() as url:
+        transports = {name: connector(name) for name in CONNECTORS}
+        for name, transport in transports.items():
+            if transport is None:
+                kit.note(f"{name} is not installed: its figures are missing")
+        for rate in _RATES:
+            for _ in range(kit.pick(3, 5)):
+                for name, transport in transports.items():
+                    if transport is not None:
+                        count = int(rate * kit.pick(6, 20) / 10)
+                        found = trio.run(_latencies, url, transport, rate, count)
+                        _keep(kit, f"{name}, {rate}/s", found)
+        for name, transport in transports.items():
+            if transport is not None:
+                _draw(kit, name)
+
+
+def _keep(kit: Kit, label: str, found: list[float]) -> None:
+    for share, part in _SHARES.items():
+        kit.sample(f"{label}: {share}", percentile(found, part), "ms")
+
+
+def _draw(kit: Kit, name: str) -> None:
+    for share in _SHARES:
+        for rate in _RATES:
+            middle = statistics.median(kit.samples(f"{name}, {rate}/s: {share}"))
+            kit.point(f"{name}: {share}", rate, middle, x_label="events/s", unit="ms")

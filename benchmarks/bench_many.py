@@ -1,0 +1,83 @@
+"""How do many clients in one process fare: their memory, their speed, their fairness?"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from contextlib import AsyncExitStack
+
+import trio
+import trio.testing
+
+import realtime_trio as rt
+
+from ._kit import Kit
+from ._memory import resident_kilobytes
+from ._wires import Canned, turns_heard
+from .stream import EVENTS_A_TURN, mixed_stream
+
+TITLE = "Many: clients in one process, each with a subscriber"
+PROCESSES = (1, 3)
+
+COUNTS = (1, 100, 1000)
+TURNS_IN_ALL = 200
+
+
+async def _opened(stack: AsyncExitStack, wire: Canned) -> rt.Client:
+    config = rt.ClientConfig(ping_interval=None, turn_silence=None)
+    opening = rt.open_client("memory://canned", auth="token", transport=wire, config=config)
+    return await stack.enter_async_context(opening)
+
+
+async def _idle(kit: Kit, count: int) -> None:
+    """Kilobytes for each of so many open clients that do nothing."""
+    async with AsyncExitStack() as stack:
+        await _opened(stack, Canned())  # what is made once for all
+        before = resident_kilobytes()
+        for _ in range(count):
+            await _opened(stack, Canned())
+        await trio.testing.wait_all_tasks_blocked()
+        kit.sample(f"idle client at {count}", (resident_kilobytes() - before) / count, "KB")
+
+
+async def _busy(count: int) -> tuple[float, float]:
+    """So many clients at once, all flooded: microseconds an event, and how alike they fare."""
+    turns = max(1, TURNS_IN_ALL // count)
+    frames = [frame.decode() for frame in mixed_stream(turns)]
+    ended: list[float] = []
+    wires = [Canned() for _ in range(count)]
+    async with AsyncExitStack() as stack:
+        clients = [await _opened(stack, wire) for wire in wires]
+
+        async def read(client: rt.Client) -> None:
+            await turns_heard(client.text.subscribe(), turns)
+            ended.append(time.process_time() - began)
+
+        async with trio.open_nursery() as nursery:
+            for client in clients:
+                nursery.start_soon(read, client)
+            await trio.testing.wait_all_tasks_blocked()
+            gc.collect()
+            began = time.process_time()
+            for wire in wires:
+                wire.play(frames)
+    return max(ended) / (count * turns * EVENTS_A_TURN) * 1e6, min(ended) / max(ended)
+
+
+def measure(kit: Kit) -> None:
+    """Count memory first, while the process is small; then floods, one size after another."""
+    trio.run(_idle, kit, COUNTS[-1])
+    kit.note("fairness: the time of the client that ends first over that of the last")
+    trio.run(_busy, COUNTS[0])  # to warm up
+    for round_ in range(kit.pick(3, 5)):
+        # Many clients take long to open: once has to do in quick mode.
+        for count in COUNTS[:2] if kit.quick and round_ else COUNTS:
+            cost, fairness = trio.run(_busy, count)
+            first = f"event at {COUNTS[0]}"
+            kit.sample(f"event at {count}", cost, "us", base=first if count > COUNTS[0] else None)
+            if count > 1:
+                kit.sample(f"fairness at {count}", fairness, "x", better="higher")
+    for count in COUNTS:
+        cost = statistics.median(kit.samples(f"event at {count}"))
+        kit.point("an event", count, cost, x_label="clients", unit="us")

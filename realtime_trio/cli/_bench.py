@@ -1,0 +1,96 @@
+"""``realtime-trio bench``: the benchmark suite, on this machine."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, cast
+
+from cyclopts import Parameter
+
+from ._errors import CommandError
+
+__all__ = ["bench"]
+
+_PACKAGE = __name__.partition(".")[0]
+# Where the suite is: a wheel holds it within the package, a checkout beside it.
+_WITHIN, _BESIDE = f"{_PACKAGE}._benchmarks", "benchmarks"
+_Flag = Annotated[bool, Parameter(negative=())]
+
+
+def bench(
+    *questions: str,
+    quick: _Flag = False,
+    peers: _Flag = False,
+    json: Path | None = None,
+    html: Path | None = None,
+    markdown: Path | None = None,
+    compare: Path | None = None,
+    strict: _Flag = False,
+) -> int:
+    """Measure how fast the library is on this machine, and judge it by its budget.
+
+    Figures are medians, and what matters are ratios within one run.
+
+    Parameters
+    ----------
+    questions
+        Ask these only: decode, fold, core, lanes, socket, latency and so on; all of them
+        unless some are named.
+    quick
+        Be less exact, and done in less than two minutes.
+    peers
+        Measure beside other libraries, too; they have to be installed.
+    json
+        Write the run to this file, for --compare.
+    html
+        Write a report with plots to this file.
+    markdown
+        Write the tables to this file.
+    compare
+        Say what has become faster or slower since the run in this file, and how sure that is.
+    strict
+        End with status 1 where the budget is exceeded.
+    """
+    flags = {"--quick": quick, "--peers": peers, "--strict": strict}
+    files = {"--json": json, "--html": html, "--markdown": markdown, "--compare": compare}
+    options = [name for name, wanted in flags.items() if wanted]
+    options += [f"{name}={path}" for name, path in files.items() if path is not None]
+    suite = _suite()
+    ask = cast("Callable[[list[str]], int]", suite.ask)
+    misuse = cast("type[Exception]", suite.Misuse)
+    try:
+        return ask([*options, "--", *questions])
+    except misuse as exc:
+        raise CommandError(str(exc)) from exc
+
+
+def _suite() -> ModuleType:
+    """The suite's own command line."""
+    found = next(_homes(), None)
+    if found is None:
+        msg = (
+            "the benchmarks are not installed: run this in a checkout of the repository, "
+            "or install the package from a wheel"
+        )
+        raise CommandError(msg)
+    try:
+        return importlib.import_module(f"{found}._cli")
+    except ModuleNotFoundError as exc:
+        msg = f"the benchmarks need {exc.name}: pip install 'realtime-trio[bench]'"
+        raise CommandError(msg) from exc
+
+
+def _homes() -> Iterator[str]:
+    """Where the suite is found. That of a checkout can be imported afterwards."""
+    if importlib.util.find_spec(_WITHIN) is not None:
+        yield _WITHIN
+    root = Path(__file__).resolve().parents[2]
+    if (root / _BESIDE / "_cli.py").is_file():
+        if str(root) not in sys.path:
+            sys.path.append(str(root))
+        yield _BESIDE

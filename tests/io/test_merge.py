@@ -1,0 +1,254 @@
+"""Deltas that are folded as one: the same state and the same words as each alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime_trio import events as ev
+from realtime_trio._core._codec import Codec
+from realtime_trio._core._fast import Delta
+from realtime_trio._core._notifications import MessageStreaming, Notification
+from realtime_trio._core._state import Limits
+from realtime_trio._core._values import evolve
+from realtime_trio._handlers import lanes_of
+from realtime_trio._io import _merge
+from realtime_trio._io._merge import Entry, Incoming, Run, cut, told_apart
+from realtime_trio._io._overflow import Block
+from realtime_trio._processor import Folds
+from realtime_trio.events import Lane, ServerEvent
+from tests.handlers import talk
+from tests.io.flow import delta, drain, frame, make, running, texts
+from tests.io.test_invariants import DELTAS, EVENTS
+
+READ = Codec().read
+# The same event several times: of deltas without an id, a run.
+SPOKEN = st.builds(talk.text, st.sampled_from("abc"), st.sampled_from(["main", "child"]))
+REPEATED = st.lists(
+    st.tuples(st.one_of(SPOKEN, SPOKEN, SPOKEN, EVENTS), st.integers(1, 9)), min_size=2, max_size=12
+).map(lambda pairs: [raw for raw, count in pairs for _ in range(count) if raw["type"] != "bang"])
+CONTENTS = st.sampled_from(["", "a", "bc", "é\n", '"'])
+
+
+def _read(raw: dict[str, Any]) -> Any:
+    return READ(json.dumps(raw))
+
+
+def _entries(events: Sequence[Incoming], *, apart: int = 0, at: float = 1.0) -> list[Entry]:
+    """What a lane has in its hand when these have come."""
+    entries: list[Entry] = []
+    run: Run | None = None
+    for event in events:
+        if run is None or not run.join(event, at, 10):
+            if run is not None:
+                entries[-1] = run.entry()
+            entries.append((event, at, 10, 1, None))
+            run = Run.begin(event, at, 10, apart=apart)
+    if run is not None:
+        entries[-1] = run.entry()
+    return entries
+
+
+def _blank(event: Any) -> Any:
+    """All but what it says."""
+    return evolve(event, content="")
+
+
+# ---- what joins what -----------------------------------------------------------------------
+
+
+@given(st.lists(EVENTS.map(json.dumps), max_size=40), st.sampled_from([0, 3, 32]))
+def test_what_joins_differs_in_its_content_only(frames: list[str], apart: int) -> None:
+    """Nothing is lost or changes its place; what could have joined its neighbour has."""
+    events = [READ(each) for each in frames if '"session_id": 3' not in each]
+    entries = _entries(events, apart=apart)
+    rest = iter(events)
+    before: list[Incoming] = []
+    for event, _, size, weight, pieces in entries:
+        parts = [next(rest) for _ in range(weight)]
+        assert size == 10 * weight
+        assert (pieces is not None) == (apart > 0 and weight > 1)
+        if isinstance(event, Delta):
+            assert {_blank(part) for part in parts} == {_blank(event)}
+            assert event.content == "".join(part.content for part in parts)  # type: ignore[union-attr]
+            assert weight == 1 or parts[0].content != ""  # type: ignore[union-attr]
+            last = before[0] if before else None
+            if isinstance(last, Delta) and last.content and last.id is None and not apart:
+                assert _blank(last) != _blank(parts[0]) or parts[0].id is not None
+        else:
+            assert parts == [event]
+        before = parts
+    assert next(rest, None) is None
+
+
+def test_a_run_has_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In pieces, and in bytes: one step of the fold is never a long one."""
+    events = [_read(talk.text("x")) for _ in range(600)]
+    assert [weight for *_, weight, _ in _entries(events)] == [256, 256, 88]
+    assert [weight for *_, weight, _ in _entries(events[:70], apart=32)] == [32, 32, 6]
+    monkeypatch.setattr(_merge, "HEAVY", 45)
+    assert [weight for *_, weight, _ in _entries(events[:7])] == [5, 2]
+
+
+def test_what_is_told_apart_came_at_one_time() -> None:
+    """Each would have had a time of its own."""
+    one = _read(talk.text("x"))
+    for apart, joins in ((0, True), (32, False)):
+        run = Run.begin(one, 1.0, 10, apart=apart)
+        assert run is not None
+        assert run.join(one, 2.0, 10) is joins
+
+
+@given(st.lists(CONTENTS, min_size=2, max_size=9), st.data())
+def test_a_run_can_be_cut(contents: list[str], data: st.DataObject) -> None:
+    """Into two that say the same together."""
+    contents[0] = "begin"
+    entries = _entries([_read(talk.text(each)) for each in contents], apart=32)
+    (whole,) = entries
+    count = data.draw(st.integers(1, len(contents) - 1))
+    first, rest = cut(whole, count)
+    assert (first[3], rest[3]) == (count, len(contents) - count)
+    assert first[2] + rest[2] == whole[2]
+    assert (first[1], rest[1]) == (whole[1], whole[1])
+    said = [*(first[4] or [first[0].content]), *(rest[4] or [rest[0].content])]  # type: ignore[union-attr]
+    assert said == contents
+    assert _blank(first[0]) == _blank(rest[0]) == _blank(whole[0])
+
+
+# ---- the same state, the same words --------------------------------------------------------
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(EVENTS, max_size=20),
+    DELTAS,
+    st.lists(CONTENTS, min_size=1, max_size=9),
+)
+def test_a_run_is_folded_as_its_deltas_are(
+    before: list[dict[str, Any]], kind: dict[str, Any], contents: list[str]
+) -> None:
+    """Whatever came before: an open message, tools, a cancel."""
+    contents[0] = contents[0] or "begin"
+    before = [each for each in before if each["type"] != "bang"]
+    deltas = [_read({**kind, "content": each, "id": None}) for each in contents]
+    one, other = Folds(Limits()).text, Folds(Limits()).text
+    for fold in (one, other):
+        for raw in before:
+            if raw.get("session_id") != 3:
+                fold.step(_read(raw), 1.0)
+    each_told: list[Notification] = []
+    for each in deltas:
+        each_told.extend(one.step(each, 2.0))
+    ((event, at, _, weight, pieces),) = _entries(deltas, apart=32, at=2.0)
+    notes = other.step(event, at, weight)
+    if pieces is not None:
+        notes = told_apart(notes, pieces)
+    assert list(notes) == each_told
+    assert other.slice == one.slice
+    assert (other.handled, other.events, other.delivered) == (
+        one.handled,
+        one.events,
+        one.delivered,
+    )
+
+
+async def test_events_are_told_ahead_of_what_they_caused() -> None:
+    """Also those that were folded as one; an empty one causes nothing."""
+    async with running(coalesce=False) as pipeline:
+        both = pipeline.subscribe(ev.TextDeltaEvent, MessageStreaming)
+        pipeline.feed_nowait(delta(each) for each in ("a", "", "b"))
+        await trio.testing.wait_all_tasks_blocked()
+        heard = [(type(one).__name__, getattr(one, "content", None)) for one in drain(both)]
+        assert heard == [
+            ("TextDeltaEvent", "a"),
+            ("MessageStreaming", None),
+            ("TextDeltaEvent", ""),
+            ("TextDeltaEvent", "b"),
+            ("MessageStreaming", None),
+        ]
+
+
+async def test_late_deltas_are_told_to_nobody() -> None:
+    """Neither alone nor together."""
+    async with running(coalesce=False) as pipeline:
+        late = frame("cancelled")
+        both = pipeline.subscribe(ev.TextDeltaEvent, MessageStreaming)
+        pipeline.feed_nowait([delta("a"), late, delta("b"), delta("c")])
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(drain(both)) == 2
+        assert pipeline.state.counters.late_deltas == 2
+
+
+# ---- Block ---------------------------------------------------------------------------------
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    REPEATED,
+    st.sampled_from([1, 5, 8, 12, 30]),
+    st.sampled_from([(Notification,), (ServerEvent,), (ServerEvent, Notification)]),
+)
+def test_block_holds_the_lane_at_the_event_that_does_not_fit(
+    raws: list[dict[str, Any]], most: int, classes: tuple[type[Any], ...]
+) -> None:
+    """Not one event further, also where many are folded as one."""
+    frames = [json.dumps(raw) for raw in raws]
+    frames = [each for each in frames if '"session_id": 3' not in each]
+
+    async def main() -> Any:
+        pipeline = make(coalesce=False)
+        stuck = pipeline.subscribe(*classes, lane=Lane.TEXT, overflow=Block(most))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pipeline.run)
+            pipeline.feed_nowait(frames)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        assert stuck.statistics().depth <= most
+        return pipeline.state.text
+
+    fold = Folds(Limits()).text
+    told = 0
+    for each in frames:
+        event: Any = READ(each)
+        kind = event.event() if isinstance(event, Delta) else event
+        lanes = lanes_of(type(kind))
+        if Lane.TEXT not in lanes:
+            continue
+        notes = fold.step(event, 1_000_000.0)
+        told += len(notes) * (Notification in classes)
+        told += fold.delivered and lanes[0] is Lane.TEXT and ServerEvent in classes
+        if told > most:
+            break
+    assert trio.run(main) == fold.slice
+
+
+@pytest.mark.parametrize("before", [[], [talk.thought("", "main")]])
+async def test_what_a_first_delta_ends_counts_as_well(before: list[dict[str, Any]]) -> None:
+    """It ends a message and two tools, before its own piece: how much that is nobody knew."""
+    thinking = [talk.call(each, "think") for each in "12"]
+    said = [talk.text("a", "main"), talk.select(*thinking, session="main")]
+    thoughts = [talk.thought(each, "main") for each in "bcdefgh"]
+    async with running(coalesce=False) as pipeline:
+        stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(3 + 3 + 2))
+        pipeline.feed_nowait(json.dumps(each) for each in (*said, *before, *thoughts))
+        await trio.testing.wait_all_tasks_blocked()
+        assert stuck.statistics().depth == 8
+        message = pipeline.state.sessions["main"].open_message
+        assert message is not None
+        assert message.content == "bcd"
+
+
+async def test_a_block_subscriber_gets_every_piece() -> None:
+    """However full it is when they come."""
+    async with running(coalesce=False) as pipeline:
+        slow = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(3))
+        pipeline.feed_nowait(delta(f"{number},") for number in range(100))
+        said = [texts([await slow.receive()])[0] for _ in range(100)]
+        assert said == [f"{number}," for number in range(100)]

@@ -1,0 +1,52 @@
+"""The instruments behind the statistics."""
+
+from __future__ import annotations
+
+import pytest
+
+from realtime_trio._io._statistics import SAMPLES, Rate, Sampler, Timing
+
+
+def test_without_samples_everything_is_zero() -> None:
+    """Rather than an error."""
+    assert Sampler().timing() == Timing(0.0, 0.0, 0.0)
+
+
+def test_percentiles_of_the_samples() -> None:
+    """In any order."""
+    sampler = Sampler()
+    for value in (*range(50, 101), *range(50)):
+        sampler.add(float(value))
+    assert sampler.timing() == Timing(50.0, 99.0, 100.0)
+
+
+def test_old_samples_are_forgotten_but_for_the_longest() -> None:
+    """A bound in memory, and the worst that ever was."""
+    sampler = Sampler()
+    sampler.add(1000.0)
+    for _ in range(5 * SAMPLES):
+        sampler.add(1.0)
+    assert sampler.timing() == Timing(1.0, 1.0, 1000.0)
+    assert len(sampler._recent) == SAMPLES
+
+
+def test_samplers_together() -> None:
+    """As if one had taken all samples."""
+    one, two, none = Sampler(), Sampler(), Sampler()
+    one.add(1.0)
+    two.add(3.0)
+    two.add(2.0)
+    assert none.timing(one, two) == Timing(2.0, 2.0, 3.0)
+
+
+def test_a_rate_is_that_of_the_last_seconds() -> None:
+    """A burst long ago does not count."""
+    rate = Rate(0.0)
+    assert rate.of(0.0, 0) == 0.0
+    assert rate.of(2.0, 100) == 50.0
+    rate.mark(0.5, 1000)  # too soon for a mark
+    assert rate.of(1.0, 1000) == 1000.0
+    for second in range(1, 20):
+        rate.mark(float(second), 1000)
+    assert rate.of(20.0, 1000) == 0.0
+    assert rate.of(20.0, 1010) == pytest.approx(2.0)
