@@ -59,11 +59,11 @@ class EntryQueue:
 
     def __init__(self, max_items: int, max_bytes: int) -> None:
         self.entries: deque[Entry] = deque()
-        self.size = 0
-        self.max_items = max_items
-        self.max_bytes = max_bytes
-        self.turn = trio.Lock()
-        self.room = trio.lowlevel.ParkingLot()
+        self.size: int = 0
+        self.max_items: int = max_items
+        self.max_bytes: int = max_bytes
+        self.turn: trio.Lock = trio.Lock()
+        self.room: trio.lowlevel.ParkingLot = trio.lowlevel.ParkingLot()
 
     def fits(self, size: int) -> bool:
         """Whether something of that size finds room."""

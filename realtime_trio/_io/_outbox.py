@@ -54,7 +54,7 @@ class Outbox:
         self._gate = gate
         self._urgent = EntryQueue(_MAX_URGENT, config.max_command_bytes)
         self._commands = EntryQueue(config.max_commands, config.max_command_bytes)
-        self.audio = EntryQueue(config.max_audio_frames, config.max_audio_bytes)
+        self.audio: EntryQueue = EntryQueue(config.max_audio_frames, config.max_audio_bytes)
         self._news = trio.lowlevel.ParkingLot()
         self._idle = trio.lowlevel.ParkingLot()
         self._may_pass = 0
