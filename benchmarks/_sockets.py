@@ -16,6 +16,7 @@ from ._wires import turns_heard
 
 __all__ = [
     "CONNECTORS",
+    "DEFAULT",
     "DIAL",
     "audio_sent",
     "bare_trio_websocket",
@@ -30,6 +31,8 @@ __all__ = [
 _GO = '{"type":"get_agents"}'
 DIAL = "/api/rt/ws?token=t&agent_key="
 
+# The transport that a client takes where none is named.
+DEFAULT = "trio-websocket"
 CONNECTORS: dict[str, Callable[[], rt.Connector]] = {
     "trio-websocket": rt.TrioWebsocketConnector,
     "websockets": rt.WebsocketsConnector,

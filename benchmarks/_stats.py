@@ -33,6 +33,9 @@ Groups: TypeAlias = Sequence[Sequence[float]]
 RESAMPLES = 1000
 # A difference below this share is none: no harness on a shared machine can tell it.
 NOTHING = 0.02
+# How far the same code usually comes out from one process to the next: where its memory lies, what
+# else the machine did in those seconds. Few processes do not show it, so it is taken for granted.
+LUCK = 0.05
 # Samples below which there is nothing to be drawn from.
 FEWEST = 3
 # Two runs are said to be the same where the true ratio lies within this share of 1.
@@ -124,6 +127,15 @@ class Verdict:
         return f"{abs(self.ratio - 1):.0%} {self.kind} {sure}".replace("%", " %", 1)
 
 
+def _drawn_ratios(old: Groups, new: Groups) -> list[float]:
+    """What the ratio may be as well: both runs drawn anew, and each given its luck."""
+    processes = [sum(1 for group in groups if group) for groups in (old, new)]
+    luck = LUCK * math.sqrt(sum(1 / count for count in processes))
+    rng = random.Random(4)
+    pairs = zip(_medians(new, seed=2), _medians(old, seed=3), strict=True)
+    return [after / before * math.exp(rng.gauss(0, luck)) for after, before in pairs if before]
+
+
 def verdict(old: Groups, new: Groups, *, lower_is_better: bool = True) -> Verdict:
     """Compare two runs of one subject.
 
@@ -134,8 +146,7 @@ def verdict(old: Groups, new: Groups, *, lower_is_better: bool = True) -> Verdic
     """
     if min(len(flat(old)), len(flat(new))) < FEWEST or not median(old):
         return Verdict("unknown", math.nan, 0.0)
-    pairs = zip(_medians(new, seed=2), _medians(old, seed=3), strict=True)
-    drawn = [after / before for after, before in pairs if before]
+    drawn = _drawn_ratios(old, new)
     ratio = median(new) / median(old)
     below = sum(1 for value in drawn if value < 1) / len(drawn)
     above = sum(1 for value in drawn if value > 1) / len(drawn)

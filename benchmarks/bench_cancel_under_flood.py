@@ -9,8 +9,8 @@ import trio.testing
 
 import realtime_trio as rt
 
-from ._kit import Kit
-from ._sockets import client, connector
+from ._kit import Kit, Subject
+from ._sockets import CONNECTORS, DEFAULT, client, connector, timed
 from ._wires import Canned, flood_server
 from .stream import text_deltas
 
@@ -55,17 +55,18 @@ async def _outbound(url: str, transport: rt.Connector) -> float:
 
 
 def measure(kit: Kit) -> None:
-    """Time single cancels, one after another."""
-    count = kit.pick(5, 15)
+    """Cancel past events in memory; past audio over each transport, in turns."""
     frames = [frame.decode() for frame in text_deltas(1000)] * (EVENTS // 1000)
-    for _ in range(kit.pick(3, 15)):
-        kit.sample("inbound", trio.run(inbound, frames) * 1e3, "ms")
+    kit.rounds(
+        {"inbound": lambda: trio.run(inbound, frames)}, ops=1, unit="ms", rounds=kit.pick(3, 15)
+    )
     with flood_server() as url:
-        for name in ("trio-websocket", "websockets"):
+        outbound: dict[str, Subject] = {}
+        for name in CONNECTORS:
             transport = connector(name)
             if transport is None:
                 kit.note(f"{name} is not installed: its figures are missing")
                 continue
-            label = "outbound" if name == "trio-websocket" else f"outbound, {name}"
-            for _ in range(count):
-                kit.sample(label, trio.run(_outbound, url, transport) * 1e3, "ms")
+            label = "outbound" if name == DEFAULT else f"outbound, {name}"
+            outbound[label] = timed(_outbound, url, transport)
+        kit.rounds(outbound, ops=1, unit="ms", rounds=kit.pick(9, 25))

@@ -176,10 +176,10 @@ def state_to_json(state: SessionState) -> Json:
                 "tool_name": tool.tool_name,
                 "status": tool.status,
             }
-            for tool in state.text.active_tools
+            for tool in state.active_tools
         ],
         "turn": {"can_send_input": state.turn.can_send_input},
-        "subsessions": [_subsession_to_json(opened) for opened in state.text.subsessions],
+        "subsessions": [_subsession_to_json(opened) for opened in state.subsessions],
         "catalog": {
             "user": None if catalog.user is None else catalog.user.user_id,
             "agents": len(catalog.agents),

@@ -500,6 +500,19 @@ class SessionState(Value):
         return self.sessions.get(current) if current is not None else None
 
     @property
+    def active_tools(self) -> tuple[ActiveTool, ...]:
+        """The tools that are being chosen or run, of every session."""
+        return self.text.active_tools
+
+    @property
+    def subsessions(self) -> tuple[OpenSubsession, ...]:
+        """The delegations that run, the outermost first, each with who started it.
+
+        Their messages are in :attr:`sessions`, where each session names its parent.
+        """
+        return self.text.subsessions
+
+    @property
     def turn(self) -> TurnState:
         """Whose turn it is."""
         return self.control.turn

@@ -173,7 +173,9 @@ def _attach(edit: Edit, session_id: str, tool: WaitingTool) -> None:
         return
     waiting: tuple[WaitingTool, ...] = edit.value(session_id, "waiting")
     if waiting and any(other.call.id == tool.call.id for other in waiting):
-        waiting = tuple(tool if other.call.id == tool.call.id else other for other in waiting)
+        waiting = tuple(
+            _repeated(other, tool) if other.call.id == tool.call.id else other for other in waiting
+        )
         edit.put(session_id, waiting=waiting)
         return
     open_message = edit.open.get(session_id)
@@ -189,6 +191,11 @@ def _attach(edit: Edit, session_id: str, tool: WaitingTool) -> None:
     else:
         flush_waiting(edit, session_id)
         _attach(edit, session_id, tool)
+
+
+def _repeated(known: WaitingTool, tool: WaitingTool) -> WaitingTool:
+    """What waits after a repeated end; a repetition that brings no result leaves what there is."""
+    return tool if tool.result is not None else attrs.evolve(tool, result=known.result)
 
 
 def _with_tool(message: Message, tool: WaitingTool) -> Message:

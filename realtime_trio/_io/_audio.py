@@ -14,7 +14,7 @@ import trio
 
 from .._core._audio import DEFAULT_FORMAT
 from .._core._shell_notifications import AudioFlushed
-from ..events import Lane, SetVoiceInputModeEvent
+from ..events import Lane
 from ._bare import first_cause
 from ._sending import CHUNK, LEAD, Sender, SendingStatistics, check_chunk, send_all
 from ._shell import Shell
@@ -192,7 +192,6 @@ class AudioLane(LaneView):
         check_chunk(chunk)
         talk = Conversation(self._shell, self._client, self._sender, source, vad, barge_in=barge_in)
         async with self._shell.leaving():
-            await self._client.send(SetVoiceInputModeEvent(mode=mode))
             chunks = paced_chunks(source, DEFAULT_FORMAT, chunk=chunk, lead=LEAD)
             async with aclosing(chunks):
                 await talk.run(chunks, mode)

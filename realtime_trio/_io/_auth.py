@@ -28,6 +28,9 @@ T = TypeVar("T")
 _RETRY: Final = 30.0
 """Seconds until a renewal that failed for want of a connection is tried again."""
 
+_LAST: Final = 1e12
+"""Seconds since 1970: later than any date that a token could mean."""
+
 _SOONEST: Final = 1.0
 _LONGEST: Final = 3600.0
 """Seconds: the clock may be set meanwhile, so nobody sleeps longer without looking again."""
@@ -65,7 +68,10 @@ def expiry(token: str) -> float | None:
     except (ValueError, binascii.Error, RecursionError):
         return None
     ends = cast("dict[str, object]", claims).get("exp") if isinstance(claims, dict) else None
-    return float(ends) if isinstance(ends, (int, float)) and not isinstance(ends, bool) else None
+    if isinstance(ends, bool) or not isinstance(ends, (int, float)):
+        return None
+    # Beyond that lies no date but infinity, and what is no number at all.
+    return float(ends) if 0 <= ends <= _LAST else None
 
 
 @final
@@ -117,7 +123,10 @@ class TokenKeeper:
         async with self._lock:
             due = self._clock() >= self._renew_at
             if self._token is None or self._refusal != "no" or due:
-                await self._renew()
+                try:
+                    await self._renew()
+                except ProtocolError as exc:
+                    raise ConnectionFailed(str(exc)) from exc
             assert self._token is not None
             return self._token
 
@@ -170,7 +179,8 @@ class TokenKeeper:
         try:
             if isinstance(self._auth, PasswordLogin):
                 await self._log_in_or_refresh(self._auth)
-            elif self._token is not None:
+            else:
+                assert self._token is not None
                 await self._refresh_what_was_given(self._token)
         except AuthenticationError as exc:
             raise self._failed(exc) from exc.__cause__
@@ -181,11 +191,15 @@ class TokenKeeper:
         if self._token is not None and self._refusal == "no":
             try:
                 await self._refresh(self._token)
-            except AuthenticationError:
-                pass  # it has ended meanwhile; the password is still there
+            except (AuthenticationError, ConnectionFailed, ProtocolError) as exc:
+                away = isinstance(exc, ConnectionFailed) and (exc.status or 503) >= 500
+                if away:
+                    raise
+                # It has ended meanwhile, or cannot be refreshed; the password is still there.
             else:
                 return
         self._keep(await self._rest.login(login.username, login.password))
+        self._never_at_once()
         self._tell(AuthLogin())
         if first:
             self._tell(AuthStateChanged(authenticated=True))
@@ -207,6 +221,7 @@ class TokenKeeper:
 
     async def _refresh(self, token: str) -> None:
         self._keep(await self._rest.refresh(token))
+        self._never_at_once()
         self._tell(AuthTokensRefreshed())
 
     def _keep(self, grant: Grant) -> None:
@@ -217,6 +232,12 @@ class TokenKeeper:
         self._renew_at = float("inf")
         if ends is not None:
             self._renew_at = ends - min(self._margin, max(0.0, ends - now) / 2)
+
+    def _never_at_once(self) -> None:
+        """Where even a new token seems to have ended, this side's clock is wrong: no haste."""
+        now = self._clock()
+        if self._renew_at <= now:
+            self._renew_at = now + _RETRY
 
     def _failed(self, error: AuthenticationError) -> AuthenticationError:
         self._tell(AuthError(error=str(error)))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Final, cast
 
 import trio
 
-__all__ = ["first_cause"]
+from .._exceptions import ClosedError, InDoubt, NotSent
+
+__all__ = ["first_cause", "is_echo"]
+
+_ECHOES: Final = (ClosedError, InDoubt, NotSent)
 
 
 def first_cause(own: BaseException | None, raised: BaseException) -> BaseException:
@@ -25,6 +29,12 @@ def first_cause(own: BaseException | None, raised: BaseException) -> BaseExcepti
     if len(errors) == 1:
         return errors[0]
     return BaseExceptionGroup("several tasks of the client failed", errors)
+
+
+def is_echo(error: BaseException) -> bool:
+    """Whether an error says no more than that something did not get out any more."""
+    errors = [leaf for leaf in _leaves(error) if not isinstance(leaf, trio.Cancelled)]
+    return bool(errors) and all(isinstance(leaf, _ECHOES) for leaf in errors)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

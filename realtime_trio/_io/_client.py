@@ -30,7 +30,7 @@ from ..events import (
 )
 from ._audio import AudioLane
 from ._auth import AuthSource
-from ._bare import first_cause
+from ._bare import first_cause, is_echo
 from ._cancel import Confirmed
 from ._commands import Commands
 from ._overflow import Coalesce, Overflow
@@ -260,9 +260,9 @@ class Client(Commands):
         shell = self._shell
         limit = shell.config.max_file_size
         upload = await open_upload(source, filename=filename, mime_type=mime_type, limit=limit)
-        if shell.tracker.ui_session_id is None:
+        if shell.ui_session_id is None:
             await self.ready()
-        fields = {"ui_session_id": shell.tracker.ui_session_id or ""}
+        fields = {"ui_session_id": shell.ui_session_id or ""}
 
         async def send(token: str) -> UploadedFile:
             return await shell.rest.upload(token, Form(fields, upload), progress)
@@ -325,9 +325,10 @@ def open_client(
 
     Raises what the body raises; else, bare, why the client ended by itself:
     :class:`~realtime_trio.ConnectionFailed`, :class:`~realtime_trio.ConnectionLost` or
-    :class:`~realtime_trio.AuthenticationError`. ``ValueError`` for arguments that fit no
-    server. The body is cancelled then, a second after everything that it could wait for has
-    ended.
+    :class:`~realtime_trio.AuthenticationError`. That reason also comes in the place of a
+    ``NotSent``, ``InDoubt`` or ``ClosedError`` that the end gave the body. ``ValueError`` for
+    arguments that fit no server. When the client ends, the body is cancelled a second after
+    everything that it could wait for has ended.
     """
     if agent_key is not None and chat_session_id is not None:
         message = "give agent_key= for a new session or chat_session_id= for an old one, not both"
@@ -361,7 +362,8 @@ async def _opened(shell: Shell) -> AsyncGenerator[Client, None]:
             await shell.close()
     except BaseException as exc:
         failure = first_cause(failure, exc)
-    failure = failure or shell.failure
+    if shell.failure is not None and (failure is None or is_echo(failure)):
+        failure = shell.failure
     if failure is not None:
         try:
             raise failure

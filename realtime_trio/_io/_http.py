@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, cast, final
 
@@ -114,6 +114,7 @@ class Rest:
                 request = client.build_request(
                     method, self._endpoint.rest_url(name), headers=dict(headers), content=body
                 )
+                request.stream = _stream(body)
                 answer = await self._follow(client, request, name, once=isinstance(body, Body))
                 try:
                     return await self._read(answer, name)
@@ -130,10 +131,13 @@ class Rest:
         import httpx
 
         transport: httpx.AsyncBaseTransport | None = None
-        verify: ssl.SSLContext | bool = True
+        verify: ssl.SSLContext | bool = False
         if self._endpoint.in_memory:
             transport = _memory_transport(memory_answer(self._endpoint.websocket))
-        elif self._ssl_context is not None:
+        elif self._endpoint.rest.startswith("https"):
+            if self._ssl_context is None:
+                # It reads all certificates there are, which takes long enough to be heard.
+                self._ssl_context = await trio.to_thread.run_sync(httpx.create_ssl_context)
             verify = self._ssl_context
         # No proxies, no .netrc: the websocket knows none either.
         async with httpx.AsyncClient(
@@ -154,6 +158,8 @@ class Rest:
             if once or _origin(following) != _origin(request):
                 message = f"{self._endpoint.place} sends {name} elsewhere, where no token goes"
                 raise ConnectionFailed(message, status=answer.status_code)
+            if following.stream is not request.stream:
+                following.stream = _stream(b"")  # the redirect makes it a GET
             request = following
         message = f"{self._endpoint.place} redirects {name} in circles"
         raise ConnectionFailed(message)
@@ -200,6 +206,30 @@ def _grant(name: str, answer: Mapping[str, object]) -> Grant:
         heygen_token=heygen if isinstance(heygen, str) else None,
         ui_session_id=ui_session_id if isinstance(ui_session_id, str) else None,
     )
+
+
+class _Once(AsyncIterator[bytes]):
+    """A body in one piece."""
+
+    def __init__(self, body: bytes) -> None:
+        self._pieces = [body] if body else []
+
+    async def __anext__(self) -> bytes:
+        await trio.lowlevel.checkpoint()
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop()
+
+
+def _stream(body: bytes | Body) -> httpx.AsyncByteStream:
+    """A body as httpx reads it. Its own are generators, and a cancelled call leaves them open."""
+    import httpx
+
+    class Stream(httpx.AsyncByteStream):
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return body if isinstance(body, Body) else _Once(body)
+
+    return Stream()
 
 
 def _memory_transport(answer: MemoryAnswer | None) -> httpx.AsyncBaseTransport:

@@ -1,9 +1,9 @@
 """A lane: a queue of events, one task, one slice (design.md, "Lanes and slices").
 
-The receive task calls :meth:`LaneTask.put`; the lane's task takes events out in batches,
-folds each into the slice and gives what follows to the subscriptions. All of a batch happens
-without a checkpoint in between, so nothing else runs meanwhile: whatever is to be true for
-others is made true at a batch's end.
+The receive task puts events in and lets deltas join; the lane's task takes them out in
+batches, folds each into the slice and gives what follows to the subscriptions (``_handling``).
+All of a batch happens without a checkpoint in between, so nothing else runs meanwhile:
+whatever is to be true for others is made true at a batch's end.
 
 Rule 1. Nothing that an application does can make :meth:`put` wait or fail.
 Rule 2. A lane begins a batch only while no lane above it is *ready*: has events and is not
@@ -26,6 +26,7 @@ import attrs
 import trio
 
 from .._config import LaneBounds
+from .._core._fast import Delta
 from .._handlers import LaneFold
 from ..events import Lane
 from ._handling import Handling
@@ -41,11 +42,11 @@ RELIEF = 40  # percent below which it is taken back
 
 
 class LaneFull(trio.WouldBlock):
-    """A lane is at its bound, for this event of ``size`` bytes."""
+    """A lane is at its bound, for this event and its frame."""
 
-    def __init__(self, lane: LaneTask, event: Incoming, size: int) -> None:
+    def __init__(self, lane: LaneTask, event: Incoming, frame: str | bytes) -> None:
         super().__init__(f"the {lane.lane.name.lower()} lane is at its bound")
-        self.lane, self.event, self.size = lane, event, size
+        self.lane, self.event, self.frame = lane, event, frame
 
 
 class LaneTask:
@@ -133,36 +134,41 @@ class LaneTask:
 
     # --- the receive task's side ----------------------------------------------------------
 
-    def offer(self, event: Incoming, at: float, size: int) -> bool:
-        """Take an event if the lane is calm: neither full nor about to pass a level.
+    def join(self, frame: str, at: float) -> Delta | None:
+        """Take a frame if it can join the delta before it, and the lane is calm.
 
-        The fast way in; tells whether it was taken.
+        Calm is neither full nor about to pass a level. Gives the delta that it joins.
         """
-        depth = self.depth
-        if depth >= self.calm_items or self.bytes + size >= self.calm_bytes:
-            return False
         run = self._run
-        if run is not None and run.join(event, at, size):
+        if run is None:
+            return None
+        depth, size = self.depth, len(frame)
+        if depth < self.calm_items and self.bytes + size < self.calm_bytes and run.join(frame, at):
             self.depth = depth + 1
             self.bytes += size
-        else:
-            self.put(event, at, size)
+            return run.first
+        return None
+
+    def offer(self, event: Incoming, frame: str | bytes, at: float) -> bool:
+        """Take an event if the lane is calm; tells whether it was taken."""
+        if self.depth >= self.calm_items or self.bytes + len(frame) >= self.calm_bytes:
+            return False
+        self.put(event, frame, at)
         return True
 
-    def put(self, event: Incoming, at: float, size: int) -> None:
+    def put(self, event: Incoming, frame: str | bytes, at: float) -> None:
         """Take an event, whatever there is already; see :meth:`press`."""
+        size = len(frame)
         self.depth += 1
         self.bytes += size
         if self._run is not None:
-            if self._run.join(event, at, size):
-                return
             self._seal()
         burst = self._burst
         if burst is None or len(burst) >= self._batch_size:
             burst = self._begin_burst()
         burst.append((event, at, size, 1, None))
         if self._joins:
-            self._run = Run.begin(event, at, size, apart=self._apart)
+            self._run = Run.begin(event, frame, at, apart=self._apart)
 
     def _begin_burst(self) -> list[Entry]:
         if not self._ahead:
@@ -220,6 +226,7 @@ class LaneTask:
     def close(self) -> None:
         """Nothing more will be put: what is there is handled, and the task ends."""
         self.draining = True
+        self._seal()
         self._send.close()
         self._holders.clear()
         self._released.unpark_all()

@@ -155,14 +155,16 @@ class Outbox:
         """Take a command back, where it has not been picked yet."""
         if not receipt.queued:
             return False
-        for queue in (self._urgent, self._commands, self.audio):
-            for entry in queue.entries:
-                if entry.receipt is receipt:
-                    queue.remove(entry)
-                    self._may_pass -= entry.may_pass
-                    receipt.settle("not-sent", "it was taken back")
-                    return True
-        return False
+        queue, entry = next(
+            (queue, entry)
+            for queue in (self._urgent, self._commands, self.audio)
+            for entry in queue.entries
+            if entry.receipt is receipt
+        )
+        queue.remove(entry)
+        self._may_pass -= entry.may_pass
+        receipt.settle("not-sent", "it was taken back")
+        return True
 
     def _entry(
         self, event: Event, force: bool, picked: Callable[[], None] | None

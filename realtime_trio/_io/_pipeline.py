@@ -91,7 +91,7 @@ class Pipeline:
                 progress=self._changes.changed,
             )
         # By class of what concerns one lane only: that lane's offer.
-        self._offers: dict[type[Incoming], Callable[[Incoming, float, int], bool]] = {}
+        self._offers: dict[type[Incoming], Callable[[Incoming, str | bytes, float], bool]] = {}
         self._boxes: set[Mailbox] = set()
         self._abandoned: list[Mailbox] = []
         self._token: trio.lowlevel.TrioToken | None = None
@@ -149,25 +149,26 @@ class Pipeline:
         asked for; ``Block`` subscriptions that hold such a lane are freed. Raises
         :class:`~realtime_trio.ClosedError` after :meth:`close`.
         """
-        # The fast path. Nearly every event goes to one lane, which is calm: it is read, and
-        # one call puts it there, or lets it join the delta before it. What time it is asked
-        # once for all frames that are at hand.
-        read, offers = self._read, self._offers
+        # The fast path. Most frames are deltas that join the one before, and are not even
+        # read. Nearly every other event goes to one lane, which is calm: one call puts it
+        # there. What time it is is asked once for all frames that are at hand.
+        read, offers, join = self._read, self._offers, self._lanes[Lane.TEXT].join
         at = self._arrival()
-        event: Incoming
+        event: Incoming | None
         told: type[Incoming] | None = None
         for frame in frames:
-            try:
-                event = AudioFrame(data=frame) if type(frame) is bytes else read(frame)
-            except DecodeError as exc:
-                event = Malformed(event_type=exc.event_type, error=str(exc))
-            cls = event.__class__
-            offer = offers.get(cls)
-            if offer is None or not offer(event, at, len(frame)):
-                lanes = self._route(event)
-                self._squeeze(event, len(frame), lanes)
-                self._put(event, len(frame), lanes, at)
-            if cls is not told:
+            event = join(frame, at) if type(frame) is str else None
+            if event is None:
+                try:
+                    event = AudioFrame(data=frame) if type(frame) is bytes else read(frame)
+                except DecodeError as exc:
+                    event = Malformed(event_type=exc.event_type, error=str(exc))
+                offer = offers.get(event.__class__)
+                if offer is None or not offer(event, frame, at):
+                    lanes = self._route(event)
+                    self._squeeze(event, frame, lanes)
+                    self._put(event, frame, lanes, at)
+            if event.__class__ is not told:
                 told = self._tell(event, saw)
 
     async def feed(
@@ -191,16 +192,16 @@ class Pipeline:
 
     async def _wait(self, full: LaneFull) -> None:
         """Take the event for which there was no room, once there is."""
-        event, size, at = full.event, full.size, self._at
+        event, frame, at = full.event, full.frame, self._at
         while True:
             await full.lane.room()
             lanes = self._route(event)
             try:
-                self._squeeze(event, size, lanes)
+                self._squeeze(event, frame, lanes)
             except LaneFull as again:
                 full = again
             else:
-                self._put(event, size, lanes, at)
+                self._put(event, frame, lanes, at)
                 return
 
     def _tell(self, event: Incoming, saw: Callable[[Incoming], None]) -> type[Incoming] | None:
@@ -209,13 +210,14 @@ class Pipeline:
             saw(event)
         return type(event) if isinstance(event, Delta) else None
 
-    def _squeeze(self, event: Incoming, size: int, lanes: tuple[LaneTask, ...]) -> None:
+    def _squeeze(self, event: Incoming, frame: str | bytes, lanes: tuple[LaneTask, ...]) -> None:
         """See whether lanes that are not calm take one event more; else ``trio.WouldBlock``."""
+        size = len(frame)
         full = [lane for lane in lanes if lane.is_full(size)]
         for lane in full:
             lane.free()
         if full:
-            raise LaneFull(full[0], event, size)
+            raise LaneFull(full[0], event, frame)
         for lane in lanes:
             if lane.depth >= lane.calm_items or lane.bytes + size >= lane.calm_bytes:
                 lane.press(size)
@@ -250,9 +252,11 @@ class Pipeline:
             self._offers[type(event)] = lanes[0].offer
         return lanes
 
-    def _put(self, event: Incoming, size: int, lanes: tuple[LaneTask, ...], at: float) -> None:
+    def _put(
+        self, event: Incoming, frame: str | bytes, lanes: tuple[LaneTask, ...], at: float
+    ) -> None:
         for lane in lanes:
-            lane.put(event, at, size)
+            lane.put(event, frame, at)
 
     def _arrival(self) -> float:
         """The time, to the millisecond.
@@ -270,7 +274,7 @@ class Pipeline:
             if lane.is_full(0):
                 lane.free()
             lane.press(0)
-        self._put(event, 0, lanes, self._arrival())
+        self._put(event, b"", lanes, self._arrival())
 
     def _command(self, lane: Lane, run: Callable[[], tuple[Notification, ...] | None]) -> None:
         if not self._closing:

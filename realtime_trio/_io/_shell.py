@@ -136,8 +136,13 @@ class Shell:
     def _tell(self, note: Notification) -> None:
         self.pipeline.post(SaidEvent(note=note))
 
+    @property
+    def ui_session_id(self) -> str | None:
+        """The id that REST calls name: what the server told, or else what was dialled with."""
+        return self.tracker.ui_session_id or self.tokens.ui_session_id
+
     async def _cancel_by_rest(self) -> None:
-        ui_session_id = self.tracker.ui_session_id
+        ui_session_id = self.ui_session_id
         if ui_session_id is None:
             message = "the server has not told the id of the session yet"
             raise NotSent(message)

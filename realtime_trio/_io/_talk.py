@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, final
 import trio
 
 from .._exceptions import InDoubt, NotSent
-from ..events import Event
+from ..events import Event, SetVoiceInputModeEvent
 from ._cancel import Confirmed
 from ._receipt import Receipt
 from ._sending import Sender
@@ -89,8 +89,21 @@ class Conversation:
         }
 
     async def run(self, chunks: Chunks, mode: VoiceMode) -> None:
-        """Talk until the source is at its end."""
-        await self._modes[mode](chunks)
+        """Tell the server the mode, and talk until the source is at its end."""
+        await self._client.send(SetVoiceInputModeEvent(mode=mode))
+        async with aclosing(self._reminding(chunks, mode)) as reminding:
+            await self._modes[mode](reminding)
+
+    async def _reminding(self, chunks: Chunks, mode: VoiceMode) -> Chunks:
+        """The chunks; a server that has forgotten the session is told the mode again."""
+        tracker = self._shell.tracker
+        told = tracker.beginnings
+        async for chunk in chunks:
+            if tracker.beginnings != told:
+                if told:  # before the first one it is still on its way
+                    await self._client.send(SetVoiceInputModeEvent(mode=mode))
+                told = tracker.beginnings
+            yield chunk
 
     async def _ptt(self, chunks: Chunks) -> None:
         async with aclosing(self._heard(chunks)) as events:

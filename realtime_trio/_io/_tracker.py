@@ -56,6 +56,8 @@ class Tracker:
         self._post = post
         self._repair = repair
         self.ui_session_id: str | None = None
+        self.beginnings: int = 0
+        """How often the server began a session, and so with nothing that it had been told."""
         self.last_pong: float | None = None
         self._links = 0
         self._initialized = False
@@ -84,6 +86,7 @@ class Tracker:
     def _note_ids(self, event: Incoming) -> None:
         if isinstance(event, UiSessionIdChangedEvent):
             self.ui_session_id = event.ui_session_id
+            self.beginnings += 1
         elif isinstance(event, ChatSessionChangedEvent):
             self._loaded = True
 

@@ -7,7 +7,7 @@ import mimetypes
 import os
 import secrets
 import urllib.parse
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias, final
@@ -150,7 +150,7 @@ class Form:
 
 
 @final
-class Body:
+class Body(AsyncIterator[bytes]):
     """The bytes of a form with a file. No generator: one that is left half-way needs closing."""
 
     def __init__(
@@ -164,10 +164,6 @@ class Body:
         self._file = file
         self._size = self._left = size
         self._progress = progress
-
-    def __aiter__(self) -> Body:
-        """The body itself."""
-        return self
 
     async def __anext__(self) -> bytes:
         """The next piece: the head, the file, the tail."""

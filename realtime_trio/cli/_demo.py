@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import trio
@@ -17,7 +18,7 @@ from .._io._overflow import Block
 from .._io._subscription import Subscription
 from .._io._transport_trio_websocket import TrioWebsocketConnector
 from ..audio import AudioSink, MemorySource, Playback, open_wav_sink
-from ..server import RealtimeServer, ServerConfig, open_server
+from ..server import RealtimeServer, ServerConfig, Turn, open_server
 from ._chat import Conversation
 from ._demo_report import Finding, report
 from ._demo_script import ANSWERS_ALOUD, FLOOD, QUESTIONS, SAID, turns
@@ -42,7 +43,7 @@ def demo(*, wav: Path | None = None) -> None:
     """
     heard = wav if wav is not None else Path(tempfile.mkdtemp(prefix="realtime-trio-"), "demo.wav")
     try:
-        trio.run(_demo, heard)
+        trio.run(_demo, heard, turns())  # made here: a synthesiser is waited for
     except OSError as exc:
         if exc.filename != str(heard):
             raise
@@ -66,11 +67,12 @@ class _Transcript(LiveTranscript):
         self.line("level", drawn)
 
 
-async def _demo(wav: Path) -> None:
+async def _demo(wav: Path, script: Sequence[Turn]) -> None:
     transcript = _Transcript()
     with trio.move_on_after(_DEADLINE):
         config = ServerConfig(seed=1, pace=0.015)
         async with open_wav_sink(wav) as sink, open_server(config) as server:
+            server.script(*script)
             found = await _converse(server, transcript, sink)
         report(transcript.console, found, wav)
         return
@@ -80,7 +82,6 @@ async def _demo(wav: Path) -> None:
 
 async def _converse(server: RealtimeServer, transcript: _Transcript, sink: AudioSink) -> Finding:
     url = await server.listen()
-    server.script(*turns())
     probe = Probe(TrioWebsocketConnector())
     transcript.console.print(Text(f"server and client meet at {url}", "bold"), soft_wrap=True)
     client_of = open_client(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..audio import silence, tone
-from ..server import Turn
+from ..server import Turn, synthesise
 from ..testing import delegate, emit, media, say, show, speak, think, tool, turn, use
 
 __all__ = ["ANSWERS_ALOUD", "FLOOD", "FLOODED", "QUESTIONS", "SAID", "turns"]
@@ -17,6 +17,7 @@ FLOOD: Final = "Tell me everything."
 QUESTIONS: Final = (_SKY, _ROUTE)
 
 _RATE: Final = 16_000
+_FRAME: Final = 3200
 
 
 def _said(seconds: float, pause: float) -> bytes:
@@ -68,22 +69,17 @@ def _busy() -> Turn:
 
 
 def _spoken() -> Turn:
+    pcm = synthesise("Leave the house and turn left into Mill Lane, then " * 4)
     return turn(
         "[voice]",
         say("Mill Lane first; the whole way is this:"),
-        emit(*_sung()),  # at once, as a fast synthesiser does: most of it waits to be played
+        # At once, as a fast synthesiser does: most of it waits to be played.
+        emit(*(pcm[place : place + _FRAME] for place in range(0, len(pcm), _FRAME))),
     )
 
 
-def _sung() -> list[bytes]:
-    """Five seconds, a note for each word, in frames of a tenth of a second."""
-    notes = [tone(220 * 2 ** (step / 12), 2560, _RATE) for step in (0, 4, 7, 12, 7, 4, 2, 5)] * 4
-    pcm = b"".join(note + silence(_RATE // 100) for note in notes)
-    return [pcm[place : place + 3200] for place in range(0, len(pcm), 3200)]
-
-
 def _brief() -> Turn:
-    return turn("[voice]", say("Nine minutes."), speak("nine minutes on foot"))
+    return turn("[voice]", say("Nine minutes."), speak(synthesise("nine minutes on foot")))
 
 
 def _flood() -> Turn:

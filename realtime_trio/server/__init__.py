@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from realtime_trio.server._catalog import Agent, User
 from realtime_trio.server._config import ServerConfig
+from realtime_trio.server._espeak import synthesise
 from realtime_trio.server._faults import (
     Action,
     Cut,
@@ -92,4 +93,5 @@ __all__ = [
     "User",
     "Wait",
     "open_server",
+    "synthesise",
 ]

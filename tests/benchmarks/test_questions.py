@@ -136,3 +136,10 @@ def test_the_recordings_are_there_and_go_into_the_wheel() -> None:
     names = re.search(r"^_RECORDINGS = \((.*)\)$", hook, re.MULTILINE)
     assert names is not None
     assert re.findall(r'"(\w+)"', names[1]) == list(_recorded.EMBEDDED)
+
+
+def test_starts_are_timed_with_bytecode_that_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    environment = import_module("benchmarks.bench_startup")._environment("/somewhere")
+    assert environment["PYTHONPYCACHEPREFIX"] == "/somewhere"
+    assert "PYTHONDONTWRITEBYTECODE" not in environment

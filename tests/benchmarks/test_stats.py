@@ -60,7 +60,6 @@ def test_what_differs_from_process_to_process_is_doubt() -> None:
         (10, 12, True, "slower"),
         (10, 12, False, "faster"),
         (10, 8, False, "slower"),
-        (10, 10, True, "same"),
     ],
 )
 def test_a_verdict_knows_the_direction(
@@ -69,14 +68,23 @@ def test_a_verdict_knows_the_direction(
     old, new = noisy(before, seed=2), noisy(after, seed=3)
     found = _stats.verdict(old, new, lower_is_better=lower_is_better)
     assert found.kind == kind
-    assert found.confidence > 0.9
+    assert found.confidence > 0.95
+
+
+def alike(value: float, processes: int) -> list[list[float]]:
+    return [[value] * 10] * processes
 
 
 def test_a_difference_that_is_none_is_the_same_however_sure_it_is() -> None:
-    old = [[100.0] * 10] * 2
-    new = [[101.0] * 10] * 2
-    found = _stats.verdict(old, new)
+    found = _stats.verdict(alike(100, 500), alike(101, 500))
     assert (found.kind, found.confidence) == ("same", 1.0)
+
+
+def test_what_two_processes_agree_in_may_be_luck_and_what_twenty_do_is_none() -> None:
+    few = _stats.verdict(alike(100, 2), alike(93, 2))
+    many = _stats.verdict(alike(100, 20), alike(93, 20))
+    assert (few.kind, many.kind) == ("same", "faster")
+    assert few.confidence < 0.5
 
 
 def test_noise_that_hides_everything_is_said_to_do_so() -> None:

@@ -21,6 +21,7 @@ import pytest
 import trio
 from anyio.from_thread import start_blocking_portal
 
+from realtime_trio._io._recording import Recorder
 from realtime_trio.server import ServerConfig, User, open_server
 from tests.cli.command import Call, environment, refusal, run
 from tests.source import PACKAGE
@@ -220,6 +221,29 @@ def test_record_writes_what_replay_reads(url: str, tmp_path: Path, call: Call) -
     assert "REDACTED-must-never" not in shown
 
 
+def test_a_recording_that_ends_early_says_so(
+    url: str, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Recorder, "_line", full)
+    done = call("record", url, tmp_path / "call.jsonl", "--say", "Hello", "--token", "any")
+    assert done.status == 1
+    assert b"You said: Hello" in done.out
+    assert b"the recording ends early (OSError: No space left on device)" in done.err
+
+
+def test_a_reader_that_has_seen_enough_ends_a_recording(url: str, tmp_path: Path) -> None:
+    process = start("record", url, tmp_path / "call.jsonl", "--token", "any", "--say", "Hello")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(60) == 0
+    for pipe in (process.stdin, process.stderr):
+        assert pipe is not None
+        pipe.close()
+
+
 def test_record_goes_on_until_it_is_interrupted(url: str, tmp_path: Path) -> None:
     file = tmp_path / "call.jsonl"
     process = start("record", url, file, "--token", "any")
@@ -266,7 +290,8 @@ def test_a_server_that_is_not_there_is_one_line(call: Call) -> None:
 
 
 def test_the_demo_shows_everything_in_time(tmp_path: Path) -> None:
-    done = run("demo", "--wav", tmp_path / "heard.wav")
+    # Without a PATH there is no synthesiser: the words are tones, and of one length.
+    done = run("demo", "--wav", tmp_path / "heard.wav", env=environment(PATH=""))
     said = done.stdout.decode()
     assert done.returncode == 0, done.stderr.decode()
     assert done.stderr == b""
@@ -305,7 +330,7 @@ def test_the_demo_shows_everything_in_time(tmp_path: Path) -> None:
         assert heard.getnframes() / 16_000 == pytest.approx(float(told[2]), abs=0.06)
     interrupted = re.search(r"interrupted after ([\d.]+) s, ([\d.]+) s unheard", said)
     assert interrupted is not None
-    assert float(interrupted[1]) + float(interrupted[2]) == pytest.approx(5.4, abs=0.11)
+    assert float(interrupted[1]) + float(interrupted[2]) == pytest.approx(40 * 0.16, abs=0.11)
 
 
 def test_the_demo_finds_a_place_for_what_it_heard(
@@ -315,7 +340,7 @@ def test_the_demo_finds_a_place_for_what_it_heard(
 
     places: list[Path] = []
 
-    async def heard(wav: Path) -> None:
+    async def heard(wav: Path, _script: object) -> None:
         places.append(wav)
         await trio.lowlevel.checkpoint()
 
@@ -327,3 +352,13 @@ def test_the_demo_finds_a_place_for_what_it_heard(
     assert first.name == other.name == "demo.wav"
     assert first.parent != other.parent
     assert first.parent.parent == tmp_path
+
+    async def hang(*_: object) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.undo()
+    monkeypatch.setattr(_demo, "_converse", hang)
+    monkeypatch.setattr(_demo, "_DEADLINE", 0.01)
+    done = call("demo", "--wav", tmp_path / "a.wav")
+    assert (done.status, done.out) == (1, b"")
+    assert b"not over after 0.01 seconds" in done.err

@@ -19,6 +19,7 @@ from anyio.from_thread import start_blocking_portal
 from rich.console import Console
 
 import realtime_trio as rt
+from realtime_trio._io._talk import VoiceMode
 from realtime_trio.audio import (
     DEFAULT_FORMAT,
     FileSink,
@@ -83,6 +84,16 @@ async def test_who_talks_in_between_interrupts(autojump_clock: object) -> None:
     lines = "\n".join(said(shown))
     assert "voice interrupted after " in lines
     assert sink.total < 6 * 32_000
+
+
+@pytest.mark.parametrize("mode", ["vad", "realtime"])
+async def test_the_server_may_find_the_utterances(autojump_clock: object, mode: VoiceMode) -> None:
+    sink, shown = MemorySink(), transcript()
+    async with open_server() as server, rt.open_client(server.url, auth="any") as client:
+        source = MemorySource(SECOND + silence(32_000))
+        await converse(client, source, sink, shown, mode=mode, interrupts=False)
+    assert SECOND[8000:-2000] in sink.data
+    assert said(shown)[-1].startswith("voice 3.0 s sent")
 
 
 async def test_nothing_said_is_soon_over(autojump_clock: object) -> None:
@@ -447,6 +458,25 @@ def test_files_as_standard_streams(url: str, tmp_path: Path) -> None:
     assert ECHO in heard.read_bytes()
 
 
+def test_a_file_of_another_rate(
+    url: str, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("soxr")
+    path = tmp_path / "question.wav"
+    with wave.open(str(path), "wb") as writer:
+        writer.setparams((2, 2, 24_000, 0, "NONE", ""))
+        writer.writeframes(tone(440, 24_000, 24_000) + silence(24_000))  # half a second of each
+    command = ("voice", url, "--token", "x", "--input", path, "--output")
+    done = call(*command, tmp_path / "heard.wav")
+    assert (done.status, done.err) == (0, b"")
+    assert 0.9 < len(sound_of(tmp_path / "heard.wav")) / 32_000 < 1.1
+    monkeypatch.setitem(sys.modules, "soxr", None)
+    done = call(*command, tmp_path / "none.wav")
+    assert done.status == 1
+    assert re.fullmatch(rb"realtime-trio: [^\n]*needs soxr: pip install [^\n]*\n", done.err)
+    assert sound_of(tmp_path / "none.wav") == b""
+
+
 def test_whoever_listens_may_leave(endless: str, question: Path) -> None:
     with start("voice", endless, "--token", "x", "--input", question, "--output", "-") as process:
         assert process.stdout is not None
@@ -464,7 +494,8 @@ def test_an_interrupt_leaves_a_whole_file(
 ) -> None:
     heard = tmp_path / "heard.wav"
     process = start("voice", endless, "--token", "x", "--input", question, "--output", heard)
-    read_until(process.stdout, "agent ▕█")  # it sounds
+    for _ in range(2):
+        read_until(process.stdout, "agent ▕█")  # it sounds for a while
     process.send_signal(sign)
     status, out, err = end(process)
     assert (status, err) == (0, "")
@@ -474,19 +505,26 @@ def test_an_interrupt_leaves_a_whole_file(
     assert SECOND[2000:4000] in sound
 
 
-def test_a_server_that_goes_away_is_one_line(question: Path, tmp_path: Path) -> None:
-    server = start("serve", "--port", "0")
-    found = re.search(r"listening on (\S+)\n", read_until(server.stdout, "realtime-trio chat"))
-    assert found is not None
+def test_a_server_that_goes_away_is_one_line(tmp_path: Path) -> None:
+    question = tmp_path / "question.wav"
+    with wave.open(str(question), "wb") as writer:
+        writer.setparams((1, 2, 16_000, 0, "NONE", ""))
+        writer.writeframes(SECOND + silence(60 * 16_000))  # it would go on for a minute
     heard = tmp_path / "heard.wav"
-    process = start("voice", found[1], "--token", "x", "--input", question, "--output", heard)
-    read_until(process.stdout, "agent ▕█")
-    server.kill()
-    end(server)
+    server = start("serve", "--port", "0")
+    try:
+        said = read_until(server.stdout, "realtime-trio chat")
+        found = re.search(r"listening on (\S+)\n", said)
+        assert found is not None
+        process = start("voice", found[1], "--token", "x", "--input", question, "--output", heard)
+        read_until(process.stdout, "You said")
+    finally:
+        server.kill()
+        end(server)
     status, _, err = end(process)
     assert status == 1
     assert re.fullmatch(r"realtime-trio: [^\n]+\n", err)
-    assert SECOND[2000:4000] in sound_of(heard)
+    assert ECHO in sound_of(heard)
 
 
 FAKE = '''
@@ -514,6 +552,8 @@ class RawInputStream(Stream):
         with wave.open(os.environ["FAKE_MIC"], "rb") as said:
             while not self.stop.wait(0.02):
                 data = said.readframes(self.frames)
+                if not data:  # asked again, where the first time was too early
+                    said.rewind()
                 data += bytes(2 * self.frames - len(data))
                 self.callback(memoryview(data), self.frames, None, STATUS)
 
@@ -533,7 +573,8 @@ def test_the_microphone_and_the_speaker(url: str, tmp_path: Path) -> None:
     path, heard = tmp_path / "said.wav", tmp_path / "heard.raw"
     with wave.open(str(path), "wb") as writer:
         writer.setparams((1, 2, 16_000, 0, "NONE", ""))
-        writer.writeframes(silence(32_000) + SECOND)  # the connection stands before it speaks
+        # The connection stands before it speaks; then it waits for the answer.
+        writer.writeframes(silence(16_000) + SECOND + silence(5 * 16_000))
     places = {"FAKE_MIC": str(path), "FAKE_SPEAKER": str(heard)}
     process = start(
         "voice", url, "--token", "x", PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}", **places

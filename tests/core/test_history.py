@@ -297,6 +297,17 @@ def test_s2_only_the_next_user_message_has_results() -> None:
     ]
 
 
+def test_s2_only_results_are_results() -> None:
+    """A server's tool has its result in a block of another type, with an id of the same name."""
+    other = {"type": "web_search_tool_result", "tool_use_id": "t1", "content": []}
+    items = convert(assistant("one", use("t1")), user(other, gave("t1")))
+    [message, left] = items
+    assert isinstance(message, HistoryMessage)
+    assert isinstance(left, HistoryMessage)
+    assert [result.content for result in message.message.tool_results] == ["six"]
+    assert left.message.content == (PlaceholderPart("web_search_tool_result"),)
+
+
 def test_s2_text_beside_results_is_kept() -> None:
     """As a message of the user, after the tools have found their place."""
     items = convert(

@@ -36,6 +36,8 @@ def test_a_message_under_construction_shows_what_it_has_so_far() -> None:
     assert (under_way.id, under_way.role, under_way.content) == ("m1", ASSISTANT, "ab")
     assert under_way.snapshot() == attrs.evolve(HEAD, content="ab")
     assert under_way == OpenMessage(HEAD, Rope.of("ab"), 8)
+    assert under_way != OpenMessage(HEAD, Rope.of("abc"), 7)
+    assert under_way != OpenMessage(attrs.evolve(HEAD, role="system"), Rope.of("ab"), 7)
 
 
 def test_a_message_that_is_finished_keeps_all_but_its_status() -> None:

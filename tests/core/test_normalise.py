@@ -79,6 +79,10 @@ PNG = "iVBORw0KGgo="
         ),
         ({"type": "image", "source": {"data": PNG}}, ImagePart("base64", None, PNG)),
         (
+            {"type": "image", "source": {"data": PNG}, "detail": "high"},
+            ImagePart("base64", None, PNG, detail="high"),
+        ),
+        (
             {"type": "image", "source": {"type": "url", "url": "http://x/a.png"}, "detail": "low"},
             ImagePart("url", url="http://x/a.png", detail="low"),
         ),
@@ -172,6 +176,11 @@ def test_u1_mixed_content_becomes_parts(block: object, part: Part) -> None:
             {"type": "search_result", "title": "T", "source": "http://x", "content": [TEXT]},
             "search_result",
             TextPart("said", title="T"),
+        ),
+        (
+            {"type": "search_result", "source": "http://x", "content": "plain"},
+            "search_result",
+            TextPart("plain"),
         ),
         (
             {"type": "mcp_tool_result", "tool_use_id": "m", "content": "plain"},

@@ -223,6 +223,9 @@ def test_a_delegation_is_a_call_and_its_result() -> None:
     assert to_vendor([request, request, reply], "anthropic") == [asked, asked, answered]
     plain = said("user", "q")
     assert to_vendor([request, plain], "anthropic") == [asked, {"role": "user", "content": "q"}]
+    own = said(ASSISTANT, "own")  # of the parent: no reply of the sub-session
+    said_own = {"role": "assistant", "content": [{"type": "text", "text": "own"}]}
+    assert to_vendor([request, own], "anthropic") == [asked, said_own]
     seen = said(ASSISTANT, (TextPart("see"), PARTS[5]), foreign=True)
     assert back([request, seen], "openai")[1].content == (TextPart("see"), IMAGE)
     assert to_vendor([said("user", PARTS[:2], foreign=True)], "anthropic")[0]["content"] == [

@@ -431,6 +431,12 @@ def test_t4_a_repeated_end_replaces_what_waits() -> None:
     assert attached(talk.session()["open_message"]) == [("a", "new"), ("b", "done")]
 
 
+def test_t4_a_repeated_end_without_a_result_leaves_the_one_that_waits() -> None:
+    talk = Talk()
+    talk(end(call("a"), call("b")), end(call("a"), results=[]), text("x"))
+    assert attached(talk.session()["open_message"]) == [("a", "done"), ("b", "done")]
+
+
 def test_t4_a_repeated_end_finds_the_message_that_took_it_later() -> None:
     talk = Talk()
     talk(end(call("t")), text("x"), completion(False), user("?"), text("y"))

@@ -252,6 +252,8 @@ def test_u3_a_session_knows_whose_it_is() -> None:
     talk(thought("x", "sub", parent="deep", user="other"), text("silent", "sub", user=None))
     session = talk.now.sessions["sub"]
     assert (session.parent_session_id, session.user_session_id) == ("deep", "other")
+    talk(thought("z", "sub", parent="moved", user="other"))
+    assert talk.now.sessions["sub"].parent_session_id == "moved"
 
 
 @pytest.mark.parametrize("make", MAKERS)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import attrs
 import pytest
 
+import realtime_trio as rt
 from realtime_trio import events
 from realtime_trio._core import _notifications, _shell_notifications
 from realtime_trio._core._codec import Codec
 from realtime_trio._core._render import notification_to_json
+from realtime_trio._processor import EventStreamProcessor
 from realtime_trio.events import Direction, Lane
 
 from .talk import Json, Talk, names
+from .test_model import POOL, in_turns
 
 USER: Json = {"user_id": "u"}
 VOICE: Json = {"voice_id": "v"}
@@ -300,3 +306,29 @@ def test_a_notification_is_written_with_its_name_and_fields() -> None:
     for note in told:
         assert set(note) == {"name", *TOLD[note["name"]]}
     assert notification_to_json(_shell_notifications.Connected()) == {"name": "connected"}
+
+
+def values_in(value: Any) -> Iterator[Any]:
+    """A value and all that it holds."""
+    yield value
+    if attrs.has(type(value)):
+        for field in attrs.fields(type(value)):
+            yield from values_in(getattr(value, field.name))
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from values_in(each)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_m6_all_that_is_handed_out_is_of_a_public_class_and_frozen(seed: int) -> None:
+    """Some values are filled in by hand, because there are so many of them."""
+    public = [cls for module in (rt, events) for cls in vars(module).values()]
+    processor = EventStreamProcessor()
+    for event in in_turns(Random(seed).choices(POOL, k=200)):
+        wire = Codec().decode_text(json.dumps(event))
+        for value in values_in((wire, *processor.process_event(wire))):
+            if attrs.has(type(value)):
+                assert type(value) in public
+                assert attrs.evolve(value) == value
+                with pytest.raises(attrs.exceptions.FrozenInstanceError):
+                    value.id = "other"

@@ -11,6 +11,7 @@ import trio
 
 import realtime_trio as rt
 from realtime_trio import events as ev
+from realtime_trio._io._talk import VoiceMode
 from realtime_trio.audio import (
     EnergyVad,
     MemorySink,
@@ -367,7 +368,8 @@ async def test_frames_go_out_as_they_are(autojump_clock: object) -> None:
 async def test_half_a_sample_leaves_with_the_next_frame(autojump_clock: object) -> None:
     async with talking() as (server, client, _, _):
         async with client.push_to_talk():
-            await client.audio.send(SECOND[:639])
+            await client.audio.send(SECOND[:1])
+            await client.audio.send(SECOND[1:639])
             await client.audio.send(SECOND[639:640])
             client.audio.send_nowait(SECOND[640:641])
             client.audio.send_nowait(SECOND[641:1281])
@@ -572,6 +574,26 @@ async def test_a_link_that_breaks_costs_words_and_not_the_conversation(
         kinds = [event.kind for event in EnergyVad(VAD).process(SECOND + PAUSE)]
         assert kinds.count("end") == 1
         assert 1000 - len(flaky.failures) == len(kinds) - 1
+
+
+@pytest.mark.parametrize("mode", ["ptt", "vad", "realtime"])
+async def test_a_server_that_was_restarted_is_told_the_mode_again(
+    autojump_clock: object, mode: VoiceMode
+) -> None:
+    async with open_server() as server, rt.open_client(server.url, auth="any") as client:
+        # Before the first session stands: that is no other one.
+        async with client.audio.play_to(sink := MemorySink()) as playing:
+            async with trio.open_nursery() as nursery:
+                source = Live(silence(10 * 16_000) + SECOND + PAUSE)
+                nursery.start_soon(partial(client.audio.talk, source, mode=mode, vad=VAD))
+                await trio.sleep(2)
+                await server.restart(downtime=1)
+            await trio.sleep(3)
+            await client.ready()
+            await playing.drained()
+        assert level(sink.data).peak_dbfs > -10  # what was said afterwards was answered
+        modes = types(server).count("set_voice_input_mode")
+        assert modes == 2
 
 
 async def test_audio_as_text_waits_for_the_turn_and_binary_does_not(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -106,6 +106,10 @@ LOGIN = PasswordLogin("me", "secret")
         ("opaque", None),
         ("..", None),
         ("a.\u00e9.c", None),
+        (jwt(10**400), None),
+        (jwt(float("nan")), None),
+        (jwt(float("inf")), None),
+        (jwt(-1), None),
     ],
 )
 def test_the_end_of_a_token_is_read_where_it_tells(token: str, ends: float | None) -> None:
@@ -145,18 +149,59 @@ async def test_a_token_is_renewed_ahead_of_its_end(autojump_clock: object) -> No
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("answer", [(401, {}), (404, {}), (200, b"<html>")], ids=str)
 async def test_where_a_refresh_is_refused_the_password_is_still_there(
-    autojump_clock: object,
+    autojump_clock: object, answer: Answer
 ) -> None:
-    """A token that ended meanwhile is replaced by a login."""
+    """A token that ended meanwhile, or that nobody refreshes, is replaced by a login."""
     async with desk() as it:
         it.grants("login", jwt(it.now + 10, "1"), jwt(it.now + 900, "2"))
-        it.answers["refresh_token"] = [(401, {})]
+        it.answers["refresh_token"] = [answer]
         keeper = it.keeper(LOGIN)
         await keeper.token()
         await trio.sleep(100)
         assert expiry(await keeper.token()) == it.now + 900
         assert [name for name, _ in it.asked] == ["login", "refresh_token", "login"]
+
+
+async def test_a_wrong_clock_costs_no_flood_of_renewals(autojump_clock: object) -> None:
+    """Where every new token seems to have ended already, it is taken as it is for a while."""
+    async with desk() as it, trio.open_nursery() as nursery:
+        it.grants("login", jwt(it.now - 900))
+        it.grants("refresh_token", jwt(it.now - 800))
+        keeper = it.keeper(LOGIN)
+        for _ in range(10):
+            await keeper.token()
+        assert len(it.asked) == 1
+        nursery.start_soon(keeper.keep_fresh)
+        await trio.sleep(3600)
+        assert len(it.asked) <= 1 + 3600 / 30
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_token_that_lasts_for_hours_is_renewed_in_the_end(autojump_clock: object) -> None:
+    """However far ahead its end is; once that is refused, nobody goes on asking."""
+    async with desk() as it, trio.open_nursery() as nursery:
+        it.grants("login", jwt(it.now + 10_000))
+        it.answers["refresh_token"] = [(200, {"agent_c_token": jwt(it.now + 20_000)}), (401, {})]
+        keeper = it.keeper(LOGIN)
+        await keeper.token()
+        nursery.start_soon(keeper.keep_fresh)
+        await trio.sleep(9_000)
+        assert len(it.asked) == 1
+        it.answers["login"] = [(401, {})]
+        await trio.sleep(80_000)
+        assert [name for name, _ in it.asked] == ["login", *["refresh_token"] * 2, "login"]
+        assert it.told[-1] == AuthStateChanged(authenticated=False)
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_answer_of_something_else_is_nobody_to_ask(autojump_clock: object) -> None:
+    """The page of a captive portal, say: a failed dial, which is tried again."""
+    async with desk() as it:
+        it.answers["login"] = [(200, b"<html>")]
+        with pytest.raises(ConnectionFailed, match="no JSON object"):
+            await it.keeper(LOGIN).token()
 
 
 async def test_bad_credentials_are_final(autojump_clock: object) -> None:
@@ -259,6 +304,16 @@ async def test_a_login_opens_a_client(autojump_clock: object) -> None:
         assert [type(notes.receive_nowait()) for _ in range(2)] == [AuthLogin, AuthStateChanged]
         assert client.heygen_token
         assert client.state.control.ui_session_id
+
+
+async def test_a_source_of_ones_own_is_asked_again_by_a_call(autojump_clock: object) -> None:
+    """Where what it gave is refused by the REST side, once."""
+    config = ServerConfig(accept_any_token=False)
+    async with open_server(config) as server:
+        source = Custom(server.issue_token(), "refused", server.issue_token())
+        async with open_client(server.url, auth=source, config=ClientConfig()) as client:
+            # The first thing that is done: it waits until the server has said who it is.
+            assert (await client.upload_file(b"x", filename="x")).size == 1
 
 
 async def test_a_wrong_password_is_one_clear_error(autojump_clock: object) -> None:
@@ -384,56 +439,3 @@ async def test_rest_errors_do_not_hold_the_token(autojump_clock: object) -> None
             await it.rest().refresh("hush-hush")
         assert caught.value.__cause__ is None
         assert caught.value.__suppress_context__ or caught.value.__context__ is None
-
-
-def _http(reply: Callable[[bytes], bytes]) -> Callable[[trio.SocketStream], Awaitable[None]]:
-    async def serve(stream: trio.SocketStream) -> None:
-        async with stream:
-            request = await stream.receive_some(65536)
-            await stream.send_all(reply(request))
-
-    return serve
-
-
-async def _serve(
-    handler: Callable[[trio.SocketStream], Awaitable[None]], listeners: list[trio.SocketListener]
-) -> None:
-    await trio.serve_listeners(handler, listeners)
-
-
-async def test_a_redirect_to_another_host_gets_no_token() -> None:
-    """It is refused, whatever it asks for; one on the same host is followed."""
-    seen: list[bytes] = []
-    async with trio.open_nursery() as nursery:
-        thief = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        house = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        thief_port = thief[0].socket.getsockname()[1]
-        port = house[0].socket.getsockname()[1]
-        target = [f"http://127.0.0.1:{thief_port}/api/rt/refresh_token"]
-
-        def steal(request: bytes) -> bytes:
-            seen.append(request)
-            return b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
-
-        def reply(request: bytes) -> bytes:
-            if b"GET /moved" in request:
-                assert b"Bearer good" in request
-                body = b'{"agent_c_token": "new"}'
-                return b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (
-                    len(body),
-                    body,
-                )
-            return (
-                b"HTTP/1.1 307 Moved\r\nlocation: %s\r\nconnection: close\r\n"
-                b"content-length: 0\r\n\r\n" % target[0].encode()
-            )
-
-        nursery.start_soon(_serve, _http(steal), thief)
-        nursery.start_soon(_serve, _http(reply), house)
-        rest = Rest(endpoint(f"http://127.0.0.1:{port}"), timeout=10)
-        with pytest.raises(ConnectionFailed, match="no token goes"):
-            await rest.refresh("good")
-        assert not seen
-        target[0] = f"http://127.0.0.1:{port}/moved"
-        assert (await rest.refresh("good")).token == "new"
-        nursery.cancel_scope.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 
 import pytest
 import trio
@@ -84,7 +85,41 @@ async def _forever(_: Client) -> None:
     await trio.sleep_forever()
 
 
-@pytest.mark.parametrize("wait_for", [Client.cancel, Client.ready, _forever])
+async def _for_a_receipt(client: Client) -> None:
+    await (await client.get_voices()).sent()
+
+
+async def _in_tasks(client: Client) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_for_a_receipt, client)
+        nursery.start_soon(_for_a_receipt, client)
+
+
+async def _for_pages(client: Client) -> None:
+    async with aclosing(client.sessions()) as entries:
+        async for _ in entries:
+            pass
+
+
+async def _talking(client: Client) -> None:
+    while True:
+        await client.audio.send(b"\0\0")
+        await trio.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    "wait_for",
+    [
+        Client.cancel,
+        Client.ready,
+        Client.drain,
+        _forever,
+        _for_a_receipt,
+        _in_tasks,
+        _for_pages,
+        _talking,
+    ],
+)
 async def test_whatever_the_body_waits_for_the_clients_end_comes_out(
     autojump_clock: object, wait_for: Callable[[Client], Awaitable[object]]
 ) -> None:
@@ -103,8 +138,23 @@ async def test_whatever_the_body_waits_for_the_clients_end_comes_out(
                 await wait_for(client)
                 await trio.sleep_forever()
 
-        with pytest.raises(ConnectionFailed):
+        with pytest.raises(ConnectionFailed) as caught:
             await lose_it()
+        assert isinstance(caught.value.__cause__, ConnectionLost)
+
+
+async def test_a_cancelled_client_that_ended_is_cancelled(autojump_clock: object) -> None:
+    """Whoever cancels from outside gets no error for it, whatever had gone wrong before."""
+    async with open_server() as server:
+        with trio.move_on_after(3) as scope:
+            async with open_client(server.url, auth="any", config=QUICK) as client:
+                await client.ready()
+                server.hang_up("clean")
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(2)
+                scope.cancel()
+                await trio.lowlevel.checkpoint()
+        assert scope.cancelled_caught
 
 
 async def test_an_ask_ends_with_the_client(autojump_clock: object) -> None:
@@ -141,6 +191,50 @@ async def test_a_closed_client_says_so(autojump_clock: object) -> None:
             async with client.ask("x"):
                 raise AssertionError
         assert client.health.status == "closed"
+
+
+async def test_who_waits_outside_of_the_block_is_told(autojump_clock: object) -> None:
+    """What does not belong to the body is not cancelled with it, so it gets the error itself."""
+    told: list[BaseException | None] = []
+
+    async def ask_on(client: Client) -> None:
+        while True:
+            await client.get_voices()
+            await trio.sleep(1)
+
+    async def wait(client: Client) -> None:
+        with pytest.raises(ClosedError) as caught:
+            await ask_on(client)
+        told.append(caught.value.__cause__)
+
+    async with open_server() as server, trio.open_nursery() as outside:
+        try:
+            async with open_client(server.url, auth="any") as client:
+                await client.ready()
+                outside.start_soon(wait, client)
+                server.hang_up("clean")
+                await trio.sleep_forever()
+        except ConnectionLost as exc:
+            lost = exc
+    assert told == [lost]
+
+
+async def test_an_error_says_what_began_it(autojump_clock: object) -> None:
+    """The last dial that failed, caused by how its link ended; or by the link that was lost."""
+    async with open_server() as server:
+
+        async def suffer(harm: Callable[[], None]) -> None:
+            async with open_client(server.url, auth="any", config=QUICK) as client:
+                await client.ready()
+                harm()
+                server.hang_up()
+                await trio.sleep_forever()
+
+        for harm in (lambda: server.faults.cut(times=None), lambda: server.faults.refuse(times=9)):
+            with pytest.raises(ConnectionFailed) as caught:
+                await suffer(harm)
+            assert isinstance(caught.value.__cause__, ConnectionLost)
+            server.faults.clear()
 
 
 async def test_what_may_leave_leaves_before_the_goodbye(autojump_clock: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
@@ -13,12 +13,12 @@ from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._notifications import CancelNotification as CancelNote
 from realtime_trio._core._notifications import Initialized, MessageComplete
-from realtime_trio._exceptions import InDoubt, NotSent, TurnError
+from realtime_trio._exceptions import ClosedError, InDoubt, NotSent, TurnError
 from realtime_trio._io._client import Client, open_client
 from realtime_trio._io._outcome import TurnCancelled, TurnCompleted, TurnFailed, TurnLost
 from realtime_trio._io._turn import Turn
 from realtime_trio.server import RealtimeServer, open_server
-from realtime_trio.testing import delegate, fail, media, say, think, tool, turn, wait
+from realtime_trio.testing import delegate, emit, fail, media, say, think, tool, turn, wait
 
 
 @asynccontextmanager
@@ -238,6 +238,91 @@ async def test_push_to_talk_says_both_ends(autojump_clock: object) -> None:
         await client.ready()
         types = sent_types(server)
         assert types.count("ptt_start") == types.count("ptt_end") == 2
+
+
+async def test_push_to_talk_that_never_began_is_not_ended(autojump_clock: object) -> None:
+    """Cancelled while it waits at the gate, or after the client's own end."""
+    async with ready_client() as (server, client):
+        server.script(turn("long", say("one "), wait(20), say("two")))
+        async with client.ask("long"):
+            with trio.move_on_after(1):
+                async with client.push_to_talk():
+                    raise AssertionError
+        await client.ready()
+        assert not any(str(seen.type).startswith("ptt") for seen in server.seen)
+        with suppress(ClosedError):
+            async with client.push_to_talk():
+                await client.drain()
+                await client.get_voices()
+                raise AssertionError
+        assert [seen.type for seen in server.seen if str(seen.type).startswith("ptt")]
+
+
+async def test_a_cancel_that_nobody_waits_for_is_taken_back(autojump_clock: object) -> None:
+    """Where it has not left: it would stop the next answer."""
+    async with ready_client() as (server, client):
+        server.faults.refuse(503, times=3)
+        server.hang_up()
+        with trio.move_on_after(0.1) as scope:
+            await client.cancel()
+        assert scope.cancelled_caught
+        async with client.ask("hello") as asked:
+            pass
+        assert isinstance(asked.outcome, TurnCompleted)
+        assert "client_wants_cancel" not in sent_types(server)
+
+
+async def test_an_error_after_the_outcome_cancels_nothing(autojump_clock: object) -> None:
+    """The turn is over: there is nobody to be told."""
+    async with ready_client() as (server, client):
+        with suppress(KeyError):
+            async with client.ask("hello") as asked:
+                await asked.wait()
+                raise KeyError
+        assert isinstance(asked.outcome, TurnCompleted)
+        assert "client_wants_cancel" not in sent_types(server)
+
+
+async def test_what_is_sent_without_waiting_leaves_too(autojump_clock: object) -> None:
+    """Or is refused where its queue is full."""
+    async with ready_client(ClientConfig(max_commands=1)) as (server, client):
+        await client.send_nowait(ev.PingEvent()).sent()
+        receipt = client.send_nowait(ev.GetVoicesEvent())
+        with pytest.raises(trio.WouldBlock):
+            client.send_nowait(ev.GetAgentsEvent())
+        await receipt.sent()
+        await trio.testing.wait_all_tasks_blocked()
+        assert sent_types(server)[-1] == "get_voices"
+
+
+async def test_an_input_of_nobodys_may_be_refused_too(autojump_clock: object) -> None:
+    """Said without ask: the gate opens again, and the next question is answered."""
+    async with ready_client() as (_, client):
+        await client.text_input("look", file_ids=["no-such-file"])
+        async with client.ask("hello") as asked:
+            pass
+        assert isinstance(asked.outcome, TurnCompleted)
+
+
+async def test_whole_messages_are_pieces_as_well(autojump_clock: object) -> None:
+    """Those of the user's own session, by their role."""
+    ids = {"session_id": "$session", "parent_session_id": None, "user_session_id": "$user_session"}
+    whole = {"type": "message", "format": "markdown", **ids}
+    async with ready_client() as (server, client):
+        server.script(
+            turn(
+                "show",
+                emit(
+                    {**whole, "role": "assistant", "content": "all at once"},
+                    {**whole, "role": "assistant (thought)", "content": "hm"},
+                    {**whole, "role": "tool", "content": "neither"},
+                    {**whole, "role": "assistant", "content": "theirs", "session_id": "sub"},
+                ),
+            )
+        )
+        async with client.ask("show") as asked:
+            assert [piece async for piece in asked.text] == ["all at once"]
+            assert [piece async for piece in asked.thoughts] == ["hm"]
 
 
 async def test_push_to_talk_ends_its_speech_when_all_is_cancelled(autojump_clock: object) -> None:

@@ -266,6 +266,13 @@ async def test_deltas_that_differ_stay_apart(others: dict[str, Any]) -> None:
     assert _contents(seen) == ["a", "b", "c"]
 
 
+async def test_deltas_that_differ_by_a_letter_stay_apart() -> None:
+    """Before what they say, or behind it."""
+    said = [delta("a", format="one"), delta("b", format="two"), delta("c", "t", format="two")]
+    _, seen = await _observed([*said])
+    assert _contents(seen) == ["a", "b", "c"]
+
+
 async def test_a_delta_that_is_delivered_twice_is_not_merged_with_itself() -> None:
     """Deltas with an id are told apart by it."""
     pipeline, _ = await _observed([delta("a", id="1"), delta("a", id="1"), delta("b", id="2")])

@@ -20,7 +20,7 @@ from realtime_trio._core._state import Limits
 from realtime_trio._core._values import evolve
 from realtime_trio._handlers import lanes_of
 from realtime_trio._io import _merge
-from realtime_trio._io._merge import Entry, Incoming, Run, cut, told_apart
+from realtime_trio._io._merge import Entry, Run, cut, told_apart
 from realtime_trio._io._overflow import Block
 from realtime_trio._processor import Folds
 from realtime_trio.events import Lane, ServerEvent
@@ -37,20 +37,21 @@ REPEATED = st.lists(
 CONTENTS = st.sampled_from(["", "a", "bc", "é\n", '"'])
 
 
-def _read(raw: dict[str, Any]) -> Any:
-    return READ(json.dumps(raw))
+def _frame(raw: dict[str, Any]) -> str:
+    return json.dumps(raw)
 
 
-def _entries(events: Sequence[Incoming], *, apart: int = 0, at: float = 1.0) -> list[Entry]:
+def _entries(frames: Sequence[str], *, apart: int = 0, at: float = 1.0) -> list[Entry]:
     """What a lane has in its hand when these have come."""
     entries: list[Entry] = []
     run: Run | None = None
-    for event in events:
-        if run is None or not run.join(event, at, 10):
+    for each in frames:
+        if run is None or not run.join(each, at):
             if run is not None:
                 entries[-1] = run.entry()
-            entries.append((event, at, 10, 1, None))
-            run = Run.begin(event, at, 10, apart=apart)
+            event = READ(each)
+            entries.append((event, at, len(each), 1, None))
+            run = Run.begin(event, each, at, apart=apart)
     if run is not None:
         entries[-1] = run.entry()
     return entries
@@ -67,18 +68,19 @@ def _blank(event: Any) -> Any:
 @given(st.lists(EVENTS.map(json.dumps), max_size=40), st.sampled_from([0, 3, 32]))
 def test_what_joins_differs_in_its_content_only(frames: list[str], apart: int) -> None:
     """Nothing is lost or changes its place; what could have joined its neighbour has."""
-    events = [READ(each) for each in frames if '"session_id": 3' not in each]
-    entries = _entries(events, apart=apart)
-    rest = iter(events)
-    before: list[Incoming] = []
+    frames = [each for each in frames if '"session_id": 3' not in each]
+    entries = _entries(frames, apart=apart)
+    rest = iter(frames)
+    before: list[Any] = []
     for event, _, size, weight, pieces in entries:
-        parts = [next(rest) for _ in range(weight)]
-        assert size == 10 * weight
+        took = [next(rest) for _ in range(weight)]
+        assert size == sum(map(len, took))
+        parts: list[Any] = [READ(each) for each in took]
         assert (pieces is not None) == (apart > 0 and weight > 1)
         if isinstance(event, Delta):
             assert {_blank(part) for part in parts} == {_blank(event)}
-            assert event.content == "".join(part.content for part in parts)  # type: ignore[union-attr]
-            assert weight == 1 or parts[0].content != ""  # type: ignore[union-attr]
+            assert event.content == "".join(part.content for part in parts)
+            assert weight == 1 or parts[0].content != ""
             last = before[0] if before else None
             if isinstance(last, Delta) and last.content and last.id is None and not apart:
                 assert _blank(last) != _blank(parts[0]) or parts[0].id is not None
@@ -90,27 +92,27 @@ def test_what_joins_differs_in_its_content_only(frames: list[str], apart: int) -
 
 def test_a_run_has_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """In pieces, and in bytes: one step of the fold is never a long one."""
-    events = [_read(talk.text("x")) for _ in range(600)]
+    events = [_frame(talk.text("x")) for _ in range(600)]
     assert [weight for *_, weight, _ in _entries(events)] == [256, 256, 88]
     assert [weight for *_, weight, _ in _entries(events[:70], apart=32)] == [32, 32, 6]
-    monkeypatch.setattr(_merge, "HEAVY", 45)
+    monkeypatch.setattr(_merge, "HEAVY", 5 * len(events[0]))
     assert [weight for *_, weight, _ in _entries(events[:7])] == [5, 2]
 
 
 def test_what_is_told_apart_came_at_one_time() -> None:
     """Each would have had a time of its own."""
-    one = _read(talk.text("x"))
+    one = _frame(talk.text("x"))
     for apart, joins in ((0, True), (32, False)):
-        run = Run.begin(one, 1.0, 10, apart=apart)
+        run = Run.begin(READ(one), one, 1.0, apart=apart)
         assert run is not None
-        assert run.join(one, 2.0, 10) is joins
+        assert run.join(one, 2.0) is joins
 
 
 @given(st.lists(CONTENTS, min_size=2, max_size=9), st.data())
 def test_a_run_can_be_cut(contents: list[str], data: st.DataObject) -> None:
     """Into two that say the same together."""
     contents[0] = "begin"
-    entries = _entries([_read(talk.text(each)) for each in contents], apart=32)
+    entries = _entries([_frame(talk.text(each)) for each in contents], apart=32)
     (whole,) = entries
     count = data.draw(st.integers(1, len(contents) - 1))
     first, rest = cut(whole, count)
@@ -137,15 +139,15 @@ def test_a_run_is_folded_as_its_deltas_are(
     """Whatever came before: an open message, tools, a cancel."""
     contents[0] = contents[0] or "begin"
     before = [each for each in before if each["type"] != "bang"]
-    deltas = [_read({**kind, "content": each, "id": None}) for each in contents]
+    deltas = [_frame({**kind, "content": each, "id": None}) for each in contents]
     one, other = Folds(Limits()).text, Folds(Limits()).text
     for fold in (one, other):
         for raw in before:
             if raw.get("session_id") != 3:
-                fold.step(_read(raw), 1.0)
+                fold.step(READ(_frame(raw)), 1.0)
     each_told: list[Notification] = []
     for each in deltas:
-        each_told.extend(one.step(each, 2.0))
+        each_told.extend(one.step(READ(each), 2.0))
     ((event, at, _, weight, pieces),) = _entries(deltas, apart=32, at=2.0)
     notes = other.step(event, at, weight)
     if pieces is not None:

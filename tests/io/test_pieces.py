@@ -9,6 +9,7 @@ import trio.testing
 from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._codec import Codec
+from realtime_trio._core._notifications import MessageStreaming
 from realtime_trio._core._state import TextSlice, TurnRecord
 from realtime_trio._exceptions import ConnectionLost, LaggedError, TurnError
 from realtime_trio._io._bare import first_cause
@@ -151,6 +152,18 @@ async def test_a_refusal_counts_when_the_text_lane_has_come_to_it() -> None:
     assert "TurnFailed" in repr(turn)
     track.decide(TurnCompleted(message=None))
     assert isinstance(turn.outcome, TurnFailed)
+
+
+def test_text_that_an_event_of_ones_own_streams_is_not_the_users() -> None:
+    """It belongs to no session that could be compared with the user's."""
+    gate = TurnGate()
+    book = TurnBook(gate, Repair(lambda _: None))
+    track = Track()
+    book.begin(track)
+    gate.starts = 1
+    note = MessageStreaming(session_id="s", message_id="m", role="assistant", delta="x")
+    book.observe(ev.UnknownEvent(tag="chart", payload={}), (note,), TextSlice())
+    assert track.text.statistics().depth == 0
 
 
 def test_the_bodys_error_wins() -> None:

@@ -1,0 +1,212 @@
+"""The processor tells, event by event, what a plain reading of the rules would tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from .model import Model
+from .talk import CANCELLED, THOUGHT, TURN_END, TURN_START, Json, Talk, chat_session
+
+PARENTS = {"s": None, "a": "s", "b": "a"}
+TOOLS = [["t1"], ["t2"], ["t1", "t2"], ["think"], ["t2", "think", "t3"]]
+LISTED = [{"role": "user", "content": "h"}, {"role": "assistant", "content": "g"}]
+SUB = {
+    "sub_session_type": "chat",
+    "sub_agent_type": "team",
+    "prime_agent_key": "p",
+    "sub_agent_key": "q",
+}
+
+
+def calls(names: list[str]) -> list[Json]:
+    return [
+        {"id": each, "name": "think" if each == "think" else "ls", "input": {}} for each in names
+    ]
+
+
+def end(names: list[str], content: str) -> Json:
+    """Tools have run; the third of them gave nothing back, or with no ``content`` none did."""
+    given = [each for each in names if content and each != "t3"]
+    results = [{"tool_use_id": each, "content": content} for each in given]
+    return {"active": False, "tool_calls": calls(names), "tool_results": results}
+
+
+def completions() -> list[Json]:
+    ends = [
+        {"stop_reason": reason, "input_tokens": came, "output_tokens": went}
+        for reason, came, went in ((None, None, None), ("end_turn", 3, 5), ("tool_use", 2, None))
+    ]
+    told = [{"running": True, **ends[0]}, *({"running": False, **each} for each in ends)]
+    return [{"completion_options": {}, **each} for each in told]
+
+
+# What an event of each type may say; what stands twice comes twice as often.
+SAID: dict[str, list[Json]] = {
+    "text_delta": [{"content": each} for each in ("a", "b ", "c", "d", "")]
+    + [{"content": "s", "role": "system"}],
+    "thought_delta": [{"content": each} for each in ("t", "u", "")],
+    "completion": completions(),
+    "interaction": [
+        {"started": started, "id": each} for started in (True, False) for each in ("", "i", "j")
+    ],
+    "message": [{"content": "whole", "role": each} for each in ("assistant", THOUGHT, "system")],
+    "anthropic_user_message": [
+        {"message": each} for each in ({"content": "q"}, {}, {"content": ""})
+    ],
+    "tool_select_delta": [{"tool_calls": calls(each)} for each in TOOLS] + [{"tool_calls": None}],
+    "tool_call": [{"active": True, "tool_calls": calls(each)} for each in TOOLS]
+    + [end(each, content) for each in TOOLS for content in ("x", "y", "")],
+    "subsession_started": [SUB],
+    "subsession_ended": [{}],
+    "system_message": [{"content": "x", "severity": "info"}],
+}
+
+
+def pool() -> list[Json]:
+    """Events of three sessions, one in three of them with an id."""
+    made: list[Json] = []
+    for session_id, parent in PARENTS.items():
+        of = {"session_id": session_id, "parent_session_id": parent, "role": "assistant"}
+        for kind, bodies in SAID.items():
+            for i, body in enumerate(bodies * 3):
+                extra: Json = {"user_session_id": None if i % 5 == 4 else "s"}
+                if i % 3 == 2:
+                    extra["id"] = f"e{i % 2}"
+                made.append({"type": kind, **of, **extra, **body})
+    made += [chat_session(each, *LISTED, token_count=7) for each in ("s", "a")] * 4
+    made += [chat_session("s", token_count=1)] * 4
+    return made + [TURN_START, TURN_START, TURN_END, CANCELLED] * 6
+
+
+POOL = pool()
+
+
+def in_turns(drawn: list[Json]) -> list[Json]:
+    """Give the tools of each turn ids of their own."""
+    turn, made = 0, list[Json]()
+    for event in drawn:
+        turn += event == TURN_START
+        named = dict(event)
+        for key, name in (("tool_calls", "id"), ("tool_results", "tool_use_id")):
+            if named.get(key):
+                named[key] = [{**each, name: f"{each[name]}.{turn}"} for each in named[key]]
+        made.append(named)
+    return made
+
+
+# --- what the processor tells, in the model's words ------------------------------------------
+
+
+def told_of(message: Json) -> tuple[Any, ...]:
+    results = {each["tool_use_id"]: each["content"] for each in message["tool_results"]}
+    metadata = message["metadata"]
+    return (
+        int(message["id"].removeprefix("m")),
+        message["role"],
+        message["content"],
+        message["status"],
+        metadata["stop_reason"],
+        (metadata["input_tokens"], metadata["output_tokens"]),
+        message["is_sub_session"],
+        tuple((call["id"], results.get(call["id"])) for call in message["tool_calls"]),
+    )
+
+
+TOLD: dict[str, Callable[[Json], tuple[Any, ...]]] = {
+    "message-streaming": lambda note: (
+        note["session_id"],
+        int(note["message_id"].removeprefix("m")),
+        note["role"],
+        note["delta"],
+    ),
+    "message-complete": lambda note: (note["session_id"], told_of(note["message"])),
+    "message-added": lambda note: (note["session_id"], told_of(note["message"])),
+    "message-updated": lambda note: (note["session_id"], told_of(note["message"])),
+    "user-message": lambda note: (note["session_id"], note["message"]),
+    "session-messages-loaded": lambda note: (
+        note["session_id"],
+        [told_of(message) for message in note["messages"]],
+    ),
+    "response-cancelled": lambda note: (note["session_ids"],),
+    "tool-notification": lambda note: (
+        note["session_id"],
+        note["id"],
+        note["tool_name"],
+        note["status"],
+    ),
+    "tool-notification-removed": lambda note: (note["session_id"], note["id"]),
+    "tool-call-complete": lambda note: (
+        note["session_id"],
+        [call["id"] for call in note["tool_calls"]],
+        [result["tool_use_id"] for result in note["tool_results"]],
+    ),
+    "session-notifications-cleared": lambda note: (note["session_id"],),
+    "all-notifications-cleared": lambda note: (),
+    "system-notification": lambda note: (note["session_id"], note["content"]),
+    "chat-session-changed": lambda note: (
+        note["previous_session_id"],
+        note["current_session_id"],
+    ),
+    "sessions-updated": lambda note: (note["session_ids"],),
+    "subsession-started": lambda note: (note["session_id"], note["depth"]),
+    "subsession-ended": lambda note: (note["session_id"], note["depth"]),
+    "turn-state-changed": lambda note: (note["can_send_input"],),
+    "turn-cancelled": lambda note: (),
+}
+
+
+def stands(talk: Talk) -> Json:
+    """The state in the model's words."""
+    state = talk.state
+    return {
+        "current": state["current_session_id"],
+        "can_send": state["turn"]["can_send_input"],
+        "late": state["counters"]["late_deltas"],
+        "duplicates": state["counters"]["duplicates"],
+        "tools": [(tool["session_id"], tool["id"]) for tool in state["active_tools"]],
+        "delegations": [(each["session_id"], each["depth"]) for each in state["subsessions"]],
+        "sessions": [
+            (
+                session_id,
+                [told_of(message) for message in each["messages"]],
+                each["open_message"] and told_of(each["open_message"]),
+                [call["id"] for call in each["waiting_tools"]],
+                (each["input_tokens"], each["output_tokens"], each["token_count"]),
+            )
+            for session_id, each in state["sessions"].items()
+        ],
+    }
+
+
+def should_stand(model: Model) -> Json:
+    return {
+        "current": model.current,
+        "can_send": model.can_send,
+        "late": model.late,
+        "duplicates": model.duplicates,
+        "tools": model.active(),
+        "delegations": [(session_id, depth) for session_id, _, depth in model.delegations],
+        "sessions": [
+            (
+                session_id,
+                [message.told() for message in room.messages],
+                room.open and room.open.told(),
+                list(room.waiting),
+                room.spent,
+            )
+            for session_id, room in model.rooms.items()
+        ],
+    }
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_the_processor_agrees_with_a_plain_reading_of_the_rules(seed: int) -> None:
+    talk, model = Talk(session=None), Model()
+    for event in in_turns(Random(seed).choices(POOL, k=200)):
+        told = [(note["name"], *TOLD[note["name"]](note)) for note in talk(event)]
+        assert told == model.feed(event), event
+    assert stands(talk) == should_stand(model)

@@ -1,0 +1,92 @@
+"""The list of sessions, read page by page while other things happen to it."""
+
+from __future__ import annotations
+
+import trio
+
+from realtime_trio._exceptions import ConnectionLost
+from realtime_trio._io._client import Client, open_client
+from realtime_trio._io._transport_memory import MemoryConnector, MemoryTransport
+from realtime_trio.abc import Transport
+from realtime_trio.server import open_server
+
+
+class Breaks:
+    """A connector whose first link breaks while the list is asked for."""
+
+    def __init__(self) -> None:
+        self.breaks = True
+
+    async def connect(self, url: str, nursery: trio.Nursery) -> Transport:
+        transport = await MemoryConnector().connect(url, nursery)
+        assert isinstance(transport, MemoryTransport)
+        return Wrapped(transport, self)
+
+
+class Wrapped:
+    """A transport that breaks when it is to send that one text."""
+
+    def __init__(self, inner: MemoryTransport, owner: Breaks) -> None:
+        self._inner = inner
+        self._owner = owner
+        self.send_bytes = inner.send_bytes
+        self.receive = inner.receive
+        self.receive_nowait = inner.receive_nowait
+        self.ping = inner.ping
+        self.aclose = inner.aclose
+
+    @property
+    def bytes_received(self) -> int:
+        return self._inner.bytes_received
+
+    async def send_text(self, text: str) -> None:
+        if self._owner.breaks and "get_user_sessions" in text:
+            self._owner.breaks = False
+            self._inner.abort()
+            message = "broken"
+            raise ConnectionLost(message)
+        await self._inner.send_text(text)
+
+
+async def say(client: Client, text: str) -> None:
+    """A session that nothing was said in is not in the list, whose order goes by the time."""
+    await trio.sleep(60)
+    async with client.ask(text):
+        pass
+
+
+async def test_a_session_that_moves_up_comes_once(autojump_clock: object) -> None:
+    """A new one pushes it onto the next page, where it is known already."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        for text in ("one", "two"):
+            await client.new_chat_session()
+            await say(client, text)
+        found: list[str] = []
+        async for entry in client.sessions(page=1):
+            found.append(entry.session_id)
+            if len(found) == 1:
+                await client.new_chat_session()
+                await say(client, "three")
+        assert len(found) == len(set(found)) == 3
+
+
+async def test_a_page_whose_question_may_be_lost_is_asked_for_again(
+    autojump_clock: object,
+) -> None:
+    """Asking twice harms nothing."""
+    async with (
+        open_server() as server,
+        open_client(server.url, auth="any", transport=Breaks()) as client,
+    ):
+        await say(client, "one")
+        assert len([entry async for entry in client.sessions()]) == 1
+        assert client.health.links == 2
+
+
+async def test_what_others_ask_does_not_disturb(autojump_clock: object) -> None:
+    """Neither another page of the list nor another command that is refused."""
+    async with open_server() as server, open_client(server.url, auth="any") as client:
+        await say(client, "one")
+        await client.set_agent("nobody")
+        await client.get_user_sessions(offset=7)
+        assert len([entry async for entry in client.sessions()]) == 1
