@@ -29,7 +29,7 @@ said = msgspec.json.Decoder(str).decode
 """Read one JSON string; ``ValueError`` where it is none, or not one alone."""
 
 _CONTENT: Final = re.compile(r'"content"\s*:\s*("(?:[^"\\]+|\\.)*")')
-_PROBE: Final = "?"
+_PROBES: Final = ("?", "!")
 
 
 def alike(frame: str, other: str) -> bool:
@@ -51,8 +51,10 @@ def mould_of(frame: str, delta: Delta) -> tuple[str, str] | None:
         return None
     before, after = frame[: found.start(1)], frame[found.end(1) :]
     read, _ = fast_way()
+    # One that it does not say itself: else nothing would change where the place is a wrong one.
+    probe = _PROBES[delta.content == _PROBES[0]]
     try:
-        tried = read(f'{before}"{_PROBE}"{after}')
+        tried = read(f'{before}"{probe}"{after}')
     except ValueError:
         return None
-    return (before, after) if tried == evolve(delta, content=_PROBE) else None
+    return (before, after) if tried == evolve(delta, content=probe) else None

@@ -134,6 +134,9 @@ def test_what_servers_write_is_taken(
         json.dumps({**DELTA, "content": "x" * MAX_MOULD}),
         json.dumps(DELTA).replace('"content"', '"c\\u006fntent"'),
         json.dumps(DELTA)[:-1] + ', "content": "twice"}',
+        json.dumps(DELTA)[:-1] + ', "content": "?"}',
+        json.dumps({"extra": {"content": "not this"}, **DELTA, "content": "?"}),
+        json.dumps({"extra": {"content": "not this"}, **DELTA, "content": "!"}),
     ],
 )
 def test_where_the_place_is_not_found_there_is_no_mould(frame: str) -> None:
