@@ -14,11 +14,22 @@ import trio
 
 import realtime_trio as rt
 from realtime_trio import events as ev
+from realtime_trio.events import REGISTRY
 from tests.examples import PLACEHOLDER, Program, embedded_server, pages, programs_of, run
 from tests.source import ROOT
 
 PROGRAMS = [program for page in pages(ROOT) for program in programs_of(page)]
 TOKEN = "any"
+
+
+@pytest.fixture(autouse=True)
+def no_types_of_examples() -> Iterator[None]:
+    """An example may register an event of its own: that is for the example, not for the process."""
+    before = set(REGISTRY)
+    yield
+    for row in list(REGISTRY):
+        if row not in before:
+            REGISTRY.remove(row)
 
 
 @pytest.fixture(scope="module")

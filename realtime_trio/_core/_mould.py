@@ -21,7 +21,7 @@ import msgspec
 from ._fast import Delta, fast_way
 from ._values import evolve
 
-__all__ = ["MAX_MOULD", "mould_of", "said"]
+__all__ = ["MAX_MOULD", "alike", "mould_of", "said"]
 
 MAX_MOULD: Final = 4096  # characters of a frame that is looked through for its content
 
@@ -30,6 +30,16 @@ said = msgspec.json.Decoder(str).decode
 
 _CONTENT: Final = re.compile(r'"content"\s*:\s*("(?:[^"\\]+|\\.)*")')
 _PROBE: Final = "?"
+
+
+def alike(frame: str, other: str) -> bool:
+    """Whether a mould of the one is worth making to try the other: they begin alike.
+
+    Making one costs as much as reading ten frames, and where two answers come at once each
+    delta differs from the one before.
+    """
+    place = frame.find('"content"')
+    return place >= 0 and frame[:place] == other[:place]
 
 
 def mould_of(frame: str, delta: Delta) -> tuple[str, str] | None:

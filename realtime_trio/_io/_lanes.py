@@ -181,7 +181,7 @@ class LaneTask:
     def _seal(self) -> None:
         """Nothing can join the last entry of the newest burst any more."""
         run, self._run = self._run, None
-        if run is not None:
+        if run is not None and len(run) > 1:
             assert self._burst is not None
             entry = self._burst[-1] = run.entry()
             if not self._apart:

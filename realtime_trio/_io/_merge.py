@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from .._core._fast import Delta
-from .._core._mould import mould_of, said
+from .._core._mould import alike, mould_of, said
 from .._core._notifications import MessageStreaming, Notification, streaming
 from .._core._values import evolve
 from ..events import ServerEvent
@@ -88,6 +88,8 @@ class Run:
     def join(self, frame: str, at: float) -> bool:
         """Take a frame, if it is such a delta; tells whether it is (see ``_mould``)."""
         if self._frame is not None:
+            if not alike(self._frame, frame):
+                return False
             self._cast(self._frame)
         if (
             frame[: self._from] == self._before
@@ -105,13 +107,16 @@ class Run:
         return False
 
     def _cast(self, frame: str) -> None:
-        """Make the mould, when the second frame comes."""
+        """Make the mould, when the second frame comes and looks like the first."""
         self._frame = None
         mould = mould_of(frame, self.first)
         if mould is None:
             self._limit = 0
         self._before, self._after = mould or ("", "")
         self._from, self._to = len(self._before), -len(self._after)
+
+    def __len__(self) -> int:
+        return len(self._pieces)
 
     def entry(self) -> Entry:
         """What stands for all of them."""

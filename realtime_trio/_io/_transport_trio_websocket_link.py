@@ -21,6 +21,7 @@ import contextlib
 import itertools
 import sys
 from collections import deque
+from collections.abc import Iterable
 from typing import Final, cast, final
 
 import trio
@@ -41,8 +42,10 @@ __all__ = ["TrioWebsocketTransport", "open_link"]
 # The library's reader hands each message over with a checkpoint; some slack keeps it and
 # the consumer from waiting for each other at every one.
 _QUEUE: Final = 64
-# Messages that are collected for receive_nowait; they count as read ahead.
-_BATCH: Final = 32
+# Messages that are collected for receive_nowait; they count as read ahead. The library takes
+# some milliseconds for so many, so only under a flood are there as many; then it is throughput
+# that makes the messages behind them wait less.
+_BATCH: Final = 128
 # What a frame takes beside its payload, rounded up: a count that creeps down is corrected
 # at zero, one that creeps up (by control frames) would close the gate for good.
 _HEADER: Final = 16
@@ -111,12 +114,9 @@ class _Wire(trio.abc.Stream):
         if self.collecting is not None:
             self.collecting.cancel()
 
-    def take(self, message: str | bytes) -> None:
-        """Account for a message that the consumer took."""
-        size = len(message)
-        if isinstance(message, str) and not message.isascii():
-            size = len(message.encode())
-        self._ahead = max(0, self._ahead - size - _HEADER)
+    def take(self, size: int) -> None:
+        """Account for messages that the consumer took."""
+        self._ahead = max(0, self._ahead - size)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Read, but no further ahead of the consumer than the bound."""
@@ -180,6 +180,15 @@ class _Wire(trio.abc.Stream):
         await self._stream.aclose()
 
 
+def _size_of(messages: Iterable[str | bytes]) -> int:
+    """What messages took on the wire, their headers rounded up."""
+    sizes = [
+        len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode())
+        for message in messages
+    ]
+    return sum(sizes) + _HEADER * len(sizes)
+
+
 @final
 class TrioWebsocketTransport:
     """One open websocket; see :class:`~realtime_trio.abc.Transport` for what it promises.
@@ -194,6 +203,7 @@ class TrioWebsocketTransport:
         "_end",
         "_finished",
         "_held",
+        "_held_size",
         "_pings",
         "_scope",
         "_wire",
@@ -209,6 +219,7 @@ class TrioWebsocketTransport:
         self._end: End | None = None
         self._drained = False
         self._held: deque[str | bytes] = deque()
+        self._held_size = 0  # on the wire; accounted for when all of them are taken
         self._pings = itertools.count()
         self._scope = trio.CancelScope()
         self._finished = trio.Event()
@@ -291,13 +302,15 @@ class TrioWebsocketTransport:
         finally:
             wire.demanded = False
             wire.collecting = None
+            self._held_size = _size_of(held)
 
     def receive_nowait(self) -> str | bytes:
         """Give what the last ``receive`` has collected, or say how the link ended."""
         end = self._end
         if self._held and end is not CLOSED_HERE:
             message = self._held.popleft()
-            self._wire.take(message)
+            if not self._held:
+                self._wire.take(self._held_size)
             return message
         if end is not None and (self._drained or end.local):
             raise end.error()

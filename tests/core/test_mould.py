@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from realtime_trio._core._codec import Codec
 from realtime_trio._core._fast import Delta
-from realtime_trio._core._mould import MAX_MOULD, mould_of, said
+from realtime_trio._core._mould import MAX_MOULD, alike, mould_of, said
 from realtime_trio._core._values import evolve
 from realtime_trio._exceptions import DecodeError
 
@@ -121,6 +121,7 @@ def test_what_servers_write_is_taken(
         fields = {**DELTA, "content": content}
         return json.dumps(fields, ensure_ascii=ascii_, separators=separators)
 
+    assert alike(write(one), write(two))
     mould = mould_of(write(one), _delta(write(one)))
     assert mould is not None
     assert _take(mould, write(two)) == two
@@ -165,3 +166,11 @@ def test_what_differs_in_more_is_left(change: dict[str, Any]) -> None:
     assert mould is not None
     assert _take(mould, json.dumps({**DELTA, "content": "more"})) == "more"
     assert _take(mould, json.dumps({**DELTA, "content": "more", **change})) is None
+
+
+def test_no_mould_is_made_for_what_begins_in_another_way() -> None:
+    """It would be made for every delta where two answers come at once."""
+    frame = json.dumps(DELTA)
+    assert not alike(frame, json.dumps({**DELTA, "session_id": "t"}))
+    assert not alike(frame, json.dumps({"type": "user_turn_start"}))
+    assert not alike("{}", frame)

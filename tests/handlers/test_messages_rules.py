@@ -357,8 +357,8 @@ def test_m5_a_second_cancel_makes_them_late_again() -> None:
 def test_m5_more_sessions_than_are_told_apart_lose_no_text() -> None:
     talk = Talk(limits=Limits(max_sessions=2000))
     talk(CANCELLED, *(completion(True, f"s{i}", **SUB) for i in range(1025)))
-    told = talk(text("x", "s0", **SUB), text("y", "s1024", **SUB))
-    assert names(told) == ["message-streaming"] * 2
+    told = talk(text("x", "s0", **SUB), text("y", "s1024", **SUB), text("z", "never", **SUB))
+    assert names(told) == ["message-streaming"] * 3
 
 
 def test_m5_more_sessions_at_work_than_are_told_apart() -> None:

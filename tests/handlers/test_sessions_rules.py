@@ -87,6 +87,17 @@ def test_s1_a_session_becomes_current_and_is_announced_in_order() -> None:
     assert (session["name"], session["metadata"], session["token_count"]) == ("Chat", {"a": 1}, 9)
 
 
+def test_s1_a_session_says_whose_form_its_history_has() -> None:
+    talk = Talk()
+    talk(text("x", "sub", parent=MAIN, user=MAIN))
+    assert {each.id: each.vendor for each in talk.now.sessions.values()} == {
+        MAIN: "anthropic",
+        "sub": "none",
+    }
+    talk(chat_session(MAIN, vendor="openai"))
+    assert talk.now.sessions[MAIN].vendor == "openai"
+
+
 def test_s1_the_previous_session_is_named_and_stays() -> None:
     talk = Talk()
     talk(message("x"))
@@ -430,7 +441,7 @@ def test_s2_delegations_stand_in_the_parent_s_list() -> None:
         "sub_agent_key": "w",
         "depth": 1,
     }
-    assert told[1]["depth"] == 1
+    assert [each["depth"] for each in told[1:4]] == [1, 1, 1]
     assert told[2]["sub_agent_type"] == "clone"
     assert talk.state["subsessions"] == []
     assert talk.transcript() == [

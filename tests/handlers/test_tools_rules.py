@@ -525,6 +525,13 @@ def test_t4_a_list_does_not_end_a_tool_that_runs() -> None:
     assert tools(talk(end(call("t")))) == [("t", "complete")]
 
 
+def test_t1_a_list_does_not_begin_a_tool_of_the_turn_anew() -> None:
+    talk = Talk()
+    talk(user("!"), begin(call("t")), end(call("t")))
+    talk(chat_session(MAIN, *ASKED, {"role": "user", "content": [result("t")]}))
+    assert tools(talk(select(call("t")), begin(call("t")), end(call("t")))) == []
+
+
 def test_t4_a_tool_that_a_list_has_already_stays_there() -> None:
     talk = Talk()
     talk(user("!"), select(call("t")), chat_session(MAIN, *ASKED))

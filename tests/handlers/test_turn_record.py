@@ -61,6 +61,17 @@ def test_without_a_user_s_message_there_is_no_answer() -> None:
     assert outcome(message("welcome"), TURN_START).message is None
 
 
+@pytest.mark.parametrize(("session_id", "answer"), [(None, None), ("nobody", None), (MAIN, "x")])
+def test_the_user_session_is_the_one_that_is_known(
+    session_id: str | None, answer: str | None
+) -> None:
+    talk = Talk(session=None)
+    talk.set_user_session_id(session_id)
+    talk(user("?", user=None), text("x", user=None), TURN_START)
+    turn: Any = talk.now.text.rest.last_turn
+    assert (turn.message and turn.message.content) == answer
+
+
 def test_a_null_stop_reason_leaves_the_one_that_was_told() -> None:
     told = [completion(False, stop_reason="max_tokens"), completion(False, stop_reason=None)]
     assert outcome(user("?"), *told, TURN_START).stop_reason == "max_tokens"

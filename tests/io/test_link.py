@@ -210,7 +210,7 @@ async def test_a_flood_leaves_others_their_turn(bound: int) -> None:
             await trio.lowlevel.checkpoint()
             steps += 1
 
-    chart = '{"type":"render_chart"}'
+    chart = '{"type":"of_no_known_type"}'
     config = ClientConfig(control=LaneBounds(max_items=bound), text=LaneBounds(max_items=bound))
     burst = Burst(*[chart] * many, START)
     async with (
@@ -234,7 +234,7 @@ async def test_a_link_that_talks_without_end_is_not_mute(autojump_clock: object)
 
     async def serve(transport: MemoryTransport) -> None:
         for number in range(many):
-            await transport.send_text(f'{{"type":"render_chart","n":{number}}}')
+            await transport.send_text(f'{{"type":"of_no_known_type","n":{number}}}')
         await transport.send_text(START)
         await trio.sleep_forever()
 

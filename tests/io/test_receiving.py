@@ -76,13 +76,13 @@ async def _receive(
 
 
 async def test_what_is_at_hand_is_taken_in_one_go_that_has_an_end() -> None:
-    """Sixty-four frames, then the other tasks get their turn; what came before it ended too."""
-    frames: list[str | bytes] = [str(number) for number in range(150)]
+    """So many frames, then the other tasks get their turn; what came before the end came, too."""
+    frames: list[str | bytes] = [str(number) for number in range(300)]
     book = Book()
     link, intake = await _receive(frames, early=["early"], book=book)
-    assert [len(go) for go in intake.goes] == [1, 64, 64, 22]
+    assert [len(go) for go in intake.goes] == [1, 128, 128, 44]
     assert [frame for go in intake.goes for frame in go] == ["early", *frames]
-    assert link.frames_received == 151
+    assert link.frames_received == 301
     assert book.frames == frames  # the early ones were recorded when they came
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 import sys
 from collections.abc import Callable
@@ -481,7 +482,10 @@ async def test_a_flood_of_pings_does_not_stop_the_reading() -> None:
     async def serve(stream: trio.abc.Stream) -> None:
         # Fill the way back first, so that no pong can leave.
         await opened.wait()
-        await stream.send_all(frame(PING, b"a") * 10_000 + frame(TEXT, b"behind the pings"))
+        for _ in range(3):
+            await stream.send_all(frame(PING, b"a") * 10_000)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        await stream.send_all(frame(TEXT, b"behind the pings"))
         await trio.sleep_forever()
 
     opened = trio.Event()
@@ -499,6 +503,41 @@ async def test_a_flood_of_pings_does_not_stop_the_reading() -> None:
         with trio.fail_after(10):
             assert await transport.receive() == "behind the pings"
         await transport.aclose()
+
+
+async def test_a_close_that_came_with_the_answer_is_known_at_once() -> None:
+    """Nothing is written to who has said goodbye."""
+    answer = frame(CLOSE, b"\x0f\xa2")
+    async with frame_server(stay, with_answer=answer) as url, trio.open_nursery() as nursery:
+        transport = await WebsocketsConnector(close_timeout=0.02).connect(url, nursery)
+        with pytest.raises(ConnectionLost):
+            await transport.send_text("late")
+        await transport.aclose()
+
+
+@pytest.mark.parametrize("taken", [0, 3])
+async def test_a_write_that_the_system_takes_in_part(
+    taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or not at all at first: the rest of the frame follows before anything else does."""
+    write = os.write
+    calls = 0
+
+    def grudgingly(fd: int, data: bytes) -> int:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            return write(fd, data)
+        if not taken:
+            raise BlockingIOError
+        return write(fd, data[:taken])
+
+    async with socket_pair(WebsocketsConnector()) as (transport, peer):
+        monkeypatch.setattr(os, "write", grudgingly)
+        await transport.send_text("first")
+        await transport.send_bytes(b"second")
+        assert [await peer.receive() for _ in range(2)] == ["first", b"second"]
+    assert calls >= 2
 
 
 @both

@@ -121,7 +121,7 @@ async def failure(server: RealtimeServer, client: Client) -> None:
         turn("system", say("a bit"), fail()),
         turn("error", say("a bit"), fail("worse", by="error")),
         turn("sub", use(delegate("helper", "r", say("sub"), fail("inside")))),
-        turn("odd", emit({"type": "render_chart", "n": 1}, {"type": "text_delta"}, "{", b"\1\2")),
+        turn("odd", emit({"type": "future_event", "n": 1}, {"type": "text_delta"}, "{", b"\1\2")),
     )
     for question in ("system", "error", "sub", "odd"):
         await ask(client, question)

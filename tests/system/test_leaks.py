@@ -29,9 +29,8 @@ def held() -> Counter[str]:
     gc.collect()
     wanted = ("realtime_trio._io", "trio_websocket", "websockets", "wsproto", "httpx", "httpcore")
     types = [type(each) for each in gc.get_objects()]
-    return Counter(
-        f"{cls.__module__}.{cls.__qualname__}" for cls in types if cls.__module__.startswith(wanted)
-    )
+    names = (f"{cls.__module__}.{cls.__qualname__}" for cls in types)
+    return Counter(name for name in names if name.startswith(wanted))
 
 
 async def live(server: RealtimeServer, client: Client) -> None:
