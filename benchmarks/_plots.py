@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from . import _budget, _stats
 from ._figures import figure
@@ -171,6 +172,7 @@ class _Cycle(Generic[_T]):
 def _plain(axis: Any) -> None:
     """Numbers as one writes them: no powers, no offset in a corner."""
     axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _scale(axes: Any, group: list[Curve]) -> None:
@@ -181,6 +183,7 @@ def _scale(axes: Any, group: list[Curve]) -> None:
         axes.set_xscale("log")
     if min(ys) > 0 and max(ys) / min(ys) >= 30:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
     else:
         axes.set_ylim(bottom=0)
     _plain(axes.xaxis)
