@@ -6,6 +6,9 @@ PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 VENV ?= .venv
 # Test processes; the suite is balanced for two cores.
 JOBS ?= 2
+# Options for the benchmarks: `make bench BENCH="--quick core lanes"`.
+RESULTS := benchmarks/results
+BENCH ?= --json $(RESULTS)/last.json --html $(RESULTS)/last.html
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -47,10 +50,10 @@ check: $(VENV)/.dev
 	$(BIN)/sphinx-build -n -W --keep-going -q -b doctest docs docs/_build/doctest
 
 bench: $(VENV)/.bench
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 bench-peers: .venv-peers/.peers
-	@.venv-peers/bin/python -m benchmarks --peers
+	@.venv-peers/bin/python -m benchmarks --peers $(BENCH)
 
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -n -W --keep-going -b html docs docs/_build/html

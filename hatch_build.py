@@ -5,6 +5,7 @@ An editable installation needs no copy: there the checkout itself is what is run
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -20,7 +21,8 @@ class BenchmarksHook(BuildHookInterface[Any]):
         """Name what goes where."""
         if version == "standard":
             included = build_data["force_include"]
-            included["benchmarks"] = _HOME
+            for path in Path(self.root, "benchmarks").glob("*.py"):
+                included[f"benchmarks/{path.name}"] = f"{_HOME}/{path.name}"
             for name in _RECORDINGS:
                 file = f"recordings/embedded_{name}.jsonl"
                 included[f"tests/data/{file}"] = f"{_HOME}/{file}"

@@ -59,11 +59,9 @@ def _console() -> Console:
 def show(run: Run, before: Run | None, console: Console | None = None) -> None:
     """Print a run, and beside it what has changed since ``before``."""
     console = console or _console()
-    mode = "quick" if run.quick else "full"
-    machine = run.machine
-    console.print(
-        f"\n{mode} run of {run.when}: {machine.get('python')}, {machine.get('processor')}"
-    )
+    console.print(f"\n{_what(run)}")
+    if before is not None:
+        console.print(f"compared with the {_what(before)}")
     changes = _compare.compare(before, run) if before is not None else {}
     for answer in run.answers:
         console.print(_answer(answer, changes))
@@ -76,6 +74,13 @@ def show(run: Run, before: Run | None, console: Console | None = None) -> None:
         console.print(_judged(outcomes))
     for line in _budget.missing(run):
         console.print(f"  {line}", style="dim")
+
+
+def _what(run: Run) -> str:
+    """Which run it is: two that differ in this are compared with care."""
+    known = ("python", "processor", "load")
+    where = ", ".join(f"{name} {run.machine[name]}" for name in known if name in run.machine)
+    return f"{'quick' if run.quick else 'full'} run of {run.when}: {where}"
 
 
 def _answer(answer: Answer, changes: _compare.Changes) -> Table:

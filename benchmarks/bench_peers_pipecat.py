@@ -21,7 +21,7 @@ def measure(kit: Kit) -> None:
     """Frames beside events; then interruptions beside cancels, with much in the queues."""
     from . import _pipecat
 
-    turns = kit.pick(20, 60)
+    turns = kit.pick(30, 60)
     frames = [frame.decode() for frame in mixed_stream(turns)]
     count = turns * EVENTS_A_TURN
 

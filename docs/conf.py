@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import builtins
+import functools
+import importlib
+import re
+import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 _PROJECT = tomllib.loads(
     (Path(__file__).resolve().parent.parent / "pyproject.toml").read_text(encoding="utf-8")
@@ -33,14 +44,105 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autoclass_content = "class"
 
-# The build reads nothing from the network, so names of other libraries have no page to point to.
+# The build reads nothing from the network, so names of other libraries have no page to point
+# to. Nothing of this library stands here: a reference that leads nowhere fails the build.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(anyio|attrs?|cattrs|collections|httpx|msgspec|pathlib|trio|types)\..*"),
-    # Docstrings name things by their public names; the pages show them where they are defined.
-    (r"py:.*", r"realtime_trio\.([A-Z]\w+|testing)(\.\w+)*"),
+    (r"py:.*", r"(anyio|attrs?|cattrs|hypothesis|msgspec|trio)\..*"),
+    (r"py:class", r"SearchStrategy"),
+    (r"py:.*", r"(collections|contextlib|datetime|enum|os|pathlib|random|types|typing|wave)\..*"),
+    (r"py:.*", r"ssl(\..*)?"),
 ]
 
 doctest_global_setup = """
 import trio
 import realtime_trio as rt
 """
+
+# ---- one page for each name ----------------------------------------------------------------
+
+# A class is written in a private module, and often public by two names: realtime_trio.Event is
+# realtime_trio.events.Event. It is documented under one of them; references by the others, and
+# those that annotations make with the private one, lead there.
+
+_PUBLIC = ("", ".abc", ".events", ".audio", ".server", ".testing", ".blocking")
+
+
+@functools.cache
+def _names() -> dict[str, list[str]]:
+    """For each dotted name of something public, all the public names of the same thing.
+
+    Asked for once autodoc has imported everything its own way, with the imports that are made
+    for annotations only.
+    """
+    public: dict[int, list[str]] = {}
+    homes: dict[str, int] = {}
+    things: list[Any] = []  # kept, so that no id is given twice
+    for suffix in _PUBLIC:
+        module = importlib.import_module(f"realtime_trio{suffix}")
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if isinstance(thing, ModuleType):
+                continue
+            things.append(thing)
+            public.setdefault(id(thing), []).append(f"{module.__name__}.{name}")
+            home = f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', name)}"
+            homes[home] = id(thing)
+    names = {home: public[key] for home, key in homes.items()}
+    return names | {name: all_ for all_ in public.values() for name in all_}
+
+
+def _find(target: str) -> list[str]:
+    """The names under which ``target``, or the member that it names, may be documented."""
+    head, tail = target, ""
+    while head:
+        if head in _names():
+            return [name + tail for name in _names()[head]]
+        head, _, last = head.rpartition(".")
+        tail = f".{last}{tail}"
+    return []
+
+
+def _is_type_variable(target: str) -> bool:
+    module, _, name = target.rpartition(".")
+    return isinstance(getattr(sys.modules.get(module), name, None), TypeVar)
+
+
+def _resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: Any) -> Any:
+    """Lead a reference to where the thing is documented; a type variable leads nowhere."""
+    if node.get("refdomain") != "py":
+        return None
+    target = str(node.get("reftarget", ""))
+    domain = env.domains.python_domain
+    for name in _find(target):
+        if name in domain.objects:
+            return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", name, node, text)
+    return text if _is_type_variable(target) else None
+
+
+def _leave_builtins_alone(app: Sphinx, doctree: Any) -> None:
+    """Keep annotations such as ``type[T]`` from leading to some attribute of that name."""
+    for node in doctree.findall(pending_xref):
+        if node.get("refdomain") == "py" and hasattr(builtins, str(node.get("reftarget"))):
+            node.attributes.pop("refspecific", None)
+
+
+def _shorten_defaults(
+    app: Sphinx,
+    what: str,
+    name: str,
+    thing: object,
+    options: object,
+    signature: str | None,
+    returns: str | None,
+) -> tuple[str, str | None] | None:
+    """Show a default that has no notation (a function, a factory) as an ellipsis."""
+    if signature is None:
+        return None
+    return re.sub(r"<[^<>]*>|\bNOTHING\b", "...", signature), returns
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("missing-reference", _resolve)
+    app.connect("doctree-read", _leave_builtins_alone)
+    app.connect("autodoc-process-signature", _shorten_defaults)

@@ -36,6 +36,7 @@ from ._core._normalise import normalise_content
 from ._core._notifications import *  # noqa: F403  the list of names is that module's __all__
 from ._core._shell_notifications import *  # noqa: F403  as above
 from ._core._state import (
+    ActiveTool,
     AudioSlice,
     Catalog,
     Connection,
@@ -55,6 +56,7 @@ from ._io._audio import AudioLane, AudioStatistics
 from ._io._auth import Auth, PasswordLogin
 from ._io._cancel import Confirmed
 from ._io._client import Client, open_client
+from ._io._entries import OutboxStatistics
 from ._io._outcome import Outcome, TurnCancelled, TurnCompleted, TurnFailed, TurnLost
 from ._io._overflow import Block, Coalesce, DropOldest, Latest, Overflow
 from ._io._receipt import Receipt
@@ -63,9 +65,11 @@ from ._io._sending import SendingStatistics
 from ._io._shell import Health
 from ._io._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics, Timing
 from ._io._subscription import LaneView, Subscription
-from ._io._transport_memory import MemoryConnector, memory_pair
+from ._io._talk import VoiceMode
+from ._io._transport_memory import MemoryConnector, MemoryTransport, memory_pair
 from ._io._transport_trio_websocket import TrioWebsocketConnector
 from ._io._turn import Turn
+from ._io._upload import UploadedFile
 from ._io._watch import Watch
 from ._processor import EventStreamProcessor
 from .abc import Connector, Transport
@@ -84,6 +88,7 @@ from .events import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "ActiveTool",
     "AudioFormat",
     "AudioFrame",
     "AudioLane",
@@ -114,10 +119,12 @@ __all__ = [
     "Latest",
     "Limits",
     "MemoryConnector",
+    "MemoryTransport",
     "Message",
     "MessageMetadata",
     "OpenMessage",
     "OpenSubsession",
+    "OutboxStatistics",
     "Outcome",
     "Overflow",
     "PasswordLogin",
@@ -148,6 +155,8 @@ __all__ = [
     "TurnLost",
     "TurnState",
     "UnknownEvent",
+    "UploadedFile",
+    "VoiceMode",
     "Watch",
     "WebsocketsConnector",
     "audio",

@@ -60,7 +60,8 @@ class ClientConfig(Value):
     - ``control``, ``text``, ``audio``: the bounds of the three lanes.
     - ``batch_size``: events that a lane handles before it lets others run, 1 to 32. Smaller
       shortens what an urgent event may wait for, larger costs less an event.
-    - ``coalesce``: whether the text lane folds neighbouring deltas of one message as one.
+    - ``coalesce``: whether neighbouring deltas of one message that wait together are told as
+      one. Otherwise each is told by itself.
 
     State:
 

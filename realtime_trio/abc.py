@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import trio
 
-__all__ = ["Connector", "Transport"]
+__all__ = ["Connector", "SendsMany", "Transport"]
 
 
 class Transport(Protocol):
@@ -56,6 +57,23 @@ class Transport(Protocol):
     @property
     def bytes_received(self) -> int:
         """Bytes of any kind that came in so far, control frames included: liveness reads it."""
+        ...
+
+
+@runtime_checkable
+class SendsMany(Protocol):
+    """What a :class:`Transport` may offer beside the rest: several frames in one write.
+
+    Nothing needs it. Where a transport has the method, the library hands over together what
+    would leave together anyway, a few kilobytes at most; where it has not, one by one.
+    """
+
+    async def send_many(self, frames: Sequence[str | bytes]) -> None:
+        """Send frames in this order, ``str`` as text and ``bytes`` as binary ones.
+
+        Errors and cancellation as for :meth:`Transport.send_text`: either all of them have
+        been handed to the system, or the link is at its end.
+        """
         ...
 
 

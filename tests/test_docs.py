@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -147,3 +148,28 @@ def test_no_client_is_opened_for_a_block_that_has_its_own(
         raise AssertionError
 
     run(program, {}, "", refuse)  # type: ignore[arg-type]
+
+
+# ---- the first page that anybody reads ----------------------------------------------------
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_has_one_program_of_ten_lines_that_runs() -> None:
+    (program,) = [program for program in PROGRAMS if program.page == ROOT / "README.md"]
+    assert len([line for line in program.source.splitlines() if line.strip()]) <= 10
+    assert README.count("```python") == 1
+
+
+def test_the_readme_has_two_set_up_commands_that_exist() -> None:
+    (commands,) = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert commands.splitlines() == ["make demo", "make test"]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for command in commands.splitlines():
+        assert f"\n{command.removeprefix('make ')}: " in makefile
+
+
+def test_the_readme_leads_to_pages_that_exist() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).is_file()] == []

@@ -60,7 +60,10 @@ class TextPart(Value):
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class ImagePart(Value):
-    """An image: base64 ``data`` with its ``media_type``, or a ``url``."""
+    """An image: base64 ``data`` with its ``media_type``, or a ``url``.
+
+    ``source_type`` says which; ``detail`` is what OpenAI's history asks for.
+    """
 
     type: ClassVar[str] = "image"
     source_type: Literal["base64", "url"]
@@ -104,7 +107,11 @@ Content: TypeAlias = str | tuple[Part, ...]
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class MessageMetadata(Value):
-    """What a completion said of the message it made (protocol.md §8 M3)."""
+    """What a completion said of the message it made (protocol.md §8 M3).
+
+    ``None`` where it said nothing. ``stop_reason`` is the server's word ("end_turn",
+    "tool_use"), or "cancelled" or "interrupted" where the client knows better.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -116,7 +123,16 @@ NO_METADATA = MessageMetadata()
 
 @attrs.frozen(slots=True, kw_only=True)
 class Message:
-    """One message. Never changes; a later fact about it comes as a new value with the same id."""
+    """One message. Never changes; a later fact about it comes as a new value with the same id.
+
+    ``role`` is "user", "assistant" or "assistant (thought)", or what else a server says.
+    ``content`` is text, or a tuple of parts where it is more than that. ``format`` is the
+    text's, as the server named it. ``status``: "streaming" only at the head of an
+    :class:`OpenMessage`; then "complete", "cancelled" by the user, or "interrupted" by what
+    came instead of its end. ``timestamp`` (UTC) is when its first piece came, or what the
+    history says. ``tool_calls`` and ``tool_results`` are those attached to it, and need not
+    be of equal number. ``is_sub_session``: said in a session that an agent delegated to.
+    """
 
     id: str
     session_id: str
@@ -161,6 +177,8 @@ def with_changes(message: Message, **changes: Any) -> Message:
 
 class OpenMessage(msgspec.Struct, frozen=True, eq=False):
     """A message under construction: ``head`` is all of it but its text.
+
+    Reading :attr:`content` joins the pieces that have come since somebody last read it.
 
     ``touched`` is the tick of its last delta, 0 where none came since the server's list of
     its session did (§8 S1).

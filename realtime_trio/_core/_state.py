@@ -70,7 +70,13 @@ def _equal(one: msgspec.Struct, other: object, *but: str) -> bool:
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class Connection(Value):
-    """How the link stands. ``attempt`` counts the dials since it was last open."""
+    """How the link stands, as the client itself knows it.
+
+    ``status`` is "connecting" until the first link is proven, "connected", "reconnecting"
+    from the loss of a link to the proof of the next, and "closed" at the end. ``attempt``
+    counts the dials since it was last open. ``initialized`` is true once the server has told
+    what a client needs and it has been the user's turn.
+    """
 
     status: Literal["connecting", "connected", "reconnecting", "closed"] = "connecting"
     attempt: int = 0
@@ -79,7 +85,11 @@ class Connection(Value):
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class Catalog(Value):
-    """What the server offers."""
+    """What the server offers, each list as the server's last event of its kind had it.
+
+    ``user`` is who is logged in. ``voice_input_modes`` are the ways in which the server takes
+    voice: "ptt", "vad", "realtime". A workspace is the server's own mapping.
+    """
 
     user: User | None = None
     agents: tuple[AgentCatalogEntry, ...] = ()
@@ -92,7 +102,10 @@ class Catalog(Value):
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class TurnState(Value):
-    """Whose turn it is, as the control lane knows it: ahead of the text."""
+    """Whose turn it is, as the control lane knows it: ahead of the text.
+
+    ``can_send_input`` is true from ``user_turn_start`` to ``user_turn_end``.
+    """
 
     can_send_input: bool = False
 
@@ -100,8 +113,13 @@ class TurnState(Value):
 class ControlSlice(msgspec.Struct, frozen=True, eq=False):
     """What the control lane owns.
 
-    ``ui_session_id``, ``chat_session_id`` are the ids to dial with. ``index`` is the list of
-    the user's sessions as far as it is known, ``index_total`` how many the server has.
+    ``connection``, ``catalog`` and ``turn`` are records of their own. ``ui_session_id``,
+    ``chat_session_id`` are the ids to dial with. ``index`` is the list of the user's sessions
+    as far as it is known, ``index_total`` how many the server has. ``agent`` is the current
+    session's; ``voice`` what the server says that it speaks with, ``voice_requested`` the id
+    of the one that the client asked for last. ``avatar_active``: an avatar speaks for the
+    agent. ``listening``: the server hears the user. ``extra`` is what handlers of one's own
+    keep. ``seen`` and ``now`` are the lane's own business.
     """
 
     connection: Connection = Connection()
@@ -125,7 +143,7 @@ class ControlSlice(msgspec.Struct, frozen=True, eq=False):
         return _equal(self, other, "now")
 
     def with_extra(self, key: Hashable, value: Any) -> ControlSlice:
-        """This slice with ``value`` under ``key`` in :attr:`extra`."""
+        """This slice with ``value`` under ``key`` in ``extra``."""
         return evolve(self, extra=MappingProxyType({**self.extra, key: value}))
 
 
@@ -220,7 +238,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 class Session(Value):
     """One session as it stands: what an application reads.
 
+    ``messages`` are those that are complete, oldest first; ``open_message`` the one that is
+    being streamed. ``waiting_tools`` have run and wait for a message to stand in.
+    ``parent_session_id`` and ``user_session_id`` say who delegated to it, and for which
+    session of the user. ``name``, ``metadata`` and ``agent`` are the server's last word.
     ``vendor`` is what the server said of its history's form: "anthropic", "openai" or "none".
+    ``input_tokens`` and ``output_tokens`` are the sums of what its completions told since its
+    list was loaded, ``token_count`` what the server said then.
     """
 
     id: str
@@ -334,8 +358,9 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
 class TextSlice(msgspec.Struct, frozen=True, eq=False):
     """What the text lane owns: sessions, messages, tools, sub-sessions.
 
-    ``tick`` counts the lane's events; ``now`` is the time of the one that is being handled,
-    in seconds since 1970.
+    Read it through its properties; ``rest`` and ``open`` are how it is kept. ``tick`` counts
+    the lane's events; ``now`` is the time of the one that is being handled, in seconds since
+    1970.
     """
 
     rest: Conversation = msgspec.field(default_factory=Conversation)
@@ -383,7 +408,7 @@ class TextSlice(msgspec.Struct, frozen=True, eq=False):
         return self.rest.seen
 
     def with_extra(self, key: Hashable, value: Any) -> TextSlice:
-        """This slice with ``value`` under ``key`` in :attr:`extra`."""
+        """This slice with ``value`` under ``key`` in ``extra``."""
         rest = evolve(self.rest, extra=MappingProxyType({**self.rest.extra, key: value}))
         return evolve(self, rest=rest)
 
@@ -394,7 +419,12 @@ class TextSlice(msgspec.Struct, frozen=True, eq=False):
 class AudioSlice(msgspec.Struct, frozen=True, eq=False):
     """What the audio lane owns: the format in force and counts of what came.
 
-    ``carry`` is the beginning of a sample whose end has not come yet.
+    ``format`` is that of the frames that come, ``None`` where the ``voice`` is not for
+    playing. ``listening``: the server hears the user. ``user_turn``: it is the user's turn.
+    ``frames`` and ``byte_count`` are what came since the client began, ``cancels`` how often
+    the server cancelled. ``extra`` is what handlers of one's own keep. ``carry`` is the
+    beginning of a sample whose end has not come yet; it, ``seen`` and ``now`` are the lane's
+    own business.
     """
 
     format: AudioFormat | None = DEFAULT_FORMAT
@@ -414,7 +444,7 @@ class AudioSlice(msgspec.Struct, frozen=True, eq=False):
         return _equal(self, other, "now")
 
     def with_extra(self, key: Hashable, value: Any) -> AudioSlice:
-        """This slice with ``value`` under ``key`` in :attr:`extra`."""
+        """This slice with ``value`` under ``key`` in ``extra``."""
         return evolve(self, extra=MappingProxyType({**self.extra, key: value}))
 
 
@@ -423,7 +453,13 @@ class AudioSlice(msgspec.Struct, frozen=True, eq=False):
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class Counters(Value):
-    """What came: each event is counted once, by its home lane."""
+    """What came: each event is counted once, by its home lane.
+
+    Of all ``events``, the ``unknown`` had a type without a row, the ``malformed`` could not
+    be read, the ``duplicates`` had come before, and the ``handler_errors`` are those whose
+    handler raised; none of these changed anything. ``late_deltas`` came after their turn was
+    cancelled and were dropped.
+    """
 
     events: int = 0
     unknown: int = 0

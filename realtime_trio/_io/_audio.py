@@ -108,12 +108,19 @@ class AudioLane(LaneView):
 
     # -- talking ---------------------------------------------------------------------------
 
-    async def send(self, pcm: bytes) -> None:
-        """Queue one frame (whole PCM16 samples, 16 kHz mono), waiting for room.
+    def begin_speech(self) -> None:
+        """What is sent from now on is another speech: half a sample left of the last one goes.
 
-        The turn gate does not hold it. Cancelled, it is not queued. While the link is away it
-        is dropped and counted. Raises :class:`~realtime_trio.ClosedError` once the client is
-        closed.
+        :meth:`send_from`, :meth:`talk` and :meth:`Client.push_to_talk` begin with it.
+        """
+        self._sender.begin()
+
+    async def send(self, pcm: bytes) -> None:
+        """Queue one frame of PCM16, 16 kHz mono, waiting for room.
+
+        Half a sample at its end leaves with the next one. The turn gate does not hold it.
+        Cancelled, it is not queued. While the link is away it is dropped and counted. Raises
+        :class:`~realtime_trio.ClosedError` once the client is closed.
         """
         await self._sender.put(pcm)
 
@@ -133,10 +140,12 @@ class AudioLane(LaneView):
 
         ``source`` gives PCM16 in its ``format`` (16 kHz mono where it has none) and is
         resampled to 16 kHz mono. Chunks of ``chunk`` seconds, 0.02 to 0.1, leave at the pace
-        of a clock, at most 0.1 seconds ahead of it. Where the link cannot keep up the oldest
-        go, and :meth:`statistics` counts them.
+        of a clock, at most 0.1 seconds ahead of it; those of a
+        :class:`~realtime_trio.audio.LiveSource` as they come. Where the link cannot keep up
+        the oldest go, and :meth:`statistics` counts them.
 
-        While the agent's turn lasts the source waits, unless ``respect_turn`` is false.
+        While the agent's turn lasts the source waits, unless ``respect_turn`` is false; what a
+        live one hears meanwhile is not sent.
         ``as_text`` sends base64 text for a server that takes no binary frames; that is a
         command, so it always waits for the user's turn.
 
@@ -174,14 +183,14 @@ class AudioLane(LaneView):
         the user's turns; in "realtime" it gets everything. Whenever the user begins to talk
         the playback stops, and a turn that runs is cancelled. With ``barge_in`` false the user
         is heard only when the agent has finished and was played: for loudspeakers without
-        echo cancellation.
+        echo cancellation, and for files, which wait meanwhile.
 
         Raises what :meth:`send_from` raises.
         """
         from ..audio._stream import paced_chunks
 
         check_chunk(chunk)
-        talk = Conversation(self._shell, self._client, self._sender, vad, barge_in=barge_in)
+        talk = Conversation(self._shell, self._client, self._sender, source, vad, barge_in=barge_in)
         async with self._shell.leaving():
             await self._client.send(SetVoiceInputModeEvent(mode=mode))
             chunks = paced_chunks(source, DEFAULT_FORMAT, chunk=chunk, lead=LEAD)

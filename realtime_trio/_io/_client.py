@@ -93,16 +93,25 @@ class Client(Commands):
         """Hear items of these classes, notifications and wire events alike, from now on.
 
         Without classes, all notifications. Across lanes: control first, then audio, then
-        text, never reordered within a lane.
+        text, never reordered within a lane. Raises ``TypeError`` for a class that is neither;
+        of a client that has ended the subscription is at its end.
         """
         return self._shell.pipeline.subscribe(*classes, overflow=overflow)
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
-        """Follow one view of the state: its current value first, then the latest change."""
+        """Follow one view of the state: its current value first, then the latest change.
+
+        ``selector`` runs in the task that reads, and values are compared with ``==``; what it
+        raises comes out there.
+        """
         return self._shell.pipeline.watch(selector)
 
     async def ready(self) -> None:
-        """Wait until the server accepts input and every lane has handled that it does."""
+        """Wait until the server accepts input and every lane has handled that it does.
+
+        Returns at once where that is so. Any number of tasks may wait, and cancelling one
+        changes nothing. Raises :class:`~realtime_trio.ClosedError` where the client ends.
+        """
         shell = self._shell
         await trio.lowlevel.checkpoint()
         await shell.tracker.opened()
@@ -128,7 +137,10 @@ class Client(Commands):
             return await self._shell.outbox.put(event, force=force, picked=self._told(event))
 
     def send_nowait(self, event: Event, *, force: bool = False) -> Receipt:
-        """Queue an event, or raise ``trio.WouldBlock`` where its queue is full."""
+        """Queue an event as :meth:`send` does, at once.
+
+        Raises ``trio.WouldBlock`` where its queue is full, or others wait for room in it.
+        """
         return self._shell.outbox.put_nowait(event, force=force, picked=self._told(event))
 
     def _told(self, event: Event) -> Callable[[], None] | None:
@@ -266,6 +278,7 @@ class Client(Commands):
         However the block is left, ``ptt_end`` follows behind the audio that is queued.
         """
         self.audio.stop()
+        self.audio.begin_speech()
         receipt = await self.send(PttStartEvent(), force=force)
         try:
             await receipt.sent()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import final
+from typing import Final, final
 
 import attrs
 import trio
@@ -13,6 +13,9 @@ from ..events import Event
 from ._receipt import Receipt
 
 __all__ = ["Entry", "EntryQueue", "OutboxStatistics"]
+
+_MAX_RUN: Final = 32
+"""Frames that leave the queue in one go: there are empty ones."""
 
 
 @attrs.define(slots=True, eq=False)
@@ -77,6 +80,18 @@ class EntryQueue:
         entry = self.entries.popleft()
         self._left(entry)
         return entry
+
+    def pop_run(self, max_bytes: int) -> list[bytes]:
+        """Give the oldest frames of audio up to so many bytes, or to what is no audio."""
+        run: list[bytes] = []
+        while self.entries and len(run) < _MAX_RUN:
+            frame = self.entries[0].frame
+            max_bytes -= self.entries[0].size
+            if not isinstance(frame, bytes) or max_bytes < 0:
+                break
+            self.popleft()
+            run.append(frame)
+        return run
 
     def remove(self, entry: Entry) -> None:
         """Take one out, wherever it stands."""

@@ -15,7 +15,7 @@ Rule 2. A ``Block`` subscription holds the lane at the event whose items do not 
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias, cast
 
@@ -60,17 +60,18 @@ class Handling:
         structs = (struct for struct, event_class in DELTAS.items() if event_class is cls)
         return self.counts[cls] + sum(self.counts[struct] for struct in structs)
 
-    def handle(self, hand: deque[Entry], holders: Collection[object]) -> tuple[int, int]:
+    def handle(self, hand: list[Entry], holders: Collection[object]) -> tuple[int, int]:
         """Handle what is in the hand, until it is empty, enough was done, or the lane is held.
 
-        Gives how many events were handled, and their bytes.
+        The next event is the last of the hand. Gives how many events were handled, and their
+        bytes.
         """
         fold, step, counts, observers = self.fold, self.fold.step, self.counts, self.observers
         routes, found = self.routes, self.routes.found
         handled = handled_bytes = 0
         left = self._batch_size
         while hand:
-            entry = hand.popleft()
+            entry = hand.pop()
             if routes.narrow:
                 entry = self._fitting(entry, hand)
             event, at, size, weight, pieces = entry
@@ -110,7 +111,7 @@ class Handling:
                 break
         return handled, handled_bytes
 
-    def _fitting(self, entry: Entry, hand: deque[Entry]) -> Entry:
+    def _fitting(self, entry: Entry, hand: list[Entry]) -> Entry:
         """As much of a run as surely fits (rule 2); the others go back into the hand."""
         event, _, size, weight, _ = entry
         last, self._last = self._last, event if isinstance(event, Delta) else None
@@ -124,7 +125,7 @@ class Handling:
         if fit >= weight:
             return entry
         entry, rest = cut(entry, fit)
-        hand.appendleft(rest)
+        hand.append(rest)
         return entry
 
     def _tell_each(

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,11 +33,19 @@ from ._merge import HEAVY, Entry, Incoming, Run
 from ._queues import Queue
 from ._statistics import LaneStatistics, Rate, Sampler
 
-__all__ = ["LaneTask"]
+__all__ = ["LaneFull", "LaneTask"]
 
 GIVE_WAY = 8
 LEVELS = (50, 80, 95)  # percent of a bound at which pressure is announced
 RELIEF = 40  # percent below which it is taken back
+
+
+class LaneFull(trio.WouldBlock):
+    """A lane is at its bound, for this event of ``size`` bytes."""
+
+    def __init__(self, lane: LaneTask, event: Incoming, size: int) -> None:
+        super().__init__(f"the {lane.lane.name.lower()} lane is at its bound")
+        self.lane, self.event, self.size = lane, event, size
 
 
 class LaneTask:
@@ -112,7 +119,7 @@ class LaneTask:
         self._send, self._receive = trio.open_memory_channel[list[Entry]](math.inf)
         self._burst: list[Entry] | None = None
         self._run: Run | None = None  # what its last entry stands for, if others may join it
-        self._hand: deque[Entry] = deque()  # taken out of the channel
+        self._hand: list[Entry] = []  # taken out of the channel, the next one last
         self._holders: set[Queue] = set()
         self._released = trio.lowlevel.ParkingLot()
         self._room = trio.lowlevel.ParkingLot()
@@ -259,7 +266,8 @@ class LaneTask:
         if burst is self._burst:
             self._seal()
             self._burst = None
-        self._hand.extend(burst)
+        burst.reverse()
+        self._hand = burst
 
     async def _give_way(self) -> None:
         """Let the lanes above go first while one has something and is not held (rule 2)."""
@@ -273,13 +281,12 @@ class LaneTask:
 
     def _batch(self) -> bool:
         """Handle a batch. Tells whether it was a large one."""
-        hand = self._hand
         if self.depth > self._high_water:
             self._high_water = self.depth
-        if not hand:
+        if not self._hand:
             self._take(self._receive.receive_nowait())
         began = time.perf_counter()
-        handled, size = self.handling.handle(hand, self._holders)
+        handled, size = self.handling.handle(self._hand, self._holders)
         self.depth -= handled
         self.bytes -= size
         now = time.perf_counter()

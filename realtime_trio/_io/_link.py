@@ -7,7 +7,7 @@ task. The end of any of its tasks is the end of the link.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol, final
 
 import trio
@@ -15,7 +15,7 @@ import trio
 from .._config import ClientConfig
 from .._core._codec import Codec
 from .._exceptions import ClosedError, ConnectionFailed, ConnectionLost, DecodeError
-from ..abc import Connector, Transport
+from ..abc import Connector, SendsMany, Transport
 from ..events import PingEvent, PongEvent
 from ._gate import TurnGate
 from ._liveness import watch_silence, watch_traffic
@@ -136,11 +136,12 @@ class Link:
         Cancelled, it says goodbye. Either way the connection is closed afterwards.
         """
         goodbye = _GOODBYE
+        many = self._send_many if isinstance(self._transport, SendsMany) else None
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._until_lost, self._receive, intake, saw)
-                    nursery.start_soon(self._until_lost, write_from, outbox, self)
+                    nursery.start_soon(self._until_lost, write_from, outbox, self, many)
                     nursery.start_soon(self._until_lost, watch_traffic, self, outbox, config)
                     nursery.start_soon(self._until_lost, watch_silence, gate, config)
             goodbye = _GOING_AWAY
@@ -181,20 +182,19 @@ class Link:
 
         Nothing is taken from the transport before the lanes have taken what came before.
         """
-        receive_nowait, came = self._transport.receive_nowait, self._tape.came
-        came(frame)
-        yield frame
-        self.frames_received += 1
-        for _ in range(_BATCH - 1):
-            if len(frame) > _LARGE:
+        receive_nowait = self._transport.receive_nowait
+        came = self._tape.came if self._tape.recording else None
+        for taken in range(1, _BATCH + 1):
+            self.frames_received += 1
+            if came is not None:
+                came(frame)
+            yield frame
+            if taken == _BATCH or len(frame) > _LARGE:
                 return
             try:
                 frame = receive_nowait()
             except (trio.WouldBlock, ConnectionLost, ClosedError):  # receive() says it anew
                 return
-            came(frame)
-            yield frame
-            self.frames_received += 1
 
     # -- what the writer writes to ---------------------------------------------------------
 
@@ -207,6 +207,12 @@ class Link:
         """Send and record one binary frame."""
         await self._transport.send_bytes(data)
         self._tape.sent(data)
+
+    async def _send_many(self, frames: Sequence[bytes]) -> None:
+        assert isinstance(self._transport, SendsMany)
+        await self._transport.send_many(frames)
+        for frame in frames:
+            self._tape.sent(frame)
 
     async def ping(self) -> None:
         """Send a ping of the transport's own."""

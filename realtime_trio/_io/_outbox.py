@@ -11,7 +11,7 @@ harmless: an event is queued once or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol, final
 
@@ -35,6 +35,9 @@ __all__ = ["Outbox", "Wire", "write_from"]
 
 _URGENT: Final = (ClientWantsCancelEvent, PingEvent, PongEvent)
 _MAX_URGENT: Final = 64
+_MAX_RUN: Final = 16 * 2**10
+"""Bytes of audio that are written together."""
+
 _AWAY: Final = "the link broke while it was on its way"
 
 
@@ -51,7 +54,7 @@ class Outbox:
         self._gate = gate
         self._urgent = EntryQueue(_MAX_URGENT, config.max_command_bytes)
         self._commands = EntryQueue(config.max_commands, config.max_command_bytes)
-        self._audio = EntryQueue(config.max_audio_frames, config.max_audio_bytes)
+        self.audio = EntryQueue(config.max_audio_frames, config.max_audio_bytes)
         self._news = trio.lowlevel.ParkingLot()
         self._idle = trio.lowlevel.ParkingLot()
         self._may_pass = 0
@@ -98,12 +101,12 @@ class Outbox:
         if self._drops_audio():
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
-        await self._enter(self._audio, Entry(data, len(data)))
+        await self._enter(self.audio, Entry(data, len(data)))
 
     def put_audio_nowait(self, data: bytes) -> None:
         """Queue one frame of audio, or raise ``trio.WouldBlock``."""
         if not self._drops_audio():
-            self._enter_nowait(self._audio, Entry(data, len(data)))
+            self._enter_nowait(self.audio, Entry(data, len(data)))
 
     def _drops_audio(self) -> bool:
         """Drop and count a frame while there is no link: late speech helps nobody."""
@@ -125,13 +128,13 @@ class Outbox:
     @property
     def audio_size(self) -> int:
         """Bytes of audio that wait."""
-        return self._audio.size
+        return self.audio.size
 
     def drop_oldest_audio(self) -> int:
         """Throw away the oldest frame of audio that waits; gives its bytes, 0 for none."""
-        for entry in self._audio.entries:
+        for entry in self.audio.entries:
             if entry.event is None:
-                self._audio.remove(entry)
+                self.audio.remove(entry)
                 self._audio_dropped += 1
                 return entry.size
         return 0
@@ -152,7 +155,7 @@ class Outbox:
         """Take a command back, where it has not been picked yet."""
         if not receipt.queued:
             return False
-        for queue in (self._urgent, self._commands, self._audio):
+        for queue in (self._urgent, self._commands, self.audio):
             for entry in queue.entries:
                 if entry.receipt is receipt:
                     queue.remove(entry)
@@ -174,7 +177,7 @@ class Outbox:
             return entry, self._urgent
         # While the link is away its audio is gone: see link_lost.
         behind_audio = isinstance(event, PttEndEvent) and not self._away
-        return entry, self._audio if behind_audio else self._commands
+        return entry, self.audio if behind_audio else self._commands
 
     async def _enter(self, queue: EntryQueue, entry: Entry) -> None:
         self._check_open()
@@ -234,7 +237,7 @@ class Outbox:
         if entry is not None:
             self._may_pass -= entry.may_pass
             return entry
-        return self._audio.popleft() if self._audio.entries else None
+        return self.audio.popleft() if self.audio.entries else None
 
     def _pick_command(self) -> Entry | None:
         commands = self._commands
@@ -249,18 +252,18 @@ class Outbox:
                     return entry
         return None
 
-    def wrote(self, entry: Entry, status: ReceiptStatus, why: str = "") -> None:
-        """Write down what became of the entry that was taken last."""
+    def wrote(self, entry: Entry, status: ReceiptStatus, why: str = "", *, frames: int = 1) -> None:
+        """Write down what became of the entry that was taken last, and of its run."""
         self._writing = None
         if status == "sent":
-            self._sent += 1
+            self._sent += frames
         if entry.receipt is not None:
             entry.receipt.settle(status, why)
 
     @property
     def empty(self) -> bool:
         """Whether nothing waits and nothing is being written."""
-        queues = (self._urgent, self._commands, self._audio)
+        queues = (self._urgent, self._commands, self.audio)
         return self._writing is None and not any(queue.entries for queue in queues)
 
     async def emptied(self) -> None:
@@ -283,7 +286,7 @@ class Outbox:
             await self._idle.park()
 
     def _leavable(self) -> bool:
-        if self._urgent.entries or self._audio.entries:
+        if self._urgent.entries or self.audio.entries:
             return True
         waiting = self._commands.entries
         if self._gate.open:
@@ -306,7 +309,7 @@ class Outbox:
             if not entry.of_link:
                 self._append(self._urgent, entry)
         dropped = 0
-        for entry in self._audio.clear():
+        for entry in self.audio.clear():
             if entry.event is None:
                 dropped += 1
             else:
@@ -321,7 +324,7 @@ class Outbox:
     def close(self, why: str) -> None:
         """Refuse what comes, and tell whoever waits that it was not sent. May be repeated."""
         self._closed = True
-        for queue in (self._urgent, self._commands, self._audio):
+        for queue in (self._urgent, self._commands, self.audio):
             for entry in queue.clear():
                 if entry.receipt is not None:
                     entry.receipt.settle("not-sent", why)
@@ -334,8 +337,8 @@ class Outbox:
             urgent=len(self._urgent.entries),
             commands=len(self._commands.entries),
             command_bytes=self._commands.size,
-            audio=sum(entry.event is None for entry in self._audio.entries),
-            audio_bytes=self._audio.size,
+            audio=sum(entry.event is None for entry in self.audio.entries),
+            audio_bytes=self.audio.size,
             sent=self._sent,
             audio_dropped=self._audio_dropped,
         )
@@ -357,22 +360,33 @@ class Wire(Protocol):
         ...
 
 
-async def write_from(outbox: Outbox, transport: Wire) -> None:
+async def write_from(
+    outbox: Outbox,
+    transport: Wire,
+    send_many: Callable[[Sequence[bytes]], Awaitable[None]] | None = None,
+) -> None:
     """Write what the outbox gives until the link breaks: the one task that touches it.
 
-    Raises what the transport raises. Cancelled in the middle of a frame, it has broken the
-    link: close it.
+    ``send_many`` writes some frames at once, where the transport can. Raises what the
+    transport raises. Cancelled in the middle of a frame, it has broken the link: close it.
     """
     while True:
         entry = await outbox.next()
+        frames = 1
         try:
             if entry.frame is None:
                 await transport.ping()
             elif isinstance(entry.frame, str):
                 await transport.send_text(entry.frame)
-            else:
+            elif send_many is None:
                 await transport.send_bytes(entry.frame)
+            else:
+                # What would leave next whatever happens now, and no more than a few frames:
+                # what is taken can no longer be overtaken by a cancel.
+                run = [entry.frame, *outbox.audio.pop_run(_MAX_RUN - len(entry.frame))]
+                frames = len(run)
+                await send_many(run)
         except BaseException:
             outbox.wrote(entry, "in-doubt", _AWAY)
             raise
-        outbox.wrote(entry, "sent")
+        outbox.wrote(entry, "sent", frames=frames)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
@@ -31,12 +30,12 @@ from .._handlers import lanes_of
 from .._processor import Folds, malformed_lane
 from ..events import AudioFrame, Lane, ServerEvent
 from ._handling import Command, Observer
-from ._lanes import LaneTask
+from ._lanes import LaneFull, LaneTask
 from ._mailbox import Mailbox
 from ._merge import Incoming
 from ._overflow import Coalesce, Overflow
 from ._queues import make_queue
-from ._statistics import LaneStatistics, PipelineStatistics
+from ._statistics import PipelineStatistics
 from ._subscription import Subscription
 from ._watch import Changes, Watch
 
@@ -44,14 +43,6 @@ __all__ = ["Pipeline"]
 
 T = TypeVar("T")
 _RESOLUTION = 0.001
-
-
-class _Full(trio.WouldBlock):
-    """A lane is at its bound."""
-
-    def __init__(self, lane: LaneTask, event: Incoming, size: int) -> None:
-        super().__init__(f"the {lane.lane.name.lower()} lane is at its bound")
-        self.lane, self.event, self.size = lane, event, size
 
 
 def _ignore(_event: Incoming) -> None:
@@ -102,7 +93,7 @@ class Pipeline:
         # By class of what concerns one lane only: that lane's offer.
         self._offers: dict[type[Incoming], Callable[[Incoming, float, int], bool]] = {}
         self._boxes: set[Mailbox] = set()
-        self._abandoned: deque[Mailbox] = deque()
+        self._abandoned: list[Mailbox] = []
         self._token: trio.lowlevel.TrioToken | None = None
         self._started = self._closing = self._ended = False
 
@@ -192,22 +183,22 @@ class Pipeline:
         while True:
             try:
                 self.feed_nowait(rest, saw)
-            except _Full as full:
+            except LaneFull as full:
                 await self._wait(full)
                 self._tell(full.event, saw)
             else:
                 return
 
-    async def _wait(self, full: _Full) -> None:
+    async def _wait(self, full: LaneFull) -> None:
         """Take the event for which there was no room, once there is."""
-        event, size, lane, at = full.event, full.size, full.lane, self._at
+        event, size, at = full.event, full.size, self._at
         while True:
-            await lane.room()
+            await full.lane.room()
             lanes = self._route(event)
             try:
                 self._squeeze(event, size, lanes)
-            except _Full as again:
-                lane = again.lane
+            except LaneFull as again:
+                full = again
             else:
                 self._put(event, size, lanes, at)
                 return
@@ -224,7 +215,7 @@ class Pipeline:
         for lane in full:
             lane.free()
         if full:
-            raise _Full(full[0], event, size)
+            raise LaneFull(full[0], event, size)
         for lane in lanes:
             if lane.depth >= lane.calm_items or lane.bytes + size >= lane.calm_bytes:
                 lane.press(size)
@@ -311,7 +302,7 @@ class Pipeline:
         Without classes, all notifications; with ``lane``, those of one lane only. Starts with
         the call. A wire event comes once, from its home lane, ahead of the notifications that
         it caused, and only if it counted: not a duplicate, a late delta, or one whose handler
-        raised. Deltas that the lane folded as one come as one.
+        raised. Deltas that were merged come as one.
 
         Raises ``TypeError`` for what is neither a class of notifications nor of events that
         servers send. After the end the subscription is at its end, too.
@@ -363,10 +354,8 @@ class Pipeline:
     def statistics(self) -> PipelineStatistics:
         """How each lane does, and all of them together."""
         control, audio, text = (self._lanes[lane].statistics() for lane in sorted(Lane))
-        return PipelineStatistics(control=control, audio=audio, text=text, total=self._total())
-
-    def _total(self) -> LaneStatistics:
-        return LaneTask.total(tuple(self._lanes.values()))
+        total = LaneTask.total(tuple(self._lanes.values()))
+        return PipelineStatistics(control=control, audio=audio, text=text, total=total)
 
     # --- the lanes' calls -----------------------------------------------------------------
 
@@ -390,4 +379,4 @@ class Pipeline:
     def _sweep(self) -> None:
         """Close what was abandoned."""
         while self._abandoned:
-            self._abandoned.popleft().close()
+            self._abandoned.pop().close()

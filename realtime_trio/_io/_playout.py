@@ -68,8 +68,9 @@ class Playout:
 
     def detach(self) -> None:
         """Play no more."""
-        if self.playback is not None:
-            self.playback.close()
+        playing = self._playing()
+        assert playing is not None
+        playing.close()
         self._attached = False
 
     def flush(self) -> AudioFlushed | None:

@@ -44,6 +44,11 @@ class Tape:
         self._recorder = recorder
         self._conn = 0
 
+    @property
+    def recording(self) -> bool:
+        """Whether there is a recorder."""
+        return self._recorder is not None
+
     def opened(self, url: str) -> None:
         """A connection was opened."""
         self._conn += 1

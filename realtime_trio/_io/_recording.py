@@ -74,9 +74,9 @@ class Recorder:
     """Writes both directions of a connection to ``path``, gzip-compressed where it ends in ``.gz``.
 
     Pass it to :func:`~realtime_trio.open_client`, which opens it and closes it. It serves one
-    client; an existing file is overwritten. Secrets never reach the file (see
-    :mod:`realtime_trio._redact`). At most ``max_lines`` lines and ``max_bytes`` bytes wait to
-    be written; what comes beyond that is dropped and counted.
+    client; an existing file is overwritten. Secrets (tokens, passwords, what
+    a URL holds of them) never reach the file. At most ``max_lines`` lines and ``max_bytes``
+    bytes wait to be written; what comes beyond that is dropped and counted.
     """
 
     def __init__(

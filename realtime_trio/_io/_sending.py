@@ -2,6 +2,9 @@
 
 Speech that arrives late helps nobody, so the newest counts: where the link cannot keep up,
 the oldest chunk that waits in the outbox goes, and while the link is away all of them do.
+
+A server refuses a frame of half a sample, so a byte that is over leaves with the next frame of
+the same speech.
 """
 
 from __future__ import annotations
@@ -54,19 +57,30 @@ class Sender:
         self._outbox = outbox
         self._max = DEFAULT_FORMAT.bytes_of(_MAX_WAITING)
         self._given = self._bytes = self._refused = 0
+        self._carry = b""  # half a sample
+
+    def begin(self) -> None:
+        """A speech begins: nothing is left of the one before."""
+        self._carry = b""
 
     async def put(self, pcm: bytes) -> None:
         """Queue a frame, waiting for room. Cancelled, it is not queued."""
-        await self._outbox.put_audio(pcm)
-        self._count(pcm)
+        whole, carry = self._cut(pcm)
+        if whole:
+            await self._outbox.put_audio(whole)
+        else:
+            await trio.lowlevel.checkpoint()
+        self._count(whole, carry)
 
     def put_nowait(self, pcm: bytes) -> None:
         """Queue a frame, or raise ``trio.WouldBlock``."""
-        self._outbox.put_audio_nowait(pcm)
-        self._count(pcm)
+        whole, carry = self._cut(pcm)
+        if whole:
+            self._outbox.put_audio_nowait(whole)
+        self._count(whole, carry)
 
     def put_newest(self, pcm: bytes) -> None:
-        """Queue a frame; where two seconds wait already, the oldest go."""
+        """Queue a frame of whole samples; where two seconds wait already, the oldest go."""
         outbox = self._outbox
         while outbox.audio_size + len(pcm) > self._max and outbox.drop_oldest_audio():
             pass
@@ -74,11 +88,18 @@ class Sender:
             self.put_nowait(pcm)
         except trio.WouldBlock:  # other tasks fill the queue as well, with larger frames
             self._refused += 1
-            self._count(pcm)
+            self._count(pcm, b"")
 
-    def _count(self, pcm: bytes) -> None:
-        self._given += 1
-        self._bytes += len(pcm)
+    def _cut(self, pcm: bytes) -> tuple[bytes, bytes]:
+        """Whole samples, and what is over."""
+        data = self._carry + pcm
+        cut = len(data) - len(data) % 2
+        return data[:cut], data[cut:]
+
+    def _count(self, whole: bytes, carry: bytes) -> None:
+        self._carry = carry
+        self._given += bool(whole)
+        self._bytes += len(whole)
 
     def statistics(self) -> SendingStatistics:
         """What became of it all."""
@@ -111,12 +132,16 @@ async def send_all(
     chunk: float,
 ) -> None:
     """Send a source to its end; see ``AudioLane.send_from``."""
+    from ..audio._sources import forget
     from ..audio._stream import paced_chunks
 
+    sender.begin()
     async with aclosing(paced_chunks(source, DEFAULT_FORMAT, chunk=chunk, lead=LEAD)) as chunks:
         async for pcm in chunks:
             if respect_turn and not shell.gate.open:
                 await shell.tracker.opened()
+                if shell.gate.open and forget(source):
+                    continue  # what was said meanwhile was not meant for the server
             if as_text:
                 await shell.outbox.put(AudioInputDeltaEvent(content=base64.b64encode(pcm).decode()))
             else:

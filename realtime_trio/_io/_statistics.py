@@ -8,8 +8,6 @@ batch begins; handling once a batch, as the batch's mean. Percentiles are those 
 
 from __future__ import annotations
 
-from collections import deque
-
 import attrs
 
 from .._value import Value
@@ -103,17 +101,26 @@ class SubscriptionStatistics(Value):
 
 
 class Sampler:
-    """Seconds, sampled: the last 1024, and the longest of all."""
+    """Seconds, sampled: the last 1024, and the longest of all.
 
-    __slots__ = ("_longest", "_recent")
+    It grows with its samples: an idle client has six of these, and there may be a thousand
+    clients.
+    """
+
+    __slots__ = ("_longest", "_oldest", "_recent")
 
     def __init__(self) -> None:
-        self._recent: deque[float] = deque(maxlen=SAMPLES)
+        self._recent: list[float] = []
+        self._oldest = 0  # once it is full
         self._longest = 0.0
 
     def add(self, seconds: float) -> None:
         """Take a sample."""
-        self._recent.append(seconds)
+        if len(self._recent) < SAMPLES:
+            self._recent.append(seconds)
+        else:
+            self._recent[self._oldest] = seconds
+            self._oldest = (self._oldest + 1) % SAMPLES
         if seconds > self._longest:
             self._longest = seconds
 
@@ -134,12 +141,12 @@ class Rate:
     __slots__ = ("_marks",)
 
     def __init__(self, now: float) -> None:
-        self._marks: deque[tuple[float, int]] = deque([(now, 0)], maxlen=_RATE_SPAN)
+        self._marks: list[tuple[float, int]] = [(now, 0)]
 
     def mark(self, now: float, count: int) -> None:
         """Note that ``count`` events had come by ``now``."""
         if now - self._marks[-1][0] >= 1.0:
-            self._marks.append((now, count))
+            self._marks = [*self._marks[1 - _RATE_SPAN :], (now, count)]
 
     def of(self, now: float, count: int) -> float:
         """Events a second since the oldest mark."""

@@ -11,14 +11,17 @@ realtime  everything                            the server
 
 In every mode the client's VAD hears when the user begins to talk: the playback stops at once,
 and the turn that runs is cancelled. Without this barge-in the user is not listened to while
-the agent talks; that is for loudspeakers that the microphone hears.
+the agent talks: a file waits, and a live source, which hears the loudspeaker, is read again
+when that has died away.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, final
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, final
+
+import trio
 
 from .._exceptions import InDoubt, NotSent
 from ..events import Event
@@ -53,6 +56,9 @@ class Speaking(Protocol):
 
 Chunks = AsyncGenerator[bytes, None]
 
+_ECHO: Final = 0.25
+"""Seconds that a room and a device may go on to sound when the last block was handed over."""
+
 
 @final
 class Conversation:
@@ -63,6 +69,7 @@ class Conversation:
         shell: Shell,
         client: Speaking,
         sender: Sender,
+        source: AsyncIterable[bytes],
         vad: VadConfig | None,
         *,
         barge_in: bool,
@@ -72,6 +79,7 @@ class Conversation:
         self._shell = shell
         self._client = client
         self._sender = sender
+        self._source = source
         self._vad = EnergyVad(vad)
         self._barges_in = barge_in
         self._modes: dict[VoiceMode, Callable[[Chunks], Awaitable[None]]] = {
@@ -87,22 +95,26 @@ class Conversation:
     async def _ptt(self, chunks: Chunks) -> None:
         async with aclosing(self._heard(chunks)) as events:
             async for event in events:
+                if event.kind == "end":
+                    continue  # of an utterance whose beginning was lost with a link
                 await self._barge_in()
-                async with self._client.push_to_talk():
-                    await self._utterance(event, events)
+                # Lost with the link: what is left of the utterance is another one.
+                with suppress(NotSent, InDoubt):
+                    async with self._client.push_to_talk():
+                        await self._utterance(event, events)
 
-    async def _utterance(self, start: VadEvent, events: AsyncGenerator[VadEvent, None]) -> None:
-        self._say(start.audio)
-        async for event in events:
+    async def _utterance(self, event: VadEvent, events: AsyncGenerator[VadEvent, None]) -> None:
+        self._sender.begin()
+        self._say(event.audio)
+        while event.kind != "end":  # it comes, at the latest when the source is at its end
+            event = await anext(events)
             self._say(event.audio)
-            if event.kind == "end":
-                return
 
     async def _heard(self, chunks: Chunks) -> AsyncGenerator[VadEvent, None]:
         """What the VAD finds."""
         async for chunk in chunks:
-            if not self._vad.speaking:
-                await self._half_duplex()
+            if not self._vad.speaking and not await self._half_duplex():
+                continue
             for event in self._vad.process(chunk):
                 yield event
         for event in self._vad.flush():
@@ -111,7 +123,8 @@ class Conversation:
     async def _server_vad(self, chunks: Chunks) -> None:
         gate = self._shell.gate
         async for chunk in chunks:
-            await self._half_duplex()
+            if not await self._half_duplex():
+                continue
             start = self._started(chunk)
             pcm = chunk
             if start is not None:
@@ -145,10 +158,26 @@ class Conversation:
             with suppress(NotSent, InDoubt):
                 await self._client.cancel()
 
-    async def _half_duplex(self) -> None:
-        """Without barge-in, hear nothing until the agent has finished and was heard."""
-        if not self._barges_in:
-            await self._shell.tracker.opened()
-            playback = self._shell.playout.playback
-            if playback is not None and playback.playing:
-                await playback.drained()
+    async def _half_duplex(self) -> bool:
+        """Without barge-in, hear nothing until the agent has finished and was heard.
+
+        Whether the chunk at hand is still good: a live source has heard the agent with it.
+        """
+        if self._barges_in or not self._agent_talks():
+            return True
+        from ..audio._sources import LiveSource, forget
+
+        await self._shell.tracker.opened()
+        playback = self._shell.playout.playback
+        if playback is not None and playback.playing:
+            await playback.drained()
+        if not (self._shell.gate.open and isinstance(self._source, LiveSource)):
+            return True
+        await trio.sleep(_ECHO)
+        forget(self._source)
+        self._vad.flush()
+        return False
+
+    def _agent_talks(self) -> bool:
+        playback = self._shell.playout.playback
+        return not self._shell.gate.open or (playback is not None and playback.playing)

@@ -12,6 +12,7 @@ was closed from this side: then nobody wants it, and it is dropped.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, final
 
 import attrs
@@ -99,6 +100,15 @@ class Inbox:
             return
         self._frames.append(frame)
         self._held += len(frame) + FRAME_COST
+        if self._arrivals:
+            self._arrivals.unpark()
+
+    def put_all(self, frames: Sequence[str | bytes]) -> None:
+        """Add frames in order, as :meth:`put` does each."""
+        if self.end is not None or not frames:
+            return
+        self._frames.extend(frames)
+        self._held += sum(map(len, frames)) + FRAME_COST * len(frames)
         if self._arrivals:
             self._arrivals.unpark()
 

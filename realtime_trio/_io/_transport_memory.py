@@ -296,7 +296,7 @@ class MemoryListener:
 
 @attrs.frozen(slots=True, kw_only=True)
 class MemoryConnector:
-    """Opens transports to the :class:`MemoryListener` that an URL ``memory://name…`` names."""
+    """Opens transports to the listener that an URL ``memory://name…`` names."""
 
     connect_timeout: float = dial.CONNECT_TIMEOUT
     """Seconds that a dial waits for ``accept``."""

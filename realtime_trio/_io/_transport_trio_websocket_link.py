@@ -5,16 +5,22 @@ that it is given, :class:`_Wire`: counting bytes, reading the status of a refuse
 bounding what is read ahead in bytes (the library's own queue counts messages), knowing
 whether a write ended, and knowing that a ping has left.
 
-Two of its habits shape the rest. Its reader task may die of an exception (a ping that comes
-while we close is enough), so it lives in a nursery of its own, where that is one more way
-to lose a link. And it answers pings from the reader: while the peer reads nothing, it does
-not read either.
+Three of its habits shape the rest. Its reader task may die of an exception (a ping that
+comes while we close is enough), so it lives in a nursery of its own, where that is one more
+way to lose a link. It answers pings from the reader: while the peer reads nothing, it does
+not read either. And it hands messages over one by one, each with a switch of tasks: were
+each passed on at once, all the tasks behind would be woken for each as well. So a
+:meth:`TrioWebsocketTransport.receive` that has its message goes on collecting while the
+library's reader is busy with what has come, and ends when the reader turns to the socket
+again, or may be waiting to write: nothing is held back for what may take its time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
+from collections import deque
 from typing import Final, cast, final
 
 import trio
@@ -35,6 +41,8 @@ __all__ = ["TrioWebsocketTransport", "open_link"]
 # The library's reader hands each message over with a checkpoint; some slack keeps it and
 # the consumer from waiting for each other at every one.
 _QUEUE: Final = 64
+# Messages that are collected for receive_nowait; they count as read ahead.
+_BATCH: Final = 32
 # What a frame takes beside its payload, rounded up: a count that creeps down is corrected
 # at zero, one that creeps up (by control frames) would close the gate for good.
 _HEADER: Final = 16
@@ -75,6 +83,9 @@ class _Wire(trio.abc.Stream):
         self.opening = trio.CancelScope()
         # Cancelled when a ping was written; the library would wait for its pong.
         self.pinging: trio.CancelScope | None = None
+        # Cancelled as soon as no more messages are at hand.
+        self.collecting: trio.CancelScope | None = None
+        self._reading = self._writing = False
         self._stream = stream
         self._head = b""
         self._ahead = 0
@@ -92,6 +103,14 @@ class _Wire(trio.abc.Stream):
         self._max_buffer = sys.maxsize
         self._gate.unpark()
 
+    def busy(self) -> bool:
+        """Whether the reader is sure to get on with what has come, and waits for nothing."""
+        return not self._reading and not self._writing
+
+    def _pause(self) -> None:
+        if self.collecting is not None:
+            self.collecting.cancel()
+
     def take(self, message: str | bytes) -> None:
         """Account for a message that the consumer took."""
         size = len(message)
@@ -101,6 +120,8 @@ class _Wire(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Read, but no further ahead of the consumer than the bound."""
+        self._reading = True
+        self._pause()
         while self._ahead >= self._max_buffer and not self.demanded:
             await self._gate.park()
         try:
@@ -108,6 +129,7 @@ class _Wire(trio.abc.Stream):
         except trio.BrokenResourceError:
             self._give_up()
             raise
+        self._reading = False
         self.received += len(data)
         self._ahead += len(data)
         if not self.opened:
@@ -135,12 +157,16 @@ class _Wire(trio.abc.Stream):
         if self.torn:
             message = "half a frame was written"
             raise trio.BrokenResourceError(message)
+        # A pong is the reader's to write, behind whoever writes already.
+        self._writing = True
+        self._pause()
         try:
             await self._stream.send_all(data)
         except BaseException:
             self.torn = True
             self._give_up()
             raise
+        self._writing = False
         if self.pinging is not None and data[0] == _PING:
             self.pinging.cancel()
 
@@ -158,7 +184,8 @@ class _Wire(trio.abc.Stream):
 class TrioWebsocketTransport:
     """One open websocket; see :class:`~realtime_trio.abc.Transport` for what it promises.
 
-    It cannot look ahead: ``receive_nowait`` always raises ``trio.WouldBlock`` until the end.
+    ``receive_nowait`` finds what the last ``receive`` has collected, which may be less than
+    what has arrived.
     """
 
     __slots__ = (
@@ -166,6 +193,7 @@ class TrioWebsocketTransport:
         "_drained",
         "_end",
         "_finished",
+        "_held",
         "_pings",
         "_scope",
         "_wire",
@@ -180,6 +208,7 @@ class TrioWebsocketTransport:
         self._close_timeout = close_timeout
         self._end: End | None = None
         self._drained = False
+        self._held: deque[str | bytes] = deque()
         self._pings = itertools.count()
         self._scope = trio.CancelScope()
         self._finished = trio.Event()
@@ -235,10 +264,23 @@ class TrioWebsocketTransport:
         """Receive one frame; a cancelled call loses nothing."""
         if self._end is CLOSED_HERE:
             await self._check()
-        wire = self._wire
+        if self._held:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._collect()
+        return self.receive_nowait()
+
+    async def _collect(self) -> None:
+        """Wait for a message and take those that the library's reader has behind it."""
+        wire, get, held = self._wire, self._ws.get_message, self._held
         wire.demand()
         try:
-            message = await self._ws.get_message()
+            held.append(await get())
+            if wire.busy():
+                # Where the link ends meanwhile, the next call hears of it again.
+                with contextlib.suppress(ConnectionClosed), trio.CancelScope() as wire.collecting:
+                    while len(held) < _BATCH and wire.busy():
+                        held.append(await get())
         except ConnectionClosed:
             end = self._ended()
             self._drained = True
@@ -248,13 +290,17 @@ class TrioWebsocketTransport:
             raise end.error() from None
         finally:
             wire.demanded = False
-        wire.take(message)
-        return message
+            wire.collecting = None
 
     def receive_nowait(self) -> str | bytes:
-        """Raise ``trio.WouldBlock``, or how the link ended once ``receive`` has told."""
-        if self._end is not None and (self._drained or self._end.local):
-            raise self._end.error()
+        """Give what the last ``receive`` has collected, or say how the link ended."""
+        end = self._end
+        if self._held and end is not CLOSED_HERE:
+            message = self._held.popleft()
+            self._wire.take(message)
+            return message
+        if end is not None and (self._drained or end.local):
+            raise end.error()
         raise trio.WouldBlock
 
     async def send_text(self, text: str) -> None:

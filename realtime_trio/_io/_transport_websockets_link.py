@@ -1,8 +1,9 @@
 """A websocket over websockets' sans-IO ``ClientProtocol``: its parser, our tasks.
 
-Why it is fast: one task, the pump, reads 64 KiB at a time, has the parser cut it into
-frames and puts them all into the inbox; the consumer awaits once and takes the rest with
-``receive_nowait``. So the switch between tasks is paid once a chunk, not once a message.
+Why it is fast: one task, the pump, reads 64 KiB at a time, has it cut into messages (see
+``_transport_websockets_frames``) and puts them all into the inbox; the consumer awaits once
+and takes the rest with ``receive_nowait``. So the switch between tasks is paid once a chunk,
+not once a message. What waits to be sent together is written together.
 
 Rules that keep it whole:
 
@@ -24,12 +25,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final, final
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar, final
 
 import trio
 from websockets.client import ClientProtocol
-from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
@@ -42,6 +43,7 @@ from realtime_trio._io._transport_inbox import (
     lost,
     shielded_checkpoint,
 )
+from realtime_trio._io._transport_websockets_frames import FrameReader, FrameWriter
 
 __all__ = ["WebsocketsTransport", "open_link"]
 
@@ -50,8 +52,9 @@ __all__ = ["WebsocketsTransport", "open_link"]
 _SILENT: Final = logging.Logger("realtime_trio.websockets")
 _SILENT.disabled = True
 
-_TEXT: Final = Opcode.TEXT
-_BINARY: Final = Opcode.BINARY
+_What = TypeVar("_What")
+
+_HEAD_END: Final = b"\r\n\r\n"
 
 
 async def open_link(
@@ -67,8 +70,10 @@ async def open_link(
     uri = WebSocketURI(target.secure, target.host, target.port, target.resource, "")
     protocol = ClientProtocol(uri, max_size=max_message_size, logger=_SILENT)
     try:
-        received = await _upgrade(stream, protocol, target)
-        link = WebsocketsTransport(stream, protocol, received, max_buffer, close_timeout)
+        early, received = await _upgrade(stream, protocol, target)
+        reader = FrameReader(protocol, max_message_size)
+        link = WebsocketsTransport(stream, protocol, reader, max_buffer, close_timeout)
+        link.take(early, received)
         nursery.start_soon(link.pump)
     except BaseException:
         await trio.aclose_forcefully(stream)
@@ -76,15 +81,17 @@ async def open_link(
     return link
 
 
-async def _upgrade(stream: trio.abc.Stream, protocol: ClientProtocol, target: dial.Target) -> int:
-    """Do the opening handshake; give the number of bytes that came."""
+async def _upgrade(
+    stream: trio.abc.Stream, protocol: ClientProtocol, target: dial.Target
+) -> tuple[bytes, int]:
+    """Do the opening handshake; give the bytes behind the answer, and how many came in all."""
     protocol.send_request(protocol.connect())
-    head = b""
+    head = tail = early = b""
     received = 0
     try:
         await stream.send_all(b"".join(protocol.data_to_send()))
         while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
-            data = await stream.receive_some(dial.CHUNK)
+            data = bytes(await stream.receive_some(dial.CHUNK))
             received += len(data)
             head = (head + data)[:16]
             status = dial.http_status(head)
@@ -92,7 +99,9 @@ async def _upgrade(stream: trio.abc.Stream, protocol: ClientProtocol, target: di
                 # The library would read the body first, which may never end.
                 raise dial.refusal(target.place, status)
             if data:
-                protocol.receive_data(data)
+                answer, early = _split(data, tail)
+                tail = (tail + answer)[-3:]
+                protocol.receive_data(answer)
             else:
                 protocol.receive_eof()
     except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -100,23 +109,41 @@ async def _upgrade(stream: trio.abc.Stream, protocol: ClientProtocol, target: di
     if protocol.handshake_exc is not None:
         # Not as the cause: it may quote what the server answered.
         raise dial.refusal(target.place, None)
-    return received
+    protocol.events_received()  # the answer
+    return early, received
+
+
+def _split(data: bytes, before: bytes) -> tuple[bytes, bytes]:
+    """Cut behind the empty line that ends the answer's head; ``before`` came ahead of ``data``.
+
+    A good answer has no body, so what follows are frames, and not the library's.
+    """
+    found = (before + data).find(_HEAD_END)
+    end = len(data) if found < 0 else found + len(_HEAD_END) - len(before)
+    return data[:end], data[end:]
 
 
 def _writer(stream: trio.abc.Stream) -> Callable[[bytes], Awaitable[None]]:
     """Give what writes all of a frame, by the shortest way there is.
 
     A frame mostly fits into the kernel's buffer at once; trio's ``send_all`` pays for the
-    other case, and for guards against a second writer, each time.
+    other case, and for guards against a second writer, each time. The caller has looked
+    whether it is cancelled.
     """
     if not isinstance(stream, trio.SocketStream):
         return stream.send_all
-    send = stream.socket.send
+    # Asked each time: once the socket is closed, its number may be another file's.
+    fileno = stream.socket.fileno
 
     async def send_all(data: bytes) -> None:
-        sent = await send(data)
+        try:
+            sent = os.write(fileno(), data)
+        except BlockingIOError:
+            sent = 0
         if sent < len(data):
             await stream.send_all(memoryview(data)[sent:])
+        else:
+            await trio.lowlevel.cancel_shielded_checkpoint()
 
     return send_all
 
@@ -159,12 +186,12 @@ class WebsocketsTransport:
         "_close_timeout",
         "_closing",
         "_finished",
-        "_garbled",
+        "_frames",
         "_inbox",
         "_muted",
-        "_parts",
         "_pong",
         "_protocol",
+        "_reader",
         "_received",
         "_scope",
         "_send_all",
@@ -177,7 +204,7 @@ class WebsocketsTransport:
         self,
         stream: trio.abc.Stream,
         protocol: ClientProtocol,
-        received: int,
+        reader: FrameReader,
         max_buffer: int,
         close_timeout: float,
     ) -> None:
@@ -185,18 +212,17 @@ class WebsocketsTransport:
         self._stream = stream
         self._send_all = _writer(stream)
         self._protocol = protocol
-        self._received = received
+        self._reader = reader
+        self._frames = FrameWriter()
+        self._received = 0
         self._close_timeout = close_timeout
         # Wake the pump at half the bound, not at each frame that is taken.
         self._inbox = Inbox(max_buffer, resume_at=max_buffer // 2)
-        self._parts: list[Frame] = []
         self._pong = b""
         self._turn = _Turn()
         self._torn = False
-        # The peer may have closed in the same breath in which it accepted.
-        self._muted = protocol.state is not State.OPEN
+        self._muted = False
         self._closing = False
-        self._garbled = False
         self._scope = trio.CancelScope()
         self._finished = trio.Event()
 
@@ -215,17 +241,21 @@ class WebsocketsTransport:
 
     async def send_text(self, text: str) -> None:
         """Send one text frame; cancelled in mid-frame, it ends the link."""
-        await self._send(_TEXT, text.encode())
+        await self._send(self._frames.message, text)
 
     async def send_bytes(self, data: bytes) -> None:
         """Send one binary frame; cancelled in mid-frame, it ends the link."""
-        await self._send(_BINARY, data)
+        await self._send(self._frames.message, data)
+
+    async def send_many(self, messages: Sequence[str | bytes]) -> None:
+        """Send some frames in one write; cancelled in the middle, it ends the link."""
+        await self._send(self._frames.messages, messages)
 
     async def ping(self) -> None:
         """Send a ping and do not wait for its answer."""
-        await self._send(Opcode.PING, b"")
+        await self._send(self._frames.ping, b"")
 
-    async def _send(self, opcode: Opcode, payload: bytes) -> None:
+    async def _send(self, make: Callable[[_What], bytes], what: _What) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
         turn = self._turn
         if turn.taken:
@@ -235,8 +265,7 @@ class WebsocketsTransport:
             if self._muted:
                 await trio.lowlevel.cancel_shielded_checkpoint()
                 raise self._error()
-            # The protocol would only wrap this call; it has no state for whole messages.
-            await self._write(Frame(opcode, payload).serialize(mask=True))
+            await self._write(make(what))
         finally:
             turn.pass_on()
 
@@ -303,63 +332,29 @@ class WebsocketsTransport:
                 self._finished.set()
 
     async def _read(self, nursery: trio.Nursery) -> None:
-        self._sort(nursery)  # frames may have come with the answer to the upgrade
-        while not self._over():
-            while self._inbox.full:
-                await self._inbox.wait_room()
+        reader, inbox = self._reader, self._inbox
+        while not reader.over:
+            pongs = self._protocol.data_to_send()
+            if pongs:
+                self._answer(pongs[-1], nursery)
+            while inbox.full:
+                await inbox.wait_room()
             try:
                 data = await self._stream.receive_some(dial.CHUNK)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return
-            self._received += len(data)
             if data:
-                self._protocol.receive_data(data)
+                self.take(bytes(data), len(data))
             else:
                 self._protocol.receive_eof()
-            self._sort(nursery)
         await self._part()
 
-    def _over(self) -> bool:
-        """Whether the peer has said its last word, or had it taken away."""
-        protocol = self._protocol
-        return (
-            protocol.close_rcvd is not None
-            or protocol.parser_exc is not None
-            or protocol.state is State.CLOSED
-            or self._garbled
-        )
-
-    def _sort(self, nursery: trio.Nursery) -> None:
-        """Put the frames that the parser has cut into the inbox, and answer pings."""
-        put = self._inbox.put
-        try:
-            for frame in self._protocol.events_received():
-                if not isinstance(frame, Frame):
-                    continue  # the answer to the upgrade
-                opcode = frame.opcode
-                if frame.fin and opcode is _TEXT:
-                    put(str(frame.data, "utf-8"))
-                elif frame.fin and opcode is _BINARY:
-                    put(bytes(frame.data))
-                elif opcode is Opcode.CONT or not frame.fin:
-                    self._join(frame)
-        except UnicodeDecodeError:
-            self._garbled = True
-            self._protocol.fail(CloseCode.INVALID_DATA)
-        if self._over():
-            return
-        pongs = self._protocol.data_to_send()
-        if pongs:
-            self._answer(pongs[-1], nursery)
-
-    def _join(self, frame: Frame) -> None:
-        """Collect a fragmented message; the protocol keeps order and size in bounds."""
-        self._parts.append(frame)
-        if not frame.fin:
-            return
-        parts, self._parts = self._parts, []
-        whole = b"".join(part.data for part in parts)
-        self._inbox.put(whole.decode() if parts[0].opcode is _TEXT else whole)
+    def take(self, data: bytes, size: int) -> None:
+        """Put the messages in ``data`` into the inbox; ``size`` is what came in all."""
+        self._received += size
+        self._inbox.put_all(self._reader.feed(data))
+        # The peer may have closed in the same breath in which it accepted.
+        self._muted = self._muted or self._reader.over
 
     def _answer(self, pong: bytes, nursery: trio.Nursery) -> None:
         """Have the newest pong written by a task of its own (rule 2)."""

@@ -39,6 +39,7 @@ from ._sinks import (
 from ._sources import (
     AudioSource,
     FileSource,
+    LiveSource,
     MemorySource,
     PipeSource,
     WavSource,
@@ -59,6 +60,7 @@ __all__ = [
     "FileSource",
     "JitterBuffer",
     "Level",
+    "LiveSource",
     "MemorySink",
     "MemorySource",
     "Microphone",

@@ -37,11 +37,16 @@ _QUEUED_BLOCKS = 2
 
 @attrs.frozen(slots=True, kw_only=True)
 class MicrophoneStatistics:
-    """Chunks: ``captured = delivered + dropped + waiting``; ``overflows`` are the device's own."""
+    """Chunks: ``captured = delivered + dropped + flushed + waiting``.
+
+    ``dropped`` went because nobody read them in time, ``flushed`` because nobody wanted them;
+    ``overflows`` are the device's own.
+    """
 
     captured: int
     delivered: int
     dropped: int
+    flushed: int
     waiting: int
     overflows: int
 
@@ -84,7 +89,7 @@ class _Waker:
 
 @final
 class Microphone:
-    """A source that never ends; made by :func:`open_microphone`. One task reads it.
+    """A :class:`LiveSource` that never ends; made by :func:`open_microphone`. One task reads it.
 
     Holds at most ``max_chunks``: where nobody reads, the oldest is dropped.
     """
@@ -95,7 +100,7 @@ class Microphone:
         self._max = max_chunks
         self._waker = _Waker()
         self._captured = self._dropped = self._overflows = 0
-        self._delivered = 0
+        self._delivered = self._flushed = 0
 
     def _callback(self, data: Any, _frames: int, _time: Any, status: _Status) -> None:
         """Take a chunk; in the device's thread."""
@@ -119,12 +124,22 @@ class Microphone:
     def __aiter__(self) -> Self:
         return self
 
+    def flush(self) -> int:
+        """Forget what waits to be read; gives its size in bytes."""
+        size = 0
+        with suppress(IndexError):
+            while True:
+                size += len(self._chunks.popleft())
+                self._flushed += 1
+        return size
+
     def statistics(self) -> MicrophoneStatistics:
         """What came and what became of it."""
         return MicrophoneStatistics(
             captured=self._captured,
             delivered=self._delivered,
             dropped=self._dropped,
+            flushed=self._flushed,
             waiting=len(self._chunks),
             overflows=self._overflows,
         )

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import IO, BinaryIO, Protocol, runtime_checkable
 
 import trio
 
@@ -92,13 +92,18 @@ class MemorySink:
 
 
 class WavSink:
-    """A WAV file of PCM16; made by :func:`open_wav_sink`. Writes about a second at a time."""
+    """A WAV file of PCM16; made by :func:`open_wav_sink`. Writes about a second at a time.
 
-    def __init__(self, writer: wave.Wave_write, format: AudioFormat) -> None:
+    Its header is right after each of them, so of a process that is killed a file remains that
+    plays.
+    """
+
+    def __init__(self, writer: wave.Wave_write, file: IO[bytes], format: AudioFormat) -> None:
         self.format = format
         self.frames: int = 0
         """Frames that have been written to it."""
         self._writer = writer
+        self._file = file
         self._waiting = bytearray()
         self._batch = format.bytes_of(1.0)
 
@@ -113,7 +118,8 @@ class WavSink:
 
     def _write_out(self) -> None:
         data, self._waiting = self._waiting, bytearray()
-        self._writer.writeframesraw(data)
+        self._writer.writeframes(data)
+        self._file.flush()
 
     def _close(self) -> None:
         try:
@@ -135,7 +141,7 @@ async def open_wav_sink(
     writer.setnchannels(format.channels)
     writer.setsampwidth(2)
     writer.setframerate(format.rate)
-    sink = WavSink(writer, format)
+    sink = WavSink(writer, file, format)
 
     def close() -> None:
         with file:

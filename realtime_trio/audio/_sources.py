@@ -6,7 +6,7 @@ import wave
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol, Self, runtime_checkable
 
 import trio
 
@@ -17,6 +17,7 @@ from ._pcm import silence, tone
 __all__ = [
     "AudioSource",
     "FileSource",
+    "LiveSource",
     "MemorySource",
     "PipeSource",
     "WavSource",
@@ -45,6 +46,27 @@ class AudioSource(Protocol):
         ...
 
 
+@runtime_checkable
+class LiveSource(AudioSource, Protocol):
+    """A source that goes on while nobody reads it, as a microphone does.
+
+    It keeps the time itself, so what it gives is sent as it comes. What it gathered while
+    nobody listened is not sent at all: it would be late, and so would all that follows.
+    """
+
+    def flush(self) -> int:
+        """Forget what waits to be read; gives its size in bytes. Never blocks."""
+        ...
+
+
+def forget(source: object) -> bool:
+    """Let go what waits in a live source, and say whether it is one."""
+    if not isinstance(source, LiveSource):
+        return False
+    source.flush()
+    return True
+
+
 class MemorySource:
     """Audio that is at hand: bytes, or chunks of them. Each iteration begins at the start."""
 
@@ -62,13 +84,24 @@ class MemorySource:
         else:
             self._chunks = list(data)
 
-    async def _iterate(self) -> AsyncIterator[bytes]:
-        for chunk in self._chunks:
-            await trio.lowlevel.checkpoint()
-            yield chunk
-
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._iterate()
+        return _Chunks(self._chunks)
+
+
+class _Chunks:
+    """An iteration that may be left at any time: there is nothing to close."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._rest = iter(chunks)
+
+    async def __anext__(self) -> bytes:
+        await trio.lowlevel.checkpoint()
+        for chunk in self._rest:
+            return chunk
+        raise StopAsyncIteration
+
+    def __aiter__(self) -> Self:
+        return self
 
 
 def tone_source(

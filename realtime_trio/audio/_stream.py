@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,8 +10,9 @@ import trio
 
 from .._core._audio import DEFAULT_FORMAT, AudioFormat
 from ._resample import Resampler
+from ._sources import forget
 
-__all__ = ["Chunker", "Pacer", "format_of", "paced_chunks"]
+__all__ = ["Chunker", "Pacer", "format_of", "iterating", "paced_chunks"]
 
 
 class Chunker:
@@ -66,16 +68,17 @@ async def paced_chunks(
 ) -> AsyncGenerator[bytes, None]:
     """The source's audio in chunks of ``chunk`` seconds of ``target``; the last may be shorter.
 
-    A frame that is cut by two chunks of the source is put together again; one that is not
-    whole at the very end is left out. Close it when you leave it before its end: that closes
+    A live source keeps the time itself and begins with what it hears from now on. A frame that
+    is cut by two chunks of the source is put together again; one that is not whole at the very
+    end is left out. Close it when you leave it before its end: that closes
     the source too, where it is a generator.
     """
     given = format_of(source)
     step, carry = given.frame_bytes, b""
     resampler = Resampler(given, target)
     chunker = Chunker(target.bytes_of(chunk))
-    pacer = Pacer(lead)
-    async with _iterating(source) as pieces:
+    pacer = Pacer(math.inf if forget(source) else lead)
+    async with iterating(source) as pieces:
         async for data in pieces:
             data = carry + data if carry else data
             cut = len(data) - len(data) % step
@@ -90,7 +93,7 @@ async def paced_chunks(
 
 
 @asynccontextmanager
-async def _iterating(source: AsyncIterable[bytes]) -> AsyncGenerator[AsyncIterator[bytes], None]:
+async def iterating(source: AsyncIterable[bytes]) -> AsyncGenerator[AsyncIterator[bytes], None]:
     """Iterate; a generator is closed when the block is left before its end."""
     iterator = aiter(source)
     try:

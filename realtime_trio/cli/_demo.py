@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import trio
 from rich.text import Text
 
 from .._config import ClientConfig
 from .._core import _notifications as n
-from .._core._audio import DEFAULT_FORMAT
 from .._core._state import SessionState
 from .._io._client import Client, open_client
 from .._io._outcome import TurnCancelled
 from .._io._overflow import Block
 from .._io._subscription import Subscription
 from .._io._transport_trio_websocket import TrioWebsocketConnector
+from ..audio import AudioSink, MemorySource, Playback, open_wav_sink
 from ..server import RealtimeServer, ServerConfig, open_server
 from ._chat import Conversation
 from ._demo_report import Finding, report
-from ._demo_script import FLOOD, QUESTIONS, SPOKEN, turns
+from ._demo_script import ANSWERS_ALOUD, FLOOD, QUESTIONS, SAID, turns
 from ._errors import CommandError
 from ._live import LiveTranscript, follow
+from ._meter import Meter, measured
 from ._probe import Probe
 
 __all__ = ["demo"]
@@ -28,9 +32,22 @@ _BACKLOG = 5_000  # pieces of text that wait when the cancel is sent
 _DEADLINE = 60.0  # ten times what it takes: only a demo that hangs gets there
 
 
-def demo() -> None:
-    """Show the library at work: a conversation over a real websocket, and what it measured."""
-    trio.run(_demo)
+def demo(*, wav: Path | None = None) -> None:
+    """Show the library at work: a conversation over a real websocket, and what it measured.
+
+    Parameters
+    ----------
+    wav
+        Write what the agent says there; by default into a new directory for temporary files.
+    """
+    heard = wav if wav is not None else Path(tempfile.mkdtemp(prefix="realtime-trio-"), "demo.wav")
+    try:
+        trio.run(_demo, heard)
+    except OSError as exc:
+        if exc.filename != str(heard):
+            raise
+        msg = f"cannot write {heard}: {exc.strerror}"
+        raise CommandError(msg) from None
 
 
 class _Transcript(LiveTranscript):
@@ -44,19 +61,24 @@ class _Transcript(LiveTranscript):
             return
         super().tell(note, state, elapsed)
 
+    def show_level(self, drawn: Text) -> None:
+        """Print a line of the meter."""
+        self.line("level", drawn)
 
-async def _demo() -> None:
+
+async def _demo(wav: Path) -> None:
     transcript = _Transcript()
     with trio.move_on_after(_DEADLINE):
-        async with open_server(ServerConfig(seed=1, pace=0.015)) as server:
-            found = await _converse(server, transcript)
-        report(transcript.console, found)
+        config = ServerConfig(seed=1, pace=0.015)
+        async with open_wav_sink(wav) as sink, open_server(config) as server:
+            found = await _converse(server, transcript, sink)
+        report(transcript.console, found, wav)
         return
     msg = f"the demo is not over after {_DEADLINE:g} seconds"
     raise CommandError(msg, status=1)
 
 
-async def _converse(server: RealtimeServer, transcript: _Transcript) -> Finding:
+async def _converse(server: RealtimeServer, transcript: _Transcript, sink: AudioSink) -> Finding:
     url = await server.listen()
     server.script(*turns())
     probe = Probe(TrioWebsocketConnector())
@@ -73,23 +95,37 @@ async def _converse(server: RealtimeServer, transcript: _Transcript) -> Finding:
         await nursery.start(probe.listen, client)
         await client.ready()
         await transcript.turn_over(1)
-        await _talk(client, transcript, probe)
+        probe.phase = "conversation"
+        await _talk(client, transcript)
+        async with client.audio.play_to(sink) as playback:
+            await _talk_aloud(client, transcript, playback)
         found = await _interrupt(client, transcript, probe)
         nursery.cancel_scope.cancel()
     return found
 
 
-async def _talk(client: Client, transcript: _Transcript, probe: Probe) -> None:
-    probe.phase = "conversation"
+async def _talk(client: Client, transcript: _Transcript) -> None:
     talk = Conversation(client, transcript)
     for question in QUESTIONS:
-        heard = client.state.audio.byte_count
         await talk.say(question)
-        if question == SPOKEN:
-            audio = client.state.audio
-            seconds = DEFAULT_FORMAT.seconds_of(audio.byte_count - heard)
-            told = f"{seconds:.1f} s of speech in {audio.frames} frames"
-            transcript.line("audio", told, style="magenta")
+
+
+async def _talk_aloud(client: Client, transcript: _Transcript, playback: Playback) -> None:
+    """Ask by voice, interrupt the answer, and hear the next one to its end."""
+    before = transcript.turns_over
+    said = measured(MemorySource(SAID))
+    # Not drawn at the foot of the terminal: that is where the answer is written.
+    meter = Meter(None, said, playback, say=transcript.show_level, every=0.4)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(meter.run)
+        await client.audio.talk(said)
+        await transcript.turn_over(before + ANSWERS_ALOUD)
+        await playback.drained()
+        nursery.cancel_scope.cancel()
+    heard = playback.statistics()
+    sent = client.audio.statistics().sending.seconds
+    told = f"{sent:.1f} s said, {heard.position:.1f} s heard, {heard.underruns} underruns"
+    transcript.line("audio", told, style="magenta")
 
 
 async def _interrupt(client: Client, transcript: _Transcript, probe: Probe) -> Finding:

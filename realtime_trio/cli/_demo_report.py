@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import attrs
 from rich.console import Console
@@ -32,12 +33,14 @@ class Finding:
     state: SessionState
 
 
-def report(console: Console, found: Finding) -> None:
-    """Print the closing tables."""
+def report(console: Console, found: Finding, wav: Path) -> None:
+    """Print the closing tables, and where the agent's voice can be heard again."""
     console.print()
     console.print(_latencies(found))
     console.print()
     console.print(_outcome(found))
+    console.print()
+    console.print(Text(f"what the agent said, as it was heard: {wav}"), soft_wrap=True)
 
 
 def _latencies(found: Finding) -> Table:

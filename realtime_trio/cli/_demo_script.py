@@ -4,23 +4,35 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..audio import silence, tone
 from ..server import Turn
-from ..testing import delegate, media, say, show, speak, think, tool, turn, use
+from ..testing import delegate, emit, media, say, show, speak, think, tool, turn, use
 
-__all__ = ["FLOOD", "FLOODED", "QUESTIONS", "SPOKEN", "turns"]
+__all__ = ["ANSWERS_ALOUD", "FLOOD", "FLOODED", "QUESTIONS", "SAID", "turns"]
 
 _SKY: Final = "Why is the sky blue?"
 _ROUTE: Final = "How do I get to the station, and is it raining?"
-SPOKEN: Final = "Say it aloud, please."
 FLOOD: Final = "Tell me everything."
 
-QUESTIONS: Final = (_SKY, _ROUTE, SPOKEN)
+QUESTIONS: Final = (_SKY, _ROUTE)
+
+_RATE: Final = 16_000
+
+
+def _said(seconds: float, pause: float) -> bytes:
+    return tone(330, round(seconds * _RATE), _RATE) + silence(round(pause * _RATE))
+
+
+SAID: Final = _said(0.6, 2.6) + _said(0.5, 0.8)
+"""What the user says aloud: a question, and something else in the middle of the answer."""
+ANSWERS_ALOUD: Final = 2
+
 FLOODED: Final = 100_000  # pieces of text that stand between a cancel and its notification
 
 
 def turns() -> tuple[Turn, ...]:
-    """A thought and an answer; tools, media and a delegation; speech; and a flood."""
-    return (_thoughtful(), _busy(), _spoken(), _flood())
+    """A thought and an answer; tools, media and a delegation; two by voice; and a flood."""
+    return (_thoughtful(), _busy(), _spoken(), _brief(), _flood())
 
 
 def _thoughtful() -> Turn:
@@ -57,10 +69,21 @@ def _busy() -> Turn:
 
 def _spoken() -> Turn:
     return turn(
-        SPOKEN,
-        say("Listen:"),
-        speak("nine minutes on foot take the arcade and you stay dry"),
+        "[voice]",
+        say("Mill Lane first; the whole way is this:"),
+        emit(*_sung()),  # at once, as a fast synthesiser does: most of it waits to be played
     )
+
+
+def _sung() -> list[bytes]:
+    """Five seconds, a note for each word, in frames of a tenth of a second."""
+    notes = [tone(220 * 2 ** (step / 12), 2560, _RATE) for step in (0, 4, 7, 12, 7, 4, 2, 5)] * 4
+    pcm = b"".join(note + silence(_RATE // 100) for note in notes)
+    return [pcm[place : place + 3200] for place in range(0, len(pcm), 3200)]
+
+
+def _brief() -> Turn:
+    return turn("[voice]", say("Nine minutes."), speak("nine minutes on foot"))
 
 
 def _flood() -> Turn:

@@ -31,12 +31,12 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-def make_console(*, plain_width: int = 100) -> Console:
+def make_console(*, plain_width: int = 100, stderr: bool = False) -> Console:
     """A console that is as wide as the terminal, or ``plain_width`` where there is none."""
-    console = _Console(highlight=False)
+    console = _Console(highlight=False, stderr=stderr)
     if console.is_terminal or "COLUMNS" in os.environ:
         return console
-    return _Console(highlight=False, width=plain_width)
+    return _Console(highlight=False, width=plain_width, stderr=stderr)
 
 
 def _shown(match: re.Match[str]) -> str:

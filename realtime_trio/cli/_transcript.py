@@ -11,6 +11,7 @@ from rich.text import Text
 
 from .._core import _notifications as n
 from .._core._messages import ASSISTANT, THOUGHT, Message
+from .._core._shell_notifications import AudioFlushed
 from .._core._state import Session, SessionState
 from ._style import clean, content_text, make_console, one_line, pretty, seconds
 
@@ -81,6 +82,7 @@ class Transcript:
             n.AllNotificationsCleared: self._turn_over,
             n.VoiceChanged: self._voice,
             n.AudioOutput: self._audio,
+            AudioFlushed: self._interrupted,
         }
         self._state = SessionState()
         self._time = ""
@@ -286,6 +288,10 @@ class Transcript:
 
     def _audio(self, note: n.AudioOutput) -> None:
         self.tally.audio_bytes += len(note.data)
+
+    def _interrupted(self, note: AudioFlushed) -> None:
+        told = f"interrupted after {note.heard_ms / 1000:.1f} s"
+        self.line("voice", f"{told}, {note.unheard_ms / 1000:.1f} s unheard", style="magenta")
 
 
 def label_of(role: str) -> tuple[str, str]:

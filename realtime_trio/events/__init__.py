@@ -1,7 +1,7 @@
 """The wire's vocabulary: every event and record of the protocol as an immutable value.
 
 Import it as ``from realtime_trio import events as ev``. The table of all types is
-:data:`REGISTRY`; ``realtime-trio events`` prints it.
+:data:`realtime_trio.events.REGISTRY`; ``realtime-trio events`` prints it.
 """
 
 from . import _commands, _models, _server  # pyright: ignore[reportPrivateUsage]  siblings

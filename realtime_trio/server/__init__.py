@@ -37,7 +37,20 @@ from realtime_trio.server._faults import (
 from realtime_trio.server._hub import Received
 from realtime_trio.server._pipeline import Faults
 from realtime_trio.server._rest import Request, Response
-from realtime_trio.server._script import Turn
+from realtime_trio.server._script import (
+    Delegate,
+    Emit,
+    Fail,
+    Media,
+    Render,
+    Say,
+    Speak,
+    Think,
+    Tool,
+    Turn,
+    UseTools,
+    Wait,
+)
 from realtime_trio.server._server import RealtimeServer, ServerStatistics, open_server
 
 __all__ = [
@@ -46,26 +59,37 @@ __all__ = [
     "Cut",
     "CutHow",
     "Delay",
+    "Delegate",
     "Drop",
     "Duplicate",
+    "Emit",
+    "Fail",
     "Faults",
     "Garble",
+    "Media",
     "Oversized",
     "Packet",
     "Plan",
     "RealtimeServer",
     "Received",
+    "Render",
     "Reorder",
     "Request",
     "Response",
+    "Say",
     "ServerConfig",
     "ServerStatistics",
     "Silence",
     "SlowDrain",
     "Snip",
+    "Speak",
     "Stage",
     "Stall",
+    "Think",
+    "Tool",
     "Turn",
+    "UseTools",
     "User",
+    "Wait",
     "open_server",
 ]

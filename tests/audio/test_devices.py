@@ -16,6 +16,7 @@ import realtime_trio as rt
 from realtime_trio.audio import (
     AudioFormat,
     ClockedSink,
+    LiveSource,
     MicrophoneStatistics,
     SpeakerStatistics,
     open_microphone,
@@ -112,8 +113,12 @@ async def test_what_nobody_reads_is_dropped_and_counted(device: Callable[[], Str
             device().record(bytes([number]), LATE if number == 4 else OK)
         assert [await anext(microphone) for _ in range(2)] == [b"\x02", b"\x03"]
         assert microphone.statistics() == MicrophoneStatistics(
-            captured=5, delivered=2, dropped=2, waiting=1, overflows=1
+            captured=5, delivered=2, dropped=2, flushed=0, waiting=1, overflows=1
         )
+        assert isinstance(microphone, LiveSource)
+        assert (microphone.flush(), microphone.flush()) == (1, 0)
+        assert microphone.statistics().flushed == 1
+        assert microphone.statistics().waiting == 0
 
 
 async def test_a_speaker_plays_what_is_written_and_then_silence(

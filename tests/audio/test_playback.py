@@ -256,3 +256,11 @@ def test_any_chunking_and_any_jitter_gives_the_same_samples(
 
     trio.run(main, clock=MockClock(autojump_threshold=0))
     assert sink.data == sound
+
+
+def test_of_an_answer_that_was_interrupted_only_the_voice_counts() -> None:
+    playback = Playback(MemorySink())
+    playback.discard(bytes(640), None)
+    assert playback.statistics().flushed == 0
+    playback.discard(bytes(640), DEFAULT_FORMAT)
+    assert playback.statistics().flushed == playback.statistics().received == 640

@@ -60,6 +60,15 @@ async def test_a_wav_file_is_complete_however_its_block_is_left(tmp_path: Path) 
     assert sizes == [320, 160, 0]
 
 
+async def test_a_wav_file_of_a_process_that_is_killed_still_plays(tmp_path: Path) -> None:
+    async with open_wav_sink(tmp_path / "a.wav") as sink:
+        for _ in range(110):
+            await sink.write(bytes(640))
+        with wave.open(str(tmp_path / "a.wav"), "rb") as reader:  # as it lies there now
+            assert reader.getnframes() == 32_000
+            assert len(reader.readframes(40_000)) == 64_000
+
+
 async def test_a_wav_file_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         async with open_wav_sink(tmp_path / "missing" / "a.wav"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import wave
@@ -44,6 +45,14 @@ async def test_memory_gives_chunks_as_often_as_one_likes() -> None:
     for _ in range(2):
         assert [len(chunk) for chunk in await collect(source)] == [640, 640, 220]
     assert await collect(MemorySource([b"ab", b"c"])) == [b"ab", b"c"]
+
+
+async def test_memory_may_be_left_at_any_time() -> None:
+    """Warnings are errors here, also that of a generator that nobody closed."""
+    async for chunk in MemorySource(bytes(1500)):
+        assert len(chunk) == 640
+        break
+    gc.collect()
 
 
 async def test_tones_and_silence() -> None:

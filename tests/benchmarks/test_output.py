@@ -75,6 +75,7 @@ def test_the_table_says_it_all(found: Run) -> None:
 def test_the_table_says_what_has_changed(found: Run) -> None:
     assert "25 % faster (99 % sure)" in shown(found, core(4.0))
     assert "new" in shown(found, core(4.0))
+    assert "compared with the quick run of 2026" in shown(found, core(4.0))
 
 
 def test_the_markdown_is_a_table(found: Run) -> None:

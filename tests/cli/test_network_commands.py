@@ -10,12 +10,15 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+import wave
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import pytest
+import trio
 from anyio.from_thread import start_blocking_portal
 
 from realtime_trio.server import ServerConfig, User, open_server
@@ -262,8 +265,8 @@ def test_a_server_that_is_not_there_is_one_line(call: Call) -> None:
     assert b"geheim" not in done.err
 
 
-def test_the_demo_shows_everything_in_time() -> None:
-    done = run("demo")
+def test_the_demo_shows_everything_in_time(tmp_path: Path) -> None:
+    done = run("demo", "--wav", tmp_path / "heard.wav")
     said = done.stdout.decode()
     assert done.returncode == 0, done.stderr.decode()
     assert done.stderr == b""
@@ -278,7 +281,12 @@ def test_the_demo_shows_everything_in_time() -> None:
         "assistant   Take the arcade",
         "╰ done",
         "image/svg+xml map.svg",
-        "s of speech in",
+        "user        [voice",
+        "level       you ▕██",
+        "agent ▕██",
+        "voice       interrupted after",
+        "0 underruns",
+        f"as it was heard: {tmp_path / 'heard.wav'}",
         "cancelled   the server stops this turn",
         "pieces of text were waiting",
         "From the socket to the subscriber",
@@ -291,3 +299,31 @@ def test_the_demo_shows_everything_in_time() -> None:
     overtaken = re.search(r"with ([\d,]+) events waiting", said)
     assert overtaken is not None
     assert int(overtaken[1].replace(",", "")) >= 5_000
+    told = re.search(r"([\d.]+) s said, ([\d.]+) s heard", said)
+    assert told is not None
+    with wave.open(str(tmp_path / "heard.wav"), "rb") as heard:
+        assert heard.getnframes() / 16_000 == pytest.approx(float(told[2]), abs=0.06)
+    interrupted = re.search(r"interrupted after ([\d.]+) s, ([\d.]+) s unheard", said)
+    assert interrupted is not None
+    assert float(interrupted[1]) + float(interrupted[2]) == pytest.approx(5.4, abs=0.11)
+
+
+def test_the_demo_finds_a_place_for_what_it_heard(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, call: Call
+) -> None:
+    from realtime_trio.cli import _demo
+
+    places: list[Path] = []
+
+    async def heard(wav: Path) -> None:
+        places.append(wav)
+        await trio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert "cannot write" in refusal(call, "demo", "--wav", tmp_path / "missing" / "a.wav")
+    monkeypatch.setattr(_demo, "_demo", heard)
+    assert call("demo").status == call("demo").status == 0
+    first, other = places
+    assert first.name == other.name == "demo.wav"
+    assert first.parent != other.parent
+    assert first.parent.parent == tmp_path

@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from weakref import WeakKeyDictionary
 
 import pytest
 import trio
@@ -162,6 +163,36 @@ async def test_barge_in_under_load(autojump_clock: object) -> None:
         assert adds_up(playing)
 
 
+@pytest.mark.parametrize("trigger", ["the server's word", "the application's"])
+async def test_barge_in_behind_all_that_waits(autojump_clock: object, trigger: str) -> None:
+    """The same where nothing of the load has been handled yet, by either way to be silent.
+
+    The application's word is what ``cancel``, ``talk``, ``push_to_talk`` and ``stop`` say.
+    """
+    async with lanes() as (pipeline, playing, sink):
+        stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=rt.Block(1))
+        pipeline.feed_nowait(['{"type": "user_turn_end"}'])
+        for _ in range(31):
+            pipeline.feed_nowait([SECOND])
+        await trio.sleep(1.01)
+        for _ in range(100_000):
+            pipeline.feed_nowait([DELTA])
+        for _ in range(500):
+            pipeline.feed_nowait([SECOND[:640]])
+        assert playing.statistics().buffered_ms >= 29_900
+        if trigger == "the server's word":
+            pipeline.feed_nowait([CANCELLED])
+        else:
+            playouts[playing].stop()
+        blocks = len(sink.blocks)
+        await trio.sleep(40)
+        assert len(sink.blocks) == blocks
+        facts = playing.statistics()
+        assert facts.received == 31 * 32_000 + 500 * 640 == facts.played + facts.flushed
+        assert pipeline.statistics().text.depth >= 100_000 - 1000
+        stuck.close()
+
+
 async def test_cancelled_overtakes_the_audio_that_waits_in_the_lane(autojump_clock: object) -> None:
     """Everything comes at once: not a sample of the old answer is played after the word."""
     async with lanes() as (pipeline, playing, sink):
@@ -187,15 +218,21 @@ async def test_cancelled_overtakes_the_audio_that_waits_in_the_lane(autojump_clo
         assert playing.statistics().received == 32_000 + 550 * 640 + 32_000
 
 
+playouts: WeakKeyDictionary[Playback, Playout] = WeakKeyDictionary()
+
+
 @asynccontextmanager
-async def lanes() -> AsyncGenerator[tuple[Pipeline, Playback, Stamped], None]:
+async def lanes(
+    sink: Stamped | None = None,
+) -> AsyncGenerator[tuple[Pipeline, Playback, Stamped], None]:
     """The lanes and a playback, without a network."""
     pipeline = Pipeline(rt.ClientConfig(), clock=trio.current_time)
     playout = Playout(pipeline.post)
     pipeline.observe(Lane.CONTROL, playout.saw_control)
     pipeline.observe(Lane.AUDIO, playout.saw_audio)
-    sink = Stamped()
+    sink = sink or Stamped()
     playback = playout.attach(sink, PLAIN)
+    playouts[playback] = playout
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipeline.run)
         nursery.start_soon(playback.run)
@@ -346,12 +383,20 @@ async def test_text_does_not_delay_audio(autojump_clock: object) -> None:
 
 
 async def steps_until_read(backlog: int, *, stuck: bool) -> int:
-    """Steps from a text event's arrival until its subscriber has it."""
+    """Steps from a text event's arrival until its subscriber has it.
+
+    What is ``stuck``: a subscriber of the audio lane that holds it, and the sink.
+    """
     steps = Steps()
-    async with lanes() as (pipeline, _, _):
+    sink = Stamped(delays={number: float("inf") for number in range(1, 100)} if stuck else None)
+    async with lanes(sink) as (pipeline, playing, _):
         subscriptions = []
         if stuck:
             subscriptions = [pipeline.subscribe(lane=Lane.AUDIO, overflow=rt.Block(1))]
+        if stuck:
+            playing.feed(SECOND, DEFAULT_FORMAT)
+            await trio.sleep(1)
+            assert len(sink.blocks) == 1
         notes = pipeline.subscribe(rt.MessageStreaming)
         for _ in range(backlog):
             pipeline.feed_nowait([SECOND[:640]])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import trio
@@ -11,6 +12,7 @@ import trio
 import realtime_trio as rt
 from realtime_trio import events as ev
 from realtime_trio.audio import (
+    EnergyVad,
     MemorySink,
     MemorySource,
     Playback,
@@ -24,9 +26,11 @@ from realtime_trio.audio import (
 from realtime_trio.server import RealtimeServer, open_server
 from realtime_trio.testing import emit, say, speak, turn, wait
 from tests.audio.sinks import Stamped
+from tests.audio.sources import Live
 
 PLAIN = PlaybackConfig(fade=0.0)
 SECOND = tone(440, 16_000, 16_000)
+PAUSE = silence(32_000)
 VOICE = {"voice_id": "v", "vendor": "x", "description": ""}
 
 
@@ -217,6 +221,49 @@ async def _at_hand(
             return
 
 
+TRIGGERS: dict[str, Callable[[rt.Client], Awaitable[object]]] = {
+    "the server's cancelled": lambda client: _wait(client),
+    "client.cancel()": lambda client: client.cancel(),
+    "the user talks": lambda client: client.audio.talk(
+        Live(SECOND + PAUSE), vad=VadConfig(attack=1, hangover=0.1)
+    ),
+    "stop, and then cancel": lambda client: _stop_and_cancel(client),
+}
+
+
+async def _wait(_: rt.Client) -> None:
+    await trio.sleep(5)
+
+
+async def _stop_and_cancel(client: rt.Client) -> None:
+    client.audio.stop()
+    await trio.sleep(0.5)
+    await client.cancel()
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS)
+async def test_whoever_interrupts_the_outcome_says_what_was_heard(
+    autojump_clock: object, trigger: str
+) -> None:
+    async with talking() as (server, client, sink, _):
+        word = [emit({"type": "cancelled"})] if trigger.startswith("the server") else []
+        server.script(
+            turn("hi", emit(*[SECOND] * 30), wait(2), *word, wait(60)), turn("[voice]", text="x")
+        )
+        async with client.ask("hi") as asked:
+            await trio.sleep(2)
+            blocks = len(sink.blocks)
+            await TRIGGERS[trigger](client)
+        assert isinstance(asked.outcome, rt.TurnCancelled)
+        assert asked.outcome.heard_ms is not None
+        assert asked.outcome.unheard_ms is not None
+        assert asked.outcome.heard_ms == pytest.approx(2000, abs=45)
+        assert asked.outcome.heard_ms + asked.outcome.unheard_ms == pytest.approx(30_000)
+        assert sink.total == round(asked.outcome.heard_ms) * 32
+        assert len(sink.blocks) <= blocks + 2
+        facts(client)
+
+
 async def test_what_still_comes_of_a_cancelled_answer_is_not_played(autojump_clock: object) -> None:
     async with talking() as (server, client, sink, _):
         server.faults.delay(0.5)  # each way: what is on its way when we cancel comes later
@@ -317,6 +364,23 @@ async def test_frames_go_out_as_they_are(autojump_clock: object) -> None:
         assert (sending.given, sending.sent, sending.seconds) == (2, 2, 0.04)
 
 
+async def test_half_a_sample_leaves_with_the_next_frame(autojump_clock: object) -> None:
+    async with talking() as (server, client, _, _):
+        async with client.push_to_talk():
+            await client.audio.send(SECOND[:639])
+            await client.audio.send(SECOND[639:640])
+            client.audio.send_nowait(SECOND[640:641])
+            client.audio.send_nowait(SECOND[641:1281])
+        async with client.push_to_talk():  # nothing of the last speech shifts this one
+            await client.audio.send(SECOND[1280:1920])
+        await trio.sleep(1)
+        frames = [seen.frame for seen in server.seen if isinstance(seen.frame, bytes)]
+        assert frames == [SECOND[:638], SECOND[638:640], SECOND[640:1280], SECOND[1280:1920]]
+        sending = client.audio.statistics().sending
+        assert (sending.given, sending.sent) == (4, 4)
+        assert sending.seconds == pytest.approx(0.06)
+
+
 async def test_a_source_is_resampled_and_sent_in_real_time(autojump_clock: object) -> None:
     pytest.importorskip("soxr")
     async with talking() as (server, client, _, _):
@@ -349,6 +413,46 @@ async def test_the_turn_is_respected_unless_told_otherwise(autojump_clock: objec
             assert heard(server) == tone(440, 3200, 16_000)
         await trio.sleep(1)
         assert len(heard(server)) == 32_000 + 6400
+
+
+async def test_a_live_source_begins_now_and_never_lags(autojump_clock: object) -> None:
+    """What a microphone gathered before is not sent, and a stall is made good at once."""
+    said = b"".join(tone(200 + 100 * second, 16_000, 16_000) for second in range(8))
+    async with talking() as (server, client, _, _):
+        source = Live(said)
+        await trio.sleep(2)
+        started = trio.current_time()
+
+        async def stall() -> None:
+            await trio.sleep(1)
+            trio.lowlevel.current_clock().jump(0.5)  # type: ignore[attr-defined]
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stall)
+            await client.audio.send_from(source)
+        assert trio.current_time() - started == pytest.approx(6)
+        await trio.sleep(0.1)
+        assert heard(server) == said[2 * 32_000 :]
+        assert source.flushed == 2 * 32_000
+
+
+async def test_what_a_live_source_hears_in_the_agents_turn_is_not_sent(
+    autojump_clock: object,
+) -> None:
+    said = b"".join(tone(200 + 100 * second, 16_000, 16_000) for second in range(6))
+    async with talking() as (server, client, _, _):
+        server.script(turn("hi", wait(3), say("x"), delay=0.0))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.audio.send_from, Live(said))
+            await trio.sleep(1.01)
+            async with client.ask("hi"):
+                pass
+        await trio.sleep(0.1)
+        sent = heard(server)
+        assert sent[:32_000] == said[:32_000]
+        assert sent[-60_000:] == said[-60_000:]
+        assert 3 * 32_000 - 8000 <= len(sent) <= 3 * 32_000  # the rest passed meanwhile
+        assert trio.current_time() <= 6.2 + 1  # nothing is late
 
 
 async def test_a_link_that_cannot_keep_up_costs_the_oldest(autojump_clock: object) -> None:
@@ -393,7 +497,6 @@ async def test_sending_after_the_end_says_so(autojump_clock: object) -> None:
 # ---- conversations -------------------------------------------------------------------------
 
 VAD = VadConfig(hangover=0.3)
-PAUSE = silence(32_000)
 
 
 async def test_push_to_talk_by_voice(autojump_clock: object) -> None:
@@ -428,6 +531,78 @@ async def _talk(client: rt.Client, source: MemorySource) -> None:
     await client.audio.talk(source, vad=VAD)
 
 
+async def test_a_source_that_ends_in_the_middle_of_a_word(autojump_clock: object) -> None:
+    async with talking() as (server, client, _, _):
+        await client.audio.talk(MemorySource(SECOND), vad=VAD)
+        await trio.sleep(0.1)
+        assert heard(server) == SECOND
+        assert types(server)[-1] == "ptt_end"
+
+
+class Flaky:
+    """A client whose link breaks as the first utterances begin."""
+
+    def __init__(self, client: rt.Client, *failures: rt.RealtimeError) -> None:
+        self.send = client.send
+        self.cancel = client.cancel
+        self._client = client
+        self.failures = list(failures)
+
+    @asynccontextmanager
+    async def push_to_talk(self, *, force: bool = False) -> AsyncGenerator[None, None]:
+        if self.failures:
+            raise self.failures.pop(0)
+        async with self._client.push_to_talk(force=force):
+            yield
+
+
+async def test_a_link_that_breaks_costs_words_and_not_the_conversation(
+    autojump_clock: object,
+) -> None:
+    async with talking() as (server, client, _, _):
+        client.audio._client = Flaky(client, rt.InDoubt("x"), rt.NotSent("x"))
+        said = SECOND + PAUSE * 2 + SECOND + PAUSE
+        await client.audio.talk(Live(said), vad=VAD)
+        assert [name for name in types(server) if name == "ptt_end"] == ["ptt_end"] * 2
+        assert SECOND[-16_000:] in heard(server)
+        assert heard(server).count(SECOND) == 1
+        # Of one that is lost whole the end is not taken for another.
+        flaky = client.audio._client = Flaky(client, *[rt.InDoubt("x")] * 1000)
+        await client.audio.talk(Live(SECOND + PAUSE), vad=VAD)
+        kinds = [event.kind for event in EnergyVad(VAD).process(SECOND + PAUSE)]
+        assert kinds.count("end") == 1
+        assert 1000 - len(flaky.failures) == len(kinds) - 1
+
+
+async def test_audio_as_text_waits_for_the_turn_and_binary_does_not(
+    autojump_clock: object,
+) -> None:
+    async with talking() as (server, client, _, _):
+        server.script(turn("hi", wait(3), say("x")))
+        async with client.ask("hi"), trio.open_nursery() as nursery:
+            nursery.start_soon(
+                partial(client.audio.send_from, tone_source(0.1), respect_turn=False, as_text=True)
+            )
+            await client.audio.send(SECOND[:640])
+            await trio.sleep(2)
+            assert heard(server) == SECOND[:640]
+            assert "audio_input_delta" not in types(server)
+        await trio.sleep(0.1)
+        assert types(server).count("audio_input_delta") == 3
+
+
+async def test_where_nothing_plays_nothing_was_heard(autojump_clock: object) -> None:
+    async with open_server() as server, rt.open_client(server.url, auth="any") as client:
+        server.script(turn("hi", emit(SECOND), wait(60)))
+        await client.ready()
+        async with client.ask("hi") as asked:
+            await trio.sleep(0.5)
+            await client.cancel()
+        assert isinstance(asked.outcome, rt.TurnCancelled)
+        assert (asked.outcome.heard_ms, asked.outcome.unheard_ms) == (None, None)
+        assert client.audio.statistics().playback is None
+
+
 async def test_without_barge_in_the_agent_finishes_first(autojump_clock: object) -> None:
     async with talking() as (server, client, sink, playing):
         server.script(turn("[voice]", emit(SECOND * 3), text="x", times=5))
@@ -438,6 +613,41 @@ async def test_without_barge_in_the_agent_finishes_first(autojump_clock: object)
         await playing.drained()
         assert heard(server).count(SECOND) == 2
         assert sink.data == SECOND * 6
+
+
+@pytest.mark.parametrize("mode", ["ptt", "vad"])
+async def test_a_microphone_that_hears_the_loudspeaker(autojump_clock: object, mode: str) -> None:
+    """Without barge-in the agent does not answer itself."""
+    agent = tone(700, 16_000, 16_000)
+    async with talking() as (server, client, sink, playing):
+        server.script(turn("[voice]", emit(agent * 3), text="x", times=5))
+        said = SECOND + silence(16_000)  # the answer begins in this pause
+        said += agent * 2 + silence(16_000)  # what the microphone hears of it
+        said += silence(16_000) + SECOND + PAUSE * 2
+        source = Live(said)
+        await client.audio.talk(source, mode=mode, vad=VAD, barge_in=False)  # type: ignore[arg-type]
+        await trio.sleep(4)
+        await client.ready()
+        await playing.drained()
+        assert heard(server).count(SECOND[6400:]) == 2
+        assert agent[6400:12_800] not in heard(server)
+        assert sink.data == agent * 6
+        assert source.flushed > 2 * 32_000
+
+
+async def test_an_interruption_makes_no_speech_late(autojump_clock: object) -> None:
+    """What is said while the cancel is on its way is sent behind it, not as much later."""
+    async with talking() as (server, client, _, _):
+        server.faults.delay(0.3)
+        server.script(turn("hi", emit(SECOND * 30), wait(60)), turn("[voice]", text="x"))
+        async with client.ask("hi") as asked:
+            await trio.sleep(1)
+            started = trio.current_time()
+            await client.audio.talk(Live(silence(16_000) + SECOND * 2 + PAUSE), vad=VAD)
+        assert isinstance(asked.outcome, rt.TurnCancelled)
+        (end,) = [seen for seen in server.seen if seen.type == "ptt_end"]
+        assert end.at - started == pytest.approx(3 + 0.3, abs=0.05)  # the hangover
+        assert heard(server).count(SECOND) == 2
 
 
 @pytest.mark.parametrize("mode", ["vad", "realtime"])

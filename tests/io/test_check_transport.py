@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 import pytest
 import trio
@@ -109,6 +109,18 @@ class ClosesOnlyUncancelled(Sound):
         await super().aclose(code, reason)
 
 
+class SendsManyInAnyOrder(Sound):
+    """Has more than one frame a write, and sorts them."""
+
+    async def send_many(self, frames: Sequence[str | bytes]) -> None:
+        await trio.lowlevel.checkpoint()
+        for frame in sorted(frames, key=len):
+            if isinstance(frame, str):
+                await self.send_text(frame)
+            else:
+                await self.send_bytes(frame)
+
+
 def pair_of(
     cls: Callable[[MemoryTransport], abc.Transport], max_buffer: int
 ) -> Callable[[], contextlib.AbstractAsyncContextManager[tuple[abc.Transport, Peer]]]:
@@ -145,6 +157,7 @@ async def test_a_sound_transport_passes(autojump_clock: object) -> None:
         SwallowsAfterClose,
         ForgetsTheCode,
         ClosesOnlyUncancelled,
+        SendsManyInAnyOrder,
     ],
 )
 async def test_a_fault_is_found(cls: type[Sound], autojump_clock: object) -> None:

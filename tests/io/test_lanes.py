@@ -106,6 +106,28 @@ async def test_one_event_reaches_every_lane_that_it_concerns() -> None:
         assert [lane.events for lane in pipeline.statistics().lanes] == [1, 1, 1]
 
 
+async def test_the_shell_is_told_what_was_taken() -> None:
+    """Of neighbouring deltas the first, and nothing of what is malformed."""
+    thoughts = frames(talk.thought(each, "s") for each in "ab")
+    said: list[str] = []
+    pipeline = make()
+    pipeline.feed_nowait(
+        [delta("a"), delta("b"), *thoughts, b"\0\0", b"\0\0", "no JSON", delta("c"), ERROR],
+        lambda event: said.append(event.type),
+    )
+    assert said == ["text_delta", "thought_delta", "", "", "text_delta", "error"]
+
+
+async def test_nothing_is_asked_for_behind_a_frame_that_has_no_room() -> None:
+    """It waits where it is: in the transport."""
+    pipeline = make(text=small(2))
+    rest = iter([*map(delta, "abcde")])
+    with pytest.raises(trio.WouldBlock):
+        pipeline.feed_nowait(rest)
+    assert list(rest) == [delta("d"), delta("e")]
+    assert pipeline.statistics().text.depth == 2
+
+
 async def test_feeding_is_no_checkpoint_while_there_is_room() -> None:
     """An await an event would cost more than the decode."""
     async with running() as pipeline:
@@ -420,6 +442,21 @@ async def test_feeding_waits_for_handlers_and_goes_on() -> None:
             assert pipeline.statistics().text.depth <= 3
         pipeline.close()
     assert "".join(texts(drain(notes))) == "".join(f"{number}," for number in range(50))
+
+
+async def test_a_feed_that_waits_takes_every_frame_and_tells_of_each() -> None:
+    """In order; what had to wait is told when it is taken."""
+    pipeline = make(text=small(3))
+    notes = pipeline.subscribe(MessageStreaming)
+    said: list[str] = []
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pipeline.run)
+            several = (frame("user_turn_end") if number % 2 else delta() for number in range(40))
+            await pipeline.feed(several, lambda event: said.append(event.type))
+            pipeline.close()
+    assert said == ["text_delta", "user_turn_end"] * 20
+    assert "".join(texts(drain(notes))) == "x" * 20
 
 
 async def test_a_cancelled_feed_has_taken_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 import trio
@@ -96,6 +97,67 @@ async def test_cancel_overtakes_3000_frames_on_a_slow_link(autojump_clock: objec
         await receipt.sent()
         assert wire.sent.index(ev.ClientWantsCancelEvent) - before <= 1
         nursery.cancel_scope.cancel()
+
+
+class Runs:
+    """Keeps what was written together."""
+
+    def __init__(self, box: Outbox) -> None:
+        self.box = box
+        self.runs: list[list[bytes]] = []
+
+    async def send_many(self, frames: Sequence[bytes]) -> None:
+        await trio.lowlevel.checkpoint()
+        self.runs.append(list(frames))
+        if len(self.runs) == 1:
+            self.box.put_own(ev.PongEvent())
+
+
+async def written_in_runs(box: Outbox) -> tuple[list[list[bytes]], list[object]]:
+    """Write all that may leave now with a wire that takes several frames at once."""
+    runs, wire = Runs(box), Wire()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write_from, box, wire, runs.send_many)
+        await box.flushed()
+        nursery.cancel_scope.cancel()
+    return runs.runs, wire.sent
+
+
+async def test_audio_that_waits_leaves_together(autojump_clock: object) -> None:
+    """Up to a bound in frames and in bytes, and to what is no audio."""
+    box = outbox()
+    for number in range(40):
+        box.put_audio_nowait(bytes([number]))
+    box.put_audio_nowait(bytes(16_000))
+    box.put_audio_nowait(bytes(1000))
+    box.put_anyway(ev.PttEndEvent())
+    box.put_audio_nowait(b"behind")
+    runs, others = await written_in_runs(box)
+    assert runs == [
+        [bytes([number]) for number in range(33)],
+        [*(bytes([number]) for number in range(33, 40)), bytes(16_000)],
+        [bytes(1000)],
+        [b"behind"],
+    ]
+    assert others == [ev.PongEvent, ev.PttEndEvent]
+    assert box.statistics().sent == 45
+    assert box.statistics().audio_bytes == 0
+
+
+async def test_a_command_at_the_closed_gate_is_not_in_the_way(autojump_clock: object) -> None:
+    """Of audio that leaves together; once it may leave it goes first."""
+    gate = TurnGate()
+    box = outbox(gate=gate)
+    box.put_nowait(ev.ResumeChatSessionEvent(session_id="s1"))
+    for number in range(3):
+        box.put_audio_nowait(bytes([number]))
+    runs, others = await written_in_runs(box)
+    assert [len(run) for run in runs] == [3]
+    gate.saw(ev.UserTurnStartEvent())
+    for number in range(3):
+        box.put_audio_nowait(bytes([number]))
+    _, others = await written_in_runs(box)
+    assert others[0] is ev.ResumeChatSessionEvent
 
 
 async def test_a_command_that_may_pass_does_not_wait_behind_one_that_may_not(

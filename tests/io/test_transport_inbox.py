@@ -117,3 +117,28 @@ async def test_the_first_end_counts_but_closing_wins() -> None:
         inbox.receive_nowait()
     with trio.testing.assert_checkpoints(), pytest.raises(ClosedError):
         await inbox.receive()
+
+
+async def test_several_frames_at_once() -> None:
+    """As one by one: in order, charged alike, and dropped after the end."""
+    inbox = Inbox(3 + 3 * FRAME_COST)
+    got: list[str | bytes] = []
+
+    async def receive() -> None:
+        got.append(await inbox.receive())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(receive)
+        await trio.testing.wait_all_tasks_blocked()
+        inbox.put_all([])
+        inbox.put_all(["a", b"b", "c", "d"])
+    assert got == ["a"]
+    assert inbox.full
+    assert [inbox.receive_nowait() for _ in range(3)] == [b"b", "c", "d"]
+    inbox.put_all(["e", "f"])
+    assert not inbox.full
+    assert [inbox.receive_nowait() for _ in range(2)] == ["e", "f"]
+    inbox.finish(lost(None))
+    inbox.put_all(["late"])
+    with pytest.raises(ConnectionLost):
+        inbox.receive_nowait()

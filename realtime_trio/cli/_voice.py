@@ -1,0 +1,203 @@
+"""``realtime-trio voice URL``: a spoken conversation."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Annotated, Final, TypeAlias
+
+import trio
+from cyclopts import Parameter
+from rich.text import Text
+
+from .._core import _notifications as n
+from .._io._audio import AudioStatistics
+from .._io._client import Client
+from .._io._talk import VoiceMode
+from ..audio import AudioSink, AudioSource
+from ..audio._playback import Playback
+from ._connect import connect, identity
+from ._meter import Meter, measured
+from ._style import make_console
+from ._transcript import Transcript
+from ._voice_ends import check_output, open_input, open_output
+
+__all__ = ["SpokenTranscript", "converse", "voice"]
+
+# A lone "-" is no option.
+_End: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
+_Switch: TypeAlias = Annotated[bool, Parameter(negative=())]
+
+_ANSWER: Final = 5.0
+"""Seconds that the server may take to begin to answer what was said last; then it will not."""
+
+
+def voice(
+    url: str,
+    /,
+    *,
+    input: _End = "mic",
+    output: _End = "speaker",
+    mode: VoiceMode = "ptt",
+    barge_in: bool | None = None,
+    overwrite: _Switch = False,
+    user: str | None = None,
+    token: str | None = None,
+    agent: str | None = None,
+    session: str | None = None,
+) -> None:
+    """Talk to a server, and hear what it says. Ctrl-C leaves.
+
+    Parameters
+    ----------
+    url
+        Where the server is: https://host, ws://host:port.
+    input
+        Who talks: "mic", a WAV file of 16 bit samples, or "-" for raw PCM16 (16 kHz, mono).
+    output
+        Who listens: "speaker", a WAV file to write, or "-" for raw PCM16 (16 kHz, mono); what
+        is to be read then goes to standard error.
+    mode
+        Who finds the utterances: "ptt" this program, "vad" the server in what it gets during
+        your turns, "realtime" the server in all that is said.
+    barge_in
+        Whether your voice interrupts the agent. By default it does from a microphone (wear
+        headphones, or say --no-barge-in); a file waits until the agent has finished.
+    overwrite
+        Write over a file that is there.
+    user
+        Log in under this name. The password is asked for, unless the environment variable
+        REALTIME_TRIO_PASSWORD holds it.
+    token
+        Be who this token says, instead; by default the environment variable
+        REALTIME_TRIO_TOKEN.
+    agent
+        The agent of a new session.
+    session
+        A session to go on with.
+    """
+    check_output(output, source=input, overwrite=overwrite)
+    trio.run(
+        _voice,
+        connect(url, auth=identity(token, user), agent=agent, session=session),
+        input,
+        output,
+        mode,
+        input == "mic" if barge_in is None else barge_in,
+    )
+
+
+async def _voice(
+    client_of: AbstractAsyncContextManager[Client],
+    input: str,
+    output: str,
+    mode: VoiceMode,
+    interrupts: bool,
+) -> None:
+    transcript = SpokenTranscript(make_console(stderr=output == "-"))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_leave_on_interrupt, nursery.cancel_scope)
+        async with AsyncExitStack() as stack:
+            source = await open_input(stack, input)
+            client = await stack.enter_async_context(client_of)
+            sink = await open_output(stack, output)
+            await converse(client, source, sink, transcript, mode=mode, interrupts=interrupts)
+        nursery.cancel_scope.cancel()
+
+
+async def _leave_on_interrupt(
+    scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]
+) -> None:
+    """End everything as it should end; a WAV file gets its last samples."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for _ in signals:
+            scope.cancel()
+
+
+async def converse(
+    client: Client,
+    source: AudioSource,
+    sink: AudioSink,
+    transcript: SpokenTranscript,
+    *,
+    mode: VoiceMode,
+    interrupts: bool,
+) -> None:
+    """Hold the conversation until the source ends and all was heard, or the client ends."""
+    metered = measured(source)
+    try:
+        async with client.audio.play_to(sink) as playback, trio.open_nursery() as nursery:
+            await nursery.start(_follow, client, transcript, nursery.cancel_scope)
+            meter = Meter(transcript.console, metered, playback, say=transcript.show_level)
+            nursery.start_soon(meter.run)
+            await client.ready()
+            await client.audio.talk(metered, mode=mode, barge_in=interrupts)
+            await _hear_the_end(client, transcript, playback)
+            nursery.cancel_scope.cancel()
+    finally:
+        transcript.sum_up(client.audio.statistics())
+
+
+class SpokenTranscript(Transcript):
+    """Tells of the voice as well."""
+
+    answered = 0
+    """Frames that had been said when the agent's last turn began."""
+
+    def follow(self, note: n.Notification, client: Client, elapsed: float) -> None:
+        """Show one notification of a client."""
+        if isinstance(note, n.TurnStateChanged) and not note.can_send_input:
+            self.answered = client.audio.statistics().sending.given
+        self.tell(note, client.state, elapsed)
+
+    def show_level(self, drawn: Text) -> None:
+        """Print a line of the meter."""
+        self.line("level", drawn)
+
+    def sum_up(self, statistics: AudioStatistics) -> None:
+        """Say how much was said and heard."""
+        said, heard = statistics.sending, statistics.playback
+        told = f"{said.seconds:.1f} s sent"
+        if said.dropped:
+            told += f", {said.dropped} frames of it dropped"
+        assert heard is not None  # it was played to something
+        told += f"; {heard.position:.1f} s heard, {heard.underruns} underruns"
+        self.line("voice", told, style="magenta")
+
+
+async def _follow(
+    client: Client,
+    transcript: SpokenTranscript,
+    scope: trio.CancelScope,
+    *,
+    task_status: trio.TaskStatus[None],
+) -> None:
+    """Show what the client tells; when it ends there is nothing more to say or hear."""
+    began = trio.current_time()
+    with client.subscribe(n.Notification) as notes:
+        task_status.started()
+        async for note in notes:
+            transcript.follow(note, client, trio.current_time() - began)
+    scope.cancel()
+
+
+async def _hear_the_end(client: Client, transcript: SpokenTranscript, playback: Playback) -> None:
+    """The input is over: wait for the answers that are still to come, and hear them out."""
+    async with client.watch(lambda state: state.turn.can_send_input) as turns:
+        async for users in turns:
+            if users and not await _answers(client, transcript):
+                break
+    await playback.drained()
+
+
+async def _answers(client: Client, transcript: SpokenTranscript) -> bool:
+    """Whether the server begins to answer what was said last, if it has not."""
+    if client.audio.statistics().sending.given == transcript.answered:
+        return False
+    with trio.move_on_after(_ANSWER):
+        async with client.watch(lambda state: state.turn.can_send_input) as turns:
+            async for users in turns:
+                if not users:
+                    return True
+    return False

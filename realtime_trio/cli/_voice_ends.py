@@ -1,0 +1,104 @@
+"""The two ends of a spoken conversation, by the words of the command line."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from .._exceptions import RealtimeError
+from ..audio import (
+    AudioSink,
+    AudioSource,
+    FileSink,
+    FileSource,
+    PipeSink,
+    PipeSource,
+    WavSink,
+    open_microphone,
+    open_speaker,
+    open_wav,
+    open_wav_sink,
+)
+from ..audio._extras import sounddevice
+from ._errors import CommandError
+
+__all__ = ["check_output", "open_input", "open_output"]
+
+_STDIN: Final = 0
+_STDOUT: Final = 1
+
+
+async def open_input(stack: AsyncExitStack, name: str) -> AudioSource:
+    """ "mic", "-" or the name of a WAV file. Closed with the stack."""
+    if name == "mic":
+        return await stack.enter_async_context(open_microphone())
+    if name == "-":
+        if _is_pipe(_STDIN):
+            stream = await stack.enter_async_context(trio.lowlevel.FdStream(os.dup(_STDIN)))
+            return PipeSource(stream)
+        return FileSource(stack.enter_context(os.fdopen(os.dup(_STDIN), "rb", buffering=0)))
+    try:
+        return stack.enter_context(open_wav(name))
+    except OSError as exc:
+        msg = f"cannot read {name}: {exc.strerror or exc}"
+    except RealtimeError as exc:
+        msg = str(exc)
+    raise CommandError(msg)
+
+
+def check_output(name: str, *, source: str, overwrite: bool) -> None:
+    """Refuse early what :func:`open_output` could not open, or should not."""
+    if name == "speaker":
+        sounddevice()
+    elif name != "-" and Path(name).exists():
+        if source not in {"mic", "-"} and Path(source).exists() and Path(source).samefile(name):
+            msg = f"{name} cannot be input and output at once"
+            raise CommandError(msg)
+        if not overwrite:
+            msg = f"{name} is there already: choose another name, or --overwrite"
+            raise CommandError(msg)
+
+
+async def open_output(stack: AsyncExitStack, name: str) -> AudioSink:
+    """ "speaker", "-" or the name of a WAV file. Closed with the stack."""
+    if name == "speaker":
+        return await stack.enter_async_context(open_speaker())
+    if name == "-":
+        if _is_pipe(_STDOUT):
+            stream = await stack.enter_async_context(trio.lowlevel.FdStream(os.dup(_STDOUT)))
+            return _Stdout(stream)
+        return FileSink(stack.enter_context(os.fdopen(os.dup(_STDOUT), "wb", buffering=0)))
+    return await stack.enter_async_context(_wav(name))
+
+
+class _Stdout(PipeSink):
+    """Standard output; whoever reads it may leave."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Send a block. Raises ``BrokenPipeError`` once nobody reads."""
+        try:
+            await super().write(chunk)
+        except trio.BrokenResourceError as exc:
+            raise BrokenPipeError from exc
+
+
+@asynccontextmanager
+async def _wav(name: str) -> AsyncGenerator[WavSink, None]:
+    try:
+        async with open_wav_sink(name) as sink:
+            yield sink
+    except OSError as exc:
+        msg = f"cannot write {name}: {exc.strerror or exc}"
+        raise CommandError(msg) from None
+
+
+def _is_pipe(descriptor: int) -> bool:
+    """Whether the system can wait for it, so that nothing needs a thread."""
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)

@@ -1,0 +1,99 @@
+"""What the receive task takes in one go."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+import trio
+
+from realtime_trio._exceptions import ConnectionLost
+from realtime_trio._io._link import Link
+from realtime_trio._io._recorder import Tape
+
+
+class Wire:
+    """A transport that has everything at hand, and then is lost."""
+
+    bytes_received = 0
+
+    def __init__(self, frames: Iterable[str | bytes]) -> None:
+        self.frames = deque(frames)
+
+    async def receive(self) -> str | bytes:
+        """Give the next frame."""
+        await trio.lowlevel.checkpoint()
+        return self.receive_nowait()
+
+    def receive_nowait(self) -> str | bytes:
+        """Give the next frame."""
+        if not self.frames:
+            message = "lost"
+            raise ConnectionLost(message)
+        return self.frames.popleft()
+
+
+class Intake:
+    """Writes down what it was fed, and how much was left on the wire at each frame."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.goes: list[list[str | bytes]] = []
+        self.left: list[int] = []
+
+    async def feed(self, frames: Iterable[str | bytes], _saw: Callable[[Any], None]) -> None:
+        """Take all of them."""
+        go: list[str | bytes] = []
+        self.goes.append(go)
+        for frame in frames:
+            go.append(frame)
+            self.left.append(len(self.wire.frames))
+
+
+class Book:
+    """A recorder that remembers the frames."""
+
+    def __init__(self) -> None:
+        self.frames: list[str | bytes] = []
+
+    def record(self, kind: str, payload: str | bytes, **_where: float) -> None:
+        """Remember one."""
+        assert kind == "in"
+        self.frames.append(payload)
+
+
+async def _receive(
+    frames: list[str | bytes], *, early: Iterable[str | bytes] = (), book: Any = None
+) -> tuple[Link, Intake]:
+    wire: Any = Wire(frames)
+    link = Link(wire, list(early), Tape(book))
+    intake = Intake(wire)
+    with pytest.raises(ConnectionLost):
+        await link._receive(intake, lambda _event: None)
+    return link, intake
+
+
+async def test_what_is_at_hand_is_taken_in_one_go_that_has_an_end() -> None:
+    """Sixty-four frames, then the other tasks get their turn; what came before it ended too."""
+    frames: list[str | bytes] = [str(number) for number in range(150)]
+    book = Book()
+    link, intake = await _receive(frames, early=["early"], book=book)
+    assert [len(go) for go in intake.goes] == [1, 64, 64, 22]
+    assert [frame for go in intake.goes for frame in go] == ["early", *frames]
+    assert link.frames_received == 151
+    assert book.frames == frames  # the early ones were recorded when they came
+
+
+async def test_a_large_frame_ends_a_go() -> None:
+    """It may take as long as all the others."""
+    large = "x" * 20_000
+    _, intake = await _receive(["a", large, "b", large, large, "c"])
+    assert intake.goes == [[], ["a", large], ["b", large], [large], ["c"]]
+
+
+async def test_nothing_is_taken_ahead() -> None:
+    """A frame leaves the transport when what came before it is in the lanes."""
+    _, intake = await _receive([str(number) for number in range(10)])
+    assert intake.left == list(range(9, -1, -1))

@@ -1,0 +1,203 @@
+"""trio-websocket's messages are collected, and none is held back for what may take its time."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+import pytest
+import trio
+import trio.testing
+
+from realtime_trio import abc
+from realtime_trio._exceptions import ClosedError, ConnectionLost
+from realtime_trio._io._transport_dial import parse_url
+from realtime_trio._io._transport_trio_websocket_link import open_link
+from tests.io.transport_peers import CLOSE, PING, TEXT, accept_answer, frame, read_request
+
+Ends: TypeAlias = trio.StapledStream[
+    trio.testing.MemorySendStream, trio.testing.MemoryReceiveStream
+]
+
+
+@asynccontextmanager
+async def opened(
+    *, max_buffer: int = 2**20
+) -> AsyncGenerator[tuple[abc.Transport, Ends, Ends], None]:
+    """A transport over a pair of streams in memory: itself, its own stream, and the peer's."""
+    ours, theirs = trio.testing.memory_stream_pair()
+
+    async def upgrade() -> None:
+        await theirs.send_all(accept_answer(await read_request(theirs)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(upgrade)
+        yield (
+            await open_link(
+                ours,
+                parse_url("ws://a.example"),
+                nursery,
+                max_message_size=2**20,
+                max_buffer=max_buffer,
+                close_timeout=0.1,
+            ),
+            ours,
+            theirs,
+        )
+        nursery.cancel_scope.cancel()
+
+
+def numbered(count: int) -> bytes:
+    return b"".join(frame(TEXT, b"%d" % number) for number in range(count))
+
+
+def at_hand(transport: abc.Transport) -> list[str | bytes]:
+    """What ``receive_nowait`` gives."""
+    got: list[str | bytes] = []
+    while True:
+        try:
+            got.append(transport.receive_nowait())
+        except trio.WouldBlock:
+            return got
+
+
+async def test_what_came_together_is_at_hand_together(autojump_clock: object) -> None:
+    """In order, a batch at a time; most of it needs no await of the consumer's own."""
+    async with opened() as (transport, _, peer):
+        await peer.send_all(numbered(500))
+        got: list[str | bytes] = []
+        waits = 0
+        while len(got) < 500:
+            got.append(await transport.receive())
+            waits += 1
+            more = at_hand(transport)
+            assert len(more) < 32
+            got += more
+        assert got == [str(number) for number in range(500)]
+        assert waits < 100
+
+
+@pytest.mark.parametrize("after", range(6))
+async def test_a_message_does_not_wait_for_the_next(autojump_clock: object, after: int) -> None:
+    """Not for one that has begun to come either."""
+    async with opened() as (transport, _, peer):
+        for _ in range(5):
+            await peer.send_all(frame(TEXT, b"whole") + frame(TEXT, b"half")[:after])
+            with trio.fail_after(1):
+                assert await transport.receive() == "whole"
+            await peer.send_all(frame(TEXT, b"half")[after:])
+            with trio.fail_after(1):
+                assert await transport.receive() == "half"
+
+
+async def test_a_message_does_not_wait_for_a_pong_that_is_stuck(autojump_clock: object) -> None:
+    """The library's reader stands still then, and what it has handed over is delivered."""
+    async with opened() as (transport, ours, peer):
+        stuck = trio.Event()
+
+        async def stick() -> None:
+            await stuck.wait()
+
+        assert ours.send_stream is not None
+        ours.send_stream.send_all_hook = stick
+        await peer.send_all(frame(TEXT, b"a") + frame(PING, b"p") + frame(TEXT, b"b"))
+        with trio.fail_after(1):
+            assert await transport.receive() == "a"
+        stuck.set()
+        with trio.fail_after(1):
+            assert await transport.receive() == "b"
+
+
+async def test_a_message_does_not_wait_behind_a_send_that_is_stuck(
+    autojump_clock: object,
+) -> None:
+    """There the reader waits for the library's lock, to write its pong."""
+    async with opened() as (transport, ours, peer), trio.open_nursery() as nursery:
+        assert ours.send_stream is not None
+        ours.send_stream.send_all_hook = trio.sleep_forever
+        nursery.start_soon(transport.send_text, "stuck")
+        await trio.testing.wait_all_tasks_blocked()
+        await peer.send_all(frame(TEXT, b"a") + frame(PING, b"p") + frame(TEXT, b"b"))
+        with trio.fail_after(1):
+            assert await transport.receive() == "a"
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_receive_that_is_cancelled_while_it_collects(autojump_clock: object) -> None:
+    """Keeps what it has for the next, at whatever step it was cancelled."""
+    for steps in itertools.count():
+        async with opened() as (transport, _, peer), trio.open_nursery() as nursery:
+            await peer.send_all(numbered(20))
+            got: list[str | bytes] = []
+            scope = trio.CancelScope()
+
+            async def receive(scope: trio.CancelScope, transport: abc.Transport) -> None:
+                with scope:
+                    got.append(await transport.receive())  # noqa: B023  ends in this round
+
+            nursery.start_soon(receive, scope, transport)
+            for _ in range(steps):
+                await trio.lowlevel.checkpoint()
+            scope.cancel()
+            await trio.testing.wait_all_tasks_blocked()
+            cancelled = not got
+            while len(got) < 20:
+                got.append(await transport.receive())
+            assert got == [str(number) for number in range(20)]
+        if not cancelled:
+            break
+    assert steps > 3
+
+
+async def test_what_was_collected_comes_before_the_end(autojump_clock: object) -> None:
+    """And then the end, by both ways of asking."""
+    async with opened() as (transport, _, peer):
+        await peer.send_all(numbered(5) + frame(CLOSE, b"\x0f\xa2bye"))
+        await trio.testing.wait_all_tasks_blocked()
+        got = [await transport.receive(), *at_hand(transport)]
+        while len(got) < 5:
+            got.append(await transport.receive())
+        assert got == [str(number) for number in range(5)]
+        with pytest.raises(ConnectionLost) as caught:
+            await transport.receive()
+        assert caught.value.code == 4002
+        with pytest.raises(ConnectionLost):
+            transport.receive_nowait()
+
+
+async def test_what_was_collected_is_dropped_by_closing(autojump_clock: object) -> None:
+    """Nobody wants it."""
+    async with opened() as (transport, _, peer):
+        await peer.send_all(numbered(20))
+        assert await transport.receive() == "0"
+        await transport.aclose()
+        with pytest.raises(ClosedError):
+            transport.receive_nowait()
+        with pytest.raises(ClosedError):
+            await transport.receive()
+
+
+async def test_what_is_collected_counts_as_read_ahead(autojump_clock: object) -> None:
+    """While nobody takes it, the socket is not read further than the bound."""
+    async with opened(max_buffer=1000) as (transport, _, peer):
+        small = frame(TEXT, b"x" * 100)
+
+        async def flood() -> None:
+            for _ in range(200):
+                await peer.send_all(small)
+                await trio.testing.wait_all_tasks_blocked()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(flood)
+            await transport.receive()
+            await trio.sleep(1)
+            assert transport.bytes_received < 3000
+            for _ in range(199):
+                await transport.receive()
+        before = transport.bytes_received
+        for _ in range(5):
+            await peer.send_all(small)
+            await trio.testing.wait_all_tasks_blocked()
+        assert transport.bytes_received == before + 5 * len(small)
