@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import attrs
-
 from .._core._messages import (
     ASSISTANT,
     Message,
@@ -63,7 +61,8 @@ def tool_select(slice_: TextSlice, event: ToolSelectDeltaEvent) -> Handled[TextS
         if rank == UNKNOWN:
             _announce(edit, key, call, "preparing")
         elif rank == PREPARING and key in edit.active:
-            edit.tools[key] = attrs.evolve(edit.tools[key], arguments=call.input)
+            known = edit.active[key]
+            edit.tools[key] = ActiveTool(*key, known.tool_name, known.status, call.input)
     return edit.done()
 
 
