@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import attrs
+
 from .._core._messages import (
     ASSISTANT,
     Message,
