@@ -1,4 +1,4 @@
-"""A websocket over trio-websocket, through its public API and nothing else.
+"""A websocket over trio-websocket, through its public API but for one look into its queue.
 
 The library takes any ``trio.abc.Stream``, so what it does not offer is done in the stream
 that it is given, :class:`_Wire`: counting bytes, reading the status of a refused upgrade,
@@ -8,11 +8,13 @@ whether a write ended, and knowing that a ping has left.
 Three of its habits shape the rest. Its reader task may die of an exception (a ping that
 comes while we close is enough), so it lives in a nursery of its own, where that is one more
 way to lose a link. It answers pings from the reader: while the peer reads nothing, it does
-not read either. And it hands messages over one by one, each with a switch of tasks: were
-each passed on at once, all the tasks behind would be woken for each as well. So a
-:meth:`TrioWebsocketTransport.receive` that has its message goes on collecting while the
-library's reader is busy with what has come, and ends when the reader turns to the socket
-again, or may be waiting to write: nothing is held back for what may take its time.
+not read either. And it hands messages over one by one, each with a switch of tasks for
+either side: that would be most of what a message costs, the tasks behind not counted. So a
+:meth:`TrioWebsocketTransport.receive` that has its message lets the library's reader get on
+with what has come, until the reader turns to the socket again, or may be waiting to write,
+and takes what is in the library's queue by then: nothing is held back for what may take its
+time. The queue is no public attribute. Where a release of the library has none of that name,
+messages are received one by one.
 """
 
 from __future__ import annotations
@@ -39,13 +41,14 @@ from realtime_trio._io._transport_inbox import (
 
 __all__ = ["TrioWebsocketTransport", "open_link"]
 
-# The library's reader hands each message over with a checkpoint; some slack keeps it and
-# the consumer from waiting for each other at every one.
-_QUEUE: Final = 64
-# Messages that are collected for receive_nowait; they count as read ahead. The library takes
-# some milliseconds for so many, so only under a flood are there as many; then it is throughput
-# that makes the messages behind them wait less.
-_BATCH: Final = 128
+# The library's reader never waits for room: what is read ahead is bounded in bytes, by _Wire.
+_QUEUE: Final = sys.maxsize
+# Bytes that the library reads at once, and so what its reader can be busy with while a receive
+# waits: a millisecond or two.
+_CHUNK: Final = 32 * 2**10
+_NOTHING_THERE: Final = (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError)
+# Seconds that a message waits at most for those behind it, whatever the reader does.
+_PATIENCE: Final = 0.01
 # What a frame takes beside its payload, rounded up: a count that creeps down is corrected
 # at zero, one that creeps up (by control frames) would close the gate for good.
 _HEADER: Final = 16
@@ -189,6 +192,14 @@ def _size_of(messages: Iterable[str | bytes]) -> int:
     return sum(sizes) + _HEADER * len(sizes)
 
 
+def _queue_of(ws: WebSocketConnection) -> trio.MemoryReceiveChannel[str | bytes] | None:
+    """Where the library's reader puts messages."""
+    queue: object = getattr(ws, "_recv_channel", None)
+    if not isinstance(queue, trio.MemoryReceiveChannel):
+        return None
+    return cast("trio.MemoryReceiveChannel[str | bytes]", queue)
+
+
 @final
 class TrioWebsocketTransport:
     """One open websocket; see :class:`~realtime_trio.abc.Transport` for what it promises.
@@ -205,12 +216,14 @@ class TrioWebsocketTransport:
         "_held",
         "_held_size",
         "_pings",
+        "_queue",
         "_scope",
         "_wire",
         "_ws",
     )
 
     _ws: WebSocketConnection
+    _queue: trio.MemoryReceiveChannel[str | bytes] | None
 
     def __init__(self, wire: _Wire, close_timeout: float) -> None:
         """:meth:`run` opens it."""
@@ -245,8 +258,9 @@ class TrioWebsocketTransport:
                             target.resource,
                             message_queue_size=_QUEUE,
                             max_message_size=max_message_size,
-                            receive_buffer_size=dial.CHUNK,
+                            receive_buffer_size=_CHUNK,
                         )
+                        self._queue = _queue_of(self._ws)
                         wire.opened = True
                         task_status.started()
                     if not wire.opened:
@@ -282,16 +296,20 @@ class TrioWebsocketTransport:
         return self.receive_nowait()
 
     async def _collect(self) -> None:
-        """Wait for a message and take those that the library's reader has behind it."""
-        wire, get, held = self._wire, self._ws.get_message, self._held
+        """Wait for a message and take those that the library's reader finds behind it."""
+        wire, held = self._wire, self._held
         wire.demand()
         try:
-            held.append(await get())
-            if wire.busy():
-                # Where the link ends meanwhile, the next call hears of it again.
-                with contextlib.suppress(ConnectionClosed), trio.CancelScope() as wire.collecting:
-                    while len(held) < _BATCH and wire.busy():
-                        held.append(await get())
+            held.append(await self._ws.get_message())
+            queue = self._queue
+            if queue is not None:
+                if wire.busy():
+                    with trio.move_on_after(_PATIENCE) as wire.collecting:
+                        await trio.sleep_forever()
+                # Where the link ends meanwhile, the next call hears of it.
+                with contextlib.suppress(*_NOTHING_THERE):
+                    while True:
+                        held.append(queue.receive_nowait())
         except ConnectionClosed:
             end = self._ended()
             self._drained = True

@@ -14,7 +14,11 @@ import trio.testing
 from realtime_trio import abc
 from realtime_trio._exceptions import ClosedError, ConnectionLost
 from realtime_trio._io._transport_dial import parse_url
-from realtime_trio._io._transport_trio_websocket_link import open_link
+from realtime_trio._io._transport_trio_websocket_link import (
+    TrioWebsocketTransport,
+    _Wire,
+    open_link,
+)
 from tests.io.transport_peers import CLOSE, PING, TEXT, accept_answer, frame, read_request
 
 Ends: TypeAlias = trio.StapledStream[
@@ -64,7 +68,7 @@ def at_hand(transport: abc.Transport) -> list[str | bytes]:
 
 
 async def test_what_came_together_is_at_hand_together(autojump_clock: object) -> None:
-    """In order, a batch at a time; most of it needs no await of the consumer's own."""
+    """In order; most of it needs no await of the consumer's own."""
     async with opened() as (transport, _, peer):
         await peer.send_all(numbered(500))
         got: list[str | bytes] = []
@@ -72,11 +76,39 @@ async def test_what_came_together_is_at_hand_together(autojump_clock: object) ->
         while len(got) < 500:
             got.append(await transport.receive())
             waits += 1
-            more = at_hand(transport)
-            assert len(more) < 128
-            got += more
+            got += at_hand(transport)
         assert got == [str(number) for number in range(500)]
-        assert waits < 50
+        assert waits < 5
+
+
+async def test_without_the_librarys_queue_messages_come_one_by_one(
+    autojump_clock: object,
+) -> None:
+    """It has a name that is not for us: it may change in any release."""
+    async with opened() as (transport, _, peer):
+        assert isinstance(transport, TrioWebsocketTransport)
+        assert transport._queue is not None, "trio-websocket has changed: look into _queue_of"
+        transport._queue = None
+        await peer.send_all(numbered(50) + frame(CLOSE, b""))
+        got: list[str | bytes] = []
+        while len(got) < 50:
+            got.append(await transport.receive())
+            assert at_hand(transport) == []
+        assert got == [str(number) for number in range(50)]
+        with pytest.raises(ConnectionLost):
+            await transport.receive()
+
+
+async def test_a_message_waits_a_moment_at_most(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nobody says that the reader has nothing more to do."""
+    async with opened() as (transport, _, peer):
+        monkeypatch.setattr(_Wire, "_pause", lambda _: None)
+        began = trio.current_time()
+        await peer.send_all(numbered(3))
+        assert [await transport.receive(), *at_hand(transport)] == ["0", "1", "2"]
+        assert 0 < trio.current_time() - began <= 0.01
 
 
 @pytest.mark.parametrize("after", range(6))
