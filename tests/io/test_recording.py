@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,28 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-async def settled(recorder: Recorder) -> None:
-    """Wait until the queue is empty and what it held is written."""
-    while recorder.statistics().waiting:  # noqa: ASYNC110  a thread writes, and tells nobody
-        await trio.sleep(0.001)
-    await trio.sleep(0.01)
+class Jobs:
+    """Tells of every job that the thread which writes has done."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.done = trio.Event()
+        self.running = 0
+        self.work = Recorder._in_thread
+        monkeypatch.setattr(Recorder, "_in_thread", lambda *it: self._work_and_tell(*it))
+
+    async def _work_and_tell(self, recorder: Recorder, job: Any) -> bool:
+        self.running += 1
+        try:
+            return await self.work(recorder, job)
+        finally:
+            self.running -= 1
+            self.done.set()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for something that a job brings about."""
+        while not holds():
+            self.done = trio.Event()
+            await self.done.wait()
 
 
 class Slow:
@@ -110,7 +128,7 @@ async def test_halves_of_surrogate_pairs_are_written(tmp_path: Path) -> None:
 async def test_beyond_its_bound_it_drops_and_says_how_many(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = Slow(monkeypatch)
+    slow, jobs = Slow(monkeypatch), Jobs(monkeypatch)
     recorder = Recorder(tmp_path / "x", max_lines=3)
     async with recorder.open():
         recorder.record("in", "0", conn=1, at=trio.current_time())
@@ -120,7 +138,7 @@ async def test_beyond_its_bound_it_drops_and_says_how_many(
         full = recorder.statistics()
         assert (full.waiting, full.dropped, full.high_water) == (3, 4, 3)
         slow.go.set()
-        await settled(recorder)
+        await jobs.until(lambda: not (recorder.statistics().waiting or jobs.running))
         recorder.record("in", "8", conn=1, at=trio.current_time())
     lines = read(tmp_path / "x")
     assert [line.get("text") for line in lines] == ["0", "1", "2", "3", None, "8"]
@@ -163,11 +181,11 @@ async def test_a_disk_that_fails_ends_the_recording_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Recorder, "_line", fail)
+    jobs = Jobs(monkeypatch)
     recorder = Recorder(tmp_path / "x")
     async with recorder.open():
         recorder.record("in", "a", conn=1, at=0)
-        while recorder.statistics().error is None:  # noqa: ASYNC110  as above
-            await trio.sleep(0.001)
+        await jobs.until(lambda: recorder.statistics().error is not None)
         recorder.record("in", "b", conn=1, at=0)
     told = recorder.statistics()
     assert told.error == "OSError: No space left on device"
