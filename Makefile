@@ -10,6 +10,9 @@ JOBS ?= 2
 RESULTS := benchmarks/results
 BENCH ?= --json $(RESULTS)/last.json --html $(RESULTS)/last.html
 
+# What has neither trio nor a clock in it is covered whole.
+CORE := realtime_trio/_core/*,realtime_trio/_handlers/*,realtime_trio/_processor.py,realtime_trio/events/*
+
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -38,6 +41,7 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.suite
 	@$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term
+	@$(BIN)/python -m coverage report --include='$(CORE)' --fail-under=100 --show-missing
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

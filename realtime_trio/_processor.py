@@ -82,13 +82,12 @@ class Folds:
 
     def reset(self, lane: Lane) -> None:
         """Drop what is under way in a lane (see :meth:`EventStreamProcessor.reset`)."""
-        match lane:
-            case Lane.TEXT:
-                self.text.slice = reset(self.text.slice)
-            case Lane.CONTROL:
-                self.control.slice = evolve(self.control.slice, seen=ControlSlice().seen)
-            case Lane.AUDIO:
-                self.audio.slice = evolve(self.audio.slice, seen=AudioSlice().seen, carry=b"")
+        if lane is Lane.TEXT:
+            self.text.slice = reset(self.text.slice)
+        elif lane is Lane.CONTROL:
+            self.control.slice = evolve(self.control.slice, seen=ControlSlice().seen)
+        else:
+            self.audio.slice = evolve(self.audio.slice, seen=AudioSlice().seen, carry=b"")
 
     def set_user_session_id(self, session_id: str | None) -> None:
         """Say which session is the user's."""

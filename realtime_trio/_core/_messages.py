@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import attrs
-import msgspec
 
 from .._value import Value
 from ..events import ToolCall, ToolResult
-from ._values import Rope, draft_of
+from ._values import Compared, Rope, draft_of
 
 __all__ = [
     "ASSISTANT",
@@ -175,7 +174,7 @@ def with_changes(message: Message, **changes: Any) -> Message:
     return changed
 
 
-class OpenMessage(msgspec.Struct, frozen=True, eq=False):
+class OpenMessage(Compared, frozen=True, eq=False):
     """A message under construction: ``head`` is all of it but its text.
 
     Reading :attr:`content` joins the pieces that have come since somebody last read it.

@@ -28,7 +28,7 @@ from ..events import (
 )
 from ._audio import DEFAULT_FORMAT, AudioFormat
 from ._messages import Message, OpenMessage
-from ._values import Log, Recent, evolve
+from ._values import Compared, Log, Recent, evolve
 
 __all__ = [
     "ActiveTool",
@@ -110,7 +110,7 @@ class TurnState(Value):
     can_send_input: bool = False
 
 
-class ControlSlice(msgspec.Struct, frozen=True, eq=False):
+class ControlSlice(Compared, frozen=True, eq=False):
     """What the control lane owns.
 
     ``connection``, ``catalog`` and ``turn`` are records of their own. ``ui_session_id``,
@@ -202,7 +202,7 @@ class OpenSubsession(Value):
     stack: str = ""
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class Record(Compared, frozen=True, kw_only=True, eq=False):
     """What is kept of one session, all but the message under construction.
 
     ``target`` is the position in ``messages`` of the one that takes tools (§8 T4), or -1;
@@ -355,7 +355,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
 
 
-class TextSlice(msgspec.Struct, frozen=True, eq=False):
+class TextSlice(Compared, frozen=True, eq=False):
     """What the text lane owns: sessions, messages, tools, sub-sessions.
 
     Read it through its properties; ``rest`` and ``open`` are how it is kept. ``tick`` counts
@@ -416,7 +416,7 @@ class TextSlice(msgspec.Struct, frozen=True, eq=False):
 # --- audio ------------------------------------------------------------------------------
 
 
-class AudioSlice(msgspec.Struct, frozen=True, eq=False):
+class AudioSlice(Compared, frozen=True, eq=False):
     """What the audio lane owns: the format in force and counts of what came.
 
     ``format`` is that of the frames that come, ``None`` where the ``voice`` is not for

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 
 import msgspec
 
-__all__ = ["Log", "Recent", "Rope", "draft_of", "evolve"]
+__all__ = ["Compared", "Log", "Recent", "Rope", "draft_of", "evolve"]
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -61,7 +61,16 @@ class _Storage:
         self.joined_count = 0
 
 
-class Rope(msgspec.Struct, frozen=True, eq=False, gc=False):
+class Compared(msgspec.Struct, frozen=True, eq=False):
+    """A struct with an ``==`` of its own; ``!=`` is its contrary, not msgspec's comparison."""
+
+    def __ne__(self, other: object) -> bool:
+        """Whether ``==`` says no."""
+        same = self.__eq__(other)
+        return same if same is NotImplemented else not same
+
+
+class Rope(Compared, frozen=True, eq=False, gc=False):
     """Immutable text that grows by appending; joined when somebody reads it."""
 
     _storage: _Storage

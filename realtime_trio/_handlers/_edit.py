@@ -105,11 +105,7 @@ class Edit:
         if record is None:
             record = Record(id=session_id)
             self.records = {**self.records, session_id: record}
-        changes = self._records.get(session_id)
-        if changes is None:
-            self._records[session_id] = {"touched": self.tick}
-        else:
-            changes["touched"] = self.tick
+        self._records.setdefault(session_id, {})["touched"] = self.tick
         if user_session_id is not None and (
             record.user_session_id != user_session_id
             or record.parent_session_id != parent_session_id

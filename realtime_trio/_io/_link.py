@@ -185,12 +185,14 @@ class Link:
         """
         receive_nowait = self._transport.receive_nowait
         came = self._tape.came if self._tape.recording else None
-        for taken in range(1, _BATCH + 1):
+        left = _BATCH
+        while True:
             self.frames_received += 1
             if came is not None:
                 came(frame)
             yield frame
-            if taken == _BATCH or len(frame) > _LARGE:
+            left -= 1
+            if not left or len(frame) > _LARGE:
                 return
             try:
                 frame = receive_nowait()

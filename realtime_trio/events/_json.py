@@ -97,9 +97,9 @@ def _is_shareable(value: object) -> bool:
 
 
 def _refuse(value: object, prefix: str) -> None:
-    """Find the fault once more, with the path to it."""
+    """Find the fault once more, with the path to it. There is one."""
     stack: list[tuple[_Path, Any]] = [(None, value)]
-    while stack:
+    while True:
         path, item = stack.pop()
         kind = type(item)  # pyright: ignore[reportUnknownVariableType]
         if kind is dict:

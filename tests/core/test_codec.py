@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from realtime_trio import events as ev
 from realtime_trio._core._codec import MAX_DEPTH, Codec
+from realtime_trio._core._converter import explain
 from realtime_trio._core._fast import DELTAS, Delta, fast_way
 from realtime_trio._exceptions import DecodeError
 from realtime_trio._processor import EventStreamProcessor
@@ -254,6 +255,7 @@ def test_a_refusal_names_the_type_the_place_and_both_sides(
         (b'{"type": "ping", "x": NaN}', "a JSON object"),
         (b'{"type": "ping", "x": Infinity}', "a JSON object"),
         (b'{"type": "session_metadata_changed", "meta": {"x": Infinity}}', "a JSON object"),
+        (b'{"type": "ping", "x": 1e999, "y": NaN}', "a JSON object"),
         (b'{"type": "error", "message": "\\ud800"}', "a JSON object"),
         (b'{"type": "ping", "x": "\xff"}', "UTF-8"),
         (b'{"type": "ping"', "a JSON object"),
@@ -289,6 +291,14 @@ def test_what_no_frame_can_say_is_refused_in_an_object_too(
         CODEC.decode_mapping(raw)
     assert caught.value.expected == expected
     assert caught.value.event_type == "ping"
+
+
+def test_a_fault_is_found_among_what_is_good() -> None:
+    with pytest.raises(DecodeError) as caught:
+        CODEC.decode_mapping(
+            {"type": "session_metadata_changed", "meta": {"x": [2**70, 1, 1.5, "x", None]}}
+        )
+    assert caught.value.path == "$.meta.x[0]"
 
 
 def test_a_number_too_large_for_a_float_costs_only_who_holds_it() -> None:
@@ -424,3 +434,15 @@ def test_a_validator_of_ones_own_refuses_like_any_other() -> None:
         )
     finally:
         ev.REGISTRY.remove(ev.REGISTRY.row_of(PickyEvent))
+
+
+def test_what_a_validator_notes_is_no_place() -> None:
+    """A note may be anybody's; the codec looks for those of cattrs."""
+
+    def explained(*notes: str) -> tuple[str, str, str]:
+        error = KeyError("x")
+        for note in notes:
+            error.add_note(note)
+        return explain(error)
+
+    assert explained("by hand") == explained()

@@ -40,6 +40,15 @@ def test_a_message_under_construction_shows_what_it_has_so_far() -> None:
     assert under_way != OpenMessage(attrs.evolve(HEAD, role="system"), Rope.of("ab"), 7)
 
 
+def test_a_message_under_construction_equals_what_says_the_same() -> None:
+    one, two = OpenMessage(HEAD, Rope.of("ab"), 7), OpenMessage(HEAD, Rope.of("a").append("b"), 8)
+    assert one == two
+    assert hash(one) == hash(two)
+    assert not one != two  # noqa: SIM202  the operator is what is tested
+    assert one != OpenMessage(HEAD, Rope.of("ac"), 7)
+    assert one.__eq__("ab") is NotImplemented
+
+
 def test_a_message_that_is_finished_keeps_all_but_its_status() -> None:
     metadata = MessageMetadata(1, 2, "end_turn")
     finished = OpenMessage(HEAD, Rope.of("ab")).finish("cancelled", metadata)

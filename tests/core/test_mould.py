@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realtime_trio._core import _mould
 from realtime_trio._core._codec import Codec
 from realtime_trio._core._fast import Delta
 from realtime_trio._core._mould import MAX_MOULD, alike, mould_of, said
@@ -177,3 +179,10 @@ def test_no_mould_is_made_for_what_begins_in_another_way() -> None:
     assert not alike(frame, json.dumps({**DELTA, "session_id": "t"}))
     assert not alike(frame, json.dumps({"type": "user_turn_start"}))
     assert not alike("{}", frame)
+
+
+def test_a_place_that_is_a_wrong_one_costs_the_mould_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where another string there makes it no JSON at all."""
+    frame = json.dumps(DELTA)
+    monkeypatch.setattr(_mould, "_CONTENT", re.compile('(content"):'))
+    assert mould_of(frame, _delta(frame)) is None

@@ -12,6 +12,7 @@ from realtime_trio._core._state import (
     SessionState,
     TextSlice,
 )
+from realtime_trio._core._values import evolve
 from realtime_trio._processor import EventStreamProcessor
 from tests.handlers.talk import MAIN, begin, call, chat_session, message, sub_started, text
 
@@ -100,3 +101,19 @@ def test_what_is_known_of_a_session() -> None:
     assert (sub.parent_session_id, sub.user_session_id, sub.is_sub_session) == (MAIN, MAIN, True)
     assert sub.open_message is not None
     assert sub.open_message.content == "x"
+
+
+def test_a_slice_equals_none_of_another_lane() -> None:
+    assert ControlSlice() == ControlSlice()
+    assert TextSlice() != ControlSlice()
+    assert AudioSlice() != "audio"
+
+
+@pytest.mark.parametrize("cls", [ControlSlice, TextSlice, AudioSlice])
+def test_unequal_is_the_contrary_of_equal(cls: type[ControlSlice | TextSlice | AudioSlice]) -> None:
+    """When something came to be known counts for neither."""
+    one, later, other = cls(), evolve(cls(), now=5.0), cls().with_extra("a", 1)
+    assert one == later
+    assert not one != later  # noqa: SIM202  the operator is what is tested
+    assert one != other
+    assert not one == other  # noqa: SIM201

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import pytest
 import trio
@@ -16,9 +16,10 @@ from realtime_trio._exceptions import ClosedError, ConnectionLost
 from realtime_trio._io._transport_dial import parse_url
 from realtime_trio._io._transport_trio_websocket_link import (
     TrioWebsocketTransport,
-    _Wire,
+    _queue_of,
     open_link,
 )
+from realtime_trio._io._transport_trio_websocket_wire import Wire
 from tests.io.transport_peers import CLOSE, PING, TEXT, accept_answer, frame, read_request
 
 Ends: TypeAlias = trio.StapledStream[
@@ -99,12 +100,16 @@ async def test_without_the_librarys_queue_messages_come_one_by_one(
             await transport.receive()
 
 
+def test_what_is_no_queue_is_left_alone() -> None:
+    assert _queue_of(cast("Any", object())) is None
+
+
 async def test_a_message_waits_a_moment_at_most(
     autojump_clock: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where nobody says that the reader has nothing more to do."""
     async with opened() as (transport, _, peer):
-        monkeypatch.setattr(_Wire, "_pause", lambda _: None)
+        monkeypatch.setattr(Wire, "_pause", lambda _: None)
         began = trio.current_time()
         await peer.send_all(numbered(3))
         assert [await transport.receive(), *at_hand(transport)] == ["0", "1", "2"]

@@ -18,9 +18,7 @@ from realtime_trio import abc
 from realtime_trio._exceptions import ClosedError, ConnectionFailed, ConnectionLost
 from realtime_trio._io._transport_dial import parse_url
 from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
-from realtime_trio._io._transport_trio_websocket_link import (
-    _Wire,  # pyright: ignore[reportPrivateUsage]
-)
+from realtime_trio._io._transport_trio_websocket_wire import Wire
 from realtime_trio._io._transport_websockets import WebsocketsConnector
 from realtime_trio._io._transport_websockets_link import open_link
 from realtime_trio.testing import check_transport
@@ -376,7 +374,7 @@ async def test_the_wire_writes_nothing_after_half_a_frame() -> None:
         raise OSError
 
     assert ours.send_stream is not None
-    wire = _Wire(ours, 1000)
+    wire = Wire(ours, 1000)
     await wire.wait_send_all_might_not_block()
     await wire.send_all(b"whole")
     ours.send_stream.send_all_hook = fail
