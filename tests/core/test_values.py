@@ -209,6 +209,16 @@ def test_a_log_of_bounded_length_keeps_bounded_storage() -> None:
     assert log[0] == 18 * CHUNK
 
 
+def test_a_log_that_two_grow_from_is_each_ones_own() -> None:
+    """Where the one has filled a chunk, the other takes no part in it."""
+    root = Log(range(CHUNK - 1))
+    one, other = root.append(1).append(1), root.append(2).append(2)
+    older = Log(range(2 * CHUNK - 1))
+    grown, forked = older.append(-1), older.append(-2)
+    assert (list(one)[-2:], list(other)[-2:]) == ([1, 1], [2, 2])
+    assert (grown[-1], forked[-1], len(grown), len(forked)) == (-1, -2, 2 * CHUNK, 2 * CHUNK)
+
+
 def test_appending_to_a_log_shares_what_is_full() -> None:
     log = Log(range(10 * CHUNK))
     longer = log.append(1)
