@@ -5,8 +5,8 @@ What it rests on, in the order of the gain:
 1. JSON is read by msgspec straight into the class that it becomes; no dict in between.
 2. One pass finds out what a frame is and, where it is a delta (nine of ten are), reads the
    whole of it: the head of every other type has no fields, and its own reader goes next.
-3. A delta is read into a :class:`Delta`, a struct, because to fill an attrs class takes twice
-   as long as to read the text. It has the fields of its event and stands for it in the fold;
+3. A delta is read into a :class:`Delta`, a struct, because to fill an attrs class takes longer
+   than to read the text. It has the fields of its event and stands for it in the fold;
    the event itself is made where somebody gets to see it.
 
 The fast way never has the last word. What it cannot read raises ``ValueError`` and goes the

@@ -152,7 +152,7 @@ _MessageDraft = draft_of(Message)
 
 
 def with_changes(message: Message, **changes: Any) -> Message:
-    """Give a message that differs in ``changes``: ``attrs.evolve`` at a tenth of its cost."""
+    """Give a message that differs in ``changes``: ``attrs.evolve`` at much less cost."""
     draft = _MessageDraft()
     draft.id = message.id
     draft.session_id = message.session_id

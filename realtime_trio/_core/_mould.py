@@ -35,7 +35,7 @@ _PROBES: Final = ("?", "!")
 def alike(frame: str, other: str) -> bool:
     """Whether a mould of the one is worth making to try the other: they begin alike.
 
-    Making one costs as much as reading ten frames, and where two answers come at once each
+    Making one costs more than reading a frame, and where two answers come at once each
     delta differs from the one before.
     """
     place = frame.find('"content"')

@@ -7,7 +7,7 @@ two histories that start from one value never mix. This makes a step of the fold
 same at the beginning and after a million steps, and a state costs nothing to keep.
 
 What the library makes anew with every event is a frozen :class:`msgspec.Struct`: as
-immutable as a frozen attrs class, but made in C, at a sixth of the cost. :func:`evolve`
+immutable as a frozen attrs class, but made in C, at much less cost. :func:`evolve`
 changes one. What travels to the application, events, records, messages and notifications,
 are attrs classes.
 """
@@ -35,7 +35,7 @@ def draft_of(cls: type[Any]) -> Any:
     """The draft of a frozen attrs class: the same class, but to be filled in.
 
     The constructor of a frozen class goes through ``object.__setattr__`` for every field,
-    which takes ten times as long as a plain assignment. So the values that a stream makes by
+    which takes much longer than a plain assignment. So the values that a stream makes by
     the thousand begin as a draft, are assigned field by field, and become what they are with
     ``draft.__class__ = cls``. Nothing is validated and no default is filled in: only a
     function that stands beside its class makes one, and lets nobody see the draft.

@@ -146,7 +146,7 @@ _NoteDraft = draft_of(ToolNotification)
 
 
 def tool_note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:
-    """Make what the constructor makes, at a third of its cost: each call has three or more."""
+    """Make what the constructor makes, at much less cost: each call has three or more."""
     note = _NoteDraft()
     note.session_id, note.id = key
     note.tool_name = call.name

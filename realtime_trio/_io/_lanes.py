@@ -114,9 +114,9 @@ class LaneTask:
         self._pressed = pressed
         self._progress = progress
         # Carries bursts of events. Until the lane's task takes the newest burst, put() goes
-        # on adding to it: so sending, which costs as much as half a decode, is paid once a
-        # batch. The channel has no bound of its own. The lane's is in items and bytes, see
-        # is_full(), and an event of the library's own (the link broke) is taken beyond it.
+        # on adding to it: so sending is paid once a batch and not for each event. The channel
+        # has no bound of its own. The lane's is in items and bytes, see is_full(), and an event
+        # of the library's own (the link broke) is taken beyond it.
         self._send, self._receive = trio.open_memory_channel[list[Entry]](math.inf)
         self._burst: list[Entry] | None = None
         self._run: Run | None = None  # what its last entry stands for, if others may join it

@@ -1,9 +1,7 @@
 """A websocket over trio-websocket, through its public API but for one look into its queue.
 
 The library takes any ``trio.abc.Stream``, so what it does not offer is done in the stream
-that it is given, :class:`Wire`: counting bytes, reading the status of a refused upgrade,
-bounding what is read ahead in bytes (the library's own queue counts messages), knowing
-whether a write ended, and knowing that a ping has left.
+that it is given, :class:`Wire`.
 
 Three of its habits shape the rest. Its reader task may die of an exception (a ping that
 comes while we close is enough), so it lives in a nursery of its own, where that is one more

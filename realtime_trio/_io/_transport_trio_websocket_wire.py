@@ -1,8 +1,8 @@
 """The stream that trio-websocket reads and writes: the real one, watched.
 
 What the library does not offer is done here: counting bytes, reading the status of a refused
-upgrade, bounding what is read ahead in bytes, knowing whether a write ended, that a ping has
-left, and whether the library's reader is busy.
+upgrade, bounding what is read ahead in bytes (the library counts messages), knowing whether a
+write ended, that a ping has left, and whether the library's reader is busy.
 """
 
 from __future__ import annotations
