@@ -24,13 +24,17 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Self, cast
 
-import attrs
 import trio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from . import _io
 from ._core._state import SessionState
+from ._io._audio import AudioLane
+from ._io._client import Client
 from ._io._client import open_client as _open_client
+from ._io._receipt import Receipt
+from ._io._subscription import LaneView
+from ._io._turn import Turn
+from .audio import Playback
 from .events import Event
 
 __all__ = ["BlockingChannel", "BlockingClient", "open_client"]
@@ -38,6 +42,11 @@ __all__ = ["BlockingChannel", "BlockingClient", "open_client"]
 # One trip to the client's thread brings what is at hand, so that streaming text does not pay
 # for a trip a piece.
 BATCH = 64
+
+# What lives in the client's thread and has methods that wait there. Everything else that the
+# client hands out is a frozen value. Channels, context managers and iterators are told by
+# their protocols.
+LIVE = (Client, LaneView, AudioLane, Turn, Receipt, Playback)
 
 
 class _Proxy:
@@ -186,14 +195,7 @@ def _made_blocking(portal: BlockingPortal, value: Any) -> Any:
         return _entered(portal, cast("AbstractAsyncContextManager[Any]", value))
     if isinstance(value, AsyncIterator):
         return iter(_Proxy(portal, value))
-    if value.__class__.__module__.startswith(_io.__name__):
-        return _live(portal, value)
-    return value
-
-
-def _live(portal: BlockingPortal, value: Any) -> Any:
-    """A proxy for what lives in the client's thread; frozen records and rules are plain values."""
-    return value if attrs.has(value.__class__) else _Proxy(portal, value)
+    return _Proxy(portal, value) if isinstance(value, LIVE) else value
 
 
 @contextmanager

@@ -98,3 +98,18 @@ def test_leaving_ends_the_thread(url: str) -> None:
         client.ready()
         assert threading.active_count() > before
     assert threading.active_count() <= before + 1
+
+
+class _Sink:
+    format = rt.AudioFormat()
+
+    async def write(self, chunk: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+def test_playback_is_blocking_too(url: str) -> None:
+    with rt.blocking.open_client(url, auth="any") as client:
+        client.ready()
+        with client.audio.play_to(_Sink()) as playback:
+            assert playback.drained() is None
+            assert playback.statistics() == client.audio.statistics().playback
