@@ -48,7 +48,7 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
             "whatever ends the library's task ends the link"
         ),
         "realtime_trio._io._audio.AudioLane.play_to": "one clear error leaves the playback",
-        "realtime_trio.server._server.open_server": "errors leave bare, as from open_client",
+        "realtime_trio.server._embedded.open_server": "errors leave bare, as from open_client",
     }
 )
 

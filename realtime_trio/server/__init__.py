@@ -6,17 +6,19 @@
         server.script(turn("Hello", text="Hi there"))
         ...  # server.url, or await server.listen()
 
-General layout, from the inside out: ``_script`` (what a turn is), ``_turn``, ``_vendors`` and
-``_answer`` (a turn as a stream), ``_world``, ``_turns``, ``_commands`` and ``_brain`` (the
-server as a value), ``_faults`` and ``_pipeline`` (what goes wrong), ``_rest``, ``_http`` and
-``_socket`` (the outside), ``_connection``, ``_hub`` and ``_server`` (the trio shell).
+General layout, from the inside out: ``_turn_script`` (what a turn is), ``_turn_engine``,
+``_vendor_formats`` and ``_answer`` (a turn as a stream), ``_server_state``, ``_running_turns``,
+``_command_handlers`` and ``_server_core`` (the server as a value), ``_faults`` and
+``_fault_pipeline`` (what goes wrong), ``_rest_api``, ``_http`` and ``_socket`` (the outside),
+``_client_connection``, ``_hub`` and ``_embedded`` (the trio shell).
 """
 
 from __future__ import annotations
 
 from realtime_trio.server._catalog import Agent, User
-from realtime_trio.server._config import ServerConfig
+from realtime_trio.server._embedded import RealtimeServer, ServerStatistics, open_server
 from realtime_trio.server._espeak import synthesise
+from realtime_trio.server._fault_pipeline import Faults
 from realtime_trio.server._faults import (
     Action,
     Cut,
@@ -36,9 +38,9 @@ from realtime_trio.server._faults import (
     Stall,
 )
 from realtime_trio.server._hub import Received
-from realtime_trio.server._pipeline import Faults
-from realtime_trio.server._rest import Request, Response
-from realtime_trio.server._script import (
+from realtime_trio.server._options import ServerConfig
+from realtime_trio.server._rest_api import Request, Response
+from realtime_trio.server._turn_script import (
     Delegate,
     Emit,
     Fail,
@@ -52,7 +54,6 @@ from realtime_trio.server._script import (
     UseTools,
     Wait,
 )
-from realtime_trio.server._server import RealtimeServer, ServerStatistics, open_server
 
 __all__ = [
     "Action",

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import singledispatchmethod
 
-from realtime_trio.server import _tones, _wire
+from realtime_trio.server import _tones, _wire_events
 from realtime_trio.server._catalog import Agent
-from realtime_trio.server._script import (
+from realtime_trio.server._turn_engine import (
+    Items,
+    Pause,
+    Run,
+    compact,
+    fill_in,
+    interleave,
+    options,
+    prompt,
+    split,
+)
+from realtime_trio.server._turn_script import (
     Call,
     Delegate,
     Emit,
@@ -22,19 +33,8 @@ from realtime_trio.server._script import (
     UseTools,
     Wait,
 )
-from realtime_trio.server._turn import (
-    Items,
-    Pause,
-    Run,
-    compact,
-    fill_in,
-    interleave,
-    options,
-    prompt,
-    split,
-)
-from realtime_trio.server._vendors import CallRecord, Wire, vendor_of
-from realtime_trio.server._wire import Envelope
+from realtime_trio.server._vendor_formats import CallRecord, Wire, vendor_of
+from realtime_trio.server._wire_events import Envelope
 
 __all__ = ["Answer"]
 
@@ -211,7 +211,7 @@ class Answer:
     def _fail(self, step: Fail) -> Items:
         self.failed = True
         if step.by == "error":
-            yield _wire.error(step.message)
+            yield _wire_events.error(step.message)
         else:
             yield self._send.failure(step.message)
 
@@ -300,8 +300,8 @@ class Answer:
         if call.raises is not None:
             where = f"Failed calling {call.name}."
             content = f"# CRITICAL ERROR\n\n{where}\n{call.raises}\n"
-            yield _wire.notice(self._send.user_session_id, content, "error")
-            yield _wire.error(f"CRITICAL ERROR: {where} {call.raises}")
+            yield _wire_events.notice(self._send.user_session_id, content, "error")
+            yield _wire_events.error(f"CRITICAL ERROR: {where} {call.raises}")
         self._results[record.id] = (call.result, call.is_error)
 
     def _delegate(self, call: Delegate, record: CallRecord) -> Items:
@@ -310,12 +310,12 @@ class Answer:
             self._results[record.id] = (f"Agent {call.agent_key} not found.", False)
             return
         started, complete = _announcements(call, self._agent.key, agent.key)
-        yield _wire.notice(self._send.user_session_id, started)
+        yield _wire_events.notice(self._send.user_session_id, started)
         yield self._send.subsession_started(call.kind, call.by, self._agent.key, agent.key)
         child = Answer(self._run, self._child_envelope(call), agent, call.reply)
         yield from child.stream({"role": "user", "content": call.request})
         yield self._send.subsession_ended()
-        yield _wire.notice(self._send.user_session_id, complete)
+        yield _wire_events.notice(self._send.user_session_id, complete)
         result = {"role": "assistant", "agent_message": child.reply}
         self._results[record.id] = (compact(result), False)
 

@@ -10,14 +10,14 @@ import attrs
 import trio
 
 from realtime_trio._exceptions import ConnectionFailed
-from realtime_trio.server import _rest
-from realtime_trio.server._brain import Brain, Effect, Refused, Send
-from realtime_trio.server._config import ServerConfig
-from realtime_trio.server._connection import Connection, Link
+from realtime_trio.server import _rest_api
+from realtime_trio.server._client_connection import Connection, Link
+from realtime_trio.server._fault_pipeline import Faults
 from realtime_trio.server._faults import Action, CutHow, Packet
 from realtime_trio.server._fields import BadCommand, BadJson, parse
-from realtime_trio.server._pipeline import Faults
-from realtime_trio.server._rest import Request, Response
+from realtime_trio.server._options import ServerConfig
+from realtime_trio.server._rest_api import Request, Response
+from realtime_trio.server._server_core import Brain, Effect, Refused, Send
 
 __all__ = ["Hub", "Received"]
 
@@ -84,7 +84,7 @@ class Hub:
 
     def handle(self, request: Request) -> Response:
         """Answer one HTTP request."""
-        response, effects = _rest.answer(self.brain, request, trio.current_time())
+        response, effects = _rest_api.answer(self.brain, request, trio.current_time())
         self.apply(effects)
         return response
 

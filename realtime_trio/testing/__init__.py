@@ -5,7 +5,7 @@ from __future__ import annotations
 from realtime_trio.testing._check_transport import check_transport
 from realtime_trio.testing._plans import fault_plans
 from realtime_trio.testing._recorded import recorded
-from realtime_trio.testing._script import (
+from realtime_trio.testing._scripting import (
     delegate,
     emit,
     fail,

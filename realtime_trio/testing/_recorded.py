@@ -13,8 +13,8 @@ from typing import Final, cast
 
 import attrs
 
-from ..server._script import Emit, Step, Turn, Wait, WireFrame
-from ..server._turn import replace
+from ..server._turn_engine import replace
+from ..server._turn_script import Emit, Step, Turn, Wait, WireFrame
 
 __all__ = ["recorded"]
 

@@ -29,7 +29,7 @@ from realtime_trio.audio import (
 )
 from realtime_trio.events import Lane
 from realtime_trio.server import ServerConfig, open_server
-from realtime_trio.server._script import Emit, Wait
+from realtime_trio.server._turn_script import Emit, Wait
 from realtime_trio.testing import emit, say, speak, turn, wait
 from tests.audio.sinks import Stamped
 

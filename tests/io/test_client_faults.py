@@ -19,7 +19,7 @@ from realtime_trio._io._outcome import TurnCompleted
 from realtime_trio._io._receipt import Receipt
 from realtime_trio._io._turn import Turn
 from realtime_trio.server import RealtimeServer, open_server
-from realtime_trio.server._script import Say, Wait
+from realtime_trio.server._turn_script import Say, Wait
 from realtime_trio.testing import say, tool, turn, wait
 
 CONFIG = ClientConfig(max_attempts=None, turn_silence=60)

@@ -14,7 +14,7 @@ from realtime_trio._io._transport_memory import MemoryConnector
 from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
 from realtime_trio.abc import Connector, Transport
 from realtime_trio.server import RealtimeServer, ServerConfig, Turn
-from realtime_trio.server._brain import Brain, Close, Effect, Send
+from realtime_trio.server._server_core import Brain, Close, Effect, Send
 
 Event = dict[str, Any]
 TRIO_WEBSOCKET = TrioWebsocketConnector()

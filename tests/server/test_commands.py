@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_trio.server import ServerConfig, User
-from realtime_trio.server._commands import COMMANDS
+from realtime_trio.server._command_handlers import COMMANDS
 from tests.server.clients import Direct, Event, text_of
 from tests.server.wire_shapes import types
 

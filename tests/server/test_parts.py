@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from realtime_trio._exceptions import ClosedError, ConnectionLost
 from realtime_trio._io._transport_memory import memory_pair
 from realtime_trio.server import Packet, ServerConfig, Silence, User
-from realtime_trio.server._auth import Tokens
-from realtime_trio.server._chat import ChatSession
-from realtime_trio.server._connection import Connection
+from realtime_trio.server._chat_sessions import ChatSession
+from realtime_trio.server._client_connection import Connection
 from realtime_trio.server._http import Upgrade
 from realtime_trio.server._ids import WORDS, IdMaker
-from realtime_trio.server._script import Media, Render, Say, Think, UseTools
+from realtime_trio.server._jwt import Tokens
 from realtime_trio.server._socket import ServerSocket
-from realtime_trio.server._turn import Item, Pause, interleave
+from realtime_trio.server._turn_engine import Item, Pause, interleave
+from realtime_trio.server._turn_script import Media, Render, Say, Think, UseTools
 from realtime_trio.testing import (
     delegate,
     emit,

@@ -12,7 +12,7 @@ import trio.testing
 from realtime_trio._exceptions import ConnectionFailed, ConnectionLost
 from realtime_trio._io import _transport_memory
 from realtime_trio.server import RealtimeServer, Request, ServerConfig, open_server
-from realtime_trio.server._brain import Close, Send
+from realtime_trio.server._server_core import Close, Send
 from realtime_trio.testing import say, turn
 from tests.server.clients import Wire, connect, dial, text_of
 from tests.server.wire_shapes import types

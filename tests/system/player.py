@@ -22,7 +22,7 @@ from realtime_trio._io._receipt import Receipt
 from realtime_trio._io._recorder import RecordKind
 from realtime_trio._processor import EventStreamProcessor
 from realtime_trio.server import Plan, RealtimeServer
-from realtime_trio.server._script import Step
+from realtime_trio.server._turn_script import Step
 from realtime_trio.testing import (
     delegate,
     fail,

@@ -8,8 +8,8 @@ import attrs
 
 from realtime_trio.server import _tones
 from realtime_trio.server._catalog import User
-from realtime_trio.server._chat import ChatSession
-from realtime_trio.server._turn import Items, Run
+from realtime_trio.server._chat_sessions import ChatSession
+from realtime_trio.server._turn_engine import Items, Run
 
 __all__ = ["Microphone", "RunningTurn", "UISession", "VoiceMode"]
 

@@ -17,8 +17,8 @@ import attrs
 
 from realtime_trio.server._catalog import Agent
 from realtime_trio.server._ids import IdMaker
-from realtime_trio.server._script import WireFrame
-from realtime_trio.server._wire import Envelope
+from realtime_trio.server._turn_script import WireFrame
+from realtime_trio.server._wire_events import Envelope
 
 __all__ = [
     "Item",

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 
-from realtime_trio.server import _voice, _wire
+from realtime_trio.server import _speech, _wire_events
 from realtime_trio.server._catalog import User
-from realtime_trio.server._chat import ChatSession
-from realtime_trio.server._commands import COMMANDS, HARMLESS, unknown
-from realtime_trio.server._config import ServerConfig
+from realtime_trio.server._chat_sessions import ChatSession
+from realtime_trio.server._command_handlers import COMMANDS, HARMLESS, unknown
 from realtime_trio.server._fields import BadCommand, BadJson, parse
-from realtime_trio.server._script import Media, Turn
-from realtime_trio.server._session import Microphone, UISession
-from realtime_trio.server._turns import Turns
-from realtime_trio.server._wire import Envelope, Event
-from realtime_trio.server._world import Close, Effect, Send, World
+from realtime_trio.server._options import ServerConfig
+from realtime_trio.server._running_turns import Turns
+from realtime_trio.server._server_state import Close, Effect, Send, World
+from realtime_trio.server._turn_script import Media, Turn
+from realtime_trio.server._ui_session import Microphone, UISession
+from realtime_trio.server._wire_events import Envelope, Event
 
 __all__ = ["Brain", "Close", "Effect", "Refused", "Send"]
 
@@ -99,9 +99,9 @@ class Brain:
             else:
                 self._obey(session, parse(frame))
         except BadJson:
-            self.world.send(session, _wire.error("Invalid JSON received"))
+            self.world.send(session, _wire_events.error("Invalid JSON received"))
         except BadCommand as bad:
-            self.world.send(session, _wire.error(bad.message, bad.source))
+            self.world.send(session, _wire_events.error(bad.message, bad.source))
         return self.world.flush()
 
     def cancel(self, ui_session_id: str, now: float) -> list[Effect] | None:
@@ -145,15 +145,19 @@ class Brain:
         session.connection = connection
         session.chat = chat = self._chat_for(user, query)
         self._sockets[connection] = world.sessions[ui_session_id] = session
-        world.send(session, _wire.control("ui_session_id_changed", ui_session_id=ui_session_id))
-        world.send(session, _wire.control("chat_user_data", user=user.wire(world.started_at)))
+        world.send(
+            session, _wire_events.control("ui_session_id_changed", ui_session_id=ui_session_id)
+        )
+        world.send(
+            session, _wire_events.control("chat_user_data", user=user.wire(world.started_at))
+        )
         for name in _CATALOGUE:
             COMMANDS[name](self._turns, session, {"type": name})
         world.send_chat(session)
         envelope = Envelope(session_id=chat.session_id, user_session_id=chat.session_id)
         welcome = Media(content=config.welcome, sent_by_class="RealtimeBridge")
         world.send(session, envelope.media(welcome))
-        world.send(session, _wire.control("user_turn_start"))
+        world.send(session, _wire_events.control("user_turn_start"))
 
     def _reattach(self, connection: int, session: UISession) -> None:
         """Go on with a live UI session: the short sequence. The old socket, if any, goes."""
@@ -165,7 +169,7 @@ class Brain:
         self._sockets[connection] = session
         world.send_chat(session)
         if session.turn is None:
-            world.send(session, _wire.control("user_turn_start"))
+            world.send(session, _wire_events.control("user_turn_start"))
         if old is not None and self.config.mute_takeover:
             session.muted = connection
 
@@ -203,8 +207,8 @@ class Brain:
     def _hear(self, session: UISession, pcm: bytes) -> None:
         if len(pcm) % 2:
             raise BadCommand("Error processing audio: the frame has an odd length.")
-        back, said = _voice.hear(session, pcm)
+        back, said = _speech.hear(session, pcm)
         if back is not None:
             self.world.send(session, back)
         if said is not None:
-            self._turns.begin(session, *_voice.utterance(said))
+            self._turns.begin(session, *_speech.utterance(said))

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from realtime_trio.server import _wire
-from realtime_trio.server._auth import Tokens
+from realtime_trio.server import _wire_events
 from realtime_trio.server._catalog import User
-from realtime_trio.server._chat import ChatSession
-from realtime_trio.server._config import ServerConfig
+from realtime_trio.server._chat_sessions import ChatSession
 from realtime_trio.server._fields import BadCommand
 from realtime_trio.server._ids import IdMaker
-from realtime_trio.server._script import WireFrame
-from realtime_trio.server._session import UISession
-from realtime_trio.server._wire import Event
+from realtime_trio.server._jwt import Tokens
+from realtime_trio.server._options import ServerConfig
+from realtime_trio.server._turn_script import WireFrame
+from realtime_trio.server._ui_session import UISession
+from realtime_trio.server._wire_events import Event
 
 __all__ = ["Close", "Effect", "Send", "World"]
 
@@ -97,12 +97,12 @@ class World:
     def send_chat(self, session: UISession) -> None:
         """Send the session's chat as ``chat_session_changed``."""
         chat = None if session.chat is None else session.chat.wire()
-        self.send(session, _wire.control("chat_session_changed", chat_session=chat))
+        self.send(session, _wire_events.control("chat_session_changed", chat_session=chat))
 
     def notify(self, session: UISession, content: str, severity: str = "info") -> None:
         """Send a ``system_message`` of the bridge in the session's chat, if it has one."""
         if session.chat is not None:
-            self.send(session, _wire.notice(session.chat.session_id, content, severity))
+            self.send(session, _wire_events.notice(session.chat.session_id, content, severity))
 
     def broadcast(self, user: User, frame: WireFrame) -> None:
         """Send to every UI session of ``user``."""
@@ -139,7 +139,7 @@ class World:
         """Enter the chat into the index; give the ``chat_session_added`` that says so."""
         chat.listed = True
         chat.updated_at = self.timestamp()
-        return _wire.control("chat_session_added", chat_session=chat.entry())
+        return _wire_events.control("chat_session_added", chat_session=chat.entry())
 
     def import_chats(self, chats: Iterable[Mapping[str, object]]) -> None:
         """Take over sessions in their wire form; an agent that is not known is the default one."""

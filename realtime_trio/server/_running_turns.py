@@ -9,15 +9,15 @@ from typing import cast
 
 import attrs
 
-from realtime_trio.server import _voice, _wire
+from realtime_trio.server import _speech, _wire_events
 from realtime_trio.server._answer import Answer
-from realtime_trio.server._chat import ChatSession
-from realtime_trio.server._script import Turn, WireFrame
-from realtime_trio.server._session import RunningTurn, UISession
-from realtime_trio.server._turn import Items, Pause, Run
-from realtime_trio.server._vendors import told
-from realtime_trio.server._wire import Envelope, Event
-from realtime_trio.server._world import World
+from realtime_trio.server._chat_sessions import ChatSession
+from realtime_trio.server._server_state import World
+from realtime_trio.server._turn_engine import Items, Pause, Run
+from realtime_trio.server._turn_script import Turn, WireFrame
+from realtime_trio.server._ui_session import RunningTurn, UISession
+from realtime_trio.server._vendor_formats import told
+from realtime_trio.server._wire_events import Envelope, Event
 
 __all__ = ["Turns"]
 
@@ -52,7 +52,7 @@ class Turns:
         script = self._take(inputs) or self._take((None,)) or echo
 
         def speak(pcm: bytes, envelope: Envelope) -> WireFrame | None:
-            return _voice.encode(session, pcm, envelope)
+            return _speech.encode(session, pcm, envelope)
 
         run = Run(
             ids=world.ids,
@@ -87,12 +87,12 @@ class Turns:
         if script.exact:
             yield from self._exact(session, chat, run, answer)
             return
-        yield _wire.control("user_turn_end")
+        yield _wire_events.control("user_turn_end")
         yield world.touch(chat)
         yield from answer.stream(message)
         chat.messages.extend(answer.messages)
         if answer.failed and chat.agent.vendor == "openai":
-            yield _wire.error("Error in agent_runtime.chat: the runtime failed.")
+            yield _wire_events.error("Error in agent_runtime.chat: the runtime failed.")
         else:
             yield world.touch(chat)
         yield self._over(session)
@@ -101,7 +101,7 @@ class Turns:
         """End the turn before the client hears of it: what it does next kills nothing."""
         session.turn = None
         self._running.pop(session.id, None)
-        return _wire.control("user_turn_start")
+        return _wire_events.control("user_turn_start")
 
     def _exact(self, session: UISession, chat: ChatSession, run: Run, answer: Answer) -> Items:
         """Give a turn that brings its own frame; what it says of the history is believed."""
@@ -153,7 +153,7 @@ class Turns:
     def cancel(self, session: UISession) -> None:
         """Cancel: the word at once, then what is late; the turn ends when its runtime notices."""
         world, turn = self.world, session.turn
-        world.send(session, _wire.control("cancelled"))
+        world.send(session, _wire_events.control("cancelled"))
         if turn is not None and not turn.run.cancelled:
             turn.run.cancelled = True
             if not turn.firm:

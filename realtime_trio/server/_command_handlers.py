@@ -9,8 +9,8 @@ from typing import cast
 
 import attrs
 
-from realtime_trio.server import _voice, _wire
-from realtime_trio.server._chat import ChatSession
+from realtime_trio.server import _speech, _wire_events
+from realtime_trio.server._chat_sessions import ChatSession
 from realtime_trio.server._fields import (
     BadCommand,
     integer,
@@ -19,10 +19,10 @@ from realtime_trio.server._fields import (
     text,
     text_or_none,
 )
-from realtime_trio.server._script import Say, Turn
-from realtime_trio.server._session import UISession, VoiceMode
-from realtime_trio.server._turns import Turns
-from realtime_trio.server._wire import Event
+from realtime_trio.server._running_turns import Turns
+from realtime_trio.server._turn_script import Say, Turn
+from realtime_trio.server._ui_session import UISession, VoiceMode
+from realtime_trio.server._wire_events import Event
 
 __all__ = ["COMMANDS", "HARMLESS", "Command", "unknown"]
 
@@ -41,7 +41,7 @@ def unknown(turns: Turns, session: UISession, event: Event) -> None:
 
 
 def _ping(turns: Turns, session: UISession, event: Event) -> None:
-    turns.world.send(session, _wire.control("pong"))
+    turns.world.send(session, _wire_events.control("pong"))
 
 
 def _cancel(turns: Turns, session: UISession, event: Event) -> None:
@@ -53,19 +53,19 @@ def _cancel(turns: Turns, session: UISession, event: Event) -> None:
 
 def _get_agents(turns: Turns, session: UISession, event: Event) -> None:
     agents = [agent.entry() for agent in turns.world.config.agent_records]
-    turns.world.send(session, _wire.control("agent_list", agents=agents))
+    turns.world.send(session, _wire_events.control("agent_list", agents=agents))
 
 
 def _get_avatars(turns: Turns, session: UISession, event: Event) -> None:
-    turns.world.send(session, _wire.control("avatar_list", avatars=turns.world.avatars))
+    turns.world.send(session, _wire_events.control("avatar_list", avatars=turns.world.avatars))
 
 
 def _get_voices(turns: Turns, session: UISession, event: Event) -> None:
-    turns.world.send(session, _wire.control("voice_list", voices=turns.world.voices))
+    turns.world.send(session, _wire_events.control("voice_list", voices=turns.world.voices))
 
 
 def _get_tool_catalog(turns: Turns, session: UISession, event: Event) -> None:
-    turns.world.send(session, _wire.control("tool_catalog", tools=turns.world.tools))
+    turns.world.send(session, _wire_events.control("tool_catalog", tools=turns.world.tools))
 
 
 # -- the conversation -----------------------------------------------------------------
@@ -111,7 +111,7 @@ def _set_chat_session_name(turns: Turns, session: UISession, event: Event) -> No
     world, name = turns.world, text(event, "session_name")
     chat = _find(turns, session, event, text_or_none(event, "session_id"))
     chat.name = name
-    changed = _wire.control(
+    changed = _wire_events.control(
         "chat_session_name_changed", session_name=name, session_id=chat.session_id
     )
     world.send(session, changed)
@@ -120,7 +120,7 @@ def _set_chat_session_name(turns: Turns, session: UISession, event: Event) -> No
 def _set_session_metadata(turns: Turns, session: UISession, event: Event) -> None:
     chat = turns.world.chat_of(session)
     chat.metadata = mapping(event.get("meta"), event, "meta")
-    turns.world.send(session, _wire.control("session_metadata_changed", meta=chat.metadata))
+    turns.world.send(session, _wire_events.control("session_metadata_changed", meta=chat.metadata))
 
 
 def _set_session_messages(turns: Turns, session: UISession, event: Event) -> None:
@@ -144,14 +144,14 @@ def _get_user_sessions(turns: Turns, session: UISession, event: Event) -> None:
         "total_sessions": len(chats),
         "offset": offset,
     }
-    world.send(session, _wire.control("get_user_sessions_response", sessions=page))
+    world.send(session, _wire_events.control("get_user_sessions_response", sessions=page))
 
 
 def _delete_chat_session(turns: Turns, session: UISession, event: Event) -> None:
     world = turns.world
     chat = _find(turns, session, event, text_or_none(event, "session_id"))
     del world.chats[chat.session_id]
-    deleted = _wire.control("delete_chat_session", session_id=chat.session_id)
+    deleted = _wire_events.control("delete_chat_session", session_id=chat.session_id)
     world.broadcast(session.user, deleted)
     was_current = chat is session.chat
     for other in world.sessions.values():
@@ -201,7 +201,9 @@ def _set_agent_tools(turns: Turns, session: UISession, event: Event) -> None:
 
 def _send_agent(turns: Turns, session: UISession) -> None:
     config = turns.world.chat_of(session).agent_config()
-    turns.world.send(session, _wire.control("agent_configuration_changed", agent_config=config))
+    turns.world.send(
+        session, _wire_events.control("agent_configuration_changed", agent_config=config)
+    )
 
 
 # -- voice and avatar -----------------------------------------------------------------
@@ -213,7 +215,7 @@ def _set_agent_voice(turns: Turns, session: UISession, event: Event) -> None:
     if voice is None:
         raise BadCommand(f"Error processing event: Voice {voice_id} not found.")
     session.voice = voice
-    turns.world.send(session, _wire.control("agent_voice_changed", voice=voice))
+    turns.world.send(session, _wire_events.control("agent_voice_changed", voice=voice))
 
 
 def _set_voice_input_mode(turns: Turns, session: UISession, event: Event) -> None:
@@ -223,20 +225,20 @@ def _set_voice_input_mode(turns: Turns, session: UISession, event: Event) -> Non
         raise BadCommand(f"Error processing event: Voice input mode {wanted} is not supported.")
     session.microphone.mode = mode
     session.microphone.release()
-    turns.world.send(session, _wire.control("voice_input_supported", modes=list(_MODES)))
+    turns.world.send(session, _wire_events.control("voice_input_supported", modes=list(_MODES)))
     if mode != "ptt":
-        turns.world.send(session, _wire.control("server_listening"))
+        turns.world.send(session, _wire_events.control("server_listening"))
 
 
 def _ptt_start(turns: Turns, session: UISession, event: Event) -> None:
     session.microphone.press()
-    turns.world.send(session, _wire.control("server_listening"))
+    turns.world.send(session, _wire_events.control("server_listening"))
 
 
 def _ptt_end(turns: Turns, session: UISession, event: Event) -> None:
     heard = session.microphone.release()
     if heard:
-        turns.begin(session, *_voice.utterance(heard))
+        turns.begin(session, *_speech.utterance(heard))
 
 
 def _audio_input_delta(turns: Turns, session: UISession, event: Event) -> None:
@@ -248,11 +250,11 @@ def _audio_input_delta(turns: Turns, session: UISession, event: Event) -> None:
     if len(pcm) % 2:
         raise BadCommand("Error processing audio: the frame has an odd length.")
     session.audio_as_text = True
-    back, said = _voice.hear(session, pcm)
+    back, said = _speech.hear(session, pcm)
     if back is not None:
         turns.world.send(session, back)
     if said is not None:
-        turns.begin(session, *_voice.utterance(said))
+        turns.begin(session, *_speech.utterance(said))
 
 
 def _set_avatar(turns: Turns, session: UISession, event: Event) -> None:
@@ -286,7 +288,7 @@ def _clear_avatar_session(turns: Turns, session: UISession, event: Event) -> Non
 def _send_avatar(
     turns: Turns, session: UISession, request: Event | None, avatar_session: Event | None
 ) -> None:
-    changed = _wire.control(
+    changed = _wire_events.control(
         "avatar_connection_changed",
         avatar_session_request=request,
         avatar_session=avatar_session,
@@ -298,14 +300,14 @@ def _send_avatar(
 
 
 def _list_workspaces(turns: Turns, session: UISession, event: Event) -> None:
-    workspaces = _wire.control("workspace_list", workspaces=list(turns.world.workspaces))
+    workspaces = _wire_events.control("workspace_list", workspaces=list(turns.world.workspaces))
     turns.world.send(session, workspaces)
 
 
 def _add_workspace(turns: Turns, session: UISession, event: Event) -> None:
     entry = mapping(event.get("entry"), event, "entry")
     turns.world.workspaces.append(entry)
-    turns.world.send(session, _wire.control("workspace_added", entry=entry))
+    turns.world.send(session, _wire_events.control("workspace_added", entry=entry))
 
 
 def _remove_workspace(turns: Turns, session: UISession, event: Event) -> None:
