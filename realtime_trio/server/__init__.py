@@ -15,11 +15,11 @@ General layout, from the inside out: ``_turn_script`` (what a turn is), ``_turn_
 
 from __future__ import annotations
 
-from realtime_trio.server._catalog import Agent, User
-from realtime_trio.server._embedded import RealtimeServer, ServerStatistics, open_server
-from realtime_trio.server._espeak import synthesise
-from realtime_trio.server._fault_pipeline import Faults
-from realtime_trio.server._faults import (
+from ._catalog import Agent, User
+from ._embedded import RealtimeServer, ServerStatistics, open_server
+from ._espeak import synthesise
+from ._fault_pipeline import Faults
+from ._faults import (
     Action,
     Cut,
     CutHow,
@@ -37,10 +37,10 @@ from realtime_trio.server._faults import (
     Stage,
     Stall,
 )
-from realtime_trio.server._hub import Received
-from realtime_trio.server._options import ServerConfig
-from realtime_trio.server._rest_api import Request, Response
-from realtime_trio.server._turn_script import (
+from ._hub import Received
+from ._options import ServerConfig
+from ._rest_api import Request, Response
+from ._turn_script import (
     Delegate,
     Emit,
     Fail,

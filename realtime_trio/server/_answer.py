@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import singledispatchmethod
 
-from realtime_trio.server import _tones, _wire_events
-from realtime_trio.server._catalog import Agent
-from realtime_trio.server._turn_engine import (
+from . import _tones, _wire_events
+from ._catalog import Agent
+from ._turn_engine import (
     Items,
     Pause,
     Run,
@@ -18,7 +18,7 @@ from realtime_trio.server._turn_engine import (
     prompt,
     split,
 )
-from realtime_trio.server._turn_script import (
+from ._turn_script import (
     Call,
     Delegate,
     Emit,
@@ -33,8 +33,8 @@ from realtime_trio.server._turn_script import (
     UseTools,
     Wait,
 )
-from realtime_trio.server._vendor_formats import CallRecord, Wire, vendor_of
-from realtime_trio.server._wire_events import Envelope
+from ._vendor_formats import CallRecord, Wire, vendor_of
+from ._wire_events import Envelope
 
 __all__ = ["Answer"]
 

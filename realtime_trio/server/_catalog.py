@@ -6,7 +6,7 @@ from typing import Literal
 
 import attrs
 
-from realtime_trio.server._ids import IdMaker
+from ._ids import IdMaker
 
 __all__ = ["Agent", "User", "avatars", "default_agents", "toolsets", "voices"]
 

@@ -7,8 +7,8 @@ from typing import cast
 
 import attrs
 
-from realtime_trio.server._catalog import Agent
-from realtime_trio.server._options import ServerConfig
+from ._catalog import Agent
+from ._options import ServerConfig
 
 __all__ = ["ChatSession"]
 

@@ -10,9 +10,9 @@ from typing import Protocol, runtime_checkable
 import attrs
 import trio
 
-from realtime_trio._exceptions import ClosedError, ConnectionLost
-from realtime_trio.abc import Transport
-from realtime_trio.server._faults import Action, CutHow, Packet, Silence, Snip
+from .._exceptions import ClosedError, ConnectionLost
+from ..abc import Transport
+from ._faults import Action, CutHow, Packet, Silence, Snip
 
 __all__ = ["Connection", "Link"]
 

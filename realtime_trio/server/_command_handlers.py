@@ -9,9 +9,9 @@ from typing import cast
 
 import attrs
 
-from realtime_trio.server import _speech, _wire_events
-from realtime_trio.server._chat_sessions import ChatSession
-from realtime_trio.server._fields import (
+from . import _speech, _wire_events
+from ._chat_sessions import ChatSession
+from ._fields import (
     BadCommand,
     integer,
     mapping,
@@ -19,10 +19,10 @@ from realtime_trio.server._fields import (
     text,
     text_or_none,
 )
-from realtime_trio.server._running_turns import Turns
-from realtime_trio.server._turn_script import Say, Turn
-from realtime_trio.server._ui_session import UISession, VoiceMode
-from realtime_trio.server._wire_events import Event
+from ._running_turns import Turns
+from ._turn_script import Say, Turn
+from ._ui_session import UISession, VoiceMode
+from ._wire_events import Event
 
 __all__ = ["COMMANDS", "HARMLESS", "Command", "unknown"]
 

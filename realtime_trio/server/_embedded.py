@@ -12,17 +12,17 @@ import attrs
 import trio
 from wsproto.utilities import RemoteProtocolError
 
-from realtime_trio._exceptions import ConnectionFailed, ConnectionLost
-from realtime_trio._io._transport_memory import MemoryAnswer, MemoryListener
-from realtime_trio.server._fault_pipeline import Faults
-from realtime_trio.server._faults import CutHow
-from realtime_trio.server._http import Upgrade, refuse, serve_requests
-from realtime_trio.server._hub import Hub, Received
-from realtime_trio.server._options import ServerConfig
-from realtime_trio.server._rest_api import Request, Response
-from realtime_trio.server._server_core import Refused
-from realtime_trio.server._socket import ServerSocket
-from realtime_trio.server._turn_script import Turn
+from .._exceptions import ConnectionFailed, ConnectionLost
+from .._io._transport_memory import MemoryAnswer, MemoryListener
+from ._fault_pipeline import Faults
+from ._faults import CutHow
+from ._http import Upgrade, refuse, serve_requests
+from ._hub import Hub, Received
+from ._options import ServerConfig
+from ._rest_api import Request, Response
+from ._server_core import Refused
+from ._socket import ServerSocket
+from ._turn_script import Turn
 
 __all__ = ["RealtimeServer", "ServerStatistics", "open_server"]
 

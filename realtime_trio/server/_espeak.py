@@ -9,8 +9,8 @@ from array import array
 from io import BytesIO
 from typing import Final
 
-from realtime_trio.audio._pcm import samples_of, to_bytes
-from realtime_trio.server import _tones
+from ..audio._pcm import samples_of, to_bytes
+from . import _tones
 
 __all__ = ["synthesise"]
 

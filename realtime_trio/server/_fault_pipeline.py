@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from random import Random
 
-from realtime_trio.server._faults import (
+from ._faults import (
     Action,
     Cut,
     CutHow,

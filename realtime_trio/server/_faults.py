@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 
 import attrs
 
-from realtime_trio.server._turn_script import WireFrame
+from ._turn_script import WireFrame
 
 __all__ = [
     "Action",

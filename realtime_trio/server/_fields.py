@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import cast
 
-from realtime_trio.server._wire_events import Event
+from ._wire_events import Event
 
 __all__ = [
     "BadCommand",

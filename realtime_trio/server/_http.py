@@ -10,7 +10,7 @@ import attrs
 import h11
 import trio
 
-from realtime_trio.server._rest_api import Request, Response
+from ._rest_api import Request, Response
 
 __all__ = ["Upgrade", "refuse", "serve_requests"]
 

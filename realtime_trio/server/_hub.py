@@ -9,15 +9,15 @@ from urllib.parse import parse_qsl, urlsplit
 import attrs
 import trio
 
-from realtime_trio._exceptions import ConnectionFailed
-from realtime_trio.server import _rest_api
-from realtime_trio.server._client_connection import Connection, Link
-from realtime_trio.server._fault_pipeline import Faults
-from realtime_trio.server._faults import Action, CutHow, Packet
-from realtime_trio.server._fields import BadCommand, BadJson, parse
-from realtime_trio.server._options import ServerConfig
-from realtime_trio.server._rest_api import Request, Response
-from realtime_trio.server._server_core import Brain, Effect, Refused, Send
+from .._exceptions import ConnectionFailed
+from . import _rest_api
+from ._client_connection import Connection, Link
+from ._fault_pipeline import Faults
+from ._faults import Action, CutHow, Packet
+from ._fields import BadCommand, BadJson, parse
+from ._options import ServerConfig
+from ._rest_api import Request, Response
+from ._server_core import Brain, Effect, Refused, Send
 
 __all__ = ["Hub", "Received"]
 

@@ -8,8 +8,8 @@ from time import time
 
 import attrs
 
-from realtime_trio.server import _catalog
-from realtime_trio.server._catalog import Agent, User
+from . import _catalog
+from ._catalog import Agent, User
 
 __all__ = ["ServerConfig"]
 

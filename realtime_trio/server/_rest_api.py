@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import attrs
 
-from realtime_trio.server._catalog import User
-from realtime_trio.server._server_core import Brain, Effect
+from ._catalog import User
+from ._server_core import Brain, Effect
 
 __all__ = ["Request", "Response", "answer"]
 

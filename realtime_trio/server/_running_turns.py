@@ -9,15 +9,15 @@ from typing import cast
 
 import attrs
 
-from realtime_trio.server import _speech, _wire_events
-from realtime_trio.server._answer import Answer
-from realtime_trio.server._chat_sessions import ChatSession
-from realtime_trio.server._server_state import World
-from realtime_trio.server._turn_engine import Items, Pause, Run
-from realtime_trio.server._turn_script import Turn, WireFrame
-from realtime_trio.server._ui_session import RunningTurn, UISession
-from realtime_trio.server._vendor_formats import told
-from realtime_trio.server._wire_events import Envelope, Event
+from . import _speech, _wire_events
+from ._answer import Answer
+from ._chat_sessions import ChatSession
+from ._server_state import World
+from ._turn_engine import Items, Pause, Run
+from ._turn_script import Turn, WireFrame
+from ._ui_session import RunningTurn, UISession
+from ._vendor_formats import told
+from ._wire_events import Envelope, Event
 
 __all__ = ["Turns"]
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 
-from realtime_trio.server import _speech, _wire_events
-from realtime_trio.server._catalog import User
-from realtime_trio.server._chat_sessions import ChatSession
-from realtime_trio.server._command_handlers import COMMANDS, HARMLESS, unknown
-from realtime_trio.server._fields import BadCommand, BadJson, parse
-from realtime_trio.server._options import ServerConfig
-from realtime_trio.server._running_turns import Turns
-from realtime_trio.server._server_state import Close, Effect, Send, World
-from realtime_trio.server._turn_script import Media, Turn
-from realtime_trio.server._ui_session import Microphone, UISession
-from realtime_trio.server._wire_events import Envelope, Event
+from . import _speech, _wire_events
+from ._catalog import User
+from ._chat_sessions import ChatSession
+from ._command_handlers import COMMANDS, HARMLESS, unknown
+from ._fields import BadCommand, BadJson, parse
+from ._options import ServerConfig
+from ._running_turns import Turns
+from ._server_state import Close, Effect, Send, World
+from ._turn_script import Media, Turn
+from ._ui_session import Microphone, UISession
+from ._wire_events import Envelope, Event
 
 __all__ = ["Brain", "Close", "Effect", "Refused", "Send"]
 

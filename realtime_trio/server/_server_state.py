@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from realtime_trio.server import _wire_events
-from realtime_trio.server._catalog import User
-from realtime_trio.server._chat_sessions import ChatSession
-from realtime_trio.server._fields import BadCommand
-from realtime_trio.server._ids import IdMaker
-from realtime_trio.server._jwt import Tokens
-from realtime_trio.server._options import ServerConfig
-from realtime_trio.server._turn_script import WireFrame
-from realtime_trio.server._ui_session import UISession
-from realtime_trio.server._wire_events import Event
+from . import _wire_events
+from ._catalog import User
+from ._chat_sessions import ChatSession
+from ._fields import BadCommand
+from ._ids import IdMaker
+from ._jwt import Tokens
+from ._options import ServerConfig
+from ._turn_script import WireFrame
+from ._ui_session import UISession
+from ._wire_events import Event
 
 __all__ = ["Close", "Effect", "Send", "World"]
 

@@ -18,8 +18,8 @@ from wsproto.events import (
 )
 from wsproto.utilities import LocalProtocolError
 
-from realtime_trio._exceptions import ClosedError, ConnectionLost
-from realtime_trio.server._http import Upgrade
+from .._exceptions import ClosedError, ConnectionLost
+from ._http import Upgrade
 
 __all__ = ["ServerSocket"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from realtime_trio.server import _tones
-from realtime_trio.server._turn_script import Say, Speak, Turn, WireFrame
-from realtime_trio.server._ui_session import UISession
-from realtime_trio.server._wire_events import Envelope, Event
+from . import _tones
+from ._turn_script import Say, Speak, Turn, WireFrame
+from ._ui_session import UISession
+from ._wire_events import Envelope, Event
 
 __all__ = ["encode", "hear", "utterance"]
 

@@ -15,10 +15,10 @@ from typing import cast
 
 import attrs
 
-from realtime_trio.server._catalog import Agent
-from realtime_trio.server._ids import IdMaker
-from realtime_trio.server._turn_script import WireFrame
-from realtime_trio.server._wire_events import Envelope
+from ._catalog import Agent
+from ._ids import IdMaker
+from ._turn_script import WireFrame
+from ._wire_events import Envelope
 
 __all__ = [
     "Item",

@@ -6,10 +6,10 @@ from typing import Literal
 
 import attrs
 
-from realtime_trio.server import _tones
-from realtime_trio.server._catalog import User
-from realtime_trio.server._chat_sessions import ChatSession
-from realtime_trio.server._turn_engine import Items, Run
+from . import _tones
+from ._catalog import User
+from ._chat_sessions import ChatSession
+from ._turn_engine import Items, Run
 
 __all__ = ["Microphone", "RunningTurn", "UISession", "VoiceMode"]
 

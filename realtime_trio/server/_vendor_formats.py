@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 import attrs
 
-from realtime_trio.server._turn_engine import compact
+from ._turn_engine import compact
 
 __all__ = ["ANTHROPIC", "OPENAI", "CallRecord", "Vendor", "told", "vendor_of"]
 

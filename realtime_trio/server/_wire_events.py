@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from realtime_trio.server._turn_script import Media
+from ._turn_script import Media
 
 __all__ = ["Envelope", "Event", "control", "error", "notice"]
 

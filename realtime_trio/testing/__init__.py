@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from realtime_trio.testing._check_transport import check_transport
-from realtime_trio.testing._plans import fault_plans
-from realtime_trio.testing._recorded import recorded
-from realtime_trio.testing._scripting import (
+from ._check_transport import check_transport
+from ._plans import fault_plans
+from ._recorded import recorded
+from ._scripting import (
     delegate,
     emit,
     fail,
@@ -19,7 +19,7 @@ from realtime_trio.testing._scripting import (
     use,
     wait,
 )
-from realtime_trio.testing._transport_tools import Peer
+from ._transport_tools import Peer
 
 __all__ = [
     "Peer",

@@ -7,9 +7,9 @@ from functools import partial
 import trio
 import trio.testing
 
-from realtime_trio._exceptions import ClosedError
-from realtime_trio.abc import SendsMany, Transport
-from realtime_trio.testing._transport_tools import (
+from .._exceptions import ClosedError
+from ..abc import SendsMany, Transport
+from ._transport_tools import (
     Flood,
     Peer,
     expect_lost,

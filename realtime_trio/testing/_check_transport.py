@@ -17,10 +17,10 @@ from typing import Final
 import trio
 import trio.testing
 
-from realtime_trio._exceptions import ClosedError, ConnectionLost
-from realtime_trio.abc import Transport
-from realtime_trio.testing._check_send_many import check_cancelled_send_many, check_send_many
-from realtime_trio.testing._transport_tools import (
+from .._exceptions import ClosedError, ConnectionLost
+from ..abc import Transport
+from ._check_send_many import check_cancelled_send_many, check_send_many
+from ._transport_tools import (
     Flood,
     Peer,
     expect_lost,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal, TypeVar, cast
 
-from realtime_trio.server._turn_script import (
+from ..server._turn_script import (
     Call,
     Delegate,
     Emit,

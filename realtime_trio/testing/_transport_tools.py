@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import trio
 import trio.testing
 
-from realtime_trio._exceptions import ConnectionLost
+from .._exceptions import ConnectionLost
 
 __all__ = ["Flood", "Peer", "expect_lost", "in_background", "raises", "settle"]
 
