@@ -7,7 +7,7 @@
         ...  # server.url, or await server.listen()
 
 General layout, from the inside out: ``_turn_script`` (what a turn is), ``_turn_engine``,
-``_vendor_formats`` and ``_answer`` (a turn as a stream), ``_server_state``, ``_running_turns``,
+``_vendor_formats`` and ``_answer`` (a turn as a stream), ``_server_state``, ``_turn_scheduler``,
 ``_command_handlers`` and ``_server_core`` (the server as a value), ``_faults`` and
 ``_fault_pipeline`` (what goes wrong), ``_rest_api``, ``_http`` and ``_socket`` (the outside),
 ``_client_connection``, ``_hub`` and ``_embedded`` (the trio shell).

@@ -19,7 +19,7 @@ from ._fields import (
     text,
     text_or_none,
 )
-from ._running_turns import Turns
+from ._turn_scheduler import Turns
 from ._turn_script import Say, Turn
 from ._ui_session import UISession, VoiceMode
 from ._wire_events import Event

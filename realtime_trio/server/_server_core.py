@@ -15,8 +15,8 @@ from ._chat_sessions import ChatSession
 from ._command_handlers import COMMANDS, HARMLESS, unknown
 from ._fields import BadCommand, BadJson, parse
 from ._options import ServerConfig
-from ._running_turns import Turns
 from ._server_state import Close, Effect, Send, World
+from ._turn_scheduler import Turns
 from ._turn_script import Media, Turn
 from ._ui_session import Microphone, UISession
 from ._wire_events import Envelope, Event
