@@ -155,7 +155,7 @@ def run(program: Program, names: Mapping[str, object], url: str, open_client: Op
 async def _listening() -> AsyncGenerator[str, None]:
     # Imported late: the harness is of use, and tested, where the server is not.
     server = import_module("realtime_trio.server")
-    config = server.ServerConfig(users=(server.User(user_id="me", password="secret"),))
+    config = server.ServerConfig(users=(server.Account(user_id="me", password="secret"),))
     async with server.open_server(config) as running:
         yield await running.listen()
 

@@ -18,7 +18,7 @@ from .._io._overflow import Block
 from .._io._subscription import Subscription
 from .._io._transport_trio_websocket import TrioWebsocketConnector
 from ..audio import AudioSink, MemorySource, Playback, open_wav_sink
-from ..server import RealtimeServer, ServerConfig, Turn, open_server
+from ..server import RealtimeServer, ScriptedTurn, ServerConfig, open_server
 from ._chat import Conversation
 from ._demo_report import Finding, report
 from ._demo_script import ANSWERS_ALOUD, FLOOD, QUESTIONS, SAID, turns
@@ -67,7 +67,7 @@ class _Transcript(LiveTranscript):
         self.line("level", drawn)
 
 
-async def _demo(wav: Path, script: Sequence[Turn]) -> None:
+async def _demo(wav: Path, script: Sequence[ScriptedTurn]) -> None:
     transcript = _Transcript()
     with trio.move_on_after(_DEADLINE):
         config = ServerConfig(seed=1, pace=0.015)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..audio import silence, tone
-from ..server import Turn, synthesise
+from ..server import ScriptedTurn, synthesise
 from ..testing import delegate, emit, media, say, show, speak, think, tool, turn, use
 
 __all__ = ["ANSWERS_ALOUD", "FLOOD", "FLOODED", "QUESTIONS", "SAID", "turns"]
@@ -31,12 +31,12 @@ ANSWERS_ALOUD: Final = 2
 FLOODED: Final = 100_000  # pieces of text that stand between a cancel and its notification
 
 
-def turns() -> tuple[Turn, ...]:
+def turns() -> tuple[ScriptedTurn, ...]:
     """A thought and an answer; tools, media and a delegation; two by voice; and a flood."""
     return (_thoughtful(), _busy(), _spoken(), _brief(), _flood())
 
 
-def _thoughtful() -> Turn:
+def _thoughtful() -> ScriptedTurn:
     return turn(
         _SKY,
         think("Rayleigh scattering; the question is short, so is the answer."),
@@ -47,7 +47,7 @@ def _thoughtful() -> Turn:
     )
 
 
-def _busy() -> Turn:
+def _busy() -> ScriptedTurn:
     weather = tool("weather", {"place": "here"}, result="light rain, 12 °C", delay=0.6)
     route = tool(
         "find_route",
@@ -68,7 +68,7 @@ def _busy() -> Turn:
     )
 
 
-def _spoken() -> Turn:
+def _spoken() -> ScriptedTurn:
     pcm = synthesise("Leave the house and turn left into Mill Lane, then " * 4)
     return turn(
         "[voice]",
@@ -78,9 +78,9 @@ def _spoken() -> Turn:
     )
 
 
-def _brief() -> Turn:
+def _brief() -> ScriptedTurn:
     return turn("[voice]", say("Nine minutes."), speak(synthesise("nine minutes on foot")))
 
 
-def _flood() -> Turn:
+def _flood() -> ScriptedTurn:
     return turn(FLOOD, say("word " * FLOODED, size=5), delay=0.0)

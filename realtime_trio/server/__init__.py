@@ -15,7 +15,7 @@ General layout, from the inside out: ``_turn_script`` (what a turn is), ``_turn_
 
 from __future__ import annotations
 
-from ._catalog import Agent, User
+from ._catalog import Account, Agent
 from ._embedded import RealtimeServer, ServerStatistics, open_server
 from ._espeak import synthesise
 from ._fault_pipeline import Faults
@@ -27,13 +27,13 @@ from ._faults import (
     Drop,
     Duplicate,
     Garble,
+    HangUp,
     Oversized,
     Packet,
     Plan,
     Reorder,
     Silence,
     SlowDrain,
-    Snip,
     Stage,
     Stall,
 )
@@ -44,18 +44,19 @@ from ._turn_script import (
     Delegate,
     Emit,
     Fail,
-    Media,
     Render,
     Say,
+    ScriptedMedia,
+    ScriptedTool,
+    ScriptedTurn,
     Speak,
     Think,
-    Tool,
-    Turn,
     UseTools,
     Wait,
 )
 
 __all__ = [
+    "Account",
     "Action",
     "Agent",
     "Cut",
@@ -68,7 +69,7 @@ __all__ = [
     "Fail",
     "Faults",
     "Garble",
-    "Media",
+    "HangUp",
     "Oversized",
     "Packet",
     "Plan",
@@ -79,19 +80,18 @@ __all__ = [
     "Request",
     "Response",
     "Say",
+    "ScriptedMedia",
+    "ScriptedTool",
+    "ScriptedTurn",
     "ServerConfig",
     "ServerStatistics",
     "Silence",
     "SlowDrain",
-    "Snip",
     "Speak",
     "Stage",
     "Stall",
     "Think",
-    "Tool",
-    "Turn",
     "UseTools",
-    "User",
     "Wait",
     "open_server",
     "synthesise",

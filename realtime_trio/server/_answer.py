@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import singledispatchmethod
 
-from . import _tones, _wire_events
+from . import _tones
 from ._catalog import Agent
 from ._turn_engine import (
     Items,
     Pause,
-    Run,
-    compact,
-    fill_in,
+    TurnRun,
+    completion_options,
+    dump_json,
     interleave,
-    options,
-    prompt,
-    split,
+    split_deltas,
+    substitute_ids,
+    system_prompt,
 )
 from ._turn_script import (
     Call,
@@ -25,16 +25,16 @@ from ._turn_script import (
     Fail,
     Render,
     Say,
+    ScriptedTool,
+    ScriptedTurn,
     Speak,
     Step,
     Think,
-    Tool,
-    Turn,
     UseTools,
     Wait,
 )
-from ._vendor_formats import CallRecord, Wire, vendor_of
-from ._wire_events import Envelope
+from ._vendor_formats import CallRecord, JsonDict, vendor_of
+from ._wire_events import SessionEvents, bridge_message, error_event
 
 __all__ = ["Answer"]
 
@@ -48,207 +48,211 @@ class Answer:
     tools close it and open the next. ``messages`` is what the history gains.
     """
 
-    def __init__(self, run: Run, envelope: Envelope, agent: Agent, script: Turn) -> None:
+    def __init__(
+        self, run: TurnRun, events: SessionEvents, agent: Agent, script: ScriptedTurn
+    ) -> None:
         self.failed = False
-        self.messages: list[Wire] = []
+        self.messages: list[JsonDict] = []
         self._run = run
-        self._send = envelope
+        self._events = events
         self._agent = agent
         self._script = script
         self._vendor = vendor_of(agent.vendor)
         self._delay = run.pace if script.delay is None else script.delay
-        self._own = envelope.session_id == envelope.user_session_id
+        self._is_user_session = events.session_id == events.user_session_id
         self._after_tools = False
         self._thoughts: list[str] = []
         self._text: list[str] = []
         self._calls: list[CallRecord] = []
         self._results: dict[str, tuple[str, bool]] = {}
-        self._spoken = 0
+        self._token_count = 0
 
     @property
     def reply(self) -> str:
         """The text of the last message."""
         return "".join(self._text)
 
-    def stream(self, message: Wire) -> Items:
+    def stream_interaction(self, message: JsonDict) -> Items:
         """Give the whole interaction: from the user message to its end."""
         interaction = self._run.ids.words("interaction", 3)
         opening = [
-            self._send.user_message(self._vendor.name, message),
-            self._send.interaction(True, interaction),
+            self._events.user_message(self._vendor.name, message),
+            self._events.interaction(True, interaction),
         ]
-        yield from opening if self._vendor.announces else reversed(opening)
+        yield from opening if self._vendor.verbose else reversed(opening)
         self.messages.append(message)
-        if self._vendor.announces:
-            yield self._send.system_prompt(prompt(self._agent))
-        yield from self._open()
-        yield from self._perform(self._script.steps)
-        if self.failed and self._vendor.announces:
-            self._keep()
+        if self._vendor.verbose:
+            yield self._events.system_prompt(system_prompt(self._agent))
+        yield from self._start_completion()
+        yield from self._perform_steps(self._script.steps)
+        if self.failed and self._vendor.verbose:
+            self._record_answer()
             return
-        yield from self._end()
-        yield self._send.interaction(False, interaction)
+        yield from self._end_completion()
+        yield self._events.interaction(False, interaction)
 
-    def steps(self) -> Items:
+    def stream_steps(self) -> Items:
         """Give what the steps say, and nothing around it."""
-        return self._perform(self._script.steps)
+        return self._perform_steps(self._script.steps)
 
-    def _perform(self, steps: Sequence[Step]) -> Items:
+    def _perform_steps(self, steps: Sequence[Step]) -> Items:
         for step in steps:
-            yield from self._do(step)
+            yield from self._perform_step(step)
             if self._run.cancelled or self.failed:
                 return
 
     @singledispatchmethod
-    def _do(self, step: Step) -> Items:
+    def _perform_step(self, step: Step) -> Items:
         """Perform one step; which method does it is decided by the step's class."""
         message = f"no step of a turn: {type(step).__name__}"
         raise TypeError(message)
 
-    def _open(self) -> Items:
+    def _start_completion(self) -> Items:
         self._thoughts, self._text, self._calls, self._results = [], [], [], {}
-        self._spoken = 0
+        self._token_count = 0
         self._after_tools = False
-        yield self._send.completion_running(options(self._agent, self._run.user_id))
+        yield self._events.completion_running(completion_options(self._agent, self._run.user_id))
 
-    def _end(self) -> Items:
+    def _end_completion(self) -> Items:
         if self.failed:
-            yield self._abnormal("exception")
+            yield self._aborted_completion("exception")
         elif self._run.cancelled:
             if self._after_tools:
-                yield self._abnormal("client_cancel")
-        elif self._vendor.announces:
+                yield self._aborted_completion("client_cancel")
+        elif self._vendor.verbose:
             tokens = self._script.output_tokens
-            count = self._spoken if tokens is None else tokens
-            yield self._send.completion_done(
+            count = self._token_count if tokens is None else tokens
+            yield self._events.completion_done(
                 self._script.stop_reason, self._script.input_tokens, count
             )
             yield from self._history_delta()
-        self._keep()
+        self._record_answer()
 
-    def _keep(self) -> None:
+    def _record_answer(self) -> None:
         """Enter what the open completion said into the history."""
         if not self._after_tools:
             self.messages += self._vendor.answer(self._thoughts, self.reply, ())
 
-    def _abnormal(self, reason: str) -> Wire:
-        return self._send.completion_done(reason, 0, 0, options(self._agent, self._run.user_id))
+    def _aborted_completion(self, reason: str) -> JsonDict:
+        return self._events.completion_done(
+            reason, 0, 0, completion_options(self._agent, self._run.user_id)
+        )
 
     def _history_delta(self) -> Items:
         messages = self._vendor.answer(self._thoughts, self.reply, ())
-        if messages and self._own:
-            yield self._send.history_delta(self._vendor.name, messages)
+        if messages and self._is_user_session:
+            yield self._events.history_delta(self._vendor.name, messages)
 
     # -- text and thoughts ------------------------------------------------------------
 
-    def _deltas(self, pieces: Sequence[str], make: Callable[[str], Wire]) -> Items:
+    def _deltas(self, pieces: Sequence[str], make: Callable[[str], JsonDict]) -> Items:
         """Stream ``pieces``; after a cancel only the late ones that the script grants."""
         for index, piece in enumerate(pieces):
-            self._leave(len(pieces) - index)
+            self._set_remaining(len(pieces) - index)
             if not self._run.cancelled:
                 yield Pause(self._delay)
             if self._run.cancelled:
-                if self._run.late <= 0:
+                if self._run.late_deltas <= 0:
                     break
-                self._run.late -= 1
-            self._spoken += 1
+                self._run.late_deltas -= 1
+            self._token_count += 1
             yield make(piece)
-        self._leave(0)
+        self._set_remaining(0)
 
-    def _leave(self, number: int) -> None:
-        if self._own:
-            self._run.remaining = number
+    def _set_remaining(self, number: int) -> None:
+        if self._is_user_session:
+            self._run.remaining_deltas = number
 
-    @_do.register
+    @_perform_step.register
     def _say(self, step: Say) -> Items:
-        pieces = split(self._run, step.text) if step.pieces is None else step.pieces
+        pieces = split_deltas(self._run, step.text) if step.pieces is None else step.pieces
 
-        def make(piece: str) -> Wire:
+        def make(piece: str) -> JsonDict:
             self._text.append(piece)
-            return self._send.text(piece)
+            return self._events.text(piece)
 
-        yield from self._deltas(pieces if self._vendor.announces else ("", *pieces), make)
+        yield from self._deltas(pieces if self._vendor.verbose else ("", *pieces), make)
 
-    @_do.register
+    @_perform_step.register
     def _think(self, step: Think) -> Items:
-        if step.by_tool and self._vendor.announces:
+        if step.by_tool and self._vendor.verbose:
             yield from self._think_by_tool(step.text)
             return
-        yield from self._deltas(("", *split(self._run, step.text)), self._send.thought)
+        yield from self._deltas(("", *split_deltas(self._run, step.text)), self._events.thought)
         if not self._run.cancelled:
             self._thoughts.append(step.text)
-            yield self._send.complete_thought(step.text)
+            yield self._events.complete_thought(step.text)
 
     def _think_by_tool(self, text: str) -> Items:
         """The ``think`` tool: chosen as a tool is, streamed as a thought, never active."""
         call = CallRecord(self._call_id(None), "think", {"thought": text})
-        pieces = split(self._run, text)
-        yield self._send.tool_select([self._selected(call, chosen=False)])
-        yield from self._deltas(pieces, self._send.thought)
+        pieces = split_deltas(self._run, text)
+        yield self._events.tool_select([self._selected(call, chosen=False)])
+        yield from self._deltas(pieces, self._events.thought)
         if self._run.cancelled:
             return
-        yield self._send.complete_thought(pieces[-1] if pieces else "")
-        yield from self._close([call])
+        yield self._events.complete_thought(pieces[-1] if pieces else "")
+        yield from self._end_for_tools([call])
         shown = [{**self._selected(call, chosen=False), "input": dict(call.input)}]
         self._results[call.id] = ("", False)
-        yield self._send.tool_call(self._vendor.name, shown, self._bring_results())
-        yield from self._open()
+        yield self._events.tool_call(self._vendor.name, shown, self._collect_results())
+        yield from self._start_completion()
 
-    @_do.register
+    @_perform_step.register
     def _render(self, step: Render) -> Items:
-        yield self._send.media(step.media)
+        yield self._events.media(step.media)
 
-    @_do.register
+    @_perform_step.register
     def _wait(self, step: Wait) -> Items:
         yield Pause(step.seconds)
 
-    @_do.register
+    @_perform_step.register
     def _emit(self, step: Emit) -> Items:
         for frame in step.frames:
-            yield fill_in(frame, self._send)
+            yield substitute_ids(frame, self._events)
 
-    @_do.register
+    @_perform_step.register
     def _fail(self, step: Fail) -> Items:
         self.failed = True
         if step.by == "error":
-            yield _wire_events.error(step.message)
+            yield error_event(step.message)
         else:
-            yield self._send.failure(step.message)
+            yield self._events.failure(step.message)
 
-    @_do.register
+    @_perform_step.register
     def _speak(self, step: Speak) -> Items:
         """Send the speech in real time, frame by frame; a cancel stops it at the next."""
         for chunk in _tones.frames(_tones.speech(step.audio), step.frame):
             if self._run.cancelled:
                 return
-            frame = self._run.encode_audio(chunk, self._send)
+            frame = self._run.encode_audio(chunk, self._events)
             if frame is not None:
                 yield frame
             yield Pause(_tones.duration(chunk))
 
     # -- tools and delegations --------------------------------------------------------
 
-    @_do.register
-    def _use(self, step: UseTools) -> Items:
-        records = [self._record(call) for call in step.calls]
-        if self._vendor.announces:
+    @_perform_step.register
+    def _use_tools(self, step: UseTools) -> Items:
+        records = [self._call_record(call) for call in step.calls]
+        if self._vendor.verbose:
             yield from self._select(records)
         else:
             yield Pause(self._delay)
         if self._run.cancelled:
             return
         shown = [self._vendor.live_call(record) for record in records]
-        yield self._send.tool_call(self._vendor.name, shown, None)
-        yield from self._close(records)
+        yield self._events.tool_call(self._vendor.name, shown, None)
+        yield from self._end_for_tools(records)
         pairs = zip(step.calls, records, strict=True)
-        yield from interleave([self._execute(call, record) for call, record in pairs])
-        yield self._send.tool_call(self._vendor.name, shown, self._bring_results())
+        yield from interleave([self._execute_call(call, record) for call, record in pairs])
+        yield self._events.tool_call(self._vendor.name, shown, self._collect_results())
         if self._run.cancelled:
             return
-        if self._vendor.announces and any(_is_chat(call) for call in step.calls):
+        if self._vendor.verbose and any(_is_chat(call) for call in step.calls):
             # A chat with another agent changes the prompt: real servers show it again.
-            yield self._send.system_prompt(prompt(self._agent))
-        yield from self._open()
+            yield self._events.system_prompt(system_prompt(self._agent))
+        yield from self._start_completion()
 
     def _select(self, records: Sequence[CallRecord]) -> Items:
         for number in range(1, len(records) + 1):
@@ -256,52 +260,54 @@ class Answer:
             if self._run.cancelled:
                 return
             chosen = [self._selected(record, chosen=True) for record in records[: number - 1]]
-            yield self._send.tool_select(
+            yield self._events.tool_select(
                 [*chosen, self._selected(records[number - 1], chosen=False)]
             )
 
-    def _selected(self, record: CallRecord, *, chosen: bool) -> Wire:
+    def _selected(self, record: CallRecord, *, chosen: bool) -> JsonDict:
         return {
             "id": record.id,
-            "input": compact(record.input) if chosen else {},
+            "input": dump_json(record.input) if chosen else {},
             "name": record.name,
             "type": "tool_use",
         }
 
-    def _close(self, records: list[CallRecord]) -> Items:
+    def _end_for_tools(self, records: list[CallRecord]) -> Items:
         """End the completion that asked for tools."""
         self._calls = records
         self._after_tools = True
-        self._spoken += len(records)
-        if self._vendor.announces:
-            yield self._send.completion_done("tool_use", self._script.input_tokens, self._spoken)
+        self._token_count += len(records)
+        if self._vendor.verbose:
+            yield self._events.completion_done(
+                "tool_use", self._script.input_tokens, self._token_count
+            )
             yield from self._history_delta()
 
-    def _bring_results(self) -> list[Wire]:
+    def _collect_results(self) -> list[JsonDict]:
         """Give the results in the order of the calls, and enter both into the history."""
         results = [self._vendor.live_result(call, *self._results[call.id]) for call in self._calls]
         self.messages += self._vendor.answer(self._thoughts, self.reply, self._calls)
         self.messages += self._vendor.results(results)
         return results
 
-    def _execute(self, call: Call, record: CallRecord) -> Items:
+    def _execute_call(self, call: Call, record: CallRecord) -> Items:
         if isinstance(call, Delegate):
             yield from self._delegate(call, record)
         else:
-            yield from self._work(call, record)
+            yield from self._run_tool(call, record)
 
-    def _work(self, call: Tool, record: CallRecord) -> Items:
+    def _run_tool(self, call: ScriptedTool, record: CallRecord) -> Items:
         if call.delay:
-            yield Pause(call.delay, firm=True)
+            yield Pause(call.delay, shielded=True)
         for media in call.media:
-            yield self._send.media(media, by_tool=call.name)
+            yield self._events.media(media, by_tool=call.name)
         for frame in call.events:
-            yield fill_in(frame, self._send)
+            yield substitute_ids(frame, self._events)
         if call.raises is not None:
             where = f"Failed calling {call.name}."
             content = f"# CRITICAL ERROR\n\n{where}\n{call.raises}\n"
-            yield _wire_events.notice(self._send.user_session_id, content, "error")
-            yield _wire_events.error(f"CRITICAL ERROR: {where} {call.raises}")
+            yield bridge_message(self._events.user_session_id, content, "error")
+            yield error_event(f"CRITICAL ERROR: {where} {call.raises}")
         self._results[record.id] = (call.result, call.is_error)
 
     def _delegate(self, call: Delegate, record: CallRecord) -> Items:
@@ -310,32 +316,32 @@ class Answer:
             self._results[record.id] = (f"Agent {call.agent_key} not found.", False)
             return
         started, complete = _announcements(call, self._agent.key, agent.key)
-        yield _wire_events.notice(self._send.user_session_id, started)
-        yield self._send.subsession_started(call.kind, call.by, self._agent.key, agent.key)
-        child = Answer(self._run, self._child_envelope(call), agent, call.reply)
-        yield from child.stream({"role": "user", "content": call.request})
-        yield self._send.subsession_ended()
-        yield _wire_events.notice(self._send.user_session_id, complete)
+        yield bridge_message(self._events.user_session_id, started)
+        yield self._events.subsession_started(call.kind, call.by, self._agent.key, agent.key)
+        child = Answer(self._run, self._child_events(call), agent, call.reply)
+        yield from child.stream_interaction({"role": "user", "content": call.request})
+        yield self._events.subsession_ended()
+        yield bridge_message(self._events.user_session_id, complete)
         result = {"role": "assistant", "agent_message": child.reply}
-        self._results[record.id] = (compact(result), False)
+        self._results[record.id] = (dump_json(result), False)
 
-    def _child_envelope(self, call: Delegate) -> Envelope:
+    def _child_events(self, call: Delegate) -> SessionEvents:
         words = self._run.ids.words("subsession")
         head = "oneshot-" if call.kind == "oneshot" else ""
         if call.by == "clone":
             head = f"clone-{head}"
-        return Envelope(
+        return SessionEvents(
             session_id=head + words,
-            user_session_id=self._send.user_session_id,
-            parent_session_id=self._send.session_id,
+            user_session_id=self._events.user_session_id,
+            parent_session_id=self._events.session_id,
         )
 
-    def _record(self, call: Call) -> CallRecord:
+    def _call_record(self, call: Call) -> CallRecord:
         id_ = self._call_id(call.id)
-        if isinstance(call, Tool):
+        if isinstance(call, ScriptedTool):
             return CallRecord(id_, call.name, call.input)
         field = "request" if call.kind == "oneshot" else "message"
-        given: Wire = {field: call.request}
+        given: JsonDict = {field: call.request}
         if call.by != "clone":
             given["agent_key"] = call.agent_key
         return CallRecord(id_, f"{_PREFIXES[call.by]}_{call.kind}", given)

@@ -6,15 +6,15 @@ from typing import Literal
 
 import attrs
 
-from ._ids import IdMaker
+from ._ids import IdGenerator
 
-__all__ = ["Agent", "User", "avatars", "default_agents", "toolsets", "voices"]
+__all__ = ["Account", "Agent", "avatars", "default_agents", "toolsets", "voices"]
 
 _FILLER = "A set of tools that exists to be listed; nothing is behind it. "
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class User:
+class Account:
     """Somebody who may log in."""
 
     user_id: str = "admin"
@@ -24,7 +24,7 @@ class User:
     last_name: str = "User"
     roles: tuple[str, ...] = ("admin",)
 
-    def wire(self, created_at: str) -> dict[str, object]:
+    def to_wire(self, created_at: str) -> dict[str, object]:
         """The ``user`` of ``chat_user_data``, with the secret that a real server leaks."""
         return {
             "version": 1,
@@ -58,7 +58,7 @@ class Agent:
     category: tuple[str, ...] = ("general",)
     tools: tuple[str, ...] = ()
 
-    def entry(self) -> dict[str, object]:
+    def list_entry(self) -> dict[str, object]:
         """One entry of ``agent_list``."""
         return {
             "name": self.name,
@@ -82,7 +82,7 @@ class Agent:
             "agent_params": self._params(),
             "prompt_metadata": {},
             "persona": self.persona,
-            "uid": IdMaker(0).words(f"agent {self.key}", 3),
+            "uid": IdGenerator(0).words(f"agent {self.key}", 3),
             "category": list(self.category),
             "short_name": self.name,
         }

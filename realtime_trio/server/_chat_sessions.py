@@ -10,11 +10,11 @@ import attrs
 from ._catalog import Agent
 from ._options import ServerConfig
 
-__all__ = ["ChatSession"]
+__all__ = ["StoredSession"]
 
 
 @attrs.define(slots=True, kw_only=True)
-class ChatSession:
+class StoredSession:
     """One conversation as the server keeps it.
 
     ``messages`` hold finished turns only, in the vendor's own format. ``listed`` says whether
@@ -32,19 +32,19 @@ class ChatSession:
     listed: bool = False
 
     @classmethod
-    def from_wire(cls, facts: Mapping[str, object], config: ServerConfig) -> ChatSession:
+    def from_wire(cls, record: Mapping[str, object], config: ServerConfig) -> StoredSession:
         """Read what :meth:`wire` gave; an agent that ``config`` does not know is the default."""
-        agent_config = cast("Mapping[str, str]", facts["agent_config"])
+        agent_config = cast("Mapping[str, str]", record["agent_config"])
         agent = config.agent(agent_config["key"]) or config.agent_records[0]
         return cls(
-            session_id=str(facts["session_id"]),
-            user_id=str(facts["user_id"]),
+            session_id=str(record["session_id"]),
+            user_id=str(record["user_id"]),
             agent=agent,
-            created_at=str(facts["created_at"]),
-            updated_at=str(facts["updated_at"]),
-            name=cast("str | None", facts["session_name"]),
-            metadata=dict(cast("Mapping[str, object]", facts["metadata"])),
-            messages=list(cast("list[dict[str, object]]", facts["messages"])),
+            created_at=str(record["created_at"]),
+            updated_at=str(record["updated_at"]),
+            name=cast("str | None", record["session_name"]),
+            metadata=dict(cast("Mapping[str, object]", record["metadata"])),
+            messages=list(cast("list[dict[str, object]]", record["messages"])),
             listed=True,
         )
 
@@ -53,7 +53,7 @@ class ChatSession:
         """Its name, or one made of its agent's."""
         return self.name or f"New chat with {self.agent.name}"
 
-    def wire(self) -> dict[str, object]:
+    def to_wire(self) -> dict[str, object]:
         """The session as ``chat_session_changed`` carries it."""
         return {
             "version": 1,
@@ -76,7 +76,7 @@ class ChatSession:
         """The configuration of its agent."""
         return self.agent.configuration()
 
-    def entry(self) -> dict[str, object]:
+    def index_entry(self) -> dict[str, object]:
         """The session as the index lists it."""
         return {
             "session_id": self.session_id,

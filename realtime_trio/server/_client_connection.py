@@ -12,12 +12,12 @@ import trio
 
 from .._exceptions import ClosedError, ConnectionLost
 from ..abc import Transport
-from ._faults import Action, CutHow, Packet, Silence, Snip
+from ._faults import Action, CutHow, HangUp, Packet, Silence
 
-__all__ = ["Connection", "Link"]
+__all__ = ["AbortableTransport", "ClientConnection"]
 
 
-class Link(Transport, Protocol):
+class AbortableTransport(Transport, Protocol):
     """What the server needs of a transport beside the common: to break off without a word."""
 
     def abort(self) -> None:
@@ -26,23 +26,23 @@ class Link(Transport, Protocol):
 
 
 @runtime_checkable
-class _Rude(Protocol):
+class _SocketFaults(Protocol):
     """A link that can do what only a socket can: leave half a frame, ignore pings."""
 
-    silent: bool
+    ignore_pings: bool
 
-    async def send_half(self, frame: str | bytes) -> None: ...
+    async def send_half_frame(self, frame: str | bytes) -> None: ...
 
 
 @attrs.frozen(slots=True)
-class _End:
+class _CloseLink:
     """Close the link behind what was queued."""
 
     code: int
     reason: str
 
 
-class Connection:
+class ClientConnection:
     """Carries frames between a link and whoever owns the connection.
 
     What is queued leaves in order, each packet at its time. The queue holds ``hard`` packets
@@ -52,18 +52,24 @@ class Connection:
     """
 
     def __init__(
-        self, number: int, link: Link, *, soft: int, hard: int, caught_up: Callable[[], None]
+        self,
+        number: int,
+        link: AbortableTransport,
+        *,
+        high_water: int,
+        limit: int,
+        on_drained: Callable[[], None],
     ) -> None:
         self.number = number
         self._link = link
-        self._soft = soft
-        self._hard = hard
-        self._caught_up = caught_up
-        self._queue: deque[Packet | Snip | Silence | _End] = deque()
-        self._filled = trio.Event()
+        self._high_water = high_water
+        self._limit = limit
+        self._on_drained = on_drained
+        self._queue: deque[Packet | HangUp | Silence | _CloseLink] = deque()
+        self._queued = trio.Event()
         self._muted = False
         self._closing = False
-        self._silence = trio.CancelScope()
+        self._stall_scope = trio.CancelScope()
         self._scope = trio.CancelScope()
 
     @property
@@ -72,27 +78,27 @@ class Connection:
         return len(self._queue)
 
     @property
-    def behind(self) -> bool:
+    def backlogged(self) -> bool:
         """Whether the client reads too slowly at the moment."""
-        return len(self._queue) >= self._soft
+        return len(self._queue) >= self._high_water
 
     def put(self, action: Action) -> None:
         """Queue one action; a muted or closing connection swallows it."""
         if self._muted or self._closing:
             return
-        if len(self._queue) >= self._hard:
+        if len(self._queue) >= self._limit:
             self.hang_up("abort")
             return
         self._queue.append(action)
-        self._filled.set()
+        self._queued.set()
 
     def close(self, code: int, reason: str) -> None:
         """Close behind what is queued; a stall does not delay it."""
         if not self._closing:
             self._closing = True
-            self._queue.append(_End(code, reason))
-            self._filled.set()
-            self._silence.cancel()
+            self._queue.append(_CloseLink(code, reason))
+            self._queued.set()
+            self._stall_scope.cancel()
 
     def hang_up(self, how: CutHow) -> None:
         """End now: ``clean`` says goodbye, anything else breaks off; the queue is lost."""
@@ -104,22 +110,22 @@ class Connection:
             self._link.abort()
             self._scope.cancel()
 
-    async def run(self, received: Callable[[str | bytes], None]) -> None:
+    async def run(self, on_frame: Callable[[str | bytes], None]) -> None:
         """Work until the link ends; ``received`` gets every frame. Closes the link."""
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._write)
-                    nursery.start_soon(self._read, received)
+                    nursery.start_soon(self._read, on_frame)
         finally:
             self._closing = True
             self._queue.clear()
             await self._link.aclose()
 
-    async def _read(self, received: Callable[[str | bytes], None]) -> None:
+    async def _read(self, on_frame: Callable[[str | bytes], None]) -> None:
         try:
             while True:
-                received(await self._link.receive())
+                on_frame(await self._link.receive())
         except (ConnectionLost, ClosedError):
             self._scope.cancel()
 
@@ -127,28 +133,28 @@ class Connection:
         try:
             while True:
                 while not self._queue:
-                    self._filled = trio.Event()
-                    await self._filled.wait()
-                was_behind = self.behind
+                    self._queued = trio.Event()
+                    await self._queued.wait()
+                was_backlogged = self.backlogged
                 action = self._queue.popleft()
-                if was_behind and not self.behind:
-                    self._caught_up()
+                if was_backlogged and not self.backlogged:
+                    self._on_drained()
                 await self._perform(action)
         except (ConnectionLost, ClosedError):
             self._scope.cancel()
 
-    async def _perform(self, action: Packet | Snip | Silence | _End) -> None:
+    async def _perform(self, action: Packet | HangUp | Silence | _CloseLink) -> None:
         if isinstance(action, Packet):
             if action.at > trio.current_time():
                 await trio.sleep_until(action.at)
             await self._send(action.encoded())
         elif isinstance(action, Silence):
-            await self._be_silent(action.seconds)
-        elif isinstance(action, _End):
+            await self._stall(action.seconds)
+        elif isinstance(action, _CloseLink):
             await self._link.aclose(action.code, action.reason)
             self._scope.cancel()
         else:
-            await self._snip(action)
+            await self._perform_hang_up(action)
 
     async def _send(self, frame: str | bytes) -> None:
         if isinstance(frame, str):
@@ -156,24 +162,24 @@ class Connection:
         else:
             await self._link.send_bytes(frame)
 
-    async def _be_silent(self, seconds: float) -> None:
+    async def _stall(self, seconds: float) -> None:
         if math.isinf(seconds):
             self._muted = True
             self._queue.clear()
-            self._caught_up()
-        self._hold_pongs(True)
-        with trio.CancelScope() as self._silence:
+            self._on_drained()
+        self._set_ignore_pings(True)
+        with trio.CancelScope() as self._stall_scope:
             if self._closing:
-                self._silence.cancel()
+                self._stall_scope.cancel()
             await trio.sleep(seconds)
-        self._hold_pongs(False)
+        self._set_ignore_pings(False)
 
-    def _hold_pongs(self, held: bool) -> None:
+    def _set_ignore_pings(self, ignore: bool) -> None:
         """A stalled network answers no ping either, where the link can be told so."""
-        if isinstance(self._link, _Rude):
-            self._link.silent = held
+        if isinstance(self._link, _SocketFaults):
+            self._link.ignore_pings = ignore
 
-    async def _snip(self, action: Snip) -> None:
-        if action.how == "mid-frame" and isinstance(self._link, _Rude):
-            await self._link.send_half(action.frame)
+    async def _perform_hang_up(self, action: HangUp) -> None:
+        if action.how == "mid-frame" and isinstance(self._link, _SocketFaults):
+            await self._link.send_half_frame(action.frame)
         self.hang_up(action.how)

@@ -9,8 +9,8 @@ from typing import cast
 
 import attrs
 
-from . import _speech, _wire_events
-from ._chat_sessions import ChatSession
+from . import _speech
+from ._chat_sessions import StoredSession
 from ._fields import (
     BadCommand,
     integer,
@@ -19,142 +19,142 @@ from ._fields import (
     text,
     text_or_none,
 )
-from ._turn_scheduler import Turns
-from ._turn_script import Say, Turn
+from ._turn_scheduler import TurnScheduler
+from ._turn_script import Say, ScriptedTurn
 from ._ui_session import UISession, VoiceMode
-from ._wire_events import Event
+from ._wire_events import Event, control_event
 
-__all__ = ["COMMANDS", "HARMLESS", "Command", "unknown"]
+__all__ = ["COMMANDS", "KEEPS_TURN", "Command", "unknown"]
 
-Command = Callable[[Turns, UISession, Event], None]
+Command = Callable[[TurnScheduler, UISession, Event], None]
 
-HARMLESS = frozenset({"ping", "pong", "client_wants_cancel"})
+KEEPS_TURN = frozenset({"ping", "pong", "client_wants_cancel"})
 """What leaves a running turn alone; anything else kills it (protocol.md §7)."""
 
 _MODES: dict[str, VoiceMode] = {"ptt": "ptt", "vad": "vad", "realtime": "realtime"}
 
 
-def unknown(turns: Turns, session: UISession, event: Event) -> None:
+def unknown(turns: TurnScheduler, session: UISession, event: Event) -> None:
     """Answer what no command stands for, and a client's ``pong``."""
     content = f"RealtimeBridge did not handle event type: {event['type']}."
-    turns.world.notify(session, content, "warning")
+    turns.state.notify(session, content, "warning")
 
 
-def _ping(turns: Turns, session: UISession, event: Event) -> None:
-    turns.world.send(session, _wire_events.control("pong"))
+def _ping(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    turns.state.send(session, control_event("pong"))
 
 
-def _cancel(turns: Turns, session: UISession, event: Event) -> None:
+def _cancel(turns: TurnScheduler, session: UISession, event: Event) -> None:
     turns.cancel(session)
 
 
 # -- the catalogue --------------------------------------------------------------------
 
 
-def _get_agents(turns: Turns, session: UISession, event: Event) -> None:
-    agents = [agent.entry() for agent in turns.world.config.agent_records]
-    turns.world.send(session, _wire_events.control("agent_list", agents=agents))
+def _get_agents(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    agents = [agent.list_entry() for agent in turns.state.config.agent_records]
+    turns.state.send(session, control_event("agent_list", agents=agents))
 
 
-def _get_avatars(turns: Turns, session: UISession, event: Event) -> None:
-    turns.world.send(session, _wire_events.control("avatar_list", avatars=turns.world.avatars))
+def _get_avatars(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    turns.state.send(session, control_event("avatar_list", avatars=turns.state.avatars))
 
 
-def _get_voices(turns: Turns, session: UISession, event: Event) -> None:
-    turns.world.send(session, _wire_events.control("voice_list", voices=turns.world.voices))
+def _get_voices(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    turns.state.send(session, control_event("voice_list", voices=turns.state.voices))
 
 
-def _get_tool_catalog(turns: Turns, session: UISession, event: Event) -> None:
-    turns.world.send(session, _wire_events.control("tool_catalog", tools=turns.world.tools))
+def _get_tool_catalog(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    turns.state.send(session, control_event("tool_catalog", tools=turns.state.tools))
 
 
 # -- the conversation -----------------------------------------------------------------
 
 
-def _text_input(turns: Turns, session: UISession, event: Event) -> None:
+def _text_input(turns: TurnScheduler, session: UISession, event: Event) -> None:
     said = text(event, "text")
     content: object = said
     if file_ids := strings(event, "file_ids"):
         files = [_file_block(turns, file_id) for file_id in file_ids]
         content = [*files, {"type": "text", "text": said}]
-    echo = Turn(steps=(Say(text=f"You said: {said}"),))
-    turns.begin(session, {"role": "user", "content": content}, (said,), echo)
+    echo = ScriptedTurn(steps=(Say(text=f"You said: {said}"),))
+    turns.start(session, {"role": "user", "content": content}, (said,), echo)
 
 
-def _file_block(turns: Turns, file_id: str) -> Event:
-    upload = turns.world.uploads.get(file_id)
+def _file_block(turns: TurnScheduler, file_id: str) -> Event:
+    upload = turns.state.uploads.get(file_id)
     if upload is None:
         raise BadCommand(f"Error processing event: File '{file_id}' not found")
     source = {"type": "file", "file_id": file_id}
     return {"type": "document", "title": upload["filename"], "source": source}
 
 
-def _new_chat_session(turns: Turns, session: UISession, event: Event) -> None:
-    world = turns.world
+def _new_chat_session(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    state = turns.state
     if session.chat is not None:
-        world.send(session, world.touch(session.chat))
-    session.chat = world.new_chat(session.user, text_or_none(event, "agent_key"))
-    world.send_chat(session)
+        state.send(session, state.touch(session.chat))
+    session.chat = state.new_chat(session.user, text_or_none(event, "agent_key"))
+    state.send_chat(session)
 
 
-def _resume_chat_session(turns: Turns, session: UISession, event: Event) -> None:
-    world = turns.world
+def _resume_chat_session(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    state = turns.state
     chat = _find(turns, session, event, text(event, "session_id"))
     changed = chat is not session.chat
     session.chat = chat
-    world.send_chat(session)
+    state.send_chat(session)
     if changed:
-        world.notify(session, f"Welcome back! **Session ID:** {chat.session_id}")
+        state.notify(session, f"Welcome back! **Session ID:** {chat.session_id}")
 
 
-def _set_chat_session_name(turns: Turns, session: UISession, event: Event) -> None:
-    world, name = turns.world, text(event, "session_name")
+def _set_chat_session_name(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    state, name = turns.state, text(event, "session_name")
     chat = _find(turns, session, event, text_or_none(event, "session_id"))
     chat.name = name
-    changed = _wire_events.control(
+    changed = control_event(
         "chat_session_name_changed", session_name=name, session_id=chat.session_id
     )
-    world.send(session, changed)
+    state.send(session, changed)
 
 
-def _set_session_metadata(turns: Turns, session: UISession, event: Event) -> None:
-    chat = turns.world.chat_of(session)
+def _set_session_metadata(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    chat = turns.state.chat_of(session)
     chat.metadata = mapping(event.get("meta"), event, "meta")
-    turns.world.send(session, _wire_events.control("session_metadata_changed", meta=chat.metadata))
+    turns.state.send(session, control_event("session_metadata_changed", meta=chat.metadata))
 
 
-def _set_session_messages(turns: Turns, session: UISession, event: Event) -> None:
-    world, chat = turns.world, turns.world.chat_of(session)
-    world.send(session, world.touch(chat))
+def _set_session_messages(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    state, chat = turns.state, turns.state.chat_of(session)
+    state.send(session, state.touch(chat))
     given = event.get("messages")
     if not isinstance(given, list):
         raise BadCommand("Error processing event: set_session_messages needs a list as messages.")
     items = cast("list[object]", given)
     chat.messages = [mapping(item, event, "messages") for item in items]
-    world.send_chat(session)
+    state.send_chat(session)
 
 
-def _get_user_sessions(turns: Turns, session: UISession, event: Event) -> None:
-    world = turns.world
+def _get_user_sessions(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    state = turns.state
     offset, limit = integer(event, "offset", 0), integer(event, "limit", 50)
-    chats = [c for c in world.chats.values() if c.listed and c.user_id == session.user.user_id]
+    chats = [c for c in state.chats.values() if c.listed and c.user_id == session.user.user_id]
     chats.sort(key=lambda chat: chat.updated_at, reverse=True)
     page = {
-        "chat_sessions": [chat.entry() for chat in chats[offset : offset + limit]],
+        "chat_sessions": [chat.index_entry() for chat in chats[offset : offset + limit]],
         "total_sessions": len(chats),
         "offset": offset,
     }
-    world.send(session, _wire_events.control("get_user_sessions_response", sessions=page))
+    state.send(session, control_event("get_user_sessions_response", sessions=page))
 
 
-def _delete_chat_session(turns: Turns, session: UISession, event: Event) -> None:
-    world = turns.world
+def _delete_chat_session(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    state = turns.state
     chat = _find(turns, session, event, text_or_none(event, "session_id"))
-    del world.chats[chat.session_id]
-    deleted = _wire_events.control("delete_chat_session", session_id=chat.session_id)
-    world.broadcast(session.user, deleted)
+    del state.chats[chat.session_id]
+    deleted = control_event("delete_chat_session", session_id=chat.session_id)
+    state.broadcast(session.user, deleted)
     was_current = chat is session.chat
-    for other in world.sessions.values():
+    for other in state.sessions.values():
         if other.chat is chat:
             turns.kill(other)
             other.chat = None
@@ -162,11 +162,13 @@ def _delete_chat_session(turns: Turns, session: UISession, event: Event) -> None
         raise BadCommand("Error processing event: the current session was deleted.")
 
 
-def _find(turns: Turns, session: UISession, event: Event, wanted: str | None) -> ChatSession:
+def _find(
+    turns: TurnScheduler, session: UISession, event: Event, wanted: str | None
+) -> StoredSession:
     """The user's chat of that id, or the current one."""
     if wanted is None:
-        return turns.world.chat_of(session)
-    chat = turns.world.chats.get(wanted)
+        return turns.state.chat_of(session)
+    chat = turns.state.chats.get(wanted)
     if chat is None or chat.user_id != session.user.user_id:
         raise BadCommand(f"Session '{wanted}' not found", str(event["type"]))
     return chat
@@ -175,10 +177,10 @@ def _find(turns: Turns, session: UISession, event: Event, wanted: str | None) ->
 # -- the agent ------------------------------------------------------------------------
 
 
-def _set_agent(turns: Turns, session: UISession, event: Event) -> None:
-    world, chat = turns.world, turns.world.chat_of(session)
+def _set_agent(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    state, chat = turns.state, turns.state.chat_of(session)
     key = text(event, "agent_key")
-    agent = world.config.agent(key)
+    agent = state.config.agent(key)
     if agent is None:
         raise BadCommand(f"Error processing event: Agent {key} not found.")
     if agent.key == chat.agent.key:
@@ -187,61 +189,59 @@ def _set_agent(turns: Turns, session: UISession, event: Event) -> None:
     _send_agent(turns, session)
 
 
-def _set_agent_tools(turns: Turns, session: UISession, event: Event) -> None:
-    world, chat = turns.world, turns.world.chat_of(session)
+def _set_agent_tools(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    state, chat = turns.state, turns.state.chat_of(session)
     wanted = strings(event, "tools")
-    known = [name for name in wanted if any(tool["name"] == name for tool in world.tools)]
+    known = [name for name in wanted if any(tool["name"] == name for tool in state.tools)]
     if len(known) < len(wanted):
         failed = "Some tools failed to equip, see server logs for details"
-        world.notify(session, failed, "error")
+        state.notify(session, failed, "error")
     chat.agent = attrs.evolve(chat.agent, tools=tuple(known))
     _send_agent(turns, session)
-    world.notify(session, "Agent tools updated")
+    state.notify(session, "Agent tools updated")
 
 
-def _send_agent(turns: Turns, session: UISession) -> None:
-    config = turns.world.chat_of(session).agent_config()
-    turns.world.send(
-        session, _wire_events.control("agent_configuration_changed", agent_config=config)
-    )
+def _send_agent(turns: TurnScheduler, session: UISession) -> None:
+    config = turns.state.chat_of(session).agent_config()
+    turns.state.send(session, control_event("agent_configuration_changed", agent_config=config))
 
 
 # -- voice and avatar -----------------------------------------------------------------
 
 
-def _set_agent_voice(turns: Turns, session: UISession, event: Event) -> None:
+def _set_agent_voice(turns: TurnScheduler, session: UISession, event: Event) -> None:
     voice_id = text(event, "voice_id")
-    voice = next((v for v in turns.world.voices if v["voice_id"] == voice_id), None)
+    voice = next((v for v in turns.state.voices if v["voice_id"] == voice_id), None)
     if voice is None:
         raise BadCommand(f"Error processing event: Voice {voice_id} not found.")
     session.voice = voice
-    turns.world.send(session, _wire_events.control("agent_voice_changed", voice=voice))
+    turns.state.send(session, control_event("agent_voice_changed", voice=voice))
 
 
-def _set_voice_input_mode(turns: Turns, session: UISession, event: Event) -> None:
+def _set_voice_input_mode(turns: TurnScheduler, session: UISession, event: Event) -> None:
     wanted = text(event, "mode")
     mode = _MODES.get(wanted)
     if mode is None:
         raise BadCommand(f"Error processing event: Voice input mode {wanted} is not supported.")
-    session.microphone.mode = mode
-    session.microphone.release()
-    turns.world.send(session, _wire_events.control("voice_input_supported", modes=list(_MODES)))
+    session.utterances.mode = mode
+    session.utterances.finish()
+    turns.state.send(session, control_event("voice_input_supported", modes=list(_MODES)))
     if mode != "ptt":
-        turns.world.send(session, _wire_events.control("server_listening"))
+        turns.state.send(session, control_event("server_listening"))
 
 
-def _ptt_start(turns: Turns, session: UISession, event: Event) -> None:
-    session.microphone.press()
-    turns.world.send(session, _wire_events.control("server_listening"))
+def _ptt_start(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    session.utterances.start()
+    turns.state.send(session, control_event("server_listening"))
 
 
-def _ptt_end(turns: Turns, session: UISession, event: Event) -> None:
-    heard = session.microphone.release()
+def _ptt_end(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    heard = session.utterances.finish()
     if heard:
-        turns.begin(session, *_speech.utterance(heard))
+        turns.start(session, *_speech.utterance_input(heard))
 
 
-def _audio_input_delta(turns: Turns, session: UISession, event: Event) -> None:
+def _audio_input_delta(turns: TurnScheduler, session: UISession, event: Event) -> None:
     """Speech as base64: who sends it so cannot take binary frames either."""
     try:
         pcm = base64.b64decode(text(event, "content"), validate=True)
@@ -250,16 +250,16 @@ def _audio_input_delta(turns: Turns, session: UISession, event: Event) -> None:
     if len(pcm) % 2:
         raise BadCommand("Error processing audio: the frame has an odd length.")
     session.audio_as_text = True
-    back, said = _speech.hear(session, pcm)
-    if back is not None:
-        turns.world.send(session, back)
+    echo, said = _speech.receive_audio(session, pcm)
+    if echo is not None:
+        turns.state.send(session, echo)
     if said is not None:
-        turns.begin(session, *_speech.utterance(said))
+        turns.start(session, *_speech.utterance_input(said))
 
 
-def _set_avatar(turns: Turns, session: UISession, event: Event) -> None:
-    world, avatar_id = turns.world, text(event, "avatar_id")
-    if not any(avatar["avatar_id"] == avatar_id for avatar in world.avatars):
+def _set_avatar(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    state, avatar_id = turns.state, text(event, "avatar_id")
+    if not any(avatar["avatar_id"] == avatar_id for avatar in state.avatars):
         raise BadCommand(f"Error processing event: Avatar {avatar_id} not found.")
     request: Event = {
         "avatar_id": avatar_id,
@@ -267,55 +267,55 @@ def _set_avatar(turns: Turns, session: UISession, event: Event) -> None:
         "video_encoding": text_or_none(event, "video_encoding") or "H264",
     }
     avatar_session: Event = {
-        "session_id": f"avatar-{world.ids.words('avatar')}",
+        "session_id": f"avatar-{state.ids.words('avatar')}",
         "url": "wss://avatar.example.invalid",
-        "access_token": world.ids.hex("avatar token"),
+        "access_token": state.ids.hex("avatar token"),
     }
     _send_avatar(turns, session, request, avatar_session)
 
 
-def _set_avatar_session(turns: Turns, session: UISession, event: Event) -> None:
+def _set_avatar_session(turns: TurnScheduler, session: UISession, event: Event) -> None:
     text(event, "access_token")
     avatar_session: Event = {"session_id": text(event, "avatar_session_id")}
     _send_avatar(turns, session, None, avatar_session)
 
 
-def _clear_avatar_session(turns: Turns, session: UISession, event: Event) -> None:
+def _clear_avatar_session(turns: TurnScheduler, session: UISession, event: Event) -> None:
     text(event, "session_id")
     _send_avatar(turns, session, None, None)
 
 
 def _send_avatar(
-    turns: Turns, session: UISession, request: Event | None, avatar_session: Event | None
+    turns: TurnScheduler, session: UISession, request: Event | None, avatar_session: Event | None
 ) -> None:
-    changed = _wire_events.control(
+    changed = control_event(
         "avatar_connection_changed",
         avatar_session_request=request,
         avatar_session=avatar_session,
     )
-    turns.world.send(session, changed)
+    turns.state.send(session, changed)
 
 
 # -- workspaces -----------------------------------------------------------------------
 
 
-def _list_workspaces(turns: Turns, session: UISession, event: Event) -> None:
-    workspaces = _wire_events.control("workspace_list", workspaces=list(turns.world.workspaces))
-    turns.world.send(session, workspaces)
+def _list_workspaces(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    workspaces = control_event("workspace_list", workspaces=list(turns.state.workspaces))
+    turns.state.send(session, workspaces)
 
 
-def _add_workspace(turns: Turns, session: UISession, event: Event) -> None:
+def _add_workspace(turns: TurnScheduler, session: UISession, event: Event) -> None:
     entry = mapping(event.get("entry"), event, "entry")
-    turns.world.workspaces.append(entry)
-    turns.world.send(session, _wire_events.control("workspace_added", entry=entry))
+    turns.state.workspaces.append(entry)
+    turns.state.send(session, control_event("workspace_added", entry=entry))
 
 
-def _remove_workspace(turns: Turns, session: UISession, event: Event) -> None:
-    world, name = turns.world, text(event, "name")
-    kept = [entry for entry in world.workspaces if entry.get("name") != name]
-    if len(kept) == len(world.workspaces):
+def _remove_workspace(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    state, name = turns.state, text(event, "name")
+    kept = [entry for entry in state.workspaces if entry.get("name") != name]
+    if len(kept) == len(state.workspaces):
         raise BadCommand(f"Workspace '{name}' not found", "remove_workspace")
-    world.workspaces[:] = kept
+    state.workspaces[:] = kept
     _list_workspaces(turns, session, event)
 
 

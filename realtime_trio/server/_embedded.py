@@ -22,7 +22,7 @@ from ._options import ServerConfig
 from ._rest_api import Request, Response
 from ._server_core import Refused
 from ._socket import ServerSocket
-from ._turn_script import Turn
+from ._turn_script import ScriptedTurn
 
 __all__ = ["RealtimeServer", "ServerStatistics", "open_server"]
 
@@ -54,13 +54,13 @@ async def open_server(
     the name is taken. What the block raises comes out as it is, never in a group.
     """
     hub = Hub(config or ServerConfig())
-    hub.brain.world.import_chats(chats)
+    hub.core.state.import_chats(chats)
     size = hub.config.max_message_bytes
     failure: BaseException | None = None
-    with MemoryListener(name, refuse=hub.refusal, max_message_size=size) as listener:
+    with MemoryListener(name, refuse=hub.refusal_status, max_message_size=size) as listener:
         listener.answer = _without_http(hub)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(hub.keep_time)
+            nursery.start_soon(hub.run_timers)
             nursery.start_soon(_accept, hub, listener, nursery)
             try:
                 yield RealtimeServer(hub, listener.url, nursery)
@@ -114,16 +114,16 @@ class RealtimeServer:
         shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{address[1]}"
 
-    def script(self, *turns: Turn) -> None:
+    def script(self, *turns: ScriptedTurn) -> None:
         """Queue turns: an input takes the first one for its text, else the first for any text.
 
         An input for which there is none is echoed.
         """
-        self._hub.brain.script(turns)
+        self._hub.core.script(turns)
 
     def unscript(self) -> None:
         """Forget the turns that wait."""
-        self._hub.brain.unscript()
+        self._hub.core.unscript()
 
     def handle(self, request: Request) -> Response:
         """Answer an HTTP request without HTTP: the REST part for who has no socket."""
@@ -131,7 +131,7 @@ class RealtimeServer:
 
     def issue_token(self, user_id: str | None = None) -> str:
         """Give a token, as a login would; of the first user unless named."""
-        return self._hub.brain.world.tokens.issue(user_id or self.config.users[0].user_id)
+        return self._hub.core.state.tokens.issue(user_id or self.config.users[0].user_id)
 
     def hang_up(self, how: CutHow = "abort") -> None:
         """End every connection now; the sessions and their turns go on."""
@@ -147,27 +147,27 @@ class RealtimeServer:
         hub.down = True
         try:
             hub.hang_up("abort")
-            hub.brain.restart()
+            hub.core.restart()
             await trio.sleep(downtime)
         finally:
             hub.down = False
 
     def transcript(self, session_id: str) -> list[dict[str, object]]:
         """The vendor's messages of a chat session; raises ``KeyError`` where there is none."""
-        return list(self._hub.brain.world.chats[session_id].messages)
+        return list(self._hub.core.state.chats[session_id].messages)
 
     def export_chats(self) -> list[dict[str, object]]:
         """The chat sessions as JSON-able values, for another server's ``chats``."""
-        return [chat.wire() for chat in self._hub.brain.world.chats.values()]
+        return [chat.to_wire() for chat in self._hub.core.state.chats.values()]
 
     def statistics(self) -> ServerStatistics:
         """Count what the server holds."""
-        world = self._hub.brain.world
+        state = self._hub.core.state
         connections = self._hub.connections.values()
         return ServerStatistics(
             connections=len(connections),
-            ui_sessions=len(world.sessions),
-            chat_sessions=len(world.chats),
+            ui_sessions=len(state.sessions),
+            chat_sessions=len(state.chats),
             backlog=sum(connection.backlog for connection in connections),
         )
 
@@ -207,7 +207,7 @@ async def _upgrade(hub: Hub, stream: trio.SocketStream, upgrade: Upgrade) -> Non
     try:
         if urlsplit(upgrade.target).path != _PATH:
             raise Refused(404, "no such path")
-        hub.check(upgrade.target)
+        hub.authorize(upgrade.target)
     except Refused as refused:
         await refuse(stream, refused.status)
         return

@@ -15,7 +15,7 @@ from . import _tones
 __all__ = ["synthesise"]
 
 _PROGRAM: Final = "espeak-ng"
-_PATIENCE: Final = 20.0
+_TIMEOUT: Final = 20.0
 
 
 def synthesise(text: str, *, voice: str = "en") -> bytes:
@@ -30,16 +30,16 @@ def synthesise(text: str, *, voice: str = "en") -> bytes:
         return _tones.speech(text)
     command = [program, "--stdout", "-v", voice, "--", text]
     try:
-        done = subprocess.run(command, capture_output=True, check=True, timeout=_PATIENCE)
+        done = subprocess.run(command, capture_output=True, check=True, timeout=_TIMEOUT)
         # It writes the header before it knows the length: there are fewer frames than it says.
         with wave.open(BytesIO(done.stdout)) as spoken:
             pcm, rate = spoken.readframes(spoken.getnframes()), spoken.getframerate()
     except (OSError, subprocess.SubprocessError, wave.Error, EOFError):
         return _tones.speech(text)
-    return _at_our_rate(pcm[: len(pcm) // 2 * 2], rate)
+    return _resample(pcm[: len(pcm) // 2 * 2], rate)
 
 
-def _at_our_rate(pcm: bytes, rate: int) -> bytes:
+def _resample(pcm: bytes, rate: int) -> bytes:
     """Another rate, in straight lines from sample to sample: enough for a voice of this kind."""
     samples = samples_of(pcm)
     last = len(samples) - 1

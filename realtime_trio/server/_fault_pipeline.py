@@ -65,7 +65,7 @@ class Faults:
             Delay(
                 seconds=seconds,
                 jitter=jitter,
-                types=_set(types),
+                types=_type_set(types),
                 probability=probability,
                 times=times,
             )
@@ -79,7 +79,7 @@ class Faults:
         times: int | None = None,
     ) -> None:
         """Lose frames."""
-        self.install(Drop(types=_set(types), probability=probability, times=times))
+        self.install(Drop(types=_type_set(types), probability=probability, times=times))
 
     def duplicate(
         self,
@@ -89,7 +89,7 @@ class Faults:
         times: int | None = None,
     ) -> None:
         """Send frames twice."""
-        self.install(Duplicate(types=_set(types), probability=probability, times=times))
+        self.install(Duplicate(types=_type_set(types), probability=probability, times=times))
 
     def reorder(
         self,
@@ -99,7 +99,7 @@ class Faults:
         times: int | None = None,
     ) -> None:
         """Let frames be overtaken by the next one of their connection."""
-        self.install(Reorder(types=_set(types), probability=probability, times=times))
+        self.install(Reorder(types=_type_set(types), probability=probability, times=times))
 
     def garble(
         self,
@@ -109,7 +109,7 @@ class Faults:
         times: int | None = None,
     ) -> None:
         """Damage frames so that they can not be read."""
-        self.install(Garble(types=_set(types), probability=probability, times=times))
+        self.install(Garble(types=_type_set(types), probability=probability, times=times))
 
     def oversized(
         self,
@@ -120,7 +120,9 @@ class Faults:
         times: int | None = None,
     ) -> None:
         """Pad events to ``size`` characters; they stay well-formed."""
-        self.install(Oversized(size=size, types=_set(types), probability=probability, times=times))
+        self.install(
+            Oversized(size=size, types=_type_set(types), probability=probability, times=times)
+        )
 
     def slow_drain(self, bytes_per_second: float) -> None:
         """Let the wire take only so much."""
@@ -150,7 +152,7 @@ class Faults:
 
     def apply(self, packet: Packet) -> list[Action]:
         """Send one packet through all the plans."""
-        return self._through([packet], 0)
+        return self._pass([packet], 0)
 
     @property
     def holding(self) -> bool:
@@ -160,22 +162,22 @@ class Faults:
     def flush(self) -> list[Action]:
         """Give what was held back, through the plans behind the one that held it."""
         actions: list[Action] = []
-        for place, stage in enumerate(self._stages):
-            actions += self._through(stage.flush(), place + 1)
+        for position, stage in enumerate(self._stages):
+            actions += self._pass(stage.flush(), position + 1)
         return actions
 
-    def _through(self, actions: Iterable[Action], first: int) -> list[Action]:
-        row = list(actions)
+    def _pass(self, actions: Iterable[Action], first: int) -> list[Action]:
+        passing = list(actions)
         for stage in self._stages[first:]:
-            row = [
+            passing = [
                 result
-                for action in row
+                for action in passing
                 for result in (stage(action) if isinstance(action, Packet) else (action,))
             ]
-        return row
+        return passing
 
 
-def _set(types: Iterable[str] | None) -> frozenset[str] | None:
+def _type_set(types: Iterable[str] | None) -> frozenset[str] | None:
     if types is None:
         return None
     return frozenset((types,) if isinstance(types, str) else types)

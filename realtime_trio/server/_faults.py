@@ -26,13 +26,13 @@ __all__ = [
     "Drop",
     "Duplicate",
     "Garble",
+    "HangUp",
     "Oversized",
     "Packet",
     "Plan",
     "Reorder",
     "Silence",
     "SlowDrain",
-    "Snip",
     "Stage",
     "Stall",
 ]
@@ -65,7 +65,7 @@ class Packet:
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Snip:
+class HangUp:
     """End the connection here; ``frame`` is what ``mid-frame`` leaves half of."""
 
     connection: int
@@ -81,7 +81,7 @@ class Silence:
     seconds: float
 
 
-Action = Packet | Snip | Silence
+Action = Packet | HangUp | Silence
 
 
 class Stage:
@@ -122,25 +122,25 @@ class _Selection:
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class _Changing(_Selection, ABC):
+class _FramePlan(_Selection, ABC):
     """A plan that changes each frame by itself."""
 
     def start(self, rng: Random) -> Stage:
         """Make the stage."""
-        return _Changer(self, rng)
+        return _FrameStage(self, rng)
 
     @abstractmethod
     def change(self, packet: Packet, rng: Random) -> Iterable[Action]:
         """What becomes of a packet that is meant."""
 
 
-class _Selecting(Stage):
+class _SelectingStage(Stage):
     def __init__(self, plan: _Selection, rng: Random) -> None:
         self._plan = plan
         self._rng = rng
         self._left = math.inf if plan.times is None else plan.times
 
-    def _chosen(self, packet: Packet) -> bool:
+    def _selects(self, packet: Packet) -> bool:
         if self._plan.types is not None and packet.type not in self._plan.types:
             return False
         if self._left <= 0 or self._rng.random() >= self._plan.probability:
@@ -149,17 +149,17 @@ class _Selecting(Stage):
         return True
 
 
-class _Changer(_Selecting):
-    def __init__(self, plan: _Changing, rng: Random) -> None:
+class _FrameStage(_SelectingStage):
+    def __init__(self, plan: _FramePlan, rng: Random) -> None:
         super().__init__(plan, rng)
         self._change = plan.change
 
     def __call__(self, packet: Packet) -> Iterable[Action]:
-        return self._change(packet, self._rng) if self._chosen(packet) else (packet,)
+        return self._change(packet, self._rng) if self._selects(packet) else (packet,)
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Delay(_Changing):
+class Delay(_FramePlan):
     """Frames leave ``seconds`` later, and up to ``jitter`` seconds more; the order stays."""
 
     seconds: float
@@ -171,7 +171,7 @@ class Delay(_Changing):
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Drop(_Changing):
+class Drop(_FramePlan):
     """Frames get lost."""
 
     def change(self, packet: Packet, rng: Random) -> Iterable[Action]:
@@ -180,7 +180,7 @@ class Drop(_Changing):
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Duplicate(_Changing):
+class Duplicate(_FramePlan):
     """Frames come twice."""
 
     def change(self, packet: Packet, rng: Random) -> Iterable[Action]:
@@ -189,21 +189,23 @@ class Duplicate(_Changing):
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Garble(_Changing):
+class Garble(_FramePlan):
     """Text frames stop being JSON; binary ones lose a byte."""
 
     def change(self, packet: Packet, rng: Random) -> Iterable[Action]:
         """Damage the packet."""
         whole = packet.encoded()
-        place = rng.randrange(len(whole)) if whole else 0
+        position = rng.randrange(len(whole)) if whole else 0
         if isinstance(whole, bytes):
-            return (attrs.evolve(packet, frame=whole[:place] + whole[place + 1 :]),)
+            return (attrs.evolve(packet, frame=whole[:position] + whole[position + 1 :]),)
         # With a closing brace in front it is no JSON, whatever the rest looks like.
-        return (attrs.evolve(packet, frame="}" + whole[:place] + "\ufffd" + whole[place + 1 :]),)
+        return (
+            attrs.evolve(packet, frame="}" + whole[:position] + "\ufffd" + whole[position + 1 :]),
+        )
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Oversized(_Changing):
+class Oversized(_FramePlan):
     """Events are padded with blanks to ``size`` characters: large, but well-formed."""
 
     size: int = 2 * 1024 * 1024
@@ -224,17 +226,17 @@ class SlowDrain(_Selection):
 
     def start(self, rng: Random) -> Stage:
         """Make the stage."""
-        return _Draining(self, rng, self.bytes_per_second)
+        return _SlowDrainStage(self, rng, self.bytes_per_second)
 
 
-class _Draining(_Selecting):
+class _SlowDrainStage(_SelectingStage):
     def __init__(self, plan: _Selection, rng: Random, bytes_per_second: float) -> None:
         super().__init__(plan, rng)
         self._rate = bytes_per_second
         self._free_at: dict[int, float] = {}
 
     def __call__(self, packet: Packet) -> Iterable[Action]:
-        if not self._chosen(packet):
+        if not self._selects(packet):
             return (packet,)
         free_at = self._free_at.get(packet.connection, packet.at)
         at = max(packet.at, free_at) + len(packet.encoded()) / self._rate
@@ -248,10 +250,10 @@ class Reorder(_Selection):
 
     def start(self, rng: Random) -> Stage:
         """Make the stage."""
-        return _Reordering(self, rng)
+        return _ReorderStage(self, rng)
 
 
-class _Reordering(_Selecting):
+class _ReorderStage(_SelectingStage):
     def __init__(self, plan: _Selection, rng: Random) -> None:
         super().__init__(plan, rng)
         self._held: Packet | None = None
@@ -261,7 +263,7 @@ class _Reordering(_Selecting):
             held, self._held = self._held, None
             same = held.connection == packet.connection
             return (packet, held) if same else (held, packet)
-        if self._chosen(packet):
+        if self._selects(packet):
             self._held = packet
             return ()
         return (packet,)
@@ -292,10 +294,10 @@ class Cut:
 
     def start(self, rng: Random) -> Stage:
         """Make the stage."""
-        return _Cutting(self)
+        return _CutStage(self)
 
 
-class _Cutting(Stage):
+class _CutStage(Stage):
     def __init__(self, plan: Cut) -> None:
         self._plan = plan
         self._left = math.inf if plan.times is None else plan.times
@@ -309,14 +311,14 @@ class _Cutting(Stage):
         if plan.how == "mid-frame" or plan.after == 0:
             if passed < plan.after:
                 return (packet,)
-            return (self._snip(packet),)
+            return (self._hang_up(packet),)
         # Behind the last one that passes, not ahead of the next: that one may never come.
-        return (packet, self._snip(packet)) if passed + 1 >= plan.after else (packet,)
+        return (packet, self._hang_up(packet)) if passed + 1 >= plan.after else (packet,)
 
-    def _snip(self, packet: Packet) -> Snip:
+    def _hang_up(self, packet: Packet) -> HangUp:
         self._left -= 1
         self._passed = 0
-        return Snip(connection=packet.connection, how=self._plan.how, frame=packet.encoded())
+        return HangUp(connection=packet.connection, how=self._plan.how, frame=packet.encoded())
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -332,10 +334,10 @@ class Stall:
 
     def start(self, rng: Random) -> Stage:
         """Make the stage."""
-        return _Stalling(self)
+        return _StallStage(self)
 
 
-class _Stalling(Stage):
+class _StallStage(Stage):
     def __init__(self, plan: Stall) -> None:
         self._plan = plan
         self._left = math.inf if plan.times is None else plan.times

@@ -11,9 +11,9 @@ from ._wire_events import Event
 __all__ = [
     "BadCommand",
     "BadJson",
+    "decode_event",
     "integer",
     "mapping",
-    "parse",
     "strings",
     "text",
     "text_or_none",
@@ -33,7 +33,7 @@ class BadCommand(Exception):
         self.source = source
 
 
-def parse(frame: str) -> Event:
+def decode_event(frame: str) -> Event:
     """Read one text frame as an event with a type."""
     try:
         value: object = json.loads(frame)
@@ -51,7 +51,7 @@ def text(event: Event, key: str) -> str:
     """A required string."""
     value = event.get(key)
     if not isinstance(value, str):
-        raise _wrong(event, key, "a string")
+        raise _field_error(event, key, "a string")
     return value
 
 
@@ -66,7 +66,7 @@ def integer(event: Event, key: str, default: int) -> int:
     if value is None:
         return default
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise _wrong(event, key, "a number from 0")
+        raise _field_error(event, key, "a number from 0")
     return value
 
 
@@ -76,17 +76,17 @@ def strings(event: Event, key: str) -> list[str]:
     items = cast("list[object]", value) if isinstance(value, list) else []
     found = [item for item in items if isinstance(item, str)]
     if (value is not None and not isinstance(value, list)) or len(found) != len(items):
-        raise _wrong(event, key, "a list of strings")
+        raise _field_error(event, key, "a list of strings")
     return found
 
 
 def mapping(value: object, event: Event, key: str) -> dict[str, object]:
     """A JSON object."""
     if not isinstance(value, Mapping):
-        raise _wrong(event, key, "an object")
+        raise _field_error(event, key, "an object")
     return dict(cast("Mapping[str, object]", value))
 
 
-def _wrong(event: Event, key: str, expected: str) -> BadCommand:
+def _field_error(event: Event, key: str, expected: str) -> BadCommand:
     message = f"Error processing event: {event['type']} needs {expected} as {key}."
     return BadCommand(message)

@@ -15,7 +15,7 @@ from ._rest_api import Request, Response
 __all__ = ["Upgrade", "refuse", "serve_requests"]
 
 _CHUNK = 65_536
-_IDLE = 60.0
+_IDLE_TIMEOUT = 60.0
 _MAX_HEAD = 65_536
 
 _REASONS = {400: b"Bad Request", 401: b"Unauthorized", 403: b"Forbidden", 404: b"Not Found"}
@@ -41,7 +41,7 @@ class _TooLarge(Exception):
 
 
 async def serve_requests(
-    stream: _Stream, answer: Callable[[Request], Response], max_body: int
+    stream: _Stream, respond: Callable[[Request], Response], max_body: int
 ) -> Upgrade | None:
     """Answer requests until the client goes (``None``) or asks for a websocket.
 
@@ -49,9 +49,9 @@ async def serve_requests(
     """
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
     try:
-        with trio.move_on_after(_IDLE) as idle:
+        with trio.move_on_after(_IDLE_TIMEOUT) as idle:
             while True:
-                idle.deadline = trio.current_time() + _IDLE
+                idle.deadline = trio.current_time() + _IDLE_TIMEOUT
                 event = await _next_event(stream, connection)
                 if not isinstance(event, h11.Request):
                     return None
@@ -61,7 +61,7 @@ async def serve_requests(
                 if _is_upgrade(event):
                     trailing = bytes(connection.trailing_data[0])
                     return Upgrade(event.target.decode("latin-1"), _headers(event), trailing)
-                response = await _respond(stream, connection, event, answer, max_body)
+                response = await _respond(stream, connection, event, respond, max_body)
                 await _send(stream, connection, response)
                 if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
                     return None
@@ -82,7 +82,7 @@ async def _respond(
     stream: _Stream,
     connection: h11.Connection,
     request: h11.Request,
-    answer: Callable[[Request], Response],
+    respond: Callable[[Request], Response],
     max_body: int,
 ) -> Response:
     try:
@@ -91,13 +91,13 @@ async def _respond(
         return Response.json(413, {"detail": "The request is too large."})
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
     method, target = request.method.decode("latin-1"), request.target.decode("latin-1")
-    return answer(Request(method=method, target=target, headers=headers, body=body))
+    return respond(Request(method=method, target=target, headers=headers, body=body))
 
 
 async def _body(stream: _Stream, connection: h11.Connection, limit: int) -> bytes:
     if connection.they_are_waiting_for_100_continue:
-        go_on = h11.InformationalResponse(status_code=100, headers=[])
-        await stream.send_all(connection.send(go_on) or b"")
+        interim = h11.InformationalResponse(status_code=100, headers=[])
+        await stream.send_all(connection.send(interim) or b"")
     body, size = bytearray(), 0
     while isinstance(event := await _next_event(stream, connection), h11.Data):
         size += len(event.data)

@@ -11,17 +11,17 @@ import trio
 
 from .._exceptions import ConnectionFailed
 from . import _rest_api
-from ._client_connection import Connection, Link
+from ._client_connection import AbortableTransport, ClientConnection
 from ._fault_pipeline import Faults
 from ._faults import Action, CutHow, Packet
-from ._fields import BadCommand, BadJson, parse
+from ._fields import BadCommand, BadJson, decode_event
 from ._options import ServerConfig
 from ._rest_api import Request, Response
-from ._server_core import Brain, Effect, Refused, Send
+from ._server_core import Effect, Refused, Send, ServerCore
 
 __all__ = ["Hub", "Received"]
 
-_OVERTAKE = 0.05
+_REORDER_WINDOW = 0.05
 """Seconds that a frame waits for another one to overtake it (the fault ``reorder``)."""
 
 
@@ -45,21 +45,21 @@ class Hub:
 
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
-        self.brain: Brain = Brain(config, trio.current_time())
+        self.core: ServerCore = ServerCore(config, trio.current_time())
         self.faults: Faults = Faults(config.seed)
         self.seen: deque[Received] = deque(maxlen=config.max_seen)
-        self.connections: dict[int, Connection] = {}
+        self.connections: dict[int, ClientConnection] = {}
         self.down = False
         self._count = 0
         self._wake = trio.Event()
         self._flush_at: float | None = None
 
-    async def keep_time(self) -> None:
+    async def run_timers(self) -> None:
         """Let turns go on when they are due, unless their client is behind with reading."""
         while True:
-            held = {number for number, each in self.connections.items() if each.behind}
+            paused = {number for number, each in self.connections.items() if each.backlogged}
             self._wake = trio.Event()
-            times = (self.brain.next_deadline(held), self._flush_at)
+            times = (self.core.next_deadline(paused), self._flush_at)
             deadline = min((time for time in times if time is not None), default=float("inf"))
             with trio.move_on_at(deadline):
                 await self._wake.wait()
@@ -67,7 +67,7 @@ class Hub:
             if self._flush_at is not None and now >= self._flush_at:
                 self._flush_at = None
                 self._route(self.faults.flush())
-            self.apply(self.brain.advance(now, held))
+            self.apply(self.core.advance(now, paused))
 
     def apply(self, effects: Iterable[Effect]) -> None:
         """Send what the brain says, through the faults."""
@@ -78,17 +78,17 @@ class Hub:
                 self._route(self.faults.apply(packet))
             elif (connection := self.connections.get(effect.connection)) is not None:
                 connection.close(effect.code, effect.reason)
-        self._poke()
+        self._wake_timers()
         if self._flush_at is None and self.faults.holding:
-            self._flush_at = now + _OVERTAKE
+            self._flush_at = now + _REORDER_WINDOW
 
     def handle(self, request: Request) -> Response:
         """Answer one HTTP request."""
-        response, effects = _rest_api.answer(self.brain, request, trio.current_time())
+        response, effects = _rest_api.respond(self.core, request, trio.current_time())
         self.apply(effects)
         return response
 
-    def check(self, url: str) -> None:
+    def authorize(self, url: str) -> None:
         """Refuse who must not come in: raises :class:`Refused`, or ``ConnectionFailed``."""
         refused, status = self.faults.refusal()
         if self.down or (refused and status is None):
@@ -96,43 +96,45 @@ class Hub:
             raise ConnectionFailed(message)
         if refused and status is not None:
             raise Refused(status, "refused on purpose")
-        self.brain.admit(_query(url))
+        self.core.authorize(_query(url))
 
-    def refusal(self, url: str) -> int | None:
+    def refusal_status(self, url: str) -> int | None:
         """The HTTP status that refuses a dial; raises ``ConnectionFailed`` for no answer at all."""
         try:
-            self.check(url)
+            self.authorize(url)
         except Refused as refused:
             return refused.status
         return None
 
-    async def serve(self, url: str, link: Link) -> None:
+    async def serve(self, url: str, link: AbortableTransport) -> None:
         """Serve one websocket until it ends; closes it."""
         self._count += 1
         number = self._count
-        soft, hard = self.config.soft_queue, self.config.hard_queue
-        connection = Connection(number, link, soft=soft, hard=hard, caught_up=self._poke)
+        high_water, limit = self.config.soft_queue, self.config.hard_queue
+        connection = ClientConnection(
+            number, link, high_water=high_water, limit=limit, on_drained=self._wake_timers
+        )
         self.connections[number] = connection
 
-        def received(frame: str | bytes) -> None:
+        def on_frame(frame: str | bytes) -> None:
             now = trio.current_time()
-            event = _event(frame)
+            event = _decode_or_none(frame)
             self.seen.append(Received(connection=number, frame=frame, event=event, at=now))
-            self.apply(self.brain.receive(number, frame, now))
+            self.apply(self.core.receive(number, frame, now))
 
         try:
-            self.apply(self.brain.connect(number, _query(url), trio.current_time()))
-            await connection.run(received)
+            self.apply(self.core.connect(number, _query(url), trio.current_time()))
+            await connection.run(on_frame)
         finally:
             del self.connections[number]
-            self.brain.disconnect(number, trio.current_time())
+            self.core.disconnect(number, trio.current_time())
 
     def hang_up(self, how: CutHow) -> None:
         """End every connection now."""
         for connection in list(self.connections.values()):
             connection.hang_up(how)
 
-    def _poke(self) -> None:
+    def _wake_timers(self) -> None:
         self._wake.set()
 
     def _route(self, actions: Iterable[Action]) -> None:
@@ -146,11 +148,11 @@ def _query(url: str) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(url).query))
 
 
-def _event(frame: str | bytes) -> Mapping[str, object] | None:
+def _decode_or_none(frame: str | bytes) -> Mapping[str, object] | None:
     """The event of a frame, for ``seen``."""
     if isinstance(frame, bytes):
         return None
     try:
-        return parse(frame)
+        return decode_event(frame)
     except (BadJson, BadCommand):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-__all__ = ["WORDS", "IdMaker"]
+__all__ = ["WORDS", "IdGenerator"]
 
 _WORDS = (
     "acorn amber anchor apple arrow aspen atlas autumn badge basin beacon birch bishop blanket "
@@ -21,7 +21,7 @@ _WORDS = (
 WORDS = tuple(_WORDS.split())
 
 
-class IdMaker:
+class IdGenerator:
     """Makes ids out of a seed and counters, one counter a kind.
 
     The words of an id are a permutation of all pairs, so that none comes twice before every

@@ -25,10 +25,10 @@ class Tokens:
     def issue(self, user_id: str) -> str:
         """Give a new token; no two are equal."""
         self._count += 1
-        head: dict[str, object] = {"alg": "HS256", "typ": "JWT"}
+        header: dict[str, object] = {"alg": "HS256", "typ": "JWT"}
         expires = int(self._clock() + self._lifetime)
-        body: dict[str, object] = {"sub": user_id, "exp": expires, "jti": self._count}
-        signed = f"{_encode(_json(head))}.{_encode(_json(body))}"
+        payload: dict[str, object] = {"sub": user_id, "exp": expires, "jti": self._count}
+        signed = f"{_encode(_json(header))}.{_encode(_json(payload))}"
         return f"{signed}.{_encode(self._sign(signed))}"
 
     def user_of(self, token: str) -> str | None:
@@ -37,11 +37,11 @@ class Tokens:
         if not hmac.compare_digest(_encode(self._sign(signed)).encode(), signature.encode()):
             return None
         try:
-            body = json.loads(_decode(signed.partition(".")[2]))
+            payload = json.loads(_decode(signed.partition(".")[2]))
         except (ValueError, binascii.Error):
             return None
-        facts = cast("dict[str, object]", body)
-        expires, user = facts.get("exp"), facts.get("sub")
+        claims = cast("dict[str, object]", payload)
+        expires, user = claims.get("exp"), claims.get("sub")
         if not isinstance(expires, int) or not isinstance(user, str):
             return None
         return user if expires > self._clock() else None

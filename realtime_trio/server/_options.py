@@ -9,7 +9,7 @@ from time import time
 import attrs
 
 from . import _catalog
-from ._catalog import Agent, User
+from ._catalog import Account, Agent
 
 __all__ = ["ServerConfig"]
 
@@ -26,7 +26,7 @@ class ServerConfig:
     seed: int = 0
     """Ids, the sizes of deltas and what faults do come from it."""
 
-    users: tuple[User, ...] = (User(),)
+    users: tuple[Account, ...] = (Account(),)
     """Who may log in; whoever comes with an unknown token (see below) is the first of them."""
 
     accept_any_token: bool = True

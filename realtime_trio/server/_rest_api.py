@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import attrs
 
-from ._catalog import User
-from ._server_core import Brain, Effect
+from ._catalog import Account
+from ._server_core import Effect, ServerCore
 
-__all__ = ["Request", "Response", "answer"]
+__all__ = ["Request", "Response", "respond"]
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -59,7 +59,7 @@ class _Rejected(Exception):
         self.response = Response.json(status, {"detail": detail})
 
 
-def answer(brain: Brain, request: Request, now: float) -> tuple[Response, list[Effect]]:
+def respond(core: ServerCore, request: Request, now: float) -> tuple[Response, list[Effect]]:
     """Answer one request; the effects are for the websockets."""
     routes = {
         ("POST", "/api/rt/login"): _login,
@@ -69,78 +69,78 @@ def answer(brain: Brain, request: Request, now: float) -> tuple[Response, list[E
     path = urlsplit(request.target).path
     try:
         if (request.method, path) == ("POST", "/api/rt/cancel"):
-            return _cancel(brain, request, now)
+            return _cancel(core, request, now)
         route = routes.get((request.method, path))
         if route is None:
             known = path == "/api/rt/cancel" or any(path == known for _, known in routes)
             raise _Rejected(405 if known else 404, "There is nothing here.")
-        return route(brain, request), []
+        return route(core, request), []
     except _Rejected as rejected:
         return rejected.response, []
 
 
-def _login(brain: Brain, request: Request) -> Response:
+def _login(core: ServerCore, request: Request) -> Response:
     try:
         given: object = json.loads(request.body)
     except (ValueError, RecursionError) as exc:
         raise _Rejected(422, "The body is no JSON.") from exc
     fields = cast("dict[str, object]", given) if isinstance(given, dict) else {}
-    user = brain.world.users.get(str(fields.get("username")))
+    user = core.state.users.get(str(fields.get("username")))
     if user is None or user.password != fields.get("password"):
         raise _Rejected(401, "Invalid username or password")
-    ui_session_id = f"UI-{user.user_id}-{brain.world.ids.words('ui')}"
-    return Response.json(200, {**_tokens(brain, user), "ui_session_id": ui_session_id})
+    ui_session_id = f"UI-{user.user_id}-{core.state.ids.words('ui')}"
+    return Response.json(200, {**_tokens(core, user), "ui_session_id": ui_session_id})
 
 
-def _refresh(brain: Brain, request: Request) -> Response:
-    return Response.json(200, _tokens(brain, _user(brain, request)))
+def _refresh(core: ServerCore, request: Request) -> Response:
+    return Response.json(200, _tokens(core, _authenticate(core, request)))
 
 
-def _tokens(brain: Brain, user: User) -> dict[str, object]:
-    heygen = brain.world.ids.hex("heygen")
-    return {"agent_c_token": brain.world.tokens.issue(user.user_id), "heygen_token": heygen}
+def _tokens(core: ServerCore, user: Account) -> dict[str, object]:
+    heygen = core.state.ids.hex("heygen")
+    return {"agent_c_token": core.state.tokens.issue(user.user_id), "heygen_token": heygen}
 
 
-def _user(brain: Brain, request: Request) -> User:
+def _authenticate(core: ServerCore, request: Request) -> Account:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    user = brain.world.user_of(token) if scheme.lower() == "bearer" and token else None
+    user = core.state.user_for_token(token) if scheme.lower() == "bearer" and token else None
     if user is None:
         raise _Rejected(401, "Invalid or expired token")
     return user
 
 
-def _cancel(brain: Brain, request: Request, now: float) -> tuple[Response, list[Effect]]:
-    _user(brain, request)
-    ui_session_id = _form(request).get("ui_session_id", "")
-    effects = brain.cancel(ui_session_id, now)
+def _cancel(core: ServerCore, request: Request, now: float) -> tuple[Response, list[Effect]]:
+    _authenticate(core, request)
+    ui_session_id = _form_fields(request).get("ui_session_id", "")
+    effects = core.cancel(ui_session_id, now)
     if effects is None:
         raise _Rejected(404, "Session not found")
     message = f"Cancellation signal sent for session: {ui_session_id}"
     return Response.json(200, {"status": "success", "message": message}), effects
 
 
-def _upload(brain: Brain, request: Request) -> Response:
-    _user(brain, request)
+def _upload(core: ServerCore, request: Request) -> Response:
+    _authenticate(core, request)
     parts = {part.name: part for part in _multipart(request)}
     file, session = parts.get("file"), parts.get("ui_session_id")
     if file is None or session is None:
         raise _Rejected(422, "ui_session_id and file are needed.")
-    if session.data.decode("utf-8", "replace") not in brain.world.sessions:
+    if session.data.decode("utf-8", "replace") not in core.state.sessions:
         raise _Rejected(404, "Session not found")
-    uploads = brain.world.uploads
-    facts: dict[str, object] = {
-        "id": f"file-{brain.world.ids.hex('file')}",
+    uploads = core.state.uploads
+    record: dict[str, object] = {
+        "id": f"file-{core.state.ids.hex('file')}",
         "filename": file.filename or "file",
         "mime_type": file.mime_type,
         "size": len(file.data),
     }
-    while len(uploads) >= brain.config.max_uploads:
+    while len(uploads) >= core.config.max_uploads:
         del uploads[next(iter(uploads))]
-    uploads[str(facts["id"])] = facts
-    return Response.json(200, facts)
+    uploads[str(record["id"])] = record
+    return Response.json(200, record)
 
 
-def _form(request: Request) -> dict[str, str]:
+def _form_fields(request: Request) -> dict[str, str]:
     """The fields of a form in either encoding."""
     if request.headers.get("content-type", _FORM).startswith(_FORM):
         fields = parse_qs(request.body.decode("utf-8", "replace"))

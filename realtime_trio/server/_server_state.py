@@ -7,18 +7,17 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from . import _wire_events
-from ._catalog import User
-from ._chat_sessions import ChatSession
+from ._catalog import Account
+from ._chat_sessions import StoredSession
 from ._fields import BadCommand
-from ._ids import IdMaker
+from ._ids import IdGenerator
 from ._jwt import Tokens
 from ._options import ServerConfig
 from ._turn_script import WireFrame
 from ._ui_session import UISession
-from ._wire_events import Event
+from ._wire_events import Event, bridge_message, control_event
 
-__all__ = ["Close", "Effect", "Send", "World"]
+__all__ = ["Close", "Effect", "Send", "ServerState"]
 
 
 @attrs.frozen(slots=True)
@@ -41,28 +40,28 @@ class Close:
 Effect = Send | Close
 
 
-class World:
+class ServerState:
     """Users, chats and UI sessions of one server, its clock reading, and its pending effects."""
 
     def __init__(self, config: ServerConfig, now: float) -> None:
         self.config = config
-        self.ids: IdMaker = IdMaker(config.seed)
+        self.ids: IdGenerator = IdGenerator(config.seed)
         self.tokens: Tokens = Tokens(
             f"realtime-trio {config.seed}".encode(), config.token_lifetime, config.wall_clock
         )
-        self.users: dict[str, User] = {user.user_id: user for user in config.users}
+        self.users: dict[str, Account] = {user.user_id: user for user in config.users}
         self.voices: list[dict[str, object]] = config.voices()
         self.avatars: list[dict[str, object]] = config.avatars()
         self.tools: list[dict[str, object]] = config.tools()
         self.workspaces: list[dict[str, object]] = []
         self.uploads: dict[str, dict[str, object]] = {}
-        self.chats: dict[str, ChatSession] = {}
+        self.chats: dict[str, StoredSession] = {}
         self.sessions: dict[str, UISession] = {}
         self.now = now
         self._start = now
         self._effects: list[Effect] = []
 
-    def flush(self) -> list[Effect]:
+    def take_effects(self) -> list[Effect]:
         """Give what is to be sent since the last call."""
         effects, self._effects = self._effects, []
         return effects
@@ -78,7 +77,7 @@ class World:
         """The date of the server's start."""
         return self.timestamp(self._start)
 
-    def user_of(self, token: str) -> User | None:
+    def user_for_token(self, token: str) -> Account | None:
         """The user whose token it is."""
         user = self.users.get(self.tokens.user_of(token) or "")
         if user is None and self.config.accept_any_token:
@@ -96,21 +95,21 @@ class World:
 
     def send_chat(self, session: UISession) -> None:
         """Send the session's chat as ``chat_session_changed``."""
-        chat = None if session.chat is None else session.chat.wire()
-        self.send(session, _wire_events.control("chat_session_changed", chat_session=chat))
+        chat = None if session.chat is None else session.chat.to_wire()
+        self.send(session, control_event("chat_session_changed", chat_session=chat))
 
     def notify(self, session: UISession, content: str, severity: str = "info") -> None:
         """Send a ``system_message`` of the bridge in the session's chat, if it has one."""
         if session.chat is not None:
-            self.send(session, _wire_events.notice(session.chat.session_id, content, severity))
+            self.send(session, bridge_message(session.chat.session_id, content, severity))
 
-    def broadcast(self, user: User, frame: WireFrame) -> None:
+    def broadcast(self, user: Account, frame: WireFrame) -> None:
         """Send to every UI session of ``user``."""
         for session in self.sessions.values():
             if session.user == user:
                 self.send(session, frame)
 
-    def new_chat(self, user: User, agent_key: str | None) -> ChatSession:
+    def new_chat(self, user: Account, agent_key: str | None) -> StoredSession:
         """Make a chat session; raises :class:`BadCommand` where there is no such agent."""
         agent = self.config.agent(agent_key)
         if agent is None:
@@ -119,7 +118,7 @@ class World:
         while session_id in self.chats:  # one that was brought from an earlier server
             session_id = f"{user.user_id}-{self.ids.words('chat')}"
         date = self.timestamp()
-        chat = ChatSession(
+        chat = StoredSession(
             session_id=session_id,
             user_id=user.user_id,
             agent=agent,
@@ -129,20 +128,20 @@ class World:
         self.chats[session_id] = chat
         return chat
 
-    def chat_of(self, session: UISession) -> ChatSession:
+    def chat_of(self, session: UISession) -> StoredSession:
         """The session's chat; raises :class:`BadCommand` after it was deleted."""
         if session.chat is None:
             raise BadCommand("Error processing event: there is no chat session.")
         return session.chat
 
-    def touch(self, chat: ChatSession) -> Event:
+    def touch(self, chat: StoredSession) -> Event:
         """Enter the chat into the index; give the ``chat_session_added`` that says so."""
         chat.listed = True
         chat.updated_at = self.timestamp()
-        return _wire_events.control("chat_session_added", chat_session=chat.entry())
+        return control_event("chat_session_added", chat_session=chat.index_entry())
 
     def import_chats(self, chats: Iterable[Mapping[str, object]]) -> None:
         """Take over sessions in their wire form; an agent that is not known is the default one."""
-        for facts in chats:
-            chat = ChatSession.from_wire(facts, self.config)
+        for record in chats:
+            chat = StoredSession.from_wire(record, self.config)
             self.chats[chat.session_id] = chat

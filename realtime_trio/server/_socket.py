@@ -24,7 +24,7 @@ from ._http import Upgrade
 __all__ = ["ServerSocket"]
 
 _CHUNK = 65_536
-_GOODBYE = 1.0
+_CLOSE_TIMEOUT = 1.0
 """Seconds that the closing handshake may take."""
 
 
@@ -37,7 +37,7 @@ class ServerSocket:
     """
 
     def __init__(self, stream: trio.SocketStream, upgrade: Upgrade, max_message: int) -> None:
-        self.silent = False
+        self.ignore_pings = False
         self._stream = stream
         self._max_message = max_message
         self._lock = trio.Lock()
@@ -49,7 +49,7 @@ class ServerSocket:
         self._lost: ConnectionLost | None = None
         self._closed = False
         self._reading = False
-        self._over = trio.Event()
+        self._ended = trio.Event()
         self._protocol = WSConnection(ConnectionType.SERVER)
         self._protocol.initiate_upgrade_connection(list(upgrade.headers), upgrade.target)
         list(self._protocol.events())  # the request itself, which was checked before
@@ -59,7 +59,7 @@ class ServerSocket:
         """Answer the upgrade; raises :class:`~realtime_trio.ConnectionLost`."""
         await self._send(AcceptConnection())
         if self._trailing:
-            await self._take(self._trailing)
+            await self._feed(self._trailing)
 
     async def send_text(self, text: str) -> None:
         """Send one text frame."""
@@ -69,7 +69,7 @@ class ServerSocket:
         """Send one binary frame."""
         await self._send(BytesMessage(data=data))
 
-    async def send_half(self, frame: str | bytes) -> None:
+    async def send_half_frame(self, frame: str | bytes) -> None:
         """Send the first half of a frame's bytes; only :meth:`abort` makes sense afterwards."""
         event = TextMessage(data=frame) if isinstance(frame, str) else BytesMessage(data=frame)
         data = self._protocol.send(event)
@@ -106,11 +106,11 @@ class ServerSocket:
             await trio.lowlevel.checkpoint()
             return
         self._closed = True
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + _GOODBYE):
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLOSE_TIMEOUT):
             try:
                 if self._lost is None:
                     await self._send(CloseConnection(code=code, reason=reason), closing=True)
-                    await self._drain()
+                    await self._await_close_frame()
             except ConnectionLost:
                 pass  # nobody is left to whom to say goodbye
         await trio.aclose_forcefully(self._stream)
@@ -130,10 +130,10 @@ class ServerSocket:
         """Bytes that came in so far, control frames included."""
         return self._received
 
-    async def _drain(self) -> None:
+    async def _await_close_frame(self) -> None:
         """Read until the client has answered the goodbye, or let the one who reads do it."""
         if self._reading:
-            await self._over.wait()
+            await self._ended.wait()
         while self._lost is None:
             await self._read()
 
@@ -148,20 +148,20 @@ class ServerSocket:
         if not data:
             raise self._lose(None, "", "the link ended without a goodbye")
         self._received += len(data)
-        await self._take(bytes(data))
+        await self._feed(bytes(data))
 
-    async def _take(self, data: bytes) -> None:
+    async def _feed(self, data: bytes) -> None:
         self._protocol.receive_data(data)
         for event in list(self._protocol.events()):  # a broken frame comes as a goodbye
             if isinstance(event, TextMessage | BytesMessage):
-                await self._collect(event)
+                await self._assemble(event)
             elif isinstance(event, Ping):
-                if not self.silent:
+                if not self.ignore_pings:
                     await self._send(event.response())
             elif isinstance(event, CloseConnection):
-                await self._answer_goodbye(event)
+                await self._answer_close(event)
 
-    async def _collect(self, event: TextMessage | BytesMessage) -> None:
+    async def _assemble(self, event: TextMessage | BytesMessage) -> None:
         """Put the pieces of a message together."""
         self._size += len(event.data)
         if self._size > self._max_message:
@@ -176,7 +176,7 @@ class ServerSocket:
             self._frames.append("".join(self._texts) if is_text else b"".join(self._blobs))
             self._texts, self._blobs, self._size = [], [], 0
 
-    async def _answer_goodbye(self, event: CloseConnection) -> None:
+    async def _answer_close(self, event: CloseConnection) -> None:
         self._lost = self._lose(int(event.code), event.reason or "", "the client said goodbye")
         if not self._closed:
             await self._send(event.response(), closing=True)
@@ -184,7 +184,7 @@ class ServerSocket:
     def _lose(self, code: int | None, reason: str, message: str) -> ConnectionLost:
         if self._lost is None:
             self._lost = ConnectionLost(message, code=code, reason=reason)
-        self._over.set()
+        self._ended.set()
         return self._lost
 
     async def _send(self, event: Event, *, closing: bool = False) -> None:

@@ -14,7 +14,7 @@ RATE = 16_000
 """Samples a second, in both directions."""
 
 _WORD, _GAP, _FADE = 0.12, 0.04, 0.01
-_LOUDNESS = 0.4
+_AMPLITUDE = 0.4
 
 
 def speech(audio: bytes | str) -> bytes:
@@ -32,7 +32,7 @@ def _word(word: str) -> bytes:
     samples = [
         int(
             32767
-            * _LOUDNESS
+            * _AMPLITUDE
             * min(1.0, place / fade, (count - place) / fade)
             * math.sin(2.0 * math.pi * pitch * place / RATE)
         )

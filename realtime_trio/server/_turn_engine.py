@@ -16,22 +16,22 @@ from typing import cast
 import attrs
 
 from ._catalog import Agent
-from ._ids import IdMaker
+from ._ids import IdGenerator
 from ._turn_script import WireFrame
-from ._wire_events import Envelope
+from ._wire_events import SessionEvents
 
 __all__ = [
     "Item",
     "Items",
     "Pause",
-    "Run",
-    "compact",
-    "fill_in",
+    "TurnRun",
+    "completion_options",
+    "dump_json",
     "interleave",
-    "options",
-    "prompt",
-    "replace",
-    "split",
+    "replace_strings",
+    "split_deltas",
+    "substitute_ids",
+    "system_prompt",
 ]
 
 _PROMPT = "You are an agent of an embedded server and say what a script tells you. "
@@ -42,7 +42,7 @@ class Pause:
     """Go on after ``seconds``; a ``firm`` one (a tool at work) is not cut short by a cancel."""
 
     seconds: float
-    firm: bool = False
+    shielded: bool = False
 
 
 Item = WireFrame | Pause
@@ -50,23 +50,23 @@ Items = Iterator[Item]
 
 
 @attrs.define(slots=True, kw_only=True)
-class Run:
+class TurnRun:
     """What the generators of one running turn share with each other and with the brain."""
 
-    ids: IdMaker
+    ids: IdGenerator
     rng: Random
     pace: float
     delta_sizes: tuple[int, int]
     user_id: str
     find_agent: Callable[[str], Agent | None]
-    encode_audio: Callable[[bytes, Envelope], WireFrame | None]
+    encode_audio: Callable[[bytes, SessionEvents], WireFrame | None]
     cancelled: bool = False
-    late: int = 0
-    remaining: int = 0
+    late_deltas: int = 0
+    remaining_deltas: int = 0
     """How many deltas the user's own session could still send at this point."""
 
 
-def split(run: Run, text: str) -> tuple[str, ...]:
+def split_deltas(run: TurnRun, text: str) -> tuple[str, ...]:
     """Cut ``text`` into deltas of the run's seeded sizes."""
     pieces: list[str] = []
     place = 0
@@ -77,23 +77,23 @@ def split(run: Run, text: str) -> tuple[str, ...]:
     return tuple(pieces)
 
 
-def fill_in(frame: WireFrame, envelope: Envelope) -> WireFrame:
+def substitute_ids(frame: WireFrame, events: SessionEvents) -> WireFrame:
     """Put the ids of the running session where a scripted event asks for them."""
     if not isinstance(frame, Mapping):
         return frame
-    known = {"$session": envelope.session_id, "$user_session": envelope.user_session_id}
-    return {key: replace(value, known) for key, value in frame.items()}
+    known = {"$session": events.session_id, "$user_session": events.user_session_id}
+    return {key: replace_strings(value, known) for key, value in frame.items()}
 
 
-def replace(value: object, known: Mapping[str, str]) -> object:
+def replace_strings(value: object, known: Mapping[str, str]) -> object:
     """A JSON value in which every string that is known stands for another."""
     if isinstance(value, str):
         return known.get(value, value)
     if isinstance(value, Mapping):
         fields = cast("Mapping[str, object]", value)
-        return {key: replace(item, known) for key, item in fields.items()}
+        return {key: replace_strings(item, known) for key, item in fields.items()}
     if isinstance(value, (list, tuple)):
-        return [replace(item, known) for item in cast("Sequence[object]", value)]
+        return [replace_strings(item, known) for item in cast("Sequence[object]", value)]
     return value
 
 
@@ -103,19 +103,19 @@ def interleave(streams: Sequence[Items]) -> Items:
     now, order = 0.0, len(queue)
     while queue:
         queue.sort(key=lambda entry: entry[:2])
-        due, _, firm, stream = queue.pop(0)
+        due, _, shielded, stream = queue.pop(0)
         if due > now:
-            yield Pause(due - now, firm)
+            yield Pause(due - now, shielded)
             now = due
         for item in stream:
             if isinstance(item, Pause):
                 order += 1
-                queue.append((now + item.seconds, order, item.firm, stream))
+                queue.append((now + item.seconds, order, item.shielded, stream))
                 break
             yield item
 
 
-def options(agent: Agent, user_id: str) -> dict[str, object]:
+def completion_options(agent: Agent, user_id: str) -> dict[str, object]:
     """The ``completion_options`` that a running completion shows."""
     if agent.vendor == "openai":
         return {
@@ -143,11 +143,11 @@ def _think_tool(schema_key: str) -> dict[str, object]:
     return {"name": "think", "description": "Think about something.", schema_key: schema}
 
 
-def prompt(agent: Agent) -> str:
+def system_prompt(agent: Agent) -> str:
     """The system prompt of ``agent``."""
     return _PROMPT + agent.persona
 
 
-def compact(value: Mapping[str, object]) -> str:
+def dump_json(value: Mapping[str, object]) -> str:
     """JSON text as models write it."""
     return json.dumps(value, ensure_ascii=False)

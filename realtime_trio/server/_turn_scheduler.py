@@ -9,17 +9,17 @@ from typing import cast
 
 import attrs
 
-from . import _speech, _wire_events
+from . import _speech
 from ._answer import Answer
-from ._chat_sessions import ChatSession
-from ._server_state import World
-from ._turn_engine import Items, Pause, Run
-from ._turn_script import Turn, WireFrame
+from ._chat_sessions import StoredSession
+from ._server_state import ServerState
+from ._turn_engine import Items, Pause, TurnRun
+from ._turn_script import ScriptedTurn, WireFrame
 from ._ui_session import RunningTurn, UISession
-from ._vendor_formats import told
-from ._wire_events import Envelope, Event
+from ._vendor_formats import history_messages
+from ._wire_events import Event, SessionEvents, control_event, error_event
 
-__all__ = ["Turns"]
+__all__ = ["TurnScheduler"]
 
 _BATCH = 64
 """Items that one turn may give before the others have their go."""
@@ -27,15 +27,15 @@ _BATCH = 64
 _CANCELLED = "Interaction cancelled by user, waiting for runtime to exit.."
 
 
-class Turns:
+class TurnScheduler:
     """The turns of a world, and the scripts that wait to be said."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self._scripts: list[Turn] = []
+    def __init__(self, state: ServerState) -> None:
+        self.state = state
+        self._scripts: list[ScriptedTurn] = []
         self._running: dict[str, RunningTurn] = {}
 
-    def script(self, turns: Iterable[Turn]) -> None:
+    def script(self, turns: Iterable[ScriptedTurn]) -> None:
         """Queue scripted turns behind those that wait already."""
         self._scripts.extend(turns)
 
@@ -43,32 +43,34 @@ class Turns:
         """Forget every scripted turn."""
         self._scripts.clear()
 
-    def begin(
-        self, session: UISession, message: Event, inputs: tuple[str, ...], echo: Turn
+    def start(
+        self, session: UISession, message: Event, inputs: tuple[str, ...], echo: ScriptedTurn
     ) -> None:
         """Answer ``message``: with a script for one of ``inputs``, for any, or with ``echo``."""
-        world, config = self.world, self.world.config
-        chat = world.chat_of(session)
-        script = self._take(inputs) or self._take((None,)) or echo
+        state, config = self.state, self.state.config
+        chat = state.chat_of(session)
+        script = self._take_script(inputs) or self._take_script((None,)) or echo
 
-        def speak(pcm: bytes, envelope: Envelope) -> WireFrame | None:
-            return _speech.encode(session, pcm, envelope)
+        def encode_audio(pcm: bytes, events: SessionEvents) -> WireFrame | None:
+            return _speech.encode_audio(session, pcm, events)
 
-        run = Run(
-            ids=world.ids,
+        run = TurnRun(
+            ids=state.ids,
             rng=Random(f"{config.seed} {chat.session_id} {len(chat.messages)}"),
             pace=config.pace,
             delta_sizes=config.delta_sizes,
             user_id=session.user.user_id,
             find_agent=config.agent,
-            encode_audio=speak,
+            encode_audio=encode_audio,
         )
-        items = self._stream(session, chat, run, message, script)
-        turn = RunningTurn(session=session, items=items, run=run, late=script.late, due=world.now)
+        items = self._stream_turn(session, chat, run, message, script)
+        turn = RunningTurn(
+            session=session, items=items, run=run, late_deltas=script.late, due=state.now
+        )
         session.turn = self._running[session.id] = turn
-        self._drive(turn)
+        self._run_batch(turn)
 
-    def _take(self, inputs: tuple[str | None, ...]) -> Turn | None:
+    def _take_script(self, inputs: tuple[str | None, ...]) -> ScriptedTurn | None:
         """Use up the first script for one of ``inputs``."""
         for place, script in enumerate(self._scripts):
             if script.user in inputs:
@@ -77,73 +79,80 @@ class Turns:
                 return script
         return None
 
-    def _stream(
-        self, session: UISession, chat: ChatSession, run: Run, message: Event, script: Turn
+    def _stream_turn(
+        self,
+        session: UISession,
+        chat: StoredSession,
+        run: TurnRun,
+        message: Event,
+        script: ScriptedTurn,
     ) -> Items:
         """Give the whole turn, from ``user_turn_end`` to ``user_turn_start``."""
-        world = self.world
-        own = Envelope(session_id=chat.session_id, user_session_id=chat.session_id)
-        answer = Answer(run, own, chat.agent, script)
+        state = self.state
+        events = SessionEvents(session_id=chat.session_id, user_session_id=chat.session_id)
+        answer = Answer(run, events, chat.agent, script)
         if script.exact:
-            yield from self._exact(session, chat, run, answer)
+            yield from self._stream_exact(session, chat, run, answer)
             return
-        yield _wire_events.control("user_turn_end")
-        yield world.touch(chat)
-        yield from answer.stream(message)
+        yield control_event("user_turn_end")
+        yield state.touch(chat)
+        yield from answer.stream_interaction(message)
         chat.messages.extend(answer.messages)
         if answer.failed and chat.agent.vendor == "openai":
-            yield _wire_events.error("Error in agent_runtime.chat: the runtime failed.")
+            yield error_event("Error in agent_runtime.chat: the runtime failed.")
         else:
-            yield world.touch(chat)
-        yield self._over(session)
+            yield state.touch(chat)
+        yield self._finish(session)
 
-    def _over(self, session: UISession) -> Event:
+    def _finish(self, session: UISession) -> Event:
         """End the turn before the client hears of it: what it does next kills nothing."""
         session.turn = None
         self._running.pop(session.id, None)
-        return _wire_events.control("user_turn_start")
+        return control_event("user_turn_start")
 
-    def _exact(self, session: UISession, chat: ChatSession, run: Run, answer: Answer) -> Items:
+    def _stream_exact(
+        self, session: UISession, chat: StoredSession, run: TurnRun, answer: Answer
+    ) -> Items:
         """Give a turn that brings its own frame; what it says of the history is believed."""
         history: list[Event] = []
-        for item in answer.steps():
+        for item in answer.stream_steps():
             if isinstance(item, Mapping):
                 if item.get("type") == "user_turn_start":
                     break
                 if item.get("session_id") == chat.session_id:
-                    history += told(item)
+                    history += history_messages(item)
             yield item
         else:
             while not run.cancelled:
                 yield Pause(math.inf)
         chat.messages.extend(history)
-        yield self._over(session)
+        yield self._finish(session)
 
-    def next_deadline(self, held: Container[int | None]) -> float | None:
+    def next_deadline(self, paused: Container[int | None]) -> float | None:
         """When the next turn goes on; turns of the connections in ``held`` do not count."""
         turns = self._running.values()
-        dues = (turn.due for turn in turns if turn.session.connection not in held)
+        dues = (turn.due for turn in turns if turn.session.connection not in paused)
         return min(dues, default=None)
 
-    def advance(self, held: Container[int | None]) -> None:
+    def advance(self, paused: Container[int | None]) -> None:
         """Let every turn that is due go on, one batch each, but not those in ``held``."""
         for turn in list(self._running.values()):
-            if turn.session.connection not in held:
-                self._drive(turn)
+            if turn.session.connection not in paused:
+                self._run_batch(turn)
 
-    def _drive(self, turn: RunningTurn) -> None:
-        world, session = self.world, turn.session
+    def _run_batch(self, turn: RunningTurn) -> None:
+        state, session = self.state, turn.session
         for _ in range(_BATCH):
-            if turn.due > world.now or session.turn is not turn:
+            if turn.due > state.now or session.turn is not turn:
                 return
             item = next(turn.items)
             if not isinstance(item, Pause):
-                world.send(session, item)
+                state.send(session, item)
                 continue
-            turn.firm = item.firm
-            if item.firm or not turn.run.cancelled:
+            turn.shielded = item.shielded
+            if item.shielded or not turn.run.cancelled:
                 # From when it was due, not from now: a late call does not stretch the turn.
-                turn.due = max(turn.due, world.now - 1.0) + item.seconds
+                turn.due = max(turn.due, state.now - 1.0) + item.seconds
 
     def kill(self, session: UISession) -> None:
         """End the turn where it stands: no end of any kind, and nothing in the history."""
@@ -152,17 +161,17 @@ class Turns:
 
     def cancel(self, session: UISession) -> None:
         """Cancel: the word at once, then what is late; the turn ends when its runtime notices."""
-        world, turn = self.world, session.turn
-        world.send(session, _wire_events.control("cancelled"))
+        state, turn = self.state, session.turn
+        state.send(session, control_event("cancelled"))
         if turn is not None and not turn.run.cancelled:
             turn.run.cancelled = True
-            if not turn.firm:
-                turn.due = world.now
+            if not turn.shielded:
+                turn.due = state.now
             self._send_late(session, turn)
-        world.notify(session, _CANCELLED)
+        state.notify(session, _CANCELLED)
 
     def _send_late(self, session: UISession, turn: RunningTurn) -> None:
-        turn.run.late = min(turn.late, turn.run.remaining)
-        while turn.run.late > 0:
+        turn.run.late_deltas = min(turn.late_deltas, turn.run.remaining_deltas)
+        while turn.run.late_deltas > 0:
             # A delta: so many are still to come, and nothing pauses once it is cancelled.
-            self.world.send(session, cast("WireFrame", next(turn.items)))
+            self.state.send(session, cast("WireFrame", next(turn.items)))

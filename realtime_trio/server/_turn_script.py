@@ -16,14 +16,14 @@ __all__ = [
     "Delegate",
     "Emit",
     "Fail",
-    "Media",
     "Render",
     "Say",
+    "ScriptedMedia",
+    "ScriptedTool",
+    "ScriptedTurn",
     "Speak",
     "Step",
     "Think",
-    "Tool",
-    "Turn",
     "UseTools",
     "Wait",
     "WireFrame",
@@ -55,7 +55,7 @@ class Think:
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Media:
+class ScriptedMedia:
     """One ``render_media``. ``sent_by_class`` falls back to a name made from the tool's."""
 
     content: str | None = None
@@ -71,11 +71,11 @@ class Media:
 class Render:
     """Show media beside the text of the answer."""
 
-    media: Media
+    media: ScriptedMedia
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Tool:
+class ScriptedTool:
     """One call of a tool.
 
     ``delay`` is how long it runs, in seconds. ``raises`` makes it fail loudly, as a tool of
@@ -90,7 +90,7 @@ class Tool:
     is_error: bool = False
     raises: str | None = None
     delay: float = 0.0
-    media: tuple[Media, ...] = ()
+    media: tuple[ScriptedMedia, ...] = ()
     events: tuple[WireFrame, ...] = ()
 
 
@@ -98,7 +98,7 @@ class Tool:
 class Delegate:
     """A call of a delegation tool: another agent answers in a sub-session of its own."""
 
-    reply: Turn
+    reply: ScriptedTurn
     agent_key: str = "helper"
     request: str = "Please help."
     kind: Literal["chat", "oneshot"] = "oneshot"
@@ -106,7 +106,7 @@ class Delegate:
     id: str | None = None
 
 
-Call = Tool | Delegate
+Call = ScriptedTool | Delegate
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -158,7 +158,7 @@ Step = Say | Think | Render | UseTools | Speak | Wait | Emit | Fail
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Turn:
+class ScriptedTurn:
     """What the server answers to one input.
 
     ``user`` is the input that it answers (``None``: whatever comes next). ``delay`` is the

@@ -7,11 +7,11 @@ from typing import Literal
 import attrs
 
 from . import _tones
-from ._catalog import User
-from ._chat_sessions import ChatSession
-from ._turn_engine import Items, Run
+from ._catalog import Account
+from ._chat_sessions import StoredSession
+from ._turn_engine import Items, TurnRun
 
-__all__ = ["Microphone", "RunningTurn", "UISession", "VoiceMode"]
+__all__ = ["RunningTurn", "UISession", "UtteranceBuffer", "VoiceMode"]
 
 VoiceMode = Literal["ptt", "vad", "realtime"]
 
@@ -22,14 +22,14 @@ class RunningTurn:
 
     session: UISession
     items: Items
-    run: Run
-    late: int
+    run: TurnRun
+    late_deltas: int
     due: float
-    firm: bool = False
+    shielded: bool = False
 
 
 @attrs.define(slots=True, kw_only=True)
-class Microphone:
+class UtteranceBuffer:
     """Turns incoming PCM16 frames into utterances.
 
     With push to talk an utterance is what came between ``ptt_start`` and ``ptt_end``; in the
@@ -41,18 +41,18 @@ class Microphone:
     threshold: float
     hangover: float
     mode: VoiceMode = "ptt"
-    open: bool = False
-    quiet: float = 0.0
+    recording: bool = False
+    silence: float = 0.0
     buffer: bytearray = attrs.Factory(bytearray)
 
-    def press(self) -> None:
+    def start(self) -> None:
         """Begin an utterance by push to talk."""
         self.buffer.clear()
-        self.open = True
+        self.recording = True
 
-    def release(self) -> bytes:
+    def finish(self) -> bytes:
         """End it, and give what was said."""
-        self.open = False
+        self.recording = False
         heard = bytes(self.buffer)
         self.buffer.clear()
         return heard
@@ -60,18 +60,18 @@ class Microphone:
     def feed(self, pcm: bytes) -> bytes | None:
         """Take one frame; give the utterance that it ends in the mode ``vad``."""
         if self.mode != "vad":
-            if self.open:
-                self._keep(pcm)
+            if self.recording:
+                self._append(pcm)
             return None
         if _tones.level(pcm) >= self.threshold:
-            self.open, self.quiet = True, 0.0
-        elif self.open:
-            self.quiet += _tones.duration(pcm)
-        if self.open:
-            self._keep(pcm)
-        return self.release() if self.open and self.quiet >= self.hangover else None
+            self.recording, self.silence = True, 0.0
+        elif self.recording:
+            self.silence += _tones.duration(pcm)
+        if self.recording:
+            self._append(pcm)
+        return self.finish() if self.recording and self.silence >= self.hangover else None
 
-    def _keep(self, pcm: bytes) -> None:
+    def _append(self, pcm: bytes) -> None:
         room = self.limit - len(self.buffer)
         self.buffer += pcm[: max(0, room)]
 
@@ -84,12 +84,12 @@ class UISession:
     """
 
     id: str
-    user: User
-    microphone: Microphone
+    user: Account
+    utterances: UtteranceBuffer
     voice: dict[str, object]
     connection: int | None = None
     muted: int | None = None
-    chat: ChatSession | None = None
+    chat: StoredSession | None = None
     turn: RunningTurn | None = attrs.field(default=None, repr=False)
     detached_at: float = 0.0
     audio_as_text: bool = False

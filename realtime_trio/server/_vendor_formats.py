@@ -7,11 +7,11 @@ from typing import Protocol, cast
 
 import attrs
 
-from ._turn_engine import compact
+from ._turn_engine import dump_json
 
-__all__ = ["ANTHROPIC", "OPENAI", "CallRecord", "Vendor", "told", "vendor_of"]
+__all__ = ["ANTHROPIC", "OPENAI", "CallRecord", "Vendor", "history_messages", "vendor_of"]
 
-Wire = dict[str, object]
+JsonDict = dict[str, object]
 
 
 @attrs.frozen(slots=True)
@@ -32,7 +32,7 @@ class Vendor(Protocol):
         ...
 
     @property
-    def announces(self) -> bool:
+    def verbose(self) -> bool:
         """Whether prompts, selections, ended completions and history deltas are sent."""
         ...
 
@@ -41,39 +41,43 @@ class Vendor(Protocol):
         """What the ids of calls begin with."""
         ...
 
-    def live_call(self, call: CallRecord) -> Wire:
+    def live_call(self, call: CallRecord) -> JsonDict:
         """The call in a ``tool_call`` event."""
         ...
 
-    def live_result(self, call: CallRecord, content: str, is_error: bool) -> Wire:
+    def live_result(self, call: CallRecord, content: str, is_error: bool) -> JsonDict:
         """The result in a ``tool_call`` event."""
         ...
 
-    def answer(self, thoughts: Sequence[str], text: str, calls: Sequence[CallRecord]) -> list[Wire]:
+    def answer(
+        self, thoughts: Sequence[str], text: str, calls: Sequence[CallRecord]
+    ) -> list[JsonDict]:
         """The assistant's messages of one completion, as the history keeps them."""
         ...
 
-    def results(self, results: Sequence[Wire]) -> list[Wire]:
+    def results(self, results: Sequence[JsonDict]) -> list[JsonDict]:
         """The messages that bring the results of a completion's calls."""
         ...
 
 
 class _Anthropic:
     name = "anthropic"
-    announces = True
+    verbose = True
     call_prefix = "toolu_"
 
-    def live_call(self, call: CallRecord) -> Wire:
-        return _block(call, compact(call.input))
+    def live_call(self, call: CallRecord) -> JsonDict:
+        return _block(call, dump_json(call.input))
 
-    def live_result(self, call: CallRecord, content: str, is_error: bool) -> Wire:
-        result: Wire = {"type": "tool_result", "tool_use_id": call.id, "content": content}
+    def live_result(self, call: CallRecord, content: str, is_error: bool) -> JsonDict:
+        result: JsonDict = {"type": "tool_result", "tool_use_id": call.id, "content": content}
         if is_error:
             result["is_error"] = True
         return result
 
-    def answer(self, thoughts: Sequence[str], text: str, calls: Sequence[CallRecord]) -> list[Wire]:
-        blocks: list[Wire] = [
+    def answer(
+        self, thoughts: Sequence[str], text: str, calls: Sequence[CallRecord]
+    ) -> list[JsonDict]:
+        blocks: list[JsonDict] = [
             {"signature": "c2ln", "thinking": thought, "type": "thinking"} for thought in thoughts
         ]
         if text:
@@ -81,41 +85,43 @@ class _Anthropic:
         blocks += [_block(call, dict(call.input)) for call in calls]
         return [{"role": "assistant", "content": blocks}] if blocks else []
 
-    def results(self, results: Sequence[Wire]) -> list[Wire]:
+    def results(self, results: Sequence[JsonDict]) -> list[JsonDict]:
         return [{"role": "user", "content": list(results)}]
 
 
 class _OpenAI:
     name = "openai"
-    announces = False
+    verbose = False
     call_prefix = "call_"
 
-    def live_call(self, call: CallRecord) -> Wire:
-        return {"id": call.id, "name": call.name, "arguments": compact(call.input)}
+    def live_call(self, call: CallRecord) -> JsonDict:
+        return {"id": call.id, "name": call.name, "arguments": dump_json(call.input)}
 
-    def live_result(self, call: CallRecord, content: str, is_error: bool) -> Wire:
+    def live_result(self, call: CallRecord, content: str, is_error: bool) -> JsonDict:
         return {"role": "tool", "tool_call_id": call.id, "name": call.name, "content": content}
 
-    def answer(self, thoughts: Sequence[str], text: str, calls: Sequence[CallRecord]) -> list[Wire]:
+    def answer(
+        self, thoughts: Sequence[str], text: str, calls: Sequence[CallRecord]
+    ) -> list[JsonDict]:
         if not text and not calls:
             return []
-        message: Wire = {"role": "assistant", "content": text or None}
+        message: JsonDict = {"role": "assistant", "content": text or None}
         if calls:
             message["tool_calls"] = [
                 {
                     "id": call.id,
                     "type": "function",
-                    "function": {"name": call.name, "arguments": compact(call.input)},
+                    "function": {"name": call.name, "arguments": dump_json(call.input)},
                 }
                 for call in calls
             ]
         return [message]
 
-    def results(self, results: Sequence[Wire]) -> list[Wire]:
+    def results(self, results: Sequence[JsonDict]) -> list[JsonDict]:
         return list(results)
 
 
-def _block(call: CallRecord, input_: str | Wire) -> Wire:
+def _block(call: CallRecord, input_: str | JsonDict) -> JsonDict:
     return {"id": call.id, "input": input_, "name": call.name, "type": "tool_use"}
 
 
@@ -128,11 +134,11 @@ def vendor_of(name: str) -> Vendor:
     return OPENAI if name == "openai" else ANTHROPIC
 
 
-def told(event: Mapping[str, object]) -> list[Wire]:
+def history_messages(event: Mapping[str, object]) -> list[JsonDict]:
     """The messages that an event brings into the history of its session."""
     type_, message = event.get("type"), event.get("message")
     if type_ == "history_delta":
         messages = cast("list[object]", event.get("messages") or [])
     else:
         messages = [message] if str(type_).endswith("user_message") else []
-    return [dict(cast("Wire", each)) for each in messages if isinstance(each, dict)]
+    return [dict(cast("JsonDict", each)) for each in messages if isinstance(each, dict)]

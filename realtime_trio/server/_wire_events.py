@@ -6,24 +6,24 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from ._turn_script import Media
+from ._turn_script import ScriptedMedia
 
-__all__ = ["Envelope", "Event", "control", "error", "notice"]
+__all__ = ["Event", "SessionEvents", "bridge_message", "control_event", "error_event"]
 
 Event = dict[str, object]
 
 
-def control(type_: str, **fields: object) -> Event:
+def control_event(type_: str, **fields: object) -> Event:
     """An event without the session envelope."""
     return {"type": type_, **fields}
 
 
-def error(message: str, source: str | None = None) -> Event:
+def error_event(message: str, source: str | None = None) -> Event:
     """An ``error``."""
-    return control("error", message=message, source=source)
+    return control_event("error", message=message, source=source)
 
 
-def notice(session_id: str, content: str, severity: str = "info") -> Event:
+def bridge_message(session_id: str, content: str, severity: str = "info") -> Event:
     """A ``system_message`` of the server's bridge: it belongs to no user session."""
     return {
         "type": "system_message",
@@ -38,7 +38,7 @@ def notice(session_id: str, content: str, severity: str = "info") -> Event:
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Envelope:
+class SessionEvents:
     """Builds the events of one running session: the user's own, or a sub-session of it."""
 
     session_id: str
@@ -126,7 +126,7 @@ class Envelope:
             tool_results=None if results is None else [dict(result) for result in results],
         )
 
-    def media(self, media: Media, *, by_tool: str | None = None) -> Event:
+    def media(self, media: ScriptedMedia, *, by_tool: str | None = None) -> Event:
         """Media of the agent, or of the tool named ``by_tool``: that one names no user session."""
         sender = media.sent_by_class
         if sender is None and by_tool is not None:

@@ -33,7 +33,7 @@ __all__ = ["MakePair", "Peer", "check_transport"]
 
 _CHECK_TIMEOUT: Final = 60.0
 # How often we look again for traffic that takes its time.
-_PATIENCE: Final = 20
+_MAX_POLLS: Final = 20
 _MEBIBYTE: Final = 2**20
 
 
@@ -195,7 +195,7 @@ async def _check_liveness(transport: Transport, peer: Peer) -> None:
     for act in (partial(peer.send_text, "data"), peer.ping):
         before = transport.bytes_received
         await act()
-        for _ in range(_PATIENCE):
+        for _ in range(_MAX_POLLS):
             if transport.bytes_received > before:
                 break
             await settle()

@@ -52,22 +52,22 @@ def fault_plans(
     from hypothesis import strategies as st
 
     times = st.integers(1, max_times)
-    struck = {
+    selection = {
         "types": st.none() | st.sets(st.sampled_from(_TYPES), min_size=1).map(frozenset),
         "probability": st.sampled_from([1.0, 0.5, 0.1]),
         "times": times,
     }
     seconds = st.floats(0.0, max_seconds, allow_nan=False)
-    place = {"after": st.integers(0, 60), "times": st.integers(1, min(2, max_times))}
+    position = {"after": st.integers(0, 60), "times": st.integers(1, min(2, max_times))}
     plan: SearchStrategy[Plan] = st.one_of(
-        st.builds(Delay, seconds=seconds, jitter=seconds, **struck),
-        st.builds(Oversized, size=st.sampled_from([1024, 2**21]), **struck),
+        st.builds(Delay, seconds=seconds, jitter=seconds, **selection),
+        st.builds(Oversized, size=st.sampled_from([1024, 2**21]), **selection),
         st.builds(SlowDrain, bytes_per_second=st.sampled_from([1e3, 1e4, 1e6])),
-        st.builds(Cut, how=st.sampled_from(["abort", "mid-frame"]), **place),
-        st.builds(Stall, seconds=seconds | st.just(math.inf), **place),
+        st.builds(Cut, how=st.sampled_from(["abort", "mid-frame"]), **position),
+        st.builds(Stall, seconds=seconds | st.just(math.inf), **position),
     )
     if frames:
         plan |= st.one_of(
-            *(st.builds(kind, **struck) for kind in (Drop, Duplicate, Reorder, Garble))
+            *(st.builds(kind, **selection) for kind in (Drop, Duplicate, Reorder, Garble))
         )
     return st.lists(plan, max_size=max_plans).map(tuple)

@@ -13,17 +13,17 @@ from typing import Final, cast
 
 import attrs
 
-from ..server._turn_engine import replace
-from ..server._turn_script import Emit, Step, Turn, Wait, WireFrame
+from ..server._turn_engine import replace_strings
+from ..server._turn_script import Emit, ScriptedTurn, Step, Wait, WireFrame
 
 __all__ = ["recorded"]
 
 _GZIP: Final = b"\x1f\x8b"
-_OWN: Final = frozenset({"ping", "pong", "cancelled"})
+_ANSWERED_LIVE: Final = frozenset({"ping", "pong", "cancelled"})
 """The server's own affair: it answers what the client of today sends."""
 
 
-def recorded(path: str | os.PathLike[str], *, speed: float = 1.0) -> tuple[Turn, ...]:
+def recorded(path: str | os.PathLike[str], *, speed: float = 1.0) -> tuple[ScriptedTurn, ...]:
     """Give the turns of a recording as scripts, for ``server.script(*recorded(path))``.
 
     ``path`` is a file of :class:`~realtime_trio.Recorder` or of ``realtime-trio record``,
@@ -43,11 +43,11 @@ def recorded(path: str | os.PathLike[str], *, speed: float = 1.0) -> tuple[Turn,
     if not speed > 0:
         message = "speed must be more than 0: 1.0 is the recording's own"
         raise ValueError(message)
-    lines = list(_lines(Path(path)))
+    lines = list(_read_lines(Path(path)))
     if not lines:
         message = "this file holds no frames: is it a recording?"
         raise ValueError(message)
-    return tuple(each.made(speed) for each in _split(lines) if each.frames)
+    return tuple(each.build(speed) for each in _split_turns(lines) if each.frames)
 
 
 @attrs.frozen(slots=True)
@@ -65,7 +65,7 @@ class _Line:
 
 
 @attrs.define(slots=True)
-class _Taken:
+class _TurnBuilder:
     """A turn as it is collected."""
 
     user: str | None
@@ -80,7 +80,7 @@ class _Taken:
             frame = line.event
         self.frames.append((line.at, frame))
 
-    def made(self, speed: float) -> Turn:
+    def build(self, speed: float) -> ScriptedTurn:
         """The script; what was sent at one time leaves at one time."""
         steps: list[Step] = []
         now, known = self.at, {}
@@ -91,51 +91,51 @@ class _Taken:
                 steps.append(Wait(seconds=(at - now) / speed))
                 now = at
             if isinstance(frame, Mapping):
-                frame = cast("Mapping[str, object]", replace(frame, known))
+                frame = cast("Mapping[str, object]", replace_strings(frame, known))
             steps.append(Emit(frames=(frame,)))
-        return Turn(steps=tuple(steps), user=self.user, exact=True)
+        return ScriptedTurn(steps=tuple(steps), user=self.user, exact=True)
 
 
-def _split(lines: Iterable[_Line]) -> Iterator[_Taken]:
-    taken: _Taken | None = None
+def _split_turns(lines: Iterable[_Line]) -> Iterator[_TurnBuilder]:
+    builder: _TurnBuilder | None = None
     session_id: object = None
     for line in lines:
         if line.sent:
             if line.type == "text_input":
-                if taken is not None:
-                    yield taken
+                if builder is not None:
+                    yield builder
                 text = line.event.get("text")
-                taken = _Taken(text if isinstance(text, str) else None, line.at, session_id)
+                builder = _TurnBuilder(text if isinstance(text, str) else None, line.at, session_id)
             continue
-        session_id = _current(line.event) or session_id
-        if taken is None and line.type == "user_turn_end":
-            taken = _Taken(None, line.at, session_id)
-        if taken is None or line.type in _OWN:
+        session_id = _current_session(line.event) or session_id
+        if builder is None and line.type == "user_turn_end":
+            builder = _TurnBuilder(None, line.at, session_id)
+        if builder is None or line.type in _ANSWERED_LIVE:
             continue
-        taken.add(line)
+        builder.add(line)
         if line.type == "user_turn_start":
-            yield taken
-            taken = None
-    if taken is not None:
-        yield taken
+            yield builder
+            builder = None
+    if builder is not None:
+        yield builder
 
 
-def _current(event: Mapping[str, object]) -> object:
+def _current_session(event: Mapping[str, object]) -> object:
     """The session that an event makes the current one."""
     chat = event.get("chat_session") if event.get("type") == "chat_session_changed" else None
     return cast("dict[str, object]", chat).get("session_id") if isinstance(chat, dict) else None
 
 
-def _lines(path: Path) -> Iterator[_Line]:
+def _read_lines(path: Path) -> Iterator[_Line]:
     data = path.read_bytes()
     for raw in (gzip.decompress(data) if data.startswith(_GZIP) else data).splitlines():
-        row = _object(raw)
+        row = _decode_object(raw)
         at, text, audio = row.get("t"), row.get("text"), row.get("data")
         if row.get("dir") not in ("in", "out") or not isinstance(at, (int, float)):
             continue
         sent = row["dir"] == "out"
         if isinstance(text, str):
-            yield _Line(at, sent, text, _object(text))
+            yield _Line(at, sent, text, _decode_object(text))
         elif isinstance(audio, str):
             try:
                 yield _Line(at, sent, base64.b64decode(audio, validate=True), {})
@@ -143,7 +143,7 @@ def _lines(path: Path) -> Iterator[_Line]:
                 continue
 
 
-def _object(text: str | bytes) -> dict[str, object]:
+def _decode_object(text: str | bytes) -> dict[str, object]:
     """A JSON object; an empty one where it is none."""
     try:
         value = json.loads(text)

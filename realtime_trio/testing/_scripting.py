@@ -17,14 +17,14 @@ from ..server._turn_script import (
     Delegate,
     Emit,
     Fail,
-    Media,
     Render,
     Say,
+    ScriptedMedia,
+    ScriptedTool,
+    ScriptedTurn,
     Speak,
     Step,
     Think,
-    Tool,
-    Turn,
     UseTools,
     Wait,
     WireFrame,
@@ -71,11 +71,11 @@ def tool(
     is_error: bool = False,
     raises: str | None = None,
     delay: float = 0.0,
-    media: Iterable[Media] = (),
+    media: Iterable[ScriptedMedia] = (),
     events: Iterable[WireFrame] = (),
-) -> Tool:
+) -> ScriptedTool:
     """One tool call: what it is asked, how long it runs, what it shows and what it answers."""
-    return Tool(
+    return ScriptedTool(
         name=name,
         input=dict(input or {}),
         result=result,
@@ -117,9 +117,9 @@ def media(
     sent_by_class: str | None = None,
     sent_by_function: str | None = None,
     foreign_content: bool = False,
-) -> Media:
+) -> ScriptedMedia:
     """One thing to render: in the list of a tool, or of a turn."""
-    return Media(
+    return ScriptedMedia(
         content=content,
         content_type=content_type,
         url=url,
@@ -130,7 +130,7 @@ def media(
     )
 
 
-def show(item: Media) -> Render:
+def show(item: ScriptedMedia) -> Render:
     """Render :func:`media` as a step of its own."""
     return Render(media=item)
 
@@ -166,7 +166,7 @@ def turn(
     preface: str | None = None,
     tools: Iterable[Call] = (),
     delegate: Delegate | Iterable[Delegate] = (),
-    media: Media | Iterable[Media] = (),
+    media: ScriptedMedia | Iterable[ScriptedMedia] = (),
     events: Iterable[WireFrame] = (),
     text: str | None = None,
     audio: bytes | str | None = None,
@@ -177,7 +177,7 @@ def turn(
     input_tokens: int = 123,
     output_tokens: int | None = None,
     times: int = 1,
-) -> Turn:
+) -> ScriptedTurn:
     """What the server answers to ``user`` (``None``: to whatever comes next).
 
     ``steps`` come first, then the keywords in the order of the signature. ``delay`` is the
@@ -185,13 +185,13 @@ def turn(
     how often the turn may be used.
     """
     built: list[Step] = list(steps)
-    built += [Think(text=thought) for thought in _many(thoughts, str)]
+    built += [Think(text=thought) for thought in _as_tuple(thoughts, str)]
     if preface is not None:
         built.append(say(preface))
-    calls: tuple[Call, ...] = (*tools, *_many(delegate, Delegate))
+    calls: tuple[Call, ...] = (*tools, *_as_tuple(delegate, Delegate))
     if calls:
         built.append(UseTools(calls=calls))
-    built += [Render(media=item) for item in _many(media, Media)]
+    built += [Render(media=item) for item in _as_tuple(media, ScriptedMedia)]
     if frames := tuple(events):
         built.append(Emit(frames=frames))
     if text is not None:
@@ -200,7 +200,7 @@ def turn(
         built.append(speak(audio))
     if fail is not None:
         built.append(Fail(message=fail))
-    return Turn(
+    return ScriptedTurn(
         steps=tuple(built),
         user=user,
         delay=delay,
@@ -212,6 +212,6 @@ def turn(
     )
 
 
-def _many(value: T | Iterable[T], kind: type[T]) -> tuple[T, ...]:
+def _as_tuple(value: T | Iterable[T], kind: type[T]) -> tuple[T, ...]:
     """Let one stand for a list of one (and a string for one string, not for its letters)."""
     return (value,) if isinstance(value, kind) else tuple(cast("Iterable[T]", value))

@@ -84,7 +84,7 @@ def test_pieces_obey_no_escapes() -> None:
 
 
 @pytest.fixture
-def turn() -> rt.server.Turn:
+def turn() -> rt.server.ScriptedTurn:
     return t.turn(
         "Hello",
         t.think("Hm, let me see."),
@@ -98,7 +98,7 @@ def turn() -> rt.server.Turn:
 
 
 async def test_a_conversation_is_told_as_it_goes(
-    turn: rt.server.Turn, autojump_clock: trio.testing.MockClock
+    turn: rt.server.ScriptedTurn, autojump_clock: trio.testing.MockClock
 ) -> None:
     console, said = make_console(100)
     transcript = LiveTranscript(console, echo=False)
@@ -149,7 +149,7 @@ async def test_stopping_without_a_link_says_so(autojump_clock: trio.testing.Mock
 
 
 async def test_the_probe_times_every_lane(
-    turn: rt.server.Turn, autojump_clock: trio.testing.MockClock
+    turn: rt.server.ScriptedTurn, autojump_clock: trio.testing.MockClock
 ) -> None:
     probe = Probe(rt.MemoryConnector())
     probe.phase = "x"

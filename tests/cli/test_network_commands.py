@@ -22,7 +22,7 @@ import trio
 from anyio.from_thread import start_blocking_portal
 
 from realtime_trio._io._recording import Recorder
-from realtime_trio.server import ServerConfig, User, open_server
+from realtime_trio.server import Account, ServerConfig, open_server
 from tests.cli.command import Call, environment, refusal, run
 from tests.source import PACKAGE
 
@@ -124,7 +124,9 @@ def test_an_interrupt_stops_the_answer_and_the_next_one_leaves(url: str) -> None
 def strict() -> Iterator[str]:
     """The address of a server that lets in only who has logged in there."""
     with start_blocking_portal("trio") as portal:
-        config = ServerConfig(accept_any_token=False, users=(User(user_id="me", password=SECRET),))
+        config = ServerConfig(
+            accept_any_token=False, users=(Account(user_id="me", password=SECRET),)
+        )
         server_of = portal.wrap_async_context_manager(open_server(config))
         with server_of as server:
             yield portal.call(server.listen)

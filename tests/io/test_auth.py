@@ -405,7 +405,7 @@ async def test_a_cancel_that_nobody_confirms_says_how_far_it_came(
     async with open_server() as server, open_client(server.url, auth="any") as client:
         await client.ready()
         server.handle = None  # type: ignore[method-assign,assignment]
-        server._hub.brain.world.sessions.clear()
+        server._hub.core.state.sessions.clear()
         if written:
             server.faults.mute()
         else:

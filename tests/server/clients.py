@@ -13,19 +13,19 @@ from realtime_trio._exceptions import RealtimeError
 from realtime_trio._io._transport_memory import MemoryConnector
 from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
 from realtime_trio.abc import Connector, Transport
-from realtime_trio.server import RealtimeServer, ServerConfig, Turn
-from realtime_trio.server._server_core import Brain, Close, Effect, Send
+from realtime_trio.server import RealtimeServer, ScriptedTurn, ServerConfig
+from realtime_trio.server._server_core import Close, Effect, Send, ServerCore
 
 Event = dict[str, Any]
 TRIO_WEBSOCKET = TrioWebsocketConnector()
 
 
-class Direct:
+class DirectClient:
     """A client of a brain: no network, no waiting, its own clock."""
 
-    def __init__(self, config: ServerConfig | None = None, *scripts: Turn) -> None:
-        self.brain = Brain(config or ServerConfig(), 0.0)
-        self.brain.script(scripts)
+    def __init__(self, config: ServerConfig | None = None, *scripts: ScriptedTurn) -> None:
+        self.core = ServerCore(config or ServerConfig(), 0.0)
+        self.core.script(scripts)
         self.now = 0.0
         self.inbox: dict[int, list[Any]] = {}
         self.closed: dict[int, int] = {}
@@ -35,13 +35,13 @@ class Direct:
         """Open a connection; give its number."""
         self._count += 1
         self.inbox[self._count] = []
-        self._take(self.brain.connect(self._count, {"token": "any", **query}, self.now))
+        self._take(self.core.connect(self._count, {"token": "any", **query}, self.now))
         return self._count
 
     def send(self, event: Event | str | bytes, connection: int = 1) -> Self:
         """Send one frame."""
         frame = json.dumps(event) if isinstance(event, dict) else event
-        self._take(self.brain.receive(connection, frame, self.now))
+        self._take(self.core.receive(connection, frame, self.now))
         return self
 
     def say(self, text: str, connection: int = 1) -> Self:
@@ -51,24 +51,24 @@ class Direct:
     def run(self, seconds: float = 3600.0) -> Self:
         """Let turns go on for that long."""
         end = self.now + seconds
-        while (due := self.brain.next_deadline()) is not None and due <= end:
+        while (due := self.core.next_deadline()) is not None and due <= end:
             self.now = max(self.now, due)
-            self._take(self.brain.advance(self.now))
+            self._take(self.core.advance(self.now))
         self.now = end
         return self
 
     def until(self, type_: str, connection: int = 1) -> Self:
         """Let turns go on until that event has come."""
         while not any(isinstance(e, dict) and e["type"] == type_ for e in self.inbox[connection]):
-            due = self.brain.next_deadline()
+            due = self.core.next_deadline()
             assert due is not None, f"{type_} never came"
             self.now = max(self.now, due)
-            self._take(self.brain.advance(self.now))
+            self._take(self.core.advance(self.now))
         return self
 
     def hang_up(self, connection: int = 1) -> Self:
         """Lose a connection."""
-        self.brain.disconnect(connection, self.now)
+        self.core.disconnect(connection, self.now)
         return self
 
     def take(self, connection: int = 1) -> list[Any]:
@@ -97,7 +97,7 @@ class Direct:
                 self.closed[effect.connection] = effect.code
 
 
-class Wire:
+class WireClient:
     """A client over a transport."""
 
     def __init__(self, transport: Transport) -> None:
@@ -133,13 +133,13 @@ class Wire:
 
 
 @asynccontextmanager
-async def dial(server: RealtimeServer, **query: str) -> AsyncIterator[Wire]:
+async def dial(server: RealtimeServer, **query: str) -> AsyncIterator[WireClient]:
     """Connect to a server in memory."""
     pairs = "&".join(f"{key}={value}" for key, value in {"token": "any", **query}.items())
     url = f"{server.url}/api/rt/ws?{pairs}"
     transport = await connect(url)
     try:
-        yield Wire(transport)
+        yield WireClient(transport)
     finally:
         await transport.aclose()
 
@@ -158,7 +158,7 @@ async def connect(url: str) -> Transport:
 @asynccontextmanager
 async def dial_socket(
     url: str, path: str = "/api/rt/ws", connector: Connector = TRIO_WEBSOCKET, **query: str
-) -> AsyncIterator[Wire]:
+) -> AsyncIterator[WireClient]:
     """Connect over a socket and wait for the user's turn; errors come out bare."""
     failure: BaseException | None = None
     pairs = "&".join(f"{k}={v}" for k, v in {"token": "any", **query}.items() if v)
@@ -167,7 +167,7 @@ async def dial_socket(
             address = f"{url.replace('http', 'ws', 1)}{path}?{pairs}"
             transport = await connector.connect(address, nursery)
             try:
-                client = Wire(transport)
+                client = WireClient(transport)
                 client.opening = await client.until("user_turn_start")
                 yield client
             finally:

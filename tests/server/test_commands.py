@@ -9,24 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_trio.server import ServerConfig, User
+from realtime_trio.server import Account, ServerConfig
 from realtime_trio.server._command_handlers import COMMANDS
-from tests.server.clients import Direct, Event, text_of
+from tests.server.clients import DirectClient, Event, text_of
 from tests.server.wire_shapes import types
 
 
 @pytest.fixture
-def client() -> Direct:
+def client() -> DirectClient:
     """A client with one finished turn and an avatar to choose."""
-    made = Direct(ServerConfig(avatar_count=1))
+    made = DirectClient(ServerConfig(avatar_count=1))
     made.dial()
     made.answer("hello")
     return made
 
 
-def current(client: Direct) -> str:
+def current(client: DirectClient) -> str:
     """The id of the current chat."""
-    (session,) = client.brain.world.sessions.values()
+    (session,) = client.core.state.sessions.values()
     assert session.chat is not None
     return session.chat.session_id
 
@@ -42,16 +42,16 @@ def current(client: Direct) -> str:
         ("ping", "pong"),
     ],
 )
-def test_lists(client: Direct, command: str, answer: str) -> None:
+def test_lists(client: DirectClient, command: str, answer: str) -> None:
     assert types(client.ask({"type": command})) == [answer]
 
 
-def test_a_pong_is_not_understood(client: Direct) -> None:
+def test_a_pong_is_not_understood(client: DirectClient) -> None:
     (notice,) = client.ask({"type": "pong"})
     assert (notice["type"], notice["severity"]) == ("system_message", "warning")
 
 
-def test_a_new_session_becomes_the_current_one(client: Direct) -> None:
+def test_a_new_session_becomes_the_current_one(client: DirectClient) -> None:
     first = current(client)
     added, changed = client.ask({"type": "new_chat_session", "agent_key": "helper"})
     assert added["chat_session"]["session_id"] == first
@@ -59,7 +59,7 @@ def test_a_new_session_becomes_the_current_one(client: Direct) -> None:
     assert changed["chat_session"]["agent_config"]["key"] == "helper"
 
 
-def test_sessions_come_in_pages_the_newest_first(client: Direct) -> None:
+def test_sessions_come_in_pages_the_newest_first(client: DirectClient) -> None:
     for _ in range(4):
         client.run(1.0).ask({"type": "new_chat_session"})
     pages = []
@@ -73,7 +73,7 @@ def test_sessions_come_in_pages_the_newest_first(client: Direct) -> None:
     assert dates == sorted(dates, reverse=True)
 
 
-def test_a_name_is_shown_everywhere(client: Direct) -> None:
+def test_a_name_is_shown_everywhere(client: DirectClient) -> None:
     chat = current(client)
     (changed,) = client.ask({"type": "set_chat_session_name", "session_name": "Mine"})
     assert changed["session_id"] == chat
@@ -84,38 +84,38 @@ def test_a_name_is_shown_everywhere(client: Direct) -> None:
     assert loaded["chat_session"]["display_name"] == "Mine"
 
 
-def test_metadata_is_kept(client: Direct) -> None:
+def test_metadata_is_kept(client: DirectClient) -> None:
     (changed,) = client.ask({"type": "set_session_metadata", "meta": {"a": [1]}})
     assert changed["meta"] == {"a": [1]}
     (loaded,) = client.ask({"type": "resume_chat_session", "session_id": current(client)})
     assert loaded["chat_session"]["metadata"] == {"a": [1]}
 
 
-def test_messages_are_replaced(client: Direct) -> None:
+def test_messages_are_replaced(client: DirectClient) -> None:
     messages = [{"role": "user", "content": "x"}]
     added, changed = client.ask({"type": "set_session_messages", "messages": messages})
     assert added["type"] == "chat_session_added"
     assert changed["chat_session"]["messages"] == messages
 
 
-def test_a_deletion_is_told_to_every_session_of_the_user(client: Direct) -> None:
+def test_a_deletion_is_told_to_every_session_of_the_user(client: DirectClient) -> None:
     chat = current(client)
     other = client.dial(ui_session_id="other")
     client.take(other)
     events = client.ask({"type": "delete_chat_session"})
     assert types(events) == ["delete_chat_session", "error"]
     assert client.take(other) == [{"type": "delete_chat_session", "session_id": chat}]
-    assert chat not in client.brain.world.chats
+    assert chat not in client.core.state.chats
 
 
-def test_another_session_is_deleted_without_a_stumble(client: Direct) -> None:
+def test_another_session_is_deleted_without_a_stumble(client: DirectClient) -> None:
     first = current(client)
     client.ask({"type": "new_chat_session"})
     events = client.ask({"type": "delete_chat_session", "session_id": first})
     assert events == [{"type": "delete_chat_session", "session_id": first}]
 
 
-def test_without_a_session_there_is_little_to_do(client: Direct) -> None:
+def test_without_a_session_there_is_little_to_do(client: DirectClient) -> None:
     client.ask({"type": "delete_chat_session"})
     for command in (
         {"type": "text_input", "text": "hello"},
@@ -130,31 +130,31 @@ def test_without_a_session_there_is_little_to_do(client: Direct) -> None:
     assert client.ask({"type": "no_such_event"}) == []
     assert client.ask(b"\0\0") == []
     client.hang_up()
-    again = client.dial(ui_session_id=next(iter(client.brain.world.sessions)))
+    again = client.dial(ui_session_id=next(iter(client.core.state.sessions)))
     assert client.take(again)[0] == {"type": "chat_session_changed", "chat_session": None}
     assert types(client.ask({"type": "new_chat_session"}, again)) == ["chat_session_changed"]
     assert text_of(client.answer("hello", again)) == "You said: hello"
 
 
-def test_the_agent_changes_and_the_next_turn_is_its(client: Direct) -> None:
+def test_the_agent_changes_and_the_next_turn_is_its(client: DirectClient) -> None:
     (changed,) = client.ask({"type": "set_agent", "agent_key": "gpt"})
     assert changed["agent_config"]["key"] == "gpt"
     assert "open_a_i_user_message" in types(client.answer("hello"))
 
 
-def test_tools_are_set(client: Direct) -> None:
+def test_tools_are_set(client: DirectClient) -> None:
     changed, notice = client.ask({"type": "set_agent_tools", "tools": ["Toolset1"]})
     assert changed["agent_config"]["tools"] == ["Toolset1"]
     assert notice["severity"] == "info"
     assert len(client.ask({"type": "set_agent_tools", "tools": ["nope", "Toolset1"]})) == 3
 
 
-def test_a_voice_is_set(client: Direct) -> None:
+def test_a_voice_is_set(client: DirectClient) -> None:
     (changed,) = client.ask({"type": "set_agent_voice", "voice_id": "none"})
     assert changed["voice"]["output_format"] == "none"
 
 
-def test_avatars(client: Direct) -> None:
+def test_avatars(client: DirectClient) -> None:
     (changed,) = client.ask({"type": "set_avatar", "avatar_id": "avatar_0"})
     assert changed["avatar_session_request"]["quality"] == "medium"
     assert set(changed["avatar_session"]) == {"session_id", "url", "access_token"}
@@ -165,7 +165,7 @@ def test_avatars(client: Direct) -> None:
     assert changed["avatar_session"] is None
 
 
-def test_workspaces(client: Direct) -> None:
+def test_workspaces(client: DirectClient) -> None:
     entry = {"name": "w", "path": "/"}
     (added,) = client.ask({"type": "add_workspace", "entry": entry})
     assert added == {"type": "workspace_added", "entry": entry}
@@ -197,28 +197,28 @@ NONSENSE: list[Event] = [
 
 
 @pytest.mark.parametrize("command", NONSENSE, ids=json.dumps)
-def test_nonsense_is_an_error_and_nothing_more(client: Direct, command: Event) -> None:
+def test_nonsense_is_an_error_and_nothing_more(client: DirectClient, command: Event) -> None:
     assert types(client.ask(command)) == ["error"]
     assert text_of(client.answer("hello")) == "You said: hello"
 
 
 @pytest.mark.parametrize("messages", [None, "x", [1]])
-def test_messages_that_are_none(client: Direct, messages: object) -> None:
+def test_messages_that_are_none(client: DirectClient, messages: object) -> None:
     events = client.ask({"type": "set_session_messages", "messages": messages})
     assert types(events) == ["chat_session_added", "error"]
 
 
 @pytest.mark.parametrize("frame", ["", "{", "[]", "1", "null", '{"type": 1}', "{}", "[" * 10**5])
-def test_frames_that_are_no_events(client: Direct, frame: str) -> None:
+def test_frames_that_are_no_events(client: DirectClient, frame: str) -> None:
     assert types(client.ask(frame)) == ["error"]
 
 
 def test_users_do_not_meet() -> None:
-    users = (User(user_id="ann"), User(user_id="bob"))
-    client = Direct(ServerConfig(users=users))
-    tokens = client.brain.world.tokens
+    users = (Account(user_id="ann"), Account(user_id="bob"))
+    client = DirectClient(ServerConfig(users=users))
+    tokens = client.core.state.tokens
     ann = client.dial(token=tokens.issue("ann"), ui_session_id="a")
-    chat = next(iter(client.brain.world.chats))
+    chat = next(iter(client.core.state.chats))
     client.answer("secret", ann)
     client.hang_up(ann)
     ann = client.dial(token=tokens.issue("ann"), ui_session_id="b")
@@ -251,7 +251,7 @@ EVENTS = st.builds(
 
 @given(st.lists(EVENTS | st.binary(max_size=8) | st.text(max_size=8), max_size=12))
 def test_nothing_that_a_client_says_breaks_the_server(frames: list[Any]) -> None:
-    client = Direct(ServerConfig())
+    client = DirectClient(ServerConfig())
     client.dial()
     for frame in frames:
         client.send(frame).run(0.05)

@@ -17,17 +17,17 @@ from realtime_trio._exceptions import ConnectionFailed, ConnectionLost
 from realtime_trio.server import (
     Action,
     Faults,
+    HangUp,
     Packet,
     Plan,
     RealtimeServer,
     Reorder,
     Silence,
     SlowDrain,
-    Snip,
     Stage,
 )
 from realtime_trio.testing import emit, fault_plans, say, turn
-from tests.server.clients import Wire, dial, text_of
+from tests.server.clients import WireClient, dial, text_of
 from tests.server.wire_shapes import types
 
 
@@ -159,22 +159,22 @@ def test_what_is_flushed_meets_the_plans_behind(faults: Faults) -> None:
 @pytest.mark.parametrize("how", ["clean", "abort"])
 def test_cut_strikes_behind_a_frame(faults: Faults, how: Any) -> None:
     faults.cut(after=2, how=how)
-    assert numbers(pass_through(faults, 4)) == [0, 1, "Snip", 2, 3]
+    assert numbers(pass_through(faults, 4)) == [0, 1, "HangUp", 2, 3]
 
 
 def test_cut_at_once_and_in_the_middle(faults: Faults) -> None:
     faults.cut()
-    assert numbers(pass_through(faults, 2)) == ["Snip", 1]
+    assert numbers(pass_through(faults, 2)) == ["HangUp", 1]
     faults.cut(after=1, how="mid-frame")
     actions = pass_through(faults, 2)
-    assert numbers(actions) == [0, "Snip"]
-    assert isinstance(actions[1], Snip)
+    assert numbers(actions) == [0, "HangUp"]
+    assert isinstance(actions[1], HangUp)
     assert actions[1].frame == '{"type":"x","n":1}'
 
 
 def test_cut_again_and_again(faults: Faults) -> None:
     faults.cut(after=2, times=None)
-    assert numbers(pass_through(faults, 5)) == [0, 1, "Snip", 2, 3, "Snip", 4]
+    assert numbers(pass_through(faults, 5)) == [0, 1, "HangUp", 2, 3, "HangUp", 4]
 
 
 def test_stall_and_mute(faults: Faults) -> None:
@@ -193,7 +193,7 @@ def test_plans_stand_in_a_row(faults: Faults) -> None:
     assert numbers(pass_through(faults, 2)) == [0, 1]
     faults.cut()
     faults.duplicate()
-    assert numbers(faults.apply(packet(0))) == ["Snip"]
+    assert numbers(faults.apply(packet(0))) == ["HangUp"]
 
 
 def test_a_plan_of_ones_own(faults: Faults) -> None:
@@ -251,7 +251,7 @@ def test_reordering_loses_nothing(plans: list[Any], seed: int) -> None:
 # -- on connections -------------------------------------------------------------------
 
 
-async def ready(client: Wire) -> None:
+async def ready(client: WireClient) -> None:
     """Wait for the user's turn."""
     await client.until("user_turn_start")
 

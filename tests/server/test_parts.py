@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from realtime_trio._exceptions import ClosedError, ConnectionLost
 from realtime_trio._io._transport_memory import memory_pair
-from realtime_trio.server import Packet, ServerConfig, Silence, User
-from realtime_trio.server._chat_sessions import ChatSession
-from realtime_trio.server._client_connection import Connection
+from realtime_trio.server import Account, Packet, ServerConfig, Silence
+from realtime_trio.server._chat_sessions import StoredSession
+from realtime_trio.server._client_connection import ClientConnection
 from realtime_trio.server._http import Upgrade
-from realtime_trio.server._ids import WORDS, IdMaker
+from realtime_trio.server._ids import WORDS, IdGenerator
 from realtime_trio.server._jwt import Tokens
 from realtime_trio.server._socket import ServerSocket
 from realtime_trio.server._turn_engine import Item, Pause, interleave
-from realtime_trio.server._turn_script import Media, Render, Say, Think, UseTools
+from realtime_trio.server._turn_script import Render, Say, ScriptedMedia, Think, UseTools
 from realtime_trio.testing import (
     delegate,
     emit,
@@ -42,15 +42,15 @@ from realtime_trio.testing import (
 
 
 def test_ids_come_from_the_seed() -> None:
-    assert [IdMaker(1).words("chat") for _ in range(2)] == [IdMaker(1).words("chat")] * 2
-    assert IdMaker(1).words("chat") != IdMaker(2).words("chat")
-    assert IdMaker(1).words("chat") != IdMaker(1).words("ui")
-    assert len(IdMaker(1).words("x", 3).split("-")) == 3
-    assert len(IdMaker(1).hex("call")) == 20
+    assert [IdGenerator(1).words("chat") for _ in range(2)] == [IdGenerator(1).words("chat")] * 2
+    assert IdGenerator(1).words("chat") != IdGenerator(2).words("chat")
+    assert IdGenerator(1).words("chat") != IdGenerator(1).words("ui")
+    assert len(IdGenerator(1).words("x", 3).split("-")) == 3
+    assert len(IdGenerator(1).hex("call")) == 20
 
 
 def test_ids_do_not_repeat() -> None:
-    ids = IdMaker(7)
+    ids = IdGenerator(7)
     pairs = len(WORDS) ** 2
     found = {ids.words("chat") for _ in range(pairs + 10)}
     assert len(found) == pairs + 10
@@ -93,8 +93,8 @@ def test_signed_nonsense_is_no_token(body: str) -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    assert "hidden" not in repr(User(password="hidden"))
-    assert "hidden" not in repr(ServerConfig(users=(User(password="hidden"),)))
+    assert "hidden" not in repr(Account(password="hidden"))
+    assert "hidden" not in repr(ServerConfig(users=(Account(password="hidden"),)))
 
 
 # -- the catalogue --------------------------------------------------------------------
@@ -114,15 +114,15 @@ def test_a_chat_comes_back_from_the_wire() -> None:
     config = ServerConfig()
     agent = config.agent("gpt")
     assert agent is not None
-    chat = ChatSession(
+    chat = StoredSession(
         session_id="s", user_id="u", agent=agent, created_at="c", updated_at="d", name="n"
     )
     chat.messages.append({"role": "user", "content": "x"})
     chat.metadata["a"] = 1
-    again = ChatSession.from_wire(json.loads(json.dumps(chat.wire())), config)
-    assert again.wire() == chat.wire()
-    unknown = {**chat.wire(), "agent_config": {"key": "gone"}}
-    assert ChatSession.from_wire(unknown, config).agent.key == "default"
+    again = StoredSession.from_wire(json.loads(json.dumps(chat.to_wire())), config)
+    assert again.to_wire() == chat.to_wire()
+    unknown = {**chat.to_wire(), "agent_config": {"key": "gone"}}
+    assert StoredSession.from_wire(unknown, config).agent.key == "default"
 
 
 # -- the words of a script ------------------------------------------------------------
@@ -134,7 +134,7 @@ def test_the_words_build_what_they_say() -> None:
     assert say("abc", size=2).pieces == ("ab", "c")
     assert say("abc", size=2).whole == say("abc").whole == say("a", "bc").whole == "abc"
     assert think("a") == Think(text="a")
-    assert show(media("x")) == Render(media=Media(content="x"))
+    assert show(media("x")) == Render(media=ScriptedMedia(content="x"))
     assert wait(1.0).seconds == 1.0
     assert emit({}, "x").frames == ({}, "x")
     assert speak("hi", frame=0.1).frame == 0.1
@@ -153,10 +153,10 @@ def test_one_stands_for_a_list_of_one() -> None:
 # -- several at once ------------------------------------------------------------------
 
 
-def stream(name: str, *pauses: float, firm: bool = False) -> Any:
+def stream(name: str, *pauses: float, shielded: bool = False) -> Any:
     """A generator that says its name after each pause."""
     for pause in pauses:
-        yield Pause(pause, firm)
+        yield Pause(pause, shielded)
         yield name
 
 
@@ -172,8 +172,8 @@ def test_ties_take_turns() -> None:
 
 
 def test_a_firm_pause_stays_firm() -> None:
-    items = list(interleave([stream("a", 2, firm=True), stream("b", 1)]))
-    assert [i.firm for i in items if isinstance(i, Pause)] == [False, True]
+    items = list(interleave([stream("a", 2, shielded=True), stream("b", 1)]))
+    assert [i.shielded for i in items if isinstance(i, Pause)] == [False, True]
 
 
 # -- a connection ---------------------------------------------------------------------
@@ -186,7 +186,7 @@ def packet(number: int, at: float = 0.0) -> Packet:
 
 async def test_packets_leave_in_order_at_their_time(autojump_clock: object) -> None:
     client, server = memory_pair()
-    connection = Connection(1, server, soft=5, hard=10, caught_up=lambda: None)
+    connection = ClientConnection(1, server, high_water=5, limit=10, on_drained=lambda: None)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(connection.run, lambda frame: None)
         for number, at in enumerate((5.0, 2.0, 0.0)):
@@ -203,7 +203,7 @@ async def test_packets_leave_in_order_at_their_time(autojump_clock: object) -> N
 
 async def test_a_goodbye_does_not_wait_for_a_stall(autojump_clock: object) -> None:
     client, server = memory_pair()
-    connection = Connection(1, server, soft=5, hard=10, caught_up=lambda: None)
+    connection = ClientConnection(1, server, high_water=5, limit=10, on_drained=lambda: None)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(connection.run, lambda frame: None)
         connection.put(Silence(connection=1, seconds=1000.0))
@@ -220,7 +220,7 @@ async def test_a_goodbye_does_not_wait_for_a_stall(autojump_clock: object) -> No
 
 async def test_a_goodbye_ahead_of_a_stall(autojump_clock: object) -> None:
     client, server = memory_pair()
-    connection = Connection(1, server, soft=5, hard=10, caught_up=lambda: None)
+    connection = ClientConnection(1, server, high_water=5, limit=10, on_drained=lambda: None)
     connection.put(Silence(connection=1, seconds=1000.0))
     connection.close(1000, "")
     await connection.run(lambda frame: None)
@@ -271,20 +271,20 @@ async def test_pings_are_answered_unless_it_is_silent() -> None:
     await client.send_all(frame(10, b"unasked") + frame(9, b"hi") + frame(1, b"x"))
     assert await link.receive() == "x"
     assert await client.receive_some() == b"\x8a\x02hi"
-    link.silent = True
+    link.ignore_pings = True
     await client.send_all(frame(9, b"hi") + frame(1, b"y"))
     assert await link.receive() == "y"
-    link.silent = False
+    link.ignore_pings = False
     await link.ping()
     assert await client.receive_some() == b"\x89\x00"
 
 
 async def test_half_a_frame() -> None:
     client, link = await accepted()
-    await link.send_half("0123456789")
+    await link.send_half_frame("0123456789")
     assert await client.receive_some() == b"\x81\x0a0123"
     _, link = await accepted()
-    await link.send_half(b"")
+    await link.send_half_frame(b"")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from realtime_trio._io import _transport_memory
 from realtime_trio.server import RealtimeServer, Request, ServerConfig, open_server
 from realtime_trio.server._server_core import Close, Send
 from realtime_trio.testing import say, turn
-from tests.server.clients import Wire, connect, dial, text_of
+from tests.server.clients import WireClient, connect, dial, text_of
 from tests.server.wire_shapes import types
 
 
@@ -89,7 +89,7 @@ async def test_leaving_ends_everything(autojump_clock: object) -> None:
     async with open_server() as server:
         client = await connect(f"{server.url}?token=any")
     with pytest.raises(ConnectionLost):
-        await Wire(client).until("nothing of the sort")
+        await WireClient(client).until("nothing of the sort")
     with pytest.raises(ConnectionFailed):
         await connect(f"{server.url}?token=any")
 
@@ -123,7 +123,7 @@ async def test_a_slow_client_pauses_its_turn_only(autojump_clock: object) -> Non
             assert text_of(await slow.until("user_turn_start")) == "x" * 5000
 
 
-async def flood(client: Wire) -> ConnectionLost:
+async def flood(client: WireClient) -> ConnectionLost:
     """Ask and never listen, until that ends the link."""
     try:
         while True:
@@ -292,6 +292,6 @@ async def test_a_frame_of_a_lost_connection_changes_nothing(
         await client.until("user_turn_start")
         number = next(iter(server._hub.connections))
     await trio.sleep(1.0)
-    assert server._hub.brain.receive(number, '{"type": "ping"}', 0.0) == []
+    assert server._hub.core.receive(number, '{"type": "ping"}', 0.0) == []
     server._hub.apply([Send(number, {"type": "x"}), Close(number)])
     assert server.statistics().connections == 0

@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 import pytest
 
-from realtime_trio.server import Agent, ServerConfig, Turn
+from realtime_trio.server import Agent, ScriptedTurn, ServerConfig
 from realtime_trio.testing import delegate, media, say, think, tool, turn, use
-from tests.server.clients import Direct, Event
+from tests.server.clients import DirectClient, Event
 from tests.server.wire_shapes import answers, read, shapes, types
 
 TOOLS = tuple(f"Toolset{index}" for index in range(5))
@@ -61,13 +61,13 @@ def rolled(seed: int) -> Any:
     return attrs.evolve(roll(seed), events=(echo_of("rolled"),))
 
 
-def render(kind: str, **more: Any) -> Turn:
+def render(kind: str, **more: Any) -> ScriptedTurn:
     """A turn in which the tool ``itp_render`` shows something."""
     shown = media(sent_by_class="InteropTools", sent_by_function="render", **more)
     return turn(None, tools=[tool("itp_render", {"kind": kind}, media=[shown])], text=AFTER)
 
 
-SCRIPTS: dict[str, dict[str, Turn]] = {
+SCRIPTS: dict[str, dict[str, ScriptedTurn]] = {
     "text_turn": {
         "[[think]] please": turn(None, thoughts="Let me think. Twice.", text="You said it"),
         "[[thinktool]] please": turn(None, think("A thought", by_tool=True), text=AFTER),
@@ -126,7 +126,7 @@ def recorded(recordings: Path, file: str, said: str) -> list[Event]:
 
 @pytest.mark.parametrize(("file", "said"), CASES)
 def test_a_turn_has_the_shape_of_the_recorded_one(recordings: Path, file: str, said: str) -> None:
-    client = Direct(CONFIG, SCRIPTS[file][said])
+    client = DirectClient(CONFIG, SCRIPTS[file][said])
     client.dial(agent_key="interop_gpt" if file == "gpt_turn" else "interop")
     assert shapes(client.answer(said)) == shapes(recorded(recordings, file, said))
 
@@ -146,7 +146,7 @@ def connection(recordings: Path, file: str, name: str) -> list[tuple[Event | Non
 
 @pytest.mark.parametrize("name", ["A", "B"])
 def test_a_new_connection_begins_as_recorded(recordings: Path, name: str) -> None:
-    client = Direct(CONFIG)
+    client = DirectClient(CONFIG)
     client.dial(**({} if name == "A" else {"agent_key": "interop", "ui_session_id": "seen-never"}))
     opening = connection(recordings, "init_new", name)[1][1]
     assert shapes(client.take()) == shapes(opening)
@@ -154,10 +154,10 @@ def test_a_new_connection_begins_as_recorded(recordings: Path, name: str) -> Non
 
 @pytest.mark.parametrize("name", ["C", "D"])
 def test_a_known_chat_comes_back_as_recorded(recordings: Path, name: str) -> None:
-    client = Direct(CONFIG)
+    client = DirectClient(CONFIG)
     client.dial(agent_key="interop")
     client.answer("hello")
-    chat = next(iter(client.brain.world.chats))
+    chat = next(iter(client.core.state.chats))
     agent = {"agent_key": "interop"} if name == "C" else {}
     again = client.dial(chat_session_id=chat, **agent)
     events = client.take(again)
@@ -170,7 +170,7 @@ def test_a_known_chat_comes_back_as_recorded(recordings: Path, name: str) -> Non
 
 
 def test_a_live_session_goes_on_as_recorded(recordings: Path) -> None:
-    client = Direct(CONFIG)
+    client = DirectClient(CONFIG)
     client.dial(agent_key="interop", ui_session_id="mine")
     client.answer("hello")
     client.hang_up()
@@ -180,9 +180,9 @@ def test_a_live_session_goes_on_as_recorded(recordings: Path) -> None:
 
 
 def test_a_socket_in_mid_turn_goes_on_as_recorded(recordings: Path) -> None:
-    client = Direct(CONFIG, turn(text="word " * 60, delay=0.1))
+    client = DirectClient(CONFIG, turn(text="word " * 60, delay=0.1))
     client.dial(agent_key="interop", ui_session_id="mine")
-    client.brain.script([turn(text="first")])
+    client.core.script([turn(text="first")])
     client.say("[[slow]] please").run(1.0).hang_up().run(1.0)
     second = client.dial(ui_session_id="mine")
     client.run()
@@ -193,7 +193,7 @@ def test_a_socket_in_mid_turn_goes_on_as_recorded(recordings: Path) -> None:
 
 
 def test_a_second_socket_ends_the_first(recordings: Path) -> None:
-    client = Direct(CONFIG)
+    client = DirectClient(CONFIG)
     client.dial(agent_key="interop", ui_session_id="mine")
     client.take()
     second = client.dial(ui_session_id="mine")
@@ -216,11 +216,11 @@ CANCELS = [
 
 @pytest.mark.parametrize(("said", "script", "after"), CANCELS)
 def test_a_cancel_has_the_shape_of_the_recorded_one(
-    recordings: Path, said: str, script: Turn, after: float | None
+    recordings: Path, said: str, script: ScriptedTurn, after: float | None
 ) -> None:
     pairs = connection(recordings, "cancel", "A")
     place = next(i for i, (sent, _) in enumerate(pairs) if sent and sent.get("text") == said)
-    client = Direct(CONFIG, script)
+    client = DirectClient(CONFIG, script)
     client.dial(agent_key="interop")
     client.take()
     if after is None:
@@ -233,7 +233,7 @@ def test_a_cancel_has_the_shape_of_the_recorded_one(
 
 def test_a_cancelled_delegation_has_the_shape_of_the_recorded_one(recordings: Path) -> None:
     slow = delegate("interop_helper", text="word " * 60, delay=0.1)
-    client = Direct(CONFIG, turn(tools=[slow], text=AFTER))
+    client = DirectClient(CONFIG, turn(tools=[slow], text=AFTER))
     client.dial(agent_key="interop")
     client.take()
     pairs = connection(recordings, "delegation", "A")
@@ -244,7 +244,7 @@ def test_a_cancelled_delegation_has_the_shape_of_the_recorded_one(recordings: Pa
 
 
 def test_a_cancel_without_a_turn_has_the_shape_of_the_recorded_one(recordings: Path) -> None:
-    client = Direct(CONFIG)
+    client = DirectClient(CONFIG)
     client.dial(agent_key="interop")
     pairs = connection(recordings, "errors", "A")
     cancelled = next(e for s, e in pairs if s and s["type"] == "client_wants_cancel")
@@ -254,23 +254,23 @@ def test_a_cancel_without_a_turn_has_the_shape_of_the_recorded_one(recordings: P
 def test_what_kills_a_turn_kills_it_as_recorded(recordings: Path) -> None:
     """The whole recording, input by input, in its own time."""
     slow = turn(text="word " * 60, delay=0.1)
-    client = Direct(CONFIG, turn("[[slow]] one", text="word " * 60, delay=0.1))
-    client.brain.script([turn("[[slow]] two", text="x " * 60, delay=0.1)])
-    client.brain.script([turn("[[slow]] three", *slow.steps, delay=0.1)])
+    client = DirectClient(CONFIG, turn("[[slow]] one", text="word " * 60, delay=0.1))
+    client.core.script([turn("[[slow]] two", text="x " * 60, delay=0.1)])
+    client.core.script([turn("[[slow]] three", *slow.steps, delay=0.1)])
     client.dial(agent_key="interop")
     client.take()
     for sent, events in connection(recordings, "killed_turn", "A")[2:]:
         if sent is None:  # the bad JSON and the binary frame of the recording
             continue
         if sent["type"] == "resume_chat_session":
-            sent["session_id"] = next(iter(client.brain.world.chats))
+            sent["session_id"] = next(iter(client.core.state.chats))
         slow_turn = sent.get("text", "").startswith("[[slow]]")
         client.send(sent).run(0.5 if slow_turn else 60.0)
         assert types(client.take()) == types(events), sent
 
 
 def test_bad_json_is_answered_as_recorded_and_kills_nothing() -> None:
-    client = Direct(CONFIG, turn(text="word " * 60, delay=0.1))
+    client = DirectClient(CONFIG, turn(text="word " * 60, delay=0.1))
     client.dial(agent_key="interop")
     client.say("[[slow]]").run(0.5).take()
     client.send("{bad")
@@ -284,10 +284,10 @@ DIFFERENT = {"set_session_messages": "real servers fail here; this one does what
 
 
 def test_session_commands_are_answered_as_recorded(recordings: Path) -> None:
-    client = Direct(CONFIG)
+    client = DirectClient(CONFIG)
     client.dial(agent_key="interop")
     client.take()
-    first = next(iter(client.brain.world.chats))
+    first = next(iter(client.core.state.chats))
     for sent, events in connection(recordings, "sessions", "A")[2:]:
         assert sent is not None
         if sent["type"] in DIFFERENT:

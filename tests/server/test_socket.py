@@ -316,7 +316,7 @@ async def test_uploads_have_a_bound() -> None:
                     data={"ui_session_id": "mine"},
                     files={"file": ("a", b"x", "text/plain")},
                 )
-        assert len(server._hub.brain.world.uploads) == 2
+        assert len(server._hub.core.state.uploads) == 2
 
 
 async def test_a_cancel_by_rest(base: tuple[RealtimeServer, str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_trio.server import Agent, ServerConfig, Turn
+from realtime_trio.server import Agent, ScriptedTurn, ServerConfig
 from realtime_trio.testing import (
     delegate,
     emit,
@@ -24,23 +24,23 @@ from realtime_trio.testing import (
     use,
     wait,
 )
-from tests.server.clients import Direct, Event, text_of
+from tests.server.clients import DirectClient, Event, text_of
 from tests.server.wire_shapes import types
 
 CANCEL: Event = {"type": "client_wants_cancel"}
 
 
-def started(*scripts: Turn, **query: str) -> Direct:
+def started(*scripts: ScriptedTurn, **query: str) -> DirectClient:
     """A client that has been initialised."""
-    client = Direct(ServerConfig(), *scripts)
+    client = DirectClient(ServerConfig(), *scripts)
     client.dial(**query)
     client.take()
     return client
 
 
-def transcript(client: Direct) -> list[dict[str, Any]]:
+def transcript(client: DirectClient) -> list[dict[str, Any]]:
     """The history of the only chat."""
-    (chat,) = client.brain.world.chats.values()
+    (chat,) = client.core.state.chats.values()
     return chat.messages
 
 
@@ -69,7 +69,7 @@ def test_a_script_may_be_used_several_times() -> None:
 
 def test_scripts_can_be_forgotten() -> None:
     client = started(turn(text="hi"))
-    client.brain.unscript()
+    client.core.unscript()
     assert text_of(client.answer("x")) == "You said: x"
 
 
@@ -102,7 +102,7 @@ def test_a_size_cuts_exactly() -> None:
 
 @given(st.text(max_size=200), st.integers(0, 5))
 def test_whatever_is_said_arrives_and_is_remembered(text: str, seed: int) -> None:
-    client = Direct(ServerConfig(seed=seed), turn(text=text))
+    client = DirectClient(ServerConfig(seed=seed), turn(text=text))
     client.dial()
     assert text_of(client.answer("go")) == text
     blocks = transcript(client)[1]["content"] if text else []
@@ -110,7 +110,7 @@ def test_whatever_is_said_arrives_and_is_remembered(text: str, seed: int) -> Non
 
 
 def test_deltas_are_small() -> None:
-    client = Direct(ServerConfig(delta_sizes=(2, 4)), turn(text="x" * 100))
+    client = DirectClient(ServerConfig(delta_sizes=(2, 4)), turn(text="x" * 100))
     client.dial()
     sizes = [len(delta["content"]) for delta in of(client.answer("go"), "text_delta")]
     assert all(2 <= size <= 4 for size in sizes[:-1])
@@ -155,9 +155,9 @@ def test_raw_frames_leave_as_they_are() -> None:
     assert b"\x00\x00" in events
 
 
-def transcript_id(client: Direct) -> str:
+def transcript_id(client: DirectClient) -> str:
     """The id of the only chat."""
-    return next(iter(client.brain.world.chats))
+    return next(iter(client.core.state.chats))
 
 
 # -- tools ----------------------------------------------------------------------------
@@ -379,7 +379,7 @@ def test_media_of_a_tool_names_its_sender() -> None:
 def test_what_is_no_step_is_told_at_once() -> None:
     wrong: Any = "no step"
     with pytest.raises(TypeError, match="no step of a turn: str"):
-        started(Turn(steps=(wrong,))).answer("go")
+        started(ScriptedTurn(steps=(wrong,))).answer("go")
 
 
 # -- failures -------------------------------------------------------------------------
@@ -454,7 +454,7 @@ SCRIPT = turn(
 
 def conversation(seed: int) -> list[Any]:
     """Everything that one client hears."""
-    client = Direct(ServerConfig(seed=seed), SCRIPT)
+    client = DirectClient(ServerConfig(seed=seed), SCRIPT)
     client.dial()
     return [client.take(), client.answer("go"), client.answer("again")]
 
@@ -466,7 +466,7 @@ def test_a_seed_decides_everything() -> None:
 
 def test_agents_of_the_application() -> None:
     agents = (Agent(key="mine", name="Mine"), Agent(key="gpt", name="G", vendor="openai"))
-    client = Direct(ServerConfig(agents=agents))
+    client = DirectClient(ServerConfig(agents=agents))
     client.dial()
     listed = of(client.take(), "agent_list")[0]["agents"]
     assert [agent["key"] for agent in listed] == ["mine", "gpt"]

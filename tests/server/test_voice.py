@@ -11,19 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_trio.server import ServerConfig, Turn
+from realtime_trio.server import ScriptedTurn, ServerConfig
 from realtime_trio.server import _tones as tones
 from realtime_trio.testing import say, speak, turn
-from tests.server.clients import Direct, text_of
+from tests.server.clients import DirectClient, text_of
 from tests.server.wire_shapes import types
 
 LOUD = struct.pack("<320h", *(int(9000 * math.sin(i / 5)) for i in range(320)))
 QUIET = bytes(640)
 
 
-def started(*scripts: Turn, **options: Any) -> Direct:
+def started(*scripts: ScriptedTurn, **options: Any) -> DirectClient:
     """A client that has been initialised."""
-    client = Direct(ServerConfig(**options), *scripts)
+    client = DirectClient(ServerConfig(**options), *scripts)
     client.dial()
     client.take()
     return client
