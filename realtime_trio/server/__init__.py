@@ -1,16 +1,20 @@
-"""The embedded server: the whole protocol in this process, for tests, demos and development.
+"""The embedded server speaks the whole protocol in this process, for tests and development.
 
 ::
 
     async with open_server() as server:
         server.script(turn("Hello", text="Hi there"))
-        ...  # server.url, or await server.listen()
+        ...  # use server.url, or await server.listen()
 
-General layout, from the inside out: ``_turn_script`` (what a turn is), ``_turn_engine``,
-``_vendor_formats`` and ``_answer`` (a turn as a stream), ``_server_state``, ``_turn_scheduler``,
-``_command_handlers`` and ``_server_core`` (the server as a value), ``_faults`` and
-``_fault_pipeline`` (what goes wrong), ``_rest_api``, ``_http`` and ``_socket`` (the outside),
-``_client_connection``, ``_hub`` and ``_embedded`` (the trio shell).
+General layout, from the inside out:
+
+- A turn as data: ``_turn_script`` (its steps), ``_turn_engine``, ``_vendor_formats`` and
+  ``_answer`` (the stream of events that the steps become).
+- The sans-IO server: ``_server_state``, ``_turn_scheduler``, ``_command_handlers`` and
+  ``_server_core``.
+- Fault injection: ``_faults`` (plans) and ``_fault_pipeline`` (``server.faults``).
+- Protocol endpoints: ``_rest_api``, ``_http`` and ``_socket``.
+- The trio shell: ``_client_connection``, ``_hub`` and ``_embedded``.
 """
 
 from __future__ import annotations

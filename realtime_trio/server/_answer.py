@@ -1,4 +1,4 @@
-"""One agent's answer to one message, as a generator: the user's own turn and sub-sessions alike."""
+"""Stream one agent's answer to one message, in the user's session or in a sub-session."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ _PREFIXES = {"assist": "aa", "clone": "act", "team": "ateam", "tool": "tool"}
 class Answer:
     """Streams what one agent does in answer to one message.
 
-    A completion is open from its ``completion`` running on; text and thoughts collect in it,
-    tools close it and open the next. ``messages`` is what the history gains.
+    A completion opens with its running ``completion`` event and collects text and thoughts.
+    Tool calls end it and open the next one. ``messages`` is what the turn adds to the history.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Answer:
         return "".join(self._text)
 
     def stream_interaction(self, message: JsonDict) -> Items:
-        """Give the whole interaction: from the user message to its end."""
+        """Stream the whole interaction, from the user message to its end."""
         interaction = self._run.ids.words("interaction", 3)
         opening = [
             self._events.user_message(self._vendor.name, message),
@@ -92,7 +92,7 @@ class Answer:
         yield self._events.interaction(False, interaction)
 
     def stream_steps(self) -> Items:
-        """Give what the steps say, and nothing around it."""
+        """Stream only what the steps say, with nothing around it."""
         return self._perform_steps(self._script.steps)
 
     def _perform_steps(self, steps: Sequence[Step]) -> Items:
@@ -103,8 +103,8 @@ class Answer:
 
     @singledispatchmethod
     def _perform_step(self, step: Step) -> Items:
-        """Perform one step; which method does it is decided by the step's class."""
-        message = f"no step of a turn: {type(step).__name__}"
+        """Perform one step; the step's class selects the method."""
+        message = f"a step of a turn is made by realtime_trio.testing, not a {type(step).__name__}"
         raise TypeError(message)
 
     def _start_completion(self) -> Items:
@@ -129,7 +129,7 @@ class Answer:
         self._record_answer()
 
     def _record_answer(self) -> None:
-        """Enter what the open completion said into the history."""
+        """Add the text of the open completion to the history."""
         if not self._after_tools:
             self.messages += self._vendor.answer(self._thoughts, self.reply, ())
 
@@ -146,7 +146,7 @@ class Answer:
     # -- text and thoughts ------------------------------------------------------------
 
     def _deltas(self, pieces: Sequence[str], make: Callable[[str], JsonDict]) -> Items:
-        """Stream ``pieces``; after a cancel only the late ones that the script grants."""
+        """Stream ``pieces``; after a cancel, only as many as the script's ``late`` allows."""
         for index, piece in enumerate(pieces):
             self._set_remaining(len(pieces) - index)
             if not self._run.cancelled:
@@ -184,7 +184,7 @@ class Answer:
             yield self._events.complete_thought(step.text)
 
     def _think_by_tool(self, text: str) -> Items:
-        """The ``think`` tool: chosen as a tool is, streamed as a thought, never active."""
+        """Use the ``think`` tool: selected like a tool, streamed as a thought, never active."""
         call = CallRecord(self._call_id(None), "think", {"thought": text})
         pieces = split_deltas(self._run, text)
         yield self._events.tool_select([self._selected(call, chosen=False)])
@@ -193,9 +193,9 @@ class Answer:
             return
         yield self._events.complete_thought(pieces[-1] if pieces else "")
         yield from self._end_for_tools([call])
-        shown = [{**self._selected(call, chosen=False), "input": dict(call.input)}]
+        calls = [{**self._selected(call, chosen=False), "input": dict(call.input)}]
         self._results[call.id] = ("", False)
-        yield self._events.tool_call(self._vendor.name, shown, self._collect_results())
+        yield self._events.tool_call(self._vendor.name, calls, self._collect_results())
         yield from self._start_completion()
 
     @_perform_step.register
@@ -221,7 +221,7 @@ class Answer:
 
     @_perform_step.register
     def _speak(self, step: Speak) -> Items:
-        """Send the speech in real time, frame by frame; a cancel stops it at the next."""
+        """Send the speech frame by frame in real time; a cancel stops it at the next frame."""
         for chunk in _tones.frames(_tones.speech(step.audio), step.frame):
             if self._run.cancelled:
                 return
@@ -241,16 +241,16 @@ class Answer:
             yield Pause(self._delay)
         if self._run.cancelled:
             return
-        shown = [self._vendor.live_call(record) for record in records]
-        yield self._events.tool_call(self._vendor.name, shown, None)
+        calls = [self._vendor.live_call(record) for record in records]
+        yield self._events.tool_call(self._vendor.name, calls, None)
         yield from self._end_for_tools(records)
         pairs = zip(step.calls, records, strict=True)
         yield from interleave([self._execute_call(call, record) for call, record in pairs])
-        yield self._events.tool_call(self._vendor.name, shown, self._collect_results())
+        yield self._events.tool_call(self._vendor.name, calls, self._collect_results())
         if self._run.cancelled:
             return
         if self._vendor.verbose and any(_is_chat(call) for call in step.calls):
-            # A chat with another agent changes the prompt: real servers show it again.
+            # A chat with another agent changes the prompt, so real servers send it again.
             yield self._events.system_prompt(system_prompt(self._agent))
         yield from self._start_completion()
 
@@ -284,7 +284,7 @@ class Answer:
             yield from self._history_delta()
 
     def _collect_results(self) -> list[JsonDict]:
-        """Give the results in the order of the calls, and enter both into the history."""
+        """Return the results in the order of the calls, and add both to the history."""
         results = [self._vendor.live_result(call, *self._results[call.id]) for call in self._calls]
         self.messages += self._vendor.answer(self._thoughts, self.reply, self._calls)
         self.messages += self._vendor.results(results)
@@ -341,13 +341,13 @@ class Answer:
         if isinstance(call, ScriptedTool):
             return CallRecord(id_, call.name, call.input)
         field = "request" if call.kind == "oneshot" else "message"
-        given: JsonDict = {field: call.request}
+        arguments: JsonDict = {field: call.request}
         if call.by != "clone":
-            given["agent_key"] = call.agent_key
-        return CallRecord(id_, f"{_PREFIXES[call.by]}_{call.kind}", given)
+            arguments["agent_key"] = call.agent_key
+        return CallRecord(id_, f"{_PREFIXES[call.by]}_{call.kind}", arguments)
 
-    def _call_id(self, wanted: str | None) -> str:
-        return wanted or self._vendor.call_prefix + self._run.ids.hex("call")
+    def _call_id(self, call_id: str | None) -> str:
+        return call_id or self._vendor.call_prefix + self._run.ids.hex("call")
 
 
 def _is_chat(call: Call) -> bool:
@@ -355,7 +355,7 @@ def _is_chat(call: Call) -> bool:
 
 
 def _announcements(call: Delegate, prime: str, sub: str) -> tuple[str, str]:
-    """The two texts with which real servers frame a delegation."""
+    """Return the two texts that real servers send around a delegation."""
     kind = call.kind.capitalize()
     if call.by == "clone":
         kind = f"Clone {call.kind} interaction"

@@ -1,4 +1,4 @@
-"""What the server knows from the start: users, agents, voices, avatars and tools."""
+"""What the server offers from the start: accounts, agents, voices, avatars and tools."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FILLER = "A set of tools that exists to be listed; nothing is behind it. "
 
 @attrs.frozen(slots=True, kw_only=True)
 class Account:
-    """Somebody who may log in."""
+    """A user who can log in."""
 
     user_id: str = "admin"
     password: str = attrs.field(default="admin", repr=False)
@@ -25,7 +25,7 @@ class Account:
     roles: tuple[str, ...] = ("admin",)
 
     def to_wire(self, created_at: str) -> dict[str, object]:
-        """The ``user`` of ``chat_user_data``, with the secret that a real server leaks."""
+        """Return the ``user`` of ``chat_user_data``, with the secret that real servers leak."""
         return {
             "version": 1,
             "user_id": self.user_id,
@@ -47,7 +47,7 @@ class Account:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Agent:
-    """An agent that a session can have; its vendor decides how its turns look."""
+    """An agent that a session can use; its vendor decides which events its turns have."""
 
     key: str
     name: str
@@ -59,7 +59,7 @@ class Agent:
     tools: tuple[str, ...] = ()
 
     def list_entry(self) -> dict[str, object]:
-        """One entry of ``agent_list``."""
+        """Return the agent's entry in ``agent_list``."""
         return {
             "name": self.name,
             "key": self.key,
@@ -69,7 +69,7 @@ class Agent:
         }
 
     def configuration(self) -> dict[str, object]:
-        """The ``agent_config`` of a session."""
+        """Return the ``agent_config`` of a session with this agent."""
         return {
             "version": 2,
             "name": self.name,
@@ -110,7 +110,7 @@ class Agent:
 
 
 def default_agents(tools: tuple[str, ...]) -> tuple[Agent, ...]:
-    """The agents that are there unless the application names its own; the first is the default."""
+    """Return the agents of a server without configured agents; the first is the default."""
     return (
         Agent(key="default", name="Demo", category=("general", "default"), tools=tools),
         Agent(key="helper", name="Helper", agent_description="Is delegated to", tools=tools[:3]),
@@ -126,7 +126,7 @@ def default_agents(tools: tuple[str, ...]) -> tuple[Agent, ...]:
 
 
 def toolsets(number: int, schemas: int, *, filler: int = 60) -> list[dict[str, object]]:
-    """``number`` toolsets of ``schemas`` tools each; ``filler`` is the length of a description."""
+    """Make ``number`` toolsets of ``schemas`` tools, with descriptions of ``filler`` characters."""
     text = (_FILLER * (filler // len(_FILLER) + 1))[:filler]
     return [
         {
@@ -149,7 +149,7 @@ def _schema(name: str, text: str) -> dict[str, object]:
 
 
 def voices(names: tuple[str, ...]) -> list[dict[str, object]]:
-    """The two voices that every server has, and one of each name."""
+    """Return the two voices that every server has, and one voice for each name."""
     return [
         _voice("none", "system", "No Voice (text only)", "none"),
         _voice("avatar", "heygen", "HeyGen Avatar Voice Model", "special"),
@@ -167,7 +167,7 @@ def _voice(voice_id: str, vendor: str, description: str, output_format: str) -> 
 
 
 def avatars(number: int) -> list[dict[str, object]]:
-    """``number`` avatars; a real server without a vendor's key has none."""
+    """Make ``number`` avatars; a real server without a key of the vendor has none."""
     return [
         {
             "avatar_id": f"avatar_{index}",

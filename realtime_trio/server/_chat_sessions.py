@@ -1,4 +1,4 @@
-"""Chat sessions: the vendor's message history and how a session looks on the wire."""
+"""Chat sessions as the server stores them, and their form on the wire."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["StoredSession"]
 
 @attrs.define(slots=True, kw_only=True)
 class StoredSession:
-    """One conversation as the server keeps it.
+    """One stored conversation.
 
-    ``messages`` hold finished turns only, in the vendor's own format. ``listed`` says whether
-    the index knows it: a session comes there with its first turn, or when it is left.
+    ``messages`` holds finished turns only, in the vendor's own format. ``listed`` says whether
+    the index contains the session: its first turn adds it, and so does leaving it.
     """
 
     session_id: str
@@ -33,7 +33,7 @@ class StoredSession:
 
     @classmethod
     def from_wire(cls, record: Mapping[str, object], config: ServerConfig) -> StoredSession:
-        """Read what :meth:`wire` gave; an agent that ``config`` does not know is the default."""
+        """Read the result of :meth:`to_wire`; an unknown agent becomes the default one."""
         agent_config = cast("Mapping[str, str]", record["agent_config"])
         agent = config.agent(agent_config["key"]) or config.agent_records[0]
         return cls(
@@ -50,11 +50,11 @@ class StoredSession:
 
     @property
     def display_name(self) -> str:
-        """Its name, or one made of its agent's."""
+        """The session's name, or one derived from its agent."""
         return self.name or f"New chat with {self.agent.name}"
 
     def to_wire(self) -> dict[str, object]:
-        """The session as ``chat_session_changed`` carries it."""
+        """Return the session as ``chat_session_changed`` carries it."""
         return {
             "version": 1,
             "session_id": self.session_id,
@@ -73,11 +73,11 @@ class StoredSession:
         }
 
     def agent_config(self) -> dict[str, object]:
-        """The configuration of its agent."""
+        """Return the configuration of the session's agent."""
         return self.agent.configuration()
 
     def index_entry(self) -> dict[str, object]:
-        """The session as the index lists it."""
+        """Return the session's entry in the index."""
         return {
             "session_id": self.session_id,
             "session_name": self.display_name,

@@ -1,4 +1,4 @@
-"""One connection of a client: a task that reads, a task that writes, a queue with a bound."""
+"""One connection of a client: a reading task, a writing task and a bounded queue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["AbortableTransport", "ClientConnection"]
 
 
 class AbortableTransport(Transport, Protocol):
-    """What the server needs of a transport beside the common: to break off without a word."""
+    """A transport that can also cut its link without a close frame."""
 
     def abort(self) -> None:
         """Cut the link without a close frame."""
@@ -27,7 +27,7 @@ class AbortableTransport(Transport, Protocol):
 
 @runtime_checkable
 class _SocketFaults(Protocol):
-    """A link that can do what only a socket can: leave half a frame, ignore pings."""
+    """What only a real socket can do: send half a frame and leave pings unanswered."""
 
     ignore_pings: bool
 
@@ -36,19 +36,19 @@ class _SocketFaults(Protocol):
 
 @attrs.frozen(slots=True)
 class _CloseLink:
-    """Close the link behind what was queued."""
+    """Close the link after everything that is queued."""
 
     code: int
     reason: str
 
 
 class ClientConnection:
-    """Carries frames between a link and whoever owns the connection.
+    """Carries frames between a link and the owner of the connection.
 
-    What is queued leaves in order, each packet at its time. The queue holds ``hard`` packets
-    at most: with one more the link is aborted, so a client that never reads costs a bounded
-    amount. Long before, from ``soft`` on, the connection is ``behind``: its owner should slow
-    down until ``caught_up`` is called.
+    Queued packets leave in order, each at its time. The queue holds at most ``limit`` packets.
+    One more aborts the link, so a client that never reads costs a bounded amount of memory.
+    From ``high_water`` packets on, the connection is ``backlogged``, and its owner should pause
+    until the connection calls ``on_drained``.
     """
 
     def __init__(
@@ -79,11 +79,11 @@ class ClientConnection:
 
     @property
     def backlogged(self) -> bool:
-        """Whether the client reads too slowly at the moment."""
+        """Whether the queue has reached its high-water mark."""
         return len(self._queue) >= self._high_water
 
     def put(self, action: Action) -> None:
-        """Queue one action; a muted or closing connection swallows it."""
+        """Queue one action; a muted or closing connection drops it."""
         if self._muted or self._closing:
             return
         if len(self._queue) >= self._limit:
@@ -93,7 +93,7 @@ class ClientConnection:
         self._queued.set()
 
     def close(self, code: int, reason: str) -> None:
-        """Close behind what is queued; a stall does not delay it."""
+        """Close the link after everything that is queued; a stall does not delay this."""
         if not self._closing:
             self._closing = True
             self._queue.append(_CloseLink(code, reason))
@@ -101,7 +101,7 @@ class ClientConnection:
             self._stall_scope.cancel()
 
     def hang_up(self, how: CutHow) -> None:
-        """End now: ``clean`` says goodbye, anything else breaks off; the queue is lost."""
+        """End the connection now, dropping the queue; only ``clean`` sends a close frame."""
         self._queue.clear()
         if how == "clean":
             self.close(1000, "")
@@ -111,7 +111,7 @@ class ClientConnection:
             self._scope.cancel()
 
     async def run(self, on_frame: Callable[[str | bytes], None]) -> None:
-        """Work until the link ends; ``received`` gets every frame. Closes the link."""
+        """Run until the link ends, pass each frame to ``on_frame``, and close the link."""
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
@@ -175,7 +175,7 @@ class ClientConnection:
         self._set_ignore_pings(False)
 
     def _set_ignore_pings(self, ignore: bool) -> None:
-        """A stalled network answers no ping either, where the link can be told so."""
+        """Stop answering pings, as a stalled network does, if the link supports it."""
         if isinstance(self._link, _SocketFaults):
             self._link.ignore_pings = ignore
 

@@ -1,4 +1,4 @@
-"""The client's commands: one function each, found by the event's type in a table."""
+"""One function for each command of a client, and the table that finds it by event type."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ._fields import (
     BadCommand,
     integer,
     mapping,
+    pcm16,
     strings,
     text,
     text_or_none,
@@ -29,13 +30,13 @@ __all__ = ["COMMANDS", "KEEPS_TURN", "Command", "unknown"]
 Command = Callable[[TurnScheduler, UISession, Event], None]
 
 KEEPS_TURN = frozenset({"ping", "pong", "client_wants_cancel"})
-"""What leaves a running turn alone; anything else kills it (protocol.md §7)."""
+"""Commands that do not affect a running turn; every other one kills it (protocol §7)."""
 
 _MODES: dict[str, VoiceMode] = {"ptt": "ptt", "vad": "vad", "realtime": "realtime"}
 
 
 def unknown(turns: TurnScheduler, session: UISession, event: Event) -> None:
-    """Answer what no command stands for, and a client's ``pong``."""
+    """Answer a command that has no handler, and a client's ``pong``."""
     content = f"RealtimeBridge did not handle event type: {event['type']}."
     turns.state.notify(session, content, "warning")
 
@@ -48,7 +49,7 @@ def _cancel(turns: TurnScheduler, session: UISession, event: Event) -> None:
     turns.cancel(session)
 
 
-# -- the catalogue --------------------------------------------------------------------
+# -- catalogue ------------------------------------------------------------------------
 
 
 def _get_agents(turns: TurnScheduler, session: UISession, event: Event) -> None:
@@ -68,23 +69,24 @@ def _get_tool_catalog(turns: TurnScheduler, session: UISession, event: Event) ->
     turns.state.send(session, control_event("tool_catalog", tools=turns.state.tools))
 
 
-# -- the conversation -----------------------------------------------------------------
+# -- conversation ---------------------------------------------------------------------
 
 
 def _text_input(turns: TurnScheduler, session: UISession, event: Event) -> None:
-    said = text(event, "text")
-    content: object = said
+    user_text = text(event, "text")
+    content: object = user_text
     if file_ids := strings(event, "file_ids"):
         files = [_file_block(turns, file_id) for file_id in file_ids]
-        content = [*files, {"type": "text", "text": said}]
-    echo = ScriptedTurn(steps=(Say(text=f"You said: {said}"),))
-    turns.start(session, {"role": "user", "content": content}, (said,), echo)
+        content = [*files, {"type": "text", "text": user_text}]
+    echo = ScriptedTurn(steps=(Say(text=f"You said: {user_text}"),))
+    turns.start(session, {"role": "user", "content": content}, (user_text,), echo)
 
 
 def _file_block(turns: TurnScheduler, file_id: str) -> Event:
     upload = turns.state.uploads.get(file_id)
     if upload is None:
-        raise BadCommand(f"Error processing event: File '{file_id}' not found")
+        message = f"Error processing event: File '{file_id}' not found"
+        raise BadCommand(message)
     source = {"type": "file", "file_id": file_id}
     return {"type": "document", "title": upload["filename"], "source": source}
 
@@ -99,7 +101,7 @@ def _new_chat_session(turns: TurnScheduler, session: UISession, event: Event) ->
 
 def _resume_chat_session(turns: TurnScheduler, session: UISession, event: Event) -> None:
     state = turns.state
-    chat = _find(turns, session, event, text(event, "session_id"))
+    chat = _find_chat(turns, session, event, text(event, "session_id"))
     changed = chat is not session.chat
     session.chat = chat
     state.send_chat(session)
@@ -109,7 +111,7 @@ def _resume_chat_session(turns: TurnScheduler, session: UISession, event: Event)
 
 def _set_chat_session_name(turns: TurnScheduler, session: UISession, event: Event) -> None:
     state, name = turns.state, text(event, "session_name")
-    chat = _find(turns, session, event, text_or_none(event, "session_id"))
+    chat = _find_chat(turns, session, event, text_or_none(event, "session_id"))
     chat.name = name
     changed = control_event(
         "chat_session_name_changed", session_name=name, session_id=chat.session_id
@@ -126,10 +128,11 @@ def _set_session_metadata(turns: TurnScheduler, session: UISession, event: Event
 def _set_session_messages(turns: TurnScheduler, session: UISession, event: Event) -> None:
     state, chat = turns.state, turns.state.chat_of(session)
     state.send(session, state.touch(chat))
-    given = event.get("messages")
-    if not isinstance(given, list):
-        raise BadCommand("Error processing event: set_session_messages needs a list as messages.")
-    items = cast("list[object]", given)
+    value = event.get("messages")
+    if not isinstance(value, list):
+        message = "Error processing event: messages of set_session_messages must be a list."
+        raise BadCommand(message)
+    items = cast("list[object]", value)
     chat.messages = [mapping(item, event, "messages") for item in items]
     state.send_chat(session)
 
@@ -149,7 +152,7 @@ def _get_user_sessions(turns: TurnScheduler, session: UISession, event: Event) -
 
 def _delete_chat_session(turns: TurnScheduler, session: UISession, event: Event) -> None:
     state = turns.state
-    chat = _find(turns, session, event, text_or_none(event, "session_id"))
+    chat = _find_chat(turns, session, event, text_or_none(event, "session_id"))
     del state.chats[chat.session_id]
     deleted = control_event("delete_chat_session", session_id=chat.session_id)
     state.broadcast(session.user, deleted)
@@ -158,23 +161,25 @@ def _delete_chat_session(turns: TurnScheduler, session: UISession, event: Event)
         if other.chat is chat:
             turns.kill(other)
             other.chat = None
-    if was_current:  # real servers stumble here, and say so
-        raise BadCommand("Error processing event: the current session was deleted.")
+    if was_current:  # real servers fail here and report it
+        message = "Error processing event: the current session was deleted."
+        raise BadCommand(message)
 
 
-def _find(
-    turns: TurnScheduler, session: UISession, event: Event, wanted: str | None
+def _find_chat(
+    turns: TurnScheduler, session: UISession, event: Event, session_id: str | None
 ) -> StoredSession:
-    """The user's chat of that id, or the current one."""
-    if wanted is None:
+    """Return the user's chat with the given id, or the current chat."""
+    if session_id is None:
         return turns.state.chat_of(session)
-    chat = turns.state.chats.get(wanted)
+    chat = turns.state.chats.get(session_id)
     if chat is None or chat.user_id != session.user.user_id:
-        raise BadCommand(f"Session '{wanted}' not found", str(event["type"]))
+        message = f"Session '{session_id}' not found"
+        raise BadCommand(message, str(event["type"]))
     return chat
 
 
-# -- the agent ------------------------------------------------------------------------
+# -- agent ----------------------------------------------------------------------------
 
 
 def _set_agent(turns: TurnScheduler, session: UISession, event: Event) -> None:
@@ -182,18 +187,19 @@ def _set_agent(turns: TurnScheduler, session: UISession, event: Event) -> None:
     key = text(event, "agent_key")
     agent = state.config.agent(key)
     if agent is None:
-        raise BadCommand(f"Error processing event: Agent {key} not found.")
+        message = f"Error processing event: Agent {key} not found."
+        raise BadCommand(message)
     if agent.key == chat.agent.key:
-        return  # real servers say nothing to that
+        return  # real servers do not answer in this case
     chat.agent = agent
     _send_agent(turns, session)
 
 
 def _set_agent_tools(turns: TurnScheduler, session: UISession, event: Event) -> None:
     state, chat = turns.state, turns.state.chat_of(session)
-    wanted = strings(event, "tools")
-    known = [name for name in wanted if any(tool["name"] == name for tool in state.tools)]
-    if len(known) < len(wanted):
+    requested = strings(event, "tools")
+    known = [name for name in requested if any(tool["name"] == name for tool in state.tools)]
+    if len(known) < len(requested):
         failed = "Some tools failed to equip, see server logs for details"
         state.notify(session, failed, "error")
     chat.agent = attrs.evolve(chat.agent, tools=tuple(known))
@@ -213,16 +219,18 @@ def _set_agent_voice(turns: TurnScheduler, session: UISession, event: Event) -> 
     voice_id = text(event, "voice_id")
     voice = next((v for v in turns.state.voices if v["voice_id"] == voice_id), None)
     if voice is None:
-        raise BadCommand(f"Error processing event: Voice {voice_id} not found.")
+        message = f"Error processing event: Voice {voice_id} not found."
+        raise BadCommand(message)
     session.voice = voice
     turns.state.send(session, control_event("agent_voice_changed", voice=voice))
 
 
 def _set_voice_input_mode(turns: TurnScheduler, session: UISession, event: Event) -> None:
-    wanted = text(event, "mode")
-    mode = _MODES.get(wanted)
+    name = text(event, "mode")
+    mode = _MODES.get(name)
     if mode is None:
-        raise BadCommand(f"Error processing event: Voice input mode {wanted} is not supported.")
+        message = f"Error processing event: Voice input mode {name} is not supported."
+        raise BadCommand(message)
     session.utterances.mode = mode
     session.utterances.finish()
     turns.state.send(session, control_event("voice_input_supported", modes=list(_MODES)))
@@ -236,31 +244,32 @@ def _ptt_start(turns: TurnScheduler, session: UISession, event: Event) -> None:
 
 
 def _ptt_end(turns: TurnScheduler, session: UISession, event: Event) -> None:
-    heard = session.utterances.finish()
-    if heard:
-        turns.start(session, *_speech.utterance_input(heard))
+    utterance = session.utterances.finish()
+    if utterance:
+        turns.start(session, *_speech.utterance_input(utterance))
 
 
 def _audio_input_delta(turns: TurnScheduler, session: UISession, event: Event) -> None:
-    """Speech as base64: who sends it so cannot take binary frames either."""
+    """Receive speech as base64; such a client gets its audio as base64 as well."""
     try:
-        pcm = base64.b64decode(text(event, "content"), validate=True)
+        content = base64.b64decode(text(event, "content"), validate=True)
     except binascii.Error as exc:
-        raise BadCommand("Error processing event: the content is not base64.") from exc
-    if len(pcm) % 2:
-        raise BadCommand("Error processing audio: the frame has an odd length.")
+        message = "Error processing event: content of audio_input_delta must be base64."
+        raise BadCommand(message) from exc
+    pcm = pcm16(content)
     session.audio_as_text = True
-    echo, said = _speech.receive_audio(session, pcm)
+    echo, utterance = _speech.receive_audio(session, pcm)
     if echo is not None:
         turns.state.send(session, echo)
-    if said is not None:
-        turns.start(session, *_speech.utterance_input(said))
+    if utterance is not None:
+        turns.start(session, *_speech.utterance_input(utterance))
 
 
 def _set_avatar(turns: TurnScheduler, session: UISession, event: Event) -> None:
     state, avatar_id = turns.state, text(event, "avatar_id")
     if not any(avatar["avatar_id"] == avatar_id for avatar in state.avatars):
-        raise BadCommand(f"Error processing event: Avatar {avatar_id} not found.")
+        message = f"Error processing event: Avatar {avatar_id} not found."
+        raise BadCommand(message)
     request: Event = {
         "avatar_id": avatar_id,
         "quality": text_or_none(event, "quality") or "medium",
@@ -312,10 +321,11 @@ def _add_workspace(turns: TurnScheduler, session: UISession, event: Event) -> No
 
 def _remove_workspace(turns: TurnScheduler, session: UISession, event: Event) -> None:
     state, name = turns.state, text(event, "name")
-    kept = [entry for entry in state.workspaces if entry.get("name") != name]
-    if len(kept) == len(state.workspaces):
-        raise BadCommand(f"Workspace '{name}' not found", "remove_workspace")
-    state.workspaces[:] = kept
+    remaining = [entry for entry in state.workspaces if entry.get("name") != name]
+    if len(remaining) == len(state.workspaces):
+        message = f"Workspace '{name}' not found"
+        raise BadCommand(message, "remove_workspace")
+    state.workspaces[:] = remaining
     _list_workspaces(turns, session, event)
 
 

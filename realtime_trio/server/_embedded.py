@@ -1,4 +1,4 @@
-"""The embedded server as its users see it: ``open_server`` and ``RealtimeServer``."""
+"""The public face of the embedded server: ``open_server`` and ``RealtimeServer``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ _PATH = "/api/rt/ws"
 
 @attrs.frozen(slots=True, kw_only=True)
 class ServerStatistics:
-    """What a server holds at the moment; ``backlog`` are frames that no client has taken yet."""
+    """What a server holds at the moment.
+
+    ``backlog`` counts the frames that are queued for clients and have not been sent.
+    """
 
     connections: int
     ui_sessions: int
@@ -46,12 +49,15 @@ async def open_server(
     name: str | None = None,
     chats: Iterable[Mapping[str, object]] = (),
 ) -> AsyncGenerator[RealtimeServer, None]:
-    """Run a server until the block ends; its connections are cut off then.
+    """Run a server until the block ends.
 
-    It can be reached at once under ``server.url`` (``memory://name``, in this ``trio.run``
-    only), and over TCP after :meth:`RealtimeServer.listen`. ``chats`` are the sessions that
-    :meth:`RealtimeServer.export_chats` of an earlier server gave. Raises ``ValueError`` where
-    the name is taken. What the block raises comes out as it is, never in a group.
+    The server is reachable immediately at ``server.url`` (``memory://name``, only inside this
+    ``trio.run``), and over TCP after :meth:`RealtimeServer.listen`. Leaving the block aborts
+    every connection.
+
+    ``chats`` restores the sessions that :meth:`RealtimeServer.export_chats` returned earlier.
+    Raises ``ValueError`` if the name is already in use. An exception of the block leaves it
+    unchanged, never wrapped in a group.
     """
     hub = Hub(config or ServerConfig())
     hub.core.state.import_chats(chats)
@@ -66,7 +72,7 @@ async def open_server(
                 yield RealtimeServer(hub, listener.url, nursery)
             except trio.Cancelled:
                 raise
-            except BaseException as exc:  # raised again below, where no nursery wraps it
+            except BaseException as exc:  # raised again below, outside the nursery
                 failure = exc
             finally:
                 hub.hang_up("abort")
@@ -76,10 +82,10 @@ async def open_server(
 
 
 class RealtimeServer:
-    """A running server; made by :func:`open_server`. Only ``listen`` and ``restart`` block.
+    """A running server; :func:`open_server` creates it.
 
-    ``faults`` lets things go wrong; ``seen`` is what the clients sent, the oldest first, and
-    holds at most ``config.max_seen`` frames.
+    ``faults`` injects network faults. ``seen`` holds what the clients sent, oldest first, at
+    most ``config.max_seen`` frames. Only ``listen`` and ``restart`` can block.
     """
 
     def __init__(self, hub: Hub, url: str, nursery: trio.Nursery) -> None:
@@ -89,59 +95,61 @@ class RealtimeServer:
 
     @property
     def config(self) -> ServerConfig:
-        """The options it was opened with."""
+        """The options that the server was opened with."""
         return self._hub.config
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong: nothing, until its methods are called."""
+        """Fault injection; there are no faults until you call its methods."""
         return self._hub.faults
 
     @property
     def seen(self) -> deque[Received]:
-        """What came, over all connections, in order."""
+        """The frames received on all connections, oldest first."""
         return self._hub.seen
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> str:
-        """Serve on a TCP port too (0: a free one), and give its ``http://`` address.
+        """Serve on a TCP port as well (0 selects a free one), and return its ``http://`` address.
 
-        HTTP and websockets are served on that one port until the server ends. Raises
-        ``OSError`` where the port is taken. It may be called again, for another port.
+        The port serves HTTP and websockets until the server ends. Raises ``OSError`` if the port
+        is in use. Call it again to add another port. A call that is cancelled opens no port.
         """
         listeners = await trio.open_tcp_listeners(port, host=host)
         self._nursery.start_soon(trio.serve_listeners, self._serve_tcp, listeners)
         address = cast("tuple[str, int]", listeners[0].socket.getsockname())
-        shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{address[1]}"
+        address_host = f"[{host}]" if ":" in host else host
+        return f"http://{address_host}:{address[1]}"
 
     def script(self, *turns: ScriptedTurn) -> None:
-        """Queue turns: an input takes the first one for its text, else the first for any text.
+        """Queue turns for the inputs to come.
 
-        An input for which there is none is echoed.
+        An input takes the first turn written for its text, otherwise the first turn written for
+        any text. The server echoes an input that no turn matches.
         """
         self._hub.core.script(turns)
 
     def unscript(self) -> None:
-        """Forget the turns that wait."""
+        """Drop all queued turns."""
         self._hub.core.unscript()
 
     def handle(self, request: Request) -> Response:
-        """Answer an HTTP request without HTTP: the REST part for who has no socket."""
+        """Answer a REST request directly, without an HTTP connection."""
         return self._hub.handle(request)
 
     def issue_token(self, user_id: str | None = None) -> str:
-        """Give a token, as a login would; of the first user unless named."""
+        """Issue a token as a login does, by default for the first account."""
         return self._hub.core.state.tokens.issue(user_id or self.config.users[0].user_id)
 
     def hang_up(self, how: CutHow = "abort") -> None:
-        """End every connection now; the sessions and their turns go on."""
+        """End every connection now; sessions and their turns keep running."""
         self._hub.hang_up(how)
 
     async def restart(self, downtime: float = 0.0) -> None:
-        """Behave as a server that is killed and started again ``downtime`` seconds later.
+        """Behave like a server that is killed and started again ``downtime`` seconds later.
 
-        Links break without a word; UI sessions and running turns are gone, chat sessions are
-        not. Nobody gets in meanwhile. Cancelled, it is up again at once.
+        Every link is aborted. UI sessions and running turns are lost; chat sessions are kept.
+        Connections are refused until the call returns. A cancelled call ends the downtime
+        immediately, and of several concurrent calls the first to end does so.
         """
         hub = self._hub
         hub.down = True
@@ -153,15 +161,15 @@ class RealtimeServer:
             hub.down = False
 
     def transcript(self, session_id: str) -> list[dict[str, object]]:
-        """The vendor's messages of a chat session; raises ``KeyError`` where there is none."""
+        """Return the messages of a chat session in the vendor's format; ``KeyError`` if unknown."""
         return list(self._hub.core.state.chats[session_id].messages)
 
     def export_chats(self) -> list[dict[str, object]]:
-        """The chat sessions as JSON-able values, for another server's ``chats``."""
+        """Return the chat sessions as JSON values, for the ``chats`` of another server."""
         return [chat.to_wire() for chat in self._hub.core.state.chats.values()]
 
     def statistics(self) -> ServerStatistics:
-        """Count what the server holds."""
+        """Count what the server holds at the moment."""
         state = self._hub.core.state
         connections = self._hub.connections.values()
         return ServerStatistics(
@@ -172,7 +180,7 @@ class RealtimeServer:
         )
 
     async def _serve_tcp(self, stream: trio.SocketStream) -> None:
-        """Serve one TCP connection: requests, and perhaps a websocket at last."""
+        """Serve one TCP connection: HTTP requests, then possibly a websocket."""
         hub = self._hub
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError, ConnectionLost):
             async with stream:
@@ -185,7 +193,7 @@ class RealtimeServer:
 
 
 def _without_http(hub: Hub) -> MemoryAnswer:
-    """The REST part for clients in this process."""
+    """Return the REST API as the in-memory transport calls it."""
 
     def answer(
         method: str, target: str, headers: Mapping[str, str], body: bytes
@@ -203,10 +211,10 @@ async def _accept(hub: Hub, listener: MemoryListener, nursery: trio.Nursery) -> 
 
 
 async def _upgrade(hub: Hub, stream: trio.SocketStream, upgrade: Upgrade) -> None:
-    """Let a websocket in, or refuse it with the status that real servers give."""
+    """Accept a websocket, or refuse it with the status that a real server sends."""
     try:
         if urlsplit(upgrade.target).path != _PATH:
-            raise Refused(404, "no such path")
+            raise Refused(404, f"websockets are served at {_PATH}")
         hub.authorize(upgrade.target)
     except Refused as refused:
         await refuse(stream, refused.status)

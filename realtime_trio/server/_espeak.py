@@ -1,4 +1,4 @@
-"""Words for the agent's voice: espeak-ng where the system has it, tones where it has not."""
+"""Speech for the agent's voice: espeak-ng if it is installed, otherwise tones."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _TIMEOUT: Final = 20.0
 
 
 def synthesise(text: str, *, voice: str = "en") -> bytes:
-    """Speech as PCM16, mono, 16 kHz, for a script: ``speak(synthesise("nine minutes"))``.
+    """Synthesise speech as PCM16, mono, 16 kHz: ``speak(synthesise("nine minutes"))``.
 
-    espeak-ng speaks where it is installed, with one of its voices; elsewhere, and where it
-    fails, each word is a tone. It runs as a process and is waited for, so call it before the
-    server runs, not in a task beside it.
+    This runs espeak-ng with the given voice. If espeak-ng is not installed or fails, each word
+    becomes a tone. The call blocks until the process ends, so make it before the server runs
+    and not in a task next to it.
     """
     program = shutil.which(_PROGRAM)
     if program is None:
@@ -31,7 +31,7 @@ def synthesise(text: str, *, voice: str = "en") -> bytes:
     command = [program, "--stdout", "-v", voice, "--", text]
     try:
         done = subprocess.run(command, capture_output=True, check=True, timeout=_TIMEOUT)
-        # It writes the header before it knows the length: there are fewer frames than it says.
+        # espeak-ng writes the header before it knows the length, so the header claims too much.
         with wave.open(BytesIO(done.stdout)) as spoken:
             pcm, rate = spoken.readframes(spoken.getnframes()), spoken.getframerate()
     except (OSError, subprocess.SubprocessError, wave.Error, EOFError):
@@ -40,13 +40,13 @@ def synthesise(text: str, *, voice: str = "en") -> bytes:
 
 
 def _resample(pcm: bytes, rate: int) -> bytes:
-    """Another rate, in straight lines from sample to sample: enough for a voice of this kind."""
+    """Resample by linear interpolation, which is good enough for a synthetic voice."""
     samples = samples_of(pcm)
     last = len(samples) - 1
     out = array("h")
     for number in range(len(samples) * _tones.RATE // rate):
-        place = number * rate / _tones.RATE
-        before = int(place)
-        here, following = samples[before], samples[min(before + 1, last)]
-        out.append(round(here + (following - here) * (place - before)))
+        position = number * rate / _tones.RATE
+        before = int(position)
+        current, following = samples[before], samples[min(before + 1, last)]
+        out.append(round(current + (following - current) * (position - before)))
     return to_bytes(out)

@@ -1,4 +1,4 @@
-"""``server.faults``: the row of installed plans that every outgoing frame passes."""
+"""``server.faults``: the sequence of fault plans that every outgoing frame passes through."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ __all__ = ["Faults"]
 
 
 class Faults:
-    """Lets things go wrong on the connections of one server, from now on.
+    """Injects faults into the connections of one server.
 
-    Each method installs one plan behind those that are there. ``types`` limits a plan to
-    events of those types, ``probability`` to a random share (seeded), ``times`` to so many
-    frames. A plan counts over all connections, from when it was installed.
+    Each method installs one plan after the plans that are already there. ``types`` limits a
+    plan to events of those types, ``probability`` to a random share of them (seeded), and
+    ``times`` to that many frames. A plan counts frames of all connections, starting when it
+    is installed.
     """
 
     def __init__(self, seed: int) -> None:
@@ -41,13 +42,13 @@ class Faults:
         self._refusals: list[int | None] = []
 
     def install(self, *plans: Plan) -> None:
-        """Install plans: frozen values, such as a strategy of Hypothesis draws."""
+        """Install plans, for example those that a Hypothesis strategy generates."""
         for plan in plans:
             self._stages.append(plan.start(Random(f"{self._seed} fault {self._installed}")))
             self._installed += 1
 
     def clear(self) -> None:
-        """Let everything go well from now on; what a stall holds back still waits its time."""
+        """Remove all plans; a stall that has begun still takes its full time."""
         self._stages.clear()
         self._refusals.clear()
 
@@ -60,7 +61,7 @@ class Faults:
         probability: float = 1.0,
         times: int | None = None,
     ) -> None:
-        """Let frames leave later, in their order."""
+        """Delay frames by ``seconds`` plus up to ``jitter``; their order does not change."""
         self.install(
             Delay(
                 seconds=seconds,
@@ -78,7 +79,7 @@ class Faults:
         probability: float = 1.0,
         times: int | None = None,
     ) -> None:
-        """Lose frames."""
+        """Drop frames."""
         self.install(Drop(types=_type_set(types), probability=probability, times=times))
 
     def duplicate(
@@ -98,7 +99,7 @@ class Faults:
         probability: float = 1.0,
         times: int | None = None,
     ) -> None:
-        """Let frames be overtaken by the next one of their connection."""
+        """Let the next frame of the connection overtake a frame."""
         self.install(Reorder(types=_type_set(types), probability=probability, times=times))
 
     def garble(
@@ -108,7 +109,7 @@ class Faults:
         probability: float = 1.0,
         times: int | None = None,
     ) -> None:
-        """Damage frames so that they can not be read."""
+        """Corrupt frames so that they cannot be decoded."""
         self.install(Garble(types=_type_set(types), probability=probability, times=times))
 
     def oversized(
@@ -119,48 +120,48 @@ class Faults:
         probability: float = 1.0,
         times: int | None = None,
     ) -> None:
-        """Pad events to ``size`` characters; they stay well-formed."""
+        """Pad events to ``size`` characters; they stay valid JSON."""
         self.install(
             Oversized(size=size, types=_type_set(types), probability=probability, times=times)
         )
 
     def slow_drain(self, bytes_per_second: float) -> None:
-        """Let the wire take only so much."""
+        """Limit the bandwidth to ``bytes_per_second``."""
         self.install(SlowDrain(bytes_per_second=bytes_per_second))
 
     def cut(self, after: int = 0, *, how: CutHow = "abort", times: int | None = 1) -> None:
-        """End a connection after so many frames: ``clean``, ``abort`` or ``mid-frame``."""
+        """End a connection after that many frames: ``clean``, ``abort`` or ``mid-frame``."""
         self.install(Cut(after=after, how=how, times=times))
 
     def stall(self, seconds: float, *, after: int = 0, times: int | None = 1) -> None:
-        """Let a connection be silent for a while; nothing is lost."""
+        """Send nothing on a connection for ``seconds``, then everything that was held back."""
         self.install(Stall(seconds=seconds, after=after, times=times))
 
     def mute(self, after: int = 0, *, times: int | None = 1) -> None:
-        """Let a connection never say a word again; what it is told is still carried out."""
+        """Send nothing more on a connection; the server still carries out what it receives."""
         self.install(Stall(seconds=math.inf, after=after, times=times))
 
     def refuse(self, status: int | None = 503, *, times: int = 1) -> None:
-        """Refuse the next dials with that HTTP status (``None``: the link breaks unanswered)."""
+        """Refuse the next dials with that HTTP status; ``None`` breaks the link unanswered."""
         self._refusals.extend([status] * times)
 
     def refusal(self) -> tuple[bool, int | None]:
-        """Whether the dial that is at hand is refused, and with which status; uses it up."""
+        """Return whether to refuse the current dial and with which status; uses up one refusal."""
         if not self._refusals:
             return False, None
         return True, self._refusals.pop(0)
 
     def apply(self, packet: Packet) -> list[Action]:
-        """Send one packet through all the plans."""
+        """Pass one packet through all plans."""
         return self._pass([packet], 0)
 
     @property
     def holding(self) -> bool:
-        """Whether a plan holds a frame back, so that :meth:`flush` is called for."""
+        """Whether a plan is holding a frame back, so that :meth:`flush` is needed."""
         return any(stage.holding for stage in self._stages)
 
     def flush(self) -> list[Action]:
-        """Give what was held back, through the plans behind the one that held it."""
+        """Release the frames that are held back, through the plans after the one that held them."""
         actions: list[Action] = []
         for position, stage in enumerate(self._stages):
             actions += self._pass(stage.flush(), position + 1)

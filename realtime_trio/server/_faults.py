@@ -1,8 +1,8 @@
-"""What goes wrong on purpose: frozen plans, and the stages that carry them out.
+"""Fault injection: frozen plans, and the stages that carry them out.
 
-A plan looks at the frames that leave the server. It counts over all connections from when
-it was installed, draws only from its own seeded generator, and sees frames in the order in
-which they leave: the same traffic meets the same faults.
+A plan sees the frames that leave the server, in the order in which they leave. It counts
+them over all connections from its installation on, and draws only from its own seeded
+generator. The same traffic meets the same faults.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CutHow = Literal["clean", "abort", "mid-frame"]
 
 @attrs.frozen(slots=True, kw_only=True)
 class Packet:
-    """A frame on its way out; it leaves at ``at`` (trio's clock) and not before the one ahead."""
+    """An outgoing frame; it leaves at ``at`` (trio's clock), or later behind the one ahead."""
 
     connection: int
     frame: WireFrame
@@ -50,23 +50,23 @@ class Packet:
 
     @property
     def type(self) -> str | None:
-        """The type of the event; ``None`` for text and binary frames as they are."""
+        """The type of the event; ``None`` for raw text frames and binary frames."""
         if not isinstance(self.frame, Mapping):
             return None
         type_ = self.frame.get("type")
         return type_ if isinstance(type_, str) else None
 
     def encoded(self) -> str | bytes:
-        """What goes on the wire."""
+        """Return the frame as it is sent."""
         if isinstance(self.frame, Mapping):
-            # Escaped to ASCII, as real servers do: so a lone surrogate can travel too.
+            # Real servers escape to ASCII. It also lets a lone surrogate pass through UTF-8.
             return json.dumps(self.frame, separators=(",", ":"))
         return self.frame
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class HangUp:
-    """End the connection here; ``frame`` is what ``mid-frame`` leaves half of."""
+    """End the connection here; ``mid-frame`` sends half of ``frame`` first."""
 
     connection: int
     how: CutHow
@@ -85,36 +85,36 @@ Action = Packet | HangUp | Silence
 
 
 class Stage:
-    """A plan at work; this one lets everything through."""
+    """A running plan; the base class passes every packet on unchanged."""
 
     def __call__(self, packet: Packet) -> Iterable[Action]:
-        """Say what becomes of one packet."""
+        """Return the actions that replace one packet."""
         return (packet,)
 
     @property
     def holding(self) -> bool:
-        """Whether a frame is held back."""
+        """Whether the stage is holding a frame back."""
         return False
 
     def flush(self) -> Iterable[Packet]:
-        """Give what is held back: it has waited long enough."""
+        """Release the frame that is held back: it has waited long enough."""
         return ()
 
 
 class Plan(Protocol):
-    """A frozen value that says what goes wrong. Applications may bring their own."""
+    """A frozen value that describes a fault. Applications can define their own."""
 
     def start(self, rng: Random) -> Stage:
-        """Make the stage that does it, with a generator of its own."""
+        """Create the stage that carries out the plan, with its own random generator."""
         ...
 
 
-# -- plans that mean single frames ----------------------------------------------------
+# -- plans for single frames ----------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class _Selection:
-    """Which frames are meant: of these ``types``, with this ``probability``, so many ``times``."""
+    """Selects frames by ``types`` and ``probability``, at most ``times`` of them."""
 
     types: frozenset[str] | None = None
     probability: float = 1.0
@@ -123,15 +123,15 @@ class _Selection:
 
 @attrs.frozen(slots=True, kw_only=True)
 class _FramePlan(_Selection, ABC):
-    """A plan that changes each frame by itself."""
+    """A plan that changes each selected frame on its own."""
 
     def start(self, rng: Random) -> Stage:
-        """Make the stage."""
+        """Create the stage."""
         return _FrameStage(self, rng)
 
     @abstractmethod
     def change(self, packet: Packet, rng: Random) -> Iterable[Action]:
-        """What becomes of a packet that is meant."""
+        """Return the actions that replace a selected packet."""
 
 
 class _SelectingStage(Stage):
@@ -160,28 +160,28 @@ class _FrameStage(_SelectingStage):
 
 @attrs.frozen(slots=True, kw_only=True)
 class Delay(_FramePlan):
-    """Frames leave ``seconds`` later, and up to ``jitter`` seconds more; the order stays."""
+    """Frames leave ``seconds`` plus up to ``jitter`` seconds later; their order does not change."""
 
     seconds: float
     jitter: float = 0.0
 
     def change(self, packet: Packet, rng: Random) -> Iterable[Action]:
-        """Let the packet leave later."""
+        """Delay the packet."""
         return (attrs.evolve(packet, at=packet.at + self.seconds + self.jitter * rng.random()),)
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Drop(_FramePlan):
-    """Frames get lost."""
+    """Frames are lost."""
 
     def change(self, packet: Packet, rng: Random) -> Iterable[Action]:
-        """Lose the packet."""
+        """Drop the packet."""
         return ()
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Duplicate(_FramePlan):
-    """Frames come twice."""
+    """Frames are sent twice."""
 
     def change(self, packet: Packet, rng: Random) -> Iterable[Action]:
         """Send the packet twice."""
@@ -190,15 +190,15 @@ class Duplicate(_FramePlan):
 
 @attrs.frozen(slots=True, kw_only=True)
 class Garble(_FramePlan):
-    """Text frames stop being JSON; binary ones lose a byte."""
+    """Text frames become invalid JSON; binary frames lose a byte."""
 
     def change(self, packet: Packet, rng: Random) -> Iterable[Action]:
-        """Damage the packet."""
+        """Corrupt the packet."""
         whole = packet.encoded()
         position = rng.randrange(len(whole)) if whole else 0
         if isinstance(whole, bytes):
             return (attrs.evolve(packet, frame=whole[:position] + whole[position + 1 :]),)
-        # With a closing brace in front it is no JSON, whatever the rest looks like.
+        # A leading closing brace is invalid JSON, whatever follows it.
         return (
             attrs.evolve(packet, frame="}" + whole[:position] + "\ufffd" + whole[position + 1 :]),
         )
@@ -206,7 +206,7 @@ class Garble(_FramePlan):
 
 @attrs.frozen(slots=True, kw_only=True)
 class Oversized(_FramePlan):
-    """Events are padded with blanks to ``size`` characters: large, but well-formed."""
+    """Events are padded with spaces to ``size`` characters: large, but valid."""
 
     size: int = 2 * 1024 * 1024
 
@@ -220,12 +220,12 @@ class Oversized(_FramePlan):
 
 @attrs.frozen(slots=True, kw_only=True)
 class SlowDrain(_Selection):
-    """The wire takes only ``bytes_per_second``; a text counts by its characters."""
+    """The connection carries only ``bytes_per_second``; text counts by characters."""
 
     bytes_per_second: float
 
     def start(self, rng: Random) -> Stage:
-        """Make the stage."""
+        """Create the stage."""
         return _SlowDrainStage(self, rng, self.bytes_per_second)
 
 
@@ -246,10 +246,10 @@ class _SlowDrainStage(_SelectingStage):
 
 @attrs.frozen(slots=True, kw_only=True)
 class Reorder(_Selection):
-    """A frame is overtaken by the next one of its connection, if that comes in time."""
+    """The next frame of the connection overtakes a frame, if it follows soon enough."""
 
     def start(self, rng: Random) -> Stage:
-        """Make the stage."""
+        """Create the stage."""
         return _ReorderStage(self, rng)
 
 
@@ -277,15 +277,15 @@ class _ReorderStage(_SelectingStage):
         return () if held is None else (held,)
 
 
-# -- plans that strike at a place -----------------------------------------------------
+# -- plans for a position in the stream -----------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Cut:
-    """A connection ends: cleanly (1000), by an aborted socket, or in the middle of a frame.
+    """A connection ends: with a close frame (1000), by an aborted socket, or in mid-frame.
 
-    It strikes behind the frame number ``after`` (0: instead of the next one), and again
-    ``after`` frames later, ``times`` times in all (``None``: always).
+    It ends after frame number ``after`` (0: in place of the next frame), and again every
+    ``after`` frames, ``times`` times in total (``None``: without limit).
     """
 
     after: int = 0
@@ -293,7 +293,7 @@ class Cut:
     how: CutHow = "abort"
 
     def start(self, rng: Random) -> Stage:
-        """Make the stage."""
+        """Create the stage."""
         return _CutStage(self)
 
 
@@ -312,7 +312,7 @@ class _CutStage(Stage):
             if passed < plan.after:
                 return (packet,)
             return (self._hang_up(packet),)
-        # Behind the last one that passes, not ahead of the next: that one may never come.
+        # Cut right after this frame: the next one may never come.
         return (packet, self._hang_up(packet)) if passed + 1 >= plan.after else (packet,)
 
     def _hang_up(self, packet: Packet) -> HangUp:
@@ -323,9 +323,9 @@ class _CutStage(Stage):
 
 @attrs.frozen(slots=True, kw_only=True)
 class Stall:
-    """A connection stays open, and after ``after`` frames is silent for ``seconds``.
+    """A connection stays open but sends nothing for ``seconds``, starting after ``after`` frames.
 
-    With ``math.inf`` it is mute for good: its input is carried out, and it never says a word.
+    ``math.inf`` mutes it for good: the server carries out its input but never sends again.
     """
 
     seconds: float
@@ -333,7 +333,7 @@ class Stall:
     times: int | None = 1
 
     def start(self, rng: Random) -> Stage:
-        """Make the stage."""
+        """Create the stage."""
         return _StallStage(self)
 
 

@@ -1,4 +1,4 @@
-"""Reading a client's event: what it must have, checked once, before anything acts on it."""
+"""Decode a client's event and check its fields before anything acts on them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = [
     "decode_event",
     "integer",
     "mapping",
+    "pcm16",
     "strings",
     "text",
     "text_or_none",
@@ -21,11 +22,11 @@ __all__ = [
 
 
 class BadJson(Exception):
-    """A text frame that is no JSON at all."""
+    """A text frame that is not JSON."""
 
 
 class BadCommand(Exception):
-    """A command that cannot be carried out; ``source`` is what the ``error`` names."""
+    """A command that cannot be carried out; ``source`` goes into the ``error`` event."""
 
     def __init__(self, message: str, source: str | None = None) -> None:
         super().__init__(message)
@@ -34,21 +35,23 @@ class BadCommand(Exception):
 
 
 def decode_event(frame: str) -> Event:
-    """Read one text frame as an event with a type."""
+    """Decode one text frame as an event that has a type."""
     try:
         value: object = json.loads(frame)
     except (ValueError, RecursionError) as exc:
         raise BadJson from exc
     if not isinstance(value, dict):
-        raise BadCommand("Error processing event: expected an object.")
+        message = "Error processing event: the frame must be a JSON object."
+        raise BadCommand(message)
     event = cast("Event", value)
     if not isinstance(event.get("type"), str):
-        raise BadCommand("Error processing event: expected a type.")
+        message = "Error processing event: the event must have a type."
+        raise BadCommand(message)
     return event
 
 
 def text(event: Event, key: str) -> str:
-    """A required string."""
+    """Return a required string."""
     value = event.get(key)
     if not isinstance(value, str):
         raise _field_error(event, key, "a string")
@@ -56,22 +59,22 @@ def text(event: Event, key: str) -> str:
 
 
 def text_or_none(event: Event, key: str) -> str | None:
-    """A string that may be absent or null."""
+    """Return a string that may be absent or null."""
     return None if event.get(key) is None else text(event, key)
 
 
 def integer(event: Event, key: str, default: int) -> int:
-    """A number that is not negative and may be absent or null."""
+    """Return a non-negative integer that may be absent or null."""
     value = event.get(key)
     if value is None:
         return default
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise _field_error(event, key, "a number from 0")
+        raise _field_error(event, key, "a non-negative integer")
     return value
 
 
 def strings(event: Event, key: str) -> list[str]:
-    """A list of strings that may be absent or null."""
+    """Return a list of strings that may be absent or null."""
     value = event.get(key)
     items = cast("list[object]", value) if isinstance(value, list) else []
     found = [item for item in items if isinstance(item, str)]
@@ -81,12 +84,20 @@ def strings(event: Event, key: str) -> list[str]:
 
 
 def mapping(value: object, event: Event, key: str) -> dict[str, object]:
-    """A JSON object."""
+    """Check that ``value`` is a JSON object."""
     if not isinstance(value, Mapping):
         raise _field_error(event, key, "an object")
     return dict(cast("Mapping[str, object]", value))
 
 
+def pcm16(data: bytes) -> bytes:
+    """Check that audio consists of whole samples."""
+    if len(data) % 2:
+        message = f"Error processing audio: {len(data)} bytes are not whole 16-bit samples."
+        raise BadCommand(message)
+    return data
+
+
 def _field_error(event: Event, key: str, expected: str) -> BadCommand:
-    message = f"Error processing event: {event['type']} needs {expected} as {key}."
+    message = f"Error processing event: {key} of {event['type']} must be {expected}."
     return BadCommand(message)

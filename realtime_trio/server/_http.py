@@ -1,4 +1,4 @@
-"""HTTP/1.1 on one TCP stream, over h11: requests for the REST part, and the upgrade."""
+"""HTTP/1.1 over h11 on one TCP stream: REST requests and the websocket upgrade."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _REASONS = {400: b"Bad Request", 401: b"Unauthorized", 403: b"Forbidden", 404: b
 
 @attrs.frozen(slots=True)
 class Upgrade:
-    """A request to become a websocket; ``trailing`` came behind it already."""
+    """A request to become a websocket; ``trailing`` is data that arrived right after it."""
 
     target: str
     headers: tuple[tuple[bytes, bytes], ...]
@@ -37,15 +37,16 @@ class _Stream(Protocol):
 
 
 class _TooLarge(Exception):
-    """The body of a request is larger than the server takes."""
+    """The body of a request is larger than the limit."""
 
 
 async def serve_requests(
     stream: _Stream, respond: Callable[[Request], Response], max_body: int
 ) -> Upgrade | None:
-    """Answer requests until the client goes (``None``) or asks for a websocket.
+    """Answer requests until the client leaves (``None``) or asks for a websocket.
 
-    A client that is idle for a minute is left. Cancelling it ends the stream's use.
+    It gives up on a client that is idle for a minute. Cancellation can leave a response half
+    written, so close the stream afterwards.
     """
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
     try:
@@ -72,7 +73,7 @@ async def serve_requests(
 
 
 async def refuse(stream: _Stream, status: int) -> None:
-    """Answer with ``status`` and nothing else; the connection is of no use afterwards."""
+    """Answer with ``status`` and an empty body; the connection cannot be used afterwards."""
     reason = _REASONS.get(status, b"Refused")
     head = b"HTTP/1.1 %d %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % (status, reason)
     await stream.send_all(head)
@@ -88,7 +89,12 @@ async def _respond(
     try:
         body = await _body(stream, connection, max_body)
     except _TooLarge:
-        return Response.json(413, {"detail": "The request is too large."})
+        return Response.json(
+            413,
+            {
+                "detail": f"The body is larger than {max_body} bytes (ServerConfig.max_upload_bytes)."
+            },
+        )
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
     method, target = request.method.decode("latin-1"), request.target.decode("latin-1")
     return respond(Request(method=method, target=target, headers=headers, body=body))
@@ -104,7 +110,7 @@ async def _body(stream: _Stream, connection: h11.Connection, limit: int) -> byte
         if size <= limit:
             body += event.data
     if size > limit:
-        # Read to its end all the same: a client that is still sending does not hear the answer.
+        # Read the rest anyway: a client that is still sending would not read the answer.
         raise _TooLarge
     return bytes(body)
 

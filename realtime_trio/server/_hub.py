@@ -1,4 +1,4 @@
-"""Where the brain meets its connections: effects go out through the faults, and time passes."""
+"""Connect the sans-IO server to its connections: send effects through faults, run timers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from ._server_core import Effect, Refused, Send, ServerCore
 __all__ = ["Hub", "Received"]
 
 _REORDER_WINDOW = 0.05
-"""Seconds that a frame waits for another one to overtake it (the fault ``reorder``)."""
+"""Seconds that a frame waits for another frame to overtake it (the fault ``reorder``)."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Received:
-    """One frame that the server got. ``event`` is what it says, if it is an event at all."""
+    """One frame that the server received; ``event`` is its content, if it is an event."""
 
     connection: int
     frame: str | bytes = attrs.field(repr=False)
@@ -36,12 +36,12 @@ class Received:
 
     @property
     def type(self) -> str | None:
-        """The type of the event; ``None`` for speech and for what could not be read."""
+        """The type of the event; ``None`` for speech and for a frame that cannot be decoded."""
         return None if self.event is None else str(self.event["type"])
 
 
 class Hub:
-    """A brain, its connections and its faults."""
+    """One server core with its connections and faults."""
 
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
@@ -55,7 +55,7 @@ class Hub:
         self._flush_at: float | None = None
 
     async def run_timers(self) -> None:
-        """Let turns go on when they are due, unless their client is behind with reading."""
+        """Advance turns when they are due, except those whose connection is backlogged."""
         while True:
             paused = {number for number, each in self.connections.items() if each.backlogged}
             self._wake = trio.Event()
@@ -70,7 +70,7 @@ class Hub:
             self.apply(self.core.advance(now, paused))
 
     def apply(self, effects: Iterable[Effect]) -> None:
-        """Send what the brain says, through the faults."""
+        """Send the effects of the core, through the faults."""
         now = trio.current_time()
         for effect in effects:
             if isinstance(effect, Send):
@@ -89,17 +89,17 @@ class Hub:
         return response
 
     def authorize(self, url: str) -> None:
-        """Refuse who must not come in: raises :class:`Refused`, or ``ConnectionFailed``."""
+        """Check a dial; raises :class:`Refused`, or ``ConnectionFailed`` if there is no answer."""
         refused, status = self.faults.refusal()
         if self.down or (refused and status is None):
-            message = "nobody answers"
+            message = "the server does not answer: it is restarting, or a fault breaks this dial"
             raise ConnectionFailed(message)
         if refused and status is not None:
-            raise Refused(status, "refused on purpose")
+            raise Refused(status, "refused by server.faults.refuse()")
         self.core.authorize(_query(url))
 
     def refusal_status(self, url: str) -> int | None:
-        """The HTTP status that refuses a dial; raises ``ConnectionFailed`` for no answer at all."""
+        """Return the status that refuses a dial; ``ConnectionFailed`` if there is no answer."""
         try:
             self.authorize(url)
         except Refused as refused:
@@ -107,7 +107,7 @@ class Hub:
         return None
 
     async def serve(self, url: str, link: AbortableTransport) -> None:
-        """Serve one websocket until it ends; closes it."""
+        """Serve one websocket until it ends, then close it."""
         self._count += 1
         number = self._count
         high_water, limit = self.config.soft_queue, self.config.hard_queue
@@ -149,7 +149,7 @@ def _query(url: str) -> dict[str, str]:
 
 
 def _decode_or_none(frame: str | bytes) -> Mapping[str, object] | None:
-    """The event of a frame, for ``seen``."""
+    """Return the event of a frame, for ``seen``."""
     if isinstance(frame, bytes):
         return None
     try:

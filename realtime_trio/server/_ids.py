@@ -1,4 +1,4 @@
-"""Ids that read like a real server's and are the same in every run with the same seed."""
+"""Ids in the style of a real server, the same in every run with the same seed."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ WORDS = tuple(_WORDS.split())
 
 
 class IdGenerator:
-    """Makes ids out of a seed and counters, one counter a kind.
+    """Makes ids from a seed and one counter for each kind.
 
-    The words of an id are a permutation of all pairs, so that none comes twice before every
-    pair was used; afterwards a number is added.
+    The words of an id permute all pairs of words, so none repeats until every pair has been
+    used. After that a number is appended.
     """
 
     def __init__(self, seed: int) -> None:
@@ -33,20 +33,20 @@ class IdGenerator:
         self._counts: dict[str, int] = {}
 
     def words(self, kind: str, number: int = 2) -> str:
-        """Give the next ``number`` words of ``kind``, joined by dashes."""
+        """Return the next ``number`` words of ``kind``, joined by dashes."""
         count = self._next(kind)
         size = len(WORDS)
         step, space = 7919, size * size
-        place = (self._offset(kind) + count * step) % space
-        words = [WORDS[place // size], WORDS[place % size]]
+        index = (self._offset(kind) + count * step) % space
+        words = [WORDS[index // size], WORDS[index % size]]
         if number > 2:
-            words.append(WORDS[(place * 31 + count) % size])
+            words.append(WORDS[(index * 31 + count) % size])
         if count >= space:
             words.append(str(count // space))
         return "-".join(words)
 
     def hex(self, kind: str) -> str:
-        """Give 20 hexadecimal digits, as they stand behind ``toolu_`` and ``call_``."""
+        """Return 20 hexadecimal digits, as used after ``toolu_`` and ``call_``."""
         return self._digest(f"{kind}:{self._next(kind)}")[:20]
 
     def _next(self, kind: str) -> int:

@@ -1,4 +1,4 @@
-"""Tokens in the form of a JWT: signed by HMAC-SHA256, with an ``exp`` that a client reads."""
+"""Tokens in JWT form, signed with HMAC-SHA256, with an ``exp`` that clients can read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Tokens"]
 
 
 class Tokens:
-    """Issues and checks the tokens of one server; ``clock`` gives seconds since 1970."""
+    """Issues and checks the tokens of one server; ``clock`` returns seconds since 1970."""
 
     def __init__(self, secret: bytes, lifetime: float, clock: Callable[[], float]) -> None:
         self._secret = secret
@@ -23,7 +23,7 @@ class Tokens:
         self._count = 0
 
     def issue(self, user_id: str) -> str:
-        """Give a new token; no two are equal."""
+        """Issue a new token; no two are equal."""
         self._count += 1
         header: dict[str, object] = {"alg": "HS256", "typ": "JWT"}
         expires = int(self._clock() + self._lifetime)
@@ -32,7 +32,7 @@ class Tokens:
         return f"{signed}.{_encode(self._sign(signed))}"
 
     def user_of(self, token: str) -> str | None:
-        """Whose token it is, or ``None`` where it is forged, expired or no token at all."""
+        """Return the token's user, or ``None`` if it is forged, expired or not a token."""
         signed, _, signature = token.rpartition(".")
         if not hmac.compare_digest(_encode(self._sign(signed)).encode(), signature.encode()):
             return None

@@ -1,4 +1,4 @@
-"""The REST part of the protocol, without a network: a request in, a response out."""
+"""The REST API of the protocol without a network: a request in, a response out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 @attrs.frozen(slots=True, kw_only=True)
 class Request:
-    """An HTTP request; the names of headers are in lower case."""
+    """An HTTP request; the names of its headers are lower case."""
 
     method: str
     target: str
@@ -37,7 +37,7 @@ class Response:
 
     @classmethod
     def json(cls, status: int, value: Mapping[str, object]) -> Response:
-        """A response that is a JSON object."""
+        """Make a response from a JSON object."""
         return cls(status=status, body=json.dumps(value).encode())
 
 
@@ -52,7 +52,7 @@ class _Part:
 
 
 class _Rejected(Exception):
-    """A request that ends in an error."""
+    """A request that is answered with an error."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -60,7 +60,7 @@ class _Rejected(Exception):
 
 
 def respond(core: ServerCore, request: Request, now: float) -> tuple[Response, list[Effect]]:
-    """Answer one request; the effects are for the websockets."""
+    """Answer one request; also return the effects for the websockets."""
     routes = {
         ("POST", "/api/rt/login"): _login,
         ("GET", "/api/rt/refresh_token"): _refresh,
@@ -73,7 +73,7 @@ def respond(core: ServerCore, request: Request, now: float) -> tuple[Response, l
         route = routes.get((request.method, path))
         if route is None:
             known = path == "/api/rt/cancel" or any(path == known for _, known in routes)
-            raise _Rejected(405 if known else 404, "There is nothing here.")
+            raise _Rejected(405 if known else 404, "Method not allowed" if known else "Not found")
         return route(core, request), []
     except _Rejected as rejected:
         return rejected.response, []
@@ -81,10 +81,10 @@ def respond(core: ServerCore, request: Request, now: float) -> tuple[Response, l
 
 def _login(core: ServerCore, request: Request) -> Response:
     try:
-        given: object = json.loads(request.body)
+        body: object = json.loads(request.body)
     except (ValueError, RecursionError) as exc:
-        raise _Rejected(422, "The body is no JSON.") from exc
-    fields = cast("dict[str, object]", given) if isinstance(given, dict) else {}
+        raise _Rejected(422, "The body is not JSON.") from exc
+    fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
     user = core.state.users.get(str(fields.get("username")))
     if user is None or user.password != fields.get("password"):
         raise _Rejected(401, "Invalid username or password")
@@ -124,7 +124,7 @@ def _upload(core: ServerCore, request: Request) -> Response:
     parts = {part.name: part for part in _multipart(request)}
     file, session = parts.get("file"), parts.get("ui_session_id")
     if file is None or session is None:
-        raise _Rejected(422, "ui_session_id and file are needed.")
+        raise _Rejected(422, "The form must have the fields ui_session_id and file.")
     if session.data.decode("utf-8", "replace") not in core.state.sessions:
         raise _Rejected(404, "Session not found")
     uploads = core.state.uploads
@@ -141,7 +141,7 @@ def _upload(core: ServerCore, request: Request) -> Response:
 
 
 def _form_fields(request: Request) -> dict[str, str]:
-    """The fields of a form in either encoding."""
+    """Return the fields of a form in either encoding."""
     if request.headers.get("content-type", _FORM).startswith(_FORM):
         fields = parse_qs(request.body.decode("utf-8", "replace"))
         return {name: values[-1] for name, values in fields.items()}
@@ -152,8 +152,8 @@ def _multipart(request: Request) -> list[_Part]:
     content_type = request.headers.get("content-type", "")
     boundary = _parameters(content_type).get("boundary")
     if not content_type.startswith("multipart/form-data") or not boundary:
-        raise _Rejected(422, "A multipart form is needed.")
-    # The first delimiter may stand at the very start, so every one is given a line break.
+        raise _Rejected(422, "The body must be a multipart form.")
+    # The first delimiter may be at the very start, so put a line break before it.
     sections = (b"\r\n" + request.body).split(b"\r\n--" + boundary.encode("latin-1"))
     return [_part(section) for section in sections[1:] if not section.startswith(b"--")]
 
@@ -168,6 +168,6 @@ def _part(section: bytes) -> _Part:
 
 
 def _parameters(header: str) -> dict[str, str]:
-    """The parameters of a header such as ``form-data; name="file"; filename="a.txt"``."""
+    """Parse the parameters of a header such as ``form-data; name="file"; filename="a.txt"``."""
     pairs = (item.strip().partition("=") for item in header.split(";")[1:])
     return {name.lower(): value.strip('"') for name, _, value in pairs}

@@ -1,8 +1,8 @@
-"""The server without its network: frames and times in, frames to send out.
+"""The sans-IO server: frames and times in, frames to send out.
 
-Nothing here waits, reads a clock or draws from a global generator, so the same input gives
-the same output. Whoever owns a brain calls it with the time, sends what it returns, and
-calls :meth:`Brain.advance` when :meth:`Brain.next_deadline` has come.
+Nothing here waits, reads a clock or uses the global random generator, so the same input
+gives the same output. The owner of a core passes it the time, sends the effects that it
+returns, and calls :meth:`ServerCore.advance` at :meth:`ServerCore.next_deadline`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from . import _speech
 from ._catalog import Account
 from ._chat_sessions import StoredSession
 from ._command_handlers import COMMANDS, KEEPS_TURN, unknown
-from ._fields import BadCommand, BadJson, decode_event
+from ._fields import BadCommand, BadJson, decode_event, pcm16
 from ._options import ServerConfig
 from ._server_state import Close, Effect, Send, ServerState
 from ._turn_scheduler import TurnScheduler
@@ -28,7 +28,7 @@ _SAMPLE_BYTES = 2 * 16_000
 
 
 class Refused(Exception):
-    """A connection that is not let in; ``status`` is the HTTP status (protocol.md §7)."""
+    """A connection that is not accepted; ``status`` is the HTTP status (protocol §7)."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -37,7 +37,7 @@ class Refused(Exception):
 
 
 class ServerCore:
-    """The whole server as one value that changes only when it is called."""
+    """The whole server as a value that changes only when it is called."""
 
     def __init__(self, config: ServerConfig, now: float) -> None:
         self.config = config
@@ -46,27 +46,27 @@ class ServerCore:
         self._sockets: dict[int, UISession] = {}
 
     def script(self, turns: Iterable[ScriptedTurn]) -> None:
-        """Queue scripted turns behind those that wait already."""
+        """Queue scripted turns after those that are already queued."""
         self._turns.script(turns)
 
     def unscript(self) -> None:
-        """Forget every scripted turn."""
+        """Drop all scripted turns."""
         self._turns.unscript()
 
     def authorize(self, query: Mapping[str, str]) -> Account:
         """Check a dial before its upgrade; raises :class:`Refused`."""
         token = query.get("token")
         if not token:
-            raise Refused(403, "no token")
+            raise Refused(403, "the URL has no token")
         user = self.state.user_for_token(token)
         if user is None:
-            raise Refused(500, "bad token")
+            raise Refused(500, "unknown or expired token")
         if self.config.agent(query.get("agent_key")) is None:
-            raise Refused(500, "unknown agent")
+            raise Refused(500, "the agent does not exist")
         return user
 
     def connect(self, connection: int, query: Mapping[str, str], now: float) -> list[Effect]:
-        """Open the connection of that number with what its URL asks for."""
+        """Open the connection with that number for the session that its URL names."""
         state = self.state
         state.now = now
         user = self.authorize(query)
@@ -80,7 +80,7 @@ class ServerCore:
         return state.take_effects()
 
     def disconnect(self, connection: int, now: float) -> None:
-        """The connection of that number is gone; its session and its turn go on."""
+        """Drop the connection with that number; its session and turn keep running."""
         self.state.now = now
         session = self._sockets.pop(connection, None)
         if session is not None and session.connection == connection:
@@ -88,7 +88,7 @@ class ServerCore:
             session.detached_at = now
 
     def receive(self, connection: int, frame: str | bytes, now: float) -> list[Effect]:
-        """Take one frame of a client."""
+        """Receive one frame of a client."""
         self.state.now = now
         session = self._sockets.get(connection)
         if session is None:
@@ -105,7 +105,7 @@ class ServerCore:
         return self.state.take_effects()
 
     def cancel(self, ui_session_id: str, now: float) -> list[Effect] | None:
-        """Cancel by REST; ``None`` where there is no such session."""
+        """Cancel through REST; ``None`` if the session does not exist."""
         self.state.now = now
         session = self.state.sessions.get(ui_session_id)
         if session is None:
@@ -114,17 +114,17 @@ class ServerCore:
         return self.state.take_effects()
 
     def next_deadline(self, paused: Container[int | None] = ()) -> float | None:
-        """When to call :meth:`advance`; turns of the connections in ``held`` do not count."""
+        """Return when to call :meth:`advance`, ignoring turns of ``paused`` connections."""
         return self._turns.next_deadline(paused)
 
     def advance(self, now: float, paused: Container[int | None] = ()) -> list[Effect]:
-        """Let every turn that is due go on, one batch each, but not those in ``held``."""
+        """Run one batch of every turn that is due, except on ``paused`` connections."""
         self.state.now = now
         self._turns.advance(paused)
         return self.state.take_effects()
 
     def restart(self) -> None:
-        """Lose what a restarted server loses: sockets, UI sessions, turns. Chats stay."""
+        """Drop sockets, UI sessions and turns, as a restart does; chats are kept."""
         for session in self.state.sessions.values():
             self._turns.kill(session)
         self.state.sessions.clear()
@@ -133,7 +133,7 @@ class ServerCore:
     def _attach_new(
         self, connection: int, user: Account, ui_session_id: str, query: Mapping[str, str]
     ) -> None:
-        """Begin a UI session, with the full sequence (protocol.md §7)."""
+        """Start a UI session with the full initialisation (protocol §7)."""
         state, config = self.state, self.config
         voice = next((v for v in state.voices if v["output_format"] == "pcm16"), state.voices[0])
         utterances = UtteranceBuffer(
@@ -156,7 +156,7 @@ class ServerCore:
         state.send(session, control_event("user_turn_start"))
 
     def _reattach(self, connection: int, session: UISession) -> None:
-        """Go on with a live UI session: the short sequence. The old socket, if any, goes."""
+        """Continue a live UI session with the short initialisation; replaces its old socket."""
         state, old = self.state, session.connection
         if old is not None:
             state.close(old)
@@ -170,7 +170,7 @@ class ServerCore:
             session.muted = connection
 
     def _chat_for(self, user: Account, query: Mapping[str, str]) -> StoredSession:
-        """The session that a dial asks for, or a new one. No agent means the default one."""
+        """Return the chat session that a dial asks for, or create one."""
         agent_key = query.get("agent_key")
         chat = self.state.chats.get(query.get("chat_session_id", ""))
         if chat is None or chat.user_id != user.user_id:
@@ -181,18 +181,18 @@ class ServerCore:
         return chat
 
     def _evict_detached(self) -> None:
-        """Forget sessions that were left too long ago, and the oldest where there are too many."""
+        """Evict sessions that have been detached too long, and the oldest beyond the limit."""
         state, config = self.state, self.config
-        left = [session for session in state.sessions.values() if session.connection is None]
-        left.sort(key=lambda session: session.detached_at)
+        detached = [session for session in state.sessions.values() if session.connection is None]
+        detached.sort(key=lambda session: session.detached_at)
         surplus = len(state.sessions) - config.max_ui_sessions + 1
-        for place, session in enumerate(left):
-            if place < surplus or state.now - session.detached_at > config.ui_session_ttl:
+        for index, session in enumerate(detached):
+            if index < surplus or state.now - session.detached_at > config.ui_session_ttl:
                 self._turns.kill(session)
                 del state.sessions[session.id]
 
     def _dispatch(self, session: UISession, event: Event) -> None:
-        """Carry out one command; most of them kill the turn that is running."""
+        """Dispatch one command; most commands kill the running turn."""
         name = str(event["type"])
         current = None if session.chat is None else session.chat.session_id
         resumes = name == "resume_chat_session" and event.get("session_id") == current
@@ -201,10 +201,8 @@ class ServerCore:
         COMMANDS.get(name, unknown)(self._turns, session, event)
 
     def _receive_audio(self, session: UISession, pcm: bytes) -> None:
-        if len(pcm) % 2:
-            raise BadCommand("Error processing audio: the frame has an odd length.")
-        echo, said = _speech.receive_audio(session, pcm)
+        echo, utterance = _speech.receive_audio(session, pcm16(pcm))
         if echo is not None:
             self.state.send(session, echo)
-        if said is not None:
-            self._turns.start(session, *_speech.utterance_input(said))
+        if utterance is not None:
+            self._turns.start(session, *_speech.utterance_input(utterance))

@@ -22,7 +22,7 @@ __all__ = ["Close", "Effect", "Send", "ServerState"]
 
 @attrs.frozen(slots=True)
 class Send:
-    """Send ``frame`` on the connection of that number."""
+    """Send ``frame`` on the connection with that number."""
 
     connection: int
     frame: WireFrame
@@ -30,7 +30,7 @@ class Send:
 
 @attrs.frozen(slots=True)
 class Close:
-    """Close the connection of that number."""
+    """Close the connection with that number."""
 
     connection: int
     code: int = 1000
@@ -41,7 +41,7 @@ Effect = Send | Close
 
 
 class ServerState:
-    """Users, chats and UI sessions of one server, its clock reading, and its pending effects."""
+    """The accounts, chats and UI sessions of one server, its time, and its pending effects."""
 
     def __init__(self, config: ServerConfig, now: float) -> None:
         self.config = config
@@ -62,35 +62,35 @@ class ServerState:
         self._effects: list[Effect] = []
 
     def take_effects(self) -> list[Effect]:
-        """Give what is to be sent since the last call."""
+        """Return the effects since the last call."""
         effects, self._effects = self._effects, []
         return effects
 
     def timestamp(self, now: float | None = None) -> str:
-        """The date at ``now`` (the present reading unless given), as records show it."""
-        passed = (self.now if now is None else now) - self._start
-        date = self.config.epoch + dt.timedelta(seconds=passed)
+        """Format the date at ``now`` (by default the current time) as records do."""
+        elapsed = (self.now if now is None else now) - self._start
+        date = self.config.epoch + dt.timedelta(seconds=elapsed)
         return date.isoformat(timespec="microseconds")
 
     @property
     def started_at(self) -> str:
-        """The date of the server's start."""
+        """The date at which the server started."""
         return self.timestamp(self._start)
 
     def user_for_token(self, token: str) -> Account | None:
-        """The user whose token it is."""
+        """Return the account that a token belongs to."""
         user = self.users.get(self.tokens.user_of(token) or "")
         if user is None and self.config.accept_any_token:
             return self.config.users[0]
         return user
 
     def send(self, session: UISession, frame: WireFrame) -> None:
-        """Send to whatever socket the session has; without one the frame is gone."""
+        """Send to the session's socket; without a socket the frame is lost."""
         if session.connection is not None and session.muted != session.connection:
             self._effects.append(Send(session.connection, frame))
 
     def close(self, connection: int, code: int = 1000, reason: str = "") -> None:
-        """Close a connection behind what was sent on it."""
+        """Close a connection after everything that was sent on it."""
         self._effects.append(Close(connection, code, reason))
 
     def send_chat(self, session: UISession) -> None:
@@ -99,7 +99,7 @@ class ServerState:
         self.send(session, control_event("chat_session_changed", chat_session=chat))
 
     def notify(self, session: UISession, content: str, severity: str = "info") -> None:
-        """Send a ``system_message`` of the bridge in the session's chat, if it has one."""
+        """Send a bridge ``system_message`` in the session's chat, if it has one."""
         if session.chat is not None:
             self.send(session, bridge_message(session.chat.session_id, content, severity))
 
@@ -110,12 +110,13 @@ class ServerState:
                 self.send(session, frame)
 
     def new_chat(self, user: Account, agent_key: str | None) -> StoredSession:
-        """Make a chat session; raises :class:`BadCommand` where there is no such agent."""
+        """Create a chat session; raises :class:`BadCommand` if the agent does not exist."""
         agent = self.config.agent(agent_key)
         if agent is None:
-            raise BadCommand(f"Error processing event: Agent {agent_key} not found.")
+            message = f"Error processing event: Agent {agent_key} not found."
+            raise BadCommand(message)
         session_id = f"{user.user_id}-{self.ids.words('chat')}"
-        while session_id in self.chats:  # one that was brought from an earlier server
+        while session_id in self.chats:  # taken by a chat of an earlier server
             session_id = f"{user.user_id}-{self.ids.words('chat')}"
         date = self.timestamp()
         chat = StoredSession(
@@ -129,19 +130,20 @@ class ServerState:
         return chat
 
     def chat_of(self, session: UISession) -> StoredSession:
-        """The session's chat; raises :class:`BadCommand` after it was deleted."""
+        """Return the session's chat; raises :class:`BadCommand` if it was deleted."""
         if session.chat is None:
-            raise BadCommand("Error processing event: there is no chat session.")
+            message = "Error processing event: there is no chat session."
+            raise BadCommand(message)
         return session.chat
 
     def touch(self, chat: StoredSession) -> Event:
-        """Enter the chat into the index; give the ``chat_session_added`` that says so."""
+        """Add the chat to the index and return the ``chat_session_added`` event."""
         chat.listed = True
         chat.updated_at = self.timestamp()
         return control_event("chat_session_added", chat_session=chat.index_entry())
 
     def import_chats(self, chats: Iterable[Mapping[str, object]]) -> None:
-        """Take over sessions in their wire form; an agent that is not known is the default one."""
+        """Import sessions in their wire form; an unknown agent becomes the default one."""
         for record in chats:
             chat = StoredSession.from_wire(record, self.config)
             self.chats[chat.session_id] = chat

@@ -1,4 +1,4 @@
-"""The server's end of a websocket, over wsproto on a trio stream; it can be rude."""
+"""The server side of a websocket: wsproto on a trio stream, with fault injection."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _CLOSE_TIMEOUT = 1.0
 
 
 class ServerSocket:
-    """A :class:`~realtime_trio.abc.Transport` that is the server's side of one websocket.
+    """The server side of one websocket, as a :class:`~realtime_trio.abc.Transport`.
 
-    ``silent`` suppresses the answers to pings, as a stalled network does. A message larger
-    than ``max_message`` bytes closes the link with 1009. Making one raises
-    :class:`wsproto.utilities.RemoteProtocolError` where the upgrade lacks what it needs.
+    ``ignore_pings`` leaves pings unanswered, as a stalled network does. A message larger than
+    ``max_message`` bytes closes the link with code 1009. The constructor raises
+    :class:`wsproto.utilities.RemoteProtocolError` if the upgrade request is incomplete.
     """
 
     def __init__(self, stream: trio.SocketStream, upgrade: Upgrade, max_message: int) -> None:
@@ -52,7 +52,7 @@ class ServerSocket:
         self._ended = trio.Event()
         self._protocol = WSConnection(ConnectionType.SERVER)
         self._protocol.initiate_upgrade_connection(list(upgrade.headers), upgrade.target)
-        list(self._protocol.events())  # the request itself, which was checked before
+        list(self._protocol.events())  # the request itself, already checked
         self._trailing = upgrade.trailing
 
     async def accept(self) -> None:
@@ -70,7 +70,7 @@ class ServerSocket:
         await self._send(BytesMessage(data=data))
 
     async def send_half_frame(self, frame: str | bytes) -> None:
-        """Send the first half of a frame's bytes; only :meth:`abort` makes sense afterwards."""
+        """Send the first half of a frame; the only useful call afterwards is :meth:`abort`."""
         event = TextMessage(data=frame) if isinstance(frame, str) else BytesMessage(data=frame)
         data = self._protocol.send(event)
         async with self._lock:
@@ -80,7 +80,7 @@ class ServerSocket:
         """Receive one frame; raises :class:`~realtime_trio.ConnectionLost` at the end."""
         while not self._frames:
             if self._closed:
-                message = "the connection was closed from this side"
+                message = "the server closed this link"
                 raise ClosedError(message)
             if self._lost is not None:
                 raise self._lost
@@ -89,7 +89,7 @@ class ServerSocket:
         return self._frames.popleft()
 
     def receive_nowait(self) -> str | bytes:
-        """Give a frame that is at hand, else raise ``trio.WouldBlock``."""
+        """Return a frame that has arrived, otherwise raise ``trio.WouldBlock``."""
         if self._frames:
             return self._frames.popleft()
         if self._lost is not None:
@@ -101,7 +101,7 @@ class ServerSocket:
         await self._send(Ping())
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        """Say goodbye, wait a second for the answer, close. Always returns; repeatable."""
+        """Send a close frame, wait a second for the answer, close; never raises, repeatable."""
         if self._closed:
             await trio.lowlevel.checkpoint()
             return
@@ -112,26 +112,26 @@ class ServerSocket:
                     await self._send(CloseConnection(code=code, reason=reason), closing=True)
                     await self._await_close_frame()
             except ConnectionLost:
-                pass  # nobody is left to whom to say goodbye
+                pass  # the client has already gone
         await trio.aclose_forcefully(self._stream)
 
     def abort(self) -> None:
-        """Break off without a word: the client's TCP sees a reset."""
+        """Reset the TCP connection without a close frame."""
         self._closed = True
         reset = struct.pack("ii", 1, 0)
         try:
             self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
         except OSError:
-            return  # it is gone already
+            return  # the socket is already closed
         self._stream.socket.close()
 
     @property
     def bytes_received(self) -> int:
-        """Bytes that came in so far, control frames included."""
+        """Bytes received so far, control frames included."""
         return self._received
 
     async def _await_close_frame(self) -> None:
-        """Read until the client has answered the goodbye, or let the one who reads do it."""
+        """Read until the client answers the close frame, or wait for the task that is reading."""
         if self._reading:
             await self._ended.wait()
         while self._lost is None:
@@ -146,13 +146,13 @@ class ServerSocket:
         finally:
             self._reading = False
         if not data:
-            raise self._lose(None, "", "the link ended without a goodbye")
+            raise self._lose(None, "", "the link ended without a close frame")
         self._received += len(data)
         await self._feed(bytes(data))
 
     async def _feed(self, data: bytes) -> None:
         self._protocol.receive_data(data)
-        for event in list(self._protocol.events()):  # a broken frame comes as a goodbye
+        for event in list(self._protocol.events()):  # wsproto reports a malformed frame as a close
             if isinstance(event, TextMessage | BytesMessage):
                 await self._assemble(event)
             elif isinstance(event, Ping):
@@ -162,11 +162,16 @@ class ServerSocket:
                 await self._answer_close(event)
 
     async def _assemble(self, event: TextMessage | BytesMessage) -> None:
-        """Put the pieces of a message together."""
+        """Assemble the fragments of a message."""
         self._size += len(event.data)
         if self._size > self._max_message:
             await self._send(CloseConnection(code=1009, reason="message too big"), closing=True)
-            raise self._lose(1009, "message too big", "the client sent too large a message")
+            raise self._lose(
+                1009,
+                "message too big",
+                f"the client sent a message of more than {self._max_message} bytes"
+                " (ServerConfig.max_message_bytes)",
+            )
         if isinstance(event, TextMessage):
             self._texts.append(event.data)
         else:
@@ -177,7 +182,7 @@ class ServerSocket:
             self._texts, self._blobs, self._size = [], [], 0
 
     async def _answer_close(self, event: CloseConnection) -> None:
-        self._lost = self._lose(int(event.code), event.reason or "", "the client said goodbye")
+        self._lost = self._lose(int(event.code), event.reason or "", "the client closed the link")
         if not self._closed:
             await self._send(event.response(), closing=True)
 
@@ -189,7 +194,7 @@ class ServerSocket:
 
     async def _send(self, event: Event, *, closing: bool = False) -> None:
         if self._closed and not closing:
-            message = "the connection was closed from this side"
+            message = "the server closed this link"
             raise ClosedError(message)
         async with self._lock:
             try:

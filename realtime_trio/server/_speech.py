@@ -1,4 +1,4 @@
-"""Speech in and speech out: the microphone's utterances, and the form of the answer."""
+"""Speech input and output: collect utterances, and encode audio for the client."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["encode_audio", "receive_audio", "utterance_input"]
 
 
 def receive_audio(session: UISession, pcm: bytes) -> tuple[WireFrame | None, bytes | None]:
-    """Take one frame: give the frame to send back at once, and the utterance that it ended."""
+    """Receive one frame; return the frame to echo and the utterance that it ends, if any."""
     utterances = session.utterances
     if utterances.mode == "realtime":
         return _echo(session, pcm), None
     if utterances.mode == "vad" and session.turn is not None:
-        return None, None  # half duplex: nobody listens while the answer runs
+        return None, None  # half duplex: input is ignored while an answer runs
     return None, utterances.feed(pcm)
 
 
@@ -32,15 +32,15 @@ def _echo(session: UISession, pcm: bytes) -> WireFrame | None:
 
 
 def utterance_input(pcm: bytes) -> tuple[Event, tuple[str, ...], ScriptedTurn]:
-    """The user message of an utterance, the inputs that a script may name, and its echo."""
+    """Return an utterance's user message, the inputs that a script can match, and its echo."""
     seconds = _tones.duration(pcm)
-    said = f"[voice {seconds:.2f} s]"
+    transcript = f"[voice {seconds:.2f} s]"
     echo = ScriptedTurn(steps=(Say(text=f"You said {seconds:.2f} s."), Speak(audio=pcm)))
-    return {"role": "user", "content": said}, (said, "[voice]"), echo
+    return {"role": "user", "content": transcript}, (transcript, "[voice]"), echo
 
 
 def encode_audio(session: UISession, pcm: bytes, events: SessionEvents) -> WireFrame | None:
-    """One frame of speech in the form that the client takes; ``None`` without a voice."""
+    """Encode speech in the form that the client receives; ``None`` without a voice."""
     if session.voice["output_format"] != "pcm16":
         return None
     if session.audio_as_text:

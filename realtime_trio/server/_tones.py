@@ -1,4 +1,4 @@
-"""Speech out of nothing: every word becomes a tone. PCM16, little-endian, mono, 16 kHz."""
+"""Synthetic speech: every word becomes a tone. PCM16, little-endian, mono, 16 kHz."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from zlib import crc32
 __all__ = ["RATE", "duration", "frames", "level", "speech"]
 
 RATE = 16_000
-"""Samples a second, in both directions."""
+"""Samples per second, in both directions."""
 
 _WORD, _GAP, _FADE = 0.12, 0.04, 0.01
 _AMPLITUDE = 0.4
 
 
 def speech(audio: bytes | str) -> bytes:
-    """PCM16 as it is, or the tones of a text."""
+    """Return PCM16 unchanged, and text as tones."""
     if isinstance(audio, bytes):
         return audio
     return b"".join(_word(word) for word in audio.split())
@@ -26,35 +26,35 @@ def speech(audio: bytes | str) -> bytes:
 
 @lru_cache(maxsize=256)
 def _word(word: str) -> bytes:
-    """A tone between 220 and 880 Hz, faded in and out, and a short silence."""
+    """Make a tone between 220 and 880 Hz with a fade at both ends, and a short silence."""
     pitch = 220.0 * 2.0 ** (crc32(word.encode()) % 25 / 12.0)
     count, fade = int(_WORD * RATE), int(_FADE * RATE)
     samples = [
         int(
             32767
             * _AMPLITUDE
-            * min(1.0, place / fade, (count - place) / fade)
-            * math.sin(2.0 * math.pi * pitch * place / RATE)
+            * min(1.0, index / fade, (count - index) / fade)
+            * math.sin(2.0 * math.pi * pitch * index / RATE)
         )
-        for place in range(count)
+        for index in range(count)
     ]
     return struct.pack(f"<{count}h", *samples) + bytes(2 * int(_GAP * RATE))
 
 
 def frames(pcm: bytes, seconds: float) -> Iterator[bytes]:
-    """Cut into frames of that length; the last one may be shorter."""
+    """Cut PCM into frames of ``seconds``; the last one may be shorter."""
     size = max(1, int(seconds * RATE)) * 2
-    for place in range(0, len(pcm), size):
-        yield pcm[place : place + size]
+    for index in range(0, len(pcm), size):
+        yield pcm[index : index + size]
 
 
 def duration(pcm: bytes) -> float:
-    """Seconds that it takes to play."""
+    """Return the playback time in seconds."""
     return len(pcm) / (2 * RATE)
 
 
 def level(pcm: bytes) -> float:
-    """The root mean square of the samples, of full scale 1.0."""
+    """Return the root mean square of the samples; full scale is 1.0."""
     count = len(pcm) // 2
     if not count:
         return 0.0

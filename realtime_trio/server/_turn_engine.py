@@ -1,9 +1,9 @@
-"""The turn engine: a scripted turn becomes the stream of a real server, step by step.
+"""The turn engine turns a scripted turn into the event stream of a real server.
 
-Everything here is a generator of *items*: a frame to send, or a :class:`Pause`. Nothing
-knows a clock; who drives a generator decides when it goes on. A cancel is a flag that the
-generators look at after each pause, so a turn ends the way a real runtime ends: where it
-stands, with its tools finished.
+Everything here is a generator of *items*: a frame to send, or a :class:`Pause`. No generator
+reads a clock; its driver decides when it continues. A cancel is a flag that the generators
+check after each pause. A cancelled turn therefore ends as a real runtime ends it: wherever
+it is, once its tools have finished.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _PROMPT = "You are an agent of an embedded server and say what a script tells yo
 
 @attrs.frozen(slots=True)
 class Pause:
-    """Go on after ``seconds``; a ``firm`` one (a tool at work) is not cut short by a cancel."""
+    """Continue after ``seconds``; a cancel does not cut a ``shielded`` pause (a running tool)."""
 
     seconds: float
     shielded: bool = False
@@ -51,7 +51,7 @@ Items = Iterator[Item]
 
 @attrs.define(slots=True, kw_only=True)
 class TurnRun:
-    """What the generators of one running turn share with each other and with the brain."""
+    """What the generators of one running turn share with each other and the scheduler."""
 
     ids: IdGenerator
     rng: Random
@@ -63,42 +63,42 @@ class TurnRun:
     cancelled: bool = False
     late_deltas: int = 0
     remaining_deltas: int = 0
-    """How many deltas the user's own session could still send at this point."""
+    """Deltas that the user's own session could still send at this point."""
 
 
 def split_deltas(run: TurnRun, text: str) -> tuple[str, ...]:
     """Cut ``text`` into deltas of the run's seeded sizes."""
     pieces: list[str] = []
-    place = 0
-    while place < len(text):
+    position = 0
+    while position < len(text):
         size = run.rng.randint(*run.delta_sizes)
-        pieces.append(text[place : place + size])
-        place += size
+        pieces.append(text[position : position + size])
+        position += size
     return tuple(pieces)
 
 
 def substitute_ids(frame: WireFrame, events: SessionEvents) -> WireFrame:
-    """Put the ids of the running session where a scripted event asks for them."""
+    """Replace the placeholders in a scripted event by the ids of the running session."""
     if not isinstance(frame, Mapping):
         return frame
-    known = {"$session": events.session_id, "$user_session": events.user_session_id}
-    return {key: replace_strings(value, known) for key, value in frame.items()}
+    replacements = {"$session": events.session_id, "$user_session": events.user_session_id}
+    return {key: replace_strings(value, replacements) for key, value in frame.items()}
 
 
-def replace_strings(value: object, known: Mapping[str, str]) -> object:
-    """A JSON value in which every string that is known stands for another."""
+def replace_strings(value: object, replacements: Mapping[str, str]) -> object:
+    """Return a JSON value with every string in ``known`` replaced."""
     if isinstance(value, str):
-        return known.get(value, value)
+        return replacements.get(value, value)
     if isinstance(value, Mapping):
         fields = cast("Mapping[str, object]", value)
-        return {key: replace_strings(item, known) for key, item in fields.items()}
+        return {key: replace_strings(item, replacements) for key, item in fields.items()}
     if isinstance(value, (list, tuple)):
-        return [replace_strings(item, known) for item in cast("Sequence[object]", value)]
+        return [replace_strings(item, replacements) for item in cast("Sequence[object]", value)]
     return value
 
 
 def interleave(streams: Sequence[Items]) -> Items:
-    """Run several generators at once: each keeps its own pace, ties take turns."""
+    """Run several generators at once: each keeps its own pace, and ties alternate."""
     queue = [(0.0, order, False, stream) for order, stream in enumerate(streams)]
     now, order = 0.0, len(queue)
     while queue:
@@ -116,7 +116,7 @@ def interleave(streams: Sequence[Items]) -> Items:
 
 
 def completion_options(agent: Agent, user_id: str) -> dict[str, object]:
-    """The ``completion_options`` that a running completion shows."""
+    """Return the ``completion_options`` of a running completion."""
     if agent.vendor == "openai":
         return {
             "model": agent.model_id,
@@ -144,10 +144,10 @@ def _think_tool(schema_key: str) -> dict[str, object]:
 
 
 def system_prompt(agent: Agent) -> str:
-    """The system prompt of ``agent``."""
+    """Return the system prompt of ``agent``."""
     return _PROMPT + agent.persona
 
 
 def dump_json(value: Mapping[str, object]) -> str:
-    """JSON text as models write it."""
+    """Return JSON text as models write it."""
     return json.dumps(value, ensure_ascii=False)

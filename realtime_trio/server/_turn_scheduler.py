@@ -1,4 +1,4 @@
-"""Running turns: begun, driven in time, cancelled, killed. One a UI session."""
+"""Start, advance, cancel and kill running turns, at most one for each UI session."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ._wire_events import Event, SessionEvents, control_event, error_event
 __all__ = ["TurnScheduler"]
 
 _BATCH = 64
-"""Items that one turn may give before the others have their go."""
+"""Items that one turn may send before the other turns run."""
 
 _CANCELLED = "Interaction cancelled by user, waiting for runtime to exit.."
 
 
 class TurnScheduler:
-    """The turns of a world, and the scripts that wait to be said."""
+    """The running turns of a server, and the scripts that are queued."""
 
     def __init__(self, state: ServerState) -> None:
         self.state = state
@@ -36,17 +36,17 @@ class TurnScheduler:
         self._running: dict[str, RunningTurn] = {}
 
     def script(self, turns: Iterable[ScriptedTurn]) -> None:
-        """Queue scripted turns behind those that wait already."""
+        """Queue scripted turns after those that are already queued."""
         self._scripts.extend(turns)
 
     def unscript(self) -> None:
-        """Forget every scripted turn."""
+        """Drop all scripted turns."""
         self._scripts.clear()
 
     def start(
         self, session: UISession, message: Event, inputs: tuple[str, ...], echo: ScriptedTurn
     ) -> None:
-        """Answer ``message``: with a script for one of ``inputs``, for any, or with ``echo``."""
+        """Answer ``message`` with a script for one of ``inputs`` or for any, or with ``echo``."""
         state, config = self.state, self.state.config
         chat = state.chat_of(session)
         script = self._take_script(inputs) or self._take_script((None,)) or echo
@@ -72,10 +72,10 @@ class TurnScheduler:
 
     def _take_script(self, inputs: tuple[str | None, ...]) -> ScriptedTurn | None:
         """Use up the first script for one of ``inputs``."""
-        for place, script in enumerate(self._scripts):
+        for index, script in enumerate(self._scripts):
             if script.user in inputs:
-                rest = attrs.evolve(script, times=script.times - 1)
-                self._scripts[place : place + 1] = [rest] if rest.times > 0 else []
+                remainder = attrs.evolve(script, times=script.times - 1)
+                self._scripts[index : index + 1] = [remainder] if remainder.times > 0 else []
                 return script
         return None
 
@@ -87,7 +87,7 @@ class TurnScheduler:
         message: Event,
         script: ScriptedTurn,
     ) -> Items:
-        """Give the whole turn, from ``user_turn_end`` to ``user_turn_start``."""
+        """Stream the whole turn, from ``user_turn_end`` to ``user_turn_start``."""
         state = self.state
         events = SessionEvents(session_id=chat.session_id, user_session_id=chat.session_id)
         answer = Answer(run, events, chat.agent, script)
@@ -105,7 +105,7 @@ class TurnScheduler:
         yield self._finish(session)
 
     def _finish(self, session: UISession) -> Event:
-        """End the turn before the client hears of it: what it does next kills nothing."""
+        """End the turn before the client learns of it, so its next command kills nothing."""
         session.turn = None
         self._running.pop(session.id, None)
         return control_event("user_turn_start")
@@ -113,7 +113,7 @@ class TurnScheduler:
     def _stream_exact(
         self, session: UISession, chat: StoredSession, run: TurnRun, answer: Answer
     ) -> Items:
-        """Give a turn that brings its own frame; what it says of the history is believed."""
+        """Stream a turn that contains its own start and end; trust its history events."""
         history: list[Event] = []
         for item in answer.stream_steps():
             if isinstance(item, Mapping):
@@ -129,13 +129,13 @@ class TurnScheduler:
         yield self._finish(session)
 
     def next_deadline(self, paused: Container[int | None]) -> float | None:
-        """When the next turn goes on; turns of the connections in ``held`` do not count."""
+        """Return when the next turn is due, ignoring turns of ``paused`` connections."""
         turns = self._running.values()
-        dues = (turn.due for turn in turns if turn.session.connection not in paused)
-        return min(dues, default=None)
+        deadlines = (turn.due for turn in turns if turn.session.connection not in paused)
+        return min(deadlines, default=None)
 
     def advance(self, paused: Container[int | None]) -> None:
-        """Let every turn that is due go on, one batch each, but not those in ``held``."""
+        """Run one batch of every turn that is due, except on ``paused`` connections."""
         for turn in list(self._running.values()):
             if turn.session.connection not in paused:
                 self._run_batch(turn)
@@ -151,16 +151,16 @@ class TurnScheduler:
                 continue
             turn.shielded = item.shielded
             if item.shielded or not turn.run.cancelled:
-                # From when it was due, not from now: a late call does not stretch the turn.
+                # Count from the due time, not from now: a late call does not stretch the turn.
                 turn.due = max(turn.due, state.now - 1.0) + item.seconds
 
     def kill(self, session: UISession) -> None:
-        """End the turn where it stands: no end of any kind, and nothing in the history."""
+        """Stop the turn where it is: without any end event, and without a trace in the history."""
         self._running.pop(session.id, None)
         session.turn = None
 
     def cancel(self, session: UISession) -> None:
-        """Cancel: the word at once, then what is late; the turn ends when its runtime notices."""
+        """Confirm the cancel, then send late deltas; the turn ends when its runtime notices."""
         state, turn = self.state, session.turn
         state.send(session, control_event("cancelled"))
         if turn is not None and not turn.run.cancelled:
@@ -173,5 +173,5 @@ class TurnScheduler:
     def _send_late(self, session: UISession, turn: RunningTurn) -> None:
         turn.run.late_deltas = min(turn.late_deltas, turn.run.remaining_deltas)
         while turn.run.late_deltas > 0:
-            # A delta: so many are still to come, and nothing pauses once it is cancelled.
+            # This is a delta: as many are left, and a cancelled turn does not pause.
             self.state.send(session, cast("WireFrame", next(turn.items)))

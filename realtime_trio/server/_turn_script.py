@@ -1,7 +1,7 @@
-"""The vocabulary of a scripted turn: frozen values that say what the server will stream.
+"""The vocabulary of a scripted turn: frozen values that say what the server streams.
 
-The helpers that build them are in :mod:`realtime_trio.testing`. A turn is a sequence of
-steps; a step that uses tools may hold delegations, whose replies are turns themselves.
+The functions in :mod:`realtime_trio.testing` build them. A turn is a sequence of steps. A
+step that uses tools can contain delegations, whose replies are turns themselves.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ __all__ = [
 ]
 
 WireFrame = Mapping[str, object] | str | bytes
-"""What travels: an event, a text frame exactly as it is, or a binary frame."""
+"""An outgoing frame: an event, a raw text frame, or a binary frame."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Say:
-    """Stream ``text`` in small deltas; ``pieces`` says exactly which."""
+    """Stream ``text`` in small deltas; ``pieces`` sets the exact deltas."""
 
     text: str = ""
     pieces: tuple[str, ...] | None = None
 
     @property
     def whole(self) -> str:
-        """The text that a reader ends up with."""
+        """The complete text."""
         return self.text if self.pieces is None else "".join(self.pieces)
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Think:
-    """Stream a thought: natively, or through the tool named ``think``."""
+    """Stream a thought, natively or through the tool named ``think``."""
 
     text: str
     by_tool: bool = False
@@ -56,7 +56,7 @@ class Think:
 
 @attrs.frozen(slots=True, kw_only=True)
 class ScriptedMedia:
-    """One ``render_media``. ``sent_by_class`` falls back to a name made from the tool's."""
+    """The fields of one ``render_media``; ``sent_by_class`` defaults to the tool's class."""
 
     content: str | None = None
     content_type: str = "text/markdown"
@@ -69,18 +69,18 @@ class ScriptedMedia:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Render:
-    """Show media beside the text of the answer."""
+    """Render media next to the text of the answer."""
 
     media: ScriptedMedia
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class ScriptedTool:
-    """One call of a tool.
+    """One tool call.
 
-    ``delay`` is how long it runs, in seconds. ``raises`` makes it fail loudly, as a tool of
-    a real server does: a ``system_message``, an ``error``, and a turn that goes on.
-    ``events`` are sent, as they are, while it runs.
+    ``delay`` is its running time in seconds. ``raises`` makes it fail as a tool of a real server
+    does: with a ``system_message`` and an ``error``, after which the turn continues. ``events``
+    are sent unchanged while it runs.
     """
 
     name: str
@@ -96,7 +96,7 @@ class ScriptedTool:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Delegate:
-    """A call of a delegation tool: another agent answers in a sub-session of its own."""
+    """A call of a delegation tool: another agent answers in its own sub-session."""
 
     reply: ScriptedTurn
     agent_key: str = "helper"
@@ -111,7 +111,7 @@ Call = ScriptedTool | Delegate
 
 @attrs.frozen(slots=True, kw_only=True)
 class UseTools:
-    """Call tools, all at the same time; their delegations run interleaved."""
+    """Call tools concurrently; their delegations run interleaved."""
 
     calls: tuple[Call, ...]
 
@@ -120,8 +120,8 @@ class UseTools:
 class Speak:
     """Send speech as binary frames.
 
-    ``audio`` is PCM16 (little-endian, mono, 16 kHz) or a text that becomes tones.
-    ``frame`` is the length of one frame in seconds; frames leave in real time.
+    ``audio`` is PCM16 (little-endian, mono, 16 kHz) or text, which becomes tones. ``frame`` is
+    the length of one frame in seconds. Frames leave in real time.
     """
 
     audio: bytes | str
@@ -130,17 +130,17 @@ class Speak:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Wait:
-    """Send nothing for ``seconds``; a cancel ends it."""
+    """Send nothing for ``seconds``; a cancel ends the wait."""
 
     seconds: float
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Emit:
-    """Send frames as they are.
+    """Send frames unchanged.
 
-    Anywhere in an event the values ``"$session"`` and ``"$user_session"`` are replaced by the
-    ids of the running session and of the user's.
+    In an event, the values ``"$session"`` and ``"$user_session"`` are replaced by the ids of the
+    running session and of the user's session.
     """
 
     frames: tuple[WireFrame, ...]
@@ -148,7 +148,7 @@ class Emit:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Fail:
-    """The runtime fails here: an error, and neither a completion nor an end (protocol.md §7)."""
+    """Fail here as a runtime does: an error, but no completion and no end (protocol §7)."""
 
     message: str = "Exception during completion"
     by: Literal["system_message", "error"] = "system_message"
@@ -161,11 +161,11 @@ Step = Say | Think | Render | UseTools | Speak | Wait | Emit | Fail
 class ScriptedTurn:
     """What the server answers to one input.
 
-    ``user`` is the input that it answers (``None``: whatever comes next). ``delay`` is the
-    time between two deltas in seconds (``None``: the server's pace) and ``late`` the number
-    of deltas that still leave after a cancel. ``times`` is how often it may be used.
-    ``exact`` steps are the whole turn, its beginning and its end included: nothing is put
-    around them. Without a ``user_turn_start`` such a turn runs until a command kills it.
+    ``user`` is the text of that input (``None``: any). ``delay`` is the time between two deltas
+    in seconds (``None``: the server's ``pace``), and ``late`` is the number of deltas that still
+    leave after a cancel. ``times`` is how many inputs the turn answers. If ``exact`` is set, the
+    steps are the whole turn, including its start and end, and nothing is added around them. An
+    exact turn without ``user_turn_start`` runs until a command kills it.
     """
 
     steps: tuple[Step, ...] = ()

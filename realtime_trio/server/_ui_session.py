@@ -1,4 +1,4 @@
-"""What lives between the sockets: a UI session, its running turn and its microphone."""
+"""A UI session, which outlives its sockets, with its running turn and its speech input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VoiceMode = Literal["ptt", "vad", "realtime"]
 
 @attrs.define(slots=True, kw_only=True, eq=False)
 class RunningTurn:
-    """A turn's generator and the time at which it goes on."""
+    """A turn's generator, and the time at which it continues."""
 
     session: UISession
     items: Items
@@ -30,11 +30,11 @@ class RunningTurn:
 
 @attrs.define(slots=True, kw_only=True)
 class UtteranceBuffer:
-    """Turns incoming PCM16 frames into utterances.
+    """Collects incoming PCM16 frames into utterances.
 
-    With push to talk an utterance is what came between ``ptt_start`` and ``ptt_end``; in the
-    mode ``vad`` it begins with a loud frame and ends after a time of quiet ones. What passes
-    ``limit`` bytes is left out.
+    With push-to-talk, an utterance is everything between ``ptt_start`` and ``ptt_end``. In mode
+    ``vad`` it starts with a loud frame and ends after ``hangover`` seconds of quiet ones. Audio
+    beyond ``limit`` bytes is dropped.
     """
 
     limit: int
@@ -46,19 +46,19 @@ class UtteranceBuffer:
     buffer: bytearray = attrs.Factory(bytearray)
 
     def start(self) -> None:
-        """Begin an utterance by push to talk."""
+        """Start an utterance by push-to-talk."""
         self.buffer.clear()
         self.recording = True
 
     def finish(self) -> bytes:
-        """End it, and give what was said."""
+        """End the utterance and return its audio."""
         self.recording = False
-        heard = bytes(self.buffer)
+        audio = bytes(self.buffer)
         self.buffer.clear()
-        return heard
+        return audio
 
     def feed(self, pcm: bytes) -> bytes | None:
-        """Take one frame; give the utterance that it ends in the mode ``vad``."""
+        """Add one frame; return the utterance that it ends in mode ``vad``."""
         if self.mode != "vad":
             if self.recording:
                 self._append(pcm)
@@ -80,7 +80,8 @@ class UtteranceBuffer:
 class UISession:
     """One client's session, which outlives its sockets.
 
-    ``connection`` is the number of its socket, or ``None``: what is sent meanwhile is gone.
+    ``connection`` is the number of its socket. While it is ``None``, frames that are sent are
+    lost.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""What differs between the vendors: shapes of calls and results, history, what is sent at all."""
+"""Where vendors differ: the form of calls, results and history, and which events they send."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ JsonDict = dict[str, object]
 
 @attrs.frozen(slots=True)
 class CallRecord:
-    """A call as the model asked for it."""
+    """A call as the model requested it."""
 
     id: str
     name: str
@@ -24,39 +24,39 @@ class CallRecord:
 
 
 class Vendor(Protocol):
-    """The part of a turn that depends on the vendor."""
+    """The parts of a turn that depend on the vendor."""
 
     @property
     def name(self) -> str:
-        """The name in events and sessions."""
+        """The vendor's name in events and sessions."""
         ...
 
     @property
     def verbose(self) -> bool:
-        """Whether prompts, selections, ended completions and history deltas are sent."""
+        """Whether prompts, tool selections, ended completions and history deltas are sent."""
         ...
 
     @property
     def call_prefix(self) -> str:
-        """What the ids of calls begin with."""
+        """The prefix of call ids."""
         ...
 
     def live_call(self, call: CallRecord) -> JsonDict:
-        """The call in a ``tool_call`` event."""
+        """Return the call as a ``tool_call`` event carries it."""
         ...
 
     def live_result(self, call: CallRecord, content: str, is_error: bool) -> JsonDict:
-        """The result in a ``tool_call`` event."""
+        """Return the result as a ``tool_call`` event carries it."""
         ...
 
     def answer(
         self, thoughts: Sequence[str], text: str, calls: Sequence[CallRecord]
     ) -> list[JsonDict]:
-        """The assistant's messages of one completion, as the history keeps them."""
+        """Return the assistant's messages of one completion, as the history stores them."""
         ...
 
     def results(self, results: Sequence[JsonDict]) -> list[JsonDict]:
-        """The messages that bring the results of a completion's calls."""
+        """Return the messages that carry the results of a completion's calls."""
         ...
 
 
@@ -130,15 +130,15 @@ OPENAI: Vendor = _OpenAI()
 
 
 def vendor_of(name: str) -> Vendor:
-    """The vendor of that name."""
+    """Return the vendor with that name."""
     return OPENAI if name == "openai" else ANTHROPIC
 
 
 def history_messages(event: Mapping[str, object]) -> list[JsonDict]:
-    """The messages that an event brings into the history of its session."""
+    """Return the messages that an event adds to the history of its session."""
     type_, message = event.get("type"), event.get("message")
     if type_ == "history_delta":
         messages = cast("list[object]", event.get("messages") or [])
     else:
         messages = [message] if str(type_).endswith("user_message") else []
-    return [dict(cast("JsonDict", each)) for each in messages if isinstance(each, dict)]
+    return [dict(cast("JsonDict", item)) for item in messages if isinstance(item, dict)]

@@ -1,4 +1,4 @@
-"""Server events as plain mappings, with the fields, the nulls and the order of a real server's."""
+"""Server events as plain mappings, with the fields, nulls and key order of a real server."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Event = dict[str, object]
 
 
 def control_event(type_: str, **fields: object) -> Event:
-    """An event without the session envelope."""
+    """Make an event without session fields."""
     return {"type": type_, **fields}
 
 
 def error_event(message: str, source: str | None = None) -> Event:
-    """An ``error``."""
+    """Make an ``error`` event."""
     return control_event("error", message=message, source=source)
 
 
 def bridge_message(session_id: str, content: str, severity: str = "info") -> Event:
-    """A ``system_message`` of the server's bridge: it belongs to no user session."""
+    """Make a ``system_message`` of the server's bridge, which names no user session."""
     return {
         "type": "system_message",
         "session_id": session_id,
@@ -39,7 +39,7 @@ def bridge_message(session_id: str, content: str, severity: str = "info") -> Eve
 
 @attrs.frozen(slots=True, kw_only=True)
 class SessionEvents:
-    """Builds the events of one running session: the user's own, or a sub-session of it."""
+    """Builds the events of one session: the user's own, or a sub-session."""
 
     session_id: str
     user_session_id: str
@@ -56,7 +56,7 @@ class SessionEvents:
         }
 
     def user_message(self, vendor: str, message: Mapping[str, object]) -> Event:
-        """The vendor's user message, in the spelling that real servers use."""
+        """The vendor's user message, with the event type that real servers use."""
         type_ = "anthropic_user_message" if vendor == "anthropic" else "open_a_i_user_message"
         return self._event(type_, vendor=vendor, message=dict(message))
 
@@ -65,7 +65,7 @@ class SessionEvents:
         return self._event("interaction", started=started, id=id_)
 
     def system_prompt(self, content: str) -> Event:
-        """The prompt of the agent."""
+        """The agent's prompt."""
         return self._event("system_prompt", content=content, format="markdown")
 
     def completion_running(self, options: Mapping[str, object]) -> Event:
@@ -81,7 +81,7 @@ class SessionEvents:
         *,
         running: bool = False,
     ) -> Event:
-        """The end of a completion; only one that was cancelled or failed repeats its options."""
+        """The end of a completion; only a cancelled or failed one repeats its options."""
         return self._event(
             "completion",
             running=running,
@@ -92,23 +92,23 @@ class SessionEvents:
         )
 
     def text(self, content: str) -> Event:
-        """A ``text_delta``."""
+        """A ``text_delta`` event."""
         return self._event("text_delta", content=content, format="markdown")
 
     def thought(self, content: str) -> Event:
-        """A ``thought_delta``."""
+        """A ``thought_delta`` event."""
         return self._event(
             "thought_delta", "assistant (thought)", content=content, format="markdown"
         )
 
     def complete_thought(self, content: str) -> Event:
-        """The whole thought once more."""
+        """The whole thought again."""
         return self._event(
             "complete_thought", "assistant (thought)", content=content, format="markdown"
         )
 
     def tool_select(self, calls: Sequence[Mapping[str, object]]) -> Event:
-        """The whole list of the calls so far."""
+        """All tool calls selected so far."""
         return self._event("tool_select_delta", tool_calls=[dict(call) for call in calls])
 
     def tool_call(
@@ -117,7 +117,7 @@ class SessionEvents:
         calls: Sequence[Mapping[str, object]],
         results: Sequence[Mapping[str, object]] | None,
     ) -> Event:
-        """The calls begin (``results`` is ``None``) or end."""
+        """The start of tool calls (``results`` is ``None``), or their end."""
         return self._event(
             "tool_call",
             active=results is None,
@@ -127,7 +127,7 @@ class SessionEvents:
         )
 
     def media(self, media: ScriptedMedia, *, by_tool: str | None = None) -> Event:
-        """Media of the agent, or of the tool named ``by_tool``: that one names no user session."""
+        """Media of the agent, or of the tool ``by_tool``, which names no user session."""
         sender = media.sent_by_class
         if sender is None and by_tool is not None:
             sender = "".join(part.title() for part in by_tool.split("_")[:1]) + "Tools"
@@ -144,25 +144,25 @@ class SessionEvents:
             foreign_content=media.foreign_content,
         )
         if by_tool is not None:
-            # A tool renders into the user's session, whoever called it.
+            # A tool renders into the user's session, whichever agent called it.
             event["session_id"] = self.user_session_id
             event["parent_session_id"] = event["user_session_id"] = None
         return event
 
     def history_delta(self, vendor: str, messages: Sequence[Mapping[str, object]]) -> Event:
-        """What the completion adds to the history."""
+        """The messages that a completion adds to the history."""
         return self._event(
             "history_delta", vendor=vendor, messages=[dict(message) for message in messages]
         )
 
     def failure(self, content: str) -> Event:
-        """A ``system_message`` of the runtime: unlike the bridge's it names its user session."""
+        """A ``system_message`` of the runtime; unlike the bridge's, it names its user session."""
         return self._event(
             "system_message", "system", content=content, format="markdown", severity="error"
         )
 
     def subsession_started(self, kind: str, by: str, prime: str, sub: str) -> Event:
-        """A sub-session begins; the event stands in its parent's session."""
+        """The start of a sub-session; the event belongs to the parent's session."""
         event = self._event(
             "subsession_started",
             "system",
@@ -175,11 +175,11 @@ class SessionEvents:
         return event
 
     def subsession_ended(self) -> Event:
-        """The sub-session that was started last in this session has ended."""
+        """The end of the sub-session that this session started last."""
         event = self._event("subsession_ended", "system")
         event["parent_session_id"] = self.session_id
         return event
 
     def audio_delta(self, id_: str, content: str) -> Event:
-        """Speech for a client that cannot take binary frames."""
+        """Speech for a client that receives no binary frames."""
         return self._event("audio_delta", id=id_, content=content, content_type="audio/L16")

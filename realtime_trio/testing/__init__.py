@@ -1,4 +1,4 @@
-"""The shipped test kit."""
+"""Tools for testing an application: scripted answers, fault plans and a transport suite."""
 
 from __future__ import annotations
 

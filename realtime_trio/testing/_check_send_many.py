@@ -1,4 +1,4 @@
-"""Checks of the conformance suite for a transport that sends several frames at once."""
+"""Conformance checks for a transport that sends several frames at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["check_cancelled_send_many", "check_send_many"]
 
 
 async def check_send_many(transport: Transport, peer: Peer) -> None:
-    """Where there is a ``send_many``: frames of both kinds in order, or none at all."""
+    """If there is a ``send_many``, it sends frames of both kinds in order, or none at all."""
     if not isinstance(transport, SendsMany):
         return
     frames: list[str | bytes] = [
@@ -49,7 +49,7 @@ async def check_send_many(transport: Transport, peer: Peer) -> None:
 
 
 async def check_cancelled_send_many(transport: Transport, peer: Peer) -> None:
-    """Cancelled in the middle it ends the link, as one frame does."""
+    """A ``send_many`` cancelled midway ends the link, as a single send does."""
     if not isinstance(transport, SendsMany):
         return
     send_many = transport.send_many

@@ -1,8 +1,8 @@
-"""The conformance suite of the seam: what any ``Transport`` must do, checked against a peer.
+"""The conformance suite for transports: checks any ``Transport`` against a peer.
 
-Each check opens a pair of its own. Nothing here needs a clock that runs, so the suite works
-in memory under a virtual clock and over a real socket alike; a check that hangs fails after
-a minute.
+Each check opens its own pair. No check depends on a running clock, so the suite works in
+memory on a virtual clock and over a real socket alike. A check that hangs fails after a
+minute.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from ._transport_tools import (
 __all__ = ["MakePair", "Peer", "check_transport"]
 
 _CHECK_TIMEOUT: Final = 60.0
-# How often we look again for traffic that takes its time.
+# How often to look again for traffic that is still on its way.
 _MAX_POLLS: Final = 20
 _MEBIBYTE: Final = 2**20
 
 
 MakePair = Callable[[], AbstractAsyncContextManager[tuple[Transport, Peer]]]
-"""Opens a fresh transport with its peer, and cleans both up."""
+"""Opens a fresh transport with its peer, and cleans up both."""
 
 _Check = Callable[[Transport, Peer], Awaitable[None]]
 
@@ -54,15 +54,15 @@ async def check_transport(
 ) -> None:
     """Check that transports keep what :class:`~realtime_trio.abc.Transport` promises.
 
-    ``make_pair()`` is an async context manager that gives ``(transport, peer)``, connected.
-    ``looks_ahead``: whether ``receive_nowait`` finds all frames that have arrived (else it may
-    raise ``trio.WouldBlock`` at any time). ``biggest`` is the size in bytes of the largest
-    message that is sent each way, ``read_ahead`` what may at most be taken from a peer while
-    nobody receives, buffers of the system included. ``cancellations`` receives are
-    cancelled at points that ``seed`` chooses.
+    ``make_pair()`` is an async context manager that yields ``(transport, peer)``, connected.
+    ``looks_ahead`` says whether ``receive_nowait`` finds every frame that has arrived; otherwise
+    it may raise ``trio.WouldBlock`` at any time. ``biggest`` is the size in bytes of the largest
+    message sent each way. ``read_ahead`` is the maximum number of bytes taken from a peer while
+    nobody receives, system buffers included. ``cancellations`` is the number of receives to
+    cancel, at points that ``seed`` selects.
 
-    Raises ``AssertionError`` where a check fails (in an exception group where a background
-    task found it), or whatever the transport raised where it should not.
+    Raises ``AssertionError`` if a check fails (in an exception group if a background task finds
+    the failure), or any unexpected error of the transport.
     """
 
     async def big(transport: Transport, peer: Peer) -> None:
@@ -87,7 +87,7 @@ async def check_transport(
         _check_cancelled_send,
         check_send_many,
         check_cancelled_send_many,
-        _check_send_cancelled_before_it_began,
+        _check_cancelled_before_sending,
         _check_peer_closes,
         _check_peer_aborts,
         _check_local_close,
@@ -117,7 +117,7 @@ async def _check_every_call_raises(transport: Transport, expected: type[Exceptio
 
 
 async def _check_round_trips(transport: Transport, peer: Peer) -> None:
-    """Text and binary, both ways, of every length of header, and in order."""
+    """Text and binary arrive both ways, with every length of header, in order."""
     texts = ("", "a", "{}", "žluťoučký 日本語 🐎\x00", "é" * 100, "€" * 40_000)
     blobs = (b"", b"\x00", bytes(range(256)), bytes(range(256)) * 300)
     for text in texts:
@@ -150,7 +150,7 @@ async def _check_order(
 
 
 async def _check_big(transport: Transport, peer: Peer, biggest: int) -> None:
-    """Two MiB of text and binary each way, and once each way the biggest of all."""
+    """Two MiB of text and of binary arrive each way, then the largest message each way."""
     text = "0123456789abcdé" * (2 * _MEBIBYTE // 16)
     blob = random.Random(0).randbytes(2 * _MEBIBYTE)
     for send, receive in (
@@ -172,7 +172,7 @@ async def _check_big(transport: Transport, peer: Peer, biggest: int) -> None:
 
 
 async def _check_checkpoints(transport: Transport, peer: Peer) -> None:
-    """Every call is a checkpoint, also where it need not wait."""
+    """Every call is a checkpoint, even if it does not need to wait."""
     for call in (
         partial(transport.send_text, "text"),
         partial(transport.send_bytes, b"bytes"),
@@ -191,7 +191,7 @@ async def _check_checkpoints(transport: Transport, peer: Peer) -> None:
 
 
 async def _check_liveness(transport: Transport, peer: Peer) -> None:
-    """Data and pings of the peer are seen, also while nobody receives."""
+    """Data and pings of the peer count as received, even while nobody receives."""
     for act in (partial(peer.send_text, "data"), peer.ping):
         before = transport.bytes_received
         await act()
@@ -204,7 +204,7 @@ async def _check_liveness(transport: Transport, peer: Peer) -> None:
 
 
 async def _check_receive_nowait(transport: Transport, peer: Peer, looks_ahead: bool) -> None:
-    """It gives what has arrived, in order, or declines; and the end once drained."""
+    """It returns what has arrived, in order, or raises; once drained, it reports the end."""
     with raises(trio.WouldBlock):
         transport.receive_nowait()
     for number in range(20):
@@ -215,7 +215,9 @@ async def _check_receive_nowait(transport: Transport, peer: Peer, looks_ahead: b
         try:
             got.append(transport.receive_nowait())
         except trio.WouldBlock:
-            assert not looks_ahead, "receive_nowait does not find what has arrived"
+            assert not looks_ahead, (
+                "receive_nowait missed a frame that has arrived (looks_ahead=True)"
+            )
             got.append(await transport.receive())
     assert got == [str(n) for n in range(20)]
     with raises(trio.WouldBlock):
@@ -229,9 +231,9 @@ async def _check_receive_nowait(transport: Transport, peer: Peer, looks_ahead: b
 async def _check_cancelled_receive(
     transport: Transport, peer: Peer, count: int, rng: random.Random
 ) -> None:
-    """A receive that is cancelled, at whatever point, loses nothing."""
+    """A cancelled receive loses nothing, whenever the cancellation comes."""
 
-    # Without an end, so that whatever is lost leaves a gap that is seen at once.
+    # Feed without an end, so that a lost frame leaves a visible gap.
     async def feed() -> None:
         numbers = itertools.count()
         while True:
@@ -261,19 +263,19 @@ async def _steps(count: int) -> None:
 
 
 async def _check_backpressure(transport: Transport, peer: Peer, limit: int) -> None:
-    """Where nobody receives, the peer is held back; afterwards nothing is missing."""
+    """The peer is held back while nobody receives; afterwards nothing is missing."""
     flood = Flood(peer.send_text, limit)
     async with in_background(flood.run) as scope:
-        held = flood.sent
+        sent = flood.sent
         await settle()
-        assert flood.sent == held
-        for _ in range(held + 50):
+        assert flood.sent == sent
+        for _ in range(sent + 50):
             await flood.take(transport.receive)
         scope.cancel()
 
 
 async def _check_cancelled_send(transport: Transport, peer: Peer) -> None:
-    """A send that is cancelled in mid-frame ends the link, for all its callers."""
+    """A send cancelled mid-frame ends the link for all its callers."""
     flood = Flood(transport.send_text)
     async with (
         in_background(partial(expect_lost, transport.receive)),
@@ -281,15 +283,15 @@ async def _check_cancelled_send(transport: Transport, peer: Peer) -> None:
     ):
         scope.cancel()
     await _check_every_call_raises(transport, ConnectionLost)
-    # The peer gets whole frames and then the end: never half of one and then another.
+    # The peer receives whole frames and then the end, never half a frame and then another.
     with raises(ConnectionLost):
         while True:
             await flood.take(peer.receive)
     assert flood.taken <= flood.sent
 
 
-async def _check_send_cancelled_before_it_began(transport: Transport, peer: Peer) -> None:
-    """Under a cancelled scope nothing is sent and nothing is broken."""
+async def _check_cancelled_before_sending(transport: Transport, peer: Peer) -> None:
+    """In a cancelled scope nothing is sent, and the link stays intact."""
     for call in (
         partial(transport.send_text, "never"),
         partial(transport.send_bytes, b"never"),
@@ -305,7 +307,7 @@ async def _check_send_cancelled_before_it_began(transport: Transport, peer: Peer
 
 
 async def _check_peer_closes(transport: Transport, peer: Peer) -> None:
-    """What came before the peer's close frame is delivered, then its code and reason."""
+    """Frames before the peer's close frame are delivered, then its code and reason."""
     for number in range(3):
         await peer.send_text(str(number))
     await peer.aclose(4002, "enough, děkuji")
@@ -332,7 +334,7 @@ async def _check_peer_aborts(transport: Transport, peer: Peer) -> None:
 
 
 async def _check_local_close(transport: Transport, peer: Peer) -> None:
-    """The peer gets what was sent, then code and reason; here every call says "closed"."""
+    """The peer receives what was sent, then code and reason; local calls raise ``ClosedError``."""
     await peer.send_text("never read")
     for number in range(3):
         await transport.send_text(str(number))
@@ -345,7 +347,7 @@ async def _check_local_close(transport: Transport, peer: Peer) -> None:
 
 
 async def _check_close_while_receiving(transport: Transport, peer: Peer) -> None:
-    """A receive that waits is told that this side closed."""
+    """A waiting receive raises ``ClosedError`` when this side closes."""
 
     async def expect_closed() -> None:
         with raises(ClosedError):
@@ -357,7 +359,7 @@ async def _check_close_while_receiving(transport: Transport, peer: Peer) -> None
 
 
 async def _check_close_while_sending(transport: Transport, peer: Peer) -> None:
-    """Closing does not wait for a send that is stuck."""
+    """Closing does not wait for a blocked send."""
 
     async def expect_closed() -> None:
         with raises(ClosedError):
@@ -371,7 +373,7 @@ async def _check_close_while_sending(transport: Transport, peer: Peer) -> None:
 
 
 async def _check_cancelled_close(transport: Transport, peer: Peer) -> None:
-    """A cancelled close closes all the same."""
+    """A cancelled close still closes the link."""
     with trio.CancelScope() as scope:
         scope.cancel()
         await transport.aclose()

@@ -1,4 +1,4 @@
-"""Recorded traffic as a script: what a server once said, said again."""
+"""Replay recorded traffic as scripted turns."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ __all__ = ["recorded"]
 
 _GZIP: Final = b"\x1f\x8b"
 _ANSWERED_LIVE: Final = frozenset({"ping", "pong", "cancelled"})
-"""The server's own affair: it answers what the client of today sends."""
+"""Events with which the server answers the current client, so they are not replayed."""
 
 
 def recorded(path: str | os.PathLike[str], *, speed: float = 1.0) -> tuple[ScriptedTurn, ...]:
-    """Give the turns of a recording as scripts, for ``server.script(*recorded(path))``.
+    """Return the turns of a recording as scripts, for ``server.script(*recorded(path))``.
 
-    ``path`` is a file of :class:`~realtime_trio.Recorder` or of ``realtime-trio record``,
-    gzip-compressed or not. A turn reaches from a ``text_input`` that was sent (or, for speech,
-    from ``user_turn_end``) to ``user_turn_start``, answers that same text, and is said frame
-    by frame as it was, in the recording's time divided by ``speed``; only the session's id
-    becomes that of the session in which it is asked. A turn that was killed never ends here
-    either: it runs until a command kills it. What came outside of turns is left out, and so
-    are pings and the word on a cancel, which the server has of its own.
+    ``path`` is a file written by :class:`~realtime_trio.Recorder` or ``realtime-trio record``,
+    gzip-compressed or not. A turn starts with the ``text_input`` that the client sent (for
+    speech, with ``user_turn_end``) and ends with ``user_turn_start``. It answers the same text,
+    frame by frame, with the recording's timing divided by ``speed``; only the session id is
+    replaced by that of the current session. A turn that was killed does not end: it runs until a
+    command kills it. Frames outside turns are left out, and so are pings and the confirmation
+    of a cancel, which the server sends itself.
 
-    Ids are those of the recording, so a client that is told the same turn twice takes most of
-    the second one for a repetition.
+    All other ids are those of the recording, so a client that receives the same turn twice drops
+    most of the second one as duplicates.
 
-    Raises ``OSError`` where the file cannot be read and ``ValueError`` where it holds no
-    recording, or where ``speed`` is not positive.
+    Raises ``OSError`` if the file cannot be read, and ``ValueError`` if it holds no recording or
+    if ``speed`` is not positive.
     """
     if not speed > 0:
-        message = "speed must be more than 0: 1.0 is the recording's own"
+        message = f"speed must be greater than 0, not {speed!r}; 1.0 is the recorded speed"
         raise ValueError(message)
     lines = list(_read_lines(Path(path)))
     if not lines:
-        message = "this file holds no frames: is it a recording?"
+        message = f"{os.fspath(path)} contains no frames; pass a file written by Recorder"
         raise ValueError(message)
     return tuple(each.build(speed) for each in _split_turns(lines) if each.frames)
 
 
 @attrs.frozen(slots=True)
 class _Line:
-    """One frame of the recording; ``event`` is what it says, if it is an event."""
+    """One frame of the recording; ``event`` is its content, if it is an event."""
 
     at: float
     sent: bool
@@ -66,7 +66,7 @@ class _Line:
 
 @attrs.define(slots=True)
 class _TurnBuilder:
-    """A turn as it is collected."""
+    """Collects the frames of one turn."""
 
     user: str | None
     at: float
@@ -81,17 +81,17 @@ class _TurnBuilder:
         self.frames.append((line.at, frame))
 
     def build(self, speed: float) -> ScriptedTurn:
-        """The script; what was sent at one time leaves at one time."""
+        """Build the script; frames received at the same time leave at the same time."""
         steps: list[Step] = []
-        now, known = self.at, {}
+        now, replacements = self.at, {}
         if isinstance(self.session_id, str):
-            known = {self.session_id: "$session"}
+            replacements = {self.session_id: "$session"}
         for at, frame in self.frames:
             if at > now:
                 steps.append(Wait(seconds=(at - now) / speed))
                 now = at
             if isinstance(frame, Mapping):
-                frame = cast("Mapping[str, object]", replace_strings(frame, known))
+                frame = cast("Mapping[str, object]", replace_strings(frame, replacements))
             steps.append(Emit(frames=(frame,)))
         return ScriptedTurn(steps=tuple(steps), user=self.user, exact=True)
 
@@ -121,7 +121,7 @@ def _split_turns(lines: Iterable[_Line]) -> Iterator[_TurnBuilder]:
 
 
 def _current_session(event: Mapping[str, object]) -> object:
-    """The session that an event makes the current one."""
+    """Return the session that an event makes the current one."""
     chat = event.get("chat_session") if event.get("type") == "chat_session_changed" else None
     return cast("dict[str, object]", chat).get("session_id") if isinstance(chat, dict) else None
 
@@ -144,7 +144,7 @@ def _read_lines(path: Path) -> Iterator[_Line]:
 
 
 def _decode_object(text: str | bytes) -> dict[str, object]:
-    """A JSON object; an empty one where it is none."""
+    """Decode a JSON object; return an empty one if it is not an object."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,10 +1,12 @@
-"""Short words for what a scripted server answers: ``turn(...)``, ``tool(...)`` and friends.
+"""Short functions for what a scripted server answers: ``turn(...)``, ``tool(...)`` and more.
+
+::
 
     server.script(turn("Hello", text="Hi there", tools=[tool("search", result="3 hits")]))
 
 The keywords of :func:`turn` give the usual order: a thought, a preface, tools and
-delegations, media, raw events, the text, speech, and perhaps a failure. Where the order
-matters, give the steps themselves: ``turn("Hello", think("..."), say("..."), use(...))``.
+delegations, media, raw events, the text, speech, and possibly a failure. If the order
+matters, pass the steps themselves: ``turn("Hello", think("..."), say("..."), use(...))``.
 """
 
 from __future__ import annotations
@@ -49,11 +51,11 @@ T = TypeVar("T")
 
 
 def say(*pieces: str, size: int | None = None) -> Say:
-    """Stream text. One piece is split by the server; several, or a ``size``, are exact."""
+    """Stream text. The server splits a single piece; several pieces, or a ``size``, are exact."""
     if size is not None:
-        whole = "".join(pieces)
-        cut = tuple(whole[i : i + size] for i in range(0, len(whole), size))
-        return Say(text=whole, pieces=cut)
+        text = "".join(pieces)
+        cut = tuple(text[i : i + size] for i in range(0, len(text), size))
+        return Say(text=text, pieces=cut)
     return Say(text=pieces[0]) if len(pieces) == 1 else Say(pieces=pieces)
 
 
@@ -74,7 +76,7 @@ def tool(
     media: Iterable[ScriptedMedia] = (),
     events: Iterable[WireFrame] = (),
 ) -> ScriptedTool:
-    """One tool call: what it is asked, how long it runs, what it shows and what it answers."""
+    """Make one tool call: its input, running time, media and result."""
     return ScriptedTool(
         name=name,
         input=dict(input or {}),
@@ -98,7 +100,7 @@ def delegate(
     id: str | None = None,
     delay: float | None = None,
 ) -> Delegate:
-    """Hand ``request`` to another agent; ``text`` or ``steps`` are what it does in answer."""
+    """Delegate ``request`` to another agent, which answers with ``steps`` and ``text``."""
     reply = turn(None, *steps, text=text, delay=delay)
     return Delegate(reply=reply, agent_key=agent_key, request=request, kind=kind, by=by, id=id)
 
@@ -118,7 +120,7 @@ def media(
     sent_by_function: str | None = None,
     foreign_content: bool = False,
 ) -> ScriptedMedia:
-    """One thing to render: in the list of a tool, or of a turn."""
+    """Make something to render, for the ``media`` of a tool or a turn."""
     return ScriptedMedia(
         content=content,
         content_type=content_type,
@@ -136,17 +138,17 @@ def show(item: ScriptedMedia) -> Render:
 
 
 def speak(audio: bytes | str, *, frame: float = 0.04) -> Speak:
-    """Send speech: PCM16 (mono, 16 kHz), or a text that becomes tones."""
+    """Send speech: PCM16 (mono, 16 kHz), or text, which becomes tones."""
     return Speak(audio=audio, frame=frame)
 
 
 def wait(seconds: float) -> Wait:
-    """Send nothing for that long; a cancel ends it."""
+    """Send nothing for ``seconds``; a cancel ends the wait."""
     return Wait(seconds=seconds)
 
 
 def emit(*frames: WireFrame) -> Emit:
-    """Send events (mappings), text frames (``str``) or binary ones exactly as they are."""
+    """Send events (mappings), text frames (``str``) and binary frames unchanged."""
     return Emit(frames=frames)
 
 
@@ -155,7 +157,7 @@ def fail(
     *,
     by: Literal["system_message", "error"] = "system_message",
 ) -> Fail:
-    """Let the runtime fail here."""
+    """Fail at this point, as a runtime does."""
     return Fail(message=message, by=by)
 
 
@@ -178,11 +180,11 @@ def turn(
     output_tokens: int | None = None,
     times: int = 1,
 ) -> ScriptedTurn:
-    """What the server answers to ``user`` (``None``: to whatever comes next).
+    """Make the server's answer to ``user`` (``None``: to any input).
 
-    ``steps`` come first, then the keywords in the order of the signature. ``delay`` is the
-    time between two deltas, ``late`` how many deltas still leave after a cancel, ``times``
-    how often the turn may be used.
+    ``steps`` come first, then the keywords in the order of the signature. ``delay`` is the time
+    between two deltas in seconds, ``late`` is the number of deltas that still leave after a
+    cancel, and ``times`` is how many inputs the turn answers.
     """
     built: list[Step] = list(steps)
     built += [Think(text=thought) for thought in _as_tuple(thoughts, str)]
@@ -213,5 +215,5 @@ def turn(
 
 
 def _as_tuple(value: T | Iterable[T], kind: type[T]) -> tuple[T, ...]:
-    """Let one stand for a list of one (and a string for one string, not for its letters)."""
+    """Wrap a single item in a tuple; a string is one item, not its characters."""
     return (value,) if isinstance(value, kind) else tuple(cast("Iterable[T]", value))

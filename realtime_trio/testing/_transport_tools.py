@@ -1,4 +1,4 @@
-"""Tools of the transports' conformance suite: the peer, and how to wait, flood and expect."""
+"""Helpers of the transport conformance suite: the peer, waiting, flooding and expecting."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .._exceptions import ConnectionLost
 
 __all__ = ["Flood", "Peer", "expect_lost", "in_background", "raises", "settle"]
 
-# Long enough for a frame to cross a loopback socket while all tasks of ours wait.
+# Long enough for a frame to cross a loopback socket while all our tasks wait.
 _SETTLE: Final = 0.05
 _PADDING: Final = ":" + "x" * 2**16
-# What a peer may take, its system's buffers included, before a sender must feel it.
+# What a peer may accept, including system buffers, before a sender must block.
 _FLOOD: Final = 256 * 2**20
 
 
 class Peer(Protocol):
-    """The other end of a link under check: as a transport, and it can cut the link."""
+    """The other end of the link under test: a transport that can also cut the link."""
 
     async def send_text(self, text: str) -> None:
         """Send one text frame."""
@@ -32,7 +32,7 @@ class Peer(Protocol):
         ...
 
     async def receive(self) -> str | bytes:
-        """Receive one frame; ``ConnectionLost`` at the end."""
+        """Receive one frame; raises ``ConnectionLost`` at the end."""
         ...
 
     async def ping(self) -> None:
@@ -50,14 +50,14 @@ class Peer(Protocol):
 
 @contextlib.contextmanager
 def raises(expected: type[BaseException]) -> Generator[list[BaseException], None, None]:
-    """Expect an error, bare; what it was is in the list afterwards."""
+    """Expect a bare error, and collect it in the list."""
     caught: list[BaseException] = []
     try:
         yield caught
     except expected as error:
         caught.append(error)
     else:
-        message = f"expected {expected.__name__}, and nothing was raised"
+        message = f"expected {expected.__name__}, but nothing was raised"
         raise AssertionError(message)
 
 
@@ -65,7 +65,7 @@ def raises(expected: type[BaseException]) -> Generator[list[BaseException], None
 async def in_background(
     work: Callable[[], Awaitable[object]],
 ) -> AsyncGenerator[trio.CancelScope, None]:
-    """Run ``work`` until nothing moves, then the block beside it; the scope cancels it."""
+    """Run ``work`` until nothing moves, then run the block beside it; the scope cancels it."""
     scope = trio.CancelScope()
 
     async def run() -> None:
@@ -79,7 +79,7 @@ async def in_background(
 
 
 async def settle() -> None:
-    """Wait until every task is blocked and what was on its way has come."""
+    """Wait until every task is blocked and frames on their way have arrived."""
     await trio.testing.wait_all_tasks_blocked(_SETTLE)
 
 
@@ -93,26 +93,26 @@ class Flood:
         self._limit = limit
 
     async def run(self) -> None:
-        """Send without an end; more than the limit ahead of what was taken is a failure."""
+        """Send forever; fail if the sender gets further ahead of the receiver than the limit."""
         while True:
             await self._send(numbered(self.sent))
             self.sent += 1
             ahead = (self.sent - self.taken) * len(_PADDING)
-            assert ahead <= self._limit, "nothing holds the sender back"
+            assert ahead <= self._limit, f"nothing holds the sender back: it is {ahead} bytes ahead"
 
     async def take(self, receive: Callable[[], Awaitable[str | bytes]]) -> None:
-        """Receive the next frame, and no other."""
+        """Receive the next frame and check that it is the right one."""
         assert await receive() == numbered(self.taken)
         self.taken += 1
 
 
 def numbered(number: int) -> str:
-    """Make a frame that is large enough for a few to fill a buffer."""
+    """Make a frame so large that a few of them fill a buffer."""
     return f"{number}{_PADDING}"
 
 
 async def expect_lost(call: Callable[[], Awaitable[object]]) -> ConnectionLost:
-    """Expect that the call says "lost", and give how."""
+    """Expect ``ConnectionLost`` from the call, and return it."""
     with raises(ConnectionLost) as caught:
         await call()
     error = caught[0]

@@ -1,7 +1,7 @@
-"""The pytest plugin: fixtures for whoever tests an application that uses this library.
+"""The pytest plugin: fixtures for testing an application that uses this library.
 
-They work beside pytest-trio's own (``autojump_clock``, ``mock_clock``, ``nursery``): all of a
-test runs in one ``trio.run``, on whichever clock the test asks for.
+They work with the fixtures of pytest-trio (``autojump_clock``, ``mock_clock``, ``nursery``).
+A whole test runs in one ``trio.run``, on the clock that the test asks for.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ __all__ = ["realtime_client", "realtime_server"]
 
 @trio_fixture  # type: ignore[untyped-decorator]
 async def realtime_server() -> AsyncGenerator[RealtimeServer, None]:
-    """A scripted server in memory, ended after the test.
+    """A scripted server in memory, which ends after the test.
 
-    ``.url`` is ``memory://…`` for a client in the same test, on virtual time too;
-    ``await realtime_server.listen()`` gives the URL of a real socket, for real time only.
+    ``.url`` is a ``memory://`` address for a client in the same test, with virtual time as well.
+    ``await realtime_server.listen()`` returns the URL of a real socket, for real time only.
     """
     async with open_server() as server:
         yield server
@@ -29,7 +29,7 @@ async def realtime_server() -> AsyncGenerator[RealtimeServer, None]:
 
 @trio_fixture  # type: ignore[untyped-decorator]
 async def realtime_client(realtime_server: RealtimeServer) -> AsyncGenerator[Client, None]:
-    """A client of that server: connected, initialised, and it is the user's turn."""
+    """A client of that server: connected, initialised, and on the user's turn."""
     async with open_client(realtime_server.url, auth="any") as client:
         await client.ready()
         yield client

@@ -378,7 +378,7 @@ def test_media_of_a_tool_names_its_sender() -> None:
 
 def test_what_is_no_step_is_told_at_once() -> None:
     wrong: Any = "no step"
-    with pytest.raises(TypeError, match="no step of a turn: str"):
+    with pytest.raises(TypeError, match="not a str"):
         started(ScriptedTurn(steps=(wrong,))).answer("go")
 
 
