@@ -42,7 +42,7 @@ CutHow = Literal["clean", "abort", "mid-frame"]
 
 @attrs.frozen(slots=True, kw_only=True)
 class Packet:
-    """An outgoing frame; it leaves at ``at`` (trio's clock), or later behind the one ahead."""
+    """An outgoing frame, due at ``at`` (trio's clock); it never overtakes an earlier frame."""
 
     connection: int
     frame: WireFrame

@@ -91,9 +91,7 @@ async def _respond(
     except _TooLarge:
         return Response.json(
             413,
-            {
-                "detail": f"The body is larger than {max_body} bytes (ServerConfig.max_upload_bytes)."
-            },
+            {"detail": f"The body exceeds {max_body} bytes (ServerConfig.max_upload_bytes)."},
         )
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
     method, target = request.method.decode("latin-1"), request.target.decode("latin-1")

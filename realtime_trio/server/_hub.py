@@ -10,13 +10,12 @@ import attrs
 import trio
 
 from .._exceptions import ConnectionFailed
-from . import _rest_api
 from ._client_connection import AbortableTransport, ClientConnection
 from ._fault_pipeline import Faults
 from ._faults import Action, CutHow, Packet
 from ._fields import BadCommand, BadJson, decode_event
 from ._options import ServerConfig
-from ._rest_api import Request, Response
+from ._rest_api import Request, Response, respond
 from ._server_core import Effect, Refused, Send, ServerCore
 
 __all__ = ["Hub", "Received"]
@@ -55,7 +54,7 @@ class Hub:
         self._flush_at: float | None = None
 
     async def run_timers(self) -> None:
-        """Advance turns when they are due, except those whose connection is backlogged."""
+        """Advance turns when they are due, except on backlogged connections."""
         while True:
             paused = {number for number, each in self.connections.items() if each.backlogged}
             self._wake = trio.Event()
@@ -84,7 +83,7 @@ class Hub:
 
     def handle(self, request: Request) -> Response:
         """Answer one HTTP request."""
-        response, effects = _rest_api.respond(self.core, request, trio.current_time())
+        response, effects = respond(self.core, request, trio.current_time())
         self.apply(effects)
         return response
 

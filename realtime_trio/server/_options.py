@@ -8,8 +8,7 @@ from time import time
 
 import attrs
 
-from . import _catalog
-from ._catalog import Account, Agent
+from ._catalog import Account, Agent, avatars, default_agents, toolsets, voices
 
 __all__ = ["ServerConfig"]
 
@@ -105,7 +104,7 @@ class ServerConfig:
     def agent_records(self) -> tuple[Agent, ...]:
         """The agents of this server."""
         names = tuple(f"Toolset{index}" for index in range(self.toolset_count))
-        return self.agents or _catalog.default_agents(names)
+        return self.agents or default_agents(names)
 
     def agent(self, key: str | None) -> Agent | None:
         """Return the agent with that key (``None``: the default agent), or ``None``."""
@@ -116,12 +115,12 @@ class ServerConfig:
 
     def tools(self) -> list[dict[str, object]]:
         """Return the tool catalogue in its wire form."""
-        return _catalog.toolsets(self.toolset_count, self.toolset_schemas)
+        return toolsets(self.toolset_count, self.toolset_schemas)
 
     def voices(self) -> list[dict[str, object]]:
         """Return the voices in their wire form."""
-        return _catalog.voices(self.voice_names)
+        return voices(self.voice_names)
 
     def avatars(self) -> list[dict[str, object]]:
         """Return the avatars in their wire form."""
-        return _catalog.avatars(self.avatar_count)
+        return avatars(self.avatar_count)

@@ -1,4 +1,4 @@
-"""Clients for tests: one that drives a brain without trio, one over a transport."""
+"""Test clients: one drives a server core without trio, one uses a transport."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRIO_WEBSOCKET = TrioWebsocketConnector()
 
 
 class DirectClient:
-    """A client of a brain: no network, no waiting, its own clock."""
+    """A client of a server core, without a network and on its own clock."""
 
     def __init__(self, config: ServerConfig | None = None, *scripts: ScriptedTurn) -> None:
         self.core = ServerCore(config or ServerConfig(), 0.0)
@@ -32,7 +32,7 @@ class DirectClient:
         self._count = 0
 
     def dial(self, **query: str) -> int:
-        """Open a connection; give its number."""
+        """Open a connection and return its number."""
         self._count += 1
         self.inbox[self._count] = []
         self._take(self.core.connect(self._count, {"token": "any", **query}, self.now))
@@ -49,7 +49,7 @@ class DirectClient:
         return self.send({"type": "text_input", "text": text}, connection)
 
     def run(self, seconds: float = 3600.0) -> Self:
-        """Let turns go on for that long."""
+        """Advance turns for ``seconds``."""
         end = self.now + seconds
         while (due := self.core.next_deadline()) is not None and due <= end:
             self.now = max(self.now, due)
@@ -58,7 +58,7 @@ class DirectClient:
         return self
 
     def until(self, type_: str, connection: int = 1) -> Self:
-        """Let turns go on until that event has come."""
+        """Advance turns until an event of that type arrives."""
         while not any(isinstance(e, dict) and e["type"] == type_ for e in self.inbox[connection]):
             due = self.core.next_deadline()
             assert due is not None, f"{type_} never came"
@@ -67,30 +67,30 @@ class DirectClient:
         return self
 
     def hang_up(self, connection: int = 1) -> Self:
-        """Lose a connection."""
+        """Drop a connection."""
         self.core.disconnect(connection, self.now)
         return self
 
     def take(self, connection: int = 1) -> list[Any]:
-        """Give what came since the last call."""
+        """Return what has arrived since the last call."""
         events, self.inbox[connection] = self.inbox[connection], []
         return events
 
     def ask(self, event: Event | str | bytes, connection: int = 1) -> list[Any]:
-        """Send one frame, let everything run, and give what came."""
+        """Send one frame, run everything, and return what arrives."""
         self.take(connection)
         self.send(event, connection).run()
         return self.take(connection)
 
     def answer(self, text: str, connection: int = 1) -> list[Any]:
-        """Ask with a text input."""
+        """Send a text input, run everything, and return what arrives."""
         return self.ask({"type": "text_input", "text": text}, connection)
 
     def _take(self, effects: list[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, Send):
                 frame = effect.frame
-                # Through JSON, as on the wire: what was sent does not change afterwards.
+                # Copy through JSON, as on the wire: later changes do not affect what was sent.
                 copy = frame if isinstance(frame, bytes | str) else json.loads(json.dumps(frame))
                 self.inbox[effect.connection].append(copy)
             elif isinstance(effect, Close):
@@ -113,12 +113,12 @@ class WireClient:
         await self.send({"type": "text_input", "text": text})
 
     async def next(self) -> Any:
-        """Give the next event or binary frame."""
+        """Return the next event or binary frame."""
         frame = await self.transport.receive()
         return json.loads(frame) if isinstance(frame, str) else frame
 
     async def until(self, type_: str) -> list[Any]:
-        """Give everything up to the next event of that type."""
+        """Return everything up to the next event of that type."""
         found: list[Any] = []
         while True:
             event = await self.next()
@@ -127,7 +127,7 @@ class WireClient:
                 return found
 
     async def answer(self, text: str) -> list[Any]:
-        """Say something and give the whole turn."""
+        """Send a text input and return the whole turn."""
         await self.say(text)
         return await self.until("user_turn_start")
 
@@ -145,7 +145,7 @@ async def dial(server: RealtimeServer, **query: str) -> AsyncIterator[WireClient
 
 
 async def connect(url: str) -> Transport:
-    """Dial in memory; its error comes out bare."""
+    """Dial in memory; an error is raised bare."""
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         try:
@@ -159,7 +159,7 @@ async def connect(url: str) -> Transport:
 async def dial_socket(
     url: str, path: str = "/api/rt/ws", connector: Connector = TRIO_WEBSOCKET, **query: str
 ) -> AsyncIterator[WireClient]:
-    """Connect over a socket and wait for the user's turn; errors come out bare."""
+    """Connect over a socket and wait for the user's turn; errors are raised bare."""
     failure: BaseException | None = None
     pairs = "&".join(f"{k}={v}" for k, v in {"token": "any", **query}.items() if v)
     async with trio.open_nursery() as nursery:
@@ -181,6 +181,6 @@ async def dial_socket(
 
 
 def text_of(events: list[Any]) -> str:
-    """The text of all ``text_delta``."""
+    """Return the text of all ``text_delta`` events."""
     deltas = [e for e in events if isinstance(e, dict) and e["type"] == "text_delta"]
     return "".join(delta["content"] for delta in deltas)

@@ -1,4 +1,4 @@
-"""Where the recordings of a real server are, and a server in memory."""
+"""Fixtures: the recordings of a real server, and a server in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from realtime_trio.server import RealtimeServer, open_server
 
 @pytest.fixture(scope="session")
 def recordings() -> Path:
-    """The directory of the recordings; the tests that need it are skipped without it."""
+    """The directory of the recordings; without it, tests that need it are skipped."""
     shared = os.environ.get("REALTIME_TRIO_SHARED")
     root = Path(shared) if shared else Path(__file__).parents[2].parent / "shared"
     found = root / "recordings"

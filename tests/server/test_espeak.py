@@ -1,4 +1,4 @@
-"""Words from espeak-ng, or tones in their place."""
+"""Speech from espeak-ng, or tones instead."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from realtime_trio.server import _tones, synthesise
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A directory that is the whole PATH."""
+    """An empty directory that is the whole PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 
 
 def install(place: Path, output: bytes, *, status: int = 0) -> None:
-    """A program that notes its arguments and writes this."""
+    """Install a program that records its arguments and writes ``output``."""
     (place / "output").write_bytes(output)
     program = place / "espeak-ng"
     here = shlex.quote(str(place))
@@ -36,7 +36,7 @@ def install(place: Path, output: bytes, *, status: int = 0) -> None:
 
 
 def spoken(pcm: bytes, rate: int) -> bytes:
-    """A WAV file as a program writes it to a pipe: it claims to be endless."""
+    """Make a WAV file as a program writes it to a pipe, with endless length fields."""
     file = BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setparams((1, 2, rate, 0, "NONE", ""))
@@ -47,11 +47,11 @@ def spoken(pcm: bytes, rate: int) -> bytes:
     return bytes(data)
 
 
-def test_without_espeak_words_are_tones(installed: Path) -> None:
+def test_without_espeak_words_become_tones(installed: Path) -> None:
     assert synthesise("nine minutes") == _tones.speech("nine minutes")
 
 
-def test_espeak_speaks_where_it_is_installed(installed: Path) -> None:
+def test_espeak_is_used_if_it_is_installed(installed: Path) -> None:
     install(installed, spoken(tone(440, 22_050, 22_050), 22_050))
     pcm = synthesise("--nine minutes", voice="de")
     assert (installed / "said").read_text().splitlines() == [
@@ -60,7 +60,7 @@ def test_espeak_speaks_where_it_is_installed(installed: Path) -> None:
     assert len(pcm) == 32_000
     wanted = tone(440, 16_000, 16_000)
     noise = level(bytes_apart(pcm, wanted)).rms_dbfs
-    assert noise < -50  # and the tone has -9
+    assert noise < -50  # the tone itself has -9
 
 
 def bytes_apart(one: bytes, other: bytes) -> bytes:
@@ -73,12 +73,12 @@ def bytes_apart(one: bytes, other: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("output", [b"", b"no sound", spoken(bytes(100), 22_050)[:20]])
-def test_what_is_no_speech_becomes_tones(installed: Path, output: bytes) -> None:
+def test_invalid_output_of_espeak_becomes_tones(installed: Path, output: bytes) -> None:
     install(installed, output)
     assert synthesise("nine") == _tones.speech("nine")
 
 
-def test_a_failure_becomes_tones(installed: Path) -> None:
+def test_a_failure_of_espeak_becomes_tones(installed: Path) -> None:
     install(installed, spoken(bytes(100), 22_050), status=1)
     assert synthesise("nine") == _tones.speech("nine")
     (installed / "espeak-ng").write_text("no program")

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose, plan by plan and on connections."""
+"""Fault injection, plan by plan and on connections."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from tests.server.wire_shapes import types
 
 
 def packet(number: int, *, connection: int = 1, at: float = 0.0, type_: str = "x") -> Packet:
-    """A numbered packet."""
+    """Make a numbered packet."""
     return Packet(connection=connection, frame={"type": type_, "n": number}, at=at)
 
 
 def pass_through(faults: Faults, count: int, **more: Any) -> list[Action]:
-    """Send so many packets through."""
+    """Pass ``count`` packets through."""
     return [action for n in range(count) for action in faults.apply(packet(n, **more))]
 
 
 def numbers(actions: list[Action]) -> list[object]:
-    """The numbers of the packets, and what else there is."""
+    """Return the numbers of the packets, and the class names of other actions."""
     return [
         json.loads(a.encoded())["n"] if isinstance(a, Packet) else type(a).__name__ for a in actions
     ]
@@ -50,14 +50,14 @@ def numbers(actions: list[Action]) -> list[object]:
 
 @pytest.fixture
 def faults() -> Faults:
-    """Nothing goes wrong yet."""
+    """A pipeline without plans."""
     return Faults(seed=1)
 
 
 # -- plans ----------------------------------------------------------------------------
 
 
-def test_nothing_goes_wrong_at_first(faults: Faults) -> None:
+def test_there_are_no_faults_at_first(faults: Faults) -> None:
     assert numbers(pass_through(faults, 3)) == [0, 1, 2]
     assert faults.refusal() == (False, None)
     assert not faults.holding
@@ -70,7 +70,7 @@ def test_drop(faults: Faults) -> None:
     assert numbers(pass_through(faults, 3)) == [0, 1, 2]
 
 
-def test_a_share_and_a_number_of_times(faults: Faults) -> None:
+def test_probability_and_times_limit_a_plan(faults: Faults) -> None:
     faults.drop(probability=0.5)
     through = len(pass_through(faults, 1000))
     assert 400 < through < 600
@@ -96,7 +96,7 @@ def test_delay_and_jitter(faults: Faults) -> None:
     assert len(set(times)) == 100
 
 
-def test_garbled_text_is_no_json(faults: Faults) -> None:
+def test_garbled_text_is_invalid_json(faults: Faults) -> None:
     faults.garble()
     for action in pass_through(faults, 50):
         assert isinstance(action, Packet)
@@ -110,7 +110,7 @@ def test_garbled_text_is_no_json(faults: Faults) -> None:
     assert empty.encoded() == b""
 
 
-def test_oversized_events_stay_readable(faults: Faults) -> None:
+def test_oversized_events_stay_valid(faults: Faults) -> None:
     faults.oversized(1000)
     (action,) = faults.apply(packet(7))
     assert isinstance(action, Packet)
@@ -128,7 +128,7 @@ def test_slow_drain_spaces_frames(faults: Faults) -> None:
     assert times == [7.0, 9.0, 7.0]
 
 
-def test_slow_drain_may_mean_a_share(faults: Faults) -> None:
+def test_slow_drain_can_be_limited_to_types(faults: Faults) -> None:
     faults.install(SlowDrain(bytes_per_second=1.0, types=frozenset({"slow"})))
     assert pass_through(faults, 1) == [packet(0)]
 
@@ -143,13 +143,13 @@ def test_reorder(faults: Faults) -> None:
     assert not faults.holding
 
 
-def test_only_the_same_connection_overtakes(faults: Faults) -> None:
+def test_a_frame_overtakes_only_within_its_connection(faults: Faults) -> None:
     faults.reorder(times=1)
     assert faults.apply(packet(0, connection=1)) == []
     assert numbers(faults.apply(packet(1, connection=2))) == [0, 1]
 
 
-def test_what_is_flushed_meets_the_plans_behind(faults: Faults) -> None:
+def test_flushed_frames_pass_through_later_plans(faults: Faults) -> None:
     faults.reorder(times=1)
     faults.duplicate()
     assert faults.apply(packet(0)) == []
@@ -157,12 +157,12 @@ def test_what_is_flushed_meets_the_plans_behind(faults: Faults) -> None:
 
 
 @pytest.mark.parametrize("how", ["clean", "abort"])
-def test_cut_strikes_behind_a_frame(faults: Faults, how: Any) -> None:
+def test_cut_happens_after_a_frame(faults: Faults, how: Any) -> None:
     faults.cut(after=2, how=how)
     assert numbers(pass_through(faults, 4)) == [0, 1, "HangUp", 2, 3]
 
 
-def test_cut_at_once_and_in_the_middle(faults: Faults) -> None:
+def test_cut_immediately_and_in_mid_frame(faults: Faults) -> None:
     faults.cut()
     assert numbers(pass_through(faults, 2)) == ["HangUp", 1]
     faults.cut(after=1, how="mid-frame")
@@ -172,7 +172,7 @@ def test_cut_at_once_and_in_the_middle(faults: Faults) -> None:
     assert actions[1].frame == '{"type":"x","n":1}'
 
 
-def test_cut_again_and_again(faults: Faults) -> None:
+def test_cut_repeatedly(faults: Faults) -> None:
     faults.cut(after=2, times=None)
     assert numbers(pass_through(faults, 5)) == [0, 1, "HangUp", 2, 3, "HangUp", 4]
 
@@ -187,7 +187,7 @@ def test_stall_and_mute(faults: Faults) -> None:
     assert silence == Silence(connection=1, seconds=math.inf)
 
 
-def test_plans_stand_in_a_row(faults: Faults) -> None:
+def test_plans_apply_in_sequence(faults: Faults) -> None:
     faults.duplicate(times=1)
     faults.drop(times=1)
     assert numbers(pass_through(faults, 2)) == [0, 1]
@@ -196,7 +196,7 @@ def test_plans_stand_in_a_row(faults: Faults) -> None:
     assert numbers(faults.apply(packet(0))) == ["HangUp"]
 
 
-def test_a_plan_of_ones_own(faults: Faults) -> None:
+def test_a_custom_plan(faults: Faults) -> None:
     class Renumber(Stage):
         def __call__(self, packet: Packet) -> list[Action]:
             return [attrs.evolve(packet, frame={"n": 99})]
@@ -217,7 +217,7 @@ def test_types_of_frames() -> None:
     assert Packet(connection=1, frame="text", at=0.0).type is None
 
 
-def test_what_utf8_cannot_hold_is_escaped() -> None:
+def test_lone_surrogates_are_escaped() -> None:
     frame = {"type": "x", "text": "é\ud800"}
     encoded = Packet(connection=1, frame=frame, at=0.0).encoded()
     assert isinstance(encoded, str)
@@ -261,8 +261,8 @@ async def test_a_cut_in_a_turn(autojump_clock: object, server: RealtimeServer) -
         await ready(client)
         server.faults.cut(after=3)
         await client.say("hello")
-        heard = [(await client.next())["type"] for _ in range(3)]
-        assert heard == ["user_turn_end", "chat_session_added", "anthropic_user_message"]
+        received = [(await client.next())["type"] for _ in range(3)]
+        assert received == ["user_turn_end", "chat_session_added", "anthropic_user_message"]
         with pytest.raises(ConnectionLost) as caught:
             await client.next()
         assert caught.value.code is None
@@ -288,21 +288,21 @@ async def test_delayed_frames_keep_their_order(
     async with dial(server) as client:
         await ready(client)
         server.faults.delay(1.0, jitter=5.0)
-        began = trio.current_time()
+        start = trio.current_time()
         assert text_of(await client.answer("go")) == "abcdefghijklmnopqrstuvwxyz" * 4
-        assert trio.current_time() - began > 1.0
+        assert trio.current_time() - start > 1.0
 
 
 async def test_a_stall_loses_nothing(autojump_clock: object, server: RealtimeServer) -> None:
     async with dial(server) as client:
         await ready(client)
         server.faults.stall(50.0, after=2)
-        began = trio.current_time()
+        start = trio.current_time()
         assert text_of(await client.answer("hello")) == "You said: hello"
-        assert 50.0 <= trio.current_time() - began < 51.0
+        assert 50.0 <= trio.current_time() - start < 51.0
 
 
-async def test_a_mute_connection_carries_out_what_it_is_told(
+async def test_a_mute_connection_still_carries_out_commands(
     autojump_clock: object, server: RealtimeServer
 ) -> None:
     async with dial(server, ui_session_id="mine") as client:
@@ -332,33 +332,33 @@ async def test_a_takeover_ends_even_a_mute_connection(
             assert caught.value.clean
 
 
-async def test_a_frame_that_nobody_overtakes_comes_after_all(
+async def test_a_frame_that_is_not_overtaken_arrives_anyway(
     autojump_clock: object, server: RealtimeServer
 ) -> None:
     async with dial(server) as client:
         await ready(client)
         server.faults.reorder(times=1)
         await client.send({"type": "ping"})
-        began = trio.current_time()
+        start = trio.current_time()
         assert await client.next() == {"type": "pong"}
-        assert trio.current_time() - began == pytest.approx(0.05)
+        assert trio.current_time() - start == pytest.approx(0.05)
         server.faults.reorder(["agent_list"], times=1)
         await client.send({"type": "get_agents"})
         await client.send({"type": "ping"})
         assert types([await client.next(), await client.next()]) == ["pong", "agent_list"]
 
 
-async def test_a_slow_wire(autojump_clock: object, server: RealtimeServer) -> None:
+async def test_a_slow_connection(autojump_clock: object, server: RealtimeServer) -> None:
     server.script(turn(None, say("x" * 100, size=1), delay=0.0))
     async with dial(server) as client:
         await ready(client)
         server.faults.slow_drain(1000.0)
-        began = trio.current_time()
+        start = trio.current_time()
         await client.answer("go")
-        assert trio.current_time() - began > 10.0
+        assert trio.current_time() - start > 10.0
 
 
-async def test_refusals(autojump_clock: object, server: RealtimeServer) -> None:
+async def test_refused_dials(autojump_clock: object, server: RealtimeServer) -> None:
     server.faults.refuse(401, times=2)
     server.faults.refuse(None)
     statuses = []
@@ -372,7 +372,7 @@ async def test_refusals(autojump_clock: object, server: RealtimeServer) -> None:
         await ready(client)
 
 
-async def test_raw_frames_arrive_raw(autojump_clock: object, server: RealtimeServer) -> None:
+async def test_raw_frames_arrive_unchanged(autojump_clock: object, server: RealtimeServer) -> None:
     server.script(turn(None, emit('{"type": "x" ', b"\1\2")))
     async with dial(server) as client:
         await ready(client)

@@ -1,4 +1,4 @@
-"""The small parts: ids, tokens, the catalogue, the script's words, chats, the connection."""
+"""Small parts: ids, tokens, catalogue, scripting functions, chats, the connection."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_ids_do_not_repeat() -> None:
 # -- tokens ---------------------------------------------------------------------------
 
 
-def test_tokens_tell_when_they_expire() -> None:
+def test_tokens_contain_their_expiry() -> None:
     tokens = Tokens(b"secret", 60.0, lambda: 1000.0)
     body = tokens.issue("ann").split(".")[1]
     facts = json.loads(base64.urlsafe_b64decode(body + "=="))
@@ -80,12 +80,12 @@ def test_tokens_are_checked() -> None:
 
 
 @given(st.text(max_size=30) | st.text(alphabet="abc.=", max_size=30))
-def test_what_is_no_token(text: str) -> None:
+def test_invalid_tokens_have_no_user(text: str) -> None:
     assert Tokens(b"secret", 60.0, lambda: 0.0).user_of(text) is None
 
 
 @pytest.mark.parametrize("body", ["{}", "[", '{"exp": "soon", "sub": "a"}', '{"exp": 99}'])
-def test_signed_nonsense_is_no_token(body: str) -> None:
+def test_an_invalid_payload_is_refused_even_if_signed(body: str) -> None:
     tokens = Tokens(b"secret", 60.0, lambda: 0.0)
     encoded = base64.urlsafe_b64encode(body.encode()).decode().rstrip("=")
     signature = base64.urlsafe_b64encode(tokens._sign(f"x.{encoded}")).decode().rstrip("=")
@@ -97,10 +97,10 @@ def test_secrets_are_not_shown() -> None:
     assert "hidden" not in repr(ServerConfig(users=(Account(password="hidden"),)))
 
 
-# -- the catalogue --------------------------------------------------------------------
+# -- catalogue ------------------------------------------------------------------------
 
 
-def test_the_catalogue_has_the_sizes_that_are_asked_for() -> None:
+def test_the_catalogue_has_the_configured_sizes() -> None:
     config = ServerConfig(toolset_count=40, toolset_schemas=20, avatar_count=3, voice_names=("a",))
     assert len(config.tools()) == 40
     assert len(config.tools()[0]["schemas"]) == 20  # type: ignore[arg-type]
@@ -110,7 +110,7 @@ def test_the_catalogue_has_the_sizes_that_are_asked_for() -> None:
     assert config.agent("nope") is None
 
 
-def test_a_chat_comes_back_from_the_wire() -> None:
+def test_a_chat_survives_the_round_trip_over_the_wire() -> None:
     config = ServerConfig()
     agent = config.agent("gpt")
     assert agent is not None
@@ -125,10 +125,10 @@ def test_a_chat_comes_back_from_the_wire() -> None:
     assert StoredSession.from_wire(unknown, config).agent.key == "default"
 
 
-# -- the words of a script ------------------------------------------------------------
+# -- scripting functions --------------------------------------------------------------
 
 
-def test_the_words_build_what_they_say() -> None:
+def test_the_scripting_functions_build_steps() -> None:
     assert say("a") == Say(text="a")
     assert say("a", "b") == Say(pieces=("a", "b"))
     assert say("abc", size=2).pieces == ("ab", "c")
@@ -143,18 +143,18 @@ def test_the_words_build_what_they_say() -> None:
     assert delegate("k", "r", text="t").reply == turn(text="t")
 
 
-def test_one_stands_for_a_list_of_one() -> None:
+def test_a_single_item_stands_for_a_list() -> None:
     assert turn(thoughts="ab") == turn(thoughts=["ab"])
     assert turn(media=media("m")) == turn(media=[media("m")])
     assert turn(delegate=delegate()) == turn(delegate=[delegate()])
     assert turn().steps == ()
 
 
-# -- several at once ------------------------------------------------------------------
+# -- interleaving ---------------------------------------------------------------------
 
 
 def stream(name: str, *pauses: float, shielded: bool = False) -> Any:
-    """A generator that says its name after each pause."""
+    """Make a generator that yields its name after each pause."""
     for pause in pauses:
         yield Pause(pause, shielded)
         yield name
@@ -166,21 +166,21 @@ def test_interleaving_keeps_each_pace() -> None:
     assert sum(i.seconds for i in items if isinstance(i, Pause)) == 3.0
 
 
-def test_ties_take_turns() -> None:
+def test_ties_alternate() -> None:
     items = list(interleave([stream(name, 0, 0, 0) for name in "abc"]))
     assert items == list("abcabcabc")
 
 
-def test_a_firm_pause_stays_firm() -> None:
+def test_a_shielded_pause_stays_shielded() -> None:
     items = list(interleave([stream("a", 2, shielded=True), stream("b", 1)]))
     assert [i.shielded for i in items if isinstance(i, Pause)] == [False, True]
 
 
-# -- a connection ---------------------------------------------------------------------
+# -- connection -----------------------------------------------------------------------
 
 
 def packet(number: int, at: float = 0.0) -> Packet:
-    """A numbered packet."""
+    """Make a numbered packet."""
     return Packet(connection=1, frame=str(number), at=at)
 
 
@@ -201,7 +201,7 @@ async def test_packets_leave_in_order_at_their_time(autojump_clock: object) -> N
     assert connection.backlog == 0
 
 
-async def test_a_goodbye_does_not_wait_for_a_stall(autojump_clock: object) -> None:
+async def test_closing_does_not_wait_for_a_stall(autojump_clock: object) -> None:
     client, server = memory_pair()
     connection = ClientConnection(1, server, high_water=5, limit=10, on_drained=lambda: None)
     async with trio.open_nursery() as nursery:
@@ -218,7 +218,7 @@ async def test_a_goodbye_does_not_wait_for_a_stall(autojump_clock: object) -> No
         assert trio.current_time() < 2.0
 
 
-async def test_a_goodbye_ahead_of_a_stall(autojump_clock: object) -> None:
+async def test_closing_before_a_stall(autojump_clock: object) -> None:
     client, server = memory_pair()
     connection = ClientConnection(1, server, high_water=5, limit=10, on_drained=lambda: None)
     connection.put(Silence(connection=1, seconds=1000.0))
@@ -229,7 +229,7 @@ async def test_a_goodbye_ahead_of_a_stall(autojump_clock: object) -> None:
         await client.receive()
 
 
-# -- the server's end of a websocket --------------------------------------------------
+# -- the server side of a websocket ---------------------------------------------------
 
 HEADERS = (
     (b"host", b"x"),
@@ -241,12 +241,12 @@ HEADERS = (
 
 
 def frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
-    """A client's frame, masked with zeros."""
+    """Make a client's frame, masked with zeros."""
     return bytes([opcode | (0x80 if final else 0), 0x80 | len(payload)]) + bytes(4) + payload
 
 
 async def accepted(*, limit: int = 1000) -> tuple[Any, Any]:
-    """A socket that has been accepted, and the client's end of its stream."""
+    """Accept a socket; return the client's end of its stream and the server's link."""
     client, server = trio.testing.memory_stream_pair()
     link = ServerSocket(server, Upgrade("/api/rt/ws?token=x", HEADERS, b""), limit)  # type: ignore[arg-type]
     await link.accept()
@@ -266,7 +266,7 @@ async def test_fragments_become_one_message() -> None:
     assert link.bytes_received == len(frame(1, b"ab")) * 4 + len(frame(1, b"x"))
 
 
-async def test_pings_are_answered_unless_it_is_silent() -> None:
+async def test_pings_are_answered_unless_ignored() -> None:
     client, link = await accepted()
     await client.send_all(frame(10, b"unasked") + frame(9, b"hi") + frame(1, b"x"))
     assert await link.receive() == "x"
@@ -295,7 +295,7 @@ async def test_half_a_frame() -> None:
         (frame(1, b"\xff"), 1007),
     ],
 )
-async def test_ends(sent: bytes, code: int) -> None:
+async def test_a_close_or_a_malformed_frame_ends_the_link(sent: bytes, code: int) -> None:
     client, link = await accepted()
     await client.send_all(frame(1, b"x"))
     assert await link.receive() == "x"
@@ -310,7 +310,7 @@ async def test_ends(sent: bytes, code: int) -> None:
     await link.aclose()
 
 
-async def test_a_link_that_just_ends() -> None:
+async def test_a_link_that_ends_without_a_close_frame() -> None:
     client, link = await accepted()
     await client.aclose()
     with pytest.raises(ConnectionLost) as caught:
@@ -323,13 +323,13 @@ async def test_a_link_that_just_ends() -> None:
     await link.aclose()
 
 
-async def test_a_goodbye_that_nobody_hears() -> None:
+async def test_closing_after_the_client_has_gone() -> None:
     client, link = await accepted()
     await client.aclose()
     await link.aclose()
 
 
-async def test_after_closing_it_is_closed(autojump_clock: object) -> None:
+async def test_calls_after_closing_raise_closed_error(autojump_clock: object) -> None:
     client, link = await accepted()
     await link.aclose(1001, "later")
     assert await client.receive_some() == b"\x88\x07\x03\xe9later"
@@ -341,7 +341,7 @@ async def test_after_closing_it_is_closed(autojump_clock: object) -> None:
         await link.receive()
 
 
-async def test_closing_while_somebody_reads(autojump_clock: object) -> None:
+async def test_closing_while_another_task_reads(autojump_clock: object) -> None:
     client, link = await accepted()
     async with trio.open_nursery() as nursery:
 

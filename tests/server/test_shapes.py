@@ -1,4 +1,4 @@
-"""What the server says has the order, the fields and the nulls of a real server's recordings."""
+"""The server's events have the order, fields and nulls of a real server's recordings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AFTER = "After the tool: done."
 
 
 def roll(seed: int) -> Any:
-    """The tool that the recordings use most: one rendering by the tool, one by its class."""
+    """Make the recordings' most common tool: one rendering by the tool, one by its class."""
     shown = media(
         "<p>6</p>",
         "text/html",
@@ -38,7 +38,7 @@ def roll(seed: int) -> Any:
 
 
 def echo_of(message: str) -> Event:
-    """A raw ``render_media`` that a toolset sends beside its tool."""
+    """Make a raw ``render_media`` that a toolset sends next to its tool."""
     return {
         "type": "render_media",
         "session_id": "$user_session",
@@ -57,12 +57,12 @@ def echo_of(message: str) -> Event:
 
 
 def rolled(seed: int) -> Any:
-    """The same with both of the renderings that the recordings show."""
+    """Make the same call with both renderings of the recordings."""
     return attrs.evolve(roll(seed), events=(echo_of("rolled"),))
 
 
 def render(kind: str, **more: Any) -> ScriptedTurn:
-    """A turn in which the tool ``itp_render`` shows something."""
+    """Make a turn in which the tool ``itp_render`` shows something."""
     shown = media(sent_by_class="InteropTools", sent_by_function="render", **more)
     return turn(None, tools=[tool("itp_render", {"kind": kind}, media=[shown])], text=AFTER)
 
@@ -113,25 +113,27 @@ SCRIPTS: dict[str, dict[str, ScriptedTurn]] = {
         "[[clone]]": turn(tools=[delegate(text="hello", by="clone")], text=AFTER),
     },
 }
-CASES = [(file, said) for file, scripts in SCRIPTS.items() for said in scripts]
+CASES = [(file, text_input) for file, scripts in SCRIPTS.items() for text_input in scripts]
 
 
-def recorded(recordings: Path, file: str, said: str) -> list[Event]:
-    """What the real server answered to that input."""
+def recorded(recordings: Path, file: str, text_input: str) -> list[Event]:
+    """Return the real server's answer to that input."""
     for sent, events in answers(read(recordings / f"{file}.jsonl")):
-        if sent is not None and sent.get("text") == said:
+        if sent is not None and sent.get("text") == text_input:
             return events
-    raise AssertionError(said)
+    raise AssertionError(text_input)
 
 
-@pytest.mark.parametrize(("file", "said"), CASES)
-def test_a_turn_has_the_shape_of_the_recorded_one(recordings: Path, file: str, said: str) -> None:
-    client = DirectClient(CONFIG, SCRIPTS[file][said])
+@pytest.mark.parametrize(("file", "text_input"), CASES)
+def test_a_turn_has_the_shape_of_the_recorded_one(
+    recordings: Path, file: str, text_input: str
+) -> None:
+    client = DirectClient(CONFIG, SCRIPTS[file][text_input])
     client.dial(agent_key="interop_gpt" if file == "gpt_turn" else "interop")
-    assert shapes(client.answer(said)) == shapes(recorded(recordings, file, said))
+    assert shapes(client.answer(text_input)) == shapes(recorded(recordings, file, text_input))
 
 
-def test_shapes_are_not_blind() -> None:
+def test_shapes_detect_differences() -> None:
     one = {"type": "error", "message": "a", "source": None}
     assert shapes([one]) != shapes([{**one, "source": "b"}])
     assert shapes([one]) != shapes([{"type": "error", "source": None, "message": "a"}])
@@ -139,13 +141,13 @@ def test_shapes_are_not_blind() -> None:
 
 
 def connection(recordings: Path, file: str, name: str) -> list[tuple[Event | None, list[Event]]]:
-    """What one connection of a recording sent, each with its answer."""
+    """Return what one connection of a recording sent, each with its answer."""
     lines = read(recordings / f"{file}.jsonl")
     return answers(line for line in lines if line.connection == name)
 
 
 @pytest.mark.parametrize("name", ["A", "B"])
-def test_a_new_connection_begins_as_recorded(recordings: Path, name: str) -> None:
+def test_a_new_connection_starts_as_recorded(recordings: Path, name: str) -> None:
     client = DirectClient(CONFIG)
     client.dial(**({} if name == "A" else {"agent_key": "interop", "ui_session_id": "seen-never"}))
     opening = connection(recordings, "init_new", name)[1][1]
@@ -153,7 +155,7 @@ def test_a_new_connection_begins_as_recorded(recordings: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["C", "D"])
-def test_a_known_chat_comes_back_as_recorded(recordings: Path, name: str) -> None:
+def test_a_known_chat_is_resumed_as_recorded(recordings: Path, name: str) -> None:
     client = DirectClient(CONFIG)
     client.dial(agent_key="interop")
     client.answer("hello")
@@ -169,7 +171,7 @@ def test_a_known_chat_comes_back_as_recorded(recordings: Path, name: str) -> Non
     assert key == opening[6]["chat_session"]["agent_config"]["key"]
 
 
-def test_a_live_session_goes_on_as_recorded(recordings: Path) -> None:
+def test_a_live_session_continues_as_recorded(recordings: Path) -> None:
     client = DirectClient(CONFIG)
     client.dial(agent_key="interop", ui_session_id="mine")
     client.answer("hello")
@@ -179,7 +181,7 @@ def test_a_live_session_goes_on_as_recorded(recordings: Path) -> None:
     assert shapes(client.take(second)) == shapes(opening)
 
 
-def test_a_socket_in_mid_turn_goes_on_as_recorded(recordings: Path) -> None:
+def test_a_reconnect_in_mid_turn_continues_as_recorded(recordings: Path) -> None:
     client = DirectClient(CONFIG, turn(text="word " * 60, delay=0.1))
     client.dial(agent_key="interop", ui_session_id="mine")
     client.core.script([turn(text="first")])
@@ -214,19 +216,19 @@ CANCELS = [
 ]
 
 
-@pytest.mark.parametrize(("said", "script", "after"), CANCELS)
+@pytest.mark.parametrize(("text_input", "script", "after"), CANCELS)
 def test_a_cancel_has_the_shape_of_the_recorded_one(
-    recordings: Path, said: str, script: ScriptedTurn, after: float | None
+    recordings: Path, text_input: str, script: ScriptedTurn, after: float | None
 ) -> None:
     pairs = connection(recordings, "cancel", "A")
-    place = next(i for i, (sent, _) in enumerate(pairs) if sent and sent.get("text") == said)
+    place = next(i for i, (sent, _) in enumerate(pairs) if sent and sent.get("text") == text_input)
     client = DirectClient(CONFIG, script)
     client.dial(agent_key="interop")
     client.take()
     if after is None:
-        assert shapes(client.answer(said)) == shapes(pairs[place][1])
+        assert shapes(client.answer(text_input)) == shapes(pairs[place][1])
         return
-    client.say(said).run(after)
+    client.say(text_input).run(after)
     assert shapes(client.take()) == shapes(pairs[place][1])
     assert shapes(client.ask({"type": "client_wants_cancel"})) == shapes(pairs[place + 1][1])
 
@@ -251,8 +253,8 @@ def test_a_cancel_without_a_turn_has_the_shape_of_the_recorded_one(recordings: P
     assert shapes(client.ask({"type": "client_wants_cancel"})) == shapes(cancelled)
 
 
-def test_what_kills_a_turn_kills_it_as_recorded(recordings: Path) -> None:
-    """The whole recording, input by input, in its own time."""
+def test_commands_kill_a_turn_as_recorded(recordings: Path) -> None:
+    """Replay the whole recording, input by input, with its own timing."""
     slow = turn(text="word " * 60, delay=0.1)
     client = DirectClient(CONFIG, turn("[[slow]] one", text="word " * 60, delay=0.1))
     client.core.script([turn("[[slow]] two", text="x " * 60, delay=0.1)])
@@ -260,7 +262,7 @@ def test_what_kills_a_turn_kills_it_as_recorded(recordings: Path) -> None:
     client.dial(agent_key="interop")
     client.take()
     for sent, events in connection(recordings, "killed_turn", "A")[2:]:
-        if sent is None:  # the bad JSON and the binary frame of the recording
+        if sent is None:  # the invalid JSON and the binary frame of the recording
             continue
         if sent["type"] == "resume_chat_session":
             sent["session_id"] = next(iter(client.core.state.chats))
@@ -269,7 +271,7 @@ def test_what_kills_a_turn_kills_it_as_recorded(recordings: Path) -> None:
         assert types(client.take()) == types(events), sent
 
 
-def test_bad_json_is_answered_as_recorded_and_kills_nothing() -> None:
+def test_invalid_json_is_answered_as_recorded_and_kills_nothing() -> None:
     client = DirectClient(CONFIG, turn(text="word " * 60, delay=0.1))
     client.dial(agent_key="interop")
     client.say("[[slow]]").run(0.5).take()
@@ -279,7 +281,7 @@ def test_bad_json_is_answered_as_recorded_and_kills_nothing() -> None:
     assert "user_turn_start" in types(client.run().take())
 
 
-# The commands of the recording for which there is a reason to answer otherwise.
+# Commands of the recording that this server answers differently, with the reason.
 DIFFERENT = {"set_session_messages": "real servers fail here; this one does what is asked"}
 
 

@@ -1,4 +1,4 @@
-"""The server on a real port: HTTP with httpx, the websocket with trio-websocket and by hand."""
+"""The server on a real port: HTTP with httpx, websockets with two libraries and by hand."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ async def test_a_conversation(base: tuple[RealtimeServer, str], connector: Conne
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
-    """Let the others work until it holds."""
+    """Let other tasks run until the condition is true."""
     while not holds():
         await trio.lowlevel.checkpoint()
 
 
-async def test_the_clients_goodbye_is_answered(base: tuple[RealtimeServer, str]) -> None:
+async def test_the_clients_close_frame_is_answered(base: tuple[RealtimeServer, str]) -> None:
     server, url = base
     async with dial_socket(url):
         assert server.statistics().connections == 1
@@ -53,7 +53,7 @@ async def test_the_clients_goodbye_is_answered(base: tuple[RealtimeServer, str])
 
 
 @pytest.mark.parametrize(("how", "code"), [("clean", 1000), ("abort", None), ("mid-frame", None)])
-async def test_ends_on_purpose(base: tuple[RealtimeServer, str], how: Any, code: Any) -> None:
+async def test_a_cut_ends_the_link(base: tuple[RealtimeServer, str], how: Any, code: Any) -> None:
     server, url = base
     async with dial_socket(url) as client:
         server.faults.cut(how=how)
@@ -65,7 +65,7 @@ async def test_ends_on_purpose(base: tuple[RealtimeServer, str], how: Any, code:
         pass
 
 
-async def test_large_messages_come_through(base: tuple[RealtimeServer, str]) -> None:
+async def test_large_messages_arrive(base: tuple[RealtimeServer, str]) -> None:
     server, url = base
     large = "x" * 3_000_000
     async with dial_socket(url) as client:
@@ -75,7 +75,7 @@ async def test_large_messages_come_through(base: tuple[RealtimeServer, str]) -> 
     assert text_of(events) == large
 
 
-async def test_too_large_a_message_ends_the_link() -> None:
+async def test_a_message_beyond_the_limit_ends_the_link() -> None:
     async with open_server(ServerConfig(max_message_bytes=1000)) as server:
         async with dial_socket(await server.listen()) as client:
             await client.transport.send_text("x" * 2000)
@@ -107,7 +107,7 @@ async def test_refused_upgrades(query: dict[str, str], status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 500, 503, None])
-async def test_upgrades_refused_on_purpose(base: tuple[RealtimeServer, str], status: Any) -> None:
+async def test_upgrades_refused_by_a_fault(base: tuple[RealtimeServer, str], status: Any) -> None:
     server, url = base
     server.faults.refuse(status)
     with pytest.raises(ConnectionFailed) as caught:
@@ -118,15 +118,15 @@ async def test_upgrades_refused_on_purpose(base: tuple[RealtimeServer, str], sta
         pass
 
 
-async def test_an_upgrade_elsewhere(base: tuple[RealtimeServer, str]) -> None:
+async def test_an_upgrade_at_another_path_is_refused(base: tuple[RealtimeServer, str]) -> None:
     with pytest.raises(ConnectionFailed) as caught:
         async with dial_socket(base[1], "/api/rt/other"):
             pass
     assert caught.value.status == 404
 
 
-async def test_what_came_behind_the_upgrade_is_not_lost(base: tuple[RealtimeServer, str]) -> None:
-    """A client may send its first frame in the same packet as its upgrade."""
+async def test_data_after_the_upgrade_is_not_lost(base: tuple[RealtimeServer, str]) -> None:
+    """A client can send its first frame in the same packet as its upgrade."""
     host, _, port = base[1].removeprefix("http://").partition(":")
     frame = b'{"type": "ping"}'
     masked = bytes([0x81, 0x80 | len(frame), 0, 0, 0, 0]) + frame
@@ -143,7 +143,7 @@ async def test_what_came_behind_the_upgrade_is_not_lost(base: tuple[RealtimeServ
     assert answer.startswith(b"HTTP/1.1 101")
 
 
-async def test_an_upgrade_without_its_key(base: tuple[RealtimeServer, str]) -> None:
+async def test_an_upgrade_without_its_key_is_refused(base: tuple[RealtimeServer, str]) -> None:
     headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
     async with httpx.AsyncClient(base_url=base[1]) as http:
         answer = await http.get("/api/rt/ws", params={"token": "any"}, headers=headers)
@@ -168,7 +168,7 @@ async def test_hanging_up_twice(base: tuple[RealtimeServer, str]) -> None:
             await client.next()
 
 
-async def test_downtime_breaks_links_and_lets_nobody_in(base: tuple[RealtimeServer, str]) -> None:
+async def test_downtime_breaks_links_and_refuses_dials(base: tuple[RealtimeServer, str]) -> None:
     server, url = base
     async with trio.open_nursery() as nursery:
         async with dial_socket(url) as client:
@@ -216,7 +216,7 @@ async def test_bad_credentials(base: tuple[RealtimeServer, str], given: object) 
         assert (await http.post("/api/rt/login", json=given)).status_code == 401
 
 
-async def test_requests_that_make_no_sense(base: tuple[RealtimeServer, str]) -> None:
+async def test_invalid_requests(base: tuple[RealtimeServer, str]) -> None:
     async with httpx.AsyncClient(base_url=base[1]) as http:
         assert (await http.get("/")).status_code == 404
         assert (await http.get("/api/rt/login")).status_code == 405
@@ -227,14 +227,14 @@ async def test_requests_that_make_no_sense(base: tuple[RealtimeServer, str]) -> 
         assert (await http.get("/api/rt/refresh_token")).status_code == 401
 
 
-async def test_one_request_a_connection(base: tuple[RealtimeServer, str]) -> None:
+async def test_one_request_per_connection(base: tuple[RealtimeServer, str]) -> None:
     async with httpx.AsyncClient(base_url=base[1], headers={"Connection": "close"}) as http:
         for _ in range(2):
             answer = await http.get("/")
             assert answer.headers["connection"] == "close"
 
 
-async def test_bytes_that_are_no_http(base: tuple[RealtimeServer, str]) -> None:
+async def test_bytes_that_are_not_http(base: tuple[RealtimeServer, str]) -> None:
     host, _, port = base[1].removeprefix("http://").partition(":")
     async with await trio.open_tcp_stream(host, int(port)) as stream:
         await stream.send_all(b"\x00\x01\x02\r\n\r\n")
@@ -250,7 +250,7 @@ async def test_bytes_that_are_no_http(base: tuple[RealtimeServer, str]) -> None:
         assert (await stream.receive_some()).startswith(b"HTTP/1.1 400")
 
 
-async def test_a_request_that_expects_to_be_asked(base: tuple[RealtimeServer, str]) -> None:
+async def test_a_request_with_expect_100_continue(base: tuple[RealtimeServer, str]) -> None:
     host, _, port = base[1].removeprefix("http://").partition(":")
     head = (
         b"POST /api/rt/login HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
@@ -303,7 +303,7 @@ async def test_uploads_that_are_refused() -> None:
             assert (await http.post(path, files=large)).status_code == 413
 
 
-async def test_uploads_have_a_bound() -> None:
+async def test_uploads_are_bounded() -> None:
     async with open_server(ServerConfig(max_uploads=2)) as server:
         url = await server.listen()
         async with (
@@ -319,7 +319,7 @@ async def test_uploads_have_a_bound() -> None:
         assert len(server._hub.core.state.uploads) == 2
 
 
-async def test_a_cancel_by_rest(base: tuple[RealtimeServer, str]) -> None:
+async def test_a_cancel_through_rest(base: tuple[RealtimeServer, str]) -> None:
     server, url = base
     server.script(turn("slow", say("word " * 100), delay=0.02))
     async with (
@@ -342,7 +342,7 @@ async def test_a_cancel_by_rest(base: tuple[RealtimeServer, str]) -> None:
         assert multipart.status_code == 200
 
 
-async def test_two_ports_and_a_taken_one(base: tuple[RealtimeServer, str]) -> None:
+async def test_listening_on_two_ports_and_on_one_in_use(base: tuple[RealtimeServer, str]) -> None:
     server, url = base
     other = await server.listen()
     assert other != url

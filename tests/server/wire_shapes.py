@@ -1,4 +1,4 @@
-"""Reduces wire events to their shape: order, fields, nulls, and whose session they are in."""
+"""Reduce wire events to their shape: order, fields, nulls, and their session."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Recorded:
 
 
 def read(path: Path) -> list[Recorded]:
-    """Read a recording; ``event`` is ``None`` for what is no event."""
+    """Read a recording; ``event`` is ``None`` for a line without an event."""
     found = []
     for text in path.read_text().splitlines():
         line = json.loads(text)
@@ -40,7 +40,7 @@ def read(path: Path) -> list[Recorded]:
 
 
 def answers(lines: Iterable[Recorded]) -> list[tuple[Event | None, list[Event]]]:
-    """Group by what the client sent: each with what the server said until the next."""
+    """Group each event of the client with the server's events up to the next one."""
     groups: list[tuple[Event | None, list[Event]]] = [(None, [])]
     for line in lines:
         if line.direction == "in" and line.event is not None:
@@ -51,7 +51,7 @@ def answers(lines: Iterable[Recorded]) -> list[tuple[Event | None, list[Event]]]
 
 
 def shapes(events: Iterable[Event]) -> list[object]:
-    """The shape of each event; neighbouring deltas of one session count as one."""
+    """Return the shape of each event; adjacent deltas of one session count as one."""
     names: dict[str, str] = {}
     found: list[object] = []
     for event in events:
@@ -62,7 +62,7 @@ def shapes(events: Iterable[Event]) -> list[object]:
 
 
 def types(events: Iterable[Event]) -> list[str]:
-    """The types in order; neighbouring equal deltas count as one."""
+    """Return the types in order; adjacent equal deltas count as one."""
     found: list[str] = []
     for event in events:
         if not (event["type"].endswith("_delta") and found and found[-1] == event["type"]):

@@ -1,4 +1,4 @@
-"""The page on testing names all that the kit has, and the page on connections all that is told."""
+"""The documentation names everything in the test kit, and every connection notification."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INTERNAL = {"apply", "flush", "holding", "refusal"}
 
 
 def words(page: str) -> set[str]:
-    """The names that a page writes as code."""
+    """Return the names that a page marks as code."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     blocks = re.findall(r"```.*?```", text, re.DOTALL)
     inline = re.findall(r"`[^`]+`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
@@ -37,9 +37,9 @@ def test_every_fault_is_documented() -> None:
     assert names - INTERNAL <= words("testing.md")
 
 
-def test_what_is_told_of_the_connection_is_documented() -> None:
-    told = set(_shell_notifications.__all__)
-    about = {name for name in told if not re.match("Audio|Memory|Lagged|Auth", name)}
+def test_connection_notifications_are_documented() -> None:
+    names = set(_shell_notifications.__all__)
+    about = {name for name in names if not re.match("Audio|Memory|Lagged|Auth", name)}
     assert {"Reconnected", "SessionRestored"} <= about
     assert about <= words("connection.md")
 

@@ -1,4 +1,4 @@
-"""``fault_plans``: what it draws."""
+"""What ``fault_plans`` generates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.source import ROOT
 
 @given(fault_plans(max_plans=2, max_times=3, max_seconds=1.5))
 def test_plans_are_bounded(plans: tuple[Plan, ...]) -> None:
-    """In number, in how often they strike, and in time."""
+    """In number, in how often they apply, and in time."""
     assert len(plans) <= 2
     for plan in plans:
         if isinstance(plan, SlowDrain):
@@ -31,8 +31,8 @@ def test_plans_are_bounded(plans: tuple[Plan, ...]) -> None:
 
 
 @given(fault_plans(max_seconds=0.0))
-def test_what_is_drawn_can_be_installed(plans: tuple[Plan, ...]) -> None:
-    """Once no plan strikes any more, everything comes through."""
+def test_generated_plans_can_be_installed(plans: tuple[Plan, ...]) -> None:
+    """Once no plan applies any more, every frame passes."""
     faults = Faults(seed=1)
     faults.install(*plans)
     for number in range(500):
@@ -45,8 +45,8 @@ def test_what_is_drawn_can_be_installed(plans: tuple[Plan, ...]) -> None:
     assert passed.frame == last.frame
 
 
-def test_every_kind_is_drawn_and_nothing_at_all() -> None:
-    """The simplest draw is a network that works."""
+def test_every_kind_of_fault_is_generated() -> None:
+    """The simplest example is a network without faults."""
     assert find(fault_plans(), lambda plans: True) == ()
     kinds = ("Cut", "Delay", "Drop", "Duplicate", "Garble", "Oversized", "Reorder", "SlowDrain")
     for kind in (*kinds, "Stall"):
@@ -58,15 +58,15 @@ def test_every_kind_is_drawn_and_nothing_at_all() -> None:
 
 
 @given(fault_plans(frames=False))
-def test_single_frames_can_be_left_in_peace(plans: tuple[Plan, ...]) -> None:
-    """What is left a client notices, or need not."""
+def test_faults_of_single_frames_can_be_left_out(plans: tuple[Plan, ...]) -> None:
+    """The remaining faults either reach the client or do no harm."""
     assert {type(plan).__name__ for plan in plans}.isdisjoint(
         {"Drop", "Duplicate", "Reorder", "Garble"}
     )
 
 
 def test_the_kit_imports_without_hypothesis() -> None:
-    """It is an extra: only drawing needs it."""
+    """Hypothesis is an extra: only generating examples needs it."""
     program = (
         "import sys; sys.modules['hypothesis'] = None\n"
         "import realtime_trio.testing as kit\n"

@@ -1,4 +1,4 @@
-"""The fixtures, used as an application's tests use them: beside pytest-trio's own."""
+"""The fixtures, used as the tests of an application use them, next to those of pytest-trio."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import trio.testing
 import realtime_trio as rt
 
 
-async def test_a_server_to_script(
+async def test_a_server_can_be_scripted(
     realtime_server: rt.server.RealtimeServer, autojump_clock: trio.testing.MockClock
 ) -> None:
     tools = [rt.testing.tool("search", result="3 hits")]
@@ -24,7 +24,7 @@ async def test_a_server_to_script(
     assert turn.outcome.message.content == "Hi there"
 
 
-async def test_a_client_that_is_ready(
+async def test_the_client_is_ready(
     realtime_client: rt.Client, autojump_clock: trio.testing.MockClock
 ) -> None:
     assert realtime_client.state.turn.can_send_input
@@ -33,7 +33,7 @@ async def test_a_client_that_is_ready(
     assert "anything" in text
 
 
-async def test_the_nursery_of_pytest_trio_works_beside_them(
+async def test_the_fixtures_work_with_the_nursery_of_pytest_trio(
     nursery: trio.Nursery,
     realtime_client: rt.Client,
     realtime_server: rt.server.RealtimeServer,
@@ -55,7 +55,7 @@ async def test_the_nursery_of_pytest_trio_works_beside_them(
     nursery.cancel_scope.cancel()
 
 
-async def test_a_cut_link_is_replaced(
+async def test_the_client_reconnects_after_a_cut(
     realtime_server: rt.server.RealtimeServer, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with rt.open_client(realtime_server.url, auth="any") as client:
@@ -70,8 +70,8 @@ async def test_a_cut_link_is_replaced(
     assert turn.outcome is not None
 
 
-def test_a_real_socket_without_async() -> None:
-    """The blocking door, through the embedded server of another thread."""
+def test_the_blocking_client_over_a_real_socket() -> None:
+    """The blocking API works with the embedded server in another thread."""
     from anyio.from_thread import start_blocking_portal
 
     with (

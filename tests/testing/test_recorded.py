@@ -1,4 +1,4 @@
-"""``recorded``: what a server once said, said again."""
+"""``recorded`` replays the turns of a recording."""
 
 from __future__ import annotations
 
@@ -72,22 +72,22 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_recording_is_cut_into_its_turns(path: Path) -> None:
-    """At what was asked; speech has no text; what brought nothing is no turn."""
+def test_a_recording_is_split_into_its_turns(path: Path) -> None:
+    """A turn has the text of its input; speech has none. An input without events is no turn."""
     assert [turn.user for turn in recorded(path)] == ["Hello", None, "killed"]
 
 
-async def test_a_recorded_turn_is_said_again(
+async def test_a_recorded_turn_is_replayed(
     realtime_server: RealtimeServer, path: Path, autojump_clock: object
 ) -> None:
-    """In its own time, under the ids of the session in which it is asked."""
+    """With its own timing, and with the ids of the current session."""
     realtime_server.script(*recorded(path))
     async with open_client(realtime_server.url, auth="any") as client:
         await client.ready()
-        began = trio.current_time()
+        start = trio.current_time()
         async with client.ask("Hello") as turn:
             assert "".join([piece async for piece in turn.text]) == "Hi there"
-        assert trio.current_time() - began == pytest.approx(3.0)
+        assert trio.current_time() - start == pytest.approx(3.0)
         assert isinstance(turn.outcome, TurnCompleted)
         session_id = client.state.current_session_id
         assert list(client.state.sessions) == [session_id]
@@ -97,23 +97,23 @@ async def test_a_recorded_turn_is_said_again(
         assert said == ["Hello", "Hi there"]
 
 
-async def test_it_may_be_said_faster(
+async def test_a_turn_can_be_replayed_faster(
     realtime_server: RealtimeServer, path: Path, autojump_clock: object
 ) -> None:
-    """Twice as fast takes half the time."""
+    """Twice the speed takes half the time."""
     realtime_server.script(*recorded(path, speed=2))
     async with open_client(realtime_server.url, auth="any") as client:
         await client.ready()
-        began = trio.current_time()
+        start = trio.current_time()
         async with client.ask("Hello"):
             pass
-        assert trio.current_time() - began == pytest.approx(1.5)
+        assert trio.current_time() - start == pytest.approx(1.5)
 
 
 async def test_a_recorded_turn_can_be_cancelled(
     realtime_server: RealtimeServer, path: Path, autojump_clock: object
 ) -> None:
-    """The server stops it and says so, as with any other."""
+    """The server stops it and confirms, as with any other turn."""
     realtime_server.script(*recorded(path))
     async with open_client(realtime_server.url, auth="any") as client:
         await client.ready()
@@ -126,7 +126,7 @@ async def test_a_recorded_turn_can_be_cancelled(
 async def test_a_killed_turn_never_ends_by_itself(
     realtime_server: RealtimeServer, path: Path, autojump_clock: object
 ) -> None:
-    """It hangs until something kills it again."""
+    """It runs until a command kills it again."""
     realtime_server.script(*recorded(path))
     async with open_client(realtime_server.url, auth="any") as client:
         await client.ready()
@@ -139,13 +139,17 @@ async def test_a_killed_turn_never_ends_by_itself(
         assert isinstance(turn.outcome, TurnFailed)
 
 
-async def test_recordings_of_the_embedded_server_tell_the_same_again(
+async def test_recordings_of_the_embedded_server_give_the_same_messages(
     realtime_server: RealtimeServer, autojump_clock: object
 ) -> None:
-    """Delegations included: the same messages in the same order."""
+    """The messages are the same, in the same order, including delegations."""
     path = FOLDER / "embedded_delegation.jsonl"
-    told = [json.loads(each) for each in path.with_suffix(".out.jsonl").read_text().splitlines()]
-    then = [(n["message"]["role"], n["message"]["content"]) for n in told if _is_complete(n)]
+    recorded_notes = [
+        json.loads(each) for each in path.with_suffix(".out.jsonl").read_text().splitlines()
+    ]
+    then = [
+        (n["message"]["role"], n["message"]["content"]) for n in recorded_notes if _is_complete(n)
+    ]
     realtime_server.script(*recorded(path))
     async with open_client(realtime_server.url, auth="any") as client:
         notes = client.subscribe(MessageComplete)
@@ -160,15 +164,15 @@ def _is_complete(note: dict[str, object]) -> bool:
     return note.get("name") == "message-complete"
 
 
-def test_a_compressed_recording_is_read_too(path: Path, tmp_path: Path) -> None:
-    """By its content, whatever its name."""
+def test_a_compressed_recording_is_read(path: Path, tmp_path: Path) -> None:
+    """Detected by its content, whatever its name."""
     packed = tmp_path / "packed"
     packed.write_bytes(gzip.compress(path.read_bytes()))
     assert recorded(packed) == recorded(path)
 
 
-def test_what_is_no_recording_is_refused(tmp_path: Path, path: Path) -> None:
-    """With a clear word, rather than as a script of nothing."""
+def test_a_file_without_frames_is_refused(tmp_path: Path, path: Path) -> None:
+    """With a clear message, rather than as an empty script."""
     (tmp_path / "trace").write_text('{"type": "user_turn_start"}\n')
     with pytest.raises(ValueError, match="no frames"):
         recorded(tmp_path / "trace")

@@ -1,4 +1,4 @@
-"""The server in memory, on a virtual clock: doors, time, slow clients, restart."""
+"""The server in memory, on a virtual clock: access, timing, slow clients, restart."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ from tests.server.clients import WireClient, connect, dial, text_of
 from tests.server.wire_shapes import types
 
 
-async def test_a_turn_is_streamed_in_time(autojump_clock: object, server: RealtimeServer) -> None:
+async def test_a_turn_is_streamed_at_its_pace(
+    autojump_clock: object, server: RealtimeServer
+) -> None:
     server.script(turn("Hello", say("Hi ", "there"), delay=2.0))
     async with dial(server) as client:
         assert types(await client.until("user_turn_start"))[-1] == "user_turn_start"
-        began = trio.current_time()
+        start = trio.current_time()
         events = await client.answer("Hello")
         assert text_of(events) == "Hi there"
-        assert trio.current_time() - began == pytest.approx(4.0)
+        assert trio.current_time() - start == pytest.approx(4.0)
 
 
-async def test_seen_tells_what_came_and_from_whom(
+async def test_seen_records_frames_and_their_connections(
     autojump_clock: object, server: RealtimeServer
 ) -> None:
     async with dial(server) as one, dial(server) as other:
@@ -42,7 +44,7 @@ async def test_seen_tells_what_came_and_from_whom(
     assert "bad" not in repr(server.seen[2])
 
 
-async def test_seen_has_a_bound(autojump_clock: object) -> None:
+async def test_seen_is_bounded(autojump_clock: object) -> None:
     async with open_server(ServerConfig(max_seen=2)) as server, dial(server) as client:
         for _ in range(3):
             await client.send({"type": "ping"})
@@ -53,7 +55,7 @@ async def test_seen_has_a_bound(autojump_clock: object) -> None:
 @pytest.mark.parametrize(
     ("query", "status"), [({"token": ""}, 403), ({"agent_key": "no-such-agent"}, 500)]
 )
-async def test_who_is_refused(
+async def test_invalid_dials_are_refused(
     autojump_clock: object, server: RealtimeServer, query: dict[str, str], status: int
 ) -> None:
     with pytest.raises(ConnectionFailed) as caught:
@@ -62,7 +64,7 @@ async def test_who_is_refused(
     assert caught.value.status == status
 
 
-async def test_tokens_are_checked_where_that_is_asked_for(autojump_clock: object) -> None:
+async def test_tokens_are_checked_if_configured(autojump_clock: object) -> None:
     now = 1000.0
     config = ServerConfig(accept_any_token=False, token_lifetime=60.0, wall_clock=lambda: now)
     async with open_server(config) as server:
@@ -79,7 +81,7 @@ async def test_tokens_are_checked_where_that_is_asked_for(autojump_clock: object
                 pass
 
 
-async def test_the_error_of_the_block_comes_out_bare(autojump_clock: object) -> None:
+async def test_an_error_in_the_block_is_raised_bare(autojump_clock: object) -> None:
     with pytest.raises(ValueError, match="mine"):
         async with open_server() as server, dial(server):
             raise ValueError("mine")
@@ -102,7 +104,7 @@ async def test_a_cancelled_server_ends(autojump_clock: object) -> None:
 
 
 def shrink(server: RealtimeServer) -> None:
-    """Give the clients that dial from now on a buffer of a few frames."""
+    """Limit the buffers of clients that dial from now on to a few frames."""
     _transport_memory._listeners[server.url.removeprefix("memory://")]._sizes = (2000, 10**6)
 
 
@@ -124,7 +126,7 @@ async def test_a_slow_client_pauses_its_turn_only(autojump_clock: object) -> Non
 
 
 async def flood(client: WireClient) -> ConnectionLost:
-    """Ask and never listen, until that ends the link."""
+    """Send without ever reading, until that ends the link."""
     try:
         while True:
             await client.send({"type": "get_voices"})
@@ -132,7 +134,7 @@ async def flood(client: WireClient) -> ConnectionLost:
         return lost
 
 
-async def test_a_client_that_never_reads_is_aborted_at_the_bound(autojump_clock: object) -> None:
+async def test_a_client_that_never_reads_is_aborted_at_the_limit(autojump_clock: object) -> None:
     async with open_server(ServerConfig(hard_queue=50)) as server:
         shrink(server)
         async with dial(server) as client:
@@ -142,7 +144,7 @@ async def test_a_client_that_never_reads_is_aborted_at_the_bound(autojump_clock:
             assert lost.code is None
 
 
-async def test_a_flood_lets_other_sessions_have_their_turn(
+async def test_a_flood_does_not_block_other_sessions(
     autojump_clock: object, server: RealtimeServer
 ) -> None:
     server.script(turn("flood", say("x" * 5_000, size=1), delay=0.0))
@@ -170,7 +172,7 @@ async def test_a_session_outlives_its_socket(
     assert text_of(events) == "fghij"
 
 
-async def test_a_left_session_is_forgotten_in_time(autojump_clock: object) -> None:
+async def test_a_detached_session_expires(autojump_clock: object) -> None:
     async with open_server(ServerConfig(ui_session_ttl=10.0)) as server:
         for pause, expected in ((9.0, "chat_session_changed"), (11.0, "ui_session_id_changed")):
             async with dial(server, ui_session_id="mine") as client:
@@ -180,7 +182,7 @@ async def test_a_left_session_is_forgotten_in_time(autojump_clock: object) -> No
                 assert (await client.next())["type"] == expected
 
 
-async def test_sessions_have_a_bound(autojump_clock: object) -> None:
+async def test_sessions_are_bounded(autojump_clock: object) -> None:
     async with open_server(ServerConfig(max_ui_sessions=3)) as server:
         for number in range(5):
             async with dial(server, ui_session_id=f"s{number}") as client:
@@ -223,7 +225,7 @@ async def test_chats_move_to_another_server(autojump_clock: object, server: Real
     chat = opening[6]["chat_session"]["session_id"]
     async with open_server(chats=exported) as other:
         assert other.transcript(chat) == server.transcript(chat)
-        async with dial(other) as client:  # a new session does not take an old one's place
+        async with dial(other) as client:  # a new session does not reuse the id of a restored one
             fresh = (await client.until("user_turn_start"))[6]["chat_session"]["session_id"]
         assert fresh != chat
 
@@ -269,7 +271,7 @@ async def test_rest_without_a_socket(autojump_clock: object, server: RealtimeSer
         assert (await client.next())["type"] == "cancelled"
 
 
-async def test_names_are_free_to_choose(autojump_clock: object) -> None:
+async def test_a_name_can_be_chosen_once(autojump_clock: object) -> None:
     async with open_server(name="chosen") as server:
         assert server.url == "memory://chosen"
         with pytest.raises(ValueError, match="already"):
@@ -277,7 +279,7 @@ async def test_names_are_free_to_choose(autojump_clock: object) -> None:
                 pass
 
 
-async def test_turns_can_be_forgotten(autojump_clock: object, server: RealtimeServer) -> None:
+async def test_queued_turns_can_be_dropped(autojump_clock: object, server: RealtimeServer) -> None:
     server.script(turn(text="scripted"))
     server.unscript()
     async with dial(server) as client:

@@ -1,4 +1,4 @@
-"""Speech: push to talk, the simple VAD, the echo, tones, and who hears nothing."""
+"""Speech: push-to-talk, voice activity detection, echo, tones, and text-only voices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUIET = bytes(640)
 
 
 def started(*scripts: ScriptedTurn, **options: Any) -> DirectClient:
-    """A client that has been initialised."""
+    """Make an initialised client."""
     client = DirectClient(ServerConfig(**options), *scripts)
     client.dial()
     client.take()
@@ -30,13 +30,13 @@ def started(*scripts: ScriptedTurn, **options: Any) -> DirectClient:
 
 
 def audio(events: list[Any]) -> bytes:
-    """All binary frames, joined."""
+    """Return all binary frames, joined."""
     return b"".join(event for event in events if isinstance(event, bytes))
 
 
-def test_push_to_talk_comes_back_as_it_was_said() -> None:
+def test_push_to_talk_is_echoed() -> None:
     client = started()
-    client.send(LOUD)  # nobody listens yet
+    client.send(LOUD)  # ignored: no utterance has started
     assert client.ask({"type": "ptt_start"}) == [{"type": "server_listening"}]
     for _ in range(10):
         assert client.ask(LOUD) == []
@@ -57,14 +57,14 @@ def test_speech_leaves_in_real_time() -> None:
     assert len(audio(client.take())) == 6 * 3200
 
 
-def test_nothing_said_is_no_turn() -> None:
+def test_an_empty_utterance_starts_no_turn() -> None:
     client = started()
     client.ask({"type": "ptt_start"})
     assert client.ask({"type": "ptt_end"}) == []
     assert client.ask({"type": "ptt_end"}) == []
 
 
-def test_an_utterance_has_a_script() -> None:
+def test_an_utterance_can_have_a_script() -> None:
     client = started(turn("[voice]", text="heard", audio="two words"))
     client.send({"type": "ptt_start"}).send(LOUD)
     events = client.ask({"type": "ptt_end"})
@@ -72,17 +72,17 @@ def test_an_utterance_has_a_script() -> None:
     assert audio(events) == tones.speech("two words")
 
 
-def test_the_vad_finds_where_speech_ends() -> None:
+def test_the_vad_detects_the_end_of_speech() -> None:
     client = started(voice_hangover=0.1)
     mode = {"type": "set_voice_input_mode", "mode": "vad"}
     assert [e["type"] for e in client.ask(mode)] == ["voice_input_supported", "server_listening"]
     for frame in (QUIET, LOUD, LOUD, QUIET, LOUD, QUIET, QUIET, QUIET, QUIET):
         assert client.ask(frame) == []
-    heard = audio(client.ask(QUIET))
-    assert heard == LOUD * 2 + QUIET + LOUD + QUIET * 5
+    received = audio(client.ask(QUIET))
+    assert received == LOUD * 2 + QUIET + LOUD + QUIET * 5
 
 
-def test_nobody_listens_while_the_answer_runs() -> None:
+def test_speech_is_ignored_while_an_answer_runs() -> None:
     client = started(turn(text="x" * 100, delay=1.0), voice_hangover=0.02)
     client.ask({"type": "set_voice_input_mode", "mode": "vad"})
     client.say("go").run(2.0)
@@ -91,7 +91,7 @@ def test_nobody_listens_while_the_answer_runs() -> None:
     assert types([e for e in client.take() if isinstance(e, dict)]).count("user_turn_end") == 1
 
 
-def test_real_time_comes_back_at_once() -> None:
+def test_realtime_mode_echoes_immediately() -> None:
     client = started()
     modes = client.ask({"type": "set_voice_input_mode", "mode": "realtime"})
     assert modes[0]["modes"] == ["ptt", "vad", "realtime"]
@@ -109,7 +109,7 @@ def test_without_a_voice_nothing_is_spoken(voice_id: str) -> None:
     assert audio(client.answer("go")) == LOUD
 
 
-def test_who_sends_base64_gets_base64() -> None:
+def test_base64_input_is_answered_in_base64() -> None:
     client = started(voice_hangover=0.02)
     delta = {"type": "audio_input_delta", "content": base64.b64encode(LOUD).decode()}
     client.ask({"type": "set_voice_input_mode", "mode": "realtime"})
@@ -143,7 +143,7 @@ def test_a_cancel_stops_the_speech() -> None:
     assert events[-1]["type"] == "user_turn_start"
 
 
-def test_without_a_session_nothing_comes_back() -> None:
+def test_without_a_chat_session_speech_is_ignored() -> None:
     client = started()
     client.ask({"type": "set_voice_input_mode", "mode": "realtime"})
     client.ask({"type": "delete_chat_session"})
@@ -153,7 +153,7 @@ def test_without_a_session_nothing_comes_back() -> None:
     ]
 
 
-def test_an_utterance_has_a_bound() -> None:
+def test_an_utterance_is_bounded() -> None:
     client = started(max_utterance=0.05)
     client.send({"type": "ptt_start"})
     for _ in range(10):
@@ -181,7 +181,7 @@ def test_frames_lose_nothing(pcm: bytes, seconds: float) -> None:
     assert all(len(frame) % 2 == 0 for frame in cut)
 
 
-def test_the_level_is_that_of_the_samples() -> None:
+def test_the_level_is_the_rms_of_the_samples() -> None:
     assert tones.level(b"") == 0.0
     assert tones.level(bytes(100)) == 0.0
     assert tones.level(struct.pack("<2h", -32768, -32768)) == 1.0

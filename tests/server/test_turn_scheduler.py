@@ -31,7 +31,7 @@ CANCEL: Event = {"type": "client_wants_cancel"}
 
 
 def started(*scripts: ScriptedTurn, **query: str) -> DirectClient:
-    """A client that has been initialised."""
+    """Make an initialised client."""
     client = DirectClient(ServerConfig(), *scripts)
     client.dial(**query)
     client.take()
@@ -39,17 +39,17 @@ def started(*scripts: ScriptedTurn, **query: str) -> DirectClient:
 
 
 def transcript(client: DirectClient) -> list[dict[str, Any]]:
-    """The history of the only chat."""
+    """Return the history of the only chat."""
     (chat,) = client.core.state.chats.values()
     return chat.messages
 
 
 def of(events: list[Any], type_: str) -> list[Event]:
-    """The events of that type."""
+    """Return the events of that type."""
     return [event for event in events if isinstance(event, dict) and event["type"] == type_]
 
 
-# -- which script ---------------------------------------------------------------------
+# -- script selection -----------------------------------------------------------------
 
 
 def test_without_a_script_it_echoes() -> None:
@@ -62,21 +62,21 @@ def test_a_script_for_the_text_comes_before_one_for_any() -> None:
     assert said == ["mine", "any", "other", "You said: y"]
 
 
-def test_a_script_may_be_used_several_times() -> None:
+def test_a_script_can_be_used_several_times() -> None:
     client = started(turn("Hello", text="hi", times=2))
     assert [text_of(client.answer("Hello")) for _ in range(3)] == ["hi", "hi", "You said: Hello"]
 
 
-def test_scripts_can_be_forgotten() -> None:
+def test_scripts_can_be_dropped() -> None:
     client = started(turn(text="hi"))
     client.core.unscript()
     assert text_of(client.answer("x")) == "You said: x"
 
 
-# -- text and time --------------------------------------------------------------------
+# -- text and timing ------------------------------------------------------------------
 
 
-def test_a_delay_stands_before_each_delta() -> None:
+def test_a_delay_precedes_each_delta() -> None:
     client = started(turn(None, say(*"abc"), delay=2.0))
     client.say("go").run(1.9)
     assert text_of(client.take()) == ""
@@ -86,7 +86,7 @@ def test_a_delay_stands_before_each_delta() -> None:
     assert types(client.take())[-1] == "user_turn_start"
 
 
-def test_a_wait_is_kept() -> None:
+def test_a_wait_sends_nothing() -> None:
     client = started(turn(None, say("a"), wait(100.0), say("b")))
     client.say("go").run(99.0)
     assert text_of(client.take()) == "a"
@@ -94,14 +94,14 @@ def test_a_wait_is_kept() -> None:
     assert text_of(client.take()) == "b"
 
 
-def test_a_size_cuts_exactly() -> None:
+def test_a_size_sets_the_exact_deltas() -> None:
     client = started(turn(None, say("abcde", size=2)))
     deltas = of(client.answer("go"), "text_delta")
     assert [delta["content"] for delta in deltas] == ["ab", "cd", "e"]
 
 
 @given(st.text(max_size=200), st.integers(0, 5))
-def test_whatever_is_said_arrives_and_is_remembered(text: str, seed: int) -> None:
+def test_any_text_arrives_and_is_stored(text: str, seed: int) -> None:
     client = DirectClient(ServerConfig(seed=seed), turn(text=text))
     client.dial()
     assert text_of(client.answer("go")) == text
@@ -117,7 +117,7 @@ def test_deltas_are_small() -> None:
     assert len(set(sizes)) > 1
 
 
-def test_the_keywords_have_their_order() -> None:
+def test_the_keywords_have_a_fixed_order() -> None:
     script = turn(
         "go",
         thoughts=["one", "two"],
@@ -135,7 +135,7 @@ def test_the_keywords_have_their_order() -> None:
     assert all(type_ in places for type_ in order)
 
 
-def test_tokens_and_the_reason_are_those_of_the_script() -> None:
+def test_token_counts_and_stop_reason_come_from_the_script() -> None:
     script = turn(text="a", stop_reason="max_tokens", input_tokens=7, output_tokens=9)
     done = of(started(script).answer("go"), "completion")[-1]
     assert (done["stop_reason"], done["input_tokens"], done["output_tokens"]) == (
@@ -145,7 +145,7 @@ def test_tokens_and_the_reason_are_those_of_the_script() -> None:
     )
 
 
-def test_raw_frames_leave_as_they_are() -> None:
+def test_raw_frames_leave_unchanged() -> None:
     raw = {"type": "mine", "session_id": "$session", "user_session_id": "$user_session", "n": 1}
     client = started(turn(None, emit(raw, "no json", b"\x00\x00")))
     events = client.answer("go")
@@ -156,14 +156,14 @@ def test_raw_frames_leave_as_they_are() -> None:
 
 
 def transcript_id(client: DirectClient) -> str:
-    """The id of the only chat."""
+    """Return the id of the only chat."""
     return next(iter(client.core.state.chats))
 
 
 # -- tools ----------------------------------------------------------------------------
 
 
-def test_results_come_in_the_order_of_the_calls() -> None:
+def test_results_are_in_the_order_of_the_calls() -> None:
     slow, quick = tool("slow", result="s", delay=5.0), tool("quick", result="q")
     client = started(turn(tools=[slow, quick], text="done"))
     end = of(client.answer("go"), "tool_call")[-1]
@@ -171,14 +171,14 @@ def test_results_come_in_the_order_of_the_calls() -> None:
     assert [result["content"] for result in end["tool_results"]] == ["s", "q"]
 
 
-def test_an_error_is_told_in_the_result() -> None:
+def test_an_error_is_marked_in_the_result() -> None:
     client = started(turn(tools=[tool("bad", result="no", is_error=True, id="toolu_1")]))
     end = of(client.answer("go"), "tool_call")[-1]
     expected = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "no", "is_error": True}
     assert end["tool_results"] == [expected]
 
 
-def test_a_tool_may_send_events_of_its_own() -> None:
+def test_a_tool_can_send_its_own_events() -> None:
     shown = {"type": "message", "session_id": "$session", "content": "x"}
     client = started(turn(tools=[tool("talk", events=[shown])]))
     found = types(client.answer("go"))
@@ -272,14 +272,14 @@ def test_kinds_of_delegation(by: Any, kind: Any, name: str, head: str) -> None:
     assert json.loads(result) == {"role": "assistant", "agent_message": "yes"}
 
 
-def test_an_agent_that_is_not_there_is_told_in_the_result() -> None:
+def test_a_missing_agent_is_reported_in_the_result() -> None:
     events = started(turn(tools=[delegate("nobody")], text="sorry")).answer("go")
     (result,) = of(events, "tool_call")[-1]["tool_results"]
     assert result["content"] == "Agent nobody not found."
     assert "subsession_started" not in types(events)
 
 
-def test_a_sub_session_may_fail_and_the_turn_goes_on() -> None:
+def test_the_turn_continues_after_a_failed_sub_session() -> None:
     broken = delegate("helper", "do", say("half"), fail("boom"))
     events = started(turn(tools=[broken], text="done")).answer("go")
     assert "boom" in [e["content"] for e in of(events, "system_message")]
@@ -287,7 +287,7 @@ def test_a_sub_session_may_fail_and_the_turn_goes_on() -> None:
     assert of(events, "text_delta")[-1]["session_id"] == events[-2]["chat_session"]["session_id"]
 
 
-def test_a_gpt_agent_delegates_in_its_own_manner() -> None:
+def test_a_gpt_agent_delegates_in_its_vendors_format() -> None:
     events = started(turn(tools=[delegate(text="hi")], text="x"), agent_key="gpt").answer("go")
     call = of(events, "tool_call")[0]["tool_calls"][0]
     assert set(call) == {"id", "name", "arguments"}
@@ -297,7 +297,7 @@ def test_a_gpt_agent_delegates_in_its_own_manner() -> None:
 # -- cancels --------------------------------------------------------------------------
 
 
-def test_late_deltas_come_between_the_word_and_the_notice() -> None:
+def test_late_deltas_come_between_confirmation_and_notice() -> None:
     client = started(turn(text="x" * 100, delay=1.0, late=2))
     client.say("go").run(3.5).take()
     events = client.ask(CANCEL)
@@ -319,7 +319,7 @@ def test_no_more_late_deltas_than_there_is_text() -> None:
     assert events[-1]["type"] == "user_turn_start"
 
 
-def test_what_was_said_before_a_cancel_is_remembered() -> None:
+def test_text_before_a_cancel_is_stored() -> None:
     client = started(turn(None, say(*"abcdef"), delay=1.0))
     client.say("go").run(3.5).send(CANCEL).run()
     assert transcript(client)[1]["content"][0]["text"] == "abc"
@@ -353,7 +353,7 @@ def test_a_cancel_in_a_thought(step: Any) -> None:
     assert types(events)[-1] == "user_turn_start"
 
 
-def test_a_cancel_while_tools_are_chosen() -> None:
+def test_a_cancel_while_tools_are_selected() -> None:
     client = started(turn(tools=[tool("a"), tool("b")], delay=1.0))
     client.say("go").run(1.5).take()
     assert "tool_call" not in types(client.ask(CANCEL))
@@ -376,7 +376,7 @@ def test_media_of_a_tool_names_its_sender() -> None:
     assert (shown["role"], shown["user_session_id"]) == ("tool", None)
 
 
-def test_what_is_no_step_is_told_at_once() -> None:
+def test_an_invalid_step_raises() -> None:
     wrong: Any = "no step"
     with pytest.raises(TypeError, match="not a str"):
         started(ScriptedTurn(steps=(wrong,))).answer("go")
@@ -386,7 +386,7 @@ def test_what_is_no_step_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("by", ["system_message", "error"])
-def test_a_failure_has_no_end(by: Any) -> None:
+def test_a_failed_turn_has_no_end(by: Any) -> None:
     client = started(turn(None, say("half"), fail("boom", by=by)))
     events = client.answer("go")
     assert by in types(events)
@@ -396,7 +396,7 @@ def test_a_failure_has_no_end(by: Any) -> None:
     assert transcript(client)[1]["content"][0]["text"] == "half"
 
 
-# -- what kills -----------------------------------------------------------------------
+# -- killed turns ---------------------------------------------------------------------
 
 COMMANDS: list[Event] = [
     {"type": "get_agents"},
@@ -420,13 +420,13 @@ def test_commands_kill_the_turn(command: Event) -> None:
 @pytest.mark.parametrize(
     "frame", ['{"type": "ping"}', '{"type": "pong"}', "{bad", "[]", b"\0", b""]
 )
-def test_these_do_not(frame: Any) -> None:
+def test_harmless_commands_do_not_kill_the_turn(frame: Any) -> None:
     client = started(turn(text="x" * 100, delay=1.0))
     client.say("go").run(5.0).take()
     assert types(client.ask(frame))[-1] == "user_turn_start"
 
 
-def test_resuming_the_current_session_does_not_either() -> None:
+def test_resuming_the_current_session_does_not_kill_the_turn() -> None:
     client = started(turn(text="x" * 100, delay=1.0))
     client.say("go").run(5.0).take()
     events = client.ask({"type": "resume_chat_session", "session_id": transcript_id(client)})
@@ -441,7 +441,7 @@ def test_after_the_last_event_nothing_can_be_killed() -> None:
     assert [message["role"] for message in transcript(client)] == ["user", "assistant"]
 
 
-# -- the same again -------------------------------------------------------------------
+# -- reproducibility ------------------------------------------------------------------
 
 SCRIPT = turn(
     None,
@@ -453,18 +453,18 @@ SCRIPT = turn(
 
 
 def conversation(seed: int) -> list[Any]:
-    """Everything that one client hears."""
+    """Return everything that one client receives."""
     client = DirectClient(ServerConfig(seed=seed), SCRIPT)
     client.dial()
     return [client.take(), client.answer("go"), client.answer("again")]
 
 
-def test_a_seed_decides_everything() -> None:
+def test_the_seed_determines_everything() -> None:
     assert conversation(1) == conversation(1)
     assert conversation(1) != conversation(2)
 
 
-def test_agents_of_the_application() -> None:
+def test_custom_agents() -> None:
     agents = (Agent(key="mine", name="Mine"), Agent(key="gpt", name="G", vendor="openai"))
     client = DirectClient(ServerConfig(agents=agents))
     client.dial()

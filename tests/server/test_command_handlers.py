@@ -1,4 +1,4 @@
-"""Every command of a client: what it does, and what it says to nonsense."""
+"""Every command of a client: its effect, and the answer to invalid input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.server.wire_shapes import types
 
 @pytest.fixture
 def client() -> DirectClient:
-    """A client with one finished turn and an avatar to choose."""
+    """A client with one finished turn, on a server with one avatar."""
     made = DirectClient(ServerConfig(avatar_count=1))
     made.dial()
     made.answer("hello")
@@ -25,7 +25,7 @@ def client() -> DirectClient:
 
 
 def current(client: DirectClient) -> str:
-    """The id of the current chat."""
+    """Return the id of the current chat."""
     (session,) = client.core.state.sessions.values()
     assert session.chat is not None
     return session.chat.session_id
@@ -42,16 +42,16 @@ def current(client: DirectClient) -> str:
         ("ping", "pong"),
     ],
 )
-def test_lists(client: DirectClient, command: str, answer: str) -> None:
+def test_lists_are_sent_on_request(client: DirectClient, command: str, answer: str) -> None:
     assert types(client.ask({"type": command})) == [answer]
 
 
-def test_a_pong_is_not_understood(client: DirectClient) -> None:
+def test_a_pong_is_an_unknown_command(client: DirectClient) -> None:
     (notice,) = client.ask({"type": "pong"})
     assert (notice["type"], notice["severity"]) == ("system_message", "warning")
 
 
-def test_a_new_session_becomes_the_current_one(client: DirectClient) -> None:
+def test_a_new_chat_session_becomes_the_current_one(client: DirectClient) -> None:
     first = current(client)
     added, changed = client.ask({"type": "new_chat_session", "agent_key": "helper"})
     assert added["chat_session"]["session_id"] == first
@@ -59,7 +59,7 @@ def test_a_new_session_becomes_the_current_one(client: DirectClient) -> None:
     assert changed["chat_session"]["agent_config"]["key"] == "helper"
 
 
-def test_sessions_come_in_pages_the_newest_first(client: DirectClient) -> None:
+def test_sessions_are_listed_in_pages_newest_first(client: DirectClient) -> None:
     for _ in range(4):
         client.run(1.0).ask({"type": "new_chat_session"})
     pages = []
@@ -73,7 +73,7 @@ def test_sessions_come_in_pages_the_newest_first(client: DirectClient) -> None:
     assert dates == sorted(dates, reverse=True)
 
 
-def test_a_name_is_shown_everywhere(client: DirectClient) -> None:
+def test_a_session_name_appears_everywhere(client: DirectClient) -> None:
     chat = current(client)
     (changed,) = client.ask({"type": "set_chat_session_name", "session_name": "Mine"})
     assert changed["session_id"] == chat
@@ -91,14 +91,14 @@ def test_metadata_is_kept(client: DirectClient) -> None:
     assert loaded["chat_session"]["metadata"] == {"a": [1]}
 
 
-def test_messages_are_replaced(client: DirectClient) -> None:
+def test_session_messages_are_replaced(client: DirectClient) -> None:
     messages = [{"role": "user", "content": "x"}]
     added, changed = client.ask({"type": "set_session_messages", "messages": messages})
     assert added["type"] == "chat_session_added"
     assert changed["chat_session"]["messages"] == messages
 
 
-def test_a_deletion_is_told_to_every_session_of_the_user(client: DirectClient) -> None:
+def test_a_deletion_is_broadcast_to_every_session_of_the_user(client: DirectClient) -> None:
     chat = current(client)
     other = client.dial(ui_session_id="other")
     client.take(other)
@@ -108,14 +108,14 @@ def test_a_deletion_is_told_to_every_session_of_the_user(client: DirectClient) -
     assert chat not in client.core.state.chats
 
 
-def test_another_session_is_deleted_without_a_stumble(client: DirectClient) -> None:
+def test_another_session_is_deleted_without_an_error(client: DirectClient) -> None:
     first = current(client)
     client.ask({"type": "new_chat_session"})
     events = client.ask({"type": "delete_chat_session", "session_id": first})
     assert events == [{"type": "delete_chat_session", "session_id": first}]
 
 
-def test_without_a_session_there_is_little_to_do(client: DirectClient) -> None:
+def test_without_a_chat_session_most_commands_fail(client: DirectClient) -> None:
     client.ask({"type": "delete_chat_session"})
     for command in (
         {"type": "text_input", "text": "hello"},
@@ -136,7 +136,7 @@ def test_without_a_session_there_is_little_to_do(client: DirectClient) -> None:
     assert text_of(client.answer("hello", again)) == "You said: hello"
 
 
-def test_the_agent_changes_and_the_next_turn_is_its(client: DirectClient) -> None:
+def test_the_new_agent_answers_the_next_turn(client: DirectClient) -> None:
     (changed,) = client.ask({"type": "set_agent", "agent_key": "gpt"})
     assert changed["agent_config"]["key"] == "gpt"
     assert "open_a_i_user_message" in types(client.answer("hello"))
@@ -158,8 +158,8 @@ def test_avatars(client: DirectClient) -> None:
     (changed,) = client.ask({"type": "set_avatar", "avatar_id": "avatar_0"})
     assert changed["avatar_session_request"]["quality"] == "medium"
     assert set(changed["avatar_session"]) == {"session_id", "url", "access_token"}
-    told = {"type": "set_avatar_session", "access_token": "t", "avatar_session_id": "a"}
-    (changed,) = client.ask(told)
+    command = {"type": "set_avatar_session", "access_token": "t", "avatar_session_id": "a"}
+    (changed,) = client.ask(command)
     assert changed["avatar_session"] == {"session_id": "a"}
     (changed,) = client.ask({"type": "clear_avatar_session", "session_id": "a"})
     assert changed["avatar_session"] is None
@@ -197,23 +197,23 @@ NONSENSE: list[Event] = [
 
 
 @pytest.mark.parametrize("command", NONSENSE, ids=json.dumps)
-def test_nonsense_is_an_error_and_nothing_more(client: DirectClient, command: Event) -> None:
+def test_an_invalid_command_only_causes_an_error(client: DirectClient, command: Event) -> None:
     assert types(client.ask(command)) == ["error"]
     assert text_of(client.answer("hello")) == "You said: hello"
 
 
 @pytest.mark.parametrize("messages", [None, "x", [1]])
-def test_messages_that_are_none(client: DirectClient, messages: object) -> None:
+def test_invalid_session_messages_are_refused(client: DirectClient, messages: object) -> None:
     events = client.ask({"type": "set_session_messages", "messages": messages})
     assert types(events) == ["chat_session_added", "error"]
 
 
 @pytest.mark.parametrize("frame", ["", "{", "[]", "1", "null", '{"type": 1}', "{}", "[" * 10**5])
-def test_frames_that_are_no_events(client: DirectClient, frame: str) -> None:
+def test_a_frame_that_is_not_an_event_causes_an_error(client: DirectClient, frame: str) -> None:
     assert types(client.ask(frame)) == ["error"]
 
 
-def test_users_do_not_meet() -> None:
+def test_users_do_not_see_each_other() -> None:
     users = (Account(user_id="ann"), Account(user_id="bob"))
     client = DirectClient(ServerConfig(users=users))
     tokens = client.core.state.tokens
@@ -250,7 +250,7 @@ EVENTS = st.builds(
 
 
 @given(st.lists(EVENTS | st.binary(max_size=8) | st.text(max_size=8), max_size=12))
-def test_nothing_that_a_client_says_breaks_the_server(frames: list[Any]) -> None:
+def test_no_input_of_a_client_breaks_the_server(frames: list[Any]) -> None:
     client = DirectClient(ServerConfig())
     client.dial()
     for frame in frames:
