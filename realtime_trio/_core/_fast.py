@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar, Union, cast
+from typing import Any, ClassVar, TypeAlias, TypeVar, Union, cast
 
 import msgspec
 
@@ -48,7 +48,7 @@ from ..events import (
 from ._normalise import normalise_tool_call, normalise_tool_result
 from ._values import draft_of
 
-__all__ = ["DELTAS", "Delta", "Reader", "fast_way"]
+__all__ = ["DELTAS", "Delta", "Incoming", "Reader", "fast_way"]
 
 Reader = Callable[[str | bytes], ServerEvent]
 _T = TypeVar("_T")
@@ -114,6 +114,10 @@ class _ThoughtDelta(Delta, frozen=True, tag="thought_delta"):
     type = "thought_delta"
     draft = draft_of(ThoughtDeltaEvent)
 
+
+# What a frame is read into: an event, or the struct that stands for it in the fold. The few
+# deltas that cannot be read the fast way are events, and stay alone.
+Incoming: TypeAlias = ServerEvent | Delta
 
 # The struct of each delta, and the event that it stands for.
 DELTAS: dict[type[Delta], type[ServerEvent]] = {

@@ -16,7 +16,7 @@ from __future__ import annotations
 import enum
 from typing import Final, final
 
-from .._core._fast import DELTAS
+from .._core._fast import DELTAS, Incoming
 from ..events import (
     REGISTRY,
     ChatSessionChangedEvent,
@@ -40,7 +40,6 @@ from ..events import (
     UserTurnEndEvent,
     UserTurnStartEvent,
 )
-from ._merge import Incoming
 
 __all__ = ["STREAM", "Change", "Phase", "TurnGate"]
 

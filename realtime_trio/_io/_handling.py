@@ -19,12 +19,12 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias, cast
 
-from .._core._fast import DELTAS, Delta
+from .._core._fast import DELTAS, Delta, Incoming
 from .._core._notifications import MessageStreaming, Notification
 from .._core._values import evolve
 from .._handlers import LaneFold
 from ..events import ServerEvent, frozen
-from ._merge import HEAVY, Entry, Incoming, cut, same, told_apart
+from ._merge import HEAVY, Entry, cut, same, told_apart
 from ._routes import Routes
 
 __all__ = ["Command", "Handling", "Observer"]

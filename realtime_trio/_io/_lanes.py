@@ -26,11 +26,11 @@ import attrs
 import trio
 
 from .._config import LaneBounds
-from .._core._fast import Delta
+from .._core._fast import Delta, Incoming
 from .._handlers import LaneFold
 from ..events import Lane
 from ._handling import Handling
-from ._merge import HEAVY, Entry, Incoming, Run
+from ._merge import HEAVY, Entry, Run
 from ._queues import Queue
 from ._statistics import LaneStatistics, Rate, Sampler
 

@@ -14,12 +14,12 @@ import trio
 
 from .._config import ClientConfig
 from .._core._codec import Codec
+from .._core._fast import Incoming
 from .._exceptions import ClosedError, ConnectionFailed, ConnectionLost, DecodeError
 from ..abc import Connector, SendsMany, Transport
 from ..events import PingEvent, PongEvent
 from ._gate import TurnGate
 from ._liveness import watch_silence, watch_traffic
-from ._merge import Incoming
 from ._outbox import Outbox, write_from
 from ._recorder import Tape
 

@@ -11,17 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from .._core._fast import Delta
+from .._core._fast import Delta, Incoming
 from .._core._mould import alike, mould_of, said
 from .._core._notifications import MessageStreaming, Notification, streaming
 from .._core._values import evolve
-from ..events import ServerEvent
 
-__all__ = ["HEAVY", "Entry", "Incoming", "Run", "cut", "same", "told_apart"]
+__all__ = ["HEAVY", "Entry", "Run", "cut", "same", "told_apart"]
 
-# What a frame is read into: an event, or what stands for it in the fold (see ``_fast``). The
-# few deltas that cannot be read the fast way are events here, and stay alone.
-Incoming: TypeAlias = ServerEvent | Delta
 # It, when it came, how many bytes and deltas it stands for, and what they say if they are to
 # be told apart.
 Entry: TypeAlias = tuple[Incoming, float, int, int, Sequence[str] | None]

@@ -20,7 +20,7 @@ import trio
 
 from .._config import ClientConfig
 from .._core._codec import Codec
-from .._core._fast import DELTAS, Delta
+from .._core._fast import DELTAS, Delta, Incoming
 from .._core._local import Malformed
 from .._core._notifications import Notification
 from .._core._shell_notifications import MemoryPressure
@@ -32,7 +32,6 @@ from ..events import AudioFrame, Lane, ServerEvent
 from ._handling import Command, Observer
 from ._lanes import LaneFull, LaneTask
 from ._mailbox import Mailbox
-from ._merge import Incoming
 from ._overflow import Coalesce, Overflow
 from ._queues import make_queue
 from ._statistics import PipelineStatistics

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, final
 
 import trio
 
+from .._core._fast import Incoming
 from .._core._local import PlaybackEvent
 from .._core._notifications import AudioOutput, Notification
 from .._core._shell_notifications import AudioFlushed
 from .._core._state import AudioSlice
 from ..events import CancelledEvent, UserTurnEndEvent, UserTurnStartEvent
-from ._merge import Incoming
 
 if TYPE_CHECKING:
     from ..audio._jitter import PlaybackConfig

@@ -11,6 +11,7 @@ from typing import Final, final
 
 import trio
 
+from .._core._fast import Incoming
 from .._core._local import LinkEvent
 from .._core._notifications import Initialized
 from ..events import (
@@ -23,7 +24,6 @@ from ..events import (
 )
 from ._cancel import Canceller
 from ._gate import STREAM, Change, Phase, TurnGate
-from ._merge import Incoming
 from ._outbox import Outbox
 from ._repair import Repair
 from ._turn import TurnBook

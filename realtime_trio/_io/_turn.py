@@ -15,7 +15,7 @@ from typing import TypeAlias, final
 import attrs
 import trio
 
-from .._core._fast import Delta
+from .._core._fast import Delta, Incoming
 from .._core._messages import ASSISTANT, THOUGHT
 from .._core._notifications import (
     Media,
@@ -37,7 +37,6 @@ from ..events import (
     UserTurnStartEvent,
 )
 from ._gate import TurnGate
-from ._merge import Incoming
 from ._outcome import Outcome, TurnFailed, TurnLost, outcome_of
 from ._pieces import Pieces
 from ._receipt import Receipt
