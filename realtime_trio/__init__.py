@@ -7,7 +7,15 @@ General layout, left to right as data flows; each part imports only what stands 
     _handlers    sans-IO: pure folds, one generic function a lane
     _processor   sans-IO: EventStreamProcessor, all of the above without a network
     audio        formats, files, devices, playing; no connection (public)
-    _io          trio: transports, lanes, subscriptions, outbox, connection, client
+    _transports  websockets: dialling, frames, in memory or over a real socket
+    _lanes       lanes and subscriptions
+    _outbound    outbox, turn gate, receipts, cancels
+    _rest        login, tokens, upload, URLs
+    _turns       ask: channels, outcome, resync
+    _connection  link, liveness, reconnection, recording
+    _session     everything of one client, joined and started
+    _voice       sending, talking, playback
+    _client      the client that applications hold
     server, testing, cli, blocking    built on the client
 
 This module only lists the public names.
@@ -19,7 +27,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import _exceptions, events  # pyright: ignore[reportPrivateUsage]  a sibling
+from ._client._client import Client, open_client
 from ._config import ClientConfig, LaneBounds
+from ._connection._recorder import RecorderLike
 from ._core import _notifications, _shell_notifications
 from ._core._audio import AudioFormat
 from ._core._messages import (
@@ -32,7 +42,6 @@ from ._core._messages import (
     ToolResultPart,
     ToolUsePart,
 )
-from ._core._normalise import normalise_content
 from ._core._notifications import *  # noqa: F403  the list of names is that module's __all__
 from ._core._shell_notifications import *  # noqa: F403  as above
 from ._core._state import (
@@ -49,29 +58,28 @@ from ._core._state import (
     TextSlice,
     TurnState,
 )
-from ._core._vendor import to_vendor
+from ._core.vendors._normalise import normalise_content
+from ._core.vendors._to_vendor import to_vendor
 from ._exceptions import *  # noqa: F403
 from ._handlers import handles
-from ._io._audio import AudioLane, AudioStatistics
-from ._io._auth import Auth, PasswordLogin
-from ._io._cancel import Confirmed
-from ._io._client import Client, open_client
-from ._io._entries import OutboxStatistics
-from ._io._outcome import Outcome, TurnCancelled, TurnCompleted, TurnFailed, TurnLost
-from ._io._overflow import Block, Coalesce, DropOldest, Latest, Overflow
-from ._io._receipt import Receipt
-from ._io._recorder import RecorderLike
-from ._io._sending import SendingStatistics
-from ._io._shell import Health
-from ._io._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics, Timing
-from ._io._subscription import LaneView, Subscription
-from ._io._talk import VoiceMode
-from ._io._transport_memory import MemoryConnector, MemoryTransport, memory_pair
-from ._io._transport_trio_websocket import TrioWebsocketConnector
-from ._io._turn import Turn
-from ._io._upload import UploadedFile
-from ._io._watch import Watch
+from ._lanes._overflow import Block, Coalesce, DropOldest, Latest, Overflow
+from ._lanes._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics, Timing
+from ._lanes._subscription import LaneView, Subscription
+from ._lanes._watch import Watch
+from ._outbound._cancel import Confirmed
+from ._outbound._receipt import Receipt
+from ._outbound._send_queue import OutboxStatistics
 from ._processor import EventStreamProcessor
+from ._rest._tokens import Auth, PasswordLogin
+from ._rest._upload import UploadedFile
+from ._session._shell import Health
+from ._transports._memory import MemoryConnector, MemoryTransport, memory_pair
+from ._transports._trio_websocket import TrioWebsocketConnector
+from ._turns._ask import Turn
+from ._turns._outcome import Outcome, TurnCancelled, TurnCompleted, TurnFailed, TurnLost
+from ._voice._audio_lane import AudioLane, AudioStatistics
+from ._voice._sending import SendingStatistics
+from ._voice._talk import VoiceMode
 from .abc import Connector, Transport
 from .events import (
     AudioFrame,
@@ -177,15 +185,15 @@ __all__ += _exceptions.__all__
 
 if TYPE_CHECKING:
     from . import audio, blocking, server, testing
-    from ._io._recording import Recorder, RecorderStatistics
-    from ._io._transport_websockets import WebsocketsConnector
+    from ._connection._recording import Recorder, RecorderStatistics
+    from ._transports._websockets import WebsocketsConnector
 
 # Parts that not every program needs are imported when they are first asked for.
 _MODULES_LATER = frozenset({"audio", "blocking", "server", "testing"})
 _NAMES_LATER = {
-    "Recorder": "._io._recording",
-    "RecorderStatistics": "._io._recording",
-    "WebsocketsConnector": "._io._transport_websockets",
+    "Recorder": "._connection._recording",
+    "RecorderStatistics": "._connection._recording",
+    "WebsocketsConnector": "._transports._websockets",
 }
 
 

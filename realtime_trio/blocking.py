@@ -27,13 +27,13 @@ from typing import Any, Self, cast
 import trio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from ._client._client import Client
+from ._client._client import open_client as _open_client
 from ._core._state import SessionState
-from ._io._audio import AudioLane
-from ._io._client import Client
-from ._io._client import open_client as _open_client
-from ._io._receipt import Receipt
-from ._io._subscription import LaneView
-from ._io._turn import Turn
+from ._lanes._subscription import LaneView
+from ._outbound._receipt import Receipt
+from ._turns._ask import Turn
+from ._voice._audio_lane import AudioLane
 from .audio import Playback
 from .events import Event
 

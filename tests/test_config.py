@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from realtime_trio._config import ClientConfig, LaneBounds
-from realtime_trio._io._pipeline import Pipeline
+from realtime_trio._lanes._pipeline import Pipeline
 
 FIELDS = {field.name: field for field in attrs.fields(ClientConfig)}
 NUMBERS = sorted(FIELDS.keys() - {"control", "text", "audio", "coalesce"})

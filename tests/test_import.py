@@ -20,8 +20,8 @@ LATER = (
     "realtime_trio.cli",
     "realtime_trio.server",
     "realtime_trio.testing",
-    "realtime_trio._core._history",
-    "realtime_trio._io._recording",
+    "realtime_trio._core.vendors._history",
+    "realtime_trio._connection._recording",
 )
 SCRIPT = """
 import sys
@@ -43,7 +43,7 @@ def test_every_public_name_is_there() -> None:
 
 
 def test_what_comes_later_is_what_its_module_has() -> None:
-    from realtime_trio._io._recording import Recorder
+    from realtime_trio._connection._recording import Recorder
 
     assert rt.Recorder is Recorder
     assert not hasattr(rt, "recorder")

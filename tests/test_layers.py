@@ -2,9 +2,11 @@
 
 ::
 
-    events <- _core <- _handlers <- _processor <- audio <- _io <- server, testing, blocking, cli
+    events <- _core <- _core.vendors <- _handlers <- _processor <- audio
+           <- _transports, _lanes, _outbound <- _rest, _turns <- _connection
+           <- _session <- _voice <- _client <- server, testing, blocking, cli
 
-What stands to the right may import what stands to the left. The leaves (``_exceptions``,
+Every package has a row that names what it may import. The leaves (``_exceptions``,
 ``_config``, ``abc``) may be imported by all and import only each other. An import counts
 wherever it is written: inside a function, inside ``if TYPE_CHECKING``, relative or not.
 Only a leaf may name a type of the layers above it under ``TYPE_CHECKING``.
@@ -21,11 +23,18 @@ import pytest
 
 from tests.source import PACKAGE, Module, read_modules
 
-# Which layers each layer may import, itself and the leaves apart. A module that has no row here
-# fails the test: draw it first.
+# Which layers each layer may import, itself and the leaves apart. A module without a row here
+# fails the test: add its row first.
 LEAVES = frozenset({"_exceptions", "_config", "_redact", "_value", "abc"})
 CORE = frozenset({"events", "_core", "_handlers", "_processor"})
-INNER = CORE | {"audio", "_io"}
+VALUES = frozenset({"events", "_core"})
+CLIENT = frozenset(
+    {
+        *("_transports", "_lanes", "_outbound", "_rest", "_turns"),
+        *("_connection", "_session", "_voice", "_client"),
+    }
+)
+INNER = CORE | CLIENT | {"audio"}
 ROOT_LAYER = "(root)"
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "abc": frozenset(),
@@ -35,16 +44,26 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_value": frozenset(),
     "events": frozenset(),
     "_core": frozenset({"events"}),
-    "_handlers": frozenset({"events", "_core"}),
-    "_processor": frozenset({"events", "_core", "_handlers"}),
+    "_handlers": VALUES,
+    "_processor": VALUES | {"_handlers"},
     "_replay": CORE,
     "_schema": CORE,
-    "audio": CORE,
-    "_io": CORE | {"audio"},
-    "server": INNER,
+    "audio": VALUES,
+    "_transports": frozenset(),
+    "_lanes": CORE,
+    "_outbound": VALUES,
+    "_rest": VALUES | {"_transports"},
+    "_turns": VALUES | {"_outbound"},
+    "_connection": VALUES | {"_transports", "_outbound", "_rest", "_turns"},
+    "_session": CORE | {"audio", "_lanes", "_outbound", "_rest", "_turns", "_connection"},
+    "_voice": VALUES | {"audio", "_lanes", "_outbound", "_session"},
+    "_client": CORE | (CLIENT - {"_client"}),
+    # The server speaks the protocol on its own: it shares only the in-memory transport and
+    # the generators of sound.
+    "server": frozenset({"_transports", "audio"}),
     "testing": INNER | {"server"},
     "blocking": INNER,
-    "cli": INNER | {"audio", "blocking", "server", "testing", "_replay", "_schema", ROOT_LAYER},
+    "cli": INNER | {"blocking", "server", "testing", "_replay", "_schema", ROOT_LAYER},
     "__main__": frozenset({"cli"}),
     # The public names: everything but the command line.
     ROOT_LAYER: INNER | {"blocking", "server", "testing"},
@@ -107,9 +126,12 @@ def imports_of(module: Module, known: set[str]) -> Iterator[Import]:
 
 
 def layer_of(name: str) -> str:
-    """Name the layer of a module of this package by the first part below the root."""
-    _, _, rest = name.partition(".")
-    return rest.partition(".")[0] or ROOT_LAYER
+    """Name the layer of a module: the longest dotted name below the root that has a row."""
+    parts = name.split(".")[1:]
+    for end in range(len(parts), 1, -1):
+        if (nested := ".".join(parts[:end])) in MAY_IMPORT:
+            return nested
+    return parts[0] if parts else ROOT_LAYER
 
 
 def _judge(module: Module, found: Import) -> str | None:
@@ -154,11 +176,38 @@ def arrows_of_leaves(modules: list[Module]) -> dict[str, set[str]]:
     }
 
 
+def circles(modules: list[Module]) -> list[str]:
+    """List each circle of imports, wherever it runs; ``TYPE_CHECKING`` ones are no imports.
+
+    A package's ``__init__`` stands for the names it exports, so imports of it do not count.
+    """
+    known = {module.name for module in modules}
+    plain = {module.name for module in modules if not module.is_package}
+    graph = {
+        module.name: {
+            item.target
+            for item in imports_of(module, known)
+            if item.target in plain and not item.type_checking
+        }
+        for module in modules
+        if not module.is_package
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as exc:
+        return [" <- ".join(exc.args[1])]
+    return []
+
+
 # ---- the package ---------------------------------------------------------------------------
 
 
 def test_every_import_follows_an_arrow_of_the_picture() -> None:
     assert violations(read_modules()) == []
+
+
+def test_no_package_has_a_circle_of_imports_inside() -> None:
+    assert circles(read_modules()) == []
 
 
 def test_leaves_do_not_import_each_other_in_a_circle() -> None:
@@ -173,9 +222,9 @@ def test_the_table_itself_has_no_circle() -> None:
 
 
 def _modules(**texts: str) -> list[Module]:
-    """Build a small package: ``_io__lanes`` becomes ``realtime_trio._io._lanes``."""
+    """Build a small package: ``_lanes__lane`` becomes ``realtime_trio._lanes._lane``."""
     root = Module(name=PACKAGE, text="", is_package=True)
-    inner = {"_io", "_core", "events", "server"}
+    inner = {"_lanes", "_core", "events", "server"}
     packages = [Module(name=f"{PACKAGE}.{p}", text="", is_package=True) for p in sorted(inner)]
     named = [
         Module(name=f"{PACKAGE}.{name.replace('__', '._', 1)}", text=text)
@@ -187,20 +236,20 @@ def _modules(**texts: str) -> list[Module]:
 @pytest.mark.parametrize(
     "text",
     [
-        "from realtime_trio._io import _lanes",
-        "from realtime_trio import _io",
-        "import realtime_trio._io._lanes",
-        "from .._io._lanes import Lane",
-        "from .. import _io",
-        "def late():\n    from .._io import _lanes",
-        "if TYPE_CHECKING:\n    from realtime_trio._io import _lanes",
-        "import typing\nif typing.TYPE_CHECKING:\n    from realtime_trio._io import _lanes",
-        "try:\n    pass\nexcept ValueError:\n    import realtime_trio._io",
+        "from realtime_trio._lanes import _lane",
+        "from realtime_trio import _lanes",
+        "import realtime_trio._lanes._lane",
+        "from .._lanes._lane import LaneTask",
+        "from .. import _lanes",
+        "def late():\n    from .._lanes import _lane",
+        "if TYPE_CHECKING:\n    from realtime_trio._lanes import _lane",
+        "import typing\nif typing.TYPE_CHECKING:\n    from realtime_trio._lanes import _lane",
+        "try:\n    pass\nexcept ValueError:\n    import realtime_trio._lanes",
     ],
 )
 def test_an_arrow_to_the_right_is_refused_however_it_is_written(text: str) -> None:
     (message,) = violations(_modules(_core__codec=text))
-    assert "no arrow is drawn from _core to _io" in message
+    assert "no arrow is drawn from _core to _lanes" in message
 
 
 def test_the_root_package_is_a_layer_of_its_own() -> None:
@@ -223,7 +272,7 @@ def test_the_core_has_no_clock_no_log_no_chance_and_no_trio(layer: str, name: st
 
 
 def test_the_shell_may_use_trio_and_the_clock() -> None:
-    assert violations(_modules(_io__lanes="import trio\nimport time")) == []
+    assert violations(_modules(_lanes__lane="import trio\nimport time")) == []
 
 
 def test_only_a_leaf_may_look_up_under_type_checking() -> None:
@@ -242,6 +291,11 @@ def test_a_layer_without_a_row_is_refused() -> None:
     assert violations(_modules(_misc="")) == [
         "realtime_trio._misc: the layer _misc is not drawn: add its row"
     ]
+
+
+def test_a_circle_inside_a_package_is_found() -> None:
+    modules = _modules(_core__one="from ._two import x", _core__two="from ._one import y")
+    assert circles(modules) != []
 
 
 def test_leaves_in_a_circle_are_found() -> None:

@@ -43,11 +43,11 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
         "realtime_trio._core._codec.Codec._build": "a class's own validators may raise anything",
         "realtime_trio._core._converter._array_hook.structure": "adds the place, and raises",
         "realtime_trio._handlers._fold.LaneFold.step": "a handler costs one event (invariant 7)",
-        "realtime_trio._io._client._opened": "one clear error leaves open_client",
-        "realtime_trio._io._transport_trio_websocket_link.TrioWebsocketTransport.run": (
+        "realtime_trio._client._client._opened": "one clear error leaves open_client",
+        "realtime_trio._transports._trio_websocket_link.TrioWebsocketTransport.run": (
             "whatever ends the library's task ends the link"
         ),
-        "realtime_trio._io._audio.AudioLane.play_to": "one clear error leaves the playback",
+        "realtime_trio._voice._audio_lane.AudioLane.play_to": "one clear error leaves the playback",
         "realtime_trio.server._embedded.open_server": "errors leave bare, as from open_client",
     }
 )

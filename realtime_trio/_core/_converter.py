@@ -27,7 +27,7 @@ from ..events import (
 )
 from ..events import _models as models  # pyright: ignore[reportPrivateUsage]
 from ..events._json import Mismatch, describe
-from ._normalise import normalise_tool_call, normalise_tool_result
+from .vendors._normalise import normalise_tool_call, normalise_tool_result
 
 __all__ = ["explain", "make_converter"]
 

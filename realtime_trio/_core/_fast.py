@@ -45,8 +45,8 @@ from ..events import (
     UserTurnEndEvent,
     UserTurnStartEvent,
 )
-from ._normalise import normalise_tool_call, normalise_tool_result
 from ._values import draft_of
+from .vendors._normalise import normalise_tool_call, normalise_tool_result
 
 __all__ = ["DELTAS", "Delta", "Incoming", "Reader", "fast_way"]
 

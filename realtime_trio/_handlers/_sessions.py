@@ -37,7 +37,7 @@ from ._edit import Edit
 from ._fold import Handled, fold_event, not_folded
 
 if TYPE_CHECKING:
-    from .._core._history import DelegationStarted
+    from .._core.vendors._history import DelegationStarted
 
 # They repeat what is known (§7), or order what will be told in other words.
 not_folded(
@@ -114,7 +114,7 @@ def _load(edit: Edit, session: ChatSession) -> None:
 
 def _append_history(edit: Edit, session: ChatSession) -> None:
     # What reads the vendors' histories is imported when the first of them comes.
-    from .._core._history import (
+    from .._core.vendors._history import (
         DelegationEnded,
         DelegationStarted,
         HistoryMessage,

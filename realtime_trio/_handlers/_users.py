@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._core._messages import Content
-from .._core._normalise import normalise_content
 from .._core._notifications import (
     Media,
     MediaAdded,
@@ -16,6 +15,7 @@ from .._core._notifications import (
     UserMessage,
 )
 from .._core._state import OpenSubsession, TextSlice
+from .._core.vendors._normalise import normalise_content
 from ..events import (
     AnthropicUserMessageEvent,
     Lane,

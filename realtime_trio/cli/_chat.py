@@ -12,9 +12,9 @@ from contextlib import AbstractAsyncContextManager, aclosing
 import trio
 from rich.text import Text
 
+from .._client._client import Client
 from .._exceptions import RealtimeError
-from .._io._client import Client
-from .._io._outcome import TurnFailed, TurnLost
+from .._turns._outcome import TurnFailed, TurnLost
 from ._connect import connect, identity
 from ._live import LiveTranscript, follow
 from ._style import clean, one_line

@@ -7,10 +7,10 @@ import os
 import sys
 from contextlib import AbstractAsyncContextManager
 
+from .._client._client import Client, open_client
 from .._config import ClientConfig
-from .._io._auth import PasswordLogin
-from .._io._client import Client, open_client
-from .._io._recording import Recorder
+from .._connection._recording import Recorder
+from .._rest._tokens import PasswordLogin
 from ._errors import CommandError
 
 __all__ = ["PASSWORD_VARIABLE", "TOKEN_VARIABLE", "connect", "identity"]

@@ -9,14 +9,14 @@ from pathlib import Path
 import trio
 from rich.text import Text
 
+from .._client._client import Client, open_client
 from .._config import ClientConfig
 from .._core import _notifications as n
 from .._core._state import SessionState
-from .._io._client import Client, open_client
-from .._io._outcome import TurnCancelled
-from .._io._overflow import Block
-from .._io._subscription import Subscription
-from .._io._transport_trio_websocket import TrioWebsocketConnector
+from .._lanes._overflow import Block
+from .._lanes._subscription import Subscription
+from .._transports._trio_websocket import TrioWebsocketConnector
+from .._turns._outcome import TurnCancelled
 from ..audio import AudioSink, MemorySource, Playback, open_wav_sink
 from ..server import RealtimeServer, ScriptedTurn, ServerConfig, open_server
 from ._chat import Conversation

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .._core._state import SessionState
-from .._io._statistics import PipelineStatistics
+from .._lanes._statistics import PipelineStatistics
 from ..events import Lane
 from ._style import clean
 

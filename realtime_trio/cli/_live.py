@@ -6,10 +6,10 @@ import trio
 from rich.console import Console
 from rich.text import Text
 
+from .._client._client import Client
 from .._core import _notifications as n
 from .._core._messages import THOUGHT
 from .._core._state import SessionState
-from .._io._client import Client
 from ._style import clean
 from ._transcript import Transcript, ending, label_of
 

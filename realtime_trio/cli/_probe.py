@@ -10,8 +10,8 @@ import msgspec
 import trio
 
 from .. import abc
-from .._io._client import Client
-from .._io._overflow import Block
+from .._client._client import Client
+from .._lanes._overflow import Block
 from ..events import REGISTRY, AudioFrame, Lane, ServerEvent
 
 __all__ = ["Probe"]

@@ -12,8 +12,8 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
-from .._io._client import Client
-from .._io._recording import Recorder
+from .._client._client import Client
+from .._connection._recording import Recorder
 from ._chat import Conversation
 from ._connect import connect, identity
 from ._errors import CommandError

@@ -10,10 +10,10 @@ import trio
 from cyclopts import Parameter
 from rich.text import Text
 
+from .._client._client import Client
 from .._core import _notifications as n
-from .._io._audio import AudioStatistics
-from .._io._client import Client
-from .._io._talk import VoiceMode
+from .._voice._audio_lane import AudioStatistics
+from .._voice._talk import VoiceMode
 from ..audio import AudioSink, AudioSource
 from ..audio._playback import Playback
 from ._connect import connect, identity

@@ -13,7 +13,7 @@ import trio
 from wsproto.utilities import RemoteProtocolError
 
 from .._exceptions import ConnectionFailed, ConnectionLost
-from .._io._transport_memory import MemoryAnswer, MemoryListener
+from .._transports._memory import MemoryAnswer, MemoryListener
 from ._fault_pipeline import Faults
 from ._faults import CutHow
 from ._http import Upgrade, refuse, serve_requests

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 
 from pytest_trio import trio_fixture  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
-from .._io._client import Client, open_client
+from .._client._client import Client, open_client
 from ..server import RealtimeServer, open_server
 
 __all__ = ["realtime_client", "realtime_server"]

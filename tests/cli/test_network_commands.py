@@ -21,7 +21,7 @@ import pytest
 import trio
 from anyio.from_thread import start_blocking_portal
 
-from realtime_trio._io._recording import Recorder
+from realtime_trio._connection._recording import Recorder
 from realtime_trio.server import Account, ServerConfig, open_server
 from tests.cli.command import Call, environment, refusal, run
 from tests.source import PACKAGE

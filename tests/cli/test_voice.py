@@ -19,7 +19,7 @@ from anyio.from_thread import start_blocking_portal
 from rich.console import Console
 
 import realtime_trio as rt
-from realtime_trio._io._talk import VoiceMode
+from realtime_trio._voice._talk import VoiceMode
 from realtime_trio.audio import (
     DEFAULT_FORMAT,
     FileSink,

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from realtime_trio._core._delegation import (
+from realtime_trio._core._messages import ImagePart, TextPart
+from realtime_trio._core.vendors._delegation import (
     DelegationStarted,
     delegation_of,
     reply_content,
     request_text,
     thought_text,
 )
-from realtime_trio._core._messages import ImagePart, TextPart
 from realtime_trio.events import ToolCall
 
 

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from realtime_trio import events as ev
 from realtime_trio._core._fast import DELTAS, Delta, fast_way
 from realtime_trio._core._messages import Message, moment, with_changes
-from realtime_trio._core._normalise import normalise_tool_call
 from realtime_trio._core._notifications import (
     MessageStreaming,
     ToolNotification,
     streaming,
 )
-from realtime_trio._core._shapes import json_object
 from realtime_trio._core._state import ActiveTool, TextSlice
 from realtime_trio._core._values import draft_of, evolve
+from realtime_trio._core.vendors._json_shapes import json_object
+from realtime_trio._core.vendors._normalise import normalise_tool_call
 from realtime_trio._handlers._tools import tool_note
 from realtime_trio.events._json import check_json
 from tests.wire_strategies import JSON, TEXT, instances

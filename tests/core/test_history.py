@@ -12,20 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_trio._core._history import (
-    UNREADABLE,
-    DelegationEnded,
-    DelegationStarted,
-    HistoryItem,
-    HistoryMessage,
-    convert_history,
-)
 from realtime_trio._core._messages import (
     ImagePart,
     Message,
     PlaceholderPart,
     TextPart,
     ToolResultPart,
+)
+from realtime_trio._core.vendors._history import (
+    UNREADABLE,
+    DelegationEnded,
+    DelegationStarted,
+    HistoryItem,
+    HistoryMessage,
+    convert_history,
 )
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

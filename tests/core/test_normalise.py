@@ -21,14 +21,14 @@ from realtime_trio._core._messages import (
     ToolResultPart,
     ToolUsePart,
 )
-from realtime_trio._core._normalise import (
+from realtime_trio._core.vendors._json_shapes import json_object, json_text
+from realtime_trio._core.vendors._normalise import (
     normalise_content,
     normalise_tool_call,
     normalise_tool_result,
     parts_of,
     result_text,
 )
-from realtime_trio._core._shapes import json_object, json_text
 from realtime_trio.events import ToolCall, ToolResult
 from realtime_trio.events._json import Mismatch
 

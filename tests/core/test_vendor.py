@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_trio._core._history import HistoryMessage, convert_history
 from realtime_trio._core._messages import (
     ASSISTANT,
     THOUGHT,
@@ -26,7 +25,8 @@ from realtime_trio._core._messages import (
     ToolResultPart,
     ToolUsePart,
 )
-from realtime_trio._core._vendor import to_vendor
+from realtime_trio._core.vendors._history import HistoryMessage, convert_history
+from realtime_trio._core.vendors._to_vendor import to_vendor
 from realtime_trio.events import ToolCall, ToolResult
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

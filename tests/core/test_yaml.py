@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_trio._core._yaml import yaml_text
+from realtime_trio._core.vendors._yaml import yaml_text
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import trio
 
 from realtime_trio._config import ClientConfig, LaneBounds
 from realtime_trio._core._notifications import MessageStreaming, Notification
-from realtime_trio._io._pipeline import Pipeline
-from realtime_trio._io._subscription import Subscription
+from realtime_trio._lanes._pipeline import Pipeline
+from realtime_trio._lanes._subscription import Subscription
 
 Json = dict[str, Any]
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 import realtime_trio as rt
-from realtime_trio._io._pipeline import Pipeline
-from realtime_trio._io._playout import Playout
+from realtime_trio._lanes._pipeline import Pipeline
+from realtime_trio._session._playback_gate import Playout
 from realtime_trio.audio import (
     DEFAULT_FORMAT,
     AudioFormat,

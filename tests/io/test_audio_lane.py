@@ -11,7 +11,7 @@ import trio
 
 import realtime_trio as rt
 from realtime_trio import events as ev
-from realtime_trio._io._talk import VoiceMode
+from realtime_trio._voice._talk import VoiceMode
 from realtime_trio.audio import (
     EnergyVad,
     MemorySink,

@@ -13,6 +13,7 @@ import pytest
 import trio
 import trio.testing
 
+from realtime_trio._client._client import open_client
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._notifications import Notification
 from realtime_trio._core._shell_notifications import (
@@ -28,11 +29,10 @@ from realtime_trio._exceptions import (
     NotSent,
     ProtocolError,
 )
-from realtime_trio._io._auth import PasswordLogin, TokenKeeper, expiry
-from realtime_trio._io._client import open_client
-from realtime_trio._io._http import Rest
-from realtime_trio._io._transport_memory import MemoryListener
-from realtime_trio._io._url import endpoint
+from realtime_trio._rest._calls import Rest
+from realtime_trio._rest._tokens import PasswordLogin, TokenKeeper, expiry
+from realtime_trio._rest._urls import endpoint
+from realtime_trio._transports._memory import MemoryListener
 from realtime_trio.server import ServerConfig, open_server
 from realtime_trio.testing import say, turn, wait
 

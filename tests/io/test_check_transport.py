@@ -10,7 +10,7 @@ import trio
 
 from realtime_trio import abc
 from realtime_trio._exceptions import ClosedError, ConnectionLost
-from realtime_trio._io._transport_memory import MemoryTransport, memory_pair
+from realtime_trio._transports._memory import MemoryTransport, memory_pair
 from realtime_trio.testing import Peer, check_transport
 
 

@@ -11,13 +11,13 @@ import trio
 import trio.testing
 
 from realtime_trio import events as ev
+from realtime_trio._client._client import open_client
+from realtime_trio._connection._recorder import RecordKind
 from realtime_trio._core._notifications import MessageComplete, RequestUserSessions, VoiceChanged
 from realtime_trio._core._shell_notifications import Reconnected
 from realtime_trio._exceptions import ClosedError, ProtocolError
-from realtime_trio._io._client import open_client
-from realtime_trio._io._outcome import TurnCompleted
-from realtime_trio._io._recorder import RecordKind
-from realtime_trio._io._transport_websockets import WebsocketsConnector
+from realtime_trio._transports._websockets import WebsocketsConnector
+from realtime_trio._turns._outcome import TurnCompleted
 from realtime_trio.abc import Connector
 from realtime_trio.server import open_server
 from realtime_trio.testing import say, turn, wait

@@ -12,12 +12,12 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realtime_trio._client._client import Client, open_client
 from realtime_trio._config import ClientConfig
 from realtime_trio._exceptions import InDoubt, NotSent, RealtimeError
-from realtime_trio._io._client import Client, open_client
-from realtime_trio._io._outcome import TurnCompleted
-from realtime_trio._io._receipt import Receipt
-from realtime_trio._io._turn import Turn
+from realtime_trio._outbound._receipt import Receipt
+from realtime_trio._turns._ask import Turn
+from realtime_trio._turns._outcome import TurnCompleted
 from realtime_trio.server import RealtimeServer, open_server
 from realtime_trio.server._turn_script import Say, Wait
 from realtime_trio.testing import say, tool, turn, wait

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_trio import events as ev
+from realtime_trio._client._client import Client, open_client
 from realtime_trio._config import ClientConfig
 from realtime_trio._exceptions import ClosedError, ConnectionFailed, ConnectionLost
-from realtime_trio._io._client import Client, open_client
-from realtime_trio._io._outcome import TurnLost
+from realtime_trio._turns._outcome import TurnLost
 from realtime_trio.server import open_server
 from realtime_trio.testing import say, turn, wait
 

@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 from realtime_trio import events as ev
+from realtime_trio._client._client import Client, open_client
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._notifications import Initialized, SessionMessagesLoaded
 from realtime_trio._core._shell_notifications import (
@@ -19,11 +20,10 @@ from realtime_trio._core._shell_notifications import (
     SessionRestored,
 )
 from realtime_trio._exceptions import ConnectionLost
-from realtime_trio._io._client import Client, open_client
-from realtime_trio._io._outcome import TurnCompleted, TurnLost
-from realtime_trio._io._overflow import Block
-from realtime_trio._io._subscription import Subscription
-from realtime_trio._io._transport_memory import MemoryConnector
+from realtime_trio._lanes._overflow import Block
+from realtime_trio._lanes._subscription import Subscription
+from realtime_trio._transports._memory import MemoryConnector
+from realtime_trio._turns._outcome import TurnCompleted, TurnLost
 from realtime_trio.abc import Transport
 from realtime_trio.server import RealtimeServer, ServerConfig, open_server
 from realtime_trio.testing import emit, say, turn, wait

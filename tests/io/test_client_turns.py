@@ -10,13 +10,13 @@ import trio
 import trio.testing
 
 from realtime_trio import events as ev
+from realtime_trio._client._client import Client, open_client
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._notifications import CancelNotification as CancelNote
 from realtime_trio._core._notifications import Initialized, MessageComplete
 from realtime_trio._exceptions import ClosedError, InDoubt, NotSent, TurnError
-from realtime_trio._io._client import Client, open_client
-from realtime_trio._io._outcome import TurnCancelled, TurnCompleted, TurnFailed, TurnLost
-from realtime_trio._io._turn import Turn
+from realtime_trio._turns._ask import Turn
+from realtime_trio._turns._outcome import TurnCancelled, TurnCompleted, TurnFailed, TurnLost
 from realtime_trio.server import RealtimeServer, open_server
 from realtime_trio.testing import delegate, emit, fail, media, say, think, tool, turn, wait
 

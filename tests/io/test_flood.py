@@ -15,8 +15,8 @@ from realtime_trio._core._notifications import (
     ResponseCancelled,
     SystemNotification,
 )
-from realtime_trio._io._overflow import Block
-from realtime_trio._io._pipeline import Pipeline
+from realtime_trio._lanes._overflow import Block
+from realtime_trio._lanes._pipeline import Pipeline
 from realtime_trio.events import Lane
 from tests.io.flow import CANCELLED, ERROR, Steps, clock, delta, drain, texts
 

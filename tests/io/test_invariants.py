@@ -29,9 +29,9 @@ from realtime_trio._core._shell_notifications import AudioGap, Lagged, MemoryPre
 from realtime_trio._core._state import Limits, SessionState
 from realtime_trio._exceptions import DecodeError, LaggedError
 from realtime_trio._handlers import handles, lanes_of
-from realtime_trio._io._overflow import Block, Coalesce, DropOldest, Latest, Overflow
-from realtime_trio._io._pipeline import Pipeline
-from realtime_trio._io._subscription import Subscription
+from realtime_trio._lanes._overflow import Block, Coalesce, DropOldest, Latest, Overflow
+from realtime_trio._lanes._pipeline import Pipeline
+from realtime_trio._lanes._subscription import Subscription
 from realtime_trio._processor import Folds, malformed_lane
 from realtime_trio.events import REGISTRY, AudioFrame, Lane, ServerEvent, event
 from tests.handlers import talk

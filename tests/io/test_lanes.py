@@ -24,8 +24,8 @@ from realtime_trio._core._notifications import (
 )
 from realtime_trio._core._shell_notifications import AuthLogout, Connected, MemoryPressure
 from realtime_trio._exceptions import ClosedError, LaggedError
-from realtime_trio._io._overflow import Block
-from realtime_trio._io._pipeline import Pipeline
+from realtime_trio._lanes._overflow import Block
+from realtime_trio._lanes._pipeline import Pipeline
 from realtime_trio.events import Lane
 from tests.handlers import talk
 from tests.io.flow import (

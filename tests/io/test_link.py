@@ -11,13 +11,13 @@ import pytest
 import trio
 
 from realtime_trio import events as ev
+from realtime_trio._client._client import open_client
 from realtime_trio._config import ClientConfig, LaneBounds
 from realtime_trio._core._notifications import ProcessingError
 from realtime_trio._core._shell_notifications import Reconnected, SessionRestored
 from realtime_trio._exceptions import ConnectionFailed, ConnectionLost, InDoubt
-from realtime_trio._io._auth import PasswordLogin
-from realtime_trio._io._client import open_client
-from realtime_trio._io._transport_memory import MemoryAnswer, MemoryListener, MemoryTransport
+from realtime_trio._rest._tokens import PasswordLogin
+from realtime_trio._transports._memory import MemoryAnswer, MemoryListener, MemoryTransport
 from realtime_trio.abc import Transport
 from realtime_trio.server import open_server
 

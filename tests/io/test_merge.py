@@ -19,9 +19,9 @@ from realtime_trio._core._notifications import MessageStreaming, Notification
 from realtime_trio._core._state import Limits
 from realtime_trio._core._values import evolve
 from realtime_trio._handlers import lanes_of
-from realtime_trio._io import _merge
-from realtime_trio._io._merge import Entry, Run, cut, told_apart
-from realtime_trio._io._overflow import Block
+from realtime_trio._lanes import _coalescing as _merge
+from realtime_trio._lanes._coalescing import Entry, Run, cut, told_apart
+from realtime_trio._lanes._overflow import Block
 from realtime_trio._processor import Folds
 from realtime_trio.events import Lane, ServerEvent
 from tests.handlers import talk

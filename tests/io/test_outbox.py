@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
+from realtime_trio._connection._backoff import Backoff
 from realtime_trio._core._codec import Codec
 from realtime_trio._exceptions import ClosedError, InDoubt, NotSent
-from realtime_trio._io._backoff import Backoff
-from realtime_trio._io._gate import Change, Phase, TurnGate
-from realtime_trio._io._outbox import Outbox, write_from
+from realtime_trio._outbound._outbox import Outbox, write_from
+from realtime_trio._outbound._turn_gate import Change, Phase, TurnGate
 
 CODEC = Codec()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import trio
 
+from realtime_trio._client._client import Client, open_client
 from realtime_trio._exceptions import ConnectionLost
-from realtime_trio._io._client import Client, open_client
-from realtime_trio._io._transport_memory import MemoryConnector, MemoryTransport
+from realtime_trio._transports._memory import MemoryConnector, MemoryTransport
 from realtime_trio.abc import Transport
 from realtime_trio.server import open_server
 

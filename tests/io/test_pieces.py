@@ -7,17 +7,20 @@ import trio
 import trio.testing
 
 from realtime_trio import events as ev
+from realtime_trio._client._client import open_client
 from realtime_trio._config import ClientConfig
+from realtime_trio._connection._liveness import watch_silence, watch_traffic
 from realtime_trio._core._codec import Codec
 from realtime_trio._core._notifications import MessageStreaming
 from realtime_trio._core._state import TextSlice, TurnRecord
 from realtime_trio._exceptions import ConnectionLost, LaggedError, TurnError
-from realtime_trio._io._bare import first_cause
-from realtime_trio._io._client import open_client
-from realtime_trio._io._gate import TurnGate
-from realtime_trio._io._liveness import watch_silence, watch_traffic
-from realtime_trio._io._outbox import Outbox
-from realtime_trio._io._outcome import (
+from realtime_trio._outbound._outbox import Outbox
+from realtime_trio._outbound._receipt import Receipt
+from realtime_trio._outbound._turn_gate import TurnGate
+from realtime_trio._session._first_cause import first_cause
+from realtime_trio._turns._ask import Track, Turn, TurnBook
+from realtime_trio._turns._channel import MAX_HELD, Pieces
+from realtime_trio._turns._outcome import (
     Outcome,
     TurnCancelled,
     TurnCompleted,
@@ -25,10 +28,7 @@ from realtime_trio._io._outcome import (
     TurnLost,
     outcome_of,
 )
-from realtime_trio._io._pieces import MAX_HELD, Pieces
-from realtime_trio._io._receipt import Receipt
-from realtime_trio._io._repair import Repair
-from realtime_trio._io._turn import Track, Turn, TurnBook
+from realtime_trio._turns._resync import Repair
 
 
 async def test_pieces_come_in_order_and_end(autojump_clock: object) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import trio
 
+from realtime_trio._connection._link import Link
+from realtime_trio._connection._recorder import Tape
 from realtime_trio._exceptions import ConnectionLost
-from realtime_trio._io._link import Link
-from realtime_trio._io._recorder import Tape
 
 
 class Wire:

@@ -1,4 +1,4 @@
-"""``_io/_recording``: what crosses the wire into a file, at nobody's cost."""
+"""``_connection/_recording``: what crosses the wire into a file, at nobody's cost."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from realtime_trio import _replay
+from realtime_trio._connection import _recording
+from realtime_trio._connection._recording import Recorder
 from realtime_trio._exceptions import ClosedError
-from realtime_trio._io import _recording
-from realtime_trio._io._recording import Recorder
 
 
 def read(path: Path) -> list[dict[str, Any]]:

@@ -15,9 +15,9 @@ import pytest
 import trio
 
 import realtime_trio as rt
-from realtime_trio._io._http import Rest
-from realtime_trio._io._upload import Form, open_upload
-from realtime_trio._io._url import endpoint
+from realtime_trio._rest._calls import Rest
+from realtime_trio._rest._upload import Form, open_upload
+from realtime_trio._rest._urls import endpoint
 from realtime_trio.server import ServerConfig, open_server
 
 CERTIFICATE = Path(__file__).with_name("loopback.pem")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from realtime_trio._io._statistics import SAMPLES, Rate, Sampler, Timing
+from realtime_trio._lanes._statistics import SAMPLES, Rate, Sampler, Timing
 
 
 def test_without_samples_everything_is_zero() -> None:

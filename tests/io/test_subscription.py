@@ -24,11 +24,11 @@ from realtime_trio._core._notifications import (
 )
 from realtime_trio._core._shell_notifications import AudioGap, Lagged
 from realtime_trio._exceptions import ClosedError, LaggedError
-from realtime_trio._io import _overflow
-from realtime_trio._io._mailbox import Mailbox
-from realtime_trio._io._overflow import Block, Coalesce, DropOldest, Latest, Overflow
-from realtime_trio._io._queues import CoalesceQueue, DropQueue, Queue, make_queue
-from realtime_trio._io._subscription import LaneView
+from realtime_trio._lanes import _overflow
+from realtime_trio._lanes._buffers import CoalesceQueue, DropQueue, Queue, make_queue
+from realtime_trio._lanes._overflow import Block, Coalesce, DropOldest, Latest, Overflow
+from realtime_trio._lanes._reader import Mailbox
+from realtime_trio._lanes._subscription import LaneView
 from realtime_trio.events import Lane
 from tests.io.flow import (
     CANCELLED,
@@ -579,7 +579,7 @@ def test_coalesce_lags_past_its_items() -> None:
 @pytest.mark.parametrize("merging", [False, True])
 def test_coalesce_lags_past_its_bytes(merging: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not counting the largest item: one of any size always finds room."""
-    monkeypatch.setattr("realtime_trio._io._queues.MAX_BYTES", 1000)
+    monkeypatch.setattr("realtime_trio._lanes._buffers.MAX_BYTES", 1000)
     queue = _queue(Coalesce())
     box: Mailbox = queue.mailbox
     queue.put(OTHER, 5000)
@@ -615,7 +615,7 @@ def test_block_holds_its_lane_and_loses_nothing() -> None:
 
 def test_block_is_full_of_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """But takes one item of any size."""
-    monkeypatch.setattr("realtime_trio._io._queues.MAX_BYTES", 100)
+    monkeypatch.setattr("realtime_trio._lanes._buffers.MAX_BYTES", 100)
     queue = _queue(Block(50))
     queue.put(OTHER, 5000)
     queue.put(OTHER, 100)
@@ -679,7 +679,7 @@ def test_drop_oldest_always_keeps_the_newest() -> None:
 
 def test_drop_oldest_has_a_bound_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """By seconds as well, where items weigh nothing."""
-    monkeypatch.setattr("realtime_trio._io._queues.MAX_BYTES", 1000)
+    monkeypatch.setattr("realtime_trio._lanes._buffers.MAX_BYTES", 1000)
     for rule in (DropOldest(10_000), DropOldest(seconds=5)):
         queue = _queue(rule)
         for _ in range(100):
@@ -786,9 +786,9 @@ async def test_a_large_history_does_not_make_a_prompt_reader_lag(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Items beyond the bound, one after another: each time the reader has emptied its queue."""
-    monkeypatch.setattr("realtime_trio._io._queues.MAX_BYTES", 50_000)
-    for module in ("_handling", "_lanes"):
-        monkeypatch.setattr(f"realtime_trio._io.{module}.HEAVY", 50_000)
+    monkeypatch.setattr("realtime_trio._lanes._buffers.MAX_BYTES", 50_000)
+    for module in ("_dispatcher", "_lane"):
+        monkeypatch.setattr(f"realtime_trio._lanes.{module}.HEAVY", 50_000)
     async with running(coalesce=False) as pipeline:
         notes = pipeline.subscribe(lane=Lane.TEXT)
         size = 0

@@ -13,13 +13,13 @@ import trio.testing
 
 from realtime_trio import abc
 from realtime_trio._exceptions import ClosedError, ConnectionLost
-from realtime_trio._io._transport_dial import parse_url
-from realtime_trio._io._transport_trio_websocket_link import (
+from realtime_trio._transports._dial import parse_url
+from realtime_trio._transports._trio_websocket_link import (
     TrioWebsocketTransport,
     _queue_of,
     open_link,
 )
-from realtime_trio._io._transport_trio_websocket_wire import Wire
+from realtime_trio._transports._trio_websocket_stream import Wire
 from tests.io.transport_peers import CLOSE, PING, TEXT, accept_answer, frame, read_request
 
 Ends: TypeAlias = trio.StapledStream[

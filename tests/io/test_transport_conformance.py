@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from realtime_trio._io._transport_websockets import WebsocketsConnector
+from realtime_trio._transports._websockets import WebsocketsConnector
 from realtime_trio.testing import check_transport
 from tests.io.transport_peers import CONNECTORS, in_memory, socket_pair
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from realtime_trio._exceptions import ConnectionFailed
-from realtime_trio._io import _transport_dial as dial
+from realtime_trio._transports import _dial as dial
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import trio
 import trio.testing
 
 from realtime_trio._exceptions import ClosedError, ConnectionLost
-from realtime_trio._io._transport_inbox import (
+from realtime_trio._transports._inbox import (
     BROKEN_BY_CANCEL,
     CLOSED_HERE,
     FRAME_COST,

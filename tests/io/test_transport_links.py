@@ -16,11 +16,11 @@ import trio.testing
 
 from realtime_trio import abc
 from realtime_trio._exceptions import ClosedError, ConnectionFailed, ConnectionLost
-from realtime_trio._io._transport_dial import parse_url
-from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
-from realtime_trio._io._transport_trio_websocket_wire import Wire
-from realtime_trio._io._transport_websockets import WebsocketsConnector
-from realtime_trio._io._transport_websockets_link import open_link
+from realtime_trio._transports._dial import parse_url
+from realtime_trio._transports._trio_websocket import TrioWebsocketConnector
+from realtime_trio._transports._trio_websocket_stream import Wire
+from realtime_trio._transports._websockets import WebsocketsConnector
+from realtime_trio._transports._websockets_link import open_link
 from realtime_trio.testing import check_transport
 from tests.io.transport_peers import (
     BINARY,

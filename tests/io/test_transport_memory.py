@@ -13,7 +13,7 @@ import trio.testing
 
 from realtime_trio import abc
 from realtime_trio._exceptions import ClosedError, ConnectionFailed, ConnectionLost
-from realtime_trio._io._transport_memory import (
+from realtime_trio._transports._memory import (
     MemoryConnector,
     MemoryListener,
     MemoryTransport,

@@ -16,8 +16,8 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import OPEN, SERVER, Event, Protocol
 from websockets.uri import WebSocketURI
 
-from realtime_trio._io import _transport_websockets_frames as module
-from realtime_trio._io._transport_websockets_frames import FrameReader, FrameWriter
+from realtime_trio._transports import _websockets_frames as module
+from realtime_trio._transports._websockets_frames import FrameReader, FrameWriter
 
 LONGEST = 1000
 TEXT, BINARY, CONT, CLOSE, PING, PONG = (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_trio._io._url import endpoint, redacted
+from realtime_trio._rest._urls import endpoint, redacted
 
 
 @pytest.mark.parametrize(

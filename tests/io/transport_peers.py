@@ -16,9 +16,9 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_st
 
 from realtime_trio import abc
 from realtime_trio._exceptions import ConnectionLost
-from realtime_trio._io._transport_memory import MemoryTransport, memory_pair
-from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
-from realtime_trio._io._transport_websockets import WebsocketsConnector
+from realtime_trio._transports._memory import MemoryTransport, memory_pair
+from realtime_trio._transports._trio_websocket import TrioWebsocketConnector
+from realtime_trio._transports._websockets import WebsocketsConnector
 
 Connector = TrioWebsocketConnector | WebsocketsConnector
 CONNECTORS: Final = (TrioWebsocketConnector, WebsocketsConnector)

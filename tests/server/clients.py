@@ -10,8 +10,8 @@ from typing import Any, Self
 import trio
 
 from realtime_trio._exceptions import RealtimeError
-from realtime_trio._io._transport_memory import MemoryConnector
-from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
+from realtime_trio._transports._memory import MemoryConnector
+from realtime_trio._transports._trio_websocket import TrioWebsocketConnector
 from realtime_trio.abc import Connector, Transport
 from realtime_trio.server import RealtimeServer, ScriptedTurn, ServerConfig
 from realtime_trio.server._server_core import Close, Effect, Send, ServerCore

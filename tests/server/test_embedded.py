@@ -10,7 +10,7 @@ import trio.lowlevel
 import trio.testing
 
 from realtime_trio._exceptions import ConnectionFailed, ConnectionLost
-from realtime_trio._io import _transport_memory
+from realtime_trio._transports import _memory as _transport_memory
 from realtime_trio.server import RealtimeServer, Request, ServerConfig, open_server
 from realtime_trio.server._server_core import Close, Send
 from realtime_trio.testing import say, turn

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_trio._exceptions import ClosedError, ConnectionLost
-from realtime_trio._io._transport_memory import memory_pair
+from realtime_trio._transports._memory import memory_pair
 from realtime_trio.server import Account, Packet, ServerConfig, Silence
 from realtime_trio.server._chat_sessions import StoredSession
 from realtime_trio.server._client_connection import ClientConnection

@@ -10,8 +10,8 @@ import pytest
 import trio
 
 from realtime_trio._exceptions import ConnectionFailed, ConnectionLost
-from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
-from realtime_trio._io._transport_websockets import WebsocketsConnector
+from realtime_trio._transports._trio_websocket import TrioWebsocketConnector
+from realtime_trio._transports._websockets import WebsocketsConnector
 from realtime_trio.abc import Connector
 from realtime_trio.server import RealtimeServer, ServerConfig, open_server
 from realtime_trio.testing import say, tool, turn

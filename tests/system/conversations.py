@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from realtime_trio._io._client import Client
+from realtime_trio._client._client import Client
 from realtime_trio.cli import _demo_script
 from realtime_trio.server import RealtimeServer
 from realtime_trio.testing import (

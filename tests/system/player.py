@@ -12,15 +12,15 @@ import attrs
 import trio
 from hypothesis import strategies as st
 
+from realtime_trio._client._client import Client, open_client
 from realtime_trio._config import ClientConfig
+from realtime_trio._connection._recorder import RecordKind
 from realtime_trio._core._state import Session
 from realtime_trio._exceptions import ClosedError, InDoubt, LaggedError, NotSent
-from realtime_trio._io._client import Client, open_client
-from realtime_trio._io._outcome import Outcome
-from realtime_trio._io._overflow import Block, Coalesce, DropOldest, Latest, Overflow
-from realtime_trio._io._receipt import Receipt
-from realtime_trio._io._recorder import RecordKind
+from realtime_trio._lanes._overflow import Block, Coalesce, DropOldest, Latest, Overflow
+from realtime_trio._outbound._receipt import Receipt
 from realtime_trio._processor import EventStreamProcessor
+from realtime_trio._turns._outcome import Outcome
 from realtime_trio.server import Plan, RealtimeServer
 from realtime_trio.server._turn_script import Step
 from realtime_trio.testing import (

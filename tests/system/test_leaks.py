@@ -9,15 +9,19 @@ from collections import Counter
 import pytest
 import trio
 
+from realtime_trio._client._client import Client, open_client
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._shell_notifications import SessionRestored
-from realtime_trio._io._client import Client, open_client
-from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
-from realtime_trio._io._transport_websockets import WebsocketsConnector
+from realtime_trio._transports._trio_websocket import TrioWebsocketConnector
+from realtime_trio._transports._websockets import WebsocketsConnector
 from realtime_trio.abc import Connector
 from realtime_trio.server import RealtimeServer, open_server
 from realtime_trio.testing import say, tool, turn, use, wait
 
+SHELL = (
+    *("_transports", "_lanes", "_outbound", "_rest", "_turns"),
+    *("_connection", "_session", "_voice", "_client"),
+)
 CONFIG = ClientConfig(max_attempts=None, backoff_initial=0.0)
 
 
@@ -27,7 +31,8 @@ def held() -> Counter[str]:
     Not of trio's own: it forgets the deadlines of what was left by the hundred.
     """
     gc.collect()
-    wanted = ("realtime_trio._io", "trio_websocket", "websockets", "wsproto", "httpx", "httpcore")
+    ours = tuple(f"realtime_trio.{package}." for package in SHELL)
+    wanted = (*ours, "trio_websocket", "websockets", "wsproto", "httpx", "httpcore")
     types = [type(each) for each in gc.get_objects()]
     names = (f"{cls.__module__}.{cls.__qualname__}" for cls in types)
     return Counter(name for name in names if name.startswith(wanted))

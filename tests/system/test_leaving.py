@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_trio import events as ev
+from realtime_trio._client._client import Client, open_client
 from realtime_trio._config import ClientConfig
 from realtime_trio._exceptions import ConnectionFailed, InDoubt
-from realtime_trio._io._auth import AuthSource, PasswordLogin
-from realtime_trio._io._client import Client, open_client
-from realtime_trio._io._transport_memory import MemoryConnector
+from realtime_trio._rest._tokens import AuthSource, PasswordLogin
+from realtime_trio._transports._memory import MemoryConnector
 from realtime_trio.abc import Transport
 from realtime_trio.server import RealtimeServer, ServerConfig, open_server
 from realtime_trio.testing import say, speak, tool, turn, use, wait

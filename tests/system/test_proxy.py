@@ -9,10 +9,10 @@ import pytest
 import trio
 import trio.testing
 
+from realtime_trio._client._client import Client, open_client
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._shell_notifications import Disconnected, Reconnected
-from realtime_trio._io._client import Client, open_client
-from realtime_trio._io._outcome import Outcome, TurnCompleted, TurnLost
+from realtime_trio._turns._outcome import Outcome, TurnCompleted, TurnLost
 from realtime_trio.server import RealtimeServer, ServerConfig, open_server
 from realtime_trio.testing import say, think, tool, turn, use, wait
 

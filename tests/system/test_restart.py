@@ -10,10 +10,10 @@ from subprocess import PIPE
 
 import trio
 
+from realtime_trio._client._client import Client, open_client
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._shell_notifications import Reconnected
-from realtime_trio._io._client import Client, open_client
-from realtime_trio._io._outcome import TurnCompleted, TurnLost
+from realtime_trio._turns._outcome import TurnCompleted, TurnLost
 from tests.source import PACKAGE, ROOT
 
 CONFIG = ClientConfig(

@@ -8,11 +8,11 @@ import pytest
 import trio
 
 from realtime_trio import events as ev
+from realtime_trio._client._client import Client, open_client
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._shell_notifications import Disconnected
-from realtime_trio._io._client import Client, open_client
-from realtime_trio._io._outcome import TurnCompleted
-from realtime_trio._io._overflow import Block, Coalesce, DropOldest, Latest, Overflow
+from realtime_trio._lanes._overflow import Block, Coalesce, DropOldest, Latest, Overflow
+from realtime_trio._turns._outcome import TurnCompleted
 from realtime_trio.server import ServerConfig, open_server
 from realtime_trio.testing import say, speak, turn
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from realtime_trio._core._shell_notifications import Reconnected, SessionRestored
-from realtime_trio._io._overflow import Latest
+from realtime_trio._lanes._overflow import Latest
 from realtime_trio.server import Drop, ServerConfig, open_server
 
 from .player import (

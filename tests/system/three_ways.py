@@ -11,6 +11,8 @@ import attrs
 import trio
 import trio.testing
 
+from realtime_trio._client._client import Client, open_client
+from realtime_trio._connection._recording import Recorder
 from realtime_trio._core._notifications import (
     Initialized,
     Notification,
@@ -27,12 +29,10 @@ from realtime_trio._core._shell_notifications import (
     Reconnecting,
 )
 from realtime_trio._core._state import SessionState
-from realtime_trio._io._client import Client, open_client
-from realtime_trio._io._recording import Recorder
-from realtime_trio._io._subscription import Subscription
-from realtime_trio._io._transport_trio_websocket import TrioWebsocketConnector
+from realtime_trio._lanes._subscription import Subscription
 from realtime_trio._processor import EventStreamProcessor, malformed_lane
 from realtime_trio._replay import Replay
+from realtime_trio._transports._trio_websocket import TrioWebsocketConnector
 from realtime_trio.abc import Transport
 from realtime_trio.events import Lane
 from realtime_trio.server import RealtimeServer, ServerConfig, open_server

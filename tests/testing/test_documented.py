@@ -9,7 +9,7 @@ import pytest
 
 import realtime_trio as rt
 from realtime_trio._core import _shell_notifications
-from realtime_trio._io import _outcome
+from realtime_trio._turns import _outcome
 from realtime_trio.server._fault_pipeline import Faults
 from realtime_trio.testing import plugin
 from tests.source import ROOT

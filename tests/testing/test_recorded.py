@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import trio
 
+from realtime_trio._client._client import open_client
 from realtime_trio._core._notifications import MessageComplete
-from realtime_trio._io._client import open_client
-from realtime_trio._io._outcome import TurnCancelled, TurnCompleted, TurnFailed
+from realtime_trio._turns._outcome import TurnCancelled, TurnCompleted, TurnFailed
 from realtime_trio.server import RealtimeServer
 from realtime_trio.testing import recorded
 from tests.system.record import FOLDER

@@ -1,0 +1,1 @@
+"""One link after another: proof, liveness, reconnection, recording."""

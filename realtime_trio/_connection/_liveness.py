@@ -1,0 +1,80 @@
+"""Whether a link is alive: two watches that end it where it is not.
+
+Both judge what the transport and the receive task have seen, never what the application has
+read: a consumer that does not read does not look dead.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import trio
+
+from .._config import ClientConfig
+from .._exceptions import ConnectionLost
+from .._outbound._outbox import Outbox
+from .._outbound._turn_gate import TurnGate
+from ..events import PingEvent
+
+__all__ = ["watch_silence", "watch_traffic"]
+
+_LOOKS = 16
+"""How often in the time of one silence it is looked for: it ends at most 1/16 late."""
+
+
+class Watched(Protocol):
+    """What the watch sees of a link."""
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of any kind that came."""
+        ...
+
+    @property
+    def frames_received(self) -> int:
+        """Events and audio that came."""
+        ...
+
+
+async def watch_traffic(link: Watched, outbox: Outbox, config: ClientConfig) -> None:
+    """Ask for a sign of life at each interval.
+
+    It asks twice, by the protocol's ``ping`` and by the transport's own. Raises
+    :class:`~realtime_trio.ConnectionLost` where not one byte came within ``pong_timeout``,
+    and where in a whole interval only the websocket answered, never the server behind it.
+    """
+    if config.ping_interval is None:
+        return
+    pause = max(0.0, config.ping_interval - config.pong_timeout)
+    await trio.sleep(config.ping_interval)
+    while True:
+        seen, frames = link.bytes_received, link.frames_received
+        outbox.put_own(PingEvent())
+        outbox.put_own(None)
+        await trio.sleep(config.pong_timeout)
+        if link.bytes_received == seen:
+            message = f"the connection is dead: nothing came for {config.pong_timeout:g} s"
+            raise ConnectionLost(message)
+        await trio.sleep(pause)
+        if link.frames_received == frames:
+            message = f"the connection is mute: no answer for {config.ping_interval:g} s"
+            raise ConnectionLost(message)
+
+
+async def watch_silence(gate: TurnGate, config: ClientConfig) -> None:
+    """End a link on which a turn does not get on, since a new one would tell how it stands.
+
+    Raises :class:`~realtime_trio.ConnectionLost` after ``turn_silence`` seconds of a closed
+    gate without any event.
+    """
+    if config.turn_silence is None:
+        return
+    signs, since = gate.signs, trio.current_time()
+    while True:
+        await trio.sleep(config.turn_silence / _LOOKS)
+        now = trio.current_time()
+        if gate.open or gate.signs != signs:
+            signs, since = gate.signs, now
+        elif now - since >= config.turn_silence:
+            message = f"nothing was heard of the turn for {config.turn_silence:g} s"
+            raise ConnectionLost(message)

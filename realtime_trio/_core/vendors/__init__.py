@@ -1,0 +1,1 @@
+"""Vendor formats: normalising histories and writing them back."""

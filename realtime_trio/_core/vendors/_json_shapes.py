@@ -1,0 +1,190 @@
+"""How vendors write JSON: small readers that never raise.
+
+Everything here takes whatever JSON a vendor may send, ill-typed fields included, and walks
+nested blocks with a list of its own, so that no depth of nesting is too deep.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NoReturn, TypeAlias, TypeGuard, cast
+
+import msgspec
+
+from ...events._json import Mismatch, check_json, describe
+
+__all__ = [
+    "Block",
+    "block_type",
+    "document_text",
+    "inner_text",
+    "is_list",
+    "is_mapping",
+    "json_object",
+    "json_text",
+    "plain_text",
+    "text_field",
+    "thinking_text",
+]
+
+Block: TypeAlias = Mapping[str, object]
+
+# Blocks that are text, and the field that holds it.
+TEXT_FIELDS = {
+    "text": "text",
+    "input_text": "text",
+    "output_text": "text",
+    "refusal": "refusal",
+}
+
+
+_NO_MAPPINGS = frozenset({str, type(None), list, tuple, bool, int, float})
+
+
+def is_mapping(value: object) -> TypeGuard[Block]:
+    """Whether ``value`` is a JSON object."""
+    kind = type(value)  # what JSON makes is told at a glance; to ask an ABC takes much longer
+    return kind is dict or (kind not in _NO_MAPPINGS and isinstance(value, Mapping))
+
+
+def is_list(value: object) -> TypeGuard[Sequence[object]]:
+    """Whether ``value`` is a JSON array."""
+    return isinstance(value, (list, tuple))
+
+
+def block_type(block: object) -> str:
+    """What a block calls itself: its ``type``, or the name of what stands in its place."""
+    if not is_mapping(block):
+        return describe(block)
+    kind = block.get("type")
+    return kind if isinstance(kind, str) and kind else "unknown"
+
+
+def text_field(block: Block, *names: str) -> str | None:
+    """The first of the fields ``names`` that holds text."""
+    for name in names:
+        value = block.get(name)
+        if isinstance(value, str):
+            return value
+    return None
+
+
+def json_text(value: object) -> str:
+    """``value`` as JSON text; what JSON has no form for is named by its type."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=_named)
+    except (TypeError, ValueError, RecursionError):
+        return f"[{describe(value)}]"
+
+
+def _named(value: object) -> object:
+    return dict(value) if is_mapping(value) else f"[{describe(value)}]"
+
+
+def _refuse(constant: str) -> NoReturn:
+    msg = f"{constant} is no JSON"
+    raise ValueError(msg)
+
+
+_read_json = json.JSONDecoder(parse_constant=_refuse).decode
+_read_json_fast = msgspec.json.Decoder().decode
+
+
+def json_object(text: str) -> dict[str, object] | None:
+    """The object that ``text`` holds, or ``None`` where it is not the JSON text of one.
+
+    Numbers that other JSON readers could not take count as no JSON.
+    """
+    try:
+        try:
+            value: object = _read_json_fast(text)
+        except ValueError:  # it refuses halves of surrogate pairs, which JSON text may escape
+            value = _read_json(text)
+        check_json(value)
+    except (ValueError, RecursionError, Mismatch):
+        return None
+    return cast("dict[str, object]", value) if isinstance(value, dict) else None
+
+
+def plain_text(block: object) -> str | None:
+    """The text of a block that is nothing but text, ``None`` for every other block."""
+    if isinstance(block, str):
+        return block
+    if not is_mapping(block):
+        return None
+    kind = block.get("type")
+    if not isinstance(kind, str):
+        return text_field(block, "text")
+    field = TEXT_FIELDS.get(kind)
+    if field is None:
+        return None
+    value = block.get(field)
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json_text(value)
+
+
+def thinking_text(block: Block) -> str:
+    """The text of a ``thinking`` block."""
+    return text_field(block, "thinking", "text") or ""
+
+
+def document_text(block: Block) -> str:
+    """The text of a ``document`` block, or ``[document: its title]`` where it holds none."""
+    source = block.get("source")
+    text = ""
+    if is_mapping(source):
+        text = text_field(source, "text") or ""
+        if source.get("type") == "text":
+            text = text or text_field(source, "data") or ""
+        text = text or inner_text(source.get("content"))
+    return text or _placeholder(block)
+
+
+def _placeholder(block: object) -> str:
+    title = text_field(block, "title") if is_mapping(block) else None
+    return f"[{block_type(block)}: {title}]" if title else f"[{block_type(block)}]"
+
+
+# Where a block keeps what it holds, and the plain text that may stand beside it.
+_NESTED = ("content", "resource")
+_OUTPUT = ("stdout", "stderr")
+
+
+def _open(block: Block, stack: list[object], mark: bool) -> Iterator[str]:
+    """Give the text of ``block`` itself and put what is nested in it on the stack."""
+    output = [text for text in (text_field(block, name) for name in _OUTPUT) if text]
+    nested = [block[name] for name in _NESTED if name in block]
+    yield from output
+    stack.extend(reversed(nested))
+    if mark and not output and not nested:
+        yield _placeholder(block)
+
+
+_READERS: dict[str, Callable[[Block], str]] = {"thinking": thinking_text, "document": document_text}
+
+
+def _walk(value: object, mark: bool) -> Iterator[str]:
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        text = plain_text(item)
+        if text is not None:
+            yield text
+        elif is_list(item):
+            stack.extend(reversed(item))
+        elif is_mapping(item):
+            reader = _READERS.get(block_type(item))
+            yield from [reader(item)] if reader else _open(item, stack, mark)
+        elif item is not None and mark:
+            yield json_text(item)
+
+
+def inner_text(value: object, *, mark: bool = False) -> str:
+    """All text in a block or a list of blocks, at any depth, joined.
+
+    With ``mark`` a block without text leaves ``[its type]`` in its place, and a bare value
+    its JSON text.
+    """
+    return "".join(_walk(value, mark))

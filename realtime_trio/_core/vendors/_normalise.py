@@ -1,0 +1,279 @@
+"""One normaliser for every vendor (protocol.md §8 U1, T2).
+
+Anthropic writes a message as blocks, OpenAI as parts with fields beside them; either may be
+plain text. The shapes tell themselves apart, so nothing here asks which vendor it was.
+Content never raises and never vanishes: what cannot be shown leaves a placeholder that
+names it. Calls and results are records of an event, and refuse what is ill-typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...events import ToolCall, ToolResult
+from ...events._json import Mismatch, check_json, describe
+from .._messages import (
+    Content,
+    ImagePart,
+    Part,
+    PlaceholderPart,
+    TextPart,
+    ToolResultPart,
+    ToolUsePart,
+)
+from .._values import draft_of
+from ._json_shapes import (
+    Block,
+    block_type,
+    document_text,
+    inner_text,
+    is_list,
+    is_mapping,
+    json_object,
+    json_text,
+    plain_text,
+    text_field,
+    thinking_text,
+)
+
+__all__ = [
+    "normalise_content",
+    "normalise_tool_call",
+    "normalise_tool_result",
+    "parts_of",
+    "result_text",
+]
+
+
+# --- content ----------------------------------------------------------------------------
+
+
+def normalise_content(raw: object) -> Content:
+    """The content of a message, the same for every vendor (§8 U1).
+
+    Text stays; blocks that are all text join to one text; anything else becomes parts, in
+    the order of its blocks. Null is the empty text, a bare number its JSON text.
+    """
+    if isinstance(raw, str):
+        return raw
+    if raw is None:
+        return ""
+    if is_mapping(raw):
+        blocks: list[object] = [raw]
+    elif is_list(raw):
+        blocks = list(raw)
+    else:
+        return json_text(raw)
+    texts = [plain_text(block) for block in blocks]
+    known = [text for text in texts if text is not None]
+    if len(known) == len(texts):
+        return "".join(known)
+    return tuple(part for block in blocks for part in parts_of(block))
+
+
+def parts_of(block: object) -> tuple[Part, ...]:
+    """The parts that one block becomes.
+
+    That is one part; an unknown block in which text blocks are nested gives their text as
+    a second one, after the placeholder that names it.
+    """
+    text = plain_text(block)
+    if text is not None:
+        return (TextPart(text),)
+    kind = block_type(block)
+    reader = _READERS.get(kind)
+    part = reader(block) if reader is not None and is_mapping(block) else None
+    if part is not None:
+        return (part,)
+    nested = _nested_text(kind, block)
+    if not nested:
+        return (PlaceholderPart(kind),)
+    title = text_field(block, "title") if is_mapping(block) else None
+    return (PlaceholderPart(kind), TextPart(nested, title=title))
+
+
+def _nested_text(kind: str, block: object) -> str:
+    if kind in _READERS:
+        return ""
+    if not is_mapping(block):
+        return inner_text(block)
+    # What stands under ``content`` is for people only where it is made of blocks, or where
+    # the type is known to hold results.
+    result = kind == "search_result" or kind.endswith("_tool_result")
+    content = block.get("content")
+    return inner_text(content) if result or not isinstance(content, str) else ""
+
+
+def _thinking(block: Block) -> Part:
+    return TextPart(thinking_text(block), thinking=True)
+
+
+def _document(block: Block) -> Part:
+    return TextPart(document_text(block), title=text_field(block, "title"))
+
+
+def _image(block: Block) -> Part | None:
+    source = block.get("source")
+    if not is_mapping(source):
+        return None
+    kind, media_type = source.get("type"), text_field(source, "media_type")
+    data, url, detail = (
+        text_field(source, "data"),
+        text_field(source, "url"),
+        text_field(block, "detail"),
+    )
+    if data is not None and kind in ("base64", None):
+        return ImagePart("base64", media_type, data, detail=detail)
+    if url is not None and kind in ("url", None):
+        return ImagePart("url", media_type, url=url, detail=detail)
+    return None
+
+
+def _image_url(block: Block) -> Part | None:
+    image = block.get("image_url")
+    record: Block = image if is_mapping(image) else {"url": image}
+    url, detail = text_field(record, "url"), text_field({**block, **record}, "detail")
+    if url is None:
+        return None
+    head, comma, data = url.partition(",")
+    if comma and head[:5].lower() == "data:" and head.lower().endswith(";base64"):
+        return ImagePart("base64", head[5:-7] or None, data, detail=detail)
+    return ImagePart("url", url=url, detail=detail)
+
+
+def _tool_use(block: Block) -> Part | None:
+    try:
+        call = normalise_tool_call(block)
+    except Mismatch:
+        return None
+    return ToolUsePart(call.id, call.name, call.input)
+
+
+def _tool_result(block: Block) -> Part:
+    # Without an id it belongs to no call, but what it says is still there to be read.
+    return ToolResultPart(
+        text_field(block, "tool_use_id", "tool_call_id") or "",
+        result_text(block.get("content")),
+        block.get("is_error") is True,
+    )
+
+
+_READERS: dict[str, Callable[[Block], Part | None]] = {
+    "thinking": _thinking,
+    "document": _document,
+    "image": _image,
+    "image_url": _image_url,
+    "input_image": _image_url,
+    "tool_use": _tool_use,
+    "tool_result": _tool_result,
+}
+
+
+# --- tools ------------------------------------------------------------------------------
+
+
+def result_text(raw: object) -> str:
+    """What a tool gave back, as text.
+
+    Nested text is joined; a block without text leaves ``[its type]``; a value that is not
+    made of blocks is its JSON text; null is the empty text.
+    """
+    if raw is None or isinstance(raw, str):
+        return raw or ""
+    if is_list(raw):
+        return inner_text(raw, mark=True) if not raw or any(map(_is_block, raw)) else json_text(raw)
+    known = plain_text(raw) is not None or block_type(raw) in _READERS
+    return inner_text(raw, mark=True) if known and _is_block(raw) else json_text(raw)
+
+
+def _is_block(item: object) -> bool:
+    return isinstance(item, str) or (is_mapping(item) and isinstance(item.get("type"), str))
+
+
+def _require(record: Block, name: str, path: str = "") -> str:
+    value = record.get(name)
+    if isinstance(value, str):
+        return value
+    got = describe(value) if name in record else "nothing"
+    raise Mismatch("string", got, f"{path}.{name}")
+
+
+def normalise_tool_call(raw: object) -> ToolCall:
+    """One tool call in its normal form (§8 T2), from any vendor's.
+
+    Raises ``Mismatch`` where it is no object, where ``id`` or ``name`` is not text and where
+    the input is neither an object nor text. ``type`` is not checked.
+    """
+    if not is_mapping(raw):
+        raise Mismatch("object", describe(raw))
+    identity = _require(raw, "id")
+    whole = isinstance(raw.get("name"), str) and is_mapping(raw.get("input"))
+    # What has the normal form already is taken at its word, whatever else it holds: the
+    # codec's fast way does the same.
+    record, path = (raw, "") if whole else _named_call(raw)
+    name = _require(record, "name", path)
+    key = "input" if record.get("input") is not None else "arguments"
+    arguments = _input(record.get(key), f"{path}.{key}")
+    kind = raw.get("type")
+    if not isinstance(kind, str) or (kind in _OPENAI and not whole):
+        kind = "tool_use"
+    return _checked_call(identity, name, arguments, kind)
+
+
+_ToolCallDraft = draft_of(ToolCall)
+
+
+def _checked_call(identity: str, name: str, arguments: Block, kind: str) -> ToolCall:
+    """Make what the constructor makes, of arguments that :func:`_input` has checked."""
+    draft = _ToolCallDraft()
+    draft.id = identity
+    draft.name = name
+    draft.input = arguments
+    draft.type = kind
+    draft.__class__ = ToolCall
+    call: ToolCall = draft
+    return call
+
+
+# OpenAI's kinds of calls: each keeps the name and the arguments in a field of its own name.
+_OPENAI = ("function", "custom")
+
+
+def _named_call(raw: Block) -> tuple[Block, str]:
+    """The record that holds name and arguments, and the path to it."""
+    for key in _OPENAI:
+        inner = raw.get(key)
+        if is_mapping(inner):
+            return inner, f".{key}"
+    return raw, ""
+
+
+def _input(value: object, path: str) -> Block:
+    if value is None:
+        return {}
+    if is_mapping(value):
+        check_json(value, ".input")
+        return value
+    if not isinstance(value, str):
+        raise Mismatch("object or JSON text", describe(value), path)
+    known = json_object(value)
+    return {"_raw": value} if known is None else known
+
+
+def normalise_tool_result(raw: object) -> ToolResult:
+    """One tool result in its normal form, from any vendor's; its content is text.
+
+    Raises ``Mismatch`` where it is no object, where it names no call and where ``is_error``
+    is neither a boolean nor null. ``type`` is not checked.
+    """
+    if not is_mapping(raw):
+        raise Mismatch("object", describe(raw))
+    key = "tool_call_id" if "tool_use_id" not in raw and "tool_call_id" in raw else "tool_use_id"
+    identity = _require(raw, key)
+    is_error = raw.get("is_error")
+    if is_error is not None and not isinstance(is_error, bool):
+        raise Mismatch("boolean", describe(is_error), ".is_error")
+    kind, content = raw.get("type"), result_text(raw.get("content"))
+    if not isinstance(kind, str):
+        return ToolResult(tool_use_id=identity, content=content, is_error=bool(is_error))
+    return ToolResult(tool_use_id=identity, content=content, is_error=bool(is_error), type=kind)

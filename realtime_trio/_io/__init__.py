@@ -1,1 +1,0 @@
-"""The trio shell: tasks, deadlines, channels."""

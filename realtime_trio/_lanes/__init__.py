@@ -1,0 +1,1 @@
+"""Lanes and subscriptions: everything between the codec and the application."""

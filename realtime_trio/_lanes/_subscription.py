@@ -1,0 +1,183 @@
+"""What the application holds: a receive channel with a buffer and a rule of its own."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+import trio
+import trio.abc
+
+from .._core._notifications import Notification
+from ..events import Lane
+from ._overflow import Coalesce, Overflow
+from ._reader import Mailbox
+from ._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics
+
+__all__ = ["LaneView", "Subscription"]
+
+T = TypeVar("T", covariant=True)
+_SLICE = 31  # items that an iteration takes beside the one for which it let others run
+
+
+class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
+    """A stream of notifications and wire events, from the call that made it on.
+
+    Made by ``subscribe``. Receive from it, iterate it, close it (``close``, ``aclose``,
+    ``with``, ``async with``). One that is dropped without closing is noticed when it is
+    garbage collected, and freed.
+
+    Items come in each lane's order; where several lanes have something, control goes before
+    audio and audio before text. A wire event comes before the notifications that it caused.
+
+    It belongs to one task at a time: a second one that would have to wait gets
+    ``trio.BusyResourceError``. Nothing is lost when a receive is cancelled.
+
+    How it ends: after :meth:`close`, with :class:`~realtime_trio.ClosedError` at once; when
+    the client has ended, with ``trio.EndOfChannel`` after what it holds (an iteration simply
+    stops); when it did not keep up, with :class:`~realtime_trio.LaggedError` after what it
+    holds.
+    """
+
+    __slots__ = ("__weakref__", "_box", "_credit", "_finalizer", "_only")
+
+    def __init__(self, box: Mailbox, abandon: Callable[[Mailbox], None]) -> None:
+        self._box = box
+        self._only: Any = box.queues[0] if len(box.queues) == 1 else None
+        self._credit = 0
+        self._finalizer = weakref.finalize(self, abandon, box)
+        self._finalizer.atexit = False
+
+    # Receiving. ``receive`` is always a checkpoint. An iteration over items that are at hand
+    # is not: a checkpoint costs more than all the rest of an event. It asks whether it was
+    # cancelled at each item, and lets the other tasks run at each 32nd.
+
+    async def receive(self) -> T:
+        """The next item; waits for one. A checkpoint."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            item = self._box.pop()
+        except trio.WouldBlock:
+            return await self._wait()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        self._credit = _SLICE
+        return cast("T", item)
+
+    def receive_nowait(self) -> T:
+        """The next item. Raises ``trio.WouldBlock`` where there is none now."""
+        return cast("T", self._box.pop())
+
+    async def _wait(self) -> T:
+        while True:
+            await self._box.wait()
+            self._credit = _SLICE
+            try:
+                return cast("T", self._box.pop())
+            except trio.WouldBlock:  # another task has taken it meanwhile
+                continue
+
+    def __aiter__(self) -> Subscription[T]:
+        """The subscription itself."""
+        return self
+
+    async def __anext__(self) -> T:
+        """The next item; stops where the client has ended."""
+        if self._credit > 0:
+            only = self._only
+            if only is not None:
+                if only.items:
+                    self._credit -= 1
+                    await trio.lowlevel.checkpoint_if_cancelled()
+                    item: T = only.get()
+                    return item
+            elif any(queue.items for queue in self._box.queues):
+                self._credit -= 1
+                await trio.lowlevel.checkpoint_if_cancelled()
+                return cast("T", self._box.pop())
+        try:
+            return await self.receive()
+        except trio.EndOfChannel:
+            raise StopAsyncIteration from None
+
+    # Ending.
+
+    def close(self) -> None:
+        """End now: what is held is forgotten, and a lane that waits for this goes on.
+
+        A task that is receiving gets :class:`~realtime_trio.ClosedError`. A second call does
+        nothing.
+        """
+        self._finalizer.detach()
+        self._box.close()
+
+    async def aclose(self) -> None:
+        """:meth:`close`, and a checkpoint."""
+        self.close()
+        await trio.lowlevel.checkpoint()
+
+    def __enter__(self) -> Subscription[T]:
+        """Plain ``with`` closes too."""
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def statistics(self) -> SubscriptionStatistics:
+        """How much waits, and what the rule has merged and dropped."""
+        queues = self._box.queues
+        return SubscriptionStatistics(
+            depth=sum(len(queue.items) for queue in queues),
+            bytes=sum(queue.bytes for queue in queues),
+            high_water=max(max(queue.high_water, len(queue.items)) for queue in queues),
+            merged=sum(queue.merged for queue in queues),
+            dropped=sum(queue.dropped for queue in queues),
+            blocking=any(queue.blocking for queue in queues),
+        )
+
+    def __repr__(self) -> str:
+        depth = sum(len(queue.items) for queue in self._box.queues)
+        return f"<{type(self).__name__} with {depth} items waiting>"
+
+
+class _Lanes(Protocol):
+    """What a view needs of the pipeline."""
+
+    def subscribe(
+        self, *, lane: Lane | None = None, overflow: Overflow = ...
+    ) -> Subscription[Notification]: ...
+
+    def statistics(self) -> PipelineStatistics: ...
+
+
+class LaneView:
+    """One lane as the application sees it: ``client.text``, ``.control``, ``.audio``."""
+
+    __slots__ = ("_lane", "_pipeline")
+
+    def __init__(self, pipeline: _Lanes, lane: Lane) -> None:
+        self._pipeline = pipeline
+        self._lane = lane
+
+    def subscribe(
+        self,
+        *,
+        overflow: Overflow = Coalesce(),  # noqa: B008  frozen
+    ) -> Subscription[Notification]:
+        """Every notification of this lane from now on."""
+        return self._pipeline.subscribe(lane=self._lane, overflow=overflow)
+
+    def __aiter__(self) -> Subscription[Notification]:
+        """Iterate a new subscription with the default rule."""
+        return self.subscribe()
+
+    def statistics(self) -> LaneStatistics:
+        """How the lane does."""
+        statistics = self._pipeline.statistics()
+        return statistics.lanes[self._lane]

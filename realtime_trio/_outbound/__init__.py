@@ -1,0 +1,1 @@
+"""What the client sends: the outbox, the turn gate, receipts and cancels."""

@@ -1,0 +1,394 @@
+"""What waits to be sent: three queues, the turn gate, and one task that writes.
+
+Urgent entries (cancel, pings and their answers) go before commands, commands before audio,
+and each queue keeps its order. A command waits at the gate while an answer is being made
+(see :mod:`._gate`); one that may pass does not wait behind one that may not.
+
+Only the writer task touches the socket: a send that is cancelled half-way would corrupt the
+connection in silence. So what the application calls is a queue, and cancelling that is
+harmless: an event is queued once or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Final, Protocol, final
+
+import trio
+
+from .._config import ClientConfig
+from .._core._codec import Codec
+from .._exceptions import ClosedError
+from ..events import (
+    ClientWantsCancelEvent,
+    Event,
+    PingEvent,
+    PongEvent,
+    PttEndEvent,
+)
+from ._receipt import Receipt, ReceiptStatus
+from ._send_queue import Entry, EntryQueue, OutboxStatistics
+from ._turn_gate import TurnGate
+
+__all__ = ["Outbox", "Wire", "write_from"]
+
+_URGENT: Final = (ClientWantsCancelEvent, PingEvent, PongEvent)
+_MAX_URGENT: Final = 64
+_MAX_RUN: Final = 16 * 2**10
+"""Bytes of audio that are written together."""
+
+_AWAY: Final = "the link broke while it was on its way"
+
+
+def _utf8_size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
+@final
+class Outbox:
+    """The queues of one client. Outlives links: what a link did not take, the next one may."""
+
+    def __init__(self, config: ClientConfig, codec: Codec, gate: TurnGate) -> None:
+        self._codec = codec
+        self._gate = gate
+        self._urgent = EntryQueue(_MAX_URGENT, config.max_command_bytes)
+        self._commands = EntryQueue(config.max_commands, config.max_command_bytes)
+        self.audio: EntryQueue = EntryQueue(config.max_audio_frames, config.max_audio_bytes)
+        self._news = trio.lowlevel.ParkingLot()
+        self._idle = trio.lowlevel.ParkingLot()
+        self._may_pass = 0
+        self._writing: Entry | None = None
+        self._sent = 0
+        self._audio_dropped = 0
+        self._closed = False
+        self._draining = 0
+        self._away = False
+        self.on_kill: Callable[[], None] | None = None
+        """Called when something is about to be written that kills the running turn."""
+
+    # -- in --------------------------------------------------------------------------------
+
+    async def put(
+        self, event: Event, *, force: bool = False, picked: Callable[[], None] | None = None
+    ) -> Receipt:
+        """Queue an event, waiting for room. Cancelled, it is not queued.
+
+        Those who wait get room in the order in which they came. Raises
+        :class:`~realtime_trio.ClosedError` once closed.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        entry, queue = self._entry(event, force, picked)
+        await self._enter(queue, entry)
+        assert entry.receipt is not None
+        return entry.receipt
+
+    def put_nowait(
+        self, event: Event, *, force: bool = False, picked: Callable[[], None] | None = None
+    ) -> Receipt:
+        """Queue an event, or raise ``trio.WouldBlock`` where its queue is full."""
+        entry, queue = self._entry(event, force, picked)
+        self._enter_nowait(queue, entry)
+        assert entry.receipt is not None
+        return entry.receipt
+
+    async def put_audio(self, data: bytes) -> None:
+        """Queue one frame of audio, waiting for room; as :meth:`put` otherwise.
+
+        While the link is away it is dropped and counted.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._drops_audio():
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return
+        await self._enter(self.audio, Entry(data, len(data)))
+
+    def put_audio_nowait(self, data: bytes) -> None:
+        """Queue one frame of audio, or raise ``trio.WouldBlock``."""
+        if not self._drops_audio():
+            self._enter_nowait(self.audio, Entry(data, len(data)))
+
+    def _drops_audio(self) -> bool:
+        """Drop and count a frame while there is no link: late speech helps nobody."""
+        self._check_open()
+        self._audio_dropped += self._away
+        return self._away
+
+    def put_anyway(self, event: PttEndEvent | ClientWantsCancelEvent) -> Receipt:
+        """Queue the end of a speech or a cancel also where its queue is full.
+
+        There is one of each at a time, so the bounds still hold, by one.
+        """
+        entry, queue = self._entry(event, False, None)
+        self._check_open()
+        self._append(queue, entry)
+        assert entry.receipt is not None
+        return entry.receipt
+
+    @property
+    def audio_size(self) -> int:
+        """Bytes of audio that wait."""
+        return self.audio.size
+
+    def drop_oldest_audio(self) -> int:
+        """Throw away the oldest frame of audio that waits; gives its bytes, 0 for none."""
+        for entry in self.audio.entries:
+            if entry.event is None:
+                self.audio.remove(entry)
+                self._audio_dropped += 1
+                return entry.size
+        return 0
+
+    def put_own(self, event: Event | None) -> None:
+        """Queue something of the shell's own for this link: a ping, its answer, a repair.
+
+        ``None`` is a ping of the transport. Beyond the bound of the urgent queue it is left
+        out: there are more than enough of its kind on their way.
+        """
+        if self._closed or len(self._urgent.entries) >= _MAX_URGENT:
+            return
+        frame = None if event is None else self._codec.encode(event)
+        size = 0 if frame is None else _utf8_size(frame)
+        self._append(self._urgent, Entry(frame, size, event, of_link=True))
+
+    def withdraw(self, receipt: Receipt) -> bool:
+        """Take a command back, where it has not been picked yet."""
+        if not receipt.queued:
+            return False
+        queue, entry = next(
+            (queue, entry)
+            for queue in (self._urgent, self._commands, self.audio)
+            for entry in queue.entries
+            if entry.receipt is receipt
+        )
+        queue.remove(entry)
+        self._may_pass -= entry.may_pass
+        receipt.settle("not-sent", "it was taken back")
+        return True
+
+    def _entry(
+        self, event: Event, force: bool, picked: Callable[[], None] | None
+    ) -> tuple[Entry, EntryQueue]:
+        if self._draining and not isinstance(event, (ClientWantsCancelEvent, PttEndEvent)):
+            message = "the client is being drained: it takes nothing new"
+            raise ClosedError(message)
+        frame = self._codec.encode(event)
+        receipt = Receipt(event.type)
+        entry = Entry(frame, _utf8_size(frame), event, receipt, force=force, picked=picked)
+        if isinstance(event, _URGENT):
+            return entry, self._urgent
+        # While the link is away its audio is gone: see link_lost.
+        behind_audio = isinstance(event, PttEndEvent) and not self._away
+        return entry, self.audio if behind_audio else self._commands
+
+    async def _enter(self, queue: EntryQueue, entry: Entry) -> None:
+        self._check_open()
+        if queue.fits(entry.size) and not queue.turn.locked():
+            self._append(queue, entry)
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return
+        async with queue.turn:
+            while not queue.fits(entry.size) and not self._closed:
+                await queue.room.park()
+            self._check_open()
+            self._append(queue, entry)
+
+    def _enter_nowait(self, queue: EntryQueue, entry: Entry) -> None:
+        self._check_open()
+        if queue.turn.locked() or not queue.fits(entry.size):
+            raise trio.WouldBlock
+        self._append(queue, entry)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            message = "the client is closed"
+            raise ClosedError(message)
+
+    def _append(self, queue: EntryQueue, entry: Entry) -> None:
+        queue.append(entry)
+        if queue is self._commands and entry.event is not None:
+            entry.may_pass = self._gate.may_pass(entry.event, force=entry.force)
+            self._may_pass += entry.may_pass
+        self.wake()
+
+    # -- out -------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Let the writer look again: something came, or the gate opened."""
+        self._news.unpark_all()
+
+    async def next(self) -> Entry:
+        """Take what is to be written now, waiting for it. For the one writer task."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while (entry := self._pick()) is None:
+            self._idle.unpark_all()
+            await self._news.park()
+        self._writing = entry
+        if entry.receipt is not None:
+            entry.receipt.status = "sending"
+        if entry.event is not None and self._gate.writes(entry.event) and self.on_kill is not None:
+            self.on_kill()
+        if entry.picked is not None:
+            entry.picked()
+        return entry
+
+    def _pick(self) -> Entry | None:
+        if self._urgent.entries:
+            return self._urgent.popleft()
+        entry = self._pick_command()
+        if entry is not None:
+            self._may_pass -= entry.may_pass
+            return entry
+        return self.audio.popleft() if self.audio.entries else None
+
+    def _pick_command(self) -> Entry | None:
+        commands = self._commands
+        if not commands.entries:
+            return None
+        if self._gate.open:
+            return commands.popleft()
+        if self._may_pass:
+            for entry in commands.entries:
+                if entry.event is not None and self._gate.lets(entry.event, force=entry.force):
+                    commands.remove(entry)
+                    return entry
+        return None
+
+    def wrote(self, entry: Entry, status: ReceiptStatus, why: str = "", *, frames: int = 1) -> None:
+        """Write down what became of the entry that was taken last, and of its run."""
+        self._writing = None
+        if status == "sent":
+            self._sent += frames
+        if entry.receipt is not None:
+            entry.receipt.settle(status, why)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits and nothing is being written."""
+        queues = (self._urgent, self._commands, self.audio)
+        return self._writing is None and not any(queue.entries for queue in queues)
+
+    async def emptied(self) -> None:
+        """Wait until it is empty, or closed."""
+        while not self.empty:
+            await self._idle.park()
+
+    @contextmanager
+    def draining(self) -> Generator[None, None, None]:
+        """Take nothing new within this block but cancels and the ends of speeches."""
+        self._draining += 1
+        try:
+            yield
+        finally:
+            self._draining -= 1
+
+    async def flushed(self) -> None:
+        """Wait until all that may leave has left; for ever, where no link takes it."""
+        while self._writing is not None or self._leavable():
+            await self._idle.park()
+
+    def _leavable(self) -> bool:
+        if self._urgent.entries or self.audio.entries:
+            return True
+        waiting = self._commands.entries
+        if self._gate.open:
+            return bool(waiting)
+        lets = self._gate.lets
+        return bool(self._may_pass) and any(
+            entry.event is not None and lets(entry.event, force=entry.force) for entry in waiting
+        )
+
+    # -- the link and the end --------------------------------------------------------------
+
+    def link_lost(self) -> int:
+        """Drop what was meant for the link that broke; gives the number of audio frames.
+
+        Commands stay and wait for the next link's gate. The end of a speech joins them: it
+        would kill a turn that goes on there, and its audio is gone.
+        """
+        self._away = True
+        for entry in self._urgent.clear():
+            if not entry.of_link:
+                self._append(self._urgent, entry)
+        dropped = 0
+        for entry in self.audio.clear():
+            if entry.event is None:
+                dropped += 1
+            else:
+                self._append(self._commands, entry)
+        self._audio_dropped += dropped
+        return dropped
+
+    def link_opened(self) -> None:
+        """Take audio again."""
+        self._away = False
+
+    def close(self, why: str) -> None:
+        """Refuse what comes, and tell whoever waits that it was not sent. May be repeated."""
+        self._closed = True
+        for queue in (self._urgent, self._commands, self.audio):
+            for entry in queue.clear():
+                if entry.receipt is not None:
+                    entry.receipt.settle("not-sent", why)
+        self._may_pass = 0
+        self._idle.unpark_all()
+
+    def statistics(self) -> OutboxStatistics:
+        """What waits now, and the counters."""
+        return OutboxStatistics(
+            urgent=len(self._urgent.entries),
+            commands=len(self._commands.entries),
+            command_bytes=self._commands.size,
+            audio=sum(entry.event is None for entry in self.audio.entries),
+            audio_bytes=self.audio.size,
+            sent=self._sent,
+            audio_dropped=self._audio_dropped,
+        )
+
+
+class Wire(Protocol):
+    """What the writer task writes to: the sending half of a transport."""
+
+    async def send_text(self, text: str) -> None:
+        """Send one text frame."""
+        ...
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send one binary frame."""
+        ...
+
+    async def ping(self) -> None:
+        """Send a ping of the transport's own."""
+        ...
+
+
+async def write_from(
+    outbox: Outbox,
+    transport: Wire,
+    send_many: Callable[[Sequence[bytes]], Awaitable[None]] | None = None,
+) -> None:
+    """Write what the outbox gives until the link breaks: the one task that touches it.
+
+    ``send_many`` writes some frames at once, where the transport can. Raises what the
+    transport raises. Cancelled in the middle of a frame, it has broken the link: close it.
+    """
+    while True:
+        entry = await outbox.next()
+        frames = 1
+        try:
+            if entry.frame is None:
+                await transport.ping()
+            elif isinstance(entry.frame, str):
+                await transport.send_text(entry.frame)
+            elif send_many is None:
+                await transport.send_bytes(entry.frame)
+            else:
+                # What would leave next whatever happens now, and no more than a few frames:
+                # what is taken can no longer be overtaken by a cancel.
+                run = [entry.frame, *outbox.audio.pop_run(_MAX_RUN - len(entry.frame))]
+                frames = len(run)
+                await send_many(run)
+        except BaseException:
+            outbox.wrote(entry, "in-doubt", _AWAY)
+            raise
+        outbox.wrote(entry, "sent", frames=frames)

@@ -1,0 +1,1 @@
+"""The REST calls beside the websocket: login, tokens, upload, URLs."""

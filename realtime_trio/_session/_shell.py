@@ -1,0 +1,271 @@
+"""All parts of one client, joined, and the order in which they start and stop.
+
+The body of ``open_client`` and the tasks of the shell live in scopes of their own. When the
+body is cancelled the shell still runs, so what the body has to say in leaving (a cancel, the
+end of a speech) gets out; then the shell is stopped, within the close deadline. When the
+shell ends by itself it closes everything that the body may wait for, gives it a moment to
+take what is there, and cancels it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    nullcontext,
+)
+from typing import Final, Literal, final
+
+import attrs
+import trio
+
+from .._config import ClientConfig
+from .._connection._link import Link
+from .._connection._observer import Tracker
+from .._connection._recorder import RecorderLike, Tape
+from .._connection._supervisor import Address, Supervisor
+from .._core._codec import Codec
+from .._core._local import LinkEvent, SaidEvent
+from .._core._notifications import Notification
+from .._exceptions import ClosedError, NotSent, RealtimeError
+from .._lanes._pipeline import Pipeline
+from .._outbound._cancel import Canceller
+from .._outbound._outbox import Outbox
+from .._outbound._send_queue import OutboxStatistics
+from .._outbound._turn_gate import TurnGate
+from .._rest._calls import Rest
+from .._rest._tokens import AuthSource, TokenKeeper
+from .._turns._ask import TurnBook
+from .._turns._resync import Repair
+from ..abc import Connector
+from ..events import Lane, UserTurnStartEvent
+from ._playback_gate import Playout
+
+__all__ = ["Health", "Shell"]
+
+_GRACE: Final = 1.0
+"""Seconds that the body has to end by itself once the client has."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Health:
+    """How the client does.
+
+    ``links`` counts the connections that were opened and proven. ``pong_age`` is the time in
+    seconds since the last pong, ``traffic`` the bytes that the present link has received;
+    both ``None`` where there is nothing to tell.
+    """
+
+    status: Literal["open", "away", "closed"]
+    links: int
+    pong_age: float | None
+    traffic: int | None
+    outbox: OutboxStatistics
+
+
+@final
+class Shell:
+    """The parts of one client."""
+
+    def __init__(
+        self,
+        *,
+        config: ClientConfig,
+        connector: Connector,
+        address: Address,
+        auth: AuthSource,
+        recorder: RecorderLike | None,
+    ) -> None:
+        codec = Codec()
+        self.codec: Codec = codec
+        self.recorder = recorder
+        self.config = config
+        self.pipeline: Pipeline = Pipeline(config, clock=time.time)
+        self.rest: Rest = Rest(
+            address.endpoint,
+            timeout=config.rest_timeout,
+            ssl_context=getattr(connector, "ssl_context", None),
+        )
+        self.tokens: TokenKeeper = TokenKeeper(
+            auth, self.rest, margin=config.token_margin, clock=time.time, tell=self._tell
+        )
+        self.gate: TurnGate = TurnGate()
+        self.outbox: Outbox = Outbox(config, codec, self.gate)
+        repair = Repair(self.pipeline.post)
+        self.turns: TurnBook = TurnBook(self.gate, repair)
+        self.canceller: Canceller = Canceller(
+            self.outbox, config.cancel_timeout, self._cancel_by_rest
+        )
+        post = self.pipeline.post
+        self.tracker: Tracker = Tracker(
+            self.gate, self.outbox, self.turns, self.canceller, repair, post
+        )
+        self.supervisor: Supervisor = Supervisor(
+            config=config,
+            codec=codec,
+            connector=connector,
+            address=address,
+            tokens=self.tokens,
+            gate=self.gate,
+            outbox=self.outbox,
+            tracker=self.tracker,
+            intake=self.pipeline,
+            post=post,
+            tape=Tape(recorder),
+        )
+        self.outbox.on_kill = self.tracker.killed
+        self.pipeline.observe(Lane.TEXT, self.turns.observe)
+        self.playout: Playout = Playout(post)
+        self.pipeline.observe(Lane.CONTROL, self.playout.saw_control)
+        self.pipeline.observe(Lane.AUDIO, self.playout.saw_audio)
+        self.turns.spoken = self.playout.spoken
+        self.body: trio.CancelScope = trio.CancelScope()
+        """Around the body of ``open_client``: cancelled when the client has ended by itself."""
+        self.failure: RealtimeError | None = None
+        self.closed: bool = False
+        self._scope = trio.CancelScope(shield=True)
+        self._supervising = trio.CancelScope()
+        self._nursery: trio.Nursery | None = None
+        self._prepared = trio.Event()
+        self._finished: trio.Event | None = None
+        self._link_ended = trio.Event()
+
+    def _tell(self, note: Notification) -> None:
+        self.pipeline.post(SaidEvent(note=note))
+
+    @property
+    def ui_session_id(self) -> str | None:
+        """The id that REST calls name: what the server told, or else what was dialled with."""
+        return self.tracker.ui_session_id or self.tokens.ui_session_id
+
+    async def _cancel_by_rest(self) -> None:
+        ui_session_id = self.ui_session_id
+        if ui_session_id is None:
+            message = "the server has not told the id of the session yet"
+            raise NotSent(message)
+        await self.tokens.call(lambda token: self.rest.cancel(token, ui_session_id))
+
+    @property
+    def nursery(self) -> trio.Nursery:
+        """Where tasks of the shell run; raises :class:`~realtime_trio.ClosedError` once closed."""
+        if self._nursery is None or self.closed:
+            message = "the client is closed"
+            raise ClosedError(message)
+        return self._nursery
+
+    def recording(self) -> AbstractAsyncContextManager[None]:
+        """Around everything: the recorder, where there is one."""
+        return nullcontext() if self.recorder is None else self.recorder.open()
+
+    async def run(self) -> None:
+        """Hold the nursery of all tasks until :meth:`close`. Shielded: see above."""
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                self._prepared.set()
+                await trio.sleep_forever()
+
+    async def open(self) -> Link:
+        """Open the first link, once :meth:`run` runs."""
+        # Not nursery.start(): cancelled, it would wait for a task that its shield keeps alive.
+        with trio.CancelScope(shield=True):
+            await self._prepared.wait()
+        return await self.supervisor.open(self.nursery)
+
+    def start(self, link: Link) -> None:
+        """Start to receive, at the caller's next checkpoint."""
+        self._finished = trio.Event()
+        self.nursery.start_soon(self._run_pipeline, self._finished)
+        self.nursery.start_soon(self._supervise, link, self.nursery)
+        self.nursery.start_soon(self.tokens.keep_fresh)
+
+    async def _run_pipeline(self, finished: trio.Event) -> None:
+        await self.pipeline.run()
+        finished.set()
+
+    async def _supervise(self, link: Link, nursery: trio.Nursery) -> None:
+        try:
+            with self._supervising:
+                self.failure = await self.supervisor.run(link, nursery)
+                self._end(str(self.failure))
+                await trio.sleep(min(_GRACE, self.config.close_deadline))
+                self.body.cancel()
+        finally:
+            self._link_ended.set()
+
+    def _end(self, why: str) -> None:
+        """Let nobody wait for what will not come."""
+        self.closed = True
+        self.turns.end(why)
+        self.canceller.close()
+        self.outbox.close(why)
+        self.pipeline.close()
+        self.tracker.end()
+
+    @asynccontextmanager
+    async def leaving(self) -> AsyncGenerator[None, None]:
+        """Around what a caller waits for: where the client ends by itself, so does the body.
+
+        Then its error comes out of ``open_client``. A caller that is not in the body gets
+        :class:`~realtime_trio.ClosedError`.
+        """
+        try:
+            yield
+        except ClosedError as exc:
+            if self.failure is None:
+                raise
+            self.body.cancel()
+            await trio.lowlevel.checkpoint()
+            raise exc from self.failure
+
+    def last_words(self) -> AbstractContextManager[trio.CancelScope]:
+        """A shielded scope for what is to be said in leaving: half of the close deadline."""
+        return trio.move_on_after(self.config.close_deadline / 2, shield=True)
+
+    async def flush(self) -> None:
+        """Give what may leave a moment to leave."""
+        if not self.closed:
+            with trio.move_on_after(self.config.close_deadline / 2):
+                await self.outbox.flushed()
+
+    async def drain(self) -> None:
+        """Let what has begun come to its end, then close."""
+        with self.outbox.draining():
+            while not (self.gate.open and self.outbox.empty):
+                await self.tracker.opened()
+                await self.outbox.emptied()
+                self.nursery  # noqa: B018  raises where the client has ended meanwhile
+            await self.pipeline.handled(UserTurnStartEvent, self.gate.starts)
+        await self._stop()
+
+    async def close(self) -> None:
+        """Say goodbye, let the lanes finish, end every task. Always returns in time."""
+        with self.last_words():
+            await self._stop()
+        self._scope.cancel()
+
+    async def _stop(self) -> None:
+        self._supervising.cancel()
+        if not self.closed:
+            self.pipeline.post(LinkEvent(status="closed"))
+            self._end("the client was closed")
+        if self._finished is not None:
+            await self._finished.wait()
+            # The transport's own tasks are needed until the goodbye is said and answered.
+            await self._link_ended.wait()
+
+    def health(self) -> Health:
+        """How the client does now."""
+        link = self.supervisor.link
+        status: Literal["open", "away"] = "away" if link is None else "open"
+        pong = self.tracker.last_pong
+        return Health(
+            status="closed" if self.closed else status,
+            links=self.supervisor.links,
+            pong_age=None if pong is None else trio.current_time() - pong,
+            traffic=None if link is None else link.bytes_received,
+            outbox=self.outbox.statistics(),
+        )

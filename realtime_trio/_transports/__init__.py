@@ -1,0 +1,1 @@
+"""Websockets: dialling, reading and writing frames, in memory or over a real socket."""

@@ -1,0 +1,339 @@
+"""Websockets without a network: a pair of transports, and servers by the name ``memory://``.
+
+Nothing here takes time, so under a virtual clock a test is deterministic. Everything that a
+real link does and a program may notice is there: close codes, an abort, a bounded buffer
+and its backpressure, an upgrade that is refused, a message that is too large, and a send
+that breaks the link when it is cancelled in the middle.
+"""
+
+from __future__ import annotations
+
+import itertools
+import urllib.parse
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Final, Self, TypeAlias, final
+
+import attrs
+import trio
+
+from realtime_trio import abc
+from realtime_trio._exceptions import ClosedError, ConnectionFailed
+from realtime_trio._transports import _dial as dial
+from realtime_trio._transports._inbox import (
+    BROKEN_BY_CANCEL,
+    CLOSED_HERE,
+    End,
+    Inbox,
+    lost,
+    shielded_checkpoint,
+)
+
+__all__ = [
+    "MemoryAnswer",
+    "MemoryConnector",
+    "MemoryListener",
+    "MemoryTransport",
+    "memory_answer",
+    "memory_pair",
+]
+
+MemoryAnswer: TypeAlias = Callable[[str, str, Mapping[str, str], bytes], tuple[int, bytes]]
+"""Answers ``(method, path, headers, body)`` with ``(status, body)``; names in lower case."""
+
+_SCHEME: Final = "memory://"
+_PING_SIZE: Final = 6
+"""Bytes that an empty ping, or its pong, would have on the wire."""
+
+_BACKLOG: Final = 128
+"""Dials that wait for ``accept``; more are refused, as a kernel does."""
+
+
+@final
+class MemoryTransport:
+    """One end of an in-memory websocket; see :class:`~realtime_trio.abc.Transport`."""
+
+    __slots__ = ("_inbox", "_max_message_size", "_peer", "_received")
+
+    _peer: MemoryTransport
+
+    def __init__(self, max_buffer: int, max_message_size: int) -> None:
+        """Make one end; :meth:`pair` makes two and joins them."""
+        self._inbox = Inbox(max_buffer)
+        self._max_message_size = max_message_size
+        self._received = 0
+
+    @classmethod
+    def pair(cls, max_buffer: int, max_message_size: int) -> tuple[Self, Self]:
+        """Make two ends that are each other's peer; see :func:`memory_pair`."""
+        one, other = cls(max_buffer, max_message_size), cls(max_buffer, max_message_size)
+        one._peer, other._peer = other, one
+        return one, other
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of payload that came in so far; pings and pongs count six each."""
+        return self._received
+
+    async def receive(self) -> str | bytes:
+        """Receive one frame; a cancelled call loses nothing."""
+        return await self._inbox.receive()
+
+    def receive_nowait(self) -> str | bytes:
+        """Give a frame that is at hand, else raise ``trio.WouldBlock``."""
+        return self._inbox.receive_nowait()
+
+    async def send_text(self, text: str) -> None:
+        """Send one text frame; blocks while the peer's buffer is full."""
+        await self._send(text, len(text) if text.isascii() else len(text.encode()))
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send one binary frame; blocks while the peer's buffer is full."""
+        await self._send(data, len(data))
+
+    async def _send(self, frame: str | bytes, size: int) -> None:
+        await self._check()
+        peer = self._peer
+        if peer._inbox.fits(frame):
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            self._raise_end()
+        while not peer._inbox.fits(frame):
+            try:
+                await peer._inbox.wait_room()
+            except BaseException:
+                # A socket would have written a part of the frame by now.
+                self._cut(BROKEN_BY_CANCEL)
+                raise
+            self._raise_end()
+        peer._arrive(frame, size)
+
+    def _arrive(self, frame: str | bytes, size: int) -> None:
+        self._received += size
+        if size > self._max_message_size:
+            self._end(1009, "message too big")
+        else:
+            self._inbox.put(frame)
+
+    def _end(self, code: int, reason: str) -> None:
+        """End both sides, as the close frame of one and the answer of the other would."""
+        end = lost(code, reason)
+        self._inbox.finish(end)
+        self._peer._inbox.finish(end)
+
+    async def ping(self) -> None:
+        """Ping the peer, which answers at once, without waiting for it."""
+        await self._check()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        self._raise_end()
+        self._peer._received += _PING_SIZE
+        self._received += _PING_SIZE
+
+    async def _check(self) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._inbox.end is not None:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            self._raise_end()
+
+    def _raise_end(self) -> None:
+        if self._inbox.end is not None:
+            raise self._inbox.end.error()
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Close the link; the peer gets ``ConnectionLost`` with code and reason."""
+        self._inbox.finish(CLOSED_HERE)
+        self._peer._inbox.finish(lost(*dial.close_frame(code, reason)))
+        await shielded_checkpoint()
+
+    def abort(self) -> None:
+        """Cut the link without a close frame; the peer gets ``ConnectionLost``, code ``None``."""
+        self._cut(CLOSED_HERE)
+
+    def _cut(self, end: End) -> None:
+        self._inbox.finish(end)
+        self._peer._inbox.finish(lost(None))
+
+
+def memory_pair(
+    *, max_buffer: int = dial.MAX_BUFFER, max_message_size: int = dial.MAX_MESSAGE_SIZE
+) -> tuple[MemoryTransport, MemoryTransport]:
+    """Make the two ends of an in-memory websocket: ``(client, server)``.
+
+    ``max_buffer`` bounds, each way, what waits to be received (bytes, and 64 for each
+    frame; one frame always fits); a send blocks at the bound. A message of more than
+    ``max_message_size`` bytes ends the link with code 1009.
+    """
+    return MemoryTransport.pair(max_buffer, max_message_size)
+
+
+@attrs.define(slots=True, eq=False)
+class _Dial:
+    """A dial that waits for its server: answered with a transport or an error."""
+
+    url: str = attrs.field(repr=False)
+    answer: MemoryTransport | ConnectionFailed | None = None
+    answered: trio.Event = attrs.field(factory=trio.Event)
+
+    def settle(self, answer: MemoryTransport | ConnectionFailed) -> None:
+        self.answer = answer
+        self.answered.set()
+
+
+# Weak: a listener that nobody holds cannot accept, so it need not be dialled either.
+_listeners: weakref.WeakValueDictionary[str, MemoryListener] = weakref.WeakValueDictionary()
+_numbers: Final = itertools.count(1)
+
+
+@final
+class MemoryListener:
+    """A server in this process that ``memory://name`` reaches, within one ``trio.run``.
+
+    ``with MemoryListener() as listener`` registers the name until the block ends. Dials wait
+    until :meth:`accept` takes them, at most 128 of them; more are refused.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        refuse: Callable[[str], int | None] | None = None,
+        max_buffer: int = dial.MAX_BUFFER,
+        max_message_size: int = dial.MAX_MESSAGE_SIZE,
+    ) -> None:
+        """Register ``name`` (one of its own if ``None``).
+
+        ``refuse`` is asked with the URL of each dial, at the dial; the HTTP status that it
+        gives refuses the upgrade, ``None`` lets it wait. Raises ``ValueError`` where the
+        name is taken or cannot stand in an URL.
+        """
+        name = f"server-{next(_numbers)}" if name is None else name
+        if _name_of(_SCHEME + name) != name:
+            message = "a memory server's name is lower case and holds none of /?#@:"
+            raise ValueError(message)
+        if name in _listeners:
+            message = f"there is a memory server named {name!r} already"
+            raise ValueError(message)
+        self.refuse = refuse
+        self.answer: MemoryAnswer | None = None
+        """Answers HTTP requests to this server, where it has a REST part."""
+        self._name = name
+        self._sizes = (max_buffer, max_message_size)
+        self._dials: deque[_Dial] = deque()
+        self._arrivals = trio.lowlevel.ParkingLot()
+        self._closed = False
+        _listeners[name] = self
+
+    @property
+    def url(self) -> str:
+        """What to dial; a path and a query may follow."""
+        return _SCHEME + self._name
+
+    async def accept(self) -> tuple[str, MemoryTransport]:
+        """Take the oldest dial: the URL that was asked for, and the server's end of the link.
+
+        Raises :class:`~realtime_trio.ClosedError` once closed. A cancelled call takes none.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._dials or self._closed:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        while not self._dials and not self._closed:
+            await self._arrivals.park()
+        if self._closed:
+            message = "the memory server was closed"
+            raise ClosedError(message)
+        dialled = self._dials.popleft()
+        max_buffer, max_message_size = self._sizes
+        client, server = memory_pair(max_buffer=max_buffer, max_message_size=max_message_size)
+        dialled.settle(client)
+        return dialled.url, server
+
+    async def dial(self, url: str) -> MemoryTransport:
+        """Ask for a link and wait for the answer; a cancelled call takes the dial back."""
+        status = None if self.refuse is None else self.refuse(url)
+        await trio.lowlevel.checkpoint()
+        if status is not None:
+            raise dial.refusal(self.url, status)
+        if self._closed or len(self._dials) >= _BACKLOG:
+            raise _no_server(self.url)
+        dialled = _Dial(url)
+        self._dials.append(dialled)
+        self._arrivals.unpark()
+        try:
+            await dialled.answered.wait()
+        except BaseException:
+            if dialled in self._dials:
+                self._dials.remove(dialled)
+            elif isinstance(dialled.answer, MemoryTransport):
+                dialled.answer.abort()  # it was accepted while the cancellation was on its way
+            raise
+        if isinstance(dialled.answer, MemoryTransport):
+            return dialled.answer
+        raise dialled.answer or _no_server(self.url)
+
+    def close(self) -> None:
+        """Give the name back and refuse the dials that wait; links that are open stay open."""
+        self._closed = True
+        if _listeners.get(self._name) is self:
+            del _listeners[self._name]
+        while self._dials:
+            self._dials.popleft().settle(_no_server(self.url))
+        self._arrivals.unpark_all()
+
+    def __enter__(self) -> Self:
+        """Give the listener itself."""
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class MemoryConnector:
+    """Opens transports to the listener that an URL ``memory://name…`` names."""
+
+    connect_timeout: float = dial.CONNECT_TIMEOUT
+    """Seconds that a dial waits for ``accept``."""
+
+    async def connect(self, url: str, nursery: trio.Nursery) -> abc.Transport:
+        """Open a link; needs no background task, so ``nursery`` is left alone.
+
+        Raises :class:`~realtime_trio.ConnectionFailed` where there is no such server or it
+        refuses; ``ValueError`` where ``url`` is no ``memory://`` URL.
+        """
+        name = _name_of(url)
+        listener = _listeners.get(name)
+        if listener is None:
+            await trio.lowlevel.checkpoint()
+            raise _no_server(_SCHEME + name)
+        with trio.move_on_after(self.connect_timeout):
+            return await listener.dial(url)
+        raise dial.timed_out(_SCHEME + name, self.connect_timeout)
+
+
+def memory_answer(url: str) -> MemoryAnswer | None:
+    """The REST part of the server that ``memory://name…`` names, where there is one."""
+    listener = _listeners.get(_name_of(url))
+    return None if listener is None else listener.answer
+
+
+def _name_of(url: str) -> str:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        name = parts.hostname
+    except ValueError:
+        name = None
+    if not url.startswith(_SCHEME) or not name:
+        message = "the url of a memory server must look like memory://name"
+        raise ValueError(message)
+    return name
+
+
+def _no_server(url: str) -> ConnectionFailed:
+    return ConnectionFailed(f"no server accepts at {url}")

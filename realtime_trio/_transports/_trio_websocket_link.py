@@ -1,0 +1,299 @@
+"""A websocket over trio-websocket, through its public API but for one look into its queue.
+
+The library takes any ``trio.abc.Stream``, so what it does not offer is done in the stream
+that it is given, :class:`Wire`.
+
+Three of its habits shape the rest. Its reader task may die of an exception (a ping that
+comes while we close is enough), so it lives in a nursery of its own, where that is one more
+way to lose a link. It answers pings from the reader: while the peer reads nothing, it does
+not read either. And it hands messages over one by one, each with a switch of tasks for
+either side: that would be most of what a message costs, the tasks behind not counted. So a
+:meth:`TrioWebsocketTransport.receive` that has its message lets the library's reader get on
+with what has come, until the reader turns to the socket again, or may be waiting to write,
+and takes what is in the library's queue by then: nothing is held back for what may take its
+time. The queue is no public attribute. Where a release of the library has none of that name,
+messages are received one by one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sys
+from collections import deque
+from collections.abc import Iterable
+from typing import Final, cast, final
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+
+from realtime_trio._exceptions import RealtimeError
+from realtime_trio._transports import _dial as dial
+from realtime_trio._transports._inbox import (
+    BROKEN_BY_CANCEL,
+    CLOSED_HERE,
+    End,
+    lost,
+    shielded_checkpoint,
+)
+from realtime_trio._transports._trio_websocket_stream import Wire
+
+__all__ = ["TrioWebsocketTransport", "open_link"]
+
+# The library's reader never waits for room: what is read ahead is bounded in bytes, by Wire.
+_QUEUE: Final = sys.maxsize
+# Bytes that the library reads at once, and so what its reader can be busy with while a receive
+# waits: a millisecond or two.
+_CHUNK: Final = 32 * 2**10
+_NOTHING_THERE: Final = (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError)
+# Seconds that a message waits at most for those behind it, whatever the reader does.
+_PATIENCE: Final = 0.01
+# What a frame takes beside its payload, rounded up: a count that creeps down is corrected
+# at zero, one that creeps up (by control frames) would close the gate for good.
+_HEADER: Final = 16
+
+
+async def open_link(
+    stream: trio.abc.Stream,
+    target: dial.Target,
+    nursery: trio.Nursery,
+    *,
+    max_message_size: int,
+    max_buffer: int,
+    close_timeout: float,
+) -> TrioWebsocketTransport:
+    """Upgrade an open stream; it is closed where that fails or is cancelled."""
+    try:
+        wire = Wire(stream, max_buffer)
+        link = TrioWebsocketTransport(wire, close_timeout)
+        await nursery.start(link.run, target, max_message_size)
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return link
+
+
+def _size_of(messages: Iterable[str | bytes]) -> int:
+    """What messages took on the wire, their headers rounded up."""
+    sizes = [
+        len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode())
+        for message in messages
+    ]
+    return sum(sizes) + _HEADER * len(sizes)
+
+
+def _queue_of(ws: WebSocketConnection) -> trio.MemoryReceiveChannel[str | bytes] | None:
+    """Where the library's reader puts messages."""
+    queue: object = getattr(ws, "_recv_channel", None)
+    if not isinstance(queue, trio.MemoryReceiveChannel):
+        return None
+    return cast("trio.MemoryReceiveChannel[str | bytes]", queue)
+
+
+@final
+class TrioWebsocketTransport:
+    """One open websocket; see :class:`~realtime_trio.abc.Transport` for what it promises.
+
+    ``receive_nowait`` finds what the last ``receive`` has collected, which may be less than
+    what has arrived.
+    """
+
+    __slots__ = (
+        "_close_timeout",
+        "_drained",
+        "_end",
+        "_finished",
+        "_held",
+        "_held_size",
+        "_pings",
+        "_queue",
+        "_scope",
+        "_wire",
+        "_ws",
+    )
+
+    _ws: WebSocketConnection
+    _queue: trio.MemoryReceiveChannel[str | bytes] | None
+
+    def __init__(self, wire: Wire, close_timeout: float) -> None:
+        """:meth:`run` opens it."""
+        self._wire = wire
+        self._close_timeout = close_timeout
+        self._end: End | None = None
+        self._drained = False
+        self._held: deque[str | bytes] = deque()
+        self._held_size = 0  # on the wire; accounted for when all of them are taken
+        self._pings = itertools.count()
+        self._scope = trio.CancelScope()
+        self._finished = trio.Event()
+
+    async def run(
+        self,
+        target: dial.Target,
+        max_message_size: int,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Open the websocket, keep the library's reader, and close the socket in the end."""
+        wire = self._wire
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    with wire.opening:
+                        self._ws = await wrap_client_stream(
+                            nursery,
+                            # The library asks for less than its annotation says.
+                            cast("trio.SocketStream", wire),
+                            target.host_header,
+                            target.resource,
+                            message_queue_size=_QUEUE,
+                            max_message_size=max_message_size,
+                            receive_buffer_size=_CHUNK,
+                        )
+                        self._queue = _queue_of(self._ws)
+                        wire.opened = True
+                        task_status.started()
+                    if not wire.opened:
+                        nursery.cancel_scope.cancel()
+        except* Exception as failure:
+            # The boundary to a task that is not ours: whatever it died of, the link is lost.
+            self._crash(failure)
+        finally:
+            try:
+                await trio.aclose_forcefully(wire)
+            finally:
+                self._finished.set()
+        if not wire.opened:
+            raise dial.refusal(target.place, wire.status)
+
+    def _crash(self, failure: ExceptionGroup[Exception]) -> None:
+        names = ", ".join(sorted({type(error).__name__ for error in failure.exceptions}))
+        self._finish(End(f"the websocket's reader failed with {names}"))
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes that came in so far, the upgrade's answer and control frames included."""
+        return self._wire.received
+
+    async def receive(self) -> str | bytes:
+        """Receive one frame; a cancelled call loses nothing."""
+        if self._end is CLOSED_HERE:
+            await self._check()
+        if self._held:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._collect()
+        return self.receive_nowait()
+
+    async def _collect(self) -> None:
+        """Wait for a message and take those that the library's reader finds behind it."""
+        wire, held = self._wire, self._held
+        wire.demand()
+        try:
+            held.append(await self._ws.get_message())
+            queue = self._queue
+            if queue is not None:
+                if wire.busy():
+                    with trio.move_on_after(_PATIENCE) as wire.collecting:
+                        await trio.sleep_forever()
+                # Where the link ends meanwhile, the next call hears of it.
+                with contextlib.suppress(*_NOTHING_THERE):
+                    while True:
+                        held.append(queue.receive_nowait())
+        except ConnectionClosed:
+            end = self._ended()
+            self._drained = True
+            # The library would go on waiting for the peer to close TCP.
+            self._scope.cancel()
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            raise end.error() from None
+        finally:
+            wire.demanded = False
+            wire.collecting = None
+            self._held_size = _size_of(held)
+
+    def receive_nowait(self) -> str | bytes:
+        """Give what the last ``receive`` has collected, or say how the link ended."""
+        end = self._end
+        if self._held and end is not CLOSED_HERE:
+            message = self._held.popleft()
+            if not self._held:
+                self._wire.take(self._held_size)
+            return message
+        if end is not None and (self._drained or end.local):
+            raise end.error()
+        raise trio.WouldBlock
+
+    async def send_text(self, text: str) -> None:
+        """Send one text frame; cancelled in mid-frame, it ends the link."""
+        await self._send(text)
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send one binary frame; cancelled in mid-frame, it ends the link."""
+        await self._send(data)
+
+    async def _send(self, message: str | bytes) -> None:
+        await self._check()
+        try:
+            await self._ws.send_message(message)
+        except ConnectionClosed:
+            raise await self._refused() from None
+        except BaseException:
+            self._tear()
+            raise
+
+    async def ping(self) -> None:
+        """Send a ping and do not wait for its answer."""
+        await self._check()
+        payload = next(self._pings).to_bytes(8, "big")
+        try:
+            with trio.CancelScope() as self._wire.pinging:
+                await self._ws.ping(payload)
+        except ConnectionClosed:
+            raise await self._refused() from None
+        except BaseException:
+            self._tear()
+            raise
+        finally:
+            self._wire.pinging = None
+
+    async def _check(self) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._end is not None:
+            raise await self._refused()
+
+    async def _refused(self) -> RealtimeError:
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return self._ended().error()
+
+    def _tear(self) -> None:
+        """End the link if the send that was cancelled just now had begun to write."""
+        if self._wire.torn:
+            self._finish(BROKEN_BY_CANCEL)
+            self._scope.cancel()
+
+    def _ended(self) -> End:
+        """Tell how the link ended, asking the library where we do not know yet."""
+        if self._end is None:
+            close = self._ws.closed
+            self._finish(lost(None) if close is None else lost(close.code, close.reason or ""))
+        assert self._end is not None
+        return self._end
+
+    def _finish(self, end: End) -> None:
+        if self._end is None or end.local:
+            self._end = end
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Close the link; the peer gets ``close_timeout`` seconds to answer."""
+        if self._end is CLOSED_HERE:
+            await shielded_checkpoint()
+            return
+        self._finish(CLOSED_HERE)
+        self._wire.open_gate()
+        if not self._wire.torn and not self._finished.is_set():
+            with trio.move_on_after(self._close_timeout, shield=True):
+                await self._ws.aclose(*dial.close_frame(code, reason))
+        self._scope.cancel()
+        with trio.CancelScope(shield=True):
+            await self._finished.wait()

@@ -1,0 +1,395 @@
+"""A websocket over websockets' sans-IO ``ClientProtocol``: its parser, our tasks.
+
+Why it is fast: one task, the pump, reads 64 KiB at a time, has it cut into messages (see
+``_transport_websockets_frames``) and puts them all into the inbox; the consumer awaits once
+and takes the rest with ``receive_nowait``. So the switch between tasks is paid once a chunk,
+not once a message. What waits to be sent together is written together.
+
+Rules that keep it whole:
+
+Rule 1: who holds ``_turn`` writes, and a frame is made only when its turn has come. Taking
+a free turn is no checkpoint, since ``send_all`` is one.
+
+Rule 2: the pump never waits for a writer. A pong is written by a task of its own; while it
+waits for its turn, a newer pong replaces it (RFC 6455 §5.5.3), so a flood of pings costs
+one frame.
+
+Rule 3: a write that did not end leaves half a frame on the wire. From then on nothing is
+written any more; cancelled, it ends the link at once.
+
+Rule 4: the pump's end is the end of the socket. Whoever wants the link gone cancels
+``_scope``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar, final
+
+import trio
+from websockets.client import ClientProtocol
+from websockets.protocol import State
+from websockets.uri import WebSocketURI
+
+from realtime_trio._exceptions import RealtimeError
+from realtime_trio._transports import _dial as dial
+from realtime_trio._transports._inbox import (
+    BROKEN_BY_CANCEL,
+    CLOSED_HERE,
+    Inbox,
+    lost,
+    shielded_checkpoint,
+)
+from realtime_trio._transports._websockets_frames import FrameReader, FrameWriter
+
+__all__ = ["WebsocketsTransport", "open_link"]
+
+# The library logs requests, and with them the token, as soon as debug logging is on for the
+# root logger. This one is outside the tree and off.
+_SILENT: Final = logging.Logger("realtime_trio.websockets")
+_SILENT.disabled = True
+
+_What = TypeVar("_What")
+
+_HEAD_END: Final = b"\r\n\r\n"
+
+
+async def open_link(
+    stream: trio.abc.Stream,
+    target: dial.Target,
+    nursery: trio.Nursery,
+    *,
+    max_message_size: int,
+    max_buffer: int,
+    close_timeout: float,
+) -> WebsocketsTransport:
+    """Upgrade an open stream; it is closed where that fails or is cancelled."""
+    uri = WebSocketURI(target.secure, target.host, target.port, target.resource, "")
+    protocol = ClientProtocol(uri, max_size=max_message_size, logger=_SILENT)
+    try:
+        early, received = await _upgrade(stream, protocol, target)
+        reader = FrameReader(protocol, max_message_size)
+        link = WebsocketsTransport(stream, protocol, reader, max_buffer, close_timeout)
+        link.take(early, received)
+        nursery.start_soon(link.pump)
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return link
+
+
+async def _upgrade(
+    stream: trio.abc.Stream, protocol: ClientProtocol, target: dial.Target
+) -> tuple[bytes, int]:
+    """Do the opening handshake; give the bytes behind the answer, and how many came in all."""
+    protocol.send_request(protocol.connect())
+    head = tail = early = b""
+    received = 0
+    try:
+        await stream.send_all(b"".join(protocol.data_to_send()))
+        while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
+            data = bytes(await stream.receive_some(dial.CHUNK))
+            received += len(data)
+            head = (head + data)[:16]
+            status = dial.http_status(head)
+            if status is not None and status >= 200:
+                # The library would read the body first, which may never end.
+                raise dial.refusal(target.place, status)
+            if data:
+                answer, early = _split(data, tail)
+                tail = (tail + answer)[-3:]
+                protocol.receive_data(answer)
+            else:
+                protocol.receive_eof()
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        raise dial.refusal(target.place, None) from None
+    if protocol.handshake_exc is not None:
+        # Not as the cause: it may quote what the server answered.
+        raise dial.refusal(target.place, None)
+    protocol.events_received()  # the answer
+    return early, received
+
+
+def _split(data: bytes, before: bytes) -> tuple[bytes, bytes]:
+    """Cut behind the empty line that ends the answer's head; ``before`` came ahead of ``data``.
+
+    A good answer has no body, so what follows are frames, and not the library's.
+    """
+    found = (before + data).find(_HEAD_END)
+    end = len(data) if found < 0 else found + len(_HEAD_END) - len(before)
+    return data[:end], data[end:]
+
+
+def _writer(stream: trio.abc.Stream) -> Callable[[bytes], Awaitable[None]]:
+    """Give what writes all of a frame, by the shortest way there is.
+
+    A frame mostly fits into the kernel's buffer at once; trio's ``send_all`` pays for the
+    other case, and for guards against a second writer, each time. The caller has looked
+    whether it is cancelled.
+    """
+    if not isinstance(stream, trio.SocketStream):
+        return stream.send_all
+    # Asked each time: once the socket is closed, its number may be another file's.
+    fileno = stream.socket.fileno
+
+    async def send_all(data: bytes) -> None:
+        try:
+            sent = os.write(fileno(), data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            await stream.send_all(memoryview(data)[sent:])
+        else:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+
+    return send_all
+
+
+@final
+class _Turn:
+    """A lock that is handed on in order, at less cost than ``trio.Lock``."""
+
+    __slots__ = ("_queue", "taken")
+
+    def __init__(self) -> None:
+        self.taken = False
+        self._queue = trio.lowlevel.ParkingLot()
+
+    async def wait(self) -> None:
+        """Wait in line; the turn is ours afterwards. A cancelled call leaves the line."""
+        await self._queue.park()
+
+    def pass_on(self) -> None:
+        """Give the turn to the next in line, or back."""
+        if self._queue:
+            self._queue.unpark()  # still taken: nobody can come between
+        else:
+            self.taken = False
+
+    async def __aenter__(self) -> None:
+        if self.taken:
+            await self.wait()
+        self.taken = True
+
+    async def __aexit__(self, *_: object) -> None:
+        self.pass_on()
+
+
+@final
+class WebsocketsTransport:
+    """One open websocket; see :class:`~realtime_trio.abc.Transport` for what it promises."""
+
+    __slots__ = (
+        "_close_timeout",
+        "_closing",
+        "_finished",
+        "_frames",
+        "_inbox",
+        "_muted",
+        "_pong",
+        "_protocol",
+        "_reader",
+        "_received",
+        "_scope",
+        "_send_all",
+        "_stream",
+        "_torn",
+        "_turn",
+    )
+
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        protocol: ClientProtocol,
+        reader: FrameReader,
+        max_buffer: int,
+        close_timeout: float,
+    ) -> None:
+        """Take over an upgraded stream; :meth:`pump` must be started."""
+        self._stream = stream
+        self._send_all = _writer(stream)
+        self._protocol = protocol
+        self._reader = reader
+        self._frames = FrameWriter()
+        self._received = 0
+        self._close_timeout = close_timeout
+        # Wake the pump at half the bound, not at each frame that is taken.
+        self._inbox = Inbox(max_buffer, resume_at=max_buffer // 2)
+        self._pong = b""
+        self._turn = _Turn()
+        self._torn = False
+        self._muted = False
+        self._closing = False
+        self._scope = trio.CancelScope()
+        self._finished = trio.Event()
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes that came in so far, the upgrade's answer and control frames included."""
+        return self._received
+
+    async def receive(self) -> str | bytes:
+        """Receive one frame; a cancelled call loses nothing."""
+        return await self._inbox.receive()
+
+    def receive_nowait(self) -> str | bytes:
+        """Give a frame that is at hand, else raise ``trio.WouldBlock``."""
+        return self._inbox.receive_nowait()
+
+    async def send_text(self, text: str) -> None:
+        """Send one text frame; cancelled in mid-frame, it ends the link."""
+        await self._send(self._frames.message, text)
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send one binary frame; cancelled in mid-frame, it ends the link."""
+        await self._send(self._frames.message, data)
+
+    async def send_many(self, messages: Sequence[str | bytes]) -> None:
+        """Send some frames in one write; cancelled in the middle, it ends the link."""
+        await self._send(self._frames.messages, messages)
+
+    async def ping(self) -> None:
+        """Send a ping and do not wait for its answer."""
+        await self._send(self._frames.ping, b"")
+
+    async def _send(self, make: Callable[[_What], bytes], what: _What) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        turn = self._turn
+        if turn.taken:
+            await turn.wait()
+        turn.taken = True
+        try:
+            if self._muted:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+                raise self._error()
+            await self._write(make(what))
+        finally:
+            turn.pass_on()
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Close the link; the peer gets ``close_timeout`` seconds to answer."""
+        if self._closing:
+            await shielded_checkpoint()
+            return
+        self._closing = self._muted = True
+        self._inbox.finish(CLOSED_HERE)
+        if not self._torn:
+            with trio.move_on_after(self._close_timeout, shield=True):
+                await self._say_goodbye(*dial.close_frame(code, reason))
+        self._scope.cancel()
+        with trio.CancelScope(shield=True):
+            await self._finished.wait()
+
+    async def _say_goodbye(self, code: int, reason: str) -> None:
+        # Where the peer closed first, its turn is the pump's answer: waiting for ours is
+        # waiting until that is out.
+        async with self._turn:
+            if self._torn or self._protocol.state is not State.OPEN:
+                return  # nobody to say it to
+            self._protocol.send_close(code, reason)
+            with contextlib.suppress(RealtimeError):
+                await self._write(self._outgoing())
+        await self._finished.wait()
+
+    def _error(self) -> RealtimeError:
+        return (self._inbox.end or lost(None)).error()
+
+    def _outgoing(self) -> bytes:
+        return b"".join(self._protocol.data_to_send())
+
+    async def _write(self, data: bytes) -> None:
+        """Write whole frames; the turn is ours (rule 3)."""
+        try:
+            await self._send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
+            self._torn = self._muted = True
+            # What arrived before may tell why, so the pump gets a moment to read it.
+            deadline = trio.current_time() + self._close_timeout
+            self._scope.deadline = min(self._scope.deadline, deadline)
+            raise self._error() from None
+        except BaseException:
+            self._torn = self._muted = True
+            self._inbox.finish(BROKEN_BY_CANCEL)
+            self._scope.cancel()
+            raise
+
+    async def pump(self) -> None:
+        """Read until the link ends, then close the socket. Raises nothing but ``Cancelled``."""
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    await self._read(nursery)
+                    nursery.cancel_scope.cancel()
+        finally:
+            self._muted = True
+            self._inbox.finish(lost(None))
+            try:
+                await trio.aclose_forcefully(self._stream)
+            finally:
+                self._finished.set()
+
+    async def _read(self, nursery: trio.Nursery) -> None:
+        reader, inbox = self._reader, self._inbox
+        while not reader.over:
+            pongs = self._protocol.data_to_send()
+            if pongs:
+                self._answer(pongs[-1], nursery)
+            while inbox.full:
+                await inbox.wait_room()
+            try:
+                data = await self._stream.receive_some(dial.CHUNK)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return
+            if data:
+                self.take(bytes(data), len(data))
+            else:
+                self._protocol.receive_eof()
+        await self._part()
+
+    def take(self, data: bytes, size: int) -> None:
+        """Put the messages in ``data`` into the inbox; ``size`` is what came in all."""
+        self._received += size
+        self._inbox.put_all(self._reader.feed(data))
+        # The peer may have closed in the same breath in which it accepted.
+        self._muted = self._muted or self._reader.over
+
+    def _answer(self, pong: bytes, nursery: trio.Nursery) -> None:
+        """Have the newest pong written by a task of its own (rule 2)."""
+        waiting = bool(self._pong)
+        self._pong = pong
+        if not waiting:
+            nursery.start_soon(self._send_pong)
+
+    async def _send_pong(self) -> None:
+        async with self._turn:
+            pong, self._pong = self._pong, b""
+            if self._muted:
+                return
+            with contextlib.suppress(RealtimeError):
+                await self._write(pong)
+
+    async def _part(self) -> None:
+        """Tell how it ended, answer the peer's close frame, and wait for its EOF.
+
+        Waiting matters where the fault was the peer's: closing a socket with bytes unread
+        resets it, and our close frame, which says what was wrong, could be lost with it.
+        """
+        self._muted = True
+        protocol = self._protocol
+        close = protocol.close_rcvd or (None if self._closing else protocol.close_sent)
+        self._inbox.finish(lost(None) if close is None else lost(close.code, close.reason))
+        farewell = self._outgoing()
+        if not farewell:
+            return
+        with trio.move_on_after(self._close_timeout):
+            async with self._turn:
+                if self._torn:
+                    return
+                with contextlib.suppress(RealtimeError):
+                    await self._write(farewell)
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                while data := await self._stream.receive_some(dial.CHUNK):
+                    self._received += len(data)

@@ -1,0 +1,1 @@
+"""One question and its answer: channels, outcome, resync after a lost link."""

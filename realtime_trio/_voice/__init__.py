@@ -1,0 +1,1 @@
+"""Voice: hearing the agent and talking to it."""

@@ -1,0 +1,148 @@
+"""The user's voice on its way out: never late, never in the way, every chunk accounted for.
+
+Speech that arrives late helps nobody, so the newest counts: where the link cannot keep up,
+the oldest chunk that waits in the outbox goes, and while the link is away all of them do.
+
+A server refuses a frame of half a sample, so a byte that is over leaves with the next frame of
+the same speech.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterable
+from contextlib import aclosing
+from typing import Final, final
+
+import attrs
+import trio
+
+from .._core._audio import DEFAULT_FORMAT
+from .._outbound._outbox import Outbox
+from .._session._shell import Shell
+from ..events import AudioInputDeltaEvent
+
+__all__ = ["CHUNK", "LEAD", "Sender", "SendingStatistics"]
+
+CHUNK: Final = 0.04
+"""Seconds of a chunk unless somebody says otherwise."""
+
+LEAD: Final = 0.1
+"""Seconds that sending may be ahead of real time."""
+
+_MAX_WAITING: Final = 2.0
+_CHUNKS: Final = (0.02, 0.1)
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class SendingStatistics:
+    """Frames of speech: ``given = sent + dropped + waiting``.
+
+    ``dropped`` were thrown away because the link could not keep up or was away, ``waiting``
+    are in the outbox. ``seconds`` is how much was given in all.
+    """
+
+    given: int
+    sent: int
+    dropped: int
+    waiting: int
+    seconds: float
+
+
+@final
+class Sender:
+    """Puts frames of speech into the outbox."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._max = DEFAULT_FORMAT.bytes_of(_MAX_WAITING)
+        self._given = self._bytes = self._refused = 0
+        self._carry = b""  # half a sample
+
+    def begin(self) -> None:
+        """A speech begins: nothing is left of the one before."""
+        self._carry = b""
+
+    async def put(self, pcm: bytes) -> None:
+        """Queue a frame, waiting for room. Cancelled, it is not queued."""
+        whole, carry = self._cut(pcm)
+        if whole:
+            await self._outbox.put_audio(whole)
+        else:
+            await trio.lowlevel.checkpoint()
+        self._count(whole, carry)
+
+    def put_nowait(self, pcm: bytes) -> None:
+        """Queue a frame, or raise ``trio.WouldBlock``."""
+        whole, carry = self._cut(pcm)
+        if whole:
+            self._outbox.put_audio_nowait(whole)
+        self._count(whole, carry)
+
+    def put_newest(self, pcm: bytes) -> None:
+        """Queue a frame of whole samples; where two seconds wait already, the oldest go."""
+        outbox = self._outbox
+        while outbox.audio_size + len(pcm) > self._max and outbox.drop_oldest_audio():
+            pass
+        try:
+            self.put_nowait(pcm)
+        except trio.WouldBlock:  # other tasks fill the queue as well, with larger frames
+            self._refused += 1
+            self._count(pcm, b"")
+
+    def _cut(self, pcm: bytes) -> tuple[bytes, bytes]:
+        """Whole samples, and what is over."""
+        data = self._carry + pcm
+        cut = len(data) - len(data) % 2
+        return data[:cut], data[cut:]
+
+    def _count(self, whole: bytes, carry: bytes) -> None:
+        self._carry = carry
+        self._given += bool(whole)
+        self._bytes += len(whole)
+
+    def statistics(self) -> SendingStatistics:
+        """What became of it all."""
+        outbox = self._outbox.statistics()
+        dropped = outbox.audio_dropped + self._refused
+        return SendingStatistics(
+            given=self._given,
+            sent=self._given - dropped - outbox.audio,
+            dropped=dropped,
+            waiting=outbox.audio,
+            seconds=DEFAULT_FORMAT.seconds_of(self._bytes),
+        )
+
+
+def check_chunk(chunk: float) -> None:
+    """Raise ``ValueError`` for a length that no server expects."""
+    low, high = _CHUNKS
+    if not low <= chunk <= high:
+        msg = f"a chunk is {low:g} to {high:g} seconds long, not {chunk!r}"
+        raise ValueError(msg)
+
+
+async def send_all(
+    source: AsyncIterable[bytes],
+    shell: Shell,
+    sender: Sender,
+    *,
+    respect_turn: bool,
+    as_text: bool,
+    chunk: float,
+) -> None:
+    """Send a source to its end; see ``AudioLane.send_from``."""
+    from ..audio._sources import forget
+    from ..audio._stream import paced_chunks
+
+    sender.begin()
+    async with aclosing(paced_chunks(source, DEFAULT_FORMAT, chunk=chunk, lead=LEAD)) as chunks:
+        async for pcm in chunks:
+            if respect_turn and not shell.gate.open:
+                await shell.tracker.opened()
+                if shell.gate.open and forget(source):
+                    continue  # what was said meanwhile was not meant for the server
+            if as_text:
+                await shell.outbox.put(AudioInputDeltaEvent(content=base64.b64encode(pcm).decode()))
+            else:
+                sender.put_newest(pcm)

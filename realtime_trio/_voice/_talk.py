@@ -1,0 +1,196 @@
+"""A conversation by voice: who talks when, in the three modes of the protocol.
+
+========  ====================================  ========================================
+mode      what is sent                          who finds the utterances
+========  ====================================  ========================================
+ptt       each utterance, as if somebody held   the client's VAD
+          the key down while talking
+vad       everything in the user's turns        the server
+realtime  everything                            the server
+========  ====================================  ========================================
+
+In every mode the client's VAD hears when the user begins to talk: the playback stops at once,
+and the turn that runs is cancelled. Without this barge-in the user is not listened to while
+the agent talks: a file waits, and a live source, which hears the loudspeaker, is read again
+when that has died away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, final
+
+import trio
+
+from .._exceptions import InDoubt, NotSent
+from .._outbound._cancel import Confirmed
+from .._outbound._receipt import Receipt
+from .._session._shell import Shell
+from ..events import Event, SetVoiceInputModeEvent
+from ._sending import Sender
+
+if TYPE_CHECKING:
+    from ..audio._vad import VadConfig, VadEvent
+
+__all__ = ["Conversation", "Speaking", "VoiceMode"]
+
+VoiceMode: TypeAlias = Literal["ptt", "vad", "realtime"]
+
+
+class Speaking(Protocol):
+    """The part of a client that a conversation needs."""
+
+    async def send(self, event: Event, *, force: bool = False) -> Receipt:
+        """Queue an event."""
+        ...
+
+    async def cancel(self) -> Confirmed:
+        """Cancel the turn that runs."""
+        ...
+
+    def push_to_talk(self, *, force: bool = False) -> AbstractAsyncContextManager[None]:
+        """Hold the key down."""
+        ...
+
+
+Chunks = AsyncGenerator[bytes, None]
+
+_ECHO: Final = 0.25
+"""Seconds that a room and a device may go on to sound when the last block was handed over."""
+
+
+@final
+class Conversation:
+    """One run of ``AudioLane.talk``."""
+
+    def __init__(
+        self,
+        shell: Shell,
+        client: Speaking,
+        sender: Sender,
+        source: AsyncIterable[bytes],
+        vad: VadConfig | None,
+        *,
+        barge_in: bool,
+    ) -> None:
+        from ..audio._vad import EnergyVad
+
+        self._shell = shell
+        self._client = client
+        self._sender = sender
+        self._source = source
+        self._vad = EnergyVad(vad)
+        self._barges_in = barge_in
+        self._modes: dict[VoiceMode, Callable[[Chunks], Awaitable[None]]] = {
+            "ptt": self._ptt,
+            "vad": self._server_vad,
+            "realtime": self._realtime,
+        }
+
+    async def run(self, chunks: Chunks, mode: VoiceMode) -> None:
+        """Tell the server the mode, and talk until the source is at its end."""
+        await self._client.send(SetVoiceInputModeEvent(mode=mode))
+        async with aclosing(self._reminding(chunks, mode)) as reminding:
+            await self._modes[mode](reminding)
+
+    async def _reminding(self, chunks: Chunks, mode: VoiceMode) -> Chunks:
+        """The chunks; a server that has forgotten the session is told the mode again."""
+        tracker = self._shell.tracker
+        told = tracker.beginnings
+        async for chunk in chunks:
+            if tracker.beginnings != told:
+                if told:  # before the first one it is still on its way
+                    await self._client.send(SetVoiceInputModeEvent(mode=mode))
+                told = tracker.beginnings
+            yield chunk
+
+    async def _ptt(self, chunks: Chunks) -> None:
+        async with aclosing(self._heard(chunks)) as events:
+            async for event in events:
+                if event.kind == "end":
+                    continue  # of an utterance whose beginning was lost with a link
+                await self._barge_in()
+                # Lost with the link: what is left of the utterance is another one.
+                with suppress(NotSent, InDoubt):
+                    async with self._client.push_to_talk():
+                        await self._utterance(event, events)
+
+    async def _utterance(self, event: VadEvent, events: AsyncGenerator[VadEvent, None]) -> None:
+        self._sender.begin()
+        self._say(event.audio)
+        while event.kind != "end":  # it comes, at the latest when the source is at its end
+            event = await anext(events)
+            self._say(event.audio)
+
+    async def _heard(self, chunks: Chunks) -> AsyncGenerator[VadEvent, None]:
+        """What the VAD finds."""
+        async for chunk in chunks:
+            if not self._vad.speaking and not await self._half_duplex():
+                continue
+            for event in self._vad.process(chunk):
+                yield event
+        for event in self._vad.flush():
+            yield event
+
+    async def _server_vad(self, chunks: Chunks) -> None:
+        gate = self._shell.gate
+        async for chunk in chunks:
+            if not await self._half_duplex():
+                continue
+            start = self._started(chunk)
+            pcm = chunk
+            if start is not None:
+                if not gate.open:  # nothing was sent before: the first sound is in the pre-roll
+                    pcm = start.audio
+                await self._barge_in()
+                await self._shell.tracker.opened()
+            if gate.open:
+                self._say(pcm)
+
+    async def _realtime(self, chunks: Chunks) -> None:
+        async for chunk in chunks:
+            if self._started(chunk) is not None:
+                await self._barge_in()
+            self._say(chunk)
+
+    def _started(self, chunk: bytes) -> VadEvent | None:
+        """Whether somebody has begun to talk with this chunk."""
+        events = self._vad.process(chunk)
+        return next((event for event in events if event.kind == "start"), None)
+
+    def _say(self, pcm: bytes) -> None:
+        if pcm:
+            self._sender.put_newest(pcm)
+
+    async def _barge_in(self) -> None:
+        """The user talks: the agent is silent."""
+        self._shell.playout.stop()
+        if self._barges_in and not self._shell.gate.open:
+            # Where no word comes, the turn's own end opens the gate.
+            with suppress(NotSent, InDoubt):
+                await self._client.cancel()
+
+    async def _half_duplex(self) -> bool:
+        """Without barge-in, hear nothing until the agent has finished and was heard.
+
+        Whether the chunk at hand is still good: a live source has heard the agent with it.
+        """
+        if self._barges_in or not self._agent_talks():
+            return True
+        from ..audio._sources import LiveSource, forget
+
+        await self._shell.tracker.opened()
+        playback = self._shell.playout.playback
+        if playback is not None and playback.playing:
+            await playback.drained()
+        if not (self._shell.gate.open and isinstance(self._source, LiveSource)):
+            return True
+        await trio.sleep(_ECHO)
+        forget(self._source)
+        self._vad.flush()
+        return False
+
+    def _agent_talks(self) -> bool:
+        playback = self._shell.playout.playback
+        return not self._shell.gate.open or (playback is not None and playback.playing)
