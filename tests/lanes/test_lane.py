@@ -28,7 +28,7 @@ from realtime_trio._lanes._overflow import Block
 from realtime_trio._lanes._pipeline import Pipeline
 from realtime_trio.events import Lane
 from tests.handlers import talk
-from tests.io.flow import (
+from tests.lanes.flow import (
     CANCELLED,
     ERROR,
     TURN_START,

@@ -8,7 +8,7 @@ import pytest
 
 from realtime_trio._transports._websockets import WebsocketsConnector
 from realtime_trio.testing import check_transport
-from tests.io.transport_peers import CONNECTORS, in_memory, socket_pair
+from tests.transports.peers import CONNECTORS, in_memory, socket_pair
 
 
 @pytest.mark.parametrize("connector", CONNECTORS)

@@ -18,7 +18,7 @@ from realtime_trio._core._notifications import (
 from realtime_trio._lanes._overflow import Block
 from realtime_trio._lanes._pipeline import Pipeline
 from realtime_trio.events import Lane
-from tests.io.flow import CANCELLED, ERROR, Steps, clock, delta, drain, texts
+from tests.lanes.flow import CANCELLED, ERROR, Steps, clock, delta, drain, texts
 
 BACKLOGS = (0, 1_000, 100_000)
 

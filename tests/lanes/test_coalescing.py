@@ -25,8 +25,8 @@ from realtime_trio._lanes._overflow import Block
 from realtime_trio._processor import Folds
 from realtime_trio.events import Lane, ServerEvent
 from tests.handlers import talk
-from tests.io.flow import delta, drain, frame, make, running, texts
-from tests.io.test_invariants import DELTAS, EVENTS
+from tests.lanes.flow import delta, drain, frame, make, running, texts
+from tests.lanes.test_invariants import DELTAS, EVENTS
 
 READ = Codec().read
 # The same event several times: of deltas without an id, a run.

@@ -22,7 +22,7 @@ from realtime_trio._transports._trio_websocket_stream import Wire
 from realtime_trio._transports._websockets import WebsocketsConnector
 from realtime_trio._transports._websockets_link import open_link
 from realtime_trio.testing import check_transport
-from tests.io.transport_peers import (
+from tests.transports.peers import (
     BINARY,
     CLOSE,
     CONNECTORS,

@@ -8,7 +8,7 @@ import trio.testing
 
 from realtime_trio._core._state import SessionState
 from realtime_trio._exceptions import ClosedError
-from tests.io.flow import TURN_START, delta, frame, make, running
+from tests.lanes.flow import TURN_START, delta, frame, make, running
 
 TURN_END = frame("user_turn_end")
 

@@ -30,7 +30,7 @@ from realtime_trio._lanes._overflow import Block, Coalesce, DropOldest, Latest, 
 from realtime_trio._lanes._reader import Mailbox
 from realtime_trio._lanes._subscription import LaneView
 from realtime_trio.events import Lane
-from tests.io.flow import (
+from tests.lanes.flow import (
     CANCELLED,
     ERROR,
     TURN_START,

@@ -20,7 +20,7 @@ from realtime_trio._rest._upload import Form, open_upload
 from realtime_trio._rest._urls import endpoint
 from realtime_trio.server import ServerConfig, open_server
 
-CERTIFICATE = Path(__file__).with_name("loopback.pem")
+CERTIFICATE = Path(__file__).parent.parent / "transports" / "loopback.pem"
 
 Serve = Callable[[trio.abc.Stream], Awaitable[None]]
 

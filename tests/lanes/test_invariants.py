@@ -35,7 +35,7 @@ from realtime_trio._lanes._subscription import Subscription
 from realtime_trio._processor import Folds, malformed_lane
 from realtime_trio.events import REGISTRY, AudioFrame, Lane, ServerEvent, event
 from tests.handlers import talk
-from tests.io.flow import Steps, merged, texts
+from tests.lanes.flow import Steps, merged, texts
 
 # ---- frames --------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from realtime_trio._transports._trio_websocket_link import (
     open_link,
 )
 from realtime_trio._transports._trio_websocket_stream import Wire
-from tests.io.transport_peers import CLOSE, PING, TEXT, accept_answer, frame, read_request
+from tests.transports.peers import CLOSE, PING, TEXT, accept_answer, frame, read_request
 
 Ends: TypeAlias = trio.StapledStream[
     trio.testing.MemorySendStream, trio.testing.MemoryReceiveStream
