@@ -329,8 +329,12 @@ async def test_the_meter_is_drawn_on_a_terminal(autojump_clock: object) -> None:
     assert shown.count("  -9/  -6 dBFS") >= 8
 
 
-async def test_elsewhere_the_meter_is_a_line_now_and_then(autojump_clock: object) -> None:
-    console = Console(file=io.StringIO(), width=100)
+@pytest.mark.parametrize("terminal", [False, True], ids=["file", "dumb terminal"])
+async def test_elsewhere_the_meter_is_a_line_now_and_then(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, autojump_clock: object
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
     lines = await metering(console, 10.0)
     assert 1 <= len(lines) <= 2  # silence is not told
     assert " ".join(lines[0].split()) == " ".join(
