@@ -7,14 +7,14 @@ import signal
 
 import trio
 
-from ..server import ServerConfig, User, open_server
+from ..server import Account, ServerConfig, open_server
 from ._errors import CommandError
 from ._style import make_console
 
 __all__ = ["serve"]
 
 # The user of the examples in the documentation. Any token is accepted as the first user's.
-_USER = User(
+_USER = Account(
     user_id="me", password="secret", email="me@example.com", first_name="Me", last_name="Example"
 )
 
@@ -47,7 +47,7 @@ async def _serve(host: str, port: int, pace: float) -> None:
     # Not KeyboardInterrupt: a process that a script started in the background begins with
     # SIGINT ignored, and Python then leaves it so.
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with open_server(ServerConfig(users=(User(), _USER), pace=pace)) as server:
+        async with open_server(ServerConfig(users=(Account(), _USER), pace=pace)) as server:
             try:
                 url = await server.listen(host, port)
             except OSError as exc:
