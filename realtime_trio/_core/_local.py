@@ -13,6 +13,7 @@ from ._notifications import Notification
 
 __all__ = [
     "LinkEvent",
+    "LinkLostEvent",
     "Malformed",
     "PlaybackEvent",
     "SaidEvent",
@@ -29,6 +30,11 @@ class LinkEvent(ServerEvent):
     attempt: int = 0
     initialized: bool | None = None
     note: Notification | None = None
+
+
+@frozen
+class LinkLostEvent(ServerEvent):
+    """The link is lost: what was open may have gone on unheard (protocol.md §8 M4, S2)."""
 
 
 @frozen
