@@ -53,6 +53,9 @@ def completion_ended(edit: Edit, event: CompletionEvent) -> None:
             edit.set(turn=evolve(turn, stop_reason=event.stop_reason))
 
 
+_HARMLESS = frozenset({"warning", "info"})
+
+
 def _error(edit: Edit, text: str) -> None:
     turn: TurnRecord = edit.get("turn")
     errors = (*turn.errors, text)[-ERROR_LIMIT:]
@@ -71,7 +74,7 @@ def error(slice_: TextSlice, event: ErrorEvent) -> Handled[TextSlice]:
 def system_message(slice_: TextSlice, event: SystemMessageEvent) -> Handled[TextSlice]:
     """A word of the server to the user."""
     edit = Edit(slice_)
-    if event.severity == "error":
+    if event.severity not in _HARMLESS:  # an unknown word counts as an error (§2 L3)
         _error(edit, event.content)
     edit.notes.append(
         SystemNotification(
