@@ -409,12 +409,14 @@ class Counters(Value):
     Of all ``events``, the ``unknown`` had a type without a row, the ``malformed`` could not
     be read, the ``duplicates`` had come before, and the ``handler_errors`` are those whose
     handler raised; none of these changed anything. ``late_deltas`` came after their turn was
-    cancelled and were dropped.
+    cancelled and were dropped. Of the ``tolerated`` a part could not be read and was left out
+    (protocol.md §2 L3); the rest of each counted.
     """
 
     events: int = 0
     unknown: int = 0
     malformed: int = 0
+    tolerated: int = 0
     duplicates: int = 0
     late_deltas: int = 0
     handler_errors: int = 0

@@ -6,7 +6,6 @@ it (§2 L4); what is shown is whole.
 
 from __future__ import annotations
 
-from .._core._halves import hold_back, is_whole
 from .._core._messages import (
     NO_METADATA,
     THOUGHT,
@@ -20,6 +19,7 @@ from .._core._notifications import (
     streaming,
 )
 from .._core._state import TextSlice
+from .._core._unicode import hold_back, is_whole
 from .._core._values import Rope
 from ..events import (
     CompletionEvent,

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._core._halves import REPLACEMENT
 from .._core._messages import (
     ASSISTANT,
     NO_METADATA,
@@ -30,6 +29,7 @@ from .._core._notifications import (
 )
 from .._core._records import KnownCall, Record, Stage
 from .._core._state import ActiveTool, Conversation, TextSlice
+from .._core._unicode import REPLACEMENT
 from .._core._values import Log, Recent, evolve
 from ..events import SessionEvent
 

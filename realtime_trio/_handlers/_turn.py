@@ -33,8 +33,6 @@ __all__ = ["completion_ended", "interaction", "ran"]
 
 _CANCELLED = MessageMetadata(stop_reason="cancelled")
 ERROR_LIMIT = 100
-# A severity that nobody knows counts as an error.
-_HARMLESS = frozenset({"info", "warning"})
 # Bound on the sessions at work in one turn that are told apart.
 INTERACTION_LIMIT = 1024
 
@@ -58,6 +56,9 @@ def completion_ended(edit: Edit, event: CompletionEvent) -> None:
             edit.set(turn=evolve(turn, stop_reason=event.stop_reason))
 
 
+_HARMLESS = frozenset({"warning", "info"})
+
+
 def _error(edit: Edit, text: str) -> None:
     turn: TurnRecord = edit.get("turn")
     errors = (*turn.errors, text)[-ERROR_LIMIT:]
@@ -76,7 +77,7 @@ def error(slice_: TextSlice, event: ErrorEvent) -> Handled[TextSlice]:
 def system_message(slice_: TextSlice, event: SystemMessageEvent) -> Handled[TextSlice]:
     """A word of the server to the user."""
     edit = Edit(slice_)
-    if event.severity not in _HARMLESS:
+    if event.severity not in _HARMLESS:  # an unknown word counts as an error (§2 L3)
         _error(edit, event.content)
     edit.notes.append(
         SystemNotification(
