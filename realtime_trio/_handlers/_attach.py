@@ -45,7 +45,7 @@ def attach(edit: Edit, session_id: str, tool: WaitingTool, *, repeated: bool) ->
         return
     if repeated and _replace_waiting(edit, session_id, tool):
         return
-    edit.note(key, evolve(known, answered=gives))
+    edit.note(key, evolve(known, message_id="", answered=gives))
     open_message = edit.open.get(session_id)
     if open_message is not None and open_message.role in TOOL_ROLES:
         _update_open(edit, open_message, _with_tool(open_message.head, tool), key)
@@ -132,19 +132,22 @@ def _update_stored(edit: Edit, position: int, message: Message, key: Key) -> Non
 
 
 def _stands_in(edit: Edit, key: Key, message: Message) -> None:
-    """Keep in mind which message has a call, for an end that is repeated.
-
-    A call of the same id that has not ended is another one.
-    """
+    """Keep in mind which message has a call, for an end that is repeated."""
     known = edit.known(key)
-    if known is not None and known.stage is Stage.ENDED and known.message_id != message.id:
+    if known is not None and known.message_id != message.id:
         edit.note(key, evolve(known, message_id=message.id))
 
 
 def taken(edit: Edit, message: Message) -> None:
-    """Keep in mind what has waited for a message and stands there now."""
+    """Keep in mind what has waited for a message and stands there now.
+
+    A later call of one of its ids may run, or have a message already.
+    """
     for call_id in {call.id for call in message.tool_calls}:
-        _stands_in(edit, (message.session_id, call_id), message)
+        key = (message.session_id, call_id)
+        known = edit.known(key)
+        if known is not None and known.stage is Stage.ENDED and not known.message_id:
+            edit.note(key, evolve(known, message_id=message.id))
 
 
 def own_calls(edit: Edit, session_id: str, kept: Sequence[Message]) -> frozenset[str]:
