@@ -166,7 +166,9 @@ def _array_hook(tp: Any, converter: cattrs.Converter) -> Hook:
         left_out.push("[]")
         for item in items:
             try:
-                read.append(_shareable(hook(item, element), left_out) if free_form else hook(item, element))
+                read.append(
+                    _shareable(hook(item, element), left_out) if free_form else hook(item, element)
+                )
             except Exception:  # whatever a class's own validators raise is its refusal
                 left_out.add("")
         left_out.pop()
@@ -307,9 +309,7 @@ def _strictly(field: _Field, value: Any) -> Any:
         raise _mismatch(exc, f".{field.name}", field.type) from None
 
 
-def _leniently(
-    field: _Field, value: Any, arguments: dict[str, Any], left_out: LeftOut
-) -> None:
+def _leniently(field: _Field, value: Any, arguments: dict[str, Any], left_out: LeftOut) -> None:
     """Read a field; one that is ill-typed is left to its default, if it has one."""
     left_out.push(f".{field.name}")
     try:
