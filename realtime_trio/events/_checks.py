@@ -120,8 +120,17 @@ _SIMPLE: dict[Any, Check] = {
 }
 
 
-@functools.cache
+_CHECKS: dict[type, tuple[tuple[str, Check], ...]] = {}
+
+
 def _checks_of(cls: type[Any]) -> tuple[tuple[str, Check], ...]:
+    checks = _CHECKS.get(cls)
+    if checks is None:
+        checks = _CHECKS[cls] = _find_checks(cls)
+    return checks
+
+
+def _find_checks(cls: type[Any]) -> tuple[tuple[str, Check], ...]:
     try:
         attrs.resolve_types(cls)
     except NameError:  # a type of one's own, made where its names are out of reach from here
