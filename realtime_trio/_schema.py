@@ -151,7 +151,7 @@ def _field_schema(
 ) -> Schema:
     schema = dict(_type_schema(hint, defs))
     validator: object = field.validator
-    if validator is int64:
+    if validator is int64 or (hint is int and issubclass(cls, ClientEvent)):
         schema |= {"minimum": INT_MIN, "maximum": INT_MAX}
     elif validator is base64_text:
         schema["contentEncoding"] = "base64"

@@ -286,14 +286,12 @@ class LaneFold(Generic[S]):
 
 
 def _session_of(event: ServerEvent | Delta) -> str | None:
-    """The session that an event names."""
-    named: object = (
-        event.payload.get("session_id")
-        if isinstance(event, UnknownEvent)
-        else getattr(event, "session_id", None)
-    )
-    # A type of one's own, or that nobody knows, may have anything in the place of an id.
-    return named if type(named) is str else None
+    """The session that an event names; ``None`` for a type whose events are of no session."""
+    if isinstance(event, UnknownEvent):  # read here as the codec reads it for the others
+        named = event.payload.get("session_id")
+        return str(named) if type(named) is int else named if type(named) is str else ""
+    own: object = getattr(event, "session_id", None)
+    return own if type(own) is str else None
 
 
 def _identity(

@@ -25,9 +25,11 @@ CODEC = Codec()
 
 # protocol.md §2 L1, word for word: what is required, by type.
 REQUIRED: dict[str, set[str]] = {
-    **dict.fromkeys(
-        ("text_delta", "thought_delta", "message", "system_message", "audio_delta"), {"content"}
-    ),
+    "text_delta": {"content"},
+    "thought_delta": {"content"},
+    "message": {"content"},
+    "system_message": {"content"},
+    "audio_delta": {"content"},
     "completion": {"running"},
     "interaction": {"started"},
     "tool_call": {"active"},
