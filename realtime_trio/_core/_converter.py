@@ -199,7 +199,7 @@ def _without_odd_numbers(value: Any) -> Any:
         fields = cast("dict[str, Any]", value)
         return {name: _without_odd_numbers(inner) for name, inner in fields.items()}
     if isinstance(value, list):
-        return [_without_odd_numbers(inner) for inner in value]
+        return [_without_odd_numbers(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
     odd = (type(value) is int and not INT_MIN <= value <= INT_MAX) or (
         type(value) is float and not math.isfinite(value)
     )

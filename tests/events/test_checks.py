@@ -11,7 +11,7 @@ from typing import Any, Literal
 import attrs
 import pytest
 import trio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import realtime_trio as rt
@@ -31,7 +31,9 @@ FIELDS = [
     for field in attrs.fields(attrs.resolve_types(cls))  # type: ignore[type-var]
 ]
 WRONG: dict[Any, list[tuple[Any, type[Exception]]]] = {
-    str: [(5, TypeError), (None, TypeError), (b"x", TypeError), ([], TypeError), (HALF, ValueError)],
+    str: [
+        (5, TypeError), (None, TypeError), (b"x", TypeError), ([], TypeError), (HALF, ValueError),
+    ],
     int: [("5", TypeError), (True, TypeError), (1.0, TypeError), (2**64, ValueError)],
     tuple[str, ...]: [
         ("ab", TypeError), (5, TypeError), ((1,), TypeError), ((HALF,), ValueError),
@@ -54,6 +56,7 @@ WRONG[str | None] = [each for each in WRONG[str] if each[0] is not None]
 
 
 @pytest.mark.parametrize(("cls", "name"), FIELDS)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_a_field_that_does_not_fit_is_named_and_its_value_is_not_shown(
     cls: type[Any], name: str, data: st.DataObject
@@ -66,6 +69,7 @@ def test_a_field_that_does_not_fit_is_named_and_its_value_is_not_shown(
 
 
 @pytest.mark.parametrize("cls", CLIENT_CLASSES)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_what_fits_is_taken_and_can_be_sent(cls: type[Any], data: st.DataObject) -> None:
     event = data.draw(instances(cls))
@@ -100,11 +104,14 @@ def test_values_of_other_classes_that_are_json_are_sent_as_such() -> None:
     )
 
 
-def test_a_type_of_ones_own_is_checked_by_its_annotations() -> None:
-    @attrs.frozen
-    class Point:
-        x: float
+@attrs.frozen
+class Point:
+    """Something nested."""
 
+    x: float
+
+
+def test_a_type_of_ones_own_is_checked_by_its_annotations() -> None:
     @ev.event("draw")
     class DrawEvent(ev.ClientEvent):
         points: tuple[Point, ...]
@@ -128,7 +135,7 @@ def test_a_type_of_ones_own_is_checked_by_its_annotations() -> None:
                 DrawEvent(**{"points": (), **wrong})  # type: ignore[arg-type]
         for value in ({"points": (Point(math.nan),)}, {"points": (Point(2**64),)}):
             with pytest.raises(ValueError, match=r"Point\.x"):
-                DrawEvent(**value)
+                DrawEvent(**value)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="one of 'auto'"):
             DrawEvent(points=(), size="huge")  # type: ignore[arg-type]
     finally:
