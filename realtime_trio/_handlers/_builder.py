@@ -37,6 +37,9 @@ from ._attach import take_waiting, taken
 from ._edit import INTERRUPTED, TOOL_ROLES, Edit
 from ._fold import Handled, fold_event
 
+# What was read the fast way, into a struct, holds no half of a character.
+_STRUCTS: frozenset[type] = frozenset(DELTAS)
+
 
 @fold_event(TextDeltaEvent, Lane.TEXT)
 def text_delta(slice_: TextSlice, event: TextDeltaEvent) -> Handled[TextSlice]:
@@ -50,7 +53,7 @@ def text_delta(slice_: TextSlice, event: TextDeltaEvent) -> Handled[TextSlice]:
         head.role != event.role
         or not text
         or open_message.half
-        or not (text.isascii() or event.__class__ in DELTAS or is_whole(text))
+        or not (text.isascii() or event.__class__ in _STRUCTS or is_whole(text))
     ):
         return _begin(slice_, event, event.role, text, event.format)
     return _grow(slice_, session_id, open_message, head, text)
@@ -69,7 +72,7 @@ def thought_delta(slice_: TextSlice, event: ThoughtDeltaEvent) -> Handled[TextSl
         or not text
         or slice_.rest.tools
         or open_message.half
-        or not (text.isascii() or event.__class__ in DELTAS or is_whole(text))
+        or not (text.isascii() or event.__class__ in _STRUCTS or is_whole(text))
     ):
         return _begin(slice_, event, THOUGHT, text, event.format)
     return _grow(slice_, session_id, open_message, head, text)
@@ -78,10 +81,7 @@ def thought_delta(slice_: TextSlice, event: ThoughtDeltaEvent) -> Handled[TextSl
 def _grow(
     slice_: TextSlice, session_id: str, open_message: OpenMessage, head: Message, text: str
 ) -> Handled[TextSlice]:
-    """The hot path: one more piece for an open message. Three small values are made anew.
-
-    What was read the fast way, into a struct, holds no half of a character.
-    """
+    """The hot path: one more piece for an open message. Three small values are made anew."""
     tick = slice_.tick + 1
     longer = OpenMessage(head, open_message.text.append(text), tick)
     others = slice_.open
