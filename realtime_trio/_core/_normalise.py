@@ -3,12 +3,13 @@
 Anthropic writes a message as blocks, OpenAI as parts with fields beside them; either may be
 plain text. The shapes tell themselves apart, so nothing here asks which vendor it was.
 Content never raises and never vanishes: what cannot be shown leaves a placeholder that
-names it. Calls and results are records of an event, and refuse what is ill-typed.
+names it and keeps it. Calls and results are records of an event: they need what identifies
+them, and every other fault costs its field.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..events import ToolCall, ToolResult
 from ..events._json import Mismatch, check_json, describe
@@ -22,8 +23,10 @@ from ._messages import (
     ToolUsePart,
 )
 from ._shapes import (
+    REDACTED,
     Block,
     block_type,
+    citations_of,
     document_text,
     inner_text,
     is_list,
@@ -34,9 +37,13 @@ from ._shapes import (
     text_field,
     thinking_text,
 )
+from ._unicode import valid_json
 from ._values import draft_of
 
 __all__ = [
+    "content_of",
+    "joined",
+    "nested_text",
     "normalise_content",
     "normalise_tool_call",
     "normalise_tool_result",
@@ -51,9 +58,15 @@ __all__ = [
 def normalise_content(raw: object) -> Content:
     """The content of a message, the same for every vendor (§8 U1).
 
-    Text stays; blocks that are all text join to one text; anything else becomes parts, in
-    the order of its blocks. Null is the empty text, a bare number its JSON text.
+    Text stays; blocks that are all text without citations join to one text; anything else
+    becomes parts, in the order of its blocks. Null is the empty text, a bare number its JSON
+    text. All text is valid Unicode: half of a surrogate pair becomes U+FFFD.
     """
+    return content_of(valid_json(raw))
+
+
+def content_of(raw: object) -> Content:
+    """The same of a value whose text is known to be valid."""
     if isinstance(raw, str):
         return raw
     if raw is None:
@@ -64,11 +77,13 @@ def normalise_content(raw: object) -> Content:
         blocks = list(raw)
     else:
         return json_text(raw)
-    texts = [plain_text(block) for block in blocks]
-    known = [text for text in texts if text is not None]
-    if len(known) == len(texts):
-        return "".join(known)
-    return tuple(part for block in blocks for part in parts_of(block))
+    return joined([part for block in blocks for part in parts_of(block)])
+
+
+def joined(parts: Sequence[Part]) -> Content:
+    """Parts that are nothing but text as one text; all others as they are."""
+    texts = [part.text for part in parts if isinstance(part, TextPart) and part.is_plain]
+    return "".join(texts) if len(texts) == len(parts) else tuple(parts)
 
 
 def parts_of(block: object) -> tuple[Part, ...]:
@@ -79,22 +94,26 @@ def parts_of(block: object) -> tuple[Part, ...]:
     """
     text = plain_text(block)
     if text is not None:
-        return (TextPart(text),)
+        return (TextPart(text, citations=citations_of(block)),)
     kind = block_type(block)
     reader = _READERS.get(kind)
     part = reader(block) if reader is not None and is_mapping(block) else None
     if part is not None:
         return (part,)
-    nested = _nested_text(kind, block)
-    if not nested:
-        return (PlaceholderPart(kind),)
-    title = text_field(block, "title") if is_mapping(block) else None
-    return (PlaceholderPart(kind), TextPart(nested, title=title))
+    nested = nested_text(block)
+    return (PlaceholderPart(kind, block), *(() if nested is None else (nested,)))
+
+
+def nested_text(block: object) -> TextPart | None:
+    """The text inside a block that has no form of its own, or ``None`` where it holds none."""
+    kind = block_type(block)
+    text = "" if kind in _READERS else _nested_text(kind, block)
+    if not text:
+        return None
+    return TextPart(text, title=text_field(block, "title") if is_mapping(block) else None)
 
 
 def _nested_text(kind: str, block: object) -> str:
-    if kind in _READERS:
-        return ""
     if not is_mapping(block):
         return inner_text(block)
     # What stands under ``content`` is for people only where it is made of blocks, or where
@@ -105,11 +124,22 @@ def _nested_text(kind: str, block: object) -> str:
 
 
 def _thinking(block: Block) -> Part:
-    return TextPart(thinking_text(block), thinking=True)
+    return TextPart(thinking_text(block), thinking=True, block=block)
+
+
+def _redacted(block: Block) -> Part:
+    return TextPart(REDACTED, thinking=True, block=block)
 
 
 def _document(block: Block) -> Part:
-    return TextPart(document_text(block), title=text_field(block, "title"))
+    source = block.get("source")
+    url = text_field(source, "url") if is_mapping(source) else None
+    return TextPart(
+        document_text(block),
+        title=text_field(block, "title"),
+        url=url if url is not None else text_field(block, "url"),
+        block=block,
+    )
 
 
 def _image(block: Block) -> Part | None:
@@ -160,6 +190,7 @@ def _tool_result(block: Block) -> Part:
 
 _READERS: dict[str, Callable[[Block], Part | None]] = {
     "thinking": _thinking,
+    "redacted_thinking": _redacted,
     "document": _document,
     "image": _image,
     "image_url": _image_url,
@@ -198,11 +229,12 @@ def _require(record: Block, name: str, path: str = "") -> str:
     raise Mismatch("string", got, f"{path}.{name}")
 
 
-def normalise_tool_call(raw: object) -> ToolCall:
+def normalise_tool_call(raw: object, faults: list[str] | None = None) -> ToolCall:
     """One tool call in its normal form (§8 T2), from any vendor's.
 
-    Raises ``Mismatch`` where it is no object, where ``id`` or ``name`` is not text and where
-    the input is neither an object nor text. ``type`` is not checked.
+    Raises ``Mismatch`` where it is no object and where ``id`` or ``name`` is not text. An
+    input that is neither an object nor text is empty, and its path is added to ``faults``
+    (§2 L3). ``type`` is not checked.
     """
     if not is_mapping(raw):
         raise Mismatch("object", describe(raw))
@@ -213,7 +245,11 @@ def normalise_tool_call(raw: object) -> ToolCall:
     record, path = (raw, "") if whole else _named_call(raw)
     name = _require(record, "name", path)
     key = "input" if record.get("input") is not None else "arguments"
-    arguments = _input(record.get(key), f"{path}.{key}")
+    arguments = _input(record.get(key))
+    if arguments is None:
+        arguments = {}
+        if faults is not None:
+            faults.append(f"{path}.{key}")
     kind = raw.get("type")
     if not isinstance(kind, str) or (kind in _OPENAI and not whole):
         kind = "tool_use"
@@ -248,32 +284,39 @@ def _named_call(raw: Block) -> tuple[Block, str]:
     return raw, ""
 
 
-def _input(value: object, path: str) -> Block:
+def _input(value: object) -> Block | None:
+    """The arguments of a call; ``None`` where they are ill-typed."""
     if value is None:
         return {}
-    if is_mapping(value):
-        check_json(value, ".input")
-        return value
-    if not isinstance(value, str):
-        raise Mismatch("object or JSON text", describe(value), path)
-    known = json_object(value)
-    return {"_raw": value} if known is None else known
+    if isinstance(value, str):
+        if not value.strip():
+            return {}
+        known = json_object(value)
+        return {"_raw": value} if known is None else known
+    if not is_mapping(value):
+        return None
+    try:
+        check_json(value)
+    except Mismatch:
+        return None
+    return value
 
 
-def normalise_tool_result(raw: object) -> ToolResult:
+def normalise_tool_result(raw: object, faults: list[str] | None = None) -> ToolResult:
     """One tool result in its normal form, from any vendor's; its content is text.
 
-    Raises ``Mismatch`` where it is no object, where it names no call and where ``is_error``
-    is neither a boolean nor null. ``type`` is not checked.
+    Raises ``Mismatch`` where it is no object and where it names no call. An ``is_error`` that
+    is neither a boolean nor null is false, and its path is added to ``faults`` (§2 L3).
+    ``type`` is not checked.
     """
     if not is_mapping(raw):
         raise Mismatch("object", describe(raw))
     key = "tool_call_id" if "tool_use_id" not in raw and "tool_call_id" in raw else "tool_use_id"
     identity = _require(raw, key)
     is_error = raw.get("is_error")
-    if is_error is not None and not isinstance(is_error, bool):
-        raise Mismatch("boolean", describe(is_error), ".is_error")
+    if faults is not None and is_error is not None and not isinstance(is_error, bool):
+        faults.append(".is_error")
     kind, content = raw.get("type"), result_text(raw.get("content"))
     if not isinstance(kind, str):
-        return ToolResult(tool_use_id=identity, content=content, is_error=bool(is_error))
-    return ToolResult(tool_use_id=identity, content=content, is_error=bool(is_error), type=kind)
+        return ToolResult(tool_use_id=identity, content=content, is_error=is_error is True)
+    return ToolResult(tool_use_id=identity, content=content, is_error=is_error is True, type=kind)

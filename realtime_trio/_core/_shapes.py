@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NoReturn, TypeAlias, TypeGuard, cast
+from typing import Any, NoReturn, TypeAlias, TypeGuard, cast
 
 import msgspec
 
 from ..events._json import Mismatch, check_json, describe
+from ._unicode import valid_json
 
 __all__ = [
+    "REDACTED",
     "Block",
     "block_type",
+    "citations_of",
     "document_text",
     "inner_text",
+    "is_call",
     "is_list",
     "is_mapping",
+    "is_result",
     "json_object",
     "json_text",
     "plain_text",
@@ -37,6 +42,12 @@ TEXT_FIELDS = {
     "output_text": "text",
     "refusal": "refusal",
 }
+
+# What servers stream for thinking that the vendor redacted (protocol.md §7).
+REDACTED = "*redacted*"
+
+# As deep as a frame may nest: JSON text that nests deeper is not read as JSON.
+_MAX_DEPTH = 256
 
 
 _NO_MAPPINGS = frozenset({str, type(None), list, tuple, bool, int, float})
@@ -94,17 +105,31 @@ _read_json_fast = msgspec.json.Decoder().decode
 def json_object(text: str) -> dict[str, object] | None:
     """The object that ``text`` holds, or ``None`` where it is not the JSON text of one.
 
-    Numbers that other JSON readers could not take count as no JSON.
+    Numbers that other JSON readers could not take, and nesting deeper than a frame may have,
+    count as no JSON. All text in the object is valid Unicode.
     """
     try:
         try:
             value: object = _read_json_fast(text)
         except ValueError:  # it refuses halves of surrogate pairs, which JSON text may escape
-            value = _read_json(text)
+            value = valid_json(_read_json(text))
         check_json(value)
     except (ValueError, RecursionError, Mismatch):
         return None
-    return cast("dict[str, object]", value) if isinstance(value, dict) else None
+    if not isinstance(value, dict) or _is_deep(cast("dict[str, object]", value)):
+        return None
+    return cast("dict[str, object]", value)
+
+
+def _is_deep(value: dict[str, object]) -> bool:
+    """Whether ``value`` nests deeper than a frame may: level by level, so in linear time."""
+    level: list[Any] = [value]
+    for _ in range(_MAX_DEPTH):
+        inner = [part.values() if isinstance(part, dict) else part for part in level]
+        level = [part for parts in inner for part in parts if isinstance(part, (dict, list))]
+        if not level:
+            return False
+    return True
 
 
 def plain_text(block: object) -> str | None:
@@ -125,9 +150,29 @@ def plain_text(block: object) -> str | None:
     return "" if value is None else json_text(value)
 
 
+def citations_of(block: object) -> tuple[object, ...] | None:
+    """The citations of a block, or ``None`` where it has none."""
+    found = block.get("citations") if is_mapping(block) else None
+    return tuple(found) if is_list(found) and found else None
+
+
+def is_call(kind: str) -> bool:
+    """Whether blocks of a type call a tool: ``tool_use``, or a server's tool."""
+    return kind == "tool_use" or kind.endswith("_tool_use")
+
+
+def is_result(kind: str) -> bool:
+    """Whether blocks of a type are the result of a tool, one of a server's included."""
+    return kind == "tool_result" or kind.endswith("_tool_result")
+
+
 def thinking_text(block: Block) -> str:
     """The text of a ``thinking`` block."""
     return text_field(block, "thinking", "text") or ""
+
+
+def _redacted_text(_block: Block) -> str:
+    return REDACTED
 
 
 def document_text(block: Block) -> str:
@@ -162,7 +207,11 @@ def _open(block: Block, stack: list[object], mark: bool) -> Iterator[str]:
         yield _placeholder(block)
 
 
-_READERS: dict[str, Callable[[Block], str]] = {"thinking": thinking_text, "document": document_text}
+_READERS: dict[str, Callable[[Block], str]] = {
+    "thinking": thinking_text,
+    "redacted_thinking": _redacted_text,
+    "document": document_text,
+}
 
 
 def _walk(value: object, mark: bool) -> Iterator[str]:

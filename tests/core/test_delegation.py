@@ -10,12 +10,19 @@ import pytest
 from realtime_trio._core._delegation import (
     DelegationStarted,
     delegation_of,
-    reply_content,
+    reply_of,
     request_text,
     thought_text,
 )
-from realtime_trio._core._messages import ImagePart, TextPart
+from realtime_trio._core._messages import Content, ImagePart, TextPart
 from realtime_trio.events import ToolCall
+
+
+def reply_content(result: str) -> Content | None:
+    """What a reply without thoughts says."""
+    reply = reply_of(result)
+    assert reply.thoughts == ()
+    return reply.content
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_trio._core._yaml import yaml_text
+from realtime_trio._core._yaml import yaml_blocks
+
+
+def yaml_text(document: str) -> str | None:
+    """The text of all its blocks; none of these documents thinks."""
+    blocks = yaml_blocks(document)
+    return None if blocks is None else "".join(block["text"] for block in blocks)
 
 
 @pytest.mark.parametrize(
