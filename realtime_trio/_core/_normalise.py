@@ -246,14 +246,12 @@ def normalise_tool_call(raw: object, faults: list[str] | None = None) -> ToolCal
     name = _require(record, "name", path)
     key = "input" if record.get("input") is not None else "arguments"
     arguments = _input(record.get(key))
-    if arguments is None:
-        arguments = {}
-        if faults is not None:
-            faults.append(f"{path}.{key}")
+    if arguments is None and faults is not None:
+        faults.append(f"{path}.{key}")
     kind = raw.get("type")
     if not isinstance(kind, str) or (kind in _OPENAI and not whole):
         kind = "tool_use"
-    return _checked_call(identity, name, arguments, kind)
+    return _checked_call(identity, name, arguments or {}, kind)
 
 
 _ToolCallDraft = draft_of(ToolCall)

@@ -125,8 +125,10 @@ def _is_deep(value: dict[str, object]) -> bool:
     """Whether ``value`` nests deeper than a frame may: level by level, so in linear time."""
     level: list[Any] = [value]
     for _ in range(_MAX_DEPTH):
-        inner = [part.values() if isinstance(part, dict) else part for part in level]
-        level = [part for parts in inner for part in parts if isinstance(part, (dict, list))]
+        inner: list[Any] = []
+        for part in level:
+            inner += part.values() if part.__class__ is dict else part
+        level = [part for part in inner if part.__class__ is dict or part.__class__ is list]
         if not level:
             return False
     return True

@@ -43,13 +43,14 @@ def _all_valid(value: object) -> bool:
     stack: list[Any] = [value]
     while stack:
         item = stack.pop()
-        if isinstance(item, str):
+        kind = item.__class__
+        if kind is str:
             if not _is_valid(item):
                 return False
-        elif isinstance(item, dict):
-            stack += item.keys()
+        elif kind is dict:
+            stack += item
             stack += item.values()
-        elif isinstance(item, (list, tuple)):
+        elif kind is list or kind is tuple:
             stack += item
     return True
 
@@ -60,19 +61,20 @@ def _repaired(value: T) -> T:
     stack: list[tuple[Any, Any, Any]] = [(value, made, 0)]
     while stack:
         item, holder, place = stack.pop()
-        if isinstance(item, str):
+        kind = item.__class__
+        if kind is str:
             holder[place] = valid_text(item)
-        elif isinstance(item, dict):
-            pairs = [
-                (valid_text(key) if isinstance(key, str) else key, inner)
-                for key, inner in item.items()
-            ]
-            holder[place] = copy = dict.fromkeys(key for key, _ in pairs)
-            stack += [(inner, copy, key) for key, inner in pairs]
-        elif isinstance(item, (list, tuple)):
-            items = list(cast("list[Any]", item))
-            holder[place] = items
-            stack += [(inner, items, i) for i, inner in enumerate(items)]
+        elif kind is dict:
+            copy: dict[Any, Any] = {}
+            for name, inner in item.items():
+                key = valid_text(name) if name.__class__ is str else name
+                copy[key] = None  # keeps the order of the names
+                stack.append((inner, copy, key))
+            holder[place] = copy
+        elif kind is list or kind is tuple:
+            copies: list[Any] = list(item)
+            stack += [(inner, copies, i) for i, inner in enumerate(copies)]
+            holder[place] = copies
         else:
             holder[place] = item
     return cast("T", made[0])

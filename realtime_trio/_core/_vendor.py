@@ -50,7 +50,7 @@ def to_vendor(messages: Iterable[Message], vendor: Vendor) -> list[Record]:
     What is written is a history that the vendor takes, and valid Unicode:
 
     - Each call is followed by its one result. A call without a result gets one that is an
-      error; a result without a call becomes text.
+      error (a delegation without a reply an empty one); a result without a call becomes text.
     - Each call has an id of its own: a repeated id is renamed (``id-2``). Ids and names of
       tools hold the characters and have the length that the vendor allows.
     - A server's tool (``server_tool_use``) is written as any other tool.
@@ -162,14 +162,16 @@ def _delegation(request: Message | None, replies: Sequence[Message]) -> Entry:
     identity = _id("delegation", request if request is not None else replies[0])
     asked = "" if request is None else _text_of(request.content)
     call = ToolUsePart(identity, "aa_chat", {"message": asked})
-    if not replies:
-        return Entry(ASSISTANT, (call,))
-    result = ToolResultPart(identity, json_text({"agent_message": _reply(replies)}))
+    said = json_text({"agent_message": _reply(replies)})
+    # One that did not answer has failed; an empty answer is read back as none.
+    result = ToolResultPart(identity, said, is_error=not replies)
     return Entry(ASSISTANT, (call,), (result,))
 
 
 def _reply(replies: Sequence[Message]) -> object:
     """What a delegate answered, its thoughts first; a text alone as it is."""
+    if not replies:
+        return ""
     if len(replies) == 1 and replies[0].role != THOUGHT and isinstance(replies[0].content, str):
         return replies[0].content
     blocks: list[Record] = []
