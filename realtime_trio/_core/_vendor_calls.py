@@ -61,6 +61,8 @@ class Naming:
 
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+# Room at the end of an id for its number.
+_SUFFIX = 8
 
 
 class _Ids:
@@ -70,25 +72,27 @@ class _Ids:
         self.name = naming.name
         self._naming = naming
         # An id that another call has by right is never given to one that is renamed.
-        self._reserved = {naming.id(call.id) for entry in entries for call in entry.calls}
-        self._used: set[str] = set()
+        self._known = {naming.id(call.id) for entry in entries for call in entry.calls}
+        self._kept: set[str] = set()
         self._next: dict[str, int] = {}
 
     def give(self, identity: str) -> str:
         wanted = self._naming.id(identity)
-        if wanted not in self._used:
-            self._used.add(wanted)
+        if wanted not in self._kept:
+            self._kept.add(wanted)
             return wanted
-        number = self._next.get(wanted, 2)
-        while True:
-            suffix = f"-{number}"
-            renamed = wanted[: self._naming.id_length - len(suffix)] + suffix
+        # What is cut off for the number may be all that tells two ids apart: they count together.
+        stem = wanted[: self._naming.id_length - _SUFFIX]
+        number = self._next.get(stem, 2)
+        while (renamed := self._numbered(wanted, number)) in self._known:
             number += 1
-            if renamed not in self._used and renamed not in self._reserved:
-                break
-        self._next[wanted] = number
-        self._used.add(renamed)
+        self._next[stem] = number + 1
+        self._known.add(renamed)
         return renamed
+
+    def _numbered(self, identity: str, number: int) -> str:
+        suffix = f"-{number}"
+        return identity[: self._naming.id_length - len(suffix)] + suffix
 
 
 def linked(entries: Sequence[Entry], naming: Naming) -> Iterator[Entry]:

@@ -18,8 +18,8 @@ __all__ = ["yaml_blocks"]
 _BLOCK = re.compile(
     r"(?P<style>[|>])(?P<chomp>[+-]?)(?P<indent>[1-9]?)(?P<chomp2>[+-]?)\s*(?:#.*)?$"
 )
-_SINGLE = re.compile(r"'(?P<body>(?:[^']|'')*)'\s*(?:#.*)?$")
-_DOUBLE = re.compile(r'"(?P<body>(?:[^"\\]|\\.)*)"\s*(?:#.*)?$', re.DOTALL)
+_SINGLE = re.compile(r"'(?P<body>[^']*(?:''[^']*)*)'\s*(?:#.*)?$")
+_DOUBLE = re.compile(r'"(?P<body>[^"\\]*(?:\\.[^"\\]*)*)"\s*(?:#.*)?$', re.DOTALL)
 # An escaped break is neither a code nor a name: it goes, with the indentation after it.
 _ESCAPE = re.compile(
     r"\\(?:(?P<hex>x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|\n[ \t]*|(?P<name>.))"

@@ -822,6 +822,20 @@ def test_s2_openai_function_call() -> None:
     assert items[0].message.tool_calls[0].input == {"_raw": "{"}
 
 
+def test_s2_results_by_id_and_by_name_are_each_given_out_once() -> None:
+    """A call that has its result by one of them takes none by the other."""
+    by_name = {"role": "function", "name": "roll", "content": "named"}
+    roll = calls(("t1", "roll", {}), ("t2", "roll", {}))
+    assert brief(convert(roll, tool("t1", "one"), by_name)) == [
+        ("assistant", "", {"t1": "one", "t2": "named"})
+    ]
+    one = calls(("t1", "roll", {}))
+    assert brief(convert(one, tool("t1", "one"), by_name)) == [
+        ("assistant", "", {"t1": "one"}),
+        ("user", (ToolResultPart("roll", "named"),)),
+    ]
+
+
 def test_s2_openai_results_without_a_call_stay() -> None:
     """As a part of a message of the user."""
     items = convert(tool("t1"), calls(("t1", "roll", {})), {"role": "user", "content": "b"})

@@ -29,6 +29,7 @@ from realtime_trio._core._messages import (
 )
 from realtime_trio._core._normalise import normalise_content
 from realtime_trio._core._vendor import to_vendor
+from realtime_trio._core._vendor_blocks import openai_parts
 from realtime_trio.events import ToolCall, ToolResult
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -315,6 +316,18 @@ def test_documents_that_have_no_block() -> None:
     )
     [record] = to_vendor([said("user", (TextPart("x http://x/d", url="http://x/d"),))], "openai")
     assert record["content"] == texts("x http://x/d")
+
+
+def test_parts_that_no_message_should_have_are_text() -> None:
+    """The writers are total: a result among OpenAI's parts is what it says."""
+    parts = (ToolResultPart("t1", "six"), ToolResultPart("t1", " "))
+    assert openai_parts(parts, "user") == texts("six", "[tool_result]")
+
+
+def test_a_thought_that_stands_first_is_a_call_of_its_own() -> None:
+    """With nothing said before it."""
+    parts = (TextPart("hm", thinking=True), TextPart("a"))
+    assert [message.content for message in back([said(ASSISTANT, parts)], "openai")] == ["hm", "a"]
 
 
 # --- what vendors refuse ----------------------------------------------------------------
