@@ -22,6 +22,7 @@ from typing import NoReturn, TypeAlias, cast
 import attrs
 import msgspec
 
+from ._core._local import LinkLostEvent
 from ._core._notifications import MessageStreaming, Notification
 from ._core._render import notification_to_json, state_to_json
 from ._core._state import Limits, SessionState
@@ -48,6 +49,7 @@ class _Frame(msgspec.Struct):
 
     dir: str
     t: float | None = None
+    conn: object = None
     text: str | None = None
     data: str | None = None
 
@@ -111,6 +113,7 @@ class Replay:
         self.recording: bool | None = None
         self.began = False
         self._advanced = 0.0
+        self._conn: object = None  # the connection that opened last
         self._processor = EventStreamProcessor()
 
     @property
@@ -151,6 +154,9 @@ class Replay:
                     self._processor.set_user_session_id(session_id)
             case "reset":
                 self._processor.reset()
+            case "link_lost":
+                self.began = True
+                return self._processor.process_event(LinkLostEvent(), at=self.now)
             case "config" if not self.began:
                 self._configure(fields)
             case _:
@@ -188,7 +194,7 @@ class Replay:
         if frame.t is not None and math.isfinite(frame.t):
             self._set_clock(EPOCH + frame.t + self._advanced)
         if frame.dir != "in":
-            return self._set_aside(frame.dir, line)
+            return self._beside(frame.dir, frame.conn, line)
         if frame.text is not None:
             return self._processor.process_frame(frame.text, at=self.now)
         if frame.data is not None:
@@ -209,7 +215,15 @@ class Replay:
                 return self._processor.process_frame(text, at=self.now)
             if isinstance(data, str):
                 return self._sound(data)
-        self.aside = Aside(str(fields.get("dir", "?")), fields)
+        return self._beside(str(fields.get("dir", "?")), fields.get("conn"), line)
+
+    def _beside(self, kind: str, conn: object, line: bytes) -> tuple[Notification, ...]:
+        """A line beside the frames: the end of the connection that opened last loses the link."""
+        self._set_aside(kind, line)
+        if kind == "open":
+            self._conn = conn
+        elif kind in ("close", "drop") and conn == self._conn:
+            return self._processor.process_event(LinkLostEvent(), at=self.now)
         return ()
 
     def _set_aside(self, kind: str, line: bytes) -> tuple[Notification, ...]:

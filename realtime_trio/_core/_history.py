@@ -23,6 +23,7 @@ from typing import TypeAlias
 
 import attrs
 
+from ..events import ToolCall
 from ._delegation import (
     DelegationEnded,
     DelegationStarted,
@@ -84,18 +85,20 @@ def convert_history(
     session_id: str,
     new_id: Callable[[], str],
     timestamp: datetime,
+    unfolds: Callable[[ToolCall], bool] | None = None,
 ) -> tuple[HistoryItem, ...]:
     """Convert a vendor's history into messages and delegations, in order. Never raises.
 
     ``vendor`` is what the session says of itself. It decides nothing: sessions change
     vendors on their way, and every message tells by its shape whose it is. ``new_id`` is
     called once for each message, in order. ``timestamp`` is the time of each message whose
-    record gives none.
+    record gives none. ``unfolds`` is asked once for each delegation, in order, whether it
+    becomes a sub-session; else it is a tool like any other.
     """
     readings = [read_message(message, index) for index, message in enumerate(messages)]
     _match_results(readings)
     times = [reading.time or timestamp for reading in readings]
-    transcript = _Transcript(session_id, new_id, times)
+    transcript = _Transcript(session_id, new_id, times, unfolds)
     for transcript.at, reading in enumerate(readings):
         if reading.bad:
             transcript.say(_USER if reading.role == _USER else ASSISTANT, UNREADABLE)
@@ -117,6 +120,10 @@ def _match_results(readings: Sequence[Reading]) -> None:
     match(stretch)
 
 
+def _always(_call: ToolCall) -> bool:
+    return True
+
+
 class _Transcript:
     """The list as far as it has come, and the place of the message that takes tools, or -1.
 
@@ -125,9 +132,14 @@ class _Transcript:
     """
 
     def __init__(
-        self, session_id: str, new_id: Callable[[], str], times: Sequence[datetime]
+        self,
+        session_id: str,
+        new_id: Callable[[], str],
+        times: Sequence[datetime],
+        unfolds: Callable[[ToolCall], bool] | None,
     ) -> None:
         self.session_id = session_id
+        self.unfolds = unfolds if unfolds is not None else _always
         self.items: list[HistoryItem] = []
         self.at = 0
         self._new_id = new_id
@@ -239,7 +251,7 @@ def _assistant(transcript: _Transcript, reading: Reading) -> None:
         if _ends_early(called):
             continue
         started = delegation_of(called.call, transcript.session_id)
-        if started is not None:
+        if started is not None and transcript.unfolds(called.call):
             transcript.delegate(started, called)
         elif called.call.name != _THINK:
             transcript.attach(called)

@@ -10,9 +10,10 @@ them, and every other fault costs its field.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from ..events import ToolCall, ToolResult
-from ..events._json import Mismatch, check_json, describe
+from ..events._json import Mismatch, describe, is_shareable
 from ._messages import (
     Content,
     ImagePart,
@@ -229,12 +230,19 @@ def _require(record: Block, name: str, path: str = "") -> str:
     raise Mismatch("string", got, f"{path}.{name}")
 
 
-def normalise_tool_call(raw: object, faults: list[str] | None = None) -> ToolCall:
+LeaveOut: TypeAlias = Callable[[str], None]
+
+
+def _ignore(_path: str) -> None:
+    pass
+
+
+def normalise_tool_call(raw: object, leave_out: LeaveOut = _ignore) -> ToolCall:
     """One tool call in its normal form (§8 T2), from any vendor's.
 
-    Raises ``Mismatch`` where it is no object and where ``id`` or ``name`` is not text. An
-    input that is neither an object nor text is empty, and its path is added to ``faults``
-    (§2 L3). ``type`` is not checked.
+    An input that is neither an object nor text is ``{}`` (§2 L3), and ``leave_out`` gets the
+    path to it. Raises ``Mismatch`` where ``raw`` is no object, and where ``id`` or ``name`` is
+    not text. ``type`` is not checked.
     """
     if not is_mapping(raw):
         raise Mismatch("object", describe(raw))
@@ -245,13 +253,11 @@ def normalise_tool_call(raw: object, faults: list[str] | None = None) -> ToolCal
     record, path = (raw, "") if whole else _named_call(raw)
     name = _require(record, "name", path)
     key = "input" if record.get("input") is not None else "arguments"
-    arguments = _input(record.get(key))
-    if arguments is None and faults is not None:
-        faults.append(f"{path}.{key}")
+    arguments = _input(record.get(key), f"{path}.{key}", leave_out)
     kind = raw.get("type")
     if not isinstance(kind, str) or (kind in _OPENAI and not whole):
         kind = "tool_use"
-    return _checked_call(identity, name, arguments or {}, kind)
+    return _checked_call(identity, name, arguments, kind)
 
 
 _ToolCallDraft = draft_of(ToolCall)
@@ -282,39 +288,36 @@ def _named_call(raw: Block) -> tuple[Block, str]:
     return raw, ""
 
 
-def _input(value: object) -> Block | None:
-    """The arguments of a call; ``None`` where they are ill-typed."""
+def _input(value: object, path: str, leave_out: LeaveOut) -> Block:
     if value is None:
         return {}
     if isinstance(value, str):
-        if not value.strip():
+        if not value.strip():  # a call without arguments
             return {}
         known = json_object(value)
         return {"_raw": value} if known is None else known
-    if not is_mapping(value):
-        return None
-    try:
-        check_json(value)
-    except Mismatch:
-        return None
-    return value
+    if is_mapping(value) and is_shareable(value):
+        return value
+    leave_out(path)
+    return {}
 
 
-def normalise_tool_result(raw: object, faults: list[str] | None = None) -> ToolResult:
+def normalise_tool_result(raw: object, leave_out: LeaveOut = _ignore) -> ToolResult:
     """One tool result in its normal form, from any vendor's; its content is text.
 
-    Raises ``Mismatch`` where it is no object and where it names no call. An ``is_error`` that
-    is neither a boolean nor null is false, and its path is added to ``faults`` (§2 L3).
-    ``type`` is not checked.
+    An ``is_error`` that is no boolean counts as false, and ``leave_out`` gets the path to it.
+    Raises ``Mismatch`` where ``raw`` is no object and where it names no call. ``type`` is not
+    checked.
     """
     if not is_mapping(raw):
         raise Mismatch("object", describe(raw))
     key = "tool_call_id" if "tool_use_id" not in raw and "tool_call_id" in raw else "tool_use_id"
     identity = _require(raw, key)
     is_error = raw.get("is_error")
-    if faults is not None and is_error is not None and not isinstance(is_error, bool):
-        faults.append(".is_error")
+    if is_error is not None and not isinstance(is_error, bool):
+        leave_out(".is_error")
+        is_error = False
     kind, content = raw.get("type"), result_text(raw.get("content"))
     if not isinstance(kind, str):
-        return ToolResult(tool_use_id=identity, content=content, is_error=is_error is True)
-    return ToolResult(tool_use_id=identity, content=content, is_error=is_error is True, type=kind)
+        return ToolResult(tool_use_id=identity, content=content, is_error=bool(is_error))
+    return ToolResult(tool_use_id=identity, content=content, is_error=bool(is_error), type=kind)

@@ -1,32 +1,24 @@
-"""Valid Unicode, by one rule (protocol.md §2 L4).
+"""Text inside the library is valid Unicode (protocol.md §2 L4).
 
-JSON and YAML can escape half of a surrogate pair, and Python's text can hold one, but no
-encoder accepts it. Two halves that follow one another are one character; a half that stands
-alone becomes U+FFFD.
+JSON can escape half of a surrogate pair (``\\ud83d``), and Python text can hold one; neither
+UTF-8 nor most programs can. A half on its own becomes U+FFFD. Two halves that stand side by
+side are the character that they mean.
+
+A server that cuts its text by UTF-16 units sends the halves in two deltas. So half of a
+character at the end of a delta waits for the next one.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar, cast
 
-__all__ = ["valid_json", "valid_text"]
+__all__ = ["REPLACEMENT", "hold_back", "is_whole", "join_halves", "valid_json", "valid_text"]
 
 T = TypeVar("T")
 
-
-def valid_text(text: str) -> str:
-    """``text`` as valid Unicode; the same object if it is valid already."""
-    if _is_valid(text):
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def valid_json(value: T) -> T:
-    """A JSON value with every text and every name valid; the same object if they all are.
-
-    It walks with a list of its own, so no depth of nesting is too deep.
-    """
-    return value if _all_valid(value) else _repaired(value)
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def _is_valid(text: str) -> bool:
@@ -37,6 +29,40 @@ def _is_valid(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def valid_text(text: str) -> str:
+    """``text`` with U+FFFD in the place of each half; valid text is given back as it is."""
+    if _is_valid(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text holds no half. Asked of every delta, so the cheap answers come first."""
+    return text.isascii() or text.isprintable() or _HALF.search(text) is None
+
+
+def hold_back(text: str) -> tuple[str, str]:
+    """What can be shown of a text, and half of a character at its end that may be completed."""
+    if "\ud800" <= text[-1] <= "\udbff":
+        return valid_text(text[:-1]), text[-1]
+    return valid_text(text), ""
+
+
+def join_halves(text: str) -> str:
+    """``text`` with neighbouring halves joined; a half on its own stays as it came."""
+    if _is_valid(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
+def valid_json(value: T) -> T:
+    """A JSON value with every text and every name valid; the same object if they all are.
+
+    It walks with a list of its own, so no depth of nesting is too deep.
+    """
+    return value if _all_valid(value) else _repaired(value)
 
 
 def _all_valid(value: object) -> bool:
