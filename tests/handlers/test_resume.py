@@ -223,7 +223,7 @@ def test_s2_a_recorded_history_reads_as_the_recorded_stream(name: str) -> None:
             continue
         event = json.loads(row["text"])
         session = event.get("chat_session") or {}
-        live = processor.state.sessions.get(session.get("session_id"))
+        live = processor.state.sessions.get(session.get("session_id", ""))
         processor.process_event(event, at=row["t"])
         if session.get("messages") and live is not None:
             loaded = processor.state.sessions[session["session_id"]]
