@@ -160,6 +160,7 @@ def _summary(replay: Replay, transcript: Transcript) -> Table:
     faults: list[tuple[str, int, str]] = [
         ("malformed", counters.malformed, "bold red"),
         ("handler errors", counters.handler_errors, "bold red"),
+        ("tolerated", counters.tolerated, "yellow"),
         ("late deltas", counters.late_deltas, "yellow"),
         ("duplicates", counters.duplicates, "yellow"),
         ("unknown", counters.unknown, "yellow"),
@@ -210,7 +211,8 @@ def _state_tree(replay: Replay) -> Tree:
     tree.add(
         Text(
             f"events: {counters.events}, unknown {counters.unknown}, "
-            f"malformed {counters.malformed}, duplicates {counters.duplicates}, "
+            f"malformed {counters.malformed}, tolerated {counters.tolerated}, "
+            f"duplicates {counters.duplicates}, "
             f"late {counters.late_deltas}"
         )
     )

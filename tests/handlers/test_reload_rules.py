@@ -194,7 +194,7 @@ def test_s1_a_repeated_end_finds_its_call_in_a_complete_list() -> None:
 # --- S2: delegations that were seen live --------------------------------------------
 
 ASK = call("d", "aa_chat", {"agent_key": "helper", "message": "find y"})
-TOLD = [
+TOLD: list[Json] = [
     {"role": "user", "content": "?"},
     {"role": "assistant", "content": [{"type": "text", "text": "One moment."}, ASK]},
     {"role": "user", "content": [result("d", '{"agent_message": "y is 2"}')]},
