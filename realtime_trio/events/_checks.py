@@ -46,8 +46,9 @@ def _text(value: object, place: str) -> None:
 
 def check_several(value: object, place: str) -> None:
     """Several values: a text or a mapping alone is iterable, too, but is not what was meant."""
-    if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__iter__"):
-        raise _wrong_type(place, "an iterable of its items", cast("object", value))
+    alone = isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__iter__")
+    if alone:
+        raise _wrong_type(place, "an iterable of its items", value)
 
 
 def check_bytes(value: object, place: str) -> None:

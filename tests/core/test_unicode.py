@@ -142,14 +142,12 @@ def test_a_half_in_arguments_that_are_json_text(half: str) -> None:
 
 
 def _halved(value: Any, data: st.DataObject) -> Any:
-    """A JSON value with halves in some of its texts, names included."""
+    """A JSON value with halves in some of its texts, and in the names of fields more."""
     if isinstance(value, str):
         return value + data.draw(ODD_TEXT) if data.draw(st.booleans()) else value
     if isinstance(value, dict):
-        return {
-            _halved(name, data) if data.draw(st.integers(0, 5)) == 0 else name: _halved(inner, data)
-            for name, inner in value.items()
-        }
+        more = {f"x{HALF}": value} if data.draw(st.booleans()) else {}
+        return {name: _halved(inner, data) for name, inner in value.items()} | more
     if isinstance(value, list):
         return [_halved(item, data) for item in value]
     return value
