@@ -11,9 +11,11 @@ character at the end of a delta waits for the next one.
 from __future__ import annotations
 
 import re
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 __all__ = ["REPLACEMENT", "hold_back", "is_whole", "join_halves", "valid_json", "valid_text"]
+
+T = TypeVar("T")
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _HALF = re.compile("[\ud800-\udfff]")
@@ -55,16 +57,50 @@ def join_halves(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
-def valid_json(value: Any) -> Any:
-    """A copy of a JSON value in which every text is valid, names included.
+def valid_json(value: T) -> T:
+    """A JSON value with every text and every name valid; the same object if they all are.
 
-    For values that a reader of JSON has made, whose depth is bounded by that reader.
+    It walks with a list of its own, so no depth of nesting is too deep.
     """
-    if type(value) is str:
-        return valid_text(value)
-    if type(value) is dict:
-        fields = cast("dict[str, Any]", value)
-        return {valid_text(name): valid_json(inner) for name, inner in fields.items()}
-    if type(value) is list:
-        return [valid_json(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    return value
+    return value if _all_valid(value) else _repaired(value)
+
+
+def _all_valid(value: object) -> bool:
+    stack: list[Any] = [value]
+    while stack:
+        item = stack.pop()
+        kind = item.__class__
+        if kind is str:
+            if not _is_valid(item):
+                return False
+        elif kind is dict:
+            stack += item
+            stack += item.values()
+        elif kind is list or kind is tuple:
+            stack += item
+    return True
+
+
+def _repaired(value: T) -> T:
+    made: list[Any] = [None]
+    # What is still to be copied, and the place in its copied container that it goes to.
+    stack: list[tuple[Any, Any, Any]] = [(value, made, 0)]
+    while stack:
+        item, holder, place = stack.pop()
+        kind = item.__class__
+        if kind is str:
+            holder[place] = valid_text(item)
+        elif kind is dict:
+            copy: dict[Any, Any] = {}
+            for name, inner in item.items():
+                key = valid_text(name) if name.__class__ is str else name
+                copy[key] = None  # keeps the order of the names
+                stack.append((inner, copy, key))
+            holder[place] = copy
+        elif kind is list or kind is tuple:
+            copies: list[Any] = list(item)
+            stack += [(inner, copies, i) for i, inner in enumerate(copies)]
+            holder[place] = copies
+        else:
+            holder[place] = item
+    return cast("T", made[0])

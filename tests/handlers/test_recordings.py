@@ -28,10 +28,9 @@ RECORDINGS = SHARED / "recordings"
 SCRIPTS = HERE.parents[1] / "data" / "recordings"
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.txt"))
 
-pytestmark = pytest.mark.skipif(
-    not RECORDINGS.is_dir(),
-    reason="no recordings: set REALTIME_TRIO_SHARED to the directory that holds recordings/",
-)
+NO_RECORDINGS = "no recordings: set REALTIME_TRIO_SHARED to the directory that holds recordings/"
+
+pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason=NO_RECORDINGS)
 
 
 @attrs.frozen(slots=True)
