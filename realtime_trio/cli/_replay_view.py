@@ -112,18 +112,24 @@ class ReplayView:
             case "out":
                 self._transcript.line("→ sent", conn + _sent(fields), style="cyan")
             case kind:
-                rest = {k: v for k, v in fields.items() if k not in ("t", "dir", "conn")}
-                told = f"{conn}{redact_text(pretty(redact(rest)))}"
+                told = f"{conn}{redact_text(_rest(fields))}"
                 self._transcript.line(one_line(kind, 11), told, style="blue")
+
+
+def _rest(fields: Mapping[str, object], limit: int = 160) -> str:
+    """What a line of a recording says beside when, where and in which direction."""
+    rest = {k: v for k, v in fields.items() if k not in ("t", "dir", "conn")}
+    try:
+        return pretty(redact(rest), limit)
+    except RecursionError:  # nested too deep to be searched for secrets
+        return "…"
 
 
 def _sent(fields: Mapping[str, object]) -> str:
     """What the client sent, in short and without secrets."""
     text = fields.get("text")
     if not isinstance(text, str):
-        return pretty(
-            redact({k: v for k, v in fields.items() if k not in ("t", "dir", "conn")}), 60
-        )
+        return _rest(fields, 60)
     try:
         value: object = redact(msgspec.json.decode(text))
     except (ValueError, RecursionError):

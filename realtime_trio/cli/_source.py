@@ -1,8 +1,8 @@
 """Where the lines of a replay come from: a file or standard input, gzip-compressed or not.
 
-Everything is streamed, so a file of any size costs the memory of one line. What bounds that is
-:data:`MAX_LINE`: a longer line is refused, and so is a file that holds no JSON object within
-its first :data:`MAX_LINE` bytes.
+Everything is streamed, so a file of any size costs the memory of one line, and a line that is
+longer than :data:`MAX_LINE` is refused. The lines before the first JSON object are held back: a
+file without any is no trace, and then nothing of it is replayed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ __all__ = ["MAX_LINE", "open_lines"]
 MAX_LINE: Final = 64 << 20
 """The most bytes that a line may have, unpacked and without its line break."""
 
+# A file of so many lines that are no JSON object is no trace, however it goes on.
+_MAX_LINES: Final = 1_000_000
 _BUFFER = 1 << 18
 # What is unpacked at once is what damage in it costs.
 _UNPACKED = 1 << 14
@@ -94,12 +96,12 @@ def _lines_of_a_trace(raw: io.BufferedReader, name: str) -> Iterator[bytes]:
 def _up_to_an_object(lines: Iterator[bytes], name: str) -> Iterator[bytes]:
     """Read up to the first line that is a JSON object, or to the end of a file of blank lines."""
     held = bytearray()
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         held += line
         if is_object(line):
             return io.BytesIO(held)
-        if len(held) > MAX_LINE:
-            msg = f"{name} is no trace: its first {MAX_LINE >> 20} MiB hold no JSON object"
+        if number == _MAX_LINES or len(held) > MAX_LINE:
+            msg = f"{name} is no trace: none of its first {number:,} lines is a JSON object"
             raise CommandError(msg)
     if held and not held.isspace():
         msg = f"{name} is no trace: no line of it is a JSON object"
