@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from typing import Final, TextIO
 
-__all__ = ["is_output_failure", "prepare", "silence"]
+__all__ = ["as_text", "is_output_failure", "prepare", "silence"]
 
 # A disk that is full, a quota, a limit on the size of a file, a device that fails.
 _OUTPUT: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
@@ -24,10 +24,25 @@ def prepare() -> None:
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+            # Nobody closes the standard streams, and nothing needs to close this one.
+            null = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(null, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
     # A program that embeds the commands may have replaced it by a stream of another kind.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+
+
+def as_text(argument: str) -> str:
+    """An argument or an environment variable as text that can be sent.
+
+    In a locale that cannot decode it Python keeps its bytes as halves of surrogate pairs; they
+    are taken for UTF-8 then.
+    """
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(argument).decode(errors="replace")
+    return argument
 
 
 def is_output_failure(failure: BaseException) -> bool:
