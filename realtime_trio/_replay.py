@@ -21,6 +21,7 @@ from typing import NoReturn, TypeAlias, cast
 
 import attrs
 import msgspec
+from msgspec.structs import asdict
 
 from ._core._notifications import MessageStreaming, Notification
 from ._core._render import notification_to_json, state_to_json
@@ -243,7 +244,7 @@ def _ascii(value: object) -> bytes:
     try:
         encoded = _encode(value)
     except (ValueError, RecursionError):  # halves of surrogate pairs, values nested too deep
-        encoded = _encode_any(value)
+        encoded = _encode_any(asdict(value) if isinstance(value, _Streaming) else value)
     return encoded if encoded.isascii() else _BEYOND_ASCII.sub(_escape, encoded.decode()).encode()
 
 

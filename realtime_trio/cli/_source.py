@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import BinaryIO, Final, cast
+from typing import Final, Protocol, cast
 
 from .._replay import is_object
 from ._errors import CommandError
@@ -37,10 +37,18 @@ class _Damaged(Exception):
     """The compressed data cannot be read any further."""
 
 
+class _Readable(Protocol):
+    """What gives some bytes as soon as there are any."""
+
+    def read1(self, size: int, /) -> bytes:
+        """At most ``size`` bytes; none at the end."""
+        ...
+
+
 class _After(io.RawIOBase):
     """A stream of which some bytes were read already."""
 
-    def __init__(self, head: bytes, rest: io.BufferedReader) -> None:
+    def __init__(self, head: bytes, rest: _Readable) -> None:
         self._head = head
         self._rest = rest
 
@@ -115,10 +123,10 @@ def _lines(raw: io.BufferedReader, name: str) -> Iterator[bytes]:
         head = raw.read(len(_BOM))
         if head == _BOM:
             head = b""
-        stream: BinaryIO = io.BufferedReader(_After(head, raw), _BUFFER)
+        stream = io.BufferedReader(_After(head, raw), _BUFFER)
         if head[: len(_GZIP)] == _GZIP:
-            packed = cast("io.RawIOBase", gzip.GzipFile(fileobj=stream))
-            stream = io.BufferedReader(packed, _UNPACKED)
+            # By read1: read would lose what it has unpacked when it comes upon damage.
+            stream = io.BufferedReader(_After(b"", gzip.GzipFile(fileobj=stream)), _UNPACKED)
         for line in iter(partial(stream.readline, MAX_LINE + 1), b""):
             if len(line) > MAX_LINE and not line.endswith(b"\n"):
                 msg = f"{name}: a line is longer than {MAX_LINE >> 20} MiB"

@@ -11,8 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_trio import _replay
-from realtime_trio._core._notifications import AudioOutput, MessageComplete, ProcessingError
-from realtime_trio._replay import EPOCH, Replay, note_line, state_line
+from realtime_trio._core._notifications import (
+    AudioOutput,
+    MessageComplete,
+    MessageStreaming,
+    ProcessingError,
+    UserMessage,
+)
+from realtime_trio._core._render import notification_to_json
+from realtime_trio._replay import EPOCH, Replay, is_object, note_line, state_line
 
 
 def encode(value: object) -> bytes:
@@ -261,6 +268,24 @@ def test_the_first_line_tells_the_kind() -> None:
     assert told == []
 
 
+def test_garbage_before_the_first_object_does_not_tell_the_kind() -> None:
+    replay, told = fold(b"garbage\n", b"[1]\n", recorded(0, delta("a")))
+    assert replay.recording is True
+    assert told == [(0, "processing-error"), (1, "processing-error"), (2, "message-streaming")]
+
+
+@pytest.mark.parametrize(
+    "line", [b"{}", b' {"a": 1}\n', b'{"a": "\\ud800"}', b'{"a": %d}' % 10**30]
+)
+def test_what_is_an_object(line: bytes) -> None:
+    assert is_object(line)
+
+
+@pytest.mark.parametrize("line", [b"", b"[]", b"{", b"{]", b"null", b'"{}"', b"{} {}", b"{\xff}"])
+def test_what_is_none(line: bytes) -> None:
+    assert not is_object(line)
+
+
 # ---- output --------------------------------------------------------------------------------
 
 
@@ -324,3 +349,50 @@ def test_the_streamed_form_equals_the_general_one(monkeypatch: pytest.MonkeyPatc
     fast = note_line(7, note)
     monkeypatch.setattr(_replay, "MessageStreaming", MessageComplete)
     assert note_line(7, note) == fast
+
+
+def note_of(fields: object) -> UserMessage:
+    return UserMessage(session_id="s", vendor="none", message={"fields": fields})
+
+
+_json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner),
+    max_leaves=8,
+)
+
+
+@given(_json_values)
+def test_what_the_encoder_refuses_is_encoded_the_same_way(value: object) -> None:
+    """As values show that it does not refuse."""
+    note = note_of(value)
+    expected = note_line(0, note)
+    slow = _replay._encode_any({"event": 0, **notification_to_json(note)})
+    assert json.loads(slow) == json.loads(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\ud83d", "a\ufffd"),
+        ("\ude00b", "\ufffdb"),
+        ("\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        ("\ud83d\ude00", "\U0001f600"),
+        ("\ude00\ud83d", "\ufffd\ufffd"),
+    ],
+)
+def test_half_a_surrogate_pair_is_a_replacement_character(text: str, shown: str) -> None:
+    line = note_line(0, note_of({text: [text]}))
+    assert line.isascii()
+    assert json.loads(line)["message"]["fields"] == {shown: [shown]}
+    streamed = MessageStreaming(session_id="s", message_id="m1", role="assistant", delta=text)
+    assert json.loads(note_line(0, streamed))["delta"] == shown
+
+
+def test_no_depth_is_too_much_for_the_output() -> None:
+    value: object = {"a": 1.5, "b": float("inf")}
+    for _ in range(20_000):
+        value = [value, {}, []]
+    line = note_line(3, note_of({"deep": value}))
+    assert line.count(b"[") == 40_000
+    assert b'[{"a":1.5,"b":null},{},[]]' in line
