@@ -80,9 +80,9 @@ class Delta(msgspec.Struct, frozen=True):
     type: ClassVar[str]
     draft: ClassVar[Any]
 
-    session_id: str
-    role: str
     content: str
+    session_id: str = ""
+    role: str = "assistant"
     id: Any = None
     parent_session_id: str | None = None
     user_session_id: str | None = None
@@ -114,6 +114,8 @@ class _ThoughtDelta(Delta, frozen=True, tag="thought_delta"):
     type = "thought_delta"
     draft = draft_of(ThoughtDeltaEvent)
 
+    role: str = "assistant (thought)"
+
 
 # The struct of each delta, and the event that it stands for.
 DELTAS: dict[type[Delta], type[ServerEvent]] = {
@@ -124,9 +126,9 @@ DELTAS: dict[type[Delta], type[ServerEvent]] = {
 class _ToolCall(msgspec.Struct):
     """A ``tool_call`` as it stands on the wire, where each vendor writes its calls its own way."""
 
-    session_id: str
-    role: str
     active: bool
+    session_id: str = ""
+    role: str = "assistant"
     id: Any = None
     parent_session_id: str | None = None
     user_session_id: str | None = None
@@ -157,8 +159,15 @@ def _tool_call(frame: str | bytes) -> ToolCallEvent:
     return event
 
 
-def _each(read: Callable[[object], _T], items: list[Any] | None) -> tuple[_T, ...] | None:
-    return None if items is None else tuple([read(item) for item in items])
+def _each(
+    read: Callable[[object, Callable[[str], None]], _T], items: list[Any] | None
+) -> tuple[_T, ...] | None:
+    return None if items is None else tuple([read(item, _refuse) for item in items])
+
+
+def _refuse(_path: str) -> None:
+    """Leave an event of which something is left out to the plain way, which says what."""
+    raise ValueError
 
 
 @functools.cache

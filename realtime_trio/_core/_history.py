@@ -74,14 +74,16 @@ def convert_history(
     session_id: str,
     new_id: Callable[[], str],
     timestamp: datetime,
+    unfolds: Callable[[ToolCall], bool] | None = None,
 ) -> tuple[HistoryItem, ...]:
     """Convert a vendor's history into messages and delegations, in order. Never raises.
 
     ``vendor`` is what the session says of itself. It decides nothing: sessions change
     vendors on their way, and every message tells by its shape whose it is. ``new_id`` is
-    called once for each message, in order.
+    called once for each message, in order. ``unfolds`` is asked once for each delegation, in
+    order, whether it becomes a sub-session; else it is a tool like any other.
     """
-    transcript = _Transcript(session_id, new_id, timestamp)
+    transcript = _Transcript(session_id, new_id, timestamp, unfolds)
     results = Results(messages)
     for index, message in enumerate(messages):
         role = message.get("role") if is_mapping(message) else None
@@ -98,8 +100,15 @@ def convert_history(
 class _Transcript:
     """The list as far as it has come, and the place of the message that takes tools, or -1."""
 
-    def __init__(self, session_id: str, new_id: Callable[[], str], timestamp: datetime) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        new_id: Callable[[], str],
+        timestamp: datetime,
+        unfolds: Callable[[ToolCall], bool] | None,
+    ) -> None:
         self.session_id = session_id
+        self.unfolds = unfolds
         self.items: list[HistoryItem] = []
         self._new_id = new_id
         self._timestamp = timestamp
@@ -190,7 +199,7 @@ def _assistant(transcript: _Transcript, index: int, record: Block, results: Resu
             continue
         result = results.take(index, call)
         started = delegation_of(call, transcript.session_id)
-        if started is not None:
+        if started is not None and (transcript.unfolds is None or transcript.unfolds(call)):
             transcript.delegate(started, call, result)
         elif call.name != _THINK:
             transcript.attach(call, result)

@@ -180,18 +180,26 @@ class OpenMessage(Compared, frozen=True, eq=False):
     Reading :attr:`content` joins the pieces that have come since somebody last read it.
 
     ``touched`` is the tick of its last delta, 0 where none came since the server's list of
-    its session did (§8 S1).
+    its session did (§8 S1). ``half`` is half of a character, which the next delta may complete
+    (§2 L4): nothing shows it before. ``cut``: the link was lost, and no delta came since.
     """
 
     head: Message
     text: Rope
     touched: int = 0
+    half: str = ""
+    cut: bool = False
 
     def __eq__(self, other: object) -> bool:
         """Equal in what was said; when does not matter."""
         if not isinstance(other, OpenMessage):
             return NotImplemented
-        return self.head == other.head and self.text == other.text
+        return (
+            self.head == other.head
+            and self.text == other.text
+            and self.half == other.half
+            and self.cut == other.cut
+        )
 
     def __hash__(self) -> int:
         return hash((self.head.id, self.text))

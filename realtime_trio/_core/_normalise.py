@@ -3,15 +3,16 @@
 Anthropic writes a message as blocks, OpenAI as parts with fields beside them; either may be
 plain text. The shapes tell themselves apart, so nothing here asks which vendor it was.
 Content never raises and never vanishes: what cannot be shown leaves a placeholder that
-names it. Calls and results are records of an event, and refuse what is ill-typed.
+names it. Calls and results are records of an event: one that nothing identifies is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from ..events import ToolCall, ToolResult
-from ..events._json import Mismatch, check_json, describe
+from ..events._json import Mismatch, describe, is_shareable
 from ._messages import (
     Content,
     ImagePart,
@@ -198,11 +199,19 @@ def _require(record: Block, name: str, path: str = "") -> str:
     raise Mismatch("string", got, f"{path}.{name}")
 
 
-def normalise_tool_call(raw: object) -> ToolCall:
+LeaveOut: TypeAlias = Callable[[str], None]
+
+
+def _ignore(_path: str) -> None:
+    pass
+
+
+def normalise_tool_call(raw: object, leave_out: LeaveOut = _ignore) -> ToolCall:
     """One tool call in its normal form (§8 T2), from any vendor's.
 
-    Raises ``Mismatch`` where it is no object, where ``id`` or ``name`` is not text and where
-    the input is neither an object nor text. ``type`` is not checked.
+    An input that is neither an object nor text is ``{}`` (§2 L3), and ``leave_out`` gets the
+    path to it. Raises ``Mismatch`` where ``raw`` is no object, and where ``id`` or ``name`` is
+    not text. ``type`` is not checked.
     """
     if not is_mapping(raw):
         raise Mismatch("object", describe(raw))
@@ -213,7 +222,7 @@ def normalise_tool_call(raw: object) -> ToolCall:
     record, path = (raw, "") if whole else _named_call(raw)
     name = _require(record, "name", path)
     key = "input" if record.get("input") is not None else "arguments"
-    arguments = _input(record.get(key), f"{path}.{key}")
+    arguments = _input(record.get(key), f"{path}.{key}", leave_out)
     kind = raw.get("type")
     if not isinstance(kind, str) or (kind in _OPENAI and not whole):
         kind = "tool_use"
@@ -248,23 +257,24 @@ def _named_call(raw: Block) -> tuple[Block, str]:
     return raw, ""
 
 
-def _input(value: object, path: str) -> Block:
+def _input(value: object, path: str, leave_out: LeaveOut) -> Block:
     if value is None:
         return {}
-    if is_mapping(value):
-        check_json(value, ".input")
+    if isinstance(value, str):
+        known = json_object(value)
+        return {"_raw": value} if known is None else known
+    if is_mapping(value) and is_shareable(value):
         return value
-    if not isinstance(value, str):
-        raise Mismatch("object or JSON text", describe(value), path)
-    known = json_object(value)
-    return {"_raw": value} if known is None else known
+    leave_out(path)
+    return {}
 
 
-def normalise_tool_result(raw: object) -> ToolResult:
+def normalise_tool_result(raw: object, leave_out: LeaveOut = _ignore) -> ToolResult:
     """One tool result in its normal form, from any vendor's; its content is text.
 
-    Raises ``Mismatch`` where it is no object, where it names no call and where ``is_error``
-    is neither a boolean nor null. ``type`` is not checked.
+    An ``is_error`` that is no boolean counts as false, and ``leave_out`` gets the path to it.
+    Raises ``Mismatch`` where ``raw`` is no object and where it names no call. ``type`` is not
+    checked.
     """
     if not is_mapping(raw):
         raise Mismatch("object", describe(raw))
@@ -272,7 +282,8 @@ def normalise_tool_result(raw: object) -> ToolResult:
     identity = _require(raw, key)
     is_error = raw.get("is_error")
     if is_error is not None and not isinstance(is_error, bool):
-        raise Mismatch("boolean", describe(is_error), ".is_error")
+        leave_out(".is_error")
+        is_error = False
     kind, content = raw.get("type"), result_text(raw.get("content"))
     if not isinstance(kind, str):
         return ToolResult(tool_use_id=identity, content=content, is_error=bool(is_error))

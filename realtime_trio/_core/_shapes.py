@@ -13,6 +13,7 @@ from typing import NoReturn, TypeAlias, TypeGuard, cast
 import msgspec
 
 from ..events._json import Mismatch, check_json, describe
+from ._unicode import valid_json
 
 __all__ = [
     "Block",
@@ -100,7 +101,7 @@ def json_object(text: str) -> dict[str, object] | None:
         try:
             value: object = _read_json_fast(text)
         except ValueError:  # it refuses halves of surrogate pairs, which JSON text may escape
-            value = _read_json(text)
+            value = valid_json(_read_json(text))
         check_json(value)
     except (ValueError, RecursionError, Mismatch):
         return None

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
@@ -21,7 +22,8 @@ import trio
 from .._config import ClientConfig
 from .._core._codec import Codec
 from .._core._fast import DELTAS, Delta
-from .._core._local import Malformed
+from .._core._leniency import Tolerated
+from .._core._local import Malformed, Reading
 from .._core._notifications import Notification
 from .._core._shell_notifications import MemoryPressure
 from .._core._state import Limits, SessionState
@@ -40,6 +42,8 @@ from ._subscription import Subscription
 from ._watch import Changes, Watch
 
 __all__ = ["Pipeline"]
+
+logger = logging.getLogger("realtime_trio.lanes")
 
 T = TypeVar("T")
 _RESOLUTION = 0.001
@@ -70,10 +74,12 @@ class Pipeline:
         "_read",
         "_started",
         "_token",
+        "_tolerated",
     )
 
     def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
         self._read = Codec().read
+        self._tolerated = Tolerated()
         self._folds = Folds(Limits(config.max_sessions, config.max_messages))
         self._clock = clock
         self._at = float("-inf")
@@ -206,9 +212,17 @@ class Pipeline:
 
     def _tell(self, event: Incoming, saw: Callable[[Incoming], None]) -> type[Incoming] | None:
         """Show an event to the shell; gives the class of which it need not see the next."""
+        if isinstance(event, Reading):
+            self._log_tolerated(event)
+            event = event.event
         if not isinstance(event, Malformed):
             saw(event)
         return type(event) if isinstance(event, Delta) else None
+
+    def _log_tolerated(self, reading: Reading) -> None:
+        """Log each place that a server gets wrong, once; never what it sent there."""
+        for event_type, path in self._tolerated.add(reading):
+            logger.warning("ignored an ill-typed value in %s at %s", event_type, path)
 
     def _squeeze(self, event: Incoming, frame: str | bytes, lanes: tuple[LaneTask, ...]) -> None:
         """See whether lanes that are not calm take one event more; else ``trio.WouldBlock``."""
@@ -246,6 +260,8 @@ class Pipeline:
             raise ClosedError(msg)
         if isinstance(event, Malformed):
             return (self._lanes[malformed_lane(event.event_type)],)
+        if isinstance(event, Reading):
+            return tuple(self._lanes[lane] for lane in lanes_of(type(event.event)))
         known = DELTAS[type(event)] if isinstance(event, Delta) else type(event)
         lanes = tuple(self._lanes[lane] for lane in lanes_of(known))
         if len(lanes) == 1:

@@ -61,11 +61,12 @@ class SessionEvent(ServerEvent):
     """An event of one chat session (protocol.md §2).
 
     ``user_session_id`` names the session that the user sees; where it differs from
-    ``session_id`` the event belongs to a sub-session of a delegation (§8 U3).
+    ``session_id`` the event belongs to a sub-session of a delegation (§8 U3). A server may
+    name no session: then ``session_id`` is empty. Each type has its own default for ``role``.
     """
 
-    session_id: str
-    role: str
+    session_id: str = ""
+    role: str = "assistant"
     parent_session_id: str | None = None
     user_session_id: str | None = None
 
