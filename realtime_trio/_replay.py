@@ -23,6 +23,7 @@ import attrs
 import msgspec
 from msgspec.structs import asdict
 
+from ._core._local import LinkLostEvent
 from ._core._notifications import MessageStreaming, Notification
 from ._core._render import notification_to_json, state_to_json
 from ._core._state import Limits, SessionState
@@ -117,6 +118,7 @@ class Replay:
         self.recording: bool | None = None
         self.began = False
         self._advanced = 0.0
+        self._connected: object = None
         self._processor = EventStreamProcessor()
 
     @property
@@ -149,6 +151,7 @@ class Replay:
 
     def _control(self, fields: JsonObject) -> tuple[Notification, ...]:
         self.aside = Aside("ctl", fields)
+        first, self.began = not self.began, True
         match fields["__ctl"]:
             case "advance":
                 self._advance(fields.get("ms"))
@@ -158,12 +161,16 @@ class Replay:
                     self._processor.set_user_session_id(session_id)
             case "reset":
                 self._processor.reset()
-            case "config" if not self.began:
+            case "link_lost":
+                return self._lose_link()
+            case "config" if first:
                 self._configure(fields)
             case _:
                 pass
-        self.began = True
         return ()
+
+    def _lose_link(self) -> tuple[Notification, ...]:
+        return self._processor.process_event(LinkLostEvent(), at=self.now)
 
     def _advance(self, ms: object) -> None:
         seconds = _seconds(ms)
@@ -195,12 +202,12 @@ class Replay:
         if frame.t is not None and math.isfinite(frame.t):
             self._set_clock(EPOCH + frame.t + self._advanced)
         if frame.dir != "in":
-            return self._set_aside(frame.dir, line)
+            return self._set_aside(frame.dir, _read_object(line) or {})
         if frame.text is not None:
             return self._processor.process_frame(frame.text, at=self.now)
         if frame.data is not None:
             return self._sound(frame.data)
-        return self._set_aside("in", line)
+        return self._set_aside("in", _read_object(line) or {})
 
     def _odd(self, line: bytes) -> tuple[Notification, ...]:
         """A line of a recording that has not the shape of one."""
@@ -216,11 +223,16 @@ class Replay:
                 return self._processor.process_frame(text, at=self.now)
             if isinstance(data, str):
                 return self._sound(data)
-        self.aside = Aside(str(fields.get("dir", "?")), fields)
-        return ()
+        return self._set_aside(str(fields.get("dir", "?")), fields)
 
-    def _set_aside(self, kind: str, line: bytes) -> tuple[Notification, ...]:
-        self.aside = Aside(kind, _read_object(line) or {})
+    def _set_aside(self, kind: str, fields: JsonObject) -> tuple[Notification, ...]:
+        """A line that is shown and not folded, unless it is the end of the link in use."""
+        self.aside = Aside(kind, fields)
+        conn = fields.get("conn")
+        if kind == "open":
+            self._connected = conn
+        elif kind in ("close", "drop") and conn == self._connected:
+            return self._lose_link()
         return ()
 
     def _sound(self, data: str) -> tuple[Notification, ...]:

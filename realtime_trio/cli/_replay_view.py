@@ -56,9 +56,9 @@ class ReplayView:
         if aside is not None:
             self._transcript.at(elapsed)
             self._show_aside(aside)
-            return
         state = replay.state
-        self._show_uncounted(state.counters, line, elapsed)
+        if aside is None:
+            self._show_uncounted(state.counters, line, elapsed)
         for note in notes:
             self._transcript.tell(note, state, elapsed)
 
@@ -96,6 +96,7 @@ class ReplayView:
             ("late", counters.late_deltas > before.late_deltas),
             ("duplicate", counters.duplicates > before.duplicates),
             ("unknown", counters.unknown > before.unknown),
+            ("tolerated", counters.tolerated > before.tolerated),
         ):
             if grew:
                 told.at(elapsed)
@@ -166,6 +167,7 @@ def _summary(replay: Replay, transcript: Transcript) -> Table:
     faults: list[tuple[str, int, str]] = [
         ("malformed", counters.malformed, "bold red"),
         ("handler errors", counters.handler_errors, "bold red"),
+        ("tolerated", counters.tolerated, "yellow"),
         ("late deltas", counters.late_deltas, "yellow"),
         ("duplicates", counters.duplicates, "yellow"),
         ("unknown", counters.unknown, "yellow"),
@@ -216,7 +218,8 @@ def _state_tree(replay: Replay) -> Tree:
     tree.add(
         Text(
             f"events: {counters.events}, unknown {counters.unknown}, "
-            f"malformed {counters.malformed}, duplicates {counters.duplicates}, "
+            f"malformed {counters.malformed}, tolerated {counters.tolerated}, "
+            f"duplicates {counters.duplicates}, "
             f"late {counters.late_deltas}"
         )
     )

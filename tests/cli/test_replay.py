@@ -201,7 +201,7 @@ def test_in_lines_are_folded_and_others_set_aside() -> None:
         {"t": 0.4, "dir": "open_failed", "error": "x"},
         {"t": 0.5, "dir": "in", "status": 200, "body": {}, "what": "POST"},
         {"t": 0.6, "dir": "out", "bytes_hex": "0001", "len": 2},
-        {"t": 0.7, "dir": "close", "code": 1000, "reason": ""},
+        {"t": 0.7, "conn": "A", "dir": "close", "code": 1000, "reason": ""},
         {"t": 0.8, "other": 1},
     ):
         replay.feed(encode(line))
@@ -248,7 +248,7 @@ def test_data_that_is_no_base64_is_a_malformed_event(data: str) -> None:
 def test_what_an_in_line_holds_may_be_malformed() -> None:
     replay, told = fold(
         {"t": 0, "dir": "in", "text": "nonsense"},
-        {"t": 0, "dir": "in", "text": '{"type": "text_delta", "content": "\\ud800"}'},
+        {"t": 0, "dir": "in", "text": '{"type": "text_delta"}'},
         b'{"t": 0, "dir": "in", "text": "\\ud800"}\n',
         b'{"t": 0, "dir": "in", "data": "\\ud800"}\n',
         b"garbage\n",
@@ -266,6 +266,80 @@ def test_the_first_line_tells_the_kind() -> None:
     replay, told = fold({"t": 0, "dir": "out"}, delta("a"))
     assert replay.recording is True
     assert told == []
+
+
+def opened(conn: object) -> dict[str, object]:
+    return {"t": 0, "conn": conn, "dir": "open", "url": "ws://x"}
+
+
+def over(conn: object, kind: str = "close") -> dict[str, object]:
+    return {"t": 1, "conn": conn, "dir": kind, "code": 1006}
+
+
+def left(conn: object, kind: str = "close") -> dict[str, object]:
+    """A line of the kind that ends a link, without the name of one where ``conn`` is none."""
+    return {key: value for key, value in over(conn, kind).items() if key != "conn" or value}
+
+
+PART = recorded(0.5, delta("half an answer"))
+BACK = recorded(2, {"type": "user_turn_start"})
+LOST = [
+    [opened("A"), PART, over("A")],
+    [opened("A"), PART, over("A", "drop")],
+    [opened("A"), PART, opened("B"), over("B")],
+    [opened("A"), PART, over("A"), over("A", "drop"), opened("B")],
+    [opened(7), PART, over(7)],
+    [{"dir": "open"}, PART, left(None)],
+    [opened("A"), PART, {**over("A", "drop"), "t": "no time", "text": 5}],
+    [opened("A"), PART, {"__ctl": "link_lost"}],
+]
+KEPT = [
+    [opened("A"), PART],
+    [opened("A"), PART, opened("B"), over("A")],
+    [opened("A"), PART, opened("B"), over("A", "drop")],
+    [opened("A"), PART, over("B")],
+    [opened("A"), PART, over("A", "open_failed")],
+    [opened("A"), over("A"), opened("B"), PART],
+    [opened("A"), PART, {"__ctl": "drop"}],
+    [opened("A"), PART, {"__ctl": "close", "conn": "A"}],
+]
+
+
+@pytest.mark.parametrize("lines", LOST)
+def test_the_end_of_the_link_that_opened_last_interrupts(lines: list[object]) -> None:
+    replay, _ = fold(*lines, BACK)
+    (message,) = replay.state.sessions["s1"].messages
+    assert (message.content, message.status) == ("half an answer", "interrupted")
+    assert message.metadata.stop_reason == "interrupted"
+
+
+@pytest.mark.parametrize("lines", KEPT)
+def test_nothing_else_does(lines: list[object]) -> None:
+    replay, _ = fold(*lines, BACK)
+    (message,) = replay.state.sessions["s1"].messages
+    assert (message.content, message.status) == ("half an answer", "complete")
+
+
+def test_a_link_is_lost_in_a_trace_too() -> None:
+    replay, told = fold(delta("half"), {"__ctl": "link_lost"}, {"type": "user_turn_start"})
+    assert replay.recording is False
+    (message,) = replay.state.sessions["s1"].messages
+    assert message.status == "interrupted"
+    assert [line for line, name in told if name == "message-complete"] == [2]
+
+
+def test_a_loss_of_the_link_is_no_event_of_the_server() -> None:
+    replay, _ = fold(opened("A"), PART, over("A"))
+    assert replay.state.counters.events == 1
+
+
+def test_what_was_tolerated_is_counted() -> None:
+    replay, told = fold({**delta("a"), "format": 5, "parent_session_id": []}, delta("b"))
+    assert [name for _, name in told] == ["message-streaming"] * 2
+    assert replay.state.counters.tolerated == 1
+    state = json.loads(state_line(replay.state))["state"]
+    assert state["counters"]["tolerated"] == 1
+    assert state["counters"]["malformed"] == 0
 
 
 def test_garbage_before_the_first_object_does_not_tell_the_kind() -> None:
