@@ -168,6 +168,17 @@ def _copy_mapping(
     return copy
 
 
+def _plain_value(value: Any) -> Any:
+    """The plain value of one that msgspec does not know: a mapping or text of another class."""
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[Any, Any]", value))
+    for kind in (str, int, float, tuple, list):
+        if isinstance(value, kind):
+            return kind(value)
+    msg = f"a JSON value, not {type(value).__name__}"
+    raise TypeError(msg)
+
+
 def _whole(raw: Any) -> Any:
     """A copy of an event's object without halves of surrogate pairs (§2 L4).
 
@@ -254,10 +265,10 @@ class Codec:
         """
         raw = self.to_mapping(event)
         try:
-            return msgspec.json.encode(raw).decode()
+            return msgspec.json.encode(raw, enc_hook=_plain_value).decode()
         except UnicodeEncodeError:
             content = raw.pop("content", None)
-            rest = msgspec.json.encode(raw).decode()
+            rest = msgspec.json.encode(raw, enc_hook=_plain_value).decode()
             return f'{rest[:-1]},"content":{json.dumps(content)}}}'
 
     def to_mapping(self, event: Event) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 import attrs
 
 from .._value import equal, hashed, shown
+from ._checks import check_event
 from ._json import json_field
 
 __all__ = [
@@ -73,7 +74,15 @@ class SessionEvent(ServerEvent):
 
 @frozen
 class ClientEvent(Event):
-    """What a client sends (protocol.md §4)."""
+    """What a client sends (protocol.md §4).
+
+    Making one raises ``TypeError`` for a field of the wrong type and ``ValueError`` for a value
+    that no server could read (§2 L5).
+    """
+
+    def __attrs_post_init__(self) -> None:
+        """Check every field by its annotation."""
+        check_event(self)
 
 
 @frozen

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from ._base import ClientEvent, ServerEvent, frozen
+from ._checks import check_event
 from ._json import int64, json_field
 from ._models import VoiceInputMode
 
@@ -132,10 +133,17 @@ class ClearAvatarSessionEvent(ClientEvent):
 
 @frozen
 class TextInputEvent(ClientEvent):
-    """What the user says, with the ids of uploaded files."""
+    """What the user says, with the ids of uploaded files: text, files or both."""
 
     text: str
     file_ids: tuple[str, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        """Check every field. A server answers a blank text by nothing at all (§7)."""
+        check_event(self)
+        if not self.file_ids and not self.text.strip():
+            msg = "TextInputEvent.text is blank, and there are no file_ids"
+            raise ValueError(msg)
 
 
 @frozen
