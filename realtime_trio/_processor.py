@@ -19,6 +19,7 @@ from ._core._state import (
     SessionState,
     TextSlice,
 )
+from ._core._unicode import valid_text
 from ._core._values import evolve
 from ._exceptions import ClosedError, DecodeError
 from ._handlers import LaneFold, lanes_of, reset
@@ -94,6 +95,8 @@ class Folds:
     def set_user_session_id(self, session_id: str | None) -> None:
         """Say which session is the user's."""
         text = self.text.slice
+        if session_id is not None:
+            session_id = valid_text(session_id)
         rest = evolve(text.rest, user_session_id=session_id)
         self.text.slice = evolve(text, rest=rest)
 

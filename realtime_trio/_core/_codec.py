@@ -46,6 +46,7 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 # Integers of more digits have no use; Python refuses to read and to write them.
 _MAX_DIGITS = 4300
 _HUGE = 10**_MAX_DIGITS
+_MAX_STEP = 64  # characters of a name in the path of a refusal
 
 
 def _too_deep(text: str) -> bool:
@@ -163,20 +164,18 @@ def _copy_mapping(
         try:
             copy[text(key)] = _copy(inner, text, depth + 1)
         except _Fault as fault:
-            fault.steps.append(f".{key}")
+            fault.steps.append(f".{valid_text(key)[:_MAX_STEP]}")
             raise
     return copy
 
 
 def _plain_value(value: Any) -> Any:
     """The plain value of one that msgspec does not know: a mapping or text of another class."""
-    if isinstance(value, Mapping):
-        return dict(cast("Mapping[Any, Any]", value))
-    for kind in (str, int, float, tuple, list):
-        if isinstance(value, kind):
-            return kind(value)
-    msg = f"a JSON value, not {type(value).__name__}"
-    raise TypeError(msg)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, (int, float)):
+        return int(value) if isinstance(value, int) else float(value)
+    return dict(value)
 
 
 def _whole(raw: Any) -> Any:

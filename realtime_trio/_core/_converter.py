@@ -199,7 +199,7 @@ def _without_odd_numbers(value: Any) -> Any:
         fields = cast("dict[str, Any]", value)
         return {name: _without_odd_numbers(inner) for name, inner in fields.items()}
     if isinstance(value, list):
-        return [_without_odd_numbers(inner) for inner in cast("list[Any]", value)]
+        return [_without_odd_numbers(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
     odd = (type(value) is int and not INT_MIN <= value <= INT_MAX) or (
         type(value) is float and not math.isfinite(value)
     )
@@ -244,7 +244,8 @@ class _Field:
     argument: str
     type: Any
     hook: Hook
-    required: bool  # a fault in it is one of the whole
+    required: bool
+    decisive: bool  # an ill-typed value is a fault of the whole
     takes_null: bool
 
 
@@ -258,12 +259,17 @@ def _field(field: attrs.Attribute[Any], converter: cattrs.Converter) -> _Field:
         hook = _anything
     else:
         hook = converter.get_structure_hook(field.type)
+    required = field.default is attrs.NOTHING
     return _Field(
         name=field.name,
         argument=field.alias or field.name,
         type=field.type,
         hook=hook,
-        required=field.default is attrs.NOTHING,
+        required=required,
+        # Which session an event is of is never guessed either (§2 L2).
+        decisive=required
+        or (hook is _session_id and field.name == "session_id")
+        or "never_guessed" in field.metadata,
         takes_null=_takes_null(field.type),
     )
 
@@ -315,8 +321,7 @@ def _leniently(field: _Field, value: Any, arguments: dict[str, Any], left_out: L
     try:
         arguments[field.argument] = field.hook(value, field.type)
     except Exception as exc:  # whatever a class's own validators raise is its refusal
-        # Which session an event is of is never guessed (§2 L2).
-        if field.required or (field.hook is _session_id and field.name == "session_id"):
+        if field.decisive:
             raise _mismatch(exc, f".{field.name}", field.type) from None
         left_out.add("")
     finally:

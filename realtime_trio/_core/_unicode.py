@@ -66,5 +66,5 @@ def valid_json(value: Any) -> Any:
         fields = cast("dict[str, Any]", value)
         return {valid_text(name): valid_json(inner) for name, inner in fields.items()}
     if type(value) is list:
-        return [valid_json(item) for item in cast("list[Any]", value)]
+        return [valid_json(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     return value

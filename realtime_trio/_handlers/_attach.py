@@ -10,7 +10,7 @@ import attrs
 from .._core._messages import ASSISTANT, Message, OpenMessage, with_changes
 from .._core._notifications import MessageComplete, MessageUpdated
 from .._core._records import KnownCall, Stage, WaitingTool
-from .._core._values import Log, evolve
+from .._core._values import Log, Recent, evolve
 from ..events import ToolCall, ToolResult
 from ._edit import INTERRUPTED, TOOL_ROLES, Edit
 
@@ -21,6 +21,7 @@ __all__ = [
     "flush_waiting",
     "interrupt",
     "listed",
+    "own_calls",
     "take_waiting",
     "taken",
 ]
@@ -38,20 +39,22 @@ def attach(edit: Edit, session_id: str, tool: WaitingTool, *, repeated: bool) ->
     """
     key = (session_id, tool.call.id)
     known = edit.known(key) or KnownCall(Stage.ENDED)
-    edit.note(key, evolve(known, answered=known.answered or tool.result is not None))
+    gives = tool.result is not None
+    edit.note(key, evolve(known, answered=known.answered or gives))
     if known.message_id and _replace(edit, session_id, known, tool):
         return
     if repeated and _replace_waiting(edit, session_id, tool):
         return
+    edit.note(key, evolve(known, message_id="", answered=gives))
     open_message = edit.open.get(session_id)
     if open_message is not None and open_message.role in TOOL_ROLES:
-        _update_open(edit, open_message, _with_tool(open_message.head, tool))
+        _update_open(edit, open_message, _with_tool(open_message.head, tool), key)
         return
     log: Log[Message] = edit.value(session_id, "messages")
     target: int = edit.value(session_id, "target")
     waiting: tuple[WaitingTool, ...] = edit.value(session_id, "waiting")
     if target >= log.dropped:
-        _update_stored(edit, target, _with_tool(log.at(target), tool))
+        _update_stored(edit, target, _with_tool(log.at(target), tool), key)
     elif len(waiting) < TOOL_LIMIT:
         edit.put(session_id, waiting=(*waiting, tool))
     else:
@@ -64,15 +67,16 @@ def _replace(edit: Edit, session_id: str, known: KnownCall, tool: WaitingTool) -
 
     Not done where that message is no longer kept.
     """
+    key = (session_id, tool.call.id)
     open_message = edit.open.get(session_id)
     if open_message is not None and open_message.id == known.message_id:
-        _update_open(edit, open_message, _with_end(open_message.head, tool, known))
+        _update_open(edit, open_message, _with_end(open_message.head, tool, known), key)
         return True
     log: Log[Message] = edit.value(session_id, "messages")
     for position in range(log.end - 1, log.dropped - 1, -1):
         message = log.at(position)
         if message.id == known.message_id:
-            _update_stored(edit, position, _with_end(message, tool, known))
+            _update_stored(edit, position, _with_end(message, tool, known), key)
             return True
     return False
 
@@ -112,37 +116,57 @@ def _with_end(message: Message, tool: WaitingTool, known: KnownCall) -> Message:
     return with_changes(message, tool_calls=calls, tool_results=results)
 
 
-def _update_open(edit: Edit, open_message: OpenMessage, head: Message) -> None:
+def _update_open(edit: Edit, open_message: OpenMessage, head: Message, key: Key) -> None:
     changed = evolve(open_message, head=head)
     edit.set_open(head.session_id, changed)
-    taken(edit, head)
+    _stands_in(edit, key, head)
     edit.notes.append(MessageUpdated(session_id=head.session_id, message=changed.snapshot()))
 
 
-def _update_stored(edit: Edit, position: int, message: Message) -> None:
+def _update_stored(edit: Edit, position: int, message: Message, key: Key) -> None:
     session_id = message.session_id
     log: Log[Message] = edit.value(session_id, "messages")
     edit.put(session_id, messages=log.replace(position, message))
-    taken(edit, message)
+    _stands_in(edit, key, message)
     edit.notes.append(MessageUpdated(session_id=session_id, message=message))
 
 
-def taken(edit: Edit, message: Message) -> None:
-    """Keep in mind which message has which tools, for an end that is repeated.
+def _stands_in(edit: Edit, key: Key, message: Message) -> None:
+    """Keep in mind which message has a call, for an end that is repeated."""
+    known = edit.known(key)
+    if known is not None and known.message_id != message.id:
+        edit.note(key, evolve(known, message_id=message.id))
 
-    A call of one of their ids that has not ended is another one.
+
+def taken(edit: Edit, message: Message) -> None:
+    """Keep in mind what has waited for a message and stands there now.
+
+    A later call of one of its ids may run, or have a message already.
     """
     for call_id in {call.id for call in message.tool_calls}:
         key = (message.session_id, call_id)
         known = edit.known(key)
-        if known is not None and known.stage is Stage.ENDED and known.message_id != message.id:
+        if known is not None and known.stage is Stage.ENDED and not known.message_id:
             edit.note(key, evolve(known, message_id=message.id))
 
 
-def listed(edit: Edit, message: Message) -> None:
+def own_calls(edit: Edit, session_id: str, kept: Sequence[Message]) -> frozenset[str]:
+    """The ids of the calls that stand in what stays behind a list, or wait (§8 S1)."""
+    ids = {message.id for message in kept}
+    open_message = edit.open.get(session_id)
+    if open_message is not None:
+        ids.add(open_message.id)
+    calls: Recent[str, KnownCall] = edit.value(session_id, "calls")
+    waiting: tuple[WaitingTool, ...] = edit.value(session_id, "waiting")
+    standing = {call_id for call_id, known in calls.items() if known.message_id in ids}
+    return frozenset(standing.union(tool.call.id for tool in waiting))
+
+
+def listed(edit: Edit, message: Message, own: frozenset[str] = frozenset()) -> None:
     """Keep in mind which tools a message of the server's list has (§8 T1).
 
-    A call that runs is there only as one without a result: the list is of finished turns.
+    The list is of finished turns: a call that is the running turn's ``own`` is another one than
+    the list's, and one that runs is the list's only where that has no result.
     """
     answers = {result.tool_use_id for result in message.tool_results}
     for call_id in {call.id for call in message.tool_calls}:
@@ -150,7 +174,7 @@ def listed(edit: Edit, message: Message) -> None:
         known = edit.known(key)
         if known is None or known.stage <= Stage.LISTED:
             known = KnownCall(Stage.LISTED)
-        elif known.stage is not Stage.ENDED and answered:
+        elif call_id in own if known.stage is Stage.ENDED else answered:
             continue
         edit.note(key, evolve(known, message_id=message.id, answered=answered))
 

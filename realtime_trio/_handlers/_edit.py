@@ -319,7 +319,7 @@ class Edit:
         """Note that a tool is not active any more, and how it ended (§8 T1)."""
         if key in self.active:
             del self.tools[key]
-        known = self.known(key) or KnownCall(stage)
+        known = self.known(key) or KnownCall(Stage.FORGOTTEN)
         if known.stage < Stage.CLEARED:
             known = evolve(known, since=self.value(key[0], "completions"))
         call = None if stage is Stage.ENDED else known.call

@@ -311,7 +311,10 @@ def _resolved(event: Any, slice_: TextSlice) -> Any:
 
 
 def _session_of(event: ServerEvent | Delta, slice_: Any) -> str | None:
-    """The session that an event is of: one that is known names it by now (see ``_resolved``)."""
+    """The session that an event is of; ``None`` for a type whose events are of no session.
+
+    One of a type that is known names it by now, see ``_resolved``.
+    """
     if not isinstance(event, UnknownEvent):
         named: object = getattr(event, "session_id", None)
         return named if type(named) is str else None
@@ -320,7 +323,7 @@ def _session_of(event: ServerEvent | Delta, slice_: Any) -> str | None:
         named = event.payload.get(name)
         if type(named) is int or (type(named) is str and named):
             return str(named)
-    return slice_.chat_session_id if type(slice_) is ControlSlice else None
+    return slice_.chat_session_id or ""  # they are of the control lane
 
 
 def _identity(

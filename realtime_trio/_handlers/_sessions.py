@@ -35,7 +35,7 @@ from ..events import (
     SystemPromptEvent,
     UserRequestEvent,
 )
-from ._attach import listed, taken
+from ._attach import listed, own_calls
 from ._delegations import Unfolding
 from ._edit import Edit
 from ._fold import Handled, fold_event, not_folded
@@ -112,7 +112,7 @@ def _load(edit: Edit, session: ChatSession) -> None:
     )
     if session.token_count or not session.messages:  # else the server does not count
         edit.put(session_id, input_tokens=0, output_tokens=0, token_count=session.token_count)
-    asked = _append_history(edit, session)
+    asked = _append_history(edit, session, own_calls(edit, session_id, kept))
     if running:
         _go_on_behind(edit, session_id, asked, kept)
     else:
@@ -137,13 +137,12 @@ def _go_on_behind(edit: Edit, session_id: str, asked: _Asked, kept: tuple[Messag
     )
     for message in kept:
         edit.append(message)
-        taken(edit, message)
     open_message = edit.open.get(session_id)
     if open_message is not None:
         edit.set_open(session_id, evolve(open_message, touched=0))
 
 
-def _append_history(edit: Edit, session: ChatSession) -> _Asked:
+def _append_history(edit: Edit, session: ChatSession, own: frozenset[str]) -> _Asked:
     # What reads the vendors' histories is imported when the first of them comes.
     from .._core._history import DelegationStarted, HistoryMessage, convert_history
 
@@ -160,7 +159,7 @@ def _append_history(edit: Edit, session: ChatSession) -> _Asked:
     asked, depth, announces = _Asked(), 0, False
     for item in history:
         if isinstance(item, HistoryMessage):
-            listed(edit, item.message)
+            listed(edit, item.message, own)
             edit.store(item.message, foreign=item.foreign)
             if item.message.role == "user" and not item.foreign:
                 asked = _Asked(asked.count + 1, item.message.content)

@@ -42,7 +42,7 @@ from ..events import (
     SetVoiceInputModeEvent,
     TextInputEvent,
 )
-from ..events._checks import check_several
+from ..events._checks import check_bytes, check_several
 from ._receipt import Receipt
 
 __all__ = ["Commands"]
@@ -178,9 +178,7 @@ class _VoiceCommands(_Sender):
 
         Unlike those it waits at the turn gate.
         """
-        if not isinstance(pcm, (bytes, bytearray, memoryview)):
-            message = f"pcm is bytes, not {type(pcm).__name__}"
-            raise TypeError(message)
+        check_bytes(pcm, "pcm")
         content = base64.b64encode(pcm).decode("ascii")
         return await self.send(AudioInputDeltaEvent(content=content), force=force)
 

@@ -15,9 +15,9 @@ from typing import Any, Literal, TypeAlias, Union, cast, get_args, get_origin
 
 import attrs
 
-from ._json import INT_MAX, INT_MIN
+from ._json import INT_MAX, INT_MIN, describe
 
-__all__ = ["check_event", "check_several"]
+__all__ = ["check_bytes", "check_event", "check_several"]
 
 MAX_DEPTH = 256
 
@@ -27,8 +27,9 @@ Check: TypeAlias = Callable[[Any, str], None]
 
 def check_event(event: Any) -> None:
     """Check every field of an event."""
-    for name, check in _checks_of(type(event)):
-        check(getattr(event, name), f"{type(event).__name__}.{name}")
+    cls: type[Any] = event.__class__
+    for name, check in _checks_of(cls):
+        check(getattr(event, name), f"{cls.__name__}.{name}")
 
 
 def _text(value: object, place: str) -> None:
@@ -46,7 +47,13 @@ def _text(value: object, place: str) -> None:
 def check_several(value: object, place: str) -> None:
     """Several values: a text or a mapping alone is iterable, too, but is not what was meant."""
     if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__iter__"):
-        raise _wrong_type(place, "an iterable of its items", value)
+        raise _wrong_type(place, "an iterable of its items", cast("object", value))
+
+
+def check_bytes(value: object, place: str) -> None:
+    """Bytes, in any of Python's types for them."""
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise _wrong_type(place, "bytes", value)
 
 
 def _wrong_type(place: str, expected: str, value: object) -> TypeError:
@@ -120,8 +127,17 @@ _SIMPLE: dict[Any, Check] = {
 }
 
 
-@functools.cache
+_CHECKS: dict[type, tuple[tuple[str, Check], ...]] = {}
+
+
 def _checks_of(cls: type[Any]) -> tuple[tuple[str, Check], ...]:
+    checks = _CHECKS.get(cls)
+    if checks is None:
+        checks = _CHECKS[cls] = _find_checks(cls)
+    return checks
+
+
+def _find_checks(cls: type[Any]) -> tuple[tuple[str, Check], ...]:
     try:
         attrs.resolve_types(cls)
     except NameError:  # a type of one's own, made where its names are out of reach from here
@@ -157,9 +173,9 @@ def _record(cls: type[Any], value: object, place: str) -> None:
 
 
 def _one_of(choices: tuple[Any, ...], value: object, place: str) -> None:
-    kinds = {type(choice) for choice in choices}
-    if type(value) not in kinds:
-        raise _wrong_type(place, " or ".join(sorted(kind.__name__ for kind in kinds)), value)
+    kinds = {describe(choice) for choice in choices}
+    if describe(value) not in kinds:
+        raise _wrong_type(place, " or ".join(sorted(kinds)), value)
     if value not in choices:
         msg = f"{place} is one of {', '.join(map(repr, choices))}"
         raise ValueError(msg)

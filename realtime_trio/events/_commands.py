@@ -9,7 +9,6 @@ import attrs
 
 from ._base import ClientEvent, ServerEvent, frozen
 from ._checks import check_event
-from ._json import int64, json_field
 from ._models import VoiceInputMode
 
 __all__ = [
@@ -172,22 +171,22 @@ class SetChatSessionNameEvent(ClientEvent):
 class SetSessionMetadataEvent(ClientEvent):
     """Replace the current session's metadata."""
 
-    meta: Mapping[str, Any] = json_field()
+    meta: Mapping[str, Any]
 
 
 @frozen
 class SetSessionMessagesEvent(ClientEvent):
     """Replace the current session's history, in the vendor's form."""
 
-    messages: tuple[Mapping[str, Any], ...] = json_field()
+    messages: tuple[Mapping[str, Any], ...]
 
 
 @frozen
 class GetUserSessionsEvent(ClientEvent):
     """Ask for one page of the list of sessions."""
 
-    offset: int = attrs.field(default=0, validator=int64)
-    limit: int = attrs.field(default=50, validator=int64)
+    offset: int = 0
+    limit: int = 50
 
 
 @frozen
@@ -224,7 +223,7 @@ class ClientWantsCancelEvent(ClientEvent):
 class AddWorkspaceEvent(ClientEvent):
     """Give the agents one workspace more."""
 
-    entry: Mapping[str, Any] = json_field()
+    entry: Mapping[str, Any]
 
 
 @frozen

@@ -16,6 +16,7 @@ import attrs
 __all__ = [
     "INT_MAX",
     "INT_MIN",
+    "NEVER_GUESSED",
     "Mismatch",
     "base64_text",
     "check_json",
@@ -28,6 +29,9 @@ __all__ = [
 
 INT_MIN = -(2**63)
 INT_MAX = 2**64 - 1
+
+# Metadata of a field that may be missing, but costs its event where it is ill-typed.
+NEVER_GUESSED = {"never_guessed": True}
 
 _NAMES: dict[type, str] = {
     type(None): "null",

@@ -1,7 +1,8 @@
 """Server -> client events (protocol.md §3).
 
 The classes are the table of what the wire may leave out (§2 L1, L2): a field without a
-default is required, and any other takes its default when it is missing, null or ill-typed.
+default is required, and any other takes its default when it is missing or null, and when it is
+ill-typed, too, unless it is ``NEVER_GUESSED``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Literal
 import attrs
 
 from ._base import ServerEvent, SessionEvent, frozen
-from ._json import base64_text, int64, json_field
+from ._json import NEVER_GUESSED, base64_text, int64, json_field
 from ._models import (
     AgentCatalogEntry,
     AgentConfiguration,
@@ -166,7 +167,7 @@ class UserTurnEndEvent(ServerEvent):
 class ChatSessionChangedEvent(ServerEvent):
     """This session is the current one now, with its history (§8 S1)."""
 
-    chat_session: ChatSession | None = None
+    chat_session: ChatSession | None = attrs.field(default=None, metadata=NEVER_GUESSED)
 
 
 @frozen
@@ -254,7 +255,7 @@ class CompleteThoughtEvent(SessionEvent):
     """The whole of a thought that was streamed; repeats what is known."""
 
     role: str = "assistant (thought)"
-    content: str
+    content: str = ""
     format: str = "markdown"
 
 
@@ -348,7 +349,7 @@ class SystemPromptEvent(SessionEvent):
     """The prompt that the agent works under."""
 
     role: str = "system"
-    content: str
+    content: str = ""
     format: str = "markdown"
 
 

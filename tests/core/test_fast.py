@@ -20,6 +20,7 @@ from realtime_trio._core._notifications import (
 )
 from realtime_trio._core._shapes import json_object
 from realtime_trio._core._state import ActiveTool, TextSlice
+from realtime_trio._core._unicode import valid_json
 from realtime_trio._core._values import draft_of, evolve
 from realtime_trio._handlers._tools import tool_note
 from realtime_trio.events._json import check_json
@@ -62,7 +63,7 @@ def _plain_json_object(text: str) -> object:
         check_json(value)
     except (ValueError, RecursionError, ZeroDivisionError):
         return None
-    return value if isinstance(value, dict) else None
+    return valid_json(value) if isinstance(value, dict) else None
 
 
 ODD_JSON = (
