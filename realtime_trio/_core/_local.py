@@ -13,6 +13,7 @@ from ._notifications import Notification
 
 __all__ = [
     "LinkEvent",
+    "LinkLostEvent",
     "Malformed",
     "PlaybackEvent",
     "Reading",
@@ -24,12 +25,20 @@ __all__ = [
 
 @frozen
 class LinkEvent(ServerEvent):
-    """The link changed: folded into the control slice, ``note`` told to the application."""
+    """The link changed: folded into the control slice, ``note`` told to the application.
+
+    With a ``status`` it is the border between two links, in the audio lane too.
+    """
 
     status: Literal["connecting", "connected", "reconnecting", "closed"] | None
     attempt: int = 0
     initialized: bool | None = None
     note: Notification | None = None
+
+
+@frozen
+class LinkLostEvent(ServerEvent):
+    """The link is lost: what was open may have gone on unheard (protocol.md §8 M4, S2)."""
 
 
 @frozen

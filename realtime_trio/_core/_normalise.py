@@ -3,12 +3,13 @@
 Anthropic writes a message as blocks, OpenAI as parts with fields beside them; either may be
 plain text. The shapes tell themselves apart, so nothing here asks which vendor it was.
 Content never raises and never vanishes: what cannot be shown leaves a placeholder that
-names it. Calls and results are records of an event: one that nothing identifies is refused.
+names it and keeps it. Calls and results are records of an event: they need what identifies
+them, and every other fault costs its field.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from ..events import ToolCall, ToolResult
@@ -23,8 +24,10 @@ from ._messages import (
     ToolUsePart,
 )
 from ._shapes import (
+    REDACTED,
     Block,
     block_type,
+    citations_of,
     document_text,
     inner_text,
     is_list,
@@ -35,9 +38,13 @@ from ._shapes import (
     text_field,
     thinking_text,
 )
+from ._unicode import valid_json
 from ._values import draft_of
 
 __all__ = [
+    "content_of",
+    "joined",
+    "nested_text",
     "normalise_content",
     "normalise_tool_call",
     "normalise_tool_result",
@@ -52,9 +59,15 @@ __all__ = [
 def normalise_content(raw: object) -> Content:
     """The content of a message, the same for every vendor (§8 U1).
 
-    Text stays; blocks that are all text join to one text; anything else becomes parts, in
-    the order of its blocks. Null is the empty text, a bare number its JSON text.
+    Text stays; blocks that are all text without citations join to one text; anything else
+    becomes parts, in the order of its blocks. Null is the empty text, a bare number its JSON
+    text. All text is valid Unicode: half of a surrogate pair becomes U+FFFD.
     """
+    return content_of(valid_json(raw))
+
+
+def content_of(raw: object) -> Content:
+    """The same of a value whose text is known to be valid."""
     if isinstance(raw, str):
         return raw
     if raw is None:
@@ -65,11 +78,13 @@ def normalise_content(raw: object) -> Content:
         blocks = list(raw)
     else:
         return json_text(raw)
-    texts = [plain_text(block) for block in blocks]
-    known = [text for text in texts if text is not None]
-    if len(known) == len(texts):
-        return "".join(known)
-    return tuple(part for block in blocks for part in parts_of(block))
+    return joined([part for block in blocks for part in parts_of(block)])
+
+
+def joined(parts: Sequence[Part]) -> Content:
+    """Parts that are nothing but text as one text; all others as they are."""
+    texts = [part.text for part in parts if isinstance(part, TextPart) and part.is_plain]
+    return "".join(texts) if len(texts) == len(parts) else tuple(parts)
 
 
 def parts_of(block: object) -> tuple[Part, ...]:
@@ -80,22 +95,26 @@ def parts_of(block: object) -> tuple[Part, ...]:
     """
     text = plain_text(block)
     if text is not None:
-        return (TextPart(text),)
+        return (TextPart(text, citations=citations_of(block)),)
     kind = block_type(block)
     reader = _READERS.get(kind)
     part = reader(block) if reader is not None and is_mapping(block) else None
     if part is not None:
         return (part,)
-    nested = _nested_text(kind, block)
-    if not nested:
-        return (PlaceholderPart(kind),)
-    title = text_field(block, "title") if is_mapping(block) else None
-    return (PlaceholderPart(kind), TextPart(nested, title=title))
+    nested = nested_text(block)
+    return (PlaceholderPart(kind, block), *(() if nested is None else (nested,)))
+
+
+def nested_text(block: object) -> TextPart | None:
+    """The text inside a block that has no form of its own, or ``None`` where it holds none."""
+    kind = block_type(block)
+    text = "" if kind in _READERS else _nested_text(kind, block)
+    if not text:
+        return None
+    return TextPart(text, title=text_field(block, "title") if is_mapping(block) else None)
 
 
 def _nested_text(kind: str, block: object) -> str:
-    if kind in _READERS:
-        return ""
     if not is_mapping(block):
         return inner_text(block)
     # What stands under ``content`` is for people only where it is made of blocks, or where
@@ -106,11 +125,22 @@ def _nested_text(kind: str, block: object) -> str:
 
 
 def _thinking(block: Block) -> Part:
-    return TextPart(thinking_text(block), thinking=True)
+    return TextPart(thinking_text(block), thinking=True, block=block)
+
+
+def _redacted(block: Block) -> Part:
+    return TextPart(REDACTED, thinking=True, block=block)
 
 
 def _document(block: Block) -> Part:
-    return TextPart(document_text(block), title=text_field(block, "title"))
+    source = block.get("source")
+    url = text_field(source, "url") if is_mapping(source) else None
+    return TextPart(
+        document_text(block),
+        title=text_field(block, "title"),
+        url=url if url is not None else text_field(block, "url"),
+        block=block,
+    )
 
 
 def _image(block: Block) -> Part | None:
@@ -161,6 +191,7 @@ def _tool_result(block: Block) -> Part:
 
 _READERS: dict[str, Callable[[Block], Part | None]] = {
     "thinking": _thinking,
+    "redacted_thinking": _redacted,
     "document": _document,
     "image": _image,
     "image_url": _image_url,
@@ -261,6 +292,8 @@ def _input(value: object, path: str, leave_out: LeaveOut) -> Block:
     if value is None:
         return {}
     if isinstance(value, str):
+        if not value.strip():  # a call without arguments
+            return {}
         known = json_object(value)
         return {"_raw": value} if known is None else known
     if is_mapping(value) and is_shareable(value):

@@ -17,9 +17,12 @@ import hashlib
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Generic, TypeAlias, TypeVar
 
+import attrs
+
 from .._core._fast import DELTAS, Delta
 from .._core._local import (
     LinkEvent,
+    LinkLostEvent,
     Malformed,
     PlaybackEvent,
     Reading,
@@ -30,7 +33,15 @@ from .._core._local import (
 from .._core._notifications import Notification, ProcessingError
 from .._core._state import AudioSlice, ControlSlice, TextSlice
 from .._core._values import evolve
-from ..events import REGISTRY, AudioDeltaEvent, InteractionEvent, Lane, ServerEvent, UnknownEvent
+from ..events import (
+    REGISTRY,
+    AudioDeltaEvent,
+    InteractionEvent,
+    Lane,
+    ServerEvent,
+    SessionEvent,
+    UnknownEvent,
+)
 from ..events._registry import LOCAL_LANES
 
 __all__ = ["NOT_FOLDED", "Handled", "LaneFold", "fold_event", "handles", "lanes_of", "not_folded"]
@@ -49,7 +60,8 @@ SLICES: dict[Lane, type[ControlSlice | TextSlice | AudioSlice]] = {
 
 # The shell's own news: they did not come from the server and are not counted as events.
 _NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
-    LinkEvent: (Lane.CONTROL,),
+    LinkEvent: (Lane.CONTROL, Lane.AUDIO),
+    LinkLostEvent: (Lane.TEXT,),
     VoiceRequestedEvent: (Lane.CONTROL,),
     SaidEvent: (Lane.CONTROL,),
     PlaybackEvent: (Lane.AUDIO,),
@@ -79,9 +91,9 @@ def _generic(lane: Lane) -> Any:
 
 _GENERICS = {lane: _generic(lane) for lane in Lane}
 _REGISTERED: set[tuple[Lane, type[ServerEvent]]] = set()
-# By lane and class: the handler, whether the lane is the event's home, and whether the class
-# is one whose identity is not read from its ``id`` alone.
-_Found: TypeAlias = tuple[Handler, bool, bool]
+# By lane and class: the handler, whether the lane is the event's home, whether the class is one
+# whose identity is not read from its ``id`` alone, and whether its session is resolved here.
+_Found: TypeAlias = tuple[Handler, bool, bool, bool]
 _FOUND: dict[Lane, dict[type, _Found]] = {lane: {} for lane in Lane}
 _SPECIAL = frozenset({Malformed, Reading, UnknownEvent})
 
@@ -96,7 +108,9 @@ def _find(lane: Lane, cls: type[ServerEvent | Delta]) -> _Found:
     is_home = event_class is Malformed or (
         event_class not in _OF_NO_LANE and lanes_of(event_class)[0] is lane
     )
-    found: _Found = (_GENERICS[lane].dispatch(event_class), is_home, cls in _SPECIAL)
+    of_session = lane is Lane.TEXT and issubclass(event_class, SessionEvent)
+    handler = _GENERICS[lane].dispatch(event_class)
+    found: _Found = (handler, is_home, cls in _SPECIAL, of_session)
     _FOUND[lane][cls] = found
     return found
 
@@ -223,8 +237,10 @@ class LaneFold(Generic[S]):
         found = self._found.get(type(event))
         if found is None:
             found = _find(self.lane, type(event))
-        handler, is_home, special = found
+        handler, is_home, special, of_session = found
         slice_: Any = self.slice
+        if of_session and not event.session_id:  # type: ignore[union-attr]
+            event = _resolved(event, slice_)
         if at is not None and at != slice_.now:
             slice_ = self.slice = _at(slice_, at)
         self.handled += weight
@@ -237,7 +253,7 @@ class LaneFold(Generic[S]):
                 return self._malformed(event)
             if type(event) is Reading:
                 return self._step_reading(event)
-            key = _identity(event, _session_of(event), self._reading)
+            key = _identity(event, _session_of(event, slice_), self._reading)
             if key is not None and slice_.seen.get(key):
                 self.delivered = False
                 self.duplicates += is_home
@@ -285,13 +301,29 @@ class LaneFold(Generic[S]):
         return (ProcessingError(event_type=event.type or None, error=error),)
 
 
-def _session_of(event: ServerEvent | Delta) -> str | None:
-    """The session that an event names; ``None`` for a type whose events are of no session."""
-    if isinstance(event, UnknownEvent):  # read here as the codec reads it for the others
-        named = event.payload.get("session_id")
-        return str(named) if type(named) is int else named if type(named) is str else ""
-    own: object = getattr(event, "session_id", None)
-    return own if type(own) is str else None
+def _resolved(event: Any, slice_: TextSlice) -> Any:
+    """An event that names no session, in the one that it belongs to (protocol.md §2 L2)."""
+    session_id = event.user_session_id or slice_.rest.user_session_id
+    if not session_id:
+        return event
+    change = evolve if isinstance(event, Delta) else attrs.evolve
+    return change(event, session_id=session_id)
+
+
+def _session_of(event: ServerEvent | Delta, slice_: Any) -> str | None:
+    """The session that an event is of; ``None`` for a type whose events are of no session.
+
+    One of a type that is known names it by now, see ``_resolved``.
+    """
+    if not isinstance(event, UnknownEvent):
+        named: object = getattr(event, "session_id", None)
+        return named if type(named) is str else None
+    # A type that nobody knows may have anything in the place of an id.
+    for name in ("session_id", "user_session_id"):
+        named = event.payload.get(name)
+        if type(named) is int or (type(named) is str and named):
+            return str(named)
+    return slice_.chat_session_id or ""  # they are of the control lane
 
 
 def _identity(

@@ -87,6 +87,8 @@ class Outbox:
         self._closed = False
         self._draining = 0
         self._away = False
+        self.links: int = 0
+        """How many links have taken from it."""
         self.on_kill: Callable[[], None] | None = None
         """Called when something is about to be written that kills the running turn."""
 
@@ -346,6 +348,7 @@ class Outbox:
     def link_opened(self) -> None:
         """Take audio again."""
         self._away = False
+        self.links += 1
 
     def close(self, why: str) -> None:
         """Refuse what comes, and tell whoever waits that it was not sent. May be repeated."""

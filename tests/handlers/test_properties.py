@@ -76,8 +76,8 @@ def deep(state: SessionState) -> Any:
         state.text.seen,
         state.control.seen,
         state.audio.seen,
-        rest.ranks,
-        rest.attached,
+        *(record.calls for record in rest.records.values()),
+        *(record.delegations for record in rest.records.values()),
     ]
     return json.dumps(state_to_json(state)), repr(state), [memory.items() for memory in memories]
 
