@@ -4,8 +4,8 @@ It is strict where cattrs is lenient by default: a number is no text, an object 
 ``true`` is no integer. What servers send is read with leniency (protocol.md §2 L1-L3), by one
 table, the classes themselves: a field without a default is required, and any other takes its
 default when it is missing, null or ill-typed; an entry of a list that cannot be read is
-skipped. What is left out is noted (see ``_leniency``). What clients send is read without:
-there a fault anywhere is a refusal.
+skipped. What is left out is noted (see ``_leniency``). What clients send is read without, and
+so is, at first, what servers send: there a fault anywhere is a refusal.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ import cattrs
 from cattrs import AttributeValidationNote, IterableValidationNote
 
 from ..events import AgentCatalogEntry, RenderMediaEvent, Tool, ToolCall, ToolResult
-from ..events._json import INT_MAX, INT_MIN, Mismatch, check_json, describe
+from ..events._json import INT_MAX, INT_MIN, Mismatch, check_json, describe, is_shareable
 from ._leniency import LeftOut, current
 from ._normalise import normalise_tool_call, normalise_tool_result
 
 __all__ = ["SESSION_IDS", "TIMES", "explain", "make_converter"]
 
 Hook = Callable[[Any, Any], Any]
+_MISSING: Any = object()
 
 # Fields of text, in any class, that may come as numbers: see _session_id and _time.
 SESSION_IDS = frozenset({"session_id", "user_session_id", "parent_session_id"})
@@ -154,12 +155,17 @@ def _array_hook(tp: Any, converter: cattrs.Converter) -> Hook:
     element = get_args(tp)[0]
     hook = converter.get_structure_hook(element)
     free_form = element is Any or _is_object_type(element)
+    same = {_exact_class(element)}
 
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, (list, tuple)):
             raise Mismatch("array", describe(value))
         items = cast("list[Any]", value)
         left_out = current()
+        if (element is Any or {*map(type, items)} <= same) and (
+            element is str or (free_form and (left_out is None or is_shareable(items)))
+        ):
+            return make(items)  # nearly every list of these types
         if left_out is None:
             return make([_entry(hook, element, item, i) for i, item in enumerate(items)])
         read: list[Any] = []
@@ -236,6 +242,18 @@ _PREPARE: dict[type, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }
 
 
+def _exact_class(tp: Any) -> type | None:
+    """The class of values that are taken as they are, if there is one: most are of it."""
+    if _is_union(tp):
+        found = {_exact_class(arg) for arg in get_args(tp) if arg is not type(None)}
+        return found.pop() if len(found) == 1 else None
+    if get_origin(tp) is Literal:
+        return None
+    if _is_object_type(tp):
+        return dict
+    return tp if tp in (str, int, bool) else None
+
+
 @attrs.frozen(slots=True)
 class _Field:
     """A field of a class: how it is read, and what a fault in it costs."""
@@ -247,6 +265,7 @@ class _Field:
     required: bool
     decisive: bool  # an ill-typed value is a fault of the whole
     takes_null: bool
+    exact: type | None
 
 
 def _field(field: attrs.Attribute[Any], converter: cattrs.Converter) -> _Field:
@@ -271,6 +290,7 @@ def _field(field: attrs.Attribute[Any], converter: cattrs.Converter) -> _Field:
         or (hook is _session_id and field.name == "session_id")
         or "never_guessed" in field.metadata,
         takes_null=_takes_null(field.type),
+        exact=str if _is_word_type(field.type) else _exact_class(field.type),
     )
 
 
@@ -278,6 +298,7 @@ def _class_hook(cls: type[Any], converter: cattrs.Converter) -> Hook:
     attrs.resolve_types(cls)
     prepare = _PREPARE.get(cls)
     fields = tuple(_field(each, converter) for each in attrs.fields(cls) if each.init)
+    rows = [(each.name, each.argument, each.exact, each.takes_null, each) for each in fields]
     optional = frozenset(field.argument for field in fields if not field.required)
 
     def structure(value: Any, _: Any) -> Any:
@@ -288,16 +309,20 @@ def _class_hook(cls: type[Any], converter: cattrs.Converter) -> Hook:
             raw = prepare(raw)
         left_out = current()
         arguments: dict[str, Any] = {}
-        for field in fields:
-            name = field.name
-            if name not in raw or (raw[name] is None and not field.takes_null):
-                if field.required or (left_out is None and name in raw):
-                    got = describe(raw[name]) if name in raw else "nothing"
+        for name, argument, exact, takes_null, field in rows:
+            item = raw.get(name, _MISSING)
+            if item is _MISSING or (item is None and not takes_null):
+                if field.required or (left_out is None and item is None):
+                    got = "nothing" if item is _MISSING else "null"
                     raise Mismatch(_expected(field.type), got, f".{name}")
+            elif type(item) is exact:
+                arguments[argument] = item
+            elif item is None:
+                arguments[argument] = None
             elif left_out is None:
-                arguments[field.argument] = _strictly(field, raw[name])
+                arguments[argument] = _strictly(field, item)
             else:
-                _leniently(field, raw[name], arguments, left_out)
+                _leniently(field, item, arguments, left_out)
         try:
             return cls(**arguments)
         except Exception:
@@ -353,14 +378,16 @@ def _built(
 
 def _tool_call(raw: Any, _: Any) -> ToolCall:
     left_out = current()
-    return normalise_tool_call(raw) if left_out is None else normalise_tool_call(raw, left_out.add)
+    return normalise_tool_call(raw, _refuse if left_out is None else left_out.add)
 
 
 def _tool_result(raw: Any, _: Any) -> ToolResult:
     left_out = current()
-    if left_out is None:
-        return normalise_tool_result(raw)
-    return normalise_tool_result(raw, left_out.add)
+    return normalise_tool_result(raw, _refuse if left_out is None else left_out.add)
+
+
+def _refuse(path: str) -> None:
+    raise Mismatch("another value", "this one", path)
 
 
 @functools.cache
