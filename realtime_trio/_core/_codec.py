@@ -186,7 +186,8 @@ def _whole(raw: Any) -> Any:
     copy = _checked_copy(raw)
     if isinstance(copy, dict):
         fields = cast("dict[str, Any]", copy)
-        if fields.get("type") in _DELTA_TYPES and type(raw.get("content")) is str:
+        tag: Any = fields.get("type")
+        if type(tag) is str and tag in _DELTA_TYPES and type(raw.get("content")) is str:
             fields["content"] = join_halves(raw["content"])
     return cast("Any", copy)
 

@@ -44,10 +44,12 @@ def _text(value: object, place: str) -> None:
             raise ValueError(msg) from None
 
 
+_ALONE: tuple[type, ...] = (str, bytes, Mapping)
+
+
 def check_several(value: object, place: str) -> None:
     """Several values: a text or a mapping alone is iterable, too, but is not what was meant."""
-    alone = isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__iter__")
-    if alone:
+    if isinstance(value, _ALONE) or not hasattr(value, "__iter__"):
         raise _wrong_type(place, "an iterable of its items", value)
 
 
