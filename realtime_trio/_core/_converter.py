@@ -14,7 +14,6 @@ import functools
 import math
 import types
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Literal, Union, cast, get_args, get_origin
 
 import attrs
@@ -25,78 +24,24 @@ from ..events import AgentCatalogEntry, RenderMediaEvent, Tool, ToolCall, ToolRe
 from ..events._json import INT_MAX, INT_MIN, Mismatch, check_json, describe, is_shareable
 from ._leniency import LeftOut, current
 from ._normalise import normalise_tool_call, normalise_tool_result
+from ._scalars import (
+    SESSION_IDS,
+    TIMES,
+    read_anything,
+    read_boolean,
+    read_integer,
+    read_number,
+    read_object,
+    read_session_id,
+    read_text,
+    read_text_or_object,
+    read_time,
+)
 
-__all__ = ["SESSION_IDS", "TIMES", "explain", "make_converter"]
+__all__ = ["explain", "make_converter"]
 
 Hook = Callable[[Any, Any], Any]
 _MISSING: Any = object()
-
-# Fields of text, in any class, that may come as numbers: see _session_id and _time.
-SESSION_IDS = frozenset({"session_id", "user_session_id", "parent_session_id"})
-TIMES = frozenset({"created_at", "updated_at", "deleted_at", "last_login"})
-
-
-# --- values -----------------------------------------------------------------------------
-
-
-def _text(value: Any, _: Any) -> Any:
-    if type(value) is not str:
-        raise Mismatch("string", describe(value))
-    return value
-
-
-def _integer(value: Any, _: Any) -> Any:
-    if type(value) is float and value.is_integer() and current() is not None:
-        return int(value)
-    if type(value) is not int:
-        raise Mismatch("integer", describe(value))
-    return value
-
-
-def _boolean(value: Any, _: Any) -> Any:
-    if type(value) is not bool:
-        raise Mismatch("boolean", describe(value))
-    return value
-
-
-def _number(value: Any, _: Any) -> float:
-    if type(value) not in (int, float):
-        raise Mismatch("number", describe(value))
-    return float(value)
-
-
-def _object(value: Any, _: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise Mismatch("object", describe(value))
-    return cast("Mapping[str, Any]", value)
-
-
-def _text_or_object(value: Any, _: Any) -> Any:
-    if value is not None and type(value) is not str and not isinstance(value, dict):
-        raise Mismatch("string, object or null", describe(value))
-    return cast("Any", value)
-
-
-def _anything(value: Any, _: Any) -> Any:
-    return value
-
-
-def _session_id(value: Any, _: Any) -> Any:
-    """A session's id as text: some servers count their sessions (§2 L2)."""
-    if value is None or type(value) is str:
-        return value
-    if current() is not None and type(value) in (int, float) and value == int(value):
-        return str(int(value))
-    raise Mismatch("string", describe(value))
-
-
-def _time(value: Any, _: Any) -> Any:
-    """A time as ISO text; a number counts the seconds since 1970 (§2 L3)."""
-    if value is None or type(value) is str:
-        return value
-    if current() is not None and type(value) in (int, float):
-        return datetime.fromtimestamp(value, UTC).isoformat()
-    raise Mismatch("string", describe(value))
 
 
 # --- types ------------------------------------------------------------------------------
@@ -271,11 +216,11 @@ class _Field:
 def _field(field: attrs.Attribute[Any], converter: cattrs.Converter) -> _Field:
     is_text = field.type is str or field.type == str | None
     if is_text and field.name in SESSION_IDS:
-        hook: Hook = _session_id
+        hook: Hook = read_session_id
     elif is_text and field.name in TIMES:
-        hook = _time
+        hook = read_time
     elif field.type is None:
-        hook = _anything
+        hook = read_anything
     else:
         hook = converter.get_structure_hook(field.type)
     required = field.default is attrs.NOTHING
@@ -287,7 +232,7 @@ def _field(field: attrs.Attribute[Any], converter: cattrs.Converter) -> _Field:
         required=required,
         # Which session an event is of is never guessed either (§2 L2).
         decisive=required
-        or (hook is _session_id and field.name == "session_id")
+        or (hook is read_session_id and field.name == "session_id")
         or "never_guessed" in field.metadata,
         takes_null=_takes_null(field.type),
         exact=str if _is_word_type(field.type) else _exact_class(field.type),
@@ -397,13 +342,13 @@ def make_converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(attrs.has, _class_hook)
     converter.register_structure_hook_factory(_is_array_type, _array_hook)
     converter.register_structure_hook_factory(_is_literal, _literal_hook)
-    converter.register_structure_hook(str, _text)
-    converter.register_structure_hook(int, _integer)
-    converter.register_structure_hook(bool, _boolean)
-    converter.register_structure_hook(float, _number)
-    converter.register_structure_hook_func(_is_object_type, _object)
-    converter.register_structure_hook_func(_is_word_type, _text)
-    converter.register_structure_hook_func(_is_text_or_object_type, _text_or_object)
+    converter.register_structure_hook(str, read_text)
+    converter.register_structure_hook(int, read_integer)
+    converter.register_structure_hook(bool, read_boolean)
+    converter.register_structure_hook(float, read_number)
+    converter.register_structure_hook_func(_is_object_type, read_object)
+    converter.register_structure_hook_func(_is_word_type, read_text)
+    converter.register_structure_hook_func(_is_text_or_object_type, read_text_or_object)
     converter.register_structure_hook(ToolCall, _tool_call)
     converter.register_structure_hook(ToolResult, _tool_result)
     return converter

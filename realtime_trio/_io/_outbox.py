@@ -21,19 +21,15 @@ from .._config import ClientConfig
 from .._core._codec import Codec
 from .._exceptions import ClosedError
 from ..events import (
-    REGISTRY,
-    AudioFrame,
     ClientWantsCancelEvent,
-    Direction,
     Event,
     PingEvent,
     PongEvent,
     PttEndEvent,
-    UnknownEvent,
 )
-from ..events._checks import check_event
 from ._entries import Entry, EntryQueue, OutboxStatistics
 from ._gate import TurnGate
+from ._outgoing import check_outgoing
 from ._receipt import Receipt, ReceiptStatus
 
 __all__ = ["Outbox", "Wire", "write_from"]
@@ -44,24 +40,6 @@ _MAX_RUN: Final = 16 * 2**10
 """Bytes of audio that are written together."""
 
 _AWAY: Final = "the link broke while it was on its way"
-
-
-def check_outgoing(event: object) -> None:
-    """Raise ``TypeError`` or ``ValueError`` for what a client cannot send (protocol.md §2 L5).
-
-    An event is checked when it is made, and here once more: the mappings that it holds are the
-    application's own and may have changed.
-    """
-    if not isinstance(event, Event):
-        message = (
-            f"send an event of the client, as in send(PingEvent()), not {type(event).__name__}"
-        )
-        raise TypeError(message)
-    local = isinstance(event, (UnknownEvent, AudioFrame))
-    if local or Direction.CLIENT not in REGISTRY.row_of(type(event)).direction:
-        message = f"{type(event).__name__} is what a server sends: a client cannot send it"
-        raise TypeError(message)
-    check_event(event)
 
 
 def _utf8_size(text: str) -> int:
