@@ -90,7 +90,9 @@ class Folds:
         elif lane is Lane.CONTROL:
             self.control.slice = evolve(self.control.slice, seen=ControlSlice().seen)
         else:
-            self.audio.slice = evolve(self.audio.slice, seen=AudioSlice().seen, carry=b"")
+            self.audio.slice = evolve(
+                self.audio.slice, seen=AudioSlice().seen, carry=b"", halves=()
+            )
 
     def set_user_session_id(self, session_id: str | None) -> None:
         """Say which session is the user's."""

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias, Union, get_args, get_origin, 
 
 import attrs
 
-from ._core._converter import SESSION_IDS, TIMES
+from ._core._scalars import SESSION_IDS, TIMES
 from .events import REGISTRY, ClientEvent, Direction, Event, Registry, Row, ToolCall, ToolResult
 from .events._json import INT_MAX, INT_MIN, base64_text, int64, not_empty
 

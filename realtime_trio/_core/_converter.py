@@ -4,8 +4,8 @@ It is strict where cattrs is lenient by default: a number is no text, an object 
 ``true`` is no integer. What servers send is read with leniency (protocol.md §2 L1-L3), by one
 table, the classes themselves: a field without a default is required, and any other takes its
 default when it is missing, null or ill-typed; an entry of a list that cannot be read is
-skipped. What is left out is noted (see ``_leniency``). What clients send is read without:
-there a fault anywhere is a refusal.
+skipped. What is left out is noted (see ``_leniency``). What clients send is read without, and
+so is, at first, what servers send: there a fault anywhere is a refusal.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import functools
 import math
 import types
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Literal, Union, cast, get_args, get_origin
 
 import attrs
@@ -22,80 +21,27 @@ import cattrs
 from cattrs import AttributeValidationNote, IterableValidationNote
 
 from ..events import AgentCatalogEntry, RenderMediaEvent, Tool, ToolCall, ToolResult
-from ..events._json import INT_MAX, INT_MIN, Mismatch, check_json, describe
+from ..events._json import INT_MAX, INT_MIN, Mismatch, check_json, describe, is_shareable
 from ._leniency import LeftOut, current
 from ._normalise import normalise_tool_call, normalise_tool_result
+from ._scalars import (
+    SESSION_IDS,
+    TIMES,
+    read_anything,
+    read_boolean,
+    read_integer,
+    read_number,
+    read_object,
+    read_session_id,
+    read_text,
+    read_text_or_object,
+    read_time,
+)
 
-__all__ = ["SESSION_IDS", "TIMES", "explain", "make_converter"]
+__all__ = ["explain", "make_converter"]
 
 Hook = Callable[[Any, Any], Any]
-
-# Fields of text, in any class, that may come as numbers: see _session_id and _time.
-SESSION_IDS = frozenset({"session_id", "user_session_id", "parent_session_id"})
-TIMES = frozenset({"created_at", "updated_at", "deleted_at", "last_login"})
-
-
-# --- values -----------------------------------------------------------------------------
-
-
-def _text(value: Any, _: Any) -> Any:
-    if type(value) is not str:
-        raise Mismatch("string", describe(value))
-    return value
-
-
-def _integer(value: Any, _: Any) -> Any:
-    if type(value) is float and value.is_integer() and current() is not None:
-        return int(value)
-    if type(value) is not int:
-        raise Mismatch("integer", describe(value))
-    return value
-
-
-def _boolean(value: Any, _: Any) -> Any:
-    if type(value) is not bool:
-        raise Mismatch("boolean", describe(value))
-    return value
-
-
-def _number(value: Any, _: Any) -> float:
-    if type(value) not in (int, float):
-        raise Mismatch("number", describe(value))
-    return float(value)
-
-
-def _object(value: Any, _: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise Mismatch("object", describe(value))
-    return cast("Mapping[str, Any]", value)
-
-
-def _text_or_object(value: Any, _: Any) -> Any:
-    if value is not None and type(value) is not str and not isinstance(value, dict):
-        raise Mismatch("string, object or null", describe(value))
-    return cast("Any", value)
-
-
-def _anything(value: Any, _: Any) -> Any:
-    return value
-
-
-def _session_id(value: Any, _: Any) -> Any:
-    """A session's id as text: some servers count their sessions (§2 L2)."""
-    if value is None or type(value) is str:
-        return value
-    if current() is not None and type(value) in (int, float) and value == int(value):
-        return str(int(value))
-    raise Mismatch("string", describe(value))
-
-
-def _time(value: Any, _: Any) -> Any:
-    """A time as ISO text; a number counts the seconds since 1970 (§2 L3)."""
-    if value is None or type(value) is str:
-        return value
-    if current() is not None and type(value) in (int, float):
-        return datetime.fromtimestamp(value, UTC).isoformat()
-    raise Mismatch("string", describe(value))
+_MISSING: Any = object()
 
 
 # --- types ------------------------------------------------------------------------------
@@ -154,12 +100,17 @@ def _array_hook(tp: Any, converter: cattrs.Converter) -> Hook:
     element = get_args(tp)[0]
     hook = converter.get_structure_hook(element)
     free_form = element is Any or _is_object_type(element)
+    same = {_exact_class(element)}
 
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, (list, tuple)):
             raise Mismatch("array", describe(value))
         items = cast("list[Any]", value)
         left_out = current()
+        if (element is Any or {*map(type, items)} <= same) and (
+            element is str or (free_form and (left_out is None or is_shareable(items)))
+        ):
+            return make(items)  # nearly every list of these types
         if left_out is None:
             return make([_entry(hook, element, item, i) for i, item in enumerate(items)])
         read: list[Any] = []
@@ -236,6 +187,18 @@ _PREPARE: dict[type, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }
 
 
+def _exact_class(tp: Any) -> type | None:
+    """The class of values that are taken as they are, if there is one: most are of it."""
+    if _is_union(tp):
+        found = {_exact_class(arg) for arg in get_args(tp) if arg is not type(None)}
+        return found.pop() if len(found) == 1 else None
+    if get_origin(tp) is Literal:
+        return None
+    if _is_object_type(tp):
+        return dict
+    return tp if tp in (str, int, bool) else None
+
+
 @attrs.frozen(slots=True)
 class _Field:
     """A field of a class: how it is read, and what a fault in it costs."""
@@ -247,16 +210,17 @@ class _Field:
     required: bool
     decisive: bool  # an ill-typed value is a fault of the whole
     takes_null: bool
+    exact: type | None
 
 
 def _field(field: attrs.Attribute[Any], converter: cattrs.Converter) -> _Field:
     is_text = field.type is str or field.type == str | None
     if is_text and field.name in SESSION_IDS:
-        hook: Hook = _session_id
+        hook: Hook = read_session_id
     elif is_text and field.name in TIMES:
-        hook = _time
+        hook = read_time
     elif field.type is None:
-        hook = _anything
+        hook = read_anything
     else:
         hook = converter.get_structure_hook(field.type)
     required = field.default is attrs.NOTHING
@@ -268,9 +232,10 @@ def _field(field: attrs.Attribute[Any], converter: cattrs.Converter) -> _Field:
         required=required,
         # Which session an event is of is never guessed either (§2 L2).
         decisive=required
-        or (hook is _session_id and field.name == "session_id")
+        or (hook is read_session_id and field.name == "session_id")
         or "never_guessed" in field.metadata,
         takes_null=_takes_null(field.type),
+        exact=str if _is_word_type(field.type) else _exact_class(field.type),
     )
 
 
@@ -278,6 +243,7 @@ def _class_hook(cls: type[Any], converter: cattrs.Converter) -> Hook:
     attrs.resolve_types(cls)
     prepare = _PREPARE.get(cls)
     fields = tuple(_field(each, converter) for each in attrs.fields(cls) if each.init)
+    rows = [(each.name, each.argument, each.exact, each.takes_null, each) for each in fields]
     optional = frozenset(field.argument for field in fields if not field.required)
 
     def structure(value: Any, _: Any) -> Any:
@@ -288,16 +254,20 @@ def _class_hook(cls: type[Any], converter: cattrs.Converter) -> Hook:
             raw = prepare(raw)
         left_out = current()
         arguments: dict[str, Any] = {}
-        for field in fields:
-            name = field.name
-            if name not in raw or (raw[name] is None and not field.takes_null):
-                if field.required or (left_out is None and name in raw):
-                    got = describe(raw[name]) if name in raw else "nothing"
+        for name, argument, exact, takes_null, field in rows:
+            item = raw.get(name, _MISSING)
+            if item is _MISSING or (item is None and not takes_null):
+                if field.required or (left_out is None and item is None):
+                    got = "nothing" if item is _MISSING else "null"
                     raise Mismatch(_expected(field.type), got, f".{name}")
+            elif type(item) is exact:
+                arguments[argument] = item
+            elif item is None:
+                arguments[argument] = None
             elif left_out is None:
-                arguments[field.argument] = _strictly(field, raw[name])
+                arguments[argument] = _strictly(field, item)
             else:
-                _leniently(field, raw[name], arguments, left_out)
+                _leniently(field, item, arguments, left_out)
         try:
             return cls(**arguments)
         except Exception:
@@ -353,14 +323,16 @@ def _built(
 
 def _tool_call(raw: Any, _: Any) -> ToolCall:
     left_out = current()
-    return normalise_tool_call(raw) if left_out is None else normalise_tool_call(raw, left_out.add)
+    return normalise_tool_call(raw, _refuse if left_out is None else left_out.add)
 
 
 def _tool_result(raw: Any, _: Any) -> ToolResult:
     left_out = current()
-    if left_out is None:
-        return normalise_tool_result(raw)
-    return normalise_tool_result(raw, left_out.add)
+    return normalise_tool_result(raw, _refuse if left_out is None else left_out.add)
+
+
+def _refuse(path: str) -> None:
+    raise Mismatch("another value", "this one", path)
 
 
 @functools.cache
@@ -370,13 +342,13 @@ def make_converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(attrs.has, _class_hook)
     converter.register_structure_hook_factory(_is_array_type, _array_hook)
     converter.register_structure_hook_factory(_is_literal, _literal_hook)
-    converter.register_structure_hook(str, _text)
-    converter.register_structure_hook(int, _integer)
-    converter.register_structure_hook(bool, _boolean)
-    converter.register_structure_hook(float, _number)
-    converter.register_structure_hook_func(_is_object_type, _object)
-    converter.register_structure_hook_func(_is_word_type, _text)
-    converter.register_structure_hook_func(_is_text_or_object_type, _text_or_object)
+    converter.register_structure_hook(str, read_text)
+    converter.register_structure_hook(int, read_integer)
+    converter.register_structure_hook(bool, read_boolean)
+    converter.register_structure_hook(float, read_number)
+    converter.register_structure_hook_func(_is_object_type, read_object)
+    converter.register_structure_hook_func(_is_word_type, read_text)
+    converter.register_structure_hook_func(_is_text_or_object_type, read_text_or_object)
     converter.register_structure_hook(ToolCall, _tool_call)
     converter.register_structure_hook(ToolResult, _tool_result)
     return converter

@@ -25,7 +25,10 @@ __all__ = [
 
 @frozen
 class LinkEvent(ServerEvent):
-    """The link changed: folded into the control slice, ``note`` told to the application."""
+    """The link changed: folded into the control slice, ``note`` told to the application.
+
+    With a ``status`` it is the border between two links, in the audio lane too.
+    """
 
     status: Literal["connecting", "connected", "reconnecting", "closed"] | None
     attempt: int = 0

@@ -374,8 +374,9 @@ class AudioSlice(Compared, frozen=True, eq=False):
     playing. ``listening``: the server hears the user. ``user_turn``: it is the user's turn.
     ``frames`` and ``byte_count`` are what came since the client began, ``cancels`` how often
     the server cancelled. ``extra`` is what handlers of one's own keep. ``carry`` is the
-    beginning of a sample whose end has not come yet; it, ``seen`` and ``now`` are the lane's
-    own business.
+    beginning of a sample of ``stream`` whose end has not come yet, ``halves`` are those of
+    other streams. ``refused`` are the content types that were announced as not playable.
+    These, ``seen`` and ``now`` are the lane's own business.
     """
 
     format: AudioFormat | None = DEFAULT_FORMAT
@@ -386,6 +387,9 @@ class AudioSlice(Compared, frozen=True, eq=False):
     byte_count: int = 0
     cancels: int = 0
     carry: bytes = b""
+    stream: Hashable = None
+    halves: tuple[tuple[Hashable, bytes], ...] = ()
+    refused: tuple[str, ...] = ()
     extra: Mapping[Any, Any] = EMPTY
     seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
     now: float = 0.0

@@ -60,7 +60,7 @@ SLICES: dict[Lane, type[ControlSlice | TextSlice | AudioSlice]] = {
 
 # The shell's own news: they did not come from the server and are not counted as events.
 _NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
-    LinkEvent: (Lane.CONTROL,),
+    LinkEvent: (Lane.CONTROL, Lane.AUDIO),
     LinkLostEvent: (Lane.TEXT,),
     VoiceRequestedEvent: (Lane.CONTROL,),
     SaidEvent: (Lane.CONTROL,),

@@ -21,19 +21,15 @@ from .._config import ClientConfig
 from .._core._codec import Codec
 from .._exceptions import ClosedError
 from ..events import (
-    REGISTRY,
-    AudioFrame,
     ClientWantsCancelEvent,
-    Direction,
     Event,
     PingEvent,
     PongEvent,
     PttEndEvent,
-    UnknownEvent,
 )
-from ..events._checks import check_event
 from ._entries import Entry, EntryQueue, OutboxStatistics
 from ._gate import TurnGate
+from ._outgoing import check_outgoing
 from ._receipt import Receipt, ReceiptStatus
 
 __all__ = ["Outbox", "Wire", "write_from"]
@@ -44,24 +40,6 @@ _MAX_RUN: Final = 16 * 2**10
 """Bytes of audio that are written together."""
 
 _AWAY: Final = "the link broke while it was on its way"
-
-
-def check_outgoing(event: object) -> None:
-    """Raise ``TypeError`` or ``ValueError`` for what a client cannot send (protocol.md §2 L5).
-
-    An event is checked when it is made, and here once more: the mappings that it holds are the
-    application's own and may have changed.
-    """
-    if not isinstance(event, Event):
-        message = (
-            f"send an event of the client, as in send(PingEvent()), not {type(event).__name__}"
-        )
-        raise TypeError(message)
-    local = isinstance(event, (UnknownEvent, AudioFrame))
-    if local or Direction.CLIENT not in REGISTRY.row_of(type(event)).direction:
-        message = f"{type(event).__name__} is what a server sends: a client cannot send it"
-        raise TypeError(message)
-    check_event(event)
 
 
 def _utf8_size(text: str) -> int:
@@ -87,6 +65,8 @@ class Outbox:
         self._closed = False
         self._draining = 0
         self._away = False
+        self.links: int = 0
+        """How many links have taken from it."""
         self.on_kill: Callable[[], None] | None = None
         """Called when something is about to be written that kills the running turn."""
 
@@ -346,6 +326,7 @@ class Outbox:
     def link_opened(self) -> None:
         """Take audio again."""
         self._away = False
+        self.links += 1
 
     def close(self, why: str) -> None:
         """Refuse what comes, and tell whoever waits that it was not sent. May be repeated."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
@@ -39,11 +38,10 @@ from ._overflow import Coalesce, Overflow
 from ._queues import make_queue
 from ._statistics import PipelineStatistics
 from ._subscription import Subscription
+from ._tolerated import log_tolerated
 from ._watch import Changes, Watch
 
 __all__ = ["Pipeline"]
-
-logger = logging.getLogger("realtime_trio.lanes")
 
 T = TypeVar("T")
 _RESOLUTION = 0.001
@@ -213,16 +211,11 @@ class Pipeline:
     def _tell(self, event: Incoming, saw: Callable[[Incoming], None]) -> type[Incoming] | None:
         """Show an event to the shell; gives the class of which it need not see the next."""
         if isinstance(event, Reading):
-            self._log_tolerated(event)
+            log_tolerated(self._tolerated, event)
             event = event.event
         if not isinstance(event, Malformed):
             saw(event)
         return type(event) if isinstance(event, Delta) else None
-
-    def _log_tolerated(self, reading: Reading) -> None:
-        """Log each place that a server gets wrong, once; never what it sent there."""
-        for event_type, path in self._tolerated.add(reading):
-            logger.warning("ignored an ill-typed value in %s at %s", event_type, path)
 
     def _squeeze(self, event: Incoming, frame: str | bytes, lanes: tuple[LaneTask, ...]) -> None:
         """See whether lanes that are not calm take one event more; else ``trio.WouldBlock``."""

@@ -10,11 +10,13 @@ before it does not leak into it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias, final
+from functools import partial
+from typing import Protocol, TypeAlias, final
 
 import attrs
 import trio
 
+from .._core._answer import Answer
 from .._core._fast import Delta
 from .._core._messages import ASSISTANT, THOUGHT
 from .._core._notifications import (
@@ -26,8 +28,7 @@ from .._core._notifications import (
     SubsessionStarted,
     ToolNotification,
 )
-from .._core._shell_notifications import AudioFlushed
-from .._core._state import AudioSlice, ControlSlice, TextSlice
+from .._core._state import AudioSlice, ControlSlice, TextSlice, TurnRecord
 from .._exceptions import TurnError
 from ..events import (
     ChatSessionChangedEvent,
@@ -123,17 +124,33 @@ class Turn:
         return f"<Turn: {'under way' if outcome is None else type(outcome).__name__}>"
 
 
+class Voice(Protocol):
+    """What the audio lane knows of the turns, which are told apart by their ``ends_at``."""
+
+    def passed(self, number: int, then: Callable[[], None]) -> None:
+        """Call ``then`` once the audio lane has passed the end of a turn."""
+        ...
+
+    def spoken(self, number: int) -> Answer | None:
+        """How much of a turn's answer was heard; ``None`` without voice or without a sink."""
+        ...
+
+    def forget(self, number: int) -> None:
+        """Let go of the answers of turns up to this one."""
+        ...
+
+
 @final
 class TurnBook:
     """Follows the turns that are asked for, from the shell's side and from the text lane's."""
 
     def __init__(self, gate: TurnGate, repair: Repair) -> None:
-        self.spoken: Callable[[], AudioFlushed | None] = lambda: None
-        """How far the last answer was heard, where somebody cut it short."""
+        self.voice: Voice | None = None
         self._repair = repair
         self._gate = gate
         self._turn: Track | None = None
         self._queued: set[Track] = set()
+        self._deciding: dict[Track, Callable[[], None]] = {}
         self._starts = 0
         self._errors = 0
 
@@ -174,6 +191,8 @@ class TurnBook:
 
     def end(self, why: str) -> None:
         """The client has ended: nothing more will be heard of any turn."""
+        for decide in tuple(self._deciding.values()):
+            decide()
         running = () if self._turn is None else (self._turn,)
         for turn in (*running, *self._queued):
             self.lost(turn, why)
@@ -197,6 +216,8 @@ class TurnBook:
                 last = tuple(note for note in notes if isinstance(note, MessageStreaming))
                 _feed(turn, event, last, slice_)
                 self._end_of(turn, slice_)
+            if self.voice is not None:
+                self.voice.passed(self._starts, partial(self.voice.forget, self._starts))
             self._repair.handled()
         elif cls is ChatSessionChangedEvent:
             self._repair.handled()
@@ -213,7 +234,20 @@ class TurnBook:
         turn.ended_at = self._starts
         record = slice_.rest.last_turn
         assert record is not None
-        turn.decide(outcome_of(record, missed=turn.missed, spoken=self.spoken()))
+        if self.voice is None or not record.cancelled:
+            turn.decide(outcome_of(record, missed=turn.missed))
+        else:
+            self._decide_cancelled(turn, record, self.voice, self._starts)
+
+    def _decide_cancelled(self, turn: Track, record: TurnRecord, voice: Voice, number: int) -> None:
+        """Decide once the audio lane has counted all that the server sent of the answer."""
+
+        def decide() -> None:
+            self._deciding.pop(turn, None)
+            turn.decide(outcome_of(record, missed=turn.missed, spoken=voice.spoken(number)))
+
+        self._deciding[turn] = decide
+        voice.passed(number, decide)
 
     def _judge_refusal(self, event: Incoming | None) -> None:
         turn = self._turn

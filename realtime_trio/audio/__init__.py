@@ -24,7 +24,7 @@ from ._devices import (
     open_speaker,
 )
 from ._jitter import JitterBuffer, PlaybackConfig, PlaybackCounts
-from ._pcm import Level, gain, level, silence, tone
+from ._pcm import Carry, Level, gain, level, silence, tone
 from ._playback import Playback, PlaybackStatistics
 from ._resample import Resampler
 from ._sinks import (
@@ -54,6 +54,7 @@ __all__ = [
     "AudioFormat",
     "AudioSink",
     "AudioSource",
+    "Carry",
     "ClockedSink",
     "EnergyVad",
     "FileSink",

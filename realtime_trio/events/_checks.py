@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias, Union, cast, get_args, get_origin
 
 import attrs
@@ -44,10 +44,13 @@ def _text(value: object, place: str) -> None:
             raise ValueError(msg) from None
 
 
+_ALONE: tuple[type, ...] = (str, bytes, Mapping)
+
+
 def check_several(value: object, place: str) -> None:
     """Several values: a text or a mapping alone is iterable, too, but is not what was meant."""
-    if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__iter__"):
-        raise _wrong_type(place, "an iterable of its items", cast("object", value))
+    if isinstance(value, _ALONE) or not hasattr(value, "__iter__"):
+        raise _wrong_type(place, "an iterable of its items", value)
 
 
 def check_bytes(value: object, place: str) -> None:
@@ -87,26 +90,27 @@ def _number(value: object, place: str) -> None:
 
 
 def _json(value: object, place: str, depth: int = 0) -> None:
-    if value is None or isinstance(value, bool):
-        return
     if isinstance(value, str):
         _text(value, place)
-    elif isinstance(value, (int, float)):
+    elif isinstance(value, (Mapping, list, tuple)):
+        if depth >= MAX_DEPTH:
+            msg = f"{place} is nested deeper than {MAX_DEPTH} levels"
+            raise ValueError(msg)
+        for inner in _inside(cast("Mapping[object, object] | list[object]", value), place):
+            _json(inner, place, depth + 1)
+    elif value is not None and not isinstance(value, bool):
+        if not isinstance(value, (int, float)):
+            raise _wrong_type(f"a value in {place}", "JSON", value)
         _number(value, place)
-    elif depth >= MAX_DEPTH:
-        msg = f"{place} is nested deeper than {MAX_DEPTH} levels"
-        raise ValueError(msg)
-    elif isinstance(value, Mapping):
-        for name, inner in cast("Mapping[object, object]", value).items():
-            if not isinstance(name, str):
-                raise _wrong_type(f"a name in {place}", "str", name)
-            _text(name, f"a name in {place}")
-            _json(inner, place, depth + 1)
-    elif isinstance(value, (list, tuple)):
-        for inner in cast("list[object]", value):
-            _json(inner, place, depth + 1)
-    else:
-        raise _wrong_type(f"a value in {place}", "JSON", value)
+
+
+def _inside(value: Mapping[object, object] | list[object], place: str) -> Iterable[object]:
+    """What a container holds; the names of an object are checked."""
+    if not isinstance(value, Mapping):
+        return value
+    for name in value:
+        _text(name, f"a name in {place}")
+    return value.values()
 
 
 def _object(value: object, place: str) -> None:

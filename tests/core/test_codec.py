@@ -301,6 +301,18 @@ def test_large_and_deep_events_that_are_well_formed_apply() -> None:
     assert framed(json.dumps(brackets)) == plain(brackets)
 
 
+@pytest.mark.parametrize(
+    "filler",
+    ['"', '\\"', "\\", '"\\', "[", '["', '[\\"', '"a', '\\"\\'],
+)
+def test_no_text_makes_the_check_of_its_depth_go_back(filler: str) -> None:
+    """A quadratic scan of a text of this size would not end while anybody waits."""
+    for head in ("", "[" * 300, '{"type": "ping", "x": "' + "{" * 300):
+        frame = head + filler * (2**20 // len(filler))
+        with pytest.raises(DecodeError):
+            CODEC.decode_text(frame)
+
+
 def test_each_malformed_event_costs_one_event_and_tells_no_payload() -> None:
     processor = EventStreamProcessor()
     for raw, _ in REFUSED:

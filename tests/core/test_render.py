@@ -194,6 +194,7 @@ def test_an_empty_state() -> None:
             "events": 0,
             "unknown": 0,
             "malformed": 0,
+            "tolerated": 0,
             "duplicates": 0,
             "late_deltas": 0,
             "handler_errors": 0,

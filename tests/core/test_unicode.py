@@ -130,6 +130,15 @@ def test_a_half_becomes_the_replacement_character(
     CODEC.encode(event).encode()
 
 
+@pytest.mark.parametrize("tag", [[], {}, None, 5, True])
+def test_a_type_that_is_no_text_is_refused_whatever_stands_beside_it(tag: object) -> None:
+    raw = {"type": tag, "content": HALF}
+    for read, value in ((CODEC.decode_text, json.dumps(raw)), (CODEC.decode_mapping, raw)):
+        with pytest.raises(DecodeError) as caught:
+            read(value)  # type: ignore[operator]
+        assert caught.value.path == "$.type"
+
+
 @pytest.mark.parametrize("half", ["\\ud83d", "\\uD83D", "\\ude00", "\\uDBFF"])
 def test_a_half_in_arguments_that_are_json_text(half: str) -> None:
     arguments = f'{{"a{half}": ["x {half}", "\\ud83d\\ude00"]}}'
@@ -142,14 +151,12 @@ def test_a_half_in_arguments_that_are_json_text(half: str) -> None:
 
 
 def _halved(value: Any, data: st.DataObject) -> Any:
-    """A JSON value with halves in some of its texts, names included."""
+    """A JSON value with halves in some of its texts, and in the names of fields more."""
     if isinstance(value, str):
         return value + data.draw(ODD_TEXT) if data.draw(st.booleans()) else value
     if isinstance(value, dict):
-        return {
-            _halved(name, data) if data.draw(st.integers(0, 5)) == 0 else name: _halved(inner, data)
-            for name, inner in value.items()
-        }
+        more = {f"x{HALF}": value} if data.draw(st.booleans()) else {}
+        return {name: _halved(inner, data) for name, inner in value.items()} | more
     if isinstance(value, list):
         return [_halved(item, data) for item in value]
     return value

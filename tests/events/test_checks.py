@@ -28,7 +28,7 @@ CLIENT_CLASSES = [row.cls for row in CLIENT_ROWS if issubclass(row.cls, ev.Clien
 FIELDS = [
     pytest.param(cls, field.name, id=f"{cls.__name__}.{field.name}")
     for cls in CLIENT_CLASSES
-    for field in attrs.fields(attrs.resolve_types(cls))  # type: ignore[type-var]
+    for field in attrs.fields(attrs.resolve_types(cls))  # type: ignore[type-var, arg-type]
 ]
 WRONG: dict[Any, list[tuple[Any, type[Exception]]]] = {
     str: [
