@@ -61,8 +61,7 @@ def voice(
     url
         Where the server is: https://host, ws://host:port.
     input
-        Who talks: "mic", a sound file, or "-" for raw PCM16 (16 kHz, mono). A WAV file of 16 bit
-        samples needs nothing else, others need the extra audio.
+        Who talks: "mic", a sound file, or "-" for raw PCM16 (16 kHz, mono).
     output
         Who listens: "speaker", a WAV file to write, or "-" for raw PCM16 (16 kHz, mono); what
         is to be read then goes to standard error.
