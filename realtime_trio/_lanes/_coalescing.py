@@ -141,12 +141,16 @@ def cut(entry: Entry, count: int) -> tuple[Entry, Entry]:
 def told_apart(notes: tuple[Notification, ...], pieces: Sequence[str]) -> tuple[Notification, ...]:
     """What folding each would have told, from what folding them as one has told.
 
-    All but the last of it was told of the first piece. A piece that says nothing tells
-    nothing.
+    All but the last of it was told of the first piece, and so was what the message had held
+    back (protocol.md §2 L4). A piece that says nothing tells nothing.
     """
     if not notes or type(notes[-1]) is not MessageStreaming:
         return notes
     whole = notes[-1]
     session_id, message_id, role = whole.session_id, whole.message_id, whole.role
-    each = [streaming(session_id, message_id, role, piece) for piece in pieces if piece]
+    said_before = whole.delta[: len(whole.delta) - sum(map(len, pieces))]
+    first, *others = [piece for piece in pieces if piece]
+    each = [
+        streaming(session_id, message_id, role, piece) for piece in (said_before + first, *others)
+    ]
     return (*notes[:-1], *each)

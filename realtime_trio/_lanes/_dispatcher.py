@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias, cast
 
 from .._core._fast import DELTAS, Delta, Incoming
+from .._core._local import Reading
 from .._core._notifications import MessageStreaming, Notification
 from .._core._values import evolve
 from .._handlers import LaneFold
@@ -82,6 +83,9 @@ class Handling:
                 notes = cast("Command", event).run() or ()
             else:
                 notes = step(event, at, weight)
+                if cls is Reading:  # what hears of it hears of its event
+                    event = cast("Reading", event).event
+                    cls = event.__class__
                 counts[cls] += weight
                 if pieces is not None:
                     notes = told_apart(notes, pieces)

@@ -367,6 +367,7 @@ class LaneTask:
             lagged=self.lagged,
             unknown=fold.unknown,
             malformed=fold.malformed,
+            tolerated=fold.tolerated,
             duplicates=fold.duplicates,
             handler_errors=fold.handler_errors,
             subscriptions=len(self.handling.routes),

@@ -21,7 +21,8 @@ import trio
 from .._config import ClientConfig
 from .._core._codec import Codec
 from .._core._fast import DELTAS, Delta, Incoming
-from .._core._local import Malformed
+from .._core._leniency import Tolerated
+from .._core._local import Malformed, Reading
 from .._core._notifications import Notification
 from .._core._shell_notifications import MemoryPressure
 from .._core._state import Limits, SessionState
@@ -36,6 +37,7 @@ from ._overflow import Coalesce, Overflow
 from ._reader import Mailbox
 from ._statistics import PipelineStatistics
 from ._subscription import Subscription
+from ._tolerated import log_tolerated
 from ._watch import Changes, Watch
 
 __all__ = ["Pipeline"]
@@ -69,10 +71,12 @@ class Pipeline:
         "_read",
         "_started",
         "_token",
+        "_tolerated",
     )
 
     def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
         self._read = Codec().read
+        self._tolerated = Tolerated()
         self._folds = Folds(Limits(config.max_sessions, config.max_messages))
         self._clock = clock
         self._at = float("-inf")
@@ -205,6 +209,9 @@ class Pipeline:
 
     def _tell(self, event: Incoming, saw: Callable[[Incoming], None]) -> type[Incoming] | None:
         """Show an event to the shell; gives the class of which it need not see the next."""
+        if isinstance(event, Reading):
+            log_tolerated(self._tolerated, event)
+            event = event.event
         if not isinstance(event, Malformed):
             saw(event)
         return type(event) if isinstance(event, Delta) else None
@@ -245,6 +252,8 @@ class Pipeline:
             raise ClosedError(msg)
         if isinstance(event, Malformed):
             return (self._lanes[malformed_lane(event.event_type)],)
+        if isinstance(event, Reading):
+            return tuple(self._lanes[lane] for lane in lanes_of(type(event.event)))
         known = DELTAS[type(event)] if isinstance(event, Delta) else type(event)
         lanes = tuple(self._lanes[lane] for lane in lanes_of(known))
         if len(lanes) == 1:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from .._core._fast import DELTAS, Delta
 from .._core._local import (
     LinkEvent,
+    LinkLostEvent,
     Malformed,
     PlaybackEvent,
     SaidEvent,
@@ -24,7 +25,9 @@ __all__ = ["Put", "Routes"]
 Put: TypeAlias = Callable[[Any, int], None]
 
 # The library's own: they travel through the lanes, but nobody can subscribe to them.
-_LOCAL = frozenset((LinkEvent, SaidEvent, PlaybackEvent, VoiceRequestedEvent, Malformed))
+_LOCAL = frozenset(
+    (LinkEvent, LinkLostEvent, SaidEvent, PlaybackEvent, VoiceRequestedEvent, Malformed)
+)
 
 
 class Routes:
