@@ -13,7 +13,7 @@ import trio
 from hypothesis import strategies as st
 
 from realtime_trio._config import ClientConfig
-from realtime_trio._core._state import Session
+from realtime_trio._core._messages import Message
 from realtime_trio._exceptions import ClosedError, InDoubt, LaggedError, NotSent
 from realtime_trio._io._client import Client, open_client
 from realtime_trio._io._outcome import Outcome
@@ -342,11 +342,21 @@ def _name(frame: str | bytes) -> str | None:
 Line: TypeAlias = tuple[str, object, tuple[str, ...], tuple[str, ...]]
 
 
-def of_client(client: Client) -> list[Line]:
-    """What the client says was said in its current session."""
+def of_client(client: Client, server: RealtimeServer) -> list[Line]:
+    """What the client says was said in its current session.
+
+    A turn that was killed is left out where the server has forgotten it: the client has not.
+    """
     session = client.state.current_session
     assert session is not None
-    return _lines(session)
+    theirs = [line[1] for line in of_server(server, client) if line[0] == "user"]
+    turns: list[list[Message]] = [[]]
+    for message in session.messages:
+        if message.role == "user" and not message.is_sub_session:
+            turns.append([])
+        turns[-1].append(message)
+    kept = [turn for turn in turns if turn and (turn[0].content in theirs or not _killed(turn))]
+    return [line for turn in kept for line in _lines(turn)]
 
 
 def of_server(server: RealtimeServer, client: Client) -> list[Line]:
@@ -357,13 +367,18 @@ def of_server(server: RealtimeServer, client: Client) -> list[Line]:
     processor.process_event({"type": "chat_session_changed", "chat_session": chat})
     session = processor.state.current_session
     assert session is not None
-    return _lines(session)
+    return _lines(session.messages)
 
 
-def _lines(session: Session) -> list[Line]:
+def _killed(turn: Sequence[Message]) -> bool:
+    """Whether a turn ended without an answer, or in the middle of one."""
+    return len(turn) == 1 or any(message.status != "complete" for message in turn)
+
+
+def _lines(messages: Sequence[Message]) -> list[Line]:
     """Role, content, tools and results of each message; delegations stand elsewhere."""
     lines: list[Line] = []
-    for message in session.messages:
+    for message in messages:
         if message.is_sub_session:
             continue
         tools = {call.id: call.name for call in message.tool_calls if not _delegates(call.name)}
