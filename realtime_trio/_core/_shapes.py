@@ -23,6 +23,7 @@ __all__ = [
     "document_text",
     "inner_text",
     "is_call",
+    "is_deep",
     "is_list",
     "is_mapping",
     "is_result",
@@ -46,8 +47,8 @@ TEXT_FIELDS = {
 # What servers stream for thinking that the vendor redacted (protocol.md §7).
 REDACTED = "*redacted*"
 
-# As deep as a frame may nest: JSON text that nests deeper is not read as JSON.
-_MAX_DEPTH = 256
+# What JSON text may nest: a little less than a frame may, for what is read from it goes into one.
+_MAX_DEPTH = 240
 
 
 _NO_MAPPINGS = frozenset({str, type(None), list, tuple, bool, int, float})
@@ -105,8 +106,8 @@ _read_json_fast = msgspec.json.Decoder().decode
 def json_object(text: str) -> dict[str, object] | None:
     """The object that ``text`` holds, or ``None`` where it is not the JSON text of one.
 
-    Numbers that other JSON readers could not take, and nesting deeper than a frame may have,
-    count as no JSON. All text in the object is valid Unicode.
+    Numbers that other JSON readers could not take, and nesting so deep that no frame could
+    hold it, count as no JSON. All text in the object is valid Unicode.
     """
     try:
         try:
@@ -116,13 +117,16 @@ def json_object(text: str) -> dict[str, object] | None:
         check_json(value)
     except (ValueError, RecursionError, Mismatch):
         return None
-    if not isinstance(value, dict) or _is_deep(cast("dict[str, object]", value)):
+    if not isinstance(value, dict) or is_deep(cast("dict[str, object]", value)):
         return None
     return cast("dict[str, object]", value)
 
 
-def _is_deep(value: dict[str, object]) -> bool:
-    """Whether ``value`` nests deeper than a frame may: level by level, so in linear time."""
+def is_deep(value: dict[str, object]) -> bool:
+    """Whether ``value`` nests so deep that no frame can hold a message with it.
+
+    It goes level by level, so the time is linear.
+    """
     level: list[Any] = [value]
     for _ in range(_MAX_DEPTH):
         inner: list[Any] = []

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from ._messages import ImagePart, Part, PlaceholderPart, TextPart, ToolResultPart, ToolUsePart
 from ._normalise import nested_text
-from ._shapes import is_call, is_mapping, is_result, json_text, text_field
+from ._shapes import is_call, is_deep, is_mapping, is_result, json_text, text_field
 
 __all__ = ["anthropic_blocks", "is_signed", "openai_parts"]
 
@@ -120,7 +120,10 @@ def _named(part: Part | Record) -> Record:
 
 
 def _tool_use(part: ToolUsePart) -> Record:
-    return {"type": "tool_use", "id": part.id, "name": part.name, "input": dict(part.input)}
+    arguments = dict(part.input)
+    if is_deep(arguments):
+        arguments = {"_raw": json_text(arguments)}
+    return {"type": "tool_use", "id": part.id, "name": part.name, "input": arguments}
 
 
 # --- Anthropic --------------------------------------------------------------------------
@@ -165,7 +168,7 @@ def _anthropic_block(part: Part, role: str) -> Record:
 
 
 def _document(part: TextPart) -> Record:
-    if part.block is not None:
+    if part.block is not None and is_mapping(part.block.get("source")):
         return dict(part.block)
     made: Record = {"type": "document"}
     if part.url is not None and (not part.text.strip() or part.text.startswith("[document")):

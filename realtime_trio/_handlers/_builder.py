@@ -6,9 +6,11 @@ it (§2 L4); what is shown is whole.
 
 from __future__ import annotations
 
+from .._core._fast import DELTAS
 from .._core._messages import (
     NO_METADATA,
     THOUGHT,
+    Message,
     MessageMetadata,
     OpenMessage,
 )
@@ -35,45 +37,52 @@ from ._attach import take_waiting, taken
 from ._edit import INTERRUPTED, TOOL_ROLES, Edit
 from ._fold import Handled, fold_event
 
+# What was read the fast way, into a struct, holds no half of a character.
+_STRUCTS: frozenset[type] = frozenset(DELTAS)
+
 
 @fold_event(TextDeltaEvent, Lane.TEXT)
 def text_delta(slice_: TextSlice, event: TextDeltaEvent) -> Handled[TextSlice]:
     """A piece of text: usually one more for the message that is open."""
     session_id, text = event.session_id, event.content
     open_message = slice_.open.get(session_id)
+    if open_message is None:
+        return _begin(slice_, event, event.role, text, event.format)
+    head = open_message.head
     if (
-        open_message is None
-        or open_message.head.role != event.role
+        head.role != event.role
         or not text
         or open_message.half
-        or not (text.isascii() or is_whole(text))
+        or not (text.isascii() or event.__class__ in _STRUCTS or is_whole(text))
     ):
         return _begin(slice_, event, event.role, text, event.format)
-    return _grow(slice_, session_id, open_message, text)
+    return _grow(slice_, session_id, open_message, head, text)
 
 
 @fold_event(ThoughtDeltaEvent, Lane.TEXT)
 def thought_delta(slice_: TextSlice, event: ThoughtDeltaEvent) -> Handled[TextSlice]:
     """A piece of a thought; what the ``think`` tool says comes this way too (§8 T3)."""
-    open_message = slice_.open.get(event.session_id)
+    session_id, text = event.session_id, event.content
+    open_message = slice_.open.get(session_id)
+    if open_message is None:
+        return _begin(slice_, event, THOUGHT, text, event.format)
+    head = open_message.head
     if (
-        open_message is None
-        or open_message.head.role != THOUGHT
-        or not event.content
+        head.role != THOUGHT
+        or not text
         or slice_.rest.tools
         or open_message.half
-        or not is_whole(event.content)
+        or not (text.isascii() or event.__class__ in _STRUCTS or is_whole(text))
     ):
-        return _begin(slice_, event, THOUGHT, event.content, event.format)
-    return _grow(slice_, event.session_id, open_message, event.content)
+        return _begin(slice_, event, THOUGHT, text, event.format)
+    return _grow(slice_, session_id, open_message, head, text)
 
 
 def _grow(
-    slice_: TextSlice, session_id: str, open_message: OpenMessage, text: str
+    slice_: TextSlice, session_id: str, open_message: OpenMessage, head: Message, text: str
 ) -> Handled[TextSlice]:
     """The hot path: one more piece for an open message. Three small values are made anew."""
     tick = slice_.tick + 1
-    head = open_message.head
     longer = OpenMessage(head, open_message.text.append(text), tick)
     others = slice_.open
     open_ = {session_id: longer} if len(others) == 1 else {**others, session_id: longer}

@@ -323,7 +323,10 @@ def _session_of(event: ServerEvent | Delta, slice_: Any) -> str | None:
         named = event.payload.get(name)
         if type(named) is int or (type(named) is str and named):
             return str(named)
-    return slice_.chat_session_id or ""  # they are of the control lane
+    # The control lane, which is their home, knows the user's session by the current one.
+    text = type(slice_) is TextSlice
+    user = slice_.rest.user_session_id if text else getattr(slice_, "chat_session_id", None)
+    return user or ""
 
 
 def _identity(

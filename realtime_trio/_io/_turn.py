@@ -211,6 +211,10 @@ class TurnBook:
         if cls is UserTurnStartEvent:
             self._starts += 1
             if turn is not None and self._starts == turn.ends_at:
+                assert isinstance(slice_, TextSlice)
+                # The end of a message may tell what was held back of it (protocol.md §2 L4).
+                last = tuple(note for note in notes if isinstance(note, MessageStreaming))
+                _feed(turn, event, last, slice_)
                 self._end_of(turn, slice_)
             if self.voice is not None:
                 self.voice.passed(self._starts, partial(self.voice.forget, self._starts))
@@ -256,8 +260,8 @@ def _feed(turn: Track, event: Incoming, notes: tuple[Notification, ...], slice_:
     """Hand out what one event brought."""
     for note in notes:
         match note:
-            case MessageStreaming(delta=delta, role=role):
-                if _is_users(event, slice_):
+            case MessageStreaming(session_id=session_id, delta=delta, role=role):
+                if session_id == _users_session(event, slice_):
                     _say(turn, role, delta)
             case ToolNotification():
                 turn.tools.put(note)
@@ -278,9 +282,13 @@ def _say(turn: Track, role: str, text: str) -> None:
         turn.thoughts.put(text, len(text))
 
 
-def _is_users(event: Incoming, slice_: TextSlice) -> bool:
-    """Whether an event belongs to the session that the user sees (protocol.md §8 U3)."""
+def _users_session(event: Incoming, slice_: TextSlice) -> str | None:
+    """The session that the user sees (protocol.md §8 U3), by what an event and the state say."""
     if not isinstance(event, (SessionEvent, Delta)):
-        return False
-    users = event.user_session_id or slice_.user_session_id
-    return users is None or users == event.session_id
+        return slice_.user_session_id
+    return event.user_session_id or slice_.user_session_id or event.session_id
+
+
+def _is_users(event: MessageEvent, slice_: TextSlice) -> bool:
+    """Whether an event belongs to that session; one that names none does (§2 L2)."""
+    return event.session_id in ("", _users_session(event, slice_))

@@ -211,6 +211,36 @@ def test_in_lines_are_folded_and_others_set_aside() -> None:
     assert replay.now == pytest.approx(EPOCH + 0.8)
 
 
+def status_of_open_one(*lines: object) -> str:
+    """How a message that is open ends at the user's turn after these lines."""
+    replay, _ = fold(*lines)
+    replay.feed(encode({"t": 9, "dir": "in", "text": '{"type": "user_turn_start"}'}))
+    [message] = replay.state.sessions["s1"].messages
+    return message.status
+
+
+@pytest.mark.parametrize("conn", [{}, {"conn": "B"}])
+@pytest.mark.parametrize("kind", ["close", "drop"])
+@pytest.mark.parametrize("odd", [{}, {"text": 5}])
+def test_the_end_of_the_last_connection_is_a_lost_link(
+    conn: dict[str, object], kind: str, odd: dict[str, object]
+) -> None:
+    opened = {"t": 0, "dir": "open", **conn, **odd}
+    said = recorded(1, delta("a"), **conn)
+    ended = {"t": 2, "dir": kind, **conn, **odd}
+    assert status_of_open_one({"t": 0, "dir": "open", "conn": "A"}, opened, said) == "complete"
+    assert status_of_open_one(opened, said, ended) == "interrupted"
+    assert status_of_open_one(opened, said, {**ended, "conn": "A"}) == "complete"
+
+
+def test_a_ctl_line_loses_the_link_as_well() -> None:
+    lost = {"__ctl": "link_lost"}
+    replay, _ = fold(delta("a"), lost, session("user_turn_start"))
+    [message] = replay.state.sessions["s1"].messages
+    assert (message.status, message.metadata.stop_reason) == ("interrupted", "interrupted")
+    assert fold(lost)[1] == []
+
+
 def test_t_is_the_clock_and_advance_adds_to_it() -> None:
     replay, _ = fold(recorded(1.5, delta("a")), {"__ctl": "advance", "ms": 1000})
     assert replay.now == EPOCH + 2.5

@@ -30,7 +30,9 @@ from realtime_trio._core._messages import (
 from realtime_trio._core._normalise import normalise_content
 from realtime_trio._core._vendor import to_vendor
 from realtime_trio._core._vendor_blocks import openai_parts
-from realtime_trio.events import ToolCall, ToolResult
+from realtime_trio._processor import EventStreamProcessor
+from realtime_trio.events import SetSessionMessagesEvent, ToolCall, ToolResult
+from realtime_trio.events._checks import check_event
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 Vendor = Literal["anthropic", "openai"]
@@ -296,6 +298,14 @@ def test_a_servers_block_without_its_other_half_is_named() -> None:
         assert record["content"] == texts(f"[{block['type']}]", "a")
 
 
+def test_a_document_without_a_source_is_made_anew() -> None:
+    """No vendor takes it as it came."""
+    content = normalise_content([{"type": "document", "title": "T"}])
+    [record] = to_vendor([said("user", content)], "anthropic")
+    source = {"type": "text", "media_type": "text/plain", "data": "[document: T]"}
+    assert record["content"] == [{"type": "document", "source": source, "title": "T"}]
+
+
 def test_documents_that_have_no_block() -> None:
     """The url is kept in whatever form there is."""
     parts = (
@@ -447,6 +457,23 @@ def test_l4_what_is_written_can_be_encoded() -> None:
     messages = [said("user", "\ud83d"), said(ASSISTANT, "a", (call, None))]
     for vendor in VENDORS:
         json.dumps(to_vendor(messages, vendor), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_arguments_are_never_too_deep_for_a_frame(vendor: Vendor) -> None:
+    """Those that a frame brought may be so deep that a history with them would be refused."""
+    deep: dict[str, Any] = {}
+    for _ in range(252):
+        deep = {"a": deep}
+    call = {"id": "t", "name": "n", "input": deep}
+    processor = EventStreamProcessor()
+    for active in (True, False):
+        frame = {"type": "tool_call", "session_id": "s", "active": active, "tool_calls": [call]}
+        processor.process_frame(json.dumps(frame))
+    processor.process_event({"type": "user_turn_start"})
+    [message] = processor.state.sessions["s"].messages
+    assert message.tool_calls[0].input == deep
+    check_event(SetSessionMessagesEvent(messages=tuple(to_vendor([message], vendor))))
 
 
 # --- delegations ------------------------------------------------------------------------
@@ -698,6 +725,8 @@ def test_what_is_written_is_what_vendors_take(history: list[Any]) -> None:
     messages = read(history)
     check_anthropic(to_vendor(messages, "anthropic"))
     check_openai(to_vendor(messages, "openai"))
+    for vendor in VENDORS:  # and the client sends it
+        check_event(SetSessionMessagesEvent(messages=tuple(to_vendor(messages, vendor))))
 
 
 def check_anthropic(records: list[Any]) -> None:

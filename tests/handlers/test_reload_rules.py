@@ -137,7 +137,7 @@ def test_s1_a_list_was_complete_if_it_holds_the_turn(
 
 
 def test_s1_a_sub_session_s_messages_count_for_nothing() -> None:
-    delegated = {
+    delegated: Json = {
         "role": "assistant",
         "content": [
             {"type": "tool_use", "id": "d", "name": "aa_chat", "input": {"message": "u2"}},
@@ -180,7 +180,7 @@ def test_s1_a_user_s_message_with_the_end_of_the_user_s_turn_says_that_it_goes_o
 def test_s1_a_repeated_end_finds_its_call_in_a_complete_list() -> None:
     talk = Talk()
     use = {"type": "tool_use", "id": "t", "name": "ls", "input": {}}
-    listed = [
+    listed: list[Json] = [
         {"role": "user", "content": "u1"},
         {"role": "assistant", "content": [use]},
         {"role": "user", "content": [result("t", "listed")]},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
@@ -18,7 +19,6 @@ from .talk import (
     TURN_START,
     Json,
     Talk,
-    attached,
     begin,
     call,
     chat_session,
@@ -181,7 +181,7 @@ def read(*events: Json) -> list[tuple[Any, ...]]:
     told = talk(*events)
     assert talk.counters["malformed"] == 0
     shown = [
-        (message["role"], message["content"], attached(message), message["tool_calls"])
+        (message["role"], message["content"], paired(message), message["tool_calls"])
         for message in talk.messages()
     ]
     for note in told:
@@ -191,12 +191,34 @@ def read(*events: Json) -> list[tuple[Any, ...]]:
     return shown
 
 
+def paired(message: Json) -> list[tuple[str, str | None]]:
+    """The tools of a message by id, each with its result; calls of one id have theirs in order."""
+    left = [(result["tool_use_id"], result["content"]) for result in message["tool_results"]]
+    pairs: list[tuple[str, str | None]] = []
+    for each in message["tool_calls"]:
+        found = next((result for result in left if result[0] == each["id"]), None)
+        if found is not None:
+            left.remove(found)
+        pairs.append((each["id"], None if found is None else found[1]))
+    assert left == []
+    return pairs
+
+
+def numbered_anew(events: Iterable[Json]) -> list[Json]:
+    """The same with the ids of vendors that number calls from zero in each round."""
+    return [
+        json.loads(re.sub(r'"\d+\.\d+\.(\d+)"', r'"call_\1"', json.dumps(event)))
+        for event in events
+    ]
+
+
 def compare(
     turns: list[list[Round]], history: Callable[[list[list[Round]]], Iterator[Json]]
 ) -> None:
-    live = read(*streamed(turns, anthropic=history is anthropic_history))
-    resumed = read(chat_session(MAIN, *history(turns)))
-    assert resumed == live
+    stream = list(streamed(turns, anthropic=history is anthropic_history))
+    assert read(chat_session(MAIN, *history(turns))) == read(*stream)
+    again = read(chat_session(MAIN, *numbered_anew(history(turns))))
+    assert again == read(*numbered_anew(stream))
 
 
 @given(turns)

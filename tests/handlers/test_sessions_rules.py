@@ -120,7 +120,9 @@ def test_s1_no_session_is_an_error_of_the_server() -> None:
     assert talk.state["current_session_id"] == MAIN
 
 
-@pytest.mark.parametrize("bad", [5, None, "text", [], {}, {"role": 5}])
+@pytest.mark.parametrize(
+    "bad", [5, None, "text", [], {"content": 5}, {"role": "user", "content": {}}]
+)
 def test_s1_a_bad_message_costs_itself_only(bad: Any) -> None:
     talk = Talk()
     talk(chat_session(MAIN, OLD[0], bad, OLD[1]))

@@ -272,7 +272,9 @@ FORMS: list[tuple[Json, Json]] = [
     ),
     ({"id": "t", "name": "ls", "input": "not JSON"}, {"_raw": "not JSON"}),
     ({"id": "t", "name": "ls", "input": "[1]"}, {"_raw": "[1]"}),
-    ({"id": "t", "name": "ls", "input": ""}, {"_raw": ""}),
+    ({"id": "t", "name": "ls", "input": ""}, {}),
+    ({"id": "t", "name": "ls", "input": " \n"}, {}),
+    ({"id": "t", "name": "ls", "arguments": ""}, {}),
     ({"id": "t", "name": "ls"}, {}),
     ({"id": "t", "name": "ls", "type": "server_tool_use", "input": {}}, {}),
 ]

@@ -89,9 +89,29 @@ CONTENTS: list[tuple[Any, Any]] = [
     ),
     (
         [TEXT, {"type": "hologram"}],
-        [{"type": "text", "text": "Hi"}, {"type": "placeholder", "block_type": "hologram"}],
+        [
+            {"type": "text", "text": "Hi"},
+            {"type": "placeholder", "block_type": "hologram", "block": {"type": "hologram"}},
+        ],
     ),
-    ([TEXT, 5], [{"type": "text", "text": "Hi"}, {"type": "placeholder", "block_type": "integer"}]),
+    (
+        [TEXT, 5],
+        [
+            {"type": "text", "text": "Hi"},
+            {"type": "placeholder", "block_type": "integer", "block": 5},
+        ],
+    ),
+    (
+        [TEXT, {"type": "redacted_thinking", "data": "x"}],
+        [
+            {"type": "text", "text": "Hi"},
+            {"type": "text", "text": "*redacted*", "thinking": True},
+        ],
+    ),
+    (
+        [{"type": "document", "title": "A", "source": {"type": "url", "url": "http://x/a.pdf"}}],
+        [{"type": "text", "text": "[document: A]", "title": "A", "url": "http://x/a.pdf"}],
+    ),
 ]
 
 
