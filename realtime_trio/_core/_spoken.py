@@ -6,11 +6,11 @@ import attrs
 
 from ._audio import AudioFormat
 
-__all__ = ["Answer"]
+__all__ = ["SpokenAnswer"]
 
 
 @attrs.define(slots=True, eq=False)
-class Answer:
+class SpokenAnswer:
     """The counts of one answer. Whoever plays it counts here; an answer outlives a sink.
 
     ``number`` is that of the ``user_turn_start`` which ends the answer's turn, ``played`` tells
