@@ -367,6 +367,8 @@ def _lines(session: Session) -> list[Line]:
         if message.is_sub_session:
             continue
         tools = {call.id: call.name for call in message.tool_calls if not _delegates(call.name)}
+        if message.tool_calls and not (tools or message.content):
+            continue
         results = [each.content for each in message.tool_results if each.tool_use_id in tools]
         lines.append((message.role, message.content, (*tools.values(),), (*map(str, results),)))
     return lines
