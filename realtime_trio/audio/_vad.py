@@ -114,7 +114,7 @@ class _Noise:
         return int(loud)
 
     def _learn(self, levels: list[float]) -> int:
-        if together(levels) >= _SPEECH:
+        if together(levels) >= max(_SPEECH, self._config.minimum_dbfs):
             return 1
         self._learnt.append(levels)
         if len(self._learnt) < self._learning:

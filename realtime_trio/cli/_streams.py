@@ -55,5 +55,8 @@ def is_output_failure(failure: BaseException) -> bool:
 
 def silence(stream: TextIO) -> None:
     """Discard what the interpreter's last flush would write to a stream that takes no more."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    with suppress(OSError, ValueError):  # it may have no descriptor
+        taken = stream.fileno()
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, taken)
+        os.close(null)

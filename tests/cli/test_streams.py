@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime_trio.cli._streams import as_text, is_output_failure, prepare
+from realtime_trio.cli._streams import as_text, is_output_failure, prepare, silence
 from tests.cli.command import DATA, environment, run
 from tests.cli.test_network_commands import end, program, read_until, start
 from tests.source import PACKAGE
@@ -227,6 +227,15 @@ def test_what_is_a_failure_of_the_output() -> None:
     assert not is_output_failure(OSError(errno.ENOSPC, "full", "a file"))
     assert not is_output_failure(OSError(errno.ECONNRESET, "reset"))
     assert not is_output_failure(ValueError())
+
+
+def test_a_stream_that_is_silenced_discards(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with path.open("w") as stream:
+        silence(stream)
+        stream.write("lost")
+    assert path.read_text() == ""
+    silence(io.StringIO())  # without a descriptor there is nothing to do
 
 
 def test_a_stream_of_another_kind_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

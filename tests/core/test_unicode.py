@@ -133,10 +133,11 @@ def test_a_half_becomes_the_replacement_character(
 @pytest.mark.parametrize("tag", [[], {}, None, 5, True])
 def test_a_type_that_is_no_text_is_refused_whatever_stands_beside_it(tag: object) -> None:
     raw = {"type": tag, "content": HALF}
-    for read, value in ((CODEC.decode_text, json.dumps(raw)), (CODEC.decode_mapping, raw)):
-        with pytest.raises(DecodeError) as caught:
-            read(value)  # type: ignore[operator]
-        assert caught.value.path == "$.type"
+    with pytest.raises(DecodeError) as framed:
+        CODEC.decode_text(json.dumps(raw))
+    with pytest.raises(DecodeError) as mapped:
+        CODEC.decode_mapping(raw)
+    assert framed.value.path == mapped.value.path == "$.type"
 
 
 @pytest.mark.parametrize("half", ["\\ud83d", "\\uD83D", "\\ude00", "\\uDBFF"])
