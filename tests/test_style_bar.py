@@ -43,6 +43,7 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
         "realtime_trio._core._codec.Codec._build": "a class's own validators may raise anything",
         "realtime_trio._core._converter._array_hook.structure": "adds the place, and raises",
         "realtime_trio._handlers._fold.LaneFold.step": "a handler costs one event (invariant 7)",
+        "realtime_trio._io._http.Rest._send": "whatever an answer makes of httpx fails the call",
         "realtime_trio._io._client._opened": "one clear error leaves open_client",
         "realtime_trio._io._transport_trio_websocket_link.TrioWebsocketTransport.run": (
             "whatever ends the library's task ends the link"
