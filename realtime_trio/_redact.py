@@ -157,7 +157,7 @@ class Redactor:
             return
         values = (*self._values, value)[-_MOST:]
         # The longest first: one may be the beginning of another.
-        plain = {_Unescaped(each).text for each in values}
+        plain = {_Unescaped(form).text for each in values for form in _forms(each)}
         self._plain = tuple(sorted(filter(None, plain), key=len, reverse=True))
         self._values = values
 
@@ -230,6 +230,13 @@ class Redactor:
             unescaped = _Unescaped(text[begin : begin + _WINDOW + margin])
             for start, end in _all_of(self._plain, unescaped.text):
                 yield begin + unescaped.span(start)[0], begin + unescaped.span(end - 1)[1]
+
+
+def _forms(value: str) -> Iterator[str]:
+    """A value as it is, and as the escapes of an URL spell it, byte by byte."""
+    for form in (value, value.encode("utf-8", "replace").decode("latin-1")):
+        yield form
+        yield form.replace(" ", "+")
 
 
 def _all_of(values: tuple[str, ...], text: str) -> Iterator[tuple[int, int]]:

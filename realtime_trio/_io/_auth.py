@@ -19,6 +19,7 @@ import trio
 from .._core._notifications import Notification
 from .._core._shell_notifications import AuthError, AuthLogin, AuthStateChanged, AuthTokensRefreshed
 from .._exceptions import AuthenticationError, ConnectionFailed, ProtocolError, RealtimeError
+from .._redact import Redactor
 from ._http import Grant, Rest
 
 __all__ = ["Auth", "AuthSource", "PasswordLogin", "TokenKeeper", "expiry"]
@@ -98,14 +99,15 @@ class TokenKeeper:
         margin: float,
         clock: Callable[[], float],
         tell: Callable[[Notification], None],
-        hide: Callable[[str], None] = lambda _secret: None,
+        hide: Callable[[str], None] | None = None,
     ) -> None:
         self._auth = auth
         self._rest = rest
         self._margin = margin
         self._clock = clock
         self._tell = tell
-        self._hide = hide
+        self._redactor = Redactor()
+        self._hear_secret = hide
         self._token: str | None = None
         self._renew_at = float("inf")
         self._spent = False  # a renewal has been tried since a token was last accepted
@@ -151,6 +153,15 @@ class TokenKeeper:
             message = "the token cannot be sent: it holds half of a surrogate pair"
             raise self._failed(AuthenticationError(message))
         return token
+
+    def _hide(self, secret: str) -> None:
+        self._redactor.hide(secret)
+        if self._hear_secret is not None:
+            self._hear_secret(secret)
+
+    def redacted(self, text: str) -> str:
+        """A stranger's text without secrets, the client's own tokens above all."""
+        return self._redactor.text(text)
 
     async def refused(self, *, certain: bool) -> None:
         """The last token did not open a connection: have another one the next time.

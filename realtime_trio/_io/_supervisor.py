@@ -120,6 +120,7 @@ class Supervisor:
                 self._intake, self._outbox, self._gate, self._tracker.saw, self._config
             )
             self.link = None
+            end.reason = self._tokens.redacted(end.reason)  # the peer's words, which may quote it
             dropped = self._outbox.statistics().audio_dropped
             missed = self._tracker.link_lost()
             if end.clean:
