@@ -5,8 +5,9 @@
     events <- _core <- _handlers <- _processor <- audio <- _io <- server, testing, blocking, cli
 
 What stands to the right may import what stands to the left. The leaves (``_exceptions``,
-``_config``, ``abc``) may be imported by all and import only each other. An import counts
-wherever it is written: inside a function, inside ``if TYPE_CHECKING``, relative or not.
+``_config``, ``_redact``, ``_startup``, ``_value``, ``abc``) may be imported by all and import
+only each other. An import counts wherever it is written: inside a function, inside
+``if TYPE_CHECKING``, relative or not.
 Only a leaf may name a type of the layers above it under ``TYPE_CHECKING``.
 """
 
@@ -23,7 +24,7 @@ from tests.source import PACKAGE, Module, read_modules
 
 # Which layers each layer may import, itself and the leaves apart. A module that has no row here
 # fails the test: draw it first.
-LEAVES = frozenset({"_exceptions", "_config", "_redact", "_value", "abc"})
+LEAVES = frozenset({"_exceptions", "_config", "_redact", "_startup", "_value", "abc"})
 CORE = frozenset({"events", "_core", "_handlers", "_processor"})
 INNER = CORE | {"audio", "_io"}
 ROOT_LAYER = "(root)"
@@ -32,6 +33,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_exceptions": frozenset(),
     "_config": frozenset(),
     "_redact": frozenset(),
+    "_startup": frozenset(),
     "_value": frozenset(),
     "events": frozenset(),
     "_core": frozenset({"events"}),

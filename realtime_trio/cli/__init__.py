@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from .._startup import begin
+
 __all__ = ["main"]
 
 _EXTRA = frozenset({"cyclopts", "rich"})
@@ -16,6 +18,15 @@ _EXTRA = frozenset({"cyclopts", "rich"})
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command (``argv`` without the program's name) and leave with its exit status."""
+    try:
+        begin()
+        status = _run(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
         from ._app import run
     except ModuleNotFoundError as exc:
@@ -26,5 +37,5 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             "pip install 'realtime-trio[cli]'",
             file=sys.stderr,
         )
-        sys.exit(2)
-    sys.exit(run(sys.argv[1:] if argv is None else argv))
+        return 2
+    return run(argv)

@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError
 
 from .._exceptions import RealtimeError
 from ._errors import CommandError
+from ._text import clean
 
 __all__ = ["run"]
 
@@ -70,14 +71,14 @@ def run(argv: Sequence[str]) -> int:
 def _status_of(failure: BaseException) -> int:
     """What a failure means to a shell. What is a bug goes on as it is."""
     leaves = list(_leaves(failure))
+    if any(isinstance(each, KeyboardInterrupt) for each in leaves):
+        return 130  # also where it made something else fail
     if not all(isinstance(each, _TOLD) for each in leaves):
         raise failure
     match leaves[0]:
         case BrokenPipeError():  # whoever read this has seen enough
             _silence_stdout()
             return 0
-        case KeyboardInterrupt():
-            return 130
         case CommandError() as exc:
             return _complain(str(exc), exc.status)
         case exc:
@@ -93,7 +94,7 @@ def _leaves(failure: BaseException) -> Iterator[BaseException]:
 
 
 def _complain(message: str, status: int) -> int:
-    line = " ".join(message.split())
+    line = clean(" ".join(message.split()))
     print(f"realtime-trio: {line}", file=sys.stderr)
     return status
 

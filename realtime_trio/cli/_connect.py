@@ -12,6 +12,7 @@ from .._io._auth import PasswordLogin
 from .._io._client import Client, open_client
 from .._io._recording import Recorder
 from ._errors import CommandError
+from ._text import clean
 
 __all__ = ["PASSWORD_VARIABLE", "TOKEN_VARIABLE", "connect", "identity"]
 
@@ -48,7 +49,7 @@ def _password(user: str) -> str:
     password = os.environ.get(PASSWORD_VARIABLE, "")
     if not password and sys.stdin.isatty():
         try:
-            password = getpass.getpass(f"password of {user}: ")
+            password = getpass.getpass(f"password of {clean(user)}: ")
         except EOFError:
             password = ""
     if not password:

@@ -88,7 +88,7 @@ def test_a_text_is_charged_for_the_memory_that_it_takes(frame: str, least: int) 
 
 def test_frames_that_came_together_are_given_back_together() -> None:
     """At no time is more held than is counted."""
-    frames = ["x" * 100, b"", "", "😀" * 50, b"y" * 30]
+    frames: list[str | bytes] = ["x" * 100, b"", "", "😀" * 50, b"y" * 30]
     inbox = Inbox(sum(map(cost_of, frames)))
     inbox.put_all(frames)
     assert inbox.full
