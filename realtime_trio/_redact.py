@@ -22,6 +22,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Final, cast, final
+from urllib.parse import quote, quote_plus
 
 __all__ = ["REDACTED", "Redactor", "redact", "redact_frame", "redact_text"]
 
@@ -107,11 +108,11 @@ def _end_of_string(text: str, at: int, mark: str, depth: int) -> int:
     one of those more in front than the quote that ends the string. Fewer than ``depth`` end
     the text that the string stands in.
     """
-    for quote in _MARKS[mark].finditer(text, at):
-        before = len(quote[1])
+    for found in _MARKS[mark].finditer(text, at):
+        before = len(found[1])
         if before <= depth or (before - depth) // (depth + 1) % 2 == 0:
             # What is left of the run is the closing quote's own.
-            return quote.end() - 1 - min(before, depth)
+            return found.end() - 1 - min(before, depth)
     return len(text)
 
 
@@ -145,20 +146,22 @@ class Redactor:
     while another adds values.
     """
 
-    __slots__ = ("_plain", "_values")
+    __slots__ = ("_forms", "_plain", "_values")
 
     def __init__(self) -> None:
         self._values: tuple[str, ...] = ()
-        self._plain: tuple[str, ...] = ()
+        self._forms: tuple[str, ...] = ()  # looked for in a text as it stands
+        self._plain: tuple[str, ...] = ()  # looked for in a text without its escapes
 
     def hide(self, value: str) -> None:
         """Take ``value`` out from now on."""
         if len(value) < SHORTEST or value in self._values:
             return
         values = (*self._values, value)[-_MOST:]
-        # The longest first: one may be the beginning of another.
-        plain = {_Unescaped(form).text for each in values for form in _forms(each)}
+        forms = {form for each in values for form in _forms(each)}
+        plain = {_Unescaped(form).text for form in forms}
         self._plain = tuple(sorted(filter(None, plain), key=len, reverse=True))
+        self._forms = tuple(forms)
         self._values = values
 
     def text(self, text: str) -> str:
@@ -219,24 +222,26 @@ class Redactor:
 
     def _places(self, text: str) -> Iterator[tuple[int, int]]:
         """Where the values stand in ``text``, in no order; some may be given twice."""
-        if not self._plain:
-            return
-        if "\\" not in text and "%" not in text:
-            yield from _all_of(self._plain, text)
+        yield from _all_of(self._forms, text)
+        if not self._plain or ("\\" not in text and "%" not in text):
             return
         # As many characters as the longest value may take, each in its longest usual form.
         margin = 16 * len(self._plain[0])
         for begin in range(0, len(text), _WINDOW):
             unescaped = _Unescaped(text[begin : begin + _WINDOW + margin])
             for start, end in _all_of(self._plain, unescaped.text):
-                yield begin + unescaped.span(start)[0], begin + unescaped.span(end - 1)[1]
+                yield begin + unescaped.place(start), begin + unescaped.place(end)
 
 
 def _forms(value: str) -> Iterator[str]:
-    """A value as it is, and as the escapes of an URL spell it, byte by byte."""
-    for form in (value, value.encode("utf-8", "replace").decode("latin-1")):
-        yield form
-        yield form.replace(" ", "+")
+    """A value as JSON and URLs spell it, and as the escapes of an URL do, byte by byte."""
+    yield value
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    raw = value.encode("utf-8", "replace")
+    yield quote(raw, safe="")
+    yield quote_plus(raw)
+    yield raw.decode("latin-1")
 
 
 def _all_of(values: tuple[str, ...], text: str) -> Iterator[tuple[int, int]]:
@@ -249,34 +254,31 @@ def _all_of(values: tuple[str, ...], text: str) -> Iterator[tuple[int, int]]:
 
 @final
 class _Unescaped:
-    """Text without its escapes, and where each character of it stood."""
+    """Text without its escapes and backslashes, and where each character of it stood."""
 
-    __slots__ = ("_at", "_spans", "text")
+    __slots__ = ("_ends", "_marks", "text")
 
     def __init__(self, escaped: str) -> None:
         pieces: list[str] = []
-        self._at: list[int] = []  # the characters that were escaped
-        self._spans: list[tuple[int, int]] = []  # where each of them stood
+        self._marks: list[int] = []  # the characters that follow an escape
+        self._ends: list[int] = []  # where each of them stood
         here = there = 0
         for escape in _ESCAPED.finditer(escaped):
             code = escape[1] or escape[3]
             char = chr(int(code, 16)) if code else escape[2]
-            here += escape.start() - there
+            if char == "\\":  # it may as well have stood there as it is
+                char = ""
+            here += escape.start() - there + len(char)
             pieces += escaped[there : escape.start()], char
-            self._at.append(here)
-            self._spans.append(escape.span())
             there = escape.end()
-            here += 1
+            self._marks.append(here)
+            self._ends.append(there)
         self.text: str = "".join([*pieces, escaped[there:]])
 
-    def span(self, place: int) -> tuple[int, int]:
-        """Where a character stood, with the escape that it was written in."""
-        known = bisect_right(self._at, place) - 1
-        if known < 0:
-            return place, place + 1
-        begin, end = self._spans[known]
-        further = place - self._at[known]
-        return (end + further - 1, end + further) if further else (begin, end)
+    def place(self, index: int) -> int:
+        """Where a character stood, or the escape that it was written in."""
+        known = bisect_right(self._marks, index) - 1
+        return index if known < 0 else self._ends[known] + index - self._marks[known]
 
 
 _NOBODYS: Final = Redactor()

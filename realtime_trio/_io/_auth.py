@@ -19,7 +19,6 @@ import trio
 from .._core._notifications import Notification
 from .._core._shell_notifications import AuthError, AuthLogin, AuthStateChanged, AuthTokensRefreshed
 from .._exceptions import AuthenticationError, ConnectionFailed, ProtocolError, RealtimeError
-from .._redact import Redactor
 from ._http import Grant, Rest
 
 __all__ = ["Auth", "AuthSource", "PasswordLogin", "TokenKeeper", "expiry"]
@@ -106,6 +105,8 @@ class TokenKeeper:
         self._margin = margin
         self._clock = clock
         self._tell = tell
+        from .._redact import Redactor  # its patterns take a moment to make
+
         self._redactor = Redactor()
         self._hear_secret = hide
         self._token: str | None = None

@@ -14,6 +14,7 @@ import random
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -21,10 +22,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realtime_trio._io._pieces import weight
 from realtime_trio._io._transport_inbox import Inbox
+from realtime_trio._io._transport_websockets_frames import FrameReader
 from realtime_trio._redact import Redactor
 from realtime_trio.cli._text import clean, one_line
 from tests.hostile.regex_work import Pattern, TooMuch, words
+from tests.io.test_transport_websockets_frames import opened
 from tests.source import PACKAGE, ROOT, read_modules
 
 LINEAR = 5.0
@@ -115,10 +119,10 @@ def patterns() -> Iterator[tuple[str, re.Pattern[Any]]]:
         if module.name == f"{PACKAGE}.__main__":
             continue
         for name, value in vars(importlib.import_module(module.name)).items():
-            many = value.items() if isinstance(value, dict) else [("", value)]
-            for key, each in many:
+            many: list[object] = list(value.values()) if isinstance(value, dict) else [value]
+            for number, each in enumerate(many):
                 if isinstance(each, re.Pattern):
-                    yield f"{module.name}.{name}{key}", each
+                    yield f"{module.name}.{name}" + (f"[{number}]" if number else ""), each
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re."):
                 pattern = node.args[0] if node.args else None
@@ -235,10 +239,7 @@ PIECES = [
 @pytest.mark.parametrize("head", ["", "token ", '"', '{"token":"'])
 def test_redaction_runs_as_many_lines_as_there_is_text(head: str, piece: str) -> None:
     """Also with values to look for, in whatever form they stand."""
-    small, large = (
-        lines(lambda n=n: told().frame(head + piece * n))
-        for n in (200, 800)  # type: ignore[misc]
-    )
+    small, large = (lines(partial(told().frame, head + piece * n)) for n in (200, 800))
     assert large < LINEAR * small + 200
 
 
@@ -254,6 +255,41 @@ def test_an_inbox_runs_the_same_lines_for_each_frame() -> None:
             inbox.receive_nowait()
 
     assert lines(lambda: work(400)) < LINEAR * lines(lambda: work(100))
+
+
+@pytest.mark.parametrize("piece", ["fragment", "empty", "ping", "message", "large"])
+def test_frames_are_read_in_as_many_lines(piece: str) -> None:
+    """Also those that never make a message."""
+    pieces = {
+        "fragment": (b"\x01\x01a", b"\x00\x01a"),
+        "empty": (b"\x01\x00", b"\x00\x00"),
+        "ping": (b"", b"\x89\x00"),
+        "message": (b"", b"\x81\x01a"),
+        "large": (b"\x01\x01a", b"\x00\x7e\x01\x00" + b"a" * 256),
+    }
+    head, repeated = pieces[piece]
+
+    def work(count: int) -> None:
+        protocol = opened(2**20)
+        reader = FrameReader(protocol, 2**20)
+        reader.feed(head)
+        for _ in range(count):
+            reader.feed(repeated * 10)
+            protocol.data_to_send()
+
+    assert lines(partial(work, 80)) < LINEAR * lines(partial(work, 20))
+
+
+def test_the_weight_of_a_value_is_taken_once() -> None:
+    """However deep and broad it is."""
+
+    def work(count: int) -> None:
+        value: object = "x"
+        for _ in range(count):
+            value = {"a": [value, 1], "b": "y"}
+        weight(value)
+
+    assert lines(partial(work, 800)) < LINEAR * lines(partial(work, 200))
 
 
 @pytest.mark.parametrize("show", [clean, one_line])
