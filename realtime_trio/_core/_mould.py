@@ -28,7 +28,7 @@ MAX_MOULD: Final = 4096  # characters of a frame that is looked through for its 
 said = msgspec.json.Decoder(str).decode
 """Read one JSON string; ``ValueError`` where it is none, or not one alone."""
 
-_CONTENT: Final = re.compile(r'"content"\s*:\s*("(?:[^"\\]+|\\.)*")')
+_CONTENT: Final = re.compile(r'"content"\s*:\s*("(?:[^"\\]++|\\.)*+")')
 _PROBES: Final = ("?", "!")
 
 

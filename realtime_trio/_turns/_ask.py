@@ -39,7 +39,7 @@ from ..events import (
     SessionEvent,
     UserTurnStartEvent,
 )
-from ._channel import Pieces
+from ._channel import Pieces, weight
 from ._outcome import Outcome, TurnFailed, TurnLost, outcome_of
 from ._resync import Repair
 
@@ -264,11 +264,11 @@ def _feed(turn: Track, event: Incoming, notes: tuple[Notification, ...], slice_:
                 if session_id == _users_session(event, slice_):
                     _say(turn, role, delta)
             case ToolNotification():
-                turn.tools.put(note)
+                turn.tools.put(note, weight((note.id, note.tool_name, note.arguments)))
             case MediaAdded(media=media):
-                turn.media.put(media, len(media.content or ""))
+                turn.media.put(media, weight((media.content, media.url, media.name)))
             case SubsessionStarted() | SubsessionEnded():
-                turn.subsessions.put(note)
+                turn.subsessions.put(note, weight((note.session_id, note.parent_session_id)))
             case _:
                 pass
     if isinstance(event, MessageEvent) and notes and _is_users(event, slice_):

@@ -25,7 +25,7 @@ from realtime_trio._core._notifications import (
 from realtime_trio._core._shell_notifications import AudioGap, Lagged
 from realtime_trio._exceptions import ClosedError, LaggedError
 from realtime_trio._lanes import _overflow
-from realtime_trio._lanes._buffers import CoalesceQueue, DropQueue, Queue, make_queue
+from realtime_trio._lanes._buffers import BlockQueue, CoalesceQueue, DropQueue, Queue, make_queue
 from realtime_trio._lanes._overflow import Block, Coalesce, DropOldest, Latest, Overflow
 from realtime_trio._lanes._reader import Mailbox
 from realtime_trio._lanes._subscription import LaneView
@@ -595,6 +595,21 @@ def test_the_bound_is_stated() -> None:
     """16 MiB, and 65536 items where no number is given."""
     assert _overflow.MAX_BYTES == 16 * 1024 * 1024
     assert Coalesce().max_items == _overflow.MAX_ITEMS == 65_536
+
+
+def test_what_spilt_is_not_moved_about() -> None:
+    """One event may spill thousands: each that is received costs no more than itself."""
+    queue = _queue(Block(2))
+    assert isinstance(queue, BlockQueue)
+    for number in range(10):
+        queue.put(SystemNotification(type="system", severity="info", content=str(number)), 1)
+    spill = queue._spill
+    got = [queue.get() for _ in range(10)]
+    assert queue._spill is spill
+    assert [note.content for note in got if isinstance(note, SystemNotification)] == [
+        str(number) for number in range(10)
+    ]
+    assert not queue.blocking
 
 
 def test_block_holds_its_lane_and_loses_nothing() -> None:
