@@ -16,7 +16,7 @@ from pathlib import PurePath
 from types import FrameType
 from typing import Final
 
-__all__ = ["begin", "is_program"]
+__all__ = ["begin", "is_program", "watch"]
 
 _NAME: Final = "realtime-trio"
 _MODULE: Final = "realtime_trio"
@@ -36,14 +36,17 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
     os._exit(_INTERRUPTED)
 
 
+def watch() -> None:
+    """Until :func:`begin`, Ctrl-C ends the process, where that is the program."""
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if usual and is_program(sys.argv, sys.orig_argv):
+        signal.signal(signal.SIGINT, _leave)
+
+
 def begin() -> None:
     """From now on Ctrl-C is an exception, which the program catches."""
     if signal.getsignal(signal.SIGINT) is _leave:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-if (
-    is_program(sys.argv, sys.orig_argv)
-    and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-):
-    signal.signal(signal.SIGINT, _leave)
+watch()

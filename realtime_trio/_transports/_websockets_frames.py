@@ -47,6 +47,7 @@ _WHOLE: Final = 0x80
 _WHOLE_TEXT: Final = _WHOLE | _TEXT
 _WHOLE_BINARY: Final = _WHOLE | _BINARY
 _MASKED: Final = 0x80
+_OPCODES: Final = frozenset(map(int, Opcode))
 _TWO_BYTES: Final = 126
 """A length of this says that the length stands in the next two bytes, one more: in eight."""
 
@@ -172,10 +173,15 @@ def _message(opcode: Opcode, data: bytes | bytearray | memoryview) -> str | byte
 
 
 def _frame_size(data: bytes, at: int) -> int:
-    """How long the frame is that begins here, its head included; 0 where the head is cut off."""
+    """How long the frame is that begins here, its head included; 0 where the head is cut off.
+
+    Where the first two bytes are wrong already, they are all that the library needs.
+    """
     if len(data) < at + 2:
         return 0
-    size = data[at + 1] & ~_MASKED
+    if data[at + 1] & _MASKED or data[at] & 0x0F not in _OPCODES:
+        return 2
+    size = data[at + 1]
     wide = {_TWO_BYTES: 2, _TWO_BYTES + 1: 8}.get(size, 0)
     start = at + 2 + wide
     if len(data) < start:

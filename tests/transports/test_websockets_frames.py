@@ -173,6 +173,9 @@ streams = st.tuples(
 @example(framed(BINARY, framed(TEXT, b"a") * 60, wide=8), [5, 9])
 @example(framed(CLOSE, b"") + framed(TEXT, b"behind the end"), [])
 @example(b"\x81\xff" + bytes(20), [])
+@example(b"\x00\xfe", [])
+@example(b"\x83\x7e", [])
+@example(b"\x89\x7f\x00", [1])
 def test_the_short_way_is_the_librarys_way(stream: bytes, cuts: list[int]) -> None:
     """Whatever comes, however it is cut: the same messages, answers, and end."""
     assert shortly(stream, cuts).summary() == plainly(stream).summary()
