@@ -16,7 +16,7 @@ __all__ = ["Question", "find", "names"]
 # In this order they are asked; what is not named comes behind, by name.
 _ORDER = (
     "decode", "fold", "core", "lanes", "socket", "latency", "cancel_under_flood", "growth",
-    "many", "audio", "startup", "memory",
+    "many", "audio", "detector", "startup", "memory",
 )  # fmt: skip
 # Asked with --peers only: they want packages of their own.
 PEERS = "peers"

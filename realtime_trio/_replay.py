@@ -15,19 +15,21 @@ import binascii
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring_ascii
 from typing import NoReturn, TypeAlias, cast
 
 import attrs
 import msgspec
+from msgspec.structs import asdict
 
+from ._core._local import LinkLostEvent
 from ._core._notifications import MessageStreaming, Notification
 from ._core._render import notification_to_json, state_to_json
 from ._core._state import Limits, SessionState
 from ._processor import EventStreamProcessor
 
-__all__ = ["EPOCH", "Aside", "Replay", "note_line", "state_line"]
+__all__ = ["EPOCH", "Aside", "Replay", "is_object", "note_line", "state_line"]
 
 EPOCH = 946_684_800.0  # 2000-01-01T00:00:00Z: where the clock of every replay begins
 _LATEST = 4_102_444_800.0  # 2100-01-01: as far as the clock of a replay goes
@@ -86,6 +88,11 @@ def _read_object(line: bytes) -> JsonObject | None:
     return cast("JsonObject", value) if isinstance(value, dict) else None
 
 
+def is_object(line: bytes) -> bool:
+    """Whether a line is a JSON object, as a line of a trace or a recording should be."""
+    return line.lstrip().startswith(b"{") and _read_object(line) is not None
+
+
 def _seconds(value: object) -> float | None:
     """A finite number of seconds, or ``None``."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -111,6 +118,7 @@ class Replay:
         self.recording: bool | None = None
         self.began = False
         self._advanced = 0.0
+        self._connected: object = None
         self._processor = EventStreamProcessor()
 
     @property
@@ -133,7 +141,8 @@ class Replay:
             return self._recorded(line)
         if self.recording is None:
             fields = _read_object(line)
-            self.recording = fields is not None and "dir" in fields and "type" not in fields
+            if fields is not None:
+                self.recording = "dir" in fields and "type" not in fields
             if self.recording:
                 return self._recorded(line)
         return self._processor.process_frame(line, at=self.now)
@@ -142,6 +151,7 @@ class Replay:
 
     def _control(self, fields: JsonObject) -> tuple[Notification, ...]:
         self.aside = Aside("ctl", fields)
+        first, self.began = not self.began, True
         match fields["__ctl"]:
             case "advance":
                 self._advance(fields.get("ms"))
@@ -151,12 +161,16 @@ class Replay:
                     self._processor.set_user_session_id(session_id)
             case "reset":
                 self._processor.reset()
-            case "config" if not self.began:
+            case "link_lost":
+                return self._lose_link()
+            case "config" if first:
                 self._configure(fields)
             case _:
                 pass
-        self.began = True
         return ()
+
+    def _lose_link(self) -> tuple[Notification, ...]:
+        return self._processor.process_event(LinkLostEvent(), at=self.now)
 
     def _advance(self, ms: object) -> None:
         seconds = _seconds(ms)
@@ -188,12 +202,12 @@ class Replay:
         if frame.t is not None and math.isfinite(frame.t):
             self._set_clock(EPOCH + frame.t + self._advanced)
         if frame.dir != "in":
-            return self._set_aside(frame.dir, line)
+            return self._set_aside(frame.dir, _read_object(line) or {})
         if frame.text is not None:
             return self._processor.process_frame(frame.text, at=self.now)
         if frame.data is not None:
             return self._sound(frame.data)
-        return self._set_aside("in", line)
+        return self._set_aside("in", _read_object(line) or {})
 
     def _odd(self, line: bytes) -> tuple[Notification, ...]:
         """A line of a recording that has not the shape of one."""
@@ -209,11 +223,16 @@ class Replay:
                 return self._processor.process_frame(text, at=self.now)
             if isinstance(data, str):
                 return self._sound(data)
-        self.aside = Aside(str(fields.get("dir", "?")), fields)
-        return ()
+        return self._set_aside(str(fields.get("dir", "?")), fields)
 
-    def _set_aside(self, kind: str, line: bytes) -> tuple[Notification, ...]:
-        self.aside = Aside(kind, _read_object(line) or {})
+    def _set_aside(self, kind: str, fields: JsonObject) -> tuple[Notification, ...]:
+        """A line that is shown and not folded, unless it is the end of the link in use."""
+        self.aside = Aside(kind, fields)
+        conn = fields.get("conn")
+        if kind == "open":
+            self._connected = conn
+        elif kind in ("close", "drop") and conn == self._connected:
+            return self._lose_link()
         return ()
 
     def _sound(self, data: str) -> tuple[Notification, ...]:
@@ -232,22 +251,74 @@ def _escape(run: re.Match[str]) -> str:
     return encode_basestring_ascii(run[0])[1:-1]
 
 
-def _ascii(encoded: bytes) -> bytes:
+def _ascii(value: object) -> bytes:
     """JSON with everything beyond ASCII escaped: that stands inside strings only."""
+    try:
+        encoded = _encode(value)
+    except (ValueError, RecursionError):  # halves of surrogate pairs, values nested too deep
+        encoded = _encode_any(asdict(value) if isinstance(value, _Streaming) else value)
     return encoded if encoded.isascii() else _BEYOND_ASCII.sub(_escape, encoded.decode()).encode()
+
+
+@attrs.frozen(slots=True)
+class _Token:
+    """JSON text that stands between two values."""
+
+    text: str
+
+
+def _encode_any(value: object) -> bytes:
+    """Encode what the encoder refuses: without recursion, U+FFFD for halves of surrogate pairs."""
+    made: list[str] = []
+    waiting: list[object] = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, _Token):
+            made.append(item.text)
+        elif isinstance(item, dict):
+            waiting += _object_tokens(cast("dict[str, object]", item))
+        elif isinstance(item, (list, tuple)):
+            waiting += _array_tokens(cast("list[object]", item))
+        elif isinstance(item, float) and not math.isfinite(item):
+            made.append("null")
+        else:
+            made.append(json.dumps(item, ensure_ascii=False))
+    # Both halves of a pair join in UTF-16; one alone is no character there.
+    units = "".join(made).encode("utf-16-le", "surrogatepass")
+    return units.decode("utf-16-le", "replace").encode()
+
+
+def _object_tokens(fields: dict[str, object]) -> list[object]:
+    """The parts of an object, the first one last."""
+    made: list[object] = [_Token("}")]
+    for name, value in reversed(fields.items()):
+        made += [value, _Token(f",{json.dumps(name, ensure_ascii=False)}:")]
+    if fields:
+        made[-1] = _Token(cast("_Token", made[-1]).text[1:])
+    return [*made, _Token("{")]
+
+
+def _array_tokens(items: Sequence[object]) -> list[object]:
+    """The parts of an array, the first one last."""
+    made: list[object] = [_Token("]")]
+    for item in reversed(items):
+        made += [item, _Token(",")]
+    if items:
+        made.pop()
+    return [*made, _Token("[")]
 
 
 def note_line(line: int, note: Notification) -> bytes:
     """A notification as its line of ``--json``: ASCII, with its line break."""
     if type(note) is MessageStreaming:
-        encoded = _encode(
-            _Streaming(line, note.name, note.session_id, note.message_id, note.role, note.delta)
+        value: object = _Streaming(
+            line, note.name, note.session_id, note.message_id, note.role, note.delta
         )
     else:
-        encoded = _encode({"event": line, **notification_to_json(note)})
-    return _ascii(encoded) + b"\n"
+        value = {"event": line, **notification_to_json(note)}
+    return _ascii(value) + b"\n"
 
 
 def state_line(state: SessionState) -> bytes:
     """The state as the last line of ``--json``."""
-    return b'{"state":%b}\n' % _ascii(_encode(state_to_json(state)))
+    return b'{"state":%b}\n' % _ascii(state_to_json(state))

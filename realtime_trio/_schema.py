@@ -1,8 +1,10 @@
 """The event catalogue as JSON Schema (2020-12) and as AsyncAPI (3.0), from the registry's classes.
 
-A schema says what this library accepts, so it is a little wider than the classes are: null
-stands for the default in a record, and a tool call may have any vendor's shape. Fields that
-it does not name are allowed everywhere.
+A schema says what this library takes whole, so it is a little wider than the classes are: in
+what a server sends null stands for the default, the id of a session may be an integer and a
+time a number, and a tool call may have any vendor's shape. Fields that it does not name are
+allowed everywhere. What is ill-typed and not required is left out of an event, and the rest of
+it counts: that no schema says.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ from typing import Any, Final, Literal, TypeAlias, Union, get_args, get_origin, 
 
 import attrs
 
-from .events import REGISTRY, Direction, Event, Registry, Row, ToolCall, ToolResult, User
-from .events._json import INT_MAX, INT_MIN, base64_text, int64
+from ._core._scalars import SESSION_IDS, TIMES
+from .events import REGISTRY, ClientEvent, Direction, Event, Registry, Row, ToolCall, ToolResult
+from .events._json import INT_MAX, INT_MIN, base64_text, int64, not_empty
 
 __all__ = ["DIALECT", "asyncapi", "event_schema", "event_schemas", "summary_of"]
 
@@ -32,9 +35,12 @@ _PRIMITIVES: dict[object, Schema] = {
     Any: {},
     object: {},
 }
-_RECORDS: Final = User.__module__  # the module of the records
-
 _STRING: Schema = {"type": "string"}
+# Text fields of a server's that may come as numbers.
+_NUMBERS: dict[str, str] = {
+    **dict.fromkeys(SESSION_IDS, "integer"),
+    **dict.fromkeys(TIMES, "number"),
+}
 _ARGUMENTS: Schema = {"type": ["object", "string", "null"]}
 
 # What servers of every vendor send for these two (protocol.md §6); the class is the normal form.
@@ -73,7 +79,7 @@ _WIRE_SHAPES: dict[type, Schema] = {
             "tool_use_id": _STRING,
             "tool_call_id": _STRING,
             "content": {},
-            "is_error": {},
+            "is_error": {"type": ["boolean", "null"]},
             "type": {},
         },
         "anyOf": [{"required": ["tool_use_id"]}, {"required": ["tool_call_id"]}],
@@ -129,23 +135,15 @@ def _object_schema(cls: type[Any], defs: dict[str, Schema]) -> Schema:
     hints = get_type_hints(cls)
     properties: dict[str, Schema] = {}
     required: list[str] = []
-    alternatives: list[Schema] = []
     for field in attrs.fields(cls):
         schema = _field_schema(field, hints[field.name], cls, defs)
         properties[field.name] = schema
         other = _OTHER_NAMES.get((cls.__name__, field.name))
         if other is not None:
             properties[other] = schema
-        if field.default is not attrs.NOTHING:
-            continue
-        if other is None:
+        if field.default is attrs.NOTHING:
             required.append(field.name)
-        else:
-            alternatives = [{"required": [field.name]}, {"required": [other]}]
-    made: Schema = {"type": "object", "properties": properties, "required": required}
-    if alternatives:
-        made["anyOf"] = alternatives
-    return made
+    return {"type": "object", "properties": properties, "required": required}
 
 
 def _field_schema(
@@ -153,17 +151,28 @@ def _field_schema(
 ) -> Schema:
     schema = dict(_type_schema(hint, defs))
     validator: object = field.validator
-    if validator is int64:
+    if validator is int64 or (hint is int and issubclass(cls, ClientEvent)):
         schema |= {"minimum": INT_MIN, "maximum": INT_MAX}
     elif validator is base64_text:
         schema["contentEncoding"] = "base64"
+    elif validator is not_empty:
+        schema["minLength"] = 1
+    from_server = not issubclass(cls, ClientEvent)
+    number = _NUMBERS.get(field.name)
+    if from_server and number is not None and hint in (str, str | None):
+        schema["type"] = [*_kinds(schema), number]
     if field.default is attrs.NOTHING:
         return schema
-    if cls.__module__ == _RECORDS:
+    if from_server:
         schema = _or_null(schema)
     if isinstance(field.default, (str, int, float, bool)):
         schema["default"] = field.default
     return schema
+
+
+def _kinds(schema: Schema) -> list[object]:
+    kind = schema.get("type")
+    return list(kind) if isinstance(kind, list) else [kind]  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _or_null(schema: Schema) -> Schema:
@@ -173,7 +182,7 @@ def _or_null(schema: Schema) -> Schema:
         if not isinstance(alternatives, list) or {"type": "null"} in alternatives:
             return schema
         return {"anyOf": [*alternatives, {"type": "null"}]}  # pyright: ignore[reportUnknownVariableType]
-    kinds: list[object] = list(kind) if isinstance(kind, list) else [kind]  # pyright: ignore[reportUnknownArgumentType]
+    kinds = _kinds(schema)
     return schema if "null" in kinds else {**schema, "type": [*kinds, "null"]}
 
 
@@ -197,7 +206,10 @@ def _type_schema(hint: Any, defs: dict[str, Schema]) -> Schema:
 
 
 def _union(schemas: list[Schema]) -> Schema:
-    """One of several; plain types are told in one list."""
+    """One of several; plain types are told in one list, and words among any text as examples."""
+    words = [schema["enum"] for schema in schemas if "enum" in schema]
+    if words and _STRING in schemas:
+        return {**_STRING, "examples": words[0]}
     if all(list(schema) == ["type"] for schema in schemas):
         return {"type": [schema["type"] for schema in schemas]}
     if schemas[-1] == {"type": "null"} and len(schemas) == 2 and "type" in schemas[0]:

@@ -1,9 +1,15 @@
 """The examples of the documentation, found and executed.
 
-A fence that reads ``python run`` holds a program; those of one page that read
-``python run=NAME`` with one name are the parts of one program; a fence ``text output``
-right after one holds what the program prints. A program is compiled with the lines that it has
-on its page, so that a traceback points there. ``docs/contributing.md`` tells it to authors.
+The words of a fence say what its block is:
+
+- ``python run``: a complete program. It runs as a file that holds exactly this text.
+- ``python``: tests. pytest runs them from a file that holds exactly this text.
+- ``python excerpt``: a part of a program. It runs inside one, see :func:`run_excerpt`.
+- ``sh run``: commands, run by a shell in an empty directory.
+- ``text output``, right after a program or an excerpt: what it prints.
+
+Only the address of the server is replaced. A program is compiled with the line numbers of its
+page, so that a traceback points there. ``docs/contributing.md`` describes this for authors.
 """
 
 from __future__ import annotations
@@ -11,102 +17,116 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import os
 import re
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
-    asynccontextmanager,
+    chdir,
     contextmanager,
     redirect_stdout,
 )
-from importlib import import_module
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
 
 import attrs
 import trio
-from anyio.from_thread import start_blocking_portal
+
+from tests.source import PACKAGE, ROOT
 
 PLACEHOLDER = "https://agents.example.com"
-"""The address that stands for the embedded server's."""
+"""The address that stands for a real server's."""
 
+ADDRESS = "http://127.0.0.1:8080"
+"""The address of ``realtime-trio serve``."""
+
+KINDS = ("python", "python excerpt", "python run", "sh run")
+
+# Pages whose programs are parts of a program with a client, although they read ``python run``.
+IN_CONTEXT = frozenset({"voice.md", "coming-from-typescript.md"})
+
+_ADDRESSES = re.compile(rf"{re.escape(PLACEHOLDER)}|http://127\.0\.0\.1:\d+")
 _FENCE = re.compile(
     r"^(?P<indent> *)(?P<ticks>```+)(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=indent)(?P=ticks) *$",
     re.MULTILINE | re.DOTALL,
 )
-_RUN = re.compile(r"python run(?:=(?P<name>\S+))?")
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Program:
-    """One executable example: where it begins, its text on its own lines, what it prints."""
+class Block:
+    """One block of code: the words of its fence, where it begins, what it prints."""
 
     page: Path
+    kind: str
     line: int
-    source: str
+    text: str
     output: str | None = None
 
     @property
     def label(self) -> str:
+        """Where the block is, for the name of a test."""
         return f"{self.page.name}:{self.line}"
 
+    def addressed(self, url: str) -> str:
+        """The text with the address of a server that runs."""
+        return _ADDRESSES.sub(url, self.text)
 
-@attrs.frozen(slots=True, kw_only=True)
-class _Fence:
-    info: str
-    body: str
-    line: int
-    start: int
-    end: int
-
-
-def _fences(text: str) -> Iterator[_Fence]:
-    for match in _FENCE.finditer(text):
-        indent = match["indent"]
-        body = "".join(
-            line.removeprefix(indent) for line in match["body"].splitlines(keepends=True)
-        )
-        yield _Fence(
-            info=match["info"].strip(),
-            body=body,
-            line=text.count("\n", 0, match.start("body")) + 1,
-            start=match.start(),
-            end=match.end(),
-        )
-
-
-def _appended(source: str, fence: _Fence) -> str:
-    """Put a part at the line that it has on its page."""
-    return source + "\n" * (fence.line - 1 - source.count("\n")) + fence.body
-
-
-def programs_of(page: Path) -> list[Program]:
-    """Give the programs of one page in the order in which they begin."""
-    text = page.read_text(encoding="utf-8")
-    found: dict[str, Program] = {}
-    key, end = "", 0
-    for fence in _fences(text):
-        run = _RUN.fullmatch(fence.info)
-        if run is not None:
-            key, end = run["name"] or f"line {fence.line}", fence.end
-            known = found.get(key) or Program(page=page, line=fence.line, source="")
-            found[key] = attrs.evolve(known, source=_appended(known.source, fence))
-        elif fence.info == "text output":
-            if not key or text[end : fence.start].strip():
-                message = f"{page.name}:{fence.line}: no program stands right before this output"
-                raise ValueError(message)
-            known = found[key]
-            found[key] = attrs.evolve(known, output=(known.output or "") + fence.body)
-    return list(found.values())
+    def compiled(self, url: str, flags: int = 0) -> CodeType:
+        """The text as code, on the lines that it has on its page."""
+        padded = "\n" * (self.line - 1) + self.addressed(url)
+        code: CodeType = compile(padded, str(self.page), "exec", flags=flags, dont_inherit=True)
+        return code
 
 
 def pages(root: Path) -> list[Path]:
-    """Give the pages that may hold programs."""
-    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    """Give the pages that are read: the README and the documentation."""
+    docs = root / "docs"
+    found = sorted(docs.rglob("*.md"))
+    unread = {docs / "_build", docs / "newsfragments"}
+    return [root / "README.md", *(page for page in found if unread.isdisjoint(page.parents))]
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """Give all fenced blocks of a page in their order, those that print with their output."""
+    text = page.read_text(encoding="utf-8")
+    found: list[Block] = []
+    end = -1
+    for match in _FENCE.finditer(text):
+        indent, kind = match["indent"], match["info"].strip()
+        body = "".join(
+            line.removeprefix(indent) for line in match["body"].splitlines(keepends=True)
+        )
+        line = text.count("\n", 0, match.start("body")) + 1
+        if kind == "text output":
+            if end < 0 or text[end : match.start()].strip():
+                message = f"{page.name}:{line}: no program stands right before this output"
+                raise ValueError(message)
+            found[-1] = attrs.evolve(found[-1], output=body)
+            continue
+        end = match.end() if kind in {"python excerpt", "python run"} else -1
+        found.append(Block(page=page, kind=kind, line=line, text=body))
+    return found
 
 
 # ---- running -------------------------------------------------------------------------------
+
+
+def run_file(program: Block, url: str, folder: Path) -> str:
+    """Run a program as Python runs a file, in ``folder``, and give what it printed."""
+    module = ModuleType("__main__")
+    module.__file__ = str(program.page)
+    before = sys.modules["__main__"]
+    sys.modules["__main__"] = module
+    try:
+        with redirect_stdout(io.StringIO()) as printed, chdir(folder):
+            exec(program.compiled(url), module.__dict__)
+    finally:
+        sys.modules["__main__"] = before
+    return printed.getvalue()
+
 
 OpenClient = Callable[[], AbstractAsyncContextManager[object]]
 
@@ -132,17 +152,17 @@ async def _run_in_trio(
             await pending
 
 
-def run(program: Program, names: Mapping[str, object], url: str, open_client: OpenClient) -> str:
-    """Execute a program and give what it printed.
+def run_excerpt(
+    excerpt: Block, names: Mapping[str, object], url: str, open_client: OpenClient
+) -> str:
+    """Run a part of a program and give what it printed. ``await`` may stand at its top.
 
-    It sees ``names``, and a client from ``open_client`` where it uses the name ``client`` and
-    does not define it. Whatever it raises comes out.
+    It sees ``names``, and a client from ``open_client`` if it uses the name ``client`` and
+    does not define it.
     """
-    source = program.source.replace(PLACEHOLDER, url)
-    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    code: CodeType = compile(source, str(program.page), "exec", flags=flags, dont_inherit=True)
+    code = excerpt.compiled(url, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     scope: dict[str, object] = {"__name__": "__example__", **names}
-    wants_client = _wants(source, "client")
+    wants_client = _wants(excerpt.text, "client")
     with redirect_stdout(io.StringIO()) as printed:
         if wants_client or code.co_flags & inspect.CO_COROUTINE:
             trio.run(_run_in_trio, code, scope, open_client if wants_client else None)
@@ -151,23 +171,60 @@ def run(program: Program, names: Mapping[str, object], url: str, open_client: Op
     return printed.getvalue()
 
 
-@asynccontextmanager
-async def _listening() -> AsyncGenerator[str, None]:
-    # Imported late: the harness is of use, and tested, where the server is not.
-    server = import_module("realtime_trio.server")
-    config = server.ServerConfig(users=(server.Account(user_id="me", password="secret"),))
-    async with server.open_server(config) as running:
-        yield await running.listen()
+def run_tests(block: Block, settings: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Let pytest run a block as a test file of a new project with these settings."""
+    (folder / "pyproject.toml").write_text(settings, encoding="utf-8")
+    (folder / "test_application.py").write_text(block.text, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."]
+    return _call(command, folder)
+
+
+def run_shell(block: Block, url: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Let a shell run a block; ``realtime-trio`` is the one of this tree."""
+    tool = folder / "bin" / "realtime-trio"
+    tool.parent.mkdir()
+    tool.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {PACKAGE} "$@"\n', encoding="utf-8")
+    tool.chmod(0o755)
+    path = f"{tool.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return _call(["sh", "-e", "-c", block.addressed(url)], folder, PATH=path)
+
+
+def run_process(program: Block, url: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program from a file, in a process of its own."""
+    (folder / "program.py").write_text(program.addressed(url), encoding="utf-8")
+    return _call([sys.executable, "-W", "error", "program.py"], folder)
+
+
+def _environment(**extra: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), **extra}
+
+
+def _call(command: list[str], folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=_environment(**extra),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
 
 
 @contextmanager
 def embedded_server() -> Iterator[str]:
-    """Run the embedded server in a thread of its own, and give its address.
-
-    The user of the examples, ``me`` with the password ``secret``, can log in there.
-    """
-    with (
-        start_blocking_portal(backend="trio") as portal,
-        portal.wrap_async_context_manager(_listening()) as url,
-    ):
-        yield url
+    """Run ``realtime-trio serve`` on a free port, and give its address."""
+    command = [sys.executable, "-m", PACKAGE, "serve", "--port", "0", "--pace", "0.001"]
+    with subprocess.Popen(
+        command,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().split()[-1]
+        finally:
+            process.terminate()

@@ -1,8 +1,9 @@
-"""Every example of the README and of ``docs/`` that is marked so runs as it stands."""
+"""Every example of the README and of ``docs/`` runs exactly as it stands there."""
 
 from __future__ import annotations
 
 import re
+import shlex
 import traceback
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -14,12 +15,54 @@ import trio
 
 import realtime_trio as rt
 from realtime_trio import events as ev
+from realtime_trio.cli import _app as app
 from realtime_trio.events import REGISTRY
-from tests.examples import PLACEHOLDER, Program, embedded_server, pages, programs_of, run
+from tests.examples import (
+    ADDRESS,
+    IN_CONTEXT,
+    KINDS,
+    PLACEHOLDER,
+    Block,
+    blocks_of,
+    embedded_server,
+    pages,
+    run_excerpt,
+    run_file,
+    run_process,
+    run_shell,
+    run_tests,
+)
 from tests.source import ROOT
 
-PROGRAMS = [program for page in pages(ROOT) for program in programs_of(page)]
+PAGES = pages(ROOT)
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+README = ROOT / "README.md"
+TESTING = ROOT / "docs" / "testing.md"
 TOKEN = "any"
+MOST_EXCERPTS = 4
+
+
+def _of(kind: str, *, in_context: bool = False) -> list[Block]:
+    named = [block for block in BLOCKS if block.kind == kind]
+    return [block for block in named if (block.page.name in IN_CONTEXT) == in_context]
+
+
+PROGRAMS = _of("python run")
+EXCERPTS = [*_of("python excerpt"), *_of("python run", in_context=True)]
+TESTS = _of("python")
+SHELL = [block for block in BLOCKS if block.kind == "sh run"]
+COMMANDS = [
+    (block, part.strip())
+    for block in BLOCKS
+    if block.kind in {"sh", "sh run"}
+    for line in block.text.splitlines()
+    for part in line.partition(">")[0].split("|")
+    if part.strip().startswith("realtime-trio")
+]
+
+
+def labels(blocks: list[Block]) -> list[str]:
+    return [block.label for block in blocks]
 
 
 @pytest.fixture(autouse=True)
@@ -38,14 +81,76 @@ def address() -> Iterator[str]:
         yield url
 
 
-@pytest.mark.skipif(not PROGRAMS, reason="no page holds an executable example")
-@pytest.mark.parametrize("program", PROGRAMS, ids=[program.label for program in PROGRAMS])
-def test_an_example_runs_and_prints_what_its_page_says(program: Program, address: str) -> None:
-    names = {"trio": trio, "rt": rt, "ev": ev, "url": address, "token": TOKEN}
-    open_client = partial(rt.open_client, address, auth=TOKEN)
-    printed = run(program, names, address, open_client)
+@pytest.mark.parametrize("program", PROGRAMS, ids=labels(PROGRAMS))
+def test_a_program_runs_as_a_file_and_prints_what_its_page_says(
+    program: Block, address: str, tmp_path: Path
+) -> None:
+    printed = run_file(program, address, tmp_path)
     if program.output is not None:
         assert printed == program.output
+
+
+@pytest.mark.parametrize("excerpt", EXCERPTS, ids=labels(EXCERPTS))
+def test_an_excerpt_runs_inside_a_program(excerpt: Block, address: str) -> None:
+    names = {"trio": trio, "rt": rt, "ev": ev, "url": address, "token": TOKEN}
+    open_client = partial(rt.open_client, address, auth=TOKEN)
+    printed = run_excerpt(excerpt, names, address, open_client)
+    if excerpt.output is not None:
+        assert printed == excerpt.output
+
+
+@pytest.mark.parametrize("block", TESTS, ids=labels(TESTS))
+def test_a_test_passes_in_a_project_with_the_settings_of_its_page(
+    block: Block, tmp_path: Path
+) -> None:
+    (settings,) = [each.text for each in blocks_of(block.page) if each.kind == "toml"]
+    done = run_tests(block, settings, tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^\d+ passed in", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("block", SHELL, ids=labels(SHELL))
+def test_commands_run(block: Block, address: str, tmp_path: Path) -> None:
+    done = run_shell(block, address, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("block", "command"), COMMANDS, ids=[f"{b.label}-{c.split()[1]}" for b, c in COMMANDS]
+)
+def test_a_command_line_is_understood(block: Block, command: str) -> None:
+    words = shlex.split(command, comments=True)[1:]
+    app._make_app(words[:1]).parse_args(words, exit_on_error=False, print_error=False)
+
+
+# ---- no example escapes --------------------------------------------------------------------
+
+
+def test_every_block_of_python_has_one_of_the_kinds() -> None:
+    python = [block for block in BLOCKS if block.kind.startswith("python")]
+    assert python
+    assert [block.label for block in python if block.kind not in KINDS] == []
+
+
+def test_a_block_of_tests_is_on_the_page_on_testing() -> None:
+    assert TESTS
+    assert {block.page for block in TESTS} == {TESTING}
+    assert all("def test_" in block.text for block in TESTS)
+
+
+def test_a_part_of_a_program_compiles_where_none_is_run() -> None:
+    for block in _of("python", in_context=True):
+        block.compiled(ADDRESS, flags=0x2000)  # PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+
+def test_excerpts_are_few() -> None:
+    assert len(_of("python excerpt")) <= MOST_EXCERPTS
+
+
+def test_pages_are_those_that_readers_get() -> None:
+    names = {page.relative_to(ROOT).as_posix() for page in PAGES}
+    assert {"README.md", "docs/testing.md", "docs/reference/client.md"} <= names
+    assert not [name for name in names if "newsfragments" in name or "_build" in name]
 
 
 # ---- the harness can fail ------------------------------------------------------------------
@@ -67,113 +172,136 @@ async def _client() -> AsyncGenerator[str, None]:
     yield "a client"
 
 
-def _run(program: Program) -> str:
-    return run(program, {"trio": trio}, "memory://here", _client)
+def _run(excerpt: Block) -> str:
+    return run_excerpt(excerpt, {"trio": trio}, "memory://here", _client)
 
 
-def test_only_marked_python_blocks_are_programs(page: Callable[[str], Path]) -> None:
-    text = (
-        "'''python\na\n'''\n'''python run\nb\n'''\n'''sh run\nc\n'''\n'''python running\nd\n'''\n"
-    )
-    assert [program.source.strip() for program in programs_of(page(text))] == ["b"]
-
-
-def test_a_page_without_programs_gives_none(page: Callable[[str], Path]) -> None:
-    assert programs_of(page("# Nothing\n\n'''python\n1\n'''\n")) == []
+def test_blocks_have_the_words_of_their_fence(page: Callable[[str], Path]) -> None:
+    text = "'''python\na\n'''\n'''python run\nb\n'''\n'''sh run\nc\n'''\n'''\nd\n'''\n"
+    assert [(block.kind, block.text) for block in blocks_of(page(text))] == [
+        ("python", "a\n"),
+        ("python run", "b\n"),
+        ("sh run", "c\n"),
+        ("", "d\n"),
+    ]
 
 
 def test_a_block_inside_a_longer_fence_is_text(page: Callable[[str], Path]) -> None:
-    assert programs_of(page("````text\n'''python run\n1 / 0\n'''\n````\n")) == []
+    (block,) = blocks_of(page("````text\n'''python run\n1 / 0\n'''\n````\n"))
+    assert block.kind == "text"
 
 
-def test_a_failing_example_points_to_its_line_on_the_page(page: Callable[[str], Path]) -> None:
-    (program,) = programs_of(page("# T\n\n'''python run\nx = 1\ny = x / 0\n'''\n"))
-    assert program.label == "page.md:4"
+@pytest.mark.parametrize("kind", ["run", "excerpt"])
+def test_a_failing_example_points_to_its_line_on_the_page(
+    page: Callable[[str], Path], tmp_path: Path, kind: str
+) -> None:
+    (block,) = blocks_of(page(f"# T\n\n'''python {kind}\nx = 1\ny = x / 0\n'''\n"))
+    assert block.label == "page.md:4"
     with pytest.raises(ZeroDivisionError) as caught:
-        _run(program)
+        _ = run_file(block, "", tmp_path) if kind == "run" else _run(block)
     frame = traceback.extract_tb(caught.value.__traceback__)[-1]
     assert (Path(frame.filename).name, frame.lineno) == ("page.md", 5)
 
 
-def test_parts_of_one_name_are_one_program_on_their_own_lines(page: Callable[[str], Path]) -> None:
-    first = "'''python run=a\nx = 20\n'''\n"
-    other = "\nwords\n\n'''python run\nprint('other')\n'''\n"
-    last = "\n'''python run=a\nprint(x + 1)\nraise KeyError\n'''\n"
-    one, two = programs_of(page(first + other + last))
-    assert _run(two) == "other\n"
-    with pytest.raises(KeyError) as caught:
-        _run(one)
-    assert traceback.extract_tb(caught.value.__traceback__)[-1].lineno == 13
+def test_an_indented_block_runs(page: Callable[[str], Path], tmp_path: Path) -> None:
+    text = "- item\n\n  '''python run\n  if True:\n      print(1)\n  '''\n"
+    (block,) = blocks_of(page(text))
+    assert run_file(block, "", tmp_path) == "1\n"
 
 
-def test_an_indented_block_runs(page: Callable[[str], Path]) -> None:
-    (program,) = programs_of(page("- item\n\n  '''python run\n  if True:\n      print(1)\n  '''\n"))
-    assert _run(program) == "1\n"
-
-
-def test_what_a_program_prints_is_on_its_page(page: Callable[[str], Path]) -> None:
+def test_what_a_program_prints_is_on_its_page(page: Callable[[str], Path], tmp_path: Path) -> None:
     text = "'''python run\nprint(6 * 7)\n'''\n\n'''text output\n42\n'''\n"
-    (program,) = programs_of(page(text))
-    assert program.output == "42\n"
-    assert _run(program) == program.output
+    (block,) = blocks_of(page(text))
+    assert block.output == "42\n"
+    assert run_file(block, "", tmp_path) == block.output
 
 
-@pytest.mark.parametrize("before", ["", "'''python run\n1\n'''\n\nwords\n\n"])
+@pytest.mark.parametrize("before", ["", "'''python run\n1\n'''\n\nwords\n\n", "'''sh\nls\n'''\n"])
 def test_an_output_of_nothing_is_refused(page: Callable[[str], Path], before: str) -> None:
     with pytest.raises(ValueError, match="no program stands right before this output"):
-        programs_of(page(f"{before}'''text output\n42\n'''\n"))
+        blocks_of(page(f"{before}'''text output\n42\n'''\n"))
 
 
-def test_the_placeholder_is_the_address_of_the_server(page: Callable[[str], Path]) -> None:
-    (program,) = programs_of(page(f"'''python run\nprint('{PLACEHOLDER}')\n'''\n"))
-    assert _run(program) == "memory://here\n"
+@pytest.mark.parametrize("written", [PLACEHOLDER, ADDRESS, "http://127.0.0.1:1234"])
+def test_an_address_is_that_of_the_server(
+    page: Callable[[str], Path], tmp_path: Path, written: str
+) -> None:
+    (block,) = blocks_of(page(f"'''python run\nprint('{written}')\n'''\n"))
+    assert run_file(block, "memory://here", tmp_path) == "memory://here\n"
 
 
-def test_await_may_stand_at_the_top(page: Callable[[str], Path]) -> None:
-    text = "'''python run\nawait trio.lowlevel.checkpoint()\nprint('done')\n'''\n"
-    (program,) = programs_of(page(text))
-    assert _run(program) == "done\n"
+def test_a_program_is_the_main_module_and_sees_nothing_else(
+    page: Callable[[str], Path], tmp_path: Path
+) -> None:
+    text = (
+        "'''python run\nimport os, sys\nprint(sys.modules['__main__'].__dict__ is globals())\n"
+        "print(os.getcwd())\ntrio\n'''\n"
+    )
+    (block,) = blocks_of(page(text))
+    with pytest.raises(NameError, match="trio"):
+        run_file(block, "", tmp_path)
+    (block,) = blocks_of(page(text.replace("\ntrio\n", "\n")))
+    assert run_file(block, "", tmp_path) == f"True\n{tmp_path}\n"
 
 
-def test_a_program_may_run_trio_itself(page: Callable[[str], Path]) -> None:
-    text = "'''python run\nasync def main():\n    print('in')\ntrio.run(main)\n'''\n"
-    (program,) = programs_of(page(text))
-    assert _run(program) == "in\n"
+def test_await_may_stand_at_the_top_of_an_excerpt(page: Callable[[str], Path]) -> None:
+    text = "'''python excerpt\nawait trio.lowlevel.checkpoint()\nprint('done')\n'''\n"
+    (block,) = blocks_of(page(text))
+    assert _run(block) == "done\n"
+
+
+def test_an_excerpt_may_run_trio_itself(page: Callable[[str], Path]) -> None:
+    text = "'''python excerpt\nasync def main():\n    print('in')\ntrio.run(main)\n'''\n"
+    (block,) = blocks_of(page(text))
+    assert _run(block) == "in\n"
 
 
 @pytest.mark.parametrize("line", ["print(client)", "await trio.sleep(0); print(client)"])
-def test_a_client_is_opened_for_a_block_that_uses_one(
+def test_a_client_is_opened_for_an_excerpt_that_uses_one(
     page: Callable[[str], Path], line: str
 ) -> None:
-    (program,) = programs_of(page(f"'''python run\n{line}\n'''\n"))
-    assert _run(program) == "a client\n"
+    (block,) = blocks_of(page(f"'''python excerpt\n{line}\n'''\n"))
+    assert _run(block) == "a client\n"
 
 
 @pytest.mark.parametrize("line", ["client = 1", "def f(client): return client", "print(1)"])
-def test_no_client_is_opened_for_a_block_that_has_its_own(
+def test_no_client_is_opened_for_an_excerpt_that_has_its_own(
     page: Callable[[str], Path], line: str
 ) -> None:
-    (program,) = programs_of(page(f"'''python run\n{line}\n'''\n"))
+    (block,) = blocks_of(page(f"'''python excerpt\n{line}\n'''\n"))
 
     def refuse() -> object:
         raise AssertionError
 
-    run(program, {}, "", refuse)  # type: ignore[arg-type]
+    run_excerpt(block, {}, "", refuse)  # type: ignore[arg-type]
 
 
 # ---- the first page that anybody reads ----------------------------------------------------
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEXT = README.read_text(encoding="utf-8")
 
 
-def test_the_readme_has_one_program_of_ten_lines_that_runs() -> None:
-    (program,) = [program for program in PROGRAMS if program.page == ROOT / "README.md"]
-    assert len([line for line in program.source.splitlines() if line.strip()]) <= 10
-    assert README.count("```python") == 1
+def test_the_readme_has_one_program_of_ten_lines() -> None:
+    (program,) = [block for block in PROGRAMS if block.page == README]
+    assert len([line for line in program.text.splitlines() if line.strip()]) <= 10
+    assert TEXT.count("```python") == 1
+
+
+def test_the_program_of_the_readme_runs_in_a_process_of_its_own(
+    address: str, tmp_path: Path
+) -> None:
+    (program,) = [block for block in PROGRAMS if block.page == README]
+    done = run_process(program, address, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "You said: What is entanglement?"
+
+
+def test_the_readme_says_which_server_its_program_runs_against() -> None:
+    assert "`realtime-trio serve`" in TEXT
 
 
 def test_the_readme_has_two_set_up_commands_that_exist() -> None:
-    (commands,) = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (commands,) = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
     assert commands.splitlines() == ["make demo", "make test"]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for command in commands.splitlines():
@@ -181,6 +309,6 @@ def test_the_readme_has_two_set_up_commands_that_exist() -> None:
 
 
 def test_the_readme_leads_to_pages_that_exist() -> None:
-    links = re.findall(r"\]\((?!https?:)([^)]+)\)", README)
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", TEXT)
     assert links
     assert [link for link in links if not (ROOT / link).is_file()] == []

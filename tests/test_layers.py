@@ -26,7 +26,7 @@ from tests.source import PACKAGE, Module, read_modules
 # Which layers each layer may import, itself and the leaves apart. A module without a row here
 # fails the test: add its row first.
 LEAVES = frozenset({"_exceptions", "_config", "_redact", "_value", "abc"})
-CORE = frozenset({"events", "_core", "_handlers", "_processor"})
+CORE = frozenset({"events", "_core", "_core.vendors", "_handlers", "_processor"})
 VALUES = frozenset({"events", "_core"})
 CLIENT = frozenset(
     {
@@ -44,7 +44,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_value": frozenset(),
     "events": frozenset(),
     "_core": frozenset({"events"}),
-    "_handlers": VALUES,
+    "_core.vendors": VALUES,
+    "_handlers": VALUES | {"_core.vendors"},
     "_processor": VALUES | {"_handlers"},
     "_replay": CORE,
     "_schema": CORE,
@@ -224,7 +225,7 @@ def test_the_table_itself_has_no_circle() -> None:
 def _modules(**texts: str) -> list[Module]:
     """Build a small package: ``_lanes__lane`` becomes ``realtime_trio._lanes._lane``."""
     root = Module(name=PACKAGE, text="", is_package=True)
-    inner = {"_lanes", "_core", "events", "server"}
+    inner = {"_lanes", "_core", "_core.vendors", "events", "server"}
     packages = [Module(name=f"{PACKAGE}.{p}", text="", is_package=True) for p in sorted(inner)]
     named = [
         Module(name=f"{PACKAGE}.{name.replace('__', '._', 1)}", text=text)
@@ -291,6 +292,12 @@ def test_a_layer_without_a_row_is_refused() -> None:
     assert violations(_modules(_misc="")) == [
         "realtime_trio._misc: the layer _misc is not drawn: add its row"
     ]
+
+
+def test_a_nested_package_has_a_row_of_its_own() -> None:
+    text = "from .vendors import _history"
+    (message,) = violations(_modules(_core__codec=text))
+    assert "no arrow is drawn from _core to _core.vendors" in message
 
 
 def test_a_circle_inside_a_package_is_found() -> None:

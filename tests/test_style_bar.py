@@ -27,6 +27,7 @@ TESTS_PER_CODE = 1.0
 LONG_MODULES: Mapping[str, str] = MappingProxyType(
     {
         "realtime_trio._core._notifications": "a list of small classes, read by name",
+        "realtime_trio.events._server": "a list of small classes, read by name",
         "realtime_trio._core._state": "the whole shape of the state in one place",
     }
 )
@@ -41,7 +42,13 @@ WIDE_CLASSES: Mapping[str, str] = MappingProxyType(
 BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
     {
         "realtime_trio._core._codec.Codec._build": "a class's own validators may raise anything",
-        "realtime_trio._core._converter._array_hook.structure": "adds the place, and raises",
+        "realtime_trio._core._codec.Codec._structure": "then it is read with leniency",
+        "realtime_trio._core._converter._array_hook.structure": "an entry costs itself",
+        "realtime_trio._core._converter._entry": "adds the place, and raises",
+        "realtime_trio._core._converter._class_hook.structure": "raises, or builds what is left",
+        "realtime_trio._core._converter._strictly": "adds the place, and raises",
+        "realtime_trio._core._converter._leniently": "a field costs itself",
+        "realtime_trio._core._converter._built": "a field costs itself",
         "realtime_trio._handlers._fold.LaneFold.step": "a handler costs one event (invariant 7)",
         "realtime_trio._client._client._opened": "one clear error leaves open_client",
         "realtime_trio._transports._trio_websocket_link.TrioWebsocketTransport.run": (

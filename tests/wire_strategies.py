@@ -24,6 +24,14 @@ JSON = st.recursive(
 OBJECT = st.dictionaries(TEXT, JSON, max_size=3)
 BASE64 = st.binary(max_size=9).map(lambda data: base64.b64encode(data).decode())
 
+# Fields that take less than their type says.
+_SPECIAL: dict[type, dict[str, st.SearchStrategy[Any]]] = {
+    ev.AudioDeltaEvent: {"content": BASE64},
+    ev.ChatSession: {"session_id": TEXT.filter(bool)},
+    ev.ChatSessionIndexEntry: {"session_id": TEXT.filter(bool)},
+    ev.TextInputEvent: {"text": TEXT.filter(str.strip)},
+}
+
 _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     str: TEXT,
     int: INT64,
@@ -56,8 +64,8 @@ def instances(cls: type[Any]) -> st.SearchStrategy[Any]:
     """Instances of an attrs class of the wire's vocabulary."""
     attrs.resolve_types(cls)
     fields = {field.name: of_type(field.type) for field in attrs.fields(cls)}
-    if cls is ev.AudioDeltaEvent:
-        fields["content"] = BASE64
+    for name in fields.keys() & _SPECIAL.get(cls, {}).keys():
+        fields[name] = _SPECIAL[cls][name]
     return st.builds(cls, **fields)
 
 

@@ -43,6 +43,7 @@ from ..events import (
     TextInputEvent,
     UserTurnStartEvent,
 )
+from ..events._checks import check_several
 from ._command_methods import Commands
 from ._session_list import News, pages
 
@@ -131,7 +132,8 @@ class Client(Commands):
         Commands leave in order when the turn gate opens; cancel and ping do not wait for it,
         nor does the current session's resume. ``force=True`` sends at once and kills the turn
         that runs. Cancelled, the event is not queued. Raises
-        :class:`~realtime_trio.ClosedError` once the client is closed.
+        :class:`~realtime_trio.ClosedError` once the client is closed, ``TypeError`` for an event
+        that servers send, and both ``TypeError`` and ``ValueError`` as the event's class does.
         """
         async with self._shell.leaving():
             return await self._shell.outbox.put(event, force=force, picked=self._told(event))
@@ -173,15 +175,18 @@ class Client(Commands):
 
         Leaving in the ordinary way waits for the outcome; leaving by an exception sends one
         cancel. Several at once wait for each other, in the order in which they came. Raises
-        ``ValueError`` for more files than a message may have.
+        ``ValueError`` for a blank text without files, for half of a surrogate pair and for more
+        files than a message may have, ``TypeError`` for anything but text.
         """
+        check_several(file_ids, "file_ids")
         ids = tuple(file_ids)
         if len(ids) > self._shell.config.max_files:
             message = f"a message takes at most {self._shell.config.max_files} files"
             raise ValueError(message)
+        event = TextInputEvent(text=text, file_ids=ids)
         async with self._asking:
             track = Track()
-            turn = Turn(track, await self._begin(TextInputEvent(text=text, file_ids=ids), track))
+            turn = Turn(track, await self._begin(event, track))
             try:
                 yield turn
                 await self._over(track)

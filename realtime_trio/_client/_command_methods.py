@@ -1,8 +1,9 @@
 """One method for each command of the protocol (protocol.md §4).
 
 Each is ``client.send`` of its event: it waits for room in the queue, not for the network,
-and gives a receipt. The command leaves when the turn gate opens; ``force=True`` does not wait
-for the gate, and kills the turn that runs.
+and gives a receipt. What no server could read raises ``TypeError`` or ``ValueError`` before
+anything is queued (protocol.md §2 L5). The command leaves when the turn gate opens;
+``force=True`` does not wait for the gate, and kills the turn that runs.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from ..events import (
     SetVoiceInputModeEvent,
     TextInputEvent,
 )
+from ..events._checks import check_bytes, check_several
 
 __all__ = ["Commands"]
 
@@ -93,6 +95,7 @@ class _CatalogueCommands(_Sender):
 
     async def set_agent_tools(self, tools: Iterable[str], *, force: bool = False) -> Receipt:
         """Give the current agent these tools and no others."""
+        check_several(tools, "tools")
         return await self.send(SetAgentToolsEvent(tools=tuple(tools)), force=force)
 
 
@@ -103,6 +106,7 @@ class _SessionCommands(_Sender):
         self, text: str, file_ids: Iterable[str] = (), *, force: bool = False
     ) -> Receipt:
         """Say something without following the turn; ``client.ask`` follows it."""
+        check_several(file_ids, "file_ids")
         return await self.send(TextInputEvent(text=text, file_ids=tuple(file_ids)), force=force)
 
     async def new_chat_session(
@@ -132,6 +136,7 @@ class _SessionCommands(_Sender):
         self, messages: Iterable[Mapping[str, object]], *, force: bool = False
     ) -> Receipt:
         """Replace the current session's history, in the vendor's form."""
+        check_several(messages, "messages")
         return await self.send(SetSessionMessagesEvent(messages=tuple(messages)), force=force)
 
     async def get_user_sessions(
@@ -173,6 +178,7 @@ class _VoiceCommands(_Sender):
 
         Unlike those it waits at the turn gate.
         """
+        check_bytes(pcm, "pcm")
         content = base64.b64encode(pcm).decode("ascii")
         return await self.send(AudioInputDeltaEvent(content=content), force=force)
 

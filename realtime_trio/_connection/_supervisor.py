@@ -15,7 +15,7 @@ import trio
 
 from .._config import ClientConfig
 from .._core._codec import Codec
-from .._core._local import LinkEvent
+from .._core._local import LinkEvent, LinkLostEvent
 from .._core._shell_notifications import (
     Connected,
     ConnectionGivenUp,
@@ -80,7 +80,7 @@ class Supervisor:
         outbox: Outbox,
         tracker: Tracker,
         intake: Intake,
-        post: Callable[[LinkEvent], None],
+        post: Callable[[LinkEvent | LinkLostEvent], None],
         tape: Tape,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -120,6 +120,7 @@ class Supervisor:
                 self._intake, self._outbox, self._gate, self._tracker.saw, self._config
             )
             self.link = None
+            self._post(LinkLostEvent())
             dropped = self._outbox.statistics().audio_dropped
             missed = self._tracker.link_lost()
             if end.clean:

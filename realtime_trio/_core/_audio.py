@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import lru_cache
+from typing import Final, Literal
 
 import attrs
 
-__all__ = ["DEFAULT_FORMAT", "AudioFormat", "playback_format"]
+__all__ = ["DEFAULT_FORMAT", "PLAIN_L16", "AudioFormat", "content_format", "playback_format"]
 
 
-_RATES = range(4_000, 384_001)
+_RATES: Final = range(4_000, 384_001)
+_CHANNELS: Final = range(1, 33)
+_PCM16: Final = frozenset({"audio/l16", "audio/pcm"})
+_LONGEST: Final = 1000
+PLAIN_L16: Final = "audio/L16"
+"""The content type of PCM16 in the format of the voice (protocol.md §3)."""
 
 
 @attrs.frozen(slots=True)
@@ -49,5 +55,41 @@ def playback_format(output_format: str) -> AudioFormat | None:
     if output_format == "pcm16":
         return DEFAULT_FORMAT
     name, _, rate = output_format.partition("_")
-    known = name == "pcm16" and rate.isascii() and rate.isdecimal() and len(rate) <= 6
-    return AudioFormat(int(rate)) if known and int(rate) in _RATES else None
+    number = _number(rate, _RATES)
+    return AudioFormat(number) if name == "pcm16" and number else None
+
+
+def content_format(content_type: str, voice: AudioFormat) -> AudioFormat | None:
+    """The format that a content type names; ``None`` if it is not PCM16, or not readable.
+
+    ``audio/L16`` and ``audio/pcm`` are PCM16. Their parameters ``rate`` and ``channels``, in any
+    case and order, come before what ``voice`` says; a rate without channels means one channel
+    (RFC 3551 §4.5.11). Samples are little-endian, as all of this protocol's are (protocol.md §1).
+    """
+    return _parsed(content_type, voice) if len(content_type) <= _LONGEST else None
+
+
+@lru_cache(maxsize=64)
+def _parsed(content_type: str, voice: AudioFormat) -> AudioFormat | None:
+    media_type, *given = content_type.split(";")
+    if media_type.strip().lower() not in _PCM16 and media_type.strip():
+        return None
+    parameters: dict[str, str] = {}
+    for part in given:
+        name, _, value = part.partition("=")
+        parameters.setdefault(name.strip().lower(), value.strip().strip('"').strip().lower())
+    if parameters.get("endianness", "little-endian") != "little-endian":
+        return None
+    rate: int | None = voice.rate
+    channels: int | None = voice.channels
+    if "rate" in parameters:
+        rate, channels = _number(parameters["rate"], _RATES), 1
+    if "channels" in parameters:
+        channels = _number(parameters["channels"], _CHANNELS)
+    return AudioFormat(rate, channels) if rate and channels else None
+
+
+def _number(text: str, bounds: range) -> int | None:
+    """A number in plain digits, within bounds."""
+    known = text.isascii() and text.isdecimal() and len(text) <= 6
+    return int(text) if known and int(text) in bounds else None

@@ -3,11 +3,11 @@
 Two ways lead to the same event. The plain way reads JSON into Python's own containers and
 structures them with cattrs, the one description of every class. The fast way (``_fast``), for
 the types that make up a stream, reads the text straight into the class; what it cannot read
-goes the plain way.
+goes the plain way, which knows what a server may leave out or get wrong (protocol.md §2).
 
-Frames and mappings accept and refuse the same (design.md, "Codec"). What JSON text can say
-and a frame cannot (NaN, half of a surrogate pair, nesting deeper than ``MAX_DEPTH``) is
-refused in a mapping too. This is the only module, with the converter, that handles ``Any``.
+Frames and mappings accept and refuse the same (design.md, "Codec"). What no JSON text can say
+(NaN) and what is nested deeper than ``MAX_DEPTH`` is refused in a mapping too. This is the only
+module, with the converter, that handles ``Any``.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ import msgspec
 from .._exceptions import DecodeError
 from ..events import REGISTRY, AudioFrame, ClientEvent, Event, Registry, ServerEvent, UnknownEvent
 from ..events._json import describe
-from ._fast import Delta, fast_way
-from ._local import Malformed
+from ._fast import DELTAS, Delta, fast_way
+from ._leniency import leaving_out
+from ._local import Malformed, Reading
+from ._unicode import join_halves, valid_text
 
 if TYPE_CHECKING:
     import cattrs
@@ -36,7 +38,15 @@ MAX_DEPTH = 256
 # Text that is no longer than this has not the brackets to nest deeper.
 _SHALLOW = 2 * MAX_DEPTH
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|[\]}]', re.DOTALL)
+# Whole strings, and brackets outside of them. No string is given up once it has begun, so the
+# scan never goes back: one that does not end goes on to the end of the text.
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|([\[{])|[\]}]', re.DOTALL)
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+
+# Integers of more digits have no use; Python refuses to read and to write them.
+_MAX_DIGITS = 4300
+_HUGE = 10**_MAX_DIGITS
+_MAX_STEP = 64  # characters of a name in the path of a refusal
 
 
 def _too_deep(text: str) -> bool:
@@ -56,57 +66,133 @@ def _no_json_constant(_name: str) -> Any:
     raise ValueError(msg)
 
 
+def _parse_integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MAX_DIGITS else math.inf
+
+
+_plain_json = json.JSONDecoder(parse_constant=_no_json_constant, parse_int=_parse_integer).decode
+
+
 def _parse(text: str) -> Any:
-    """Read JSON text. Numbers too large for a float are left to the fields that hold them."""
+    """Read JSON text that msgspec may refuse although it is JSON.
+
+    Numbers too large for a float are left to the fields that hold them.
+    """
     try:
         return msgspec.json.decode(text)
-    except msgspec.ValidationError:
-        return json.loads(text, parse_constant=_no_json_constant)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        pass
+    except msgspec.DecodeError:
+        if _HALF.search(text) is None:
+            raise
+    return _whole(_plain_json(text))
 
 
-def _checked_copy(value: Any) -> Any:
-    """A deep copy of a mapping that holds nothing which JSON text cannot say."""
-    return _copy(value, "$", 0)
+# --- copies -----------------------------------------------------------------------------
 
 
-def _copy(value: Any, path: str, depth: int) -> Any:
+class _Fault(Exception):
+    """What is wrong with a value; the steps to it are added on the way out, the last first."""
+
+    def __init__(self, expected: str, got: str) -> None:
+        self.expected = expected
+        self.got = got
+        self.steps: list[str] = []
+
+    def refusal(self) -> DecodeError:
+        """The error that names the place."""
+        path = "".join(("$", *reversed(self.steps)))
+        return DecodeError(None, path, self.expected, self.got)
+
+
+def _no_half(text: str) -> str:
+    if valid_text(text) is not text:
+        raise _Fault("text", "half of a surrogate pair")
+    return text
+
+
+def _checked_copy(value: Any, text: Callable[[str], str] = valid_text) -> Any:
+    """A deep copy of a JSON value, ``text`` called for each text and each name.
+
+    Raises :class:`DecodeError` for what JSON text cannot say.
+    """
+    try:
+        return _copy(value, text, 0)
+    except _Fault as fault:
+        raise fault.refusal() from None
+
+
+def _copy(value: Any, text: Callable[[str], str], depth: int) -> Any:
     kind = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind is str:
-        if not value.isascii():
-            _check_unicode(value, path)
+        return text(value)
+    if value is None or kind is bool:
         return value
-    if value is None or kind is bool or kind is int:
-        return value
+    if kind is int:
+        return value if -_HUGE < value < _HUGE else math.inf
     if kind is float:
         if math.isnan(value):
-            raise DecodeError(None, path, "a number", "NaN")
+            raise _Fault("a number", "NaN")
         return value
     if depth >= MAX_DEPTH:
         raise DecodeError(None, "$", f"at most {MAX_DEPTH} levels", "more")
     if isinstance(value, Mapping):
-        return _copy_mapping(cast("dict[Any, Any]", value), path, depth)
+        return _copy_mapping(cast("dict[Any, Any]", value), text, depth)
     if isinstance(value, (list, tuple)):
-        items = cast("list[Any]", value)
-        return [_copy(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(items)]
-    raise DecodeError(None, path, "a JSON value", kind.__name__)
+        return _copy_list(cast("list[Any]", value), text, depth)
+    raise _Fault("a JSON value", kind.__name__)
 
 
-def _copy_mapping(value: Mapping[Any, Any], path: str, depth: int) -> dict[str, Any]:
-    copy: dict[str, Any] = {}
-    for key, inner in value.items():
-        if type(key) is not str:
-            raise DecodeError(None, path, "names that are strings", describe(key))
-        if not key.isascii():
-            _check_unicode(key, path)
-        copy[key] = _copy(inner, f"{path}.{key}", depth + 1)
+def _copy_list(items: list[Any], text: Callable[[str], str], depth: int) -> list[Any]:
+    copy: list[Any] = []
+    for i, item in enumerate(items):
+        try:
+            copy.append(_copy(item, text, depth + 1))
+        except _Fault as fault:
+            fault.steps.append(f"[{i}]")
+            raise
     return copy
 
 
-def _check_unicode(value: str, path: str) -> None:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise DecodeError(None, path, "text", "half of a surrogate pair") from None
+def _copy_mapping(
+    fields: Mapping[Any, Any], text: Callable[[str], str], depth: int
+) -> dict[str, Any]:
+    copy: dict[str, Any] = {}
+    for key, inner in fields.items():
+        if type(key) is not str:
+            raise _Fault("names that are strings", describe(key))
+        try:
+            copy[text(key)] = _copy(inner, text, depth + 1)
+        except _Fault as fault:
+            fault.steps.append(f".{valid_text(key)[:_MAX_STEP]}")
+            raise
+    return copy
+
+
+def _plain_value(value: Any) -> Any:
+    """The plain value of one that msgspec does not know: a mapping or text of another class."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, (int, float)):
+        return int(value) if isinstance(value, int) else float(value)
+    return dict(value)
+
+
+def _whole(raw: Any) -> Any:
+    """A copy of an event's object without halves of surrogate pairs (§2 L4).
+
+    What a delta says keeps a half: it may be the end of one whose other half comes next.
+    """
+    copy = _checked_copy(raw)
+    if isinstance(copy, dict):
+        fields = cast("dict[str, Any]", copy)
+        tag: Any = fields.get("type")
+        if type(tag) is str and tag in _DELTA_TYPES and type(raw.get("content")) is str:
+            fields["content"] = join_halves(raw["content"])
+    return cast("Any", copy)
+
+
+_DELTA_TYPES = frozenset(delta.type for delta in DELTAS)
 
 
 @functools.cache
@@ -133,10 +219,16 @@ class Codec:
     def decode_text(self, frame: str | bytes) -> ServerEvent:
         """One text frame to an event. Raises :class:`~realtime_trio.DecodeError`."""
         event = self.read(frame)
-        return event.event() if isinstance(event, Delta) else event
+        if isinstance(event, Delta):
+            return event.event()
+        return event.event if isinstance(event, Reading) else event
 
     def read(self, frame: str | bytes) -> ServerEvent | Delta:
-        """The same for the fold, which takes a delta as it stands on the wire (see ``_fast``)."""
+        """The same for the fold, which takes what stands for an event.
+
+        That is a delta as it stands on the wire (see ``_fast``), or a
+        :class:`~realtime_trio._core._local.Reading` where there is more to know of it.
+        """
         if type(frame) is bytes and not frame.isascii():
             frame = self._utf8(frame)
         if len(frame) > _SHALLOW:
@@ -183,8 +275,13 @@ class Codec:
 
     def decode_mapping(self, mapping: Mapping[str, Any]) -> ServerEvent:
         """One JSON object that was read already. Raises :class:`~realtime_trio.DecodeError`."""
+        event = self.read_mapping(mapping)
+        return event.event if isinstance(event, Reading) else event
+
+    def read_mapping(self, mapping: Mapping[str, Any]) -> ServerEvent:
+        """The same for the fold; see :meth:`read`."""
         try:
-            raw = _checked_copy(mapping)
+            raw = _whole(mapping)
         except DecodeError as exc:
             tag = mapping.get("type") if hasattr(mapping, "get") else None
             known = tag if type(tag) is str and self._registry.server_row(tag) else None
@@ -192,8 +289,17 @@ class Codec:
         return self._structure(raw)
 
     def encode(self, event: Event) -> str:
-        """An event as the JSON text of one frame."""
-        return msgspec.json.encode(self.to_mapping(event)).decode()
+        """An event as the JSON text of one frame.
+
+        Half of a surrogate pair, which a delta's content may hold, is escaped as in JSON.
+        """
+        raw = self.to_mapping(event)
+        try:
+            return msgspec.json.encode(raw, enc_hook=_plain_value).decode()
+        except UnicodeEncodeError:
+            content = raw.pop("content", None)
+            rest = msgspec.json.encode(raw, enc_hook=_plain_value).decode()
+            return f'{rest[:-1]},"content":{json.dumps(content)}}}'
 
     def to_mapping(self, event: Event) -> dict[str, Any]:
         """An event as a JSON object. Fields that say nothing (a client's nulls) are left out."""
@@ -208,8 +314,8 @@ class Codec:
         return {"type": row.type, **raw}
 
     def decode_command(self, mapping: Mapping[str, Any]) -> Event:
-        """A client's event from its JSON object, as a server reads it."""
-        raw = _checked_copy(mapping)
+        """A client's event from its JSON object, as a server reads it: nothing is left out."""
+        raw = _checked_copy(mapping, _no_half)
         tag = raw.get("type")
         row = self._registry.client_row(tag) if type(tag) is str else None
         if row is None:
@@ -235,8 +341,6 @@ class Codec:
     def _read(self, frame: str | bytes) -> Any:
         try:
             return _parse(frame.decode() if isinstance(frame, bytes) else frame)
-        except UnicodeEncodeError:
-            raise DecodeError(None, "$", "text", "half of a surrogate pair") from None
         except (ValueError, RecursionError):
             raise DecodeError(None, "$", "a JSON object", "text that is no JSON") from None
 
@@ -251,11 +355,23 @@ class Codec:
         row = self._registry.server_row(tag)
         if row is None:
             return UnknownEvent(tag=tag, payload=fields)
-        return cast("ServerEvent", self._build(fields, tag, row.cls))
+        left_out: tuple[str, ...] = ()
+        try:  # nearly every event has no fault: leniency costs time, and takes nothing from it
+            event = cast("ServerEvent", _plain_way()[0].structure(fields, row.cls))
+        except Exception:
+            with leaving_out() as found:
+                event = cast("ServerEvent", self._build(fields, tag, row.cls))
+            left_out = tuple(found.paths)
+        own = fields.get("id")
+        # Only a text is an identity, and nearly every class keeps it as it is (§8 D1).
+        if not left_out and (type(own) is not str or own == event.id):
+            return event
+        return Reading(event=event, left_out=left_out, id=own)
 
     def _build(self, fields: dict[str, Any], tag: str, cls: type[Event]) -> Event:
         converter, explain = _plain_way()
         try:
             return converter.structure(fields, cls)
         except Exception as exc:  # whatever a class's own validators raise is its refusal
-            raise DecodeError(tag, *explain(exc)) from None
+            path, expected, got = explain(exc)
+            raise DecodeError(tag, f"${path}", expected, got) from None

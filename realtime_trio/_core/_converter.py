@@ -1,73 +1,50 @@
 """The one description of how JSON becomes typed values: a cattrs converter.
 
 It is strict where cattrs is lenient by default: a number is no text, an object is no list,
-``true`` is no integer. It is lenient where real servers are careless: fields that nobody
-knows are ignored, and null stands for the default in the fields of a record that do not
-identify it (protocol.md §6).
+``true`` is no integer. What servers send is read with leniency (protocol.md §2 L1-L3), by one
+table, the classes themselves: a field without a default is required, and any other takes its
+default when it is missing, null or ill-typed; an entry of a list that cannot be read is
+skipped. What is left out is noted (see ``_leniency``). What clients send is read without, and
+so is, at first, what servers send: there a fault anywhere is a refusal.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import types
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Union, cast, get_args, get_origin
 
 import attrs
 import cattrs
-from cattrs import AttributeValidationNote, IterableValidationError, IterableValidationNote
-from cattrs.gen import make_dict_structure_fn
+from cattrs import AttributeValidationNote, IterableValidationNote
 
-from ..events import (
-    AgentCatalogEntry,
-    RenderMediaEvent,
-    Tool,
-    ToolCall,
-    ToolResult,
+from ..events import AgentCatalogEntry, RenderMediaEvent, Tool, ToolCall, ToolResult
+from ..events._json import INT_MAX, INT_MIN, Mismatch, check_json, describe, is_shareable
+from ._leniency import LeftOut, current
+from ._scalars import (
+    SESSION_IDS,
+    TIMES,
+    read_anything,
+    read_boolean,
+    read_integer,
+    read_number,
+    read_object,
+    read_session_id,
+    read_text,
+    read_text_or_object,
+    read_time,
 )
-from ..events import _models as models  # pyright: ignore[reportPrivateUsage]
-from ..events._json import Mismatch, describe
-from .vendors._normalise import normalise_tool_call, normalise_tool_result
+from ._tool_shapes import normalise_tool_call, normalise_tool_result
 
 __all__ = ["explain", "make_converter"]
 
 Hook = Callable[[Any, Any], Any]
+_MISSING: Any = object()
 
 
-def _text(value: Any, _: Any) -> Any:
-    if type(value) is not str:
-        raise Mismatch("string", describe(value))
-    return value
-
-
-def _integer(value: Any, _: Any) -> Any:
-    if type(value) is not int:
-        raise Mismatch("integer", describe(value))
-    return value
-
-
-def _boolean(value: Any, _: Any) -> Any:
-    if type(value) is not bool:
-        raise Mismatch("boolean", describe(value))
-    return value
-
-
-def _number(value: Any, _: Any) -> float:
-    if type(value) not in (int, float):
-        raise Mismatch("number", describe(value))
-    return float(value)
-
-
-def _object(value: Any, _: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise Mismatch("object", describe(value))
-    return cast("Mapping[str, Any]", value)
-
-
-def _text_or_object(value: Any, _: Any) -> Any:
-    if value is not None and type(value) is not str and not isinstance(value, dict):
-        raise Mismatch("string, object or null", describe(value))
-    return cast("Any", value)
+# --- types ------------------------------------------------------------------------------
 
 
 def _is_array_type(tp: Any) -> bool:
@@ -82,29 +59,24 @@ def _is_text_or_object_type(tp: Any) -> bool:
     return bool(tp == str | Mapping[str, Any] | None)
 
 
-def _array_hook(tp: Any, converter: cattrs.Converter) -> Hook:
-    make: Callable[[list[Any]], Any] = get_origin(tp)
-    element = get_args(tp)[0]
-    hook = converter.get_structure_hook(element)
+def _is_union(tp: Any) -> bool:
+    return get_origin(tp) in (Union, types.UnionType)
 
-    def structure(value: Any, _: Any) -> Any:
-        if not isinstance(value, (list, tuple)):
-            raise Mismatch("array", describe(value))
-        made: list[Any] = []
-        for i, item in enumerate(cast("list[Any]", value)):
-            try:
-                made.append(hook(item, element))
-            except Exception as exc:
-                note = IterableValidationNote("", i, element)
-                exc.__notes__ = [*getattr(exc, "__notes__", ()), note]
-                raise cast("Any", IterableValidationError)("", [exc], tp) from None
-        return make(made)
 
-    return structure
+def _is_word_type(tp: Any) -> bool:
+    """Whether this is text of which some words are known: an open list (§2 L3)."""
+    if not _is_union(tp):
+        return False
+    args = get_args(tp)
+    return str in args and all(arg is str or get_origin(arg) is Literal for arg in args)
 
 
 def _is_literal(tp: Any) -> bool:
     return get_origin(tp) is Literal
+
+
+def _takes_null(tp: Any) -> bool:
+    return type(None) in get_args(tp) if _is_union(tp) else tp is Any
 
 
 def _literal_hook(tp: Any, _: cattrs.Converter) -> Hook:
@@ -120,14 +92,76 @@ def _literal_hook(tp: Any, _: cattrs.Converter) -> Hook:
     return structure
 
 
-def _optional(tp: Any) -> bool:
-    if get_origin(tp) in (Union, types.UnionType):
-        return type(None) in get_args(tp)
-    return tp is Any
+# --- lists ------------------------------------------------------------------------------
+
+
+def _array_hook(tp: Any, converter: cattrs.Converter) -> Hook:
+    make: Callable[[list[Any]], Any] = get_origin(tp)
+    element = get_args(tp)[0]
+    hook = converter.get_structure_hook(element)
+    free_form = element is Any or _is_object_type(element)
+    same = {_exact_class(element)}
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, (list, tuple)):
+            raise Mismatch("array", describe(value))
+        items = cast("list[Any]", value)
+        left_out = current()
+        if (element is Any or {*map(type, items)} <= same) and (
+            element is str or (free_form and (left_out is None or is_shareable(items)))
+        ):
+            return make(items)  # nearly every list of these types
+        if left_out is None:
+            return make([_entry(hook, element, item, i) for i, item in enumerate(items)])
+        read: list[Any] = []
+        left_out.push("[]")
+        for item in items:
+            try:
+                read.append(
+                    _shareable(hook(item, element), left_out) if free_form else hook(item, element)
+                )
+            except Exception:  # whatever a class's own validators raise is its refusal
+                left_out.add("")
+        left_out.pop()
+        return make(read)
+
+    return structure
+
+
+def _entry(hook: Hook, element: Any, item: Any, index: int) -> Any:
+    try:
+        return hook(item, element)
+    except Exception as exc:
+        raise _mismatch(exc, f"[{index}]", element) from None
+
+
+def _shareable(item: Any, left_out: LeftOut) -> Any:
+    """An entry of free form; a number in it that not every reader of JSON has is null."""
+    try:
+        check_json(item)
+    except Mismatch:
+        left_out.add("")
+        return _without_odd_numbers(item)
+    return item
+
+
+def _without_odd_numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        return {name: _without_odd_numbers(inner) for name, inner in fields.items()}
+    if isinstance(value, list):
+        return [_without_odd_numbers(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+    odd = (type(value) is int and not INT_MIN <= value <= INT_MAX) or (
+        type(value) is float and not math.isfinite(value)
+    )
+    return None if odd else value
+
+
+# --- classes ----------------------------------------------------------------------------
 
 
 def _prepare_media(raw: dict[str, Any]) -> dict[str, Any]:
-    if "content_type" not in raw and "content-type" in raw:
+    if raw.get("content_type") is None and "content-type" in raw:
         return {**raw, "content_type": raw["content-type"]}
     return raw
 
@@ -151,38 +185,154 @@ _PREPARE: dict[type, Callable[[dict[str, Any]], dict[str, Any]]] = {
     AgentCatalogEntry: _prepare_agent,
     Tool: _prepare_tool,
 }
-_RECORDS = frozenset(cast("type", getattr(models, name)) for name in models.__all__)
+
+
+def _exact_class(tp: Any) -> type | None:
+    """The class of values that are taken as they are, if there is one: most are of it."""
+    if _is_union(tp):
+        found = {_exact_class(arg) for arg in get_args(tp) if arg is not type(None)}
+        return found.pop() if len(found) == 1 else None
+    if get_origin(tp) is Literal:
+        return None
+    if _is_object_type(tp):
+        return dict
+    return tp if tp in (str, int, bool) else None
+
+
+@attrs.frozen(slots=True)
+class _Field:
+    """A field of a class: how it is read, and what a fault in it costs."""
+
+    name: str
+    argument: str
+    type: Any
+    hook: Hook
+    required: bool
+    decisive: bool  # an ill-typed value is a fault of the whole
+    takes_null: bool
+    exact: type | None
+
+
+def _field(field: attrs.Attribute[Any], converter: cattrs.Converter) -> _Field:
+    is_text = field.type is str or field.type == str | None
+    if is_text and field.name in SESSION_IDS:
+        hook: Hook = read_session_id
+    elif is_text and field.name in TIMES:
+        hook = read_time
+    elif field.type is None:
+        hook = read_anything
+    else:
+        hook = converter.get_structure_hook(field.type)
+    required = field.default is attrs.NOTHING
+    return _Field(
+        name=field.name,
+        argument=field.alias or field.name,
+        type=field.type,
+        hook=hook,
+        required=required,
+        # Which session an event is of is never guessed either (§2 L2).
+        decisive=required
+        or (hook is read_session_id and field.name == "session_id")
+        or "never_guessed" in field.metadata,
+        takes_null=_takes_null(field.type),
+        exact=str if _is_word_type(field.type) else _exact_class(field.type),
+    )
 
 
 def _class_hook(cls: type[Any], converter: cattrs.Converter) -> Hook:
-    base = make_dict_structure_fn(
-        cls,
-        converter,
-        _cattrs_detailed_validation=True,
-        _cattrs_forbid_extra_keys=False,
-        _cattrs_use_linecache=False,
-    )
     attrs.resolve_types(cls)
     prepare = _PREPARE.get(cls)
-    null_is_default = (
-        frozenset(
-            field.name
-            for field in attrs.fields(cls)
-            if field.default is not attrs.NOTHING and not _optional(field.type)
-        )
-        if cls in _RECORDS
-        else frozenset[str]()
-    )
+    fields = tuple(_field(each, converter) for each in attrs.fields(cls) if each.init)
+    rows = [(each.name, each.argument, each.exact, each.takes_null, each) for each in fields]
+    optional = frozenset(field.argument for field in fields if not field.required)
 
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, dict):
             raise Mismatch("object", describe(value))
         raw = cast("dict[str, Any]", value)
-        if null_is_default:
-            raw = {k: v for k, v in raw.items() if v is not None or k not in null_is_default}
-        return base(prepare(raw) if prepare is not None else raw, cls)
+        if prepare is not None:
+            raw = prepare(raw)
+        left_out = current()
+        arguments: dict[str, Any] = {}
+        for name, argument, exact, takes_null, field in rows:
+            item = raw.get(name, _MISSING)
+            if item is _MISSING or (item is None and not takes_null):
+                if field.required or (left_out is None and item is None):
+                    got = "nothing" if item is _MISSING else "null"
+                    raise Mismatch(_expected(field.type), got, f".{name}")
+            elif type(item) is exact:
+                arguments[argument] = item
+            elif item is None:
+                arguments[argument] = None
+            elif left_out is None:
+                arguments[argument] = _strictly(field, item)
+            else:
+                _leniently(field, item, arguments, left_out)
+        try:
+            return cls(**arguments)
+        except Exception:
+            if left_out is None or not optional & arguments.keys():
+                raise
+        return _built(cls, fields, arguments, left_out)
 
     return structure
+
+
+def _strictly(field: _Field, value: Any) -> Any:
+    try:
+        return field.hook(value, field.type)
+    except Exception as exc:
+        raise _mismatch(exc, f".{field.name}", field.type) from None
+
+
+def _leniently(field: _Field, value: Any, arguments: dict[str, Any], left_out: LeftOut) -> None:
+    """Read a field; one that is ill-typed is left to its default, if it has one."""
+    left_out.push(f".{field.name}")
+    try:
+        arguments[field.argument] = field.hook(value, field.type)
+    except Exception as exc:  # whatever a class's own validators raise is its refusal
+        if field.decisive:
+            raise _mismatch(exc, f".{field.name}", field.type) from None
+        left_out.add("")
+    finally:
+        left_out.pop()
+
+
+def _built(
+    cls: type[Any], fields: tuple[_Field, ...], arguments: dict[str, Any], left_out: LeftOut
+) -> Any:
+    """Make a value although some validator refuses: without the fields that it refuses.
+
+    Raises what the validator of a required field raises.
+    """
+    taken = {each.argument: arguments[each.argument] for each in fields if each.required}
+    made = cls(**taken)
+    for field in fields:
+        if field.argument in arguments and not field.required:
+            try:
+                made = cls(**taken, **{field.argument: arguments[field.argument]})
+            except Exception:
+                left_out.add(f".{field.name}")
+            else:
+                taken[field.argument] = arguments[field.argument]
+    return made
+
+
+# --- the converter ----------------------------------------------------------------------
+
+
+def _tool_call(raw: Any, _: Any) -> ToolCall:
+    left_out = current()
+    return normalise_tool_call(raw, _refuse if left_out is None else left_out.add)
+
+
+def _tool_result(raw: Any, _: Any) -> ToolResult:
+    left_out = current()
+    return normalise_tool_result(raw, _refuse if left_out is None else left_out.add)
+
+
+def _refuse(path: str) -> None:
+    raise Mismatch("another value", "this one", path)
 
 
 @functools.cache
@@ -192,14 +342,15 @@ def make_converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(attrs.has, _class_hook)
     converter.register_structure_hook_factory(_is_array_type, _array_hook)
     converter.register_structure_hook_factory(_is_literal, _literal_hook)
-    converter.register_structure_hook(str, _text)
-    converter.register_structure_hook(int, _integer)
-    converter.register_structure_hook(bool, _boolean)
-    converter.register_structure_hook(float, _number)
-    converter.register_structure_hook_func(_is_object_type, _object)
-    converter.register_structure_hook_func(_is_text_or_object_type, _text_or_object)
-    converter.register_structure_hook(ToolCall, lambda raw, _: normalise_tool_call(raw))
-    converter.register_structure_hook(ToolResult, lambda raw, _: normalise_tool_result(raw))
+    converter.register_structure_hook(str, read_text)
+    converter.register_structure_hook(int, read_integer)
+    converter.register_structure_hook(bool, read_boolean)
+    converter.register_structure_hook(float, read_number)
+    converter.register_structure_hook_func(_is_object_type, read_object)
+    converter.register_structure_hook_func(_is_word_type, read_text)
+    converter.register_structure_hook_func(_is_text_or_object_type, read_text_or_object)
+    converter.register_structure_hook(ToolCall, _tool_call)
+    converter.register_structure_hook(ToolResult, _tool_result)
     return converter
 
 
@@ -212,10 +363,18 @@ def _expected(tp: Any) -> str:
     return "array" if _is_array_type(tp) else "object"
 
 
-def explain(error: BaseException) -> tuple[str, str, str]:
-    """Where in a value the first fault is, what was expected there and what came."""
-    path = "$"
-    expected_type: Any = None
+def _mismatch(error: Exception, step: str, tp: Any) -> Mismatch:
+    """The refusal of the value at ``step``, whatever the refusal of its inside was."""
+    path, expected, got = explain(error, tp)
+    return Mismatch(expected, got, step + path)
+
+
+def explain(error: BaseException, expected_type: Any = None) -> tuple[str, str, str]:
+    """Where in a value the first fault is, what was expected there and what came.
+
+    A type of one's own may hold what only cattrs can read: what it raises is looked into.
+    """
+    path = ""
     while True:
         for note in getattr(error, "__notes__", ()):
             if isinstance(note, AttributeValidationNote):
@@ -227,6 +386,6 @@ def explain(error: BaseException) -> tuple[str, str, str]:
         error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
     if isinstance(error, Mismatch):
         return path + error.path, error.expected, error.got
-    if isinstance(error, KeyError):
+    if isinstance(error, KeyError) and expected_type is not None:
         return path, _expected(expected_type), "nothing"
     return path, "a valid value", "one that is not"

@@ -45,8 +45,8 @@ from ..events import (
     UserTurnEndEvent,
     UserTurnStartEvent,
 )
+from ._tool_shapes import normalise_tool_call, normalise_tool_result
 from ._values import draft_of
-from .vendors._normalise import normalise_tool_call, normalise_tool_result
 
 __all__ = ["DELTAS", "Delta", "Incoming", "Reader", "fast_way"]
 
@@ -80,9 +80,9 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
     type: ClassVar[str]
     draft: ClassVar[Any]
 
-    session_id: str
-    role: str
     content: str
+    session_id: str = ""
+    role: str = "assistant"
     id: Any = None
     parent_session_id: str | None = None
     user_session_id: str | None = None
@@ -114,6 +114,8 @@ class _ThoughtDelta(Delta, frozen=True, gc=False, tag="thought_delta"):
     type = "thought_delta"
     draft = draft_of(ThoughtDeltaEvent)
 
+    role: str = "assistant (thought)"
+
 
 # What a frame is read into: an event, or the struct that stands for it in the fold. The few
 # deltas that cannot be read the fast way are events, and stay alone.
@@ -128,9 +130,9 @@ DELTAS: dict[type[Delta], type[ServerEvent]] = {
 class _ToolCall(msgspec.Struct):
     """A ``tool_call`` as it stands on the wire, where each vendor writes its calls its own way."""
 
-    session_id: str
-    role: str
     active: bool
+    session_id: str = ""
+    role: str = "assistant"
     id: Any = None
     parent_session_id: str | None = None
     user_session_id: str | None = None
@@ -161,8 +163,15 @@ def _tool_call(frame: str | bytes) -> ToolCallEvent:
     return event
 
 
-def _each(read: Callable[[object], _T], items: list[Any] | None) -> tuple[_T, ...] | None:
-    return None if items is None else tuple([read(item) for item in items])
+def _each(
+    read: Callable[[object, Callable[[str], None]], _T], items: list[Any] | None
+) -> tuple[_T, ...] | None:
+    return None if items is None else tuple([read(item, _refuse) for item in items])
+
+
+def _refuse(_path: str) -> None:
+    """Leave an event of which something is left out to the plain way, which says what."""
+    raise ValueError
 
 
 @functools.cache

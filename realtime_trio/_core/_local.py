@@ -13,8 +13,10 @@ from ._notifications import Notification
 
 __all__ = [
     "LinkEvent",
+    "LinkLostEvent",
     "Malformed",
     "PlaybackEvent",
+    "Reading",
     "SaidEvent",
     "SessionsWipedEvent",
     "VoiceRequestedEvent",
@@ -23,12 +25,20 @@ __all__ = [
 
 @frozen
 class LinkEvent(ServerEvent):
-    """The link changed: folded into the control slice, ``note`` told to the application."""
+    """The link changed: folded into the control slice, ``note`` told to the application.
+
+    With a ``status`` it is the border between two links, in the audio lane too.
+    """
 
     status: Literal["connecting", "connected", "reconnecting", "closed"] | None
     attempt: int = 0
     initialized: bool | None = None
     note: Notification | None = None
+
+
+@frozen
+class LinkLostEvent(ServerEvent):
+    """The link is lost: what was open may have gone on unheard (protocol.md §8 M4, S2)."""
 
 
 @frozen
@@ -67,3 +77,16 @@ class Malformed(ServerEvent):
 
     event_type: str | None
     error: str
+
+
+@frozen
+class Reading(ServerEvent):
+    """An event together with what its class has no field for; the codec makes it when needed.
+
+    ``left_out`` are the places whose value could not be used (§2 L3), without the indexes of
+    lists. ``id`` is what the event's JSON object has under that name, whatever the event's
+    class makes of it (§8 D1). It stands for its event until the fold; nobody gets to see it.
+    """
+
+    event: ServerEvent
+    left_out: tuple[str, ...] = ()

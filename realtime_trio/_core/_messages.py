@@ -27,6 +27,7 @@ __all__ = [
     "ToolResultPart",
     "ToolUsePart",
     "moment",
+    "recorded_moment",
     "with_changes",
 ]
 
@@ -47,14 +48,44 @@ def moment(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
+def recorded_moment(value: object) -> datetime | None:
+    """The time that a record says: ISO text (UTC where it names no zone), or seconds since 1970.
+
+    ``None`` for everything else, numbers that are no time of a calendar included.
+    """
+    if isinstance(value, str):
+        try:
+            read = datetime.fromisoformat(value.strip())
+            return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+        except (ValueError, OverflowError):
+            return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return moment(value) if _FIRST <= value <= _LAST else None
+
+
 @attrs.frozen(slots=True, eq=False, repr=False)
 class TextPart(Value):
-    """Text. ``thinking`` marks a vendor's thinking, ``title`` a document's name."""
+    """Text. ``thinking`` marks a vendor's thinking, ``title`` and ``url`` are a document's.
+
+    ``citations`` are the vendor's records of what the text rests on, as they came. ``block``
+    is the vendor's whole block where the text does not hold all of it (a document, signed
+    thinking): ``to_vendor`` gives it back. It does not count when parts are compared.
+    """
 
     type: ClassVar[str] = "text"
     text: str
     thinking: bool = False
     title: str | None = None
+    url: str | None = None
+    citations: tuple[Any, ...] | None = None
+    block: Mapping[str, Any] | None = attrs.field(default=None, eq=False, repr=False)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to it but text."""
+        fields = (self.title, self.url, self.citations, self.block)
+        return not self.thinking and fields == (None, None, None, None)
 
 
 @attrs.frozen(slots=True, eq=False, repr=False)
@@ -94,10 +125,14 @@ class ToolResultPart(Value):
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class PlaceholderPart(Value):
-    """A block that cannot be shown; ``block_type`` names what it was."""
+    """A block that cannot be shown; ``block_type`` names what it was.
+
+    ``block`` is the block itself, as it came: ``to_vendor`` gives it back unchanged.
+    """
 
     type: ClassVar[str] = "placeholder"
     block_type: str
+    block: Any = None
 
 
 Part: TypeAlias = TextPart | ImagePart | ToolUsePart | ToolResultPart | PlaceholderPart
@@ -128,9 +163,12 @@ class Message:
     ``content`` is text, or a tuple of parts where it is more than that. ``format`` is the
     text's, as the server named it. ``status``: "streaming" only at the head of an
     :class:`OpenMessage`; then "complete", "cancelled" by the user, or "interrupted" by what
-    came instead of its end. ``timestamp`` (UTC) is when its first piece came, or what the
-    history says. ``tool_calls`` and ``tool_results`` are those attached to it, and need not
-    be of equal number. ``is_sub_session``: said in a session that an agent delegated to.
+    came instead of its end. ``timestamp`` (UTC) is when its first piece came. For a message
+    of a loaded history it is the time that its record gives (``timestamp``, ``created_at`` or
+    ``updated_at``, as ISO text or in seconds since 1970); a record that gives none has the
+    time at which the history was loaded. ``tool_calls`` and ``tool_results`` are those
+    attached to it, and need not be of equal number; an id may stand in them twice, for a
+    vendor may use it again. ``is_sub_session``: said in a session that an agent delegated to.
     """
 
     id: str
@@ -180,18 +218,26 @@ class OpenMessage(Compared, frozen=True, eq=False):
     Reading :attr:`content` joins the pieces that have come since somebody last read it.
 
     ``touched`` is the tick of its last delta, 0 where none came since the server's list of
-    its session did (§8 S1).
+    its session did (§8 S1). ``half`` is half of a character, which the next delta may complete
+    (§2 L4): nothing shows it before. ``cut``: the link was lost, and no delta came since.
     """
 
     head: Message
     text: Rope
     touched: int = 0
+    half: str = ""
+    cut: bool = False
 
     def __eq__(self, other: object) -> bool:
         """Equal in what was said; when does not matter."""
         if not isinstance(other, OpenMessage):
             return NotImplemented
-        return self.head == other.head and self.text == other.text
+        return (
+            self.head == other.head
+            and self.text == other.text
+            and self.half == other.half
+            and self.cut == other.cut
+        )
 
     def __hash__(self) -> int:
         return hash((self.head.id, self.text))

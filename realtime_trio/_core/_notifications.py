@@ -254,7 +254,7 @@ class SystemNotification(Notification):
 
     name: ClassVar[str] = "system-notification"
     type: Literal["system", "error"]
-    severity: Literal["error", "warning", "info"]
+    severity: Literal["error", "warning", "info"] | str
     content: str
     source: str | None = None
     session_id: str | None = None

@@ -13,7 +13,7 @@ from typing import Any, cast
 import attrs
 
 from ..events import ToolCall, ToolResult
-from ._messages import ImagePart, Message, OpenMessage
+from ._messages import ImagePart, Message, OpenMessage, PlaceholderPart
 from ._notifications import Notification
 from ._state import OpenSubsession, Session, SessionState
 
@@ -62,10 +62,13 @@ def _image_to_json(part: ImagePart) -> Json:
 def _part_to_json(part: Any) -> Json:
     if isinstance(part, ImagePart):
         return _image_to_json(part)
+    if isinstance(part, PlaceholderPart):
+        return {"type": part.type, "block_type": part.block_type, "block": part.block}
     made: Json = {"type": part.type}
     for name in _fields_of(part):
         value = getattr(part, name)
-        if name == "is_error" or (value is not None and value is not False):
+        shown = name != "block" and value is not None and value is not False
+        if name == "is_error" or shown:
             made[name] = value
     return made
 

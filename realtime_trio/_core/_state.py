@@ -22,12 +22,12 @@ from ..events import (
     ChatSessionIndexEntry,
     Tool,
     ToolCall,
-    ToolResult,
     User,
     Voice,
 )
 from ._audio import DEFAULT_FORMAT, AudioFormat
 from ._messages import Message, OpenMessage
+from ._records import EMPTY, SEEN_LIMIT, Record, WaitingTool, equal_but
 from ._values import Compared, Log, Recent, evolve
 
 __all__ = [
@@ -49,20 +49,9 @@ __all__ = [
     "WaitingTool",
 ]
 
-EMPTY: Mapping[Any, Any] = MappingProxyType({})
-SEEN_LIMIT = 1024
-
 
 def _seen() -> Recent[Hashable, bool]:
     return Recent(SEEN_LIMIT)
-
-
-def _equal(one: msgspec.Struct, other: object, *but: str) -> bool:
-    """Compare all fields but some: when something came to be known does not matter."""
-    if type(one) is not type(other):
-        return False
-    names = (name for name in one.__struct_fields__ if name not in but)
-    return all(getattr(one, name) == getattr(other, name) for name in names)
 
 
 # --- control ----------------------------------------------------------------------------
@@ -114,12 +103,14 @@ class ControlSlice(Compared, frozen=True, eq=False):
     """What the control lane owns.
 
     ``connection``, ``catalog`` and ``turn`` are records of their own. ``ui_session_id``,
-    ``chat_session_id`` are the ids to dial with. ``index`` is the list of the user's sessions
-    as far as it is known, ``index_total`` how many the server has. ``agent`` is the current
-    session's; ``voice`` what the server says that it speaks with, ``voice_requested`` the id
-    of the one that the client asked for last. ``avatar_active``: an avatar speaks for the
-    agent. ``listening``: the server hears the user. ``extra`` is what handlers of one's own
-    keep. ``seen`` and ``now`` are the lane's own business.
+    ``chat_session_id`` are the ids to dial with; ``deleted_session_id`` is that of the session
+    that was current until it was deleted, as long as the server may yet go on in it.
+    ``index`` is the list of the user's sessions as far as it is known, ``index_total`` how many
+    the server has. ``agent`` is the current session's; ``voice`` what the server says that it
+    speaks with, ``voice_requested`` the id of the one that the client asked for last.
+    ``avatar_active``: an avatar speaks for the agent. ``listening``: the server hears the user.
+    ``extra`` is what handlers of one's own keep. ``seen`` and ``now`` are the lane's own
+    business.
     """
 
     connection: Connection = Connection()
@@ -127,6 +118,7 @@ class ControlSlice(Compared, frozen=True, eq=False):
     turn: TurnState = TurnState()
     ui_session_id: str | None = None
     chat_session_id: str | None = None
+    deleted_session_id: str | None = None
     agent: AgentConfiguration | None = None
     index: tuple[ChatSessionIndexEntry, ...] = ()
     index_total: int = 0
@@ -140,7 +132,7 @@ class ControlSlice(Compared, frozen=True, eq=False):
 
     def __eq__(self, other: object) -> bool:
         """Compare what is known, not when it came to be."""
-        return _equal(self, other, "now")
+        return equal_but(self, other, "now")
 
     def with_extra(self, key: Hashable, value: Any) -> ControlSlice:
         """This slice with ``value`` under ``key`` in ``extra``."""
@@ -160,19 +152,6 @@ class Limits(Value):
 
     max_sessions: int = attrs.field(default=256, validator=attrs.validators.ge(1))
     max_messages: int = attrs.field(default=10_000, validator=attrs.validators.ge(1))
-
-
-@attrs.frozen(slots=True, eq=False, repr=False)
-class WaitingTool(Value):
-    """A tool that has run and waits for a message of its session (§8 T4).
-
-    The ids are those of the event that brought it, for a message that it may have to itself.
-    """
-
-    call: ToolCall
-    result: ToolResult | None
-    parent_session_id: str | None
-    user_session_id: str | None
 
 
 @attrs.frozen(slots=True, eq=False, repr=False)
@@ -202,38 +181,6 @@ class OpenSubsession(Value):
     stack: str = ""
 
 
-class Record(Compared, frozen=True, kw_only=True, eq=False):
-    """What is kept of one session, all but the message under construction.
-
-    ``target`` is the position in ``messages`` of the one that takes tools (§8 T4), or -1;
-    ``turn_from`` that of the running turn's first message, or -1; ``loaded`` how many
-    messages came with the server's list when that list may yet prove complete (§8 S1), or -1,
-    and ``loaded_target`` the ``target`` among them.
-    """
-
-    id: str
-    name: str | None = None
-    metadata: Mapping[str, Any] = EMPTY
-    vendor: str = "none"
-    agent: AgentConfiguration | None = None
-    parent_session_id: str | None = None
-    user_session_id: str | None = None
-    messages: Log[Message] = msgspec.field(default_factory=lambda: Log[Message]())
-    waiting: tuple[WaitingTool, ...] = ()
-    input_tokens: int = 0
-    output_tokens: int = 0
-    token_count: int = 0
-    target: int = -1
-    turn_from: int = -1
-    loaded: int = -1
-    loaded_target: int = -1
-    touched: int = 0
-
-    def __eq__(self, other: object) -> bool:
-        """Compare what is known, not when it came to be."""
-        return _equal(self, other, "touched")
-
-
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Session(Value):
     """One session as it stands: what an application reads.
@@ -243,8 +190,9 @@ class Session(Value):
     ``parent_session_id`` and ``user_session_id`` say who delegated to it, and for which
     session of the user. ``name``, ``metadata`` and ``agent`` are the server's last word.
     ``vendor`` is what the server said of its history's form: "anthropic", "openai" or "none".
-    ``input_tokens`` and ``output_tokens`` are the sums of what its completions told since its
-    list was loaded, ``token_count`` what the server said then.
+    ``input_tokens`` and ``output_tokens`` are the sums of what its completions told,
+    ``token_count`` what the server said when its list was loaded and what they told since. A
+    list begins all three anew, unless it says 0 and is not empty.
     """
 
     id: str
@@ -334,18 +282,18 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     records: Mapping[str, Record] = EMPTY
     current_session_id: str | None = None
     user_session_id: str | None = None
+    # The current session that was deleted, until it shows whether the server goes on in it; its
+    # record, unless an event has brought that back; and whether it was the user's (§8 S3).
+    deleted: str | None = None
+    deleted_record: Record | None = None
+    deleted_was_user: bool = False
     tools: Mapping[tuple[str, str], ActiveTool] = EMPTY
-    # By session and id: the turn in which a tool was last active and how far it came, and the
-    # message that has it.
-    ranks: Recent[tuple[str, str], tuple[int, int]] = msgspec.field(
-        default_factory=lambda: Recent[tuple[str, str], tuple[int, int]](SEEN_LIMIT)
-    )
-    attached: Recent[tuple[str, str], str] = msgspec.field(
-        default_factory=lambda: Recent[tuple[str, str], str](SEEN_LIMIT)
-    )
     subsessions: tuple[OpenSubsession, ...] = ()
     # None: no cancel is being carried out. Else the sessions whose deltas count again.
     fence: frozenset[str] | None = None
+    # Whether the user's turn has ended since it last began, and how many links were lost.
+    turn_ended: bool = False
+    links_lost: int = 0
     turn: TurnRecord = TurnRecord()
     last_turn: TurnRecord | None = None
     next_id: int = 1
@@ -370,12 +318,15 @@ class TextSlice(Compared, frozen=True, eq=False):
 
     def __eq__(self, other: object) -> bool:
         """Compare what is known, not when it came to be."""
-        return _equal(self, other, "tick", "now")
+        return equal_but(self, other, "tick", "now")
 
     @property
     def sessions(self) -> Mapping[str, Session]:
         """The sessions by id, in the order of their arrival."""
-        return Sessions(self.rest.records, self.open)
+        records = self.rest.records
+        if "" in records and not (records[""].messages or "" in self.open):  # L2
+            records = {session_id: each for session_id, each in records.items() if session_id}
+        return Sessions(records, self.open)
 
     @property
     def current_session_id(self) -> str | None:
@@ -423,8 +374,9 @@ class AudioSlice(Compared, frozen=True, eq=False):
     playing. ``listening``: the server hears the user. ``user_turn``: it is the user's turn.
     ``frames`` and ``byte_count`` are what came since the client began, ``cancels`` how often
     the server cancelled. ``extra`` is what handlers of one's own keep. ``carry`` is the
-    beginning of a sample whose end has not come yet; it, ``seen`` and ``now`` are the lane's
-    own business.
+    beginning of a sample of ``stream`` whose end has not come yet, ``halves`` are those of
+    other streams. ``refused`` are the content types that were announced as not playable.
+    These, ``seen`` and ``now`` are the lane's own business.
     """
 
     format: AudioFormat | None = DEFAULT_FORMAT
@@ -435,13 +387,16 @@ class AudioSlice(Compared, frozen=True, eq=False):
     byte_count: int = 0
     cancels: int = 0
     carry: bytes = b""
+    stream: Hashable = None
+    halves: tuple[tuple[Hashable, bytes], ...] = ()
+    refused: tuple[str, ...] = ()
     extra: Mapping[Any, Any] = EMPTY
     seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
     now: float = 0.0
 
     def __eq__(self, other: object) -> bool:
         """Compare what is known, not when it came to be."""
-        return _equal(self, other, "now")
+        return equal_but(self, other, "now")
 
     def with_extra(self, key: Hashable, value: Any) -> AudioSlice:
         """This slice with ``value`` under ``key`` in ``extra``."""
@@ -458,12 +413,14 @@ class Counters(Value):
     Of all ``events``, the ``unknown`` had a type without a row, the ``malformed`` could not
     be read, the ``duplicates`` had come before, and the ``handler_errors`` are those whose
     handler raised; none of these changed anything. ``late_deltas`` came after their turn was
-    cancelled and were dropped.
+    cancelled and were dropped. Of the ``tolerated`` a part could not be read and was left out
+    (protocol.md §2 L3); the rest of each counted.
     """
 
     events: int = 0
     unknown: int = 0
     malformed: int = 0
+    tolerated: int = 0
     duplicates: int = 0
     late_deltas: int = 0
     handler_errors: int = 0

@@ -1,10 +1,16 @@
-"""Message builder: deltas become messages, one under construction in each session (§8 M1-M9)."""
+"""Message builder: deltas become messages, one under construction in each session (§8 M1-M9).
+
+A delta may end in half of a character. The message holds it back until the next one completes
+it (§2 L4); what is shown is whole.
+"""
 
 from __future__ import annotations
 
+from .._core._fast import DELTAS
 from .._core._messages import (
     NO_METADATA,
     THOUGHT,
+    Message,
     MessageMetadata,
     OpenMessage,
 )
@@ -15,6 +21,7 @@ from .._core._notifications import (
     streaming,
 )
 from .._core._state import TextSlice
+from .._core._unicode import hold_back, is_whole
 from .._core._values import Rope
 from ..events import (
     CompletionEvent,
@@ -26,8 +33,12 @@ from ..events import (
     ThoughtDeltaEvent,
 )
 from . import _tools, _turn
-from ._edit import TOOL_ROLES, Edit
+from ._attach import take_waiting, taken
+from ._edit import INTERRUPTED, TOOL_ROLES, Edit
 from ._fold import Handled, fold_event
+
+# What was read the fast way, into a struct, holds no half of a character.
+_STRUCTS: frozenset[type] = frozenset(DELTAS)
 
 
 @fold_event(TextDeltaEvent, Lane.TEXT)
@@ -35,31 +46,43 @@ def text_delta(slice_: TextSlice, event: TextDeltaEvent) -> Handled[TextSlice]:
     """A piece of text: usually one more for the message that is open."""
     session_id, text = event.session_id, event.content
     open_message = slice_.open.get(session_id)
-    if open_message is None or open_message.head.role != event.role or not text:
+    if open_message is None:
         return _begin(slice_, event, event.role, text, event.format)
-    return _grow(slice_, session_id, open_message, text)
+    head = open_message.head
+    if (
+        head.role != event.role
+        or not text
+        or open_message.half
+        or not (text.isascii() or event.__class__ in _STRUCTS or is_whole(text))
+    ):
+        return _begin(slice_, event, event.role, text, event.format)
+    return _grow(slice_, session_id, open_message, head, text)
 
 
 @fold_event(ThoughtDeltaEvent, Lane.TEXT)
 def thought_delta(slice_: TextSlice, event: ThoughtDeltaEvent) -> Handled[TextSlice]:
     """A piece of a thought; what the ``think`` tool says comes this way too (§8 T3)."""
-    open_message = slice_.open.get(event.session_id)
+    session_id, text = event.session_id, event.content
+    open_message = slice_.open.get(session_id)
+    if open_message is None:
+        return _begin(slice_, event, THOUGHT, text, event.format)
+    head = open_message.head
     if (
-        open_message is None
-        or open_message.head.role != THOUGHT
-        or not event.content
+        head.role != THOUGHT
+        or not text
         or slice_.rest.tools
+        or open_message.half
+        or not (text.isascii() or event.__class__ in _STRUCTS or is_whole(text))
     ):
-        return _begin(slice_, event, THOUGHT, event.content, event.format)
-    return _grow(slice_, event.session_id, open_message, event.content)
+        return _begin(slice_, event, THOUGHT, text, event.format)
+    return _grow(slice_, session_id, open_message, head, text)
 
 
 def _grow(
-    slice_: TextSlice, session_id: str, open_message: OpenMessage, text: str
+    slice_: TextSlice, session_id: str, open_message: OpenMessage, head: Message, text: str
 ) -> Handled[TextSlice]:
     """The hot path: one more piece for an open message. Three small values are made anew."""
     tick = slice_.tick + 1
-    head = open_message.head
     longer = OpenMessage(head, open_message.text.append(text), tick)
     others = slice_.open
     open_ = {session_id: longer} if len(others) == 1 else {**others, session_id: longer}
@@ -77,7 +100,7 @@ def _begin(
     session_id = event.session_id
     if edit.is_late(session_id):
         return edit.discard(session_id)
-    edit.ensure_for(event)
+    edit.ensure_for(event, exists=True)
     edit.stream_event(session_id)
     if not text:  # nothing is said yet (§8 M2)
         return edit.done()
@@ -85,10 +108,12 @@ def _begin(
         _tools.thoughts_start(edit, session_id)
     open_message = edit.open.get(session_id)
     if open_message is not None and open_message.head.role == role:
-        longer = OpenMessage(open_message.head, open_message.text.append(text), edit.tick)
+        head, rope = open_message.head, open_message.text
+        shown, half = hold_back(open_message.half + text)
+        longer = OpenMessage(head, rope.append(shown) if shown else rope, edit.tick, half)
     else:
         edit.complete(session_id)
-        calls, results = _tools.take_waiting(edit, session_id) if role in TOOL_ROLES else ((), ())
+        calls, results = take_waiting(edit, session_id) if role in TOOL_ROLES else ((), ())
         head = edit.message_of(
             event,
             role,
@@ -98,12 +123,14 @@ def _begin(
             tool_calls=calls,
             tool_results=results,
         )
-        _tools.remember(edit, head)
-        longer = OpenMessage(head, Rope.of(text), edit.tick)
+        taken(edit, head)
+        shown, half = hold_back(text)
+        longer = OpenMessage(head, Rope.of(shown), edit.tick, half)
     edit.set_open(session_id, longer)
-    edit.notes.append(
-        MessageStreaming(session_id=session_id, message_id=longer.id, role=role, delta=text)
-    )
+    if shown:
+        edit.notes.append(
+            MessageStreaming(session_id=session_id, message_id=longer.id, role=role, delta=shown)
+        )
     return edit.done()
 
 
@@ -111,11 +138,11 @@ def _begin(
 def whole_message(slice_: TextSlice, event: MessageEvent) -> Handled[TextSlice]:
     """A whole message is stored as it came (§8 M9)."""
     edit = Edit(slice_)
-    edit.ensure_for(event)
+    edit.ensure_for(event, exists=True)
     edit.stream_event(event.session_id)
     edit.complete(event.session_id)
     takes = event.role in TOOL_ROLES
-    calls, results = _tools.take_waiting(edit, event.session_id) if takes else ((), ())
+    calls, results = take_waiting(edit, event.session_id) if takes else ((), ())
     message = edit.message_of(
         event,
         event.role,
@@ -124,7 +151,7 @@ def whole_message(slice_: TextSlice, event: MessageEvent) -> Handled[TextSlice]:
         tool_calls=calls,
         tool_results=results,
     )
-    _tools.remember(edit, message)
+    taken(edit, message)
     edit.append(message)
     edit.notes.append(MessageComplete(session_id=event.session_id, message=message))
     return edit.done()
@@ -140,6 +167,7 @@ def completion(slice_: TextSlice, event: CompletionEvent) -> Handled[TextSlice]:
     if event.running:
         edit.lift_fence(session_id)
         edit.complete(session_id)
+        edit.put(session_id, completions=edit.value(session_id, "completions") + 1)
         return edit.done()
     spent_in, spent_out = event.input_tokens or 0, event.output_tokens or 0
     edit.put(
@@ -161,10 +189,11 @@ def interaction(slice_: TextSlice, event: InteractionEvent) -> Handled[TextSlice
     session_id = event.session_id
     edit.ensure_for(event)
     edit.stream_event(session_id)
+    edit.put(session_id, at_work=event.started)
     _turn.interaction(edit, event)
     if event.started:
         edit.lift_fence(session_id)
-        edit.complete(session_id, "interrupted", _tools.INTERRUPTED)
+        edit.complete(session_id, "interrupted", INTERRUPTED)
         edit.remove_tools(session_id)
     else:
         edit.complete(session_id, metadata=NO_METADATA)

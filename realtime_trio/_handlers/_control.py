@@ -194,7 +194,12 @@ def user_turn_start(slice_: ControlSlice, _event: UserTurnStartEvent) -> Handled
 @fold_event(UserTurnEndEvent, Lane.CONTROL)
 def user_turn_end(slice_: ControlSlice, _event: UserTurnEndEvent) -> Handled[ControlSlice]:
     """Input is being worked on."""
-    return _turn(slice_, can_send=False, listening=False)
+    slice_, notes = _turn(slice_, can_send=False, listening=False)
+    if slice_.deleted_session_id is None:
+        return slice_, notes
+    # The server works in the session that it was asked to delete: that is the one to dial with.
+    session_id = slice_.deleted_session_id
+    return evolve(slice_, chat_session_id=session_id, deleted_session_id=None), notes
 
 
 @fold_event(ServerListeningEvent, Lane.CONTROL)
@@ -273,9 +278,9 @@ def delete_chat_session(
 
 
 def _deleted(slice_: ControlSlice, named: str | None) -> Handled[ControlSlice]:
-    session_id = named if named is not None else slice_.chat_session_id
-    if session_id == slice_.chat_session_id:
-        slice_ = evolve(slice_, chat_session_id=None)
+    session_id = named or slice_.chat_session_id
+    if session_id is not None and session_id == slice_.chat_session_id:
+        slice_ = evolve(slice_, chat_session_id=None, deleted_session_id=session_id)
     index = tuple(entry for entry in slice_.index if entry.session_id != session_id)
     if len(index) == len(slice_.index):
         return slice_, ()
@@ -291,7 +296,8 @@ def chat_session_changed(
     if session is None:
         return slice_, ()
     agent = session.agent_config or slice_.agent
-    return evolve(slice_, chat_session_id=session.session_id, agent=agent), ()
+    new = evolve(slice_, chat_session_id=session.session_id, deleted_session_id=None, agent=agent)
+    return new, ()
 
 
 # --- the link -----------------------------------------------------------------------------

@@ -22,20 +22,22 @@ from .._core._messages import (
 )
 from .._core._notifications import (
     MessageComplete,
+    MessageStreaming,
     Notification,
     SessionCleared,
     ToolNotificationRemoved,
 )
-from .._core._state import ActiveTool, Conversation, Record, TextSlice, TurnRecord
-from .._core._values import Log, evolve
+from .._core._records import KnownCall, Record, Stage
+from .._core._state import ActiveTool, Conversation, TextSlice
+from .._core._unicode import REPLACEMENT
+from .._core._values import Log, Recent, evolve
 from ..events import SessionEvent
 
-__all__ = ["ENDED", "EXECUTING", "PREPARING", "TOOL_ROLES", "UNKNOWN", "Edit"]
+__all__ = ["INTERRUPTED", "TOOL_ROLES", "Edit"]
 
 # Only messages of these roles take tools (§8 T4).
 TOOL_ROLES = (ASSISTANT, THOUGHT)
-# How far a tool has come. A status never moves backward (§8 T1).
-UNKNOWN, PREPARING, EXECUTING, ENDED = range(4)
+INTERRUPTED = MessageMetadata(stop_reason="interrupted")
 
 # Bound on the sessions that are told apart while a cancel is carried out; beyond it the
 # deltas of every session count again, for a lost answer is worse than a late one.
@@ -103,8 +105,7 @@ class Edit:
         """Make a session that is not known yet (§8 M7), and mark it as used."""
         record = self.records.get(session_id)
         if record is None:
-            record = Record(id=session_id)
-            self.records = {**self.records, session_id: record}
+            record = self._arrive(session_id)
         self._records.setdefault(session_id, {})["touched"] = self.tick
         if user_session_id is not None and (
             record.user_session_id != user_session_id
@@ -114,9 +115,31 @@ class Edit:
                 session_id, parent_session_id=parent_session_id, user_session_id=user_session_id
             )
 
-    def ensure_for(self, event: SessionEvent) -> None:
-        """Make the session of an event."""
-        self.ensure(event.session_id, event.parent_session_id, event.user_session_id)
+    def _arrive(self, session_id: str) -> Record:
+        """A session becomes known: the one without an id ends what it has open (§2 L2)."""
+        if session_id:
+            self.complete("")
+        record = Record(id=session_id, exists=session_id != "")
+        kept: Record | None = self.get("deleted_record")
+        if kept is not None and kept.id == session_id:  # an event brings it back (§8 S3)
+            record = kept
+            self.set(deleted_record=None)
+        self.records = {**self.records, session_id: record}
+        return record
+
+    def ensure_for(self, event: SessionEvent, *, exists: bool = False) -> None:
+        """Make the session of an event. ``exists``: it is one that lets it be seen (§2 L2)."""
+        session_id = event.session_id
+        self.ensure(session_id, event.parent_session_id, event.user_session_id)
+        if exists and not session_id and not self.value("", "exists"):
+            self.put("", exists=True)  # from here on it has its place among the others
+            self.records = {**{k: v for k, v in self.records.items() if k}, "": self.records[""]}
+
+    def shown(self) -> tuple[str, ...]:
+        """The ids of the sessions that an application sees."""
+        if "" not in self.records or "" in self.open or self.value("", "messages"):
+            return tuple(self.records)
+        return tuple(session_id for session_id in self.records if session_id)
 
     def value(self, session_id: str, name: str) -> Any:
         """A value of a session as it stands now."""
@@ -134,25 +157,32 @@ class Edit:
             known.update(changes)
 
     def stream_event(self, session_id: str) -> None:
-        """An event of a session's stream: a list that came in mid-turn was not complete (§8 S1)."""
-        if session_id in self.records and self.value(session_id, "loaded") >= 0:
+        """Note an event of a session's stream: its turn runs, whatever a list said (§8 S1)."""
+        if session_id not in self.records:
+            return
+        if not self.value(session_id, "stirred"):
+            self.put(session_id, stirred=True)
+        if self.value(session_id, "loaded") >= 0:
             self.put(session_id, loaded=-1)
 
-    def forget(self, session_id: str) -> None:
-        """Take a session out, announced; what it has open is completed first (§8 M4)."""
+    def forget(self, session_id: str) -> Record:
+        """Take a session out, announced; what it has open is completed first (§8 M4).
+
+        Gives what was kept of it.
+        """
         self.complete(session_id)
         self.remove_tools(session_id)
         records = dict(self.records)
-        del records[session_id]
-        self._records.pop(session_id, None)
+        record = evolve(records.pop(session_id), **self._records.pop(session_id, {}))
         self.records = records
         self.notes.append(SessionCleared(session_id=session_id))
+        return record
 
     def forget_all(self) -> None:
         """Take every session out, unannounced. Nothing is open in them any more."""
         self._records.clear()
         self.records = {}
-        self.set(current_session_id=None)
+        self.set(current_session_id=None, deleted=None, deleted_record=None)
 
     def is_sub(self, event: SessionEvent) -> bool:
         """Whether an event is of a sub-session (§8 U3)."""
@@ -208,8 +238,21 @@ class Edit:
             **fields,
         )
 
-    def append(self, message: Message, *, foreign: bool = False) -> None:
-        """Store a message in its session. A ``foreign`` one neither takes tools nor ends them."""
+    def append(self, message: Message) -> None:
+        """Store a message of the turn that runs in its session."""
+        session_id = message.session_id
+        position = self.value(session_id, "messages").end
+        if self.value(session_id, "turn_from") < 0:
+            self.put(session_id, turn_from=position)
+        if message.role == "user" and self.value(session_id, "asked_from") < 0:
+            self.put(session_id, asked_from=position)
+        self.store(message)
+
+    def store(self, message: Message, *, foreign: bool = False) -> None:
+        """Store a message, of whatever turn.
+
+        A ``foreign`` one, of a sub-session, neither takes tools nor ends those that do.
+        """
         session_id = message.session_id
         log: Log[Message] = self.value(session_id, "messages")
         position = log.end
@@ -218,8 +261,6 @@ class Edit:
             return
         if message.role == "user":
             self.put(session_id, target=-1)
-            if self.value(session_id, "turn_from") < 0:
-                self.put(session_id, turn_from=position)
         elif message.role in TOOL_ROLES:
             self.put(session_id, target=position)
 
@@ -236,6 +277,16 @@ class Edit:
         self.set_open(session_id, None)
         if open_message.touched:  # deltas that only made it longer did not say so
             self.stream_event(session_id)
+        if open_message.half:  # its other half never came (§2 L4)
+            self.notes.append(
+                MessageStreaming(
+                    session_id=session_id,
+                    message_id=open_message.id,
+                    role=open_message.role,
+                    delta=REPLACEMENT,
+                )
+            )
+            open_message = evolve(open_message, text=open_message.text.append(REPLACEMENT))
         message = open_message.finish(status, metadata)
         self.append(message)
         self.notes.append(MessageComplete(session_id=session_id, message=message))
@@ -250,45 +301,44 @@ class Edit:
             self._tools = dict(self.rest.tools)
         return self._tools
 
-    def remove_tool(self, key: tuple[str, str]) -> None:
-        """End an active tool that has not completed, announced; it does not complete any more."""
-        self.leave_tool(key, ENDED)
-        self.notes.append(ToolNotificationRemoved(session_id=key[0], id=key[1]))
+    @property
+    def active(self) -> Mapping[tuple[str, str], ActiveTool]:
+        """The active tools, to be read."""
+        return self.rest.tools if self._tools is None else self._tools
 
-    def leave_tool(self, key: tuple[str, str], rank: int) -> None:
-        """Note that a tool is not active any more, and how far it came in this turn (§8 T1)."""
+    def known(self, key: tuple[str, str]) -> KnownCall | None:
+        """What is known of the latest call of an id."""
+        calls: Recent[str, KnownCall] = self.value(key[0], "calls")
+        return calls.get(key[1])
+
+    def note(self, key: tuple[str, str], known: KnownCall) -> None:
+        """Keep in mind what is known of a call."""
+        self.put(key[0], calls=self.value(key[0], "calls").set(key[1], known))
+
+    def leave_tool(self, key: tuple[str, str], stage: Stage) -> None:
+        """Note that a tool is not active any more, and how it ended (§8 T1)."""
         if key in self.active:
             del self.tools[key]
-        turn: TurnRecord = self.get("turn")
-        self.set(ranks=self.get("ranks").set(key, (turn.number, rank)))
+        known = self.known(key) or KnownCall(Stage.FORGOTTEN)
+        if known.stage < Stage.CLEARED:
+            known = evolve(known, since=self.value(key[0], "completions"))
+        call = None if stage is Stage.ENDED else known.call
+        self.note(key, evolve(known, stage=stage, call=call))
 
-    def rank(self, key: tuple[str, str]) -> int:
-        """How far a tool has come in this turn."""
-        tool = self.active.get(key)
-        if tool is not None:
-            return PREPARING if tool.status == "preparing" else EXECUTING
-        turn, rank = self.get("ranks").get(key) or (-1, UNKNOWN)
-        return rank if turn == self.get("turn").number else UNKNOWN
-
-    def has_ended(self, key: tuple[str, str]) -> bool:
-        """Whether a tool has ended, in this turn or an earlier one, and not begun again."""
-        _, rank = self.get("ranks").get(key) or (-1, UNKNOWN)
-        return key not in self.active and rank == ENDED
+    def remove_tool(self, key: tuple[str, str]) -> None:
+        """End an active tool that has not completed, announced; it does not complete any more."""
+        self.leave_tool(key, Stage.REMOVED)
+        self.notes.append(ToolNotificationRemoved(session_id=key[0], id=key[1]))
 
     def remove_tools(self, session_id: str | None = None) -> None:
         """End the active tools of a session, or of all, each announced."""
         for key in [k for k in self.active if session_id is None or k[0] == session_id]:
             self.remove_tool(key)
 
-    @property
-    def active(self) -> Mapping[tuple[str, str], ActiveTool]:
-        """The active tools, to be read."""
-        return self.rest.tools if self._tools is None else self._tools
-
-    def clear_tools(self, session_id: str) -> None:
-        """End the active tools of a session without a word of each (§8 T5)."""
-        for key in [k for k in self.active if k[0] == session_id]:
-            self.leave_tool(key, self.rank(key))
+    def clear_tools(self, session_id: str | None = None) -> None:
+        """End the active tools of a session, or of all, without a word of each (§8 T5)."""
+        for key in [k for k in self.active if session_id is None or k[0] == session_id]:
+            self.leave_tool(key, Stage.CLEARED)
 
     # --- late events ----------------------------------------------------------------------
 
@@ -313,10 +363,14 @@ class Edit:
 
     def evict(self) -> None:
         """Keep the bound on sessions: the least recently used goes, never the current (§8 S4)."""
-        while len(self.records) > self.rest.limits.max_sessions:
+        while len(self._existing()) > self.rest.limits.max_sessions:
             current = self.get("current_session_id")
-            others = (session_id for session_id in self.records if session_id != current)
+            others = (each for each in self._existing() if each != current)
             self.forget(min(others, key=self._last_use))
+
+    def _existing(self) -> tuple[str, ...]:
+        """The sessions without the one that does not exist yet (§2 L2)."""
+        return tuple(each for each in self.records if each or self.value(each, "exists"))
 
     def _last_use(self, session_id: str) -> int:
         touched: int = self.value(session_id, "touched")

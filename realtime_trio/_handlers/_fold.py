@@ -13,14 +13,19 @@ of a handler is caught (design.md, invariant 7).
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Generic, TypeAlias, TypeVar
+
+import attrs
 
 from .._core._fast import DELTAS, Delta
 from .._core._local import (
     LinkEvent,
+    LinkLostEvent,
     Malformed,
     PlaybackEvent,
+    Reading,
     SaidEvent,
     SessionsWipedEvent,
     VoiceRequestedEvent,
@@ -28,10 +33,27 @@ from .._core._local import (
 from .._core._notifications import Notification, ProcessingError
 from .._core._state import AudioSlice, ControlSlice, TextSlice
 from .._core._values import evolve
-from ..events import REGISTRY, AudioDeltaEvent, InteractionEvent, Lane, ServerEvent, UnknownEvent
+from ..events import (
+    REGISTRY,
+    AudioDeltaEvent,
+    InteractionEvent,
+    Lane,
+    ServerEvent,
+    SessionEvent,
+    UnknownEvent,
+)
 from ..events._registry import LOCAL_LANES
 
-__all__ = ["NOT_FOLDED", "Handled", "LaneFold", "fold_event", "handles", "lanes_of", "not_folded"]
+__all__ = [
+    "NOT_FOLDED",
+    "Handled",
+    "LaneFold",
+    "fold_event",
+    "handles",
+    "has_custom_handlers",
+    "lanes_of",
+    "not_folded",
+]
 
 S = TypeVar("S", ControlSlice, TextSlice, AudioSlice)
 E = TypeVar("E", bound=ServerEvent)
@@ -47,13 +69,19 @@ SLICES: dict[Lane, type[ControlSlice | TextSlice | AudioSlice]] = {
 
 # The shell's own news: they did not come from the server and are not counted as events.
 _NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
-    LinkEvent: (Lane.CONTROL,),
+    LinkEvent: (Lane.CONTROL, Lane.AUDIO),
+    LinkLostEvent: (Lane.TEXT,),
     VoiceRequestedEvent: (Lane.CONTROL,),
     SaidEvent: (Lane.CONTROL,),
     PlaybackEvent: (Lane.AUDIO,),
     SessionsWipedEvent: (Lane.TEXT,),
 }
+# Not counted as themselves: the news, and what is counted as the event that it stands for.
+_OF_NO_LANE = frozenset({*_NEWS, Reading})
 _LOCAL: dict[type[ServerEvent], tuple[Lane, ...]] = {**LOCAL_LANES, **_NEWS}
+
+# Lanes in which the application has registered a handler of its own.
+_CUSTOM: set[Lane] = set()
 
 # (lane, class) of events that reach a lane and change nothing there, on purpose. A test
 # proves that every row of the registry is handled or stands here.
@@ -75,11 +103,11 @@ def _generic(lane: Lane) -> Any:
 
 _GENERICS = {lane: _generic(lane) for lane in Lane}
 _REGISTERED: set[tuple[Lane, type[ServerEvent]]] = set()
-# By lane and class: the handler, whether the lane is the event's home, and whether the class
-# is one whose identity is not read from its ``id`` alone.
-_Found: TypeAlias = tuple[Handler, bool, bool]
+# By lane and class: the handler, whether the lane is the event's home, whether the class is one
+# whose identity is not read from its ``id`` alone, and whether its session is resolved here.
+_Found: TypeAlias = tuple[Handler, bool, bool, bool]
 _FOUND: dict[Lane, dict[type, _Found]] = {lane: {} for lane in Lane}
-_SPECIAL = frozenset({Malformed, UnknownEvent})
+_SPECIAL = frozenset({Malformed, Reading, UnknownEvent})
 
 
 def lanes_of(cls: type[ServerEvent]) -> tuple[Lane, ...]:
@@ -87,12 +115,19 @@ def lanes_of(cls: type[ServerEvent]) -> tuple[Lane, ...]:
     return _LOCAL[cls] if cls in _LOCAL else REGISTRY.row_of(cls).lanes
 
 
+def has_custom_handlers(lane: Lane) -> bool:
+    """Whether the application has registered handlers in a lane: they may take their time."""
+    return lane in _CUSTOM
+
+
 def _find(lane: Lane, cls: type[ServerEvent | Delta]) -> _Found:
     event_class = DELTAS[cls] if issubclass(cls, Delta) else cls
     is_home = event_class is Malformed or (
-        event_class not in _NEWS and lanes_of(event_class)[0] is lane
+        event_class not in _OF_NO_LANE and lanes_of(event_class)[0] is lane
     )
-    found: _Found = (_GENERICS[lane].dispatch(event_class), is_home, cls in _SPECIAL)
+    of_session = lane is Lane.TEXT and issubclass(event_class, SessionEvent)
+    handler = _GENERICS[lane].dispatch(event_class)
+    found: _Found = (handler, is_home, cls in _SPECIAL, of_session)
     _FOUND[lane][cls] = found
     return found
 
@@ -142,6 +177,7 @@ def handles(
             return handled
 
         fold_event(cls, chosen)(checked)
+        _CUSTOM.add(chosen)
         return handler
 
     return register
@@ -185,6 +221,7 @@ class LaneFold(Generic[S]):
     __slots__ = (
         "_found",
         "_is_text",
+        "_reading",
         "delivered",
         "duplicates",
         "events",
@@ -193,6 +230,7 @@ class LaneFold(Generic[S]):
         "lane",
         "malformed",
         "slice",
+        "tolerated",
         "unknown",
     )
 
@@ -204,6 +242,8 @@ class LaneFold(Generic[S]):
         self.delivered = True
         self.events = self.handled = 0
         self.unknown = self.malformed = self.duplicates = self.handler_errors = 0
+        self.tolerated = 0
+        self._reading: Reading | None = None  # what there is to know of the event at hand
 
     def step(
         self, event: ServerEvent | Delta, at: float | None = None, weight: int = 1
@@ -215,8 +255,10 @@ class LaneFold(Generic[S]):
         found = self._found.get(type(event))
         if found is None:
             found = _find(self.lane, type(event))
-        handler, is_home, special = found
+        handler, is_home, special, of_session = found
         slice_: Any = self.slice
+        if of_session and not event.session_id:  # type: ignore[union-attr]
+            event = _resolved(event, slice_)
         if at is not None and at != slice_.now:
             slice_ = self.slice = _at(slice_, at)
         self.handled += weight
@@ -227,7 +269,9 @@ class LaneFold(Generic[S]):
         if special or event.id is not None:
             if type(event) is Malformed:
                 return self._malformed(event)
-            key = _identity(event)
+            if type(event) is Reading:
+                return self._step_reading(event)
+            key = _identity(event, _session_of(event, slice_), self._reading)
             if key is not None and slice_.seen.get(key):
                 self.delivered = False
                 self.duplicates += is_home
@@ -245,10 +289,22 @@ class LaneFold(Generic[S]):
             self.delivered = False  # counted and discarded: it may come again (§8 M5, D1)
             if weight > 1:
                 new = _late_more(new, weight - 1)
-        elif key is not None:
+        elif key is not None and (self._reading is None or not self._reading.left_out):
             new = _remember(new, key)
         self.slice = new
         return notes
+
+    def _step_reading(self, reading: Reading) -> tuple[Notification, ...]:
+        """Fold the event for which a reading stands: it counts, and has its own handler."""
+        event = reading.event
+        self.handled -= 1
+        if reading.left_out and lanes_of(type(event))[0] is self.lane:
+            self.tolerated += 1
+        self._reading = reading
+        try:
+            return self.step(event)
+        finally:
+            self._reading = None
 
     def _malformed(self, event: Malformed) -> tuple[Notification, ...]:
         self.malformed += 1
@@ -263,21 +319,63 @@ class LaneFold(Generic[S]):
         return (ProcessingError(event_type=event.type or None, error=error),)
 
 
-def _identity(event: ServerEvent | Delta) -> Hashable | None:
-    """What tells an event from others, or ``None`` where it has no id (§8 D1)."""
-    if isinstance(event, UnknownEvent):
-        return _key(event.payload.get("session_id"), event.tag, event.payload.get("id"), None)
+def _resolved(event: Any, slice_: TextSlice) -> Any:
+    """An event that names no session, in the one that it belongs to (protocol.md §2 L2)."""
+    session_id = event.user_session_id or slice_.rest.user_session_id
+    if not session_id:
+        return event
+    change = evolve if isinstance(event, Delta) else attrs.evolve
+    return change(event, session_id=session_id)
+
+
+def _session_of(event: ServerEvent | Delta, slice_: Any) -> str | None:
+    """The session that an event is of; ``None`` for a type whose events are of no session.
+
+    One of a type that is known names it by now, see ``_resolved``.
+    """
+    if not isinstance(event, UnknownEvent):
+        named: object = getattr(event, "session_id", None)
+        return named if type(named) is str else None
+    # A type that nobody knows may have anything in the place of an id.
+    for name in ("session_id", "user_session_id"):
+        named = event.payload.get(name)
+        if type(named) is int or (type(named) is str and named):
+            return str(named)
+    # The control lane, which is their home, knows the user's session by the current one.
+    text = type(slice_) is TextSlice
+    user = slice_.rest.user_session_id if text else getattr(slice_, "chat_session_id", None)
+    return user or ""
+
+
+def _identity(
+    event: ServerEvent | Delta, session_id: str | None, reading: Reading | None
+) -> Hashable | None:
+    """What tells an event from others, or ``None`` where it has no id (§8 D1).
+
+    ``session_id`` is the session of which the event is, ``reading`` what else is known of it.
+    """
     if type(event) is AudioDeltaEvent:  # its id names a stream
         return None
-    started = event.started if isinstance(event, InteractionEvent) else None
-    return _key(getattr(event, "session_id", None), event.type, event.id, started)
-
-
-def _key(session_id: object, event_type: str, event_id: object, started: object) -> Hashable | None:
+    if isinstance(event, UnknownEvent):
+        event_type, event_id = event.tag, event.payload.get("id")
+    else:
+        event_type, event_id = event.type, event.id if reading is None else reading.id
     if type(event_id) is not str or not event_id:
         return None
-    # A type of one's own, or that nobody knows, may have anything in the place of a session's id.
-    return (session_id if type(session_id) is str else None, event_type, event_id, started)
+    started = event.started if isinstance(event, InteractionEvent) else None
+    session = None if session_id is None else _brief(session_id)
+    return session, _brief(event_type), _brief(event_id), started
+
+
+_MAX_ID = 256
+
+
+def _brief(text: str) -> str | bytes:
+    """A text, or a digest of one that is long: what is remembered is bounded in bytes, too."""
+    if len(text) * 4 <= _MAX_ID:
+        return text
+    data = text.encode("utf-8", "surrogatepass")
+    return text if len(data) <= _MAX_ID else hashlib.blake2b(data, digest_size=32).digest()
 
 
 def _at(slice_: Any, at: float) -> Any:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from .._core._local import SessionsWipedEvent
-from .._core._messages import Message, moment
+from .._core._messages import Content, Message, moment
 from .._core._notifications import (
     AllSessionsCleared,
     ChatSessionChanged,
@@ -15,8 +17,9 @@ from .._core._notifications import (
     SubsessionStarted,
     SystemNotification,
 )
+from .._core._records import SEEN_LIMIT, KnownCall, Record, Stage
 from .._core._state import TextSlice
-from .._core._values import Log, evolve
+from .._core._values import Log, Recent, evolve
 from ..events import (
     AgentConfigurationChangedEvent,
     ChatSession,
@@ -32,9 +35,11 @@ from ..events import (
     SystemPromptEvent,
     UserRequestEvent,
 )
-from . import _tools
+from ._attach import listed, own_calls
+from ._delegations import Unfolding
 from ._edit import Edit
 from ._fold import Handled, fold_event, not_folded
+from ._turn import ran
 
 if TYPE_CHECKING:
     from .._core.vendors._history import DelegationStarted
@@ -59,6 +64,7 @@ def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> H
         return slice_, (note,)
     edit = Edit(slice_)
     previous = slice_.current_session_id
+    edit.set(deleted=None, deleted_record=None)
     edit.ensure(session.session_id, None, session.session_id)
     _load(edit, session)
     edit.set(current_session_id=session.session_id, user_session_id=session.session_id)
@@ -72,81 +78,112 @@ def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> H
     return edit.done()
 
 
+@attrs.frozen(slots=True)
+class _Asked:
+    """The user's messages in a list, a sub-session's left out: how many, and the last of them."""
+
+    count: int = 0
+    last: Content | None = None
+
+
 def _load(edit: Edit, session: ChatSession) -> None:
     """Put the server's list in place of a session's messages.
 
     It holds finished turns only, so what a turn that runs has made stays behind it.
     """
     session_id = session.session_id
+    running = ran(edit, session_id)
     turn_from: int = edit.value(session_id, "turn_from")
-    running = turn_from >= 0
     old: Log[Message] = edit.value(session_id, "messages")
-    kept = old[max(0, turn_from - old.dropped) :] if running else ()
-    if not running:
-        edit.complete(session_id)
+    kept = old[max(0, turn_from - old.dropped) :] if running and turn_from >= 0 else ()
     edit.put(
         session_id,
         messages=Log[Message](),
         target=-1,
         turn_from=-1,
+        asked_from=-1,
         loaded=-1,
+        stirred=running,
+        asked=False,
         name=session.session_name,
         metadata=session.metadata,
         vendor=session.vendor,
         agent=session.agent_config,
-        input_tokens=0,
-        output_tokens=0,
-        token_count=session.token_count,
     )
-    _append_history(edit, session)
-    # A user's message of the list begins no turn: the list's turns are over.
-    edit.put(session_id, turn_from=-1)
+    if session.token_count or not session.messages:  # else the server does not count
+        edit.put(session_id, input_tokens=0, output_tokens=0, token_count=session.token_count)
+    asked = _append_history(edit, session, own_calls(edit, session_id, kept))
     if running:
-        loaded: Log[Message] = edit.value(session_id, "messages")
-        edit.put(session_id, loaded=loaded.end, loaded_target=edit.value(session_id, "target"))
-        for message in kept:
-            edit.append(message)
-        edit.put(session_id, turn_from=loaded.end)
-        open_message = edit.open.get(session_id)
-        if open_message is not None:
-            edit.set_open(session_id, evolve(open_message, touched=0))
+        _go_on_behind(edit, session_id, asked, kept)
+    else:
+        edit.put(session_id, users=asked.count, turns=0)
 
 
-def _append_history(edit: Edit, session: ChatSession) -> None:
-    # What reads the vendors' histories is imported when the first of them comes.
-    from .._core.vendors._history import (
-        DelegationEnded,
-        DelegationStarted,
-        HistoryMessage,
-        convert_history,
+def _go_on_behind(edit: Edit, session_id: str, asked: _Asked, kept: tuple[Message, ...]) -> None:
+    """Let the turn that runs go on behind the list, unless the list proves to hold it (§8 S1)."""
+    log: Log[Message] = edit.value(session_id, "messages")
+    finished = edit.value(session_id, "users") + edit.value(session_id, "turns")
+    said = [message.content for message in kept if message.role == "user"]
+    whole = asked.count > finished and (not said or asked.last == said[-1])
+    if not whole:
+        edit.put(session_id, users=asked.count, turns=0)
+    edit.put(
+        session_id,
+        loaded=log.end,
+        loaded_target=edit.value(session_id, "target"),
+        loaded_users=asked.count,
+        loaded_whole=whole,
+        turn_from=log.end,
     )
+    for message in kept:
+        edit.append(message)
+    open_message = edit.open.get(session_id)
+    if open_message is not None:
+        edit.set_open(session_id, evolve(open_message, touched=0))
 
+
+def _append_history(edit: Edit, session: ChatSession, own: frozenset[str]) -> _Asked:
+    # What reads the vendors' histories is imported when the first of them comes.
+    from .._core.vendors._history import DelegationStarted, HistoryMessage, convert_history
+
+    unfolding = Unfolding(edit, session.session_id)
     history = convert_history(
         session.messages,
         session.vendor,
         session_id=session.session_id,
         new_id=edit.new_id,
         timestamp=moment(edit.now),
+        unfolds=unfolding.unfolds,
     )
-    depth = 0
+    news = iter(unfolding.news)
+    asked, depth, announces = _Asked(), 0, False
     for item in history:
         if isinstance(item, HistoryMessage):
-            _tools.remember_history(edit, item.message)
-            edit.append(item.message, foreign=item.foreign)
+            listed(edit, item.message, own)
+            edit.store(item.message, foreign=item.foreign)
+            if item.message.role == "user" and not item.foreign:
+                asked = _Asked(asked.count + 1, item.message.content)
         elif isinstance(item, DelegationStarted):
             depth += 1
-            _delegation_started(edit, session, item, depth)
+            announces = next(news)
+            if announces:
+                _delegation_started(edit, session, item, depth)
         else:
-            assert isinstance(item, DelegationEnded)
-            edit.notes.append(
-                SubsessionEnded(
-                    session_id=session.session_id,
-                    parent_session_id=None,
-                    user_session_id=session.session_id,
-                    depth=depth,
-                )
-            )
+            if announces:
+                _delegation_ended(edit, session.session_id, depth)
             depth -= 1
+    return asked
+
+
+def _delegation_ended(edit: Edit, session_id: str, depth: int) -> None:
+    edit.notes.append(
+        SubsessionEnded(
+            session_id=session_id,
+            parent_session_id=None,
+            user_session_id=session_id,
+            depth=depth,
+        )
+    )
 
 
 def _delegation_started(
@@ -168,7 +205,7 @@ def _delegation_started(
 
 
 def _announce_sessions(edit: Edit) -> None:
-    edit.notes.append(SessionsUpdated(session_ids=tuple(edit.records)))
+    edit.notes.append(SessionsUpdated(session_ids=edit.shown()))
 
 
 @fold_event(ChatSessionNameChangedEvent, Lane.TEXT)
@@ -176,8 +213,7 @@ def chat_session_name_changed(
     slice_: TextSlice, event: ChatSessionNameChangedEvent
 ) -> Handled[TextSlice]:
     """A session has another name (§8 S3)."""
-    session_id = event.session_id if event.session_id is not None else slice_.current_session_id
-    return _change(slice_, session_id, name=event.session_name)
+    return _change(slice_, event.session_id or slice_.current_session_id, name=event.session_name)
 
 
 @fold_event(SessionMetadataChangedEvent, Lane.TEXT)
@@ -189,8 +225,12 @@ def session_metadata_changed(
 
 
 def _change(slice_: TextSlice, session_id: str | None, **changes: object) -> Handled[TextSlice]:
-    if session_id is None or session_id not in slice_.rest.records:
+    rest = slice_.rest
+    if session_id not in rest.records and (
+        rest.deleted_record is None or session_id != rest.deleted_record.id
+    ):
         return slice_, ()
+    assert session_id is not None
     edit = Edit(slice_)
     edit.ensure(session_id)
     edit.put(session_id, **changes)
@@ -225,13 +265,21 @@ def delete_chat_session(slice_: TextSlice, event: DeleteChatSessionEvent) -> Han
 
 def _deleted(slice_: TextSlice, named: str | None) -> Handled[TextSlice]:
     current = slice_.current_session_id
-    session_id = named if named is not None else current
+    session_id = named or current
     if session_id is None or session_id not in slice_.rest.records:
         return slice_, ()
     edit = Edit(slice_)
-    edit.forget(session_id)
-    if session_id == current:
-        edit.set(current_session_id=None)
+    record = edit.forget(session_id)
+    is_user = session_id == slice_.user_session_id
+    if is_user:
+        edit.set(user_session_id=None)
+    if session_id == current:  # the server may go on in it all the same
+        edit.set(
+            current_session_id=None,
+            deleted=session_id,
+            deleted_record=record,
+            deleted_was_user=is_user,
+        )
         edit.notes.append(ChatSessionChanged(previous_session_id=current, current_session_id=None))
     _announce_sessions(edit)
     return edit.done()
@@ -243,14 +291,18 @@ def reset(slice_: TextSlice) -> TextSlice:
     This is the one exception to rule M4 (design.md, "The sans-IO core"). That a turn runs, or
     that a cancel is being carried out, is nothing of the client's to drop: it stays known.
     """
+    records = {session_id: _without_work(each) for session_id, each in slice_.rest.records.items()}
     fresh = TextSlice().rest
-    records = {
-        session_id: evolve(record, waiting=()) for session_id, record in slice_.rest.records.items()
-    }
-    rest = evolve(
-        slice_.rest, records=records, tools={}, ranks=fresh.ranks, subsessions=(), seen=fresh.seen
-    )
+    rest = evolve(slice_.rest, records=records, tools={}, subsessions=(), seen=fresh.seen)
     return TextSlice(rest, {}, slice_.tick, slice_.now)
+
+
+def _without_work(record: Record) -> Record:
+    """A record without tools that run or wait; of those that have run it knows where they are."""
+    calls: Recent[str, KnownCall] = Recent(SEEN_LIMIT)
+    for call_id, known in record.calls.items():
+        calls = calls.set(call_id, evolve(known, stage=Stage.FORGOTTEN, call=None, begun=None))
+    return evolve(record, waiting=(), calls=calls)
 
 
 @fold_event(SessionsWipedEvent, Lane.TEXT)

@@ -26,9 +26,10 @@ from ..events import (
     SubsessionStartedEvent,
     UserMessageEvent,
 )
+from . import _delegations
+from ._attach import interrupt
 from ._edit import Edit
 from ._fold import Handled, fold_event
-from ._tools import interrupt
 
 NO_CONTENT = "[User message]"
 # Bound on delegations that are open at one time; far deeper than any agent nests.
@@ -74,8 +75,10 @@ def _user_message(
     content: Content | None,
 ) -> Handled[TextSlice]:
     edit = Edit(slice_)
-    edit.ensure_for(event)
-    edit.stream_event(event.session_id)
+    edit.ensure_for(event, exists=True)
+    if edit.get("turn_ended"):
+        edit.stream_event(event.session_id)
+    edit.put(event.session_id, asked=True)
     interrupt(edit, event.session_id)
     stored = edit.message_of(event, "user", content=NO_CONTENT if content is None else content)
     edit.append(stored)
@@ -117,6 +120,7 @@ def subsession_started(slice_: TextSlice, event: SubsessionStartedEvent) -> Hand
         stack=user,
     )
     edit.set(subsessions=(*open_ones, opened)[-SUBSESSION_LIMIT:])
+    _delegations.started(edit, event)
     edit.notes.append(
         SubsessionStarted(
             session_id=opened.session_id,

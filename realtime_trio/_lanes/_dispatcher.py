@@ -21,6 +21,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias, cast, final
 
 from .._core._fast import DELTAS, Delta, Incoming
+from .._core._local import Reading
 from .._core._notifications import MessageStreaming, Notification, streaming
 from .._core._values import evolve
 from .._handlers import LaneFold
@@ -109,6 +110,9 @@ class Dispatcher:
                 notes = cast("Command", event).run() or ()
             else:
                 notes = fold_event(event, at, weight)
+                if cls is Reading:  # its subscribers get the event that it stands for
+                    event = cast("Reading", event).event
+                    cls = event.__class__
                 self.counts[cls] += weight
                 for observer in observers:
                     observer(event, notes, fold.slice)
@@ -192,10 +196,15 @@ def _whole(run: DeltaRun) -> tuple[Delta, int, float, int]:
 
 
 def _one_by_one(notes: tuple[Notification, ...], texts: Sequence[str]) -> tuple[Notification, ...]:
-    """What folding each delta would have emitted, from what folding them as one did emit."""
+    """What folding each delta would have emitted, from what folding them as one did emit.
+
+    What the message had held back (protocol.md §2 L4) comes with the first delta.
+    """
     if not notes or type(notes[-1]) is not MessageStreaming:
         return notes
     whole = notes[-1]
     session_id, message_id, role = whole.session_id, whole.message_id, whole.role
-    each = [streaming(session_id, message_id, role, text) for text in texts]
+    held_back = whole.delta[: len(whole.delta) - sum(map(len, texts))]
+    first, *others = texts
+    each = [streaming(session_id, message_id, role, text) for text in (held_back + first, *others)]
     return (*notes[:-1], *each)

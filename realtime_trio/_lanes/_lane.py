@@ -27,7 +27,7 @@ import trio
 
 from .._config import LaneBounds
 from .._core._fast import Incoming
-from .._handlers import LaneFold
+from .._handlers import LaneFold, has_custom_handlers
 from ..events import Lane
 from ._buffers import Buffer
 from ._coalescing import HEAVY, MAX_RUN, DeltaCoalescer
@@ -195,10 +195,12 @@ class LaneTask:
         """Make a step in the place of the lane's task, if that is idle; else nothing.
 
         Idle means that it waits for entries: everything there was put since. What the step
-        leaves is for the lane's task.
+        leaves is for the lane's task, and so is everything if the application has handlers
+        of its own in this lane: the receive task does not wait for those.
         """
         if self.backlog.entries and self._idle:
-            if not self._blockers and not any(lane.has_backlog for lane in self._above):
+            above = any(lane.has_backlog for lane in self._above)
+            if not (above or self._blockers or has_custom_handlers(self.lane)):
                 self._step()
             self.wake()
 
@@ -350,6 +352,7 @@ class LaneTask:
             lagged=self.lagged,
             unknown=fold.unknown,
             malformed=fold.malformed,
+            tolerated=fold.tolerated,
             duplicates=fold.duplicates,
             handler_errors=fold.handler_errors,
             subscriptions=len(self.dispatcher.subscribers),

@@ -22,7 +22,8 @@ import trio
 from .._config import ClientConfig
 from .._core._codec import Codec
 from .._core._fast import DELTAS, Delta, Incoming
-from .._core._local import Malformed
+from .._core._leniency import Tolerated
+from .._core._local import Malformed, Reading
 from .._core._notifications import Notification
 from .._core._shell_notifications import MemoryPressure
 from .._core._state import Limits, SessionState
@@ -38,6 +39,7 @@ from ._reader import SubscriptionReader
 from ._router import Router
 from ._statistics import PipelineStatistics
 from ._subscription import Subscription
+from ._tolerated import log_tolerated
 from ._watch import Changes, Watch
 
 __all__ = ["Pipeline"]
@@ -73,10 +75,12 @@ class Pipeline:
         "_router",
         "_started",
         "_token",
+        "_tolerated",
     )
 
     def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
         self._codec = Codec()
+        self._tolerated = Tolerated()
         self._folds = Folds(Limits(config.max_sessions, config.max_messages))
         self._clock = clock
         self._at = float("-inf")
@@ -221,6 +225,9 @@ class Pipeline:
         self, event: Incoming, observe: Callable[[Incoming], None]
     ) -> type[Incoming] | None:
         """Show an event to the shell; gives the class of which it need not see the next."""
+        if isinstance(event, Reading):
+            log_tolerated(self._tolerated, event)
+            event = event.event
         if not isinstance(event, Malformed):
             observe(event)
         return type(event) if isinstance(event, Delta) else None

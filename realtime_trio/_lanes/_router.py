@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias, final
 
 from .._core._fast import DELTAS, Delta, Incoming
-from .._core._local import Malformed
+from .._core._local import Malformed, Reading
 from .._handlers import lanes_of
 from .._processor import malformed_lane
 from ..events import Lane
@@ -36,6 +36,8 @@ class Router:
         """The lanes of an event, its home first."""
         if isinstance(event, Malformed):
             return (self._lanes[malformed_lane(event.event_type)],)
+        if isinstance(event, Reading):
+            return tuple(self._lanes[lane] for lane in lanes_of(type(event.event)))
         cls = DELTAS[type(event)] if isinstance(event, Delta) else type(event)
         lanes = tuple(self._lanes[lane] for lane in lanes_of(cls))
         if len(lanes) == 1:

@@ -45,7 +45,7 @@ class LaneStatistics(Value):
     depth so far, ``max_items`` and ``max_bytes`` are the bounds. ``coalesced`` counts deltas
     that were merged into the one before, ``dropped`` items that subscriptions left out by
     their rule, ``lagged`` subscriptions that ended because they did not keep up.
-    ``unknown``, ``malformed``, ``duplicates`` and ``handler_errors`` count events.
+    ``unknown``, ``malformed``, ``tolerated``, ``duplicates`` and ``handler_errors`` count events.
     """
 
     lane: Lane | None
@@ -63,6 +63,7 @@ class LaneStatistics(Value):
     lagged: int
     unknown: int
     malformed: int
+    tolerated: int
     duplicates: int
     handler_errors: int
     subscriptions: int

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, final
 from .._core._fast import DELTAS, Delta
 from .._core._local import (
     LinkEvent,
+    LinkLostEvent,
     Malformed,
     PlaybackEvent,
     SaidEvent,
@@ -30,7 +31,9 @@ __all__ = ["Put", "Subscribers"]
 Put: TypeAlias = Callable[[Any, int], None]
 
 # Local events: they travel through the lanes, but nobody can subscribe to them.
-_LOCAL = frozenset((LinkEvent, SaidEvent, PlaybackEvent, VoiceRequestedEvent, Malformed))
+_LOCAL = frozenset(
+    (LinkEvent, LinkLostEvent, SaidEvent, PlaybackEvent, VoiceRequestedEvent, Malformed)
+)
 
 
 @final

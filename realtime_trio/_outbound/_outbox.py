@@ -27,6 +27,7 @@ from ..events import (
     PongEvent,
     PttEndEvent,
 )
+from ._outgoing import check_outgoing
 from ._receipt import Receipt, ReceiptStatus
 from ._send_queue import Entry, EntryQueue, OutboxStatistics
 from ._turn_gate import TurnGate
@@ -64,6 +65,8 @@ class Outbox:
         self._closed = False
         self._draining = 0
         self._away = False
+        self.links: int = 0
+        """How many links have taken from it."""
         self.on_kill: Callable[[], None] | None = None
         """Called when something is about to be written that kills the running turn."""
 
@@ -172,6 +175,7 @@ class Outbox:
         if self._draining and not isinstance(event, (ClientWantsCancelEvent, PttEndEvent)):
             message = "the client is being drained: it takes nothing new"
             raise ClosedError(message)
+        check_outgoing(event)
         frame = self._codec.encode(event)
         receipt = Receipt(event.type)
         entry = Entry(frame, _utf8_size(frame), event, receipt, force=force, picked=picked)
@@ -322,6 +326,7 @@ class Outbox:
     def link_opened(self) -> None:
         """Take audio again."""
         self._away = False
+        self.links += 1
 
     def close(self, why: str) -> None:
         """Refuse what comes, and tell whoever waits that it was not sent. May be repeated."""

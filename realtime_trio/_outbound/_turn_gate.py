@@ -90,7 +90,16 @@ class TurnGate:
     pong, and inputs written. ``session_id`` is the current session.
     """
 
-    __slots__ = ("_unanswered", "errors", "phase", "session_id", "signs", "starts", "streamed")
+    __slots__ = (
+        "_deleted",
+        "_unanswered",
+        "errors",
+        "phase",
+        "session_id",
+        "signs",
+        "starts",
+        "streamed",
+    )
 
     def __init__(self) -> None:
         self.phase: Phase = Phase.UNKNOWN
@@ -98,6 +107,7 @@ class TurnGate:
         self.errors: int = 0
         self.signs: int = 0
         self.session_id: str | None = None
+        self._deleted: str | None = None  # the server may go on in it (protocol.md §8 S3)
         self.streamed: bool = False
         """Whether this link has brought anything of a turn."""
         self._unanswered = False
@@ -152,6 +162,7 @@ class TurnGate:
         if cls is UserTurnEndEvent:
             self.phase = Phase.AGENT
             self._unanswered = False
+            self.session_id, self._deleted = self.session_id or self._deleted, None
             return None
         return self._other(event)
 
@@ -177,11 +188,13 @@ class TurnGate:
                 return Change.REFUSED
         elif isinstance(event, ChatSessionChangedEvent):
             if event.chat_session is not None:
-                self.session_id = event.chat_session.session_id
-        elif isinstance(
-            event, (ChatSessionDeletedEvent, DeleteChatSessionEvent)
-        ) and event.session_id in (None, self.session_id):
-            self.session_id = None
+                self.session_id, self._deleted = event.chat_session.session_id, None
+        elif (
+            isinstance(event, (ChatSessionDeletedEvent, DeleteChatSessionEvent))
+            and self.session_id is not None
+            and (not event.session_id or event.session_id == self.session_id)
+        ):
+            self.session_id, self._deleted = None, self.session_id
         return None
 
 

@@ -9,6 +9,12 @@ Rule 3. What passes is then still late if a turn runs: nothing is played until i
 (``user_turn_start``), or another has begun (``user_turn_end``).
 
 What is not played for one of these reasons counts as flushed.
+
+Rule 4. Audio belongs to the answer of the last ``user_turn_end``: what comes behind the
+``user_turn_start`` that ended its turn is still its own. A new link may have lost a
+``user_turn_end``, so there an answer begins unless the turn of the last one runs still.
+Rule 5. A turn is identified by the number of the ``user_turn_start`` that ends it, which every
+lane counts for itself.
 """
 
 from __future__ import annotations
@@ -18,8 +24,9 @@ from typing import TYPE_CHECKING, Any, final
 
 import trio
 
+from .._core._answer import Answer
 from .._core._fast import Incoming
-from .._core._local import PlaybackEvent
+from .._core._local import LinkEvent, PlaybackEvent
 from .._core._notifications import AudioOutput, Notification
 from .._core._shell_notifications import AudioFlushed
 from .._core._state import AudioSlice
@@ -45,11 +52,16 @@ class Playout:
         self._cancels_ahead = 0  # in the control lane more than in the audio lane
         self._marks = 0
         self._late = False
+        self._starts = 0
+        self._answer = Answer(number=1)
+        self._answers: dict[int, Answer] = {1: self._answer}
+        self._waiting: list[tuple[int, Callable[[], None]]] = []
         self._actions: dict[type[Incoming], Callable[[Any, AudioSlice], None]] = {
             CancelledEvent: self._passed_cancelled,
             PlaybackEvent: self._passed_mark,
             UserTurnStartEvent: self._turn_started,
             UserTurnEndEvent: self._turn_ended,
+            LinkEvent: self._link_changed,
         }
 
     # -- the application's side ------------------------------------------------------------
@@ -61,7 +73,8 @@ class Playout:
             raise trio.BusyResourceError(msg)
         from ..audio._playback import Playback
 
-        playback = Playback(sink, config, tell=self._tell)
+        playback = Playback(sink, config, tell=self._tell, answer=self._answer)
+        self._answer.played = True
         self.playback = playback
         self._attached = True
         return playback
@@ -85,9 +98,22 @@ class Playout:
         self._post(PlaybackEvent())
         return told
 
-    def spoken(self) -> AudioFlushed | None:
-        """How far the last answer was heard, if it was cut short."""
-        return None if self.playback is None else self.playback.interruption
+    def passed(self, number: int, then: Callable[[], None]) -> None:
+        """Call ``then`` once the audio lane has handled that many ``user_turn_start``."""
+        if self._starts >= number:
+            then()
+        else:
+            self._waiting.append((number, then))
+
+    def spoken(self, number: int) -> Answer | None:
+        """The answer of a turn, by its number; ``None`` where it had no voice or nothing plays."""
+        answer = self._answers.get(number)
+        return answer if answer is not None and answer.spoken and answer.played else None
+
+    def forget(self, number: int) -> None:
+        """Nobody will ask for the answers of turns up to this one any more."""
+        for past in [known for known in self._answers if known <= number]:
+            del self._answers[past]
 
     # -- the lanes' side -------------------------------------------------------------------
 
@@ -113,6 +139,8 @@ class Playout:
     def _take(self, note: AudioOutput) -> None:
         playing = self._playing()
         if playing is None:
+            if note.format is not None:
+                self._answer.came(len(note.data), note.format)
             return
         if self._late or self._marks or self._cancels_ahead > 0:
             playing.discard(note.data, note.format)
@@ -132,17 +160,31 @@ class Playout:
 
     def _turn_started(self, _event: UserTurnStartEvent, _slice: AudioSlice) -> None:
         self._late = False
+        self._starts += 1
         playing = self._playing()
         if playing is not None:
             playing.end_answer()
             playing.tell_discarded()
+        due = [then for number, then in self._waiting if number <= self._starts]
+        self._waiting = [each for each in self._waiting if each[0] > self._starts]
+        for then in due:
+            then()
 
     def _turn_ended(self, _event: UserTurnEndEvent, _slice: AudioSlice) -> None:
         self._late = False
+        self._begin_answer()
+
+    def _link_changed(self, event: LinkEvent, _slice: AudioSlice) -> None:
+        if event.status == "connected" and self._answer.number <= self._starts:
+            self._begin_answer()
+
+    def _begin_answer(self) -> None:
         playing = self._playing()
+        answer = Answer(number=self._starts + 1, played=playing is not None)
+        self._answer = self._answers[answer.number] = answer
         if playing is not None:
             playing.tell_discarded()
-            playing.begin_turn()
+            playing.begin_turn(answer)
 
     def _playing(self) -> Playback | None:
         return self.playback if self._attached else None

@@ -121,7 +121,7 @@ class Shell:
         self.playout: Playout = Playout(post)
         self.pipeline.observe(Lane.CONTROL, self.playout.saw_control)
         self.pipeline.observe(Lane.AUDIO, self.playout.saw_audio)
-        self.turns.spoken = self.playout.spoken
+        self.turns.voice = self.playout
         self.body: trio.CancelScope = trio.CancelScope()
         """Around the body of ``open_client``: cancelled when the client has ended by itself."""
         self.failure: RealtimeError | None = None

@@ -10,11 +10,13 @@ before it does not leak into it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias, final
+from functools import partial
+from typing import Protocol, TypeAlias, final
 
 import attrs
 import trio
 
+from .._core._answer import Answer
 from .._core._fast import Delta, Incoming
 from .._core._messages import ASSISTANT, THOUGHT
 from .._core._notifications import (
@@ -26,8 +28,7 @@ from .._core._notifications import (
     SubsessionStarted,
     ToolNotification,
 )
-from .._core._shell_notifications import AudioFlushed
-from .._core._state import AudioSlice, ControlSlice, TextSlice
+from .._core._state import AudioSlice, ControlSlice, TextSlice, TurnRecord
 from .._exceptions import TurnError
 from .._outbound._receipt import Receipt
 from .._outbound._turn_gate import TurnGate
@@ -122,17 +123,33 @@ class Turn:
         return f"<Turn: {'under way' if outcome is None else type(outcome).__name__}>"
 
 
+class Voice(Protocol):
+    """What the audio lane knows of the turns, which are told apart by their ``ends_at``."""
+
+    def passed(self, number: int, then: Callable[[], None]) -> None:
+        """Call ``then`` once the audio lane has passed the end of a turn."""
+        ...
+
+    def spoken(self, number: int) -> Answer | None:
+        """How much of a turn's answer was heard; ``None`` without voice or without a sink."""
+        ...
+
+    def forget(self, number: int) -> None:
+        """Let go of the answers of turns up to this one."""
+        ...
+
+
 @final
 class TurnBook:
     """Follows the turns that are asked for, from the shell's side and from the text lane's."""
 
     def __init__(self, gate: TurnGate, repair: Repair) -> None:
-        self.spoken: Callable[[], AudioFlushed | None] = lambda: None
-        """How far the last answer was heard, where somebody cut it short."""
+        self.voice: Voice | None = None
         self._repair = repair
         self._gate = gate
         self._turn: Track | None = None
         self._queued: set[Track] = set()
+        self._deciding: dict[Track, Callable[[], None]] = {}
         self._starts = 0
         self._errors = 0
 
@@ -173,6 +190,8 @@ class TurnBook:
 
     def end(self, why: str) -> None:
         """The client has ended: nothing more will be heard of any turn."""
+        for decide in tuple(self._deciding.values()):
+            decide()
         running = () if self._turn is None else (self._turn,)
         for turn in (*running, *self._queued):
             self.lost(turn, why)
@@ -191,7 +210,13 @@ class TurnBook:
         if cls is UserTurnStartEvent:
             self._starts += 1
             if turn is not None and self._starts == turn.ends_at:
+                assert isinstance(slice_, TextSlice)
+                # The end of a message may tell what was held back of it (protocol.md §2 L4).
+                last = tuple(note for note in notes if isinstance(note, MessageStreaming))
+                _feed(turn, event, last, slice_)
                 self._end_of(turn, slice_)
+            if self.voice is not None:
+                self.voice.passed(self._starts, partial(self.voice.forget, self._starts))
             self._repair.handled()
         elif cls is ChatSessionChangedEvent:
             self._repair.handled()
@@ -208,7 +233,20 @@ class TurnBook:
         turn.ended_at = self._starts
         record = slice_.rest.last_turn
         assert record is not None
-        turn.decide(outcome_of(record, missed=turn.missed, spoken=self.spoken()))
+        if self.voice is None or not record.cancelled:
+            turn.decide(outcome_of(record, missed=turn.missed))
+        else:
+            self._decide_cancelled(turn, record, self.voice, self._starts)
+
+    def _decide_cancelled(self, turn: Track, record: TurnRecord, voice: Voice, number: int) -> None:
+        """Decide once the audio lane has counted all that the server sent of the answer."""
+
+        def decide() -> None:
+            self._deciding.pop(turn, None)
+            turn.decide(outcome_of(record, missed=turn.missed, spoken=voice.spoken(number)))
+
+        self._deciding[turn] = decide
+        voice.passed(number, decide)
 
     def _judge_refusal(self, event: Incoming | None) -> None:
         turn = self._turn
@@ -221,8 +259,8 @@ def _feed(turn: Track, event: Incoming, notes: tuple[Notification, ...], slice_:
     """Hand out what one event brought."""
     for note in notes:
         match note:
-            case MessageStreaming(delta=delta, role=role):
-                if _is_users(event, slice_):
+            case MessageStreaming(session_id=session_id, delta=delta, role=role):
+                if session_id == _users_session(event, slice_):
                     _say(turn, role, delta)
             case ToolNotification():
                 turn.tools.put(note)
@@ -243,9 +281,13 @@ def _say(turn: Track, role: str, text: str) -> None:
         turn.thoughts.put(text, len(text))
 
 
-def _is_users(event: Incoming, slice_: TextSlice) -> bool:
-    """Whether an event belongs to the session that the user sees (protocol.md §8 U3)."""
+def _users_session(event: Incoming, slice_: TextSlice) -> str | None:
+    """The session that the user sees (protocol.md §8 U3), by what an event and the state say."""
     if not isinstance(event, (SessionEvent, Delta)):
-        return False
-    users = event.user_session_id or slice_.user_session_id
-    return users is None or users == event.session_id
+        return slice_.user_session_id
+    return event.user_session_id or slice_.user_session_id or event.session_id
+
+
+def _is_users(event: MessageEvent, slice_: TextSlice) -> bool:
+    """Whether an event belongs to that session; one that names none does (§2 L2)."""
+    return event.session_id in ("", _users_session(event, slice_))

@@ -6,8 +6,8 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from .._core._answer import Answer
 from .._core._messages import Message
-from .._core._shell_notifications import AudioFlushed
 from .._core._state import TurnRecord
 from .._value import Value
 
@@ -33,8 +33,9 @@ class TurnCompleted(Value):
 class TurnCancelled(Value):
     """The server stopped the turn; ``message`` is as far as the answer came.
 
-    ``heard_ms`` and ``unheard_ms`` tell how much of a spoken answer was played and how much
-    was not; ``None`` where nothing plays (``client.audio.play_to``).
+    ``heard_ms`` and ``unheard_ms`` tell, in milliseconds, how much of this turn's own spoken
+    answer was played and how much of it came but was not. Both are ``None`` where the answer
+    had no voice, or nothing plays (``client.audio.play_to``).
     """
 
     message: Message | None = None
@@ -69,11 +70,11 @@ Outcome: TypeAlias = TurnCompleted | TurnCancelled | TurnFailed | TurnLost
 _FAILED: Final = frozenset({"error", "exception", "failed"})
 
 
-def outcome_of(record: TurnRecord, *, missed: bool, spoken: AudioFlushed | None = None) -> Outcome:
+def outcome_of(record: TurnRecord, *, missed: bool, spoken: Answer | None = None) -> Outcome:
     """Judge a turn by what the text lane saw of it.
 
     ``missed``: the link was lost meanwhile, so an end that was not seen proves nothing.
-    ``spoken``: how far its voice was heard, where it was cut short.
+    ``spoken``: how much of its voice was heard.
     """
     message, errors = record.message, record.errors
     if record.cancelled:

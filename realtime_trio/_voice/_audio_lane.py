@@ -118,7 +118,8 @@ class AudioLane(LaneView):
     async def send(self, pcm: bytes) -> None:
         """Queue one frame of PCM16, 16 kHz mono, waiting for room.
 
-        Half a sample at its end leaves with the next one. The turn gate does not hold it.
+        Half a sample at its end leaves with the next one, unless a new link comes between: then
+        that sample is dropped. The turn gate does not hold it.
         Cancelled, it is not queued. While the link is away it is dropped and counted. Raises
         :class:`~realtime_trio.ClosedError` once the client is closed.
         """

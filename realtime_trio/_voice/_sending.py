@@ -4,7 +4,9 @@ Speech that arrives late helps nobody, so the newest counts: where the link cann
 the oldest chunk that waits in the outbox goes, and while the link is away all of them do.
 
 A server refuses a frame of half a sample, so a byte that is over leaves with the next frame of
-the same speech.
+the same speech. It never crosses a new link. What is given then is either the next speech, in
+whole samples, or goes on with the old one, so that it begins with the other half. An even number
+of bytes is the one and an odd number the other, as long as all frames of a speech are of one size.
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ class Sender:
         self._outbox = outbox
         self._max = DEFAULT_FORMAT.bytes_of(_MAX_WAITING)
         self._given = self._bytes = self._refused = 0
-        self._carry = b""  # half a sample
+        self._carry = b""  # half a sample, of what was given while there was link number _link
+        self._link = outbox.links
 
     def begin(self) -> None:
         """A speech begins: nothing is left of the one before."""
@@ -65,19 +68,21 @@ class Sender:
 
     async def put(self, pcm: bytes) -> None:
         """Queue a frame, waiting for room. Cancelled, it is not queued."""
-        whole, carry = self._cut(pcm)
+        whole, carry, link = self._cut(pcm)
         if whole:
             await self._outbox.put_audio(whole)
         else:
             await trio.lowlevel.checkpoint()
-        self._count(whole, carry)
+        self._count(whole)
+        self._carry, self._link = carry, link
 
     def put_nowait(self, pcm: bytes) -> None:
         """Queue a frame, or raise ``trio.WouldBlock``."""
-        whole, carry = self._cut(pcm)
+        whole, carry, link = self._cut(pcm)
         if whole:
             self._outbox.put_audio_nowait(whole)
-        self._count(whole, carry)
+        self._count(whole)
+        self._carry, self._link = carry, link
 
     def put_newest(self, pcm: bytes) -> None:
         """Queue a frame of whole samples; where two seconds wait already, the oldest go."""
@@ -88,16 +93,23 @@ class Sender:
             self.put_nowait(pcm)
         except trio.WouldBlock:  # other tasks fill the queue as well, with larger frames
             self._refused += 1
-            self._count(pcm, b"")
+            self._count(pcm)
+            self._carry = b""
 
-    def _cut(self, pcm: bytes) -> tuple[bytes, bytes]:
-        """Whole samples, and what is over."""
-        data = self._carry + pcm
+    def _cut(self, pcm: bytes) -> tuple[bytes, bytes, int]:
+        """Whole samples, what is over, and the number of the link that this is for."""
+        if not pcm:
+            return b"", self._carry, self._link
+        carry, link = self._carry, self._outbox.links
+        if link != self._link:
+            if carry and len(pcm) % 2:
+                pcm = pcm[1:]
+            carry = b""
+        data = carry + pcm
         cut = len(data) - len(data) % 2
-        return data[:cut], data[cut:]
+        return data[:cut], data[cut:], link
 
-    def _count(self, whole: bytes, carry: bytes) -> None:
-        self._carry = carry
+    def _count(self, whole: bytes) -> None:
         self._given += bool(whole)
         self._bytes += len(whole)
 

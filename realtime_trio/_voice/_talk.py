@@ -91,6 +91,7 @@ class Conversation:
     async def run(self, chunks: Chunks, mode: VoiceMode) -> None:
         """Tell the server the mode, and talk until the source is at its end."""
         await self._client.send(SetVoiceInputModeEvent(mode=mode))
+        self._sender.begin()
         async with aclosing(self._reminding(chunks, mode)) as reminding:
             await self._modes[mode](reminding)
 

@@ -3,15 +3,19 @@
 General layout::
 
     _pcm        samples as numbers: levels, fades, tones        (sans-IO)
+    _bands      the levels of a frame in bands of frequency     (sans-IO)
     _vad        when somebody talks                             (sans-IO)
     _jitter     the buffer between the network and a device     (sans-IO)
+    _owners     which answer the bytes in it belong to          (sans-IO)
     _resample   from one format to another, with soxr
     _stream     from any source to chunks of one size, paced
+    _wav        sound files, as PCM16
     _sources, _sinks, _devices      files, pipes, memory, microphone, speaker
     _playback   from the jitter buffer to a sink
 
-``client.audio`` joins these to a connection. numpy, soxr and sounddevice (the extra
-``audio``) are imported where they are needed: other rates than 16 kHz, and devices.
+``client.audio`` joins these to a connection. numpy, soxr, soundfile and sounddevice (the extra
+``audio``) are imported where they are needed: other rates than 16 kHz, sound files other than
+WAV of PCM16, and devices.
 """
 
 from .._core._audio import DEFAULT_FORMAT, AudioFormat
@@ -24,7 +28,7 @@ from ._devices import (
     open_speaker,
 )
 from ._jitter import JitterBuffer, PlaybackConfig, PlaybackCounts
-from ._pcm import Level, gain, level, silence, tone
+from ._pcm import Carry, Level, gain, level, silence, tone
 from ._playback import Playback, PlaybackStatistics
 from ._resample import Resampler
 from ._sinks import (
@@ -54,6 +58,7 @@ __all__ = [
     "AudioFormat",
     "AudioSink",
     "AudioSource",
+    "Carry",
     "ClockedSink",
     "EnergyVad",
     "FileSink",

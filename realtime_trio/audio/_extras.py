@@ -7,7 +7,7 @@ from typing import Any
 
 from .._exceptions import RealtimeError
 
-__all__ = ["numpy", "sounddevice", "soxr"]
+__all__ = ["numpy", "sounddevice", "soundfile", "soxr"]
 
 
 def _extra(name: str, purpose: str) -> Any:
@@ -26,6 +26,19 @@ def numpy() -> Any:
 def soxr() -> Any:
     """The module soxr. Raises :class:`~realtime_trio.RealtimeError` where it is missing."""
     return _extra("soxr", "changing the rate of audio")
+
+
+def soundfile() -> Any:
+    """The module soundfile.
+
+    Raises :class:`~realtime_trio.RealtimeError` where it is missing, or the libsndfile that it
+    uses, which its wheels bring along.
+    """
+    try:
+        return _extra("soundfile", "reading a sound file other than WAV of PCM16")
+    except OSError:
+        msg = "reading a sound file other than WAV of PCM16 needs libsndfile, which is missing"
+        raise RealtimeError(msg) from None
 
 
 def sounddevice() -> Any:

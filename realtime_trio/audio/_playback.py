@@ -7,7 +7,9 @@ gets nothing after the block that it is playing.
 
 Rule 1. Every byte that was fed is in exactly one of played, dropped, flushed and buffered.
 Rule 2. Feeding and interrupting take effect at once and cannot fail, whatever the sink does.
-Rule 3. A sink without a clock gets a block each block's length, counted from the first one,
+Rule 3. Every byte counts for the answer that it belongs to, also when the end of one answer is
+still playing while the next one comes.
+Rule 4. A sink without a clock gets a block each block's length, counted from the first one,
 so an hour of blocks takes an hour.
 """
 
@@ -18,11 +20,13 @@ from collections.abc import Callable
 import attrs
 import trio
 
+from .._core._answer import Answer
 from .._core._audio import AudioFormat
 from .._core._notifications import Notification
 from .._core._shell_notifications import AudioFlushed, AudioGap
 from .._exceptions import RealtimeError
 from ._jitter import JitterBuffer, PlaybackConfig
+from ._owners import Owners
 from ._pcm import Level, level
 from ._resample import Resampler
 from ._sinks import AudioSink, ClockedSink
@@ -41,7 +45,8 @@ class PlaybackStatistics:
 
     ``received = played + dropped + flushed + buffered``. ``dropped`` went because the buffer
     was full, ``flushed`` because somebody interrupted. ``position`` is how much has been
-    heard since the playback began, ``heard_ms`` how much of the present answer. ``ramps`` are
+    heard since the playback began, ``heard_ms`` how much of the answer that came last; it is
+    0 while the end of the answer before is still playing. ``ramps`` are
     bytes that were made up so that nothing clicks, ``skipped`` pieces whose voice is not for
     playing. ``underruns`` and ``overruns`` count how often the buffer ran dry or over,
     ``concealed`` is the silence of the underruns; ``target`` is what is gathered before
@@ -66,7 +71,12 @@ class PlaybackStatistics:
 
 
 class Playback:
-    """Plays to one sink, from :meth:`run` on. ``tell`` hears of gaps and flushes."""
+    """Plays to one sink, from :meth:`run` on. ``tell`` hears of gaps and flushes.
+
+    With ``answer`` its owner says which answer the audio belongs to, here and with
+    :meth:`begin_turn`. Without it, what comes after :meth:`end_answer` or :meth:`interrupt` is
+    another answer.
+    """
 
     def __init__(
         self,
@@ -74,6 +84,7 @@ class Playback:
         config: PlaybackConfig | None = None,
         *,
         tell: Callable[[Notification], None] = lambda note: None,
+        answer: Answer | None = None,
     ) -> None:
         self.format: AudioFormat = sink.format
         self.interruption: AudioFlushed | None = None
@@ -86,7 +97,9 @@ class Playback:
         self._news = trio.lowlevel.ParkingLot()
         self._rest = trio.lowlevel.ParkingLot()
         self._resting = True
-        self._answer_from = 0  # what had been played when this answer began
+        self._owners = Owners(sink.format)
+        self._answer = Answer() if answer is None else answer
+        self._finds_answers = answer is None
         self._ended = True
         self._gap_pieces = self._gap_bytes = 0
         self._skipped = 0
@@ -105,6 +118,7 @@ class Playback:
             self._skipped += 1
             return
         self._begin()
+        self._answer.came(len(data), format)
         try:
             data = self._convert(data, format)
         except RealtimeError as exc:  # no extra: the task that plays raises it, not who feeds
@@ -123,14 +137,15 @@ class Playback:
     def interrupt(self) -> AudioFlushed | None:
         """Stop at the end of the block that is playing and throw away what waits.
 
-        What was thrown away is told, and returned; ``None`` where nothing waited.
+        What was thrown away is told for each answer that it belonged to, and returned as one
+        for all of them; ``None`` where nothing waited.
         """
         self._resampler = None
         self._last_block = b""
         size = self._buffer.flush()
         if self._clocked is not None:
             # The device has not heard it: it was not played after all.
-            back = self._clocked.flush()
+            back = self._owners.give_back(self._clocked.flush())
             self._buffer.counts.played -= back
             self._buffer.counts.flushed += back
             size += back
@@ -144,6 +159,7 @@ class Playback:
             size = round(frames * self.format.rate / format.rate) * self.format.frame_bytes
             self._buffer.counts.received += size
             self._buffer.counts.flushed += size
+            self._answer.came(len(data), format)
             self._discarded += size
             told = self.interruption
             if told is not None:
@@ -155,18 +171,20 @@ class Playback:
         """The answer that was interrupted is over: tell what came of it afterwards."""
         size, self._discarded = self._discarded, 0
         if size:
-            heard = self.interruption.heard_ms if self.interruption is not None else 0.0
-            self._tell(AudioFlushed(bytes=size, heard_ms=heard, unheard_ms=self._ms(size)))
+            self._tell(self._unheard(self._answer, size))
 
-    def begin_turn(self) -> None:
-        """The agent's turn begins: what was interrupted belongs to another one."""
+    def begin_turn(self, answer: Answer | None = None) -> None:
+        """Another answer begins; what came until now is complete."""
+        self.end_answer()
         self.interruption = None
+        self._answer = Answer() if answer is None else answer
 
     def _begin(self) -> None:
         if self._ended:
             self._ended = False
-            self._answer_from = self._buffer.counts.played
             self.interruption = None
+            if self._finds_answers:
+                self._answer = Answer()
 
     def _convert(self, data: bytes, format: AudioFormat) -> bytes:
         resampler = self._resampler
@@ -181,8 +199,11 @@ class Playback:
             self._push(self._resampler.flush())
 
     def _push(self, data: bytes) -> None:
+        if data:
+            self._owners.push(self._answer, len(data))
         gone = self._buffer.push(data, trio.current_time())
         if gone:
+            self._owners.lose(gone)
             self._gap_pieces += 1
             self._gap_bytes += gone
         self._resting = False
@@ -198,7 +219,7 @@ class Playback:
                 raise self._failure
             if self._clocked is not None:
                 await self._clocked.ready()
-            block = self._buffer.pull(trio.current_time())
+            block = self._pull()
             if self._gap_bytes:
                 self._tell_gap()
             if not block:
@@ -214,6 +235,16 @@ class Playback:
             # Late by a little: the deadlines stay. By a lot, or after a silence: anew.
             due = (due if now - due < _STALL else now) + self.format.seconds_of(len(block))
             await trio.sleep_until(due)
+
+    def _pull(self) -> bytes:
+        """The next block, counted for the answers that it belongs to."""
+        before = self._buffer.counts.played
+        block = self._buffer.pull(trio.current_time())
+        if block:
+            sent = self._buffer.counts.played - before
+            keep = 0 if self._clocked is None else self._queued() + len(block)
+            self._owners.play(sent, ramp=len(block) - sent, keep=keep)
+        return block
 
     async def _wait_for_more(self) -> None:
         self._last_block = b""
@@ -278,7 +309,7 @@ class Playback:
             dropped=counts.dropped,
             flushed=counts.flushed,
             position=self.format.seconds_of(counts.played - queued),
-            heard_ms=self._heard_ms(),
+            heard_ms=self._answer.heard_ms - self._owners.queued_ms(self._answer, queued),
             ramps=counts.ramps,
             skipped=self._skipped,
             underruns=counts.underruns,
@@ -293,18 +324,21 @@ class Playback:
     def _ms(self, size: int) -> float:
         return 1000 * self.format.seconds_of(size)
 
-    def _heard_ms(self) -> float:
-        played = self._buffer.counts.played - self._queued()
-        return self._ms(max(0, played - self._answer_from))
+    def _unheard(self, answer: Answer, size: int) -> AudioFlushed:
+        heard = answer.heard_ms
+        return AudioFlushed(bytes=size, heard_ms=heard, unheard_ms=self._ms(size))
 
     def _flushed(self, size: int) -> AudioFlushed | None:
-        note = AudioFlushed(bytes=size, heard_ms=self._heard_ms(), unheard_ms=self._ms(size))
+        lost = self._owners.lose(size)
         if self.interruption is None:
-            self.interruption = note
-        if not size:
+            self.interruption = self._unheard(self._answer, dict(lost).get(self._answer, 0))
+        notes = [self._unheard(answer, count) for answer, count in lost]
+        for note in notes:
+            self._tell(note)
+        if not notes:
             return None
-        self._tell(note)
-        return note
+        heard = sum(note.heard_ms for note in notes)
+        return AudioFlushed(bytes=size, heard_ms=heard, unheard_ms=self._ms(size))
 
     def _tell_gap(self) -> None:
         gap = AudioGap(frames=self._gap_pieces, bytes=self._gap_bytes)

@@ -6,6 +6,7 @@ from typing import Any
 
 from .._core._audio import AudioFormat
 from . import _extras
+from ._pcm import Carry
 
 __all__ = ["Resampler"]
 
@@ -14,7 +15,8 @@ class Resampler:
     """Takes chunks in one format and gives chunks in another, as one unbroken stream.
 
     A chunk may give nothing, and what is held back comes with a later one or with
-    :meth:`flush`. How the stream is cut into chunks changes nothing in what comes out. Where
+    :meth:`flush`. How the stream is cut into chunks changes nothing in what comes out, also where
+    a chunk ends in the middle of a sample or of a frame. Where
     the number of channels differs, they are mixed to one, and that one is doubled. Formats
     that are equal cost nothing, and need no extra.
 
@@ -24,6 +26,7 @@ class Resampler:
     def __init__(self, source: AudioFormat, target: AudioFormat) -> None:
         self.source = source
         self.target = target
+        self._whole = Carry(source.frame_bytes)
         self._numpy: Any = None if source == target else _extras.numpy()
         self._stream: Any = None
         if source.rate != target.rate:
@@ -32,11 +35,15 @@ class Resampler:
             )
 
     def __call__(self, data: bytes) -> bytes:
-        """Whole frames of the source format in, whole frames of the target format out."""
-        return self._run(data, last=False)
+        """The next bytes of the source format in, whole frames of the target format out."""
+        return self._run(self._whole(data), last=False)
 
     def flush(self) -> bytes:
-        """The end of the stream: what was held back. The resampler then begins anew."""
+        """The end of the stream: what was held back. The next call begins another stream.
+
+        A frame whose end never came is left out.
+        """
+        self._whole.clear()
         rest = self._run(b"", last=True)
         if self._stream is not None:
             self._stream.clear()

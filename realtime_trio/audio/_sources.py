@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import wave
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -11,8 +10,8 @@ from typing import BinaryIO, Protocol, Self, runtime_checkable
 import trio
 
 from .._core._audio import DEFAULT_FORMAT, AudioFormat
-from .._exceptions import RealtimeError
 from ._pcm import silence, tone
+from ._wav import Reader, open_reader
 
 __all__ = [
     "AudioSource",
@@ -118,16 +117,17 @@ def silence_source(seconds: float, format: AudioFormat = DEFAULT_FORMAT) -> Memo
 
 
 class WavSource:
-    """A WAV file of PCM16, read in threads; made by :func:`open_wav`.
+    """A sound file as PCM16, read in threads; made by :func:`open_wav`.
 
+    ``format`` is the file's rate and channels, ``frames`` its length: 0 where a pipe does not say.
     The file is closed at its end, or by :meth:`close`, or with a ``with`` block. A second
     iteration goes on where the first one stopped.
     """
 
-    def __init__(self, reader: wave.Wave_read, chunk: float) -> None:
-        self._reader: wave.Wave_read | None = reader
-        self.format: AudioFormat = AudioFormat(reader.getframerate(), reader.getnchannels())
-        self.frames: int = reader.getnframes()
+    def __init__(self, reader: Reader, chunk: float) -> None:
+        self._reader: Reader | None = reader
+        self.format: AudioFormat = reader.format
+        self.frames: int = reader.frames
         self._chunk_frames = max(1, round(chunk * self.format.rate))
 
     @property
@@ -139,7 +139,7 @@ class WavSource:
         await trio.lowlevel.checkpoint_if_cancelled()
         if self._reader is None:
             raise StopAsyncIteration
-        data = await trio.to_thread.run_sync(self._reader.readframes, self._chunk_frames)
+        data = await trio.to_thread.run_sync(self._reader.read, self._chunk_frames)
         if not data:
             self.close()
             raise StopAsyncIteration
@@ -167,22 +167,17 @@ class WavSource:
 
 
 def open_wav(path: str | Path, *, chunk: float = CHUNK_SECONDS) -> WavSource:
-    """Open a WAV file as a source of chunks of ``chunk`` seconds.
+    """Open a sound file as a source of chunks of ``chunk`` seconds.
 
-    Raises :class:`~realtime_trio.RealtimeError` where it is no WAV file of 16 bit samples,
-    and ``OSError`` where it cannot be read.
+    WAV files of 16 bit PCM need nothing else, whatever their header looks like: also the
+    extensible one, and sizes that the program which wrote them did not know. Every other file that
+    libsndfile reads (24 bit and float WAV, FLAC, Ogg, MP3 and more) takes soundfile, which the
+    extra ``audio`` brings; its samples become PCM16.
+
+    Raises :class:`~realtime_trio.RealtimeError` where it is no sound file, or soundfile is needed
+    and missing, and ``OSError`` where it cannot be read.
     """
-    try:
-        reader = wave.open(str(path), "rb")  # noqa: SIM115  WavSource owns it
-    except (wave.Error, EOFError) as exc:
-        msg = f"{path} is no WAV file of PCM samples: {str(exc) or 'it ends too early'}"
-        raise RealtimeError(msg) from None
-    if reader.getsampwidth() != 2:
-        bits = 8 * reader.getsampwidth()
-        reader.close()
-        msg = f"{path} has samples of {bits} bits: expected 16 (PCM16)"
-        raise RealtimeError(msg)
-    return WavSource(reader, chunk)
+    return WavSource(open_reader(path), chunk)
 
 
 class PipeSource:

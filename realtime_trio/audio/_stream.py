@@ -74,16 +74,12 @@ async def paced_chunks(
     the source too, where it is a generator.
     """
     given = format_of(source)
-    step, carry = given.frame_bytes, b""
     resampler = Resampler(given, target)
     chunker = Chunker(target.bytes_of(chunk))
     pacer = Pacer(math.inf if forget(source) else lead)
     async with iterating(source) as pieces:
         async for data in pieces:
-            data = carry + data if carry else data
-            cut = len(data) - len(data) % step
-            carry = data[cut:]
-            for piece in chunker.feed(resampler(data[:cut])):
+            for piece in chunker.feed(resampler(data)):
                 await pacer.wait(chunk)
                 yield piece
     for piece in (*chunker.feed(resampler.flush()), chunker.rest()):

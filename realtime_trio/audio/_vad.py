@@ -1,44 +1,65 @@
-"""Voice activity by energy: when somebody begins and stops to talk. Sans-IO.
+"""Voice activity: when somebody begins and stops to talk. Sans-IO.
 
-Audio is judged in frames of 20 ms. A frame is *loud* when its RMS level is at least
-``threshold_db`` above the noise floor, and never below ``minimum_dbfs``. ``attack`` loud
-frames in a row begin an utterance; it ends after ``hangover`` seconds without a loud one.
-The ``pre_roll`` seconds before the beginning belong to it, so that its first sound is whole.
+Audio is judged in frames of 20 ms, each split into bands of frequency (``_bands``). A frame is
+*loud* when in one band at least its level is ``threshold_db`` above the noise of that band,
+and never below ``minimum_dbfs``. ``attack`` loud frames in a row begin an utterance; it ends
+after ``hangover`` seconds without a loud one. The ``pre_roll`` seconds before the beginning
+belong to it, so that its first sound is whole.
 
-The floor falls at once and rises slowly, faster in quiet than in loud frames: a fan that
-is switched on is noise after some seconds, a long word is not.
+Rule 1. The first ``learning`` seconds of sound say how loud the noise is: their mean, in a band
+        that is steady, or else nearly the least of them, because somebody talks already. What is
+        louder than any noise of a room (-15 dBFS) begins an utterance without waiting for that.
+        Somebody who talked meanwhile is heard afterwards, with the first sound.
+Rule 2. Digital silence says nothing about the noise: devices begin with it, and leave gaps.
+Rule 3. The noise is followed: down at once where it ends, up by no more than ``rise_quiet`` and,
+        while a frame is loud, ``rise_loud`` dB a second.
+Rule 4. What stays as loud as it is for three seconds is noise. A fan that is switched on begins an
+        utterance, but no long one.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Literal
+from collections.abc import Sequence
+from typing import Final, Literal
 
 import attrs
 
 from .._core._audio import DEFAULT_FORMAT, AudioFormat
+from ._bands import Bands, together
 from ._pcm import level
 
 __all__ = ["EnergyVad", "VadConfig", "VadEvent"]
 
-FRAME_SECONDS = 0.02
+FRAME_SECONDS: Final = 0.02
+_SPEECH: Final = -15.0  # dBFS: no noise of a room is as loud
+_NOTHING: Final = -80.0  # dBFS: digital silence, with or without dither
+_STEADY: Final = 12.0  # dB between the loudest and the softest frame of noise that is learned
+_LONG: Final = 3.0  # seconds of steadiness after which an utterance is noise
+_LONG_STEADY: Final = 8.0  # dB, as above
+_CHECK: Final = 10  # frames between two looks at that
+_FOLLOW: Final = 0.05  # of the difference, in each frame
+_DROP: Final = 6.0  # dB below the noise at which it has become less
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class VadConfig:
-    """How speech is told from noise: levels in dB, ``hangover`` and ``pre_roll`` in seconds.
+    """How speech is told from noise: levels in dB, times in seconds.
 
-    ``attack`` is a number of frames of 20 ms. ``rise_quiet`` and ``rise_loud`` are how fast
-    the noise floor may rise, in dB a second.
+    ``threshold_db`` is how far a band must be above its noise, ``minimum_dbfs`` the level below
+    which nothing is speech. ``attack`` is a number of frames of 20 ms. ``rise_quiet`` and
+    ``rise_loud`` are how fast the noise may rise, in dB a second. ``learning`` is how much of the
+    sound at the beginning is taken to learn the noise from: 0 for none.
     """
 
-    threshold_db: float = attrs.field(default=12.0, validator=attrs.validators.gt(0.0))
+    threshold_db: float = attrs.field(default=9.0, validator=attrs.validators.gt(0.0))
     minimum_dbfs: float = attrs.field(default=-50.0, validator=attrs.validators.lt(0.0))
     attack: int = attrs.field(default=3, validator=attrs.validators.ge(1))
     hangover: float = attrs.field(default=0.6, validator=attrs.validators.ge(0.0))
     pre_roll: float = attrs.field(default=0.3, validator=attrs.validators.ge(0.0))
     rise_quiet: float = attrs.field(default=5.0, validator=attrs.validators.ge(0.0))
     rise_loud: float = attrs.field(default=1.0, validator=attrs.validators.ge(0.0))
+    learning: float = attrs.field(default=0.3, validator=attrs.validators.ge(0.0))
 
 
 @attrs.frozen(slots=True)
@@ -50,6 +71,105 @@ class VadEvent:
 
     kind: Literal["start", "speech", "end"]
     audio: bytes = attrs.field(default=b"", repr=lambda data: f"<{len(data)} bytes>")
+
+
+def _frames(seconds: float) -> int:
+    return round(seconds / FRAME_SECONDS)
+
+
+class _Noise:
+    """How loud the noise is in each band, and what is louder."""
+
+    def __init__(self, config: VadConfig, format: AudioFormat) -> None:
+        self._config = config
+        self._bands = Bands(format)
+        self._lowest = config.minimum_dbfs - config.threshold_db
+        self._none = [self._lowest] * self._bands.count
+        self._learning = _frames(config.learning)
+        self._learnt: list[list[float]] = []
+        self._floors: list[float] | None = None if self._learning else self._none
+        self._recent: deque[list[float]] = deque(maxlen=_frames(_LONG))
+        self._until_check = 0
+
+    @property
+    def threshold(self) -> float:
+        """The level in dBFS from which on a band is loud, of the band where it is lowest."""
+        return min(self._floors or self._none) + self._config.threshold_db
+
+    def judge(self, frame: bytes, *, speaking: bool) -> int:
+        """For how many frames it has been loud: 0 or 1, more where the learning ends with it."""
+        audible = level(frame).rms_dbfs
+        levels = self._bands(frame)
+        if speaking and self._is_steady(levels):
+            self._floors = [self._mean(band) for band in zip(*self._recent, strict=True)]
+            return 0
+        if not speaking:
+            self._recent.clear()
+        if audible < _NOTHING:
+            return 0
+        if self._floors is None:
+            return self._learn(levels)
+        loud = audible >= self._config.minimum_dbfs and self._is_loud(levels, self._floors)
+        self._floors = self._followed(levels, self._floors, loud=loud)
+        return int(loud)
+
+    def _learn(self, levels: list[float]) -> int:
+        if together(levels) >= max(_SPEECH, self._config.minimum_dbfs):
+            return 1
+        self._learnt.append(levels)
+        if len(self._learnt) < self._learning:
+            return 0
+        learnt, self._learnt = self._learnt, []
+        floors = self._floors = [self._noise_of(band) for band in zip(*learnt, strict=True)]
+        run = 0
+        for number, each in enumerate(learnt):
+            run = run + 1 if self._is_loud(each, floors) else 0
+            if run == self._config.attack:
+                return len(learnt) - number + run - 1
+        return 0
+
+    def _noise_of(self, band: Sequence[float]) -> float:
+        """The noise of a band, by what came of it at the beginning."""
+        ordered = sorted(band)
+        steady = ordered[-1] - ordered[0] <= _STEADY
+        return self._mean(band) if steady else max(self._lowest, ordered[1])
+
+    def _mean(self, band: Sequence[float]) -> float:
+        return max(self._lowest, sum(band) / len(band))
+
+    def _is_loud(self, levels: list[float], floors: list[float]) -> bool:
+        threshold = self._config.threshold_db
+        return any(now >= floor + threshold for now, floor in zip(levels, floors, strict=True))
+
+    def _followed(self, levels: list[float], floors: list[float], *, loud: bool) -> list[float]:
+        """The noise, nearer to what there is now."""
+        rise = (self._config.rise_loud if loud else self._config.rise_quiet) * FRAME_SECONDS
+        share = 1.0 if loud else _FOLLOW
+        followed: list[float] = []
+        for now, floor in zip(levels, floors, strict=True):
+            apart = now - floor
+            if apart < -_DROP:
+                step = apart / 2
+            elif apart < 0:
+                step = apart * _FOLLOW
+            else:
+                step = min(apart * share, rise)
+            followed.append(max(self._lowest, floor + step))
+        return followed
+
+    def _is_steady(self, levels: list[float]) -> bool:
+        """Whether an utterance has gone on for long, and nothing that is loud in it has changed."""
+        self._recent.append(levels)
+        self._until_check -= 1
+        if len(self._recent) < _frames(_LONG) or self._until_check > 0:
+            return False
+        self._until_check = _CHECK
+        floors = self._floors or self._none
+        for band, floor in zip(zip(*self._recent, strict=True), floors, strict=True):
+            loudest = max(band)
+            if loudest >= floor + self._config.threshold_db and loudest - min(band) > _LONG_STEADY:
+                return False
+        return True
 
 
 class EnergyVad:
@@ -64,17 +184,17 @@ class EnergyVad:
         """Whether an utterance runs."""
         self._frame = format.bytes_of(FRAME_SECONDS)
         self._rest = b""
-        kept = round(self.config.pre_roll / FRAME_SECONDS) + self.config.attack
-        self._recent: deque[bytes] = deque(maxlen=kept)
-        self._lowest = self.config.minimum_dbfs - self.config.threshold_db
-        self._floor = self._lowest
-        self._hangover = max(1, round(self.config.hangover / FRAME_SECONDS))
+        self._noise = _Noise(self.config, format)
+        self._pre_roll = _frames(self.config.pre_roll)
+        longest = max(self.config.attack, _frames(self.config.learning))
+        self._recent: deque[bytes] = deque(maxlen=self._pre_roll + longest)
+        self._hangover = max(1, _frames(self.config.hangover))
         self._loud = self._quiet = 0
 
     @property
     def threshold(self) -> float:
-        """The level in dBFS from which on a frame counts as loud now."""
-        return self._floor + self.config.threshold_db
+        """The level in dBFS from which on a frame counts as loud now, if it is in one band."""
+        return self._noise.threshold
 
     def process(self, data: bytes) -> list[VadEvent]:
         """Take a chunk and say what it brought, in order."""
@@ -88,7 +208,10 @@ class EnergyVad:
         return events
 
     def flush(self) -> list[VadEvent]:
-        """The stream is over: an utterance that runs ends here, with all that came."""
+        """The stream is over: an utterance that runs ends here, with all that came.
+
+        What was learnt of the noise stays.
+        """
         rest, self._rest = self._rest, b""
         self._recent.clear()
         if not self.speaking:
@@ -98,7 +221,7 @@ class EnergyVad:
         return [VadEvent("speech", rest), VadEvent("end")] if rest else [VadEvent("end")]
 
     def _process_frame(self, frame: bytes) -> list[VadEvent]:
-        loud = self._is_loud(frame)
+        loud = self._noise.judge(frame, speaking=self.speaking)
         if self.speaking:
             self._quiet = 0 if loud else self._quiet + 1
             events = [VadEvent("speech", frame)]
@@ -107,21 +230,14 @@ class EnergyVad:
                 events.append(VadEvent("end"))
             return events
         self._recent.append(frame)
-        self._loud = self._loud + 1 if loud else 0
+        self._loud = self._loud + loud if loud else 0
         if self._loud < self.config.attack:
             return []
         self.speaking = True
-        audio = b"".join(self._recent)
+        audio = b"".join(list(self._recent)[-(self._pre_roll + self._loud) :])
         self._recent.clear()
         return [VadEvent("start", audio)]
 
     def _stop(self) -> None:
         self.speaking = False
         self._loud = self._quiet = 0
-
-    def _is_loud(self, frame: bytes) -> bool:
-        rms = level(frame).rms_dbfs
-        loud = rms >= self.threshold
-        rise = self.config.rise_loud if loud else self.config.rise_quiet
-        self._floor = max(self._lowest, min(rms, self._floor + rise * FRAME_SECONDS))
-        return loud

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from ._streams import prepare
+
 __all__ = ["main"]
 
 _EXTRA = frozenset({"cyclopts", "rich"})
@@ -16,6 +18,7 @@ _EXTRA = frozenset({"cyclopts", "rich"})
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command (``argv`` without the program's name) and leave with its exit status."""
+    prepare()
     try:
         from ._app import run
     except ModuleNotFoundError as exc:

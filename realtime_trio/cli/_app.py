@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import cast
@@ -11,6 +10,7 @@ from cyclopts import App, CycloptsError
 
 from .._exceptions import RealtimeError
 from ._errors import CommandError
+from ._streams import is_output_failure, silence
 
 __all__ = ["run"]
 
@@ -63,19 +63,27 @@ def run(argv: Sequence[str]) -> int:
         status = _make_app(argv[:1])(list(argv))
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
-    except _TOLD as exc:
+    except SystemExit as exc:
+        # The help is printed by a console that is not ours: it exits when its pipe is closed.
+        if isinstance(exc.__context__, BrokenPipeError):
+            return _status_of(exc.__context__)
+        raise
+    except (OSError, *_TOLD) as exc:
         return _status_of(exc)
 
 
 def _status_of(failure: BaseException) -> int:
     """What a failure means to a shell. What is a bug goes on as it is."""
     leaves = list(_leaves(failure))
-    if not all(isinstance(each, _TOLD) for each in leaves):
+    if not all(isinstance(each, _TOLD) or is_output_failure(each) for each in leaves):
         raise failure
     match leaves[0]:
         case BrokenPipeError():  # whoever read this has seen enough
-            _silence_stdout()
+            silence(sys.stdout)
             return 0
+        case OSError() as exc:
+            silence(sys.stdout)
+            return _complain(f"cannot write the output: {exc.strerror}", 1)
         case KeyboardInterrupt():
             return 130
         case CommandError() as exc:
@@ -94,10 +102,8 @@ def _leaves(failure: BaseException) -> Iterator[BaseException]:
 
 def _complain(message: str, status: int) -> int:
     line = " ".join(message.split())
-    print(f"realtime-trio: {line}", file=sys.stderr)
+    try:
+        print(f"realtime-trio: {line}", file=sys.stderr, flush=True)
+    except OSError:  # the exit status is all that can still be said
+        silence(sys.stderr)
     return status
-
-
-def _silence_stdout() -> None:
-    """Let the interpreter's last flush go nowhere, not into a pipe that has no reader."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

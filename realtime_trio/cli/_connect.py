@@ -12,6 +12,7 @@ from .._config import ClientConfig
 from .._connection._recording import Recorder
 from .._rest._tokens import PasswordLogin
 from ._errors import CommandError
+from ._streams import as_text
 
 __all__ = ["PASSWORD_VARIABLE", "TOKEN_VARIABLE", "connect", "identity"]
 
@@ -32,7 +33,7 @@ def identity(token: str | None, user: str | None) -> str | PasswordLogin:
         msg = "--token or --user, not both"
         raise CommandError(msg)
     if user is not None:
-        return PasswordLogin(user, _password(user))
+        return PasswordLogin(as_text(user), as_text(_password(user)))
     secret = token or os.environ.get(TOKEN_VARIABLE)
     if not secret:
         msg = (
@@ -40,7 +41,7 @@ def identity(token: str | None, user: str | None) -> str | PasswordLogin:
             f"{TOKEN_VARIABLE}"
         )
         raise CommandError(msg)
-    return secret
+    return as_text(secret)
 
 
 def _password(user: str) -> str:
@@ -68,10 +69,10 @@ def connect(
     """A client that is not open yet. Raises :class:`CommandError` where it never could be."""
     try:
         return open_client(
-            url,
+            as_text(url),
             auth=auth,
-            agent_key=agent,
-            chat_session_id=session,
+            agent_key=None if agent is None else as_text(agent),
+            chat_session_id=None if session is None else as_text(session),
             config=_CONFIG,
             recorder=recorder,
         )

@@ -1,7 +1,7 @@
 """A level meter: how loud the user and the agent are.
 
-At the foot of a terminal it is drawn ten times a second; elsewhere, in a file or a pipe, it is a
-line of its own now and then while something sounds.
+At the bottom of a terminal it is redrawn ten times a second. In a file, a pipe or a dumb terminal
+it prints a line now and then while there is sound.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ class Meter:
         self._every = every
         self._live: Live | None = None
         self._you = self._agent = _QUIET
-        if console is not None and console.is_terminal:
+        # A dumb terminal cannot redraw a line: there the meter prints lines, as to a file.
+        if console is not None and console.is_terminal and not console.is_dumb_terminal:
             self._live = Live(Text(), console=console, auto_refresh=False, transient=True)
 
     async def run(self) -> None:

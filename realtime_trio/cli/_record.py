@@ -18,6 +18,7 @@ from ._chat import Conversation
 from ._connect import connect, identity
 from ._errors import CommandError
 from ._live import LiveTranscript, follow
+from ._streams import as_text
 
 __all__ = ["record"]
 
@@ -85,7 +86,7 @@ async def _record(client_of: AbstractAsyncContextManager[Client], say: tuple[str
             await transcript.turn_over(1)
             talk = Conversation(client, transcript)
             for text in say:
-                await talk.say(text)
+                await talk.say(as_text(text))
             if not say:
                 await trio.sleep_forever()
             nursery.cancel_scope.cancel()

@@ -56,9 +56,9 @@ class ReplayView:
         if aside is not None:
             self._transcript.at(elapsed)
             self._show_aside(aside)
-            return
         state = replay.state
-        self._show_uncounted(state.counters, line, elapsed)
+        if aside is None:
+            self._show_uncounted(state.counters, line, elapsed)
         for note in notes:
             self._transcript.tell(note, state, elapsed)
 
@@ -96,6 +96,7 @@ class ReplayView:
             ("late", counters.late_deltas > before.late_deltas),
             ("duplicate", counters.duplicates > before.duplicates),
             ("unknown", counters.unknown > before.unknown),
+            ("tolerated", counters.tolerated > before.tolerated),
         ):
             if grew:
                 told.at(elapsed)
@@ -112,18 +113,24 @@ class ReplayView:
             case "out":
                 self._transcript.line("→ sent", conn + _sent(fields), style="cyan")
             case kind:
-                rest = {k: v for k, v in fields.items() if k not in ("t", "dir", "conn")}
-                told = f"{conn}{redact_text(pretty(redact(rest)))}"
+                told = f"{conn}{redact_text(_rest(fields))}"
                 self._transcript.line(one_line(kind, 11), told, style="blue")
+
+
+def _rest(fields: Mapping[str, object], limit: int = 160) -> str:
+    """What a line of a recording says beside when, where and in which direction."""
+    rest = {k: v for k, v in fields.items() if k not in ("t", "dir", "conn")}
+    try:
+        return pretty(redact(rest), limit)
+    except RecursionError:  # nested too deep to be searched for secrets
+        return "…"
 
 
 def _sent(fields: Mapping[str, object]) -> str:
     """What the client sent, in short and without secrets."""
     text = fields.get("text")
     if not isinstance(text, str):
-        return pretty(
-            redact({k: v for k, v in fields.items() if k not in ("t", "dir", "conn")}), 60
-        )
+        return _rest(fields, 60)
     try:
         value: object = redact(msgspec.json.decode(text))
     except (ValueError, RecursionError):
@@ -160,6 +167,7 @@ def _summary(replay: Replay, transcript: Transcript) -> Table:
     faults: list[tuple[str, int, str]] = [
         ("malformed", counters.malformed, "bold red"),
         ("handler errors", counters.handler_errors, "bold red"),
+        ("tolerated", counters.tolerated, "yellow"),
         ("late deltas", counters.late_deltas, "yellow"),
         ("duplicates", counters.duplicates, "yellow"),
         ("unknown", counters.unknown, "yellow"),
@@ -210,7 +218,8 @@ def _state_tree(replay: Replay) -> Tree:
     tree.add(
         Text(
             f"events: {counters.events}, unknown {counters.unknown}, "
-            f"malformed {counters.malformed}, duplicates {counters.duplicates}, "
+            f"malformed {counters.malformed}, tolerated {counters.tolerated}, "
+            f"duplicates {counters.duplicates}, "
             f"late {counters.late_deltas}"
         )
     )

@@ -7,17 +7,23 @@ import signal
 
 import trio
 
-from ..server import ServerConfig, open_server
+from ..server import Account, ServerConfig, open_server
 from ._errors import CommandError
 from ._style import make_console
 
 __all__ = ["serve"]
 
+# The user of the examples in the documentation. Any token is accepted as the first user's.
+_USER = Account(
+    user_id="me", password="secret", email="me@example.com", first_name="Me", last_name="Example"
+)
+
 
 def serve(*, host: str = "127.0.0.1", port: int = 8080, pace: float = 0.02) -> None:
     """Run the embedded server until Ctrl-C or SIGTERM.
 
-    It takes any token and echoes what is said.
+    It accepts any token, and the user "me" with the password "secret".
+    It answers a message by repeating it.
 
     Parameters
     ----------
@@ -41,7 +47,7 @@ async def _serve(host: str, port: int, pace: float) -> None:
     # Not KeyboardInterrupt: a process that a script started in the background begins with
     # SIGINT ignored, and Python then leaves it so.
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with open_server(ServerConfig(pace=pace)) as server:
+        async with open_server(ServerConfig(users=(Account(), _USER), pace=pace)) as server:
             try:
                 url = await server.listen(host, port)
             except OSError as exc:

@@ -1,4 +1,9 @@
-"""Where the lines of a replay come from: a file or standard input, gzip-compressed or not."""
+"""Where the lines of a replay come from: a file or standard input, gzip-compressed or not.
+
+Everything is streamed, so a file of any size costs the memory of one line, and a line that is
+longer than :data:`MAX_LINE` is refused. The lines before the first JSON object are held back: a
+file without any is no trace, and then nothing of it is replayed.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +13,42 @@ import sys
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from functools import partial
+from typing import Final, Protocol, cast
 
+from .._replay import is_object
 from ._errors import CommandError
 
-__all__ = ["open_lines"]
+__all__ = ["MAX_LINE", "open_lines"]
 
+MAX_LINE: Final = 64 << 20
+"""The most bytes that a line may have, unpacked and without its line break."""
+
+# A file of so many lines that are no JSON object is no trace, however it goes on.
+_MAX_LINES: Final = 1_000_000
 _BUFFER = 1 << 18
+# What is unpacked at once is what damage in it costs.
+_UNPACKED = 1 << 14
 _GZIP = b"\x1f\x8b"
+_BOM = b"\xef\xbb\xbf"
+
+
+class _Damaged(Exception):
+    """The compressed data cannot be read any further."""
+
+
+class _Readable(Protocol):
+    """What gives some bytes as soon as there are any."""
+
+    def read1(self, size: int, /) -> bytes:
+        """At most ``size`` bytes; none at the end."""
+        ...
 
 
 class _After(io.RawIOBase):
     """A stream of which some bytes were read already."""
 
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+    def __init__(self, head: bytes, rest: _Readable) -> None:
         self._head = head
         self._rest = rest
 
@@ -30,8 +57,8 @@ class _After(io.RawIOBase):
         return True
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        """The bytes that were read, then those that were not."""
-        data = self._head[: len(buffer)] or self._rest.read(len(buffer))
+        """The bytes that were read, then those that were not, as soon as there are any."""
+        data = self._head[: len(buffer)] or self._rest.read1(len(buffer))
         self._head = self._head[len(buffer) :]
         buffer[: len(data)] = data
         return len(data)
@@ -41,8 +68,9 @@ class _After(io.RawIOBase):
 def open_lines(path: str) -> Generator[Iterator[bytes], None, None]:
     """Open ``path``, or standard input for ``-``, and give its lines with their line breaks.
 
-    Raises :class:`CommandError` where it cannot be opened. Where it can be read in part only,
-    the lines come as far as they go, and then the error.
+    Raises :class:`CommandError` when it cannot be opened, when no line of it is a JSON object,
+    and when a line is longer than :data:`MAX_LINE`. When compressed data are damaged, the lines
+    before the damage come first, and then an error of status 1.
     """
     name = "standard input" if path == "-" else path
     try:
@@ -50,27 +78,62 @@ def open_lines(path: str) -> Generator[Iterator[bytes], None, None]:
     except OSError as exc:
         raise CommandError(_refusal(name, exc)) from None
     try:
-        yield _lines(cast("BinaryIO", raw), name)
+        yield _lines_of_a_trace(cast("io.BufferedReader", raw), name)
     finally:
         if path != "-":
             raw.close()
 
 
-def _lines(raw: BinaryIO, name: str) -> Iterator[bytes]:
+def _lines_of_a_trace(raw: io.BufferedReader, name: str) -> Iterator[bytes]:
+    """The lines, from the first on, once one of them has proved to be a JSON object."""
+    lines = _lines(raw, name)
+    damaged = "the compressed data are damaged or end early"
     try:
-        head = raw.read(2)
-        stream = io.BufferedReader(_After(head, raw), _BUFFER)
-        if head == _GZIP:
-            yield from io.BufferedReader(
-                cast("io.RawIOBase", gzip.GzipFile(fileobj=stream)), _BUFFER
-            )
-        else:
-            yield from stream
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        msg = (
-            f"{name}: the compressed data are damaged or end early; what could be read was replayed"
-        )
+        begin = _up_to_an_object(lines, name)
+    except _Damaged:
+        msg = f"cannot read {name}: {damaged}"
+        raise CommandError(msg) from None
+    yield from begin
+    try:
+        yield from lines
+    except _Damaged:
+        msg = f"{name}: {damaged}; what could be read was replayed"
         raise CommandError(msg, status=1) from None
+
+
+def _up_to_an_object(lines: Iterator[bytes], name: str) -> Iterator[bytes]:
+    """Read up to the first line that is a JSON object, or to the end of a file of blank lines."""
+    held = bytearray()
+    for number, line in enumerate(lines, start=1):
+        held += line
+        if is_object(line):
+            return io.BytesIO(held)
+        if number == _MAX_LINES or len(held) > MAX_LINE:
+            msg = f"{name} is no trace: none of its first {number:,} lines is a JSON object"
+            raise CommandError(msg)
+    if held and not held.isspace():
+        msg = f"{name} is no trace: no line of it is a JSON object"
+        raise CommandError(msg)
+    return io.BytesIO(held)
+
+
+def _lines(raw: io.BufferedReader, name: str) -> Iterator[bytes]:
+    """The lines as they are; none is longer than it may be."""
+    try:
+        head = raw.read(len(_BOM))
+        if head == _BOM:
+            head = b""
+        stream = io.BufferedReader(_After(head, raw), _BUFFER)
+        if head[: len(_GZIP)] == _GZIP:
+            # By read1: read would lose what it has unpacked when it comes upon damage.
+            stream = io.BufferedReader(_After(b"", gzip.GzipFile(fileobj=stream)), _UNPACKED)
+        for line in iter(partial(stream.readline, MAX_LINE + 1), b""):
+            if len(line) > MAX_LINE and not line.endswith(b"\n"):
+                msg = f"{name}: a line is longer than {MAX_LINE >> 20} MiB"
+                raise CommandError(msg)
+            yield line
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise _Damaged from None
     except OSError as exc:
         raise CommandError(_refusal(name, exc)) from None
 

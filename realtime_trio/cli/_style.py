@@ -65,7 +65,10 @@ def pretty(value: object, limit: int = 160) -> str:
 
 
 def _scalar(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except RecursionError:  # nested too deep to be shown, and nobody could read it
+        return "…"
 
 
 def content_text(content: Content) -> Text:

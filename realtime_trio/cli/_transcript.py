@@ -246,7 +246,7 @@ class Transcript:
         body = Text(clean(note.content))
         if note.source:
             body.append(f"  ({clean(note.source)})", "dim")
-        self.line(label, body, label_style=_SEVERITY[note.severity])
+        self.line(label, body, label_style=_SEVERITY.get(note.severity, _SEVERITY["error"]))
 
     def _fault(self, note: n.ProcessingError) -> None:
         self.line("malformed", clean(note.error), style="red", label_style="bold red")

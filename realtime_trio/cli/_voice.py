@@ -14,19 +14,21 @@ from .._client._client import Client
 from .._core import _notifications as n
 from .._voice._audio_lane import AudioStatistics
 from .._voice._talk import VoiceMode
-from ..audio import AudioSink, AudioSource
+from ..audio import AudioSink, AudioSource, VadConfig
 from ..audio._playback import Playback
 from ._connect import connect, identity
 from ._meter import Meter, measured
 from ._style import make_console
 from ._transcript import Transcript
-from ._voice_ends import check_output, open_input, open_output
+from ._voice_ends import check_output, detector, open_input, open_output
 
 __all__ = ["SpokenTranscript", "converse", "voice"]
 
 # A lone "-" is no option.
 _End: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
 _Switch: TypeAlias = Annotated[bool, Parameter(negative=())]
+
+_VAD: Final = VadConfig()
 
 _ANSWER: Final = 5.0
 """Seconds that the server may take to begin to answer what was said last; then it will not."""
@@ -40,6 +42,12 @@ def voice(
     output: _End = "speaker",
     mode: VoiceMode = "ptt",
     barge_in: bool | None = None,
+    vad_threshold: float = _VAD.threshold_db,
+    vad_minimum: float = _VAD.minimum_dbfs,
+    vad_attack: int = _VAD.attack,
+    vad_hangover: float = _VAD.hangover,
+    vad_pre_roll: float = _VAD.pre_roll,
+    vad_learning: float = _VAD.learning,
     overwrite: _Switch = False,
     user: str | None = None,
     token: str | None = None,
@@ -53,7 +61,7 @@ def voice(
     url
         Where the server is: https://host, ws://host:port.
     input
-        Who talks: "mic", a WAV file of 16 bit samples, or "-" for raw PCM16 (16 kHz, mono).
+        Who talks: "mic", a sound file, or "-" for raw PCM16 (16 kHz, mono).
     output
         Who listens: "speaker", a WAV file to write, or "-" for raw PCM16 (16 kHz, mono); what
         is to be read then goes to standard error.
@@ -63,6 +71,18 @@ def voice(
     barge_in
         Whether your voice interrupts the agent. By default it does from a microphone (wear
         headphones, or say --no-barge-in); a file waits until the agent has finished.
+    vad_threshold
+        How many dB speech is above the noise: more where noise interrupts the agent.
+    vad_minimum
+        The level in dBFS below which nothing is speech.
+    vad_attack
+        How many frames of 20 ms must be loud in a row.
+    vad_hangover
+        Seconds of quiet after which you have finished.
+    vad_pre_roll
+        Seconds from before you were heard that are sent, too.
+    vad_learning
+        Seconds at the beginning in which the noise is learned.
     overwrite
         Write over a file that is there.
     user
@@ -77,6 +97,14 @@ def voice(
         A session to go on with.
     """
     check_output(output, source=input, overwrite=overwrite)
+    vad = detector(
+        threshold_db=vad_threshold,
+        minimum_dbfs=vad_minimum,
+        attack=vad_attack,
+        hangover=vad_hangover,
+        pre_roll=vad_pre_roll,
+        learning=vad_learning,
+    )
     trio.run(
         _voice,
         connect(url, auth=identity(token, user), agent=agent, session=session),
@@ -84,6 +112,7 @@ def voice(
         output,
         mode,
         input == "mic" if barge_in is None else barge_in,
+        vad,
     )
 
 
@@ -93,6 +122,7 @@ async def _voice(
     output: str,
     mode: VoiceMode,
     interrupts: bool,
+    vad: VadConfig,
 ) -> None:
     transcript = SpokenTranscript(make_console(stderr=output == "-"))
     async with trio.open_nursery() as nursery:
@@ -101,7 +131,9 @@ async def _voice(
             source = await open_input(stack, input)
             client = await stack.enter_async_context(client_of)
             sink = await open_output(stack, output)
-            await converse(client, source, sink, transcript, mode=mode, interrupts=interrupts)
+            await converse(
+                client, source, sink, transcript, mode=mode, interrupts=interrupts, vad=vad
+            )
         nursery.cancel_scope.cancel()
 
 
@@ -123,6 +155,7 @@ async def converse(
     *,
     mode: VoiceMode,
     interrupts: bool,
+    vad: VadConfig | None = None,
 ) -> None:
     """Hold the conversation until the source ends and all was heard, or the client ends."""
     metered = measured(source)
@@ -132,7 +165,7 @@ async def converse(
             meter = Meter(transcript.console, metered, playback, say=transcript.show_level)
             nursery.start_soon(meter.run)
             await client.ready()
-            await client.audio.talk(metered, mode=mode, barge_in=interrupts)
+            await client.audio.talk(metered, mode=mode, vad=vad, barge_in=interrupts)
             await _hear_the_end(client, transcript, playback)
             nursery.cancel_scope.cancel()
     finally:

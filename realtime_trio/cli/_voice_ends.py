@@ -1,7 +1,8 @@
-"""The two ends of a spoken conversation, by the words of the command line."""
+"""The two ends of a spoken conversation and its detector, by the words of the command line."""
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from collections.abc import AsyncGenerator
@@ -19,6 +20,7 @@ from ..audio import (
     FileSource,
     PipeSink,
     PipeSource,
+    VadConfig,
     WavSink,
     open_microphone,
     open_speaker,
@@ -28,14 +30,30 @@ from ..audio import (
 from ..audio._extras import sounddevice
 from ._errors import CommandError
 
-__all__ = ["check_output", "open_input", "open_output"]
+__all__ = ["check_output", "detector", "open_input", "open_output"]
 
 _STDIN: Final = 0
 _STDOUT: Final = 1
 
 
+_OPTIONS: Final = {"threshold_db": "threshold", "minimum_dbfs": "minimum", "pre_roll": "pre-roll"}
+
+
+def detector(**settings: float) -> VadConfig:
+    """The settings of the voice detector, or a word about the one that is out of its bounds."""
+    for name, value in settings.items():
+        try:
+            if not math.isfinite(value):
+                raise ValueError
+            VadConfig(**{name: value})  # type: ignore[arg-type]
+        except ValueError:
+            msg = f"--vad-{_OPTIONS.get(name, name)} cannot be {value:g}"
+            raise CommandError(msg) from None
+    return VadConfig(**settings)  # type: ignore[arg-type]
+
+
 async def open_input(stack: AsyncExitStack, name: str) -> AudioSource:
-    """ "mic", "-" or the name of a WAV file. Closed with the stack."""
+    """ "mic", "-" or the name of a sound file. Closed with the stack."""
     if name == "mic":
         return await stack.enter_async_context(open_microphone())
     if name == "-":

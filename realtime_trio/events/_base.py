@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 import attrs
 
 from .._value import equal, hashed, shown
+from ._checks import check_event
 from ._json import json_field
 
 __all__ = [
@@ -61,18 +62,27 @@ class SessionEvent(ServerEvent):
     """An event of one chat session (protocol.md §2).
 
     ``user_session_id`` names the session that the user sees; where it differs from
-    ``session_id`` the event belongs to a sub-session of a delegation (§8 U3).
+    ``session_id`` the event belongs to a sub-session of a delegation (§8 U3). A server may
+    name no session: then ``session_id`` is empty. Each type has its own default for ``role``.
     """
 
-    session_id: str
-    role: str
+    session_id: str = ""
+    role: str = "assistant"
     parent_session_id: str | None = None
     user_session_id: str | None = None
 
 
 @frozen
 class ClientEvent(Event):
-    """What a client sends (protocol.md §4)."""
+    """What a client sends (protocol.md §4).
+
+    Making one raises ``TypeError`` for a field of the wrong type and ``ValueError`` for a value
+    that no server could read (§2 L5).
+    """
+
+    def __attrs_post_init__(self) -> None:
+        """Check every field by its annotation."""
+        check_event(self)
 
 
 @frozen

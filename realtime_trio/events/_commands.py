@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from ._base import ClientEvent, ServerEvent, frozen
-from ._json import int64, json_field
+from ._checks import check_event
 from ._models import VoiceInputMode
 
 __all__ = [
@@ -132,10 +132,17 @@ class ClearAvatarSessionEvent(ClientEvent):
 
 @frozen
 class TextInputEvent(ClientEvent):
-    """What the user says, with the ids of uploaded files."""
+    """What the user says, with the ids of uploaded files: text, files or both."""
 
     text: str
     file_ids: tuple[str, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        """Check every field. A server answers a blank text by nothing at all (§7)."""
+        check_event(self)
+        if not self.file_ids and not self.text.strip():
+            msg = "TextInputEvent.text is blank, and there are no file_ids"
+            raise ValueError(msg)
 
 
 @frozen
@@ -164,22 +171,22 @@ class SetChatSessionNameEvent(ClientEvent):
 class SetSessionMetadataEvent(ClientEvent):
     """Replace the current session's metadata."""
 
-    meta: Mapping[str, Any] = json_field()
+    meta: Mapping[str, Any]
 
 
 @frozen
 class SetSessionMessagesEvent(ClientEvent):
     """Replace the current session's history, in the vendor's form."""
 
-    messages: tuple[Mapping[str, Any], ...] = json_field()
+    messages: tuple[Mapping[str, Any], ...]
 
 
 @frozen
 class GetUserSessionsEvent(ClientEvent):
     """Ask for one page of the list of sessions."""
 
-    offset: int = attrs.field(default=0, validator=int64)
-    limit: int = attrs.field(default=50, validator=int64)
+    offset: int = 0
+    limit: int = 50
 
 
 @frozen
@@ -216,7 +223,7 @@ class ClientWantsCancelEvent(ClientEvent):
 class AddWorkspaceEvent(ClientEvent):
     """Give the agents one workspace more."""
 
-    entry: Mapping[str, Any] = json_field()
+    entry: Mapping[str, Any]
 
 
 @frozen

@@ -16,16 +16,22 @@ import attrs
 __all__ = [
     "INT_MAX",
     "INT_MIN",
+    "NEVER_GUESSED",
     "Mismatch",
     "base64_text",
     "check_json",
     "describe",
     "int64",
+    "is_shareable",
     "json_field",
+    "not_empty",
 ]
 
 INT_MIN = -(2**63)
 INT_MAX = 2**64 - 1
+
+# Metadata of a field that may be missing, but costs its event where it is ill-typed.
+NEVER_GUESSED = {"never_guessed": True}
 
 _NAMES: dict[type, str] = {
     type(None): "null",
@@ -72,11 +78,11 @@ def _render(path: _Path) -> str:
 
 def check_json(value: object, prefix: str = "") -> None:
     """Raise :class:`Mismatch` when ``value`` holds a number that JSON readers cannot share."""
-    if not _is_shareable(value):
+    if not is_shareable(value):
         _refuse(value, prefix)
 
 
-def _is_shareable(value: object) -> bool:
+def is_shareable(value: object) -> bool:
     """Whether every number is one that JSON readers share: asked of every event, so no paths."""
     stack: list[Any] = [value]
     while stack:
@@ -130,6 +136,12 @@ def base64_text(_instance: object, attribute: attrs.Attribute[Any], value: str) 
         binascii.a2b_base64(value, strict_mode=True)
     except ValueError:
         raise Mismatch("base64", "other text", f".{attribute.name}") from None
+
+
+def not_empty(_instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
+    """attrs validator: text that is not the empty text."""
+    if not value:
+        raise Mismatch("a string that is not empty", "an empty string", f".{attribute.name}")
 
 
 def json_field(**options: Any) -> Any:

@@ -1,8 +1,8 @@
 """Records: the values that events carry (protocol.md §6).
 
-Only the fields that identify a record are required; real servers leave out or null the
-others as they like. ``None`` where a server says null, the stated default where it says
-nothing.
+Only the fields that identify a record are required: those without a default. Real servers
+leave out or null the others as they like, and write times as text or as numbers; here a time
+is ISO text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal
 import attrs
 
 from ._base import frozen
-from ._json import int64, json_field
+from ._json import int64, json_field, not_empty
 
 __all__ = [
     "AgentCatalogEntry",
@@ -82,7 +82,7 @@ class Avatar:
     """A face that can speak for the agent."""
 
     avatar_id: str
-    created_at: Any = json_field(default=None)
+    created_at: str | None = None
     default_voice: str | None = None
     is_public: bool = False
     normal_preview: str | None = None
@@ -136,7 +136,7 @@ class ToolResult:
 class ChatSessionIndexEntry:
     """One line of the list of a user's sessions."""
 
-    session_id: str
+    session_id: str = attrs.field(validator=not_empty)
     session_name: str | None = None
     created_at: str | None = None
     updated_at: str | None = None
@@ -149,7 +149,7 @@ class ChatSessionIndexEntry:
 class SessionsPage:
     """One page of that list: ``total_sessions`` counts all, this page begins at ``offset``."""
 
-    chat_sessions: tuple[ChatSessionIndexEntry, ...]
+    chat_sessions: tuple[ChatSessionIndexEntry, ...] = ()
     total_sessions: int = attrs.field(default=0, validator=int64)
     offset: int = attrs.field(default=0, validator=int64)
 
@@ -158,7 +158,7 @@ class SessionsPage:
 class ChatSession:
     """A whole session with its history in the vendor's own form."""
 
-    session_id: str
+    session_id: str = attrs.field(validator=not_empty)
     version: int = attrs.field(default=0, validator=int64)
     token_count: int = attrs.field(default=0, validator=int64)
     context_window_size: int = attrs.field(default=0, validator=int64)
@@ -178,7 +178,7 @@ class ChatSession:
 class UserRequestData:
     """What a ``user_request`` asks."""
 
-    message: str
+    message: str = ""
 
 
 VoiceInputMode = Literal["ptt", "vad", "realtime"]

@@ -1,4 +1,9 @@
-"""Server -> client events (protocol.md §3)."""
+"""Server -> client events (protocol.md §3).
+
+The classes are the table of what the wire may leave out (§2 L1, L2): a field without a
+default is required, and any other takes its default when it is missing or null, and when it is
+ill-typed, too, unless it is ``NEVER_GUESSED``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from typing import Any, Literal
 import attrs
 
 from ._base import ServerEvent, SessionEvent, frozen
-from ._json import base64_text, int64, json_field
+from ._json import NEVER_GUESSED, base64_text, int64, json_field
 from ._models import (
     AgentCatalogEntry,
     AgentConfiguration,
@@ -140,7 +145,7 @@ class AgentVoiceChangedEvent(ServerEvent):
 class VoiceInputSupportedEvent(ServerEvent):
     """The ways in which the server takes voice input."""
 
-    modes: tuple[VoiceInputMode, ...]
+    modes: tuple[VoiceInputMode | str, ...]
 
 
 @frozen
@@ -162,7 +167,7 @@ class UserTurnEndEvent(ServerEvent):
 class ChatSessionChangedEvent(ServerEvent):
     """This session is the current one now, with its history (§8 S1)."""
 
-    chat_session: ChatSession | None = None
+    chat_session: ChatSession | None = attrs.field(default=None, metadata=NEVER_GUESSED)
 
 
 @frozen
@@ -240,6 +245,7 @@ class TextDeltaEvent(SessionEvent):
 class ThoughtDeltaEvent(SessionEvent):
     """A piece of a thought; its role is ``assistant (thought)``."""
 
+    role: str = "assistant (thought)"
     content: str
     format: str = "markdown"
 
@@ -248,7 +254,8 @@ class ThoughtDeltaEvent(SessionEvent):
 class CompleteThoughtEvent(SessionEvent):
     """The whole of a thought that was streamed; repeats what is known."""
 
-    content: str
+    role: str = "assistant (thought)"
+    content: str = ""
     format: str = "markdown"
 
 
@@ -265,7 +272,7 @@ class CompletionEvent(SessionEvent):
     """A call of the model began (``running``) or ended, with its counts of tokens."""
 
     running: bool
-    completion_options: Mapping[str, Any] = json_field()
+    completion_options: Mapping[str, Any] = json_field(factory=dict)
     stop_reason: str | None = None
     input_tokens: int | None = attrs.field(default=None, validator=int64)
     output_tokens: int | None = attrs.field(default=None, validator=int64)
@@ -276,7 +283,7 @@ class InteractionEvent(SessionEvent):
     """The runtime began or ended its work on one input."""
 
     started: bool
-    id: str  # pyright: ignore[reportGeneralTypeIssues]  all fields are keywords
+    id: str = ""
 
 
 @frozen
@@ -300,8 +307,8 @@ class ToolCallEvent(SessionEvent):
 class RenderMediaEvent(SessionEvent):
     """Something to show beside the text: markup in ``content`` or a file at ``url``."""
 
-    content_type: str
-    foreign_content: bool
+    content_type: str = "text/plain"
+    foreign_content: bool = False
     content: str | None = None
     url: str | None = None
     name: str | None = None
@@ -313,32 +320,36 @@ class RenderMediaEvent(SessionEvent):
 class SystemMessageEvent(SessionEvent):
     """A word of the server to the user."""
 
+    role: str = "system"
     content: str
     format: str = "markdown"
-    severity: Literal["error", "warning", "info"] = "error"
+    severity: Literal["error", "warning", "info"] | str = "error"
 
 
 @frozen
 class HistoryEvent(SessionEvent):
     """The vendor's whole history; repeats what is known."""
 
-    vendor: str
-    messages: tuple[Mapping[str, Any], ...] = json_field()
+    role: str = "system"
+    vendor: str = "none"
+    messages: tuple[Mapping[str, Any], ...] = json_field(default=())
 
 
 @frozen
 class HistoryDeltaEvent(SessionEvent):
     """What a turn added to the vendor's history; repeats what is known."""
 
+    role: str = "system"
     vendor: str | None = None
-    messages: tuple[Mapping[str, Any], ...] = json_field()
+    messages: tuple[Mapping[str, Any], ...] = json_field(default=())
 
 
 @frozen
 class SystemPromptEvent(SessionEvent):
     """The prompt that the agent works under."""
 
-    content: str
+    role: str = "system"
+    content: str = ""
     format: str = "markdown"
 
 
@@ -346,14 +357,16 @@ class SystemPromptEvent(SessionEvent):
 class UserRequestEvent(SessionEvent):
     """What a user asked, as an order to a runtime."""
 
-    data: UserRequestData
+    role: str = "user"
+    data: UserRequestData = UserRequestData()
 
 
 @frozen
 class UserMessageEvent(SessionEvent):
     """A message of the user, in a vendor's form or as plain ``text``."""
 
-    vendor: str
+    role: str = "user"
+    vendor: str = "none"
     message: str | Mapping[str, Any] | None = json_field(default=None)
     text: str | None = None
 
@@ -362,7 +375,8 @@ class UserMessageEvent(SessionEvent):
 class AnthropicUserMessageEvent(SessionEvent):
     """A message of the user in Anthropic's form."""
 
-    message: Mapping[str, Any] = json_field()
+    role: str = "user"
+    message: Mapping[str, Any] = json_field(factory=dict)
     vendor: str = "anthropic"
 
 
@@ -370,7 +384,8 @@ class AnthropicUserMessageEvent(SessionEvent):
 class OpenAIUserMessageEvent(SessionEvent):
     """A message of the user in OpenAI's form."""
 
-    message: Mapping[str, Any] = json_field()
+    role: str = "user"
+    message: Mapping[str, Any] = json_field(factory=dict)
     vendor: str = "openai"
 
 
@@ -378,10 +393,10 @@ class OpenAIUserMessageEvent(SessionEvent):
 class SubsessionStartedEvent(SessionEvent):
     """A delegation begins; ``session_id`` is that of the session that delegates (§7)."""
 
-    sub_session_type: Literal["chat", "oneshot"]
-    sub_agent_type: Literal["clone", "team", "assist", "tool"]
-    prime_agent_key: str
-    sub_agent_key: str
+    sub_session_type: Literal["chat", "oneshot"] | str = "chat"
+    sub_agent_type: Literal["clone", "team", "assist", "tool"] | str = "assist"
+    prime_agent_key: str = ""
+    sub_agent_key: str = ""
 
 
 @frozen
@@ -394,4 +409,5 @@ class AudioDeltaEvent(SessionEvent):
     """Audio as base64 text, for who cannot take binary frames. ``id`` names its stream."""
 
     content: str = attrs.field(validator=base64_text)
+    id: str | None = None
     content_type: str = "audio/L16"

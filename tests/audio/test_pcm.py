@@ -46,6 +46,42 @@ def test_gain_never_wraps(values: list[int], factor: float) -> None:
             assert abs(new - old * factor) <= 0.5
 
 
+@given(SAMPLES, st.lists(st.integers(0, 9)), st.booleans())
+def test_any_chunks_give_the_samples_of_the_whole(
+    values: list[int], sizes: list[int], half: bool
+) -> None:
+    whole = packed(*values)
+    stream = whole + b"x" * half
+    carries = [pcm.Carry() for _ in range(3)]
+    louder, same, power, place = b"", b"", 0.0, 0
+    for size in [*sizes, len(stream)]:
+        chunk = stream[place : place + size]
+        place += size
+        louder += pcm.gain(chunk, 0.5, carries[0])
+        same += pcm.gain(chunk, 1.0, carries[1])
+        before = len(carries[2].rest)
+        count = (before + len(chunk)) // 2
+        power += count * 10 ** (pcm.level(chunk, carries[2]).rms_dbfs / 10)
+    assert louder == pcm.gain(whole, 0.5)
+    assert same == whole
+    if values:
+        together = 10 ** (pcm.level(whole).rms_dbfs / 10)
+        assert power / len(values) == pytest.approx(together, rel=1e-6, abs=1e-11)
+    for carry in carries:
+        assert carry.rest == b"x" * half
+        carry.clear()
+        assert carry(b"ab") == b"ab"
+
+
+def test_half_a_sample_of_a_single_chunk_changes_nothing() -> None:
+    chunk = packed(1000, -2000)
+    assert pcm.level(chunk + b"x") == pcm.level(chunk)
+    assert pcm.gain(chunk + b"x", 0.5) == packed(500, -1000) + b"x"
+    assert pcm.level(b"x") == pcm.level(b"")
+    with pytest.raises(ValueError, match="frame_bytes"):
+        pcm.Carry(0)
+
+
 def test_gain_of_one_is_the_same_object() -> None:
     data = packed(1, 2)
     assert pcm.gain(data, 1.0) is data

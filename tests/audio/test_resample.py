@@ -50,6 +50,29 @@ def test_any_chunking_is_the_same_stream(sizes: list[int]) -> None:
     assert out + resampler.flush() == through(sine, Resampler(LOW, HIGH))
 
 
+@settings(max_examples=30)
+@given(
+    st.lists(st.integers(0, 999), max_size=30),
+    st.sampled_from([LOW, HIGH, AudioFormat(8_000, 2), AudioFormat(48_000, 3)]),
+    st.sampled_from([LOW, HIGH, AudioFormat(16_000, 2)]),
+    st.integers(0, 5),
+)
+def test_any_bytes_of_a_frame_may_end_a_chunk(
+    sizes: list[int], source: AudioFormat, target: AudioFormat, over: int
+) -> None:
+    stream = tone(440, 2_400, 16_000)
+    whole = len(stream + bytes(over)) // source.frame_bytes * source.frame_bytes
+    expected = through((stream + bytes(over))[:whole], Resampler(source, target))
+    resampler = Resampler(source, target)
+    for _ in range(2):  # nothing of the first stream is left in the second
+        out, place = b"", 0
+        for size in [*sizes, len(stream) + over]:
+            out += resampler((stream + bytes(over))[place : place + size])
+            assert len(out) % target.frame_bytes == 0
+            place += size
+        assert out + resampler.flush() == expected
+
+
 def test_the_end_begins_anew() -> None:
     resampler = Resampler(LOW, HIGH)
     sine = tone(440, 1600, 16_000)

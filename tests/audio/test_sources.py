@@ -89,8 +89,6 @@ def test_what_is_no_wav_file_is_refused(tmp_path: Path) -> None:
     text.write_text("")
     with pytest.raises(rt.RealtimeError, match="ends too early"):
         open_wav(text)
-    with pytest.raises(rt.RealtimeError, match="8 bits: expected 16"):
-        open_wav(write_wav(tmp_path / "b.wav", bytes(8), width=1))
     with pytest.raises(FileNotFoundError):
         open_wav(tmp_path / "missing.wav")
 

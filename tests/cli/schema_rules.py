@@ -54,7 +54,7 @@ def _compare(
         return []
     seen = (*seen, name) if name else seen
     old, new = _resolve(old, old_root), _resolve(new, new_root)
-    gone = sorted(_accepted(old) - _accepted(new))
+    gone = sorted(each for each in _accepted(old) if not _takes(_accepted(new), each))
     problems = [f": no longer accepts {', '.join(gone)}"] if gone else []
     if "items" in old and "items" in new:
         inner = _compare(old["items"], new["items"], old_root, new_root, seen)
@@ -69,6 +69,11 @@ def _compare(
     fresh = set(new.get("required", ())) - set(old.get("required", ()))
     problems += [f".{field}: the field has become required" for field in sorted(fresh)]
     return problems
+
+
+def _takes(accepted: frozenset[str], kind: str) -> bool:
+    """Whether a kind of values is among those; a constant may be among those of its type."""
+    return kind in accepted or (kind.startswith("'") and "string" in accepted)
 
 
 _ANY = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})

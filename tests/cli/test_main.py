@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
+import io
 import subprocess
 import sys
 
@@ -77,6 +79,44 @@ def test_failures_become_lines_and_statuses(capsys: pytest.CaptureFixture[str]) 
     assert outcome(CommandError("x", status=1), capsys) == (1, "realtime-trio: x\n")
     assert outcome(ConnectionFailed("no link"), capsys) == (1, "realtime-trio: no link\n")
     assert outcome(KeyboardInterrupt(), capsys) == (130, "")
+
+
+def test_output_that_cannot_be_written_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    told = (1, "realtime-trio: cannot write the output: No space left on device\n")
+    assert outcome(full, capsys) == told
+    assert outcome(ExceptionGroup("", [full, BrokenPipeError()]), capsys) == told
+    assert outcome(BrokenPipeError(), capsys) == (0, "")
+    with pytest.raises(PermissionError):
+        _app._status_of(PermissionError(errno.EACCES, "Permission denied", "a file"))
+
+
+def test_nobody_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str, /) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    assert _app._status_of(CommandError("x")) == 2
+
+
+@pytest.mark.parametrize("context", [BrokenPipeError(), ValueError(), None])
+def test_an_exit_of_the_help_for_a_closed_pipe_is_none(
+    monkeypatch: pytest.MonkeyPatch, context: Exception | None
+) -> None:
+    """Of a console that is not ours; any other exit is what it says."""
+
+    def leave(_called: object) -> object:
+        left = SystemExit(1)
+        left.__context__ = context
+        raise left
+
+    monkeypatch.setattr(_app, "_make_app", leave)
+    if isinstance(context, BrokenPipeError):
+        assert _app.run(["--help"]) == 0
+    else:
+        with pytest.raises(SystemExit):
+            _app.run(["--help"])
 
 
 def test_a_group_is_told_by_what_it_holds(capsys: pytest.CaptureFixture[str]) -> None:

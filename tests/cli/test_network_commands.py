@@ -106,6 +106,13 @@ def test_chat_answers_what_is_typed(url: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(("password", "status"), [("secret", 0), ("wrong", 1)])
+def test_serve_knows_the_user_of_the_documentation(url: str, password: str, status: int) -> None:
+    done = run("chat", url, "--user", "me", stdin=b"Hello", env=environment(**{PASSWORD: password}))
+    assert done.returncode == status
+    assert (b"You said: Hello" in done.stdout) == (status == 0)
+
+
 def test_an_interrupt_stops_the_answer_and_the_next_one_leaves(url: str) -> None:
     process = start("chat", url, **{TOKEN: "any"})
     read_until(process.stdout, "─")

@@ -11,8 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_trio import _replay
-from realtime_trio._core._notifications import AudioOutput, MessageComplete, ProcessingError
-from realtime_trio._replay import EPOCH, Replay, note_line, state_line
+from realtime_trio._core._notifications import (
+    AudioOutput,
+    MessageComplete,
+    MessageStreaming,
+    ProcessingError,
+    UserMessage,
+)
+from realtime_trio._core._render import notification_to_json
+from realtime_trio._replay import EPOCH, Replay, is_object, note_line, state_line
 
 
 def encode(value: object) -> bytes:
@@ -194,7 +201,7 @@ def test_in_lines_are_folded_and_others_set_aside() -> None:
         {"t": 0.4, "dir": "open_failed", "error": "x"},
         {"t": 0.5, "dir": "in", "status": 200, "body": {}, "what": "POST"},
         {"t": 0.6, "dir": "out", "bytes_hex": "0001", "len": 2},
-        {"t": 0.7, "dir": "close", "code": 1000, "reason": ""},
+        {"t": 0.7, "conn": "A", "dir": "close", "code": 1000, "reason": ""},
         {"t": 0.8, "other": 1},
     ):
         replay.feed(encode(line))
@@ -202,6 +209,36 @@ def test_in_lines_are_folded_and_others_set_aside() -> None:
     assert asides == ["open", "out", None, "drop", "open_failed", "in", "out", "close", "?"]
     assert replay.state.counters.events == 1
     assert replay.now == pytest.approx(EPOCH + 0.8)
+
+
+def status_of_open_one(*lines: object) -> str:
+    """How a message that is open ends at the user's turn after these lines."""
+    replay, _ = fold(*lines)
+    replay.feed(encode({"t": 9, "dir": "in", "text": '{"type": "user_turn_start"}'}))
+    [message] = replay.state.sessions["s1"].messages
+    return message.status
+
+
+@pytest.mark.parametrize("conn", [{}, {"conn": "B"}])
+@pytest.mark.parametrize("kind", ["close", "drop"])
+@pytest.mark.parametrize("odd", [{}, {"text": 5}])
+def test_the_end_of_the_last_connection_is_a_lost_link(
+    conn: dict[str, object], kind: str, odd: dict[str, object]
+) -> None:
+    opened = {"t": 0, "dir": "open", **conn, **odd}
+    said = recorded(1, delta("a"), **conn)
+    ended = {"t": 2, "dir": kind, **conn, **odd}
+    assert status_of_open_one({"t": 0, "dir": "open", "conn": "A"}, opened, said) == "complete"
+    assert status_of_open_one(opened, said, ended) == "interrupted"
+    assert status_of_open_one(opened, said, {**ended, "conn": "A"}) == "complete"
+
+
+def test_a_ctl_line_loses_the_link_as_well() -> None:
+    lost = {"__ctl": "link_lost"}
+    replay, _ = fold(delta("a"), lost, session("user_turn_start"))
+    [message] = replay.state.sessions["s1"].messages
+    assert (message.status, message.metadata.stop_reason) == ("interrupted", "interrupted")
+    assert fold(lost)[1] == []
 
 
 def test_t_is_the_clock_and_advance_adds_to_it() -> None:
@@ -241,7 +278,7 @@ def test_data_that_is_no_base64_is_a_malformed_event(data: str) -> None:
 def test_what_an_in_line_holds_may_be_malformed() -> None:
     replay, told = fold(
         {"t": 0, "dir": "in", "text": "nonsense"},
-        {"t": 0, "dir": "in", "text": '{"type": "text_delta", "content": "\\ud800"}'},
+        {"t": 0, "dir": "in", "text": '{"type": "text_delta"}'},
         b'{"t": 0, "dir": "in", "text": "\\ud800"}\n',
         b'{"t": 0, "dir": "in", "data": "\\ud800"}\n',
         b"garbage\n",
@@ -259,6 +296,98 @@ def test_the_first_line_tells_the_kind() -> None:
     replay, told = fold({"t": 0, "dir": "out"}, delta("a"))
     assert replay.recording is True
     assert told == []
+
+
+def opened(conn: object) -> dict[str, object]:
+    return {"t": 0, "conn": conn, "dir": "open", "url": "ws://x"}
+
+
+def over(conn: object, kind: str = "close") -> dict[str, object]:
+    return {"t": 1, "conn": conn, "dir": kind, "code": 1006}
+
+
+def left(conn: object, kind: str = "close") -> dict[str, object]:
+    """A line of the kind that ends a link, without the name of one where ``conn`` is none."""
+    return {key: value for key, value in over(conn, kind).items() if key != "conn" or value}
+
+
+PART = recorded(0.5, delta("half an answer"))
+BACK = recorded(2, {"type": "user_turn_start"})
+LOST = [
+    [opened("A"), PART, over("A")],
+    [opened("A"), PART, over("A", "drop")],
+    [opened("A"), PART, opened("B"), over("B")],
+    [opened("A"), PART, over("A"), over("A", "drop"), opened("B")],
+    [opened(7), PART, over(7)],
+    [{"dir": "open"}, PART, left(None)],
+    [opened("A"), PART, {**over("A", "drop"), "t": "no time", "text": 5}],
+    [opened("A"), PART, {"__ctl": "link_lost"}],
+]
+KEPT = [
+    [opened("A"), PART],
+    [opened("A"), PART, opened("B"), over("A")],
+    [opened("A"), PART, opened("B"), over("A", "drop")],
+    [opened("A"), PART, over("B")],
+    [opened("A"), PART, over("A", "open_failed")],
+    [opened("A"), over("A"), opened("B"), PART],
+    [opened("A"), PART, {"__ctl": "drop"}],
+    [opened("A"), PART, {"__ctl": "close", "conn": "A"}],
+]
+
+
+@pytest.mark.parametrize("lines", LOST)
+def test_the_end_of_the_link_that_opened_last_interrupts(lines: list[object]) -> None:
+    replay, _ = fold(*lines, BACK)
+    (message,) = replay.state.sessions["s1"].messages
+    assert (message.content, message.status) == ("half an answer", "interrupted")
+    assert message.metadata.stop_reason == "interrupted"
+
+
+@pytest.mark.parametrize("lines", KEPT)
+def test_nothing_else_does(lines: list[object]) -> None:
+    replay, _ = fold(*lines, BACK)
+    (message,) = replay.state.sessions["s1"].messages
+    assert (message.content, message.status) == ("half an answer", "complete")
+
+
+def test_a_link_is_lost_in_a_trace_too() -> None:
+    replay, told = fold(delta("half"), {"__ctl": "link_lost"}, {"type": "user_turn_start"})
+    assert replay.recording is False
+    (message,) = replay.state.sessions["s1"].messages
+    assert message.status == "interrupted"
+    assert [line for line, name in told if name == "message-complete"] == [2]
+
+
+def test_a_loss_of_the_link_is_no_event_of_the_server() -> None:
+    replay, _ = fold(opened("A"), PART, over("A"))
+    assert replay.state.counters.events == 1
+
+
+def test_what_was_tolerated_is_counted() -> None:
+    replay, told = fold({**delta("a"), "format": 5, "parent_session_id": []}, delta("b"))
+    assert [name for _, name in told] == ["message-streaming"] * 2
+    assert replay.state.counters.tolerated == 1
+    state = json.loads(state_line(replay.state))["state"]
+    assert state["counters"]["tolerated"] == 1
+    assert state["counters"]["malformed"] == 0
+
+
+def test_garbage_before_the_first_object_does_not_tell_the_kind() -> None:
+    replay, told = fold(b"garbage\n", b"[1]\n", recorded(0, delta("a")))
+    assert replay.recording is True
+    assert told == [(0, "processing-error"), (1, "processing-error"), (2, "message-streaming")]
+
+
+@pytest.mark.parametrize(
+    "line", [b"{}", b' {"a": 1}\n', b'{"a": "\\ud800"}', b'{"a": %d}' % 10**30]
+)
+def test_what_is_an_object(line: bytes) -> None:
+    assert is_object(line)
+
+
+@pytest.mark.parametrize("line", [b"", b"[]", b"{", b"{]", b"null", b'"{}"', b"{} {}", b"{\xff}"])
+def test_what_is_none(line: bytes) -> None:
+    assert not is_object(line)
 
 
 # ---- output --------------------------------------------------------------------------------
@@ -324,3 +453,50 @@ def test_the_streamed_form_equals_the_general_one(monkeypatch: pytest.MonkeyPatc
     fast = note_line(7, note)
     monkeypatch.setattr(_replay, "MessageStreaming", MessageComplete)
     assert note_line(7, note) == fast
+
+
+def note_of(fields: object) -> UserMessage:
+    return UserMessage(session_id="s", vendor="none", message={"fields": fields})
+
+
+_json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner),
+    max_leaves=8,
+)
+
+
+@given(_json_values)
+def test_what_the_encoder_refuses_is_encoded_the_same_way(value: object) -> None:
+    """As values show that it does not refuse."""
+    note = note_of(value)
+    expected = note_line(0, note)
+    slow = _replay._encode_any({"event": 0, **notification_to_json(note)})
+    assert json.loads(slow) == json.loads(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\ud83d", "a\ufffd"),
+        ("\ude00b", "\ufffdb"),
+        ("\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        ("\ud83d\ude00", "\U0001f600"),
+        ("\ude00\ud83d", "\ufffd\ufffd"),
+    ],
+)
+def test_half_a_surrogate_pair_is_a_replacement_character(text: str, shown: str) -> None:
+    line = note_line(0, note_of({text: [text]}))
+    assert line.isascii()
+    assert json.loads(line)["message"]["fields"] == {shown: [shown]}
+    streamed = MessageStreaming(session_id="s", message_id="m1", role="assistant", delta=text)
+    assert json.loads(note_line(0, streamed))["delta"] == shown
+
+
+def test_no_depth_is_too_much_for_the_output() -> None:
+    value: object = {"a": 1.5, "b": float("inf")}
+    for _ in range(20_000):
+        value = [value, {}, []]
+    line = note_line(3, note_of({"deep": value}))
+    assert line.count(b"[") == 40_000
+    assert b'[{"a":1.5,"b":null},{},[]]' in line

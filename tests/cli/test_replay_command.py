@@ -229,6 +229,37 @@ def test_a_transcript_ends_in_a_summary(transcript: Transcript) -> None:
     assert summary["unknown"] == "1"
     assert summary["duplicates"] == "1"
     assert summary["messages"] == "2"
+    assert summary["tolerated"] == "0"
+
+
+def test_a_transcript_shows_what_was_tolerated(transcript: Transcript) -> None:
+    lines = transcript(DELTA.replace(b"}", b',"format":5}'))
+    assert ["0:00.000", "tolerated", "text_delta"] in [line.split() for line in lines]
+
+
+def test_a_transcript_of_what_is_nested_deep(transcript: Transcript) -> None:
+    """A person could not read it either; and no secret in it is shown."""
+    deep = "[" * 700 + "]" * 700
+    lines = transcript(
+        b'{"t":0,"dir":"open","conn":"A"}\n'
+        + f'{{"t":0,"dir":"out","conn":"A","x":{deep}}}\n'.encode()
+        + f'{{"t":0,"dir":"gap","conn":"A","token":{deep}}}\n'.encode()
+        + f'{{"__ctl":"note","x":{deep}}}\n'.encode()
+    )
+    assert [line.split()[1:] for line in lines[1:3]] == [["→", "sent", "A", "…"], ["gap", "A", "…"]]
+    assert lines[3].split()[1:] == ["control", "note"]
+
+
+def test_a_link_that_is_lost_shows_in_the_transcript(transcript: Transcript) -> None:
+    events = [
+        {"t": 0, "conn": "A", "dir": "open"},
+        {"t": 1, "conn": "A", "dir": "in", "text": DELTA.decode()},
+        {"t": 2, "conn": "A", "dir": "drop", "code": 1006},
+        {"t": 3, "conn": "B", "dir": "open"},
+        {"t": 4, "conn": "B", "dir": "in", "text": '{"type":"user_turn_start"}'},
+    ]
+    lines = transcript(b"".join(json.dumps(event).encode() + b"\n" for event in events))
+    assert any("Hi there" in line and "[interrupted]" in line for line in lines)
 
 
 def test_a_transcript_shows_tools_delegations_and_media(transcript: Transcript) -> None:

@@ -40,7 +40,7 @@ from realtime_trio.audio._stream import iterating
 from realtime_trio.cli._errors import CommandError
 from realtime_trio.cli._meter import Meter, Metered, bar, measured
 from realtime_trio.cli._voice import SpokenTranscript, converse
-from realtime_trio.cli._voice_ends import check_output, open_input, open_output
+from realtime_trio.cli._voice_ends import check_output, detector, open_input, open_output
 from realtime_trio.server import open_server
 from realtime_trio.testing import emit, speak, turn, wait
 from tests.audio.sources import Live
@@ -163,6 +163,32 @@ async def test_what_the_link_cost_is_told(autojump_clock: object) -> None:
         shown.at(0.0)
         shown.sum_up(client.audio.statistics())
     assert said(shown)[-1].startswith("voice 1.0 s sent, 1 frames of it dropped; 0.0 s heard")
+
+
+async def test_the_detector_can_be_told_what_speech_is(autojump_clock: object) -> None:
+    shown = transcript()
+    async with open_server() as server, rt.open_client(server.url, auth="any") as client:
+        source = MemorySource(SECOND + silence(16_000))
+        deaf = detector(minimum_dbfs=-5.0)
+        await converse(client, source, MemorySink(), shown, mode="ptt", interrupts=False, vad=deaf)
+    assert said(shown)[-1].startswith("voice 0.0 s sent")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--vad-threshold", "0"),
+        ("--vad-threshold", "inf"),
+        ("--vad-minimum", "1"),
+        ("--vad-attack", "0"),
+        ("--vad-hangover", "-1"),
+        ("--vad-pre-roll", "nan"),
+        ("--vad-learning", "-0.5"),
+    ],
+)
+def test_what_the_detector_cannot_be_told(call: Call, option: str, value: str) -> None:
+    ends = ("--input", "-", "--output", "-")
+    assert f"{option} cannot be {value}" in refusal(call, *URL, *ends, f"{option}={value}")
 
 
 # ---- the two ends --------------------------------------------------------------------------
@@ -329,8 +355,12 @@ async def test_the_meter_is_drawn_on_a_terminal(autojump_clock: object) -> None:
     assert shown.count("  -9/  -6 dBFS") >= 8
 
 
-async def test_elsewhere_the_meter_is_a_line_now_and_then(autojump_clock: object) -> None:
-    console = Console(file=io.StringIO(), width=100)
+@pytest.mark.parametrize("terminal", [False, True], ids=["file", "dumb terminal"])
+async def test_elsewhere_the_meter_is_a_line_now_and_then(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, autojump_clock: object
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
     lines = await metering(console, 10.0)
     assert 1 <= len(lines) <= 2  # silence is not told
     assert " ".join(lines[0].split()) == " ".join(

@@ -84,6 +84,24 @@ async def test_a_turn_goes_on_over_a_new_link(autojump_clock: object) -> None:
         assert held(loaded)
 
 
+async def test_what_the_lost_link_cut_short_is_interrupted(autojump_clock: object) -> None:
+    """The server has forgotten the turn that ran, and the session: what was heard of it stays."""
+    config = ClientConfig(backoff_initial=0.1)
+    async with (
+        open_server() as server,
+        open_client(server.url, auth="any", config=config) as client,
+    ):
+        await client.ready()
+        server.script(turn("tell", say("one "), wait(60)))
+        async with client.ask("tell") as asked:
+            assert await asked.text.receive()
+            server.hang_up()
+            await trio.sleep(5)
+            assert client.state.text.rest.links_lost == 1
+            [opened] = client.state.text.open.values()
+            assert opened.cut
+
+
 async def test_a_notification_tells_when_the_session_is_whole(autojump_clock: object) -> None:
     """After a turn with a hole: when the list that was asked for stands in the state."""
     async with open_server() as server, open_client(server.url, auth="any") as client:

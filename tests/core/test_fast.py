@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from realtime_trio import events as ev
 from realtime_trio._core._fast import DELTAS, Delta, fast_way
+from realtime_trio._core._json_shapes import json_object
 from realtime_trio._core._messages import Message, moment, with_changes
 from realtime_trio._core._notifications import (
     MessageStreaming,
@@ -18,9 +19,9 @@ from realtime_trio._core._notifications import (
     streaming,
 )
 from realtime_trio._core._state import ActiveTool, TextSlice
+from realtime_trio._core._tool_shapes import normalise_tool_call
+from realtime_trio._core._unicode import valid_json
 from realtime_trio._core._values import draft_of, evolve
-from realtime_trio._core.vendors._json_shapes import json_object
-from realtime_trio._core.vendors._normalise import normalise_tool_call
 from realtime_trio._handlers._tools import tool_note
 from realtime_trio.events._json import check_json
 from tests.wire_strategies import JSON, TEXT, instances
@@ -62,7 +63,7 @@ def _plain_json_object(text: str) -> object:
         check_json(value)
     except (ValueError, RecursionError, ZeroDivisionError):
         return None
-    return value if isinstance(value, dict) else None
+    return valid_json(value) if isinstance(value, dict) else None
 
 
 ODD_JSON = (

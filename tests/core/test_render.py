@@ -54,7 +54,15 @@ PARTS: list[tuple[Any, Any]] = [
         ToolResultPart("t", ""),
         {"type": "tool_result", "tool_use_id": "t", "content": "", "is_error": False},
     ),
-    (PlaceholderPart("odd"), {"type": "placeholder", "block_type": "odd"}),
+    (
+        TextPart("x", url="http://x/a.pdf", citations=({"n": 1},), block={"type": "document"}),
+        {"type": "text", "text": "x", "url": "http://x/a.pdf", "citations": ({"n": 1},)},
+    ),
+    (
+        PlaceholderPart("odd", {"type": "odd"}),
+        {"type": "placeholder", "block_type": "odd", "block": {"type": "odd"}},
+    ),
+    (PlaceholderPart("null"), {"type": "placeholder", "block_type": "null", "block": None}),
 ]
 
 
@@ -186,6 +194,7 @@ def test_an_empty_state() -> None:
             "events": 0,
             "unknown": 0,
             "malformed": 0,
+            "tolerated": 0,
             "duplicates": 0,
             "late_deltas": 0,
             "handler_errors": 0,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from realtime_trio._core._local import LinkLostEvent
 from realtime_trio._core._render import notification_to_json, state_to_json
 from realtime_trio._core._state import Limits, SessionState
 from realtime_trio._processor import EventStreamProcessor
@@ -78,6 +79,11 @@ class Talk:
         """Call the processors' method."""
         self._by_mapping.set_user_session_id(session_id)
         self._by_frame.set_user_session_id(session_id)
+
+    def lose_link(self) -> None:
+        """Tell the processors that the link is lost."""
+        for processor in (self._by_mapping, self._by_frame):
+            assert processor.process_event(LinkLostEvent()) == ()
 
     def reset(self) -> None:
         """Call the processors' method."""

@@ -9,16 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_trio._core._audio import DEFAULT_FORMAT, AudioFormat, playback_format
-from realtime_trio._core._notifications import AudioOutput
+from realtime_trio._core._audio import (
+    DEFAULT_FORMAT,
+    AudioFormat,
+    content_format,
+    playback_format,
+)
+from realtime_trio._core._local import LinkEvent
+from realtime_trio._core._notifications import AudioOutput, ProcessingError
 from realtime_trio._core._state import AudioSlice
 from realtime_trio._processor import EventStreamProcessor
 
 from .talk import CANCELLED, TURN_END, TURN_START, Json, of_session
 
 
-def delta(data: bytes) -> Json:
-    return of_session("audio_delta", content=base64.b64encode(data).decode())
+def delta(data: bytes, stream: str | None = None, content_type: str = "audio/L16") -> Json:
+    content = base64.b64encode(data).decode()
+    named = {} if stream is None else {"id": stream}
+    return of_session("audio_delta", content=content, content_type=content_type, **named)
 
 
 def voice(output_format: str) -> Json:
@@ -61,12 +69,74 @@ def test_what_is_heard_is_in_the_voice_s_format() -> None:
     assert output(processor.process_audio(b"abc")) == [(b"ab", None)]
 
 
-@pytest.mark.parametrize("event", [CANCELLED, TURN_END, voice("pcm16")])
-def test_half_a_sample_does_not_outlive_what_it_began(event: Json) -> None:
+ENDS = [CANCELLED, TURN_END, voice("pcm16")]
+LINKS = [LinkEvent(status="connected"), LinkEvent(status="reconnecting", initialized=False)]
+
+
+@pytest.mark.parametrize("event", [*ENDS, *LINKS])
+def test_half_a_sample_does_not_outlive_what_it_began(event: Json | LinkEvent) -> None:
     processor = EventStreamProcessor()
+    processor.process_event(delta(b"abc", "one"))
     processor.process_audio(b"abc")
     processor.process_event(event)
     assert output(processor.process_audio(b"de")) == [(b"de", DEFAULT_FORMAT)]
+    assert output(processor.process_event(delta(b"de", "one"))) == [(b"de", DEFAULT_FORMAT)]
+
+
+def test_what_a_link_says_of_itself_is_no_border() -> None:
+    processor = EventStreamProcessor()
+    processor.process_audio(b"abc")
+    processor.process_event(LinkEvent(status=None, initialized=True))
+    before = audio(processor)
+    assert output(processor.process_audio(b"d")) == [(b"cd", DEFAULT_FORMAT)]
+    processor.process_event(LinkEvent(status="connected"))
+    assert audio(processor) != before
+    assert audio(processor).carry == b""
+
+
+# Which stream a chunk belongs to, and the chunk.
+STREAMS = st.lists(
+    st.tuples(st.sampled_from([None, "", "a", "b", "c" * 300, "d"]), st.binary(max_size=7))
+)
+
+
+@given(STREAMS, st.sampled_from([1, 2, 3]))
+def test_streams_that_alternate_never_share_a_sample(
+    chunks: list[tuple[str | None, bytes]], channels: int
+) -> None:
+    processor = EventStreamProcessor()
+    heard: dict[str | None, bytes] = {}
+    sent: dict[str | None, bytes] = {}
+    for stream, chunk in chunks:
+        event = delta(chunk, stream, f"audio/L16;rate=16000;channels={channels}")
+        for data, format_ in output(processor.process_event(event)):
+            assert format_ == AudioFormat(16_000, channels)
+            heard[stream] = heard.get(stream, b"") + data
+        sent[stream] = sent.get(stream, b"") + chunk
+    step = 2 * channels
+    for stream, data in sent.items():
+        assert heard.get(stream, b"") == data[: len(data) // step * step]
+
+
+def test_frames_and_deltas_are_streams_of_their_own() -> None:
+    processor = EventStreamProcessor()
+    processor.process_audio(b"abc")
+    assert output(processor.process_event(delta(b"xyz"))) == [(b"xy", DEFAULT_FORMAT)]
+    other = {**delta(b"uvw"), "session_id": "other"}
+    assert output(processor.process_event(other)) == [(b"uv", DEFAULT_FORMAT)]
+    assert output(processor.process_audio(b"d")) == [(b"cd", DEFAULT_FORMAT)]
+    assert output(processor.process_event(delta(b"Z"))) == [(b"zZ", DEFAULT_FORMAT)]
+
+
+def test_of_very_many_streams_the_oldest_half_sample_goes() -> None:
+    processor = EventStreamProcessor()
+    for number in range(100):
+        processor.process_event(delta(b"abc", str(number)))
+    assert len(audio(processor).halves) == 16
+    assert output(processor.process_event(delta(b"d", "98"))) == [(b"cd", DEFAULT_FORMAT)]
+    assert output(processor.process_event(delta(b"de", "0"))) == [(b"de", DEFAULT_FORMAT)]
+    processor.reset()
+    assert audio(processor).halves == ()
 
 
 def test_the_user_s_turn_begins_while_the_agent_may_still_be_heard() -> None:
@@ -102,6 +172,78 @@ def test_a_slice_holds_what_handlers_of_one_s_own_keep() -> None:
 
 
 # --- formats ------------------------------------------------------------------------
+
+
+def test_a_chunk_is_in_the_format_that_its_content_type_names() -> None:
+    processor = EventStreamProcessor()
+    processor.process_event(voice("pcm16_24000"))
+    for content_type, expected in {
+        "audio/L16": AudioFormat(24_000),
+        "audio/L16;rate=8000;channels=2": AudioFormat(8_000, 2),
+        "audio/L16;channels=2": AudioFormat(24_000, 2),
+    }.items():
+        told = processor.process_event(delta(b"abcd", content_type, content_type))
+        assert output(told) == [(b"abcd", expected)]
+    assert output(processor.process_audio(b"ab")) == [(b"ab", AudioFormat(24_000))]
+    processor.process_event(voice("special"))
+    told = processor.process_event(delta(b"abcd", None, "audio/L16;rate=8000"))
+    assert output(told) == [(b"abcd", None)]
+
+
+def test_a_stream_whose_content_type_changes_begins_with_a_whole_sample() -> None:
+    processor = EventStreamProcessor()
+    processor.process_event(delta(b"abc", "one", "audio/L16;rate=8000"))
+    told = processor.process_event(delta(b"de", "one", "audio/L16;rate=24000"))
+    assert output(told) == [(b"de", AudioFormat(24_000))]
+
+
+def test_what_is_not_pcm_is_announced_once_and_not_played() -> None:
+    processor = EventStreamProcessor()
+    processor.process_event(delta(b"abc"))
+    (note,) = processor.process_event(delta(b"mp3", None, "audio/mpeg"))
+    assert isinstance(note, ProcessingError)
+    assert note.event_type == "audio_delta"
+    assert "'audio/mpeg' is not PCM16" in note.error
+    assert processor.process_event(delta(b"mp3", "other", "audio/mpeg")) == ()
+    assert (audio(processor).frames, audio(processor).byte_count) == (3, 9)
+    assert output(processor.process_event(delta(b"d"))) == [(b"cd", DEFAULT_FORMAT)]
+    (other,) = processor.process_event(delta(b"x", None, "audio/" + "x" * 2_000))
+    assert isinstance(other, ProcessingError)
+    assert len(other.error) < 200
+    for number in range(100):
+        assert len(processor.process_event(delta(b"x", None, f"audio/{number}"))) == 1
+    assert len(audio(processor).refused) == 16
+
+
+@pytest.mark.parametrize(
+    ("content_type", "expected"),
+    [
+        ("audio/L16", AudioFormat(22_050, 2)),
+        ("", AudioFormat(22_050, 2)),
+        ("AUDIO/l16 ; Channels=1 ; RATE=44100", AudioFormat(44_100)),
+        ("audio/pcm;rate=24000", AudioFormat(24_000)),
+        ("audio/L16;codec=pcm;rate=24000", AudioFormat(24_000)),
+        ('audio/L16;rate="8000";channels="2"', AudioFormat(8_000, 2)),
+        ("audio/L16;rate=8000;rate=16000", AudioFormat(8_000)),
+        ("audio/L16;channels=6", AudioFormat(22_050, 6)),
+        ("audio/L16;;", AudioFormat(22_050, 2)),
+        ("audio/L16;endianness=little-endian;rate=8000", AudioFormat(8_000)),
+        ("audio/L16;endianness=big-endian", None),
+        ("audio/L16;rate=0", None),
+        ("audio/L16;rate=fast", None),
+        ("audio/L16;rate=16000.0", None),
+        ("audio/L16;rate=9999999", None),
+        ("audio/L16;channels=0", None),
+        ("audio/L16;channels=33", None),
+        ("audio/L16;rate=\u0662\u0664\u0660\u0660\u0660", None),
+        ("audio/L24;rate=48000", None),
+        ("audio/mpeg", None),
+        ("audio/ogg; codecs=opus", None),
+        ("L16", None),
+    ],
+)
+def test_formats_by_content_type(content_type: str, expected: AudioFormat | None) -> None:
+    assert content_format(content_type, AudioFormat(22_050, 2)) == expected
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,68 @@ def test_d1_a_typed_event_is_known_by_its_id_as_well() -> None:
     assert processor.process_event(text("x", id="e")) == ()
 
 
+def test_d1_an_event_of_which_something_was_left_out_may_come_again() -> None:
+    talk = Talk()
+    spoiled = text("x", id="e") | {"format": 5}
+    assert names(talk(spoiled, spoiled, text("x", id="e"))) == ["message-streaming"] * 3
+    assert talk(text("x", id="e"), spoiled) == []
+    assert (talk.counters["tolerated"], talk.counters["duplicates"]) == (3, 2)
+
+
+def test_d1_what_was_left_out_is_counted_by_the_home_lane() -> None:
+    talk = Talk()
+    session = {"session_id": MAIN, "version": "x"}
+    changed = {"type": "chat_session_changed", "chat_session": session, "id": "e"}
+    talk(changed, changed)
+    assert (talk.counters["tolerated"], talk.counters["duplicates"]) == (2, 0)
+    assert talk.counters["events"] == 3
+
+
+@pytest.mark.parametrize("size", [64, 65, 256, 257, 100_000])
+@pytest.mark.parametrize("letter", ["x", "é", "\U0001f600"])
+def test_d1_a_long_id_is_known_as_well(size: int, letter: str) -> None:
+    talk = Talk()
+    one, other = letter * size, letter * (size - 1) + "y"
+    told = talk(text("x", id=one), text("x", id=one), text("x", id=other))
+    assert names(told) == ["message-streaming"] * 2
+    odd = {"type": "odd" + one, "session_id": one, "id": one}
+    talk(odd, odd, odd | {"session_id": other}, odd | {"type": "odd" + other}, odd | {"id": other})
+    assert (talk.counters["unknown"], talk.counters["duplicates"]) == (4, 2)
+
+
+def test_d1_what_is_remembered_of_an_id_is_bounded() -> None:
+    talk = Talk()
+    talk(text("x", id="x" * 100_000), text("y", "s" * 100_000, id="é" * 200))
+    for key in dict(talk.now.text.seen.items()):
+        assert isinstance(key, tuple)
+        assert all(part is None or len(part) <= 256 for part in key)
+
+
+def test_d1_the_id_is_read_from_the_object_whatever_the_class_makes_of_it() -> None:
+    class Token:
+        """What a class may make of an id: equal to nothing but itself."""
+
+    @event("numbered", lanes=Lane.TEXT)
+    class NumberedEvent(ServerEvent):
+        id: Any = attrs.field(converter=lambda _: Token(), default=None)
+
+    try:
+        talk = Talk()
+        one = {"type": "numbered", "id": "a"}
+        talk(one, one, one | {"id": "b"}, {"type": "numbered"}, {"type": "numbered", "id": 5})
+        assert (talk.counters["duplicates"], talk.counters["tolerated"]) == (1, 0)
+    finally:
+        REGISTRY.remove(REGISTRY.row_of(NumberedEvent))
+
+
+def test_d1_ids_of_sessions_are_compared_as_text() -> None:
+    talk = Talk()
+    talk(text("x", id="e") | {"session_id": 5}, text("x", "5", id="e"))
+    odd = {"type": "odd", "session_id": 5, "id": "e"}
+    talk(odd, odd | {"session_id": "5"}, {"type": "odd", "id": "e"}, odd | {"session_id": None})
+    assert talk.counters["duplicates"] == 3
+
+
 # --- D2: types that nobody knows ----------------------------------------------------
 
 
@@ -333,7 +395,7 @@ def test_d3_a_handler_s_fault_is_not_reported_as_a_parse_error() -> None:
     }
     assert processor.state.counters.handler_errors == 1
     assert processor.state.counters.malformed == 0
-    [malformed] = talk({"type": "raising", "started": 5})
+    [malformed] = talk(text("x") | {"content": 5})
     assert "raised" not in malformed["error"]
     assert talk.counters["handler_errors"] == 0
 

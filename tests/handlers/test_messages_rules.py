@@ -274,6 +274,65 @@ def test_m4_what_a_deleted_session_had_open_is_completed_first() -> None:
     assert names(told)[:2] == ["message-complete", "session-cleared"]
 
 
+# What was seen of a turn that ends at ``user_turn_start``, and whether its message is "complete".
+UNSEEN_ENDS: list[tuple[list[Json], bool]] = [
+    ([text("x")], True),
+    ([interaction(True), text("x")], False),
+    ([interaction(True), interaction(False), text("x")], True),
+    ([interaction(True), interaction(False), interaction(True), text("x")], False),
+    ([interaction(True), text("x"), interaction(True, "sub", **SUB)], False),
+    ([interaction(True, "sub", **SUB), text("x")], True),
+    ([interaction(True), TURN_START, text("x")], False),
+]
+
+
+@pytest.mark.parametrize(("seen", "complete"), UNSEEN_ENDS)
+def test_m4_an_interaction_without_an_end_was_killed(seen: list[Json], complete: bool) -> None:
+    talk = Talk()
+    talk(*seen)
+    expected = ("complete", None) if complete else ("interrupted", "interrupted")
+    assert completed(talk(TURN_START)) == [("assistant", "x", *expected)]
+
+
+@pytest.mark.parametrize(
+    ("since", "complete"),
+    [
+        ([], False),
+        ([text("")], False),
+        ([text("y", "sub", **SUB)], False),
+        ([end(call("t"))], False),
+        ([text("y")], True),
+        ([text("\ud83d")], True),
+    ],
+)
+def test_m4_what_was_open_when_the_link_was_lost_is_cut(since: list[Json], complete: bool) -> None:
+    talk = Talk()
+    talk(text("x"))
+    talk.lose_link()
+    talk(*since)
+    ended = [note["message"] for note in only(talk(TURN_START), "message-complete")]
+    mine = ended[0]
+    assert mine["status"] == ("complete" if complete else "interrupted")
+    assert mine["metadata"]["stop_reason"] == (None if complete else "interrupted")
+
+
+@pytest.mark.parametrize("ends", [completion(False), interaction(False), message("next")])
+def test_m4_what_comes_to_its_end_all_the_same_is_complete(ends: Json) -> None:
+    talk = Talk()
+    talk(text("x"))
+    talk.lose_link()
+    assert completed(talk(ends))[0][:3] == ("assistant", "x", "complete")
+
+
+def test_m4_a_lost_link_says_nothing_and_ends_nothing() -> None:
+    talk = Talk()
+    talk(text("x"), begin(call("t")))
+    talk.lose_link()
+    assert talk.session()["open_message"]["content"] == "x"
+    talk(thought("after"))
+    assert completed(talk(TURN_START)) == [(THOUGHT, "after", "complete", None)]
+
+
 # --- M5: cancel ---------------------------------------------------------------------
 
 
@@ -479,13 +538,11 @@ def test_m7_order_is_that_of_arrival() -> None:
 MALFORMED: list[tuple[str, Any]] = [
     ("text_delta", {"type": "text_delta", "session_id": MAIN, "role": "assistant"}),
     ("text_delta", text("x") | {"content": 5}),
-    ("text_delta", text("x") | {"session_id": None}),
-    ("thought_delta", thought("x") | {"role": ["assistant"]}),
+    ("text_delta", text("x") | {"session_id": [MAIN]}),
+    ("thought_delta", thought("x") | {"content": None}),
     ("completion", completion(False) | {"running": "no"}),
-    ("completion", completion(False) | {"input_tokens": "12"}),
-    ("interaction", interaction(True) | {"id": 5}),
-    ("tool_call", begin(call("t")) | {"tool_calls": [{"name": "no id"}]}),
-    ("tool_call", end(call("t")) | {"tool_results": [{"content": "whose?"}]}),
+    ("interaction", interaction(True) | {"started": None}),
+    ("tool_call", begin(call("t")) | {"active": 1}),
     ("user_turn_start", {"type": "user_turn_start", "id": float("nan")}),
     ("chat_session_changed", chat_session(MAIN) | {"chat_session": {"messages": []}}),
     ("voice_list", {"type": "voice_list", "voices": None}),

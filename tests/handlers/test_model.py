@@ -11,9 +11,12 @@ import pytest
 from .model import Model
 from .talk import CANCELLED, THOUGHT, TURN_END, TURN_START, Json, Talk, chat_session
 
-PARENTS = {"s": None, "a": "s", "b": "a"}
+PARENTS = {"s": None, "a": "s", "b": "a", "": None}
 TOOLS = [["t1"], ["t2"], ["t1", "t2"], ["think"], ["t2", "think", "t3"]]
 LISTED = [{"role": "user", "content": "h"}, {"role": "assistant", "content": "g"}]
+ASKED = [*LISTED, {"role": "user", "content": "q"}, {"role": "assistant", "content": "r"}]
+# The link is lost: a word of the client's own between two events.
+LINK_LOST: Json = {"type": "link_lost"}
 SUB = {
     "sub_session_type": "chat",
     "sub_agent_type": "team",
@@ -46,9 +49,9 @@ def completions() -> list[Json]:
 
 # What an event of each type may say; what stands twice comes twice as often.
 SAID: dict[str, list[Json]] = {
-    "text_delta": [{"content": each} for each in ("a", "b ", "c", "d", "")]
+    "text_delta": [{"content": each} for each in ("a", "b ", "\ud83d", "\ude00d", "é\ud83d", "")]
     + [{"content": "s", "role": "system"}],
-    "thought_delta": [{"content": each} for each in ("t", "u", "")],
+    "thought_delta": [{"content": each} for each in ("t", "u", "v\ud83d", "")],
     "completion": completions(),
     "interaction": [
         {"started": started, "id": each} for started in (True, False) for each in ("", "i", "j")
@@ -59,7 +62,8 @@ SAID: dict[str, list[Json]] = {
     ],
     "tool_select_delta": [{"tool_calls": calls(each)} for each in TOOLS] + [{"tool_calls": None}],
     "tool_call": [{"active": True, "tool_calls": calls(each)} for each in TOOLS]
-    + [end(each, content) for each in TOOLS for content in ("x", "y", "")],
+    + [end(each, content) for each in TOOLS for content in ("x", "y", "")]
+    + [{**end(each, "z"), "tool_calls": None} for each in TOOLS],
     "subsession_started": [SUB],
     "subsession_ended": [{}],
     "system_message": [{"content": "x", "severity": "info"}],
@@ -71,38 +75,26 @@ def pool() -> list[Json]:
     made: list[Json] = []
     for session_id, parent in PARENTS.items():
         of = {"session_id": session_id, "parent_session_id": parent, "role": "assistant"}
-        for kind, bodies in SAID.items():
+        bodies_of = SAID if session_id else {k: v[::3] for k, v in SAID.items()}
+        for kind, bodies in bodies_of.items():
             for i, body in enumerate(bodies * 3):
-                extra: Json = {"user_session_id": None if i % 5 == 4 else "s"}
+                extra: Json = {"user_session_id": None if i % 5 == 4 or not session_id else "s"}
                 if i % 3 == 2:
                     extra["id"] = f"e{i % 2}"
                 made.append({"type": kind, **of, **extra, **body})
     made += [chat_session(each, *LISTED, token_count=7) for each in ("s", "a")] * 4
-    made += [chat_session("s", token_count=1)] * 4
-    return made + [TURN_START, TURN_START, TURN_END, CANCELLED] * 6
+    made += [chat_session("s", token_count=1), chat_session("s", *ASKED, token_count=0)] * 4
+    made += [{"type": "delete_chat_session", "session_id": each} for each in ("s", "a", None)]
+    return made + [TURN_START, TURN_START, TURN_END, CANCELLED, LINK_LOST] * 6
 
 
 POOL = pool()
-
-
-def in_turns(drawn: list[Json]) -> list[Json]:
-    """Give the tools of each turn ids of their own."""
-    turn, made = 0, list[Json]()
-    for event in drawn:
-        turn += event == TURN_START
-        named = dict(event)
-        for key, name in (("tool_calls", "id"), ("tool_results", "tool_use_id")):
-            if named.get(key):
-                named[key] = [{**each, name: f"{each[name]}.{turn}"} for each in named[key]]
-        made.append(named)
-    return made
 
 
 # --- what the processor tells, in the model's words ------------------------------------------
 
 
 def told_of(message: Json) -> tuple[Any, ...]:
-    results = {each["tool_use_id"]: each["content"] for each in message["tool_results"]}
     metadata = message["metadata"]
     return (
         int(message["id"].removeprefix("m")),
@@ -112,7 +104,8 @@ def told_of(message: Json) -> tuple[Any, ...]:
         metadata["stop_reason"],
         (metadata["input_tokens"], metadata["output_tokens"]),
         message["is_sub_session"],
-        tuple((call["id"], results.get(call["id"])) for call in message["tool_calls"]),
+        tuple(call["id"] for call in message["tool_calls"]),
+        tuple(result["content"] for result in message["tool_results"]),
     )
 
 
@@ -151,6 +144,7 @@ TOLD: dict[str, Callable[[Json], tuple[Any, ...]]] = {
         note["previous_session_id"],
         note["current_session_id"],
     ),
+    "session-cleared": lambda note: (note["session_id"],),
     "sessions-updated": lambda note: (note["session_ids"],),
     "subsession-started": lambda note: (note["session_id"], note["depth"]),
     "subsession-ended": lambda note: (note["session_id"], note["depth"]),
@@ -195,10 +189,11 @@ def should_stand(model: Model) -> Json:
                 session_id,
                 [message.told() for message in room.messages],
                 room.open and room.open.told(),
-                list(room.waiting),
+                [tool.id for tool in room.waiting],
                 room.spent,
             )
-            for session_id, room in model.rooms.items()
+            for session_id in model.shown()
+            for room in [model.rooms[session_id]]
         ],
     }
 
@@ -206,7 +201,11 @@ def should_stand(model: Model) -> Json:
 @pytest.mark.parametrize("seed", range(80))
 def test_the_processor_agrees_with_a_plain_reading_of_the_rules(seed: int) -> None:
     talk, model = Talk(session=None), Model()
-    for event in in_turns(Random(seed).choices(POOL, k=200)):
+    for event in Random(seed).choices(POOL, k=200):
+        if event is LINK_LOST:
+            talk.lose_link()
+            model.lose_link()
+            continue
         told = [(note["name"], *TOLD[note["name"]](note)) for note in talk(event)]
         assert told == model.feed(event), event
     assert stands(talk) == should_stand(model)

@@ -18,7 +18,7 @@ import attrs
 import pytest
 
 from realtime_trio._core._render import notification_to_json, state_to_json
-from realtime_trio._processor import EventStreamProcessor
+from realtime_trio._replay import Replay
 
 from .talk import Json
 
@@ -28,10 +28,9 @@ RECORDINGS = SHARED / "recordings"
 SCRIPTS = HERE.parents[1] / "data" / "recordings"
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.txt"))
 
-pytestmark = pytest.mark.skipif(
-    not RECORDINGS.is_dir(),
-    reason="no recordings: set REALTIME_TRIO_SHARED to the directory that holds recordings/",
-)
+NO_RECORDINGS = "no recordings: set REALTIME_TRIO_SHARED to the directory that holds recordings/"
+
+pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason=NO_RECORDINGS)
 
 
 @attrs.frozen(slots=True)
@@ -51,13 +50,10 @@ class Replayed:
 
 
 def replay(name: str) -> Replayed:
-    processor, told = EventStreamProcessor(), list[Json]()
-    for raw in (RECORDINGS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(raw)
-        if row["dir"] == "in" and "text" in row:
-            notes = processor.process_frame(row["text"], at=row["t"])
-            told.extend(notification_to_json(note) for note in notes)
-    return Replayed(told, state_to_json(processor.state))
+    replay, told = Replay(), list[Json]()
+    for raw in (RECORDINGS / f"{name}.jsonl").read_bytes().splitlines():
+        told.extend(notification_to_json(note) for note in replay.feed(raw))
+    return Replayed(told, state_to_json(replay.state))
 
 
 def shown(content: Any) -> str:

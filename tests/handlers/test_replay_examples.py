@@ -79,6 +79,8 @@ def test_the_application_is_told_what_the_example_says(name: str) -> None:
     # The examples leave out what the control lane says at once of a cancel, although the
     # format's page has it: it stands in our output, and is looked at below.
     told = [note for note in told if note.get("name") != "turn-cancelled"]
+    # Nor have they the counter of events of which something was left out: they hold none.
+    expected[-1]["state"]["counters"]["tolerated"] = 0
     for got, wanted in zip(told, expected, strict=True):
         assert ours(got) == theirs(wanted)
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from realtime_trio._core._messages import Message
+from realtime_trio._processor import EventStreamProcessor
 
 from .talk import (
     MAIN,
     TURN_START,
     Json,
     Talk,
-    attached,
     begin,
     call,
     chat_session,
@@ -27,8 +31,10 @@ from .talk import (
     thought,
     user,
 )
+from .test_recordings import NO_RECORDINGS, RECORDINGS
 
-# What an agent does within one completion: a kind, and its text or the name of a tool.
+# What an agent does within one completion: a kind, and its text or the name of a tool. A
+# ``server`` tool runs while the completion does, an ``empty`` one has blank text for arguments.
 Step: TypeAlias = tuple[str, str]
 Round: TypeAlias = list[Step]
 
@@ -37,7 +43,10 @@ steps = st.one_of(
     st.tuples(st.just("text"), words),
     st.tuples(st.just("thinking"), words),
     st.tuples(st.just("think"), words),
+    st.tuples(st.just("redacted"), st.just("*redacted*")),
     st.tuples(st.just("tool"), st.sampled_from(["ls", "search"])),
+    st.tuples(st.just("empty"), st.sampled_from(["ls", "search"])),
+    st.tuples(st.just("server"), st.sampled_from(["web_search", "mcp"])),
 )
 rounds = st.lists(st.lists(steps, max_size=5), max_size=4)
 turns = st.lists(rounds, max_size=3)
@@ -45,13 +54,24 @@ turns = st.lists(rounds, max_size=3)
 
 def calls_of(steps: Round, key: str) -> list[Json]:
     """The calls of one completion, each with an id of its own."""
+    arguments: dict[str, Any] = {"tool": {"n": 1}, "empty": ""}
     return [
         call(f"{key}.{i}", "think", {"thought": said})
         if kind == "think"
-        else call(f"{key}.{i}", said, {"n": i})
+        else call(f"{key}.{i}", said, arguments[kind])
         for i, (kind, said) in enumerate(steps)
-        if kind in ("think", "tool")
+        if kind in ("think", "tool", "empty")
     ]
+
+
+def server_tool(identity: str, name: str) -> tuple[Json, Json]:
+    """A call of a server's tool and its result, as Anthropic writes them."""
+    kind = "mcp" if name == "mcp" else "server"
+    found = [{"type": "web_search_result", "title": "T", "encrypted_content": "e"}]
+    return (
+        {"type": f"{kind}_tool_use", "id": identity, "name": name, "input": {}},
+        {"type": f"{name}_tool_result", "tool_use_id": identity, "content": found},
+    )
 
 
 def results_of(calls: list[Json]) -> list[Json]:
@@ -69,8 +89,11 @@ def streamed(turns: list[list[Round]], *, anthropic: bool) -> Iterator[Json]:
         yield interaction(True)
         for r, steps in enumerate(rounds):
             yield completion(True)
-            for kind, said in steps:
-                if kind != "tool":
+            for i, (kind, said) in enumerate(steps):
+                if kind == "server":
+                    served, found = server_tool(f"{t}.{r}.{i}", said)
+                    yield from (select(served), begin(served), end(served, results=[found]))
+                elif kind not in ("tool", "empty"):
                     delta = text if kind == "text" else thought
                     yield from (delta(piece) for piece in said)
             calls = calls_of(steps, f"{t}.{r}")
@@ -100,6 +123,10 @@ def anthropic_history(turns: list[list[Round]]) -> Iterator[Json]:
                         blocks.append({"type": "text", "text": said})
                     case "thinking":
                         blocks.append({"type": "thinking", "thinking": said, "signature": "s"})
+                    case "redacted":
+                        blocks.append({"type": "redacted_thinking", "data": "x"})
+                    case "server":
+                        blocks += server_tool(f"{t}.{r}.{i}", said)
                     case _:
                         blocks.append(calls[f"{t}.{r}.{i}"])
             if blocks:
@@ -131,7 +158,8 @@ def openai_history(turns: list[list[Round]]) -> Iterator[Json]:
 
 
 def openai_call(each: Json) -> Json:
-    function = {"name": each["name"], "arguments": json.dumps(each["input"])}
+    arguments = json.dumps(each["input"]) if each["input"] else ""
+    function = {"name": each["name"], "arguments": arguments}
     return {"id": each["id"], "type": "function", "function": function}
 
 
@@ -141,7 +169,7 @@ def openai_shape(steps: Round) -> Round:
     kept = [(kind, said[kind]) for kind in ("thinking", "text") if kind in said]
     if "text" not in said and "thinking" in said:
         kept.append(("text", ""))
-    return kept + [step for step in steps if step[0] in ("think", "tool")]
+    return kept + [step for step in steps if step[0] in ("think", "tool", "empty")]
 
 
 # --- both -------------------------------------------------------------------------------
@@ -153,7 +181,7 @@ def read(*events: Json) -> list[tuple[Any, ...]]:
     told = talk(*events)
     assert talk.counters["malformed"] == 0
     shown = [
-        (message["role"], message["content"], attached(message), message["tool_calls"])
+        (message["role"], message["content"], paired(message), message["tool_calls"])
         for message in talk.messages()
     ]
     for note in told:
@@ -163,12 +191,34 @@ def read(*events: Json) -> list[tuple[Any, ...]]:
     return shown
 
 
+def paired(message: Json) -> list[tuple[str, str | None]]:
+    """The tools of a message by id, each with its result; calls of one id have theirs in order."""
+    left = [(result["tool_use_id"], result["content"]) for result in message["tool_results"]]
+    pairs: list[tuple[str, str | None]] = []
+    for each in message["tool_calls"]:
+        found = next((result for result in left if result[0] == each["id"]), None)
+        if found is not None:
+            left.remove(found)
+        pairs.append((each["id"], None if found is None else found[1]))
+    assert left == []
+    return pairs
+
+
+def numbered_anew(events: Iterable[Json]) -> list[Json]:
+    """The same with the ids of vendors that number calls from zero in each round."""
+    return [
+        json.loads(re.sub(r'"\d+\.\d+\.(\d+)"', r'"call_\1"', json.dumps(event)))
+        for event in events
+    ]
+
+
 def compare(
     turns: list[list[Round]], history: Callable[[list[list[Round]]], Iterator[Json]]
 ) -> None:
-    live = read(*streamed(turns, anthropic=history is anthropic_history))
-    resumed = read(chat_session(MAIN, *history(turns)))
-    assert resumed == live
+    stream = list(streamed(turns, anthropic=history is anthropic_history))
+    assert read(chat_session(MAIN, *history(turns))) == read(*stream)
+    again = read(chat_session(MAIN, *numbered_anew(history(turns))))
+    assert again == read(*numbered_anew(stream))
 
 
 @given(turns)
@@ -179,3 +229,30 @@ def test_s2_an_anthropic_history_reads_as_its_stream(turns: list[list[Round]]) -
 @given(turns)
 def test_s2_an_openai_history_reads_as_its_stream(turns: list[list[Round]]) -> None:
     compare([[openai_shape(steps) for steps in rounds] for rounds in turns], openai_history)
+
+
+# --- as recorded ------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason=NO_RECORDINGS)
+@pytest.mark.parametrize("name", ["init_new", "server_tool_redacted", "sessions"])
+def test_s2_a_recorded_history_reads_as_the_recorded_stream(name: str) -> None:
+    """Every list that the server sent of a session whose turns were streamed before it."""
+    processor, compared = EventStreamProcessor(), 0
+    for line in (RECORDINGS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        if row["dir"] != "in" or "text" not in row:
+            continue
+        event = json.loads(row["text"])
+        session = event.get("chat_session") or {}
+        live = processor.state.sessions.get(session.get("session_id", ""))
+        processor.process_event(event, at=row["t"])
+        if session.get("messages") and live is not None:
+            loaded = processor.state.sessions[session["session_id"]]
+            assert seen(loaded.messages) == seen(live.messages)
+            compared += 1
+    assert compared
+
+
+def seen(messages: Iterable[Message]) -> list[tuple[Any, ...]]:
+    return [(m.role, m.content, m.tool_calls, m.tool_results) for m in messages]

@@ -120,7 +120,9 @@ def test_s1_no_session_is_an_error_of_the_server() -> None:
     assert talk.state["current_session_id"] == MAIN
 
 
-@pytest.mark.parametrize("bad", [5, None, "text", [], {}, {"role": 5}])
+@pytest.mark.parametrize(
+    "bad", [5, None, "text", [], {"content": 5}, {"role": "user", "content": {}}]
+)
 def test_s1_a_bad_message_costs_itself_only(bad: Any) -> None:
     talk = Talk()
     talk(chat_session(MAIN, OLD[0], bad, OLD[1]))
@@ -134,7 +136,7 @@ def test_s1_a_bad_message_costs_itself_only(bad: Any) -> None:
 def test_s1_an_ill_typed_session_changes_nothing() -> None:
     talk = Talk()
     before = talk.now.text
-    [told] = talk(chat_session(MAIN, messages_are="no list") | {"chat_session": {"session_id": 5}})
+    [told] = talk({"type": "chat_session_changed", "chat_session": {"session_id": [5]}})
     assert told["name"] == "processing-error"
     assert talk.now.text == before
 
@@ -146,13 +148,45 @@ def test_s1_the_list_takes_the_place_of_what_was_known() -> None:
     assert talk.transcript() == OLD_SAID
 
 
-def test_s1_what_was_open_outside_a_turn_is_completed_and_gives_way() -> None:
+def test_s1_a_client_may_have_come_in_mid_turn() -> None:
     talk = Talk()
-    talk(text("stray"))
+    talk(text("half"))
     told = talk(chat_session(MAIN, *OLD))
-    assert completed(told) == [("assistant", "stray", "complete", None)]
+    assert completed(told) == []
     assert talk.transcript() == OLD_SAID
-    assert talk.session()["open_message"] is None
+    talk(text(" done"), completion(False), TURN_START)
+    assert talk.transcript() == [*OLD_SAID, ("assistant", "half done")]
+
+
+def test_s1_a_session_that_only_its_turn_is_known_of_is_known() -> None:
+    talk = Talk(session=None)
+    talk(message("first"), text("half"))
+    talk(chat_session(MAIN, *OLD))
+    assert talk.transcript() == [*OLD_SAID, ("assistant", "first")]
+    assert talk.session()["open_message"]["content"] == "half"
+
+
+def test_s1_a_user_s_message_alone_is_no_turn() -> None:
+    """A chat command's message comes without the end of the user's turn."""
+    talk = Talk()
+    talk(user("!pp"))
+    assert loaded(talk(chat_session(MAIN, *OLD))) == [OLD_SAID]
+    talk(TURN_START, TURN_END, TURN_START, user("!pp"))
+    assert loaded(talk(chat_session(MAIN, *OLD))) == [OLD_SAID]
+
+
+@pytest.mark.parametrize("asked", [[TURN_END, user("?")], [user("?"), TURN_END]])
+def test_s1_with_the_end_of_the_user_s_turn_it_is_one(asked: list[Json]) -> None:
+    talk = Talk()
+    talk(TURN_START, *asked)
+    assert loaded(talk(chat_session(MAIN, *OLD))) == [[*OLD_SAID, ("user", "?")]]
+
+
+def test_s1_a_chat_command_before_the_turn_stays_with_it() -> None:
+    talk = Talk()
+    talk(user("!pp"), TURN_END, user("?"), text("half"))
+    talk(chat_session(MAIN, *OLD))
+    assert talk.transcript() == [*OLD_SAID, ("user", "!pp"), ("user", "?")]
 
 
 def test_s1_a_running_turn_stays_behind_the_list() -> None:
@@ -171,7 +205,7 @@ def test_s1_a_running_turn_stays_behind_the_list() -> None:
     ]
 
 
-def test_s1_the_turn_that_runs_begins_with_its_first_user_message() -> None:
+def test_s1_the_turn_that_runs_began_with_the_user_s_last() -> None:
     talk = Talk()
     talk(user("1"), message("x"), TURN_START, user("2"), message("y"), user("3"))
     assert loaded(talk(chat_session(MAIN, *OLD))) == [
@@ -196,8 +230,10 @@ def test_s1_another_session_s_turn_is_no_reason_to_keep() -> None:
 
 def test_s1_the_user_s_messages_in_a_list_begin_no_turn() -> None:
     talk = Talk()
-    talk(chat_session(MAIN, *OLD), message("x"))
+    talk(TURN_START, TURN_END, chat_session(MAIN, *OLD))
     assert loaded(talk(chat_session(MAIN, *OLD))) == [OLD_SAID]
+    talk(message("x"))
+    assert loaded(talk(chat_session(MAIN, *OLD))) == [[*OLD_SAID, ("assistant", "x")]]
 
 
 def test_s1_a_list_that_nothing_follows_was_complete() -> None:
@@ -237,9 +273,9 @@ STREAM = [
 @pytest.mark.parametrize("before", [[], [text("half")], [text("half"), completion(False)]])
 def test_s1_any_event_of_the_stream_says_that_it_was_not(before: list[Json], event: Json) -> None:
     talk = Talk()
-    talk(user("?"), *before, chat_session(MAIN, *OLD), event)
+    talk(TURN_END, user("?"), *before, chat_session(MAIN, *OLD, SAYS), event)
     assert loaded(talk(TURN_START)) == []
-    assert talk.transcript()[:3] == [*OLD_SAID, ("user", "?")]
+    assert talk.transcript()[:4] == [*OLD_SAID, ("user", "?"), ("user", "?")]
 
 
 @pytest.mark.parametrize(
@@ -259,29 +295,29 @@ def test_s1_any_event_of_the_stream_says_that_it_was_not(before: list[Json], eve
 )
 def test_s1_nothing_else_does(event: Json) -> None:
     talk = Talk()
-    talk(user("?"), text("half"), chat_session(MAIN, *OLD), event)
-    assert loaded(talk(TURN_START)) == [OLD_SAID]
-    assert talk.transcript() == OLD_SAID
+    talk(user("?"), text("half"), chat_session(MAIN, *OLD, SAYS), event)
+    assert loaded(talk(TURN_START)) == [[*OLD_SAID, ("user", "?")]]
+    assert talk.transcript() == [*OLD_SAID, ("user", "?")]
 
 
 def test_s1_a_late_delta_is_of_the_stream_too() -> None:
     talk = Talk()
-    talk(user("?"), text("half"), CANCELLED, chat_session(MAIN, *OLD), text("late"))
+    talk(user("?"), text("half"), CANCELLED, chat_session(MAIN, *OLD, SAYS), text("late"))
     assert loaded(talk(TURN_START)) == []
     assert talk.last()["status"] == "cancelled"
 
 
 def test_s1_a_delta_before_a_cancel_is_of_the_stream() -> None:
     talk = Talk()
-    talk(user("?"), text("half"), chat_session(MAIN, *OLD), text(" more"), CANCELLED)
+    talk(user("?"), text("half"), chat_session(MAIN, *OLD, SAYS), text(" more"), CANCELLED)
     assert loaded(talk(TURN_START)) == []
     assert talk.last()["content"] == "half more"
 
 
 def test_s1_a_cancel_alone_is_not() -> None:
     talk = Talk()
-    talk(user("?"), text("half"), chat_session(MAIN, *OLD), CANCELLED)
-    assert loaded(talk(TURN_START)) == [OLD_SAID]
+    talk(user("?"), text("half"), chat_session(MAIN, *OLD, SAYS), CANCELLED)
+    assert loaded(talk(TURN_START)) == [[*OLD_SAID, ("user", "?")]]
 
 
 def test_s1_tools_of_a_complete_list_go_where_it_says() -> None:
@@ -303,7 +339,8 @@ def test_s1_what_a_complete_list_ends_with_decides_who_takes_tools() -> None:
     assert len(talk.messages()) == 2
     talk(end(call("t")))
     assert [attached(m) for m in talk.messages()] == [[("t", "done")], []]
-    talk(user("?"), text("half"), chat_session(MAIN, *OLD, SAYS), TURN_START, end(call("t2")))
+    three = chat_session(MAIN, *OLD, SAYS, SAYS)
+    talk(user("?"), text("half"), three, TURN_START, end(call("t2")))
     assert [c["id"] for c in talk.session()["waiting_tools"]] == ["t2"]
 
 
@@ -315,12 +352,26 @@ def test_s1_tools_that_run_go_on_running() -> None:
     assert tools(talk(end(call("t")))) == [("t", "complete")]
 
 
+def spent(talk: Talk) -> tuple[int, int, int]:
+    session = talk.session()
+    return session["input_tokens"], session["output_tokens"], session["token_count"]
+
+
 def test_s1_token_counts_restart_from_the_server_s() -> None:
     talk = Talk()
     talk(completion(False, input_tokens=5, output_tokens=5), chat_session(MAIN, token_count=7))
     talk(completion(False, input_tokens=2, output_tokens=1))
-    session = talk.session()
-    assert (session["input_tokens"], session["output_tokens"], session["token_count"]) == (2, 1, 10)
+    assert spent(talk) == (2, 1, 10)
+    talk(chat_session(MAIN, *OLD, token_count=3))
+    assert spent(talk) == (0, 0, 3)
+
+
+def test_s1_a_server_that_does_not_count_leaves_the_client_s_own() -> None:
+    talk = Talk()
+    talk(completion(False, input_tokens=5, output_tokens=3), chat_session(MAIN, *OLD))
+    assert spent(talk) == (5, 3, 8)
+    talk(chat_session(MAIN))
+    assert spent(talk) == (0, 0, 0)
 
 
 # --- S2: histories ------------------------------------------------------------------
@@ -585,7 +636,7 @@ def test_s4_at_most_so_many_messages_are_kept() -> None:
     for i in range(5):
         talk(message(str(i)))
     assert [content for _, content in talk.transcript()] == ["2", "3", "4"]
-    talk(message("other", "other"))
+    talk(message("other", "other"), TURN_START)
     assert len(talk.messages()) == 3
     long = [{"role": "user", "content": str(i)} for i in range(100)]
     assert loaded(talk(chat_session(MAIN, *long))) == [
@@ -595,9 +646,9 @@ def test_s4_at_most_so_many_messages_are_kept() -> None:
 
 def test_s4_a_list_in_mid_turn_is_bounded_with_the_turn() -> None:
     talk = Talk(limits=Limits(max_messages=3))
-    talk(user("1"), message("2"), chat_session(MAIN, *OLD))
-    assert [content for _, content in talk.transcript()] == ["old.", "1", "2"]
-    assert loaded(talk(TURN_START)) == [[("assistant", "old.")]]
+    talk(user("1"), message("2"), chat_session(MAIN, *OLD, {"role": "user", "content": "1"}))
+    assert [content for _, content in talk.transcript()] == ["1", "1", "2"]
+    assert loaded(talk(TURN_START)) == [[("user", "1")]]
 
 
 def test_s4_the_least_recently_used_session_goes() -> None:

@@ -39,6 +39,15 @@ SUB: Json = {"parent": MAIN, "user": MAIN}
 THINK = call("think1", "think")
 
 
+ASKED: list[Json] = [
+    {"role": "user", "content": "?"},
+    {
+        "role": "assistant",
+        "content": [{"type": "tool_use", "id": "t", "name": "ls", "input": {}}],
+    },
+]
+
+
 def active(talk: Talk) -> list[tuple[str, str, str]]:
     """The active tools: session, id, status."""
     return [(t["session_id"], t["id"], t["status"]) for t in talk.state["active_tools"]]
@@ -91,9 +100,87 @@ def test_t1_a_status_never_moves_backward(back: Json) -> None:
     talk(begin(call("t")))
     assert tools(talk(back)) == []
     assert active(talk) == [(MAIN, "t", "executing")]
-    talk(end(call("t")))
-    assert tools(talk(back)) == []
+
+
+# What ends a call, and what is told of the next one's end.
+ENDS: list[list[Json]] = [
+    [end(call("t"), results=[result("t", "first")])],
+    [interaction(True)],
+    [interaction(False)],
+    [TURN_START],
+    [CANCELLED, interaction(True)],
+]
+
+
+@pytest.mark.parametrize("ended", ENDS)
+def test_t1_a_call_of_an_id_that_has_ended_is_another(ended: list[Json]) -> None:
+    talk = Talk()
+    talk(text("x"), begin(call("t", input={"n": 1})), *ended)
+    told = talk(begin(call("t", "cat", {"n": 2})), end(call("t", "cat", {"n": 2})))
+    assert [(n["tool_name"], n["status"]) for n in only(told, "tool-notification")] == [
+        ("cat", "executing"),
+        ("cat", "complete"),
+    ]
     assert active(talk) == []
+
+
+def test_t1_both_calls_of_an_id_stay_in_the_transcript() -> None:
+    talk = Talk()
+    talk(user("?"), text("a"))
+    for name, given in (("read", "1"), ("delete", "2")):
+        talk(begin(call("t", name)), end(call("t", name), results=[result("t", given)]))
+    told = talk.session()["open_message"]
+    assert [(c["id"], c["name"]) for c in told["tool_calls"]] == [("t", "read"), ("t", "delete")]
+    assert [r["content"] for r in told["tool_results"]] == ["1", "2"]
+
+
+def test_t1_a_repeated_end_is_one_of_the_latest_call() -> None:
+    talk = Talk()
+    talk(text("a"), begin(call("t", "read")), end(call("t", "read"), results=[result("t", "1")]))
+    talk(text("b"), completion(False), begin(call("t")), end(call("t"), results=[]))
+    assert tools(talk(end(call("t"), results=[result("t", "2")]))) == []
+    assert tools(talk(end(call("t"), results=[result("t", "3")]))) == []
+    assert [r["content"] for r in talk.last()["tool_results"]] == ["1", "3"]
+    assert [c["name"] for c in talk.last()["tool_calls"]] == ["read", "ls"]
+
+
+def test_t1_calls_of_one_id_wait_side_by_side() -> None:
+    talk = Talk()
+    talk(user("?"))
+    for given in ("1", "2", "3"):
+        talk(begin(call("t")), end(call("t"), results=[result("t", given)]))
+    talk(end(call("t"), results=[result("t", "4")]))
+    assert [c["id"] for c in talk.session()["waiting_tools"]] == ["t"] * 3
+    talk(begin(call("t")), text("x"))
+    talk(end(call("t"), results=[result("t", "5")]))
+    told = talk.session()["open_message"]
+    assert [r["content"] for r in told["tool_results"]] == ["1", "2", "4", "5"]
+
+
+def test_t1_a_message_with_an_earlier_call_is_not_that_of_the_next() -> None:
+    talk = Talk()
+    talk(text("a"), begin(call("t")), end(call("t"), results=[result("t", "1")]), completion(False))
+    talk(begin(call("t")), end(call("u")), text("b"))
+    talk(end(call("t"), results=[result("t", "2")]))
+    assert [attached(m) for m in talk.messages()] == [[("t", "1"), ("u", "done")]]
+    assert attached(talk.session()["open_message"]) == [("t", "2")]
+
+
+@pytest.mark.parametrize("ended", ENDS)
+def test_t1_a_selection_is_another_call_after_a_completion_that_runs(ended: list[Json]) -> None:
+    talk = Talk()
+    talk(completion(True), select(call("t")), *ended)
+    if ended != ENDS[-1]:
+        assert tools(talk(select(call("t")))) == []
+    assert tools(talk(completion(True, "sub", **SUB), select(call("t")))) == []
+    assert tools(talk(completion(False), select(call("t")))) == []
+    assert tools(talk(completion(True), select(call("t")))) == [("t", "preparing")]
+
+
+def test_t1_the_first_end_is_the_end() -> None:
+    talk = Talk()
+    talk(text("x"), begin(call("t")), end(call("t")), completion(True), end(call("t")))
+    assert tools(talk(select(call("t")))) == [("t", "preparing")]
 
 
 def test_t1_a_list_that_comes_late_does_not_take_the_arguments_back() -> None:
@@ -147,7 +234,8 @@ def test_t1_an_end_repeated_in_a_later_turn_is_not_announced_again() -> None:
 def test_t1_an_id_reused_in_a_later_turn_is_another_tool() -> None:
     talk = Talk()
     talk(text("x"), begin(call("t")), end(call("t"), results=[result("t", "first")]), TURN_START)
-    told = talk(user("next"), text("y"), select(call("t")), begin(call("t")))
+    talk(user("next"), completion(True), text("y"))
+    told = talk(select(call("t")), begin(call("t")))
     told += talk(end(call("t"), results=[result("t", "second")]))
     assert tools(told) == [("t", "preparing"), ("t", "executing"), ("t", "complete")]
     talk(TURN_START)
@@ -184,7 +272,9 @@ FORMS: list[tuple[Json, Json]] = [
     ),
     ({"id": "t", "name": "ls", "input": "not JSON"}, {"_raw": "not JSON"}),
     ({"id": "t", "name": "ls", "input": "[1]"}, {"_raw": "[1]"}),
-    ({"id": "t", "name": "ls", "input": ""}, {"_raw": ""}),
+    ({"id": "t", "name": "ls", "input": ""}, {}),
+    ({"id": "t", "name": "ls", "input": " \n"}, {}),
+    ({"id": "t", "name": "ls", "arguments": ""}, {}),
     ({"id": "t", "name": "ls"}, {}),
     ({"id": "t", "name": "ls", "type": "server_tool_use", "input": {}}, {}),
 ]
@@ -485,27 +575,16 @@ def test_t4_equal_ids_in_parallel_sub_sessions_stay_apart() -> None:
     assert attached(talk.last("b")) == [("t", "of b")]
 
 
-ASKED: list[Json] = [
-    {"role": "user", "content": "?"},
-    {
-        "role": "assistant",
-        "content": [{"type": "tool_use", "id": "t", "name": "ls", "input": {}}],
-    },
-]
-
-
-def test_t4_a_resumed_tool_gets_its_result_live() -> None:
+@pytest.mark.parametrize("given", [[], [{"role": "user", "content": [result("t", "old")]}]])
+def test_t1_the_end_of_a_resumed_id_is_another_call_s(given: list[Json]) -> None:
     talk = Talk()
-    talk(chat_session(MAIN, *ASKED))
-    assert tools(talk(end(call("t")))) == [("t", "complete")]
-    assert attached(talk.last()) == [("t", "done")]
-
-
-def test_t4_the_end_of_a_resumed_tool_is_a_repeated_one() -> None:
-    talk = Talk()
-    talk(chat_session(MAIN, *ASKED, {"role": "user", "content": [result("t")]}))
-    assert tools(talk(end(call("t"), results=[result("t", "again")]))) == []
-    assert attached(talk.last()) == [("t", "again")]
+    talk(chat_session(MAIN, *ASKED, *given))
+    assert tools(talk(end(call("t"), results=[result("t", "new")]))) == [("t", "complete")]
+    assert [c["id"] for c in talk.last()["tool_calls"]] == ["t", "t"]
+    assert talk.last()["tool_results"][-1]["content"] == "new"
+    assert tools(talk(end(call("t"), results=[result("t", "newer")]))) == []
+    contents = [r["content"] for r in talk.last()["tool_results"]]
+    assert contents == ["old"] * len(given) + ["newer"]
 
 
 def test_t4_a_resumed_id_may_be_used_again() -> None:
@@ -529,7 +608,24 @@ def test_t1_a_list_does_not_begin_a_tool_of_the_turn_anew() -> None:
     talk = Talk()
     talk(user("!"), begin(call("t")), end(call("t")))
     talk(chat_session(MAIN, *ASKED, {"role": "user", "content": [result("t")]}))
-    assert tools(talk(select(call("t")), begin(call("t")), end(call("t")))) == []
+    assert tools(talk(select(call("t")), end(call("t")))) == []
+
+
+def test_t1_a_list_s_call_of_a_running_id_is_an_earlier_one() -> None:
+    talk = Talk()
+    talk(TURN_START, user("!"), text("x"), begin(call("t")))
+    talk(chat_session(MAIN, *ASKED, {"role": "user", "content": [result("t", "old")]}))
+    talk(end(call("t"), results=[result("t", "new")]))
+    assert attached(talk.messages()[1]) == [("t", "old")]
+    assert attached(talk.session()["open_message"]) == [("t", "new")]
+
+
+def test_t4_a_repeated_end_finds_its_message_behind_a_list() -> None:
+    talk = Talk()
+    talk(TURN_START, user("!"), text("x"), completion(False), begin(call("t")), end(call("t")))
+    talk(chat_session(MAIN, *ASKED, {"role": "user", "content": [result("t", "old")]}))
+    talk(end(call("t"), results=[result("t", "new")]))
+    assert [attached(m) for m in talk.messages()] == [[], [("t", "old")], [], [("t", "new")]]
 
 
 def test_t4_a_tool_that_a_list_has_already_stays_there() -> None:
@@ -577,16 +673,14 @@ def test_t5_the_end_of_an_interaction_clears_its_session() -> None:
     told = talk(interaction(False))
     assert told == [{"name": "session-notifications-cleared", "session_id": MAIN}]
     assert active(talk) == [("sub", "t", "executing")]
-    assert tools(talk(select(call("t")), begin(call("t")))) == []
+    assert tools(talk(select(call("t")))) == []
 
 
-def test_t5_what_was_cleared_goes_on_where_it_was() -> None:
+def test_t5_what_was_cleared_completes_once() -> None:
     talk = Talk()
     talk(text("x"), select(call("a"), call("b")), begin(call("b")), interaction(False))
     assert tools(talk(select(call("a"), call("b")))) == []
     assert active(talk) == []
-    assert tools(talk(begin(call("a"), call("b")))) == [("a", "executing")]
-    assert active(talk) == [(MAIN, "a", "executing")]
     assert tools(talk(end(call("a"), call("b")))) == [("a", "complete"), ("b", "complete")]
     assert tools(talk(end(call("a"), call("b")))) == []
 
@@ -594,9 +688,74 @@ def test_t5_what_was_cleared_goes_on_where_it_was() -> None:
 def test_t5_what_was_removed_does_not_complete() -> None:
     talk = Talk()
     talk(begin(call("t")), interaction(True))
-    told = talk(begin(call("t")), end(call("t")), TURN_START, end(call("t")))
+    told = talk(end(call("t")), TURN_START, end(call("t")))
     assert tools(told) == []
     assert attached(talk.last()) == [("t", "done")]
+
+
+# --- results without calls ----------------------------------------------------------
+
+
+def results(*ids: str, session: str = MAIN, **fields: Any) -> Json:
+    """Tools have run, told by their results alone."""
+    given = [result(each) for each in ids]
+    return {**end(results=given, session=session, **fields), "tool_calls": None}
+
+
+@pytest.mark.parametrize("before", [[begin(call("t", input={"n": 1}))], [select(call("t"))]])
+def test_t1_results_without_calls_end_the_calls_that_they_name(before: list[Json]) -> None:
+    talk = Talk()
+    talk(text("x"), *before)
+    told = talk(results("t"))
+    assert tools(told) == [("t", "complete")]
+    [done] = only(told, "tool-call-complete")
+    assert [c["id"] for c in done["tool_calls"]] == ["t"]
+    assert attached(talk.session()["open_message"]) == [("t", "done")]
+    assert active(talk) == []
+    assert talk(results("t")) == []
+
+
+@pytest.mark.parametrize("gone", ENDS[1:4])
+def test_t1_also_calls_that_are_not_active_any_more(gone: list[Json]) -> None:
+    talk = Talk()
+    talk(text("x"), begin(call("t", input={"n": 1})), *gone)
+    told = talk(results("t"))
+    assert tools(told) == ([] if gone == [interaction(True)] else [("t", "complete")])
+    assert talk.last()["tool_calls"] == [{"id": "t", "name": "ls", "input": {"n": 1}}]
+    assert attached(talk.last()) == [("t", "done")]
+
+
+def test_t1_a_late_result_without_a_call_attaches_unannounced() -> None:
+    talk = Talk()
+    talk(text("x"), begin(call("t")), CANCELLED)
+    assert names(talk(results("t"))) == ["tool-call-complete", "message-updated"]
+    assert attached(talk.last()) == [("t", "done")]
+
+
+def test_t1_results_that_name_no_call_of_the_session_are_nothing_at_all() -> None:
+    talk = Talk()
+    talk(chat_session(MAIN, *ASKED), begin(call("u")), begin(call("v"), session="sub", **SUB))
+    before = talk.now.text
+    assert talk(results("t", "v", "w"), results("t", session="new", **SUB)) == []
+    assert talk({**results("u"), "active": True}) == []
+    assert talk.now.text == before
+
+
+def test_t1_results_end_what_they_name_and_nothing_else() -> None:
+    talk = Talk()
+    talk(text("x"), begin(call("a"), call("b"), call("c")))
+    [*_, done, _, _] = talk(results("c", "w", "a"))
+    assert [c["id"] for c in done["tool_calls"]] == ["c", "a"]
+    assert [r["tool_use_id"] for r in done["tool_results"]] == ["c", "a"]
+    assert active(talk) == [(MAIN, "b", "executing")]
+
+
+def test_t3_a_result_of_think_without_its_call_removes_it() -> None:
+    talk = Talk()
+    talk(text("x"), select(THINK))
+    assert names(talk(results("think1"))) == ["tool-notification-removed"]
+    assert talk(results("think1")) == []
+    assert attached(talk.session()["open_message"]) == []
 
 
 def test_t5_a_tool_that_outlives_its_turn_completes_once() -> None:

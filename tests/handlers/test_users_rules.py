@@ -89,9 +89,29 @@ CONTENTS: list[tuple[Any, Any]] = [
     ),
     (
         [TEXT, {"type": "hologram"}],
-        [{"type": "text", "text": "Hi"}, {"type": "placeholder", "block_type": "hologram"}],
+        [
+            {"type": "text", "text": "Hi"},
+            {"type": "placeholder", "block_type": "hologram", "block": {"type": "hologram"}},
+        ],
     ),
-    ([TEXT, 5], [{"type": "text", "text": "Hi"}, {"type": "placeholder", "block_type": "integer"}]),
+    (
+        [TEXT, 5],
+        [
+            {"type": "text", "text": "Hi"},
+            {"type": "placeholder", "block_type": "integer", "block": 5},
+        ],
+    ),
+    (
+        [TEXT, {"type": "redacted_thinking", "data": "x"}],
+        [
+            {"type": "text", "text": "Hi"},
+            {"type": "text", "text": "*redacted*", "thinking": True},
+        ],
+    ),
+    (
+        [{"type": "document", "title": "A", "source": {"type": "url", "url": "http://x/a.pdf"}}],
+        [{"type": "text", "text": "[document: A]", "title": "A", "url": "http://x/a.pdf"}],
+    ),
 ]
 
 
@@ -166,14 +186,21 @@ def test_u2_missing_or_null_content_has_a_stand_in(kind: str, body: Json | None)
     assert said["message"] == body
 
 
-@pytest.mark.parametrize("kind", ["anthropic_user_message", "open_a_i_user_message"])
-@pytest.mark.parametrize("fields", [{}, {"message": None}, {"message": "text"}])
-def test_u2_a_vendor_s_message_is_required(kind: str, fields: Json) -> None:
+@pytest.mark.parametrize("kind", ["user_message", "anthropic_user_message", "openai_user_message"])
+@pytest.mark.parametrize("fields", [{}, {"message": None}, {"message": 5}])
+def test_u2_so_has_a_missing_or_null_message(kind: str, fields: Json) -> None:
     talk = Talk()
     talk(text("open"))
-    [note] = talk(of_session(kind, vendor="any", **fields))
-    assert (note["name"], note["event_type"]) == ("processing-error", kind)
-    assert talk.session()["open_message"]["content"] == "open"
+    told = talk(of_session(kind, vendor="any", **fields))
+    assert names(told) == ["message-complete", "message-added", "user-message"]
+    assert talk.transcript() == [("assistant", "open"), ("user", "[User message]")]
+
+
+@pytest.mark.parametrize("kind", ["user_message", "anthropic_user_message", "openai_user_message"])
+def test_u2_an_empty_list_is_content(kind: str) -> None:
+    talk = Talk()
+    talk(user_event([], kind, vendor="any"))
+    assert talk.last()["content"] in ("", [])
 
 
 @pytest.mark.parametrize("kind", ["user_message", "anthropic_user_message", "openai_user_message"])
@@ -309,8 +336,8 @@ def test_u3_a_later_change_of_session_counts() -> None:
 
 def test_u3_a_sub_session_that_is_resumed_is_none_any_more() -> None:
     talk = Talk()
-    talk(message("x", "sub", **SUB), chat_session("sub"), end(call("t"), session="sub", user=None))
-    talk(TURN_START)
+    talk(message("x", "sub", **SUB), TURN_START, chat_session("sub"))
+    talk(end(call("t"), session="sub", user=None), TURN_START)
     assert talk.last("sub")["is_sub_session"] is False
     assert talk.now.sessions["sub"].is_sub_session is False
 

@@ -312,3 +312,26 @@ async def test_a_block_subscriber_gets_every_piece() -> None:
         pipeline.feed_nowait(delta(f"{number},") for number in range(100))
         said = [texts([await slow.receive()])[0] for _ in range(100)]
         assert said == [f"{number}," for number in range(100)]
+
+
+@pytest.mark.parametrize("coalesce", [True, False])
+@pytest.mark.parametrize(
+    ("said", "content"),
+    [
+        (["a", "\ud83d", "\ude00", "b", "c"], "a😀bc"),
+        (["a\ud83d", "b", "c", "d"], "a\ufffdbcd"),
+        (["\ud83d", "\ud83d", "b", "c"], "\ufffd\ufffdbc"),
+        (["a", "b", "\ud83d"], "ab\ufffd"),
+    ],
+)
+async def test_halves_of_characters_among_merged_deltas(
+    said: list[str], content: str, coalesce: bool
+) -> None:
+    """Deltas add up to the content, told as one or apart."""
+    async with running(coalesce=coalesce) as pipeline:
+        notes = pipeline.subscribe(MessageStreaming)
+        pipeline.feed_nowait([*map(delta, said), frame("user_turn_start")])
+        await trio.testing.wait_all_tasks_blocked()
+        told = [note.delta for note in drain(notes)]
+        [message] = pipeline.state.sessions["s"].messages
+    assert message.content == "".join(told) == content

@@ -724,7 +724,7 @@ async def test_a_raising_handler_costs_its_event_only(
         raise KeyError("secret")
 
     fold: Any = pipeline._lanes[Lane.TEXT].fold
-    monkeypatch.setattr(fold, "_found", dict.fromkeys(DELTAS, (broken, True, False)))
+    monkeypatch.setattr(fold, "_found", dict.fromkeys(DELTAS, (broken, True, False, False)))
     wire = pipeline.subscribe(ev.TextDeltaEvent)
     notes = pipeline.subscribe(lane=Lane.TEXT)
     pipeline.feed_nowait([delta("a")])

@@ -472,6 +472,24 @@ def test_the_current_session_is_known() -> None:
     assert gate.session_id is None
 
 
+@pytest.mark.parametrize("named", [None, "", "s1"])
+def test_a_current_session_that_was_deleted_may_go_on(named: str | None) -> None:
+    """The end of the user's turn shows it, unless another has become current."""
+    gate = TurnGate()
+    gate.saw(ev.UserTurnEndEvent())
+    assert gate.session_id is None
+    gate.saw(ev.ChatSessionChangedEvent(chat_session=ev.ChatSession(session_id="s1")))
+    gate.saw(ev.DeleteChatSessionEvent(session_id=named))
+    gate.saw(ev.DeleteChatSessionEvent())
+    assert gate.session_id is None
+    gate.saw(ev.UserTurnEndEvent())
+    assert gate.session_id == "s1"
+    gate.saw(ev.DeleteChatSessionEvent())
+    gate.saw(ev.ChatSessionChangedEvent(chat_session=ev.ChatSession(session_id="s2")))
+    gate.saw(ev.UserTurnEndEvent())
+    assert gate.session_id == "s2"
+
+
 # --- backoff ----------------------------------------------------------------------------------
 
 

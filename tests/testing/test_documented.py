@@ -41,11 +41,11 @@ def test_connection_notifications_are_documented() -> None:
     names = set(_shell_notifications.__all__)
     about = {name for name in names if not re.match("Audio|Memory|Lagged|Auth", name)}
     assert {"Reconnected", "SessionRestored"} <= about
-    assert about <= words("connection.md")
+    assert about <= words("explanation/connection.md")
 
 
 def test_every_outcome_and_error_is_documented() -> None:
     outcomes = {name for name in _outcome.__all__ if name.startswith("Turn")}
     assert len(outcomes) == 4
     errors = {"ConnectionFailed", "ConnectionLost", "AuthenticationError", "NotSent", "InDoubt"}
-    assert outcomes | errors | {"ClosedError"} <= words("connection.md")
+    assert outcomes | errors | {"ClosedError"} <= words("explanation/connection.md")

@@ -14,6 +14,7 @@ from realtime_trio._core._codec import Codec
 from realtime_trio._core._notifications import MessageStreaming
 from realtime_trio._core._state import TextSlice, TurnRecord
 from realtime_trio._exceptions import ConnectionLost, LaggedError, TurnError
+from realtime_trio._handlers import LaneFold
 from realtime_trio._outbound._outbox import Outbox
 from realtime_trio._outbound._receipt import Receipt
 from realtime_trio._outbound._turn_gate import TurnGate
@@ -29,6 +30,7 @@ from realtime_trio._turns._outcome import (
     outcome_of,
 )
 from realtime_trio._turns._resync import Repair
+from realtime_trio.events import Lane
 
 
 async def test_pieces_come_in_order_and_end(autojump_clock: object) -> None:
@@ -164,6 +166,31 @@ def test_text_that_an_event_of_ones_own_streams_is_not_the_users() -> None:
     note = MessageStreaming(session_id="s", message_id="m", role="assistant", delta="x")
     book.observe(ev.UnknownEvent(tag="chart", payload={}), (note,), TextSlice())
     assert track.text.statistics().depth == 0
+
+
+def test_what_a_session_without_an_id_says_is_the_users() -> None:
+    """An event that names no session is told in the session that it was resolved to."""
+    gate = TurnGate()
+    book = TurnBook(gate, Repair(lambda _: None))
+    track = Track()
+    book.begin(track)
+    gate.starts = 1
+    fold = LaneFold(Lane.TEXT, TextSlice())
+    said: list[ev.ServerEvent] = [
+        ev.TextDeltaEvent(content="a"),
+        ev.ChatSessionChangedEvent(chat_session=ev.ChatSession(session_id="s")),
+        ev.TextDeltaEvent(content="b"),
+        ev.TextDeltaEvent(content="not this", session_id="sub", user_session_id="s"),
+        ev.MessageEvent(content="c"),
+        ev.TextDeltaEvent(content="d\ud83d"),
+        ev.UserTurnStartEvent(),
+    ]
+    for event in said:
+        book.observe(event, fold.step(event), fold.slice)
+    pieces: list[str] = []
+    while track.text.statistics().depth:
+        pieces.append(track.text.receive_nowait())
+    assert "".join(pieces) == "abcd\ufffd"
 
 
 def test_the_bodys_error_wins() -> None:

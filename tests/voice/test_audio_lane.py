@@ -383,6 +383,42 @@ async def test_half_a_sample_leaves_with_the_next_frame(autojump_clock: object) 
         assert sending.seconds == pytest.approx(0.06)
 
 
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (SECOND[:1280], SECOND[:1280]),  # another speech
+        (SECOND[641:1280], SECOND[642:1280]),  # the same one goes on
+    ],
+)
+async def test_half_a_sample_never_leaves_on_a_new_link(
+    autojump_clock: object, after: bytes, expected: bytes
+) -> None:
+    async with talking() as (server, client, _, _):
+        client.audio.send_nowait(SECOND[:641])
+        await trio.sleep(1)
+        with client.subscribe(rt.Reconnected) as links:
+            server.hang_up()
+            await links.receive()
+        await client.ready()
+        client.audio.send_nowait(b"")
+        client.audio.send_nowait(after)
+        client.audio.send_nowait(SECOND[:640])
+        await trio.sleep(1)
+        frames = [seen.frame for seen in server.seen if isinstance(seen.frame, bytes)]
+        assert frames == [SECOND[:640], expected, SECOND[:640]]
+
+
+@pytest.mark.parametrize("mode", ["ptt", "vad", "realtime"])
+async def test_half_a_sample_is_no_part_of_a_conversation(
+    autojump_clock: object, mode: VoiceMode
+) -> None:
+    async with talking() as (server, client, _, _):
+        client.audio.send_nowait(SECOND[:3])
+        await client.audio.talk(MemorySource(SECOND + PAUSE), mode=mode)
+        await trio.sleep(1)
+        assert SECOND in heard(server)
+
+
 async def test_a_source_is_resampled_and_sent_in_real_time(autojump_clock: object) -> None:
     pytest.importorskip("soxr")
     async with talking() as (server, client, _, _):

@@ -12,16 +12,18 @@ from typing import Literal
 import attrs
 
 from ...events import ToolCall
-from .._messages import Content
-from ._json_shapes import Block, is_mapping, json_object, json_text, text_field
-from ._normalise import normalise_content
-from ._yaml import yaml_text
+from .._json_shapes import Block, is_mapping, json_object, json_text, text_field
+from .._messages import Content, TextPart
+from ._normalise import content_of, joined
+from ._yaml import yaml_blocks
 
 __all__ = [
     "DelegationEnded",
     "DelegationStarted",
+    "Reply",
     "delegation_of",
-    "reply_content",
+    "is_delegation",
+    "reply_of",
     "request_text",
     "thought_text",
 ]
@@ -61,6 +63,11 @@ class DelegationEnded:
     tool_use_id: str
 
 
+def is_delegation(name: str) -> bool:
+    """Whether a tool of this name delegates."""
+    return name.startswith(tuple(prefix for prefix, _ in _PREFIXES))
+
+
 def delegation_of(call: ToolCall, session_id: str) -> DelegationStarted | None:
     """The delegation that a call begins, or ``None`` for any other tool."""
     for prefix, agent_type in _PREFIXES:
@@ -92,32 +99,54 @@ def thought_text(arguments: Block) -> str:
     return json_text(arguments) if arguments else ""
 
 
-def reply_content(result: str) -> Content:
+@attrs.frozen(slots=True)
+class Reply:
+    """What a delegate answered: its thoughts, one by one, and then what it said.
+
+    ``content`` is ``None`` where it said nothing.
+    """
+
+    thoughts: tuple[str, ...]
+    content: Content | None
+
+
+def reply_of(result: str) -> Reply:
     """What a delegate answered: JSON's ``agent_message``, old YAML's ``text``, or all of it.
 
-    A message of role ``user`` is no answer: it is the request, given back.
+    A message of role ``user`` is no answer: it is the request, given back, and the whole
+    result is shown as it is.
     """
     record = json_object(result)
     if record is None:
-        text = yaml_text(result)
-    else:
-        reply = _agent_message(record)
-        if reply is not None:
-            return reply
-        # JSON is YAML as well.
-        text = text_field(record, "text")
-    return result if text is None else text
+        blocks = yaml_blocks(result)
+        return _reply(result if blocks is None else content_of(blocks))
+    if record.get("agent_message") is not None:
+        said = _agent_message(record)
+        return _reply(result if said is None else content_of(said))
+    text = text_field(record, "text")  # JSON is YAML as well
+    return _reply(result if text is None else text)
 
 
-def _agent_message(record: Block) -> Content | None:
-    message = record.get("agent_message")
+def _reply(content: Content) -> Reply:
+    """Thinking never stands in the text, wherever it stood in the answer."""
+    if isinstance(content, str):
+        return Reply((), content or None)
+    thinking = [part for part in content if isinstance(part, TextPart) and part.thinking]
+    others = [part for part in content if not (isinstance(part, TextPart) and part.thinking)]
+    thoughts = tuple(part.text for part in thinking if part.text)
+    return Reply(thoughts, joined(others) or None)
+
+
+def _agent_message(record: Block) -> object:
+    """The content of the agent's message; ``None`` where it is the user's, or holds none."""
+    message = record["agent_message"]
     speaker = message if is_mapping(message) and "role" in message else record
-    if message is None or speaker.get("role") == "user":
+    if speaker.get("role") == "user":
         return None
     if not is_mapping(message):
-        return normalise_content(message)
+        return message
     if message.get("content") is not None:
-        return normalise_content(message["content"])
+        return message["content"]
     if isinstance(message.get("text"), str) or isinstance(message.get("type"), str):
-        return normalise_content(message)
+        return message
     return None

@@ -5,7 +5,9 @@ streaming does is the measure of it:
 
 - Text and thoughts alternate as kinds of one stream: a change of kind makes a new message,
   a tool call between two texts does not.
-- A vendor message's tools attach after all of it, and each with its own result.
+- A vendor message's tools attach after all of it, and each with its own result. Only a
+  server's tool whose result stands in the same message has ended by then: it attaches to
+  what was said up to that result.
 - Tools go to the last assistant or thought message since the user spoke. Where there is
   none they wait for the next; where none comes they are a message of their own.
 - A delegation is no tool but a sub-session that stands in its parent's list.
@@ -15,25 +17,35 @@ A message that cannot be read costs itself and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
 import attrs
 
-from ...events import ToolCall, ToolResult
-from ...events._json import Mismatch, describe
-from .._messages import ASSISTANT, THOUGHT, Content, Message, Part, PlaceholderPart, TextPart
+from ...events import ToolCall
+from .._messages import (
+    ASSISTANT,
+    THOUGHT,
+    Content,
+    Message,
+    MessageMetadata,
+    MessageStatus,
+    Part,
+    TextPart,
+)
 from ._delegation import (
     DelegationEnded,
     DelegationStarted,
     delegation_of,
-    reply_content,
+    is_delegation,
+    reply_of,
     request_text,
     thought_text,
 )
-from ._json_shapes import Block, is_mapping
-from ._to_vendor_messages import Results, Step, spoken, steps_of, stray_result
+from ._normalise import content_of, joined, parts_of
+from ._results import Answer, Called, Entry, match
+from ._to_vendor_messages import HIDDEN_ROLES, TOOL_ROLES, Reading, Step, read_message, stray_result
 
 __all__ = [
     "UNREADABLE",
@@ -49,7 +61,6 @@ NO_CONTENT = "[User message]"
 
 _USER = "user"
 _THINK = "think"
-_REDACTED = "redacted_thinking"
 
 
 @attrs.frozen(slots=True)
@@ -74,54 +85,92 @@ def convert_history(
     session_id: str,
     new_id: Callable[[], str],
     timestamp: datetime,
+    unfolds: Callable[[ToolCall], bool] | None = None,
 ) -> tuple[HistoryItem, ...]:
     """Convert a vendor's history into messages and delegations, in order. Never raises.
 
     ``vendor`` is what the session says of itself. It decides nothing: sessions change
     vendors on their way, and every message tells by its shape whose it is. ``new_id`` is
-    called once for each message, in order.
+    called once for each message, in order. ``timestamp`` is the time of each message whose
+    record gives none. ``unfolds`` is asked once for each delegation, in order, whether it
+    becomes a sub-session; else it is a tool like any other.
     """
-    transcript = _Transcript(session_id, new_id, timestamp)
-    results = Results(messages)
-    for index, message in enumerate(messages):
-        role = message.get("role") if is_mapping(message) else None
-        try:
-            if not is_mapping(message) or not isinstance(role, str):
-                raise Mismatch("a message with a role", describe(message))
-            _READERS.get(role, _other)(transcript, index, message, results)
-        except Mismatch:
-            transcript.say(_USER if role == _USER else ASSISTANT, UNREADABLE)
+    readings = [read_message(message, index) for index, message in enumerate(messages)]
+    _match_results(readings)
+    times = [reading.time or timestamp for reading in readings]
+    transcript = _Transcript(session_id, new_id, times, unfolds)
+    for transcript.at, reading in enumerate(readings):
+        if reading.bad:
+            transcript.say(_USER if reading.role == _USER else ASSISTANT, UNREADABLE)
+        else:
+            _TELLERS.get(reading.role, _other)(transcript, reading)
     transcript.end_turn()
     return tuple(transcript.items)
 
 
+def _match_results(readings: Sequence[Reading]) -> None:
+    stretch: list[Entry] = []
+    for reading in readings:
+        stretch += [step for step in reading.steps if isinstance(step, (Called, Answer))]
+        stretch += [answer for answer in reading.answers if answer is not None]
+        # A user's message that cannot be read costs itself, not the results that come after it.
+        if reading.role == _USER and not reading.bad:
+            match(stretch)
+            stretch = []
+    match(stretch)
+
+
+def _always(_call: ToolCall) -> bool:
+    return True
+
+
 class _Transcript:
-    """The list as far as it has come, and the place of the message that takes tools, or -1."""
+    """The list as far as it has come, and the place of the message that takes tools, or -1.
 
-    def __init__(self, session_id: str, new_id: Callable[[], str], timestamp: datetime) -> None:
+    ``times`` has the time of each message of the vendor, ``at`` is the place of the one that
+    is being told.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        new_id: Callable[[], str],
+        times: Sequence[datetime],
+        unfolds: Callable[[ToolCall], bool] | None,
+    ) -> None:
         self.session_id = session_id
+        self.unfolds = unfolds if unfolds is not None else _always
         self.items: list[HistoryItem] = []
+        self.at = 0
         self._new_id = new_id
-        self._timestamp = timestamp
+        self._times = times
         self._target = -1
-        # By id: a repeated one replaces (§8 T4). They wait here until the target is settled.
-        self._calls: dict[str, ToolCall] = {}
-        self._results: dict[str, ToolResult] = {}
+        # They wait here until the target is settled.
+        self._tools: list[Called] = []
 
-    def _message(self, role: str, content: Content, *, foreign: bool = False) -> HistoryMessage:
+    def _message(
+        self, role: str, content: Content, *, at: int | None = None, foreign: bool = False
+    ) -> HistoryMessage:
         message = Message(
             id=self._new_id(),
             session_id=self.session_id,
             role=role,
             content=content,
-            timestamp=self._timestamp,
+            timestamp=self._times[self.at if at is None else at],
             is_sub_session=foreign,
             parent_session_id=self.session_id if foreign else None,
             user_session_id=self.session_id,
         )
         return HistoryMessage(message, foreign)
 
-    def say(self, role: str, content: Content) -> None:
+    def say(
+        self,
+        role: str,
+        content: Content,
+        status: MessageStatus = "complete",
+        *,
+        at: int | None = None,
+    ) -> None:
         """Add a message of the session itself."""
         if role == _USER:
             self.end_turn()
@@ -129,140 +178,159 @@ class _Transcript:
             if self._target >= 0:
                 self._settle()
             self._target = len(self.items)
-        self.items.append(self._message(role, content))
+        item = self._message(role, content, at=at)
+        if status != "complete":
+            metadata = MessageMetadata(stop_reason=status)
+            message = attrs.evolve(item.message, status=status, metadata=metadata)
+            item = HistoryMessage(message, foreign=False)
+        self.items.append(item)
 
-    def attach(self, call: ToolCall, result: ToolResult | None) -> None:
+    def attach(self, called: Called) -> None:
         """Attach a tool to the message that takes it, or let it wait for one."""
-        self._calls[call.id] = call
-        if result is not None:
-            self._results[call.id] = result
+        self._tools.append(called)
 
     def _settle(self) -> None:
         """Give the target its tools, all at once."""
         item = self.items[self._target]
-        if isinstance(item, HistoryMessage) and self._calls:
+        if isinstance(item, HistoryMessage) and self._tools:
+            results = [called.result() for called in self._tools]
             message = attrs.evolve(
                 item.message,
-                tool_calls=tuple(self._calls.values()),
-                tool_results=tuple(self._results.values()),
+                tool_calls=tuple(called.call for called in self._tools),
+                tool_results=tuple(result for result in results if result is not None),
             )
             self.items[self._target] = HistoryMessage(message, item.foreign)
-        self._calls, self._results = {}, {}
+        self._tools = []
 
     def end_turn(self) -> None:
         """Settle the turn: tools that still wait become a message of their own."""
-        if self._calls and self._target < 0:
-            self.say(ASSISTANT, "")
+        if self._tools and self._target < 0:
+            self.say(ASSISTANT, "", at=self._tools[-1].index)
         if self._target >= 0:
             self._settle()
         self._target = -1
 
-    def delegate(
-        self, started: DelegationStarted, call: ToolCall, result: ToolResult | None
-    ) -> None:
+    def delegate(self, started: DelegationStarted, called: Called) -> None:
         """Add a delegation: the request, the reply where there is one, and its two ends."""
         self.items.append(started)
-        self.items.append(self._message(_USER, request_text(call.input), foreign=True))
-        if result is not None:
-            reply = reply_content(result.content)
-            self.items.append(self._message(ASSISTANT, reply, foreign=True))
-        self.items.append(DelegationEnded(session_id=self.session_id, tool_use_id=call.id))
+        self.items.append(self._message(_USER, request_text(called.call.input), foreign=True))
+        result = called.result()
+        if called.answer is not None and result is not None:
+            at, reply = called.answer.index, reply_of(result.content)
+            for thought in reply.thoughts:
+                self.items.append(self._message(THOUGHT, thought, at=at, foreign=True))
+            if reply.content is not None:
+                said = self._message(ASSISTANT, reply.content, at=at, foreign=True)
+                self.items.append(said)
+        ended = DelegationEnded(session_id=self.session_id, tool_use_id=called.call.id)
+        self.items.append(ended)
 
 
-# --- readers, one for each role ---------------------------------------------------------
+# --- tellers, one for each role ---------------------------------------------------------
 
 
-def _user(transcript: _Transcript, index: int, record: Block, results: Results) -> None:
-    if record.get("content") is None:
+def _user(transcript: _Transcript, reading: Reading) -> None:
+    if reading.record.get("content") is None:
         transcript.say(_USER, NO_CONTENT)
         return
-    content = results.left(index, record)
+    content = reading.left()
     if content is not None:
         transcript.say(_USER, content)
 
 
-def _assistant(transcript: _Transcript, index: int, record: Block, results: Results) -> None:
-    steps = steps_of(record, index)
-    for role, content in _runs(steps):
-        transcript.say(role, content)
-    for call in steps:
-        if not isinstance(call, ToolCall):
+def _assistant(transcript: _Transcript, reading: Reading) -> None:
+    runs = _runs(reading.steps)
+    for run in runs:
+        if run.parts:
+            status = reading.ended() if run is runs[-1] else "complete"
+            transcript.say(run.role, run.content(), status)
+        for called in run.ended:
+            transcript.attach(called)
+    calls = [step for step in reading.steps if isinstance(step, Called)]
+    for called in calls:
+        if _ends_early(called):
             continue
-        result = results.take(index, call)
-        started = delegation_of(call, transcript.session_id)
-        if started is not None:
-            transcript.delegate(started, call, result)
-        elif call.name != _THINK:
-            transcript.attach(call, result)
+        started = delegation_of(called.call, transcript.session_id)
+        if started is not None and transcript.unfolds(called.call):
+            transcript.delegate(started, called)
+        elif called.call.name != _THINK:
+            transcript.attach(called)
 
 
-def _tool(transcript: _Transcript, index: int, record: Block, results: Results) -> None:
-    if not results.is_taken(index):
-        transcript.say(_USER, (stray_result(record),))
+def _tool(transcript: _Transcript, reading: Reading) -> None:
+    if not any(answer is not None and answer.called is not None for answer in reading.answers):
+        transcript.say(_USER, (stray_result(reading.record),))
 
 
-def _hidden(_transcript: _Transcript, _index: int, _record: Block, _results: Results) -> None:
+def _hidden(_transcript: _Transcript, _reading: Reading) -> None:
     """System and developer messages are orders to the agent, not part of the conversation."""
 
 
-def _other(transcript: _Transcript, _index: int, record: Block, _results: Results) -> None:
-    transcript.say(str(record["role"]), spoken(record))
+def _other(transcript: _Transcript, reading: Reading) -> None:
+    content = content_of(reading.record.get("content"))
+    if content or (reading.role != THOUGHT and reading.record.get("content") is not None):
+        transcript.say(reading.role, content)
 
 
-_READERS: dict[str, Callable[[_Transcript, int, Block, Results], None]] = {
+_TELLERS: dict[str, Callable[[_Transcript, Reading], None]] = {
     _USER: _user,
     ASSISTANT: _assistant,
-    "tool": _tool,
-    "function": _tool,
-    "system": _hidden,
-    "developer": _hidden,
+    **dict.fromkeys(TOOL_ROLES, _tool),
+    **dict.fromkeys(HIDDEN_ROLES, _hidden),
 }
 
 
 # --- runs of one kind -------------------------------------------------------------------
 
 
-def _runs(steps: Iterable[Step]) -> list[tuple[str, Content]]:
+@attrs.frozen(slots=True, eq=False)
+class _Run:
+    """A message that a vendor message makes, and the tools that ended while it was said."""
+
+    role: str
+    parts: list[Part] = attrs.field(factory=list[Part])
+    ended: list[Called] = attrs.field(factory=list[Called])
+
+    def content(self) -> Content:
+        if self.role == THOUGHT:
+            return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+        return joined(self.parts)
+
+
+def _runs(steps: Sequence[Step]) -> list[_Run]:
     """The messages that one vendor message makes: its text, its thoughts, as they alternate.
 
-    Thinking that the vendor redacted was never streamed. It neither makes a message nor
-    parts two, and is named only in a message that has parts anyway.
+    The first run may be empty: it has the tools that ended before anything was said.
     """
-    runs: list[tuple[str, list[Part]]] = []
-    redacted: list[Part] = []
+    runs = [_Run(ASSISTANT)]
     for step in steps:
-        part = _shown(step)
-        if part is None:
+        if isinstance(step, Answer) and step.called is not None:
+            if _ends_early(step.called) and step.called.index == step.index:
+                runs[-1].ended.append(step.called)
             continue
-        if part == PlaceholderPart(_REDACTED):
-            redacted.append(part)
-            continue
-        role = THOUGHT if isinstance(part, TextPart) and part.thinking else ASSISTANT
-        if not runs or runs[-1][0] != role:
-            runs.append((role, []))
-        if role == ASSISTANT:
-            runs[-1][1].extend(redacted)
-            redacted.clear()
-        runs[-1][1].append(part)
-    if runs and runs[-1][0] == ASSISTANT:
-        runs[-1][1].extend(redacted)
-    return [(role, _content(parts)) for role, parts in runs]
+        for part in _shown(step):
+            role = THOUGHT if isinstance(part, TextPart) and part.thinking else ASSISTANT
+            if not runs[-1].parts or runs[-1].role != role:
+                runs.append(_Run(role))
+            runs[-1].parts.append(part)
+    return runs
 
 
-def _shown(step: Step) -> Part | None:
-    """The part that a step shows: nothing for an empty text, a thought for ``think``."""
-    if isinstance(step, ToolCall):
-        if step.name != _THINK:
-            return None
-        step = TextPart(thought_text(step.input), thinking=True)
-    if isinstance(step, TextPart) and not step.text and step.title is None:
-        return None
-    return step
+def _ends_early(called: Called) -> bool:
+    """Whether the message that has a call has its result as well, as of a server's tool."""
+    if called.answer is None or called.answer.index != called.index:
+        return False
+    return called.call.name != _THINK and not is_delegation(called.call.name)
 
 
-def _content(parts: Sequence[Part]) -> Content:
-    texts = [part.text for part in parts if isinstance(part, TextPart) and part.title is None]
-    others = [part for part in parts if not isinstance(part, TextPart) or part.title is not None]
-    if all(part == PlaceholderPart(_REDACTED) for part in others):
-        return "".join(texts)
-    return tuple(parts)
+def _shown(step: Step) -> Iterator[Part]:
+    """The parts that a step shows: nothing for an empty text, a thought for ``think``."""
+    if isinstance(step, Answer):
+        yield from parts_of(step.record)
+    elif not isinstance(step, Called):
+        if not isinstance(step, TextPart) or step.text or step.title is not None or step.url:
+            yield step
+    elif step.call.name == _THINK:
+        thought = thought_text(step.call.input)
+        if thought:
+            yield TextPart(thought, thinking=True)

@@ -3,15 +3,28 @@
 Anthropic writes a message as blocks, OpenAI as parts with fields beside them; either may be
 plain text. The shapes tell themselves apart, so nothing here asks which vendor it was.
 Content never raises and never vanishes: what cannot be shown leaves a placeholder that
-names it. Calls and results are records of an event, and refuse what is ill-typed.
+names it and keeps it. Calls and results of tools are read by ``_tool_shapes``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from ...events import ToolCall, ToolResult
-from ...events._json import Mismatch, check_json, describe
+from ...events._json import Mismatch
+from .._json_shapes import (
+    REDACTED,
+    Block,
+    block_type,
+    citations_of,
+    document_text,
+    inner_text,
+    is_list,
+    is_mapping,
+    json_text,
+    plain_text,
+    text_field,
+    thinking_text,
+)
 from .._messages import (
     Content,
     ImagePart,
@@ -21,27 +34,15 @@ from .._messages import (
     ToolResultPart,
     ToolUsePart,
 )
-from .._values import draft_of
-from ._json_shapes import (
-    Block,
-    block_type,
-    document_text,
-    inner_text,
-    is_list,
-    is_mapping,
-    json_object,
-    json_text,
-    plain_text,
-    text_field,
-    thinking_text,
-)
+from .._tool_shapes import normalise_tool_call, result_text
+from .._unicode import valid_json
 
 __all__ = [
+    "content_of",
+    "joined",
+    "nested_text",
     "normalise_content",
-    "normalise_tool_call",
-    "normalise_tool_result",
     "parts_of",
-    "result_text",
 ]
 
 
@@ -51,9 +52,15 @@ __all__ = [
 def normalise_content(raw: object) -> Content:
     """The content of a message, the same for every vendor (§8 U1).
 
-    Text stays; blocks that are all text join to one text; anything else becomes parts, in
-    the order of its blocks. Null is the empty text, a bare number its JSON text.
+    Text stays; blocks that are all text without citations join to one text; anything else
+    becomes parts, in the order of its blocks. Null is the empty text, a bare number its JSON
+    text. All text is valid Unicode: half of a surrogate pair becomes U+FFFD.
     """
+    return content_of(valid_json(raw))
+
+
+def content_of(raw: object) -> Content:
+    """The same of a value whose text is known to be valid."""
     if isinstance(raw, str):
         return raw
     if raw is None:
@@ -64,11 +71,13 @@ def normalise_content(raw: object) -> Content:
         blocks = list(raw)
     else:
         return json_text(raw)
-    texts = [plain_text(block) for block in blocks]
-    known = [text for text in texts if text is not None]
-    if len(known) == len(texts):
-        return "".join(known)
-    return tuple(part for block in blocks for part in parts_of(block))
+    return joined([part for block in blocks for part in parts_of(block)])
+
+
+def joined(parts: Sequence[Part]) -> Content:
+    """Parts that are nothing but text as one text; all others as they are."""
+    texts = [part.text for part in parts if isinstance(part, TextPart) and part.is_plain]
+    return "".join(texts) if len(texts) == len(parts) else tuple(parts)
 
 
 def parts_of(block: object) -> tuple[Part, ...]:
@@ -79,22 +88,26 @@ def parts_of(block: object) -> tuple[Part, ...]:
     """
     text = plain_text(block)
     if text is not None:
-        return (TextPart(text),)
+        return (TextPart(text, citations=citations_of(block)),)
     kind = block_type(block)
     reader = _READERS.get(kind)
     part = reader(block) if reader is not None and is_mapping(block) else None
     if part is not None:
         return (part,)
-    nested = _nested_text(kind, block)
-    if not nested:
-        return (PlaceholderPart(kind),)
-    title = text_field(block, "title") if is_mapping(block) else None
-    return (PlaceholderPart(kind), TextPart(nested, title=title))
+    nested = nested_text(block)
+    return (PlaceholderPart(kind, block), *(() if nested is None else (nested,)))
+
+
+def nested_text(block: object) -> TextPart | None:
+    """The text inside a block that has no form of its own, or ``None`` where it holds none."""
+    kind = block_type(block)
+    text = "" if kind in _READERS else _nested_text(kind, block)
+    if not text:
+        return None
+    return TextPart(text, title=text_field(block, "title") if is_mapping(block) else None)
 
 
 def _nested_text(kind: str, block: object) -> str:
-    if kind in _READERS:
-        return ""
     if not is_mapping(block):
         return inner_text(block)
     # What stands under ``content`` is for people only where it is made of blocks, or where
@@ -105,11 +118,22 @@ def _nested_text(kind: str, block: object) -> str:
 
 
 def _thinking(block: Block) -> Part:
-    return TextPart(thinking_text(block), thinking=True)
+    return TextPart(thinking_text(block), thinking=True, block=block)
+
+
+def _redacted(block: Block) -> Part:
+    return TextPart(REDACTED, thinking=True, block=block)
 
 
 def _document(block: Block) -> Part:
-    return TextPart(document_text(block), title=text_field(block, "title"))
+    source = block.get("source")
+    url = text_field(source, "url") if is_mapping(source) else None
+    return TextPart(
+        document_text(block),
+        title=text_field(block, "title"),
+        url=url if url is not None else text_field(block, "url"),
+        block=block,
+    )
 
 
 def _image(block: Block) -> Part | None:
@@ -160,6 +184,7 @@ def _tool_result(block: Block) -> Part:
 
 _READERS: dict[str, Callable[[Block], Part | None]] = {
     "thinking": _thinking,
+    "redacted_thinking": _redacted,
     "document": _document,
     "image": _image,
     "image_url": _image_url,
@@ -167,113 +192,3 @@ _READERS: dict[str, Callable[[Block], Part | None]] = {
     "tool_use": _tool_use,
     "tool_result": _tool_result,
 }
-
-
-# --- tools ------------------------------------------------------------------------------
-
-
-def result_text(raw: object) -> str:
-    """What a tool gave back, as text.
-
-    Nested text is joined; a block without text leaves ``[its type]``; a value that is not
-    made of blocks is its JSON text; null is the empty text.
-    """
-    if raw is None or isinstance(raw, str):
-        return raw or ""
-    if is_list(raw):
-        return inner_text(raw, mark=True) if not raw or any(map(_is_block, raw)) else json_text(raw)
-    known = plain_text(raw) is not None or block_type(raw) in _READERS
-    return inner_text(raw, mark=True) if known and _is_block(raw) else json_text(raw)
-
-
-def _is_block(item: object) -> bool:
-    return isinstance(item, str) or (is_mapping(item) and isinstance(item.get("type"), str))
-
-
-def _require(record: Block, name: str, path: str = "") -> str:
-    value = record.get(name)
-    if isinstance(value, str):
-        return value
-    got = describe(value) if name in record else "nothing"
-    raise Mismatch("string", got, f"{path}.{name}")
-
-
-def normalise_tool_call(raw: object) -> ToolCall:
-    """One tool call in its normal form (§8 T2), from any vendor's.
-
-    Raises ``Mismatch`` where it is no object, where ``id`` or ``name`` is not text and where
-    the input is neither an object nor text. ``type`` is not checked.
-    """
-    if not is_mapping(raw):
-        raise Mismatch("object", describe(raw))
-    identity = _require(raw, "id")
-    whole = isinstance(raw.get("name"), str) and is_mapping(raw.get("input"))
-    # What has the normal form already is taken at its word, whatever else it holds: the
-    # codec's fast way does the same.
-    record, path = (raw, "") if whole else _named_call(raw)
-    name = _require(record, "name", path)
-    key = "input" if record.get("input") is not None else "arguments"
-    arguments = _input(record.get(key), f"{path}.{key}")
-    kind = raw.get("type")
-    if not isinstance(kind, str) or (kind in _OPENAI and not whole):
-        kind = "tool_use"
-    return _checked_call(identity, name, arguments, kind)
-
-
-_ToolCallDraft = draft_of(ToolCall)
-
-
-def _checked_call(identity: str, name: str, arguments: Block, kind: str) -> ToolCall:
-    """Make what the constructor makes, of arguments that :func:`_input` has checked."""
-    draft = _ToolCallDraft()
-    draft.id = identity
-    draft.name = name
-    draft.input = arguments
-    draft.type = kind
-    draft.__class__ = ToolCall
-    call: ToolCall = draft
-    return call
-
-
-# OpenAI's kinds of calls: each keeps the name and the arguments in a field of its own name.
-_OPENAI = ("function", "custom")
-
-
-def _named_call(raw: Block) -> tuple[Block, str]:
-    """The record that holds name and arguments, and the path to it."""
-    for key in _OPENAI:
-        inner = raw.get(key)
-        if is_mapping(inner):
-            return inner, f".{key}"
-    return raw, ""
-
-
-def _input(value: object, path: str) -> Block:
-    if value is None:
-        return {}
-    if is_mapping(value):
-        check_json(value, ".input")
-        return value
-    if not isinstance(value, str):
-        raise Mismatch("object or JSON text", describe(value), path)
-    known = json_object(value)
-    return {"_raw": value} if known is None else known
-
-
-def normalise_tool_result(raw: object) -> ToolResult:
-    """One tool result in its normal form, from any vendor's; its content is text.
-
-    Raises ``Mismatch`` where it is no object, where it names no call and where ``is_error``
-    is neither a boolean nor null. ``type`` is not checked.
-    """
-    if not is_mapping(raw):
-        raise Mismatch("object", describe(raw))
-    key = "tool_call_id" if "tool_use_id" not in raw and "tool_call_id" in raw else "tool_use_id"
-    identity = _require(raw, key)
-    is_error = raw.get("is_error")
-    if is_error is not None and not isinstance(is_error, bool):
-        raise Mismatch("boolean", describe(is_error), ".is_error")
-    kind, content = raw.get("type"), result_text(raw.get("content"))
-    if not isinstance(kind, str):
-        return ToolResult(tool_use_id=identity, content=content, is_error=bool(is_error))
-    return ToolResult(tool_use_id=identity, content=content, is_error=bool(is_error), type=kind)

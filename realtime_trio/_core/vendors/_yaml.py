@@ -1,8 +1,9 @@
 """The little YAML that old delegation replies are written in (protocol.md §8 S2).
 
-Such a reply is one dumped mapping whose ``text`` is what the agent said. Reading one scalar
-needs no YAML library, but it needs care: what is not plainly such a mapping is prose, and
-prose must come through untouched. So everything here answers ``None`` when in doubt.
+Such a reply is one dumped mapping whose ``text`` is what the agent said, or a list of them,
+thinking included. Reading such scalars needs no YAML library, but it needs care: what is not
+plainly such a mapping is prose, and prose must come through untouched. So everything
+here answers ``None`` when in doubt.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["yaml_text"]
+from .._unicode import valid_text
+
+__all__ = ["yaml_blocks"]
 
 _BLOCK = re.compile(
     r"(?P<style>[|>])(?P<chomp>[+-]?)(?P<indent>[1-9]?)(?P<chomp2>[+-]?)\s*(?:#.*)?$"
 )
-_SINGLE = re.compile(r"'(?P<body>(?:[^']|'')*)'\s*(?:#.*)?$")
-_DOUBLE = re.compile(r'"(?P<body>(?:[^"\\]|\\.)*)"\s*(?:#.*)?$', re.DOTALL)
+_SINGLE = re.compile(r"'(?P<body>[^']*(?:''[^']*)*)'\s*(?:#.*)?$")
+_DOUBLE = re.compile(r'"(?P<body>[^"\\]*(?:\\.[^"\\]*)*)"\s*(?:#.*)?$', re.DOTALL)
 # An escaped break is neither a code nor a name: it goes, with the indentation after it.
 _ESCAPE = re.compile(
     r"\\(?:(?P<hex>x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|\n[ \t]*|(?P<name>.))"
@@ -46,10 +49,10 @@ _NAMED = {
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
 
-def yaml_text(document: str) -> str | None:
-    """The ``text`` of a dumped mapping, or of each mapping in a dumped list, joined.
+def yaml_blocks(document: str) -> list[dict[str, str]] | None:
+    """What a dumped mapping says, or each mapping in a dumped list, as vendors' blocks.
 
-    ``None`` where ``document`` is anything else, or its ``text`` is null.
+    ``None`` where ``document`` is anything else, or holds a mapping without a text.
     """
     lines = document.replace("\r\n", "\n").removesuffix("\n").split("\n")
     start = next((i for i, line in enumerate(lines) if line.strip() not in ("", "---")), 0)
@@ -59,11 +62,9 @@ def yaml_text(document: str) -> str | None:
         if any(line.strip() for line in lines[end + 1 :]):
             return None
         lines = lines[:end]
-    if not lines or not lines[0].startswith("- "):
-        return _text_of(lines)
-    texts = [_text_of(item) for item in _items(lines)]
-    said = [text for text in texts if text is not None]
-    return "".join(said) if said and len(said) == len(texts) else None
+    items = _items(lines) if lines and lines[0].startswith("- ") else [lines]
+    blocks = [block for block in map(_block_of, items) if block is not None]
+    return blocks if blocks and len(blocks) == len(items) else None
 
 
 def _items(lines: Sequence[str]) -> list[list[str]]:
@@ -79,7 +80,26 @@ def _items(lines: Sequence[str]) -> list[list[str]]:
     return items
 
 
-def _text_of(lines: Sequence[str]) -> str | None:
+def _block_of(lines: Sequence[str]) -> dict[str, str] | None:
+    entries = _entries(lines)
+    if entries is None:
+        return None
+    kind = _value(entries, "type")
+    if kind == "redacted_thinking":
+        return {"type": kind}
+    field = "thinking" if kind == "thinking" else "text"
+    said = _value(entries, field)
+    return None if said is None else {"type": field, field: said}
+
+
+def _value(entries: dict[str, list[str]], name: str) -> str | None:
+    value = entries.get(name)
+    said = None if value is None else _scalar(value[0], value[1:])
+    return None if said is None else valid_text(said)
+
+
+def _entries(lines: Sequence[str]) -> dict[str, list[str]] | None:
+    """The lines of each value of a mapping by its key; the first is what follows the key."""
     entries: dict[str, list[str]] = {}
     value: list[str] = []
     for line in lines:
@@ -91,8 +111,7 @@ def _text_of(lines: Sequence[str]) -> str | None:
                 return None
             value = [entry[1]]
             entries[entry[0]] = value
-    text = entries.get("text")
-    return None if text is None else _scalar(text[0], text[1:])
+    return entries
 
 
 def _entry(line: str) -> tuple[str, str] | None:
@@ -196,11 +215,12 @@ def _block(header: str, lines: Sequence[str]) -> str | None:
 
 def _folded(lines: Sequence[str]) -> str:
     """Join the lines of a folded block: what is indented further keeps its breaks."""
-    text, last, breaks = "", "", 0
+    pieces: list[str] = []
+    last, breaks = "", 0
     for line in lines:
         if line:
             loose = breaks == 0 or not last or " " in (last[0], line[0])
-            text += ("\n" * breaks if loose else "\n" * (breaks - 1) or " ") + line
+            pieces += ["\n" * breaks if loose else "\n" * (breaks - 1) or " ", line]
             last, breaks = line, 0
         breaks += 1
-    return text
+    return "".join(pieces)

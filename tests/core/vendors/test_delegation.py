@@ -7,15 +7,23 @@ from typing import Any
 
 import pytest
 
-from realtime_trio._core._messages import ImagePart, TextPart
+from realtime_trio._core._messages import Content, ImagePart, TextPart
 from realtime_trio._core.vendors._delegation import (
     DelegationStarted,
+    Reply,
     delegation_of,
-    reply_content,
+    reply_of,
     request_text,
     thought_text,
 )
 from realtime_trio.events import ToolCall
+
+
+def reply_content(result: str) -> Content | None:
+    """What a reply without thoughts says."""
+    reply = reply_of(result)
+    assert reply.thoughts == ()
+    return reply.content
 
 
 @pytest.mark.parametrize(
@@ -93,7 +101,8 @@ def test_a_thought_is_the_text_of_think(arguments: dict[str, Any], text: str) ->
     ("result", "text"),
     [
         ("Plain.", "Plain."),
-        ("", ""),
+        ("", None),
+        ('{"agent_message": ""}', None),
         ('{"agent_message": "Hi."}', "Hi."),
         ('{"agent_message": "Hi.", "role": "assistant"}', "Hi."),
         ('{"agent_message": {"role": "assistant", "content": "Hi."}}', "Hi."),
@@ -110,8 +119,8 @@ def test_a_thought_is_the_text_of_think(arguments: dict[str, Any], text: str) ->
         ("[1, 2]", "[1, 2]"),
     ],
 )
-def test_the_reply_is_what_the_agent_said(result: str, text: str) -> None:
-    """JSON's agent_message, old YAML's text, or the raw text."""
+def test_the_reply_is_what_the_agent_said(result: str, text: str | None) -> None:
+    """JSON's agent_message, old YAML's text, or the raw text; nothing is no message."""
     assert reply_content(result) == text
 
 
@@ -119,6 +128,7 @@ def test_the_reply_is_what_the_agent_said(result: str, text: str) -> None:
     "record",
     [
         {"agent_message": {"role": "user", "content": "the request"}},
+        {"agent_message": {"role": "user", "content": "the request"}, "text": "not this"},
         {"agent_message": "the request", "role": "user"},
         {"agent_message": None},
         {"agent_message": {"role": "assistant"}},
@@ -137,3 +147,71 @@ def test_a_reply_may_have_parts() -> None:
     content = [{"type": "text", "text": "See"}, image]
     reply = reply_content(json.dumps({"agent_message": {"role": "assistant", "content": content}}))
     assert reply == (TextPart("See"), ImagePart("url", url="http://x/y.png"))
+
+
+THINKING = {"type": "thinking", "thinking": "hm", "signature": "s"}
+SECRET = {"type": "redacted_thinking", "data": "x"}
+
+
+@pytest.mark.parametrize(
+    ("content", "thoughts", "said"),
+    [
+        ([THINKING, {"type": "text", "text": "Hi."}], ("hm",), "Hi."),
+        ([THINKING, THINKING, "Hi", {"type": "text", "text": "."}], ("hm", "hm"), "Hi."),
+        (["Hi", THINKING, SECRET, "."], ("hm", "*redacted*"), "Hi."),
+        ([THINKING], ("hm",), None),
+        ([{**THINKING, "thinking": ""}, "Hi."], (), "Hi."),
+        (THINKING, ("hm",), None),
+    ],
+)
+def test_s2_thinking_is_never_glued_to_a_reply(
+    content: Any, thoughts: tuple[str, ...], said: str | None
+) -> None:
+    """Each block is a thought of its own, wherever it stood."""
+    for message in (content, {"role": "assistant", "content": content}):
+        if message is not THINKING:
+            result = json.dumps({"agent_message": message})
+            assert reply_of(result) == Reply(thoughts, said)
+
+
+@pytest.mark.parametrize(
+    ("document", "thoughts", "said"),
+    [
+        (
+            "- signature: abc\n  thinking: 'hm: so'\n  type: thinking\n"
+            "- citations: null\n  text: Hi.\n  type: text\n",
+            ("hm: so",),
+            "Hi.",
+        ),
+        ("- data: xyz\n  type: redacted_thinking\n- text: Hi.\n", ("*redacted*",), "Hi."),
+        ("thinking: hm\ntype: thinking\n", ("hm",), None),
+    ],
+)
+def test_s2_thinking_in_old_replies(
+    document: str, thoughts: tuple[str, ...], said: str | None
+) -> None:
+    """YAML's blocks are read as JSON's are."""
+    assert reply_of(document) == Reply(thoughts, said)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        '{"agent_message": "Hi \\ud83d."}',
+        '{"agent_message": {"content": [{"type": "text", "text": "Hi \\ud83d."}]}}',
+        '{"text": "Hi \\ud83d."}',
+        'text: "Hi \\ud83d."\n',
+        'text: "Hi \\ude00."\n',
+    ],
+)
+def test_l4_half_a_pair_in_a_reply(result: str) -> None:
+    """It is one sign that stands for what cannot be shown."""
+    assert reply_content(result) == "Hi \ufffd."
+
+
+@pytest.mark.parametrize(
+    "result", ['{"agent_message": "Hi \\ud83d\\ude00"}', 'text: "Hi \\ud83d\\ude00"']
+)
+def test_l4_both_halves_of_a_pair_in_a_reply(result: str) -> None:
+    """JSON and YAML may escape them one by one."""
+    assert reply_content(result) == "Hi 😀"

@@ -76,10 +76,16 @@ def _brief(item: HistoryItem) -> Any:
         return ("ended",)
     message = item.message
     role = {"assistant (thought)": "thought"}.get(message.role, message.role)
-    results = {result.tool_use_id: result.content for result in message.tool_results}
-    tools = {call.id: results.get(call.id) for call in message.tool_calls}
-    assert len(tools) == len(message.tool_calls)
-    assert set(results) <= set(tools)
+    results = [(result.tool_use_id, result.content) for result in message.tool_results]
+    tools: dict[str, Any] = {}
+    for call in message.tool_calls:
+        found = next((r for r in results if r[0] == call.id), None)
+        if found is not None:
+            results.remove(found)
+        key = call.id if call.id not in tools else f"{call.id} again"
+        assert key not in tools
+        tools[key] = None if found is None else found[1]
+    assert results == []
     who = f"foreign {role}" if item.foreign else role
     return (who, message.content, tools) if tools else (who, message.content)
 
@@ -153,34 +159,133 @@ def test_s2_what_is_empty_makes_no_message() -> None:
     assert brief(items) == [("assistant", "ab"), ("assistant", "c")]
 
 
-def test_s2_images_and_server_tools_of_an_assistant_are_parts() -> None:
+def test_s2_images_and_unknown_blocks_of_an_assistant_are_parts() -> None:
     """What is not text makes the message one of parts, and its text stays in it."""
-    search = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}
-    found = {"type": "web_search_tool_result", "tool_use_id": "s", "content": []}
-    assert brief(convert(assistant("a", search, found, think("hm"), IMAGE))) == [
-        (
-            "assistant",
-            (
-                TextPart("a"),
-                PlaceholderPart("server_tool_use"),
-                PlaceholderPart("web_search_tool_result"),
-            ),
-        ),
+    unknown = {"type": "hologram", "n": 1}
+    assert brief(convert(assistant("a", unknown, think("hm"), IMAGE))) == [
+        ("assistant", (TextPart("a"), PlaceholderPart("hologram", unknown))),
         ("thought", "hm"),
         ("assistant", (SHOWN_IMAGE,)),
     ]
 
 
-def test_s2_redacted_thinking_shows_only_among_parts() -> None:
-    """Live streaming never showed it; it parts no thoughts and makes no message."""
+def test_u1_cited_text_of_an_assistant_is_parts() -> None:
+    """The citations are kept, and so is the text on both sides."""
+    cited = {"type": "text", "text": "b", "citations": [{"cited_text": "x"}]}
+    parts = (TextPart("a"), TextPart("b", citations=({"cited_text": "x"},)), TextPart("c"))
+    assert brief(convert(assistant("a", cited, "c"))) == [("assistant", parts)]
+    assert brief(convert(assistant("a", {**cited, "citations": None}))) == [("assistant", "ab")]
+
+
+def test_s2_redacted_thinking_is_a_thought() -> None:
+    """As it is streamed: its text says only that it was redacted."""
     hidden = {"type": "redacted_thinking", "data": "x"}
-    shown = PlaceholderPart("redacted_thinking")
-    assert brief(convert(assistant(hidden, "a", hidden, "b", hidden))) == [("assistant", "ab")]
-    assert brief(convert(assistant(think("a"), hidden, think("b"), hidden))) == [("thought", "ab")]
-    assert convert(assistant(hidden)) == ()
-    assert brief(convert(assistant(hidden, think("a"), IMAGE, hidden))) == [
-        ("thought", "a"),
-        ("assistant", (shown, SHOWN_IMAGE, shown)),
+    assert brief(convert(assistant(hidden, "a", hidden, hidden, "b"))) == [
+        ("thought", "*redacted*"),
+        ("assistant", "a"),
+        ("thought", "*redacted**redacted*"),
+        ("assistant", "b"),
+    ]
+    assert brief(convert(assistant(think("a"), hidden, think("b")))) == [
+        ("thought", "a*redacted*b")
+    ]
+    assert brief(convert(user(hidden))) == [("user", (TextPart("*redacted*", thinking=True),))]
+
+
+# --- server tools -----------------------------------------------------------------------
+
+
+def served(identity: str, name: str = "web_search", kind: str = "server") -> dict[str, Any]:
+    return {**use(identity, name), "type": f"{kind}_tool_use"}
+
+
+def found(identity: str, content: object = "page", kind: str = "web_search") -> dict[str, Any]:
+    return {"type": f"{kind}_tool_result", "tool_use_id": identity, "content": content}
+
+
+@pytest.mark.parametrize(
+    ("call", "result"),
+    [
+        (served("s"), found("s")),
+        (served("s", kind="mcp"), found("s", kind="mcp")),
+        (served("s", "code_execution"), found("s", kind="bash_code_execution")),
+        (served("s"), gave("s", "page")),
+        (use("s"), found("s")),
+        (use("s"), gave("s", "page")),
+    ],
+)
+def test_s2_server_tools_are_tools(call: Any, result: Any) -> None:
+    """Whatever the types, and wherever the result stands."""
+    expected = [("assistant", "found", {"s": "page"})]
+    assert brief(convert(assistant(call, result, "found"))) == expected
+    assert brief(convert(assistant(call), assistant(result, "found"))) == expected
+    assert brief(convert(assistant(call, "found"), user(result))) == expected
+    assert brief(convert(assistant(call, "found"), user(result, "more"))) == [
+        *expected,
+        ("user", "more"),
+    ]
+    assert brief(convert(assistant(call, "found"))) == [("assistant", "found", {"s": None})]
+    assert brief(convert(assistant("found", call, result), user("q"))) == [*expected, ("user", "q")]
+
+
+def test_s2_a_server_tool_keeps_the_types_of_its_records() -> None:
+    """As it does live; its result is text."""
+    page = [
+        {"type": "web_search_result", "title": "T", "url": "http://x", "encrypted_content": "e"}
+    ]
+    [item] = convert(assistant(served("s"), found("s", page), "found"))
+    assert isinstance(item, HistoryMessage)
+    (call,), (result,) = item.message.tool_calls, item.message.tool_results
+    assert (call.type, result.type) == ("server_tool_use", "web_search_tool_result")
+    assert (result.content, result.is_error) == ("[web_search_result: T]", False)
+
+
+def test_s2_a_server_tool_attaches_where_it_ended() -> None:
+    """As live: to what was being said, else to what was said last, else to what comes next."""
+    search = (served("s"), found("s"))
+    assert brief(convert(assistant(think("hm"), *search, "a"))) == [
+        ("thought", "hm", {"s": "page"}),
+        ("assistant", "a"),
+    ]
+    assert brief(convert(assistant("a", *search, "b"))) == [("assistant", "ab", {"s": "page"})]
+    assert brief(convert(assistant("a"), assistant(*search, "b"))) == [
+        ("assistant", "a", {"s": "page"}),
+        ("assistant", "b"),
+    ]
+    assert brief(convert(assistant(*search), assistant("b", use("t1")))) == [
+        ("assistant", "b", {"s": "page", "t1": None})
+    ]
+    assert brief(convert(assistant(*search))) == [("assistant", "", {"s": "page"})]
+
+
+def test_s2_a_server_tool_may_think_or_delegate() -> None:
+    """The name decides, as of any other tool."""
+    thinking = {**served("s", "think"), "input": {"thought": "hm"}}
+    assert brief(convert(assistant(thinking, found("s"), "a"))) == [
+        ("thought", "hm"),
+        ("assistant", "a"),
+    ]
+    asking = {**served("s", "aa_oneshot"), "input": {"request": "do"}}
+    assert brief(convert(assistant("a", asking, found("s", "done"), "b"))) == [
+        ("assistant", "ab"),
+        ("started", "assist", "oneshot", None),
+        ("foreign user", "do"),
+        ("foreign assistant", "done"),
+        ("ended",),
+    ]
+
+
+def test_s2_a_servers_result_without_a_call_is_a_part() -> None:
+    """In the message that it stands in."""
+    stray = found("s9")
+    parts = (PlaceholderPart("web_search_tool_result", stray), TextPart("page"))
+    assert brief(convert(assistant(stray), user(stray))) == [("assistant", parts), ("user", parts)]
+    assert brief(convert(assistant(gave("t1"), use("t1")))) == [
+        ("assistant", (ToolResultPart("t1", "six"),), {"t1": None})
+    ]
+    nameless = {"type": "mcp_tool_result", "content": "x"}
+    assert brief(convert(user(nameless))) == [
+        ("user", (PlaceholderPart("mcp_tool_result", nameless), TextPart("x")))
     ]
 
 
@@ -217,16 +322,13 @@ def test_s2_an_unknown_role_speaks_for_itself() -> None:
         (42, "assistant"),
         ("text", "assistant"),
         ([], "assistant"),
-        ({}, "assistant"),
-        ({"content": "no role"}, "assistant"),
-        ({"role": 5, "content": "x"}, "assistant"),
-        ({"role": ["user"], "content": "x"}, "assistant"),
-        ({"role": "assistant"}, "assistant"),
-        ({"role": "assistant", "content": None}, "assistant"),
+        ({"content": 5}, "assistant"),
         ({"role": "assistant", "content": 5}, "assistant"),
+        ({"role": "assistant", "content": {"type": "text", "text": "x"}}, "assistant"),
         ({"role": "user", "content": 5}, "user"),
         ({"role": "user", "content": False}, "user"),
-        ({"role": "critic"}, "assistant"),
+        ({"role": "user", "content": {}}, "user"),
+        ({"role": "critic", "content": 1.5}, "assistant"),
     ],
 )
 def test_s1_a_bad_message_costs_itself(bad: object, role: str) -> None:
@@ -238,6 +340,32 @@ def test_s1_a_bad_message_costs_itself(bad: object, role: str) -> None:
         (role, UNREADABLE),
         ("assistant", "b"),
     ]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        {"role": "assistant"},
+        {"role": "assistant", "content": None},
+        {"role": "assistant", "content": None, "tool_calls": None, "refusal": None},
+        {"role": "assistant", "content": ""},
+        {"role": "assistant", "content": []},
+        {"role": "assistant (thought)", "content": ""},
+        {"role": "critic"},
+    ],
+)
+def test_s2_a_message_that_says_and_does_nothing_is_nothing(message: dict[str, Any]) -> None:
+    """It makes no message and parts no turn."""
+    items = convert(assistant("a", use("t1")), message, user(gave("t1")), assistant(use("t2")))
+    assert brief(items) == [("assistant", "a", {"t1": "six", "t2": None})]
+
+
+@pytest.mark.parametrize("role", [None, 5, ["user"], ""])
+def test_l2_a_message_without_a_role_is_the_assistants(role: object) -> None:
+    """An ill-typed one as well (L3)."""
+    message = {**assistant("a", use("t1")), "role": role}
+    assert brief(convert(message, user(gave("t1")))) == [("assistant", "a", {"t1": "six"})]
 
 
 @pytest.mark.parametrize("message", [{"role": "user"}, {"role": "user", "content": None}])
@@ -255,8 +383,17 @@ def test_s2_an_empty_user_message_is_content(content: object) -> None:
 def test_s2_a_bad_block_costs_itself() -> None:
     """A call that cannot be read leaves a placeholder, and its message its text."""
     items = convert(assistant("a", {"type": "tool_use", "id": 5}, 7, use("t1")))
-    parts = (TextPart("a"), PlaceholderPart("tool_use"), PlaceholderPart("integer"))
+    bad = PlaceholderPart("tool_use", {"type": "tool_use", "id": 5})
+    parts = (TextPart("a"), bad, PlaceholderPart("integer", 7))
     assert brief(items) == [("assistant", parts, {"t1": None})]
+
+
+@pytest.mark.parametrize("arguments", ["", " ", None, [1], 5])
+def test_t2_empty_or_ill_typed_arguments_are_none(arguments: object) -> None:
+    """The call is an empty one."""
+    [item] = convert(assistant({**use("t1"), "input": arguments}))
+    assert isinstance(item, HistoryMessage)
+    assert item.message.tool_calls[0].input == {}
 
 
 # --- tools ------------------------------------------------------------------------------
@@ -305,7 +442,7 @@ def test_s2_only_results_are_results() -> None:
     assert isinstance(message, HistoryMessage)
     assert isinstance(left, HistoryMessage)
     assert [result.content for result in message.message.tool_results] == ["six"]
-    assert left.message.content == (PlaceholderPart("web_search_tool_result"),)
+    assert left.message.content == (PlaceholderPart("web_search_tool_result", other),)
 
 
 def test_s2_text_beside_results_is_kept() -> None:
@@ -336,14 +473,6 @@ def test_s2_parts_beside_results_are_kept() -> None:
     assert brief(convert(assistant("a", use("t1")), user(gave("t1"), ""))) == [
         ("assistant", "a", {"t1": "six"})
     ]
-
-
-def test_s2_a_lone_block_as_content_is_read_too() -> None:
-    """Where a vendor forgot the list."""
-    items = convert(
-        {"role": "assistant", "content": use("t1")}, {"role": "user", "content": gave("t1")}
-    )
-    assert brief(items) == [("assistant", "", {"t1": "six"})]
 
 
 def test_t4_tools_without_text_go_to_the_turns_last_message() -> None:
@@ -384,15 +513,150 @@ def test_t4_tools_that_wait_in_vain_are_a_message() -> None:
     ]
 
 
-def test_t4_a_repeated_id_replaces() -> None:
-    """In one message; a vendor that counts anew each turn has one tool in each."""
+def test_t1_a_repeated_id_is_another_call() -> None:
+    """In one message, whose calls get their results in order, and in later ones."""
     items = convert(assistant("a", use("t1"), use("t1")), user(gave("t1"), gave("t1", "again")))
-    assert brief(items) == [("assistant", "a", {"t1": "again"})]
+    assert brief(items) == [("assistant", "a", {"t1": "six", "t1 again": "again"})]
     again = [assistant("a", use("t1")), user(gave("t1")), assistant("b", use("t1"))]
     assert brief(convert(*again, user(gave("t1", "two")))) == [
         ("assistant", "a", {"t1": "six"}),
         ("assistant", "b", {"t1": "two"}),
     ]
+
+
+def test_t1_a_result_belongs_to_the_latest_call_that_has_none() -> None:
+    """Of those whose results may stand there."""
+    first, second = assistant("a", use("t1")), assistant("b", use("t1"))
+    assert brief(convert(first, second, user(gave("t1", "x")))) == [
+        ("assistant", "a", {"t1": None}),
+        ("assistant", "b", {"t1": "x"}),
+    ]
+    assert brief(convert(first, second, user(gave("t1", "x"), gave("t1", "y")))) == [
+        ("assistant", "a", {"t1": "y"}),
+        ("assistant", "b", {"t1": "x"}),
+    ]
+    assert brief(convert(first, tool("t1", "x"), second, tool("t1", "y"), tool("t1", "z"))) == [
+        ("assistant", "a", {"t1": "x"}),
+        ("assistant", "b", {"t1": "y"}),
+        ("user", (ToolResultPart("t1", "z"),)),
+    ]
+    assert brief(convert(first, user("q"), second, user(gave("t1"), gave("t1", "z")))) == [
+        ("assistant", "a", {"t1": None}),
+        ("user", "q"),
+        ("assistant", "b", {"t1": "six"}),
+        ("user", (ToolResultPart("t1", "z"),)),
+    ]
+
+
+def test_t1_repeated_ids_of_delegations_and_think() -> None:
+    """Each has its own reply; a thought takes no other call's result."""
+    items = convert(
+        assistant(
+            use("t1", "aa_chat", message="one"),
+            use("t1", "think", thought="hm"),
+            use("t1", "aa_chat", message="two"),
+        ),
+        user(gave("t1", "One."), gave("t1", "ok"), gave("t1", "Two.")),
+    )
+    started = ("started", "assist", "chat", None)
+    assert brief(items) == [
+        ("thought", "hm"),
+        started,
+        ("foreign user", "one"),
+        ("foreign assistant", "One."),
+        ("ended",),
+        started,
+        ("foreign user", "two"),
+        ("foreign assistant", "Two."),
+        ("ended",),
+    ]
+
+
+# --- times and ends ---------------------------------------------------------------------
+
+THEN = datetime(2025, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"timestamp": "2025-03-04T05:06:07Z"},
+        {"timestamp": "2025-03-04T07:06:07+02:00"},
+        {"timestamp": "2025-03-04 05:06:07"},
+        {"timestamp": THEN.timestamp()},
+        {"timestamp": int(THEN.timestamp())},
+        {"created_at": "2025-03-04T05:06:07"},
+        {"updated_at": int(THEN.timestamp())},
+        {"timestamp": "2025-03-04T05:06:07Z", "created_at": 0, "updated_at": 0},
+        {"timestamp": None, "created_at": "yesterday", "updated_at": "2025-03-04T05:06:07Z"},
+        {"timestamp": True, "created_at": 1e300, "updated_at": int(THEN.timestamp())},
+        {"timestamp": "0001-01-01T00:00:00+10:00", "created_at": int(THEN.timestamp())},
+        {"timestamp": [1], "created_at": float("nan"), "updated_at": int(THEN.timestamp())},
+    ],
+)
+def test_a_record_that_says_a_time_gives_it_to_its_messages(fields: dict[str, Any]) -> None:
+    """The first field that is a time; whatever it is in, the message has it in UTC."""
+    dated = [{**message, **fields} for message in (user("q"), assistant(think("a"), "b"))]
+    items = convert(*dated, assistant("c"), {**user(), "content": 5, **fields})
+    times = [item.message.timestamp for item in items if isinstance(item, HistoryMessage)]
+    assert times == [THEN, THEN, THEN, NOW, THEN]
+    assert all(time.utcoffset() == UTC.utcoffset(None) for time in times)
+
+
+def test_a_delegation_has_the_times_of_its_call_and_its_result() -> None:
+    """And tools without a message that of their call."""
+    asked = {**assistant(use("t1", "aa_chat", message="x"), use("t2")), "timestamp": 1}
+    answered = {**user(gave("t1", "done")), "timestamp": 2}
+    items = convert(user("q"), asked, answered, {**user("q"), "timestamp": 3})
+    assert [
+        (item.message.content, item.message.timestamp.timestamp())
+        for item in items
+        if isinstance(item, HistoryMessage)
+    ] == [("q", NOW.timestamp()), ("x", 1), ("done", 2), ("", 1), ("q", 3)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"status": "incomplete"}, "interrupted"),
+        ({"status": "interrupted"}, "interrupted"),
+        ({"stop_reason": "interrupted"}, "interrupted"),
+        ({"stop_reason": "client_cancel"}, "cancelled"),
+        ({"status": "cancelled", "stop_reason": "end_turn"}, "cancelled"),
+        ({"status": "completed", "stop_reason": "end_turn"}, "complete"),
+        ({"status": 5, "stop_reason": None}, "complete"),
+    ],
+)
+def test_a_record_that_says_how_it_ended_gives_it_to_its_last_message(
+    fields: dict[str, Any], status: str
+) -> None:
+    """What was said before that had ended by itself."""
+    items = convert({**assistant(think("hm"), "a"), **fields})
+    messages = [item.message for item in items if isinstance(item, HistoryMessage)]
+    assert [message.status for message in messages] == ["complete", status]
+    reason = None if status == "complete" else status
+    assert [message.metadata.stop_reason for message in messages] == [None, reason]
+
+
+def test_l4_half_a_surrogate_pair_costs_itself() -> None:
+    """In texts, arguments, results and names."""
+    call = {**use("t1", "ro\ud83dll"), "input": '{"a\\ude00": "\\ud83d"}'}
+    items = convert(
+        {"role": "user", "content": "cut \ud83d"},
+        assistant("x\ude00", call, {"type": "hol\ud83d"}),
+        user(gave("t1", "\ud83d.")),
+    )
+    assert brief(items) == [
+        ("user", "cut \ufffd"),
+        (
+            "assistant",
+            (TextPart("x\ufffd"), PlaceholderPart("hol\ufffd", {"type": "hol\ufffd"})),
+            {"t1": "\ufffd."},
+        ),
+    ]
+    assert isinstance(items[1], HistoryMessage)
+    [read] = items[1].message.tool_calls
+    assert (read.name, read.input) == ("ro\ufffdll", {"a\ufffd": "\ufffd"})
 
 
 # --- delegations ------------------------------------------------------------------------
@@ -524,7 +788,7 @@ def test_s2_openai_calls_and_results() -> None:
     assert brief(items) == [
         ("user", "q"),
         ("assistant", "a"),
-        ("thought", "hm", {"t1": "two"}),
+        ("thought", "hm", {"t1": "six", "t1 again": "two"}),
         ("assistant", "b"),
     ]
 
@@ -556,6 +820,20 @@ def test_s2_openai_function_call() -> None:
     ]
     assert isinstance(items[0], HistoryMessage)
     assert items[0].message.tool_calls[0].input == {"_raw": "{"}
+
+
+def test_s2_results_by_id_and_by_name_are_each_given_out_once() -> None:
+    """A call that has its result by one of them takes none by the other."""
+    by_name = {"role": "function", "name": "roll", "content": "named"}
+    roll = calls(("t1", "roll", {}), ("t2", "roll", {}))
+    assert brief(convert(roll, tool("t1", "one"), by_name)) == [
+        ("assistant", "", {"t1": "one", "t2": "named"})
+    ]
+    one = calls(("t1", "roll", {}))
+    assert brief(convert(one, tool("t1", "one"), by_name)) == [
+        ("assistant", "", {"t1": "one"}),
+        ("user", (ToolResultPart("roll", "named"),)),
+    ]
 
 
 def test_s2_openai_results_without_a_call_stay() -> None:
@@ -596,8 +874,11 @@ def test_s2_openai_content() -> None:
             (
                 TextPart("see"),
                 ImagePart("url", url="http://x/a.png", detail="low"),
-                PlaceholderPart("input_audio"),
-                PlaceholderPart("file"),
+                PlaceholderPart(
+                    "input_audio",
+                    {"type": "input_audio", "input_audio": {"data": "x", "format": "wav"}},
+                ),
+                PlaceholderPart("file", {"type": "file", "file": {"file_id": "f"}}),
             ),
         ),
         ("assistant", "No."),
@@ -605,7 +886,7 @@ def test_s2_openai_content() -> None:
         ("thought", "hm"),
         ("assistant", "a"),
         ("assistant", "heard"),
-        ("assistant", (PlaceholderPart("audio"),)),
+        ("assistant", (PlaceholderPart("audio", {"id": "x"}),)),
         ("assistant", "b"),
     ]
 
@@ -613,7 +894,8 @@ def test_s2_openai_content() -> None:
 def test_s2_an_openai_call_that_cannot_be_read_is_named() -> None:
     """It costs itself."""
     bad = {"role": "assistant", "content": "a", "tool_calls": [{"type": "function"}, 5]}
-    parts = (TextPart("a"), PlaceholderPart("function"), PlaceholderPart("integer"))
+    unread = PlaceholderPart("function", {"type": "function"})
+    parts = (TextPart("a"), unread, PlaceholderPart("integer", 5))
     assert brief(convert(bad)) == [("assistant", parts)]
 
 
@@ -630,6 +912,8 @@ BLOCKS = (
     | st.builds(think, WORDS)
     | st.builds(lambda i, n, a: {**use(i, n), "input": a}, IDS, NAMES, INPUTS)
     | st.builds(gave, IDS, RESULTS)
+    | st.builds(served, IDS, NAMES)
+    | st.builds(found, IDS, RESULTS)
     | ODD
 )
 CONTENTS = WORDS | st.lists(BLOCKS, max_size=5) | st.none() | st.integers() | BLOCKS
@@ -657,6 +941,7 @@ def test_s2_no_history_raises_or_breaks_the_form(history: list[Any]) -> None:
     assert len({message.id for message in messages}) == len(messages)
     for message in messages:
         assert message.session_id == message.user_session_id == "s1"
+        assert len(message.tool_results) <= len(message.tool_calls)
         assert message.role in ("assistant", "assistant (thought)") or not message.tool_calls
         told = message.content or message.tool_calls or message.role != "assistant"
         assert told or message.is_sub_session
@@ -677,6 +962,8 @@ def test_s2_text_is_never_lost(history: list[Any]) -> None:
     for message in history:
         if isinstance(message, dict) and message.get("role") in ("user", "assistant"):
             content = message["content"]
+            if isinstance(content, dict):  # a bad message
+                continue
             blocks = content if isinstance(content, list) else [content]
             said += [block for block in blocks if isinstance(block, str)]
             said += [b["text"] for b in blocks if isinstance(b, dict) and b.get("type") == "text"]

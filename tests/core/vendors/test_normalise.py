@@ -8,10 +8,12 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime_trio._core._json_shapes import json_object, json_text
 from realtime_trio._core._messages import (
     Content,
     ImagePart,
@@ -21,14 +23,8 @@ from realtime_trio._core._messages import (
     ToolResultPart,
     ToolUsePart,
 )
-from realtime_trio._core.vendors._json_shapes import json_object, json_text
-from realtime_trio._core.vendors._normalise import (
-    normalise_content,
-    normalise_tool_call,
-    normalise_tool_result,
-    parts_of,
-    result_text,
-)
+from realtime_trio._core._tool_shapes import normalise_tool_call, normalise_tool_result, result_text
+from realtime_trio._core.vendors._normalise import normalise_content, parts_of
 from realtime_trio.events import ToolCall, ToolResult
 from realtime_trio.events._json import Mismatch
 
@@ -48,7 +44,9 @@ SAID = TextPart("said")
         ([], ""),
         ((), ""),
         ([TEXT], "said"),
-        ([TEXT, {"type": "text", "text": " more", "citations": [{"x": 1}]}], "said more"),
+        ([TEXT, {"type": "text", "text": " more", "citations": []}], "said more"),
+        ([TEXT, {"type": "text", "text": " more", "citations": None}], "said more"),
+        ([TEXT, {"type": "text", "text": " more", "citations": "ill-typed"}], "said more"),
         (["a", TEXT, "b"], "asaidb"),
         (TEXT, "said"),
         ([{"type": "input_text", "text": "a"}, {"type": "output_text", "text": "b"}], "ab"),
@@ -130,7 +128,7 @@ PNG = "iVBORw0KGgo="
         ({"type": "tool_result", "content": "stray"}, ToolResultPart("", "stray", False)),
         ({"type": "thinking", "thinking": "hm", "signature": "s"}, TextPart("hm", thinking=True)),
         ({"type": "thinking"}, TextPart("", thinking=True)),
-        ({"type": "redacted_thinking", "data": "x"}, PlaceholderPart("redacted_thinking")),
+        ({"type": "redacted_thinking", "data": "x"}, TextPart("*redacted*", thinking=True)),
         (
             {"type": "document", "title": "T", "source": {"type": "text", "data": "body"}},
             TextPart("body", title="T"),
@@ -144,6 +142,18 @@ PNG = "iVBORw0KGgo="
             TextPart("[document: T]", title="T"),
         ),
         ({"type": "document", "source": {"type": "text", "text": "x"}}, TextPart("x")),
+        (
+            {"type": "document", "source": {"type": "url", "url": "http://x/a.pdf"}, "title": "T"},
+            TextPart("[document: T]", title="T", url="http://x/a.pdf"),
+        ),
+        (
+            {"type": "document", "source": {"type": "text", "data": "x"}, "url": "http://x/a"},
+            TextPart("x", url="http://x/a"),
+        ),
+        (
+            {"type": "text", "text": "x", "citations": [{"cited_text": "y"}]},
+            TextPart("x", citations=({"cited_text": "y"},)),
+        ),
         ({"type": "document"}, TextPart("[document]")),
         ({"type": "input_audio", "input_audio": {"data": "x"}}, PlaceholderPart("input_audio")),
         ({"type": "file", "file": {"file_id": "f"}}, PlaceholderPart("file")),
@@ -165,7 +175,9 @@ PNG = "iVBORw0KGgo="
     ],
 )
 def test_u1_mixed_content_becomes_parts(block: object, part: Part) -> None:
-    """One block is one part, in order, beside text on both sides."""
+    """One block is one part, in order, beside text on both sides; a placeholder keeps it."""
+    if isinstance(part, PlaceholderPart):
+        part = attrs.evolve(part, block=block)
     assert normalise_content([TEXT, block, TEXT]) == (SAID, part, SAID)
 
 
@@ -211,8 +223,8 @@ def test_u1_mixed_content_becomes_parts(block: object, part: Part) -> None:
     ],
 )
 def test_u1_text_inside_unknown_blocks_is_kept(block: object, kind: str, text: TextPart) -> None:
-    """The placeholder names the block, and what it says follows."""
-    assert parts_of(block) == (PlaceholderPart(kind), text)
+    """The placeholder names the block and keeps it, and what it says follows."""
+    assert parts_of(block) == (PlaceholderPart(kind, block), text)
 
 
 def test_u1_a_single_block_is_content_too() -> None:
@@ -274,7 +286,16 @@ def test_a_result_is_text(raw: object, text: str) -> None:
         ({"id": "t", "type": "custom", "custom": {"name": "n", "input": "go"}}, {"_raw": "go"}),
         ({"id": "t", "name": "n"}, {}),
         ({"id": "t", "name": "n", "input": None}, {}),
-        ({"id": "t", "name": "n", "input": ""}, {"_raw": ""}),
+        ({"id": "t", "name": "n", "input": ""}, {}),
+        ({"id": "t", "name": "n", "input": " \n\t"}, {}),
+        ({"id": "t", "name": "n", "arguments": ""}, {}),
+        ({"id": "t", "type": "function", "function": {"name": "n", "arguments": " "}}, {}),
+        ({"id": "t", "name": "n", "input": "null"}, {"_raw": "null"}),
+        ({"id": "t", "name": "n", "input": '{"a": "\\ud83d"}'}, {"a": "\ufffd"}),
+        (
+            {"id": "t", "name": "n", "input": '{"a\\ude00": ["\\ud83d\\ude00"]}'},
+            {"a\ufffd": ["😀"]},
+        ),
         ({"id": "t", "name": "n", "input": "{broken"}, {"_raw": "{broken"}),
         ({"id": "t", "name": "n", "input": "[1]"}, {"_raw": "[1]"}),
         ({"id": "t", "name": "n", "input": "5"}, {"_raw": "5"}),
@@ -304,25 +325,30 @@ def test_t2_the_type_is_not_checked() -> None:
         ({"id": None, "name": "n"}, ("string", "null", ".id")),
         ({"id": "t"}, ("string", "nothing", ".name")),
         ({"id": "t", "function": {"name": 1}}, ("string", "integer", ".function.name")),
-        (
-            {"id": "t", "name": "n", "input": [1]},
-            ("object or JSON text", "array", ".input"),
-        ),
-        (
-            {"id": "t", "function": {"name": "n", "arguments": 1}},
-            ("object or JSON text", "integer", ".function.arguments"),
-        ),
-        (
-            {"id": "t", "name": "n", "input": {"a": [float("inf")]}},
-            ("a finite number", "one that is not", ".input.a[0]"),
-        ),
     ],
 )
-def test_t2_an_ill_typed_call_is_refused(raw: object, fault: tuple[str, str, str]) -> None:
+def test_t2_a_call_that_nothing_identifies_is_refused(
+    raw: object, fault: tuple[str, str, str]
+) -> None:
     """With what was expected, what came, and where."""
     with pytest.raises(Mismatch) as caught:
         normalise_tool_call(raw)
     assert (caught.value.expected, caught.value.got, caught.value.path) == fault
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        ({"id": "t", "name": "n", "input": [1]}, ".input"),
+        ({"id": "t", "function": {"name": "n", "arguments": 1}}, ".function.arguments"),
+        ({"id": "t", "name": "n", "input": {"a": [float("inf")]}}, ".input"),
+    ],
+)
+def test_t2_an_ill_typed_input_is_empty(raw: object, path: str) -> None:
+    left_out: list[str] = []
+    expected = ToolCall(id="t", name="n", input={})
+    assert normalise_tool_call(raw, left_out.append) == normalise_tool_call(raw) == expected
+    assert left_out == [path]
 
 
 @pytest.mark.parametrize(
@@ -355,14 +381,23 @@ def test_one_normal_form_of_a_result(raw: dict[str, Any], result: ToolResult) ->
         ({"content": "x"}, ("string", "nothing", ".tool_use_id")),
         ({"tool_use_id": 1}, ("string", "integer", ".tool_use_id")),
         ({"tool_call_id": None}, ("string", "null", ".tool_call_id")),
-        ({"tool_use_id": "t", "is_error": "yes"}, ("boolean", "string", ".is_error")),
     ],
 )
-def test_an_ill_typed_result_is_refused(raw: object, fault: tuple[str, str, str]) -> None:
+def test_a_result_that_nothing_identifies_is_refused(
+    raw: object, fault: tuple[str, str, str]
+) -> None:
     """With what was expected, what came, and where."""
     with pytest.raises(Mismatch) as caught:
         normalise_tool_result(raw)
     assert (caught.value.expected, caught.value.got, caught.value.path) == fault
+
+
+def test_an_is_error_that_is_no_boolean_is_false() -> None:
+    left_out: list[str] = []
+    raw = {"tool_use_id": "t", "is_error": "yes"}
+    expected = ToolResult(tool_use_id="t", content="")
+    assert normalise_tool_result(raw, left_out.append) == normalise_tool_result(raw) == expected
+    assert left_out == [".is_error"]
 
 
 # --- shapes -----------------------------------------------------------------------------
@@ -383,6 +418,12 @@ def test_json_object_takes_only_objects() -> None:
     assert json_object('{"a": [1]}') == {"a": [1]}
     assert json_object("null") is None
     assert json_object("[" * 100_000) is None
+    for depth, known in ((240, True), (241, False), (900, False), (100_000, False)):
+        text = '{"a": ' * depth + "1" + "}" * depth
+        assert (json_object(text) is not None) == known
+        assert (
+            json_object('{"a": ' + "[" * (depth - 1) + "]" * (depth - 1) + "}") is None
+        ) != known
 
 
 def test_no_depth_is_too_deep() -> None:
@@ -461,9 +502,13 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_u1_nothing_raises(raw: Any) -> None:
-    """Whatever JSON comes, there is content; and it is text or parts."""
+    """Whatever JSON comes, there is content; it is text or parts, and a placeholder keeps all."""
     content = normalise_content(raw)
     assert isinstance(content, str) or all(isinstance(part, Part) for part in content)
+    blocks = raw if isinstance(raw, list) else [raw]
+    for part in content if isinstance(content, tuple) else ():
+        if isinstance(part, PlaceholderPart):
+            assert any(part.block is block for block in blocks)
     assert isinstance(result_text(raw), str)
     for read in (normalise_tool_call, normalise_tool_result):
         with suppress(Mismatch):

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_trio._core.vendors._yaml import yaml_text
+from realtime_trio._core.vendors._yaml import yaml_blocks
+
+
+def yaml_text(document: str) -> str | None:
+    """The text of all its blocks; none of these documents thinks."""
+    blocks = yaml_blocks(document)
+    return None if blocks is None else "".join(block["text"] for block in blocks)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +86,8 @@ def test_reads_the_text_of_a_dumped_mapping(document: str, text: str) -> None:
         "text: x\n...\nand then prose",
         "- text: x\nprose",
         "- text: x\n- no mapping",
+        "- text: x\n- other: field",
+        "- thinking: hm\n  type: text\n",
         "'text: x",
         "'': x\ntext: y",
         "> text: x",
@@ -105,3 +113,11 @@ def test_a_single_quoted_text_comes_back(text: str) -> None:
     """The style in which writers put text of more than one line."""
     quoted = text.replace("'", "''").replace("\n\n", "\n\n\n  ")
     assert yaml_text(f"text: '{quoted}'") == text
+
+
+def test_every_step_is_linear() -> None:
+    """Ten times the text takes ten times the steps: nothing is read again and again."""
+    for piece in ("\n\n", "a ", "''", "'", "\\\n", '\\"', "# '", " ", "- x\n", "text: >\n a\n"):
+        for head in ("text: ", "text: '", 'text: "', "text: >\n  ", "- text: ", ""):
+            document = head + piece * 20_000
+            assert isinstance(yaml_text(document), str | None)

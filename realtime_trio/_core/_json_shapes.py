@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NoReturn, TypeAlias, TypeGuard, cast
+from typing import Any, NoReturn, TypeAlias, TypeGuard, cast
 
 import msgspec
 
-from ...events._json import Mismatch, check_json, describe
+from ..events._json import Mismatch, check_json, describe
+from ._unicode import valid_json
 
 __all__ = [
+    "REDACTED",
     "Block",
     "block_type",
+    "citations_of",
     "document_text",
     "inner_text",
+    "is_call",
+    "is_deep",
     "is_list",
     "is_mapping",
+    "is_result",
     "json_object",
     "json_text",
     "plain_text",
@@ -37,6 +43,12 @@ TEXT_FIELDS = {
     "output_text": "text",
     "refusal": "refusal",
 }
+
+# What servers stream for thinking that the vendor redacted (protocol.md §7).
+REDACTED = "*redacted*"
+
+# What JSON text may nest: a little less than a frame may, for what is read from it goes into one.
+_MAX_DEPTH = 240
 
 
 _NO_MAPPINGS = frozenset({str, type(None), list, tuple, bool, int, float})
@@ -94,17 +106,36 @@ _read_json_fast = msgspec.json.Decoder().decode
 def json_object(text: str) -> dict[str, object] | None:
     """The object that ``text`` holds, or ``None`` where it is not the JSON text of one.
 
-    Numbers that other JSON readers could not take count as no JSON.
+    Numbers that other JSON readers could not take, and nesting so deep that no frame could
+    hold it, count as no JSON. All text in the object is valid Unicode.
     """
     try:
         try:
             value: object = _read_json_fast(text)
         except ValueError:  # it refuses halves of surrogate pairs, which JSON text may escape
-            value = _read_json(text)
+            value = valid_json(_read_json(text))
         check_json(value)
     except (ValueError, RecursionError, Mismatch):
         return None
-    return cast("dict[str, object]", value) if isinstance(value, dict) else None
+    if not isinstance(value, dict) or is_deep(cast("dict[str, object]", value)):
+        return None
+    return cast("dict[str, object]", value)
+
+
+def is_deep(value: dict[str, object]) -> bool:
+    """Whether ``value`` nests so deep that no frame can hold a message with it.
+
+    It goes level by level, so the time is linear.
+    """
+    level: list[Any] = [value]
+    for _ in range(_MAX_DEPTH):
+        inner: list[Any] = []
+        for part in level:
+            inner += part.values() if part.__class__ is dict else part
+        level = [part for part in inner if part.__class__ is dict or part.__class__ is list]
+        if not level:
+            return False
+    return True
 
 
 def plain_text(block: object) -> str | None:
@@ -125,9 +156,29 @@ def plain_text(block: object) -> str | None:
     return "" if value is None else json_text(value)
 
 
+def citations_of(block: object) -> tuple[object, ...] | None:
+    """The citations of a block, or ``None`` where it has none."""
+    found = block.get("citations") if is_mapping(block) else None
+    return tuple(found) if is_list(found) and found else None
+
+
+def is_call(kind: str) -> bool:
+    """Whether blocks of a type call a tool: ``tool_use``, or a server's tool."""
+    return kind == "tool_use" or kind.endswith("_tool_use")
+
+
+def is_result(kind: str) -> bool:
+    """Whether blocks of a type are the result of a tool, one of a server's included."""
+    return kind == "tool_result" or kind.endswith("_tool_result")
+
+
 def thinking_text(block: Block) -> str:
     """The text of a ``thinking`` block."""
     return text_field(block, "thinking", "text") or ""
+
+
+def _redacted_text(_block: Block) -> str:
+    return REDACTED
 
 
 def document_text(block: Block) -> str:
@@ -162,7 +213,11 @@ def _open(block: Block, stack: list[object], mark: bool) -> Iterator[str]:
         yield _placeholder(block)
 
 
-_READERS: dict[str, Callable[[Block], str]] = {"thinking": thinking_text, "document": document_text}
+_READERS: dict[str, Callable[[Block], str]] = {
+    "thinking": thinking_text,
+    "redacted_thinking": _redacted_text,
+    "document": document_text,
+}
 
 
 def _walk(value: object, mark: bool) -> Iterator[str]:

@@ -1,0 +1,170 @@
+"""Calls and their results in the order that every vendor asks for (protocol.md §8 T1).
+
+A vendor refuses a history in which a call has no result, a result has no call, a result does
+not follow its call directly, or an id stands for two calls. What the library keeps may have
+all of that: turns that were cut, ids that a vendor used again, results without calls.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+import attrs
+
+from .._messages import Part, TextPart, ToolResultPart, ToolUsePart
+
+__all__ = ["NO_RESULT", "Entry", "Naming", "linked"]
+
+NO_RESULT = "[No result: the call did not finish]"
+
+_Results: TypeAlias = dict[str, deque[ToolResultPart]]
+
+
+@attrs.frozen(slots=True)
+class Entry:
+    """What one vendor message comes to: parts, calls among them, and the results of the calls.
+
+    ``is_text`` marks content that was one text. Before :func:`linked` the results may be in
+    any order, and any may be missing.
+    """
+
+    role: str
+    parts: tuple[Part, ...]
+    results: tuple[ToolResultPart, ...] = ()
+    is_text: bool = False
+
+    @property
+    def calls(self) -> tuple[ToolUsePart, ...]:
+        """The calls among the parts."""
+        return tuple(part for part in self.parts if isinstance(part, ToolUsePart))
+
+
+@attrs.frozen(slots=True)
+class Naming:
+    """What a vendor allows an id of a call and the name of a tool to be."""
+
+    id_length: int
+    name_length: int
+    any_id: bool
+
+    def id(self, identity: str) -> str:
+        """An id that the vendor takes."""
+        allowed = identity if self.any_id else _UNSAFE.sub("_", identity)
+        return allowed[: self.id_length] or "call"
+
+    def name(self, name: str) -> str:
+        """A name that the vendor takes."""
+        return _UNSAFE.sub("_", name)[: self.name_length] or "tool"
+
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+# Room at the end of an id for its number.
+_SUFFIX = 8
+
+
+class _Ids:
+    """Gives every call an id of its own: the first keeps its id, the next is ``id-2``."""
+
+    def __init__(self, naming: Naming, entries: Iterable[Entry]) -> None:
+        self.name = naming.name
+        self._naming = naming
+        # An id that another call has by right is never given to one that is renamed.
+        self._known = {naming.id(call.id) for entry in entries for call in entry.calls}
+        self._kept: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def give(self, identity: str) -> str:
+        wanted = self._naming.id(identity)
+        if wanted not in self._kept:
+            self._kept.add(wanted)
+            return wanted
+        # What is cut off for the number may be all that tells two ids apart: they count together.
+        stem = wanted[: self._naming.id_length - _SUFFIX]
+        number = self._next.get(stem, 2)
+        while (renamed := self._numbered(wanted, number)) in self._known:
+            number += 1
+        self._next[stem] = number + 1
+        self._known.add(renamed)
+        return renamed
+
+    def _numbered(self, identity: str, number: int) -> str:
+        suffix = f"-{number}"
+        return identity[: self._naming.id_length - len(suffix)] + suffix
+
+
+def linked(entries: Sequence[Entry], naming: Naming) -> Iterator[Entry]:
+    """The entries with each call followed by its one result, under an id of its own.
+
+    A call without a result gets one that is an error; a result without a call becomes text.
+    The results of an assistant's calls are those of its entry, or stand in the user's entry
+    after it.
+    """
+    ids = _Ids(naming, entries)
+    taken: set[int] = set()  # results of the entry before, by the place in this one
+    for number, entry in enumerate(entries):
+        if entry.role != "assistant":
+            parts = [part for i, part in enumerate(entry.parts) if i not in taken]
+            if parts or not taken:
+                yield attrs.evolve(entry, parts=tuple(map(_without_call, parts)))
+            taken = set()
+            continue
+        own = _by_id([*entry.results, *_results_in(entry.parts)])
+        following = entries[number + 1] if number + 1 < len(entries) else None
+        after = following.parts if following is not None and following.role == "user" else ()
+        linked_entry, taken = _link(entry, own, after, ids)
+        yield linked_entry
+
+
+def _link(entry: Entry, own: _Results, after: Sequence[Part], ids: _Ids) -> tuple[Entry, set[int]]:
+    """The entry with its results, and the places of those that stand in ``after``."""
+    places: dict[str, deque[int]] = {}
+    for i, part in enumerate(after):
+        if isinstance(part, ToolResultPart):
+            places.setdefault(part.tool_use_id, deque()).append(i)
+    taken: set[int] = set()
+    parts: list[Part] = []
+    results: list[ToolResultPart] = []
+    for part in entry.parts:
+        if isinstance(part, ToolResultPart):
+            continue
+        if not isinstance(part, ToolUsePart):
+            parts.append(part)
+            continue
+        identity = ids.give(part.id)
+        parts.append(attrs.evolve(part, id=identity, name=ids.name(part.name)))
+        result = ToolResultPart(identity, NO_RESULT, is_error=True)
+        if own.get(part.id):
+            result = attrs.evolve(own[part.id].popleft(), tool_use_id=identity)
+        elif places.get(part.id):
+            place = places[part.id].popleft()
+            taken.add(place)
+            found = after[place]
+            assert isinstance(found, ToolResultPart)
+            result = attrs.evolve(found, tool_use_id=identity)
+        results.append(result)
+    left = [_without_call(result) for results_left in own.values() for result in results_left]
+    # Calls come last in a message.
+    said = [part for part in parts if not isinstance(part, ToolUsePart)]
+    calls = [part for part in parts if isinstance(part, ToolUsePart)]
+    return attrs.evolve(entry, parts=(*said, *left, *calls), results=tuple(results)), taken
+
+
+def _results_in(parts: Iterable[Part]) -> Iterator[ToolResultPart]:
+    return (part for part in parts if isinstance(part, ToolResultPart))
+
+
+def _by_id(results: Iterable[ToolResultPart]) -> _Results:
+    found: _Results = {}
+    for result in results:
+        found.setdefault(result.tool_use_id, deque()).append(result)
+    return found
+
+
+def _without_call(part: Part) -> Part:
+    """A part of a message that cannot answer a call: a result is what it says."""
+    if not isinstance(part, ToolResultPart):
+        return part
+    return TextPart(part.content if part.content.strip() else "[tool_result]")

@@ -1,0 +1,138 @@
+"""Which result of a history belongs to which call (protocol.md §8 S2, T1).
+
+A call's result stands in the next message of the user, or in a message before it (of role
+``tool``, or of the assistant itself for a server's tool). The stretch of the history that
+ends with that message is the only place where it is looked for.
+
+Vendors may use an id again. So a result belongs to the latest call of its id that has none,
+and the calls of one message get theirs in order. A client's result (``tool_result``) goes to a
+client's call and a server's to a server's; what is left after that is matched by id alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+import attrs
+
+from ...events import ToolCall, ToolResult
+from .._json_shapes import Block, block_type, is_mapping, is_result, text_field
+from .._tool_shapes import result_text
+
+__all__ = ["Answer", "Called", "answer_in", "answers_of", "match"]
+
+
+@attrs.define(slots=True, eq=False)
+class Called:
+    """A call that stands in message ``index``, and its result once one is found."""
+
+    call: ToolCall
+    index: int
+    answer: Answer | None = None
+
+    def result(self) -> ToolResult | None:
+        """The result in its normal form; ``None`` where the call has none."""
+        if self.answer is None:
+            return None
+        record = self.answer.record
+        kind = record.get("type")
+        return ToolResult(
+            tool_use_id=self.call.id,
+            content=result_text(record.get("content")),
+            is_error=record.get("is_error") is True,
+            type=kind if isinstance(kind, str) else "tool_result",
+        )
+
+
+@attrs.define(slots=True, eq=False)
+class Answer:
+    """A result that stands in message ``index``, and its call once one is found."""
+
+    record: Block
+    index: int
+    identity: str
+    kind: str = "client"
+    called: Called | None = None
+
+
+def answer_in(block: object, index: int) -> Answer | None:
+    """The result that a block is; ``None`` for other blocks and for one that names no call."""
+    kind = block_type(block)
+    if not is_mapping(block) or not is_result(kind):
+        return None
+    identity = text_field(block, "tool_use_id", "tool_call_id")
+    if identity is None:
+        return None
+    return Answer(block, index, identity, "client" if kind == "tool_result" else "server")
+
+
+def answers_of(record: Block, index: int) -> Answer | None:
+    """The result that a whole message of role ``tool`` or ``function`` is."""
+    if record.get("role") == "function":
+        name = text_field(record, "name")
+        return None if name is None else Answer(record, index, name, "function")
+    identity = text_field(record, "tool_call_id", "tool_use_id")
+    return None if identity is None else Answer(record, index, identity)
+
+
+Entry: TypeAlias = Called | Answer
+_Key: TypeAlias = tuple[str, str]
+
+
+def match(stretch: Sequence[Entry]) -> None:
+    """Give the calls of a stretch, which stand in order with the results, what they gave back."""
+    _pair(stretch, _by_kind)
+    _pair([entry for entry in stretch if _is_open(entry)], _by_id)
+
+
+def _is_open(entry: Entry) -> bool:
+    return (entry.answer if isinstance(entry, Called) else entry.called) is None
+
+
+def _by_kind(entry: Entry) -> Iterator[_Key]:
+    if isinstance(entry, Answer):
+        yield entry.kind, entry.identity
+        return
+    kind = entry.call.type
+    yield (
+        "client" if kind == "tool_use" or not kind.endswith("_tool_use") else "server",
+        (entry.call.id),
+    )
+    yield "function", entry.call.name
+
+
+def _by_id(entry: Entry) -> Iterator[_Key]:
+    if isinstance(entry, Called):
+        yield "", entry.call.id
+    elif entry.kind != "function":
+        yield "", entry.identity
+
+
+def _pair(stretch: Sequence[Entry], keys: Callable[[Entry], Iterator[_Key]]) -> None:
+    # By key the calls that have no result, those of one message in a queue of their own.
+    calls: dict[_Key, list[deque[Called]]] = {}
+    for entry in stretch:
+        for key in keys(entry):
+            queues = calls.setdefault(key, [])
+            if isinstance(entry, Answer):
+                _answer(entry, queues)
+            elif queues and queues[-1][-1].index == entry.index:
+                queues[-1].append(entry)
+            else:
+                queues.append(deque([entry]))
+
+
+def _answer(answer: Answer, queues: list[deque[Called]]) -> None:
+    while queues:
+        latest = queues[-1]
+        while latest and latest[0].answer is not None:  # another key of the call has found it
+            latest.popleft()
+        if latest:
+            called = latest.popleft()
+            called.answer, answer.called = answer, called
+        if not latest:
+            queues.pop()
+        if answer.called is not None:
+            return

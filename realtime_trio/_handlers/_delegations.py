@@ -1,0 +1,131 @@
+"""Delegations that were seen live, and those that a server's list tells of (§8 S2).
+
+A delegation that was seen from its beginning to its end has its messages in the sub-session
+where they were said. A list of the server that has its call would tell all of it again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+
+from .._core._messages import Message
+from .._core._records import Delegation, DelegationKey, KnownCall
+from .._core._values import Recent, evolve
+from .._core.vendors._delegation import delegation_of, request_text
+from ..events import SubsessionStartedEvent, ToolCall
+from ._edit import Edit
+
+__all__ = ["Unfolding", "begun", "seen", "started"]
+
+_NONE = Delegation()
+
+
+def _key(call: ToolCall) -> DelegationKey:
+    return call.id, call.name, request_text(call.input)
+
+
+def _known(edit: Edit, session_id: str, key: DelegationKey) -> Delegation:
+    known: Recent[DelegationKey, Delegation] = edit.value(session_id, "delegations")
+    return known.get(key) or _NONE
+
+
+def _note(edit: Edit, session_id: str, key: DelegationKey, known: Delegation) -> None:
+    edit.put(session_id, delegations=edit.value(session_id, "delegations").set(key, known))
+
+
+def begun(edit: Edit, call: ToolCall) -> tuple[int, int] | None:
+    """Where a delegation begins: the links lost and the ids given up to now."""
+    if delegation_of(call, "") is None:
+        return None
+    return edit.get("links_lost"), edit.get("next_id")
+
+
+def started(edit: Edit, event: SubsessionStartedEvent) -> None:
+    """A sub-session is announced: by the call that fits best of those that run unannounced."""
+    best: tuple[int, tuple[str, str], KnownCall, ToolCall] | None = None
+    for key in edit.active:
+        known = edit.known(key) if key[0] == event.session_id else None
+        if known is None or known.begun is None or known.told or known.call is None:
+            continue
+        fit = _fit(known.call, event)
+        if best is None or fit > best[0]:
+            best = fit, key, known, known.call
+    if best is None:
+        return
+    _, key, known, call = best
+    edit.note(key, evolve(known, told=True))
+    delegation = _known(edit, event.session_id, _key(call))
+    announced = evolve(delegation, announced=delegation.announced + 1)
+    _note(edit, event.session_id, _key(call), announced)
+
+
+def _fit(call: ToolCall, event: SubsessionStartedEvent) -> int:
+    started = delegation_of(call, event.session_id)
+    assert started is not None
+    return (
+        4 * (started.sub_agent_type == event.sub_agent_type)
+        + 2 * (started.sub_session_type == event.sub_session_type)
+        + (started.sub_agent_key == event.sub_agent_key)
+    )
+
+
+def seen(edit: Edit, key: tuple[str, str], known: KnownCall, call: ToolCall) -> None:
+    """A call has its end: if it was a delegation and no link was lost, it was seen whole."""
+    if known.begun is None or known.call is None or known.begun[0] != edit.get("links_lost"):
+        return
+    delegation = _known(edit, key[0], _key(call))
+    whole = evolve(delegation, live=(known.begun[1], edit.get("next_id")))
+    _note(edit, key[0], _key(call), whole)
+
+
+class Unfolding:
+    """Decides of each delegation of a list, in order, what becomes of it.
+
+    ``news`` says of those that are unfolded which are to be announced.
+    """
+
+    def __init__(self, edit: Edit, session_id: str) -> None:
+        self.news: list[bool] = []
+        self._edit = edit
+        self._session_id = session_id
+        self._counts: defaultdict[DelegationKey, int] = defaultdict(int)
+        self._numbers: list[int] | None = None
+
+    def unfolds(self, call: ToolCall) -> bool:
+        """Whether a delegation becomes a sub-session in the list; else it stays a tool."""
+        key = _key(call)
+        self._counts[key] += 1
+        count = self._counts[key]
+        known = _known(self._edit, self._session_id, key)
+        if count > known.unfolded and known.live is not None and self._is_kept(*known.live):
+            return False
+        self.news.append(count > known.announced)
+        known = evolve(
+            known, unfolded=max(count, known.unfolded), announced=max(count, known.announced)
+        )
+        _note(self._edit, self._session_id, key, known)
+        return True
+
+    def _is_kept(self, first: int, end: int) -> bool:
+        """Whether a message of a sub-session with such a number is still there."""
+        if self._numbers is None:
+            self._numbers = sorted(int(message.id[1:]) for message in self._messages())
+        place = bisect_left(self._numbers, first)
+        return place < len(self._numbers) and self._numbers[place] < end
+
+    def _messages(self) -> Iterator[Message]:
+        """The messages of the session's sub-sessions, open ones too."""
+        edit, parent = self._edit, self._session_id
+        for session_id in edit.records:
+            if session_id == parent:
+                continue
+            for message in edit.value(session_id, "messages"):
+                if (message.parent_session_id or message.user_session_id) == parent:
+                    yield message
+            open_message = edit.open.get(session_id)
+            if open_message is not None:
+                head = open_message.head
+                if (head.parent_session_id or head.user_session_id) == parent:
+                    yield head

@@ -1,0 +1,273 @@
+"""Reading sound files: PCM16 in WAV by itself, every other file with soundfile.
+
+A WAV file is read from its beginning to its end, never backwards, so a pipe will do. Writers
+that stream do not know sizes in advance and never go back, so a size is only believed as far
+as the file goes: 0 and what is too large mean "to the end". Programs disagree about the pad
+byte behind a chunk of odd size, too; it is recognised by what follows.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Protocol
+
+import attrs
+
+from .._core._audio import AudioFormat
+from .._exceptions import RealtimeError
+from . import _extras
+from ._pcm import swapped
+
+__all__ = ["Reader", "open_reader"]
+
+_PCM: Final = 1
+_EXTENSIBLE: Final = 0xFFFE
+_ENDLESS: Final = 0xFFFF_FFFF
+_BYTE_ORDERS: Final = {b"RIFF": "<", b"RF64": "<", b"BW64": "<", b"RIFX": ">"}
+_NAMES: Final = frozenset(
+    {b"data", b"fmt ", b"fact", b"LIST", b"bext", b"cue ", b"PEAK", b"JUNK", b"smpl", b"id3 "}
+)
+_MAX_HEADER: Final = 4096
+"""Bytes of a chunk that are looked at; none that we read is longer."""
+
+
+class Reader(Protocol):
+    """An open sound file."""
+
+    @property
+    def format(self) -> AudioFormat:
+        """What :meth:`read` gives."""
+        ...
+
+    @property
+    def frames(self) -> int:
+        """How many frames there are; 0 where only reading tells."""
+        ...
+
+    def read(self, frames: int) -> bytes:
+        """The next whole frames of PCM16; empty at the end."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
+
+def open_reader(path: str | Path) -> Reader:
+    """Open a sound file; raises as :func:`~realtime_trio.audio.open_wav` does."""
+    file = Path(path).open("rb")  # noqa: SIM115  the reader owns it
+    try:
+        return _WavReader(file, _Header.read(_Forward(file)))
+    except _NotPcm16 as exc:
+        not_ours = f"{path} is no WAV file of PCM16 samples: {exc}"
+        seekable = file.seekable()
+        file.close()
+        if not seekable:
+            msg = f"{not_ours}. From a pipe nothing else can be read"
+            raise RealtimeError(msg) from None
+        return _open_with_soundfile(path, not_ours)
+    except BaseException:
+        file.close()
+        raise
+
+
+class _NotPcm16(Exception):
+    """The message says what the file is instead."""
+
+
+class _Forward:
+    """A file that is read forwards, with a look at what comes next."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._next = b""
+
+    def read(self, size: int) -> bytes:
+        """As many bytes, or fewer at the end."""
+        head, self._next = self._next[:size], self._next[size:]
+        return head + self._file.read(size - len(head)) if size > len(head) else head
+
+    def peek(self, size: int) -> bytes:
+        """The next bytes, which stay to be read."""
+        self._next += self._file.read(max(0, size - len(self._next)))
+        return self._next[:size]
+
+    def skip(self, size: int) -> None:
+        """Leave out so many bytes."""
+        while size > 0:
+            gone = len(self.read(min(size, 2**16)))
+            if not gone:
+                return
+            size -= gone
+
+    def left(self) -> int | None:
+        """How many bytes there are yet; ``None`` where only reading tells."""
+        if not self._file.seekable():
+            return None
+        place = self._file.tell()
+        end = self._file.seek(0, 2)
+        self._file.seek(place)
+        return end - place + len(self._next)
+
+
+@attrs.frozen(slots=True)
+class _Header:
+    """What is known where the samples begin. ``size`` is ``None`` where they go to the end."""
+
+    format: AudioFormat
+    size: int | None
+    big_endian: bool
+    rest: _Forward
+
+    @classmethod
+    def read(cls, file: _Forward) -> _Header:
+        """Read up to the samples. Raises :exc:`_NotPcm16`."""
+        magic = file.read(12)
+        if len(magic) < 12:
+            msg = "it ends too early"
+            raise _NotPcm16(msg)
+        order = _BYTE_ORDERS.get(magic[:4])
+        if order is None or magic[8:] != b"WAVE":
+            msg = "it does not begin as one"
+            raise _NotPcm16(msg)
+        format_: AudioFormat | None = None
+        long_size: int | None = None
+        while True:
+            head = file.read(8)
+            if len(head) < 8:
+                msg = "it ends too early"
+                raise _NotPcm16(msg)
+            name, size = struct.unpack(f"{order}4sI", head)
+            if name == b"data":
+                break
+            chunk = file.read(min(size, _MAX_HEADER))
+            file.skip(size - len(chunk))
+            if size % 2:
+                _skip_pad(file)
+            if name == b"fmt ":
+                format_ = _format_of(chunk, order)
+            elif name == b"ds64" and len(chunk) >= 16:
+                long_size = struct.unpack(f"{order}8xQ", chunk[:16])[0]
+        if format_ is None:
+            msg = "it does not say what its samples are"
+            raise _NotPcm16(msg)
+        if size == _ENDLESS and long_size is not None:
+            size = long_size
+        return cls(format_, _data_size(size, file, order), order == ">", file)
+
+
+def _skip_pad(file: _Forward) -> None:
+    """Leave out the pad byte behind a chunk of odd size, where the file has one."""
+    following = file.peek(4)
+    if following not in _NAMES:
+        file.skip(1)
+
+
+def _format_of(chunk: bytes, order: str) -> AudioFormat:
+    """The format in a chunk ``fmt``. Raises :exc:`_NotPcm16`."""
+    if len(chunk) < 16:
+        msg = "it does not say what its samples are"
+        raise _NotPcm16(msg)
+    tag, channels, rate, _, block, bits = struct.unpack(f"{order}HHIIHH", chunk[:16])
+    if tag == _EXTENSIBLE and len(chunk) >= 26:
+        (tag,) = struct.unpack(f"{order}H", chunk[24:26])  # the first bytes of the sub-format
+    if tag != _PCM:
+        msg = f"its samples are of format {tag:#06x}"
+        raise _NotPcm16(msg)
+    if not channels or not rate:
+        msg = f"it says that it has {channels} channels at {rate} Hz"
+        raise _NotPcm16(msg)
+    # Fewer bits are the upper ones of the bytes that a sample takes.
+    if not 9 <= bits <= 16 or block not in (0, 2 * channels):
+        msg = f"its samples have {bits} bits: expected 16 (PCM16)"
+        raise _NotPcm16(msg)
+    return AudioFormat(rate, channels)
+
+
+def _data_size(size: int, file: _Forward, order: str) -> int | None:
+    """How many bytes of samples there are, as far as the file tells."""
+    left = file.left()
+    if size == 0:
+        # Written by a program that streams, unless chunks that are well formed follow.
+        head = file.peek(8)
+        if len(head) == 8:
+            name, following = struct.unpack(f"{order}4sI", head)
+            if name in _NAMES and left is not None and following + 8 <= left:
+                return 0
+        return left
+    if left is None:
+        return None if size >= 2**31 - 2**16 else size
+    return min(size, left)
+
+
+class _WavReader:
+    """PCM16 in a WAV file."""
+
+    def __init__(self, file: BinaryIO, header: _Header) -> None:
+        self.format: AudioFormat = header.format
+        self.frames: int = (header.size or 0) // header.format.frame_bytes
+        self._file = file
+        self._header = header
+        self._left = header.size
+
+    def read(self, frames: int) -> bytes:
+        """The next whole frames."""
+        step = self.format.frame_bytes
+        size = frames * step
+        if self._left is not None:
+            size = min(size, self._left - self._left % step)
+            self._left -= size
+        data = self._header.rest.read(size)
+        data = data[: len(data) - len(data) % step]
+        return swapped(data) if self._header.big_endian else data
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _open_with_soundfile(path: str | Path, not_ours: str) -> Reader:
+    """Any other sound file. ``not_ours`` says why it is not one that we read by ourselves."""
+    try:
+        soundfile, numpy = _extras.soundfile(), _extras.numpy()
+    except RealtimeError as exc:
+        msg = f"{not_ours}. {exc}"
+        raise RealtimeError(msg) from None
+    try:
+        return _SoundReader(soundfile.SoundFile(str(path)), numpy, soundfile.SoundFileError)
+    except (soundfile.SoundFileError, TypeError, ValueError):
+        # The name of a file without a header ends the call with a TypeError: it wants a rate.
+        msg = f"{not_ours}; and no other sound file that libsndfile knows"
+        raise RealtimeError(msg) from None
+
+
+class _SoundReader:
+    """A file that soundfile reads, as PCM16."""
+
+    def __init__(self, file: Any, numpy: Any, error: type[Exception]) -> None:
+        self.format: AudioFormat = AudioFormat(file.samplerate, file.channels)
+        self.frames: int = file.frames
+        # Where it can seek, soundfile seeks after each read to where it is already, and a decoder
+        # of MP3 that is told to seek begins with silence.
+        file.seekable = lambda: False
+        self._file = file
+        self._numpy = numpy
+        self._error = error
+
+    def read(self, frames: int) -> bytes:
+        """The next frames. Raises :class:`~realtime_trio.RealtimeError` where they are broken."""
+        np = self._numpy
+        try:
+            # As floats: read as integers, those of a file of floats would not be scaled.
+            samples = self._file.read(frames, dtype="float32", always_2d=True)
+        except self._error as exc:
+            msg = f"{self._file.name} is broken: {exc}"
+            raise RealtimeError(msg) from None
+        scaled = np.rint(np.clip(np.nan_to_num(samples), -1.0, 1.0) * 32768).clip(max=32767)
+        data: bytes = scaled.astype("<i2").tobytes()
+        return data
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

@@ -1,0 +1,186 @@
+"""Rule L4: halves of characters at the ends of deltas join; what is shown is valid text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime_trio._core._unicode import hold_back, is_whole
+
+from .model import whole
+from .talk import (
+    CANCELLED,
+    MAIN,
+    THOUGHT,
+    TURN_START,
+    Json,
+    Talk,
+    attached,
+    call,
+    completed,
+    completion,
+    end,
+    interaction,
+    message,
+    names,
+    only,
+    select,
+    text,
+    thought,
+    tools,
+    user,
+)
+
+HIGH, LOW = "\ud83d", "\ude00"
+SUB: Json = {"parent": MAIN, "user": MAIN}
+
+
+def streamed(told: list[Json]) -> list[str]:
+    return [note["delta"] for note in only(told, "message-streaming")]
+
+
+@pytest.mark.parametrize("make", [text, thought])
+def test_l4_the_halves_of_two_deltas_join(make: Any) -> None:
+    talk = Talk()
+    assert streamed(talk(make(f"12 euros {HIGH}"), make(f"{LOW} and"), make(" more"))) == [
+        "12 euros ",
+        "😀 and",
+        " more",
+    ]
+    assert talk.session()["open_message"]["content"] == "12 euros 😀 and more"
+
+
+@pytest.mark.parametrize("make", [text, thought])
+def test_l4_a_half_starts_its_message_without_a_word(make: Any) -> None:
+    talk = Talk()
+    assert talk(make(HIGH)) == []
+    opened = talk.session()["open_message"]
+    assert (opened["content"], opened["status"]) == ("", "streaming")
+    [told] = talk(make(LOW))
+    assert (told["message_id"], told["delta"]) == (opened["id"], "😀")
+
+
+def test_l4_it_completes_what_another_role_had_open_and_takes_what_waits() -> None:
+    talk = Talk()
+    talk(thought("hm"), select(call("h", "think")))
+    assert completed(talk(text(HIGH))) == [(THOUGHT, "hm", "complete", None)]
+    talk(completion(False), user("?"), end(call("t")), text(HIGH))
+    assert attached(talk.session()["open_message"]) == [("t", "done")]
+    assert tools(talk(thought(HIGH))) == [("h", "removed")]
+
+
+@pytest.mark.parametrize(
+    ("following", "content"),
+    [
+        ("x", "a\ufffdx"),
+        (HIGH, "a\ufffd"),
+        (f"{HIGH}{LOW}", "a\ufffd😀"),
+        (f"x{LOW}", "a\ufffdx\ufffd"),
+    ],
+)
+def test_l4_a_half_that_nothing_completes_is_replaced(following: str, content: str) -> None:
+    talk = Talk()
+    talk(text(f"a{HIGH}"), text(following))
+    assert talk.session()["open_message"]["content"] == content
+
+
+def test_l4_an_empty_delta_is_nothing_in_between() -> None:
+    talk = Talk()
+    talk(text(HIGH), text(""), text(LOW))
+    assert talk.session()["open_message"]["content"] == "😀"
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        completion(False),
+        completion(True),
+        interaction(True),
+        interaction(False),
+        message("next"),
+        user("?"),
+        thought("hm"),
+        text("as another", role="system"),
+        CANCELLED,
+        TURN_START,
+        {"type": "delete_chat_session"},
+    ],
+)
+@pytest.mark.parametrize("before", ["", "a", "é"])
+def test_l4_at_the_end_of_its_message_it_is_told_first(ends: Json, before: str) -> None:
+    talk = Talk()
+    told = talk(text(before + HIGH), ends)
+    [ended, *_] = only(told, "message-complete")
+    assert ended["message"]["content"] == f"{before}\ufffd"
+    of_it = [
+        n["delta"]
+        for n in only(told, "message-streaming")
+        if n["message_id"] == ended["message"]["id"]
+    ]
+    assert "".join(of_it) == f"{before}\ufffd"
+    assert told.index(ended) == 1 + max(i for i, n in enumerate(told) if n.get("delta") == "\ufffd")
+
+
+def test_l4_halves_of_two_messages_do_not_join() -> None:
+    talk = Talk()
+    talk(text(HIGH), text(LOW, "sub", **SUB), thought(LOW), text(LOW))
+    assert talk.transcript() == [("assistant", "\ufffd"), (THOUGHT, "\ufffd")]
+    assert talk.session("sub")["open_message"]["content"] == "\ufffd"
+
+
+def test_l4_a_late_half_is_late() -> None:
+    talk = Talk()
+    talk(text("x"), CANCELLED)
+    assert talk(text(HIGH)) == []
+    assert talk.counters["late_deltas"] == 1
+    assert talk.session()["open_message"] is None
+
+
+def test_l4_a_tool_that_attaches_shows_what_is_whole() -> None:
+    talk = Talk()
+    talk(text(f"a{HIGH}"))
+    [updated] = only(talk(end(call("t"))), "message-updated")
+    assert updated["message"]["content"] == "a"
+    talk(text(LOW))
+    assert talk.session()["open_message"]["content"] == "a😀"
+
+
+def test_l4_reset_drops_it_in_silence() -> None:
+    talk = Talk()
+    talk(text(HIGH))
+    talk.reset()
+    talk(text(LOW))
+    assert talk.session()["open_message"]["content"] == "\ufffd"
+
+
+def test_l4_a_list_in_mid_turn_leaves_it() -> None:
+    talk = Talk()
+    talk(text(HIGH), {"type": "chat_session_changed", "chat_session": {"session_id": MAIN}})
+    assert names(talk(text(LOW))) == ["message-streaming"]
+    assert talk.session()["open_message"]["content"] == "😀"
+
+
+pieces = st.lists(
+    st.text(st.sampled_from(["a", "é", "😀", "\n", HIGH, LOW]), max_size=4), max_size=6
+)
+
+
+@given(pieces)
+def test_l4_deltas_add_up_to_what_they_say(said: list[str]) -> None:
+    talk = Talk()
+    told = talk(*map(text, said), TURN_START)
+    [*ended] = only(told, "message-complete")
+    shown, half = whole("".join(said))
+    assert [m["message"]["content"] for m in ended] == (
+        [shown + "\ufffd" * bool(half)] if any(said) else []
+    )
+    assert "".join(streamed(told)) == "".join(m["message"]["content"] for m in ended)
+
+
+@given(st.text(st.sampled_from(["a", "é", "😀", HIGH, LOW]), min_size=1, max_size=6))
+def test_l4_what_is_held_back(said: str) -> None:
+    assert hold_back(said) == whole(said)
+    assert is_whole(said) is (whole(said) == (said, ""))
