@@ -73,7 +73,7 @@ _DIRECT: tuple[type[ServerEvent], ...] = (
 )
 
 
-class Delta(msgspec.Struct, frozen=True):
+class Delta(msgspec.Struct, frozen=True, gc=False):
     """A delta as it stands on the wire: field by field what its event has."""
 
     event_class: ClassVar[type[ServerEvent]]
@@ -103,13 +103,13 @@ class Delta(msgspec.Struct, frozen=True):
         return event
 
 
-class _TextDelta(Delta, frozen=True, tag="text_delta"):
+class _TextDelta(Delta, frozen=True, gc=False, tag="text_delta"):
     event_class = TextDeltaEvent
     type = "text_delta"
     draft = draft_of(TextDeltaEvent)
 
 
-class _ThoughtDelta(Delta, frozen=True, tag="thought_delta"):
+class _ThoughtDelta(Delta, frozen=True, gc=False, tag="thought_delta"):
     event_class = ThoughtDeltaEvent
     type = "thought_delta"
     draft = draft_of(ThoughtDeltaEvent)

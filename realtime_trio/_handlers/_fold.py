@@ -44,7 +44,16 @@ from ..events import (
 )
 from ..events._registry import LOCAL_LANES
 
-__all__ = ["NOT_FOLDED", "Handled", "LaneFold", "fold_event", "handles", "lanes_of", "not_folded"]
+__all__ = [
+    "NOT_FOLDED",
+    "Handled",
+    "LaneFold",
+    "fold_event",
+    "handles",
+    "has_custom_handlers",
+    "lanes_of",
+    "not_folded",
+]
 
 S = TypeVar("S", ControlSlice, TextSlice, AudioSlice)
 E = TypeVar("E", bound=ServerEvent)
@@ -70,6 +79,9 @@ _NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
 # Not counted as themselves: the news, and what is counted as the event that it stands for.
 _OF_NO_LANE = frozenset({*_NEWS, Reading})
 _LOCAL: dict[type[ServerEvent], tuple[Lane, ...]] = {**LOCAL_LANES, **_NEWS}
+
+# Lanes in which the application has registered a handler of its own.
+_CUSTOM: set[Lane] = set()
 
 # (lane, class) of events that reach a lane and change nothing there, on purpose. A test
 # proves that every row of the registry is handled or stands here.
@@ -101,6 +113,11 @@ _SPECIAL = frozenset({Malformed, Reading, UnknownEvent})
 def lanes_of(cls: type[ServerEvent]) -> tuple[Lane, ...]:
     """The lanes that an event concerns, its home first."""
     return _LOCAL[cls] if cls in _LOCAL else REGISTRY.row_of(cls).lanes
+
+
+def has_custom_handlers(lane: Lane) -> bool:
+    """Whether the application has registered handlers in a lane: they may take their time."""
+    return lane in _CUSTOM
 
 
 def _find(lane: Lane, cls: type[ServerEvent | Delta]) -> _Found:
@@ -160,6 +177,7 @@ def handles(
             return handled
 
         fold_event(cls, chosen)(checked)
+        _CUSTOM.add(chosen)
         return handler
 
     return register

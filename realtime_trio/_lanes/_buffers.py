@@ -1,83 +1,90 @@
-"""A subscription's side of a lane: one queue a lane, filled by the lane's task.
+"""A subscription's buffers: one for each of its lanes, filled by the lane.
 
-Two tasks meet here and neither waits for the other: the lane's task calls ``put``, which
-takes the item at once whatever the rule, and the subscriber's task calls ``get`` while
-``items`` is not empty. A rule is a subclass. What it may not do is raise, call the
-application, or forget an item without counting it.
+Two tasks meet here and neither waits for the other: the lane calls ``put``, which takes the
+item at once whatever the overflow rule, and the subscriber's task calls ``get`` while
+``items`` is not empty. Each rule is a subclass. It never raises, never calls the application,
+and never drops an item without counting it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import ClassVar, Protocol
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol, final
 
 from .._core._audio import DEFAULT_FORMAT
-from .._core._notifications import AudioOutput, MessageStreaming
+from .._core._notifications import AudioOutput, MessageStreaming, streaming
 from .._core._shell_notifications import AudioGap, Lagged
 from ..events import Lane
+from ._coalescing import BufferEntry, Run, StreamingCoalescer
 from ._overflow import MAX_BYTES, MAX_ITEMS, Block, Coalesce, DropOldest, Overflow
-from ._reader import Item, Mailbox
+from ._reader import Item, SubscriptionReader
 
-__all__ = ["Holder", "Queue", "make_queue"]
-
-_BLOCK = 256
+__all__ = ["Buffer", "BufferedLane", "make_buffer"]
 
 
-class Holder(Protocol):
-    """What a queue needs to know of its lane."""
+class BufferedLane(Protocol):
+    """What a buffer needs to know of its lane."""
 
     lane: Lane
     dropped: int
     lagged: int
 
-    def hold(self, queue: Queue) -> None:
-        """Handle nothing more until the queue has room."""
+    def block(self, buffer: Buffer) -> None:
+        """Handle nothing more until the buffer has room."""
 
-    def release(self, queue: Queue) -> None:
-        """The queue has room again, or is gone."""
+    def unblock(self, buffer: Buffer) -> None:
+        """The buffer has room again, or is gone."""
 
 
-class Queue:
-    """What one lane has for one subscription. This base keeps everything, without a bound.
+class Buffer:
+    """What one lane holds for one subscription. This base keeps everything, without a bound.
 
-    ``holds`` tells whether a queue of this kind may hold its lane.
+    ``may_block`` tells whether a buffer of this kind may block its lane.
     """
 
-    holds: ClassVar[bool] = False
-    __slots__ = ("bytes", "dropped", "high_water", "items", "lane", "largest", "mailbox", "merged")
+    may_block: ClassVar[bool] = False
+    __slots__ = ("bytes", "dropped", "high_water", "items", "lane", "largest", "merged", "reader")
 
-    def __init__(self, mailbox: Mailbox, lane: Holder) -> None:
-        self.mailbox = mailbox
+    def __init__(self, reader: SubscriptionReader, lane: BufferedLane) -> None:
+        self.reader = reader
         self.lane = lane
-        self.items: deque[tuple[Item, int]] = deque()
+        self.items: deque[Any] = deque()
+        """Items with their sizes; what a subclass puts among them, its ``get`` takes out."""
         self.bytes: int = 0
         self.largest = 0
         self.merged = self.dropped = self.high_water = 0
 
     def put(self, item: Item, size: int) -> None:
-        """Take an item that stands for ``size`` bytes. Called by the lane's task only."""
+        """Take an item that counts ``size`` bytes. Called by the lane only."""
         self.items.append((item, size))
         self.bytes += size
         if size > self.largest:
             self.largest = size
-        if self.mailbox.reader is not None:
-            self.mailbox.wake()
+        if self.reader.waiting is not None:
+            self.reader.wake()
+
+    def put_all(self, items: Sequence[Item], size: int) -> None:
+        """Take items of ``size`` bytes each."""
+        for item in items:
+            self.put(item, size)
 
     def get(self) -> Item:
         """Give the next item. ``items`` must not be empty."""
         items = self.items
         if len(items) > self.high_water:
             self.high_water = len(items)
-        item, size = items.popleft()
+        entry: BufferEntry = items.popleft()
+        item, size = entry
         self.bytes -= size
         if not items:
             self.largest = 0
         return item
 
     def room(self, size: int) -> int:
-        """How many items, of together ``size`` bytes, can come before the lane is held.
+        """How many items, of together ``size`` bytes, fit before the lane is blocked.
 
-        1 where that depends on the item. Meant for queues that hold.
+        1 if that depends on the item. For buffers that may block.
         """
         raise NotImplementedError
 
@@ -87,107 +94,64 @@ class Queue:
         return False
 
     def clear(self) -> None:
-        """Forget every item."""
+        """Drop every item."""
         self.items.clear()
         self.bytes = self.largest = 0
 
     def over(self, size: int) -> bool:
-        """Whether ``size`` bytes more would be too much, the largest item not counted."""
+        """Whether ``size`` bytes more are too much, the largest item not counted."""
         return self.bytes + size - max(size, self.largest) > MAX_BYTES
 
 
-class _Run:
-    """Neighbouring deltas of one message, as pieces that are joined when they are received.
+@final
+class CoalesceBuffer(Buffer):
+    """Coalesces the pieces of one message; past its bound the subscription is evicted."""
 
-    256 pieces at a time become one block, so that a piece of one character does not go on
-    taking the memory of an object of its own. Each character is copied twice in all.
-    """
+    __slots__ = ("_coalescer", "_max_items")
 
-    __slots__ = ("_blocks", "_pieces", "size")
-
-    def __init__(self, first: str, size: int) -> None:
-        self._blocks: list[str] = []
-        self._pieces = [first]
-        self.size = size
-
-    def append(self, delta: str) -> None:
-        self._pieces.append(delta)
-        self.size += len(delta)
-        if len(self._pieces) >= _BLOCK:
-            self._blocks.append("".join(self._pieces))
-            self._pieces.clear()
-
-    def join(self) -> str:
-        return "".join([*self._blocks, *self._pieces])
-
-
-class CoalesceQueue(Queue):
-    """Merges neighbouring deltas of one message; past its bound the subscription ends.
-
-    An entry of size -1 is the first delta of a run; its pieces are the next of ``_runs``.
-    """
-
-    __slots__ = ("_max_items", "_run", "_runs", "_tail")
-
-    def __init__(self, mailbox: Mailbox, lane: Holder, rule: Coalesce) -> None:
-        super().__init__(mailbox, lane)
+    def __init__(self, reader: SubscriptionReader, lane: BufferedLane, rule: Coalesce) -> None:
+        super().__init__(reader, lane)
         self._max_items = rule.max_items
-        self._runs: deque[_Run] = deque()
-        # The delta that came last, if nothing came after it and it is still here; and the
-        # run that it began.
-        self._tail: MessageStreaming | None = None
-        self._run: _Run | None = None
+        self._coalescer = StreamingCoalescer()
+        self.items = self._coalescer.entries
 
     def put(self, item: Item, size: int) -> None:
-        """Take an item, or lag."""
+        """Take an item, or evict the subscription."""
         items = self.items
+        coalescer = self._coalescer
         if type(item) is MessageStreaming:
-            tail = self._tail
-            if (
-                tail is not None
-                and tail.message_id == item.message_id
-                and tail.session_id == item.session_id
-                and tail.role == item.role
-            ):
-                delta = item.delta
-                size = len(delta)
-                if self.bytes + size <= MAX_BYTES or not self.over(size):
-                    run = self._run
-                    if run is None:
-                        run = self._begin_run(tail)
-                    run.append(delta)
-                    if run.size > self.largest:
-                        self.largest = run.size
-                    self.bytes += size
-                    self.merged += 1
-                else:
-                    self._lag()
+            run = coalescer.run_of(item)
+            if run is not None:
+                self._extend(run, item.delta)
                 return
-            self._tail = item
-            self._run = None
+            coalescer.begin(item)
         else:
-            self._tail = None
+            coalescer.seal()
         if len(items) >= self._max_items or (self.bytes + size > MAX_BYTES and self.over(size)):
-            self._lag()
+            self._evict()
             return
         items.append((item, size))
         self.bytes += size
         if size > self.largest:
             self.largest = size
-        if self.mailbox.reader is not None:
-            self.mailbox.wake()
+        if self.reader.waiting is not None:
+            self.reader.wake()
 
-    def _begin_run(self, tail: MessageStreaming) -> _Run:
-        """Make a run of the item that came last."""
-        run = self._run = _Run(tail.delta, self.items[-1][1])
-        self._runs.append(run)
-        self.items[-1] = (tail, -1)
-        return run
+    def _extend(self, run: Run[BufferEntry], text: str) -> None:
+        size = len(text)
+        if self.bytes + size > MAX_BYTES and self.over(size):
+            self._evict()
+            return
+        run.append(text, size)
+        if run.size > self.largest:
+            self.largest = run.size
+        self.bytes += size
+        self.merged += 1
 
-    def _lag(self) -> None:
-        self._tail = None
+    def _evict(self) -> None:
+        self._coalescer.seal()
         self.lane.lagged += 1
-        self.mailbox.lag(
+        self.reader.evict(
             f"the subscriber did not keep up: {len(self.items)} items of {self.bytes} bytes wait "
             f"(bounds: {self._max_items} items, {MAX_BYTES} bytes)"
         )
@@ -197,67 +161,77 @@ class CoalesceQueue(Queue):
         items = self.items
         if len(items) > self.high_water:
             self.high_water = len(items)
-        item, size = items.popleft()
+        entry: BufferEntry | Run[BufferEntry] = items.popleft()
         if not items:
             self.largest = 0
-            self._tail = None
-        if size >= 0:
+            self._coalescer.seal()
+        if not isinstance(entry, Run):
+            item, size = entry
             self.bytes -= size
             return item
-        run = self._runs.popleft()
-        self.bytes -= run.size
-        assert isinstance(item, MessageStreaming)
-        return MessageStreaming(
-            session_id=item.session_id,
-            message_id=item.message_id,
-            role=item.role,
-            delta=run.join(),
-        )
+        first, _ = entry.entry
+        assert isinstance(first, MessageStreaming)
+        self.bytes -= entry.size
+        return streaming(first.session_id, first.message_id, first.role, entry.text())
 
     def clear(self) -> None:
-        """Forget every item."""
+        """Drop every item."""
         super().clear()
-        self._runs.clear()
-        self._tail = None
+        self._coalescer.seal()
 
 
-class BlockQueue(Queue):
-    """Holds its lane while an item does not fit.
+@final
+class BlockBuffer(Buffer):
+    """Blocks its lane while an item does not fit.
 
     The items of one event that do not fit lie in ``_spill``, as the item of a blocked
     ``send`` lies beside a memory channel.
     """
 
-    holds = True
+    may_block = True
     __slots__ = ("_max_items", "_spill")
 
-    def __init__(self, mailbox: Mailbox, lane: Holder, rule: Block) -> None:
-        super().__init__(mailbox, lane)
+    def __init__(self, reader: SubscriptionReader, lane: BufferedLane, rule: Block) -> None:
+        super().__init__(reader, lane)
         self._max_items = rule.max_items
-        self._spill: deque[tuple[Item, int]] = deque()
+        self._spill: deque[BufferEntry] = deque()
 
     def put(self, item: Item, size: int) -> None:
-        """Take an item, and hold the lane where it does not fit."""
+        """Take an item, and block the lane if it does not fit."""
         items = self.items
         if self._spill or (
             len(items) >= self._max_items or (self.bytes + size > MAX_BYTES and self.over(size))
         ):
             self._spill.append((item, size))
-            self.lane.hold(self)
+            self.lane.block(self)
             return
         items.append((item, size))
         self.bytes += size
         if size > self.largest:
             self.largest = size
-        if self.mailbox.reader is not None:
-            self.mailbox.wake()
+        if self.reader.waiting is not None:
+            self.reader.wake()
+
+    def put_all(self, items: Sequence[Item], size: int) -> None:
+        """Take items of ``size`` bytes each, in one go if they fit."""
+        count = len(items)
+        if not 1 < count <= self.room(count * size):
+            super().put_all(items, size)
+            return
+        self.items.extend([(item, size) for item in items])
+        self.bytes += count * size
+        if size > self.largest:
+            self.largest = size
+        if self.reader.waiting is not None:
+            self.reader.wake()
 
     def get(self) -> Item:
-        """Give the next item, and let the lane go on where there is room again."""
+        """Give the next item, and unblock the lane if there is room again."""
         items = self.items
         if len(items) > self.high_water:
             self.high_water = len(items)
-        item, size = items.popleft()
+        entry: BufferEntry = items.popleft()
+        item, size = entry
         self.bytes -= size
         if not items:
             self.largest = 0
@@ -274,10 +248,10 @@ class BlockQueue(Queue):
                 return
             super().put(*spill.popleft())
         if not spill:
-            self.lane.release(self)
+            self.lane.unblock(self)
 
     def room(self, size: int) -> int:
-        """How many items, of together ``size`` bytes, can come before the lane is held."""
+        """How many items, of together ``size`` bytes, fit before the lane is blocked."""
         if self._spill or self.bytes + size > MAX_BYTES:
             return 1
         return self._max_items - len(self.items)
@@ -288,18 +262,19 @@ class BlockQueue(Queue):
         return bool(self._spill)
 
     def clear(self) -> None:
-        """Forget every item."""
+        """Drop every item."""
         self._spill.clear()
         super().clear()
 
 
-class DropQueue(Queue):
-    """Drops from the front; the gap is told before the item that comes after it."""
+@final
+class DropOldestBuffer(Buffer):
+    """Drops from the front; the subscriber gets the gap before the item that follows it."""
 
     __slots__ = ("_gap", "_gap_bytes", "_gap_frames", "_length", "_max_items", "_max_length")
 
-    def __init__(self, mailbox: Mailbox, lane: Holder, rule: DropOldest) -> None:
-        super().__init__(mailbox, lane)
+    def __init__(self, reader: SubscriptionReader, lane: BufferedLane, rule: DropOldest) -> None:
+        super().__init__(reader, lane)
         self._max_items = rule.max_items or MAX_ITEMS
         self._max_length = _whole(rule.seconds) if rule.seconds is not None else None
         self._length = 0
@@ -318,7 +293,8 @@ class DropQueue(Queue):
         return len(self.items) > self._max_items or (self.bytes > MAX_BYTES and self.over(0))
 
     def _drop(self) -> None:
-        item, size = self.items.popleft()
+        entry: BufferEntry = self.items.popleft()
+        item, size = entry
         self.bytes -= size
         self._length -= _length(item)
         self._gap += 1
@@ -329,7 +305,7 @@ class DropQueue(Queue):
             self._gap_bytes += len(item.data)
 
     def get(self) -> Item:
-        """Give what is to be told of the gap, or the next item."""
+        """Give the gap, or the next item."""
         if self._gap:
             gap, self._gap = self._gap, 0
             return Lagged(count=gap)
@@ -342,12 +318,13 @@ class DropQueue(Queue):
         return item
 
     def clear(self) -> None:
-        """Forget every item, and the gap before them."""
+        """Drop every item, and the gap before them."""
         super().clear()
         self._length = self._gap = self._gap_frames = self._gap_bytes = 0
 
 
-class LatestQueue(Queue):
+@final
+class LatestBuffer(Buffer):
     """Holds one item."""
 
     __slots__ = ()
@@ -373,12 +350,12 @@ def _length(item: Item) -> int:
     return _whole((item.format or DEFAULT_FORMAT).seconds_of(len(item.data)))
 
 
-def make_queue(mailbox: Mailbox, lane: Holder, rule: Overflow) -> Queue:
-    """The queue of a rule."""
+def make_buffer(reader: SubscriptionReader, lane: BufferedLane, rule: Overflow) -> Buffer:
+    """The buffer of an overflow rule."""
     if isinstance(rule, Coalesce):
-        return CoalesceQueue(mailbox, lane, rule)
+        return CoalesceBuffer(reader, lane, rule)
     if isinstance(rule, Block):
-        return BlockQueue(mailbox, lane, rule)
+        return BlockBuffer(reader, lane, rule)
     if isinstance(rule, DropOldest):
-        return DropQueue(mailbox, lane, rule)
-    return LatestQueue(mailbox, lane)
+        return DropOldestBuffer(reader, lane, rule)
+    return LatestBuffer(reader, lane)

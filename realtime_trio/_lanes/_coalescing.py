@@ -1,156 +1,249 @@
-"""Neighbouring deltas that are folded as one (design.md, "coalesces").
+"""Coalescing: neighbours in a buffer that differ in their text only become one run.
 
-To fold the delta that says what all of them say gives the state that folding each gives,
-because the fold of a delta appends. Nobody can look between: a lane handles a run without a
-checkpoint. What is told is another matter: one piece for all of them, or each its own where
-the client was asked not to coalesce (then they stand *apart*).
+Lanes coalesce decoded deltas, subscriptions coalesce ``message-streaming``; both do it here.
+An item continues the last one of its buffer if all but their texts is equal. A run starts
+when the second item arrives: an item that stays alone costs no more than its place in the
+buffer.
+
+Folding one delta that has the text of a whole run gives the state that folding each delta
+gives, because the fold of a delta appends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections import deque
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, Final, Generic, TypeAlias, TypeVar, cast, final
 
 from .._core._fast import Delta, Incoming
-from .._core._mould import alike, mould_of, said
-from .._core._notifications import MessageStreaming, Notification, streaming
-from .._core._values import evolve
+from .._core._notifications import MessageStreaming
+from ._reader import Item
 
-__all__ = ["HEAVY", "Entry", "Run", "cut", "same", "told_apart"]
+__all__ = [
+    "HEAVY",
+    "MAX_RUN",
+    "BufferEntry",
+    "DeltaCoalescer",
+    "DeltaRun",
+    "LaneEntry",
+    "Run",
+    "StreamingCoalescer",
+]
 
-# It, when it came, how many bytes and deltas it stands for, and what they say if they are to
-# be told apart.
-Entry: TypeAlias = tuple[Incoming, float, int, int, Sequence[str] | None]
+E = TypeVar("E", bound="tuple[Any, ...]")
+I = TypeVar("I")  # noqa: E741  an item
 
-# What one step of the fold has to join: so many pieces, so many bytes and one delta more.
-_MAX_PIECES = 256
-HEAVY = 256 * 1024
+# What a lane holds: an event, its size in bytes, and when it arrived.
+LaneEntry: TypeAlias = tuple[Incoming, int, float]
+# What a subscription's buffer holds: an item and its size in bytes.
+BufferEntry: TypeAlias = tuple[Item, int]
+
+# A step of the fold joins so many texts, and so many bytes and one delta more.
+MAX_RUN: Final = 256
+HEAVY: Final = 256 * 1024
+
+_BLOCK: Final = 256
 
 
-def same(first: Delta, second: Any) -> bool:
-    """Whether the second is a delta that differs from the first in what it says only.
+@final
+class Run(Generic[E]):
+    """Neighbours that differ in their text only: the entry of the first, and every text.
 
-    Deltas with an id are told apart by it.
+    256 texts at a time become one block, so a text of one character does not keep an object
+    of its own alive. Each character is copied twice in all.
     """
-    return (
-        second.__class__ is first.__class__
-        and second.session_id == first.session_id
-        and second.role == first.role
-        and second.id is None
-        and second.format == first.format
-        and second.user_session_id == first.user_session_id
-        and second.parent_session_id == first.parent_session_id
-    )
+
+    __slots__ = ("_blocks", "continued", "count", "entry", "size", "texts")
+
+    def __init__(self, entry: E, text: str, size: int) -> None:
+        self.entry: E = entry
+        self.texts: list[str] = [text]
+        """The texts that are not in a block yet."""
+        self.count: int = 1
+        self.size: int = size
+        self.continued: bool = False
+        """Whether its first item continued the item before it."""
+        self._blocks: list[str] | None = None
+
+    def append(self, text: str, size: int) -> None:
+        """Add a text that counts ``size`` bytes."""
+        texts = self.texts
+        texts.append(text)
+        self.count += 1
+        self.size += size
+        if len(texts) >= _BLOCK:
+            if self._blocks is None:
+                self._blocks = []
+            self._blocks.append("".join(texts))
+            texts.clear()
+
+    def text(self) -> str:
+        """The whole text."""
+        return "".join(self.texts if self._blocks is None else [*self._blocks, *self.texts])
+
+    def split(self, count: int) -> tuple[Run[E], Run[E]]:
+        """The first ``count`` items and the others; both get some. For runs without blocks."""
+        size = self.size * count // self.count
+        first = self._part(self.texts[:count], size, continued=self.continued)
+        return first, self._part(self.texts[count:], self.size - size, continued=True)
+
+    def _part(self, texts: list[str], size: int, *, continued: bool) -> Run[E]:
+        part = Run(self.entry, "", size)
+        part.texts, part.count, part.continued = texts, len(texts), continued
+        return part
 
 
-class Run:
-    """Deltas of which one can stand for all, as they come: ``first`` and what joins it.
+DeltaRun: TypeAlias = Run[LaneEntry]
 
-    It begins with one that says something: the time of that one is the message's, if it
-    begins one. Those that are told apart have come at the same time.
+
+class Coalescer(Generic[E, I]):
+    """The end of a buffer: the item that the next one may continue, and their run.
+
+    The owner appends what continues nothing, then calls :meth:`begin` if the next item may
+    continue that, else :meth:`seal`. It also seals when it removes the last entry. A run
+    takes the place of its first item's entry.
     """
 
-    __slots__ = (
-        "_after",
-        "_apart",
-        "_at",
-        "_before",
-        "_frame",
-        "_from",
-        "_limit",
-        "_pieces",
-        "_size",
-        "_to",
-        "first",
-    )
+    __slots__ = ("_last", "_run", "entries")
 
-    def __init__(self, first: Delta, frame: str, at: float, apart: int) -> None:
-        self.first = first
-        self._frame: str | None = frame
-        self._at = at
-        self._size = len(frame)
-        self._pieces = [first.content]
-        self._apart = apart
-        self._limit = apart or _MAX_PIECES
+    def __init__(self) -> None:
+        self.entries: deque[E | Run[E]] = deque()
+        self._last: I | None = None
+        self._run: Run[E] | None = None
 
-    @classmethod
-    def begin(cls, event: Incoming, frame: str | bytes, at: float, *, apart: int) -> Run | None:
-        """A run of one, where others may join this event: ``apart`` in all, if it is not 0."""
-        if isinstance(event, Delta) and event.id is None and event.content:
-            assert isinstance(frame, str)
-            return cls(event, frame, at, apart)
-        return None
+    def begin(self, item: I) -> None:
+        """The last entry is of this item, and the next one may continue it."""
+        self._last = item
+        self._run = None
 
-    def join(self, frame: str, at: float) -> bool:
-        """Take a frame, if it is such a delta; tells whether it is (see ``_mould``)."""
-        if self._frame is not None:
-            if not alike(self._frame, frame):
-                return False
-            self._cast(self._frame)
+    def seal(self) -> None:
+        """Nothing continues the last entry."""
+        self._last = self._run = None
+
+    def _begin_run(self, text: str) -> Run[E]:
+        entry = self.entries[-1]
+        assert isinstance(entry, tuple)
+        run = self._run = self.entries[-1] = Run(entry, text, entry[1])
+        return run
+
+
+@final
+class StreamingCoalescer(Coalescer[BufferEntry, MessageStreaming]):
+    """Coalesces the pieces of a message in the buffer of a subscription."""
+
+    __slots__ = ()
+
+    def run_of(self, note: MessageStreaming) -> Run[BufferEntry] | None:
+        """The run that a piece continues, or ``None`` if it continues nothing."""
+        last = self._last
         if (
-            frame[: self._from] == self._before
-            and frame[self._to :] == self._after
-            and len(self._pieces) < self._limit
-            and self._size < HEAVY
-            and (at == self._at or not self._apart)
+            last is None
+            or note.message_id != last.message_id
+            or note.session_id != last.session_id
+            or note.role != last.role
         ):
-            try:
-                self._pieces.append(said(frame[self._from : self._to]))
-            except ValueError:
-                return False
-            self._size += len(frame)
-            return True
-        return False
-
-    def _cast(self, frame: str) -> None:
-        """Make the mould, when the second frame comes and looks like the first."""
-        self._frame = None
-        mould = mould_of(frame, self.first)
-        if mould is None:
-            self._limit = 0
-        self._before, self._after = mould or ("", "")
-        self._from, self._to = len(self._before), -len(self._after)
-
-    def __len__(self) -> int:
-        return len(self._pieces)
-
-    def entry(self) -> Entry:
-        """What stands for all of them."""
-        return _entry(self.first, self._at, self._size, self._pieces, apart=self._apart > 0)
+            return None
+        return self._run or self._begin_run(last.delta)
 
 
-def _entry(event: Delta, at: float, size: int, pieces: Sequence[str], *, apart: bool) -> Entry:
-    count = len(pieces)
-    if count == 1:
-        return evolve(event, content=pieces[0]), at, size, 1, None
-    return evolve(event, content="".join(pieces)), at, size, count, pieces if apart else None
+@final
+class DeltaCoalescer(Coalescer[LaneEntry, Delta]):
+    """Coalesces the deltas of a lane, at most ``max_run`` into one.
 
-
-def cut(entry: Entry, count: int) -> tuple[Entry, Entry]:
-    """The first ``count`` deltas of a run, and the others; each has some."""
-    event, at, size, weight, pieces = entry
-    assert isinstance(event, Delta)
-    assert pieces is not None
-    share = size * count // weight
-    return (
-        _entry(event, at, share, pieces[:count], apart=True),
-        _entry(event, at, size - share, pieces[count:], apart=True),
-    )
-
-
-def told_apart(notes: tuple[Notification, ...], pieces: Sequence[str]) -> tuple[Notification, ...]:
-    """What folding each would have told, from what folding them as one has told.
-
-    All but the last of it was told of the first piece, and so was what the message had held
-    back (protocol.md §2 L4). A piece that says nothing tells nothing.
+    ``mixed_times``: whether deltas of one run may have arrived at different times. ``depth``
+    and ``bytes`` are what was put and is not handled yet.
     """
-    if not notes or type(notes[-1]) is not MessageStreaming:
-        return notes
-    whole = notes[-1]
-    session_id, message_id, role = whole.session_id, whole.message_id, whole.role
-    said_before = whole.delta[: len(whole.delta) - sum(map(len, pieces))]
-    first, *others = [piece for piece in pieces if piece]
-    each = [
-        streaming(session_id, message_id, role, piece) for piece in (said_before + first, *others)
-    ]
-    return (*notes[:-1], *each)
+
+    __slots__ = ("_at_limit", "_continued", "_max_run", "_mixed_times", "bytes", "depth")
+
+    def __init__(self, *, max_run: int, mixed_times: bool) -> None:
+        super().__init__()
+        self.depth: int = 0
+        self.bytes: int = 0
+        self._max_run = max_run
+        self._mixed_times = mixed_times
+        self._at_limit = False  # the next delta begins another run only because this one is full
+        self._continued = False  # so did the last entry
+
+    def put(self, event: Incoming, size: int, at: float) -> None:
+        """Append an event."""
+        self.depth += 1
+        self.bytes += size
+        self.entries.append((event, size, at))
+        # A run begins with a delta that has a text: the time of that one is the message's.
+        if isinstance(event, Delta) and event.id is None and event.content:
+            self._last = event
+        else:
+            self._last = None
+        self._run = None
+        self._continued, self._at_limit = self._at_limit, False
+
+    def extend(
+        self,
+        event: Incoming,
+        size: int,
+        at: float,
+        more: Iterator[tuple[Incoming, int]],
+        *,
+        max_depth: float,
+        max_bytes: float,
+    ) -> tuple[Incoming, int] | None:
+        """Add events for as long as they are deltas that continue the last one.
+
+        ``event`` is the first of them, ``more`` gives the others, with their sizes. It stops
+        before ``depth`` or ``bytes`` pass their maximum. Gives the first event that it did
+        not add, ``None`` if there is none. A delta with an id continues nothing, nor does one
+        without text: it changes more than the text of its message.
+        """
+        last = self._last
+        if last is None:
+            return event, size
+        run = self._run
+        first = run.entry if run is not None else cast("LaneEntry", self.entries[-1])
+        if not self._mixed_times and first[2] != at:
+            return event, size
+        cls, session_id, role, format_ = last.__class__, last.session_id, last.role, last.format
+        user, parent = last.user_session_id, last.parent_session_id
+        texts: list[str] = []
+        count = joined = 0
+        most = min(self._max_run - (1 if run is None else run.count), max_depth - self.depth)
+        heavy = HEAVY - (first[1] if run is None else run.size)
+        full = max_bytes - self.bytes
+        following: Any
+        try:
+            for following, length in chain(((event, size),), more):
+                text = following.content if following.__class__ is cls else ""
+                if (
+                    not text
+                    or following.session_id != session_id
+                    or following.role != role
+                    or following.id is not None
+                    or following.format != format_
+                    or following.user_session_id != user
+                    or following.parent_session_id != parent
+                ):
+                    return following, length
+                if count >= most or joined >= heavy or joined + length >= full:
+                    self._at_limit = True
+                    return following, length
+                texts.append(text)
+                joined += length
+                count += 1
+            return None
+        finally:
+            if count:
+                self._add(texts, joined)
+
+    def _add(self, texts: list[str], size: int) -> None:
+        """Make the texts a part of the run at the end."""
+        run = self._run
+        if run is None:
+            assert self._last is not None
+            run = self._begin_run(self._last.content)
+            run.continued = self._continued
+        run.texts += texts
+        run.count += len(texts)
+        run.size += size
+        self.depth += len(texts)
+        self.bytes += size

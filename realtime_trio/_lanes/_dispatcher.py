@@ -1,154 +1,210 @@
-"""What a lane's task does with the events in its hand: fold them, and tell who asked.
+"""One step of a lane: fold the entries at its front, dispatch what follows to subscribers.
 
-The fast path of the lanes. An event costs one step of the fold, one lookup to see that
-nobody asked for the event itself, and for each notification one lookup and one ``put`` for
-each subscriber. Neighbouring deltas are one event by now (see ``_merge``), so a run of them
-costs the fold once; where they are told apart, each still costs what its telling costs.
+The fast path of the lanes. An event costs one step of the fold, one lookup to see that nobody
+subscribed to the event itself, and for each notification one lookup and one ``put`` for each
+subscriber. A run of deltas (see ``_coalescing``) is folded as one event. Its subscribers get
+one ``message-streaming`` for the whole run, or one for each delta with
+``ClientConfig(coalesce=False)``.
 
-Rule 1. Nothing here waits: what is handled in one go is bounded by ``batch_size`` events,
-        runs that are told as one counted once, and by ``HEAVY`` bytes and one event more.
-Rule 2. A ``Block`` subscription holds the lane at the event whose items do not fit. So of a
-        run that is told apart no more is folded at once than surely fits: what a delta tells
-        beside its piece is not known before the fold, unless it goes on where the last event
-        left off, and then it is nothing.
+Rule 1. A step never waits. It is bounded by ``batch_size`` events (a coalesced run counts
+        once) and by ``HEAVY`` bytes and one event more.
+Rule 2. A ``Block`` subscription blocks the lane at the event whose items do not fit. So with
+        ``coalesce=False`` a step folds no more of a run than is certain to fit: what a delta
+        emits beside its own piece is unknown before the fold; only a delta that continues the
+        one before it emits nothing else.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast, final
 
 from .._core._fast import DELTAS, Delta, Incoming
 from .._core._local import Reading
-from .._core._notifications import MessageStreaming, Notification
+from .._core._notifications import MessageStreaming, Notification, streaming
 from .._core._values import evolve
 from .._handlers import LaneFold
 from ..events import ServerEvent, frozen
-from ._coalescing import HEAVY, Entry, cut, same, told_apart
-from ._subscribers import Routes
+from ._coalescing import HEAVY, DeltaRun, LaneEntry, Run
+from ._subscribers import Subscribers
 
-__all__ = ["Command", "Handling", "Observer"]
+__all__ = ["Command", "Dispatcher", "Observer"]
 
 Observer: TypeAlias = Callable[[Incoming, "tuple[Notification, ...]", Any], None]
 
 
 @frozen
 class Command(ServerEvent):
-    """Something that a lane's task does between two events; never folded, never counted."""
+    """Something that a lane does between two events; never folded, never counted."""
 
     run: Callable[[], tuple[Notification, ...] | None]
 
 
-class Handling:
-    """A lane's fold, and those who hear what comes of it.
+@final
+class Dispatcher:
+    """A lane's fold, its observers and its subscribers.
 
-    ``counts`` are the events that were handled, by class, merged ones each.
+    ``coalesced`` counts the deltas that were folded and emitted together with the one before
+    them, ``counts`` the events by class.
     """
 
-    __slots__ = ("_batch_size", "_last", "counts", "fold", "observers", "routes")
+    __slots__ = (
+        "_batch_size",
+        "_coalesce",
+        "coalesced",
+        "counts",
+        "fold",
+        "observers",
+        "subscribers",
+    )
 
-    def __init__(self, fold: LaneFold[Any], batch_size: int) -> None:
+    def __init__(self, fold: LaneFold[Any], *, batch_size: int, coalesce: bool) -> None:
         self.fold = fold
-        self.counts: defaultdict[type[Incoming], int] = defaultdict(int)
-        self.routes = Routes(fold.lane)
+        self.subscribers = Subscribers(fold.lane)
         self.observers: list[Observer] = []
+        self.coalesced = 0
+        self.counts: defaultdict[type[Incoming], int] = defaultdict(int)
         self._batch_size = batch_size
-        self._last: Delta | None = None  # the event before, where a Block subscription hears
+        self._coalesce = coalesce
 
     def count(self, cls: type[ServerEvent]) -> int:
-        """How many events of exactly this class were handled, merged ones each."""
+        """How many events of exactly this class were handled."""
         structs = (struct for struct, event_class in DELTAS.items() if event_class is cls)
         return self.counts[cls] + sum(self.counts[struct] for struct in structs)
 
-    def handle(self, hand: list[Entry], holders: Collection[object]) -> tuple[int, int]:
-        """Handle what is in the hand, until it is empty, enough was done, or the lane is held.
+    def step(
+        self, entries: deque[LaneEntry | DeltaRun], blockers: Collection[object]
+    ) -> tuple[int, int]:
+        """Handle entries until there are none, a batch is done, or the lane is blocked.
 
-        The next event is the last of the hand. Gives how many events were handled, and their
-        bytes.
+        Gives how many events were handled, and their bytes.
         """
-        fold, step, counts, observers = self.fold, self.fold.step, self.counts, self.observers
-        routes, found = self.routes, self.routes.found
+        fold, fold_event, observers = self.fold, self.fold.step, self.observers
+        subscribers, found = self.subscribers, self.subscribers.found
         handled = handled_bytes = 0
         left = self._batch_size
-        while hand:
-            entry = hand.pop()
-            if routes.narrow:
-                entry = self._fitting(entry, hand)
-            event, at, size, weight, pieces = entry
-            cls = event.__class__
+        event: Incoming
+        while entries:
+            entry = entries.popleft()
+            if entry.__class__ is not Run:
+                event, size, at = cast("LaneEntry", entry)
+                weight = 1
+            elif self._coalesce:
+                event, size, at, weight = _whole(entry)
+                self.coalesced += weight - 1
+            else:
+                run = self._fitting(entry, entries)
+                self._step_each(run)
+                handled += run.count
+                handled_bytes += run.size
+                left -= run.count
+                if blockers or left <= 0 or handled_bytes > HEAVY:
+                    break
+                continue
             handled += weight
             handled_bytes += size
+            left -= 1
+            cls = event.__class__
             if cls is Command:
                 notes = cast("Command", event).run() or ()
             else:
-                notes = step(event, at, weight)
-                if cls is Reading:  # what hears of it hears of its event
+                notes = fold_event(event, at, weight)
+                if cls is Reading:  # its subscribers get the event that it stands for
                     event = cast("Reading", event).event
                     cls = event.__class__
-                counts[cls] += weight
-                if pieces is not None:
-                    notes = told_apart(notes, pieces)
-                    size //= weight
-                    left -= weight - 1
+                self.counts[cls] += weight
                 for observer in observers:
                     observer(event, notes, fold.slice)
                 targets = found.get(cls)
                 if targets is None:
-                    targets = routes.find(cls)
+                    targets = subscribers.find(cls)
                 if targets and fold.delivered:
-                    if pieces is None:
-                        for put in targets:
-                            put(event, size)
-                    else:
-                        self._tell_each(event, pieces, notes, size)
-                        notes = ()
+                    for put in targets:
+                        put(event, size)
             for note in notes:
                 kind = note.__class__
                 targets = found.get(kind)
                 if targets is None:
-                    targets = routes.find(kind)
+                    targets = subscribers.find(kind)
                 for put in targets:
                     put(note, size)
-            left -= 1
-            if holders or left <= 0 or handled_bytes > HEAVY:
+            if blockers or left <= 0 or handled_bytes > HEAVY:
                 break
         return handled, handled_bytes
 
-    def _fitting(self, entry: Entry, hand: list[Entry]) -> Entry:
-        """As much of a run as surely fits (rule 2); the others go back into the hand."""
-        event, _, size, weight, _ = entry
-        last, self._last = self._last, event if isinstance(event, Delta) else None
-        if weight == 1 or entry[4] is None:
-            return entry
-        fit = 1
-        if last is not None and last.content and same(cast("Delta", event), last):
-            items = 2 if self.routes.of(event.__class__) else 1
-            room = min(queue.room(size * items) for queue in self.routes.narrow)
-            fit = max(1, room // items)
-        if fit >= weight:
-            return entry
-        entry, rest = cut(entry, fit)
-        hand.append(rest)
-        return entry
+    # -- runs whose deltas are emitted one by one ------------------------------------------
 
-    def _tell_each(
-        self,
-        event: Incoming,
-        pieces: Sequence[str],
-        notes: tuple[Notification, ...],
-        size: int,
+    def _fitting(self, run: DeltaRun, entries: deque[LaneEntry | DeltaRun]) -> DeltaRun:
+        """As much of a run as is certain to fit (rule 2); the rest goes back to the front."""
+        blocking = self.subscribers.blocking
+        if not blocking:
+            return run
+        fit = 1
+        if run.continued:
+            items = 2 if self.subscribers.of(run.entry[0].__class__) else 1
+            room = min(buffer.room(run.size * items) for buffer in blocking)
+            fit = max(1, room // items)
+        if fit >= run.count:
+            return run
+        run, rest = run.split(fit)
+        entries.appendleft(rest)
+        return run
+
+    def _step_each(self, run: DeltaRun) -> None:
+        """Fold a run as one event, and emit what each of its deltas would have emitted.
+
+        All but the last notification comes of the first delta.
+        """
+        event, size, at, weight = _whole(run)
+        fold, of = self.fold, self.subscribers.of
+        notes = _one_by_one(fold.step(event, at, weight), run.texts)
+        self.counts[event.__class__] += weight
+        for observer in self.observers:
+            observer(event, notes, fold.slice)
+        size //= weight
+        if fold.delivered and of(event.__class__):
+            self._dispatch_each(event, run.texts, notes, size)
+            return
+        pieces = [note for note in notes if note.__class__ is MessageStreaming]
+        for note in notes[: len(notes) - len(pieces)]:
+            for put in of(note.__class__):
+                put(note, size)
+        for buffer in self.subscribers.streaming:
+            buffer.put_all(pieces, size)
+
+    def _dispatch_each(
+        self, event: Delta, texts: Sequence[str], notes: Sequence[Notification], size: int
     ) -> None:
-        """Tell every delta of a run, each ahead of the notifications that it caused."""
+        """Dispatch every delta of a run, each ahead of the notifications that it caused."""
+        of = self.subscribers.of
         rest = iter(notes)
-        for piece in pieces:
-            delta = evolve(cast("Delta", event), content=piece)
-            for put in self.routes.of(delta.__class__):
-                put(delta, size)
-            if not piece:
-                continue
+        for text in texts:
+            for put in of(event.__class__):
+                put(evolve(event, content=text), size)
             for note in rest:
-                for put in self.routes.of(note.__class__):
+                for put in of(note.__class__):
                     put(note, size)
                 if type(note) is MessageStreaming:
                     break
+
+
+def _whole(run: DeltaRun) -> tuple[Delta, int, float, int]:
+    """The delta that stands for a run, its bytes, its time, and how many deltas it stands for."""
+    event, _, at = run.entry
+    return evolve(cast("Delta", event), content=run.text()), run.size, at, run.count
+
+
+def _one_by_one(notes: tuple[Notification, ...], texts: Sequence[str]) -> tuple[Notification, ...]:
+    """What folding each delta would have emitted, from what folding them as one did emit.
+
+    What the message had held back (protocol.md §2 L4) comes with the first delta.
+    """
+    if not notes or type(notes[-1]) is not MessageStreaming:
+        return notes
+    whole = notes[-1]
+    session_id, message_id, role = whole.session_id, whole.message_id, whole.role
+    held_back = whole.delta[: len(whole.delta) - sum(map(len, texts))]
+    first, *others = texts
+    each = [streaming(session_id, message_id, role, text) for text in (held_back + first, *others)]
+    return (*notes[:-1], *each)

@@ -1,91 +1,87 @@
-"""A lane: a queue of events, one task, one slice (design.md, "Lanes and slices").
+"""A lane: a queue of entries, one slice, and the step that folds them (design.md, "Lanes").
 
-The receive task puts events in and lets deltas join; the lane's task takes them out in
-batches, folds each into the slice and gives what follows to the subscriptions (``_handling``).
-All of a batch happens without a checkpoint in between, so nothing else runs meanwhile:
-whatever is to be true for others is made true at a batch's end.
+The receive task puts decoded events in; neighbouring deltas coalesce there (``_coalescing``).
+A step takes a batch out, folds it into the slice and dispatches what follows (``_dispatcher``).
+A step has no checkpoint, so nothing else runs meanwhile: whatever others rely on is true again
+at its end. The lane's task makes the steps. While it is idle, the receive task may make one in
+its place (:meth:`LaneTask.step_in_place`): the same code on the same entries in the same order.
 
-Rule 1. Nothing that an application does can make :meth:`put` wait or fail.
-Rule 2. A lane begins a batch only while no lane above it is *ready*: has events and is not
-        held. After it has given way eight times it takes one batch all the same.
-Rule 3. A lane is *held* while an item does not fit a ``Block`` subscription of its own. It
-        stands still then, its events wait, and the lanes below do not wait for it.
-Rule 4. A lane at its bound frees the subscriptions that hold it, so that whoever waits for
-        room waits for handlers alone.
-Rule 5. A lane that drains is never held: what is left is bounded by the lane's bound.
+Rule 1. Nothing that an application does makes :meth:`LaneTask.put` wait or fail.
+Rule 2. A step begins only while no lane above has a *backlog*: entries, and nothing that
+        blocks it. After the lane's task has given way eight times it makes one step anyway.
+Rule 3. A lane is *blocked* while an item does not fit one of its own ``Block`` subscriptions.
+        Then its entries wait, and the lanes below do not wait for it.
+Rule 4. A lane at its bound evicts the subscriptions that block it, so the receive task waits
+        for handlers only.
+Rule 5. A lane that drains is never blocked: what is left is bounded by the lane's bound.
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, final
 
 import attrs
 import trio
 
 from .._config import LaneBounds
-from .._core._fast import Delta, Incoming
-from .._handlers import LaneFold
+from .._core._fast import Incoming
+from .._handlers import LaneFold, has_custom_handlers
 from ..events import Lane
-from ._buffers import Queue
-from ._coalescing import HEAVY, Entry, Run
-from ._dispatcher import Handling
+from ._buffers import Buffer
+from ._coalescing import HEAVY, MAX_RUN, DeltaCoalescer
+from ._dispatcher import Dispatcher
 from ._statistics import LaneStatistics, Rate, Sampler
 
 __all__ = ["LaneFull", "LaneTask"]
 
-GIVE_WAY = 8
-LEVELS = (50, 80, 95)  # percent of a bound at which pressure is announced
-RELIEF = 40  # percent below which it is taken back
+GIVE_WAY: Final = 8
+LEVELS: Final = (50, 80, 95)  # percent of a bound at which memory pressure is announced
+RELIEF: Final = 40  # percent below which it is taken back
 
 
 class LaneFull(trio.WouldBlock):
-    """A lane is at its bound, for this event and its frame."""
+    """A lane has no room for this event of ``size`` bytes."""
 
-    def __init__(self, lane: LaneTask, event: Incoming, frame: str | bytes) -> None:
+    def __init__(self, lane: LaneTask, event: Incoming, size: int) -> None:
         super().__init__(f"the {lane.lane.name.lower()} lane is at its bound")
-        self.lane, self.event, self.frame = lane, event, frame
+        self.lane, self.event, self.size = lane, event, size
 
 
+@final
 class LaneTask:
-    """One lane. ``above`` are the lanes that go first."""
+    """One lane. ``above`` are the lanes that go first.
+
+    ``next_items`` and ``next_bytes`` are the fill at which the next level of memory pressure
+    begins, or the lane is full: below both, :meth:`offer` takes whatever comes.
+    """
 
     __slots__ = (
         "_above",
         "_ahead",
-        "_apart",
-        "_batch_size",
-        "_burst",
-        "_coalesced",
-        "_hand",
+        "_blockers",
         "_handling_times",
         "_high_water",
-        "_holders",
-        "_joins",
+        "_idle",
         "_level",
-        "_pressed",
-        "_progress",
+        "_on_level",
+        "_on_step",
         "_rate",
-        "_receive",
-        "_released",
         "_room",
-        "_run",
-        "_send",
         "_since",
+        "_unblocked",
         "_wait_times",
+        "backlog",
         "bounds",
-        "bytes",
-        "calm_bytes",
-        "calm_items",
-        "depth",
+        "dispatcher",
         "draining",
         "dropped",
         "fold",
-        "handling",
         "lagged",
         "lane",
+        "next_bytes",
+        "next_items",
     )
 
     def __init__(
@@ -96,206 +92,194 @@ class LaneTask:
         batch_size: int,
         coalesce: bool,
         above: Sequence[LaneTask],
-        pressed: Callable[[LaneTask, int], None],
-        progress: Callable[[], None],
+        on_level: Callable[[LaneTask, int], None],
+        on_step: Callable[[], None],
     ) -> None:
         self.fold = fold
         self.lane: Lane = fold.lane
         self.bounds = bounds
-        self.depth = self.bytes = 0  # what is put and not handled yet
-        self.handling = Handling(fold, batch_size)
+        self.dispatcher = Dispatcher(fold, batch_size=batch_size, coalesce=coalesce)
         self.dropped = self.lagged = 0
         self.draining = False
-        self._batch_size = batch_size
-        # Deltas live in the text lane. What is told apart is as much as that many events.
-        self._joins = self.lane is Lane.TEXT
-        self._apart = 0 if coalesce else batch_size
+        # Deltas that are emitted one by one are folded together if they fit one batch and
+        # arrived at the same time.
+        self.backlog = DeltaCoalescer(
+            max_run=MAX_RUN if coalesce else batch_size, mixed_times=coalesce
+        )
         self._above = above
-        self._pressed = pressed
-        self._progress = progress
-        # Carries bursts of events. Until the lane's task takes the newest burst, put() goes
-        # on adding to it: so sending is paid once a batch and not for each event. The channel
-        # has no bound of its own. The lane's is in items and bytes, see is_full(), and an event
-        # of the library's own (the link broke) is taken beyond it.
-        self._send, self._receive = trio.open_memory_channel[list[Entry]](math.inf)
-        self._burst: list[Entry] | None = None
-        self._run: Run | None = None  # what its last entry stands for, if others may join it
-        self._hand: list[Entry] = []  # taken out of the channel, the next one last
-        self._holders: set[Queue] = set()
-        self._released = trio.lowlevel.ParkingLot()
+        self._on_level = on_level
+        self._on_step = on_step
+        self._idle = trio.lowlevel.ParkingLot()
+        self._blockers: set[Buffer] = set()
+        self._unblocked = trio.lowlevel.ParkingLot()
         self._room = trio.lowlevel.ParkingLot()
         self._level = 0
-        self._alarm()
-        self._high_water = self._coalesced = 0
+        self._set_next_level()
+        self._high_water = 0
         self._ahead = 0  # events up to the one whose waiting is timed, that one included
         self._since = 0.0
         self._wait_times, self._handling_times = Sampler(), Sampler()
         self._rate = Rate(time.perf_counter())
 
-    # --- the receive task's side ----------------------------------------------------------
+    # -- the receive task's side -----------------------------------------------------------
 
-    def join(self, frame: str, at: float) -> Delta | None:
-        """Take a frame if it can join the delta before it, and the lane is calm.
-
-        Calm is neither full nor about to pass a level. Gives the delta that it joins.
-        """
-        run = self._run
-        if run is None:
-            return None
-        depth, size = self.depth, len(frame)
-        if depth < self.calm_items and self.bytes + size < self.calm_bytes and run.join(frame, at):
-            self.depth = depth + 1
-            self.bytes += size
-            return run.first
-        return None
-
-    def offer(self, event: Incoming, frame: str | bytes, at: float) -> bool:
-        """Take an event if the lane is calm; tells whether it was taken."""
-        if self.depth >= self.calm_items or self.bytes + len(frame) >= self.calm_bytes:
+    def offer(self, event: Incoming, size: int, at: float) -> bool:
+        """Take an event below the next level; tells whether it was taken."""
+        backlog = self.backlog
+        if backlog.depth >= self.next_items or backlog.bytes + size >= self.next_bytes:
             return False
-        self.put(event, frame, at)
+        self.put(event, size, at)
         return True
 
-    def put(self, event: Incoming, frame: str | bytes, at: float) -> None:
-        """Take an event, whatever there is already; see :meth:`press`."""
-        size = len(frame)
-        self.depth += 1
-        self.bytes += size
-        if self._run is not None:
-            self._seal()
-        burst = self._burst
-        if burst is None or len(burst) >= self._batch_size:
-            burst = self._begin_burst()
-        burst.append((event, at, size, 1, None))
-        if self._joins:
-            self._run = Run.begin(event, frame, at, apart=self._apart)
+    def extend(
+        self, event: Incoming, size: int, at: float, more: Iterator[tuple[Incoming, int]]
+    ) -> tuple[Incoming, int] | None:
+        """Take events below the next level for as long as they continue the last one.
 
-    def _begin_burst(self) -> list[Entry]:
+        ``event`` is the first of them, ``more`` gives the others, with their sizes. Gives the
+        first event that was not taken, ``None`` if there is none.
+        """
+        return self.backlog.extend(
+            event, size, at, more, max_depth=self.next_items, max_bytes=self.next_bytes
+        )
+
+    def put(self, event: Incoming, size: int, at: float) -> None:
+        """Take an event whatever the lane holds; see :meth:`raise_level`."""
+        self.backlog.put(event, size, at)
         if not self._ahead:
-            self._ahead = self.depth
+            self._ahead = self.backlog.depth
             self._since = time.perf_counter()
-        burst = self._burst = []
-        self._send.send_nowait(burst)
-        return burst
 
-    def _seal(self) -> None:
-        """Nothing can join the last entry of the newest burst any more."""
-        run, self._run = self._run, None
-        if run is not None and len(run) > 1:
-            assert self._burst is not None
-            entry = self._burst[-1] = run.entry()
-            if not self._apart:
-                self._coalesced += entry[3] - 1
+    def raise_level(self, size: int) -> None:
+        """Announce the memory pressure if one event more, of ``size`` bytes, reaches a level.
 
-    def press(self, size: int) -> None:
-        """Announce that one event more, of ``size`` bytes, passes a level.
-
-        To be called ahead of :meth:`put` where ``depth`` has come to ``calm_items``, or
-        ``bytes + size`` to ``calm_bytes``; short of both, the lane is not full either.
+        To be called before :meth:`put` if ``depth`` is at ``next_items``, or ``bytes + size``
+        at ``next_bytes``; below both, the lane is not full either.
         """
         bounds = self.bounds
         reached = self._level
         for level in LEVELS:
             items, most = bounds.max_items * level / 100, bounds.max_bytes * level / 100
-            if self.depth + 1 >= items or self.bytes + size >= most:
+            if self.backlog.depth + 1 >= items or self.backlog.bytes + size >= most:
                 reached = level
         if reached > self._level:
             self._level = reached
-            self._alarm()
-            self._pressed(self, reached)
+            self._set_next_level()
+            self._on_level(self, reached)
 
     def is_full(self, size: int) -> bool:
         """Whether an event of ``size`` bytes has to wait. An empty lane takes any."""
-        if self.depth >= self.bounds.max_items:
+        if self.backlog.depth >= self.bounds.max_items:
             return True
-        return self.depth > 0 and self.bytes + size > self.bounds.max_bytes
+        return self.backlog.depth > 0 and self.backlog.bytes + size > self.bounds.max_bytes
 
-    def free(self) -> None:
-        """End the subscriptions that hold this lane: it is at its bound."""
-        for queue in tuple(self._holders):
+    def evict_blockers(self) -> None:
+        """End the subscriptions that block this lane: it is at its bound."""
+        for buffer in tuple(self._blockers):
             self.lagged += 1
-            queue.mailbox.lag(
+            buffer.reader.evict(
                 f"the {self.lane.name.lower()} lane reached its bound while this subscription "
-                f"held it: {self.depth} events of {self.bytes} bytes wait"
+                f"blocked it: {self.backlog.depth} events of {self.backlog.bytes} bytes wait"
             )
 
     async def room(self) -> None:
-        """Wait until the lane has handled something, or something holds it."""
+        """Wait until the lane has handled something, or something blocks it."""
         await self._room.park()
 
+    def wake(self) -> None:
+        """Let the lane's task handle what was put."""
+        if self.backlog.entries and self._idle:
+            self._idle.unpark_all()
+
+    def step_in_place(self) -> None:
+        """Make a step in the place of the lane's task, if that is idle; else nothing.
+
+        Idle means that it waits for entries: everything there was put since. What the step
+        leaves is for the lane's task, and so is everything if the application has handlers
+        of its own in this lane: the receive task does not wait for those.
+        """
+        if self.backlog.entries and self._idle:
+            above = any(lane.has_backlog for lane in self._above)
+            if not (above or self._blockers or has_custom_handlers(self.lane)):
+                self._step()
+            self.wake()
+
     def close(self) -> None:
-        """Nothing more will be put: what is there is handled, and the task ends."""
+        """Nothing more will be put: what is there is handled, then the task ends."""
         self.draining = True
-        self._seal()
-        self._send.close()
-        self._holders.clear()
-        self._released.unpark_all()
+        self._blockers.clear()
+        self._idle.unpark_all()
+        self._unblocked.unpark_all()
         self._room.unpark_all()
 
-    # --- subscriptions --------------------------------------------------------------------
+    # -- subscriptions ---------------------------------------------------------------------
 
-    def hold(self, queue: Queue) -> None:
-        """Stand still until ``queue`` has room (rule 3)."""
+    def block(self, buffer: Buffer) -> None:
+        """Handle nothing more until ``buffer`` has room (rule 3)."""
         if not self.draining:
-            self._holders.add(queue)
+            self._blockers.add(buffer)
 
-    def release(self, queue: Queue) -> None:
-        """``queue`` has room again or is gone."""
-        if queue in self._holders:
-            self._holders.remove(queue)
-            if not self._holders:
-                self._released.unpark_all()
+    def unblock(self, buffer: Buffer) -> None:
+        """``buffer`` has room again or is gone."""
+        if buffer in self._blockers:
+            self._blockers.remove(buffer)
+            if not self._blockers:
+                self._unblocked.unpark_all()
 
-    # --- the lane's own task --------------------------------------------------------------
+    # -- the lane's steps ------------------------------------------------------------------
+
+    @property
+    def has_backlog(self) -> bool:
+        """Whether there is something that the lane could handle (rule 2)."""
+        return bool(self.backlog.entries) and not self._blockers
 
     async def run(self) -> None:
         """Handle events until the lane is closed and empty."""
+        entries = self.backlog.entries
         while True:
-            if not self.depth:
-                try:
-                    self._take(await self._receive.receive())
-                except trio.EndOfChannel:
+            if self._blockers:
+                await self._unblocked.park()
+            elif not entries:
+                if self.draining:
                     return
-            await self._give_way()
-            heavy = self._batch()
-            if self._holders:
-                self._room.unpark_all()
-                await self._released.park()
-            elif self.depth:
-                await trio.lowlevel.checkpoint()
-            if heavy:
-                # Subscribers wake in the next round, in any order with this task. After
-                # something large each that keeps up has emptied its queue before more comes.
-                await trio.lowlevel.checkpoint()
+                await self._idle.park()
+            else:
+                await self._give_way()
+                await self._step_and_yield()
 
-    def _take(self, burst: list[Entry]) -> None:
-        """Make a burst the hand; the next event begins another."""
-        if burst is self._burst:
-            self._seal()
-            self._burst = None
-        burst.reverse()
-        self._hand = burst
+    async def _step_and_yield(self) -> None:
+        heavy = self._step()
+        if self._blockers:
+            self._room.unpark_all()
+        elif self.backlog.entries:
+            await trio.lowlevel.checkpoint()
+        if heavy:
+            # Subscribers wake in the next round, in any order with this task. After something
+            # large each that keeps up has emptied its buffer before more comes.
+            await trio.lowlevel.checkpoint()
 
     async def _give_way(self) -> None:
-        """Let the lanes above go first while one has something and is not held (rule 2)."""
+        """Let the lanes above go first (rule 2)."""
         for _ in range(GIVE_WAY):
             for lane in self._above:
-                if lane.depth and not lane._holders:
+                if lane.has_backlog:
                     break
             else:
                 return
             await trio.lowlevel.checkpoint()
 
-    def _batch(self) -> bool:
+    def _step(self) -> bool:
         """Handle a batch. Tells whether it was a large one."""
-        if self.depth > self._high_water:
-            self._high_water = self.depth
-        if not self._hand:
-            self._take(self._receive.receive_nowait())
+        entries = self.backlog.entries
+        if self.backlog.depth > self._high_water:
+            self._high_water = self.backlog.depth
+        last = entries[-1]
         began = time.perf_counter()
-        handled, size = self.handling.handle(self._hand, self._holders)
-        self.depth -= handled
-        self.bytes -= size
+        handled, size = self.dispatcher.step(entries, self._blockers)
+        if not entries or entries[-1] is not last:
+            self.backlog.seal()
+        self.backlog.depth -= handled
+        self.backlog.bytes -= size
         now = time.perf_counter()
         self._handling_times.add((now - began) / handled)
         self._rate.mark(now, self.fold.handled)
@@ -306,29 +290,30 @@ class LaneTask:
             else:
                 self._ahead -= handled
         if self._level:
-            self._relieve()
+            self._lower_level()
         if self._room:
             self._room.unpark_all()
-        self._progress()
+        self._on_step()
         return size > HEAVY
 
-    # --- how full it is -------------------------------------------------------------------
+    # -- how full it is --------------------------------------------------------------------
 
     def _fill(self) -> float:
         """Percent of the bound."""
-        return 100 * max(self.depth / self.bounds.max_items, self.bytes / self.bounds.max_bytes)
+        return 100 * max(
+            self.backlog.depth / self.bounds.max_items, self.backlog.bytes / self.bounds.max_bytes
+        )
 
-    def _alarm(self) -> None:
-        """Set what makes the next level, or fills the lane."""
+    def _set_next_level(self) -> None:
         share = min((level for level in LEVELS if level > self._level), default=100) / 100
-        self.calm_items = self.bounds.max_items * share - 1
-        self.calm_bytes = self.bounds.max_bytes * share
+        self.next_items = self.bounds.max_items * share - 1
+        self.next_bytes = self.bounds.max_bytes * share
 
-    def _relieve(self) -> None:
+    def _lower_level(self) -> None:
         if self._fill() < RELIEF:
             self._level = 0
-            self._alarm()
-            self._pressed(self, 0)
+            self._set_next_level()
+            self._on_level(self, 0)
 
     @classmethod
     def total(cls, lanes: Sequence[LaneTask]) -> LaneStatistics:
@@ -355,14 +340,14 @@ class LaneTask:
             lane=self.lane,
             events=fold.handled,
             rate=self._rate.of(time.perf_counter(), fold.handled),
-            depth=self.depth,
-            bytes=self.bytes,
-            high_water=max(self._high_water, self.depth),
+            depth=self.backlog.depth,
+            bytes=self.backlog.bytes,
+            high_water=max(self._high_water, self.backlog.depth),
             max_items=self.bounds.max_items,
             max_bytes=self.bounds.max_bytes,
             waiting=self._wait_times.timing(),
             handling=self._handling_times.timing(),
-            coalesced=self._coalesced,
+            coalesced=self.dispatcher.coalesced,
             dropped=self.dropped,
             lagged=self.lagged,
             unknown=fold.unknown,
@@ -370,5 +355,5 @@ class LaneTask:
             tolerated=fold.tolerated,
             duplicates=fold.duplicates,
             handler_errors=fold.handler_errors,
-            subscriptions=len(self.handling.routes),
+            subscriptions=len(self.dispatcher.subscribers),
         )

@@ -2,19 +2,20 @@
 
 ::
 
-    feed ──> codec ──> lanes ──> folds ──> queues ──> Subscription
-    post ────────────────────┘           └─────> state ───> Watch
+    feed ──> codec ──> router ──> lanes ──> handlers ──> slices ──> buffers ──> Subscription
+    post ─────────────────┘                                └─────> state ────> Watch
 
-A frame is decoded by the task that fed it and put into every lane that it concerns, in one
-go: either all of them take it or, while one is at its bound, none does yet.
+A frame is decoded once, by the task that feeds it. What is right of the codec knows events
+only. An event is put into every lane that it concerns in one go: either all of them take it
+or, while one is at its bound, none does yet.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar, final, overload
 
 import trio
 
@@ -26,15 +27,16 @@ from .._core._local import Malformed, Reading
 from .._core._notifications import Notification
 from .._core._shell_notifications import MemoryPressure
 from .._core._state import Limits, SessionState
-from .._exceptions import ClosedError, DecodeError
+from .._exceptions import ClosedError
 from .._handlers import lanes_of
-from .._processor import Folds, malformed_lane
-from ..events import AudioFrame, Lane, ServerEvent
-from ._buffers import make_queue
+from .._processor import Folds
+from ..events import Lane, ServerEvent
+from ._buffers import make_buffer
 from ._dispatcher import Command, Observer
 from ._lane import LaneFull, LaneTask
 from ._overflow import Coalesce, Overflow
-from ._reader import Mailbox
+from ._reader import SubscriptionReader
+from ._router import Router
 from ._statistics import PipelineStatistics
 from ._subscription import Subscription
 from ._tolerated import log_tolerated
@@ -44,38 +46,40 @@ __all__ = ["Pipeline"]
 
 T = TypeVar("T")
 _RESOLUTION = 0.001
+_NO_MORE: Iterator[tuple[Incoming, int]] = iter(())
 
 
 def _ignore(_event: Incoming) -> None:
     pass
 
 
+@final
 class Pipeline:
     """Three lanes and what they feed. One task feeds it, any number subscribe.
 
-    ``clock`` gives seconds since 1970: the events' time of arrival. Events that are fed
+    ``clock`` gives seconds since 1970: the time at which events arrive. Events that are fed
     within one millisecond share theirs.
     """
 
     __slots__ = (
         "_abandoned",
         "_at",
-        "_boxes",
         "_changes",
         "_clock",
         "_closing",
+        "_codec",
         "_ended",
         "_folds",
         "_lanes",
-        "_offers",
-        "_read",
+        "_readers",
+        "_router",
         "_started",
         "_token",
         "_tolerated",
     )
 
     def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
-        self._read = Codec().read
+        self._codec = Codec()
         self._tolerated = Tolerated()
         self._folds = Folds(Limits(config.max_sessions, config.max_messages))
         self._clock = clock
@@ -90,17 +94,16 @@ class Pipeline:
                 batch_size=config.batch_size,
                 coalesce=config.coalesce,
                 above=tuple(self._lanes.values()),
-                pressed=self._pressed,
-                progress=self._changes.changed,
+                on_level=self._announce_level,
+                on_step=self._changes.changed,
             )
-        # By class of what concerns one lane only: that lane's offer.
-        self._offers: dict[type[Incoming], Callable[[Incoming, str | bytes, float], bool]] = {}
-        self._boxes: set[Mailbox] = set()
-        self._abandoned: list[Mailbox] = []
+        self._router = Router(self._lanes)
+        self._readers: set[SubscriptionReader] = set()
+        self._abandoned: list[SubscriptionReader] = []
         self._token: trio.lowlevel.TrioToken | None = None
         self._started = self._closing = self._ended = False
 
-    # --- running --------------------------------------------------------------------------
+    # -- running ---------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Run the three lanes until :meth:`close` was called and all is handled, or cancelled.
@@ -108,8 +111,8 @@ class Pipeline:
         However it ends, every subscription ends with it, after what it holds.
         """
         if self._started:
-            msg = "this pipeline runs already, or has run: make a new one"
-            raise RuntimeError(msg)
+            message = "this pipeline runs already, or has run: make a new one"
+            raise RuntimeError(message)
         self._started = True
         self._token = trio.lowlevel.current_trio_token()
         try:
@@ -122,154 +125,137 @@ class Pipeline:
     def close(self) -> None:
         """No more input. The lanes handle what they hold, then the subscriptions end.
 
-        Nothing holds a lane any longer: a ``Block`` subscription takes all that is left. A
+        Nothing blocks a lane any longer: a ``Block`` subscription takes all that is left. A
         task that waits in :meth:`feed` gets ``ClosedError``. A second call does nothing.
         """
         if not self._closing:
             self._closing = True
-            self._offers.clear()
+            self._router.offers.clear()
             for lane in self._lanes.values():
                 lane.close()
 
     def _end(self) -> None:
         self.close()
         self._ended = True
-        for box in tuple(self._boxes):
-            box.end()
+        for reader in tuple(self._readers):
+            reader.end()
         self._changes.end()
 
-    # --- input ----------------------------------------------------------------------------
+    # -- input -----------------------------------------------------------------------------
 
     def feed_nowait(
-        self, frames: Iterable[str | bytes], saw: Callable[[Incoming], None] = _ignore
+        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = _ignore
     ) -> None:
         """Take frames: text (``str``) or raw audio (``bytes``).
 
-        ``saw`` is told each event that was taken, but of neighbouring deltas of one kind only
-        the first, and nothing of what is malformed (the home lane of its type tells so).
+        ``observe`` is called with each event right after it was routed, but of neighbouring
+        deltas of one class only with the first, and not with what is malformed (the home lane
+        of its type announces that).
+
         Raises ``trio.WouldBlock`` at a frame for which there is no room: one of the lanes
-        that it concerns is at its bound. Then nothing is taken of it, and nothing after it is
-        asked for; ``Block`` subscriptions that hold such a lane are freed. Raises
+        that it concerns is at its bound. Then nothing is taken of it, and no frame after it is
+        read; ``Block`` subscriptions that block such a lane are evicted. Raises
         :class:`~realtime_trio.ClosedError` after :meth:`close`.
         """
-        # The fast path. Most frames are deltas that join the one before, and are not even
-        # read. Nearly every other event goes to one lane, which is calm: one call puts it
-        # there. What time it is is asked once for all frames that are at hand.
-        read, offers, join = self._read, self._offers, self._lanes[Lane.TEXT].join
-        at = self._arrival()
-        event: Incoming | None
-        told: type[Incoming] | None = None
-        for frame in frames:
-            event = join(frame, at) if type(frame) is str else None
-            if event is None:
-                try:
-                    event = AudioFrame(data=frame) if type(frame) is bytes else read(frame)
-                except DecodeError as exc:
-                    event = Malformed(event_type=exc.event_type, error=str(exc))
-                offer = offers.get(event.__class__)
-                if offer is None or not offer(event, frame, at):
-                    lanes = self._route(event)
-                    self._squeeze(event, frame, lanes)
-                    self._put(event, frame, lanes, at)
-            if event.__class__ is not told:
-                told = self._tell(event, saw)
+        try:
+            self._take(frames, observe)
+        finally:
+            for lane in self._lanes.values():
+                lane.wake()
 
     async def feed(
-        self, frames: Iterable[str | bytes], saw: Callable[[Incoming], None] = _ignore
+        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = _ignore
     ) -> None:
-        """Take frames as :meth:`feed_nowait` does, waiting for room where there is none.
+        """Take frames as :meth:`feed_nowait` does, waiting for room if there is none.
 
-        A checkpoint only where it waits, and then for handlers alone, never for the
-        application. Cancelled while it waits for one frame it has taken nothing of it, and
-        asked for nothing after it.
+        A checkpoint only when it waits, and then for handlers alone, never for the
+        application. Cancelled while it waits for one frame, it has taken nothing of it and
+        read nothing after it. It handles the last batch itself while the lanes are idle.
         """
         rest = iter(frames)
         while True:
+            full: LaneFull | None = None
             try:
-                self.feed_nowait(rest, saw)
-            except LaneFull as full:
-                await self._wait(full)
-                self._tell(full.event, saw)
-            else:
+                self._take(rest, observe)
+            except LaneFull as exc:
+                full = exc
+            finally:
+                for lane in self._lanes.values():
+                    lane.step_in_place()
+            if full is None:
                 return
+            await self._wait(full)
+            self._observe(full.event, observe)
+
+    def _take(self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]) -> None:
+        # The fast path. Most frames are deltas that continue the one before: their lane takes
+        # them in one go. Nearly every other event goes to one lane, which has room: one lookup
+        # finds it. The clock is read once for all frames.
+        events, offers = self._codec.read_all(frames), self._router.offers
+        extend = self._lanes[Lane.TEXT].extend
+        at = self._arrival()
+        observed: type[Incoming] | None = None
+        for event, size in events:
+            if event.__class__ is observed:
+                following = extend(event, size, at, events)
+                if following is None:
+                    break
+                event, size = following
+            elif event.__class__ in DELTAS and extend(event, size, at, _NO_MORE) is None:
+                observed = self._observe(event, observe)
+                continue
+            offer = offers.get(event.__class__)
+            if offer is None or not offer(event, size, at):
+                self._route(event, size, at)
+            if event.__class__ is not observed:
+                observed = self._observe(event, observe)
 
     async def _wait(self, full: LaneFull) -> None:
         """Take the event for which there was no room, once there is."""
-        event, frame, at = full.event, full.frame, self._at
         while True:
             await full.lane.room()
-            lanes = self._route(event)
             try:
-                self._squeeze(event, frame, lanes)
+                self._route(full.event, full.size, self._at)
             except LaneFull as again:
                 full = again
             else:
-                self._put(event, frame, lanes, at)
                 return
 
-    def _tell(self, event: Incoming, saw: Callable[[Incoming], None]) -> type[Incoming] | None:
+    def _observe(
+        self, event: Incoming, observe: Callable[[Incoming], None]
+    ) -> type[Incoming] | None:
         """Show an event to the shell; gives the class of which it need not see the next."""
         if isinstance(event, Reading):
             log_tolerated(self._tolerated, event)
             event = event.event
         if not isinstance(event, Malformed):
-            saw(event)
+            observe(event)
         return type(event) if isinstance(event, Delta) else None
 
-    def _squeeze(self, event: Incoming, frame: str | bytes, lanes: tuple[LaneTask, ...]) -> None:
-        """See whether lanes that are not calm take one event more; else ``trio.WouldBlock``."""
-        size = len(frame)
+    def _route(self, event: Incoming, size: int, at: float) -> None:
+        """Put an event into all of its lanes, or raise :class:`LaneFull` and put it into none."""
+        if self._closing:
+            message = "this pipeline takes no more input: it was closed"
+            raise ClosedError(message)
+        lanes = self._router.route(event)
         full = [lane for lane in lanes if lane.is_full(size)]
         for lane in full:
-            lane.free()
+            lane.evict_blockers()
         if full:
-            raise LaneFull(full[0], event, frame)
+            raise LaneFull(full[0], event, size)
         for lane in lanes:
-            if lane.depth >= lane.calm_items or lane.bytes + size >= lane.calm_bytes:
-                lane.press(size)
-
-    def post(self, event: ServerEvent) -> None:
-        """Take an event of the library's own. Never waits, also where a lane is at its bound.
-
-        After :meth:`close` it does nothing: there is nobody left to tell.
-        """
-        if not self._closing:
-            self._force(event, self._route(event))
-
-    def set_user_session_id(self, session_id: str | None) -> None:
-        """Say which session is the user's, in order with what the text lane holds."""
-        self._command(Lane.TEXT, functools.partial(self._folds.set_user_session_id, session_id))
-
-    def reset(self) -> None:
-        """Drop in silence what is under way, each lane in order with what it holds."""
-        for lane in self._lanes:
-            self._command(lane, functools.partial(self._folds.reset, lane))
-
-    def _route(self, event: Incoming) -> tuple[LaneTask, ...]:
-        """The lanes of an event, home first."""
-        if self._closing:
-            msg = "this pipeline takes no more input: it was closed"
-            raise ClosedError(msg)
-        if isinstance(event, Malformed):
-            return (self._lanes[malformed_lane(event.event_type)],)
-        if isinstance(event, Reading):
-            return tuple(self._lanes[lane] for lane in lanes_of(type(event.event)))
-        known = DELTAS[type(event)] if isinstance(event, Delta) else type(event)
-        lanes = tuple(self._lanes[lane] for lane in lanes_of(known))
-        if len(lanes) == 1:
-            self._offers[type(event)] = lanes[0].offer
-        return lanes
-
-    def _put(
-        self, event: Incoming, frame: str | bytes, lanes: tuple[LaneTask, ...], at: float
-    ) -> None:
+            if (
+                lane.backlog.depth >= lane.next_items
+                or lane.backlog.bytes + size >= lane.next_bytes
+            ):
+                lane.raise_level(size)
         for lane in lanes:
-            lane.put(event, frame, at)
+            lane.put(event, size, at)
 
     def _arrival(self) -> float:
         """The time, to the millisecond.
 
-        A slice that is told a new time is a new slice: in a burst, a clock that is more
+        A slice that is given a new time is a new slice: in a burst, a clock that is more
         exact would cost as much as the fold.
         """
         now = self._clock()
@@ -277,18 +263,37 @@ class Pipeline:
             self._at = now
         return self._at
 
+    def post(self, event: ServerEvent) -> None:
+        """Take an event of the library's own. Never waits, even if a lane is at its bound.
+
+        After :meth:`close` it does nothing: there is nobody left to hear of it.
+        """
+        if not self._closing:
+            self._force(event, self._router.route(event))
+
+    def set_user_session_id(self, session_id: str | None) -> None:
+        """Say which session is the user's, in order with what the text lane holds."""
+        self._command(Lane.TEXT, functools.partial(self._folds.set_user_session_id, session_id))
+
+    def reset(self) -> None:
+        """Drop silently what is under way, each lane in order with what it holds."""
+        for lane in self._lanes:
+            self._command(lane, functools.partial(self._folds.reset, lane))
+
     def _force(self, event: ServerEvent, lanes: tuple[LaneTask, ...]) -> None:
+        at = self._arrival()
         for lane in lanes:
             if lane.is_full(0):
-                lane.free()
-            lane.press(0)
-        self._put(event, b"", lanes, self._arrival())
+                lane.evict_blockers()
+            lane.raise_level(0)
+            lane.put(event, 0, at)
+            lane.wake()
 
     def _command(self, lane: Lane, run: Callable[[], tuple[Notification, ...] | None]) -> None:
         if not self._closing:
             self._force(Command(run=run), (self._lanes[lane],))
 
-    # --- output ---------------------------------------------------------------------------
+    # -- output ----------------------------------------------------------------------------
 
     @property
     def state(self) -> SessionState:
@@ -321,19 +326,19 @@ class Pipeline:
         """
         for cls in classes:
             if not issubclass(cls, (Notification, ServerEvent)):
-                msg = f"subscribe to notifications and server events: {cls.__name__} is neither"
-                raise TypeError(msg)
+                message = f"subscribe to notifications and server events: {cls.__name__} is neither"
+                raise TypeError(message)
         self._sweep()
-        box = Mailbox(self._detach)
+        reader = SubscriptionReader(self._detach)
         chosen = [self._lanes[lane]] if lane is not None else list(self._lanes.values())
-        box.queues = tuple(make_queue(box, each, overflow) for each in chosen)
+        reader.buffers = tuple(make_buffer(reader, each, overflow) for each in chosen)
         if self._ended:
-            box.ended = True
+            reader.ended = True
         else:
-            self._boxes.add(box)
-            for each, queue in zip(chosen, box.queues, strict=True):
-                each.handling.routes.attach(queue, classes)
-        return Subscription(box, self._abandon)
+            self._readers.add(reader)
+            for each, buffer in zip(chosen, reader.buffers, strict=True):
+                each.dispatcher.subscribers.attach(buffer, classes)
+        return Subscription(reader, self._abandon)
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
         """What ``selector`` makes of the state: the current value first, then changes."""
@@ -344,11 +349,11 @@ class Pipeline:
 
         Internal: before the subscribers hear of it, and what it raises ends the pipeline.
         """
-        self._lanes[lane].handling.observers.append(callback)
+        self._lanes[lane].dispatcher.observers.append(callback)
 
     def handled_count(self, cls: type[ServerEvent], lane: Lane) -> int:
         """How many events of exactly this class a lane has handled."""
-        return self._lanes[lane].handling.count(cls)
+        return self._lanes[lane].dispatcher.count(cls)
 
     async def handled(self, cls: type[ServerEvent], count: int) -> None:
         """Wait until every lane that an event class concerns has handled ``count`` in all.
@@ -357,10 +362,10 @@ class Pipeline:
         """
         lanes = [self._lanes[lane] for lane in lanes_of(cls)]
         await trio.lowlevel.checkpoint()
-        while any(lane.handling.count(cls) < count for lane in lanes):
+        while any(lane.dispatcher.count(cls) < count for lane in lanes):
             if self._ended:
-                msg = f"the client ended before {cls.__name__} number {count} was handled"
-                raise ClosedError(msg)
+                message = f"the client ended before {cls.__name__} number {count} was handled"
+                raise ClosedError(message)
             await self._changes.wait()
 
     def statistics(self) -> PipelineStatistics:
@@ -369,21 +374,21 @@ class Pipeline:
         total = LaneTask.total(tuple(self._lanes.values()))
         return PipelineStatistics(control=control, audio=audio, text=text, total=total)
 
-    # --- the lanes' calls -----------------------------------------------------------------
+    # -- called by the lanes and their subscriptions ---------------------------------------
 
-    def _pressed(self, lane: LaneTask, level: int) -> None:
-        """A lane has passed a level, or has fallen back."""
+    def _announce_level(self, lane: LaneTask, level: int) -> None:
+        """A lane has reached a level of its bound, or has fallen back."""
         note = MemoryPressure(lane=lane.lane.name.lower(), level=level)
         self._command(Lane.CONTROL, lambda: (note,))
 
-    def _detach(self, box: Mailbox) -> None:
-        self._boxes.discard(box)
-        for lane, queue in ((self._lanes[queue.lane.lane], queue) for queue in box.queues):
-            lane.handling.routes.detach(queue)
+    def _detach(self, reader: SubscriptionReader) -> None:
+        self._readers.discard(reader)
+        for buffer in reader.buffers:
+            self._lanes[buffer.lane.lane].dispatcher.subscribers.detach(buffer)
 
-    def _abandon(self, box: Mailbox) -> None:
+    def _abandon(self, reader: SubscriptionReader) -> None:
         """A subscription was garbage collected: in any thread, at any point of any code."""
-        self._abandoned.append(box)
+        self._abandoned.append(reader)
         if self._token is not None:
             with contextlib.suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(self._sweep)

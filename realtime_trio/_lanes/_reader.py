@@ -1,13 +1,13 @@
-"""Where a subscription's two sides meet: its queues, the task that waits, and how it ended.
+"""The reader's side of a subscription: its buffers, the task that waits, and how it ended.
 
-Lanes hold queues, queues hold their mailbox, and nobody on this side holds the
-:class:`Subscription` itself: so one that the application has dropped is seen to be gone.
+Lanes know buffers, buffers know their reader, and nothing on this side knows the
+:class:`Subscription` itself: so one that the application has dropped is garbage collected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, final
 
 import trio
 
@@ -16,45 +16,47 @@ from .._exceptions import ClosedError, LaggedError
 from ..events import ServerEvent
 
 if TYPE_CHECKING:
-    from ._buffers import Queue
+    from ._buffers import Buffer
 
-__all__ = ["Item", "Mailbox"]
+__all__ = ["Item", "SubscriptionReader"]
 
 Item: TypeAlias = Notification | ServerEvent
 
 
-class Mailbox:
-    """The queues of one subscription, the task that waits for them, and how it ended."""
+@final
+class SubscriptionReader:
+    """The buffers of one subscription, the task that waits for them, and how it ended."""
 
-    __slots__ = ("closed", "detach", "ended", "lagged", "queues", "reader")
+    __slots__ = ("_detach", "buffers", "closed", "ended", "lagged", "waiting")
 
-    def __init__(self, detach: Callable[[Mailbox], None]) -> None:
-        self.queues: tuple[Queue, ...] = ()
-        self.detach: Callable[[Mailbox], None] = detach
-        self.reader: trio.lowlevel.Task | None = None
+    def __init__(self, detach: Callable[[SubscriptionReader], None]) -> None:
+        self.buffers: tuple[Buffer, ...] = ()
+        self.waiting: trio.lowlevel.Task | None = None
+        """The task that waits for an item."""
         self.closed: bool = False
         self.ended: bool = False
         self.lagged: str | None = None
+        self._detach = detach
 
     def wake(self) -> None:
         """Let the task that waits look again."""
-        reader = self.reader
-        if reader is not None:
-            self.reader = None
-            trio.lowlevel.reschedule(reader)
+        task = self.waiting
+        if task is not None:
+            self.waiting = None
+            trio.lowlevel.reschedule(task)
 
     def pop(self) -> Item:
         """The next item, lanes in the order of their priority.
 
-        Raises ``trio.WouldBlock`` where there is none now, and the subscription's end where
-        there will be none: closed at once, lagged and ended after what it still holds.
+        Raises ``trio.WouldBlock`` if there is none now. Once the subscription has ended it
+        raises how: closed at once, lagged and ended after what it still holds.
         """
-        for queue in self.queues:
-            if queue.items:
-                return queue.get()
+        for buffer in self.buffers:
+            if buffer.items:
+                return buffer.get()
         if self.closed:
-            msg = "this subscription was closed"
-            raise ClosedError(msg)
+            message = "this subscription was closed"
+            raise ClosedError(message)
         if self.lagged is not None:
             raise LaggedError(self.lagged)
         if self.ended:
@@ -63,39 +65,39 @@ class Mailbox:
 
     async def wait(self) -> None:
         """Wait until there may be something new. One task at a time."""
-        if self.reader is not None:
-            msg = "another task is receiving from this subscription: give each task its own"
-            raise trio.BusyResourceError(msg)
-        self.reader = trio.lowlevel.current_task()
+        if self.waiting is not None:
+            message = "another task is receiving from this subscription: give each task its own"
+            raise trio.BusyResourceError(message)
+        self.waiting = trio.lowlevel.current_task()
 
         def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
-            self.reader = None
+            self.waiting = None
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(abort)
 
-    def lag(self, reason: str) -> None:
-        """End for a subscriber that did not keep up; what is held is still delivered."""
+    def evict(self, reason: str) -> None:
+        """End a subscription that did not keep up; what it holds is still delivered."""
         if self.lagged is None:
             self.lagged = reason
             self._leave()
 
     def end(self) -> None:
-        """No more will come; what is held is still delivered."""
+        """Nothing more comes; what the subscription holds is still delivered."""
         if not self.ended:
             self.ended = True
             self._leave()
 
     def close(self) -> None:
-        """End now and forget what is held."""
+        """End now and drop what the subscription holds."""
         if not self.closed:
             self.closed = True
-            for queue in self.queues:
-                queue.clear()
+            for buffer in self.buffers:
+                buffer.clear()
             self._leave()
 
     def _leave(self) -> None:
-        self.detach(self)
-        for queue in self.queues:
-            queue.lane.release(queue)
+        self._detach(self)
+        for buffer in self.buffers:
+            buffer.lane.unblock(buffer)
         self.wake()

@@ -1,9 +1,9 @@
-"""Who in a lane gets what: found once for each class, forgotten when a subscription changes."""
+"""The subscribers of a lane: found once for each class, forgotten when a subscription changes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias, final
 
 from .._core._fast import DELTAS, Delta
 from .._core._local import (
@@ -14,80 +14,92 @@ from .._core._local import (
     SaidEvent,
     VoiceRequestedEvent,
 )
-from .._core._notifications import MessageAdded, MessageComplete, MessageUpdated, Notification
+from .._core._notifications import (
+    MessageAdded,
+    MessageComplete,
+    MessageStreaming,
+    MessageUpdated,
+    Notification,
+)
 from .._handlers import lanes_of
 from ..events import Lane, ServerEvent
-from ._buffers import Queue
+from ._buffers import Buffer
 
-__all__ = ["Put", "Routes"]
+__all__ = ["Put", "Subscribers"]
 
-# What is put is an event or a notification, or a delta where ``_with_event`` stands between.
+# What is put is an event or a notification, or a delta if ``_with_event`` is in between.
 Put: TypeAlias = Callable[[Any, int], None]
 
-# The library's own: they travel through the lanes, but nobody can subscribe to them.
+# Local events: they travel through the lanes, but nobody can subscribe to them.
 _LOCAL = frozenset(
     (LinkEvent, LinkLostEvent, SaidEvent, PlaybackEvent, VoiceRequestedEvent, Malformed)
 )
 
 
-class Routes:
-    """The queues that a lane fills.
+@final
+class Subscribers:
+    """The buffers that a lane fills.
 
-    ``found`` holds what :meth:`find` has answered, by class. ``narrow`` are those queues that
-    may hold the lane.
+    ``found`` holds what :meth:`find` has answered, by class. ``blocking`` are the buffers that
+    may block the lane, ``streaming`` those that get ``message-streaming``.
     """
 
-    __slots__ = ("_lane", "_queues", "found", "narrow")
+    __slots__ = ("_buffers", "_lane", "blocking", "found", "streaming")
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
-        self._queues: list[tuple[Queue, tuple[type, ...]]] = []
+        self._buffers: list[tuple[Buffer, tuple[type, ...]]] = []
         self.found: dict[type, tuple[Put, ...]] = {}
-        self.narrow: tuple[Queue, ...] = ()
+        self.blocking: tuple[Buffer, ...] = ()
+        self.streaming: tuple[Buffer, ...] = ()
 
     def __len__(self) -> int:
-        return len(self._queues)
+        return len(self._buffers)
 
-    def attach(self, queue: Queue, classes: tuple[type, ...]) -> None:
-        """Deliver to ``queue`` from now on; without ``classes``, every notification."""
-        self._queues.append((queue, classes or (Notification,)))
+    def attach(self, buffer: Buffer, classes: tuple[type, ...]) -> None:
+        """Dispatch to ``buffer`` from now on; without ``classes``, every notification."""
+        self._buffers.append((buffer, classes or (Notification,)))
         self._changed()
 
-    def detach(self, queue: Queue) -> None:
-        """Deliver no more to ``queue``."""
-        self._queues = [entry for entry in self._queues if entry[0] is not queue]
+    def detach(self, buffer: Buffer) -> None:
+        """Dispatch no more to ``buffer``."""
+        self._buffers = [entry for entry in self._buffers if entry[0] is not buffer]
         self._changed()
 
     def _changed(self) -> None:
         self.found.clear()
-        self.narrow = tuple(queue for queue, _ in self._queues if queue.holds)
+        self.blocking = tuple(buffer for buffer, _ in self._buffers if buffer.may_block)
+        self.streaming = tuple(self._of(MessageStreaming))
 
     def of(self, cls: type[Any]) -> tuple[Put, ...]:
-        """Who gets items of a class; looked for where that is not known yet."""
-        route = self.found.get(cls)
-        return self.find(cls) if route is None else route
+        """Who gets items of a class."""
+        targets = self.found.get(cls)
+        return self.find(cls) if targets is None else targets
 
     def find(self, cls: type[Any]) -> tuple[Put, ...]:
-        """Look for who gets items of a class."""
-        route: tuple[Put, ...] = ()
+        """Find out who gets items of a class."""
+        targets: tuple[Put, ...] = ()
         if issubclass(cls, Delta):
-            route = tuple(_with_event(put) for put in self.find(DELTAS[cls]))
+            targets = tuple(_with_event(put) for put in self.find(DELTAS[cls]))
         elif not self._is_foreign(cls):
-            route = tuple(q.put for q, classes in self._queues if issubclass(cls, classes))
+            targets = tuple(buffer.put for buffer in self._of(cls))
         if issubclass(cls, (MessageComplete, MessageAdded, MessageUpdated)):
-            route = tuple(_with_text(put) for put in route)
-        self.found[cls] = route
-        return route
+            targets = tuple(_with_text(put) for put in targets)
+        self.found[cls] = targets
+        return targets
+
+    def _of(self, cls: type) -> Iterator[Buffer]:
+        return (buffer for buffer, classes in self._buffers if issubclass(cls, classes))
 
     def _is_foreign(self, cls: type) -> bool:
-        """Whether an event's class is delivered by another lane, its home, or by none."""
+        """Whether an event's class is dispatched by another lane, its home, or by none."""
         if not issubclass(cls, ServerEvent):
             return False
         return cls in _LOCAL or lanes_of(cls)[0] is not self._lane
 
 
 def _with_event(put: Put) -> Put:
-    """``put`` for a delta as it came: its event is made for who gets to see it."""
+    """``put`` for a delta as it was decoded: its event is made for those who subscribe to it."""
 
     def put_event(delta: Any, size: int) -> None:
         put(delta.event(), size)
@@ -96,7 +108,7 @@ def _with_event(put: Put) -> Put:
 
 
 def _with_text(put: Put) -> Put:
-    """``put`` for a whole message, which is far more than the event that completed it."""
+    """``put`` for a whole message, which is far larger than the event that completed it."""
 
     def put_message(note: Any, size: int) -> None:
         content = note.message.content

@@ -13,7 +13,7 @@ import trio.abc
 from .._core._notifications import Notification
 from ..events import Lane
 from ._overflow import Coalesce, Overflow
-from ._reader import Mailbox
+from ._reader import SubscriptionReader
 from ._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics
 
 __all__ = ["LaneView", "Subscription"]
@@ -41,13 +41,15 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
     holds.
     """
 
-    __slots__ = ("__weakref__", "_box", "_credit", "_finalizer", "_only")
+    __slots__ = ("__weakref__", "_credit", "_finalizer", "_only", "_reader")
 
-    def __init__(self, box: Mailbox, abandon: Callable[[Mailbox], None]) -> None:
-        self._box = box
-        self._only: Any = box.queues[0] if len(box.queues) == 1 else None
+    def __init__(
+        self, reader: SubscriptionReader, abandon: Callable[[SubscriptionReader], None]
+    ) -> None:
+        self._reader = reader
+        self._only: Any = reader.buffers[0] if len(reader.buffers) == 1 else None
         self._credit = 0
-        self._finalizer = weakref.finalize(self, abandon, box)
+        self._finalizer = weakref.finalize(self, abandon, reader)
         self._finalizer.atexit = False
 
     # Receiving. ``receive`` is always a checkpoint. An iteration over items that are at hand
@@ -58,7 +60,7 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
         """The next item; waits for one. A checkpoint."""
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
-            item = self._box.pop()
+            item = self._reader.pop()
         except trio.WouldBlock:
             return await self._wait()
         await trio.lowlevel.cancel_shielded_checkpoint()
@@ -67,14 +69,14 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
 
     def receive_nowait(self) -> T:
         """The next item. Raises ``trio.WouldBlock`` where there is none now."""
-        return cast("T", self._box.pop())
+        return cast("T", self._reader.pop())
 
     async def _wait(self) -> T:
         while True:
-            await self._box.wait()
+            await self._reader.wait()
             self._credit = _SLICE
             try:
-                return cast("T", self._box.pop())
+                return cast("T", self._reader.pop())
             except trio.WouldBlock:  # another task has taken it meanwhile
                 continue
 
@@ -92,10 +94,10 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
                     await trio.lowlevel.checkpoint_if_cancelled()
                     item: T = only.get()
                     return item
-            elif any(queue.items for queue in self._box.queues):
+            elif any(buffer.items for buffer in self._reader.buffers):
                 self._credit -= 1
                 await trio.lowlevel.checkpoint_if_cancelled()
-                return cast("T", self._box.pop())
+                return cast("T", self._reader.pop())
         try:
             return await self.receive()
         except trio.EndOfChannel:
@@ -110,7 +112,7 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
         nothing.
         """
         self._finalizer.detach()
-        self._box.close()
+        self._reader.close()
 
     async def aclose(self) -> None:
         """:meth:`close`, and a checkpoint."""
@@ -131,18 +133,18 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
 
     def statistics(self) -> SubscriptionStatistics:
         """How much waits, and what the rule has merged and dropped."""
-        queues = self._box.queues
+        buffers = self._reader.buffers
         return SubscriptionStatistics(
-            depth=sum(len(queue.items) for queue in queues),
-            bytes=sum(queue.bytes for queue in queues),
-            high_water=max(max(queue.high_water, len(queue.items)) for queue in queues),
-            merged=sum(queue.merged for queue in queues),
-            dropped=sum(queue.dropped for queue in queues),
-            blocking=any(queue.blocking for queue in queues),
+            depth=sum(len(buffer.items) for buffer in buffers),
+            bytes=sum(buffer.bytes for buffer in buffers),
+            high_water=max(max(buffer.high_water, len(buffer.items)) for buffer in buffers),
+            merged=sum(buffer.merged for buffer in buffers),
+            dropped=sum(buffer.dropped for buffer in buffers),
+            blocking=any(buffer.blocking for buffer in buffers),
         )
 
     def __repr__(self) -> str:
-        depth = sum(len(queue.items) for queue in self._box.queues)
+        depth = sum(len(buffer.items) for buffer in self._reader.buffers)
         return f"<{type(self).__name__} with {depth} items waiting>"
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -14,13 +15,14 @@ from hypothesis import strategies as st
 
 from realtime_trio import events as ev
 from realtime_trio._core._codec import Codec
-from realtime_trio._core._fast import Delta
+from realtime_trio._core._fast import Delta, Incoming
 from realtime_trio._core._notifications import MessageStreaming, Notification
 from realtime_trio._core._state import Limits
 from realtime_trio._core._values import evolve
 from realtime_trio._handlers import lanes_of
-from realtime_trio._lanes import _coalescing as _merge
-from realtime_trio._lanes._coalescing import Entry, Run, cut, told_apart
+from realtime_trio._lanes import _coalescing
+from realtime_trio._lanes._coalescing import MAX_RUN, DeltaCoalescer, Run
+from realtime_trio._lanes._dispatcher import _one_by_one
 from realtime_trio._lanes._overflow import Block
 from realtime_trio._processor import Folds
 from realtime_trio.events import Lane, ServerEvent
@@ -28,7 +30,8 @@ from tests.handlers import talk
 from tests.lanes.flow import delta, drain, frame, make, running, texts
 from tests.lanes.test_invariants import DELTAS, EVENTS
 
-READ = Codec().read
+CODEC = Codec()
+READ = CODEC.read
 # The same event several times: of deltas without an id, a run.
 SPOKEN = st.builds(talk.text, st.sampled_from("abc"), st.sampled_from(["main", "child"]))
 REPEATED = st.lists(
@@ -41,19 +44,28 @@ def _frame(raw: dict[str, Any]) -> str:
     return json.dumps(raw)
 
 
-def _entries(frames: Sequence[str], *, apart: int = 0, at: float = 1.0) -> list[Entry]:
-    """What a lane has in its hand when these have come."""
-    entries: list[Entry] = []
-    run: Run | None = None
-    for each in frames:
-        if run is None or not run.join(each, at):
-            if run is not None:
-                entries[-1] = run.entry()
-            event = READ(each)
-            entries.append((event, at, len(each), 1, None))
-            run = Run.begin(event, each, at, apart=apart)
-    if run is not None:
-        entries[-1] = run.entry()
+def _fed(frames: Sequence[str], *, apart: int = 0, at: float = 1.0) -> DeltaCoalescer:
+    """What a lane holds when these have arrived; ``apart``: how many are emitted one by one."""
+    held = DeltaCoalescer(max_run=apart or MAX_RUN, mixed_times=not apart)
+    events = CODEC.read_all(frames)
+    for event, size in events:
+        rest = held.extend(event, size, at, events, max_depth=math.inf, max_bytes=math.inf)
+        if rest is not None:
+            held.put(*rest, at)
+    return held
+
+
+def _entries(held: DeltaCoalescer) -> list[tuple[Incoming, int, list[str]]]:
+    """The events that are folded, their bytes, and the texts of those that were coalesced."""
+    entries: list[tuple[Incoming, int, list[str]]] = []
+    for entry in held.entries:
+        if isinstance(entry, Run):
+            first = entry.entry[0]
+            assert isinstance(first, Delta)
+            entries.append((evolve(first, content=entry.text()), entry.size, entry.texts))
+        else:
+            event, size, _ = entry
+            entries.append((event, size, [getattr(event, "content", "")]))
     return entries
 
 
@@ -62,28 +74,30 @@ def _blank(event: Any) -> Any:
     return evolve(event, content="")
 
 
-# ---- what joins what -----------------------------------------------------------------------
+# ---- what continues what -------------------------------------------------------------------
 
 
 @given(st.lists(EVENTS.map(json.dumps), max_size=40), st.sampled_from([0, 3, 32]))
-def test_what_joins_differs_in_its_content_only(frames: list[str], apart: int) -> None:
-    """Nothing is lost or changes its place; what could have joined its neighbour has."""
+def test_what_is_coalesced_differs_in_its_content_only(frames: list[str], apart: int) -> None:
+    """Nothing is lost or changes its place; what could continue its neighbour does."""
     frames = [each for each in frames if '"session_id": 3' not in each]
-    entries = _entries(frames, apart=apart)
+    held = _fed(frames, apart=apart)
+    assert held.depth == len(frames)
+    assert held.bytes == sum(map(len, frames))
     rest = iter(frames)
     before: list[Any] = []
-    for event, _, size, weight, pieces in entries:
-        took = [next(rest) for _ in range(weight)]
+    for event, size, texts_ in _entries(held):
+        took = [next(rest) for _ in texts_]
         assert size == sum(map(len, took))
         parts: list[Any] = [READ(each) for each in took]
-        assert (pieces is not None) == (apart > 0 and weight > 1)
         if isinstance(event, Delta):
             assert {_blank(part) for part in parts} == {_blank(event)}
             assert event.content == "".join(part.content for part in parts)
-            assert weight == 1 or parts[0].content != ""
+            assert len(took) == 1 or all(part.content for part in parts)
             last = before[0] if before else None
             if isinstance(last, Delta) and last.content and last.id is None and not apart:
-                assert _blank(last) != _blank(parts[0]) or parts[0].id is not None
+                same = _blank(last) == _blank(parts[0]) and parts[0].id is None
+                assert not (same and parts[0].content)
         else:
             assert parts == [event]
         before = parts
@@ -91,37 +105,81 @@ def test_what_joins_differs_in_its_content_only(frames: list[str], apart: int) -
 
 
 def test_a_run_has_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In pieces, and in bytes: one step of the fold is never a long one."""
+    """In texts, and in bytes: one step of the fold is never a long one."""
     events = [_frame(talk.text("x")) for _ in range(600)]
-    assert [weight for *_, weight, _ in _entries(events)] == [256, 256, 88]
-    assert [weight for *_, weight, _ in _entries(events[:70], apart=32)] == [32, 32, 6]
-    monkeypatch.setattr(_merge, "HEAVY", 5 * len(events[0]))
-    assert [weight for *_, weight, _ in _entries(events[:7])] == [5, 2]
+
+    def counts(held: DeltaCoalescer) -> list[int]:
+        return [len(texts_) for _, _, texts_ in _entries(held)]
+
+    assert counts(_fed(events)) == [256, 256, 88]
+    assert counts(_fed(events[:70], apart=32)) == [32, 32, 6]
+    monkeypatch.setattr(_coalescing, "HEAVY", 5 * len(events[0]))
+    assert counts(_fed(events[:7])) == [5, 2]
 
 
-def test_what_is_told_apart_came_at_one_time() -> None:
+def test_what_has_no_room_is_given_back() -> None:
+    """In items and in bytes; what was taken before it counts."""
+    one = _frame(talk.text("x"))
+    for depth, size in ((3, 1e9), (9, 3.5 * len(one))):
+        held = DeltaCoalescer(max_run=MAX_RUN, mixed_times=True)
+        held.put(READ(one), len(one), 1.0)
+        events = CODEC.read_all([one] * 5)
+        event, length = next(events)
+        rest = held.extend(event, length, 1.0, events, max_depth=depth, max_bytes=size)
+        assert rest == (READ(one), len(one))
+        assert (held.depth, held.bytes) == (3, 3 * len(one))
+        assert len(list(events)) == 2
+
+
+def test_what_was_read_before_a_fault_is_kept() -> None:
+    """Frames may fail to arrive in the middle of a run."""
+    one = _frame(talk.text("x"))
+
+    def arriving() -> Iterator[str]:
+        yield one
+        yield one
+        raise ZeroDivisionError
+
+    held = DeltaCoalescer(max_run=MAX_RUN, mixed_times=True)
+    held.put(READ(one), len(one), 1.0)
+    events = CODEC.read_all(arriving())
+    with pytest.raises(ZeroDivisionError):
+        held.extend(*next(events), 1.0, events, max_depth=99, max_bytes=1e9)
+    assert (held.depth, held.bytes) == (3, 3 * len(one))
+    assert [texts_ for _, _, texts_ in _entries(held)] == [["x", "x", "x"]]
+
+
+def test_deltas_that_are_emitted_one_by_one_arrived_at_one_time() -> None:
     """Each would have had a time of its own."""
     one = _frame(talk.text("x"))
-    for apart, joins in ((0, True), (32, False)):
-        run = Run.begin(READ(one), one, 1.0, apart=apart)
-        assert run is not None
-        assert run.join(one, 2.0) is joins
+    for apart, joined in ((0, True), (32, False)):
+        held = DeltaCoalescer(max_run=apart or MAX_RUN, mixed_times=not apart)
+        held.put(READ(one), len(one), 1.0)
+        rest = held.extend(READ(one), len(one), 2.0, iter(()), max_depth=9, max_bytes=1e9)
+        assert (rest is None) is joined
 
 
-@given(st.lists(CONTENTS, min_size=2, max_size=9), st.data())
-def test_a_run_can_be_cut(contents: list[str], data: st.DataObject) -> None:
+@given(st.lists(CONTENTS.filter(bool), min_size=2, max_size=9), st.data())
+def test_a_run_can_be_split(contents: list[str], data: st.DataObject) -> None:
     """Into two that say the same together."""
-    contents[0] = "begin"
-    entries = _entries([_frame(talk.text(each)) for each in contents], apart=32)
-    (whole,) = entries
+    (whole,) = _fed([_frame(talk.text(each)) for each in contents], apart=32).entries
+    assert isinstance(whole, Run)
     count = data.draw(st.integers(1, len(contents) - 1))
-    first, rest = cut(whole, count)
-    assert (first[3], rest[3]) == (count, len(contents) - count)
-    assert first[2] + rest[2] == whole[2]
-    assert (first[1], rest[1]) == (whole[1], whole[1])
-    said = [*(first[4] or [first[0].content]), *(rest[4] or [rest[0].content])]  # type: ignore[union-attr]
-    assert said == contents
-    assert _blank(first[0]) == _blank(rest[0]) == _blank(whole[0])
+    first, rest = whole.split(count)
+    assert (first.count, rest.count) == (count, len(contents) - count)
+    assert first.size + rest.size == whole.size
+    assert first.entry == rest.entry == whole.entry
+    assert first.texts + rest.texts == whole.texts == contents
+    assert (first.continued, rest.continued) == (False, True)
+
+
+def test_a_run_that_begins_because_another_is_full_continues_it() -> None:
+    """So it is known what its first delta emits; not so when something is in between."""
+    events = [_frame(talk.text("x"))] * 5
+    held = _fed(events, apart=2)
+    assert [getattr(entry, "continued", None) for entry in held.entries] == [False, True, None]
+    held = _fed([*events[:3], _frame(talk.text("y", "child")), *events[:2]], apart=2)
+    assert [getattr(each, "continued", None) for each in held.entries] == [False, None, None, False]
 
 
 # ---- the same state, the same words --------------------------------------------------------
@@ -148,11 +206,11 @@ def test_a_run_is_folded_as_its_deltas_are(
     each_told: list[Notification] = []
     for each in deltas:
         each_told.extend(one.step(READ(each), 2.0))
-    ((event, at, _, weight, pieces),) = _entries(deltas, apart=32, at=2.0)
-    notes = other.step(event, at, weight)
-    if pieces is not None:
-        notes = told_apart(notes, pieces)
-    assert list(notes) == each_told
+    told: list[Notification] = []
+    for event, _, pieces in _entries(_fed(deltas, apart=32)):
+        notes = other.step(event, 2.0, len(pieces))
+        told.extend(notes if len(pieces) == 1 else _one_by_one(notes, pieces))
+    assert told == each_told
     assert other.slice == one.slice
     assert (other.handled, other.events, other.delivered) == (
         one.handled,

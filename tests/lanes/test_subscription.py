@@ -25,9 +25,15 @@ from realtime_trio._core._notifications import (
 from realtime_trio._core._shell_notifications import AudioGap, Lagged
 from realtime_trio._exceptions import ClosedError, LaggedError
 from realtime_trio._lanes import _overflow
-from realtime_trio._lanes._buffers import BlockQueue, CoalesceQueue, DropQueue, Queue, make_queue
+from realtime_trio._lanes._buffers import (
+    BlockBuffer,
+    Buffer,
+    CoalesceBuffer,
+    DropOldestBuffer,
+    make_buffer,
+)
 from realtime_trio._lanes._overflow import Block, Coalesce, DropOldest, Latest, Overflow
-from realtime_trio._lanes._reader import Mailbox
+from realtime_trio._lanes._reader import SubscriptionReader
 from realtime_trio._lanes._subscription import LaneView
 from realtime_trio.events import Lane
 from tests.lanes.flow import (
@@ -169,8 +175,8 @@ async def test_an_item_that_another_task_took_is_waited_for_again() -> None:
                 got.append(await notes.receive())
 
             await trio.testing.wait_all_tasks_blocked()
-            box: Mailbox = notes._box
-            box.wake()  # as a put would, with the item gone before the task has run
+            reader: SubscriptionReader = notes._reader
+            reader.wake()  # as a put would, with the item gone before the task has run
             await trio.testing.wait_all_tasks_blocked()
             assert not got
             pipeline.feed_nowait([delta("a")])
@@ -478,30 +484,30 @@ async def test_one_subscribers_trouble_is_nobody_elses() -> None:
 
 
 class FakeLane:
-    """What a queue needs of its lane."""
+    """What a buffer needs of its lane."""
 
     lane = Lane.TEXT
 
     def __init__(self) -> None:
         self.dropped = self.lagged = 0
-        self.held: list[Queue] = []
+        self.blockers: list[Buffer] = []
 
-    def hold(self, queue: Queue) -> None:
+    def block(self, buffer: Buffer) -> None:
         """Stand still."""
-        if queue not in self.held:
-            self.held.append(queue)
+        if buffer not in self.blockers:
+            self.blockers.append(buffer)
 
-    def release(self, queue: Queue) -> None:
+    def unblock(self, buffer: Buffer) -> None:
         """Go on."""
-        if queue in self.held:
-            self.held.remove(queue)
+        if buffer in self.blockers:
+            self.blockers.remove(buffer)
 
 
-def _queue(rule: Overflow) -> Any:
-    box = Mailbox(lambda _box: None)
-    queue = make_queue(box, FakeLane(), rule)
-    box.queues = (queue,)
-    return queue
+def _buffer(rule: Overflow) -> Any:
+    reader = SubscriptionReader(lambda _reader: None)
+    buffer = make_buffer(reader, FakeLane(), rule)
+    reader.buffers = (buffer,)
+    return buffer
 
 
 def _piece(text: str, message: str = "m", session: str = "s") -> MessageStreaming:
@@ -511,16 +517,16 @@ def _piece(text: str, message: str = "m", session: str = "s") -> MessageStreamin
 OTHER = CancelNotification()
 
 
-def _all(queue: Queue) -> list[Any]:
+def _all(buffer: Buffer) -> list[Any]:
     items: list[Any] = []
-    while queue.items:
-        items.append(queue.get())
+    while buffer.items:
+        items.append(buffer.get())
     return items
 
 
 def test_coalesce_merges_neighbouring_pieces_of_one_message() -> None:
     """And nothing else, and never past something that stands between."""
-    queue = _queue(Coalesce())
+    buffer = _buffer(Coalesce())
     for item in (
         _piece("a"),
         _piece("b"),
@@ -531,64 +537,64 @@ def test_coalesce_merges_neighbouring_pieces_of_one_message() -> None:
         _piece("f", session="t", message="n"),
         _piece("g", session="t", message="n"),
     ):
-        queue.put(item, 100)
-    assert queue.merged == 3
-    assert _all(queue) == [
+        buffer.put(item, 100)
+    assert buffer.merged == 3
+    assert _all(buffer) == [
         _piece("abc"),
         _piece("d", message="n"),
         _piece("e", session="t", message="n"),
         OTHER,
         _piece("fg", session="t", message="n"),
     ]
-    assert (queue.bytes, queue.largest, queue.high_water) == (0, 0, 5)
+    assert (buffer.bytes, buffer.largest, buffer.high_water) == (0, 0, 5)
 
 
 def test_a_piece_does_not_join_one_that_was_received_already() -> None:
     """Taken is taken."""
-    queue = _queue(Coalesce())
+    buffer = _buffer(Coalesce())
     for text in "ab":
-        queue.put(_piece(text), 1)
-        assert _all(queue) == [_piece(text)]
+        buffer.put(_piece(text), 1)
+        assert _all(buffer) == [_piece(text)]
 
 
 def test_many_pieces_merge_in_linear_time_and_space() -> None:
     """A hundred thousand pieces are a few hundred strings, and read as one."""
-    queue = _queue(Coalesce())
+    buffer = _buffer(Coalesce())
     for _ in range(100_000):
-        queue.put(_piece("x"), 1)
-    assert len(queue.items) == 1
-    run = queue._runs[0]
-    assert len(run._blocks) + len(run._pieces) < 1000
-    assert queue.bytes == 100_000
-    (item,) = _all(queue)
+        buffer.put(_piece("x"), 1)
+    assert len(buffer.items) == 1
+    run = buffer.items[0]
+    assert len(run._blocks) + len(run.texts) < 1000
+    assert buffer.bytes == 100_000
+    (item,) = _all(buffer)
     assert item == _piece("x" * 100_000)
 
 
 def test_coalesce_lags_past_its_items() -> None:
     """What is held is delivered, then comes the error; the newest are lost and it says so."""
-    queue = _queue(Coalesce(3))
-    box: Mailbox = queue.mailbox
+    buffer = _buffer(Coalesce(3))
+    reader: SubscriptionReader = buffer.reader
     for text in "abcd":
-        queue.put(_piece(text, message=text), 1)
-    assert queue.lane.lagged == 1
-    assert [box.pop() for _ in range(3)] == [_piece(text, message=text) for text in "abc"]
+        buffer.put(_piece(text, message=text), 1)
+    assert buffer.lane.lagged == 1
+    assert [reader.pop() for _ in range(3)] == [_piece(text, message=text) for text in "abc"]
     with pytest.raises(LaggedError, match="3 items"):
-        box.pop()
+        reader.pop()
 
 
 @pytest.mark.parametrize("merging", [False, True])
 def test_coalesce_lags_past_its_bytes(merging: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not counting the largest item: one of any size always finds room."""
     monkeypatch.setattr("realtime_trio._lanes._buffers.MAX_BYTES", 1000)
-    queue = _queue(Coalesce())
-    box: Mailbox = queue.mailbox
-    queue.put(OTHER, 5000)
+    buffer = _buffer(Coalesce())
+    reader: SubscriptionReader = buffer.reader
+    buffer.put(OTHER, 5000)
     for number in range(10):
-        queue.put(_piece("x" * 100, message="m" if merging else str(number)), 100)
-    assert box.lagged is None
-    queue.put(_piece("x" * 100, message="m"), 100)
-    assert box.lagged is not None
-    assert sum(len(text) for text in texts(_all(queue))) == 1000
+        buffer.put(_piece("x" * 100, message="m" if merging else str(number)), 100)
+    assert reader.lagged is None
+    buffer.put(_piece("x" * 100, message="m"), 100)
+    assert reader.lagged is not None
+    assert sum(len(text) for text in texts(_all(buffer))) == 1000
 
 
 def test_the_bound_is_stated() -> None:
@@ -599,58 +605,58 @@ def test_the_bound_is_stated() -> None:
 
 def test_what_spilt_is_not_moved_about() -> None:
     """One event may spill thousands: each that is received costs no more than itself."""
-    queue = _queue(Block(2))
-    assert isinstance(queue, BlockQueue)
+    buffer = _buffer(Block(2))
+    assert isinstance(buffer, BlockBuffer)
     for number in range(10):
-        queue.put(SystemNotification(type="system", severity="info", content=str(number)), 1)
-    spill = queue._spill
-    got = [queue.get() for _ in range(10)]
-    assert queue._spill is spill
+        buffer.put(SystemNotification(type="system", severity="info", content=str(number)), 1)
+    spill = buffer._spill
+    got = [buffer.get() for _ in range(10)]
+    assert buffer._spill is spill
     assert [note.content for note in got if isinstance(note, SystemNotification)] == [
         str(number) for number in range(10)
     ]
-    assert not queue.blocking
+    assert not buffer.blocking
 
 
 def test_block_holds_its_lane_and_loses_nothing() -> None:
     """What does not fit waits beside the buffer, and comes in order."""
-    queue = _queue(Block(2))
-    lane: FakeLane = queue.lane
+    buffer = _buffer(Block(2))
+    lane: FakeLane = buffer.lane
     items = [_piece(text) for text in "abcde"]
     for count, item in enumerate(items):
-        queue.put(item, 1)
-        assert bool(lane.held) == queue.blocking == (count >= 2)
-        assert len(queue.items) <= 2
-    assert [queue.get() for _ in range(2)] == items[:2]
-    assert lane.held
-    assert queue.get() == items[2]
-    assert not lane.held
-    assert _all(queue) == items[3:]
+        buffer.put(item, 1)
+        assert bool(lane.blockers) == buffer.blocking == (count >= 2)
+        assert len(buffer.items) <= 2
+    assert [buffer.get() for _ in range(2)] == items[:2]
+    assert lane.blockers
+    assert buffer.get() == items[2]
+    assert not lane.blockers
+    assert _all(buffer) == items[3:]
 
 
 def test_block_is_full_of_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """But takes one item of any size."""
     monkeypatch.setattr("realtime_trio._lanes._buffers.MAX_BYTES", 100)
-    queue = _queue(Block(50))
-    queue.put(OTHER, 5000)
-    queue.put(OTHER, 100)
-    assert not queue.blocking
-    queue.put(OTHER, 1)
-    assert queue.blocking
-    queue.get()
-    assert not queue.blocking
+    buffer = _buffer(Block(50))
+    buffer.put(OTHER, 5000)
+    buffer.put(OTHER, 100)
+    assert not buffer.blocking
+    buffer.put(OTHER, 1)
+    assert buffer.blocking
+    buffer.get()
+    assert not buffer.blocking
 
 
 def test_drop_oldest_keeps_the_newest_and_tells_the_gap_first() -> None:
     """Lagged counts all that is gone since it was last told."""
-    queue = _queue(DropOldest(2))
+    buffer = _buffer(DropOldest(2))
     for text in "abcde":
-        queue.put(_piece(text), 1)
-    assert queue.dropped == queue.lane.dropped == 3
-    assert _all(queue) == [Lagged(count=3), _piece("d"), _piece("e")]
-    queue.put(_piece("f"), 1)
-    assert _all(queue) == [_piece("f")]
-    assert queue.high_water == 2
+        buffer.put(_piece(text), 1)
+    assert buffer.dropped == buffer.lane.dropped == 3
+    assert _all(buffer) == [Lagged(count=3), _piece("d"), _piece("e")]
+    buffer.put(_piece("f"), 1)
+    assert _all(buffer) == [_piece("f")]
+    assert buffer.high_water == 2
 
 
 def _sound(samples: int, rate: int = 16_000) -> AudioOutput:
@@ -659,73 +665,73 @@ def _sound(samples: int, rate: int = 16_000) -> AudioOutput:
 
 def test_drop_oldest_by_seconds_of_audio() -> None:
     """Two seconds of frames of 20 ms are a hundred, exactly; the rest is a gap."""
-    queue = _queue(DropOldest(seconds=2.0))
+    buffer = _buffer(DropOldest(seconds=2.0))
     for _ in range(250):
-        queue.put(_sound(320), 640)
-    assert _all(queue) == [
+        buffer.put(_sound(320), 640)
+    assert _all(buffer) == [
         Lagged(count=150),
         AudioGap(frames=150, bytes=150 * 640),
         *[_sound(320)] * 100,
     ]
     for _ in range(100):
-        queue.put(_sound(320), 640)
-    assert len(_all(queue)) == 100
+        buffer.put(_sound(320), 640)
+    assert len(_all(buffer)) == 100
 
 
 def test_drop_oldest_by_seconds_goes_by_each_ones_format() -> None:
     """And by the protocol's where there is none; other items weigh nothing."""
-    queue = _queue(DropOldest(seconds=1.0))
-    queue.put(OTHER, 0)
-    queue.put(_sound(24_000, 48_000), 0)
-    queue.put(AudioOutput(data=bytes(16_000), format=None), 0)
-    assert queue.dropped == 0
-    queue.put(_sound(1), 0)
-    assert queue.dropped == 2  # from the front, the item that weighs nothing included
-    assert [type(item) for item in _all(queue)] == [Lagged, AudioGap, AudioOutput, AudioOutput]
+    buffer = _buffer(DropOldest(seconds=1.0))
+    buffer.put(OTHER, 0)
+    buffer.put(_sound(24_000, 48_000), 0)
+    buffer.put(AudioOutput(data=bytes(16_000), format=None), 0)
+    assert buffer.dropped == 0
+    buffer.put(_sound(1), 0)
+    assert buffer.dropped == 2  # from the front, the item that weighs nothing included
+    assert [type(item) for item in _all(buffer)] == [Lagged, AudioGap, AudioOutput, AudioOutput]
 
 
 def test_drop_oldest_always_keeps_the_newest() -> None:
     """Though it is longer than the rule allows."""
-    queue = _queue(DropOldest(seconds=0.1))
+    buffer = _buffer(DropOldest(seconds=0.1))
     for _ in range(2):
-        queue.put(_sound(16_000), 32_000)
-    assert _all(queue)[-1:] == [_sound(16_000)]
+        buffer.put(_sound(16_000), 32_000)
+    assert _all(buffer)[-1:] == [_sound(16_000)]
 
 
 def test_drop_oldest_has_a_bound_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """By seconds as well, where items weigh nothing."""
     monkeypatch.setattr("realtime_trio._lanes._buffers.MAX_BYTES", 1000)
     for rule in (DropOldest(10_000), DropOldest(seconds=5)):
-        queue = _queue(rule)
+        buffer = _buffer(rule)
         for _ in range(100):
-            queue.put(OTHER, 100)
-        assert len(queue.items) == 11  # a thousand bytes beside the largest
+            buffer.put(OTHER, 100)
+        assert len(buffer.items) == 11  # a thousand bytes beside the largest
 
 
 def test_latest_keeps_one() -> None:
     """The others are counted."""
-    queue = _queue(Latest())
+    buffer = _buffer(Latest())
     for text in "abc":
-        queue.put(_piece(text), 1)
-    assert _all(queue) == [_piece("c")]
-    assert queue.dropped == queue.lane.dropped == 2
-    assert queue.bytes == 0
+        buffer.put(_piece(text), 1)
+    assert _all(buffer) == [_piece("c")]
+    assert buffer.dropped == buffer.lane.dropped == 2
+    assert buffer.bytes == 0
 
 
 @pytest.mark.parametrize("rule", RULES, ids=repr)
-def test_closed_a_queue_is_empty(rule: Overflow) -> None:
+def test_closed_a_buffer_is_empty(rule: Overflow) -> None:
     """And as new."""
-    queue = _queue(rule)
+    buffer = _buffer(rule)
     for _ in range(3):
-        queue.put(_sound(4000), 8000)
-        queue.put(_piece("a"), 1)
-        queue.put(_piece("b"), 1)
-    queue.mailbox.close()
-    assert not queue.items
-    assert queue.bytes == 0
-    assert not queue.blocking
-    queue.put(_piece("c"), 1)
-    assert _all(queue) == [_piece("c")]
+        buffer.put(_sound(4000), 8000)
+        buffer.put(_piece("a"), 1)
+        buffer.put(_piece("b"), 1)
+    buffer.reader.close()
+    assert not buffer.items
+    assert buffer.bytes == 0
+    assert not buffer.blocking
+    buffer.put(_piece("c"), 1)
+    assert _all(buffer) == [_piece("c")]
 
 
 @pytest.mark.parametrize(
@@ -762,7 +768,7 @@ async def test_every_rule_delivers_what_a_reader_keeps_up_with(rule: Overflow) -
 
 
 async def test_each_lane_of_a_subscription_has_its_own_count() -> None:
-    """A full queue of text does not push out what the control lane said."""
+    """A full buffer of text does not push out what the control lane said."""
     async with running(coalesce=False) as pipeline:
         notes = pipeline.subscribe(overflow=DropOldest(2))
         pipeline.feed_nowait([CANCELLED])
@@ -800,7 +806,7 @@ async def test_statistics_of_a_subscription() -> None:
 async def test_a_large_history_does_not_make_a_prompt_reader_lag(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Items beyond the bound, one after another: each time the reader has emptied its queue."""
+    """Items beyond the bound, one after another: each time the reader has emptied its buffer."""
     monkeypatch.setattr("realtime_trio._lanes._buffers.MAX_BYTES", 50_000)
     for module in ("_dispatcher", "_lane"):
         monkeypatch.setattr(f"realtime_trio._lanes.{module}.HEAVY", 50_000)
@@ -819,7 +825,7 @@ async def test_a_large_history_does_not_make_a_prompt_reader_lag(
                 pipeline.feed_nowait([delta("x" * 60_000, session=str(number))])
 
 
-def test_queues_are_what_their_rule_says() -> None:
+def test_buffers_are_what_their_rule_says() -> None:
     """Each rule has its own."""
-    assert isinstance(_queue(Coalesce()), CoalesceQueue)
-    assert isinstance(_queue(DropOldest(1)), DropQueue)
+    assert isinstance(_buffer(Coalesce()), CoalesceBuffer)
+    assert isinstance(_buffer(DropOldest(1)), DropOldestBuffer)

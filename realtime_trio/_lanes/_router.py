@@ -1,0 +1,45 @@
+"""The router: which lanes an event goes to, looked up once for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias, final
+
+from .._core._fast import DELTAS, Delta, Incoming
+from .._core._local import Malformed, Reading
+from .._handlers import lanes_of
+from .._processor import malformed_lane
+from ..events import Lane
+from ._lane import LaneTask
+
+__all__ = ["Offer", "Router"]
+
+# A lane's ``offer``: takes an event, its size in bytes and its time, and tells whether it did.
+Offer: TypeAlias = Callable[..., bool]
+
+
+@final
+class Router:
+    """The table from events to lanes.
+
+    ``offers`` is the fast path: by class of what goes to one lane only, that lane's offer.
+    Everything else takes :meth:`route`, which fills it.
+    """
+
+    __slots__ = ("_lanes", "offers")
+
+    def __init__(self, lanes: Mapping[Lane, LaneTask]) -> None:
+        self._lanes = lanes
+        self.offers: dict[type[Incoming], Offer] = {}
+
+    def route(self, event: Incoming) -> tuple[LaneTask, ...]:
+        """The lanes of an event, its home first."""
+        if isinstance(event, Malformed):
+            return (self._lanes[malformed_lane(event.event_type)],)
+        if isinstance(event, Reading):
+            return tuple(self._lanes[lane] for lane in lanes_of(type(event.event)))
+        cls = DELTAS[type(event)] if isinstance(event, Delta) else type(event)
+        lanes = tuple(self._lanes[lane] for lane in lanes_of(cls))
+        if len(lanes) == 1:
+            self.offers[type(event)] = lanes[0].offer
+        return lanes
