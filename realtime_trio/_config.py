@@ -7,14 +7,15 @@ queue takes is of the same order: an event of 215 bytes of JSON is an object of 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
 from ._value import Value
 
-__all__ = ["ClientConfig", "LaneBounds"]
+__all__ = ["ClientConfig", "CloseAction", "LaneBounds"]
 
 MIB = 1024 * 1024
 MAX_BATCH = 32
@@ -35,6 +36,22 @@ def _within(low: float, high: float = math.inf, *, none: bool = False) -> _Valid
             raise ValueError(msg)
 
     return check
+
+
+CloseAction: TypeAlias = Literal["retry", "renew", "final"]
+_ACTIONS = ("retry", "renew", "final")
+
+
+def _close_codes(given: Mapping[Any, Any]) -> Mapping[int, CloseAction]:
+    """A frozen copy; raises ``ValueError`` for a code or an action that there is none of."""
+    for code, action in given.items():
+        if isinstance(code, bool) or not isinstance(code, int) or not 1000 <= code < 5000:
+            msg = f"close_codes takes codes from 1000 to 4999, and holds {code!r}"
+            raise ValueError(msg)
+        if action not in _ACTIONS:
+            msg = f"close_codes[{code}] must be 'retry', 'renew' or 'final', and is {action!r}"
+            raise ValueError(msg)
+    return MappingProxyType(dict(given))
 
 
 @attrs.frozen(slots=True, eq=False, repr=False)
@@ -79,6 +96,8 @@ class ClientConfig(Value):
       mute and is replaced, or ``None`` for never.
     - ``max_message_size``: bytes of the largest message that is accepted.
     - ``close_deadline``: seconds that leaving the client may take to say goodbye.
+    - ``compression``: whether to offer ``permessage-deflate``. A message may inflate to
+      ``max_message_size``. For the transport that the client chooses by itself.
 
     Reconnection:
 
@@ -88,7 +107,11 @@ class ClientConfig(Value):
     - ``backoff_jitter``: share of each pause, 0 to 1, that is left to chance; all of it by
       default, so that clients which were cut off together do not come back together.
     - ``stable_after``: seconds after which a link counts as good: the pauses begin anew.
-    - ``max_attempts``: dials in a row before the client gives up, or ``None`` for no end.
+    - ``max_attempts``: dials in a row before the client gives up, or ``None`` for no end. A
+      link that did not last ``stable_after`` counts as well.
+    - ``close_codes``: what follows a close frame of the server, by its code: ``"retry"`` dials
+      again, ``"renew"`` has a new token first, ``"final"`` ends the client. What is given here
+      goes before the defaults: 1000 is final, 1008, 4001, 4401 and 4403 renew, all others retry.
 
     Sending:
 
@@ -122,6 +145,7 @@ class ClientConfig(Value):
     turn_silence: float | None = attrs.field(default=300.0, validator=_within(0, none=True))
     max_message_size: int = attrs.field(default=64 * MIB, validator=_within(1))
     close_deadline: float = attrs.field(default=5.0, validator=_within(0))
+    compression: bool = False
 
     backoff_initial: float = attrs.field(default=0.5, validator=_within(0))
     backoff_factor: float = attrs.field(default=2.0, validator=_within(1))
@@ -129,6 +153,7 @@ class ClientConfig(Value):
     backoff_jitter: float = attrs.field(default=1.0, validator=_within(0, 1))
     stable_after: float = attrs.field(default=30.0, validator=_within(0))
     max_attempts: int | None = attrs.field(default=8, validator=_within(1, none=True))
+    close_codes: Mapping[int, CloseAction] = attrs.field(factory=dict, converter=_close_codes)
 
     max_commands: int = attrs.field(default=1024, validator=_within(1))
     max_command_bytes: int = attrs.field(default=64 * MIB, validator=_within(1))

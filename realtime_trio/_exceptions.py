@@ -19,6 +19,8 @@ No message of any of them holds a payload, an URL with its query, or a secret.
 
 from __future__ import annotations
 
+from typing import Final
+
 import trio
 
 __all__ = [
@@ -36,6 +38,10 @@ __all__ = [
 ]
 
 
+_PASSING: Final = (401, 403, 408, 425, 429)
+"""Refusals that another token or another moment may undo."""
+
+
 class RealtimeError(Exception):
     """Base of every error that this library raises on purpose."""
 
@@ -43,13 +49,23 @@ class RealtimeError(Exception):
 class ConnectionFailed(RealtimeError):
     """No connection could be opened.
 
-    ``status`` is the HTTP status of a refused upgrade (protocol.md §7.3), or ``None``
-    where the failure was below HTTP.
+    ``status`` is the HTTP status of a refused upgrade or REST call (protocol.md §7.3), or
+    ``None`` where the failure was below HTTP. ``retry_after`` is how many seconds the server
+    asks to wait, where it says so.
     """
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
+
+    @property
+    def final(self) -> bool:
+        """Whether asking again cannot help: a 4xx other than 401, 403, 408, 425 and 429."""
+        status = self.status
+        return status is not None and 400 <= status < 500 and status not in _PASSING
 
 
 class ConnectionLost(RealtimeError):

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import trio
 
-__all__ = ["Connector", "SendsMany", "Transport"]
+__all__ = ["Aborts", "Connector", "SendsMany", "Transport"]
 
 
 class Transport(Protocol):
@@ -74,6 +74,19 @@ class SendsMany(Protocol):
         Errors and cancellation as for :meth:`Transport.send_text`: either all of them have
         been handed to the system, or the link is at its end.
         """
+        ...
+
+
+@runtime_checkable
+class Aborts(Protocol):
+    """What a :class:`Transport` may offer beside the rest: an end without a goodbye.
+
+    Nothing needs it. Without it, closing a link whose peer is dead takes as long as the
+    transport waits for the peer's half of the closing handshake.
+    """
+
+    def abort(self) -> None:
+        """Close the link at once and say nothing; :meth:`Transport.aclose` follows."""
         ...
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+import ssl
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, TypeVar, final, overload
 
@@ -26,7 +27,9 @@ from .._rest._tokens import AuthSource
 from .._rest._upload import Form, Progress, Source, UploadedFile, open_upload
 from .._rest._urls import endpoint
 from .._session._first_cause import first_cause, is_echo
+from .._session._reconnection import Reconnection
 from .._session._shell import Health, Shell
+from .._transports._network import ENVIRONMENT, Network, OpenStream
 from .._turns._ask import Track, Turn
 from .._voice._audio_lane import AudioLane
 from ..abc import Connector
@@ -45,6 +48,7 @@ from ..events import (
 )
 from ..events._checks import check_several
 from ._command_methods import Commands
+from ._connectors import connector_for
 from ._session_list import News, pages
 
 __all__ = ["Client", "open_client"]
@@ -224,6 +228,15 @@ class Client(Commands):
             await track.decided.wait()
         shell.turns.lost(track, "nobody waited for its end")
 
+    def reconnect(self) -> Reconnection:
+        """Replace the link now: after sleep, or when the network has changed.
+
+        What is open is closed and dialled anew, without a pause; a pause that runs ends.
+        Await the result to wait until the new link is proven. Raises
+        :class:`~realtime_trio.ClosedError` once the client is closed, and where it ends.
+        """
+        return self._shell.reconnect()
+
     async def drain(self) -> None:
         """Finish what has begun, then close the client.
 
@@ -315,14 +328,23 @@ def open_client(
     config: ClientConfig | None = None,
     transport: Connector | None = None,
     recorder: RecorderLike | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    proxy: str | None = ENVIRONMENT,
+    headers: Mapping[str, str] | None = None,
+    open_stream: OpenStream | None = None,
 ) -> AbstractAsyncContextManager[Client]:
     """Open a client: ``async with open_client(url, auth=token) as client``.
 
-    ``url`` is http(s), ws(s), or ``memory://name`` of a server in this process; ``auth`` a
-    token, a :class:`~realtime_trio.PasswordLogin`, or anything with ``async token()``.
-    ``agent_key`` chooses the agent of a new session, ``chat_session_id`` a session to go on
-    with; give one of them or neither. ``transport`` opens the connections; ``recorder`` is
-    told every frame, and is opened and closed with the client.
+    ``url`` is http(s), ws(s), or ``memory://name`` of a server in this process; a path in it is
+    the prefix of a server behind a reverse proxy. ``auth`` is a token, a
+    :class:`~realtime_trio.PasswordLogin`, or anything with ``async token()``. ``agent_key``
+    chooses the agent, ``chat_session_id`` a session to go on with; with both, the session
+    keeps that agent. ``transport`` opens the connections; ``recorder`` is told every frame.
+
+    For websocket and REST alike: ``ssl_context`` replaces the system's trust store, ``proxy``
+    is ``http://…`` or ``socks5://…`` (``None`` for none, else what the environment says),
+    ``headers`` go with each upgrade and call, ``open_stream(host, port)`` gives the stream in
+    the place of TCP. They also apply to a ``transport`` of this library.
 
     Enters when the first connection is open and proven, and starts to receive at the body's
     first checkpoint: what subscribes before that misses nothing. Lost connections are
@@ -336,14 +358,16 @@ def open_client(
     arguments that fit no server. When the client ends, the body is cancelled a second after
     everything that it could wait for has ended.
     """
-    if agent_key is not None and chat_session_id is not None:
-        message = "give agent_key= for a new session or chat_session_id= for an old one, not both"
-        raise ValueError(message)
     where = endpoint(url)
     options = config or ClientConfig()
+    network = Network(
+        ssl_context=ssl_context, proxy=proxy, headers=headers, open_stream=open_stream
+    )
+    connector, network = connector_for(where, transport, options, network)
     shell = Shell(
         config=options,
-        connector=transport or _connector(where.websocket, options),
+        connector=connector,
+        network=network,
         address=Address(where, agent_key=agent_key, chat_session_id=chat_session_id),
         auth=auth,
         recorder=recorder,
@@ -375,15 +399,3 @@ async def _opened(shell: Shell) -> AsyncGenerator[Client, None]:
             raise failure
         finally:
             del failure  # it refers to this frame
-
-
-def _connector(url: str, config: ClientConfig) -> Connector:
-    if url.startswith("memory://"):
-        from .._transports._memory import MemoryConnector
-
-        return MemoryConnector(connect_timeout=config.connect_timeout)
-    from .._transports._trio_websocket import TrioWebsocketConnector
-
-    return TrioWebsocketConnector(
-        max_message_size=config.max_message_size, connect_timeout=config.connect_timeout
-    )

@@ -14,12 +14,14 @@ import trio
 from .._core._fast import Incoming
 from .._core._local import LinkEvent
 from .._core._notifications import Initialized
+from .._core._shell_notifications import AgentChanged
 from .._outbound._cancel import Canceller
 from .._outbound._outbox import Outbox
 from .._outbound._turn_gate import STREAM, Change, Phase, TurnGate
 from .._turns._ask import TurnBook
 from .._turns._resync import Repair
 from ..events import (
+    AgentConfigurationChangedEvent,
     CancelledEvent,
     ChatSessionChangedEvent,
     PingEvent,
@@ -59,6 +61,9 @@ class Tracker:
         self.beginnings: int = 0
         """How often the server began a session, and so with nothing that it had been told."""
         self.last_pong: float | None = None
+        self.agent_key: str | None = None
+        """The agent of the current session, to dial with; ``None`` while it is not known."""
+        self._expected: str | None = None  # the agent that this link was asked to go on with
         self._links = 0
         self._initialized = False
         self._loaded = False
@@ -89,6 +94,18 @@ class Tracker:
             self.beginnings += 1
         elif isinstance(event, ChatSessionChangedEvent):
             self._loaded = True
+            session = event.chat_session
+            agent = None if session is None else session.agent_config
+            self._note_agent(None if agent is None else agent.key)
+        elif isinstance(event, AgentConfigurationChangedEvent):
+            self._note_agent(event.agent_config.key)
+
+    def _note_agent(self, key: str | None) -> None:
+        expected, self._expected = self._expected, None
+        self.agent_key = key
+        if expected is not None and key is not None and key != expected:
+            note = AgentChanged(expected=expected, got=key)
+            self._post(LinkEvent(status=None, note=note))
 
     def _gate_opened(self, change: Change) -> None:
         if change is Change.REFUSED:
@@ -123,8 +140,9 @@ class Tracker:
         self._turns.killed()
         self._openings.unpark_all()
 
-    def link_opened(self) -> None:
-        """Begin with a new link."""
+    def link_opened(self, agent_key: str | None = None) -> None:
+        """Begin with a new link, whose session is to have this agent."""
+        self._expected = agent_key
         self._gate.link_opened()
         self._outbox.link_opened()
         self._repair.link_opened()

@@ -13,6 +13,7 @@ import attrs
 from ._notifications import Notification
 
 __all__ = [
+    "AgentChanged",
     "AudioFlushed",
     "AudioGap",
     "AuthError",
@@ -76,6 +77,19 @@ class Reconnected(Notification):
     session_id: str | None = None
     commands: int = 0
     audio_dropped: int = 0
+
+
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class AgentChanged(Notification):
+    """A new link goes on with the session, and its agent is another one than before.
+
+    ``expected`` is the key of the agent that the session had, or that the client asked for;
+    ``got`` that of the one that the server gave it.
+    """
+
+    name: ClassVar[str] = "agent-changed"
+    expected: str
+    got: str
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)

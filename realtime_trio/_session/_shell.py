@@ -38,11 +38,13 @@ from .._outbound._send_queue import OutboxStatistics
 from .._outbound._turn_gate import TurnGate
 from .._rest._calls import Rest
 from .._rest._tokens import AuthSource, TokenKeeper
+from .._transports._network import Network
 from .._turns._ask import TurnBook
 from .._turns._resync import Repair
 from ..abc import Connector
 from ..events import Lane, UserTurnStartEvent
 from ._playback_gate import Playout
+from ._reconnection import Reconnection
 
 __all__ = ["Health", "Shell"]
 
@@ -75,6 +77,7 @@ class Shell:
         *,
         config: ClientConfig,
         connector: Connector,
+        network: Network,
         address: Address,
         auth: AuthSource,
         recorder: RecorderLike | None,
@@ -87,7 +90,7 @@ class Shell:
         self.rest: Rest = Rest(
             address.endpoint,
             timeout=config.rest_timeout,
-            ssl_context=getattr(connector, "ssl_context", None),
+            network=network,
         )
         tape = Tape(recorder)
         self.tokens: TokenKeeper = TokenKeeper(
@@ -210,6 +213,7 @@ class Shell:
         self.outbox.close(why)
         self.pipeline.close()
         self.tracker.end()
+        self.supervisor.end()
 
     @asynccontextmanager
     async def leaving(self) -> AsyncGenerator[None, None]:
@@ -262,6 +266,18 @@ class Shell:
             await self._finished.wait()
             # The transport's own tasks are needed until the goodbye is said and answered.
             await self._link_ended.wait()
+
+    def reconnect(self) -> Reconnection:
+        """Have a new link now; gives what waits for it."""
+        self.nursery  # noqa: B018  raises where the client has ended
+        wanted = self.supervisor.links + 1
+        self.supervisor.replace()
+
+        async def wait() -> None:
+            async with self.leaving():
+                await self.supervisor.proven(wanted)
+
+        return Reconnection(wait)
 
     def health(self) -> Health:
         """How the client does now."""

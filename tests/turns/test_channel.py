@@ -217,14 +217,17 @@ class Quiet:
 
     bytes_received = 0
     frames_received = 0
+    dead = False
 
 
 async def test_a_link_without_a_byte_is_dead(autojump_clock: object) -> None:
     """Within the pong timeout after the question; not where nobody asks."""
     gate = TurnGate()
     box = Outbox(ClientConfig(), Codec(), gate)
+    link = Quiet()
     with pytest.raises(ConnectionLost, match="dead"):
-        await watch_traffic(Quiet(), box, ClientConfig())
+        await watch_traffic(link, box, ClientConfig())
+    assert link.dead
     assert trio.current_time() == 40
     await watch_traffic(Quiet(), box, ClientConfig(ping_interval=None))
     await watch_silence(gate, ClientConfig(turn_silence=None))
