@@ -14,7 +14,7 @@ from ._storage import held_bytes
 __all__ = ["StoredSession"]
 
 _RECORD = 4096
-"""Bytes that count for a session beside its messages and metadata."""
+"""Bytes that count for a session beside its name, messages and metadata."""
 
 
 @attrs.define(slots=True, kw_only=True)
@@ -22,9 +22,7 @@ class StoredSession:
     """One stored conversation.
 
     ``messages`` holds finished turns only, in the vendor's own format. ``listed`` says whether
-    the index contains the session: its first turn adds it, and so does leaving it. ``in_memory``
-    says whether the server knows the session's agent: a server that was started anew gives a
-    session its default agent if a dial does not name one (protocol §1).
+    the index contains the session: its first turn adds it, and so does leaving it.
 
     Change ``messages`` and ``metadata`` with the methods, which keep ``held`` up to date.
     """
@@ -38,7 +36,6 @@ class StoredSession:
     metadata: dict[str, object] = attrs.Factory(dict[str, object])
     messages: list[dict[str, object]] = attrs.Factory(list[dict[str, object]])
     listed: bool = False
-    in_memory: bool = True
     _messages_held: int = 0
     _metadata_held: int = 0
 
@@ -49,7 +46,7 @@ class StoredSession:
     @property
     def held(self) -> int:
         """Bytes that the session takes in memory."""
-        return _RECORD + self._messages_held + self._metadata_held
+        return _RECORD + held_bytes(self.name) + self._messages_held + self._metadata_held
 
     def add_messages(self, messages: Iterable[dict[str, object]]) -> None:
         """Append the messages of a finished turn."""
@@ -82,7 +79,6 @@ class StoredSession:
             metadata=dict(cast("Mapping[str, object]", record["metadata"])),
             messages=list(cast("list[dict[str, object]]", record["messages"])),
             listed=True,
-            in_memory=False,
         )
 
     @property

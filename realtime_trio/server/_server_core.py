@@ -142,8 +142,6 @@ class ServerCore:
             self._turns.kill(session)
         self.state.sessions.clear()
         self._sockets.clear()
-        for chat in self.state.chats.values():
-            chat.in_memory = False
 
     def _attach_new(
         self, connection: int, user: Account, ui_session_id: str, query: Mapping[str, str]
@@ -189,17 +187,16 @@ class ServerCore:
     def _chat_for(self, user: Account, query: Mapping[str, str]) -> StoredSession:
         """Return the chat session that a dial asks for, or create one.
 
-        A dial without an agent gives a session that is not in memory the default agent.
+        Without an agent in the URL the chat gets the default agent and keeps it: only a live UI
+        session knows its chat's agent (protocol §1).
         """
         agent_key = query.get("agent_key")
         chat = self.state.chats.get(query.get("chat_session_id", ""))
         if chat is None or chat.user_id != user.user_id:
             return self.state.new_chat(user, agent_key)
         agent = self.config.agent(agent_key)
-        decides = agent_key is not None or not chat.in_memory
-        if agent is not None and decides and agent.key != chat.agent.key:
+        if agent is not None and agent.key != chat.agent.key:
             chat.agent = agent
-        chat.in_memory = True
         return chat
 
     def _evict_detached(self) -> None:

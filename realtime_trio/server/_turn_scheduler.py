@@ -59,7 +59,7 @@ class TurnScheduler:
     def answer_by_script(self, session: UISession, event: Event) -> bool:
         """Answer a command by the first script for it; return whether there is one."""
         for index, answer in enumerate(self._answers):
-            if answer.command != event["type"] or answer.text not in (None, event.get("text")):
+            if answer.command != event["type"] or answer.user not in (None, event.get("text")):
                 continue
             remaining = attrs.evolve(answer, times=answer.times - 1)
             self._answers[index : index + 1] = [remaining] if remaining.times > 0 else []
@@ -190,9 +190,9 @@ class TurnScheduler:
         for _ in range(_BATCH):
             if turn.due > state.now or session.turn is not turn:
                 return
-            turn.started = True
             item = self._next_item(turn)
             if not isinstance(item, Pause):
+                turn.started = True
                 state.send(session, item)
                 continue
             turn.shielded = item.shielded

@@ -199,7 +199,7 @@ class ScriptedTurn:
 class ScriptedAnswer:
     """What the server answers to one command, outside any turn.
 
-    ``command`` is the type of the command's event, and ``text`` the text that a ``text_input``
+    ``command`` is the type of the command's event, and ``user`` the text that a ``text_input``
     must have (``None``: any). The steps replace the whole effect of the command; without steps
     it is answered by nothing. They are sent at once: an answer does not wait. ``times`` is how
     many commands it answers.
@@ -207,5 +207,5 @@ class ScriptedAnswer:
 
     command: str
     steps: tuple[Step, ...] = ()
-    text: str | None = None
+    user: str | None = None
     times: int = 1

@@ -20,7 +20,7 @@ VoiceMode = Literal["ptt", "vad", "realtime"]
 class RunningTurn:
     """A turn's generator, and the time at which it continues.
 
-    ``started`` says whether its ``user_turn_end`` has been sent.
+    ``started`` says whether it has sent anything; its first event is ``user_turn_end``.
     """
 
     session: UISession

@@ -256,7 +256,7 @@ def command(
     neither, the input is answered by nothing, as a blank text is.
     """
     steps = _with_error(steps, error)
-    return ScriptedAnswer(command="text_input", steps=steps, text=text, times=times)
+    return ScriptedAnswer(command="text_input", steps=steps, user=text, times=times)
 
 
 def _with_error(steps: tuple[Step, ...], error: str | None) -> tuple[Step, ...]:
