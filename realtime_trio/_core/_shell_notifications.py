@@ -15,7 +15,7 @@ from ._notifications import Notification
 __all__ = [
     "AudioFlushed",
     "AudioGap",
-    "AuthError",
+    "AuthFailed",
     "AuthLogin",
     "AuthLogout",
     "AuthStateChanged",
@@ -133,7 +133,7 @@ class AuthStateChanged(Notification):
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
-class AuthError(Notification):
+class AuthFailed(Notification):
     """The server refused the credentials or the token."""
 
     name: ClassVar[str] = "auth-error"

@@ -13,7 +13,7 @@ import trio
 from realtime_trio import events as ev
 from realtime_trio._client._client import open_client
 from realtime_trio._config import ClientConfig, LaneBounds
-from realtime_trio._core._notifications import ProcessingError
+from realtime_trio._core._notifications import ProcessingFailed
 from realtime_trio._core._shell_notifications import Reconnected, SessionRestored
 from realtime_trio._exceptions import ConnectionFailed, ConnectionLost, InDoubt
 from realtime_trio._rest._tokens import PasswordLogin
@@ -82,7 +82,7 @@ async def test_what_comes_before_the_pong_is_kept(autojump_clock: object) -> Non
         await trio.sleep_forever()
 
     async with by_hand(serve) as url, open_client(url, auth="any") as client:
-        audio, faults = client.subscribe(ev.AudioFrame), client.subscribe(ProcessingError)
+        audio, faults = client.subscribe(ev.AudioFrame), client.subscribe(ProcessingFailed)
         await client.ready()
         assert (await audio.receive()).data == b"\0\0"
         assert [(await faults.receive()).event_type for _ in range(2)] == [None, "text_delta"]
