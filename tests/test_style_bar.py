@@ -33,7 +33,7 @@ LONG_MODULES: Mapping[str, str] = MappingProxyType(
 # Class -> why it may have more than PUBLIC_METHODS: one method for each client event, say.
 WIDE_CLASSES: Mapping[str, str] = MappingProxyType(
     {
-        "realtime_trio._handlers._edit.Edit": "every part of the text slice is changed through it",
+        "realtime_trio._handlers._transaction.TextTransaction": "all changes of the text slice",
     }
 )
 # Function -> why it may catch everything: the named boundaries where one event, one handler or

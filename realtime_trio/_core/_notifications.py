@@ -24,7 +24,7 @@ __all__ = [
     "AvatarSessionEnded",
     "AvatarSessionStarted",
     "AvatarStateChanged",
-    "CancelNotification",
+    "CancelConfirmed",
     "ChatSessionChanged",
     "Initialized",
     "Media",
@@ -34,7 +34,7 @@ __all__ = [
     "MessageStreaming",
     "MessageUpdated",
     "Notification",
-    "ProcessingError",
+    "ProcessingFailed",
     "RequestUserSessions",
     "ResponseCancelled",
     "SessionCleared",
@@ -261,7 +261,7 @@ class SystemNotification(Notification):
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
-class ProcessingError(Notification):
+class ProcessingFailed(Notification):
     """One event was malformed or its handler raised; it changed nothing (§8 M8, D3)."""
 
     name: ClassVar[str] = "processing-error"
@@ -360,7 +360,7 @@ class TurnStateChanged(Notification):
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
-class CancelNotification(Notification):
+class CancelConfirmed(Notification):
     """The server confirms a cancel. Comes at once, ahead of the text that is waiting.
 
     ``turn-cancelled`` on the wire's side of the documents; :class:`TurnCancelled` is how an

@@ -13,7 +13,7 @@ import msgspec
 from .._value import Value
 from ..events import AgentConfiguration, ToolCall, ToolResult
 from ._messages import Message
-from ._values import Compared, Log, Recent
+from ._values import Log, Recent
 
 __all__ = [
     "EMPTY",
@@ -22,6 +22,7 @@ __all__ = [
     "DelegationKey",
     "KnownCall",
     "Record",
+    "SessionDraft",
     "Stage",
     "WaitingTool",
     "equal_but",
@@ -105,8 +106,8 @@ class Delegation(msgspec.Struct, frozen=True):
     live: tuple[int, int] | None = None
 
 
-class Record(Compared, frozen=True, kw_only=True, eq=False):
-    """What is kept of one session, all but the message under construction.
+class SessionDraft(msgspec.Struct, kw_only=True, eq=False):
+    """What is kept of one session, except the open message, while a transaction changes it.
 
     ``exists`` is false for a session without an id that no message has come for yet (L2).
     ``target`` is the position in ``messages`` of the one that takes tools (§8 T4), or -1.
@@ -157,6 +158,18 @@ class Record(Compared, frozen=True, kw_only=True, eq=False):
     loaded_whole: bool = False
     touched: int = 0
 
+
+class Record(SessionDraft, frozen=True, kw_only=True, eq=False):  # type: ignore[misc]
+    """The same, frozen: what a slice holds.
+
+    The checkers object to a frozen class below one that is not. Here that is the purpose: the
+    fields stand in one place, and :func:`thaw` and :func:`freeze` go from one to the other.
+    """
+
     def __eq__(self, other: object) -> bool:
-        """Compare what is known, not when it came to be."""
+        """Compare what is known, not when it became known."""
         return equal_but(self, other, "touched")
+
+    def __ne__(self, other: object) -> bool:
+        """Whether ``==`` says no."""
+        return not self == other

@@ -16,7 +16,7 @@ __all__ = [
     "AgentChanged",
     "AudioFlushed",
     "AudioGap",
-    "AuthError",
+    "AuthFailed",
     "AuthLogin",
     "AuthLogout",
     "AuthStateChanged",
@@ -147,7 +147,7 @@ class AuthStateChanged(Notification):
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
-class AuthError(Notification):
+class AuthFailed(Notification):
     """The server refused the credentials or the token."""
 
     name: ClassVar[str] = "auth-error"

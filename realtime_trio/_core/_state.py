@@ -37,6 +37,7 @@ __all__ = [
     "Connection",
     "ControlSlice",
     "Conversation",
+    "ConversationDraft",
     "Counters",
     "Limits",
     "OpenSubsession",
@@ -276,8 +277,8 @@ class TurnRecord(msgspec.Struct, frozen=True):
     message: Message | None = None
 
 
-class Conversation(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of the text slice that a delta does not touch."""
+class ConversationDraft(msgspec.Struct, kw_only=True):
+    """The part of the text slice that a delta does not touch, while a transaction changes it."""
 
     records: Mapping[str, Record] = EMPTY
     current_session_id: str | None = None
@@ -301,6 +302,10 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     extra: Mapping[Any, Any] = EMPTY
     seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
+
+
+class Conversation(ConversationDraft, frozen=True, kw_only=True):  # type: ignore[misc]
+    """The same, frozen: what a slice holds (see :class:`Record`)."""
 
 
 class TextSlice(Compared, frozen=True, eq=False):

@@ -19,16 +19,37 @@ from typing import Any, Generic, TypeVar, cast, overload
 
 import msgspec
 
-__all__ = ["Compared", "Log", "Recent", "Rope", "draft_of", "evolve"]
+__all__ = ["Compared", "Log", "Recent", "Rope", "draft_of", "evolve", "freeze", "thaw"]
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+D = TypeVar("D", bound=msgspec.Struct)
 
 
 # ``evolve(value, **changes)`` gives a struct that differs in ``changes``: what ``attrs.evolve``
 # does for attrs classes. Every event that is no delta calls it two or three times.
 evolve = msgspec.structs.replace
+
+# A frozen struct refuses to assign its class as it refuses every attribute.
+_set_class = object.__dict__["__class__"].__set__
+
+
+def thaw(value: msgspec.Struct, draft: type[D]) -> D:
+    """Give a draft of a frozen struct: a copy whose attributes can be assigned.
+
+    ``draft`` is the class that the frozen class extends, without a field of its own. So a copy
+    in C is all that a draft costs, and no field can be missed.
+    """
+    copy = evolve(value)
+    _set_class(copy, draft)
+    return cast("D", copy)
+
+
+def freeze(draft: msgspec.Struct, cls: type[D]) -> D:
+    """Turn a draft into the frozen struct ``cls``, in place: it cannot be changed any more."""
+    _set_class(draft, cls)
+    return cast("D", draft)
 
 
 def draft_of(cls: type[Any]) -> Any:

@@ -11,7 +11,7 @@ from .._core._notifications import (
     AvatarSessionEnded,
     AvatarSessionStarted,
     AvatarStateChanged,
-    CancelNotification,
+    CancelConfirmed,
     Notification,
     SessionsIndexUpdated,
     SystemNotification,
@@ -211,7 +211,7 @@ def server_listening(slice_: ControlSlice, _event: ServerListeningEvent) -> Hand
 @fold_event(CancelledEvent, Lane.CONTROL)
 def cancelled(slice_: ControlSlice, _event: CancelledEvent) -> Handled[ControlSlice]:
     """Told at once; the text lane ends the messages in its own order (§8 M5)."""
-    return slice_, (CancelNotification(),)
+    return slice_, (CancelConfirmed(),)
 
 
 @fold_event(ErrorEvent, Lane.CONTROL)

@@ -19,7 +19,12 @@ import attrs
 import trio
 
 from .._core._notifications import Notification
-from .._core._shell_notifications import AuthError, AuthLogin, AuthStateChanged, AuthTokensRefreshed
+from .._core._shell_notifications import (
+    AuthFailed,
+    AuthLogin,
+    AuthStateChanged,
+    AuthTokensRefreshed,
+)
 from .._exceptions import AuthenticationError, ConnectionFailed, ProtocolError, RealtimeError
 from ._calls import Grant, Rest
 
@@ -300,6 +305,6 @@ class TokenKeeper:
             self._renew_at = now + _RETRY
 
     def _failed(self, error: AuthenticationError) -> AuthenticationError:
-        self._tell(AuthError(error=str(error)))
+        self._tell(AuthFailed(error=str(error)))
         self._tell(AuthStateChanged(authenticated=False))
         return error

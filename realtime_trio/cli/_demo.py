@@ -166,7 +166,7 @@ async def _cancel(client: Client, control: Subscription[n.Notification]) -> floa
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.cancel)
         async for note in control:
-            if isinstance(note, n.CancelNotification):
+            if isinstance(note, n.CancelConfirmed):
                 took = trio.current_time() - asked
                 break
     return took

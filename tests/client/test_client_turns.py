@@ -12,7 +12,7 @@ import trio.testing
 from realtime_trio import events as ev
 from realtime_trio._client._client import Client, open_client
 from realtime_trio._config import ClientConfig
-from realtime_trio._core._notifications import CancelNotification as CancelNote
+from realtime_trio._core._notifications import CancelConfirmed as CancelNote
 from realtime_trio._core._notifications import Initialized, MessageComplete
 from realtime_trio._exceptions import ClosedError, InDoubt, NotSent, TurnError
 from realtime_trio._turns._ask import Turn

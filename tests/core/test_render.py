@@ -111,7 +111,7 @@ def test_times_have_microseconds_and_are_utc() -> None:
 
 
 NOTES: list[tuple[Any, Any]] = [
-    (notifications.CancelNotification(), {"name": "turn-cancelled"}),
+    (notifications.CancelConfirmed(), {"name": "turn-cancelled"}),
     (
         notifications.AudioOutput(data=b"\x00\xff", format=DEFAULT_FORMAT),
         {

@@ -340,7 +340,7 @@ async def test_rest_trusts_whom_the_websocket_trusts() -> None:
             await Rest(endpoint(url), timeout=10, network=Network(ssl_context=known)).refresh("t")
         ).token == "new"
         with pytest.raises(
-            rt.ConnectionFailed, match="refresh_token failed: no TLS .*certificate refused"
+            rt.ConnectionFailed, match=r"refresh_token failed: no TLS .*certificate refused"
         ):
             await Rest(endpoint(url), timeout=10).refresh("t")
 
