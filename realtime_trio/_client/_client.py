@@ -26,7 +26,7 @@ from .._outbound._receipt import Receipt
 from .._rest._tokens import AuthSource
 from .._rest._upload import Form, Progress, Source, UploadedFile, open_upload
 from .._rest._urls import endpoint
-from .._session._first_cause import first_cause, is_echo
+from .._session._first_cause import first_cause, with_reason
 from .._session._reconnection import Reconnection
 from .._session._shell import Health, Shell
 from .._transports._network import ENVIRONMENT, Network, OpenStream
@@ -353,10 +353,11 @@ def open_client(
 
     Raises what the body raises; else, bare, why the client ended by itself:
     :class:`~realtime_trio.ConnectionFailed`, :class:`~realtime_trio.ConnectionLost` or
-    :class:`~realtime_trio.AuthenticationError`. That reason also comes in the place of a
-    ``NotSent``, ``InDoubt`` or ``ClosedError`` that the end gave the body. ``ValueError`` for
-    arguments that fit no server. When the client ends, the body is cancelled a second after
-    everything that it could wait for has ended.
+    :class:`~realtime_trio.AuthenticationError`, or what a token source raised. That reason
+    also comes in the place of a ``NotSent``, ``InDoubt``, ``ClosedError`` or
+    ``trio.EndOfChannel`` that the end gave the body; of any other error of the body it is the
+    last cause. ``ValueError`` for arguments that fit no server. When the client ends, the body
+    is cancelled a second after everything that it could wait for has ended.
     """
     where = endpoint(url)
     options = config or ClientConfig()
@@ -392,8 +393,8 @@ async def _opened(shell: Shell) -> AsyncGenerator[Client, None]:
             await shell.close()
     except BaseException as exc:
         failure = first_cause(failure, exc)
-    if shell.failure is not None and (failure is None or is_echo(failure)):
-        failure = shell.failure
+    if shell.failure is not None:
+        failure = with_reason(failure, shell.failure)
     if failure is not None:
         try:
             raise failure

@@ -43,6 +43,7 @@ from .._turns._ask import TurnBook
 from .._turns._resync import Repair
 from ..abc import Connector
 from ..events import Lane, UserTurnStartEvent
+from ._first_cause import first_cause
 from ._playback_gate import Playout
 from ._reconnection import Reconnection
 
@@ -133,7 +134,8 @@ class Shell:
         self.turns.voice = self.playout
         self.body: trio.CancelScope = trio.CancelScope()
         """Around the body of ``open_client``: cancelled when the client has ended by itself."""
-        self.failure: RealtimeError | None = None
+        self.failure: BaseException | None = None
+        """Why the client has ended by itself, whatever it was."""
         self.closed: bool = False
         self._scope = trio.CancelScope(shield=True)
         self._supervising = trio.CancelScope()
@@ -170,12 +172,24 @@ class Shell:
         return nullcontext() if self.recorder is None else self.recorder.open()
 
     async def run(self) -> None:
-        """Hold the nursery of all tasks until :meth:`close`. Shielded: see above."""
-        with self._scope:
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                self._prepared.set()
-                await trio.sleep_forever()
+        """Hold the nursery of all tasks until :meth:`close`. Shielded: see above.
+
+        What one of them raises ends the client, and comes out of here.
+        """
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    self._nursery = nursery
+                    self._prepared.set()
+                    try:
+                        await trio.sleep_forever()
+                    finally:
+                        self._nursery = None  # nobody meets a nursery that takes no more tasks
+        except BaseException as exc:
+            if self.failure is None:
+                self.failure = first_cause(None, exc)
+            self._end(_reason(self.failure))
+            raise
 
     async def open(self) -> Link:
         """Open the first link, once :meth:`run` runs."""
@@ -192,14 +206,20 @@ class Shell:
         self.nursery.start_soon(self.tokens.keep_fresh)
 
     async def _run_pipeline(self, finished: trio.Event) -> None:
-        await self.pipeline.run()
-        finished.set()
+        try:
+            await self.pipeline.run()
+        finally:
+            finished.set()
 
     async def _supervise(self, link: Link, nursery: trio.Nursery) -> None:
         try:
             with self._supervising:
-                self.failure = await self.supervisor.run(link, nursery)
-                self._end(str(self.failure))
+                try:
+                    self.failure = await self.supervisor.run(link, nursery)
+                except Exception as exc:  # of a token source, mostly
+                    self.failure = first_cause(None, exc)
+                    self.pipeline.post(LinkEvent(status="closed"))
+                self._end(_reason(self.failure))
                 await trio.sleep(min(_GRACE, self.config.close_deadline))
                 self.body.cancel()
         finally:
@@ -291,3 +311,9 @@ class Shell:
             traffic=None if link is None else link.bytes_received,
             outbox=self.outbox.statistics(),
         )
+
+
+def _reason(failure: BaseException) -> str:
+    """Words for receipts and lost turns; those of others may quote a secret."""
+    known = isinstance(failure, RealtimeError)
+    return str(failure) if known else f"the client ended with {type(failure).__name__}"
