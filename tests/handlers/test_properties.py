@@ -23,6 +23,7 @@ from realtime_trio._core._notifications import (
     Notification,
     SessionCleared,
     SessionMessagesLoaded,
+    SessionNotificationsCleared,
     ToolNotification,
     ToolNotificationRemoved,
 )
@@ -273,17 +274,23 @@ class Watch:
             assert self.streamed.pop(message.id, message.content) == message.content
 
     def _tools(self, note: Notification) -> None:
-        """A status never moves backward within a turn."""
+        """A status never moves backward; what follows an end is another call."""
         if isinstance(note, ToolNotification):
             key = (note.session_id, note.id)
             rank = ("preparing", "executing", "complete").index(note.status)
-            assert self.ranks.get(key, -1) < rank
+            known = self.ranks.get(key, -1)
+            assert known < rank or (known == 2 and rank < 2)
             assert note.tool_name != "think" or note.status == "preparing"
             self.ranks[key] = rank
         elif isinstance(note, ToolNotificationRemoved):
             key = (note.session_id, note.id)
             assert self.ranks[key] < 2
             self.ranks[key] = 2
+        elif isinstance(note, SessionNotificationsCleared | SessionCleared):
+            gone = isinstance(note, SessionCleared)
+            for key in [key for key in self.ranks if key[0] == note.session_id]:
+                if gone or self.ranks[key] < 2:
+                    del self.ranks[key]
 
     def _stored(self, notes: tuple[Notification, ...], after: SessionState) -> None:
         """What is announced is what is stored, unless the same event took it away again."""
