@@ -274,12 +274,12 @@ class Watch:
             assert self.streamed.pop(message.id, message.content) == message.content
 
     def _tools(self, note: Notification) -> None:
-        """A status never moves backward; what follows an end is another call."""
+        """The status of a call never moves backward; after its end, an id may be used again."""
         if isinstance(note, ToolNotification):
             key = (note.session_id, note.id)
             rank = ("preparing", "executing", "complete").index(note.status)
             known = self.ranks.get(key, -1)
-            assert known < rank or (known == 2 and rank < 2)
+            assert rank < known if known == 2 else known < rank
             assert note.tool_name != "think" or note.status == "preparing"
             self.ranks[key] = rank
         elif isinstance(note, ToolNotificationRemoved):
