@@ -253,6 +253,8 @@ class Watch:
     ) -> None:
         """A delta is streamed whole, or it was late, a duplicate or malformed."""
         made, _ = decoded(wire)
+        if isinstance(made, Reading):
+            made = made.event
         pieces = [note.delta for note in notes if isinstance(note, MessageStreaming)]
         expected = []
         if isinstance(made, TextDeltaEvent | ThoughtDeltaEvent) and made.content:
