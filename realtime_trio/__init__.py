@@ -23,6 +23,9 @@ This module only lists the public names.
 
 from __future__ import annotations
 
+from . import _startup  # noqa: F401  # pyright: ignore[reportUnusedImport]  before what takes time
+
+# isort: split
 import importlib
 from typing import TYPE_CHECKING, Any
 

@@ -2,31 +2,47 @@
 
 What counts as a secret: the value of a field or a query parameter whose name says so
 (``…token``, ``password``, ``password_hash``, ``authorization``, ``api_key``, ``secret``), a
-JSON Web Token wherever it stands, bearer credentials, and the user part of an URL. JSON that
-stands inside a string is looked through too.
+JSON Web Token wherever it stands, bearer credentials, the user part of an URL, and every value
+that a :class:`Redactor` was told to hide. JSON that stands inside a string is looked through
+too.
 
 Too much is better than too little here: a word that merely looks like a secret goes as well.
 One thing cannot be seen: a secret that a model spells out over several deltas.
+
+The text is a stranger's, and a regular expression holds the interpreter's lock while it
+searches. So no pattern here can look at one character from many starting points: a run of
+backslashes is entered at its first only, and what one repetition takes, the part behind it
+does not take. A test counts the work.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TypeAlias, cast
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Final, cast, final
+from urllib.parse import quote, quote_plus
 
-__all__ = ["REDACTED", "redact", "redact_frame", "redact_text"]
+__all__ = ["REDACTED", "Redactor", "redact", "redact_frame", "redact_text"]
 
-REDACTED = "<redacted>"
+REDACTED: Final = "<redacted>"
 
-_Json: TypeAlias = "dict[str, object] | list[object] | str | int | float | bool | None"
+SHORTEST: Final = 6
+"""Characters: a shorter value is a word, and hiding it would take words out of conversations."""
+
+_MOST: Final = 32
+"""Values that a redactor knows; the oldest goes first. A token is renewed some times a day."""
+
+_WINDOW: Final = 256 * 1024
+"""Characters that are looked through for escaped values at a time, so that notes stay small."""
 
 _NAME = r"[\w.-]*(?:token|password|password_hash|passwd|authorization|api[_-]?key|secret)"
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 
 # JSON's escapes can hide a name or a token, so text that has any is read, not searched.
 _SUSPECT = re.compile(
-    r"token|passw|authorization|bearer|api[_-]?key|secret|eyJ|://[^/\s]*@|\\u", re.IGNORECASE
+    r"token|passw|authorization|bearer|api[_-]?key|secret|eyJ|://[^/\s@]*+@|\\u", re.IGNORECASE
 )
 
 # A run of base64url that holds the beginning of a JSON object, and two to four further parts.
@@ -34,21 +50,28 @@ _JWT = re.compile(
     r"(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]*?eyJ[A-Za-z0-9_-]{7})"
     r"[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+){2,4}"
 )
-_QUERY = re.compile(rf"((?:^|[?&;#\s\"'(])\\*{_NAME}=)[^&\s\"'<>\\#)]+", re.IGNORECASE)
+_QUERY = re.compile(rf"((?:^|[?&;#\s\"'(])\\*+{_NAME}=)[^&\s\"'<>\\#)]+", re.IGNORECASE)
 _HEADER = re.compile(
-    r"(\bauthorization\b\\*[\"']?\s*[:=]\s*\\*[\"']?)(?:(?:bearer|basic|token)\s+)?[^\s,;\"'\\<>]+",
+    r"(\bauthorization\b\\*+[\"']?\s*+[:=]\s*+\\*+[\"']?)(?:(?:bearer|basic|token)\s++)?"
+    r"[^\s,;\"'\\<>]+",
     re.IGNORECASE,
 )
 _BEARER = re.compile(
-    r"(\bbearer\s+)(?:(?=[^\s\"'\\]*\d)[\w.~+/=-]{6,}|[\w.~+/=-]{20,})", re.IGNORECASE
+    r"(\bbearer\s++)(?:(?=[^\s\"'\\\d]*+\d)[\w.~+/=-]{6,}|[\w.~+/=-]{20,})", re.IGNORECASE
 )
-_USER = re.compile(r"(://)[^/\s@\"'<>]+@")
-_PAIR = re.compile(
-    rf"((?P<quote>\\*[\"']){_NAME}(?P=quote)\s*:\s*(?P<open>\\*[\"']))"
-    r"(?P<value>(?:(?!(?P=open)).)*)(?=(?P=open)|$)",
-    re.IGNORECASE | re.DOTALL,
+_USER = re.compile(r"(://)[^/\s@\"'<>]++@")
+
+# A quote of JSON that is itself inside strings stands behind backslashes. Any number of them
+# will do: where it does not fit, this is no JSON, and may all the same be a secret.
+_FIELD = re.compile(
+    rf"(?<!\\)(?P<quote>\\*+[\"']){_NAME}\\*+[\"']\s*+:\s*+"
+    r"(?:(?P<open>\\*+)(?P<mark>[\"'])|(?P<number>-?\d[\d.eE+-]*+))",
+    re.IGNORECASE,
 )
-_NUMBER = re.compile(rf"(\\*[\"']{_NAME}\\*[\"']\s*:\s*)-?\d[\d.eE+-]*", re.IGNORECASE)
+_MARKS: Final = {mark: re.compile(rf"(?<!\\)(\\*+){mark}") for mark in "\"'"}
+
+# One character in an escaped form: of JSON, also within strings, or of an URL, also within URLs.
+_ESCAPED = re.compile(r"(?<!\\)\\++(?:u([0-9a-fA-F]{4})|(.))|%(?:25)*([0-9a-fA-F]{2})", re.DOTALL)
 
 
 def redact_text(text: str) -> str:
@@ -56,27 +79,51 @@ def redact_text(text: str) -> str:
     if _SUSPECT.search(text) is None:
         return text
     text = _JWT.sub(REDACTED, text)
-    text = _PAIR.sub(rf"\1{REDACTED}", text)
-    text = _NUMBER.sub(rf'\1"{REDACTED}"', text)
+    text = "".join(_without_fields(text))
     text = _QUERY.sub(rf"\1{REDACTED}", text)
     text = _HEADER.sub(rf"\1{REDACTED}", text)
     text = _BEARER.sub(rf"\1{REDACTED}", text)
     return _USER.sub(rf"\1{REDACTED}@", text)
 
 
+def _without_fields(text: str) -> Iterator[str]:
+    """The pieces of ``text`` with the values of secret fields taken out of them."""
+    at = 0
+    while (field := _FIELD.search(text, at)) is not None:
+        if field["number"] is not None:
+            quote = field["quote"]
+            yield f"{text[at : field.start('number')]}{quote}{REDACTED}{quote}"
+            at = field.end()
+        else:
+            yield text[at : field.end()]
+            yield REDACTED
+            at = _end_of_string(text, field.end(), field["mark"], len(field["open"]))
+    yield text[at:]
+
+
+def _end_of_string(text: str, at: int, mark: str, depth: int) -> int:
+    """Where the quote stands that ends a string; ``depth`` backslashes stood before its first.
+
+    A backslash of such a string is written as ``depth + 1`` of them, and an escaped quote has
+    one of those more in front than the quote that ends the string. Fewer than ``depth`` end
+    the text that the string stands in.
+    """
+    for found in _MARKS[mark].finditer(text, at):
+        before = len(found[1])
+        if before <= depth or (before - depth) // (depth + 1) % 2 == 0:
+            # What is left of the run is the closing quote's own.
+            return found.end() - 1 - min(before, depth)
+    return len(text)
+
+
 def redact(value: object) -> object:
     """A JSON value without the secrets in it; a value that holds none is given back equal."""
-    if isinstance(value, str):
-        return redact_text(value)
-    if isinstance(value, dict):
-        fields = cast("dict[str, object]", value)
-        return {
-            redact_text(name): _hidden(inner) if _SECRET_NAME.fullmatch(name) else redact(inner)
-            for name, inner in fields.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [redact(item) for item in cast("list[object]", value)]
-    return value
+    return _NOBODYS.value(value)
+
+
+def redact_frame(text: str) -> str:
+    """A text frame without the secrets in it; one that holds none stays as it is, to the byte."""
+    return _NOBODYS.frame(text)
 
 
 def _hidden(value: object) -> object:
@@ -90,16 +137,148 @@ def _hidden(value: object) -> object:
     return REDACTED
 
 
-def redact_frame(text: str) -> str:
-    """A text frame without the secrets in it; one that holds none stays as it is, to the byte."""
-    if _SUSPECT.search(text) is None:
-        return text
-    try:
-        value: object = json.loads(text)
-        clean = redact(value)
-        if clean != value:
-            return json.dumps(clean, ensure_ascii=False, separators=(",", ":"))
-    except (ValueError, RecursionError):
-        pass
-    # No JSON, or names that stand twice: what was read is not all of the text.
-    return redact_text(text)
+@final
+class Redactor:
+    """Takes out what this module knows by its looks, and the values that it was told to hide.
+
+    A value is found as it is, percent-encoded and escaped as JSON does, each as often as it
+    may be nested. One of fewer than six characters is not looked for. May be used by a thread
+    while another adds values.
+    """
+
+    __slots__ = ("_forms", "_plain", "_values")
+
+    def __init__(self) -> None:
+        self._values: tuple[str, ...] = ()
+        self._forms: tuple[str, ...] = ()  # looked for in a text as it stands
+        self._plain: tuple[str, ...] = ()  # looked for in a text without its escapes
+
+    def hide(self, value: str) -> None:
+        """Take ``value`` out from now on."""
+        if len(value) < SHORTEST or value in self._values:
+            return
+        values = (*self._values, value)[-_MOST:]
+        forms = {form for each in values for form in _forms(each)}
+        plain = {_Unescaped(form).text for form in forms}
+        self._plain = tuple(sorted(filter(None, plain), key=len, reverse=True))
+        self._forms = tuple(forms)
+        self._values = values
+
+    def text(self, text: str) -> str:
+        """``text`` without the secrets in it."""
+        return redact_text(self._without_values(text))
+
+    def value(self, value: object) -> object:
+        """A JSON value without the secrets in it; one that holds none is given back equal."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            fields = cast("dict[str, object]", value)
+            return {
+                self.text(name): (
+                    _hidden(inner) if _SECRET_NAME.fullmatch(name) else self.value(inner)
+                )
+                for name, inner in fields.items()
+            }
+        if isinstance(value, (list, tuple)):
+            return [self.value(item) for item in cast("list[object]", value)]
+        if type(value) is int and self._values and self._holds_value(str(value)):
+            return REDACTED
+        return value
+
+    def frame(self, text: str) -> str:
+        """A text frame without the secrets in it; where there are none, the same to the byte."""
+        if _SUSPECT.search(text) is None and not self._holds_value(text):
+            return text
+        try:
+            value: object = json.loads(text)
+            clean = self.value(value)
+            if clean != value:
+                return json.dumps(clean, ensure_ascii=False, separators=(",", ":"))
+        except (ValueError, RecursionError):
+            pass
+        # No JSON, or names that stand twice: what was read is not all of the text.
+        return self.text(text)
+
+    def data(self, data: bytes) -> bytes:
+        """Bytes with zeros in the place of every value."""
+        for value in self._values:
+            raw = value.encode("utf-8", "replace")
+            if raw in data:
+                data = data.replace(raw, bytes(len(raw)))
+        return data
+
+    def _holds_value(self, text: str) -> bool:
+        return next(self._places(text), None) is not None
+
+    def _without_values(self, text: str) -> str:
+        pieces: list[str] = []
+        at = 0
+        for start, end in sorted(self._places(text)):
+            if end > at:
+                pieces += (text[at:start], REDACTED) if start >= at else ()
+                at = end
+        return "".join([*pieces, text[at:]]) if pieces else text
+
+    def _places(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where the values stand in ``text``, in no order; some may be given twice."""
+        yield from _all_of(self._forms, text)
+        if not self._plain or ("\\" not in text and "%" not in text):
+            return
+        # As many characters as the longest value may take, each in its longest usual form.
+        margin = 16 * len(self._plain[0])
+        for begin in range(0, len(text), _WINDOW):
+            unescaped = _Unescaped(text[begin : begin + _WINDOW + margin])
+            for start, end in _all_of(self._plain, unescaped.text):
+                yield begin + unescaped.place(start), begin + unescaped.place(end)
+
+
+def _forms(value: str) -> Iterator[str]:
+    """A value as JSON and URLs spell it, and as the escapes of an URL do, byte by byte."""
+    yield value
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    raw = value.encode("utf-8", "replace")
+    yield quote(raw, safe="")
+    yield quote_plus(raw)
+    yield raw.decode("latin-1")
+
+
+def _all_of(values: tuple[str, ...], text: str) -> Iterator[tuple[int, int]]:
+    for value in values:
+        at = text.find(value)
+        while at >= 0:
+            yield at, at + len(value)
+            at = text.find(value, at + len(value))
+
+
+@final
+class _Unescaped:
+    """Text without its escapes and backslashes, and where each character of it stood."""
+
+    __slots__ = ("_ends", "_marks", "text")
+
+    def __init__(self, escaped: str) -> None:
+        pieces: list[str] = []
+        self._marks: list[int] = []  # the characters that follow an escape
+        self._ends: list[int] = []  # where each of them stood
+        here = there = 0
+        for escape in _ESCAPED.finditer(escaped):
+            code = escape[1] or escape[3]
+            char = chr(int(code, 16)) if code else escape[2]
+            if char == "\\":  # it may as well have stood there as it is
+                char = ""
+            here += escape.start() - there + len(char)
+            pieces += escaped[there : escape.start()], char
+            there = escape.end()
+            self._marks.append(here)
+            self._ends.append(there)
+        self.text: str = "".join([*pieces, escaped[there:]])
+
+    def place(self, index: int) -> int:
+        """Where a character stood, or the escape that it was written in."""
+        known = bisect_right(self._marks, index) - 1
+        return index if known < 0 else self._ends[known] + index - self._marks[known]
+
+
+_NOBODYS: Final = Redactor()

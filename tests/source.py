@@ -38,12 +38,3 @@ def read_modules(root: Path = ROOT, package: str = PACKAGE) -> list[Module]:
             )
         )
     return found
-
-
-def lines_of_code(directory: Path) -> int:
-    """Count the lines below ``directory`` that hold anything at all."""
-    return sum(
-        bool(line.strip())
-        for path in directory.rglob("*.py")
-        for line in path.read_text(encoding="utf-8").splitlines()
-    )

@@ -297,6 +297,7 @@ class Client(Commands):
         self._stop_talking(receipt)
 
     def _stop_talking(self, start: Receipt) -> Receipt | None:
+        self.audio.begin_speech()  # nothing of this one goes into what is sent next
         outbox = self._shell.outbox
         if outbox.withdraw(start) or start.status == "not-sent":
             return None

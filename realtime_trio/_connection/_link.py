@@ -7,6 +7,7 @@ task. The end of any of its tasks is the end of the link.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol, final
 
@@ -33,7 +34,12 @@ _SMALL: Final = 256
 """A ``pong`` is no longer than this, so nothing longer is decoded to look for it."""
 
 _EARLY: Final = 1024
-"""Frames that may come before the ``pong``; a link that says so much is not mute."""
+_EARLY_BYTES: Final = 16 * 2**20
+"""Frames that may come before the ``pong``, and the memory that they may take.
+
+A link that says so much is not mute, and counts as proven. The frame that passes the bound is
+kept as well: it may be one history.
+"""
 
 _GOODBYE: Final = 1000
 _GOING_AWAY: Final = 1001
@@ -81,14 +87,16 @@ async def _prove(
 ) -> list[str | bytes]:
     """Ask for a sign of life; give what came up to it."""
     early: list[str | bytes] = []
+    held = 0
     ping = codec.encode(PingEvent())
     with trio.move_on_after(config.pong_timeout):
         await transport.send_text(ping)
         tape.sent(ping)
-        while len(early) < _EARLY:
+        while len(early) < _EARLY and held < _EARLY_BYTES:
             frame = await transport.receive()
             tape.came(frame)
             early.append(frame)
+            held += sys.getsizeof(frame)
             if _is_pong(frame, codec):
                 break
         return early

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from typing import Literal, Protocol, TypeAlias, final
+from typing import Literal, Protocol, TypeAlias, final, runtime_checkable
 
 import trio
 
 from .._exceptions import ConnectionLost
 from .._rest._urls import redacted
 
-__all__ = ["RecordKind", "RecorderLike", "Tape"]
+__all__ = ["HidesSecrets", "RecordKind", "RecorderLike", "Tape"]
 
 RecordKind: TypeAlias = Literal["in", "out", "open", "close", "drop"]
 
@@ -19,7 +19,8 @@ class RecorderLike(Protocol):
     """What ``open_client(recorder=…)`` takes: a :class:`~realtime_trio.Recorder`, or its like.
 
     Frames come as they are, with the secrets that they may hold; only URLs come without their
-    token.
+    token. A recorder that also has ``hide(secret)`` is told each token of the client before it
+    is used.
     """
 
     def open(self) -> AbstractAsyncContextManager[None]:
@@ -36,6 +37,15 @@ class RecorderLike(Protocol):
         ...
 
 
+@runtime_checkable
+class HidesSecrets(Protocol):
+    """A recorder that is told which values it must not write."""
+
+    def hide(self, secret: str) -> None:
+        """Never write this value, wherever it stands. Must not block or raise."""
+        ...
+
+
 @final
 class Tape:
     """Hands everything to the recorder, where there is one."""
@@ -48,6 +58,11 @@ class Tape:
     def recording(self) -> bool:
         """Whether there is a recorder."""
         return self._recorder is not None
+
+    def hide(self, secret: str) -> None:
+        """A value must not be written, if the recorder can see to that."""
+        if isinstance(self._recorder, HidesSecrets):
+            self._recorder.hide(secret)
 
     def opened(self, url: str) -> None:
         """A connection was opened."""

@@ -8,28 +8,35 @@ Where the disk cannot keep up, lines are dropped, counted, and the file says how
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 import os
+import stat
+import sys
+import zlib
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, TypeAlias, cast, final
+from typing import BinaryIO, Final, Literal, Protocol, TypeAlias, final
 
 import attrs
 import trio
 from outcome import Outcome
 
 from .._exceptions import ClosedError
-from .._redact import redact_frame, redact_text
+from .._redact import Redactor
 
 __all__ = ["Recorder", "RecorderStatistics"]
 
 MAX_LINES: Final = 65_536
 MAX_BYTES: Final = 64 * 2**20
 _BATCH: Final = 1024
+_BATCH_BYTES: Final = 256 * 1024
+_LINE: Final = 128
+"""Bytes of memory that a waiting line takes beside its frame."""
 _FLUSH_AFTER: Final = 1.0
+"""Seconds that a line that was written may wait to be given to the system."""
+_OWNER_ONLY: Final = 0o600
 _CLOSE_DEADLINE: Final = 5.0
 
 Kind: TypeAlias = Literal["in", "out", "open", "close", "drop"]
@@ -39,9 +46,11 @@ Kind: TypeAlias = Literal["in", "out", "open", "close", "drop"]
 class RecorderStatistics:
     """How a recorder does.
 
-    ``written`` and ``dropped`` count lines, ``waiting`` those in the queue; ``high_water`` is the
-    most that ever waited. ``error`` says why writing stopped before the end, ``None`` where it
-    did not: from then on every line is dropped.
+    ``written`` counts the lines that reached the file: the system has them. ``waiting`` counts
+    those in the queue and ``waiting_bytes`` the memory that they take; ``high_water`` is the most
+    lines that ever waited. For about a second a line may be neither, then it is the one or
+    ``dropped``. ``error`` says why writing stopped before the end, ``None`` where it did not:
+    from then on every line is dropped.
     """
 
     written: int
@@ -58,6 +67,7 @@ class _Entry:
     payload: str | bytes
     conn: int
     at: float
+    cost: int
 
 
 @attrs.frozen(slots=True)
@@ -67,6 +77,34 @@ class _Gap:
     count: int
     conn: int
     at: float
+    cost: int = _LINE
+
+
+class _File(Protocol):
+    """What is written to."""
+
+    def write(self, data: bytes, /) -> object: ...
+    def flush(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Gzip:
+    """A gzip file that can be read up to its last flush, whatever becomes of the rest."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._compressor = zlib.compressobj(5, zlib.DEFLATED, 31)
+
+    def write(self, data: bytes) -> None:
+        self._file.write(self._compressor.compress(data))
+
+    def flush(self) -> None:
+        self._file.write(self._compressor.flush(zlib.Z_FULL_FLUSH))
+        self._file.flush()
+
+    def close(self) -> None:
+        with self._file:
+            self._file.write(self._compressor.flush())
 
 
 @final
@@ -74,9 +112,13 @@ class Recorder:
     """Writes both directions of a connection to ``path``, gzip-compressed where it ends in ``.gz``.
 
     Pass it to :func:`~realtime_trio.open_client`, which opens it and closes it. It serves one
-    client; an existing file is overwritten. Secrets (tokens, passwords, what
-    a URL holds of them) never reach the file. At most ``max_lines`` lines and ``max_bytes``
-    bytes wait to be written; what comes beyond that is dropped and counted.
+    client; an existing file is overwritten. Only its owner may read the file. Secrets (tokens,
+    passwords, what a URL holds of them) never reach it, nor does what :meth:`hide` was told. A
+    line reaches the file within about a second, also where the program is killed later.
+
+    At most ``max_lines`` lines wait to be written, and those that wait or are being written
+    take at most ``max_bytes`` bytes of memory, except that one line may always wait; what comes
+    beyond that is dropped and counted.
     """
 
     def __init__(
@@ -92,8 +134,12 @@ class Recorder:
         self._path = Path(path)
         self._max_lines, self._max_bytes = max_lines, max_bytes
         self._queue: deque[_Entry | _Gap] = deque()
+        self._redactor = Redactor()
         self._bytes = 0
+        self._busy_bytes = 0  # of the lines that are being written
         self._written = self._dropped = self._high_water = 0
+        self._unflushed = 0  # lines that were taken, and may not have reached the file
+        self._flush_at = float("inf")
         self._gap: _Gap | None = None
         self._error: str | None = None
         self._news = trio.Event()
@@ -111,6 +157,14 @@ class Recorder:
             error=self._error,
         )
 
+    def hide(self, secret: str) -> None:
+        """Take this value out of every line that is written from now on, wherever it stands.
+
+        The client tells its tokens here. A value of fewer than six characters is not looked
+        for.
+        """
+        self._redactor.hide(secret)
+
     def record(self, kind: Kind, payload: str | bytes, *, conn: int, at: float) -> None:
         """Take one line; never waits, never raises.
 
@@ -118,16 +172,18 @@ class Recorder:
         "drop". ``conn`` numbers the connections from 1, ``at`` is trio's time in seconds. Before
         :meth:`open` and after it, and where the queue is full, the line is dropped.
         """
-        size = len(payload)
-        full = len(self._queue) >= self._max_lines or self._bytes + size > self._max_bytes
+        cost = sys.getsizeof(payload) + _LINE
+        held = self._bytes + self._busy_bytes
+        full = len(self._queue) >= self._max_lines or held + cost > self._max_bytes
         if self._state != "open" or self._error is not None or (full and self._queue):
             self._drop(conn, at)
             return
         if self._gap is not None:
             self._queue.append(self._gap)
+            self._bytes += self._gap.cost
             self._gap = None
-        self._queue.append(_Entry(kind, payload, conn, at))
-        self._bytes += size
+        self._queue.append(_Entry(kind, payload, conn, at, cost))
+        self._bytes += cost
         self._high_water = max(self._high_water, len(self._queue))
         self._news.set()
 
@@ -162,56 +218,65 @@ class Recorder:
         self._gap = _Gap(before + 1, conn, at)
 
     def _take(self) -> list[_Entry | _Gap]:
-        """The lines to write next; their room in the queue is free again."""
-        batch = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
-        self._bytes -= sum(len(each.payload) for each in batch if isinstance(each, _Entry))
+        """The lines to write next: few enough to take little memory while they are."""
+        batch: list[_Entry | _Gap] = []
+        taken = 0
+        while self._queue and len(batch) < _BATCH and taken < _BATCH_BYTES:
+            batch.append(self._queue.popleft())
+            taken += batch[-1].cost
+        self._bytes -= taken
+        self._busy_bytes = taken
         return batch
 
     # --- writing --------------------------------------------------------------------------------
 
-    async def _work(self, file: BinaryIO) -> None:
+    async def _work(self, file: _File) -> None:
         with trio.CancelScope(shield=True) as scope:
-            dirty = False
             while self._error is None:
                 if self._state == "closing" and scope.deadline == float("inf"):
                     scope.deadline = trio.current_time() + _CLOSE_DEADLINE
-                if self._queue:
+                if trio.current_time() >= self._flush_at:
+                    await self._flush(file.flush)
+                elif self._queue:
                     await self._write(file, self._take())
-                    dirty = True
                 elif self._state == "closing":
                     break
                 else:
-                    dirty = await self._wait(file, dirty=dirty)
+                    await self._wait()
             await self._finish(file)
         self._state = "closed"
         if scope.cancelled_caught:  # the thread that is stuck has the file: close it behind that
             trio.lowlevel.start_thread_soon(file.close, _ignore)
-        self._dropped += len(self._queue)
+        self._dropped += len(self._queue) + self._unflushed
         self._queue.clear()
-        self._bytes = 0
+        self._bytes = self._busy_bytes = self._unflushed = 0
 
-    async def _wait(self, file: BinaryIO, *, dirty: bool) -> bool:
-        """Wait for news; let what was written reach the disk when there are none for a while."""
+    async def _wait(self) -> None:
+        """Wait for news, or until it is time to give to the system what was written."""
         self._news = trio.Event()
-        with trio.move_on_after(_FLUSH_AFTER if dirty else float("inf")) as pause:
+        with trio.move_on_at(self._flush_at):
             await self._news.wait()
-        if pause.cancelled_caught:
-            await self._in_thread(file.flush)
-        return dirty and not pause.cancelled_caught
 
-    async def _write(self, file: BinaryIO, batch: list[_Entry | _Gap]) -> None:
+    async def _write(self, file: _File, batch: list[_Entry | _Gap]) -> None:
         def write() -> None:
-            file.write(b"".join(self._line(each) for each in batch))
+            for each in batch:
+                file.write(self._line(each))
 
-        if await self._in_thread(write):
-            self._written += len(batch)
-        else:
-            self._dropped += len(batch)
+        self._flush_at = min(self._flush_at, trio.current_time() + _FLUSH_AFTER)
+        self._unflushed += len(batch)
+        await self._in_thread(write)
+        self._busy_bytes = 0
 
-    async def _finish(self, file: BinaryIO) -> None:
+    async def _flush(self, flush: Callable[[], object]) -> None:
+        if await self._in_thread(flush) and self._error is None:
+            self._written += self._unflushed
+            self._unflushed = 0
+            self._flush_at = float("inf")
+
+    async def _finish(self, file: _File) -> None:
         if self._gap is not None and self._error is None:
             await self._write(file, [self._gap])
-        await self._in_thread(file.close)
+        await self._flush(file.close)
 
     async def _in_thread(self, job: Callable[[], object]) -> bool:
         """Run a job on the file; a failure ends the recording, never the client."""
@@ -224,10 +289,11 @@ class Recorder:
             return False
         return True
 
-    def _create(self) -> BinaryIO:
-        if self._path.suffix == ".gz":
-            return cast("BinaryIO", gzip.open(self._path, "wb", compresslevel=5))
-        return self._path.open("wb")
+    def _create(self) -> _File:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+        file = os.fdopen(os.open(self._path, flags, _OWNER_ONLY), "wb")
+        _make_private(file.fileno())
+        return _Gzip(file) if self._path.suffix == ".gz" else file
 
     def _line(self, entry: _Entry | _Gap) -> bytes:
         fields: dict[str, object] = {
@@ -238,25 +304,32 @@ class Recorder:
             fields |= {"dir": "gap", "lines": entry.count}
         else:
             fields["dir"] = entry.kind
-            fields |= _fields(entry.kind, entry.payload)
+            fields |= self._fields(entry.kind, entry.payload)
         # ASCII only: halves of surrogate pairs, which a frame may hold, have no UTF-8.
         return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+
+    def _fields(self, kind: Kind, payload: str | bytes) -> dict[str, object]:
+        if isinstance(payload, bytes):
+            return {"data": base64.b64encode(self._redactor.data(payload)).decode()}
+        match kind:
+            case "in" | "out":
+                return {"text": self._redactor.frame(payload)}
+            case "open":
+                return {"url": self._redactor.text(payload)}
+            case "close" | "drop":
+                return {"code": int(payload) if payload.isdecimal() else None}
+
+
+def _make_private(descriptor: int) -> None:
+    """For a file that was there before and that others may read; no device and no pipe."""
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode) and mode & 0o077 and hasattr(os, "fchmod"):
+        with suppress(PermissionError):  # it is another's file, which we may write to
+            os.fchmod(descriptor, _OWNER_ONLY)
 
 
 def _ignore(_outcome: Outcome[None]) -> None:
     """Nobody waits for it any more."""
-
-
-def _fields(kind: Kind, payload: str | bytes) -> dict[str, object]:
-    if isinstance(payload, bytes):
-        return {"data": base64.b64encode(payload).decode()}
-    match kind:
-        case "in" | "out":
-            return {"text": redact_frame(payload)}
-        case "open":
-            return {"url": redact_text(payload)}
-        case "close" | "drop":
-            return {"code": int(payload) if payload.isdecimal() else None}
 
 
 def _letters(number: int) -> str:

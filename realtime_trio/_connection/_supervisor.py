@@ -121,6 +121,7 @@ class Supervisor:
             )
             self.link = None
             self._post(LinkLostEvent())
+            end.reason = self._tokens.redacted(end.reason)  # the peer's words, which may quote it
             dropped = self._outbox.statistics().audio_dropped
             missed = self._tracker.link_lost()
             if end.clean:

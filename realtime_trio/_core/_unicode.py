@@ -91,11 +91,11 @@ def _repaired(value: T) -> T:
         if kind is str:
             holder[place] = valid_text(item)
         elif kind is dict:
-            copy: dict[Any, Any] = {}
-            for name, inner in item.items():
-                key = valid_text(name) if name.__class__ is str else name
-                copy[key] = None  # keeps the order of the names
-                stack.append((inner, copy, key))
+            names = [valid_text(name) if name.__class__ is str else name for name in item]
+            copy: dict[Any, Any] = dict.fromkeys(names)  # keeps the order of the names
+            # Of names that have become one, the last counts, as in JSON: it is copied last.
+            fields = reversed(list(zip(names, item.values(), strict=True)))
+            stack += [(inner, copy, name) for name, inner in fields]
             holder[place] = copy
         elif kind is list or kind is tuple:
             copies: list[Any] = list(item)

@@ -59,11 +59,11 @@ def audio_delta(slice_: AudioSlice, event: AudioDeltaEvent) -> Handled[AudioSlic
     return _samples(slice_, data, stream, format_)
 
 
-def _short(name: str | None) -> str | bytes | None:
-    """A name, or its digest where it is too long to be kept."""
-    if name is None or len(name) <= _LONGEST_NAME:
-        return name
-    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+def _short(name: object) -> Hashable:
+    """A name, or its digest if it is too long to keep. An ``id`` may be any JSON value."""
+    if isinstance(name, str) and len(name) > _LONGEST_NAME:
+        return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+    return name if isinstance(name, (str, int, float)) else None
 
 
 def _samples(

@@ -49,6 +49,8 @@ def text_delta(slice_: TextSlice, event: TextDeltaEvent) -> Handled[TextSlice]:
     if open_message is None:
         return _begin(slice_, event, event.role, text, event.format)
     head = open_message.head
+    if not text and open_message.touched and head.role == event.role:
+        return slice_, ()  # alone or coalesced with its neighbours, it changes nothing
     if (
         head.role != event.role
         or not text
@@ -67,6 +69,8 @@ def thought_delta(slice_: TextSlice, event: ThoughtDeltaEvent) -> Handled[TextSl
     if open_message is None:
         return _begin(slice_, event, THOUGHT, text, event.format)
     head = open_message.head
+    if not text and open_message.touched and head.role == THOUGHT:
+        return slice_, ()
     if (
         head.role != THOUGHT
         or not text

@@ -240,12 +240,14 @@ class BlockBuffer(Buffer):
         return item
 
     def _settle(self) -> None:
-        """Move what has room now."""
-        waiting, self._spill = self._spill, deque()
-        while waiting and not self._spill:
-            self.put(*waiting.popleft())
-        self._spill.extend(waiting)
-        if not self._spill:
+        """Move what has room now, and touch nothing else: one event may have spilt thousands."""
+        spill = self._spill
+        while spill and len(self.items) < self._max_items:
+            size = spill[0][1]
+            if self.bytes + size > MAX_BYTES and self.over(size):
+                return
+            super().put(*spill.popleft())
+        if not spill:
             self.lane.unblock(self)
 
     def room(self, size: int) -> int:

@@ -3,11 +3,16 @@
 A connection is opened for each call: they are rare, and nothing is left to be closed. A token
 goes to the server's own host and nowhere else: a redirect to another one is refused, whatever
 it asks for. httpx is imported at the first call, since most programs never make one.
+
+An answer is a stranger's. It is asked for without compression and refused with any, read up to
+its bound and no further, and awaited no longer than ``rest_timeout``, also behind a file.
+Whatever it makes of the libraries that read it is a failed call.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,7 +21,7 @@ from typing import TYPE_CHECKING, Final, cast, final
 import attrs
 import trio
 
-from .._exceptions import AuthenticationError, ConnectionFailed, ProtocolError
+from .._exceptions import AuthenticationError, ConnectionFailed, ProtocolError, RealtimeError
 from .._transports._memory import MemoryAnswer, memory_answer
 from ._upload import Body, Form, Progress, UploadedFile, uploaded
 from ._urls import Endpoint
@@ -27,8 +32,18 @@ if TYPE_CHECKING:
 __all__ = ["Grant", "Rest"]
 
 _MAX_ANSWER: Final = 1024 * 1024
+_MAX_TOKEN: Final = 64 * 1024
+_MAX_ID: Final = 1024
 _MAX_REDIRECTS: Final = 3
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
 _REFUSED: Final = (401, 403)
+
+_HEADERS: Final = {
+    "accept": "application/json",
+    "accept-encoding": "identity",
+    "connection": "close",
+    "user-agent": "realtime-trio",
+}
 
 
 @attrs.frozen(slots=True)
@@ -80,7 +95,7 @@ class Rest:
     async def upload(self, token: str, form: Form, progress: Progress | None) -> UploadedFile:
         """Send a file, a piece at a time; ``progress`` hears the bytes that left, and of how many.
 
-        There is no limit on the whole, only on each pause in it.
+        There is no limit on the whole, only on each pause in it and on the answer.
         """
         headers = {
             **_bearer(token),
@@ -88,79 +103,84 @@ class Rest:
             "content-length": str(form.size),
         }
         async with form.body(progress) as body:
-            answer = await self._send("POST", "upload_file", headers, body, self._timeout)
+            answer = await self._call("POST", "upload_file", headers, body)
         return uploaded(answer)
 
     async def _call(
-        self, method: str, name: str, headers: Mapping[str, str], body: bytes = b""
+        self, method: str, name: str, headers: Mapping[str, str], body: bytes | Body = b""
     ) -> Mapping[str, object]:
-        with trio.move_on_after(self._timeout):
-            return await self._send(method, name, headers, body, None)
+        with trio.move_on_after(self._timeout) as scope:
+
+            def pause(reading: bool) -> None:
+                # Only the server is timed, not the disk.
+                now = trio.current_time()
+                scope.deadline = math.inf if reading else now + self._timeout
+
+            if isinstance(body, Body):
+                body.hear_reading = pause
+            return await self._send(method, name, headers, body)
         message = f"{self._endpoint.place} did not answer {name} within {self._timeout:g} s"
         raise ConnectionFailed(message)
 
     async def _send(
-        self,
-        method: str,
-        name: str,
-        headers: Mapping[str, str],
-        body: bytes | Body,
-        pause: float | None,
+        self, method: str, name: str, headers: Mapping[str, str], body: bytes | Body
     ) -> Mapping[str, object]:
-        import httpx
-
         try:
-            async with self._client(pause) as client:
-                request = client.build_request(
-                    method, self._endpoint.rest_url(name), headers=dict(headers), content=body
-                )
-                request.stream = _stream(body)
-                answer = await self._follow(client, request, name, once=isinstance(body, Body))
+            async with self._transport() as transport:
+                call = _Call(method, self._endpoint.rest_url(name), {**_HEADERS, **headers}, body)
+                answer = await self._follow(transport, call, name)
                 try:
                     return await self._read(answer, name)
                 finally:
                     await answer.aclose()
-        except httpx.HTTPError as exc:
+        except RealtimeError:
+            raise
+        except Exception as exc:
+            # The boundary to libraries that read what a stranger wrote: an address that is
+            # none, a name that has no IDNA, a header that is not ASCII, and what is not known.
+            if isinstance(body, Body) and body.reading:
+                raise  # the file's, or what hears its progress
             # Not as the cause: its request holds the token.
             fault = type(exc).__name__
         message = f"{self._endpoint.place} could not be asked for {name}: {fault}"
         raise ConnectionFailed(message)
 
     @asynccontextmanager
-    async def _client(self, pause: float | None) -> AsyncGenerator[httpx.AsyncClient, None]:
+    async def _transport(self) -> AsyncGenerator[httpx.AsyncBaseTransport, None]:
+        """What sends one request: below the client of httpx, which would do more with an answer.
+
+        No cookies, no proxies, no .netrc: the websocket knows none either.
+        """
         import httpx
 
-        transport: httpx.AsyncBaseTransport | None = None
-        verify: ssl.SSLContext | bool = False
         if self._endpoint.in_memory:
-            transport = _memory_transport(memory_answer(self._endpoint.websocket))
-        elif self._endpoint.rest.startswith("https"):
+            yield _memory_transport(memory_answer(self._endpoint.websocket))
+            return
+        verify: ssl.SSLContext | bool = False
+        if self._endpoint.rest.startswith("https"):
             if self._ssl_context is None:
                 # It reads all certificates there are, which takes long enough to be heard.
                 self._ssl_context = await trio.to_thread.run_sync(httpx.create_ssl_context)
             verify = self._ssl_context
-        # No proxies, no .netrc: the websocket knows none either.
-        async with httpx.AsyncClient(
-            transport=transport, verify=verify, timeout=pause, trust_env=False
-        ) as client:
-            yield client
+        async with httpx.AsyncHTTPTransport(verify=verify, trust_env=False) as transport:
+            yield transport
 
     async def _follow(
-        self, client: httpx.AsyncClient, request: httpx.Request, name: str, *, once: bool
+        self, transport: httpx.AsyncBaseTransport, call: _Call, name: str
     ) -> httpx.Response:
         """Send, and follow redirects that stay on this host; not with a body that is read once."""
         for _ in range(_MAX_REDIRECTS + 1):
-            answer = await client.send(request, stream=True)
-            following = answer.next_request
-            if following is None:
+            request = call.request()
+            answer = await transport.handle_async_request(request)
+            status = answer.status_code
+            if status not in _REDIRECTS or "location" not in answer.headers:
                 return answer
             await answer.aclose()
-            if once or _origin(following) != _origin(request):
+            url = request.url.join(answer.headers["location"])
+            if isinstance(call.body, Body) or _origin(url) != _origin(request.url):
                 message = f"{self._endpoint.place} sends {name} elsewhere, where no token goes"
-                raise ConnectionFailed(message, status=answer.status_code)
-            if following.stream is not request.stream:
-                following.stream = _stream(b"")  # the redirect makes it a GET
-            request = following
+                raise ConnectionFailed(message, status=status)
+            call = call.moved(str(url), status)
         message = f"{self._endpoint.place} redirects {name} in circles"
         raise ConnectionFailed(message)
 
@@ -172,13 +192,11 @@ class Rest:
         if not answer.is_success:
             message = f"{self._endpoint.place} answered {name} with status {status}"
             raise ConnectionFailed(message, status=status)
-        body = b""
-        async for piece in answer.aiter_bytes():
-            # To the end even where it is too long: an iterator that is left half-way stays open.
-            if len(body) <= _MAX_ANSWER:
-                body += piece
+        if answer.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            message = f"the answer to {name} is compressed, which was not asked for"
+            raise ProtocolError(message)
         try:
-            value: object = json.loads(body)
+            value: object = json.loads(await _body(answer, name))
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
@@ -187,12 +205,63 @@ class Rest:
         return cast("dict[str, object]", value)
 
 
+async def _body(answer: httpx.Response, name: str) -> bytes:
+    """All of a body, or an error as soon as it is too long."""
+    body = bytearray()
+    too_long = False
+    # Left by being cancelled: an iterator that is left half-way in another way stays open.
+    with trio.CancelScope() as scope:
+        async for piece in answer.aiter_raw():
+            too_long = too_long or len(body) + len(piece) > _MAX_ANSWER
+            if too_long:
+                scope.cancel()
+            else:
+                body += piece
+    if too_long:
+        message = f"the answer to {name} is longer than {_MAX_ANSWER} bytes"
+        raise ProtocolError(message)
+    return bytes(body)
+
+
+@attrs.frozen(slots=True)
+class _Call:
+    """What is sent."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes | Body = attrs.field(repr=False)
+
+    def request(self) -> httpx.Request:
+        """The call as httpx sends it."""
+        import httpx
+
+        request = httpx.Request(self.method, self.url, headers=self.headers, content=self.body)
+        request.stream = _stream(self.body)
+        return request
+
+    def moved(self, url: str, status: int) -> _Call:
+        """The call that a redirect asks for: most make a question of it (RFC 9110 §15.4)."""
+        if status in (307, 308) or self.method == "GET":
+            return attrs.evolve(self, url=url)
+        headers = {name: value for name, value in self.headers.items() if name != "content-type"}
+        return _Call("GET", url, headers, b"")
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
 def _bearer(token: str) -> dict[str, str]:
+    if not _is_visible(token):
+        message = "the token holds what no header can hold, or nothing"
+        raise AuthenticationError(message)
     return {"authorization": f"Bearer {token}"}
 
 
-def _origin(request: httpx.Request) -> tuple[str, str, int | None]:
-    return request.url.scheme, request.url.host, request.url.port
+def _is_visible(token: str) -> bool:
+    """Whether a token can stand in a header: ASCII without controls, with no space at its ends."""
+    return bool(token) and token.isascii() and token.isprintable() and token.strip() == token
 
 
 def _grant(name: str, answer: Mapping[str, object]) -> Grant:
@@ -201,11 +270,20 @@ def _grant(name: str, answer: Mapping[str, object]) -> Grant:
     if not isinstance(token, str) or not token:
         message = f"the answer to {name} holds no token"
         raise ProtocolError(message)
+    if len(token) > _MAX_TOKEN or not _is_visible(token):
+        message = f"the answer to {name} holds a token that cannot be sent"
+        raise ProtocolError(message)
     return Grant(
         token=token,
-        heygen_token=heygen if isinstance(heygen, str) else None,
-        ui_session_id=ui_session_id if isinstance(ui_session_id, str) else None,
+        heygen_token=_sound(heygen, _MAX_TOKEN),
+        ui_session_id=_sound(ui_session_id, _MAX_ID),
     )
+
+
+def _sound(value: object, longest: int) -> str | None:
+    """A word of an answer that can be used further; what is no such word counts as absent."""
+    fits = isinstance(value, str) and len(value) <= longest and value.isprintable()
+    return cast("str", value) if fits else None
 
 
 class _Once(AsyncIterator[bytes]):
@@ -245,6 +323,6 @@ def _memory_transport(answer: MemoryAnswer | None) -> httpx.AsyncBaseTransport:
                 raise httpx.ConnectError(message)
             target = request.url.raw_path.decode()
             status, content = answer(request.method, target, dict(request.headers), body)
-            return httpx.Response(status, content=content, request=request)
+            return httpx.Response(status, stream=_stream(content))
 
     return Transport()

@@ -18,7 +18,7 @@ import trio
 
 from .._core._notifications import Notification
 from .._core._shell_notifications import AuthError, AuthLogin, AuthStateChanged, AuthTokensRefreshed
-from .._exceptions import AuthenticationError, ConnectionFailed, ProtocolError
+from .._exceptions import AuthenticationError, ConnectionFailed, ProtocolError, RealtimeError
 from ._calls import Grant, Rest
 
 __all__ = ["Auth", "AuthSource", "PasswordLogin", "TokenKeeper", "expiry"]
@@ -74,12 +74,20 @@ def expiry(token: str) -> float | None:
     return float(ends) if 0 <= ends <= _LAST else None
 
 
+def _is_text(token: str) -> bool:
+    try:
+        token.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @final
 class TokenKeeper:
     """Holds the token of one client. ``clock`` gives seconds since 1970.
 
     ``margin`` is how many seconds ahead of its end a token is renewed; half of its life where
-    that is less. ``tell`` hears the notifications.
+    that is less. ``tell`` hears the notifications, ``hide`` every token before it is used.
     """
 
     def __init__(
@@ -90,12 +98,17 @@ class TokenKeeper:
         margin: float,
         clock: Callable[[], float],
         tell: Callable[[Notification], None],
+        hide: Callable[[str], None] | None = None,
     ) -> None:
         self._auth = auth
         self._rest = rest
         self._margin = margin
         self._clock = clock
         self._tell = tell
+        from .._redact import Redactor  # its patterns take a moment to make
+
+        self._redactor = Redactor()
+        self._hear_secret = hide
         self._token: str | None = None
         self._renew_at = float("inf")
         self._spent = False  # a renewal has been tried since a token was last accepted
@@ -114,12 +127,17 @@ class TokenKeeper:
         Raises :class:`~realtime_trio.AuthenticationError` where there is none to be had, and
         :class:`~realtime_trio.ConnectionFailed` where there is nobody to ask.
         """
-        if not isinstance(self._auth, (str, PasswordLogin)):
-            try:
-                return await self._auth.token()
-            except AuthenticationError as exc:
-                self._failed(exc)
-                raise
+        if isinstance(self._auth, (str, PasswordLogin)):
+            return self._sound(await self._own_token())
+        try:
+            token = await self._auth.token()
+        except AuthenticationError as exc:
+            self._failed(exc)
+            raise
+        self._hide(token)
+        return self._sound(token)
+
+    async def _own_token(self) -> str:
         async with self._lock:
             due = self._clock() >= self._renew_at
             if self._token is None or self._refusal != "no" or due:
@@ -129,6 +147,22 @@ class TokenKeeper:
                     raise ConnectionFailed(str(exc)) from exc
             assert self._token is not None
             return self._token
+
+    def _sound(self, token: str) -> str:
+        """The token, if it can be sent at all; not even its error may hold one that cannot."""
+        if not _is_text(token):
+            message = "the token cannot be sent: it holds half of a surrogate pair"
+            raise self._failed(AuthenticationError(message))
+        return token
+
+    def _hide(self, secret: str) -> None:
+        self._redactor.hide(secret)
+        if self._hear_secret is not None:
+            self._hear_secret(secret)
+
+    def redacted(self, text: str) -> str:
+        """A stranger's text without secrets, the client's own tokens above all."""
+        return self._redactor.text(text)
 
     async def refused(self, *, certain: bool) -> None:
         """The last token did not open a connection: have another one the next time.
@@ -171,7 +205,7 @@ class TokenKeeper:
                     await self._renew()
                 except AuthenticationError:
                     return  # told already; the connection that is open does not need it
-                except (ConnectionFailed, ProtocolError):
+                except RealtimeError:
                     self._renew_at = self._clock() + _RETRY
 
     async def _renew(self) -> None:
@@ -226,6 +260,9 @@ class TokenKeeper:
 
     def _keep(self, grant: Grant) -> None:
         self._token = grant.token
+        self._hide(grant.token)
+        if grant.heygen_token is not None:
+            self._hide(grant.heygen_token)
         self.heygen_token = grant.heygen_token or self.heygen_token
         self.ui_session_id = grant.ui_session_id or self.ui_session_id
         ends, now = expiry(grant.token), self._clock()

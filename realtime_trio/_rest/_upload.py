@@ -131,7 +131,8 @@ class Form:
                 f"Content-Type: {_quoted(upload.mime_type)}\r\n\r\n"
             )
         end = "" if upload is None else "\r\n"
-        self.head: bytes = "".join(head).encode()
+        # A file's name may hold bytes that are no text, which Python shows as surrogates.
+        self.head: bytes = "".join(head).encode("utf-8", "replace")
         self.tail: bytes = f"{end}--{boundary}--\r\n".encode()
         self.upload = upload
         self.content_type: str = f"multipart/form-data; boundary={boundary}"
@@ -164,9 +165,23 @@ class Body(AsyncIterator[bytes]):
         self._file = file
         self._size = self._left = size
         self._progress = progress
+        self.reading: bool = False
+        """Whether a piece is being read: what is raised then is not the network's fault."""
+        self.hear_reading: Callable[[bool], None] = _nothing
+        """Told when a piece begins to be read, and when it was, also at the end of them."""
 
     async def __anext__(self) -> bytes:
         """The next piece: the head, the file, the tail."""
+        self.reading = True
+        self.hear_reading(True)
+        piece = await self._next()
+        self.hear_reading(False)
+        self.reading = False
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+    async def _next(self) -> bytes | None:
         if len(self._pieces) == 1 and self._left:
             piece = await self._file.read(min(self._left, _PIECE))
             if not piece:
@@ -178,9 +193,11 @@ class Body(AsyncIterator[bytes]):
                 self._progress(self._size - self._left, self._size)
             return piece
         await trio.lowlevel.checkpoint()
-        if not self._pieces:
-            raise StopAsyncIteration
-        return self._pieces.pop()
+        return self._pieces.pop() if self._pieces else None
+
+
+def _nothing(_reading: bool) -> None:
+    """Nobody asked."""
 
 
 def _quoted(text: str) -> str:
@@ -194,12 +211,17 @@ def uploaded(answer: Mapping[str, object]) -> UploadedFile:
     """Read the server's answer; raises :class:`~realtime_trio.ProtocolError`."""
     id_, filename = answer.get("id"), answer.get("filename")
     mime_type, size = answer.get("mime_type"), answer.get("size")
-    if not isinstance(id_, str) or not id_:
+    if not isinstance(id_, str) or not id_ or id_ != _valid(id_):
         message = "the answer to upload_file holds no id"
         raise ProtocolError(message)
     return UploadedFile(
         id=id_,
-        filename=filename if isinstance(filename, str) else "",
-        mime_type=mime_type if isinstance(mime_type, str) else _UNKNOWN,
-        size=size if isinstance(size, int) else 0,
+        filename=_valid(filename) if isinstance(filename, str) else "",
+        mime_type=_valid(mime_type) if isinstance(mime_type, str) else _UNKNOWN,
+        size=size if type(size) is int else 0,
     )
+
+
+def _valid(text: str) -> str:
+    """Text as Unicode has it: half of a surrogate pair becomes U+FFFD (protocol.md L4)."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

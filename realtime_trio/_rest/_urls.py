@@ -57,7 +57,8 @@ class Endpoint:
             query["chat_session_id"] = chat_session_id
         elif agent_key is not None:
             query["agent_key"] = agent_key
-        return f"{self.websocket}{_PATH}?{urllib.parse.urlencode(query)}"
+        # An id is the server's word and may hold what has no UTF-8; the dial tells what it is.
+        return f"{self.websocket}{_PATH}?{urllib.parse.urlencode(query, errors='replace')}"
 
     def rest_url(self, name: str) -> str:
         """The URL of the REST call ``name``."""

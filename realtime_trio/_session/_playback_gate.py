@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any, final
 
 import trio
 
-from .._core._answer import Answer
 from .._core._fast import Incoming
 from .._core._local import LinkEvent, PlaybackEvent
 from .._core._notifications import AudioOutput, Notification
 from .._core._shell_notifications import AudioFlushed
+from .._core._spoken import SpokenAnswer
 from .._core._state import AudioSlice
 from ..events import CancelledEvent, UserTurnEndEvent, UserTurnStartEvent
 
@@ -53,8 +53,8 @@ class Playout:
         self._marks = 0
         self._late = False
         self._starts = 0
-        self._answer = Answer(number=1)
-        self._answers: dict[int, Answer] = {1: self._answer}
+        self._answer = SpokenAnswer(number=1)
+        self._answers: dict[int, SpokenAnswer] = {1: self._answer}
         self._waiting: list[tuple[int, Callable[[], None]]] = []
         self._actions: dict[type[Incoming], Callable[[Any, AudioSlice], None]] = {
             CancelledEvent: self._passed_cancelled,
@@ -105,7 +105,7 @@ class Playout:
         else:
             self._waiting.append((number, then))
 
-    def spoken(self, number: int) -> Answer | None:
+    def spoken(self, number: int) -> SpokenAnswer | None:
         """The answer of a turn, by its number; ``None`` where it had no voice or nothing plays."""
         answer = self._answers.get(number)
         return answer if answer is not None and answer.spoken and answer.played else None
@@ -180,7 +180,7 @@ class Playout:
 
     def _begin_answer(self) -> None:
         playing = self._playing()
-        answer = Answer(number=self._starts + 1, played=playing is not None)
+        answer = SpokenAnswer(number=self._starts + 1, played=playing is not None)
         self._answer = self._answers[answer.number] = answer
         if playing is not None:
             playing.tell_discarded()

@@ -89,8 +89,14 @@ class Shell:
             timeout=config.rest_timeout,
             ssl_context=getattr(connector, "ssl_context", None),
         )
+        tape = Tape(recorder)
         self.tokens: TokenKeeper = TokenKeeper(
-            auth, self.rest, margin=config.token_margin, clock=time.time, tell=self._tell
+            auth,
+            self.rest,
+            margin=config.token_margin,
+            clock=time.time,
+            tell=self._tell,
+            hide=tape.hide,
         )
         self.gate: TurnGate = TurnGate()
         self.outbox: Outbox = Outbox(config, codec, self.gate)
@@ -114,7 +120,7 @@ class Shell:
             tracker=self.tracker,
             intake=self.pipeline,
             post=post,
-            tape=Tape(recorder),
+            tape=tape,
         )
         self.outbox.on_kill = self.tracker.killed
         self.pipeline.observe(Lane.TEXT, self.turns.observe)

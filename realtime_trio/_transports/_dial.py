@@ -23,6 +23,7 @@ __all__ = [
     "CLOSE_TIMEOUT",
     "CONNECT_TIMEOUT",
     "MAX_BUFFER",
+    "MAX_FRAGMENTS",
     "MAX_MESSAGE_SIZE",
     "Target",
     "close_frame",
@@ -36,6 +37,9 @@ __all__ = [
 
 MAX_MESSAGE_SIZE: Final = 64 * 2**20
 """Bytes: the largest message that is accepted. A long session's history passes 1 MiB."""
+
+MAX_FRAGMENTS: Final = 2**20
+"""Fragments of one message: far more than any sender makes, and soon reached by an endless one."""
 
 MAX_BUFFER: Final = 2**20
 """Bytes read ahead of ``receive`` before the transport stops reading the socket."""

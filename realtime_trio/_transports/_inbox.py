@@ -11,8 +11,10 @@ was closed from this side: then nobody wants it, and it is dropped.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Final, final
 
 import attrs
@@ -20,10 +22,23 @@ import trio
 
 from realtime_trio._exceptions import ClosedError, ConnectionLost
 
-__all__ = ["BROKEN_BY_CANCEL", "CLOSED_HERE", "End", "Inbox", "lost", "shielded_checkpoint"]
+__all__ = [
+    "BROKEN_BY_CANCEL",
+    "CLOSED_HERE",
+    "End",
+    "Inbox",
+    "cost_of",
+    "lost",
+    "shielded_checkpoint",
+]
 
-# An empty frame costs memory too; without a charge for it the bound would not bound.
-FRAME_COST: Final = 64
+PLACE: Final = 48
+"""Bytes that a place in the inbox takes: an empty frame costs memory, too."""
+
+
+def cost_of(frame: str | bytes) -> int:
+    """Bytes of memory that a waiting frame takes; a text may take four for a character."""
+    return sys.getsizeof(frame) + PLACE
 
 
 @attrs.frozen(slots=True)
@@ -68,16 +83,27 @@ async def shielded_checkpoint() -> None:
 class Inbox:
     """Frames between who reads the wire and who calls ``receive``; bounded in bytes.
 
-    The bound (``max_held``, counted as ``len(frame)`` and 64 a frame) is kept by the
-    producer: it asks :attr:`full` or :meth:`fits` and awaits :meth:`wait_room`. One frame
-    is always taken, however large.
+    The bound (``max_held``, counted by :func:`cost_of`) is kept by the producer: it asks
+    :attr:`full` or :meth:`fits` and awaits :meth:`wait_room`. One frame is always taken,
+    however large. Frames that were put together are accounted for together: measured once,
+    and given back when the last of them is taken.
     """
 
-    __slots__ = ("_arrivals", "_frames", "_held", "_max_held", "_resume_at", "_room", "end")
+    __slots__ = (
+        "_arrivals",
+        "_costs",
+        "_frames",
+        "_held",
+        "_max_held",
+        "_resume_at",
+        "_room",
+        "end",
+    )
 
     def __init__(self, max_held: int, *, resume_at: int | None = None) -> None:
         """``resume_at``: a waiting producer is woken once no more than this is held."""
         self._frames: deque[str | bytes] = deque()
+        self._costs: deque[int] = deque()  # given back with each frame: mostly nothing
         self._held = 0
         self._max_held = max_held
         self._resume_at = max_held if resume_at is None else resume_at
@@ -92,14 +118,16 @@ class Inbox:
 
     def fits(self, frame: str | bytes) -> bool:
         """Whether the frame may be put without passing the bound."""
-        return not self._frames or self._held + len(frame) + FRAME_COST <= self._max_held
+        return not self._frames or self._held + cost_of(frame) <= self._max_held
 
     def put(self, frame: str | bytes) -> None:
         """Add a frame; it is dropped where the link was closed from this side."""
         if self.end is not None:
             return
+        cost = cost_of(frame)
         self._frames.append(frame)
-        self._held += len(frame) + FRAME_COST
+        self._costs.append(cost)
+        self._held += cost
         if self._arrivals:
             self._arrivals.unpark()
 
@@ -107,8 +135,12 @@ class Inbox:
         """Add frames in order, as :meth:`put` does each."""
         if self.end is not None or not frames:
             return
+        count = len(frames)
+        cost = sum(map(sys.getsizeof, frames)) + PLACE * count
         self._frames.extend(frames)
-        self._held += sum(map(len, frames)) + FRAME_COST * len(frames)
+        self._costs.extend(repeat(0, count - 1))
+        self._costs.append(cost)
+        self._held += cost
         if self._arrivals:
             self._arrivals.unpark()
 
@@ -118,6 +150,7 @@ class Inbox:
             self.end = end
         if self.end.local:
             self._frames.clear()
+            self._costs.clear()
             self._held = 0
         self._arrivals.unpark_all()
         self._room.unpark_all()
@@ -133,9 +166,11 @@ class Inbox:
                 raise self.end.error()
             raise trio.WouldBlock
         frame = self._frames.popleft()
-        self._held -= len(frame) + FRAME_COST
-        if self._room and self._held <= self._resume_at:
-            self._room.unpark_all()
+        cost = self._costs.popleft()
+        if cost:
+            self._held -= cost
+            if self._room and self._held <= self._resume_at:
+                self._room.unpark_all()
         return frame
 
     async def receive(self) -> str | bytes:

@@ -160,8 +160,8 @@ def memory_pair(
 ) -> tuple[MemoryTransport, MemoryTransport]:
     """Make the two ends of an in-memory websocket: ``(client, server)``.
 
-    ``max_buffer`` bounds, each way, what waits to be received (bytes, and 64 for each
-    frame; one frame always fits); a send blocks at the bound. A message of more than
+    ``max_buffer`` bounds, each way, what waits to be received (bytes of memory, and 48 for
+    each frame; one frame always fits); a send blocks at the bound. A message of more than
     ``max_message_size`` bytes ends the link with code 1009.
     """
     return MemoryTransport.pair(max_buffer, max_message_size)

@@ -13,6 +13,11 @@ with what has come, until the reader turns to the socket again, or may be waitin
 and takes what is in the library's queue by then: nothing is held back for what may take its
 time. The queue is no public attribute. Where a release of the library has none of that name,
 messages are received one by one.
+
+A fourth habit: the library keeps the fragments of a message in a list until the last has come,
+and bounds what they hold, not the list. So before each read that list is pressed: a megabyte
+of empty or tiny fragments costs no more memory than what they hold. It is no public attribute
+either; a test tells when a release has none of that name.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ import itertools
 import sys
 from collections import deque
 from collections.abc import Iterable
-from typing import Final, cast, final
+from typing import Final, TypeAlias, cast, final
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
@@ -48,6 +53,10 @@ _CHUNK: Final = 32 * 2**10
 _NOTHING_THERE: Final = (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError)
 # Seconds that a message waits at most for those behind it, whatever the reader does.
 _PATIENCE: Final = 0.01
+# Bytes that a message takes in memory beside its payload.
+_PLACE: Final = 64
+# So many fragments are held as they came; then they are joined to one.
+_LOOSE: Final = 256
 # What a frame takes beside its payload, rounded up: a count that creeps down is corrected
 # at zero, one that creeps up (by control frames) would close the gate for good.
 _HEADER: Final = 16
@@ -88,6 +97,53 @@ def _queue_of(ws: WebSocketConnection) -> trio.MemoryReceiveChannel[str | bytes]
     if not isinstance(queue, trio.MemoryReceiveChannel):
         return None
     return cast("trio.MemoryReceiveChannel[str | bytes]", queue)
+
+
+_Part: TypeAlias = str | bytes
+
+
+@final
+class _Pressed(list[_Part]):
+    """Parts of a message, most of them joined already."""
+
+    __slots__ = ("done", "fragments")
+
+    def __init__(self, parts: Iterable[_Part]) -> None:
+        super().__init__(parts)
+        self.done = 0  # parts that are joined
+        self.fragments = 0  # that those were
+
+    def press(self) -> None:
+        """Join what is loose, so that each character is copied once."""
+        loose = self[self.done :]
+        if len(loose) >= _LOOSE:
+            self.fragments += len(loose)
+            whole = (
+                "".join(cast("list[str]", loose))
+                if isinstance(loose[0], str)
+                else b"".join(cast("list[bytes]", loose))
+            )
+            self[self.done :] = [whole] if whole else []
+            self.done = len(self)
+
+
+def _press(ws: WebSocketConnection) -> int:
+    """Press what the library holds of a message that is not complete; give its fragments.
+
+    A frame that comes in several reads counts as so many; fewer than 256 are not counted.
+    """
+    parts: object = getattr(ws, "_message_parts", None)
+    if not isinstance(parts, list):
+        return 0
+    known = cast("list[_Part]", parts)
+    if not isinstance(known, _Pressed):
+        if len(known) < _LOOSE:
+            return 0
+        known = _Pressed(known)
+        # The library puts a list of its own there for the next message.
+        ws._message_parts = known  # pyright: ignore[reportPrivateUsage]
+    known.press()
+    return known.fragments
 
 
 @final
@@ -151,6 +207,7 @@ class TrioWebsocketTransport:
                             receive_buffer_size=_CHUNK,
                         )
                         self._queue = _queue_of(self._ws)
+                        wire.survey = self._survey
                         wire.opened = True
                         task_status.started()
                     if not wire.opened:
@@ -165,6 +222,20 @@ class TrioWebsocketTransport:
                 self._finished.set()
         if not wire.opened:
             raise dial.refusal(target.place, wire.status)
+
+    def _survey(self) -> int:
+        """What waiting messages take beside their payload; keeps one in fragments small.
+
+        Raises ``trio.BrokenResourceError``, with which the library ends the link.
+        """
+        if _press(self._ws) > dial.MAX_FRAGMENTS:
+            message = "a message came in too many fragments"
+            self._finish(End(message))
+            raise trio.BrokenResourceError(message)
+        waiting = len(self._held)
+        if self._queue is not None:
+            waiting += self._queue.statistics().current_buffer_used
+        return _PLACE * waiting
 
     def _crash(self, failure: ExceptionGroup[Exception]) -> None:
         names = ", ".join(sorted({type(error).__name__ for error in failure.exceptions}))

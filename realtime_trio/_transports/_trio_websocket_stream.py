@@ -8,6 +8,7 @@ write ended, that a ping has left, and whether the library's reader is busy.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Final, final
 
 import trio
@@ -35,6 +36,9 @@ class Wire(trio.abc.Stream):
         self.pinging: trio.CancelScope | None = None
         # Cancelled as soon as no more messages are at hand.
         self.collecting: trio.CancelScope | None = None
+        # Called ahead of each read, when the reader has dealt with all that was read before:
+        # gives the bytes that waiting messages take beside what they took on the wire.
+        self.survey: Callable[[], int] | None = None
         self._reading = self._writing = False
         self._stream = stream
         self._head = b""
@@ -69,7 +73,8 @@ class Wire(trio.abc.Stream):
         """Read, but no further ahead of the consumer than the bound."""
         self._reading = True
         self._pause()
-        while self._ahead >= self._max_buffer and not self.demanded:
+        extra = 0 if self.survey is None else self.survey()
+        while self._ahead + extra >= self._max_buffer and not self.demanded:
             await self._gate.park()
         try:
             data = await self._stream.receive_some(max_bytes)

@@ -13,6 +13,9 @@ Rule 2: within a fragmented message nothing goes the short way, since the librar
 what may not stand there.
 Rule 3: a frame of which only a part has come is the library's, so that it is the library
 that collects it and that says at its head that it is too large.
+Rule 4: what is held of a fragmented message is its bytes, in one piece, so that empty and tiny
+fragments cost no memory. They cost time, and nothing holds the peer back while a message is
+not complete: their number has a bound, too.
 
 So the short way only takes what the library would take as well; a property test holds the
 two equal.
@@ -29,6 +32,8 @@ from websockets.client import ClientProtocol
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
 
+from realtime_trio._transports import _dial as dial
+
 try:
     from websockets.speedups import apply_mask
 except ImportError:  # an installation without a compiler
@@ -42,6 +47,7 @@ _WHOLE: Final = 0x80
 _WHOLE_TEXT: Final = _WHOLE | _TEXT
 _WHOLE_BINARY: Final = _WHOLE | _BINARY
 _MASKED: Final = 0x80
+_OPCODES: Final = frozenset(map(int, Opcode))
 _TWO_BYTES: Final = 126
 """A length of this says that the length stands in the next two bytes, one more: in eight."""
 
@@ -57,15 +63,26 @@ class FrameReader:
     follow. What it wants to be written stands in it.
     """
 
-    __slots__ = ("_fragments", "_garbled", "_head", "_longest", "_owed", "_protocol")
+    __slots__ = (
+        "_failed",
+        "_fragments",
+        "_head",
+        "_longest",
+        "_opcode",
+        "_owed",
+        "_protocol",
+        "_whole",
+    )
 
     def __init__(self, protocol: ClientProtocol, max_message_size: int) -> None:
         self._protocol = protocol
         self._longest = max_message_size
         self._head = b""  # the beginning of a frame's head
         self._owed = 0  # bytes that the library lacks of the frame that it reads
-        self._fragments: list[Frame] = []
-        self._garbled = False
+        self._fragments = 0  # of the message that is not complete, which has this opcode
+        self._opcode = _TEXT
+        self._whole = bytearray()
+        self._failed = False
 
     @property
     def over(self) -> bool:
@@ -75,7 +92,7 @@ class FrameReader:
             protocol.close_rcvd is not None
             or protocol.parser_exc is not None
             or protocol.state is State.CLOSED
-            or self._garbled
+            or self._failed
         )
 
     def feed(self, data: bytes) -> list[str | bytes]:
@@ -101,7 +118,7 @@ class FrameReader:
                 self._read(data[at:stop], messages)
                 at = stop
         except UnicodeDecodeError:
-            self._garbled = True
+            self._failed = True
             self._protocol.fail(CloseCode.INVALID_DATA)
         return messages
 
@@ -132,23 +149,39 @@ class FrameReader:
         self._protocol.receive_data(data)
         for frame in self._protocol.events_received():
             assert isinstance(frame, Frame)
-            if frame.opcode in (_TEXT, _BINARY, Opcode.CONT):
-                self._fragments.append(frame)
-                if frame.fin:
-                    messages.append(self._joined())
+            if frame.opcode in (_TEXT, _BINARY) and frame.fin:
+                messages.append(_message(frame.opcode, frame.data))
+            elif frame.opcode in (_TEXT, _BINARY, Opcode.CONT):
+                self._collect(frame, messages)
 
-    def _joined(self) -> str | bytes:
-        """The message that is complete; the protocol keeps its size in bounds."""
-        parts, self._fragments = self._fragments, []
-        whole = b"".join(part.data for part in parts)
-        return whole.decode() if parts[0].opcode is _TEXT else whole
+    def _collect(self, frame: Frame, messages: list[str | bytes]) -> None:
+        """Add a fragment to its message; the protocol keeps the message's size in bounds."""
+        if frame.opcode is not Opcode.CONT:
+            self._opcode = frame.opcode
+        self._fragments += 1
+        self._whole += frame.data
+        if frame.fin:
+            whole, self._whole, self._fragments = self._whole, bytearray(), 0
+            messages.append(_message(self._opcode, whole))
+        elif self._fragments > dial.MAX_FRAGMENTS and not self._failed:
+            self._failed = True
+            self._protocol.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+
+
+def _message(opcode: Opcode, data: bytes | bytearray | memoryview) -> str | bytes:
+    return str(data, "utf-8") if opcode is _TEXT else bytes(data)
 
 
 def _frame_size(data: bytes, at: int) -> int:
-    """How long the frame is that begins here, its head included; 0 where the head is cut off."""
+    """How long the frame is that begins here, its head included; 0 where the head is cut off.
+
+    Where the first two bytes are wrong already, they are all that the library needs.
+    """
     if len(data) < at + 2:
         return 0
-    size = data[at + 1] & ~_MASKED
+    if data[at + 1] & _MASKED or data[at] & 0x0F not in _OPCODES:
+        return 2
+    size = data[at + 1]
     wide = {_TWO_BYTES: 2, _TWO_BYTES + 1: 8}.get(size, 0)
     start = at + 2 + wide
     if len(data) < start:

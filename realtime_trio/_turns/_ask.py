@@ -16,7 +16,6 @@ from typing import Protocol, TypeAlias, final
 import attrs
 import trio
 
-from .._core._answer import Answer
 from .._core._fast import Delta, Incoming
 from .._core._messages import ASSISTANT, THOUGHT
 from .._core._notifications import (
@@ -28,6 +27,7 @@ from .._core._notifications import (
     SubsessionStarted,
     ToolNotification,
 )
+from .._core._spoken import SpokenAnswer
 from .._core._state import AudioSlice, ControlSlice, TextSlice, TurnRecord
 from .._exceptions import TurnError
 from .._outbound._receipt import Receipt
@@ -39,7 +39,7 @@ from ..events import (
     SessionEvent,
     UserTurnStartEvent,
 )
-from ._channel import Pieces
+from ._channel import Pieces, weight
 from ._outcome import Outcome, TurnFailed, TurnLost, outcome_of
 from ._resync import Repair
 
@@ -123,14 +123,14 @@ class Turn:
         return f"<Turn: {'under way' if outcome is None else type(outcome).__name__}>"
 
 
-class Voice(Protocol):
+class SpokenTurns(Protocol):
     """What the audio lane knows of the turns, which are told apart by their ``ends_at``."""
 
     def passed(self, number: int, then: Callable[[], None]) -> None:
         """Call ``then`` once the audio lane has passed the end of a turn."""
         ...
 
-    def spoken(self, number: int) -> Answer | None:
+    def spoken(self, number: int) -> SpokenAnswer | None:
         """How much of a turn's answer was heard; ``None`` without voice or without a sink."""
         ...
 
@@ -144,7 +144,7 @@ class TurnBook:
     """Follows the turns that are asked for, from the shell's side and from the text lane's."""
 
     def __init__(self, gate: TurnGate, repair: Repair) -> None:
-        self.voice: Voice | None = None
+        self.voice: SpokenTurns | None = None
         self._repair = repair
         self._gate = gate
         self._turn: Track | None = None
@@ -236,10 +236,11 @@ class TurnBook:
         if self.voice is None or not record.cancelled:
             turn.decide(outcome_of(record, missed=turn.missed))
         else:
-            self._decide_cancelled(turn, record, self.voice, self._starts)
+            self._decide_cancelled(turn, record, self.voice)
 
-    def _decide_cancelled(self, turn: Track, record: TurnRecord, voice: Voice, number: int) -> None:
+    def _decide_cancelled(self, turn: Track, record: TurnRecord, voice: SpokenTurns) -> None:
         """Decide once the audio lane has counted all that the server sent of the answer."""
+        number = self._starts
 
         def decide() -> None:
             self._deciding.pop(turn, None)
@@ -263,11 +264,11 @@ def _feed(turn: Track, event: Incoming, notes: tuple[Notification, ...], slice_:
                 if session_id == _users_session(event, slice_):
                     _say(turn, role, delta)
             case ToolNotification():
-                turn.tools.put(note)
+                turn.tools.put(note, weight((note.id, note.tool_name, note.arguments)))
             case MediaAdded(media=media):
-                turn.media.put(media, len(media.content or ""))
+                turn.media.put(media, weight((media.content, media.url, media.name)))
             case SubsessionStarted() | SubsessionEnded():
-                turn.subsessions.put(note)
+                turn.subsessions.put(note, weight((note.session_id, note.parent_session_id)))
             case _:
                 pass
     if isinstance(event, MessageEvent) and notes and _is_users(event, slice_):

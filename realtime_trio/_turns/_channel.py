@@ -7,21 +7,38 @@ up, and its reader is told so; the outcome of the turn still holds the whole mes
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Final, Generic, Self, TypeVar, final
+from typing import Final, Generic, Self, TypeVar, cast, final
 
 import attrs
 import trio
 
 from .._exceptions import LaggedError
 
-__all__ = ["Pieces", "PiecesStatistics"]
+__all__ = ["Pieces", "PiecesStatistics", "weight"]
 
 T = TypeVar("T")
 
 MAX_HELD: Final = 16 * 1024 * 1024
 ITEM_COST: Final = 64
 _RUN: Final = 32
+
+
+def weight(value: object) -> int:
+    """About how many bytes a JSON value takes: its text, and a charge for each part of it."""
+    total = 0
+    left = [value]
+    while left:
+        part = left.pop()
+        total += ITEM_COST
+        if isinstance(part, str):
+            total += len(part)
+        elif isinstance(part, Mapping):
+            left += (*cast("Mapping[str, object]", part), *part.values())
+        elif isinstance(part, (list, tuple)):
+            left += cast("Sequence[object]", part)
+    return total
 
 
 @attrs.frozen(slots=True)

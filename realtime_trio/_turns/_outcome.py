@@ -6,8 +6,8 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from .._core._answer import Answer
 from .._core._messages import Message
+from .._core._spoken import SpokenAnswer
 from .._core._state import TurnRecord
 from .._value import Value
 
@@ -70,7 +70,7 @@ Outcome: TypeAlias = TurnCompleted | TurnCancelled | TurnFailed | TurnLost
 _FAILED: Final = frozenset({"error", "exception", "failed"})
 
 
-def outcome_of(record: TurnRecord, *, missed: bool, spoken: Answer | None = None) -> Outcome:
+def outcome_of(record: TurnRecord, *, missed: bool, spoken: SpokenAnswer | None = None) -> Outcome:
     """Judge a turn by what the text lane saw of it.
 
     ``missed``: the link was lost meanwhile, so an end that was not seen proves nothing.

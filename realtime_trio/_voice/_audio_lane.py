@@ -111,7 +111,8 @@ class AudioLane(LaneView):
     def begin_speech(self) -> None:
         """What is sent from now on is another speech: half a sample left of the last one goes.
 
-        :meth:`send_from`, :meth:`talk` and :meth:`Client.push_to_talk` begin with it.
+        :meth:`send_from`, :meth:`talk` and :meth:`Client.push_to_talk` begin with it, and the last
+        ends with it.
         """
         self._sender.begin()
 

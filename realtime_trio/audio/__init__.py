@@ -19,6 +19,7 @@ WAV of PCM16, and devices.
 """
 
 from .._core._audio import DEFAULT_FORMAT, AudioFormat
+from .._core._spoken import SpokenAnswer
 from ._devices import (
     Microphone,
     MicrophoneStatistics,
@@ -79,6 +80,7 @@ __all__ = [
     "Resampler",
     "Speaker",
     "SpeakerStatistics",
+    "SpokenAnswer",
     "VadConfig",
     "VadEvent",
     "WavSink",

@@ -75,8 +75,7 @@ class Bands:
     def __init__(self, format: AudioFormat) -> None:
         self._channels = format.channels
         self._halvings = max(1, round(math.log2(format.rate / (2 * _LOWEST))))
-        before = max(0, math.ceil(math.log2(format.rate / _FILTERED)))
-        self._filtered_at = min(before, self._halvings)
+        self._filtered_at = max(0, math.ceil(math.log2(format.rate / _FILTERED)))
         self._filter = HighPass(format.rate / 2**self._filtered_at)
         self.count: int = self._halvings + 1
         """How many bands there are."""
@@ -93,8 +92,6 @@ class Bands:
             upper = list(map(sub, even, odd))
             left = list(map(add, even, odd))
             powers.append(sum(map(mul, upper, upper)) / 2 ** (number + 1) / count)
-        if self._filtered_at == self._halvings:
-            left = self._filter(left)
         powers.append(sum(map(mul, left, left)) / 2**self._halvings / count)
         return [_dbfs(power) for power in powers]
 

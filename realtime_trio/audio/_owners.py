@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TypeAlias
 
-from .._core._answer import Answer
 from .._core._audio import AudioFormat
+from .._core._spoken import SpokenAnswer
 
 __all__ = ["Owners"]
 
-_Part: TypeAlias = tuple[Answer | None, int]
+_Part: TypeAlias = tuple[SpokenAnswer | None, int]
 
 
 class Owners:
@@ -27,7 +27,7 @@ class Owners:
         self._taken: deque[_Part] = deque()  # by the device, the last of it
         self._taken_size = 0
 
-    def push(self, answer: Answer, size: int) -> None:
+    def push(self, answer: SpokenAnswer, size: int) -> None:
         """Bytes of an answer were put into the buffer."""
         if self._waiting and self._waiting[-1][0] is answer:
             size += self._waiting.pop()[1]
@@ -59,9 +59,9 @@ class Owners:
         self._taken_size = 0
         return sent
 
-    def lose(self, size: int) -> list[tuple[Answer, int]]:
+    def lose(self, size: int) -> list[tuple[SpokenAnswer, int]]:
         """The oldest bytes left the buffer: whose they were, each answer once."""
-        lost: dict[Answer, int] = {}
+        lost: dict[SpokenAnswer, int] = {}
         while size and self._waiting:
             answer, count = self._waiting.popleft()
             if count > size:
@@ -72,7 +72,7 @@ class Owners:
             lost[answer] = lost.get(answer, 0) + count
         return list(lost.items())
 
-    def queued_ms(self, answer: Answer, size: int) -> float:
+    def queued_ms(self, answer: SpokenAnswer, size: int) -> float:
         """How much of an answer is in the last ``size`` bytes that the device took."""
         held = sum(count for whose, count in self._last(size) if whose is answer)
         return 1000 * self._format.seconds_of(held)

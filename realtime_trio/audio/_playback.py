@@ -20,10 +20,10 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from .._core._answer import Answer
 from .._core._audio import AudioFormat
 from .._core._notifications import Notification
 from .._core._shell_notifications import AudioFlushed, AudioGap
+from .._core._spoken import SpokenAnswer
 from .._exceptions import RealtimeError
 from ._jitter import JitterBuffer, PlaybackConfig
 from ._owners import Owners
@@ -84,7 +84,7 @@ class Playback:
         config: PlaybackConfig | None = None,
         *,
         tell: Callable[[Notification], None] = lambda note: None,
-        answer: Answer | None = None,
+        answer: SpokenAnswer | None = None,
     ) -> None:
         self.format: AudioFormat = sink.format
         self.interruption: AudioFlushed | None = None
@@ -98,7 +98,7 @@ class Playback:
         self._rest = trio.lowlevel.ParkingLot()
         self._resting = True
         self._owners = Owners(sink.format)
-        self._answer = Answer() if answer is None else answer
+        self._answer = SpokenAnswer() if answer is None else answer
         self._finds_answers = answer is None
         self._ended = True
         self._gap_pieces = self._gap_bytes = 0
@@ -173,18 +173,18 @@ class Playback:
         if size:
             self._tell(self._unheard(self._answer, size))
 
-    def begin_turn(self, answer: Answer | None = None) -> None:
+    def begin_turn(self, answer: SpokenAnswer | None = None) -> None:
         """Another answer begins; what came until now is complete."""
         self.end_answer()
         self.interruption = None
-        self._answer = Answer() if answer is None else answer
+        self._answer = SpokenAnswer() if answer is None else answer
 
     def _begin(self) -> None:
         if self._ended:
             self._ended = False
             self.interruption = None
             if self._finds_answers:
-                self._answer = Answer()
+                self._answer = SpokenAnswer()
 
     def _convert(self, data: bytes, format: AudioFormat) -> bytes:
         resampler = self._resampler
@@ -324,7 +324,7 @@ class Playback:
     def _ms(self, size: int) -> float:
         return 1000 * self.format.seconds_of(size)
 
-    def _unheard(self, answer: Answer, size: int) -> AudioFlushed:
+    def _unheard(self, answer: SpokenAnswer, size: int) -> AudioFlushed:
         heard = answer.heard_ms
         return AudioFlushed(bytes=size, heard_ms=heard, unheard_ms=self._ms(size))
 

@@ -9,6 +9,7 @@ byte behind a chunk of odd size, too; it is recognised by what follows.
 from __future__ import annotations
 
 import struct
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
@@ -56,20 +57,19 @@ class Reader(Protocol):
 
 def open_reader(path: str | Path) -> Reader:
     """Open a sound file; raises as :func:`~realtime_trio.audio.open_wav` does."""
-    file = Path(path).open("rb")  # noqa: SIM115  the reader owns it
-    try:
-        return _WavReader(file, _Header.read(_Forward(file)))
-    except _NotPcm16 as exc:
-        not_ours = f"{path} is no WAV file of PCM16 samples: {exc}"
-        seekable = file.seekable()
-        file.close()
-        if not seekable:
-            msg = f"{not_ours}. From a pipe nothing else can be read"
-            raise RealtimeError(msg) from None
-        return _open_with_soundfile(path, not_ours)
-    except BaseException:
-        file.close()
-        raise
+    with ExitStack() as stack:
+        file = stack.enter_context(Path(path).open("rb"))
+        try:
+            reader = _WavReader(file, _Header.read(_Forward(file)))
+        except _NotPcm16 as exc:
+            not_ours = f"{path} is no WAV file of PCM16 samples: {exc}"
+            if not file.seekable():
+                msg = f"{not_ours}. From a pipe nothing else can be read"
+                raise RealtimeError(msg) from None
+        else:
+            stack.pop_all()  # the reader closes it
+            return reader
+    return _open_with_soundfile(path, not_ours)
 
 
 class _NotPcm16(Exception):

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from .._startup import begin
 from ._streams import prepare
 
 __all__ = ["main"]
@@ -20,6 +21,15 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command (``argv`` without the program's name) and leave with its exit status."""
     prepare()
     try:
+        begin()
+        status = _run(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+def _run(argv: Sequence[str]) -> int:
+    try:
         from ._app import run
     except ModuleNotFoundError as exc:
         if exc.name is None or exc.name.partition(".")[0] not in _EXTRA:
@@ -29,5 +39,5 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             "pip install 'realtime-trio[cli]'",
             file=sys.stderr,
         )
-        sys.exit(2)
-    sys.exit(run(sys.argv[1:] if argv is None else argv))
+        return 2
+    return run(argv)

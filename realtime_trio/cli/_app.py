@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError
 from .._exceptions import RealtimeError
 from ._errors import CommandError
 from ._streams import is_output_failure, silence
+from ._text import clean
 
 __all__ = ["run"]
 
@@ -75,6 +76,8 @@ def run(argv: Sequence[str]) -> int:
 def _status_of(failure: BaseException) -> int:
     """What a failure means to a shell. What is a bug goes on as it is."""
     leaves = list(_leaves(failure))
+    if any(isinstance(each, KeyboardInterrupt) for each in leaves):
+        return 130  # also where it made something else fail
     if not all(isinstance(each, _TOLD) or is_output_failure(each) for each in leaves):
         raise failure
     match leaves[0]:
@@ -84,8 +87,6 @@ def _status_of(failure: BaseException) -> int:
         case OSError() as exc:
             silence(sys.stdout)
             return _complain(f"cannot write the output: {exc.strerror}", 1)
-        case KeyboardInterrupt():
-            return 130
         case CommandError() as exc:
             return _complain(str(exc), exc.status)
         case exc:
@@ -101,7 +102,7 @@ def _leaves(failure: BaseException) -> Iterator[BaseException]:
 
 
 def _complain(message: str, status: int) -> int:
-    line = " ".join(message.split())
+    line = clean(" ".join(message.split()))
     try:
         print(f"realtime-trio: {line}", file=sys.stderr, flush=True)
     except OSError:  # the exit status is all that can still be said

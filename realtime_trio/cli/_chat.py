@@ -17,7 +17,7 @@ from .._exceptions import RealtimeError
 from .._turns._outcome import TurnFailed, TurnLost
 from ._connect import connect, identity
 from ._live import LiveTranscript, follow
-from ._style import clean, one_line
+from ._text import clean, one_line
 
 __all__ = ["Conversation", "chat"]
 
@@ -58,8 +58,8 @@ async def _chat(client_of: AbstractAsyncContextManager[Client]) -> None:
     async with client_of as client, trio.open_nursery() as nursery:
         await nursery.start(follow, client, transcript)
         talk = Conversation(client, transcript)
-        nursery.start_soon(_obey_interrupts, talk, nursery.cancel_scope)
         await client.ready()
+        nursery.start_soon(_obey_interrupts, talk, nursery.cancel_scope)
         await transcript.turn_over(1)
         async with aclosing(_typed(transcript)) as lines:
             async for line in lines:

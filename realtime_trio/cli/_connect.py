@@ -13,6 +13,7 @@ from .._connection._recording import Recorder
 from .._rest._tokens import PasswordLogin
 from ._errors import CommandError
 from ._streams import as_text
+from ._text import clean
 
 __all__ = ["PASSWORD_VARIABLE", "TOKEN_VARIABLE", "connect", "identity"]
 
@@ -49,7 +50,7 @@ def _password(user: str) -> str:
     password = os.environ.get(PASSWORD_VARIABLE, "")
     if not password and sys.stdin.isatty():
         try:
-            password = getpass.getpass(f"password of {user}: ")
+            password = getpass.getpass(f"password of {clean(user)}: ")
         except EOFError:
             password = ""
     if not password:

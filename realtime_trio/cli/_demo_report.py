@@ -13,7 +13,7 @@ from rich.text import Text
 from .._core._state import SessionState
 from .._lanes._statistics import PipelineStatistics
 from ..events import Lane
-from ._style import clean
+from ._text import clean
 
 __all__ = ["Finding", "report"]
 
@@ -40,7 +40,7 @@ def report(console: Console, found: Finding, wav: Path) -> None:
     console.print()
     console.print(_outcome(found))
     console.print()
-    console.print(Text(f"what the agent said, as it was heard: {wav}"), soft_wrap=True)
+    console.print(Text(f"what the agent said, as it was heard: {clean(str(wav))}"), soft_wrap=True)
 
 
 def _latencies(found: Finding) -> Table:

@@ -18,7 +18,7 @@ __all__ = ["events", "package_version"]
 
 _FROM = {Direction.SERVER: "server", Direction.CLIENT: "client", Direction.BOTH: "both"}
 # What docstrings mark and point to: code, and sections of the protocol.
-_MARKUP = re.compile(r"``| \(§[^)]*\)")
+_MARKUP = re.compile(r"``| \(§[^()]*+\)")
 _WIDE = 150  # columns that the meaning needs beside the rest
 
 

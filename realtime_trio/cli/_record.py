@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Generator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +17,9 @@ from ._chat import Conversation
 from ._connect import connect, identity
 from ._errors import CommandError
 from ._live import LiveTranscript, follow
+from ._signals import until_told
 from ._streams import as_text
+from ._text import clean
 
 __all__ = ["record"]
 
@@ -37,7 +38,7 @@ def record(
 ) -> None:
     """Record a conversation, secrets left out; "replay" shows it again.
 
-    Without --say it records what happens until Ctrl-C.
+    Without --say it records what happens until Ctrl-C or SIGTERM.
 
     Parameters
     ----------
@@ -66,35 +67,43 @@ def record(
     recorder = Recorder(file)
     auth = identity(token, user)
     client_of = connect(url, auth=auth, agent=agent, session=session, recorder=recorder)
+    trio.run(_record, client_of, file, say)
+    _report(recorder, file)
+
+
+async def _record(
+    client_of: AbstractAsyncContextManager[Client], file: Path, say: tuple[str, ...]
+) -> None:
+    async with until_told() as ending:
+        with _writing(file):
+            async with client_of as client:
+                ending.begun = True
+                await _converse(client, say)
+
+
+async def _converse(client: Client, say: tuple[str, ...]) -> None:
+    transcript = LiveTranscript()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(follow, client, transcript)
+        await client.ready()
+        await transcript.turn_over(1)
+        talk = Conversation(client, transcript)
+        for text in say:
+            await talk.say(as_text(text))
+        if not say:
+            await trio.sleep_forever()
+        nursery.cancel_scope.cancel()
+
+
+@contextmanager
+def _writing(file: Path) -> Generator[None, None, None]:
     try:
-        trio.run(_record, client_of, say)
+        yield
     except OSError as exc:
         if exc.filename is None:
             raise
         msg = f"cannot write {file}: {exc.strerror}"
         raise CommandError(msg) from None
-    _report(recorder, file)
-
-
-async def _record(client_of: AbstractAsyncContextManager[Client], say: tuple[str, ...]) -> None:
-    transcript = LiveTranscript()
-    with trio.open_signal_receiver(signal.SIGINT) as signals:
-        async with client_of as client, trio.open_nursery() as nursery:
-            await nursery.start(follow, client, transcript)
-            nursery.start_soon(_leave_on, signals, nursery.cancel_scope)
-            await client.ready()
-            await transcript.turn_over(1)
-            talk = Conversation(client, transcript)
-            for text in say:
-                await talk.say(as_text(text))
-            if not say:
-                await trio.sleep_forever()
-            nursery.cancel_scope.cancel()
-
-
-async def _leave_on(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
-    async for _ in signals:
-        scope.cancel()
 
 
 def _report(recorder: Recorder, file: Path) -> None:
@@ -103,4 +112,4 @@ def _report(recorder: Recorder, file: Path) -> None:
         msg = f"{file}: the recording ends early ({told.error}); {told.dropped} lines are missing"
         raise CommandError(msg, status=1)
     lost = f", {told.dropped} dropped" if told.dropped else ""
-    print(f"{file}: {told.written} lines{lost}", file=sys.stderr)
+    print(f"{clean(str(file))}: {told.written} lines{lost}", file=sys.stderr)

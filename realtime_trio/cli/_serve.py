@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import signal
 
 import trio
 
 from ..server import Account, ServerConfig, open_server
 from ._errors import CommandError
+from ._signals import endings
 from ._style import make_console
 
 __all__ = ["serve"]
@@ -46,12 +46,13 @@ def serve(*, host: str = "127.0.0.1", port: int = 8080, pace: float = 0.02) -> N
 async def _serve(host: str, port: int, pace: float) -> None:
     # Not KeyboardInterrupt: a process that a script started in the background begins with
     # SIGINT ignored, and Python then leaves it so.
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with trio.open_signal_receiver(*endings()) as signals:
         async with open_server(ServerConfig(users=(Account(), _USER), pace=pace)) as server:
             try:
                 url = await server.listen(host, port)
-            except OSError as exc:
-                msg = f"cannot listen on {host}:{port}: {exc.strerror or exc}"
+            except (OSError, UnicodeError) as exc:  # a name that is none has no encoding
+                why = getattr(exc, "strerror", None) or exc
+                msg = f"cannot listen on {host}:{port}: {why}"
                 raise CommandError(msg) from None
             console = make_console()
             console.print(f"listening on {url}", style="bold", soft_wrap=True)

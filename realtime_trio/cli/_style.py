@@ -1,10 +1,9 @@
-"""What the commands that show a conversation have in common: colours, safe text, one console."""
+"""What the commands that show a conversation have in common: colours, values, one console."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -18,11 +17,9 @@ from .._core._messages import (
     ToolResultPart,
     ToolUsePart,
 )
+from ._text import clean, one_line
 
-__all__ = ["clean", "content_text", "make_console", "one_line", "pretty", "seconds"]
-
-# A recording is other people's text: what would steer the terminal is shown instead.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+__all__ = ["content_text", "make_console", "pretty", "seconds"]
 
 
 class _Console(Console):
@@ -37,24 +34,6 @@ def make_console(*, plain_width: int = 100, stderr: bool = False) -> Console:
     if console.is_terminal or "COLUMNS" in os.environ:
         return console
     return _Console(highlight=False, width=plain_width, stderr=stderr)
-
-
-def _shown(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if code < 0x20:
-        return chr(0x2400 + code)
-    return "\u2421" if code == 0x7F else "\ufffd"
-
-
-def clean(text: str) -> str:
-    """``text`` without characters that a terminal would obey."""
-    return _CONTROLS.sub(_shown, text.replace("\r\n", "\n"))
-
-
-def one_line(text: str, limit: int = 100) -> str:
-    """``text`` on one line of at most ``limit`` characters."""
-    flat = " ".join(clean(text[: 4 * limit]).split())
-    return flat if len(flat) <= limit and len(text) <= 4 * limit else flat[: limit - 1] + "…"
 
 
 def pretty(value: object, limit: int = 160) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Annotated, Final, TypeAlias
 
@@ -18,6 +17,7 @@ from ..audio import AudioSink, AudioSource, VadConfig
 from ..audio._playback import Playback
 from ._connect import connect, identity
 from ._meter import Meter, measured
+from ._signals import until_told
 from ._style import make_console
 from ._transcript import Transcript
 from ._voice_ends import check_output, detector, open_input, open_output
@@ -125,26 +125,13 @@ async def _voice(
     vad: VadConfig,
 ) -> None:
     transcript = SpokenTranscript(make_console(stderr=output == "-"))
-    async with trio.open_nursery() as nursery:
-        await nursery.start(_leave_on_interrupt, nursery.cancel_scope)
-        async with AsyncExitStack() as stack:
-            source = await open_input(stack, input)
-            client = await stack.enter_async_context(client_of)
-            sink = await open_output(stack, output)
-            await converse(
-                client, source, sink, transcript, mode=mode, interrupts=interrupts, vad=vad
-            )
-        nursery.cancel_scope.cancel()
-
-
-async def _leave_on_interrupt(
-    scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]
-) -> None:
-    """End everything as it should end; a WAV file gets its last samples."""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        task_status.started()
-        async for _ in signals:
-            scope.cancel()
+    # However it ends, a WAV file gets its last samples.
+    async with until_told() as ending, AsyncExitStack() as stack:
+        source = await open_input(stack, input)
+        client = await stack.enter_async_context(client_of)
+        ending.begun = True
+        sink = await open_output(stack, output)
+        await converse(client, source, sink, transcript, mode=mode, interrupts=interrupts, vad=vad)
 
 
 async def converse(

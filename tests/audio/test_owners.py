@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_trio._core._answer import Answer
+from realtime_trio._core._spoken import SpokenAnswer
 from realtime_trio.audio import DEFAULT_FORMAT
 from realtime_trio.audio._owners import Owners
 
@@ -14,7 +14,7 @@ SECOND = 32_000
 
 
 def test_bytes_are_played_and_lost_in_order() -> None:
-    first, second = Answer(), Answer()
+    first, second = SpokenAnswer(), SpokenAnswer()
     owners = Owners(DEFAULT_FORMAT)
     owners.push(first, SECOND)
     owners.push(second, SECOND)
@@ -28,7 +28,7 @@ def test_bytes_are_played_and_lost_in_order() -> None:
 
 
 def test_a_device_gives_back_the_last_that_it_took() -> None:
-    first, second = Answer(), Answer()
+    first, second = SpokenAnswer(), SpokenAnswer()
     owners = Owners(DEFAULT_FORMAT)
     owners.push(first, 640)
     owners.push(second, 640)
@@ -45,12 +45,12 @@ def test_a_device_gives_back_the_last_that_it_took() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50)), max_size=60))
 def test_every_byte_has_one_owner(steps: list[tuple[int, int]]) -> None:
-    answers = [Answer()]
+    answers = [SpokenAnswer()]
     owners = Owners(DEFAULT_FORMAT)
     pushed = waiting = played = lost = 0
     for kind, size in steps:
         if kind == 0:
-            answers.append(Answer())
+            answers.append(SpokenAnswer())
         elif kind == 1 and size:
             owners.push(answers[-1], size)
             answers[-1].came(size, DEFAULT_FORMAT)

@@ -17,7 +17,8 @@ from realtime_trio.cli._chat import Conversation
 from realtime_trio.cli._live import LiveTranscript, follow
 from realtime_trio.cli._probe import Probe
 from realtime_trio.cli._replay_view import ReplayView
-from realtime_trio.cli._style import clean, one_line, pretty
+from realtime_trio.cli._style import pretty
+from realtime_trio.cli._text import clean, one_line
 from realtime_trio.cli._transcript import Transcript
 from realtime_trio.events import Lane
 
@@ -259,6 +260,9 @@ def test_content_of_every_kind_is_shown() -> None:
 
 
 def test_text_is_made_safe_and_short() -> None:
+    for mark in "\u061c\u200e\u200f\u202a\u2069\u206a\u206f\u2028\u2029\ufff9":
+        assert clean(f"a{mark}b") == "a\ufffdb"
+    assert clean("\u200d\u200c\ufe0f") == "\u200d\u200c\ufe0f"  # they join, and steer nothing
     assert clean("a\r\nb\x00\x7f\u202e\ud800c\td") == "a\nb␀␡\ufffd\ufffdc\td"
     assert one_line("a\n b", 10) == "a b"
     assert one_line("x" * 50, 10) == "x" * 9 + "…"

@@ -12,6 +12,7 @@ import sys
 import pytest
 
 import realtime_trio.cli
+from realtime_trio import _startup
 from realtime_trio._exceptions import ConnectionFailed
 from realtime_trio.cli import _app
 from realtime_trio.cli._errors import CommandError
@@ -122,6 +123,32 @@ def test_an_exit_of_the_help_for_a_closed_pipe_is_none(
 def test_a_group_is_told_by_what_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
     group = BaseExceptionGroup("", [ExceptionGroup("", [CommandError("inner")])])
     assert outcome(group, capsys) == (2, "realtime-trio: inner\n")
+
+
+def test_an_interrupt_counts_whatever_else_it_made_fail(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What fails behind it is its doing."""
+    group = BaseExceptionGroup("", [RuntimeError("bug"), KeyboardInterrupt()])
+    assert outcome(group, capsys) == (130, "")
+
+
+@pytest.mark.parametrize(
+    ("argv", "called", "is_it"),
+    [
+        (["/usr/bin/realtime-trio", "chat"], ["python", "/usr/bin/realtime-trio", "chat"], True),
+        (["realtime-trio.exe"], ["realtime-trio.exe"], True),
+        (["-m", "serve"], ["python", "-W", "error", "-m", "realtime_trio", "serve"], True),
+        (["-m"], ["python", "-m", "pytest", "realtime_trio"], False),
+        (["app.py"], ["python", "app.py", "-m", "realtime_trio"], False),
+        (["-c"], ["python", "-c", "import realtime_trio"], False),
+        ([""], ["python"], False),
+        ([], [], False),
+    ],
+)
+def test_who_is_the_program(argv: list[str], called: list[str], is_it: bool) -> None:
+    """An application that imports the library keeps its own way with Ctrl-C."""
+    assert _startup.is_program(argv, called) is is_it
 
 
 def test_a_bug_keeps_its_traceback() -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import getpass
+import gzip
 import json
 import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import wave
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -80,7 +82,12 @@ def url() -> Iterator[str]:
     assert end(process) == (0, "", "")
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
+TOLD = pytest.mark.parametrize(
+    "how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name
+)
+
+
+@TOLD
 def test_serve_ends_when_it_is_told_to(how: signal.Signals) -> None:
     """In peace, also where a script began it in the background: SIGINT is ignored there."""
     command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *program("serve", "--port", "0")]
@@ -253,17 +260,101 @@ def test_a_reader_that_has_seen_enough_ends_a_recording(url: str, tmp_path: Path
         pipe.close()
 
 
-def test_record_goes_on_until_it_is_interrupted(url: str, tmp_path: Path) -> None:
-    file = tmp_path / "call.jsonl"
+@TOLD
+def test_record_goes_on_until_it_is_told_to_end(
+    url: str, tmp_path: Path, how: signal.Signals
+) -> None:
+    file = tmp_path / "call.jsonl.gz"
     process = start("record", url, file, "--token", "any")
     read_until(process.stdout, "─")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     status, _, err = end(process)
     assert status == 0
     assert "lines" in err
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    lines = [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()]
     assert lines[0]["dir"] == "open"
     assert lines[-1]["dir"] == "close"
+
+
+def test_nohup_is_respected(url: str, tmp_path: Path) -> None:
+    """A command that was started to outlive its terminal does."""
+    file = tmp_path / "call.jsonl"
+    command = program("record", url, file, "--token", "any")
+    process = spawn(["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command])
+    read_until(process.stdout, "─")
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    assert end(process)[0] == 0
+    assert b'"dir":"close"' in file.read_bytes()
+
+
+@contextmanager
+def deaf() -> Iterator[tuple[str, Callable[[], None]]]:
+    """The address of a server that takes a connection and says nothing; waits for one."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        held: list[socket.socket] = []
+
+        def wait() -> None:
+            listener.settimeout(60)
+            held.append(listener.accept()[0])
+
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", wait
+        for each in held:
+            each.close()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
+@pytest.mark.parametrize("command", ["chat", "record", "voice"])
+def test_told_to_end_while_it_dials(command: str, how: signal.Signals, tmp_path: Path) -> None:
+    """Nothing was begun, and nothing is said."""
+    if (command, how) == ("chat", signal.SIGTERM):
+        pytest.skip("nothing of a chat needs to be ended in good order")
+    more: dict[str, list[str | Path]] = {
+        "chat": [],
+        "record": [tmp_path / "x.jsonl"],
+        "voice": ["--input", "-", "--output", tmp_path / "x.wav"],
+    }
+    with deaf() as (address, wait):
+        process = start(command, address, *more[command], "--token", "any")
+        wait()
+        process.send_signal(how)
+        assert end(process) == (130, "", "")
+
+
+INTERRUPTER = """
+import importlib.abc, os, signal, sys
+
+class Interrupter(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == os.environ["INTERRUPT_AT"]:
+            os.kill(os.getpid(), signal.SIGINT)
+        return None
+
+sys.meta_path.insert(0, Interrupter())
+"""
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "trio",
+        "realtime_trio._exceptions",
+        "realtime_trio._client._client",
+        "realtime_trio.cli",
+        "realtime_trio.__main__",
+        "cyclopts",
+        "realtime_trio.cli._app",
+        "realtime_trio.cli._serve",
+        "realtime_trio.server",
+    ],
+)
+def test_an_interrupt_while_it_is_imported(tmp_path: Path, module: str) -> None:
+    """Python's own way would be a traceback of a hundred lines."""
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTER)
+    env = environment(INTERRUPT_AT=module)
+    env["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{env['PYTHONPATH']}"
+    done = run("serve", "--port", "0", env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 def test_errors_of_use(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -284,6 +375,47 @@ def test_errors_of_use(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         (["demo", "extra"], "extra"),
     ):
         assert said in refusal(call, *arguments)
+
+
+ESCAPE = "a\x1b[2Jb\u202ec\u200fd\u061ce\x9bf\x07g\x7fh\nrealtime-trio: i"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["replay", ESCAPE],
+        ["replay", "--" + ESCAPE],
+        [ESCAPE],
+        ["chat", ESCAPE, "--token", "x"],
+        ["chat", "http://" + ESCAPE, "--token", "x"],
+        ["chat", "http://localhost", "--" + ESCAPE],
+        ["record", "http://localhost", ESCAPE + "/x", "--token", "x"],
+        ["voice", "http://localhost", "--input", ESCAPE, "--output", "-", "--token", "x"],
+        ["voice", "http://localhost", "--mode", ESCAPE, "--token", "x"],
+        ["serve", "--host", ESCAPE, "--port", "0"],
+        ["serve", "--port", ESCAPE],
+        ["events", ESCAPE],
+        ["bench", "--compare", ESCAPE],
+        ["bench", ESCAPE],
+    ],
+    ids=lambda arguments: " ".join(arguments).partition("a\x1b")[0].strip() or "command",
+)
+def test_an_error_line_does_not_steer_the_terminal(call: Call, arguments: list[str]) -> None:
+    """Whatever the arguments hold; surrogates stand for bytes that are no text."""
+    for each in (arguments, [each.replace("d", "d\udcff") for each in arguments]):
+        done = call(*each)
+        said = done.err.decode()
+        assert done.status in (1, 2)
+        assert said.count("\n") == 1
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e]", said)
+        assert done.out == b""
+
+
+def test_what_was_recorded_is_named_without_controls(url: str, tmp_path: Path, call: Call) -> None:
+    file = tmp_path / "a\x1b[2Jb\u202ec"
+    done = call("record", url, file, "--token", "any", "--say", "Hello")
+    assert done.status == 0
+    assert "a␛[2Jb\ufffdc: " in done.err.decode()
 
 
 def test_a_port_that_is_taken_is_an_error_of_use(url: str, call: Call) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_trio._redact import REDACTED, redact, redact_frame, redact_text
+from realtime_trio import _redact
+from realtime_trio._redact import REDACTED, Redactor, redact, redact_frame, redact_text
 
 SECRET = "s3cr3t-VALUE_77"
 NAMES = [
@@ -194,3 +197,128 @@ def test_a_frame_that_is_no_json_is_searched_as_text() -> None:
 @given(nested(st.just({"heygen_token": SECRET})))
 def test_a_redacted_frame_can_still_be_read(value: Any) -> None:
     assert json.loads(redact_frame(json.dumps(value))) == redact(value)
+
+
+# ---- values that are told ------------------------------------------------------------------
+
+VALUE = "opaque/t+k n%é\\x"
+
+
+def telling(*values: str) -> Redactor:
+    redactor = Redactor()
+    for value in values:
+        redactor.hide(value)
+    return redactor
+
+
+def escaped(value: str, depth: int) -> str:
+    for _ in range(depth):
+        value = json.dumps(value)[1:-1]
+    return value
+
+
+FORMS = {
+    "itself": VALUE,
+    "json": escaped(VALUE, 1),
+    "json in json": escaped(VALUE, 2),
+    "json in json in json": escaped(VALUE, 3),
+    "not ascii json": json.dumps(VALUE, ensure_ascii=False)[1:-1],
+    "slashes escaped": escaped(VALUE, 1).replace("/", "\\/"),
+    "all escaped": "".join(f"\\u{ord(char):04x}" for char in VALUE),
+    "all escaped twice": "".join(f"\\\\u{ord(char):04X}" for char in VALUE),
+    "url": quote(VALUE, safe=""),
+    "query": quote_plus(VALUE),
+    "lower": re.sub("%..", lambda found: found[0].lower(), quote(VALUE, safe="")),
+    "all percent": "".join(f"%{byte:02X}" for byte in VALUE.encode()),
+    "url in url": quote(quote(VALUE, safe=""), safe=""),
+    "url in json": escaped(quote(VALUE, safe=""), 1),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("a ", " b"), ("\n", "\n"), ("é", "é")])
+def test_a_value_is_found_in_every_form(form: str, before: str, after: str) -> None:
+    """Within text, and in a frame that can still be read."""
+    redactor = telling("another value", VALUE)
+    assert redactor.text(before + form + after) == f"{before}{REDACTED}{after}"
+    frame = json.dumps({"type": "x", "content": before + form + after, "n": [1.5, None]})
+    clean = {"type": "x", "content": f"{before}{REDACTED}{after}", "n": [1.5, None]}
+    assert json.loads(redactor.frame(frame)) == clean
+
+
+def test_values_are_found_in_names_numbers_and_bytes() -> None:
+    redactor = telling("12345678", "secretive")
+    value = {"my secretive": 12345678, "n": [123456789, True, 7]}
+    assert redactor.value(value) == {f"my {REDACTED}": REDACTED, "n": [REDACTED, True, 7]}
+    assert json.loads(redactor.frame(json.dumps(value))) == redactor.value(value)
+    assert redactor.data(b"a secretive b") == b"a " + bytes(9) + b" b"
+    assert redactor.data(b"nothing") == b"nothing"
+
+
+def test_a_frame_without_the_value_stays_to_the_byte() -> None:
+    redactor = telling(VALUE, "secretive")
+    for text in ('{"a":  "\\n%41\\u0041"}', "secretiv", "%", "\\", "%zz \\\\\\", "opaque/t+k n%"):
+        assert redactor.frame(text) == text
+
+
+def test_short_values_are_words_and_old_ones_are_forgotten() -> None:
+    redactor = telling("any", "token", *(f"value-{n:04}" for n in range(40)))
+    assert redactor.text("any of a kind") == "any of a kind"
+    assert redactor.text("value-0039 value-0008") == f"{REDACTED} {REDACTED}"
+    assert redactor.text("value-0007") == "value-0007"
+
+
+def test_the_longer_value_goes_first() -> None:
+    redactor = telling("abcdefgh", "abcdefgh-ijkl", "fgh-ij")
+    assert redactor.text("x abcdefgh-ijkl abcdefgh y") == f"x {REDACTED} {REDACTED} y"
+    assert redactor.text("abcdefgh%2dijkl") == REDACTED
+
+
+@given(
+    st.text(st.sampled_from('ab\\%25u0"/'), max_size=60), st.sampled_from(["aab\\b%25", "ababab"])
+)
+def test_a_value_never_gets_through(text: str, value: str) -> None:
+    """Nor does what is left of a text hold it, wherever its escapes begin and end."""
+    redactor = telling(value)
+    for whole in (text + value + text, text + escaped(value, 1) + text):
+        clean = redactor.text(whole)
+        assert value not in clean
+        assert escaped(value, 1) not in clean
+        assert redactor.text(clean) == clean
+
+
+def test_a_value_is_found_at_the_borders_of_what_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A large text is looked through in parts."""
+    monkeypatch.setattr(_redact, "_WINDOW", 100)
+    redactor = telling("opaque-value")
+    for form in ("opaque-value", "%6fpaque-value", "\\u006fpaque\\u002dvalue"):
+        for at in range(80, 130):
+            text = "\\n" + "x" * at + form + "y" * 250 + form + "%41"
+            clean = "\\n" + "x" * at + REDACTED + "y" * 250 + REDACTED + "%41"
+            assert redactor.text(text) == clean
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ('"token":"a\\"b" c', f'"token":"{REDACTED}" c'),
+        ('"token":"a\\\\" c', f'"token":"{REDACTED}" c'),
+        ('\\"token\\":\\"a\\\\\\"b\\" c', f'\\"token\\":\\"{REDACTED}\\" c'),
+        ('\\"token\\":\\"a\\\\\\\\\\" c', f'\\"token\\":\\"{REDACTED}\\" c'),
+        ('{\\"token\\":\\"a" c', f'{{\\"token\\":\\"{REDACTED}" c'),
+        (
+            '\\\\\\"token\\\\\\":\\\\\\"a\\\\\\" c',
+            f'\\\\\\"token\\\\\\":\\\\\\"{REDACTED}\\\\\\" c',
+        ),
+        ('\\"token\\": 12.5e3, c', f'\\"token\\": \\"{REDACTED}\\", c'),
+        ("'token':'a' c", f"'token':'{REDACTED}' c"),
+        ('\\\\"token": "a" c', f'\\\\"token": "{REDACTED}" c'),
+        ('"token": "a', f'"token": "{REDACTED}'),
+    ],
+)
+def test_a_field_ends_where_its_string_ends(text: str, clean: str) -> None:
+    """A quote that is escaped belongs to the value, on whatever level the string stands."""
+    assert redact_text(text) == clean
+    assert redact_text(clean) == clean

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    nullcontext,
+    suppress,
+)
+from urllib.parse import quote_plus
 
 import pytest
 import trio
@@ -13,11 +20,19 @@ import trio
 from realtime_trio import events as ev
 from realtime_trio._client._client import open_client
 from realtime_trio._config import ClientConfig, LaneBounds
+from realtime_trio._connection._link import _EARLY_BYTES, _prove
+from realtime_trio._connection._recorder import Tape
+from realtime_trio._core._codec import Codec
 from realtime_trio._core._notifications import ProcessingError
-from realtime_trio._core._shell_notifications import Reconnected, SessionRestored
+from realtime_trio._core._shell_notifications import Disconnected, Reconnected, SessionRestored
 from realtime_trio._exceptions import ConnectionFailed, ConnectionLost, InDoubt
 from realtime_trio._rest._tokens import PasswordLogin
-from realtime_trio._transports._memory import MemoryAnswer, MemoryListener, MemoryTransport
+from realtime_trio._transports._memory import (
+    MemoryAnswer,
+    MemoryListener,
+    MemoryTransport,
+    memory_pair,
+)
 from realtime_trio.abc import Transport
 from realtime_trio.server import open_server
 
@@ -242,3 +257,62 @@ async def test_a_link_that_talks_without_end_is_not_mute(autojump_clock: object)
         charts = client.subscribe(ev.UnknownEvent)
         await client.ready()
         assert [(await charts.receive()).payload["n"] for _ in range(many)] == list(range(many))
+
+
+@pytest.mark.parametrize("frame", [bytes(2**22), "x" * 2**20 + "\U0001f600"])
+async def test_what_comes_before_the_pong_is_bounded_in_memory(
+    autojump_clock: object, frame: str | bytes
+) -> None:
+    """Whatever its frames are: one odd character makes each of a text take four bytes."""
+    client, server = memory_pair()
+
+    async def flood() -> None:
+        while True:
+            await (server.send_text if isinstance(frame, str) else server.send_bytes)(frame)  # type: ignore[arg-type]
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(flood)
+        early = await _prove(client, ClientConfig(), Codec(), Tape(None))
+        nursery.cancel_scope.cancel()
+    held = sum(map(sys.getsizeof, early))
+    assert _EARLY_BYTES <= held < _EARLY_BYTES + sys.getsizeof(frame)
+
+
+async def test_the_own_token_is_hidden_where_the_server_quotes_it(autojump_clock: object) -> None:
+    """In the reason of a close frame, which an application may show; and from the recorder."""
+    token = "opaque/token value"
+
+    class Recorder:
+        def __init__(self) -> None:
+            self.hidden: list[str] = []
+
+        def open(self) -> AbstractAsyncContextManager[None]:
+            return nullcontext()
+
+        def record(self, kind: str, payload: str | bytes, *, conn: int, at: float) -> None:
+            pass
+
+        def hide(self, secret: str) -> None:
+            self.hidden.append(secret)
+
+    class Source:
+        async def token(self) -> str:
+            await trio.lowlevel.checkpoint()
+            return token
+
+    async def serve(transport: MemoryTransport) -> None:
+        assert await transport.receive() == '{"type":"ping"}'
+        await transport.send_text(PONG)
+        await transport.send_text(START)
+        await transport.aclose(4000, f"bad {token}, {quote_plus(token)}")
+
+    for auth in (token, Source()):
+        recorder = Recorder()
+        async with (
+            by_hand(serve) as url,
+            open_client(url, auth=auth, recorder=recorder) as client,
+        ):
+            news = client.subscribe(Disconnected)
+            told = await news.receive()
+            assert (told.code, told.reason) == (4000, "bad <redacted>, <redacted>")
+        assert set(recorder.hidden) == {token}

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
+import os
+import stat
+import sys
 import threading
+import urllib.parse
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -156,7 +162,7 @@ async def test_bytes_are_bounded_but_one_line_always_fits(
         await trio.testing.wait_all_tasks_blocked()
         recorder.record("in", "y" * 100, conn=1, at=0)
         recorder.record("in", "z", conn=1, at=0)
-        assert recorder.statistics().waiting_bytes == 100
+        assert recorder.statistics().waiting_bytes == sys.getsizeof("y" * 100) + _recording._LINE
         assert recorder.statistics().dropped == 1
         slow.go.set()
     lines = read(tmp_path / "x")
@@ -246,19 +252,155 @@ def _stuck(run_sync: Any) -> Any:
     return run
 
 
-async def test_what_was_written_reaches_the_disk_after_a_while(
-    tmp_path: Path, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def at_once(job: Any, **_options: Any) -> Any:
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock) -> None:
+    """What a thread would do takes no time of the virtual clock."""
+
+    async def run(job: Any, **_options: Any) -> Any:
         await trio.lowlevel.checkpoint()
         return job()
 
-    monkeypatch.setattr(trio.to_thread, "run_sync", at_once)
+    monkeypatch.setattr(trio.to_thread, "run_sync", run)
+
+
+def readable(path: Path) -> list[str]:
+    """The frames that can be read of a file whose writer may have died."""
+    data = path.read_bytes()
+    if path.suffix == ".gz":
+        data = zlib.decompressobj(31).decompress(data)
+    return [json.loads(line)["text"] for line in data.splitlines()]
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("name", ["x", "x.gz"])
+async def test_what_was_written_reaches_the_disk_after_a_while(tmp_path: Path, name: str) -> None:
+    recorder = Recorder(tmp_path / name)
+    async with recorder.open():
+        recorder.record("in", "a", conn=1, at=0)
+        await trio.sleep(2)
+        assert readable(tmp_path / name) == ["a"]
+        assert recorder.statistics().written == 1
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("name", ["x", "x.gz"])
+@pytest.mark.parametrize("pause", [0.01, 0.4, 0.999])
+async def test_a_steady_stream_reaches_the_disk_as_well(
+    tmp_path: Path, name: str, pause: float
+) -> None:
+    """Counted from the first line that is not there: that others come behind it delays nothing."""
+    recorder = Recorder(tmp_path / name)
+    async with recorder.open():
+        for n in range(int(5 / pause)):
+            recorder.record("in", str(n), conn=1, at=0)
+            await trio.sleep(pause)
+            there = readable(tmp_path / name)
+            assert there == [str(i) for i in range(len(there))]
+            assert (n - len(there)) * pause <= 1 + pause
+            assert recorder.statistics().written == len(there)
+    assert recorder.statistics().written == int(5 / pause)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_lines_that_did_not_reach_the_file_are_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A buffer takes what a disk does not."""
+    full = False
+
+    class Disk(io.BytesIO):
+        def flush(self) -> None:
+            if full:
+                raise OSError(28, "No space left on device")
+
+        def close(self) -> None:
+            self.flush()
+
+    monkeypatch.setattr(Recorder, "_create", lambda _recorder: Disk())
     recorder = Recorder(tmp_path / "x")
     async with recorder.open():
         recorder.record("in", "a", conn=1, at=0)
         await trio.sleep(2)
-        assert read(tmp_path / "x")[0]["text"] == "a"
+        full = True
+        recorder.record("in", "b", conn=1, at=0)
+        await trio.sleep(0.5)
+        assert recorder.statistics().error is None
+        await trio.sleep(2)
+        assert recorder.statistics().error == "OSError: No space left on device"
+    told = recorder.statistics()
+    assert (told.written, told.dropped) == (1, 1)
+
+
+async def test_lines_that_are_being_written_count_as_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are in memory, too; a large one is written alone."""
+    slow = Slow(monkeypatch)
+    recorder = Recorder(tmp_path / "x", max_bytes=1_000_000)
+    async with recorder.open():
+        for _ in range(4):
+            recorder.record("in", "x" * 300_000, conn=1, at=0)
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(4):
+            recorder.record("in", "y" * 300_000, conn=1, at=0)
+        told = recorder.statistics()
+        assert (told.waiting, told.dropped) == (2, 5)
+        slow.go.set()
+    assert [line["dir"] for line in read(tmp_path / "x")] == ["in", "in", "in", "gap"]
+
+
+@pytest.mark.parametrize("name", ["x", "x.gz"])
+@pytest.mark.parametrize("before", [None, 0o644, 0o600])
+async def test_only_its_owner_may_read_a_recording(
+    tmp_path: Path, name: str, before: int | None
+) -> None:
+    path = tmp_path / name
+    if before is not None:
+        path.write_bytes(b"an older recording")
+        path.chmod(before)
+    mask = os.umask(0)
+    try:
+        async with Recorder(path).open():
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    finally:
+        os.umask(mask)
+
+
+def test_what_is_no_file_keeps_its_mode() -> None:
+    """A device belongs to everybody."""
+    device = Path(os.devnull)
+    before = device.stat().st_mode
+    Recorder(device)._create().close()
+    assert device.stat().st_mode == before
+
+
+TOKEN = 'opaque/t+k n="7%é'
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        f"my key is {TOKEN}!",
+        json.dumps({"type": "x", "content": f"it is {TOKEN}."}),
+        json.dumps({"type": "x", "content": f"it is {TOKEN}."}, ensure_ascii=False),
+        json.dumps({"type": "x", "input": json.dumps({"a": [TOKEN]})}),
+        json.dumps({"type": "x", f"name {TOKEN}": None}),
+        f"https://h/?a={urllib.parse.quote(TOKEN, safe='')}&b=c",
+        f"https://h/?a={urllib.parse.quote_plus(TOKEN)}",
+    ],
+)
+async def test_a_value_is_hidden_wherever_it_stands(tmp_path: Path, frame: str) -> None:
+    recorder = Recorder(tmp_path / "x")
+    recorder.hide(TOKEN)
+    async with recorder.open():
+        recorder.record("open", frame, conn=1, at=0)
+        recorder.record("in", frame, conn=1, at=0)
+        recorder.record("out", f"a {TOKEN} b".encode(), conn=1, at=0)
+    raw = (tmp_path / "x").read_text()
+    assert "opaque" not in raw
+    assert raw.count("redacted") == 2
+    data = base64.b64decode(read(tmp_path / "x")[2]["data"])
+    assert data == b"a " + bytes(len(TOKEN.encode())) + b" b"
 
 
 @pytest.mark.parametrize("bounds", [{"max_lines": 0}, {"max_bytes": 0}])

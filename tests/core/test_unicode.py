@@ -133,11 +133,11 @@ def test_a_half_becomes_the_replacement_character(
 @pytest.mark.parametrize("tag", [[], {}, None, 5, True])
 def test_a_type_that_is_no_text_is_refused_whatever_stands_beside_it(tag: object) -> None:
     raw = {"type": tag, "content": HALF}
-    with pytest.raises(DecodeError) as frame:
+    with pytest.raises(DecodeError) as framed:
         CODEC.decode_text(json.dumps(raw))
-    with pytest.raises(DecodeError) as mapping:
+    with pytest.raises(DecodeError) as mapped:
         CODEC.decode_mapping(raw)
-    assert frame.value.path == mapping.value.path == "$.type"
+    assert framed.value.path == mapped.value.path == "$.type"
 
 
 @pytest.mark.parametrize("half", ["\\ud83d", "\\uD83D", "\\ude00", "\\uDBFF"])

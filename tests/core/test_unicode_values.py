@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realtime_trio._core._unicode import valid_json, valid_text
@@ -62,6 +62,7 @@ def _plainly(value: Any) -> Any:
     return [_plainly(item) for item in value] if isinstance(value, list) else value
 
 
+@example({HIGH: 1, LOW: 2})
 @given(JSON)
 def test_every_text_of_a_value_becomes_valid(value: Any) -> None:
     """Names as well, in their order; a value that is valid is given back as it is."""

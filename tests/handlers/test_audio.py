@@ -118,6 +118,16 @@ def test_streams_that_alternate_never_share_a_sample(
         assert heard.get(stream, b"") == data[: len(data) // step * step]
 
 
+@pytest.mark.parametrize("stream", [5, 1.5, True, [], {}, None])
+def test_a_stream_may_be_named_by_any_value(stream: object) -> None:
+    processor = EventStreamProcessor()
+    processor.process_audio(b"ab!")
+    for data, whole in ((b"abc", b"ab"), (b"d", b"cd")):
+        event = {**delta(data), "id": stream}
+        assert output(processor.process_event(event)) == [(whole, DEFAULT_FORMAT)]
+        processor.process_event(delta(b"xyz", "another"))
+
+
 def test_frames_and_deltas_are_streams_of_their_own() -> None:
     processor = EventStreamProcessor()
     processor.process_audio(b"abc")

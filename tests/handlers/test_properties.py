@@ -273,11 +273,12 @@ class Watch:
             assert self.streamed.pop(message.id, message.content) == message.content
 
     def _tools(self, note: Notification) -> None:
-        """A status never moves backward within a turn."""
+        """The status of a call never moves backward; after its end, an id may be used again."""
         if isinstance(note, ToolNotification):
             key = (note.session_id, note.id)
             rank = ("preparing", "executing", "complete").index(note.status)
-            assert self.ranks.get(key, -1) < rank
+            known = self.ranks.get(key, -1)
+            assert rank < known if known == 2 else known < rank
             assert note.tool_name != "think" or note.status == "preparing"
             self.ranks[key] = rank
         elif isinstance(note, ToolNotificationRemoved):

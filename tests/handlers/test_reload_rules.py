@@ -336,6 +336,15 @@ def test_s2_an_open_message_of_its_sub_session_counts() -> None:
     assert attached(talk.messages()[1]) == [("d", '{"agent_message": "y is 2"}')]
 
 
+def test_s2_each_of_several_is_looked_for_among_its_own_messages() -> None:
+    talk = Talk()
+    again = {**ASK, "id": "e"}
+    talk(*LIVE, begin(again), sub_started(parent=MAIN), end(again))
+    told = [*TOLD, {"role": "assistant", "content": [again]}]
+    talk(TURN_START, text("x", "of another", parent="x"), chat_session(MAIN, *told))
+    assert talk.transcript() == [*UNFOLDED[:2], ("user", "find y")]
+
+
 def test_s2_a_list_in_mid_turn_leaves_the_delegation_that_runs() -> None:
     talk = Talk()
     talk(*LIVE, TURN_START, *turn("2")[:2], chat_session(MAIN, *TOLD), TURN_START)

@@ -26,6 +26,7 @@ from realtime_trio._core._shell_notifications import AudioGap, Lagged
 from realtime_trio._exceptions import ClosedError, LaggedError
 from realtime_trio._lanes import _overflow
 from realtime_trio._lanes._buffers import (
+    BlockBuffer,
     Buffer,
     CoalesceBuffer,
     DropOldestBuffer,
@@ -600,6 +601,21 @@ def test_the_bound_is_stated() -> None:
     """16 MiB, and 65536 items where no number is given."""
     assert _overflow.MAX_BYTES == 16 * 1024 * 1024
     assert Coalesce().max_items == _overflow.MAX_ITEMS == 65_536
+
+
+def test_what_spilt_is_not_moved_about() -> None:
+    """One event may spill thousands: each that is received costs no more than itself."""
+    buffer = _buffer(Block(2))
+    assert isinstance(buffer, BlockBuffer)
+    for number in range(10):
+        buffer.put(SystemNotification(type="system", severity="info", content=str(number)), 1)
+    spill = buffer._spill
+    got = [buffer.get() for _ in range(10)]
+    assert buffer._spill is spill
+    assert [note.content for note in got if isinstance(note, SystemNotification)] == [
+        str(number) for number in range(10)
+    ]
+    assert not buffer.blocking
 
 
 def test_block_holds_its_lane_and_loses_nothing() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
+import math
 import os
 import re
 import ssl
+import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -113,11 +116,194 @@ async def test_redirects_come_to_an_end() -> None:
 
 
 async def test_an_answer_that_is_too_long_is_no_answer() -> None:
-    """It is read to its end and forgotten on the way."""
-    long = json.dumps({"agent_c_token": "x" * 4_000_000}).encode()
-    async with serving(replies(lambda request: answer(long))) as house:
-        with pytest.raises(rt.ProtocolError, match="no JSON object"):
-            await Rest(endpoint(f"http://{house}"), timeout=60).refresh("good")
+    """It is read to the bound and no further."""
+    piece = b"10000\r\n" + b"x" * 2**16 + b"\r\n"
+    sent = 0
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        nonlocal sent
+        await whole(stream)
+        await stream.send_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        with suppress(trio.BrokenResourceError):
+            while True:
+                await stream.send_all(piece)
+                sent += 1
+
+    async with serving(serve) as house:
+        with pytest.raises(rt.ProtocolError, match="longer than 1048576 bytes"):
+            await Rest(endpoint(f"http://{house}"), timeout=math.inf).refresh("good")
+        assert sent < 2000  # the rest is what the system holds between the two
+
+
+@pytest.mark.parametrize("coding", ["gzip", "gzip, gzip", "br", "deflate", "zstd", "x"])
+async def test_a_compressed_answer_is_not_read(coding: str) -> None:
+    """It was not asked for, and may be a thousand times what came."""
+    asked: list[bytes] = []
+
+    def reply(request: bytes) -> bytes:
+        asked.append(request)
+        body = gzip.compress(b'{"agent_c_token": "new"}')
+        return answer(body, **{"content-encoding": coding})
+
+    async with serving(replies(reply)) as house:
+        with pytest.raises(rt.ProtocolError, match="compressed"):
+            await Rest(endpoint(f"http://{house}"), timeout=10).refresh("good")
+    assert b"accept-encoding: identity\r\n" in asked[0].lower()
+
+
+async def test_an_answer_in_single_bytes_costs_no_more_than_its_bytes() -> None:
+    """Chunks are no lines of a list."""
+    body = json.dumps({"agent_c_token": "new", "more": "x" * 20_000}).encode()
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    async with serving(replies(lambda request: head + chunks)) as house:
+        grant = await Rest(endpoint(f"http://{house}"), timeout=60).refresh("good")
+    assert grant.token == "new"
+
+
+LOCATIONS = [
+    b"javascript:alert(1)",
+    b"http://[::1",
+    b"//",
+    b"http://\xe9\xe9.example/",
+    b"http://xn--zzzzzzzz.example/",
+    b"http://a..b/",
+    b"http://127.0.0.1:99999/",
+    b"http://127.0.0.1:port/",
+    b"http://%00/",
+    b"http://" + b"a" * 300 + b".example/",
+    b"/" + b"a" * 70_000,
+    b"\xff\xfe",
+    b"?\xe2\x82",
+    b"data:,x",
+    b"",
+]
+
+
+@pytest.mark.parametrize("location", LOCATIONS)
+async def test_a_redirect_to_nowhere_is_a_failed_call(location: bytes) -> None:
+    """Whatever the address is, and whatever library trips over it."""
+    head = b"HTTP/1.1 302 x\r\ncontent-length: 0\r\nconnection: close\r\nlocation: "
+    async with serving(replies(lambda request: head + location + b"\r\n\r\n")) as house:
+        rest = Rest(endpoint(f"http://{house}"), timeout=10)
+        secret = "-".join(["hush"] * 2)  # no line of this file may hold it
+        with pytest.raises(rt.ConnectionFailed):
+            await rest.refresh(secret)
+        with pytest.raises(rt.ConnectionFailed) as caught:
+            await rest.login("me", secret)
+    assert secret not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        b"\0" * 100,
+        b"HTTP/1.1 999999 x\r\n\r\n",
+        b"HTTP/9.9 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffffffff\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 50_000,
+        b"HTTP/1.1 200 OK\r\nset-cookie: " + b"a=b; expires=" * 5000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\xff: \xff\r\n\r\n{}",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n\xff\xfe{",
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 500_000,
+        b"HTTP/1.1 200 OK\r\n\r\n" + b'{"agent_c_token":' + b"9" * 10_000 + b"}",
+        b"HTTP/1.1 200 OK\r\n\r\n" + b'{"agent_c_token": NaN}',
+        b'HTTP/1.1 200 OK\r\n\r\n{"agent_c_token": "a\\nb"}',
+        b'HTTP/1.1 200 OK\r\n\r\n{"agent_c_token": " a"}',
+        b'HTTP/1.1 200 OK\r\n\r\n{"agent_c_token": "\\ud800"}',
+        b'HTTP/1.1 200 OK\r\n\r\n{"agent_c_token": "' + b"a" * 70_000 + b'"}',
+    ],
+)
+async def test_an_answer_that_makes_no_sense_is_a_failed_call(reply: bytes) -> None:
+    """Of HTTP or of JSON, it comes out as an error of this library."""
+    async with serving(replies(lambda request: reply)) as house:
+        with pytest.raises((rt.ConnectionFailed, rt.ProtocolError)):
+            await Rest(endpoint(f"http://{house}"), timeout=10).refresh("good")
+
+
+@pytest.mark.parametrize(
+    "token", ["", "t\u00f6k", "tok\nx", "tok\r\nX-Evil: 1", " tok", "\ud800", "\0"]
+)
+async def test_a_token_that_no_header_can_hold_is_refused_here(token: str) -> None:
+    """It never leaves, and no error quotes it."""
+    rest = Rest(endpoint("http://127.0.0.1:9"), timeout=10)
+    with pytest.raises(rt.AuthenticationError, match="no header can hold"):
+        await rest.refresh(token)
+
+
+async def test_ids_of_a_login_that_make_no_sense_count_as_absent() -> None:
+    """The token is what matters; the server gives a session of its own."""
+    odd: list[object] = ["\ud800", "\0", "a\r\nb", "a" * 2000, 7, None, []]
+    said: list[object] = []
+
+    def reply(request: bytes) -> bytes:
+        value = {"agent_c_token": "t", "ui_session_id": said[0], "heygen_token": said.pop(0)}
+        return answer(json.dumps(value).encode())
+
+    async with serving(replies(reply)) as house:
+        rest = Rest(endpoint(f"http://{house}"), timeout=10)
+        for value in odd:
+            said.append(value)
+            grant = await rest.login("me", "secret")
+            assert grant.ui_session_id is None
+            assert grant.heygen_token == (value if value == "a" * 2000 else None)
+
+
+async def test_the_answer_behind_a_file_is_not_awaited_for_ever(autojump_clock: object) -> None:
+    """A byte now and then would keep any pause short."""
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        await whole(stream)
+        await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+        with suppress(trio.BrokenResourceError):
+            for _ in range(1000):
+                await trio.sleep(5)
+                await stream.send_all(b" ")
+
+    async with serving(serve) as house:
+        rest = Rest(endpoint(f"http://{house}"), timeout=7)
+        upload = await open_upload(b"x" * 100, filename="x", mime_type=None, limit=100)
+        began = trio.current_time()
+        with pytest.raises(rt.ConnectionFailed, match="did not answer upload_file within 7 s"):
+            await rest.upload("t", Form({}, upload), None)
+        assert trio.current_time() - began == 7
+
+
+async def test_what_hears_the_progress_may_raise() -> None:
+    """That is the program's, not the network's."""
+
+    def stop(done: int, size: int) -> None:
+        raise ValueError(done, size)
+
+    async with serving(replies(lambda request: answer(b"{}"))) as house:
+        rest = Rest(endpoint(f"http://{house}"), timeout=10)
+        upload = await open_upload(b"x", filename="x", mime_type=None, limit=10)
+        with pytest.raises(ValueError, match=r"\(1, 1\)"):
+            await rest.upload("t", Form({}, upload), stop)
+
+
+async def test_a_name_with_bytes_that_are_no_text_is_sent(tmp_path: Path) -> None:
+    """The system allows it, and so Python shows such bytes as surrogates."""
+    got: list[bytes] = []
+    said = json.dumps({"id": "f", "filename": "\ud800", "mime_type": "\udfff", "size": True})
+
+    def reply(request: bytes) -> bytes:
+        got.append(request)
+        return answer(said.encode())
+
+    async with serving(replies(reply)) as house:
+        rest = Rest(endpoint(f"http://{house}"), timeout=10)
+        upload = await open_upload(b"x", filename="a\udcff", mime_type="t", limit=10)
+        file = await rest.upload("t", Form({"ui_session_id": "\ud800"}, upload), None)
+    assert b'filename="a?"' in got[0]
+    assert (file.filename, file.mime_type, file.size) == ("\ufffd", "\ufffd", 0)
 
 
 async def test_who_does_not_answer_is_given_up(autojump_clock: object) -> None:
@@ -168,7 +354,7 @@ async def test_a_file_that_shrinks_while_it_is_sent(tmp_path: Path) -> None:
             await rest.upload(server.issue_token(), form, lambda done, size: os.truncate(path, 1))
 
 
-@pytest.mark.parametrize("said", [{}, {"id": ""}, {"id": 7}])
+@pytest.mark.parametrize("said", [{}, {"id": ""}, {"id": 7}, {"id": "\ud800"}])
 async def test_an_upload_without_an_id_is_of_no_use(said: dict[str, object]) -> None:
     """And is told apart from one that failed."""
     async with serving(replies(lambda request: answer(json.dumps(said).encode()))) as house:

@@ -439,3 +439,48 @@ async def test_rest_errors_do_not_hold_the_token(autojump_clock: object) -> None
             await it.rest().refresh("hush-hush")
         assert caught.value.__cause__ is None
         assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+async def test_no_answer_to_a_refresh_ends_what_keeps_the_token_fresh(
+    autojump_clock: object,
+) -> None:
+    """Whatever it is, the next attempt comes, and the client knows nothing of it."""
+    async with desk() as it, trio.open_nursery() as nursery:
+        it.grants("login", jwt(it.now + 600))
+        it.answers["refresh_token"] = [
+            (200, b"[" * 100_000),
+            (200, b"\xff\xfe"),
+            (200, b"9" * 10_000),
+            (200, {"agent_c_token": "\ud800"}),
+            (200, {"agent_c_token": "a\r\nb"}),
+            (302, {}),
+            (599, {}),
+            (200, {"agent_c_token": jwt(it.now + 9000, "new")}),
+        ]
+        keeper = it.keeper(LOGIN)
+        await keeper.token()
+        nursery.start_soon(keeper.keep_fresh)
+        it.answers["login"] = [(503, {})]
+        await trio.sleep(2000)
+        assert expiry(await keeper.token()) == it.now + 9000
+        assert [name for name, _ in it.asked].count("refresh_token") == 8
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("token", ["\ud800", "opaque\udfff"])
+async def test_a_token_that_is_no_text_is_refused_before_it_is_used(
+    autojump_clock: object, token: str
+) -> None:
+    """One that is given, and one of a source; the error holds nothing of it."""
+
+    class Source:
+        async def token(self) -> str:
+            await trio.lowlevel.checkpoint()
+            return token
+
+    for auth in (token, Source()):
+        async with desk() as it:
+            with pytest.raises(AuthenticationError, match="half of a surrogate pair") as caught:
+                await it.keeper(auth).token()
+            assert caught.value.__context__ is None
+            assert it.told[-1] == AuthStateChanged(authenticated=False)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from realtime_trio._client._client import Client, open_client
 from realtime_trio._config import ClientConfig
 from realtime_trio._connection._recorder import RecordKind
-from realtime_trio._core._state import Session
+from realtime_trio._core._messages import Message
 from realtime_trio._exceptions import ClosedError, InDoubt, LaggedError, NotSent
 from realtime_trio._lanes._overflow import Block, Coalesce, DropOldest, Latest, Overflow
 from realtime_trio._outbound._receipt import Receipt
@@ -342,11 +342,21 @@ def _name(frame: str | bytes) -> str | None:
 Line: TypeAlias = tuple[str, object, tuple[str, ...], tuple[str, ...]]
 
 
-def of_client(client: Client) -> list[Line]:
-    """What the client says was said in its current session."""
+def of_client(client: Client, server: RealtimeServer) -> list[Line]:
+    """What the client says was said in its current session.
+
+    A turn that was killed is left out where the server has forgotten it: the client has not.
+    """
     session = client.state.current_session
     assert session is not None
-    return _lines(session)
+    theirs = [line[1] for line in of_server(server, client) if line[0] == "user"]
+    turns: list[list[Message]] = [[]]
+    for message in session.messages:
+        if message.role == "user" and not message.is_sub_session:
+            turns.append([])
+        turns[-1].append(message)
+    kept = [turn for turn in turns if turn and (turn[0].content in theirs or not _killed(turn))]
+    return [line for turn in kept for line in _lines(turn)]
 
 
 def of_server(server: RealtimeServer, client: Client) -> list[Line]:
@@ -357,16 +367,23 @@ def of_server(server: RealtimeServer, client: Client) -> list[Line]:
     processor.process_event({"type": "chat_session_changed", "chat_session": chat})
     session = processor.state.current_session
     assert session is not None
-    return _lines(session)
+    return _lines(session.messages)
 
 
-def _lines(session: Session) -> list[Line]:
+def _killed(turn: Sequence[Message]) -> bool:
+    """Whether a turn ended without an answer, or in the middle of one."""
+    return len(turn) == 1 or any(message.status != "complete" for message in turn)
+
+
+def _lines(messages: Sequence[Message]) -> list[Line]:
     """Role, content, tools and results of each message; delegations stand elsewhere."""
     lines: list[Line] = []
-    for message in session.messages:
+    for message in messages:
         if message.is_sub_session:
             continue
         tools = {call.id: call.name for call in message.tool_calls if not _delegates(call.name)}
+        if message.tool_calls and not (tools or message.content):
+            continue
         results = [each.content for each in message.tool_results if each.tool_use_id in tools]
         lines.append((message.role, message.content, (*tools.values(),), (*map(str, results),)))
     return lines

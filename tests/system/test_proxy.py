@@ -85,7 +85,7 @@ async def whole(server: RealtimeServer, client: Client) -> None:
     """Wait until both have the same transcript."""
     async with client.watch(lambda state: state.sessions) as changes:
         async for _ in changes:
-            if of_client(client) == of_server(server, client):
+            if of_client(client, server) == of_server(server, client):
                 return
 
 

@@ -64,7 +64,7 @@ def test_whatever_goes_wrong(plan: list[Action]) -> None:
                     pass
                 await player.client.ready()
                 await trio.sleep(1)
-                assert of_client(player.client) == of_server(server, player.client)
+                assert of_client(player.client, server) == of_server(server, player.client)
             await trio.testing.wait_all_tasks_blocked()
             check_receipts(server, player, ledger)
             check_links(server, ledger)
@@ -87,7 +87,7 @@ def test_what_a_client_can_notice_it_repairs(plan: list[Action]) -> None:
             async with player.client.ask("last"):
                 pass
             await trio.sleep(1)
-            assert of_client(player.client) == of_server(server, player.client)
+            assert of_client(player.client, server) == of_server(server, player.client)
             if player.client.health.links > 1:
                 assert isinstance(news.receive_nowait(), SessionRestored)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias, cast
 
 import pytest
@@ -13,14 +14,16 @@ import trio.testing
 
 from realtime_trio import abc
 from realtime_trio._exceptions import ClosedError, ConnectionLost
+from realtime_trio._transports import _dial as dial
 from realtime_trio._transports._dial import parse_url
 from realtime_trio._transports._trio_websocket_link import (
     TrioWebsocketTransport,
+    _press,
     _queue_of,
     open_link,
 )
 from realtime_trio._transports._trio_websocket_stream import Wire
-from tests.transports.peers import CLOSE, PING, TEXT, accept_answer, frame, read_request
+from tests.transports.peers import BINARY, CLOSE, PING, TEXT, accept_answer, frame, read_request
 
 Ends: TypeAlias = trio.StapledStream[
     trio.testing.MemorySendStream, trio.testing.MemoryReceiveStream
@@ -239,3 +242,75 @@ async def test_what_is_collected_counts_as_read_ahead(autojump_clock: object, le
             await peer.send_all(small)
             await trio.testing.wait_all_tasks_blocked()
         assert transport.bytes_received == before + 5 * len(small)
+
+
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+@pytest.mark.parametrize("part", [b"", b"a", b"ab"])
+async def test_many_fragments_cost_what_they_hold(
+    autojump_clock: object, opcode: int, part: bytes
+) -> None:
+    """Empty and tiny ones are joined while the message is not complete."""
+    async with opened() as (transport, _, peer), trio.open_nursery() as nursery:
+        assert isinstance(transport, TrioWebsocketTransport)
+        got: list[str | bytes] = []
+
+        async def receive() -> None:
+            got.append(await transport.receive())
+
+        nursery.start_soon(receive)
+        await peer.send_all(frame(opcode, part, fin=False))
+        for _ in range(20):
+            await peer.send_all(frame(0, part, fin=False) * 500)
+            await trio.testing.wait_all_tasks_blocked()
+            parts = transport._ws._message_parts
+            held = sys.getsizeof(parts) + sum(map(sys.getsizeof, parts))
+            assert held < 12_000 * len(part) + 100_000
+        await peer.send_all(frame(0, b"end") + frame(TEXT, b"next"))
+        await trio.testing.wait_all_tasks_blocked()
+        whole = part * 10_001 + b"end"
+        assert got == [whole.decode() if opcode == TEXT else whole]
+        assert await transport.receive() == "next"
+        assert len(transport._ws._message_parts) == 0
+
+
+async def test_too_many_fragments_end_the_link(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing holds back a peer whose message never ends, so its patience has a bound."""
+    monkeypatch.setattr(dial, "MAX_FRAGMENTS", 2000)
+    async with opened() as (transport, _, peer), trio.open_nursery() as nursery:
+
+        async def flood() -> None:
+            await peer.send_all(frame(TEXT, b"", fin=False))
+            with suppress(trio.BrokenResourceError):
+                while True:
+                    await peer.send_all(frame(0, b"", fin=False) * 300)
+                    await trio.testing.wait_all_tasks_blocked()
+
+        nursery.start_soon(flood)
+        with pytest.raises(ConnectionLost, match="too many fragments"):
+            await transport.receive()
+        await transport.aclose()
+
+
+async def test_a_release_that_keeps_its_fragments_elsewhere(autojump_clock: object) -> None:
+    """The library's list has a name that is not for us."""
+    assert _press(cast("Any", object())) == 0
+
+
+async def test_tiny_messages_count_as_more_than_their_letters(autojump_clock: object) -> None:
+    """Each is an object and has a place in a queue, which is what is held."""
+    async with opened(max_buffer=64_000) as (transport, _, peer):
+
+        async def flood() -> None:
+            for _ in range(200):
+                await peer.send_all(frame(TEXT, b"ab") * 100)
+                await trio.testing.wait_all_tasks_blocked()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(flood)
+            await transport.receive()
+            await trio.sleep(1)
+            assert transport.bytes_received < 4 * 1500  # a thousand messages, and a read more
+            for _ in range(200 * 100 - 1):
+                await transport.receive()

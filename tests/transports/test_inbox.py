@@ -10,9 +10,9 @@ from realtime_trio._exceptions import ClosedError, ConnectionLost
 from realtime_trio._transports._inbox import (
     BROKEN_BY_CANCEL,
     CLOSED_HERE,
-    FRAME_COST,
     End,
     Inbox,
+    cost_of,
     lost,
 )
 
@@ -38,8 +38,8 @@ def test_a_link_without_a_close_frame_has_no_code(code: int | None) -> None:
 
 
 async def test_the_bound() -> None:
-    """Counted in length and a charge a frame; one frame always fits."""
-    inbox = Inbox(2 * (FRAME_COST + 5))
+    """Counted in the memory that frames take, and a place for each; one frame always fits."""
+    inbox = Inbox(cost_of("12345") + cost_of(b"12345"))
     assert inbox.fits("x" * 1000)
     inbox.put("12345")
     assert not inbox.full
@@ -56,7 +56,7 @@ async def test_the_bound() -> None:
 
 async def test_a_producer_is_woken_at_its_mark(autojump_clock: object) -> None:
     """Not at each frame that is taken, but once little enough is held."""
-    inbox = Inbox(4 * FRAME_COST, resume_at=2 * FRAME_COST)
+    inbox = Inbox(4 * cost_of(""), resume_at=2 * cost_of(""))
     for _ in range(4):
         inbox.put("")
     woken = False
@@ -75,6 +75,32 @@ async def test_a_producer_is_woken_at_its_mark(autojump_clock: object) -> None:
         inbox.receive_nowait()
         await trio.testing.wait_all_tasks_blocked()
         assert woken
+
+
+@pytest.mark.parametrize(
+    ("frame", "least"),
+    [("x" * 1000, 1000), ("é" * 1000, 1000), ("x" * 999 + "€", 2000), ("x" * 999 + "😀", 4000)],
+)
+def test_a_text_is_charged_for_the_memory_that_it_takes(frame: str, least: int) -> None:
+    """One character may make all of them wide."""
+    assert least < cost_of(frame) < least + 200
+
+
+def test_frames_that_came_together_are_given_back_together() -> None:
+    """At no time is more held than is counted."""
+    frames: list[str | bytes] = ["x" * 100, b"", "", "😀" * 50, b"y" * 30]
+    inbox = Inbox(sum(map(cost_of, frames)))
+    inbox.put_all(frames)
+    assert inbox.full
+    for _ in frames[1:]:
+        inbox.receive_nowait()
+        assert inbox.full
+    inbox.put("")
+    assert inbox.receive_nowait() == frames[-1]
+    assert not inbox.full
+    assert inbox.fits("x" * 100)
+    inbox.receive_nowait()
+    assert inbox._held == 0
 
 
 @pytest.mark.parametrize("end", [lost(1000), CLOSED_HERE])
@@ -121,7 +147,7 @@ async def test_the_first_end_counts_but_closing_wins() -> None:
 
 async def test_several_frames_at_once() -> None:
     """As one by one: in order, charged alike, and dropped after the end."""
-    inbox = Inbox(3 + 3 * FRAME_COST)
+    inbox = Inbox(cost_of(b"b") + cost_of("c") + cost_of("d"))
     got: list[str | bytes] = []
 
     async def receive() -> None:

@@ -13,6 +13,7 @@ import trio.testing
 
 from realtime_trio import abc
 from realtime_trio._exceptions import ClosedError, ConnectionFailed, ConnectionLost
+from realtime_trio._transports._inbox import cost_of
 from realtime_trio._transports._memory import (
     MemoryConnector,
     MemoryListener,
@@ -25,7 +26,7 @@ SECRET = "?token=s3cr3t"
 
 async def test_the_bound_is_exact(autojump_clock: object) -> None:
     """Two frames fit, the third waits until the first is taken, and so on."""
-    client, server = memory_pair(max_buffer=2 * (64 + 10))
+    client, server = memory_pair(max_buffer=2 * cost_of("x" * 10))
     sent = 0
 
     async def send() -> None:

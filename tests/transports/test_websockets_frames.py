@@ -16,6 +16,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import OPEN, SERVER, Event, Protocol
 from websockets.uri import WebSocketURI
 
+from realtime_trio._transports import _dial as dial
 from realtime_trio._transports import _websockets_frames as module
 from realtime_trio._transports._websockets_frames import FrameReader, FrameWriter
 
@@ -30,10 +31,10 @@ TEXT, BINARY, CONT, CLOSE, PING, PONG = (
 )
 
 
-def opened() -> ClientProtocol:
+def opened(max_size: int = LONGEST) -> ClientProtocol:
     """A client's protocol behind a good answer to its upgrade."""
     protocol = ClientProtocol(
-        WebSocketURI(False, "a.example", 80, "/", ""), max_size=LONGEST, state=OPEN
+        WebSocketURI(False, "a.example", 80, "/", ""), max_size=max_size, state=OPEN
     )
     protocol.parser = Protocol.parse(protocol)
     next(protocol.parser)
@@ -118,7 +119,7 @@ def shortly(stream: bytes, cuts: list[int]) -> Told:
         told.messages += reader.feed(piece)
         if reader.over:
             break
-    told.garbled = reader._garbled  # pyright: ignore[reportPrivateUsage]
+    told.garbled = reader._failed  # pyright: ignore[reportPrivateUsage]
     return told
 
 
@@ -172,6 +173,9 @@ streams = st.tuples(
 @example(framed(BINARY, framed(TEXT, b"a") * 60, wide=8), [5, 9])
 @example(framed(CLOSE, b"") + framed(TEXT, b"behind the end"), [])
 @example(b"\x81\xff" + bytes(20), [])
+@example(b"\x00\xfe", [])
+@example(b"\x83\x7e", [])
+@example(b"\x89\x7f\x00", [1])
 def test_the_short_way_is_the_librarys_way(stream: bytes, cuts: list[int]) -> None:
     """Whatever comes, however it is cut: the same messages, answers, and end."""
     assert shortly(stream, cuts).summary() == plainly(stream).summary()
@@ -201,6 +205,36 @@ def test_a_large_frame_in_small_pieces() -> None:
         m for piece in pieces(stream, [*range(0, 140_000, 997)]) for m in reader.feed(piece)
     ]
     assert messages == ["a" * 70_000, "b", bytes(65_536)]
+
+
+@pytest.mark.parametrize("part", [b"", b"a", b"ab"])
+def test_many_fragments_cost_what_they_hold(part: bytes) -> None:
+    """A message of a million fragments is one piece of memory while it comes."""
+    protocol = opened(2**20)
+    reader = FrameReader(protocol, 2**20)
+    reader.feed(framed(BINARY, part, fin=False))
+    for _ in range(10):
+        reader.feed(framed(CONT, part, fin=False) * 1000)
+        held = (getattr(reader, name) for name in FrameReader.__slots__ if name != "_protocol")
+        assert sum(map(sys.getsizeof, held)) < len(part) * 12_000 + 1000
+    assert reader.feed(framed(CONT, b"end")) == [part * 10_001 + b"end"]
+
+
+def test_too_many_fragments_end_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing holds back a peer whose message never ends, so its patience has a bound."""
+    monkeypatch.setattr(dial, "MAX_FRAGMENTS", 10)
+    protocol = opened()
+    reader = FrameReader(protocol, LONGEST)
+    for opcode, fragments in ((TEXT, 10), (TEXT, 10), (BINARY, 11)):
+        stream = framed(opcode, b"a", fin=False) + framed(CONT, b"", fin=False) * (fragments - 2)
+        assert reader.feed(stream) == []
+        assert not reader.over
+        last = reader.feed(framed(CONT, b"b") if fragments == 10 else framed(CONT, b"", fin=False))
+        assert last == (["ab"] if fragments == 10 else [])
+    assert reader.feed(framed(CONT, b"", fin=False) * 3) == []
+    assert reader.over
+    assert protocol.close_sent is not None
+    assert protocol.close_sent.code == CloseCode.MESSAGE_TOO_BIG
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])

@@ -20,7 +20,7 @@ from realtime_trio._outbound._receipt import Receipt
 from realtime_trio._outbound._turn_gate import TurnGate
 from realtime_trio._session._first_cause import first_cause
 from realtime_trio._turns._ask import Track, Turn, TurnBook
-from realtime_trio._turns._channel import MAX_HELD, Pieces
+from realtime_trio._turns._channel import ITEM_COST, MAX_HELD, Pieces, weight
 from realtime_trio._turns._outcome import (
     Outcome,
     TurnCancelled,
@@ -47,6 +47,14 @@ async def test_pieces_come_in_order_and_end(autojump_clock: object) -> None:
     with pytest.raises(trio.EndOfChannel):
         await pieces.receive()
     assert pieces.statistics().max_depth == 3
+
+
+def test_a_value_weighs_what_it_holds() -> None:
+    """Its text, and a charge for each part, names of fields and numbers as well."""
+    assert weight("abc") == ITEM_COST + 3
+    assert weight(None) == weight(5) == ITEM_COST
+    assert weight({"ab": ["c", {}, 1]}) == 6 * ITEM_COST + 3
+    assert weight((("a",) * 10,)) == 12 * ITEM_COST + 10
 
 
 async def test_a_reader_waits_and_is_woken(autojump_clock: object) -> None:

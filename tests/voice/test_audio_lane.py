@@ -383,6 +383,16 @@ async def test_half_a_sample_leaves_with_the_next_frame(autojump_clock: object) 
         assert sending.seconds == pytest.approx(0.06)
 
 
+async def test_half_a_sample_of_a_speech_is_not_sent_behind_it(autojump_clock: object) -> None:
+    async with talking() as (server, client, _, _):
+        async with client.push_to_talk():
+            await client.audio.send(SECOND[:3])
+        await client.audio.send(SECOND[:640])
+        await trio.sleep(1)
+        frames = [seen.frame for seen in server.seen if isinstance(seen.frame, bytes)]
+        assert frames == [SECOND[:2], SECOND[:640]]
+
+
 @pytest.mark.parametrize(
     ("after", "expected"),
     [

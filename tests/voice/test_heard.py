@@ -309,6 +309,9 @@ def test_answers_are_kept_until_nobody_will_ask() -> None:
     def note_of(number: int) -> Callable[[], None]:
         return lambda: called.append(number)
 
+    mute = AudioOutput(data=SECOND, format=None)
+    playout.saw_audio(AudioFrame(data=SECOND), (mute,), slice_)
+    assert not playout._answer.spoken
     playout.passed(0, note_of(0))
     playout.passed(2, note_of(2))
     for _ in range(3):

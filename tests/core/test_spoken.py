@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from realtime_trio._core._answer import Answer
 from realtime_trio._core._audio import AudioFormat
+from realtime_trio._core._spoken import SpokenAnswer
 
 LOW, HIGH = AudioFormat(16_000), AudioFormat(48_000, 2)
 
 
 def test_an_answer_is_counted_in_milliseconds_of_whatever_format() -> None:
-    answer = Answer(number=3)
+    answer = SpokenAnswer(number=3)
     assert (answer.spoken, answer.heard_ms, answer.unheard_ms) == (False, 0.0, 0.0)
     answer.came(32_000, LOW)
     answer.came(192_000, HIGH)
@@ -20,7 +20,7 @@ def test_an_answer_is_counted_in_milliseconds_of_whatever_format() -> None:
 
 
 def test_what_resampling_adds_is_no_more_than_came() -> None:
-    answer = Answer()
+    answer = SpokenAnswer()
     answer.came(32_000, LOW)
     answer.heard(192_004, HIGH)
     assert answer.unheard_ms == 0.0

@@ -6,16 +6,16 @@ import attrs
 
 from ._audio import AudioFormat
 
-__all__ = ["Answer"]
+__all__ = ["SpokenAnswer"]
 
 
 @attrs.define(slots=True, eq=False)
-class Answer:
-    """The counts of one answer. Whoever plays it counts here; an answer outlives a sink.
+class SpokenAnswer:
+    """The counts of one answer, which may outlive the sink that it is played to.
 
     ``number`` is that of the ``user_turn_start`` which ends the answer's turn, ``played`` tells
-    whether any sink took part. Sizes are kept by format, because the format of what came and
-    those of the sinks differ.
+    whether any sink took part. Sizes are kept by format, because what came and the sinks may
+    differ in it.
     """
 
     number: int = 0
