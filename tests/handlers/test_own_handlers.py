@@ -9,6 +9,7 @@ import pytest
 
 import realtime_trio as rt
 from realtime_trio import events as ev
+from realtime_trio._handlers import has_custom_handlers
 
 RAW = {"type": "own_event", "session_id": "s", "role": "assistant", "value": 1}
 
@@ -96,3 +97,17 @@ def test_a_handler_that_answers_nonsense_costs_its_event(own: type[Any], answer:
     assert processor.state.text == before
     assert processor.state.counters.handler_errors == 1
     assert processor.state.counters.malformed == 0
+
+
+def test_it_is_known_which_lanes_have_handlers_of_the_application(own: type[Any]) -> None:
+    """Those run in the lane's own task."""
+    before = {lane: has_custom_handlers(lane) for lane in rt.Lane}
+
+    @rt.handles(own, lane=rt.Lane.CONTROL)
+    def in_control(slice_: rt.ControlSlice, event: Any) -> Any:
+        return slice_, ()
+
+    assert {lane: has_custom_handlers(lane) for lane in rt.Lane} == {
+        **before,
+        rt.Lane.CONTROL: True,
+    }

@@ -24,6 +24,7 @@ from realtime_trio._core._notifications import (
 )
 from realtime_trio._core._shell_notifications import AuthLogout, Connected, MemoryPressure
 from realtime_trio._exceptions import ClosedError, LaggedError
+from realtime_trio._lanes import _lane
 from realtime_trio._lanes._overflow import Block
 from realtime_trio._lanes._pipeline import Pipeline
 from realtime_trio.events import Lane
@@ -133,6 +134,81 @@ async def test_feeding_is_no_checkpoint_while_there_is_room() -> None:
     async with running() as pipeline:
         with trio.testing.assert_no_checkpoints():
             await pipeline.feed([delta()])
+
+
+@pytest.fixture
+def built_in_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No handlers of the application's own, whatever other tests have registered."""
+    monkeypatch.setattr(_lane, "has_custom_handlers", lambda _lane: False)
+
+
+def _steps_of_lanes(steps: Steps) -> int:
+    return sum(name.endswith(" lane") for name in steps.names)
+
+
+@pytest.mark.usefixtures("built_in_only")
+def test_an_idle_lane_is_handled_by_the_task_that_feeds_it() -> None:
+    """Nobody else has to run: a subscriber is next."""
+    steps = Steps()
+
+    async def main() -> None:
+        async with running() as pipeline:
+            notes = pipeline.subscribe(lane=Lane.TEXT)
+            await trio.testing.wait_all_tasks_blocked()
+            before = _steps_of_lanes(steps)
+            for content in "abc":
+                await pipeline.feed([delta(content), b"\0\0"])
+                assert texts([await notes.receive()]) == [content]
+            await pipeline.feed([CANCELLED])
+            assert [note.name for note in drain(notes)] == [
+                "message-complete",
+                "response-cancelled",
+            ]
+            assert _steps_of_lanes(steps) == before
+
+    trio.run(main, instruments=[steps])
+
+
+@pytest.mark.usefixtures("built_in_only")
+async def test_what_a_step_in_place_leaves_is_for_the_lanes_task() -> None:
+    """The feeding task handles one batch; the lanes below wait for the one above."""
+    async with running(coalesce=False, batch_size=2) as pipeline:
+        await trio.testing.wait_all_tasks_blocked()
+        await pipeline.feed([ERROR, ERROR, ERROR, b"\0\0"])
+        assert [lane.depth for lane in pipeline.statistics().lanes] == [1, 1, 3]
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.statistics().total.depth == 0
+
+
+@pytest.mark.usefixtures("built_in_only")
+async def test_a_blocked_lane_is_not_handled_in_place() -> None:
+    """Its entries wait, and the lanes below do not."""
+    async with running() as pipeline:
+        stuck = pipeline.subscribe(lane=Lane.CONTROL, overflow=Block(1))
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(3):
+            await pipeline.feed([ERROR])
+        depths = [lane.depth for lane in pipeline.statistics().lanes]
+        assert depths == [1, 0, 0]
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.statistics().control.depth == 1
+        await stuck.receive()
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.statistics().control.depth == 0
+        assert pipeline.state.counters.events == 3
+
+
+async def test_handlers_of_the_application_run_in_the_lanes_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They may take their time: the task that receives does not wait for them."""
+    monkeypatch.setattr(_lane, "has_custom_handlers", lambda lane: lane is Lane.TEXT)
+    async with running() as pipeline:
+        await trio.testing.wait_all_tasks_blocked()
+        await pipeline.feed([delta(), b"\0\0"])
+        assert [lane.depth for lane in pipeline.statistics().lanes] == [0, 0, 1]
+        await trio.testing.wait_all_tasks_blocked()
+        assert pipeline.statistics().text.depth == 0
 
 
 async def test_events_within_a_millisecond_share_their_time() -> None:
