@@ -232,7 +232,9 @@ def test_invalid_session_messages_are_refused(client: DirectClient, messages: ob
     assert types(events) == ["chat_session_added", "error"]
 
 
-@pytest.mark.parametrize("frame", ["", "{", "[]", "1", "null", '{"type": 1}', "{}", "[" * 10**5, DEEP])
+@pytest.mark.parametrize(
+    "frame", ["", "{", "[]", "1", "null", '{"type": 1}', "{}", "[" * 10**5, DEEP]
+)
 def test_a_frame_that_is_not_an_event_causes_an_error(client: DirectClient, frame: str) -> None:
     assert types(client.ask(frame)) == ["error"]
 
