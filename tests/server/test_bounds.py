@@ -105,7 +105,7 @@ def test_workspaces_are_bounded() -> None:
 
 
 def test_a_fork_needs_room() -> None:
-    client = client_of(max_stored_bytes=60_000)
+    client = client_of(max_stored_bytes=50_000)
     client.answer("x" * 12_000)
     assert types(client.answer("!fork")) == ["error"]
 
@@ -233,7 +233,7 @@ async def test_a_frame_that_cannot_be_encoded_ends_only_its_connection(
 
 
 async def test_a_turn_that_raises_ends_only_its_connection(
-    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+    autojump_clock: object,
 ) -> None:
     async with open_server() as server:
         server.script(turn("bad", start=1.0, text=5))  # type: ignore[arg-type]

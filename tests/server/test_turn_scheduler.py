@@ -279,7 +279,7 @@ def test_kinds_of_delegation(by: Any, kind: Any, name: str, head: str) -> None:
 )
 def test_a_delegation_to_a_missing_agent_fails_when_it_is_scripted(call: Any) -> None:
     client = started()
-    with pytest.raises(ValueError, match="'nobody'.*'default', 'helper', 'gpt'"):
+    with pytest.raises(ValueError, match=r"'nobody'.*'default', 'helper', 'gpt'"):
         client.core.script([turn(text="fine"), turn(tools=[tool("a"), call])])
     assert text_of(client.answer("x")) == "You said: x"  # none of them was queued
 
