@@ -56,7 +56,6 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
         ),
         "realtime_trio._voice._audio_lane.AudioLane.play_to": "one clear error leaves the playback",
         "realtime_trio.server._contain.contained": "one connection never ends the server",
-        "realtime_trio.server._turn_scheduler.TurnScheduler._next_item": "ends a turn, and raises",
         "realtime_trio.server._embedded.open_server": "errors leave bare, as from open_client",
     }
 )
