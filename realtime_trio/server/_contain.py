@@ -23,8 +23,7 @@ def contained(what: str) -> Generator[None, None, None]:
         yield
     except Exception as exc:
         leaf = _first_leaf(exc)
-        # There is always a frame: the exception has been raised, at the latest above.
-        place = traceback.extract_tb(leaf.__traceback__)[-1]
+        place = traceback.extract_tb(leaf.__traceback__ or exc.__traceback__)[-1]
         name = type(leaf).__name__
         _logger.error("%s: %s in %s, line %s", what, name, place.filename, place.lineno)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
@@ -79,8 +79,14 @@ class Hub:
             if self._flush_at is not None and now >= self._flush_at:
                 self._flush_at = None
                 self._route(self.faults.flush())
-            with contained("a turn"):
-                self.apply(self.core.advance(now, paused))
+            self._advance(now, paused)
+
+    def _advance(self, now: float, paused: Container[int | None]) -> None:
+        with contained("a turn"):
+            self.apply(self.core.advance(now, paused))
+            return
+        # The turn that raised has ended, and its connection is to be closed.
+        self.apply(self.core.state.take_effects())
 
     def apply(self, effects: Iterable[Effect]) -> None:
         """Send the effects of the core, through the faults."""
