@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _exceptions, events  # pyright: ignore[reportPrivateUsage]  a sibling
 from ._client._client import Client, open_client
-from ._config import ClientConfig, LaneBounds
+from ._config import ClientConfig, CloseAction, LaneBounds
 from ._connection._recorder import RecorderLike
 from ._core import _notifications, _shell_notifications
 from ._core._audio import AudioFormat
@@ -75,6 +75,7 @@ from ._outbound._send_queue import OutboxStatistics
 from ._processor import EventStreamProcessor
 from ._rest._tokens import Auth, PasswordLogin
 from ._rest._upload import UploadedFile
+from ._session._reconnection import Reconnection
 from ._session._shell import Health
 from ._transports._memory import MemoryConnector, MemoryTransport, memory_pair
 from ._transports._trio_websocket import TrioWebsocketConnector
@@ -111,6 +112,7 @@ __all__ = [
     "Client",
     "ClientConfig",
     "ClientEvent",
+    "CloseAction",
     "Coalesce",
     "Confirmed",
     "Connection",
@@ -142,6 +144,7 @@ __all__ = [
     "PipelineStatistics",
     "PlaceholderPart",
     "Receipt",
+    "Reconnection",
     "Recorder",
     "RecorderLike",
     "RecorderStatistics",

@@ -236,6 +236,6 @@ async def test_a_link_without_a_byte_is_dead(autojump_clock: object) -> None:
 async def test_what_fits_no_server_is_refused_at_once() -> None:
     """Before anything is opened."""
     with pytest.raises(ValueError, match="not both"):
-        open_client("ws://h", auth="x", agent_key="a", chat_session_id="b")
+        open_client("ws://h", auth="x", proxy="http://p", open_stream=trio.open_tcp_stream)
     with pytest.raises(ValueError, match="url of the server"):
         open_client("nonsense", auth="x")
