@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Any, TypeVar, final, overload
+from typing import TypeVar, final
 
 import trio
 
@@ -13,11 +13,10 @@ from .._config import ClientConfig
 from .._connection._recorder import RecorderLike
 from .._connection._supervisor import Address
 from .._core._local import SaidEvent, VoiceRequestedEvent
-from .._core._notifications import Notification, RequestUserSessions
+from .._core._notifications import RequestUserSessions
 from .._core._shell_notifications import Reconnected
 from .._core._state import SessionState
 from .._exceptions import ClosedError, RealtimeError
-from .._lanes._overflow import Coalesce, Overflow
 from .._lanes._statistics import PipelineStatistics
 from .._lanes._subscription import LaneView, Subscription
 from .._lanes._watch import Watch
@@ -50,6 +49,7 @@ from ..events._checks import check_several
 from ._command_methods import Commands
 from ._connectors import connector_for
 from ._session_list import News, pages
+from ._subscribes import Subscribes
 
 __all__ = ["Client", "open_client"]
 
@@ -57,7 +57,7 @@ T = TypeVar("T")
 
 
 @final
-class Client(Commands):
+class Client(Commands, Subscribes):
     """An open client; made by :func:`open_client`. All of it is for one ``trio.run``."""
 
     def __init__(self, shell: Shell) -> None:
@@ -85,23 +85,6 @@ class Client(Commands):
     def statistics(self) -> PipelineStatistics:
         """What the lanes have done and what waits in them."""
         return self._shell.pipeline.statistics()
-
-    @overload
-    def subscribe(self, *, overflow: Overflow = ...) -> Subscription[Notification]: ...
-    @overload
-    def subscribe(self, *classes: type[T], overflow: Overflow = ...) -> Subscription[T]: ...
-    def subscribe(
-        self,
-        *classes: type[Any],
-        overflow: Overflow = Coalesce(),  # noqa: B008  frozen
-    ) -> Subscription[Any]:
-        """Hear items of these classes, notifications and wire events alike, from now on.
-
-        Without classes, all notifications. Across lanes: control first, then audio, then
-        text, never reordered within a lane. Raises ``TypeError`` for a class that is neither;
-        of a client that has ended the subscription is at its end.
-        """
-        return self._shell.pipeline.subscribe(*classes, overflow=overflow)
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
         """Follow one view of the state: its current value first, then the latest change.

@@ -423,7 +423,6 @@ WAITS = [
     _receiving_in_tasks,
     _talking,
     Client.cancel,
-    Client.drain,
 ]
 
 
