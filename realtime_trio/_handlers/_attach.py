@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import attrs
 
-from .._core._messages import ASSISTANT, Message, OpenMessage, with_changes
+from .._core._messages import ASSISTANT, Message, OpenMessage
 from .._core._notifications import MessageComplete, MessageUpdated
 from .._core._records import KnownCall, Stage, WaitingTool
 from .._core._values import evolve
@@ -101,7 +101,7 @@ def _last(ids: Sequence[str], wanted: str) -> int:
 def _with_tool(message: Message, tool: WaitingTool) -> Message:
     """The message with one tool more."""
     results = message.tool_results if tool.result is None else (*message.tool_results, tool.result)
-    return with_changes(message, tool_calls=(*message.tool_calls, tool.call), tool_results=results)
+    return attrs.evolve(message, tool_calls=(*message.tool_calls, tool.call), tool_results=results)
 
 
 def _with_end(message: Message, tool: WaitingTool, known: KnownCall) -> Message:
@@ -113,7 +113,7 @@ def _with_end(message: Message, tool: WaitingTool, known: KnownCall) -> Message:
         ids = [result.tool_use_id for result in results]
         place = _last(ids, tool.call.id) if known.answered else len(results)
         results = (*results[:place], tool.result, *results[place + 1 :])
-    return with_changes(message, tool_calls=calls, tool_results=results)
+    return attrs.evolve(message, tool_calls=calls, tool_results=results)
 
 
 def _update_open(txn: TextTransaction, open_message: OpenMessage, head: Message, key: Key) -> None:
