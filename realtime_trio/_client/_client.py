@@ -11,7 +11,7 @@ import trio
 from .._config import ClientConfig
 from .._connection._recorder import RecorderLike
 from .._connection._supervisor import Address
-from .._core._local import SaidEvent, VoiceRequestedEvent
+from .._core._local_events import SaidEvent, VoiceRequestedEvent
 from .._core._notifications import Notification, RequestUserSessions
 from .._core._shell_notifications import Reconnected
 from .._core._state import SessionState

@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from ._fast import Delta, fast_way
+from ._fast_decoder import Delta, fast_way
 from ._values import evolve
 
 __all__ = ["MAX_MOULD", "alike", "mould_of", "said"]

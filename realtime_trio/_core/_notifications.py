@@ -13,7 +13,7 @@ import attrs
 
 from .._value import Value
 from ..events import RenderMediaEvent, ToolCall, ToolResult, Voice
-from ._audio import AudioFormat
+from ._audio_format import AudioFormat
 from ._messages import Message
 from ._values import unchecked_constructor
 

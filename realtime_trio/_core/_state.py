@@ -25,7 +25,7 @@ from ..events import (
     User,
     Voice,
 )
-from ._audio import DEFAULT_FORMAT, AudioFormat
+from ._audio_format import DEFAULT_FORMAT, AudioFormat
 from ._messages import Message, OpenMessage
 from ._records import EMPTY, SEEN_LIMIT, Record, WaitingTool, equal_but
 from ._values import Compared, Log, Recent, evolve

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from .._core._local import LinkEvent, SaidEvent, VoiceRequestedEvent
+from .._core._local_events import LinkEvent, SaidEvent, VoiceRequestedEvent
 from .._core._notifications import (
     AvatarSessionEnded,
     AvatarSessionStarted,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import attrs
 
-from .._core._local import SessionsWipedEvent
+from .._core._local_events import SessionsWipedEvent
 from .._core._messages import Content, Message, moment
 from .._core._notifications import (
     AllSessionsCleared,

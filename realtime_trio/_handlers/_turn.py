@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._core._local import LinkLostEvent
+from .._core._local_events import LinkLostEvent
 from .._core._messages import ASSISTANT, MessageMetadata
 from .._core._notifications import (
     AllNotificationsCleared,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import ClassVar, Protocol
 
-from .._core._audio import DEFAULT_FORMAT
+from .._core._audio_format import DEFAULT_FORMAT
 from .._core._notifications import AudioOutput, MessageStreaming
 from .._core._shell_notifications import AudioGap, Lagged
 from ..events import Lane

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from .._core._fast import Delta, Incoming
+from .._core._fast_decoder import Delta, Incoming
 from .._core._mould import alike, mould_of, said
 from .._core._notifications import MessageStreaming, Notification, streaming
 from .._core._values import evolve

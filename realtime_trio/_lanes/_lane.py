@@ -26,7 +26,7 @@ import attrs
 import trio
 
 from .._config import LaneBounds
-from .._core._fast import Delta, Incoming
+from .._core._fast_decoder import Delta, Incoming
 from .._handlers import LaneFold
 from ..events import Lane
 from ._buffers import Queue

@@ -17,7 +17,7 @@ import attrs
 import trio
 
 from .._core._answer import Answer
-from .._core._fast import Delta, Incoming
+from .._core._fast_decoder import Delta, Incoming
 from .._core._messages import ASSISTANT, THOUGHT
 from .._core._notifications import (
     Media,

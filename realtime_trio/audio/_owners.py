@@ -11,7 +11,7 @@ from collections import deque
 from typing import TypeAlias
 
 from .._core._answer import Answer
-from .._core._audio import AudioFormat
+from .._core._audio_format import AudioFormat
 
 __all__ = ["Owners"]
 

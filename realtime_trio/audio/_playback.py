@@ -21,7 +21,7 @@ import attrs
 import trio
 
 from .._core._answer import Answer
-from .._core._audio import AudioFormat
+from .._core._audio_format import AudioFormat
 from .._core._notifications import Notification
 from .._core._shell_notifications import AudioFlushed, AudioGap
 from .._exceptions import RealtimeError

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from realtime_trio._core import _mould
 from realtime_trio._core._codec import Codec
-from realtime_trio._core._fast import Delta
+from realtime_trio._core._fast_decoder import Delta
 from realtime_trio._core._mould import MAX_MOULD, alike, mould_of, said
 from realtime_trio._core._values import evolve
 from realtime_trio._exceptions import DecodeError

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realtime_trio import events as ev
-from realtime_trio._core._fast import DELTAS, Delta, fast_way
+from realtime_trio._core._fast_decoder import DELTAS, Delta, fast_way
 from realtime_trio._core._json_shapes import json_object
 from realtime_trio._core._messages import Message, moment
 from realtime_trio._core._notifications import (
