@@ -21,7 +21,12 @@ from realtime_trio._core._notifications import (
     tool_notification,
 )
 from realtime_trio._core._records import Record, SessionDraft
-from realtime_trio._core._state import Conversation, ConversationDraft, SessionState, TextSlice
+from realtime_trio._core._state import (
+    ConversationDraft,
+    ConversationRecord,
+    SessionState,
+    TextSlice,
+)
 from realtime_trio._core._tool_shapes import normalise_tool_call
 from realtime_trio._core._unicode import valid_json
 from realtime_trio._core._values import evolve, freeze, thaw, unchecked_constructor
@@ -122,7 +127,7 @@ def test_a_class_with_a_default_factory_has_no_unchecked_constructor() -> None:
 
 @pytest.mark.parametrize(
     ("frozen", "draft"),
-    [(Record(id="s"), SessionDraft), (Conversation(), ConversationDraft)],
+    [(Record(id="s"), SessionDraft), (ConversationRecord(), ConversationDraft)],
     ids=["record", "conversation"],
 )
 def test_a_draft_is_a_copy_that_can_be_changed_until_it_is_frozen(
