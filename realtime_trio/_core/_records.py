@@ -80,7 +80,7 @@ class KnownCall(msgspec.Struct, frozen=True):
     ``call`` is kept until its end came. ``since`` is how many completions had begun to run in
     its session when it ended, ``message_id`` the message that has it, ``answered`` whether a
     result stands there for it. ``begun`` is set for a delegation that was seen to run: the
-    links lost and the ids given up to then. ``told``: its sub-session was announced.
+    links lost and the ids given up to then. ``announced``: its sub-session was.
     """
 
     stage: CallStage
@@ -89,7 +89,7 @@ class KnownCall(msgspec.Struct, frozen=True):
     message_id: str = ""
     answered: bool = False
     begun: tuple[int, int] | None = None
-    told: bool = False
+    announced: bool = False
 
 
 # What tells one delegation from another: the id, name and request of its call (§8 S2).

@@ -44,7 +44,7 @@ from ._turn import ran
 if TYPE_CHECKING:
     from .._core.vendors._history import DelegationStarted
 
-# They repeat what is known (§7), or order what will be told in other words.
+# They repeat what is known (§7), or announce what later events say.
 not_folded(
     Lane.TEXT,
     [CompleteThoughtEvent, HistoryEvent, HistoryDeltaEvent, SystemPromptEvent, UserRequestEvent],

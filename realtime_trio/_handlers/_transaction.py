@@ -325,17 +325,17 @@ class TextTransaction:
         self.note(key, evolve(known, stage=stage, call=call))
 
     def remove_tool(self, key: tuple[str, str]) -> None:
-        """End an active tool that has not completed, announced; it does not complete any more."""
+        """End an active tool that has not completed, and emit this; it never completes."""
         self.leave_tool(key, CallStage.REMOVED)
         self.emit(ToolNotificationRemoved(session_id=key[0], id=key[1]))
 
     def remove_tools(self, session_id: str | None = None) -> None:
-        """End the active tools of a session, or of all, each announced."""
+        """End the active tools of a session, or of all, and emit each."""
         for key in [k for k in self.active if session_id is None or k[0] == session_id]:
             self.remove_tool(key)
 
     def clear_tools(self, session_id: str | None = None) -> None:
-        """End the active tools of a session, or of all, without a word of each (§8 T5)."""
+        """End the active tools of a session, or of all, and emit nothing for each (§8 T5)."""
         for key in [k for k in self.active if session_id is None or k[0] == session_id]:
             self.leave_tool(key, CallStage.CLEARED)
 
@@ -354,7 +354,7 @@ class TextTransaction:
             self.conversation.fence = fence | {session_id} if below else None
 
     def discard(self, session_id: str) -> tuple[TextSlice, tuple[Notification, ...]]:
-        """Count the event as late. It tells no more than that its turn was not over."""
+        """Count the event as late. All it shows is that its turn was not over."""
         self.conversation.late_deltas += 1
         self.stream_event(session_id)
         return self.done()

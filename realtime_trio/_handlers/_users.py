@@ -159,7 +159,7 @@ def subsession_ended(slice_: TextSlice, event: SubsessionEndedEvent) -> Handled[
 
 
 def ended(opened: OpenSubsession) -> SubsessionEnded:
-    """The end of a delegation, told with the ids of its beginning."""
+    """The end of a delegation, with the ids of its beginning."""
     return SubsessionEnded(
         session_id=opened.session_id,
         parent_session_id=opened.parent_session_id,
