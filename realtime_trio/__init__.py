@@ -34,7 +34,7 @@ from ._client._client import Client, open_client
 from ._config import ClientConfig, CloseAction, LaneBounds
 from ._connection._recorder import RecorderLike
 from ._core import _notifications, _shell_notifications
-from ._core._audio import AudioFormat
+from ._core._audio_format import AudioFormat
 from ._core._messages import (
     ImagePart,
     Message,

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from ._core._codec import Codec
-from ._core._fast import DELTAS, Delta
+from ._core._fast_decoder import DELTAS, Delta
 from ._core._leniency import Tolerated
-from ._core._local import Malformed, Reading
+from ._core._local_events import Malformed, Reading
 from ._core._notifications import Notification
 from ._core._state import (
     AudioSlice,

@@ -23,7 +23,7 @@ import attrs
 import msgspec
 from msgspec.structs import asdict
 
-from ._core._local import LinkLostEvent
+from ._core._local_events import LinkLostEvent
 from ._core._notifications import MessageStreaming, Notification
 from ._core._render import notification_to_json, state_to_json
 from ._core._state import Limits, SessionState

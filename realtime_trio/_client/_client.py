@@ -12,7 +12,7 @@ import trio
 from .._config import ClientConfig
 from .._connection._recorder import RecorderLike
 from .._connection._supervisor import Address
-from .._core._local import SaidEvent, VoiceRequestedEvent
+from .._core._local_events import SaidEvent, VoiceRequestedEvent
 from .._core._notifications import RequestUserSessions
 from .._core._shell_notifications import Reconnected
 from .._core._state import SessionState

@@ -15,7 +15,7 @@ import trio
 
 from .._config import ClientConfig
 from .._core._codec import Codec
-from .._core._fast import Incoming
+from .._core._fast_decoder import Incoming
 from .._exceptions import ClosedError, ConnectionFailed, ConnectionLost, DecodeError
 from .._outbound._outbox import Outbox, write_from
 from .._outbound._turn_gate import TurnGate

@@ -11,8 +11,8 @@ from typing import Final, final
 
 import trio
 
-from .._core._fast import Incoming
-from .._core._local import LinkEvent
+from .._core._fast_decoder import Incoming
+from .._core._local_events import LinkEvent
 from .._core._notifications import Initialized
 from .._core._shell_notifications import AgentChanged
 from .._outbound._cancel import Canceller

@@ -18,7 +18,7 @@ import trio
 
 from .._config import ClientConfig, CloseAction
 from .._core._codec import Codec
-from .._core._local import LinkEvent, LinkLostEvent
+from .._core._local_events import LinkEvent, LinkLostEvent
 from .._core._shell_notifications import (
     Connected,
     ConnectionGivenUp,

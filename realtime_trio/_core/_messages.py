@@ -10,7 +10,7 @@ import attrs
 
 from .._value import Value
 from ..events import ToolCall, ToolResult
-from ._values import Compared, Rope, draft_of
+from ._values import Compared, Rope
 
 __all__ = [
     "ASSISTANT",
@@ -28,7 +28,6 @@ __all__ = [
     "ToolUsePart",
     "moment",
     "recorded_moment",
-    "with_changes",
 ]
 
 ASSISTANT = "assistant"
@@ -186,32 +185,6 @@ class Message:
     user_session_id: str | None = None
 
 
-_MessageDraft = draft_of(Message)
-
-
-def with_changes(message: Message, **changes: Any) -> Message:
-    """Give a message that differs in ``changes``: ``attrs.evolve`` at much less cost."""
-    draft = _MessageDraft()
-    draft.id = message.id
-    draft.session_id = message.session_id
-    draft.role = message.role
-    draft.content = message.content
-    draft.format = message.format
-    draft.status = message.status
-    draft.timestamp = message.timestamp
-    draft.tool_calls = message.tool_calls
-    draft.tool_results = message.tool_results
-    draft.metadata = message.metadata
-    draft.is_sub_session = message.is_sub_session
-    draft.parent_session_id = message.parent_session_id
-    draft.user_session_id = message.user_session_id
-    for name, value in changes.items():
-        setattr(draft, name, value)
-    draft.__class__ = Message
-    changed: Message = draft
-    return changed
-
-
 class OpenMessage(Compared, frozen=True, eq=False):
     """A message under construction: ``head`` is all of it but its text.
 
@@ -259,8 +232,8 @@ class OpenMessage(Compared, frozen=True, eq=False):
 
     def snapshot(self) -> Message:
         """The message as it stands, with status ``streaming``."""
-        return with_changes(self.head, content=str(self.text))
+        return attrs.evolve(self.head, content=str(self.text))
 
     def finish(self, status: MessageStatus, metadata: MessageMetadata) -> Message:
         """The message as it is kept."""
-        return with_changes(self.head, content=str(self.text), status=status, metadata=metadata)
+        return attrs.evolve(self.head, content=str(self.text), status=status, metadata=metadata)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
+from operator import is_not
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import attrs
 import msgspec
+from msgspec.structs import astuple
 
 from .._value import Value
 from ..events import AgentConfiguration, ToolCall, ToolResult
@@ -18,13 +20,14 @@ from ._values import Log, Recent
 __all__ = [
     "EMPTY",
     "SEEN_LIMIT",
+    "CallStage",
     "Delegation",
     "DelegationKey",
     "KnownCall",
     "Record",
     "SessionDraft",
-    "Stage",
     "WaitingTool",
+    "differs",
     "equal_but",
 ]
 
@@ -53,7 +56,7 @@ class WaitingTool(Value):
     user_session_id: str | None
 
 
-class Stage(IntEnum):
+class CallStage(IntEnum):
     """How far a call has come. All from ``CLEARED`` on have ended (§8 T1).
 
     ``FORGOTTEN``: only its message is still known. ``LISTED``: only a history knows it.
@@ -77,16 +80,16 @@ class KnownCall(msgspec.Struct, frozen=True):
     ``call`` is kept until its end came. ``since`` is how many completions had begun to run in
     its session when it ended, ``message_id`` the message that has it, ``answered`` whether a
     result stands there for it. ``begun`` is set for a delegation that was seen to run: the
-    links lost and the ids given up to then. ``told``: its sub-session was announced.
+    links lost and the ids given up to then. ``announced``: its sub-session was.
     """
 
-    stage: Stage
+    stage: CallStage
     call: ToolCall | None = None
     since: int = 0
     message_id: str = ""
     answered: bool = False
     begun: tuple[int, int] | None = None
-    told: bool = False
+    announced: bool = False
 
 
 # What tells one delegation from another: the id, name and request of its call (§8 S2).
@@ -173,3 +176,10 @@ class Record(SessionDraft, frozen=True, kw_only=True, eq=False):  # type: ignore
     def __ne__(self, other: object) -> bool:
         """Whether ``==`` says no."""
         return not self == other
+
+
+def differs(draft: SessionDraft, record: Record) -> bool:
+    """Whether a transaction changed the draft of a record: every change replaces an object."""
+    if draft.touched != record.touched:
+        return True
+    return any(map(is_not, astuple(draft), astuple(record)))

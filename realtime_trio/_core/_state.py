@@ -25,7 +25,7 @@ from ..events import (
     User,
     Voice,
 )
-from ._audio import DEFAULT_FORMAT, AudioFormat
+from ._audio_format import DEFAULT_FORMAT, AudioFormat
 from ._messages import Message, OpenMessage
 from ._records import EMPTY, SEEN_LIMIT, Record, WaitingTool, equal_but
 from ._values import Compared, Log, Recent, evolve
@@ -36,8 +36,8 @@ __all__ = [
     "Catalog",
     "Connection",
     "ControlSlice",
-    "Conversation",
     "ConversationDraft",
+    "ConversationRecord",
     "Counters",
     "Limits",
     "OpenSubsession",
@@ -304,7 +304,7 @@ class ConversationDraft(msgspec.Struct, kw_only=True):
     seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
 
 
-class Conversation(ConversationDraft, frozen=True, kw_only=True):  # type: ignore[misc]
+class ConversationRecord(ConversationDraft, frozen=True, kw_only=True):  # type: ignore[misc]
     """The same, frozen: what a slice holds (see :class:`Record`)."""
 
 
@@ -316,7 +316,7 @@ class TextSlice(Compared, frozen=True, eq=False):
     1970.
     """
 
-    rest: Conversation = msgspec.field(default_factory=Conversation)
+    rest: ConversationRecord = msgspec.field(default_factory=ConversationRecord)
     open: Mapping[str, OpenMessage] = EMPTY
     tick: int = 0
     now: float = 0.0

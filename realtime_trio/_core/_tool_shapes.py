@@ -21,7 +21,6 @@ from ._json_shapes import (
     json_text,
     plain_text,
 )
-from ._values import draft_of
 
 __all__ = ["normalise_tool_call", "normalise_tool_result", "result_text"]
 
@@ -87,22 +86,7 @@ def normalise_tool_call(raw: object, leave_out: LeaveOut = _ignore) -> ToolCall:
     kind = raw.get("type")
     if not isinstance(kind, str) or (kind in _OPENAI and not whole):
         kind = "tool_use"
-    return _checked_call(identity, name, arguments, kind)
-
-
-_ToolCallDraft = draft_of(ToolCall)
-
-
-def _checked_call(identity: str, name: str, arguments: Block, kind: str) -> ToolCall:
-    """Make what the constructor makes, of arguments that :func:`_input` has checked."""
-    draft = _ToolCallDraft()
-    draft.id = identity
-    draft.name = name
-    draft.input = arguments
-    draft.type = kind
-    draft.__class__ = ToolCall
-    call: ToolCall = draft
-    return call
+    return ToolCall(id=identity, name=name, input=arguments, type=kind)
 
 
 # OpenAI's kinds of calls: each keeps the name and the arguments in a field of its own name.

@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 import attrs
 
-from .._core._messages import ASSISTANT, Message, OpenMessage, with_changes
+from .._core._messages import ASSISTANT, Message, OpenMessage
 from .._core._notifications import MessageComplete, MessageUpdated
-from .._core._records import KnownCall, Stage, WaitingTool
+from .._core._records import CallStage, KnownCall, WaitingTool
 from .._core._values import evolve
 from ..events import ToolCall, ToolResult
 from ._transaction import INTERRUPTED, TOOL_ROLES, TextTransaction
@@ -38,7 +38,7 @@ def attach(txn: TextTransaction, session_id: str, tool: WaitingTool, *, repeated
     A ``repeated`` end replaces what the first one left.
     """
     key = (session_id, tool.call.id)
-    known = txn.known(key) or KnownCall(Stage.ENDED)
+    known = txn.known(key) or KnownCall(CallStage.ENDED)
     gives = tool.result is not None
     txn.note(key, evolve(known, answered=known.answered or gives))
     if known.message_id and _replace(txn, session_id, known, tool):
@@ -101,7 +101,7 @@ def _last(ids: Sequence[str], wanted: str) -> int:
 def _with_tool(message: Message, tool: WaitingTool) -> Message:
     """The message with one tool more."""
     results = message.tool_results if tool.result is None else (*message.tool_results, tool.result)
-    return with_changes(message, tool_calls=(*message.tool_calls, tool.call), tool_results=results)
+    return attrs.evolve(message, tool_calls=(*message.tool_calls, tool.call), tool_results=results)
 
 
 def _with_end(message: Message, tool: WaitingTool, known: KnownCall) -> Message:
@@ -113,7 +113,7 @@ def _with_end(message: Message, tool: WaitingTool, known: KnownCall) -> Message:
         ids = [result.tool_use_id for result in results]
         place = _last(ids, tool.call.id) if known.answered else len(results)
         results = (*results[:place], tool.result, *results[place + 1 :])
-    return with_changes(message, tool_calls=calls, tool_results=results)
+    return attrs.evolve(message, tool_calls=calls, tool_results=results)
 
 
 def _update_open(txn: TextTransaction, open_message: OpenMessage, head: Message, key: Key) -> None:
@@ -146,7 +146,7 @@ def taken(txn: TextTransaction, message: Message) -> None:
     for call_id in {call.id for call in message.tool_calls}:
         key = (message.session_id, call_id)
         known = txn.known(key)
-        if known is not None and known.stage is Stage.ENDED and not known.message_id:
+        if known is not None and known.stage is CallStage.ENDED and not known.message_id:
             txn.note(key, evolve(known, message_id=message.id))
 
 
@@ -171,9 +171,9 @@ def listed(txn: TextTransaction, message: Message, own: frozenset[str] = frozens
     for call_id in {call.id for call in message.tool_calls}:
         key, answered = (message.session_id, call_id), call_id in answers
         known = txn.known(key)
-        if known is None or known.stage <= Stage.LISTED:
-            known = KnownCall(Stage.LISTED)
-        elif call_id in own if known.stage is Stage.ENDED else answered:
+        if known is None or known.stage <= CallStage.LISTED:
+            known = KnownCall(CallStage.LISTED)
+        elif call_id in own if known.stage is CallStage.ENDED else answered:
             continue
         txn.note(key, evolve(known, message_id=message.id, answered=answered))
 

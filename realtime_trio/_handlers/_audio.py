@@ -13,8 +13,14 @@ import hashlib
 from collections.abc import Hashable
 from typing import Final
 
-from .._core._audio import DEFAULT_FORMAT, PLAIN_L16, AudioFormat, content_format, playback_format
-from .._core._local import LinkEvent, PlaybackEvent
+from .._core._audio_format import (
+    DEFAULT_FORMAT,
+    PLAIN_L16,
+    AudioFormat,
+    content_format,
+    playback_format,
+)
+from .._core._local_events import LinkEvent, PlaybackEvent
 from .._core._notifications import AudioOutput, ProcessingFailed
 from .._core._state import AudioSlice
 from .._core._values import evolve

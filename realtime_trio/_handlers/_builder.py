@@ -6,7 +6,7 @@ it (§2 L4); what is shown is whole.
 
 from __future__ import annotations
 
-from .._core._fast import DELTAS
+from .._core._fast_decoder import DELTAS
 from .._core._messages import (
     NO_METADATA,
     THOUGHT,

@@ -47,7 +47,7 @@ def started(txn: TextTransaction, event: SubsessionStartedEvent) -> None:
     best: tuple[int, tuple[str, str], KnownCall, ToolCall] | None = None
     for key in txn.active:
         known = txn.known(key) if key[0] == event.session_id else None
-        if known is None or known.begun is None or known.told or known.call is None:
+        if known is None or known.begun is None or known.announced or known.call is None:
             continue
         fit = _fit(known.call, event)
         if best is None or fit > best[0]:
@@ -55,7 +55,7 @@ def started(txn: TextTransaction, event: SubsessionStartedEvent) -> None:
     if best is None:
         return
     _, key, known, call = best
-    txn.note(key, evolve(known, told=True))
+    txn.note(key, evolve(known, announced=True))
     delegation = _known(txn, event.session_id, _key(call))
     announced = evolve(delegation, announced=delegation.announced + 1)
     _note(txn, event.session_id, _key(call), announced)

@@ -19,8 +19,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import attrs
 
-from .._core._fast import DELTAS, Delta
-from .._core._local import (
+from .._core._fast_decoder import DELTAS, Delta
+from .._core._local_events import (
     LinkEvent,
     LinkLostEvent,
     Malformed,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import attrs
 
-from .._core._local import SessionsWipedEvent
+from .._core._local_events import SessionsWipedEvent
 from .._core._messages import Content, Message, moment
 from .._core._notifications import (
     AllSessionsCleared,
@@ -17,7 +17,7 @@ from .._core._notifications import (
     SubsessionStarted,
     SystemNotification,
 )
-from .._core._records import SEEN_LIMIT, KnownCall, Record, SessionDraft, Stage
+from .._core._records import SEEN_LIMIT, CallStage, KnownCall, Record, SessionDraft
 from .._core._state import TextSlice
 from .._core._values import Log, Recent, evolve
 from ..events import (
@@ -44,7 +44,7 @@ from ._turn import ran
 if TYPE_CHECKING:
     from .._core.vendors._history import DelegationStarted
 
-# They repeat what is known (§7), or order what will be told in other words.
+# They repeat what is known (§7), or announce what later events say.
 not_folded(
     Lane.TEXT,
     [CompleteThoughtEvent, HistoryEvent, HistoryDeltaEvent, SystemPromptEvent, UserRequestEvent],
@@ -299,7 +299,7 @@ def _without_work(record: Record) -> Record:
     """A record without tools that run or wait; of those that have run it knows where they are."""
     calls: Recent[str, KnownCall] = Recent(SEEN_LIMIT)
     for call_id, known in record.calls.items():
-        calls = calls.set(call_id, evolve(known, stage=Stage.FORGOTTEN, call=None, begun=None))
+        calls = calls.set(call_id, evolve(known, stage=CallStage.FORGOTTEN, call=None, begun=None))
     return evolve(record, waiting=(), calls=calls)
 
 

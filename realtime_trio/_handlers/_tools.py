@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .._core._notifications import ToolCallComplete, ToolNotification, ToolStatus
-from .._core._records import KnownCall, Stage, WaitingTool
+from .._core._notifications import ToolCallComplete, ToolNotification, ToolStatus, tool_notification
+from .._core._records import CallStage, KnownCall, WaitingTool
 from .._core._state import ActiveTool, TextSlice
-from .._core._values import draft_of, evolve
+from .._core._values import evolve
 from ..events import Lane, ToolCall, ToolCallEvent, ToolSelectDeltaEvent
 from . import _delegations
 from ._attach import TOOL_LIMIT, Key, attach
 from ._fold import Handled, fold_event
 from ._transaction import TextTransaction
 
-__all__ = ["thoughts_start", "tool_note"]
+__all__ = ["thoughts_start"]
 
 THINK = "think"
 
@@ -36,14 +36,14 @@ def tool_select(slice_: TextSlice, event: ToolSelectDeltaEvent) -> Handled[TextS
             if _may_be_chosen(txn, key):
                 _announce(txn, key, call, "preparing")
         elif active.status == "preparing":
-            _move(txn, key, call, "preparing", Stage.PREPARING)
+            _move(txn, key, call, "preparing", CallStage.PREPARING)
     return txn.done()
 
 
 def _may_be_chosen(txn: TextTransaction, key: Key) -> bool:
     """Whether a selection is another call: the whole list comes again while a completion runs."""
     known = txn.known(key)
-    if known is None or known.stage < Stage.CLEARED:
+    if known is None or known.stage < CallStage.CLEARED:
         return True
     return txn.session(key[0]).completions > known.since
 
@@ -72,8 +72,8 @@ def tool_call(slice_: TextSlice, event: ToolCallEvent) -> Handled[TextSlice]:
         if active is None:
             _announce(txn, key, call, "executing")
         elif active.status == "preparing":
-            _move(txn, key, call, "executing", Stage.EXECUTING)
-            txn.emit(tool_note(key, call, "executing"))
+            _move(txn, key, call, "executing", CallStage.EXECUTING)
+            txn.emit(_tool_note(key, call, "executing"))
     return txn.done()
 
 
@@ -120,7 +120,7 @@ def _without_think(
             key = (session_id, call.id)
             if key in txn.active:
                 txn.remove_tool(key)
-            txn.leave_tool(key, Stage.ENDED)
+            txn.leave_tool(key, CallStage.ENDED)
         else:
             others.append(call)
     return tuple(others)
@@ -139,10 +139,10 @@ def _announce(
     """Announce a call that is not active: a new one, also where its id has been used before."""
     if len(txn.active) >= TOOL_LIMIT:
         txn.remove_tool(next(iter(txn.active)))
-    stage = Stage.PREPARING if status == "preparing" else Stage.EXECUTING
+    stage = CallStage.PREPARING if status == "preparing" else CallStage.EXECUTING
     txn.note(key, KnownCall(stage))
     _move(txn, key, call, status, stage)
-    txn.emit(tool_note(key, call, status))
+    txn.emit(_tool_note(key, call, status))
 
 
 def _move(
@@ -150,29 +150,20 @@ def _move(
     key: Key,
     call: ToolCall,
     status: Literal["preparing", "executing"],
-    stage: Stage,
+    stage: CallStage,
 ) -> None:
     """Note how far an active tool has come, and its arguments."""
     txn.tools[key] = ActiveTool(*key, call.name, status, call.input)
     known = evolve(txn.known(key) or KnownCall(stage), stage=stage, call=call)
-    if stage is Stage.EXECUTING:
+    if stage is CallStage.EXECUTING:
         known = evolve(known, begun=_delegations.begun(txn, call))
     txn.note(key, known)
 
 
-_NoteDraft = draft_of(ToolNotification)
-
-
-def tool_note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:
-    """Make what the constructor makes, at much less cost: each call has three or more."""
-    note = _NoteDraft()
-    note.session_id, note.id = key
-    note.tool_name = call.name
-    note.status = status
-    note.arguments = call.input
-    note.__class__ = ToolNotification
-    made: ToolNotification = note
-    return made
+def _tool_note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:
+    return tool_notification(
+        session_id=key[0], id=key[1], tool_name=call.name, status=status, arguments=call.input
+    )
 
 
 def _complete(txn: TextTransaction, key: Key, call: ToolCall, *, late: bool) -> bool:
@@ -181,12 +172,12 @@ def _complete(txn: TextTransaction, key: Key, call: ToolCall, *, late: bool) -> 
     The end of an id that only a history knows is another call's.
     """
     known = txn.known(key)
-    stage = Stage.FORGOTTEN if known is None else known.stage
-    if stage is Stage.LISTED:
-        txn.note(key, KnownCall(Stage.FORGOTTEN))
-    if not late and stage < Stage.REMOVED:
-        txn.emit(tool_note(key, call, "complete"))
+    stage = CallStage.FORGOTTEN if known is None else known.stage
+    if stage is CallStage.LISTED:
+        txn.note(key, KnownCall(CallStage.FORGOTTEN))
+    if not late and stage < CallStage.REMOVED:
+        txn.emit(_tool_note(key, call, "complete"))
     if known is not None:
         _delegations.seen(txn, key, known, call)
-    txn.leave_tool(key, Stage.ENDED)
-    return stage is Stage.ENDED
+    txn.leave_tool(key, CallStage.ENDED)
+    return stage is CallStage.ENDED

@@ -8,10 +8,7 @@ end, so that each part of the slice is built at most once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from operator import is_not
 from typing import TypedDict, Unpack
-
-from msgspec.structs import astuple
 
 from .._core._messages import (
     ASSISTANT,
@@ -31,8 +28,8 @@ from .._core._notifications import (
     SessionCleared,
     ToolNotificationRemoved,
 )
-from .._core._records import KnownCall, Record, SessionDraft, Stage
-from .._core._state import ActiveTool, Conversation, ConversationDraft, TextSlice
+from .._core._records import CallStage, KnownCall, Record, SessionDraft, differs
+from .._core._state import ActiveTool, ConversationDraft, ConversationRecord, TextSlice
 from .._core._unicode import REPLACEMENT
 from .._core._values import evolve, freeze, thaw
 from ..events import SessionEvent, ToolCall, ToolResult
@@ -317,30 +314,30 @@ class TextTransaction:
         session = self.session(key[0])
         session.calls = session.calls.set(key[1], known)
 
-    def leave_tool(self, key: tuple[str, str], stage: Stage) -> None:
+    def leave_tool(self, key: tuple[str, str], stage: CallStage) -> None:
         """Note that a tool is not active any more, and how it ended (§8 T1)."""
         if key in self.active:
             del self.tools[key]
-        known = self.known(key) or KnownCall(Stage.FORGOTTEN)
-        if known.stage < Stage.CLEARED:
+        known = self.known(key) or KnownCall(CallStage.FORGOTTEN)
+        if known.stage < CallStage.CLEARED:
             known = evolve(known, since=self.session(key[0]).completions)
-        call = None if stage is Stage.ENDED else known.call
+        call = None if stage is CallStage.ENDED else known.call
         self.note(key, evolve(known, stage=stage, call=call))
 
     def remove_tool(self, key: tuple[str, str]) -> None:
-        """End an active tool that has not completed, announced; it does not complete any more."""
-        self.leave_tool(key, Stage.REMOVED)
+        """End an active tool that has not completed, and emit this; it never completes."""
+        self.leave_tool(key, CallStage.REMOVED)
         self.emit(ToolNotificationRemoved(session_id=key[0], id=key[1]))
 
     def remove_tools(self, session_id: str | None = None) -> None:
-        """End the active tools of a session, or of all, each announced."""
+        """End the active tools of a session, or of all, and emit each."""
         for key in [k for k in self.active if session_id is None or k[0] == session_id]:
             self.remove_tool(key)
 
     def clear_tools(self, session_id: str | None = None) -> None:
-        """End the active tools of a session, or of all, without a word of each (§8 T5)."""
+        """End the active tools of a session, or of all, and emit nothing for each (§8 T5)."""
         for key in [k for k in self.active if session_id is None or k[0] == session_id]:
-            self.leave_tool(key, Stage.CLEARED)
+            self.leave_tool(key, CallStage.CLEARED)
 
     # --- late events ----------------------------------------------------------------------
 
@@ -357,7 +354,7 @@ class TextTransaction:
             self.conversation.fence = fence | {session_id} if below else None
 
     def discard(self, session_id: str) -> tuple[TextSlice, tuple[Notification, ...]]:
-        """Count the event as late. It tells no more than that its turn was not over."""
+        """Count the event as late. All it shows is that its turn was not over."""
         self.conversation.late_deltas += 1
         self.stream_event(session_id)
         return self.done()
@@ -388,7 +385,7 @@ class TextTransaction:
         self.conversation.records = self._built_records()
         if self._tools is not None:
             self.conversation.tools = self._tools
-        rest = freeze(self.conversation, Conversation)
+        rest = freeze(self.conversation, ConversationRecord)
         open_ = self._base.open if self._open is None else self._open
         return TextSlice(rest, open_, self.tick, self._base.now), tuple(self._emitted)
 
@@ -397,12 +394,6 @@ class TextTransaction:
         changed = {
             session_id: freeze(draft, Record)
             for session_id, draft in self._sessions.items()
-            if _differs(draft, self.records[session_id])
+            if differs(draft, self.records[session_id])
         }
         return {**self.records, **changed} if changed else self.records
-
-
-def _differs(draft: SessionDraft, record: Record) -> bool:
-    if draft.touched != record.touched:
-        return True
-    return any(map(is_not, astuple(draft), astuple(record)))

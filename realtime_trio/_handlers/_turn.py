@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._core._local import LinkLostEvent
+from .._core._local_events import LinkLostEvent
 from .._core._messages import ASSISTANT, MessageMetadata
 from .._core._notifications import (
     AllNotificationsCleared,
@@ -33,7 +33,7 @@ __all__ = ["completion_ended", "interaction", "ran"]
 
 _CANCELLED = MessageMetadata(stop_reason="cancelled")
 ERROR_LIMIT = 100
-# Bound on the sessions at work in one turn that are told apart.
+# Bound on the sessions that one turn tracks.
 INTERACTION_LIMIT = 1024
 
 

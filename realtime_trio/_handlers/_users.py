@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from .._core._messages import Content
 from .._core._notifications import (
@@ -59,7 +58,7 @@ def openai_user_message(slice_: TextSlice, event: OpenAIUserMessageEvent) -> Han
     return _user_message(slice_, event, event.vendor, event.message, _content(event.message))
 
 
-def _content(message: str | Mapping[str, Any] | None) -> Content | None:
+def _content(message: str | Mapping[str, object] | None) -> Content | None:
     """The normal form of a message's content; ``None`` where it has none."""
     if message is None or isinstance(message, str):
         return message
@@ -71,7 +70,7 @@ def _user_message(
     slice_: TextSlice,
     event: SessionEvent,
     vendor: str,
-    message: str | Mapping[str, Any] | None,
+    message: str | Mapping[str, object] | None,
     content: Content | None,
 ) -> Handled[TextSlice]:
     txn = TextTransaction(slice_)
@@ -160,7 +159,7 @@ def subsession_ended(slice_: TextSlice, event: SubsessionEndedEvent) -> Handled[
 
 
 def ended(opened: OpenSubsession) -> SubsessionEnded:
-    """The end of a delegation, told with the ids of its beginning."""
+    """The end of a delegation, with the ids of its beginning."""
     return SubsessionEnded(
         session_id=opened.session_id,
         parent_session_id=opened.parent_session_id,

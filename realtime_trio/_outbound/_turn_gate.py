@@ -16,7 +16,7 @@ from __future__ import annotations
 import enum
 from typing import Final, final
 
-from .._core._fast import DELTAS, Incoming
+from .._core._fast_decoder import DELTAS, Incoming
 from ..events import (
     REGISTRY,
     ChatSessionChangedEvent,

@@ -28,7 +28,7 @@ from .._connection._observer import Tracker
 from .._connection._recorder import RecorderLike, Tape
 from .._connection._supervisor import Address, Supervisor
 from .._core._codec import Codec
-from .._core._local import LinkEvent, SaidEvent
+from .._core._local_events import LinkEvent, SaidEvent
 from .._core._notifications import Notification
 from .._exceptions import ClosedError, NotSent, RealtimeError
 from .._lanes._pipeline import Pipeline

@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias, final
 import attrs
 import trio
 
-from .._core._fast import Delta, Incoming
+from .._core._fast_decoder import Delta, Incoming
 from .._core._messages import ASSISTANT, THOUGHT
 from .._core._notifications import (
     Media,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, final
 import attrs
 import trio
 
-from .._core._audio import DEFAULT_FORMAT
+from .._core._audio_format import DEFAULT_FORMAT
 from .._core._shell_notifications import AudioFlushed
 from .._lanes._statistics import LaneStatistics
 from .._lanes._subscription import LaneView

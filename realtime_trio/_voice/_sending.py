@@ -19,7 +19,7 @@ from typing import Final, final
 import attrs
 import trio
 
-from .._core._audio import DEFAULT_FORMAT
+from .._core._audio_format import DEFAULT_FORMAT
 from .._outbound._outbox import Outbox
 from .._session._shell import Shell
 from ..events import AudioInputDeltaEvent

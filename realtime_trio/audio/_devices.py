@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self, final
 import attrs
 import trio
 
-from .._core._audio import DEFAULT_FORMAT, AudioFormat
+from .._core._audio_format import DEFAULT_FORMAT, AudioFormat
 from .._exceptions import RealtimeError
 from . import _extras
 from ._pcm import fade

@@ -20,7 +20,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from .._core._audio import AudioFormat
+from .._core._audio_format import AudioFormat
 from .._core._notifications import Notification
 from .._core._shell_notifications import AudioFlushed, AudioGap
 from .._core._spoken import SpokenAnswer

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final, Protocol
 
 import attrs
 
-from .._core._audio import AudioFormat
+from .._core._audio_format import AudioFormat
 from .._exceptions import RealtimeError
 from . import _extras
 from ._pcm import swapped

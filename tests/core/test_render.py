@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from realtime_trio._core import _notifications as notifications
-from realtime_trio._core._audio import DEFAULT_FORMAT
+from realtime_trio._core._audio_format import DEFAULT_FORMAT
 from realtime_trio._core._messages import (
     ImagePart,
     Message,

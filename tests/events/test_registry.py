@@ -9,7 +9,7 @@ import pytest
 
 import realtime_trio as rt
 from realtime_trio import events as ev
-from realtime_trio._core._local import LinkEvent
+from realtime_trio._core._local_events import LinkEvent
 from realtime_trio._handlers import NOT_FOLDED, lanes_of
 from realtime_trio._handlers._fold import _REGISTERED
 from tests.wire_strategies import CLIENT_ROWS, SERVER_ROWS

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_trio._core._audio import (
+from realtime_trio._core._audio_format import (
     DEFAULT_FORMAT,
     AudioFormat,
     content_format,
     playback_format,
 )
-from realtime_trio._core._local import LinkEvent
+from realtime_trio._core._local_events import LinkEvent
 from realtime_trio._core._notifications import AudioOutput, ProcessingFailed
 from realtime_trio._core._state import AudioSlice
 from realtime_trio._processor import EventStreamProcessor

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from realtime_trio._core._codec import Codec
-from realtime_trio._core._local import Malformed, Reading
+from realtime_trio._core._local_events import Malformed, Reading
 from realtime_trio._core._messages import Message
 from realtime_trio._core._notifications import (
     MessageAdded,

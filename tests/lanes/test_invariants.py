@@ -24,7 +24,7 @@ from trio._core import _run
 
 from realtime_trio._config import ClientConfig, LaneBounds
 from realtime_trio._core._codec import Codec
-from realtime_trio._core._local import Malformed
+from realtime_trio._core._local_events import Malformed
 from realtime_trio._core._notifications import MessageStreaming, Notification, ProcessingFailed
 from realtime_trio._core._shell_notifications import AudioGap, Lagged, MemoryPressure
 from realtime_trio._core._state import Limits, SessionState

@@ -12,8 +12,8 @@ import trio.testing
 
 from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
-from realtime_trio._core._fast import DELTAS
-from realtime_trio._core._local import LinkEvent, SaidEvent, VoiceRequestedEvent
+from realtime_trio._core._fast_decoder import DELTAS
+from realtime_trio._core._local_events import LinkEvent, SaidEvent, VoiceRequestedEvent
 from realtime_trio._core._notifications import (
     CancelConfirmed,
     MessageComplete,

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from realtime_trio import events as ev
-from realtime_trio._core._audio import AudioFormat
+from realtime_trio._core._audio_format import AudioFormat
 from realtime_trio._core._notifications import (
     AudioOutput,
     CancelConfirmed,

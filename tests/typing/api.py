@@ -741,7 +741,7 @@ def audio_statistics(it: rt.AudioStatistics) -> None:
     assert_type(it.sending, rt.SendingStatistics)
 
 
-def auth_error(it: rt.AuthError) -> None:
+def auth_error(it: rt.AuthFailed) -> None:
     assert_type(it.name, str)
     assert_type(it.error, str)
 
@@ -782,7 +782,7 @@ def block(it: rt.Block) -> None:
     assert_type(it.max_items, int)
 
 
-def cancel_notification(it: rt.CancelNotification) -> None:
+def cancel_notification(it: rt.CancelConfirmed) -> None:
     assert_type(it.name, str)
 
 
@@ -1067,7 +1067,7 @@ def placeholder_part(it: rt.PlaceholderPart) -> None:
     assert_type(it.block, Any)
 
 
-def processing_error(it: rt.ProcessingError) -> None:
+def processing_error(it: rt.ProcessingFailed) -> None:
     assert_type(it.name, str)
     assert_type(it.event_type, str | None)
     assert_type(it.error, str)
