@@ -12,7 +12,7 @@ from typing import Annotated, cast
 
 from cyclopts import Parameter
 
-from ._errors import CommandError
+from ._command_error import CommandError
 
 __all__ = ["bench"]
 

@@ -11,9 +11,9 @@ from .._client._client import Client, open_client
 from .._config import ClientConfig
 from .._connection._recording import Recorder
 from .._rest._tokens import PasswordLogin
-from ._errors import CommandError
-from ._streams import as_text
-from ._text import clean
+from ._command_error import CommandError
+from ._standard_streams import as_text
+from ._terminal_text import clean
 
 __all__ = ["PASSWORD_VARIABLE", "TOKEN_VARIABLE", "connect", "identity"]
 

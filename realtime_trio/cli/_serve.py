@@ -7,9 +7,9 @@ import math
 import trio
 
 from ..server import Account, ServerConfig, open_server
-from ._errors import CommandError
+from ._command_error import CommandError
+from ._console import make_console
 from ._signals import endings
-from ._style import make_console
 
 __all__ = ["serve"]
 

@@ -37,10 +37,10 @@ from realtime_trio.audio import (
 )
 from realtime_trio.audio._pcm import samples_of
 from realtime_trio.audio._stream import iterating
-from realtime_trio.cli._errors import CommandError
-from realtime_trio.cli._meter import Meter, Metered, bar, measured
+from realtime_trio.cli._command_error import CommandError
+from realtime_trio.cli._level_meter import Meter, Metered, bar, measured
 from realtime_trio.cli._voice import SpokenTranscript, converse
-from realtime_trio.cli._voice_ends import check_output, detector, open_input, open_output
+from realtime_trio.cli._voice_devices import check_output, detector, open_input, open_output
 from realtime_trio.server import open_server
 from realtime_trio.testing import emit, speak, turn, wait
 from tests.audio.sources import Live
@@ -197,11 +197,11 @@ def test_what_the_detector_cannot_be_told(call: Call, option: str, value: str) -
 async def test_pipes_and_files_as_standard_streams(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from realtime_trio.cli import _voice_ends
+    from realtime_trio.cli import _voice_devices
 
     out, into = os.pipe()
-    monkeypatch.setattr(_voice_ends, "_STDIN", out)
-    monkeypatch.setattr(_voice_ends, "_STDOUT", into)
+    monkeypatch.setattr(_voice_devices, "_STDIN", out)
+    monkeypatch.setattr(_voice_devices, "_STDOUT", into)
     async with AsyncExitStack() as stack:
         source, sink = await open_input(stack, "-"), await open_output(stack, "-")
         assert isinstance(source, PipeSource)
@@ -211,8 +211,8 @@ async def test_pipes_and_files_as_standard_streams(
     os.close(out)
     os.close(into)
     with (tmp_path / "raw").open("w+b") as file:
-        monkeypatch.setattr(_voice_ends, "_STDIN", file.fileno())
-        monkeypatch.setattr(_voice_ends, "_STDOUT", file.fileno())
+        monkeypatch.setattr(_voice_devices, "_STDIN", file.fileno())
+        monkeypatch.setattr(_voice_devices, "_STDOUT", file.fileno())
         async with AsyncExitStack() as stack:
             source, sink = await open_input(stack, "-"), await open_output(stack, "-")
             assert isinstance(source, FileSource)

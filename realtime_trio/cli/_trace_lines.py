@@ -17,7 +17,7 @@ from functools import partial
 from typing import Final, Protocol, cast
 
 from .._replay import is_object
-from ._errors import CommandError
+from ._command_error import CommandError
 
 __all__ = ["MAX_LINE", "open_lines"]
 

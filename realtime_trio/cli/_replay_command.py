@@ -13,8 +13,8 @@ from cyclopts import Parameter
 
 from .._core._notifications import Notification
 from .._replay import Replay, note_line, state_line
-from ._errors import CommandError
-from ._source import open_lines
+from ._command_error import CommandError
+from ._trace_lines import open_lines
 
 __all__ = ["replay"]
 

@@ -28,7 +28,7 @@ from ..audio import (
     open_wav_sink,
 )
 from ..audio._extras import sounddevice
-from ._errors import CommandError
+from ._command_error import CommandError
 
 __all__ = ["check_output", "detector", "open_input", "open_output"]
 
