@@ -65,7 +65,7 @@ def test_a_command_is_needed_and_help_is_given() -> None:
 
 @pytest.mark.parametrize("name", _app._COMMANDS)
 def test_the_list_says_what_the_command_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    module = app._MODULES.get(name, f"_{name}")
+    module = _app._MODULES.get(name, f"_{name}")
     command = getattr(importlib.import_module(f"realtime_trio.cli.{module}"), name)
     said = inspect.getdoc(command)
     assert said is not None
