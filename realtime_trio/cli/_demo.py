@@ -76,7 +76,7 @@ async def _demo(wav: Path, script: Sequence[ScriptedTurn]) -> None:
             found = await _converse(server, transcript, sink)
         report(transcript.console, found, wav)
         return
-    msg = f"the demo is not over after {_DEADLINE:g} seconds"
+    msg = f"the demo did not finish within {_DEADLINE:g} seconds"
     raise CommandError(msg, status=1)
 
 
@@ -150,7 +150,7 @@ async def _interrupt(client: Client, transcript: _DemoTranscript, probe: Probe) 
             outcome = await turn.wait()
     await transcript.turn_over(before + 1)
     if not isinstance(outcome, TurnCancelled):
-        msg = f"the cancelled turn has ended as {type(outcome).__name__}"
+        msg = f"expected the cancelled turn to end as TurnCancelled, not {type(outcome).__name__}"
         raise CommandError(msg, status=1)
     return Finding(
         lanes=client.statistics(),

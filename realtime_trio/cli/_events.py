@@ -45,7 +45,7 @@ def events(
         Print the protocol as an AsyncAPI document (JSON) instead.
     """
     if json_schema and asyncapi:
-        msg = "--json-schema and --asyncapi are two outputs: choose one"
+        msg = "choose --json-schema or --asyncapi, not both"
         raise CommandError(msg)
     if json_schema:
         _print_json(event_schemas())

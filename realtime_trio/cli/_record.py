@@ -62,7 +62,7 @@ def record(
         A session to go on with.
     """
     if file.exists() and not overwrite:
-        msg = f"{file} is there already: choose another name, or --overwrite"
+        msg = f"{file} already exists: choose another name, or pass --overwrite"
         raise CommandError(msg)
     recorder = Recorder(file)
     auth = identity(token, user)

@@ -61,13 +61,13 @@ def test_a_file_without_a_json_object_is_no_trace(
 ) -> None:
     file = write(tmp_path / "file", gzip.compress(content) if packed else content)
     said = refusal(call, "replay", file, *options)
-    assert said == f"{file} is no trace: no line of it is a JSON object"
+    assert said == f"{file} is not a trace: none of its lines is a JSON object"
 
 
 def test_files_of_this_repository_are_no_traces(call: Call) -> None:
     for path in ("pyproject.toml", "README.md", "Makefile", "realtime_trio/_replay.py"):
-        assert "is no trace" in refusal(call, "replay", ROOT / path)
-    assert "is no trace" in refusal(call, "replay", Path(sys.executable).resolve())
+        assert "is not a trace" in refusal(call, "replay", ROOT / path)
+    assert "is not a trace" in refusal(call, "replay", Path(sys.executable).resolve())
     assert "Is a directory" in refusal(call, "replay", ROOT)
 
 
@@ -75,7 +75,7 @@ def test_standard_input_that_is_no_trace_is_said_to_be_so() -> None:
     done = run("replay", "--json", "-", stdin=PNG)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr == (
-        b"realtime-trio: standard input is no trace: no line of it is a JSON object\n"
+        b"realtime-trio: standard input is not a trace: none of its lines is a JSON object\n"
     )
 
 
