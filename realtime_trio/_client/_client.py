@@ -180,8 +180,11 @@ class Client(Commands):
         """
         check_several(file_ids, "file_ids")
         ids = tuple(file_ids)
-        if len(ids) > self._shell.config.max_files:
-            message = f"a message has too many files; the limit is {self._shell.config.max_files} (ClientConfig.max_files)"
+        most = self._shell.config.max_files
+        if len(ids) > most:
+            message = (
+                f"{len(ids)} files in one message; the limit is {most} (ClientConfig.max_files)"
+            )
             raise ValueError(message)
         event = TextInputEvent(text=text, file_ids=ids)
         async with self._asking:

@@ -62,7 +62,7 @@ def open_reader(path: str | Path) -> Reader:
         try:
             reader = _WavReader(file, _Header.read(_Forward(file)))
         except _NotPcm16 as exc:
-            not_ours = f"{path} is no WAV file of PCM16 samples: {exc}"
+            not_ours = f"{path} is not a WAV file of PCM16 samples: {exc}"
             if not file.seekable():
                 msg = f"{not_ours}. A pipe can only be read as WAV"
                 raise RealtimeError(msg) from None

@@ -116,7 +116,10 @@ class Registry:
         try:
             return self._by_class[cls]
         except KeyError:
-            msg = f"{cls.__name__} is not a registered event: decorate it with @realtime_trio.event(...)"
+            msg = (
+                f"{cls.__name__} is not a registered event: "
+                "decorate it with @realtime_trio.event(...)"
+            )
             raise LookupError(msg) from None
 
 

@@ -175,7 +175,7 @@ def test_what_is_not_pcm16_says_what_it_is_and_what_it_needs(
     path = tmp_path / "a.wav"
     for data in BROKEN[what]:
         path.write_bytes(data)
-        with pytest.raises(rt.RealtimeError, match=rf"a\.wav is no WAV file.*{what}") as caught:
+        with pytest.raises(rt.RealtimeError, match=rf"a\.wav is not a WAV file.*{what}") as caught:
             open_wav(path)
         assert "pip install 'realtime-trio[audio]'" in str(caught.value)
 

@@ -239,7 +239,7 @@ def test_files_that_cannot_be_used(call: Call, tmp_path: Path) -> None:
     text.write_text("no sound")
     missing = refusal(call, *URL, *out, "--input", tmp_path / "b.wav")
     assert missing.endswith("No such file or directory")
-    assert "is no WAV file" in refusal(call, *URL, *out, "--input", text)
+    assert "is not a WAV file" in refusal(call, *URL, *out, "--input", text)
     for name in (text, tmp_path / "." / "a.txt"):
         both = ("--input", text, "--output", name, "--overwrite")
         assert "cannot be both --input and --output" in refusal(call, *URL, *both)
