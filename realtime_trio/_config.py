@@ -32,7 +32,7 @@ def _within(low: float, high: float = math.inf, *, none: bool = False) -> _Valid
         fits = isinstance(value, (int, float)) and low <= value <= high and not math.isinf(value)
         if not fits:
             wanted = f"at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
-            msg = f"{field.name} must be {wanted}{' or None' if none else ''}, and is {value!r}"
+            msg = f"{field.name} must be {wanted}{' or None' if none else ''}, not {value!r}"
             raise ValueError(msg)
 
     return check

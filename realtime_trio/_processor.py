@@ -192,10 +192,10 @@ class EventStreamProcessor:
 
     def _check(self, at: float | None) -> None:
         if self._closed:
-            msg = "this processor is closed: make a new EventStreamProcessor()"
+            msg = "this processor is closed: create a new EventStreamProcessor()"
             raise ClosedError(msg)
         if at is not None and not math.isfinite(at):
-            msg = "at is a finite number of seconds since 1970"
+            msg = "at must be a finite number of seconds since 1970"
             raise ValueError(msg)
 
     def _fold(self, event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:

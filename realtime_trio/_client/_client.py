@@ -167,8 +167,11 @@ class Client(Commands, Subscribes):
         """
         check_several(file_ids, "file_ids")
         ids = tuple(file_ids)
-        if len(ids) > self._shell.config.max_files:
-            message = f"a message takes at most {self._shell.config.max_files} files"
+        most = self._shell.config.max_files
+        if len(ids) > most:
+            message = (
+                f"{len(ids)} files in one message; the limit is {most} (ClientConfig.max_files)"
+            )
             raise ValueError(message)
         event = TextInputEvent(text=text, file_ids=ids)
         async with self._asking:

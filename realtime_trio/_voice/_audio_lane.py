@@ -20,7 +20,7 @@ from .._session._first_cause import first_cause
 from .._session._shell import Shell
 from ..events import Lane
 from ._sending import CHUNK, LEAD, Sender, SendingStatistics, check_chunk, send_all
-from ._talk import Conversation, Speaking, VoiceMode
+from ._talk import Speaking, VoiceConversation, VoiceMode
 
 if TYPE_CHECKING:
     from ..audio._jitter import PlaybackConfig
@@ -192,7 +192,9 @@ class AudioLane(LaneView):
         from ..audio._stream import paced_chunks
 
         check_chunk(chunk)
-        talk = Conversation(self._shell, self._client, self._sender, source, vad, barge_in=barge_in)
+        talk = VoiceConversation(
+            self._shell, self._client, self._sender, source, vad, barge_in=barge_in
+        )
         async with self._shell.leaving():
             chunks = paced_chunks(source, DEFAULT_FORMAT, chunk=chunk, lead=LEAD)
             async with aclosing(chunks):

@@ -130,7 +130,7 @@ def check_chunk(chunk: float) -> None:
     """Raise ``ValueError`` for a length that no server expects."""
     low, high = _CHUNKS
     if not low <= chunk <= high:
-        msg = f"a chunk is {low:g} to {high:g} seconds long, not {chunk!r}"
+        msg = f"chunk must be from {low:g} to {high:g} seconds, not {chunk!r}"
         raise ValueError(msg)
 
 

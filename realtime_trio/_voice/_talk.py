@@ -33,7 +33,7 @@ from ._sending import Sender
 if TYPE_CHECKING:
     from ..audio._vad import VadConfig, VadEvent
 
-__all__ = ["Conversation", "Speaking", "VoiceMode"]
+__all__ = ["Speaking", "VoiceConversation", "VoiceMode"]
 
 VoiceMode: TypeAlias = Literal["ptt", "vad", "realtime"]
 
@@ -61,7 +61,7 @@ _ECHO: Final = 0.25
 
 
 @final
-class Conversation:
+class VoiceConversation:
     """One run of ``AudioLane.talk``."""
 
     def __init__(

@@ -295,7 +295,7 @@ async def _stream(
     try:
         stream = await trio.to_thread.run_sync(start)
     except (module.PortAudioError, ValueError) as exc:  # ValueError: no such device
-        msg = f"the audio device cannot be opened: {exc}"
+        msg = f"cannot open the audio device: {exc}"
         raise RealtimeError(msg) from exc
     try:
         yield

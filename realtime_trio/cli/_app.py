@@ -9,9 +9,9 @@ from typing import cast
 from cyclopts import App, CycloptsError
 
 from .._exceptions import RealtimeError
-from ._errors import CommandError
-from ._streams import is_output_failure, silence
-from ._text import clean
+from ._command_error import CommandError
+from ._standard_streams import is_output_failure, silence
+from ._terminal_text import clean
 
 __all__ = ["run"]
 
@@ -39,6 +39,9 @@ _COMMANDS = {
     "events": "Show every event of the protocol: type, class, direction, lanes.",
 }
 
+# A command is in the module of its name, but `_replay` is the name of a module of the package.
+_MODULES = {"replay": "_replay_command"}
+
 
 def _make_app(called: Sequence[str]) -> App:
     app = App(
@@ -54,7 +57,8 @@ def _make_app(called: Sequence[str]) -> App:
         # By its name: each command is imported when it is called, and brings its own imports.
         # Then its docstring is its help, whole; a summary given here would take its place.
         own = None if name in called else summary
-        app.command(f"{__package__}._{name}:{name}", name=name, help=own)
+        module = _MODULES.get(name, f"_{name}")
+        app.command(f"{__package__}.{module}:{name}", name=name, help=own)
     return app
 
 

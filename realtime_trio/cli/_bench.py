@@ -12,7 +12,7 @@ from typing import Annotated, cast
 
 from cyclopts import Parameter
 
-from ._errors import CommandError
+from ._command_error import CommandError
 
 __all__ = ["bench"]
 
@@ -74,7 +74,7 @@ def _suite() -> ModuleType:
     found = next(_homes(), None)
     if found is None:
         msg = (
-            "the benchmarks are not installed: run this in a checkout of the repository, "
+            "the benchmarks are not installed: run this command in a checkout of the repository, "
             "or install the package from a wheel"
         )
         raise CommandError(msg)

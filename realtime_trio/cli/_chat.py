@@ -16,10 +16,10 @@ from .._client._client import Client
 from .._exceptions import RealtimeError
 from .._turns._outcome import TurnFailed, TurnLost
 from ._connect import connect, identity
-from ._live import LiveTranscript, follow
-from ._text import clean, one_line
+from ._live_transcript import LiveTranscript, follow
+from ._terminal_text import clean, one_line
 
-__all__ = ["Conversation", "chat"]
+__all__ = ["ChatLoop", "chat"]
 
 
 def chat(
@@ -57,7 +57,7 @@ async def _chat(client_of: AbstractAsyncContextManager[Client]) -> None:
     transcript = LiveTranscript(echo=not sys.stdin.isatty())
     async with client_of as client, trio.open_nursery() as nursery:
         await nursery.start(follow, client, transcript)
-        talk = Conversation(client, transcript)
+        talk = ChatLoop(client, transcript)
         await client.ready()
         nursery.start_soon(_obey_interrupts, talk, nursery.cancel_scope)
         await transcript.turn_over(1)
@@ -67,7 +67,7 @@ async def _chat(client_of: AbstractAsyncContextManager[Client]) -> None:
         nursery.cancel_scope.cancel()
 
 
-class Conversation:
+class ChatLoop:
     """Says things, one after the other, and knows what was said last."""
 
     def __init__(self, client: Client, transcript: LiveTranscript) -> None:
@@ -98,7 +98,7 @@ class Conversation:
             self._transcript.line("cancel", clean(str(exc)), style="bold red")
 
 
-async def _obey_interrupts(talk: Conversation, scope: trio.CancelScope) -> None:
+async def _obey_interrupts(talk: ChatLoop, scope: trio.CancelScope) -> None:
     """Ctrl-C: stop the answer, or leave where none is given."""
     with trio.open_signal_receiver(signal.SIGINT) as signals:
         async for _ in signals:

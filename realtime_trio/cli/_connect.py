@@ -11,9 +11,9 @@ from .._client._client import Client, open_client
 from .._config import ClientConfig
 from .._connection._recording import Recorder
 from .._rest._tokens import PasswordLogin
-from ._errors import CommandError
-from ._streams import as_text
-from ._text import clean
+from ._command_error import CommandError
+from ._standard_streams import as_text
+from ._terminal_text import clean
 
 __all__ = ["PASSWORD_VARIABLE", "TOKEN_VARIABLE", "connect", "identity"]
 
@@ -31,14 +31,14 @@ def identity(token: str | None, user: str | None) -> str | PasswordLogin:
     :class:`CommandError` where nobody is named, or two are.
     """
     if token is not None and user is not None:
-        msg = "--token or --user, not both"
+        msg = "choose --token or --user, not both"
         raise CommandError(msg)
     if user is not None:
         return PasswordLogin(as_text(user), as_text(_password(user)))
     secret = token or os.environ.get(TOKEN_VARIABLE)
     if not secret:
         msg = (
-            f"say who you are: --user NAME, --token TOKEN, or the environment variable "
+            f"no credentials: pass --user NAME, --token TOKEN, or the environment variable "
             f"{TOKEN_VARIABLE}"
         )
         raise CommandError(msg)
@@ -54,7 +54,7 @@ def _password(user: str) -> str:
         except EOFError:
             password = ""
     if not password:
-        msg = f"a password is needed: type it at a terminal, or set {PASSWORD_VARIABLE}"
+        msg = f"no password: type it at a terminal, or set {PASSWORD_VARIABLE}"
         raise CommandError(msg)
     return password
 

@@ -13,13 +13,13 @@ from cyclopts import Parameter
 
 from .._client._client import Client
 from .._connection._recording import Recorder
-from ._chat import Conversation
+from ._chat import ChatLoop
+from ._command_error import CommandError
 from ._connect import connect, identity
-from ._errors import CommandError
-from ._live import LiveTranscript, follow
+from ._live_transcript import LiveTranscript, follow
 from ._signals import until_told
-from ._streams import as_text
-from ._text import clean
+from ._standard_streams import as_text
+from ._terminal_text import clean
 
 __all__ = ["record"]
 
@@ -62,7 +62,7 @@ def record(
         A session to go on with.
     """
     if file.exists() and not overwrite:
-        msg = f"{file} is there already: choose another name, or --overwrite"
+        msg = f"{file} already exists: choose another name, or pass --overwrite"
         raise CommandError(msg)
     recorder = Recorder(file)
     auth = identity(token, user)
@@ -87,7 +87,7 @@ async def _converse(client: Client, say: tuple[str, ...]) -> None:
         await nursery.start(follow, client, transcript)
         await client.ready()
         await transcript.turn_over(1)
-        talk = Conversation(client, transcript)
+        talk = ChatLoop(client, transcript)
         for text in say:
             await talk.say(as_text(text))
         if not say:

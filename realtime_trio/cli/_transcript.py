@@ -13,8 +13,8 @@ from .._core import _notifications as n
 from .._core._messages import ASSISTANT, THOUGHT, Message
 from .._core._shell_notifications import AudioFlushed
 from .._core._state import Session, SessionState
-from ._style import content_text, make_console, pretty, seconds
-from ._text import clean, one_line
+from ._console import content_text, make_console, pretty, seconds
+from ._terminal_text import clean, one_line
 
 __all__ = ["Tally", "Transcript", "ending", "label_of"]
 

@@ -16,11 +16,11 @@ from .._voice._talk import VoiceMode
 from ..audio import AudioSink, AudioSource, VadConfig
 from ..audio._playback import Playback
 from ._connect import connect, identity
-from ._meter import Meter, measured
+from ._console import make_console
+from ._level_meter import Meter, measured
 from ._signals import until_told
-from ._style import make_console
 from ._transcript import Transcript
-from ._voice_ends import check_output, detector, open_input, open_output
+from ._voice_devices import check_output, detector, open_input, open_output
 
 __all__ = ["SpokenTranscript", "converse", "voice"]
 

@@ -40,7 +40,7 @@ def _text(value: object, place: str) -> None:
         try:
             value.encode()
         except UnicodeEncodeError:
-            msg = f"{place} is text without halves of surrogate pairs"
+            msg = f"{place} must not contain lone surrogates"
             raise ValueError(msg) from None
 
 
@@ -72,7 +72,7 @@ def _integer(value: object, place: str) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
         raise _wrong_type(place, "int", value)
     if not INT_MIN <= value <= INT_MAX:
-        msg = f"{place} is an integer of 64 bits, not a larger one"
+        msg = f"{place} must fit in 64 bits"
         raise ValueError(msg)
 
 
@@ -82,7 +82,7 @@ def _number(value: object, place: str) -> None:
     if isinstance(value, int):
         _integer(value, place)
     elif not math.isfinite(value):
-        msg = f"{place} is a finite number"
+        msg = f"{place} must be a finite number"
         raise ValueError(msg)
 
 
@@ -94,7 +94,7 @@ def _json(value: object, place: str, depth: int = 0) -> None:
         _text(value, place)
     elif isinstance(value, (Mapping, list, tuple)):
         if depth >= MAX_DEPTH:
-            msg = f"{place} is nested deeper than {MAX_DEPTH} levels"
+            msg = f"{place} is nested deeper than the limit of {MAX_DEPTH} levels"
             raise ValueError(msg)
         for inner in _inside(cast("Mapping[object, object] | list[object]", value), place):
             _json(inner, place, depth + 1)
@@ -181,7 +181,7 @@ def _one_of(choices: tuple[Any, ...], value: object, place: str) -> None:
     if describe(value) not in kinds:
         raise _wrong_type(place, " or ".join(sorted(kinds)), value)
     if value not in choices:
-        msg = f"{place} is one of {', '.join(map(repr, choices))}"
+        msg = f"{place} must be one of {', '.join(map(repr, choices))}"
         raise ValueError(msg)
 
 

@@ -141,7 +141,7 @@ class TextInputEvent(ClientEvent):
         """Check every field. A server answers a blank text by nothing at all (§7)."""
         check_event(self)
         if not self.file_ids and not self.text.strip():
-            msg = "TextInputEvent.text is blank, and there are no file_ids"
+            msg = "TextInputEvent needs text that is not blank, or file_ids"
             raise ValueError(msg)
 
 

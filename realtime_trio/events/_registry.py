@@ -77,10 +77,10 @@ class Registry:
         for tag in (row.type, *row.aliases):
             if tag in self._by_type:
                 owner = self._by_type[tag].cls.__name__
-                msg = f"the event type {tag!r} is registered already, for {owner}"
+                msg = f"the event type {tag!r} is already registered for {owner}"
                 raise ValueError(msg)
         if row.cls in self._by_class:
-            msg = f"{row.cls.__name__} is registered already, as {self._by_class[row.cls].type!r}"
+            msg = f"{row.cls.__name__} is already registered as {self._by_class[row.cls].type!r}"
             raise ValueError(msg)
         if Direction.SERVER in row.direction and not row.lanes:
             msg = f"the server event {row.type!r} needs a lane: lanes=Lane.TEXT"
@@ -94,7 +94,7 @@ class Registry:
     def remove(self, row: Row) -> None:
         """Take a row of one's own out again, as tests do. Built-in rows stay."""
         if row.builtin:
-            msg = f"{row.type!r} is part of the protocol and stays"
+            msg = f"{row.type!r} is part of the protocol and cannot be removed"
             raise ValueError(msg)
         for tag in (row.type, *row.aliases):
             del self._by_type[tag]
@@ -117,7 +117,8 @@ class Registry:
             return self._by_class[cls]
         except KeyError:
             msg = (
-                f"{cls.__name__} is no registered event: decorate it with @realtime_trio.event(...)"
+                f"{cls.__name__} is not a registered event: "
+                "decorate it with @realtime_trio.event(...)"
             )
             raise LookupError(msg) from None
 

@@ -119,7 +119,7 @@ async def test_from_a_pipe_nothing_else_is_read() -> None:
     out, into = os.pipe()
     os.write(into, b"this is text and no sound")
     os.close(into)
-    with pytest.raises(rt.RealtimeError, match="From a pipe nothing else can be read"):
+    with pytest.raises(rt.RealtimeError, match="A pipe can only be read as WAV"):
         open_wav(f"/dev/fd/{out}")
     os.close(out)
 
@@ -153,9 +153,9 @@ async def test_no_samples_are_no_samples(tmp_path: Path) -> None:
 
 
 BROKEN = {
-    "it ends too early": [b"", b"RIFF", riff(chunk(b"fmt ", fmt())), riff()],
-    "it does not begin as one": [b"this is text and no sound", b"RIFF1234AVI LIST"],
-    "it does not say what its samples are": [
+    "the file ends too early": [b"", b"RIFF", riff(chunk(b"fmt ", fmt())), riff()],
+    "it has no RIFF/WAVE header": [b"this is text and no sound", b"RIFF1234AVI LIST"],
+    "it does not describe its samples": [
         riff(samples()), riff(chunk(b"fmt ", fmt()[:14]), samples())
     ],
     "8 bits: expected 16": [riff(chunk(b"fmt ", fmt(bits=8)), samples())],
@@ -175,7 +175,7 @@ def test_what_is_not_pcm16_says_what_it_is_and_what_it_needs(
     path = tmp_path / "a.wav"
     for data in BROKEN[what]:
         path.write_bytes(data)
-        with pytest.raises(rt.RealtimeError, match=rf"a\.wav is no WAV file.*{what}") as caught:
+        with pytest.raises(rt.RealtimeError, match=rf"a\.wav is not a WAV file.*{what}") as caught:
             open_wav(path)
         assert "pip install 'realtime-trio[audio]'" in str(caught.value)
 

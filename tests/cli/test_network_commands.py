@@ -502,4 +502,4 @@ def test_the_demo_finds_a_place_for_what_it_heard(
     monkeypatch.setattr(_demo, "_DEADLINE", 0.01)
     done = call("demo", "--wav", tmp_path / "a.wav")
     assert (done.status, done.out) == (1, b"")
-    assert b"not over after 0.01 seconds" in done.err
+    assert b"did not finish within 0.01 seconds" in done.err

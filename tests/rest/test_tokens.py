@@ -380,7 +380,7 @@ async def test_upload_has_limits(autojump_clock: object, tmp_path: Path) -> None
             await client.upload_file(b"x")
         with pytest.raises(FileNotFoundError):
             await client.upload_file(tmp_path / "nothing")
-        with pytest.raises(ValueError, match="at most 1 files"):
+        with pytest.raises(ValueError, match=r"the limit is 1 \(ClientConfig.max_files\)"):
             async with client.ask("x", file_ids=["a", "b"]):
                 raise AssertionError
 

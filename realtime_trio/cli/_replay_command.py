@@ -13,8 +13,8 @@ from cyclopts import Parameter
 
 from .._core._notifications import Notification
 from .._replay import Replay, note_line, state_line
-from ._errors import CommandError
-from ._source import open_lines
+from ._command_error import CommandError
+from ._trace_lines import open_lines
 
 __all__ = ["replay"]
 
@@ -102,13 +102,13 @@ def replay(
         Take the time that it took, divided by this number.
     """
     if file.startswith("-") and file != "-":
-        msg = f"unknown option: {file} (a file of this name is ./{file})"
+        msg = f"unknown option: {file} (for a file with this name, write ./{file})"
         raise CommandError(msg)
     if at is not None and at < 0:
-        msg = "--at is the number of a line, from 0"
+        msg = "--at must be a line number, counted from 0"
         raise CommandError(msg)
     if speed is not None and not (math.isfinite(speed) and speed > 0):
-        msg = "--speed is a number above 0: 1 for real time, 10 for ten times as fast"
+        msg = "--speed must be greater than 0: 1 is real time, 10 is ten times as fast"
         raise CommandError(msg)
     sink = _sink(as_json=json, at=at, live=speed is not None)
     folded = Replay()

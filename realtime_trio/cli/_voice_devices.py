@@ -28,7 +28,7 @@ from ..audio import (
     open_wav_sink,
 )
 from ..audio._extras import sounddevice
-from ._errors import CommandError
+from ._command_error import CommandError
 
 __all__ = ["check_output", "detector", "open_input", "open_output"]
 
@@ -76,10 +76,10 @@ def check_output(name: str, *, source: str, overwrite: bool) -> None:
         sounddevice()
     elif name != "-" and Path(name).exists():
         if source not in {"mic", "-"} and Path(source).exists() and Path(source).samefile(name):
-            msg = f"{name} cannot be input and output at once"
+            msg = f"{name} cannot be both --input and --output"
             raise CommandError(msg)
         if not overwrite:
-            msg = f"{name} is there already: choose another name, or --overwrite"
+            msg = f"{name} already exists: choose another name, or pass --overwrite"
             raise CommandError(msg)
 
 

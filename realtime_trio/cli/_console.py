@@ -17,7 +17,7 @@ from .._core._messages import (
     ToolResultPart,
     ToolUsePart,
 )
-from ._text import clean, one_line
+from ._terminal_text import clean, one_line
 
 __all__ = ["content_text", "make_console", "pretty", "seconds"]
 
