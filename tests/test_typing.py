@@ -28,9 +28,8 @@ CLASSES = [value for name in rt.__all__ if inspect.isclass(value := getattr(rt, 
 def asserted(tree: ast.Module) -> Iterator[ast.expr]:
     """What stands in an ``assert_type`` before the type."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            if node.func.id == "assert_type":
-                yield node.args[0]
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "assert_type":
+            yield node.args[0]
 
 
 def members_asserted(tree: ast.Module) -> set[str]:

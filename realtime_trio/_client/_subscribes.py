@@ -61,8 +61,9 @@ class Subscribes:
     ) -> Subscription[Any]:
         """Hear items of these classes, notifications and wire events alike, from now on.
 
-        Without classes, all notifications. Type checkers know the union of up to five classes.
-        Across lanes: control first, then audio, then text, never reordered within a lane. Raises ``TypeError`` for a class that is neither;
-        of a client that has ended the subscription is at its end.
+        Without classes, all notifications. Of up to five classes a type checker knows the union.
+        Across lanes: control first, then audio, then text, never reordered within a lane. Raises
+        ``TypeError`` for a class that is neither; of a client that has ended the subscription is
+        at its end.
         """
         return self._shell.pipeline.subscribe(*classes, overflow=overflow)

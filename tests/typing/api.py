@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Mappin
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, assert_type
+from typing import Any, Literal, TypeAlias, TypeVar, assert_type
 
 import trio
 from hypothesis.strategies import SearchStrategy
@@ -23,9 +23,13 @@ from realtime_trio._core._messages import Content
 from realtime_trio._core._values import Log, Recent, Rope
 from realtime_trio._turns._channel import Pieces, PiecesStatistics
 
-Overflow = rt.Coalesce | rt.Block | rt.DropOldest | rt.Latest
-Piece = rt.TextPart | rt.ImagePart | rt.ToolUsePart | rt.ToolResultPart | rt.PlaceholderPart
-Subsession = rt.SubsessionStarted | rt.SubsessionEnded
+T = TypeVar("T")
+Opened: TypeAlias = AbstractAsyncContextManager[rt.Client]
+Overflow: TypeAlias = rt.Coalesce | rt.Block | rt.DropOldest | rt.Latest
+Piece: TypeAlias = (
+    rt.TextPart | rt.ImagePart | rt.ToolUsePart | rt.ToolResultPart | rt.PlaceholderPart
+)
+Subsession: TypeAlias = rt.SubsessionStarted | rt.SubsessionEnded
 
 
 # ---- opening a client --------------------------------------------------------------------
@@ -44,10 +48,9 @@ def opening(
     transport: rt.Connector,
     recorder: rt.RecorderLike,
 ) -> None:
-    manager = AbstractAsyncContextManager[rt.Client]
-    assert_type(rt.open_client(url, auth="token"), AbstractAsyncContextManager[rt.Client])
-    assert_type(rt.open_client(url, auth=login), AbstractAsyncContextManager[rt.Client])
-    assert_type(rt.open_client(url, auth=Vault()), AbstractAsyncContextManager[rt.Client])
+    assert_type(rt.open_client(url, auth="token"), Opened)
+    assert_type(rt.open_client(url, auth=login), Opened)
+    assert_type(rt.open_client(url, auth=Vault()), Opened)
     assert_type(
         rt.open_client(
             url,
@@ -58,9 +61,8 @@ def opening(
             transport=transport,
             recorder=recorder,
         ),
-        AbstractAsyncContextManager[rt.Client],
+        Opened,
     )
-    assert_type(manager, type[AbstractAsyncContextManager[rt.Client]])
 
 
 async def authenticating(auth: rt.Auth) -> None:
@@ -95,12 +97,14 @@ async def client(client: rt.Client, event: ev.SetAgentEvent) -> None:
         await client.upload_file(b"...", filename="a.txt", mime_type="text/plain"),
         rt.UploadedFile,
     )
-    async with client.push_to_talk() as nothing:
-        assert_type(nothing, None)
-    async with client.push_to_talk(force=True):
-        assert_type(client.push_to_talk, Callable[..., AbstractAsyncContextManager[None]])
-    async with client.ask("Hello", file_ids=["f1"]) as turn:
+    assert_type(await entered(client.push_to_talk(force=True)), None)
+    assert_type(await entered(client.ask("Hello", file_ids=["f1"])), rt.Turn)
+    async with client.ask("Hello") as turn:
         assert_type(turn, rt.Turn)
+
+
+async def entered(manager: AbstractAsyncContextManager[T]) -> T:
+    return await manager.__aenter__()
 
 
 def progress(read: int, size: int) -> None:
@@ -188,7 +192,10 @@ async def receipt(receipt: rt.Receipt) -> None:
 # ---- subscriptions, lanes, watches -------------------------------------------------------
 
 
-async def subscribing(client: rt.Client) -> None:
+async def subscribing(
+    client: rt.Client, classes: tuple[type[rt.MessageComplete] | type[rt.Lagged], ...]
+) -> None:
+    assert_type(client.subscribe(*classes), rt.Subscription[rt.MessageComplete | rt.Lagged])
     assert_type(client.subscribe(), rt.Subscription[rt.Notification])
     assert_type(client.subscribe(overflow=rt.Latest()), rt.Subscription[rt.Notification])
     assert_type(client.subscribe(rt.MessageComplete), rt.Subscription[rt.MessageComplete])
@@ -210,10 +217,12 @@ async def subscribing(client: rt.Client) -> None:
             ev.ErrorEvent,
             rt.Lagged,
             rt.AudioOutput,
-            rt.Media,
+            rt.Connected,
             overflow=rt.Block(9),
         ),
-        rt.Subscription[rt.MessageComplete | ev.ErrorEvent | rt.Lagged | rt.AudioOutput | rt.Media],
+        rt.Subscription[
+            rt.MessageComplete | ev.ErrorEvent | rt.Lagged | rt.AudioOutput | rt.Connected
+        ],
     )
     async with client.subscribe(rt.MessageComplete, ev.ErrorEvent) as notes:
         async for note in notes:
@@ -223,8 +232,6 @@ async def subscribing(client: rt.Client) -> None:
                     assert_type(message, rt.Message)
                 case ev.ErrorEvent():
                     assert_type(note, ev.ErrorEvent)
-    classes: tuple[type[rt.MessageComplete] | type[rt.Lagged], ...] = (rt.Lagged,)
-    assert_type(client.subscribe(*classes), rt.Subscription[rt.MessageComplete | rt.Lagged])
 
 
 async def subscription(subscription: rt.Subscription[rt.MessageComplete]) -> None:
@@ -237,8 +244,11 @@ async def subscription(subscription: rt.Subscription[rt.MessageComplete]) -> Non
         assert_type(same, rt.Subscription[rt.MessageComplete])
     async for note in subscription:
         assert_type(note, rt.MessageComplete)
-    channel: trio.abc.ReceiveChannel[rt.Notification] = subscription
-    assert_type(await channel.receive(), rt.Notification)
+    assert_type(await from_channel(subscription), rt.MessageComplete)
+
+
+async def from_channel(channel: trio.abc.ReceiveChannel[T]) -> T:
+    return await channel.receive()
 
 
 async def lane_view(lane: rt.LaneView) -> None:
@@ -292,7 +302,7 @@ async def audio(
         assert_type(await playback.drained(), None)
         assert_type(playback.playing, bool)
         assert_type(playback.statistics(), rt.audio.PlaybackStatistics)
-    assert_type(audio.play_to(sink).__class__, type)
+    assert_type(await entered(audio.play_to(sink)), rt.audio.Playback)
     assert_type(audio.flush(), rt.AudioFlushed | None)
     assert_type(audio.stop(), rt.AudioFlushed | None)
     assert_type(audio.begin_speech(), None)
@@ -319,7 +329,7 @@ async def sound() -> None:
     async with rt.audio.open_speaker() as speaker:
         assert_type(speaker, rt.audio.Speaker)
     assert_type(rt.audio.silence(10), bytes)
-    assert_type(rt.audio.tone(440.0, 10), bytes)
+    assert_type(rt.audio.tone(440.0, 10, 16_000), bytes)
 
 
 def audio_format(it: rt.AudioFormat) -> None:
@@ -379,7 +389,7 @@ def vendors(messages: Iterable[rt.Message], raw: object) -> None:
 
 def lanes(lane: rt.Lane, direction: rt.Direction) -> None:
     assert_type(rt.Lane(0), rt.Lane)
-    assert_type(lane.value, int)
+    assert_type(lane == rt.Lane.TEXT, bool)
     assert_type(rt.Direction.SERVER | rt.Direction.CLIENT, rt.Direction)
     assert_type(direction & rt.Direction.CLIENT, rt.Direction)
 
@@ -391,7 +401,7 @@ def state(state: rt.SessionState) -> None:
     assert_type(state.sessions["s1"], rt.Session)
     assert_type(state.sessions["s1"].messages[-1], rt.Message)
     assert_type(state.sessions["s1"].messages[-1].content, str | tuple[Piece, ...])
-    assert_type(state.sessions["s1"].messages[:2], Log[rt.Message])
+    assert_type(state.sessions["s1"].messages[:2], tuple[rt.Message, ...])
 
 
 def control_slice(it: rt.ControlSlice) -> None:
@@ -469,11 +479,8 @@ async def recorder(recorder: rt.Recorder) -> None:
     assert_type(recorder.statistics(), rt.RecorderStatistics)
     assert_type(recorder.hide("secret"), None)
     assert_type(recorder.record("in", "{}", conn=1, at=0.0), None)
-    assert_type(recorder.open().__class__, type)
-    async with recorder.open() as nothing:
-        assert_type(nothing, None)
-    like: rt.RecorderLike = recorder
-    assert_type(like, rt.Recorder)
+    assert_type(await entered(recorder.open()), None)
+    assert_type(rt.open_client("u", auth="t", recorder=recorder), Opened)
 
 
 def recorder_like(it: rt.RecorderLike) -> None:
@@ -497,6 +504,7 @@ async def connector(it: rt.Connector, nursery: trio.Nursery) -> None:
 
 async def memory_connector(it: rt.MemoryConnector, nursery: trio.Nursery) -> None:
     assert_type(rt.MemoryConnector(connect_timeout=1.0), rt.MemoryConnector)
+    assert_type(rt.open_client("memory://name", auth="t", transport=it), Opened)
     assert_type(it.connect_timeout, float)
     assert_type(await it.connect("memory://name", nursery), rt.Transport)
 
@@ -532,8 +540,7 @@ async def memory_transport(it: rt.MemoryTransport) -> None:
     assert_type(await it.aclose(1000, ""), None)
     assert_type(it.abort(), None)
     assert_type(it.bytes_received, int)
-    seam: rt.Transport = it
-    assert_type(seam, rt.MemoryTransport)
+    await transport(it)
 
 
 # ---- the embedded server, testing --------------------------------------------------------
@@ -664,8 +671,14 @@ def errors() -> None:
     assert_type(rt.InDoubt("why"), rt.InDoubt)
     assert_type(rt.LaggedError("why"), rt.LaggedError)
     assert_type(rt.ClosedError("why"), rt.ClosedError)
-    closed: trio.ClosedResourceError = rt.ClosedError("why")
-    assert_type(closed, rt.ClosedError)
+
+
+def latest(it: rt.Latest) -> None:
+    assert_type(it, rt.Latest)
+
+
+def closed_error(it: rt.ClosedError) -> trio.ClosedResourceError:
+    return it
 
 
 def decode_error(it: rt.DecodeError) -> None:
