@@ -620,7 +620,10 @@ async def testing(make_pair: Callable[[], AbstractAsyncContextManager[Any]]) -> 
         ),
         rt.server.ScriptedTurn,
     )
-    assert_type(rt.testing.recorded("a.jsonl", speed=2.0), tuple[rt.server.ScriptedTurn, ...])
+    assert_type(
+        rt.testing.recorded("a.jsonl", speed=2.0),
+        tuple[rt.server.ScriptedTurn | rt.server.ScriptedAnswer, ...],
+    )
     assert_type(rt.testing.fault_plans(), SearchStrategy[tuple[rt.server.Plan, ...]])
     assert_type(await rt.testing.check_transport(make_pair), None)
 
