@@ -57,7 +57,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_rest": VALUES | {"_transports"},
     "_turns": VALUES | {"_outbound"},
     "_connection": VALUES | {"_transports", "_outbound", "_rest", "_turns"},
-    "_session": CORE | {"audio", "_lanes", "_outbound", "_rest", "_turns", "_connection"},
+    "_session": CORE
+    | {"audio", "_transports", "_lanes", "_outbound", "_rest", "_turns", "_connection"},
     "_voice": VALUES | {"audio", "_lanes", "_outbound", "_session"},
     "_client": CORE | (CLIENT - {"_client"}),
     # The server speaks the protocol on its own: it shares only the in-memory transport and
