@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _exceptions, events  # pyright: ignore[reportPrivateUsage]  a sibling
 from ._client._client import Client, open_client
-from ._config import ClientConfig, CloseAction, LaneBounds
+from ._config import ClientConfig, LaneBounds
 from ._connection._recorder import RecorderLike
 from ._core import _notifications, _shell_notifications
 from ._core._audio_format import AudioFormat
@@ -112,7 +112,6 @@ __all__ = [
     "Client",
     "ClientConfig",
     "ClientEvent",
-    "CloseAction",
     "Coalesce",
     "Confirmed",
     "Connection",

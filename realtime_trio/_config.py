@@ -38,12 +38,23 @@ def _within(low: float, high: float = math.inf, *, none: bool = False) -> _Valid
     return check
 
 
+def _is_bool(_config: Any, field: attrs.Attribute[Any], value: Any) -> None:
+    """A validator: ``True`` or ``False``."""
+    if not isinstance(value, bool):
+        msg = f"{field.name} must be True or False, and is {value!r}"
+        raise ValueError(msg)
+
+
 CloseAction: TypeAlias = Literal["retry", "renew", "final"]
 _ACTIONS = ("retry", "renew", "final")
 
 
 def _close_codes(given: Mapping[Any, Any]) -> Mapping[int, CloseAction]:
     """A frozen copy; raises ``ValueError`` for a code or an action that there is none of."""
+    known: object = given
+    if not isinstance(known, Mapping):
+        msg = f"close_codes must be a mapping of codes, and is {given!r}"
+        raise ValueError(msg)
     for code, action in given.items():
         if isinstance(code, bool) or not isinstance(code, int) or not 1000 <= code < 5000:
             msg = f"close_codes takes codes from 1000 to 4999, and holds {code!r}"
@@ -145,7 +156,7 @@ class ClientConfig(Value):
     turn_silence: float | None = attrs.field(default=300.0, validator=_within(0, none=True))
     max_message_size: int = attrs.field(default=64 * MIB, validator=_within(1))
     close_deadline: float = attrs.field(default=5.0, validator=_within(0))
-    compression: bool = False
+    compression: bool = attrs.field(default=False, validator=_is_bool)
 
     backoff_initial: float = attrs.field(default=0.5, validator=_within(0))
     backoff_factor: float = attrs.field(default=2.0, validator=_within(1))

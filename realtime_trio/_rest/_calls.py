@@ -216,6 +216,8 @@ class Rest:
 
 async def _words(answer: httpx.Response, secrets: Iterable[str]) -> str:
     """The server's own words in a refusal; only its beginning is read, for a moment."""
+    import httpcore
+
     body = bytearray()
     plain = answer.headers.get("content-encoding", "identity").strip().lower() == "identity"
     # Left by being cancelled: an iterator that is left half-way in another way stays open.
@@ -225,9 +227,8 @@ async def _words(answer: httpx.Response, secrets: Iterable[str]) -> str:
                 body += piece if plain else b""
                 if len(body) >= _MAX_WORDS or not plain:
                     scope.cancel()
-        except Exception:
-            # The status says enough, whatever its body is.
-            body.clear()
+        except (httpcore.NetworkError, httpcore.ProtocolError):
+            body.clear()  # the status says enough
     return words_of(bytes(body), answer.reason_phrase, secrets)
 
 

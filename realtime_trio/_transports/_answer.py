@@ -127,7 +127,8 @@ def _text_of(body: bytes) -> str:
     except (ValueError, RecursionError):
         # A page for people says nothing that fits a line.
         return "" if text.lstrip().startswith("<") else text
-    return _said(value, 0)
+    # A body that happens to be a number is text as well.
+    return _said(value, 0) if isinstance(value, (str, list, dict)) else text
 
 
 def _said(value: object, depth: int) -> str:
