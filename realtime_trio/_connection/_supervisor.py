@@ -51,7 +51,7 @@ _TAKEN: Final = (
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Target:
+class DialTarget:
     """The session that a dial goes on with, and its agent."""
 
     chat_session_id: str | None
@@ -73,14 +73,14 @@ class Address:
         self._agent_key = agent_key
         self._chat_session_id = chat_session_id
 
-    def target(self, session_id: str | None, agent_key: str | None) -> Target:
+    def target(self, session_id: str | None, agent_key: str | None) -> DialTarget:
         """What to go on with: what is known by now, else what the client was opened with."""
-        return Target(
+        return DialTarget(
             chat_session_id=session_id or self._chat_session_id,
             agent_key=agent_key or self._agent_key,
         )
 
-    def url(self, token: str, ui_session_id: str | None, target: Target) -> str:
+    def url(self, token: str, ui_session_id: str | None, target: DialTarget) -> str:
         """The URL to dial; holds the token."""
         return self.endpoint.dial_url(
             token,
@@ -280,7 +280,7 @@ class Supervisor:
             await trio.sleep(delay)
         self._pausing = None
 
-    async def _dial(self, nursery: trio.Nursery) -> tuple[Link, Target]:
+    async def _dial(self, nursery: trio.Nursery) -> tuple[Link, DialTarget]:
         """Open a link, and say what it was asked to go on with."""
         target = self._address.target(self._gate.session_id, self._tracker.agent_key)
         asked = attrs.evolve(target, agent_key=None) if self._agentless else target

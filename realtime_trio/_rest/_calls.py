@@ -20,9 +20,9 @@ import attrs
 import trio
 
 from .._exceptions import AuthenticationError, ConnectionFailed, ProtocolError, RealtimeError
-from .._transports._answer import retry_after, words_of
 from .._transports._memory import MemoryAnswer, memory_answer
 from .._transports._network import Network
+from .._transports._upgrade_answer import retry_after, words_of
 from ._upload import Body, Form, Progress, UploadedFile, uploaded
 from ._urls import Endpoint
 
@@ -161,7 +161,7 @@ class Rest:
         """
         if self._endpoint.in_memory:
             return _memory_transport(memory_answer(self._endpoint.websocket))
-        from ._http import NetworkTransport
+        from ._http_transport import NetworkTransport
 
         return NetworkTransport(self._network)
 

@@ -15,8 +15,8 @@ import attrs
 import trio
 
 from realtime_trio._exceptions import ConnectionFailed
-from realtime_trio._transports._answer import Answer
 from realtime_trio._transports._network import Network, place_of
+from realtime_trio._transports._upgrade_answer import UpgradeAnswer
 
 __all__ = [
     "CHUNK",
@@ -125,7 +125,9 @@ def http_status(head: bytes) -> int | None:
     return None if match is None else int(match[1])
 
 
-def refusal(place: str, status: int | None, answer: Answer | None = None) -> ConnectionFailed:
+def refusal(
+    place: str, status: int | None, answer: UpgradeAnswer | None = None
+) -> ConnectionFailed:
     """Make the error of an upgrade that did not come about."""
     if status is None or status == 101:
         return ConnectionFailed(f"{place} did not complete the upgrade to a websocket")

@@ -1,7 +1,7 @@
 """A websocket over trio-websocket, through its public API but for one look into its queue.
 
 The library takes any ``trio.abc.Stream``, so what it does not offer is done in the stream
-that it is given, :class:`Wire`.
+that it is given, :class:`WatchedStream`.
 
 Three of its habits shape the rest. Its reader task may die of an exception (a ping that
 comes while we close is enough), so it lives in a nursery of its own, where that is one more
@@ -47,11 +47,11 @@ from realtime_trio._transports._inbox import (
     too_big,
 )
 from realtime_trio._transports._trio_websocket_held import press, queue_of, size_of
-from realtime_trio._transports._trio_websocket_stream import Wire
+from realtime_trio._transports._trio_websocket_stream import WatchedStream
 
 __all__ = ["TrioWebsocketTransport", "open_link"]
 
-# The library's reader never waits for room: what is read ahead is bounded in bytes, by Wire.
+# The library's reader never waits for room: WatchedStream bounds in bytes what is read ahead.
 _QUEUE: Final = sys.maxsize
 # Bytes that the library reads at once, and so what its reader can be busy with while a receive
 # waits: a millisecond or two.
@@ -79,9 +79,9 @@ async def open_link(
 ) -> TrioWebsocketTransport:
     """Upgrade an open stream; it is closed where that fails or is cancelled."""
     try:
-        wire = Wire(stream, max_buffer, target.secrets)
+        wire = WatchedStream(stream, max_buffer, target.secrets)
         link = TrioWebsocketTransport(wire, close_timeout)
-        request = _Request(
+        request = _UpgradeRequest(
             headers=[(name.encode(), value.encode()) for name, value in (headers or {}).items()],
             max_message_size=max_message_size,
             compression=compression,
@@ -94,7 +94,7 @@ async def open_link(
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class _Request:
+class _UpgradeRequest:
     """What the upgrade asks for."""
 
     headers: list[tuple[bytes, bytes]] = attrs.field(repr=False)
@@ -137,7 +137,7 @@ class TrioWebsocketTransport:
     _ws: WebSocketConnection
     _queue: trio.MemoryReceiveChannel[str | bytes] | None
 
-    def __init__(self, wire: Wire, close_timeout: float) -> None:
+    def __init__(self, wire: WatchedStream, close_timeout: float) -> None:
         """:meth:`run` opens it."""
         self._wire = wire
         self._close_timeout = close_timeout
@@ -154,7 +154,7 @@ class TrioWebsocketTransport:
     async def run(
         self,
         target: dial.Target,
-        request: _Request,
+        request: _UpgradeRequest,
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
@@ -184,7 +184,7 @@ class TrioWebsocketTransport:
             raise dial.refusal(target.place, wire.status, wire.answer)
 
     async def _open(
-        self, nursery: trio.Nursery, target: dial.Target, request: _Request
+        self, nursery: trio.Nursery, target: dial.Target, request: _UpgradeRequest
     ) -> WebSocketConnection:
         """Have the library open the websocket."""
         # The library asks for less than its annotation says.

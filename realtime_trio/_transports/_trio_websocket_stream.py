@@ -14,15 +14,15 @@ from typing import Final, final
 import trio
 
 from realtime_trio._transports import _dial as dial
-from realtime_trio._transports._answer import Answer, read_answer
+from realtime_trio._transports._upgrade_answer import UpgradeAnswer, read_answer
 
-__all__ = ["Wire"]
+__all__ = ["WatchedStream"]
 
 _PING: Final = 0x89
 
 
 @final
-class Wire(trio.abc.Stream):
+class WatchedStream(trio.abc.Stream):
     """The stream that the library reads and writes: the real one, watched."""
 
     def __init__(
@@ -33,7 +33,7 @@ class Wire(trio.abc.Stream):
         self.demanded = False
         self.opened = False
         self.status: int | None = None
-        self.answer: Answer | None = None  # where the upgrade was refused
+        self.answer: UpgradeAnswer | None = None  # where the upgrade was refused
         self._secrets = secrets
         # Cancelled when the upgrade fails; the library would wait for it forever.
         self.opening = trio.CancelScope()

@@ -13,8 +13,13 @@ import pytest
 import trio
 
 import realtime_trio as rt
-from realtime_trio._transports._answer import Answer, read_answer, retry_after, words_of
 from realtime_trio._transports._network import Network
+from realtime_trio._transports._upgrade_answer import (
+    UpgradeAnswer,
+    read_answer,
+    retry_after,
+    words_of,
+)
 from realtime_trio.server import Account, ServerConfig, open_server
 from tests.connection.networks import (
     Handler,
@@ -302,5 +307,5 @@ async def test_a_refusal_is_read_to_its_bound(autojump_clock: object) -> None:
 
     head = b"HTTP/1.1 503 x\r\nRetry-After: 7\r\nTransfer-Encoding: chunked\r\n\r\n"
     answer = await read_answer(receive, head, ())
-    assert answer == Answer(status=503, words="12345678901" * 3, retry_after=7.0)
+    assert answer == UpgradeAnswer(status=503, words="12345678901" * 3, retry_after=7.0)
     assert await read_answer(receive, b"nonsense\r\n\r\n", ()) is None

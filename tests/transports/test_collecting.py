@@ -21,7 +21,7 @@ from realtime_trio._transports._trio_websocket_link import (
     TrioWebsocketTransport,
     open_link,
 )
-from realtime_trio._transports._trio_websocket_stream import Wire
+from realtime_trio._transports._trio_websocket_stream import WatchedStream
 from tests.transports.peers import BINARY, CLOSE, PING, TEXT, accept_answer, frame, read_request
 
 Ends: TypeAlias = trio.StapledStream[
@@ -111,7 +111,7 @@ async def test_a_message_waits_a_moment_at_most(
 ) -> None:
     """Also where nobody says that the reader has nothing more to do."""
     async with opened() as (transport, _, peer):
-        monkeypatch.setattr(Wire, "_pause", lambda _: None)
+        monkeypatch.setattr(WatchedStream, "_pause", lambda _: None)
         began = trio.current_time()
         await peer.send_all(numbered(3))
         assert [await transport.receive(), *at_hand(transport)] == ["0", "1", "2"]

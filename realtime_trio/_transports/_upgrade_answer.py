@@ -18,7 +18,7 @@ import attrs
 import h11
 import trio
 
-__all__ = ["Answer", "clean_line", "read_answer", "retry_after", "words_of"]
+__all__ = ["UpgradeAnswer", "clean_line", "read_answer", "retry_after", "words_of"]
 
 _MAX_BODY: Final = 16 * 1024
 _MAX_WORDS: Final = 200
@@ -34,7 +34,7 @@ _SHORT: Final = 3
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Answer:
+class UpgradeAnswer:
     """A refusal, as far as it was read. ``words`` holds no secret that the reader knew."""
 
     status: int
@@ -45,7 +45,7 @@ class Answer:
 
 async def read_answer(
     receive: Callable[[], Awaitable[bytes | bytearray]], begun: bytes, secrets: Iterable[str]
-) -> Answer | None:
+) -> UpgradeAnswer | None:
     """Read a refusal that began with ``begun``; ``None`` where it is no HTTP.
 
     It reads until the end, the bound, or a second has gone by. Errors of the stream end it.
@@ -76,7 +76,7 @@ async def read_answer(
         return None
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
     plain = headers.get("content-encoding", "identity").strip().lower() == "identity"
-    return Answer(
+    return UpgradeAnswer(
         status=head.status_code,
         words=words_of(body if plain else b"", head.reason.decode("latin-1"), secrets),
         location=headers.get("location"),

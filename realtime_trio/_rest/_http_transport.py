@@ -20,7 +20,7 @@ __all__ = ["NetworkTransport"]
 
 
 @final
-class _Stream(httpcore.AsyncNetworkStream):
+class _ResponseStream(httpcore.AsyncNetworkStream):
     """A trio stream as httpcore reads it. Its timeouts are not used: whole calls are timed."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
@@ -96,7 +96,7 @@ class NetworkTransport(httpx.AsyncBaseTransport):
         target = httpcore.URL(
             scheme=url.raw_scheme, host=url.raw_host, port=port, target=url.raw_path
         )
-        connection = httpcore.AsyncHTTP11Connection(target.origin, _Stream(stream))
+        connection = httpcore.AsyncHTTP11Connection(target.origin, _ResponseStream(stream))
         try:
             answer = await connection.handle_async_request(
                 httpcore.Request(
