@@ -50,6 +50,7 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
         "realtime_trio._core._converter._built": "a field costs itself",
         "realtime_trio._handlers._fold.LaneFold.step": "a handler costs one event (invariant 7)",
         "realtime_trio._client._client._opened": "one clear error leaves open_client",
+        "realtime_trio._session._shell.Shell._supervise": "why a client ended leaves open_client",
         "realtime_trio._rest._calls.Rest._send": "whatever an answer makes of httpx fails the call",
         "realtime_trio._transports._trio_websocket_link.TrioWebsocketTransport.run": (
             "whatever ends the library's task ends the link"
