@@ -1,19 +1,19 @@
 """Realtime agent streams for trio: text, thoughts, tools, media, sub-sessions and voice.
 
-General layout, left to right as data flows; each part imports only what stands left of it::
+General layout, in the order in which data flows; each part imports only earlier parts::
 
     events       the wire's vocabulary and the one table of its types (public)
     _core        sans-IO: codec, values, state, notifications, vendors' formats
-    _handlers    sans-IO: pure folds, one generic function a lane
-    _processor   sans-IO: EventStreamProcessor, all of the above without a network
-    audio        formats, files, devices, playing; no connection (public)
+    _handlers    sans-IO: pure folds, one generic function per lane
+    _processor   sans-IO: EventStreamProcessor, everything above, without a network
+    audio        formats, files, devices, playback; no connection (public)
     _transports  websockets: dialling, frames, in memory or over a real socket
     _lanes       lanes and subscriptions
     _outbound    outbox, turn gate, receipts, cancels
     _rest        login, tokens, upload, URLs
     _turns       ask: channels, outcome, resync
     _connection  link, liveness, reconnection, recording
-    _session     everything of one client, joined and started
+    _session     all parts of one client, wired and started
     _voice       sending, talking, playback
     _client      the client that applications hold
     server, testing, cli, blocking    built on the client
@@ -193,7 +193,7 @@ if TYPE_CHECKING:
     from ._connection._recording import Recorder, RecorderStatistics
     from ._transports._websockets import WebsocketsConnector
 
-# Parts that not every program needs are imported when they are first asked for.
+# Parts that not every program needs are imported on first use.
 _MODULES_LATER = frozenset({"audio", "blocking", "server", "testing"})
 _NAMES_LATER = {
     "Recorder": "._connection._recording",

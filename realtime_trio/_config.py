@@ -1,7 +1,7 @@
 """Every option of a client, in one frozen value. A leaf: it imports nothing of the library.
 
-Times are in seconds, sizes in bytes of the wire (UTF-8 JSON text, raw audio). Memory that a
-queue takes is of the same order: an event of 215 bytes of JSON is an object of about 400.
+Times are in seconds, sizes in bytes on the wire (UTF-8 JSON text, raw audio). A queue
+takes memory of the same order: an event of 215 bytes of JSON is an object of about 400.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def _close_codes(given: Mapping[Any, Any]) -> Mapping[int, CloseAction]:
 class LaneBounds(Value):
     """How much a lane may hold before the receive task waits for its handlers.
 
-    ``max_items`` counts events, ``max_bytes`` their size on the wire; whichever is reached
-    first. A lane that is empty takes one event of any size.
+    ``max_items`` counts events, ``max_bytes`` their size on the wire; the first limit that is
+    reached applies. An empty lane takes one event of any size.
     """
 
     max_items: int = attrs.field(default=131_072, validator=_within(1))
@@ -86,10 +86,10 @@ class ClientConfig(Value):
     Lanes:
 
     - ``control``, ``text``, ``audio``: the bounds of the three lanes.
-    - ``batch_size``: events that a lane handles before it lets others run, 1 to 32. Smaller
-      shortens what an urgent event may wait for, larger costs less an event.
-    - ``coalesce``: whether neighbouring deltas of one message that wait together are told as
-      one. Otherwise each is told by itself.
+    - ``batch_size``: events that a lane handles before it lets other tasks run, 1 to 32. A
+      smaller batch shortens the wait of an urgent event; a larger one costs less per event.
+    - ``coalesce``: whether to coalesce neighbouring queued deltas of one message into one
+      notification. Otherwise each delta is emitted by itself.
 
     State:
 
@@ -98,24 +98,23 @@ class ClientConfig(Value):
 
     Link:
 
-    - ``connect_timeout``: seconds for one dial, the proof by ping and pong included.
-    - ``ping_interval``: seconds between two questions for a sign of life, or ``None`` for
-      never.
-    - ``pong_timeout``: seconds without a single byte after such a question; then the link
-      counts as lost.
-    - ``turn_silence``: seconds without any event during a turn after which the link counts as
-      mute and is replaced, or ``None`` for never.
+    - ``connect_timeout``: seconds for one dial, including the proof by ping and pong.
+    - ``ping_interval``: seconds between two liveness checks, or ``None`` for no checks.
+    - ``pong_timeout``: seconds without a single byte after a check before the link counts as
+      lost.
+    - ``turn_silence``: seconds without any event during a turn before the client replaces the
+      link, or ``None`` for never.
     - ``max_message_size``: bytes of the largest message that is accepted.
-    - ``close_deadline``: seconds that leaving the client may take to say goodbye.
+        - ``close_deadline``: seconds that leaving the client may take to say goodbye.
     - ``compression``: whether to offer ``permessage-deflate``. A message may inflate to
       ``max_message_size``. For the transport that the client chooses by itself.
 
     Reconnection:
 
     - ``backoff_initial``: seconds before the second dial.
-    - ``backoff_factor``: by how much each pause is longer than the last.
+    - ``backoff_factor``: factor by which each pause grows.
     - ``backoff_max``: seconds of the longest pause.
-    - ``backoff_jitter``: share of each pause, 0 to 1, that is left to chance; all of it by
+        - ``backoff_jitter``: share of each pause, 0 to 1, that is left to chance; all of it by
       default, so that clients which were cut off together do not come back together.
     - ``stable_after``: seconds after which a link counts as good: the pauses begin anew.
     - ``max_attempts``: dials in a row before the client gives up, or ``None`` for no end. A
@@ -129,16 +128,17 @@ class ClientConfig(Value):
     - ``max_commands``, ``max_command_bytes``: commands that may wait to be sent.
     - ``max_audio_frames``, ``max_audio_bytes``: audio frames that may wait to be sent.
 
-    - ``cancel_timeout``: seconds for the server's word on a cancel; then it is asked by REST.
+    - ``cancel_timeout``: seconds to wait for the server to confirm a cancel before the
+      client cancels by REST.
 
     Uploads:
 
-    - ``max_file_size``: bytes of one file. ``max_files``: files of one message.
+    - ``max_file_size``: bytes of one file. ``max_files``: files in one message.
 
     REST:
 
     - ``rest_timeout``: seconds for one request.
-    - ``token_margin``: seconds before its end at which a token is refreshed.
+    - ``token_margin``: seconds before its expiry at which a token is refreshed.
     """
 
     control: LaneBounds = LaneBounds(max_items=65_536, max_bytes=32 * MIB)

@@ -14,7 +14,7 @@
     ├── LaggedError             a subscriber did not read in time and lost its place
     └── ClosedError             used after it was closed (also a ``trio.ClosedResourceError``)
 
-No message of any of them holds a payload, an URL with its query, or a secret.
+No message of any of them holds a payload, a URL with its query, or a secret.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class RealtimeError(Exception):
 class ConnectionFailed(RealtimeError):
     """No connection could be opened.
 
-    ``status`` is the HTTP status of a refused upgrade or REST call (protocol.md §7.3), or
+        ``status`` is the HTTP status of a refused upgrade or REST call (protocol.md §7.3), or
     ``None`` where the failure was below HTTP. ``retry_after`` is how many seconds the server
     asks to wait, where it says so.
     """
@@ -72,7 +72,7 @@ class ConnectionLost(RealtimeError):
     """An open connection ended.
 
     ``code`` and ``reason`` are those of the websocket's close frame (RFC 6455 §7.4);
-    ``code`` is ``None`` where the link broke without one.
+    ``code`` is ``None`` if the link broke without one.
     """
 
     def __init__(self, message: str, *, code: int | None = None, reason: str = "") -> None:
@@ -82,12 +82,12 @@ class ConnectionLost(RealtimeError):
 
     @property
     def clean(self) -> bool:
-        """Whether the peer said goodbye in the normal way (code 1000)."""
+        """Whether the peer closed the link normally (code 1000)."""
         return self.code == 1000
 
 
 class AuthenticationError(RealtimeError):
-    """The server refused the credentials, and asking again would not help."""
+    """The server refused the credentials, and a retry would not help."""
 
 
 class ProtocolError(RealtimeError):
@@ -97,7 +97,7 @@ class ProtocolError(RealtimeError):
 class DecodeError(ProtocolError):
     """One event could not be read; the stream goes on.
 
-    ``event_type`` is the wire type where it could be read, ``path`` where in the event the
+    ``event_type`` is the wire type if it could be read, ``path`` where in the event the
     fault is (``$.tool_calls[0].id``), ``expected`` and ``got`` name types, never values.
     """
 

@@ -74,31 +74,31 @@ class Client(Commands, Subscribes):
 
     @property
     def state(self) -> SessionState:
-        """The state as it stands: frozen, cheap to keep."""
+        """The current state: frozen, cheap to keep."""
         return self._shell.pipeline.state
 
     @property
     def health(self) -> Health:
-        """How the link does."""
+        """The condition of the link."""
         return self._shell.health()
 
     def statistics(self) -> PipelineStatistics:
-        """What the lanes have done and what waits in them."""
+        """What the lanes have handled and what they buffer."""
         return self._shell.pipeline.statistics()
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
         """Follow one view of the state: its current value first, then the latest change.
 
-        ``selector`` runs in the task that reads, and values are compared with ``==``; what it
-        raises comes out there.
+        ``selector`` runs in the task that reads, and values are compared with ``==``. Its
+        exceptions are raised in that task.
         """
         return self._shell.pipeline.watch(selector)
 
     async def ready(self) -> None:
-        """Wait until the server accepts input and every lane has handled that it does.
+        """Wait until the server accepts input and every lane has handled that event.
 
-        Returns at once where that is so. Any number of tasks may wait, and cancelling one
-        changes nothing. Raises :class:`~realtime_trio.ClosedError` where the client ends.
+        Returns immediately if it already does. Any number of tasks may wait, and cancelling one
+        changes nothing. Raises :class:`~realtime_trio.ClosedError` if the client ends.
         """
         shell = self._shell
         await trio.lowlevel.checkpoint()
@@ -108,17 +108,17 @@ class Client(Commands, Subscribes):
 
     @property
     def heygen_token(self) -> str | None:
-        """The token for avatars, a secret; ``None`` where no login or refresh gave one."""
+        """The token for avatars, a secret; ``None`` if no login or refresh returned one."""
         return self._shell.tokens.heygen_token
 
     # -- sending ---------------------------------------------------------------------------
 
     async def send(self, event: Event, *, force: bool = False) -> Receipt:
-        """Queue an event and give its receipt; waits for room in the queue, no more.
+        """Queue an event and return its receipt; waits only for room in the queue.
 
-        Commands leave in order when the turn gate opens; cancel and ping do not wait for it,
-        nor does the current session's resume. ``force=True`` sends at once and kills the turn
-        that runs. Cancelled, the event is not queued. Raises
+        Commands leave in order when the turn gate opens; cancel, ping and a resume of the
+        current session do not wait for it. ``force=True`` sends immediately and kills the
+        running turn. Cancelled, the event is not queued. Raises
         :class:`~realtime_trio.ClosedError` once the client is closed, ``TypeError`` for an event
         that servers send, and both ``TypeError`` and ``ValueError`` as the event's class does.
         """
@@ -126,14 +126,14 @@ class Client(Commands, Subscribes):
             return await self._shell.outbox.put(event, force=force, picked=self._told(event))
 
     def send_nowait(self, event: Event, *, force: bool = False) -> Receipt:
-        """Queue an event as :meth:`send` does, at once.
+        """Queue an event as :meth:`send` does, without waiting.
 
-        Raises ``trio.WouldBlock`` where its queue is full, or others wait for room in it.
+        Raises ``trio.WouldBlock`` if its queue is full or other tasks wait for room in it.
         """
         return self._shell.outbox.put_nowait(event, force=force, picked=self._told(event))
 
     def _told(self, event: Event) -> Callable[[], None] | None:
-        """What the lanes are to know when this event leaves."""
+        """What the lanes must learn when this event leaves."""
         post = self._shell.pipeline.post
         match event:
             case SetAgentVoiceEvent(voice_id=voice_id):
@@ -145,12 +145,12 @@ class Client(Commands, Subscribes):
                 return None
 
     async def cancel(self) -> Confirmed:
-        """Cancel the turn that runs; overtakes everything queued. Its voice stops at once.
+        """Cancel the running turn; overtakes everything queued. Playback stops immediately.
 
-        Returns at the server's word, also when nothing runs. Several tasks share one request;
-        cancelling one of them takes nothing from the others. Raises
-        :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` where no word came,
-        neither on the socket nor by REST.
+        Returns when the server confirms it, even if no turn is running. Concurrent callers
+        share one request; cancelling one of them does not affect the others. Raises
+        :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` if no confirmation
+        arrives, neither on the socket nor by REST.
         """
         self.audio.stop()
         async with self._shell.leaving():
@@ -158,10 +158,10 @@ class Client(Commands, Subscribes):
 
     @asynccontextmanager
     async def ask(self, text: str, *, file_ids: Iterable[str] = ()) -> AsyncGenerator[Turn, None]:
-        """Say something and follow its turn.
+        """Send a text and follow its turn.
 
-        Leaving in the ordinary way waits for the outcome; leaving by an exception sends one
-        cancel. Several at once wait for each other, in the order in which they came. Raises
+        Leaving normally waits for the outcome; leaving by an exception sends one cancel.
+        Concurrent calls run one after another, in the order of the calls. Raises
         ``ValueError`` for a blank text without files, for half of a surrogate pair and for more
         files than a message may have, ``TypeError`` for anything but text.
         """
@@ -197,22 +197,22 @@ class Client(Commands, Subscribes):
         """Wait until the turn is over in every lane."""
         await track.decided.wait()
         if track.ended_at is not None:
-            # Where the client ends first, the outcome holds all the same.
+            # If the client ends first, the outcome is still valid.
             with suppress(ClosedError):
                 await self._shell.pipeline.handled(UserTurnStartEvent, track.ended_at)
 
     async def _abandon(self, track: Track, receipt: Receipt) -> None:
-        """Nobody wants the answer any more: take the input back or have it cancelled."""
+        """The caller left: withdraw the input, or cancel its turn."""
         shell = self._shell
         if track.outcome is not None:
             return
         if shell.outbox.withdraw(receipt):
-            shell.turns.lost(track, "the input was taken back before it was sent")
+            shell.turns.lost(track, "the input was withdrawn before it was sent")
             return
         with shell.last_words(), suppress(RealtimeError):
             await self.cancel()
             await track.decided.wait()
-        shell.turns.lost(track, "nobody waited for its end")
+        shell.turns.lost(track, "the caller left before its end")
 
     def reconnect(self) -> Reconnection:
         """Replace the link now: after sleep, or when the network has changed.
@@ -224,19 +224,18 @@ class Client(Commands, Subscribes):
         return self._shell.reconnect()
 
     async def drain(self) -> None:
-        """Finish what has begun, then close the client.
+        """Finish what has started, then close the client.
 
-        What is queued leaves, the turn that runs comes to its end, the lanes hand over what
-        they hold, and the connection is closed. Meanwhile sending raises
-        :class:`~realtime_trio.ClosedError`; afterwards subscriptions end after what they hold.
-        Cancelled before the connection is closed, it leaves the client open, and sending
-        goes on.
+        Queued events leave, the running turn ends, the lanes deliver their backlog, and the
+        connection is closed. Meanwhile sending raises :class:`~realtime_trio.ClosedError`.
+        Afterwards subscriptions end after their last item. If it is cancelled before the
+        connection is closed, the client stays open and sending works again.
         """
         async with self._shell.leaving():
             await self._shell.drain()
 
     def sessions(self, *, page: int = 50) -> AsyncGenerator[ChatSessionIndexEntry, None]:
-        """Iterate the list of all the user's sessions, asked for ``page`` lines at a time.
+        """Iterate over all sessions of the user, requested in pages of ``page`` entries.
 
         Each page is a command and waits at the turn gate.
         """
@@ -254,12 +253,12 @@ class Client(Commands, Subscribes):
     ) -> UploadedFile:
         """Send a file (a path, or bytes with a ``filename``) for a later ``ask``.
 
-        It is streamed; ``progress`` is called with the bytes read so far and their number.
+        The file is streamed; ``progress`` is called with the bytes read so far and the total.
         Cancelling it ends the transfer. Raises ``ValueError`` for a file above
         ``config.max_file_size``, ``OSError`` for one that cannot be read,
         :class:`~realtime_trio.ConnectionFailed` and
         :class:`~realtime_trio.AuthenticationError` as REST calls do. Waits until the server
-        has told the id of the UI session.
+        has sent the id of the UI session.
         """
         shell = self._shell
         limit = shell.config.max_file_size
@@ -275,11 +274,11 @@ class Client(Commands, Subscribes):
 
     @asynccontextmanager
     async def push_to_talk(self, *, force: bool = False) -> AsyncGenerator[None, None]:
-        """Tell the server that the user talks: from the beginning to the end of the block.
+        """Tell the server that the user talks, from the start to the end of the block.
 
-        The agent's voice stops at once. Enters when ``ptt_start`` has left, so that no speech
+        Playback stops immediately. Enters when ``ptt_start`` has left, so that no speech
         overtakes it; that is in the user's turn, so cancel first to interrupt an answer.
-        However the block is left, ``ptt_end`` follows behind the audio that is queued.
+        ``ptt_end`` always follows the queued audio, even after an error.
         """
         self.audio.stop()
         self.audio.begin_speech()
@@ -296,7 +295,7 @@ class Client(Commands, Subscribes):
         self._stop_talking(receipt)
 
     def _stop_talking(self, start: Receipt) -> Receipt | None:
-        self.audio.begin_speech()  # nothing of this one goes into what is sent next
+        self.audio.begin_speech()  # half a sample of this speech must not enter the next
         outbox = self._shell.outbox
         if outbox.withdraw(start) or start.status == "not-sent":
             return None
@@ -333,11 +332,11 @@ def open_client(
     the place of TCP. They also apply to a ``transport`` of this library.
 
     Enters when the first connection is open and proven, and starts to receive at the body's
-    first checkpoint: what subscribes before that misses nothing. Lost connections are
+    first checkpoint: a subscription made before that misses nothing. Lost connections are
     replaced. Leaving always returns within ``config.close_deadline`` seconds, with nothing
     left running.
 
-    Raises what the body raises; else, bare, why the client ended by itself:
+    Raises what the body raises. Otherwise raises the reason why the client ended, not in a group:
     :class:`~realtime_trio.ConnectionFailed`, :class:`~realtime_trio.ConnectionLost` or
     :class:`~realtime_trio.AuthenticationError`, or what a token source raised. That reason
     also comes in the place of a ``NotSent``, ``InDoubt``, ``ClosedError`` or
@@ -374,7 +373,7 @@ async def _opened(shell: Shell) -> AsyncGenerator[Client, None]:
                     shell.start(link)
                     yield Client(shell)
                     await shell.flush()
-            except BaseException as exc:  # raised again below, where no nursery wraps it
+            except BaseException as exc:  # raised again below, outside the nursery's group
                 failure = exc
             await shell.close()
     except BaseException as exc:

@@ -1,4 +1,4 @@
-"""The commands, and the one place where their failures become a line and an exit status."""
+"""The commands; their failures become one line and an exit status here only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["run"]
 
 
 # What a command may end with; anything else is a bug, and its traceback is wanted.
-_TOLD = (
+_REPORTED = (
     BrokenPipeError,
     KeyboardInterrupt,
     CycloptsError,
@@ -33,9 +33,9 @@ _COMMANDS = {
     "chat": "Talk to a server: type a line, read the answer.",
     "voice": "Talk to a server, and hear what it says. Ctrl-C leaves.",
     "serve": "Run the embedded server until Ctrl-C or SIGTERM.",
-    "replay": "Replay a trace or a recording: what an application would have been told.",
-    "record": 'Record a conversation, secrets left out; "replay" shows it again.',
-    "bench": "Measure how fast the library is on this machine, and judge it by its budget.",
+    "replay": "Replay a trace or a recording: what an application would have received.",
+    "record": 'Record a conversation without its secrets; "replay" shows it again.',
+    "bench": "Measure how fast the library is on this machine, and compare it with its budget.",
     "events": "Show every event of the protocol: type, class, direction, lanes.",
 }
 
@@ -73,19 +73,19 @@ def run(argv: Sequence[str]) -> int:
         if isinstance(exc.__context__, BrokenPipeError):
             return _status_of(exc.__context__)
         raise
-    except (OSError, *_TOLD) as exc:
+    except (OSError, *_REPORTED) as exc:
         return _status_of(exc)
 
 
 def _status_of(failure: BaseException) -> int:
-    """What a failure means to a shell. What is a bug goes on as it is."""
+    """The exit status of a failure. A bug is raised unchanged."""
     leaves = list(_leaves(failure))
     if any(isinstance(each, KeyboardInterrupt) for each in leaves):
-        return 130  # also where it made something else fail
-    if not all(isinstance(each, _TOLD) or is_output_failure(each) for each in leaves):
+        return 130  # even if it caused another failure
+    if not all(isinstance(each, _REPORTED) or is_output_failure(each) for each in leaves):
         raise failure
     match leaves[0]:
-        case BrokenPipeError():  # whoever read this has seen enough
+        case BrokenPipeError():  # the reader closed the pipe
             silence(sys.stdout)
             return 0
         case OSError() as exc:

@@ -33,22 +33,21 @@ def chat(
 ) -> None:
     """Talk to a server: type a line, read the answer.
 
-    Ctrl-C stops an answer that is being given, and else leaves; so does the end of the input.
+    Ctrl-C stops the running answer, or leaves if there is none. The end of the input leaves too.
 
     Parameters
     ----------
     url
-        Where the server is: https://host, ws://host:port.
+        The address of the server: https://host, ws://host:port.
     user
-        Log in under this name. The password is asked for, unless the environment variable
-        REALTIME_TRIO_PASSWORD holds it.
+        Log in with this name. The command asks for the password, unless the environment
+        variable REALTIME_TRIO_PASSWORD contains it.
     token
-        Be who this token says, instead; by default the environment variable
-        REALTIME_TRIO_TOKEN.
+        Use this token instead; the default is the environment variable REALTIME_TRIO_TOKEN.
     agent
         The agent of a new session.
     session
-        A session to go on with.
+        The session to continue.
     """
     trio.run(_chat, connect(url, auth=identity(token, user), agent=agent, session=session))
 
@@ -99,7 +98,7 @@ class ChatLoop:
 
 
 async def _obey_interrupts(talk: ChatLoop, scope: trio.CancelScope) -> None:
-    """Ctrl-C: stop the answer, or leave where none is given."""
+    """Ctrl-C: stop the answer, or leave if there is none."""
     with trio.open_signal_receiver(signal.SIGINT) as signals:
         async for _ in signals:
             if not talk.asking:

@@ -1,4 +1,4 @@
-"""What the commands that talk to a server have in common: whom to talk to, and as whom."""
+"""The server and the credentials of the commands that connect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["PASSWORD_VARIABLE", "TOKEN_VARIABLE", "connect", "identity"]
 TOKEN_VARIABLE = "REALTIME_TRIO_TOKEN"
 PASSWORD_VARIABLE = "REALTIME_TRIO_PASSWORD"
 
-# A person waits: better told soon than tried for minutes.
+# A person waits: fail early instead of retrying for minutes.
 _CONFIG = ClientConfig(max_attempts=3, backoff_initial=0.2, connect_timeout=10.0)
 
 
@@ -28,7 +28,7 @@ def identity(token: str | None, user: str | None) -> str | PasswordLogin:
     """Who is calling: a token, or a name and a password.
 
     A password is asked for at the terminal, so call it before anything else waits. Raises
-    :class:`CommandError` where nobody is named, or two are.
+    :class:`CommandError` if there are no credentials, or two.
     """
     if token is not None and user is not None:
         msg = "choose --token or --user, not both"
@@ -46,7 +46,7 @@ def identity(token: str | None, user: str | None) -> str | PasswordLogin:
 
 
 def _password(user: str) -> str:
-    """Never an argument: those can be read by whoever lists the processes."""
+    """Never an argument: other users can read those in the list of processes."""
     password = os.environ.get(PASSWORD_VARIABLE, "")
     if not password and sys.stdin.isatty():
         try:
@@ -67,7 +67,7 @@ def connect(
     session: str | None,
     recorder: Recorder | None = None,
 ) -> AbstractAsyncContextManager[Client]:
-    """A client that is not open yet. Raises :class:`CommandError` where it never could be."""
+    """A client that is not open yet. Raises :class:`CommandError` if it never could be."""
     try:
         return open_client(
             as_text(url),

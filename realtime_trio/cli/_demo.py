@@ -39,7 +39,7 @@ def demo(*, wav: Path | None = None) -> None:
     Parameters
     ----------
     wav
-        Write what the agent says there; by default into a new directory for temporary files.
+        The file for the agent's speech; by default it is in a new temporary directory.
     """
     heard = wav if wav is not None else Path(tempfile.mkdtemp(prefix="realtime-trio-"), "demo.wav")
     try:
@@ -52,7 +52,7 @@ def demo(*, wav: Path | None = None) -> None:
 
 
 class _DemoTranscript(LiveTranscript):
-    """Leaves out the text of the flood: nobody wants to read it."""
+    """Leaves out the text of the flood."""
 
     flooded = False
 
@@ -162,7 +162,7 @@ async def _interrupt(client: Client, transcript: _DemoTranscript, probe: Probe) 
 
 
 async def _cancel(client: Client, control: Subscription[n.Notification]) -> float:
-    """Cancel, and give the seconds until the control lane tells of it."""
+    """Cancel, and return the seconds until the control lane emits it."""
     asked = trio.current_time()
     took = 0.0
     async with trio.open_nursery() as nursery:

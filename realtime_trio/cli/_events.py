@@ -23,7 +23,7 @@ _WIDE = 150  # columns that the meaning needs beside the rest
 
 
 def package_version() -> str:
-    """The version of the installed package; "0" where it runs from its source alone."""
+    """The version of the installed package; "0" if it runs from source."""
     try:
         return version("realtime-trio")
     except PackageNotFoundError:

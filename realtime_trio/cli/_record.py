@@ -36,30 +36,29 @@ def record(
     agent: str | None = None,
     session: str | None = None,
 ) -> None:
-    """Record a conversation, secrets left out; "replay" shows it again.
+    """Record a conversation without its secrets; "replay" shows it again.
 
-    Without --say it records what happens until Ctrl-C or SIGTERM.
+    Without --say it records until Ctrl-C or SIGTERM.
 
     Parameters
     ----------
     url
-        Where the server is: https://host, ws://host:port.
+        The address of the server: https://host, ws://host:port.
     file
-        The file to write; compressed where its name ends in ".gz".
+        The file to write; compressed if its name ends in ".gz".
     say
-        Say this, wait for the answer, and leave; may be given several times.
+        Send this, wait for the answer, and leave; repeat the option to send more.
     overwrite
-        Write over a file that is there.
+        Overwrite an existing file.
     user
-        Log in under this name. The password is asked for, unless the environment variable
-        REALTIME_TRIO_PASSWORD holds it.
+        Log in with this name. The command asks for the password, unless the environment
+        variable REALTIME_TRIO_PASSWORD contains it.
     token
-        Be who this token says, instead; by default the environment variable
-        REALTIME_TRIO_TOKEN.
+        Use this token instead; the default is the environment variable REALTIME_TRIO_TOKEN.
     agent
         The agent of a new session.
     session
-        A session to go on with.
+        The session to continue.
     """
     if file.exists() and not overwrite:
         msg = f"{file} already exists: choose another name, or pass --overwrite"

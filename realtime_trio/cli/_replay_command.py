@@ -22,26 +22,26 @@ _CHUNK = 1 << 18
 
 
 class _Sink(Protocol):
-    """What shows a replay."""
+    """The output of a replay."""
 
     def show(self, replay: Replay, notes: tuple[Notification, ...], line: bytes) -> None:
-        """Show what one line gave."""
+        """Show the notifications of one line."""
         ...
 
     def flush(self) -> None:
-        """Let everything that was shown so far be seen."""
+        """Make all output so far visible."""
         ...
 
     def refresh(self, replay: Replay) -> None:
-        """Show what is under way, where that can be shown; called while time passes."""
+        """Show what is under way, if possible; called while time passes."""
         ...
 
     def finish(self, replay: Replay) -> None:
-        """Show what the whole came to."""
+        """Show the result."""
         ...
 
     def close(self) -> None:
-        """Give back what is held, whatever happened."""
+        """Release the resources, even after an error."""
         ...
 
 
@@ -88,18 +88,18 @@ def replay(
     at: int | None = None,
     speed: float | None = None,
 ) -> int:
-    """Replay a trace or a recording: what an application would have been told.
+    """Replay a trace or a recording: what an application would have received.
 
     Parameters
     ----------
     file
         The file, gzip-compressed or not; "-" for standard input.
     json
-        Print one JSON object a line, the state last, instead of a transcript.
+        Print one JSON object per line, the state last, instead of a transcript.
     at
         Stop after this line of the file, counted from 0, and show the state there.
     speed
-        Take the time that it took, divided by this number.
+        Replay in the original time, divided by this number.
     """
     if file.startswith("-") and file != "-":
         msg = f"unknown option: {file} (for a file with this name, write ./{file})"

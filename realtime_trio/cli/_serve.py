@@ -28,7 +28,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 8080, pace: float = 0.02) -> N
     Parameters
     ----------
     host
-        The address to listen on. Whoever reaches it gets in: mind what you open it to.
+        The address to listen on. Anyone who can reach it can log in.
     port
         The port; 0 for a free one.
     pace

@@ -1,4 +1,4 @@
-"""Where the lines of a replay come from: a file or standard input, gzip-compressed or not.
+"""The lines of a replay: from a file or standard input, gzip-compressed or not.
 
 Everything is streamed, so a file of any size costs the memory of one line, and a line that is
 longer than :data:`MAX_LINE` is refused. The lines before the first JSON object are held back: a

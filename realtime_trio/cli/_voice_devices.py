@@ -1,4 +1,4 @@
-"""The two ends of a spoken conversation and its detector, by the words of the command line."""
+"""The source, the sink and the detector of a spoken conversation, from command-line options."""
 
 from __future__ import annotations
 
@@ -96,10 +96,10 @@ async def open_output(stack: AsyncExitStack, name: str) -> AudioSink:
 
 
 class _Stdout(PipeSink):
-    """Standard output; whoever reads it may leave."""
+    """Standard output; its reader may close the pipe."""
 
     async def write(self, chunk: bytes) -> None:
-        """Send a block. Raises ``BrokenPipeError`` once nobody reads."""
+        """Send a block. Raises ``BrokenPipeError`` when the reader has closed the pipe."""
         try:
             await super().write(chunk)
         except trio.BrokenResourceError as exc:

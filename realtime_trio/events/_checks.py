@@ -1,6 +1,6 @@
 """What a client sends is checked before it is queued (protocol.md §2 L5).
 
-One mechanism for every field of every client's event, types of one's own included: the
+One mechanism for every field of every client's event, including custom types: the
 annotation says what the field takes. A value of another type raises ``TypeError``, one that no
 server could read raises ``ValueError``; both name the field, and neither shows the value.
 """
@@ -21,7 +21,7 @@ __all__ = ["check_bytes", "check_event", "check_several"]
 
 MAX_DEPTH = 256
 
-# Gets the value and the name of its place; raises where the value does not fit.
+# Gets the value and the name of its place; raises if the value does not fit.
 Check: TypeAlias = Callable[[Any, str], None]
 
 
@@ -144,7 +144,7 @@ def _checks_of(cls: type[Any]) -> tuple[tuple[str, Check], ...]:
 def _find_checks(cls: type[Any]) -> tuple[tuple[str, Check], ...]:
     try:
         attrs.resolve_types(cls)
-    except NameError:  # a type of one's own, made where its names are out of reach from here
+    except NameError:  # a custom type whose names are out of reach from here
         return ()
     return tuple((field.name, _check(field.type)) for field in attrs.fields(cls))
 
@@ -167,7 +167,7 @@ def _check(tp: Any) -> Check:
 
 
 def _anything(_value: object, _place: str) -> None:
-    """A type of one's own that the converter writes: it knows best."""
+    """A custom type; the converter writes it and decides."""
 
 
 def _record(cls: type[Any], value: object, place: str) -> None:

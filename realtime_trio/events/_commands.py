@@ -55,7 +55,7 @@ class PongEvent(ServerEvent):
 
 @frozen
 class DeleteChatSessionEvent(ServerEvent):
-    """Delete a session, the current one where none is named; servers broadcast it back (§3)."""
+    """Delete a session, by default the current one; servers broadcast it back (§3)."""
 
     session_id: str | None = None
 
@@ -147,7 +147,7 @@ class TextInputEvent(ClientEvent):
 
 @frozen
 class NewChatSessionEvent(ClientEvent):
-    """Begin a new session, with another agent where one is named."""
+    """Start a new session, with another agent if one is named."""
 
     agent_key: str | None = None
 
@@ -161,7 +161,7 @@ class ResumeChatSessionEvent(ClientEvent):
 
 @frozen
 class SetChatSessionNameEvent(ClientEvent):
-    """Rename a session, the current one where none is named."""
+    """Rename a session, by default the current one."""
 
     session_name: str
     session_id: str | None = None

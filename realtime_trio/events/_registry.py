@@ -92,7 +92,7 @@ class Registry:
         row.cls.type = row.type
 
     def remove(self, row: Row) -> None:
-        """Take a row of one's own out again, as tests do. Built-in rows stay."""
+        """Remove the row of a custom event, as tests do. Built-in rows stay."""
         if row.builtin:
             msg = f"{row.type!r} is part of the protocol and cannot be removed"
             raise ValueError(msg)
@@ -225,12 +225,12 @@ def event(
     urgent: bool = False,
     aliases: Iterable[str] = (),
 ) -> Callable[[_E], _E]:
-    """Register an event type of one's own: a class decorator.
+    """Register a custom event type: a class decorator.
 
     The class is made immutable, with slots and keyword arguments, and is decoded with
     cattrs by its annotations. ``lanes`` are the lanes that handle it, its home first; a
-    subclass of :class:`ClientEvent` has none. Raises ``ValueError`` where the tag or the
-    class is registered already, and where a server event names no lane.
+    subclass of :class:`ClientEvent` has none. Raises ``ValueError`` if the tag or the
+    class is already registered, or if a server event names no lane.
 
     Register before a client or a processor is opened: each reads the table as it stands
     when an event comes.
