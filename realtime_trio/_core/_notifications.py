@@ -121,6 +121,10 @@ class MessageUpdated(Notification):
     message: Message
 
 
+# There is one for every tool that has run.
+message_updated = unchecked_constructor(MessageUpdated)
+
+
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class UserMessage(Notification):
     """A message of the user, as the server sent it."""

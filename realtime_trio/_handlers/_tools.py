@@ -140,8 +140,9 @@ def _announce(
     if len(txn.active) >= TOOL_LIMIT:
         txn.remove_tool(next(iter(txn.active)))
     stage = CallStage.PREPARING if status == "preparing" else CallStage.EXECUTING
-    txn.note(key, KnownCall(stage))
-    _move(txn, key, call, status, stage)
+    txn.tools[key] = ActiveTool(*key, call.name, status, call.input)
+    begun = None if status == "preparing" else _delegations.begun(txn, call)
+    txn.note(key, KnownCall(stage, call, begun=begun))
     txn.emit(_tool_note(key, call, status))
 
 
@@ -154,10 +155,9 @@ def _move(
 ) -> None:
     """Note how far an active tool has come, and its arguments."""
     txn.tools[key] = ActiveTool(*key, call.name, status, call.input)
-    known = evolve(txn.known(key) or KnownCall(stage), stage=stage, call=call)
-    if stage is CallStage.EXECUTING:
-        known = evolve(known, begun=_delegations.begun(txn, call))
-    txn.note(key, known)
+    known = txn.known(key) or KnownCall(stage)
+    begun = known.begun if status == "preparing" else _delegations.begun(txn, call)
+    txn.note(key, evolve(known, stage=stage, call=call, begun=begun))
 
 
 def _tool_note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:

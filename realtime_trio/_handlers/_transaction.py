@@ -319,10 +319,10 @@ class TextTransaction:
         if key in self.active:
             del self.tools[key]
         known = self.known(key) or KnownCall(CallStage.FORGOTTEN)
-        if known.stage < CallStage.CLEARED:
-            known = evolve(known, since=self.session(key[0]).completions)
+        ended = known.stage >= CallStage.CLEARED
+        since = known.since if ended else self.session(key[0]).completions
         call = None if stage is CallStage.ENDED else known.call
-        self.note(key, evolve(known, stage=stage, call=call))
+        self.note(key, evolve(known, stage=stage, call=call, since=since))
 
     def remove_tool(self, key: tuple[str, str]) -> None:
         """End an active tool that has not completed, and emit this; it never completes."""
