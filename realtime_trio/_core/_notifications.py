@@ -190,6 +190,9 @@ class ToolCallComplete(Notification):
     tool_results: tuple[ToolResult, ...]
 
 
+tool_call_complete = unchecked_constructor(ToolCallComplete)
+
+
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionNotificationsCleared(Notification):
     """No tool of this session is active any more."""

@@ -307,11 +307,12 @@ class TextTransaction:
 
     def known(self, key: tuple[str, str]) -> KnownCall | None:
         """What is known of the latest call of an id."""
-        return self.session(key[0]).calls.get(key[1])
+        session = self._sessions.get(key[0]) or self.session(key[0])
+        return session.calls.get(key[1])
 
     def note(self, key: tuple[str, str], known: KnownCall) -> None:
         """Record what is known of a call."""
-        session = self.session(key[0])
+        session = self._sessions.get(key[0]) or self.session(key[0])
         session.calls = session.calls.set(key[1], known)
 
     def leave_tool(self, key: tuple[str, str], stage: CallStage) -> None:
@@ -391,9 +392,12 @@ class TextTransaction:
 
     def _built_records(self) -> Mapping[str, Record]:
         """The sessions' records; a session that was only read keeps its own."""
-        changed = {
-            session_id: freeze(draft, Record)
-            for session_id, draft in self._sessions.items()
-            if differs(draft, self.records[session_id])
-        }
-        return {**self.records, **changed} if changed else self.records
+        records = self.records
+        changed: dict[str, Record] | None = None
+        for session_id, draft in self._sessions.items():
+            record = records[session_id]
+            if draft.touched != record.touched or differs(draft, record):
+                if changed is None:
+                    changed = dict(records)
+                changed[session_id] = freeze(draft, Record)
+        return records if changed is None else changed
