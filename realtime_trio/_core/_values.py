@@ -321,7 +321,7 @@ class Recent(Generic[K, V]):
         count = base._count
         base._index[key] = count
         base._log.append((key, value))
-        newer: Recent[K, V] = object.__new__(Recent)
+        newer: Recent[K, V] = object.__new__(type(self))
         newer._limit = base._limit
         newer._log = base._log
         newer._index = base._index

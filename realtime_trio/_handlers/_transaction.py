@@ -307,8 +307,7 @@ class TextTransaction:
 
     def known(self, key: tuple[str, str]) -> KnownCall | None:
         """What is known of the latest call of an id."""
-        session = self._sessions.get(key[0]) or self.session(key[0])
-        return session.calls.get(key[1])
+        return (self._sessions.get(key[0]) or self.session(key[0])).calls.get(key[1])
 
     def note(self, key: tuple[str, str], known: KnownCall) -> None:
         """Record what is known of a call."""
@@ -392,12 +391,9 @@ class TextTransaction:
 
     def _built_records(self) -> Mapping[str, Record]:
         """The sessions' records; a session that was only read keeps its own."""
-        records = self.records
-        changed: dict[str, Record] | None = None
+        changed: dict[str, Record] = {}
         for session_id, draft in self._sessions.items():
-            record = records[session_id]
+            record = self.records[session_id]
             if draft.touched != record.touched or differs(draft, record):
-                if changed is None:
-                    changed = dict(records)
                 changed[session_id] = freeze(draft, Record)
-        return records if changed is None else changed
+        return {**self.records, **changed} if changed else self.records
