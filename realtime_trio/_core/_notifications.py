@@ -121,6 +121,10 @@ class MessageUpdated(Notification):
     message: Message
 
 
+# There is one for every tool that has run.
+message_updated = unchecked_constructor(MessageUpdated)
+
+
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class UserMessage(Notification):
     """A message of the user, as the server sent it."""
@@ -184,6 +188,9 @@ class ToolCallComplete(Notification):
     session_id: str
     tool_calls: tuple[ToolCall, ...]
     tool_results: tuple[ToolResult, ...]
+
+
+tool_call_complete = unchecked_constructor(ToolCallComplete)
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)

@@ -15,7 +15,7 @@ from msgspec.structs import astuple
 from .._value import Value
 from ..events import AgentConfiguration, ToolCall, ToolResult
 from ._messages import Message
-from ._values import Log, Recent
+from ._values import Log, Recent, unchecked_constructor
 
 __all__ = [
     "EMPTY",
@@ -29,6 +29,7 @@ __all__ = [
     "WaitingTool",
     "differs",
     "equal_but",
+    "waiting_tool",
 ]
 
 EMPTY: Mapping[Any, Any] = MappingProxyType({})
@@ -54,6 +55,9 @@ class WaitingTool(Value):
     result: ToolResult | None
     parent_session_id: str | None
     user_session_id: str | None
+
+
+waiting_tool = unchecked_constructor(WaitingTool)
 
 
 class CallStage(IntEnum):
@@ -180,6 +184,4 @@ class Record(SessionDraft, frozen=True, kw_only=True, eq=False):  # type: ignore
 
 def differs(draft: SessionDraft, record: Record) -> bool:
     """Whether a transaction changed the draft of a record: every change replaces an object."""
-    if draft.touched != record.touched:
-        return True
     return any(map(is_not, astuple(draft), astuple(record)))

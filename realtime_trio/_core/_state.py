@@ -28,7 +28,7 @@ from ..events import (
 from ._audio_format import DEFAULT_FORMAT, AudioFormat
 from ._messages import Message, OpenMessage
 from ._records import EMPTY, SEEN_LIMIT, Record, WaitingTool, equal_but
-from ._values import Compared, Log, Recent, evolve
+from ._values import Compared, Log, Recent, evolve, unchecked_constructor
 
 __all__ = [
     "ActiveTool",
@@ -164,6 +164,9 @@ class ActiveTool(Value):
     tool_name: str
     status: Literal["preparing", "executing"]
     arguments: Mapping[str, Any]
+
+
+active_tool = unchecked_constructor(ActiveTool)
 
 
 @attrs.frozen(slots=True, eq=False, repr=False)

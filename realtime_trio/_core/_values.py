@@ -46,13 +46,13 @@ def thaw(value: msgspec.Struct, draft: type[D]) -> D:
     """
     copy = evolve(value)
     _set_class(copy, draft)
-    return cast("D", copy)
+    return copy  # type: ignore[return-value]  # and no call of ``cast``: every event thaws two
 
 
 def freeze(draft: msgspec.Struct, cls: type[D]) -> D:
     """Turn a draft into the frozen struct ``cls``, in place: it cannot be changed any more."""
-    _set_class(draft, cls)
-    return cast("D", draft)
+    draft.__class__ = cls
+    return draft  # type: ignore[return-value]
 
 
 def unchecked_constructor(cls: Callable[P, C]) -> Callable[P, C]:
@@ -318,11 +318,14 @@ class Recent(Generic[K, V]):
         base = self
         if len(self._log) != self._count or self._count >= 4 * self._limit:
             base = self._fork()
-        base._index[key] = base._count
+        count = base._count
+        base._index[key] = count
         base._log.append((key, value))
         newer: Recent[K, V] = object.__new__(type(self))
-        newer._limit, newer._log, newer._index = base._limit, base._log, base._index
-        newer._count = base._count + 1
+        newer._limit = base._limit
+        newer._log = base._log
+        newer._index = base._index
+        newer._count = count + 1
         return newer
 
     def _fork(self) -> Recent[K, V]:

@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 import attrs
 
-from .._core._messages import ASSISTANT, Message, OpenMessage
-from .._core._notifications import MessageComplete, MessageUpdated
+from .._core._messages import ASSISTANT, Message, OpenMessage, with_tools
+from .._core._notifications import MessageComplete, message_updated
 from .._core._records import CallStage, KnownCall, WaitingTool
 from .._core._values import evolve
 from ..events import ToolCall, ToolResult
@@ -40,21 +40,24 @@ def attach(txn: TextTransaction, session_id: str, tool: WaitingTool, *, repeated
     key = (session_id, tool.call.id)
     known = txn.known(key) or KnownCall(CallStage.ENDED)
     gives = tool.result is not None
-    txn.note(key, evolve(known, answered=known.answered or gives))
-    if known.message_id and _replace(txn, session_id, known, tool):
+    if (known.message_id and _replace(txn, session_id, known, tool)) or (
+        repeated and _replace_waiting(txn, session_id, tool)
+    ):
+        txn.note(key, evolve(known, answered=known.answered or gives))
         return
-    if repeated and _replace_waiting(txn, session_id, tool):
-        return
-    txn.note(key, evolve(known, message_id="", answered=gives))
     open_message = txn.open.get(session_id)
-    if open_message is not None and open_message.role in TOOL_ROLES:
-        _update_open(txn, open_message, _with_tool(open_message.head, tool), key)
-        return
     session = txn.session(session_id)
+    if open_message is not None and open_message.head.role in TOOL_ROLES:
+        txn.note(key, evolve(known, message_id=open_message.id, answered=gives))
+        _update_open(txn, open_message, _with_tool(open_message.head, tool))
+        return
     if session.target >= session.messages.dropped:
         message = session.messages.at(session.target)
-        _update_stored(txn, session.target, _with_tool(message, tool), key)
-    elif len(session.waiting) < TOOL_LIMIT:
+        txn.note(key, evolve(known, message_id=message.id, answered=gives))
+        _update_stored(txn, session.target, _with_tool(message, tool))
+        return
+    txn.note(key, evolve(known, message_id="", answered=gives))
+    if len(session.waiting) < TOOL_LIMIT:
         session.waiting = (*session.waiting, tool)
     else:
         flush_waiting(txn, session_id)
@@ -66,16 +69,15 @@ def _replace(txn: TextTransaction, session_id: str, known: KnownCall, tool: Wait
 
     Not done where that message is no longer kept.
     """
-    key = (session_id, tool.call.id)
     open_message = txn.open.get(session_id)
     if open_message is not None and open_message.id == known.message_id:
-        _update_open(txn, open_message, _with_end(open_message.head, tool, known), key)
+        _update_open(txn, open_message, _with_end(open_message.head, tool, known))
         return True
     log = txn.session(session_id).messages
     for position in range(log.end - 1, log.dropped - 1, -1):
         message = log.at(position)
         if message.id == known.message_id:
-            _update_stored(txn, position, _with_end(message, tool, known), key)
+            _update_stored(txn, position, _with_end(message, tool, known))
             return True
     return False
 
@@ -101,7 +103,7 @@ def _last(ids: Sequence[str], wanted: str) -> int:
 def _with_tool(message: Message, tool: WaitingTool) -> Message:
     """The message with one tool more."""
     results = message.tool_results if tool.result is None else (*message.tool_results, tool.result)
-    return attrs.evolve(message, tool_calls=(*message.tool_calls, tool.call), tool_results=results)
+    return with_tools(message, (*message.tool_calls, tool.call), results)
 
 
 def _with_end(message: Message, tool: WaitingTool, known: KnownCall) -> Message:
@@ -113,29 +115,20 @@ def _with_end(message: Message, tool: WaitingTool, known: KnownCall) -> Message:
         ids = [result.tool_use_id for result in results]
         place = _last(ids, tool.call.id) if known.answered else len(results)
         results = (*results[:place], tool.result, *results[place + 1 :])
-    return attrs.evolve(message, tool_calls=calls, tool_results=results)
+    return with_tools(message, calls, results)
 
 
-def _update_open(txn: TextTransaction, open_message: OpenMessage, head: Message, key: Key) -> None:
+def _update_open(txn: TextTransaction, open_message: OpenMessage, head: Message) -> None:
     changed = evolve(open_message, head=head)
     txn.set_open(head.session_id, changed)
-    _stands_in(txn, key, head)
-    txn.emit(MessageUpdated(session_id=head.session_id, message=changed.snapshot()))
+    txn.emit(message_updated(session_id=head.session_id, message=changed.snapshot()))
 
 
-def _update_stored(txn: TextTransaction, position: int, message: Message, key: Key) -> None:
+def _update_stored(txn: TextTransaction, position: int, message: Message) -> None:
     session_id = message.session_id
     session = txn.session(session_id)
     session.messages = session.messages.replace(position, message)
-    _stands_in(txn, key, message)
-    txn.emit(MessageUpdated(session_id=session_id, message=message))
-
-
-def _stands_in(txn: TextTransaction, key: Key, message: Message) -> None:
-    """Keep in mind which message has a call, for an end that is repeated."""
-    known = txn.known(key)
-    if known is not None and known.message_id != message.id:
-        txn.note(key, evolve(known, message_id=message.id))
+    txn.emit(message_updated(session_id=session_id, message=message))
 
 
 def taken(txn: TextTransaction, message: Message) -> None:

@@ -10,7 +10,6 @@ from .._core._fast_decoder import DELTAS
 from .._core._messages import (
     NO_METADATA,
     THOUGHT,
-    Message,
     MessageMetadata,
     OpenMessage,
 )
@@ -41,59 +40,47 @@ from ._transaction import INTERRUPTED, TOOL_ROLES, TextTransaction
 _STRUCTS: frozenset[type] = frozenset(DELTAS)
 
 
-@fold_event(TextDeltaEvent, Lane.TEXT)
-def text_delta(slice_: TextSlice, event: TextDeltaEvent) -> Handled[TextSlice]:
-    """A piece of text: usually one more for the message that is open."""
+def _delta(
+    slice_: TextSlice, event: TextDeltaEvent | ThoughtDeltaEvent, role: str = ""
+) -> Handled[TextSlice]:
+    """A piece of text or of a thought: usually one more for the message that is open.
+
+    The hot path, in one function: three small values are made anew.
+    """
     session_id, text = event.session_id, event.content
-    open_message = slice_.open.get(session_id)
+    role = role or event.role
+    others = slice_.open
+    open_message = others.get(session_id)
     if open_message is None:
-        return _begin(slice_, event, event.role, text, event.format)
+        return _begin(slice_, event, role, text, event.format)
     head = open_message.head
-    if not text and open_message.touched and head.role == event.role:
-        return slice_, ()  # alone or coalesced with its neighbours, it changes nothing
     if (
-        head.role != event.role
-        or not text
-        or open_message.half
-        or not (text.isascii() or event.__class__ in _STRUCTS or is_whole(text))
+        text
+        and head.role == role
+        and not open_message.half
+        and (text.isascii() or event.__class__ in _STRUCTS or is_whole(text))
     ):
-        return _begin(slice_, event, event.role, text, event.format)
-    return _grow(slice_, session_id, open_message, head, text)
+        tick = slice_.tick + 1
+        longer = OpenMessage(head, open_message.text.append(text), tick)
+        open_ = {session_id: longer} if len(others) == 1 else {**others, session_id: longer}
+        return (
+            TextSlice(slice_.rest, open_, tick, slice_.now),
+            (streaming(session_id, head.id, role, text),),
+        )
+    if not text and open_message.touched and head.role == role:
+        return slice_, ()  # alone or coalesced with its neighbours, it changes nothing
+    return _begin(slice_, event, role, text, event.format)
+
+
+text_delta = fold_event(TextDeltaEvent, Lane.TEXT)(_delta)
 
 
 @fold_event(ThoughtDeltaEvent, Lane.TEXT)
 def thought_delta(slice_: TextSlice, event: ThoughtDeltaEvent) -> Handled[TextSlice]:
     """A piece of a thought; what the ``think`` tool says comes this way too (§8 T3)."""
-    session_id, text = event.session_id, event.content
-    open_message = slice_.open.get(session_id)
-    if open_message is None:
-        return _begin(slice_, event, THOUGHT, text, event.format)
-    head = open_message.head
-    if not text and open_message.touched and head.role == THOUGHT:
-        return slice_, ()
-    if (
-        head.role != THOUGHT
-        or not text
-        or slice_.rest.tools
-        or open_message.half
-        or not (text.isascii() or event.__class__ in _STRUCTS or is_whole(text))
-    ):
-        return _begin(slice_, event, THOUGHT, text, event.format)
-    return _grow(slice_, session_id, open_message, head, text)
-
-
-def _grow(
-    slice_: TextSlice, session_id: str, open_message: OpenMessage, head: Message, text: str
-) -> Handled[TextSlice]:
-    """The hot path: one more piece for an open message. Three small values are made anew."""
-    tick = slice_.tick + 1
-    longer = OpenMessage(head, open_message.text.append(text), tick)
-    others = slice_.open
-    open_ = {session_id: longer} if len(others) == 1 else {**others, session_id: longer}
-    return (
-        TextSlice(slice_.rest, open_, tick, slice_.now),
-        (streaming(session_id, head.id, head.role, text),),
-    )
+    if slice_.rest.tools and event.content:
+        return _begin(slice_, event, THOUGHT, event.content, event.format)
+    return _delta(slice_, event, THOUGHT)
 
 
 def _begin(

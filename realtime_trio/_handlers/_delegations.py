@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from .._core._messages import Message
 from .._core._records import Delegation, DelegationKey, KnownCall
 from .._core._values import evolve
-from .._core.vendors._delegation import delegation_of, request_text
+from .._core.vendors._delegation import delegation_of, is_delegation, request_text
 from ..events import SubsessionStartedEvent, ToolCall
 from ._transaction import TextTransaction
 
@@ -37,7 +37,7 @@ def _note(txn: TextTransaction, session_id: str, key: DelegationKey, known: Dele
 
 def begun(txn: TextTransaction, call: ToolCall) -> tuple[int, int] | None:
     """Where a delegation begins: the links lost and the ids given up to now."""
-    if delegation_of(call, "") is None:
+    if not is_delegation(call.name):
         return None
     return txn.conversation.links_lost, txn.conversation.next_id
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .._core._notifications import ToolCallComplete, ToolNotification, ToolStatus, tool_notification
-from .._core._records import CallStage, KnownCall, WaitingTool
-from .._core._state import ActiveTool, TextSlice
+from .._core._notifications import (
+    ToolNotification,
+    ToolStatus,
+    tool_call_complete,
+    tool_notification,
+)
+from .._core._records import CallStage, KnownCall, waiting_tool
+from .._core._state import ActiveTool, TextSlice, active_tool
 from .._core._values import evolve
 from ..events import Lane, ToolCall, ToolCallEvent, ToolSelectDeltaEvent
 from . import _delegations
@@ -35,9 +40,14 @@ def tool_select(slice_: TextSlice, event: ToolSelectDeltaEvent) -> Handled[TextS
         if active is None:
             if _may_be_chosen(txn, key):
                 _announce(txn, key, call, "preparing")
-        elif active.status == "preparing":
+        elif active.status == "preparing" and not _is_same(active, call):
             _move(txn, key, call, "preparing", CallStage.PREPARING)
     return txn.done()
+
+
+def _is_same(active: ActiveTool, call: ToolCall) -> bool:
+    """Whether the list, which comes again with every choice, says nothing new of a call."""
+    return not call.input and not active.arguments and active.tool_name == call.name
 
 
 def _may_be_chosen(txn: TextTransaction, key: Key) -> bool:
@@ -103,10 +113,12 @@ def _finish(
     else:
         results = tuple(r for r in results if r.tool_use_id in {call.id for call in calls})
     repeated = [_complete(txn, (session_id, call.id), call, late=late) for call in calls]
-    txn.emit(ToolCallComplete(session_id=session_id, tool_calls=calls, tool_results=results))
+    txn.emit(tool_call_complete(session_id=session_id, tool_calls=calls, tool_results=results))
     by_id = {result.tool_use_id: result for result in results}
     for call, again in zip(calls, repeated, strict=True):
-        tool = WaitingTool(call, by_id.get(call.id), event.parent_session_id, event.user_session_id)
+        tool = waiting_tool(
+            call, by_id.get(call.id), event.parent_session_id, event.user_session_id
+        )
         attach(txn, session_id, tool, repeated=again)
 
 
@@ -140,8 +152,9 @@ def _announce(
     if len(txn.active) >= TOOL_LIMIT:
         txn.remove_tool(next(iter(txn.active)))
     stage = CallStage.PREPARING if status == "preparing" else CallStage.EXECUTING
-    txn.note(key, KnownCall(stage))
-    _move(txn, key, call, status, stage)
+    txn.tools[key] = active_tool(*key, call.name, status, call.input)
+    begun = None if status == "preparing" else _delegations.begun(txn, call)
+    txn.note(key, KnownCall(stage, call, begun=begun))
     txn.emit(_tool_note(key, call, status))
 
 
@@ -153,11 +166,10 @@ def _move(
     stage: CallStage,
 ) -> None:
     """Note how far an active tool has come, and its arguments."""
-    txn.tools[key] = ActiveTool(*key, call.name, status, call.input)
-    known = evolve(txn.known(key) or KnownCall(stage), stage=stage, call=call)
-    if stage is CallStage.EXECUTING:
-        known = evolve(known, begun=_delegations.begun(txn, call))
-    txn.note(key, known)
+    txn.tools[key] = active_tool(*key, call.name, status, call.input)
+    known = txn.known(key) or KnownCall(stage)
+    begun = known.begun if status == "preparing" else _delegations.begun(txn, call)
+    txn.note(key, evolve(known, stage=stage, call=call, begun=begun))
 
 
 def _tool_note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:

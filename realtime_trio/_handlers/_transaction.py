@@ -307,11 +307,11 @@ class TextTransaction:
 
     def known(self, key: tuple[str, str]) -> KnownCall | None:
         """What is known of the latest call of an id."""
-        return self.session(key[0]).calls.get(key[1])
+        return (self._sessions.get(key[0]) or self.session(key[0])).calls.get(key[1])
 
     def note(self, key: tuple[str, str], known: KnownCall) -> None:
         """Record what is known of a call."""
-        session = self.session(key[0])
+        session = self._sessions.get(key[0]) or self.session(key[0])
         session.calls = session.calls.set(key[1], known)
 
     def leave_tool(self, key: tuple[str, str], stage: CallStage) -> None:
@@ -319,10 +319,10 @@ class TextTransaction:
         if key in self.active:
             del self.tools[key]
         known = self.known(key) or KnownCall(CallStage.FORGOTTEN)
-        if known.stage < CallStage.CLEARED:
-            known = evolve(known, since=self.session(key[0]).completions)
+        ended = known.stage >= CallStage.CLEARED
+        since = known.since if ended else self.session(key[0]).completions
         call = None if stage is CallStage.ENDED else known.call
-        self.note(key, evolve(known, stage=stage, call=call))
+        self.note(key, evolve(known, stage=stage, call=call, since=since))
 
     def remove_tool(self, key: tuple[str, str]) -> None:
         """End an active tool that has not completed, and emit this; it never completes."""
@@ -391,9 +391,9 @@ class TextTransaction:
 
     def _built_records(self) -> Mapping[str, Record]:
         """The sessions' records; a session that was only read keeps its own."""
-        changed = {
-            session_id: freeze(draft, Record)
-            for session_id, draft in self._sessions.items()
-            if differs(draft, self.records[session_id])
-        }
+        changed: dict[str, Record] = {}
+        for session_id, draft in self._sessions.items():
+            record = self.records[session_id]
+            if draft.touched != record.touched or differs(draft, record):
+                changed[session_id] = freeze(draft, Record)
         return {**self.records, **changed} if changed else self.records
