@@ -48,7 +48,9 @@ _GOING_AWAY: Final = 1001
 class Intake(Protocol):
     """The part of the pipeline that a link fills."""
 
-    async def feed(self, frames: Iterable[str | bytes], saw: Callable[[Incoming], None]) -> None:
+    async def feed(
+        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]
+    ) -> None:
         """Take frames, waiting while a lane is at its bound, and tell what they were."""
         ...
 
