@@ -20,14 +20,14 @@ from .._lanes._overflow import Coalesce, Overflow
 from .._lanes._statistics import PipelineStatistics
 from .._lanes._subscription import LaneView, Subscription
 from .._lanes._watch import Watch
-from .._outbound._cancel import Confirmed
+from .._outbound._cancel import CancelResult
 from .._outbound._receipt import Receipt
 from .._rest._tokens import AuthSource
 from .._rest._upload import Form, Progress, Source, UploadedFile, open_upload
 from .._rest._urls import endpoint
 from .._session._first_cause import first_cause, is_echo
 from .._session._shell import Health, Shell
-from .._turns._ask import Track, Turn
+from .._turns._turn_progress import Turn, TurnProgress
 from .._voice._audio_lane import AudioLane
 from ..abc import Connector
 from ..events import (
@@ -41,7 +41,6 @@ from ..events import (
     PttStartEvent,
     SetAgentVoiceEvent,
     TextInputEvent,
-    UserTurnStartEvent,
 )
 from ..events._checks import check_several
 from ._command_methods import Commands
@@ -63,7 +62,15 @@ class Client(Commands):
         """The control lane: catalogue, turn state, errors, the link."""
         self.text: LaneView = LaneView(shell.pipeline, Lane.TEXT)
         """The text lane: messages, tools, media, sessions."""
-        self.audio: AudioLane = AudioLane(shell, self)
+        self.audio: AudioLane = AudioLane(
+            shell.pipeline,
+            self,
+            outbox=shell.outbox,
+            gate=shell.gate,
+            playback=shell.playback,
+            leaving=shell.leaving,
+            beginnings=lambda: shell.observer.beginnings,
+        )
         """The audio lane: what the agent says, and sending what the user says."""
 
     # -- reading ---------------------------------------------------------------------------
@@ -115,9 +122,9 @@ class Client(Commands):
         """
         shell = self._shell
         await trio.lowlevel.checkpoint()
-        await shell.tracker.opened()
+        await shell.gate.opened()
         async with shell.leaving():
-            await shell.pipeline.handled(UserTurnStartEvent, shell.gate.starts)
+            await shell.caught_up()
 
     @property
     def heygen_token(self) -> str | None:
@@ -157,7 +164,7 @@ class Client(Commands):
             case _:
                 return None
 
-    async def cancel(self) -> Confirmed:
+    async def cancel(self) -> CancelResult:
         """Cancel the turn that runs; overtakes everything queued. Its voice stops at once.
 
         Returns at the server's word, also when nothing runs. Several tasks share one request;
@@ -185,44 +192,36 @@ class Client(Commands):
             raise ValueError(message)
         event = TextInputEvent(text=text, file_ids=ids)
         async with self._asking:
-            track = Track()
-            turn = Turn(track, await self._begin(event, track))
+            progress = TurnProgress()
+            turn = Turn(progress, await self._begin(event, progress))
             try:
                 yield turn
-                await self._over(track)
+                await progress.decided.wait()
             except BaseException:
-                await self._abandon(track, turn.receipt)
+                await self._abandon(progress, turn.receipt)
                 raise
 
-    async def _begin(self, event: TextInputEvent, track: Track) -> Receipt:
+    async def _begin(self, event: TextInputEvent, progress: TurnProgress) -> Receipt:
         shell = self._shell
         turns = shell.turns
         async with shell.leaving():
-            receipt = await shell.outbox.put(event, picked=lambda: turns.begin(track))
-        if track.ends_at is None:
-            turns.queued(track)
+            receipt = await shell.outbox.put(event, picked=lambda: turns.begin(progress))
+        if not progress.written:
+            turns.queued(progress)
         return receipt
 
-    async def _over(self, track: Track) -> None:
-        """Wait until the turn is over in every lane."""
-        await track.decided.wait()
-        if track.ended_at is not None:
-            # Where the client ends first, the outcome holds all the same.
-            with suppress(ClosedError):
-                await self._shell.pipeline.handled(UserTurnStartEvent, track.ended_at)
-
-    async def _abandon(self, track: Track, receipt: Receipt) -> None:
+    async def _abandon(self, progress: TurnProgress, receipt: Receipt) -> None:
         """Nobody wants the answer any more: take the input back or have it cancelled."""
         shell = self._shell
-        if track.outcome is not None:
+        if progress.outcome is not None:
             return
         if shell.outbox.withdraw(receipt):
-            shell.turns.lost(track, "the input was taken back before it was sent")
+            shell.turns.lost(progress, "the input was taken back before it was sent")
             return
         with shell.last_words(), suppress(RealtimeError):
             await self.cancel()
-            await track.decided.wait()
-        shell.turns.lost(track, "nobody waited for its end")
+            await progress.decided.wait()
+        shell.turns.lost(progress, "nobody waited for its end")
 
     async def drain(self) -> None:
         """Finish what has begun, then close the client.

@@ -17,12 +17,13 @@ from .._config import ClientConfig
 from .._core._codec import Codec
 from .._core._fast import Incoming
 from .._exceptions import ClosedError, ConnectionFailed, ConnectionLost, DecodeError
-from .._outbound._outbox import Outbox, write_from
+from .._outbound._outbox import Outbox
 from .._outbound._turn_gate import TurnGate
+from .._outbound._writer import write_from
 from ..abc import Connector, SendsMany, Transport
 from ..events import PingEvent, PongEvent
 from ._liveness import watch_silence, watch_traffic
-from ._recorder import Tape
+from ._recorder import RecorderTap
 
 __all__ = ["Link", "dial"]
 
@@ -60,7 +61,7 @@ async def dial(
     *,
     config: ClientConfig,
     codec: Codec,
-    tape: Tape,
+    tap: RecorderTap,
 ) -> Link:
     """Open a connection and prove it.
 
@@ -68,12 +69,12 @@ async def dial(
     """
     with trio.move_on_after(config.connect_timeout):
         transport = await connector.connect(url, nursery)
-        tape.opened(url)
+        tap.opened(url)
         try:
-            return Link(transport, await _prove(transport, config, codec, tape), tape)
+            return Link(transport, await _prove(transport, config, codec, tap), tap)
         except BaseException as exc:
             await _close(transport, _GOING_AWAY)
-            tape.closed(None)
+            tap.closed(None)
             if isinstance(exc, (ConnectionLost, ClosedError)):
                 message = "the connection ended before it answered a ping"
                 raise ConnectionFailed(message) from exc
@@ -83,7 +84,7 @@ async def dial(
 
 
 async def _prove(
-    transport: Transport, config: ClientConfig, codec: Codec, tape: Tape
+    transport: Transport, config: ClientConfig, codec: Codec, tap: RecorderTap
 ) -> list[str | bytes]:
     """Ask for a sign of life; give what came up to it."""
     early: list[str | bytes] = []
@@ -91,10 +92,10 @@ async def _prove(
     ping = codec.encode(PingEvent())
     with trio.move_on_after(config.pong_timeout):
         await transport.send_text(ping)
-        tape.sent(ping)
+        tap.sent(ping)
         while len(early) < _EARLY and held < _EARLY_BYTES:
             frame = await transport.receive()
-            tape.came(frame)
+            tap.received(frame)
             early.append(frame)
             held += sys.getsizeof(frame)
             if _is_pong(frame, codec):
@@ -123,12 +124,12 @@ async def _close(transport: Transport, code: int) -> None:
 class Link:
     """A proven connection."""
 
-    def __init__(self, transport: Transport, early: list[str | bytes], tape: Tape) -> None:
+    def __init__(self, transport: Transport, early: list[str | bytes], tap: RecorderTap) -> None:
         self._transport = transport
         self.opened_at: float = trio.current_time()
         self.frames_received: int = 0
         self._early = early
-        self._tape = tape
+        self._tap = tap
         self._end: ConnectionLost | None = None
         self._scope = trio.CancelScope()
 
@@ -156,7 +157,7 @@ class Link:
             goodbye = _GOING_AWAY
         finally:
             await _close(self._transport, goodbye)
-            self._tape.closed(self._end)
+            self._tap.closed(self._end)
         return self._end or ConnectionLost("the connection was given up")
 
     @property
@@ -192,7 +193,7 @@ class Link:
         Nothing is taken from the transport before the lanes have taken what came before.
         """
         receive_nowait = self._transport.receive_nowait
-        came = self._tape.came if self._tape.recording else None
+        came = self._tap.received if self._tap.recording else None
         left = _BATCH
         while True:
             self.frames_received += 1
@@ -212,18 +213,18 @@ class Link:
     async def send_text(self, text: str) -> None:
         """Send and record one text frame."""
         await self._transport.send_text(text)
-        self._tape.sent(text)
+        self._tap.sent(text)
 
     async def send_bytes(self, data: bytes) -> None:
         """Send and record one binary frame."""
         await self._transport.send_bytes(data)
-        self._tape.sent(data)
+        self._tap.sent(data)
 
     async def _send_many(self, frames: Sequence[bytes]) -> None:
         assert isinstance(self._transport, SendsMany)
         await self._transport.send_many(frames)
         for frame in frames:
-            self._tape.sent(frame)
+            self._tap.sent(frame)
 
     async def ping(self) -> None:
         """Send a ping of the transport's own."""

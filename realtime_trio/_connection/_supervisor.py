@@ -31,8 +31,8 @@ from .._rest._urls import Endpoint
 from ..abc import Connector
 from ._backoff import Backoff
 from ._link import Intake, Link, dial
-from ._observer import Tracker
-from ._recorder import Tape
+from ._observer import LinkObserver
+from ._recorder import RecorderTap
 
 __all__ = ["Address", "Supervisor"]
 
@@ -78,10 +78,10 @@ class Supervisor:
         tokens: TokenKeeper,
         gate: TurnGate,
         outbox: Outbox,
-        tracker: Tracker,
+        observer: LinkObserver,
         intake: Intake,
         post: Callable[[LinkEvent | LinkLostEvent], None],
-        tape: Tape,
+        tap: RecorderTap,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._config = config
@@ -91,10 +91,10 @@ class Supervisor:
         self._tokens = tokens
         self._gate = gate
         self._outbox = outbox
-        self._tracker = tracker
+        self._observer = observer
         self._intake = intake
         self._post = post
-        self._tape = tape
+        self._tap = tap
         self._chance = chance
         self._backoff = Backoff.of(config)
         self._pauses = 0
@@ -117,13 +117,13 @@ class Supervisor:
         while True:
             self.link = link
             end = await link.run(
-                self._intake, self._outbox, self._gate, self._tracker.saw, self._config
+                self._intake, self._outbox, self._gate, self._observer.received, self._config
             )
             self.link = None
             self._post(LinkLostEvent())
             end.reason = self._tokens.redacted(end.reason)  # the peer's words, which may quote it
             dropped = self._outbox.statistics().audio_dropped
-            missed = self._tracker.link_lost()
+            missed = self._observer.link_lost()
             if end.clean:
                 self._post(LinkEvent(status="closed", note=_disconnected(end)))
                 return ConnectionLost(_TAKEN, code=end.code, reason=end.reason)
@@ -162,7 +162,7 @@ class Supervisor:
                     raise
             else:
                 self._tokens.accepted()
-                self._tracker.link_opened()
+                self._observer.link_opened()
                 self.links += 1
                 return link, attempt
             attempt += 1
@@ -179,7 +179,7 @@ class Supervisor:
 
     async def _dial(self, nursery: trio.Nursery) -> Link:
         token = await self._tokens.token()
-        ui_session_id = self._tracker.ui_session_id or self._tokens.ui_session_id
+        ui_session_id = self._observer.ui_session_id or self._tokens.ui_session_id
         url = self._address.url(token, ui_session_id, self._gate.session_id)
         return await dial(
             self._connector,
@@ -187,7 +187,7 @@ class Supervisor:
             nursery,
             config=self._config,
             codec=self._codec,
-            tape=self._tape,
+            tap=self._tap,
         )
 
 
