@@ -32,7 +32,7 @@ async def inbound(frames: list[str]) -> float:
         "memory://canned", auth="token", transport=wire, config=config
     ) as opened:
         stuck = opened.text.subscribe(overflow=rt.Block(1))
-        urgent = opened.subscribe(rt.CancelNotification)
+        urgent = opened.subscribe(rt.CancelConfirmed)
         wire.play(frames)
         await trio.testing.wait_all_tasks_blocked()
         assert opened.statistics().text.depth > len(frames) - 100

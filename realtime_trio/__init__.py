@@ -1,19 +1,19 @@
 """Realtime agent streams for trio: text, thoughts, tools, media, sub-sessions and voice.
 
-General layout, left to right as data flows; each part imports only what stands left of it::
+General layout, in the order in which data flows; each part imports only earlier parts::
 
     events       the wire's vocabulary and the one table of its types (public)
     _core        sans-IO: codec, values, state, notifications, vendors' formats
-    _handlers    sans-IO: pure folds, one generic function a lane
-    _processor   sans-IO: EventStreamProcessor, all of the above without a network
-    audio        formats, files, devices, playing; no connection (public)
+    _handlers    sans-IO: pure folds, one generic function per lane
+    _processor   sans-IO: EventStreamProcessor, everything above, without a network
+    audio        formats, files, devices, playback; no connection (public)
     _transports  websockets: dialling, frames, in memory or over a real socket
     _lanes       lanes and subscriptions
     _outbound    outbox, turn gate, receipts, cancels
     _rest        login, tokens, upload, URLs
     _turns       ask: channels, outcome, resync
     _connection  link, liveness, reconnection, recording
-    _session     everything of one client, joined and started
+    _session     all parts of one client, wired and started
     _voice       sending, talking, playback
     _client      the client that applications hold
     server, testing, cli, blocking    built on the client
@@ -34,7 +34,7 @@ from ._client._client import Client, open_client
 from ._config import ClientConfig, LaneBounds
 from ._connection._recorder import RecorderLike
 from ._core import _notifications, _shell_notifications
-from ._core._audio import AudioFormat
+from ._core._audio_format import AudioFormat
 from ._core._messages import (
     ImagePart,
     Message,
@@ -75,6 +75,7 @@ from ._outbound._send_queue import OutboxStatistics
 from ._processor import EventStreamProcessor
 from ._rest._tokens import Auth, PasswordLogin
 from ._rest._upload import UploadedFile
+from ._session._reconnection import Reconnection
 from ._session._shell import Health
 from ._transports._memory import MemoryConnector, MemoryTransport, memory_pair
 from ._transports._trio_websocket import TrioWebsocketConnector
@@ -143,6 +144,7 @@ __all__ = [
     "PipelineStatistics",
     "PlaceholderPart",
     "Receipt",
+    "Reconnection",
     "Recorder",
     "RecorderLike",
     "RecorderStatistics",
@@ -194,7 +196,7 @@ if TYPE_CHECKING:
     from ._connection._recording import Recorder, RecorderStatistics
     from ._transports._websockets import WebsocketsConnector
 
-# Parts that not every program needs are imported when they are first asked for.
+# Parts that not every program needs are imported on first use.
 _MODULES_LATER = frozenset({"audio", "blocking", "server", "testing"})
 _NAMES_LATER = {
     "Recorder": "._connection._recording",

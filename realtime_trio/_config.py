@@ -1,20 +1,21 @@
 """Every option of a client, in one frozen value. A leaf: it imports nothing of the library.
 
-Times are in seconds, sizes in bytes of the wire (UTF-8 JSON text, raw audio). Memory that a
-queue takes is of the same order: an event of 215 bytes of JSON is an object of about 400.
+Times are in seconds, sizes in bytes on the wire (UTF-8 JSON text, raw audio). A queue
+takes memory of the same order: an event of 215 bytes of JSON is an object of about 400.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
 from ._value import Value
 
-__all__ = ["ClientConfig", "LaneBounds"]
+__all__ = ["ClientConfig", "CloseAction", "LaneBounds"]
 
 MIB = 1024 * 1024
 MAX_BATCH = 32
@@ -31,18 +32,45 @@ def _within(low: float, high: float = math.inf, *, none: bool = False) -> _Valid
         fits = isinstance(value, (int, float)) and low <= value <= high and not math.isinf(value)
         if not fits:
             wanted = f"at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
-            msg = f"{field.name} must be {wanted}{' or None' if none else ''}, and is {value!r}"
+            msg = f"{field.name} must be {wanted}{' or None' if none else ''}, not {value!r}"
             raise ValueError(msg)
 
     return check
+
+
+def _is_bool(_config: Any, field: attrs.Attribute[Any], value: Any) -> None:
+    """A validator: ``True`` or ``False``."""
+    if not isinstance(value, bool):
+        msg = f"{field.name} must be True or False, and is {value!r}"
+        raise ValueError(msg)
+
+
+CloseAction: TypeAlias = Literal["retry", "renew", "final"]
+_ACTIONS = ("retry", "renew", "final")
+
+
+def _close_codes(given: Mapping[Any, Any]) -> Mapping[int, CloseAction]:
+    """A frozen copy; raises ``ValueError`` for a code or an action that there is none of."""
+    known: object = given
+    if not isinstance(known, Mapping):
+        msg = f"close_codes must be a mapping of codes, and is {given!r}"
+        raise ValueError(msg)
+    for code, action in given.items():
+        if isinstance(code, bool) or not isinstance(code, int) or not 1000 <= code < 5000:
+            msg = f"close_codes takes codes from 1000 to 4999, and holds {code!r}"
+            raise ValueError(msg)
+        if action not in _ACTIONS:
+            msg = f"close_codes[{code}] must be 'retry', 'renew' or 'final', and is {action!r}"
+            raise ValueError(msg)
+    return MappingProxyType(dict(given))
 
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class LaneBounds(Value):
     """How much a lane may hold before the receive task waits for its handlers.
 
-    ``max_items`` counts events, ``max_bytes`` their size on the wire; whichever is reached
-    first. A lane that is empty takes one event of any size.
+    ``max_items`` counts events, ``max_bytes`` their size on the wire; the first limit that is
+    reached applies. An empty lane takes one event of any size.
     """
 
     max_items: int = attrs.field(default=131_072, validator=_within(1))
@@ -58,10 +86,10 @@ class ClientConfig(Value):
     Lanes:
 
     - ``control``, ``text``, ``audio``: the bounds of the three lanes.
-    - ``batch_size``: events that a lane handles before it lets others run, 1 to 32. Smaller
-      shortens what an urgent event may wait for, larger costs less an event.
-    - ``coalesce``: whether neighbouring deltas of one message that wait together are told as
-      one. Otherwise each is told by itself.
+    - ``batch_size``: events that a lane handles before it lets other tasks run, 1 to 32. A
+      smaller batch shortens the wait of an urgent event; a larger one costs less per event.
+    - ``coalesce``: whether to coalesce neighbouring queued deltas of one message into one
+      notification. Otherwise each delta is emitted by itself.
 
     State:
 
@@ -70,41 +98,47 @@ class ClientConfig(Value):
 
     Link:
 
-    - ``connect_timeout``: seconds for one dial, the proof by ping and pong included.
-    - ``ping_interval``: seconds between two questions for a sign of life, or ``None`` for
-      never.
-    - ``pong_timeout``: seconds without a single byte after such a question; then the link
-      counts as lost.
-    - ``turn_silence``: seconds without any event during a turn after which the link counts as
-      mute and is replaced, or ``None`` for never.
+    - ``connect_timeout``: seconds for one dial, including the proof by ping and pong.
+    - ``ping_interval``: seconds between two liveness checks, or ``None`` for no checks.
+    - ``pong_timeout``: seconds without a single byte after a check before the link counts as
+      lost.
+    - ``turn_silence``: seconds without any event during a turn before the client replaces the
+      link, or ``None`` for never.
     - ``max_message_size``: bytes of the largest message that is accepted.
-    - ``close_deadline``: seconds that leaving the client may take to say goodbye.
+        - ``close_deadline``: seconds that leaving the client may take to say goodbye.
+    - ``compression``: whether to offer ``permessage-deflate``. A message may inflate to
+      ``max_message_size``. For the transport that the client chooses by itself.
 
     Reconnection:
 
     - ``backoff_initial``: seconds before the second dial.
-    - ``backoff_factor``: by how much each pause is longer than the last.
+    - ``backoff_factor``: factor by which each pause grows.
     - ``backoff_max``: seconds of the longest pause.
-    - ``backoff_jitter``: share of each pause, 0 to 1, that is left to chance; all of it by
+        - ``backoff_jitter``: share of each pause, 0 to 1, that is left to chance; all of it by
       default, so that clients which were cut off together do not come back together.
     - ``stable_after``: seconds after which a link counts as good: the pauses begin anew.
-    - ``max_attempts``: dials in a row before the client gives up, or ``None`` for no end.
+    - ``max_attempts``: dials in a row before the client gives up, or ``None`` for no end. A
+      link that did not last ``stable_after`` counts as well.
+    - ``close_codes``: what follows a close frame of the server, by its code: ``"retry"`` dials
+      again, ``"renew"`` has a new token first, ``"final"`` ends the client. What is given here
+      goes before the defaults: 1000 is final, 1008, 4001, 4401 and 4403 renew, all others retry.
 
     Sending:
 
     - ``max_commands``, ``max_command_bytes``: commands that may wait to be sent.
     - ``max_audio_frames``, ``max_audio_bytes``: audio frames that may wait to be sent.
 
-    - ``cancel_timeout``: seconds for the server's word on a cancel; then it is asked by REST.
+    - ``cancel_timeout``: seconds to wait for the server to confirm a cancel before the
+      client cancels by REST.
 
     Uploads:
 
-    - ``max_file_size``: bytes of one file. ``max_files``: files of one message.
+    - ``max_file_size``: bytes of one file. ``max_files``: files in one message.
 
     REST:
 
     - ``rest_timeout``: seconds for one request.
-    - ``token_margin``: seconds before its end at which a token is refreshed.
+    - ``token_margin``: seconds before its expiry at which a token is refreshed.
     """
 
     control: LaneBounds = LaneBounds(max_items=65_536, max_bytes=32 * MIB)
@@ -122,6 +156,7 @@ class ClientConfig(Value):
     turn_silence: float | None = attrs.field(default=300.0, validator=_within(0, none=True))
     max_message_size: int = attrs.field(default=64 * MIB, validator=_within(1))
     close_deadline: float = attrs.field(default=5.0, validator=_within(0))
+    compression: bool = attrs.field(default=False, validator=_is_bool)
 
     backoff_initial: float = attrs.field(default=0.5, validator=_within(0))
     backoff_factor: float = attrs.field(default=2.0, validator=_within(1))
@@ -129,6 +164,7 @@ class ClientConfig(Value):
     backoff_jitter: float = attrs.field(default=1.0, validator=_within(0, 1))
     stable_after: float = attrs.field(default=30.0, validator=_within(0))
     max_attempts: int | None = attrs.field(default=8, validator=_within(1, none=True))
+    close_codes: Mapping[int, CloseAction] = attrs.field(factory=dict, converter=_close_codes)
 
     max_commands: int = attrs.field(default=1024, validator=_within(1))
     max_command_bytes: int = attrs.field(default=64 * MIB, validator=_within(1))

@@ -14,10 +14,12 @@
     ├── LaggedError             a subscriber did not read in time and lost its place
     └── ClosedError             used after it was closed (also a ``trio.ClosedResourceError``)
 
-No message of any of them holds a payload, an URL with its query, or a secret.
+No message of any of them holds a payload, a URL with its query, or a secret.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import trio
 
@@ -36,6 +38,10 @@ __all__ = [
 ]
 
 
+_PASSING: Final = (401, 403, 408, 425, 429)
+"""Refusals that another token or another moment may undo."""
+
+
 class RealtimeError(Exception):
     """Base of every error that this library raises on purpose."""
 
@@ -43,20 +49,30 @@ class RealtimeError(Exception):
 class ConnectionFailed(RealtimeError):
     """No connection could be opened.
 
-    ``status`` is the HTTP status of a refused upgrade (protocol.md §7.3), or ``None``
-    where the failure was below HTTP.
+        ``status`` is the HTTP status of a refused upgrade or REST call (protocol.md §7.3), or
+    ``None`` where the failure was below HTTP. ``retry_after`` is how many seconds the server
+    asks to wait, where it says so.
     """
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
+
+    @property
+    def final(self) -> bool:
+        """Whether asking again cannot help: a 4xx other than 401, 403, 408, 425 and 429."""
+        status = self.status
+        return status is not None and 400 <= status < 500 and status not in _PASSING
 
 
 class ConnectionLost(RealtimeError):
     """An open connection ended.
 
     ``code`` and ``reason`` are those of the websocket's close frame (RFC 6455 §7.4);
-    ``code`` is ``None`` where the link broke without one.
+    ``code`` is ``None`` if the link broke without one.
     """
 
     def __init__(self, message: str, *, code: int | None = None, reason: str = "") -> None:
@@ -66,12 +82,12 @@ class ConnectionLost(RealtimeError):
 
     @property
     def clean(self) -> bool:
-        """Whether the peer said goodbye in the normal way (code 1000)."""
+        """Whether the peer closed the link normally (code 1000)."""
         return self.code == 1000
 
 
 class AuthenticationError(RealtimeError):
-    """The server refused the credentials, and asking again would not help."""
+    """The server refused the credentials, and a retry would not help."""
 
 
 class ProtocolError(RealtimeError):
@@ -81,7 +97,7 @@ class ProtocolError(RealtimeError):
 class DecodeError(ProtocolError):
     """One event could not be read; the stream goes on.
 
-    ``event_type`` is the wire type where it could be read, ``path`` where in the event the
+    ``event_type`` is the wire type if it could be read, ``path`` where in the event the
     fault is (``$.tool_calls[0].id``), ``expected`` and ``got`` name types, never values.
     """
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from ._core._codec import Codec
-from ._core._fast import DELTAS, Delta
+from ._core._fast_decoder import DELTAS, Delta
 from ._core._leniency import Tolerated
-from ._core._local import Malformed, Reading
+from ._core._local_events import Malformed, Reading
 from ._core._notifications import Notification
 from ._core._state import (
     AudioSlice,
@@ -44,7 +44,7 @@ def _in_turn(steps: list[Step]) -> Step:
 
 
 def malformed_lane(event_type: str | None, registry: Registry = REGISTRY) -> Lane:
-    """Where a malformed event is told: the home of its type, in order with its neighbours."""
+    """The lane of a malformed event: the home of its type, in order with its neighbours."""
     row = registry.server_row(event_type) if event_type is not None else None
     return Lane.CONTROL if row is None else row.home
 
@@ -69,7 +69,7 @@ class Folds:
 
     @property
     def state(self) -> SessionState:
-        """A snapshot of the slices as they stand."""
+        """A snapshot of the current slices."""
         control, text, audio = self.control, self.text, self.audio
         counters = Counters(
             events=control.events + text.events + audio.events,
@@ -104,9 +104,9 @@ class Folds:
 
 
 class EventStreamProcessor:
-    """Folds events into a state and says what to tell the application; no network, no clock.
+    """Folds events into a state and returns notifications; no network, no clock.
 
-    For whoever has a transport of their own, a recording or a test. It runs the same
+    Use it with your own transport, a recording or a test. It runs the same
     handlers over the same slices as the client's lanes do, for each event in the order of
     its row in the registry, and calls nothing else: not for use by two threads at once.
 
@@ -125,7 +125,7 @@ class EventStreamProcessor:
 
     @property
     def state(self) -> SessionState:
-        """The state as it stands: immutable, cheap to keep."""
+        """The current state: immutable, cheap to keep."""
         return self._folds.state
 
     @property
@@ -140,10 +140,10 @@ class EventStreamProcessor:
     def process_event(
         self, event: Mapping[str, Any] | ServerEvent, *, at: float | None = None
     ) -> tuple[Notification, ...]:
-        """Fold one event: a JSON object as it came, or a typed event.
+        """Fold one event: a JSON object as received, or a typed event.
 
-        ``at`` is its time of arrival in seconds since 1970; where none is given the time
-        stands still. A malformed event changes nothing and gives a ``processing-error``.
+        ``at`` is its time of arrival in seconds since 1970; without it the time
+        does not advance. A malformed event changes nothing and emits a ``processing-error``.
         Raises :class:`~realtime_trio.ClosedError` after :meth:`close`, and ``ValueError``
         for a time that is not finite.
         """
@@ -179,23 +179,23 @@ class EventStreamProcessor:
         self._folds.set_user_session_id(session_id)
 
     def reset(self) -> None:
-        """Drop in silence what is under way: open messages, tools, sub-sessions, known ids.
+        """Drop what is under way, without notifications: open messages, tools, known ids.
 
-        Sessions and what is stored in them stay.
+        Open sub-sessions are dropped too. Sessions keep their stored messages.
         """
         for lane in Lane:
             self._folds.reset(lane)
 
     def close(self) -> None:
-        """End: the state stays readable, further events raise. A second call does nothing."""
+        """Close: the state stays readable, further events raise. A second call does nothing."""
         self._closed = True
 
     def _check(self, at: float | None) -> None:
         if self._closed:
-            msg = "this processor is closed: make a new EventStreamProcessor()"
+            msg = "this processor is closed: create a new EventStreamProcessor()"
             raise ClosedError(msg)
         if at is not None and not math.isfinite(at):
-            msg = "at is a finite number of seconds since 1970"
+            msg = "at must be a finite number of seconds since 1970"
             raise ValueError(msg)
 
     def _fold(self, event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:

@@ -1,13 +1,12 @@
-"""Secrets taken out of text, JSON values and frames before they are written or shown.
+"""Redaction of secrets in text, JSON values and frames before they are written or shown.
 
 What counts as a secret: the value of a field or a query parameter whose name says so
 (``…token``, ``password``, ``password_hash``, ``authorization``, ``api_key``, ``secret``), a
-JSON Web Token wherever it stands, bearer credentials, the user part of an URL, and every value
-that a :class:`Redactor` was told to hide. JSON that stands inside a string is looked through
-too.
+JSON Web Token anywhere, bearer credentials, the user part of a URL, and every value
+that was passed to :meth:`Redactor.hide`. JSON inside a string is searched too.
 
-Too much is better than too little here: a word that merely looks like a secret goes as well.
-One thing cannot be seen: a secret that a model spells out over several deltas.
+It prefers to redact too much: a word that only looks like a secret is redacted as well. It
+cannot detect a secret that a model spells out over several deltas.
 
 The text is a stranger's, and a regular expression holds the interpreter's lock while it
 searches. So no pattern here can look at one character from many starting points: a run of
@@ -62,7 +61,7 @@ _BEARER = re.compile(
 _USER = re.compile(r"(://)[^/\s@\"'<>]++@")
 
 # A quote of JSON that is itself inside strings stands behind backslashes. Any number of them
-# will do: where it does not fit, this is no JSON, and may all the same be a secret.
+# will do: if the number does not fit, this is not JSON, but it may still be a secret.
 _FIELD = re.compile(
     rf"(?<!\\)(?P<quote>\\*+[\"']){_NAME}\\*+[\"']\s*+:\s*+"
     r"(?:(?P<open>\\*+)(?P<mark>[\"'])|(?P<number>-?\d[\d.eE+-]*+))",
@@ -102,11 +101,11 @@ def _without_fields(text: str) -> Iterator[str]:
 
 
 def _end_of_string(text: str, at: int, mark: str, depth: int) -> int:
-    """Where the quote stands that ends a string; ``depth`` backslashes stood before its first.
+    """The place of the quote that ends a string whose opening quote has ``depth`` backslashes.
 
     A backslash of such a string is written as ``depth + 1`` of them, and an escaped quote has
     one of those more in front than the quote that ends the string. Fewer than ``depth`` end
-    the text that the string stands in.
+    the text around the string.
     """
     for found in _MARKS[mark].finditer(text, at):
         before = len(found[1])
@@ -117,13 +116,13 @@ def _end_of_string(text: str, at: int, mark: str, depth: int) -> int:
 
 
 def redact(value: object) -> object:
-    """A JSON value without the secrets in it; a value that holds none is given back equal."""
-    return _NOBODYS.value(value)
+    """A JSON value without the secrets in it; a value without secrets is returned equal."""
+    return _SHARED.value(value)
 
 
 def redact_frame(text: str) -> str:
-    """A text frame without the secrets in it; one that holds none stays as it is, to the byte."""
-    return _NOBODYS.frame(text)
+    """A text frame without the secrets in it; one without secrets is unchanged, to the byte."""
+    return _SHARED.frame(text)
 
 
 def _hidden(value: object) -> object:
@@ -139,7 +138,7 @@ def _hidden(value: object) -> object:
 
 @final
 class Redactor:
-    """Takes out what this module knows by its looks, and the values that it was told to hide.
+    """Redacts everything that this module recognises, and the values passed to :meth:`hide`.
 
     A value is found as it is, percent-encoded and escaped as JSON does, each as often as it
     may be nested. One of fewer than six characters is not looked for. May be used by a thread
@@ -150,11 +149,11 @@ class Redactor:
 
     def __init__(self) -> None:
         self._values: tuple[str, ...] = ()
-        self._forms: tuple[str, ...] = ()  # looked for in a text as it stands
-        self._plain: tuple[str, ...] = ()  # looked for in a text without its escapes
+        self._forms: tuple[str, ...] = ()  # searched in the raw text
+        self._plain: tuple[str, ...] = ()  # searched in the text without its escapes
 
     def hide(self, value: str) -> None:
-        """Take ``value`` out from now on."""
+        """Redact ``value`` from now on."""
         if len(value) < SHORTEST or value in self._values:
             return
         values = (*self._values, value)[-_MOST:]
@@ -169,7 +168,7 @@ class Redactor:
         return redact_text(self._without_values(text))
 
     def value(self, value: object) -> object:
-        """A JSON value without the secrets in it; one that holds none is given back equal."""
+        """A JSON value without the secrets in it; one without secrets is returned equal."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -187,7 +186,7 @@ class Redactor:
         return value
 
     def frame(self, text: str) -> str:
-        """A text frame without the secrets in it; where there are none, the same to the byte."""
+        """A text frame without the secrets in it; without secrets, it is unchanged to the byte."""
         if _SUSPECT.search(text) is None and not self._holds_value(text):
             return text
         try:
@@ -197,11 +196,11 @@ class Redactor:
                 return json.dumps(clean, ensure_ascii=False, separators=(",", ":"))
         except (ValueError, RecursionError):
             pass
-        # No JSON, or names that stand twice: what was read is not all of the text.
+        # Not JSON, or duplicate names: the parsed value is not all of the text.
         return self.text(text)
 
     def data(self, data: bytes) -> bytes:
-        """Bytes with zeros in the place of every value."""
+        """Bytes with every value replaced by zeros."""
         for value in self._values:
             raw = value.encode("utf-8", "replace")
             if raw in data:
@@ -221,7 +220,7 @@ class Redactor:
         return "".join([*pieces, text[at:]]) if pieces else text
 
     def _places(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where the values stand in ``text``, in no order; some may be given twice."""
+        """The places of the values in ``text``, unordered; some may occur twice."""
         yield from _all_of(self._forms, text)
         if not self._plain or ("\\" not in text and "%" not in text):
             return
@@ -281,4 +280,4 @@ class _Unescaped:
         return index if known < 0 else self._ends[known] + index - self._marks[known]
 
 
-_NOBODYS: Final = Redactor()
+_SHARED: Final = Redactor()

@@ -1,6 +1,6 @@
 """A file of events, line by line, through the sans-IO core: what ``realtime-trio replay`` does.
 
-Two kinds of file are read, told apart by the first line that is neither blank nor a
+It reads two kinds of file and distinguishes them by the first line that is neither blank nor a
 ``__ctl`` line. A *trace* holds one server event a line. A *recording* holds one frame or one
 fact about a link a line: ``{"t": seconds, "dir": "in", "text": …}``. In both, lines with
 ``__ctl`` move the clock or call a method of the processor.
@@ -23,7 +23,7 @@ import attrs
 import msgspec
 from msgspec.structs import asdict
 
-from ._core._local import LinkLostEvent
+from ._core._local_events import LinkLostEvent
 from ._core._notifications import MessageStreaming, Notification
 from ._core._render import notification_to_json, state_to_json
 from ._core._state import Limits, SessionState
@@ -31,15 +31,15 @@ from ._processor import EventStreamProcessor
 
 __all__ = ["EPOCH", "Aside", "Replay", "is_object", "note_line", "state_line"]
 
-EPOCH = 946_684_800.0  # 2000-01-01T00:00:00Z: where the clock of every replay begins
-_LATEST = 4_102_444_800.0  # 2100-01-01: as far as the clock of a replay goes
+EPOCH = 946_684_800.0  # 2000-01-01T00:00:00Z: the start of the clock in every replay
+_LATEST = 4_102_444_800.0  # 2100-01-01: the end of the clock in every replay
 
 JsonObject: TypeAlias = dict[str, object]
 
 
 @attrs.frozen(slots=True)
 class Aside:
-    """A line that was not folded: a ``ctl`` line, or what a recording says beside its frames."""
+    """A line that was not folded: a ``ctl`` line, or a line of a recording that is not a frame."""
 
     kind: str
     fields: Mapping[str, object]
@@ -77,7 +77,7 @@ def _refuse(name: str) -> NoReturn:
 
 
 def _read_object(line: bytes) -> JsonObject | None:
-    """A line as a JSON object, ``None`` where it is none."""
+    """A line as a JSON object, or ``None``."""
     try:
         value = _read_any(line)
     except (ValueError, RecursionError):  # numbers that msgspec cannot hold, halves of pairs
@@ -108,7 +108,7 @@ class Replay:
     """Folds one file. Feed it every line, in order.
 
     ``line`` is the number of the line that was fed last, from 0; ``aside`` says what that line
-    was where it was not folded; ``now`` is the clock, in seconds since 1970.
+    was if it was not folded; ``now`` is the clock, in seconds since 1970.
     """
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ class Replay:
         return self._processor.state
 
     def feed(self, line: bytes) -> tuple[Notification, ...]:
-        """Fold one line, with or without its line break, and say what to tell."""
+        """Fold one line, with or without its line break, and return its notifications."""
         self.line += 1
         self.aside = None
         if not line or line.isspace():
@@ -182,7 +182,7 @@ class Replay:
         self.now = min(max(now, EPOCH), _LATEST)
 
     def _configure(self, fields: JsonObject) -> None:
-        """Take the bounds that are bounds; any other value leaves the default in force."""
+        """Apply valid bounds; any other value keeps the default."""
         bounds = {
             name: value
             for name in ("max_sessions", "max_messages")
@@ -210,7 +210,7 @@ class Replay:
         return self._set_aside("in", _read_object(line) or {})
 
     def _odd(self, line: bytes) -> tuple[Notification, ...]:
-        """A line of a recording that has not the shape of one."""
+        """A line of a recording with an unexpected shape."""
         fields = _read_object(line)
         if fields is None:
             return self._processor.process_frame(line, at=self.now)
@@ -236,7 +236,7 @@ class Replay:
         return ()
 
     def _sound(self, data: str) -> tuple[Notification, ...]:
-        """An audio frame; text that is no base64 is a malformed event like any other."""
+        """An audio frame; text that is not base64 is a malformed event."""
         try:
             pcm = binascii.a2b_base64(data, strict_mode=True)
         except ValueError:  # also: text that is not ASCII
@@ -252,7 +252,7 @@ def _escape(run: re.Match[str]) -> str:
 
 
 def _ascii(value: object) -> bytes:
-    """JSON with everything beyond ASCII escaped: that stands inside strings only."""
+    """JSON with all non-ASCII characters escaped; they occur only inside strings."""
     try:
         encoded = _encode(value)
     except (ValueError, RecursionError):  # halves of surrogate pairs, values nested too deep
@@ -262,7 +262,7 @@ def _ascii(value: object) -> bytes:
 
 @attrs.frozen(slots=True)
 class _Token:
-    """JSON text that stands between two values."""
+    """JSON text between two values."""
 
     text: str
 

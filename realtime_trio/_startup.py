@@ -26,18 +26,18 @@ _INTERRUPTED: Final = 130
 def is_program(argv: list[str], called: list[str]) -> bool:
     """Whether a process with this ``sys.argv`` and ``sys.orig_argv`` is the command line."""
     name = argv[0] if argv else ""
-    if name == "-m":  # so it is called as long as the module is looked for
+    if name == "-m":  # the name while Python looks for the module
         return ("-m", _MODULE) in pairwise(called)
     return PurePath(name).stem == _NAME
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:
-    """Nothing has begun, so nothing has to be ended."""
+    """Nothing has started, so there is nothing to clean up."""
     os._exit(_INTERRUPTED)
 
 
 def watch() -> None:
-    """Until :func:`begin`, Ctrl-C ends the process, where that is the program."""
+    """Until :func:`begin`, Ctrl-C ends the process if it is the program."""
     usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if usual and is_program(sys.argv, sys.orig_argv):
         signal.signal(signal.SIGINT, _leave)

@@ -1,8 +1,7 @@
-"""How values compare and show themselves: one set of methods for all of them.
+"""Equality, hash and repr of values: one set of methods for all of them.
 
-attrs would write and compile these three for each class: for the classes of a vocabulary as
-large as this one, that is a good part of the time that it takes to import them. What they
-say is what attrs' own methods say.
+attrs would generate and compile these three methods for each class, which takes a large part
+of the import time of a vocabulary of this size. They behave as attrs' own methods do.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ def _compared(value: Any, *, for_hash: bool = False) -> Iterator[Any]:
 
 
 def equal(self: Any, other: object) -> Any:
-    """Equal where the class is the same and every field is equal."""
+    """Equal if the class is the same and every field is equal."""
     if other.__class__ is not self.__class__:
         return NotImplemented
     pairs = zip(_compared(self), _compared(other), strict=True)
@@ -33,21 +32,21 @@ def equal(self: Any, other: object) -> Any:
 
 
 def hashed(self: Any) -> int:
-    """Equal values have equal hashes; ``TypeError`` where a field has none."""
+    """Equal values have equal hashes; ``TypeError`` if a field has none."""
     return hash((self.__class__, *_compared(self, for_hash=True)))
 
 
 @reprlib.recursive_repr()
 def shown(self: Any) -> str:
-    """The class with its fields, but for those that are not to be shown."""
-    told: list[str] = []
+    """The class with its fields, except those with ``repr=False``."""
+    parts: list[str] = []
     for field in self.__attrs_attrs__:
         if field.repr is not False:
             item = getattr(self, field.name, attrs.NOTHING)
             text = field.repr(item) if callable(field.repr) else repr(item)
-            told.append(f"{field.name}={text}")
+            parts.append(f"{field.name}={text}")
     name = self.__class__.__qualname__.rsplit(">.", 1)[-1]
-    return f"{name}({', '.join(told)})"
+    return f"{name}({', '.join(parts)})"
 
 
 class Value:
@@ -56,14 +55,14 @@ class Value:
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        """Equal where the class is the same and every field is equal."""
+        """Equal if the class is the same and every field is equal."""
         same: bool = equal(self, other)
         return same
 
     def __hash__(self) -> int:
-        """Equal values have equal hashes; ``TypeError`` where a field has none."""
+        """Equal values have equal hashes; ``TypeError`` if a field has none."""
         return hashed(self)
 
     def __repr__(self) -> str:
-        """The class with its fields, but for those that are not to be shown."""
+        """The class with its fields, except those with ``repr=False``."""
         return shown(self)

@@ -1,4 +1,4 @@
-"""The seam to the network: what a user implements to bring a transport of their own."""
+"""The seam to the network: implement this to use a custom transport."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import trio
 
-__all__ = ["Connector", "SendsMany", "Transport"]
+__all__ = ["Aborts", "Connector", "SendsMany", "Transport"]
 
 
 class Transport(Protocol):
@@ -34,46 +34,59 @@ class Transport(Protocol):
     async def receive(self) -> str | bytes:
         """Receive one frame.
 
-        Raises :class:`~realtime_trio.ConnectionLost` once what had arrived is drained.
+        Raises :class:`~realtime_trio.ConnectionLost` when everything that arrived is read.
         A cancelled call loses nothing.
         """
         ...
 
     def receive_nowait(self) -> str | bytes:
-        """Give a frame that is already at hand, else raise ``trio.WouldBlock``.
+        """Return a frame that has already arrived, else raise ``trio.WouldBlock``.
 
         An implementation that cannot look ahead always raises ``trio.WouldBlock``.
         """
         ...
 
     async def ping(self) -> None:
-        """Send a ping of the transport's own (RFC 6455 §5.5.2) without waiting for its answer."""
+        """Send a websocket ping (RFC 6455 §5.5.2) without waiting for the answer."""
         ...
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        """Close the link. Always returns, also when cancelled; a second call does nothing."""
+        """Close the link. Always returns, even if cancelled; a second call does nothing."""
         ...
 
     @property
     def bytes_received(self) -> int:
-        """Bytes of any kind that came in so far, control frames included: liveness reads it."""
+        """All bytes received so far, including control frames. The liveness check reads it."""
         ...
 
 
 @runtime_checkable
 class SendsMany(Protocol):
-    """What a :class:`Transport` may offer beside the rest: several frames in one write.
+    """An optional method of a :class:`Transport`: several frames in one write.
 
-    Nothing needs it. Where a transport has the method, the library hands over together what
-    would leave together anyway, a few kilobytes at most; where it has not, one by one.
+    If a transport has the method, the library passes frames that are ready at the same time
+    in one call, a few kilobytes at most. Otherwise it sends them one by one.
     """
 
     async def send_many(self, frames: Sequence[str | bytes]) -> None:
         """Send frames in this order, ``str`` as text and ``bytes`` as binary ones.
 
         Errors and cancellation as for :meth:`Transport.send_text`: either all of them have
-        been handed to the system, or the link is at its end.
+        been handed to the system, or the link has ended.
         """
+        ...
+
+
+@runtime_checkable
+class Aborts(Protocol):
+    """What a :class:`Transport` may offer beside the rest: an end without a goodbye.
+
+    Nothing needs it. Without it, closing a link whose peer is dead takes as long as the
+    transport waits for the peer's half of the closing handshake.
+    """
+
+    def abort(self) -> None:
+        """Close the link at once and say nothing; :meth:`Transport.aclose` follows."""
         ...
 
 

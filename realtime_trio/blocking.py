@@ -1,8 +1,8 @@
 """The same client without ``async``, for scripts, Flask and notebooks.
 
-The client runs on trio in a thread of its own, behind an anyio portal; each call here waits
-for its answer there. What is an async context manager there is a plain one here, what is
-iterated with ``async for`` there with ``for`` here, and what is awaited there just returns.
+The client runs on trio in a separate thread, behind an anyio portal. Each call here waits for
+its result. Use ``with`` instead of ``async with``, ``for`` instead of ``async for``, and no
+``await``.
 
 ::
 
@@ -39,18 +39,18 @@ from .events import Event
 
 __all__ = ["BlockingChannel", "BlockingClient", "open_client"]
 
-# One trip to the client's thread brings what is at hand, so that streaming text does not pay
-# for a trip a piece.
+# One call to the client's thread fetches all items that are ready, so that streaming text
+# does not need one call per piece.
 BATCH = 64
 
-# What lives in the client's thread and has methods that wait there. Everything else that the
-# client hands out is a frozen value. Channels, context managers and iterators are told by
-# their protocols.
+# The objects that live in the client's thread and have methods that wait there. Everything else
+# that the client returns is a frozen value. Channels, context managers and iterators are
+# recognised by their protocols.
 LIVE = (Client, LaneView, AudioLane, Turn, Receipt, Playback)
 
 
 class _Proxy:
-    """Stands for an object of the client's thread: what it gives is made blocking too."""
+    """A proxy of an object in the client's thread: its results are made blocking too."""
 
     def __init__(self, portal: BlockingPortal, target: Any) -> None:
         self._portal = portal
@@ -77,7 +77,7 @@ class _Proxy:
         return _made_blocking(self._portal, self._portal.call(run))
 
     def __iter__(self) -> Iterator[Any]:
-        """Iterate what is iterated with ``async for`` in the client's thread."""
+        """Iterate as ``async for`` does in the client's thread."""
         stream = self._portal.call(aiter, self._target)
         if isinstance(stream, trio.abc.ReceiveChannel):
             return iter(BlockingChannel(self._portal, cast("Any", stream)))
@@ -96,7 +96,7 @@ class _Proxy:
 
 
 class BlockingChannel:
-    """A channel of the client, to be iterated with ``for``."""
+    """A channel of the client; iterate it with ``for``."""
 
     def __init__(self, portal: BlockingPortal, channel: trio.abc.ReceiveChannel[Any]) -> None:
         self._portal = portal
@@ -111,7 +111,7 @@ class BlockingChannel:
         return _made_blocking(self._portal, self._batch.pop())
 
     def receive_nowait(self) -> Any:
-        """Give an item that is at hand, else raise ``trio.WouldBlock``."""
+        """Return an item that is ready, else raise ``trio.WouldBlock``."""
         if self._batch:
             return self.receive()
         return _made_blocking(
@@ -129,7 +129,7 @@ class BlockingChannel:
         return items
 
     def statistics(self) -> Any:
-        """What the channel has done and what waits in it."""
+        """What the channel has delivered and what it buffers."""
         return self._portal.call(cast("Any", self._channel).statistics)
 
     def close(self) -> None:
@@ -157,15 +157,15 @@ class BlockingChannel:
 
 
 class BlockingClient(_Proxy):
-    """A client as :class:`realtime_trio.Client`, each of its methods blocking.
+    """A :class:`realtime_trio.Client` with blocking methods.
 
-    Every method and property of the client is here under its own name; those below are the
-    ones that most programs need.
+    It has every method and property of the client, under the same name. The ones below are
+    those that most programs need.
     """
 
     @property
     def state(self) -> SessionState:
-        """The state as it stands: immutable."""
+        """The current state: immutable."""
         return cast("SessionState", self._portal.call(getattr, self._target, "state"))
 
     def ready(self) -> None:
@@ -174,21 +174,21 @@ class BlockingClient(_Proxy):
 
     @contextmanager
     def ask(self, text: str, **options: Any) -> Generator[Any, None, None]:
-        """Say something and follow its turn; leaving waits for the outcome."""
+        """Send a text and follow its turn; leaving waits for the outcome."""
         with self._call(self._target.ask, text, **options) as turn:
             yield turn
 
     def send(self, event: Event, *, force: bool = False) -> Any:
-        """Queue an event and give its receipt."""
+        """Queue an event and return its receipt."""
         return self._call(self._target.send, event, force=force)
 
     def cancel(self) -> Any:
-        """Cancel the turn that runs and wait for the server's word."""
+        """Cancel the running turn and wait until the server confirms it."""
         return self._call(self._target.cancel)
 
 
 def _made_blocking(portal: BlockingPortal, value: Any) -> Any:
-    """The blocking form of what the client gave: plain values stay as they are."""
+    """The blocking form of a result of the client; plain values stay as they are."""
     if isinstance(value, trio.abc.ReceiveChannel):
         return BlockingChannel(portal, cast("Any", value))
     if isinstance(value, AbstractAsyncContextManager):

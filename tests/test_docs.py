@@ -19,7 +19,6 @@ from realtime_trio.cli import _app as app
 from realtime_trio.events import REGISTRY
 from tests.examples import (
     ADDRESS,
-    IN_CONTEXT,
     KINDS,
     PLACEHOLDER,
     Block,
@@ -42,13 +41,12 @@ TOKEN = "any"
 MOST_EXCERPTS = 4
 
 
-def _of(kind: str, *, in_context: bool = False) -> list[Block]:
-    named = [block for block in BLOCKS if block.kind == kind]
-    return [block for block in named if (block.page.name in IN_CONTEXT) == in_context]
+def _of(kind: str) -> list[Block]:
+    return [block for block in BLOCKS if block.kind == kind]
 
 
 PROGRAMS = _of("python run")
-EXCERPTS = [*_of("python excerpt"), *_of("python run", in_context=True)]
+EXCERPTS = _of("python excerpt")
 TESTS = _of("python")
 SHELL = [block for block in BLOCKS if block.kind == "sh run"]
 COMMANDS = [
@@ -138,9 +136,11 @@ def test_a_block_of_tests_is_on_the_page_on_testing() -> None:
     assert all("def test_" in block.text for block in TESTS)
 
 
-def test_a_part_of_a_program_compiles_where_none_is_run() -> None:
-    for block in _of("python", in_context=True):
-        block.compiled(ADDRESS, flags=0x2000)  # PyCF_ALLOW_TOP_LEVEL_AWAIT
+def test_a_program_for_devices_compiles() -> None:
+    programs = _of("python hardware")
+    assert programs
+    for program in programs:
+        program.compiled(ADDRESS)
 
 
 def test_excerpts_are_few() -> None:

@@ -72,7 +72,7 @@ def documents(request: pytest.FixtureRequest) -> Iterator[Documents]:
     """The documents' events as mappings and as frames of the websocket; none is refused."""
     made = Documents(request.param)
     yield made
-    assert made.of(rt.ProcessingError) == []
+    assert made.of(rt.ProcessingFailed) == []
     counters = made.processor.state.counters
     assert (counters.malformed, counters.handler_errors) == (0, 0)
 
@@ -580,7 +580,7 @@ def test_an_event_that_cannot_be_processed_is_announced_and_the_stream_goes_on()
         {"type": "text_delta", "session_id": "test"},
         {"type": "text_delta", "content": "Hello", "session_id": "test"},
     )
-    (fault,) = documents.of(rt.ProcessingError)
+    (fault,) = documents.of(rt.ProcessingFailed)
     assert fault.event_type == "text_delta"
     assert "content" in fault.error
     assert documents.open_message("test").content == "Hello"

@@ -57,7 +57,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_rest": VALUES | {"_transports"},
     "_turns": VALUES | {"_lanes", "_outbound"},
     "_connection": VALUES | {"_transports", "_lanes", "_outbound", "_rest", "_turns"},
-    "_session": CORE | {"audio", "_lanes", "_outbound", "_rest", "_turns", "_connection"},
+    "_session": CORE | (CLIENT - {"_session", "_voice", "_client"}) | {"audio"},
     "_voice": VALUES | {"audio", "_lanes", "_outbound", "_session"},
     "_client": CORE | (CLIENT - {"_client"}),
     # The server speaks the protocol on its own: it shares only the in-memory transport and

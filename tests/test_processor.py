@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from realtime_trio._core._notifications import MessageStreaming, ProcessingError
+from realtime_trio._core._notifications import MessageStreaming, ProcessingFailed
 from realtime_trio._core._state import Limits
 from realtime_trio._exceptions import ClosedError
 from realtime_trio._processor import EventStreamProcessor, malformed_lane
@@ -161,5 +161,5 @@ def test_reset_drops_half_a_sample_too() -> None:
 def test_a_frame_that_cannot_be_read_is_a_processing_error_at_its_time() -> None:
     processor = EventStreamProcessor()
     [note] = processor.process_frame("{", at=3.0)
-    assert isinstance(note, ProcessingError)
+    assert isinstance(note, ProcessingFailed)
     assert processor.state.control.now == 3.0

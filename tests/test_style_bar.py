@@ -33,7 +33,7 @@ LONG_MODULES: Mapping[str, str] = MappingProxyType(
 # Class -> why it may have more than PUBLIC_METHODS: one method for each client event, say.
 WIDE_CLASSES: Mapping[str, str] = MappingProxyType(
     {
-        "realtime_trio._handlers._edit.Edit": "every part of the text slice is changed through it",
+        "realtime_trio._handlers._transaction.TextTransaction": "all changes of the text slice",
     }
 )
 # Function -> why it may catch everything: the named boundaries where one event, one handler or
@@ -49,12 +49,15 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
         "realtime_trio._core._converter._leniently": "a field costs itself",
         "realtime_trio._core._converter._built": "a field costs itself",
         "realtime_trio._handlers._fold.LaneFold.step": "a handler costs one event (invariant 7)",
+        "realtime_trio._session._shell.Shell._supervise": "why the client ended leaves open_client",
         "realtime_trio._client._client._opened": "one clear error leaves open_client",
+        "realtime_trio._rest._tokens.TokenKeeper.token": "a source's want of a network is retried",
         "realtime_trio._rest._calls.Rest._send": "whatever an answer makes of httpx fails the call",
         "realtime_trio._transports._trio_websocket_link.TrioWebsocketTransport.run": (
             "whatever ends the library's task ends the link"
         ),
         "realtime_trio._voice._audio_lane.AudioLane.play_to": "one clear error leaves the playback",
+        "realtime_trio.server._contain.contained": "one connection never ends the server",
         "realtime_trio.server._embedded.open_server": "errors leave bare, as from open_client",
     }
 )

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+import ssl
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Any, TypeVar, final, overload
+from typing import TypeVar, final
 
 import trio
 
 from .._config import ClientConfig
 from .._connection._recorder import RecorderLike
 from .._connection._supervisor import Address
-from .._core._local import SaidEvent, VoiceRequestedEvent
-from .._core._notifications import Notification, RequestUserSessions
+from .._core._local_events import SaidEvent, VoiceRequestedEvent
+from .._core._notifications import RequestUserSessions
 from .._core._shell_notifications import Reconnected
 from .._core._state import SessionState
 from .._exceptions import ClosedError, RealtimeError
-from .._lanes._overflow import Coalesce, Overflow
 from .._lanes._statistics import PipelineStatistics
 from .._lanes._subscription import LaneView, Subscription
 from .._lanes._watch import Watch
@@ -25,8 +25,10 @@ from .._outbound._receipt import Receipt
 from .._rest._tokens import AuthSource
 from .._rest._upload import Form, Progress, Source, UploadedFile, open_upload
 from .._rest._urls import endpoint
-from .._session._first_cause import first_cause, is_echo
+from .._session._first_cause import first_cause, with_reason
+from .._session._reconnection import Reconnection
 from .._session._shell import Health, Shell
+from .._transports._network import ENVIRONMENT, Network, OpenStream
 from .._turns._turn_progress import Turn, TurnProgress
 from .._voice._audio_lane import AudioLane
 from ..abc import Connector
@@ -44,7 +46,9 @@ from ..events import (
 )
 from ..events._checks import check_several
 from ._command_methods import Commands
+from ._connectors import connector_for
 from ._session_list import News, pages
+from ._subscribes import Subscribes
 
 __all__ = ["Client", "open_client"]
 
@@ -52,7 +56,7 @@ T = TypeVar("T")
 
 
 @final
-class Client(Commands):
+class Client(Commands, Subscribes):
     """An open client; made by :func:`open_client`. All of it is for one ``trio.run``."""
 
     def __init__(self, shell: Shell) -> None:
@@ -77,48 +81,31 @@ class Client(Commands):
 
     @property
     def state(self) -> SessionState:
-        """The state as it stands: frozen, cheap to keep."""
+        """The current state: frozen, cheap to keep."""
         return self._shell.pipeline.state
 
     @property
     def health(self) -> Health:
-        """How the link does."""
+        """The condition of the link."""
         return self._shell.health()
 
     def statistics(self) -> PipelineStatistics:
-        """What the lanes have done and what waits in them."""
+        """What the lanes have handled and what they buffer."""
         return self._shell.pipeline.statistics()
-
-    @overload
-    def subscribe(self, *, overflow: Overflow = ...) -> Subscription[Notification]: ...
-    @overload
-    def subscribe(self, *classes: type[T], overflow: Overflow = ...) -> Subscription[T]: ...
-    def subscribe(
-        self,
-        *classes: type[Any],
-        overflow: Overflow = Coalesce(),  # noqa: B008  frozen
-    ) -> Subscription[Any]:
-        """Hear items of these classes, notifications and wire events alike, from now on.
-
-        Without classes, all notifications. Across lanes: control first, then audio, then
-        text, never reordered within a lane. Raises ``TypeError`` for a class that is neither;
-        of a client that has ended the subscription is at its end.
-        """
-        return self._shell.pipeline.subscribe(*classes, overflow=overflow)
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
         """Follow one view of the state: its current value first, then the latest change.
 
-        ``selector`` runs in the task that reads, and values are compared with ``==``; what it
-        raises comes out there.
+        ``selector`` runs in the task that reads, and values are compared with ``==``. Its
+        exceptions are raised in that task.
         """
         return self._shell.pipeline.watch(selector)
 
     async def ready(self) -> None:
-        """Wait until the server accepts input and every lane has handled that it does.
+        """Wait until the server accepts input and every lane has handled that event.
 
-        Returns at once where that is so. Any number of tasks may wait, and cancelling one
-        changes nothing. Raises :class:`~realtime_trio.ClosedError` where the client ends.
+        Returns immediately if it already does. Any number of tasks may wait, and cancelling one
+        changes nothing. Raises :class:`~realtime_trio.ClosedError` if the client ends.
         """
         shell = self._shell
         await trio.lowlevel.checkpoint()
@@ -128,17 +115,17 @@ class Client(Commands):
 
     @property
     def heygen_token(self) -> str | None:
-        """The token for avatars, a secret; ``None`` where no login or refresh gave one."""
+        """The token for avatars, a secret; ``None`` if no login or refresh returned one."""
         return self._shell.tokens.heygen_token
 
     # -- sending ---------------------------------------------------------------------------
 
     async def send(self, event: Event, *, force: bool = False) -> Receipt:
-        """Queue an event and give its receipt; waits for room in the queue, no more.
+        """Queue an event and return its receipt; waits only for room in the queue.
 
-        Commands leave in order when the turn gate opens; cancel and ping do not wait for it,
-        nor does the current session's resume. ``force=True`` sends at once and kills the turn
-        that runs. Cancelled, the event is not queued. Raises
+        Commands leave in order when the turn gate opens; cancel, ping and a resume of the
+        current session do not wait for it. ``force=True`` sends immediately and kills the
+        running turn. Cancelled, the event is not queued. Raises
         :class:`~realtime_trio.ClosedError` once the client is closed, ``TypeError`` for an event
         that servers send, and both ``TypeError`` and ``ValueError`` as the event's class does.
         """
@@ -146,14 +133,14 @@ class Client(Commands):
             return await self._shell.outbox.put(event, force=force, picked=self._told(event))
 
     def send_nowait(self, event: Event, *, force: bool = False) -> Receipt:
-        """Queue an event as :meth:`send` does, at once.
+        """Queue an event as :meth:`send` does, without waiting.
 
-        Raises ``trio.WouldBlock`` where its queue is full, or others wait for room in it.
+        Raises ``trio.WouldBlock`` if its queue is full or other tasks wait for room in it.
         """
         return self._shell.outbox.put_nowait(event, force=force, picked=self._told(event))
 
     def _told(self, event: Event) -> Callable[[], None] | None:
-        """What the lanes are to know when this event leaves."""
+        """What the lanes must learn when this event leaves."""
         post = self._shell.pipeline.post
         match event:
             case SetAgentVoiceEvent(voice_id=voice_id):
@@ -165,12 +152,12 @@ class Client(Commands):
                 return None
 
     async def cancel(self) -> CancelResult:
-        """Cancel the turn that runs; overtakes everything queued. Its voice stops at once.
+        """Cancel the running turn; overtakes everything queued. Playback stops immediately.
 
-        Returns at the server's word, also when nothing runs. Several tasks share one request;
-        cancelling one of them takes nothing from the others. Raises
-        :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` where no word came,
-        neither on the socket nor by REST.
+        Returns when the server confirms it, even if no turn is running. Concurrent callers
+        share one request; cancelling one of them does not affect the others. Raises
+        :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` if no confirmation
+        arrives, neither on the socket nor by REST.
         """
         self.audio.stop()
         async with self._shell.leaving():
@@ -178,17 +165,20 @@ class Client(Commands):
 
     @asynccontextmanager
     async def ask(self, text: str, *, file_ids: Iterable[str] = ()) -> AsyncGenerator[Turn, None]:
-        """Say something and follow its turn.
+        """Send a text and follow its turn.
 
-        Leaving in the ordinary way waits for the outcome; leaving by an exception sends one
-        cancel. Several at once wait for each other, in the order in which they came. Raises
+        Leaving normally waits for the outcome; leaving by an exception sends one cancel.
+        Concurrent calls run one after another, in the order of the calls. Raises
         ``ValueError`` for a blank text without files, for half of a surrogate pair and for more
         files than a message may have, ``TypeError`` for anything but text.
         """
         check_several(file_ids, "file_ids")
         ids = tuple(file_ids)
-        if len(ids) > self._shell.config.max_files:
-            message = f"a message takes at most {self._shell.config.max_files} files"
+        most = self._shell.config.max_files
+        if len(ids) > most:
+            message = (
+                f"{len(ids)} files in one message; the limit is {most} (ClientConfig.max_files)"
+            )
             raise ValueError(message)
         event = TextInputEvent(text=text, file_ids=ids)
         async with self._asking:
@@ -211,32 +201,40 @@ class Client(Commands):
         return receipt
 
     async def _abandon(self, progress: TurnProgress, receipt: Receipt) -> None:
-        """Nobody wants the answer any more: take the input back or have it cancelled."""
+        """The caller left: withdraw the input, or cancel its turn."""
         shell = self._shell
         if progress.outcome is not None:
             return
         if shell.outbox.withdraw(receipt):
-            shell.turns.lost(progress, "the input was taken back before it was sent")
+            shell.turns.lost(progress, "the input was withdrawn before it was sent")
             return
         with shell.last_words(), suppress(RealtimeError):
             await self.cancel()
             await progress.decided.wait()
-        shell.turns.lost(progress, "nobody waited for its end")
+        shell.turns.lost(progress, "the caller left before its end")
+
+    def reconnect(self) -> Reconnection:
+        """Replace the link now: after sleep, or when the network has changed.
+
+        What is open is closed and dialled anew, without a pause; a pause that runs ends.
+        Await the result to wait until the new link is proven. Raises
+        :class:`~realtime_trio.ClosedError` once the client is closed, and where it ends.
+        """
+        return self._shell.reconnect()
 
     async def drain(self) -> None:
-        """Finish what has begun, then close the client.
+        """Finish what has started, then close the client.
 
-        What is queued leaves, the turn that runs comes to its end, the lanes hand over what
-        they hold, and the connection is closed. Meanwhile sending raises
-        :class:`~realtime_trio.ClosedError`; afterwards subscriptions end after what they hold.
-        Cancelled before the connection is closed, it leaves the client open, and sending
-        goes on.
+        Queued events leave, the running turn ends, the lanes deliver their backlog, and the
+        connection is closed. Meanwhile sending raises :class:`~realtime_trio.ClosedError`.
+        Afterwards subscriptions end after their last item. If it is cancelled before the
+        connection is closed, the client stays open and sending works again.
         """
         async with self._shell.leaving():
             await self._shell.drain()
 
     def sessions(self, *, page: int = 50) -> AsyncGenerator[ChatSessionIndexEntry, None]:
-        """Iterate the list of all the user's sessions, asked for ``page`` lines at a time.
+        """Iterate over all sessions of the user, requested in pages of ``page`` entries.
 
         Each page is a command and waits at the turn gate.
         """
@@ -254,12 +252,12 @@ class Client(Commands):
     ) -> UploadedFile:
         """Send a file (a path, or bytes with a ``filename``) for a later ``ask``.
 
-        It is streamed; ``progress`` is called with the bytes read so far and their number.
+        The file is streamed; ``progress`` is called with the bytes read so far and the total.
         Cancelling it ends the transfer. Raises ``ValueError`` for a file above
         ``config.max_file_size``, ``OSError`` for one that cannot be read,
         :class:`~realtime_trio.ConnectionFailed` and
         :class:`~realtime_trio.AuthenticationError` as REST calls do. Waits until the server
-        has told the id of the UI session.
+        has sent the id of the UI session.
         """
         shell = self._shell
         limit = shell.config.max_file_size
@@ -275,11 +273,11 @@ class Client(Commands):
 
     @asynccontextmanager
     async def push_to_talk(self, *, force: bool = False) -> AsyncGenerator[None, None]:
-        """Tell the server that the user talks: from the beginning to the end of the block.
+        """Tell the server that the user talks, from the start to the end of the block.
 
-        The agent's voice stops at once. Enters when ``ptt_start`` has left, so that no speech
+        Playback stops immediately. Enters when ``ptt_start`` has left, so that no speech
         overtakes it; that is in the user's turn, so cancel first to interrupt an answer.
-        However the block is left, ``ptt_end`` follows behind the audio that is queued.
+        ``ptt_end`` always follows the queued audio, even after an error.
         """
         self.audio.stop()
         self.audio.begin_speech()
@@ -296,7 +294,7 @@ class Client(Commands):
         self._stop_talking(receipt)
 
     def _stop_talking(self, start: Receipt) -> Receipt | None:
-        self.audio.begin_speech()  # nothing of this one goes into what is sent next
+        self.audio.begin_speech()  # half a sample of this speech must not enter the next
         outbox = self._shell.outbox
         if outbox.withdraw(start) or start.status == "not-sent":
             return None
@@ -314,35 +312,47 @@ def open_client(
     config: ClientConfig | None = None,
     transport: Connector | None = None,
     recorder: RecorderLike | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    proxy: str | None = ENVIRONMENT,
+    headers: Mapping[str, str] | None = None,
+    open_stream: OpenStream | None = None,
 ) -> AbstractAsyncContextManager[Client]:
     """Open a client: ``async with open_client(url, auth=token) as client``.
 
-    ``url`` is http(s), ws(s), or ``memory://name`` of a server in this process; ``auth`` a
-    token, a :class:`~realtime_trio.PasswordLogin`, or anything with ``async token()``.
-    ``agent_key`` chooses the agent of a new session, ``chat_session_id`` a session to go on
-    with; give one of them or neither. ``transport`` opens the connections; ``recorder`` is
-    told every frame, and is opened and closed with the client.
+    ``url`` is http(s), ws(s), or ``memory://name`` of a server in this process; a path in it is
+    the prefix of a server behind a reverse proxy. ``auth`` is a token, a
+    :class:`~realtime_trio.PasswordLogin`, or anything with ``async token()``. ``agent_key``
+    chooses the agent, ``chat_session_id`` a session to go on with; with both, the session
+    keeps that agent. ``transport`` opens the connections; ``recorder`` is told every frame.
+
+    For websocket and REST alike: ``ssl_context`` replaces the system's trust store, ``proxy``
+    is ``http://…`` or ``socks5://…`` (``None`` for none, else what the environment says),
+    ``headers`` go with each upgrade and call, ``open_stream(host, port)`` gives the stream in
+    the place of TCP. They also apply to a ``transport`` of this library.
 
     Enters when the first connection is open and proven, and starts to receive at the body's
-    first checkpoint: what subscribes before that misses nothing. Lost connections are
+    first checkpoint: a subscription made before that misses nothing. Lost connections are
     replaced. Leaving always returns within ``config.close_deadline`` seconds, with nothing
     left running.
 
-    Raises what the body raises; else, bare, why the client ended by itself:
+    Raises what the body raises. Otherwise raises the reason why the client ended, not in a group:
     :class:`~realtime_trio.ConnectionFailed`, :class:`~realtime_trio.ConnectionLost` or
-    :class:`~realtime_trio.AuthenticationError`. That reason also comes in the place of a
-    ``NotSent``, ``InDoubt`` or ``ClosedError`` that the end gave the body. ``ValueError`` for
-    arguments that fit no server. When the client ends, the body is cancelled a second after
-    everything that it could wait for has ended.
+    :class:`~realtime_trio.AuthenticationError`, or what a token source raised. That reason
+    also comes in the place of a ``NotSent``, ``InDoubt``, ``ClosedError`` or
+    ``trio.EndOfChannel`` that the end gave the body; of any other error of the body it is the
+    last cause. ``ValueError`` for arguments that fit no server. When the client ends, the body
+    is cancelled a second after everything that it could wait for has ended.
     """
-    if agent_key is not None and chat_session_id is not None:
-        message = "give agent_key= for a new session or chat_session_id= for an old one, not both"
-        raise ValueError(message)
     where = endpoint(url)
     options = config or ClientConfig()
+    network = Network(
+        ssl_context=ssl_context, proxy=proxy, headers=headers, open_stream=open_stream
+    )
+    connector, network = connector_for(where, transport, options, network)
     shell = Shell(
         config=options,
-        connector=transport or _connector(where.websocket, options),
+        connector=connector,
+        network=network,
         address=Address(where, agent_key=agent_key, chat_session_id=chat_session_id),
         auth=auth,
         recorder=recorder,
@@ -362,27 +372,15 @@ async def _opened(shell: Shell) -> AsyncGenerator[Client, None]:
                     shell.start(link)
                     yield Client(shell)
                     await shell.flush()
-            except BaseException as exc:  # raised again below, where no nursery wraps it
+            except BaseException as exc:  # raised again below, outside the nursery's group
                 failure = exc
             await shell.close()
     except BaseException as exc:
         failure = first_cause(failure, exc)
-    if shell.failure is not None and (failure is None or is_echo(failure)):
-        failure = shell.failure
+    if shell.failure is not None:
+        failure = with_reason(failure, shell.failure)
     if failure is not None:
         try:
             raise failure
         finally:
             del failure  # it refers to this frame
-
-
-def _connector(url: str, config: ClientConfig) -> Connector:
-    if url.startswith("memory://"):
-        from .._transports._memory import MemoryConnector
-
-        return MemoryConnector(connect_timeout=config.connect_timeout)
-    from .._transports._trio_websocket import TrioWebsocketConnector
-
-    return TrioWebsocketConnector(
-        max_message_size=config.max_message_size, connect_timeout=config.connect_timeout
-    )

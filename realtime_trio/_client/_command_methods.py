@@ -1,9 +1,9 @@
 """One method for each command of the protocol (protocol.md §4).
 
 Each is ``client.send`` of its event: it waits for room in the queue, not for the network,
-and gives a receipt. What no server could read raises ``TypeError`` or ``ValueError`` before
-anything is queued (protocol.md §2 L5). The command leaves when the turn gate opens;
-``force=True`` does not wait for the gate, and kills the turn that runs.
+and returns a receipt. Arguments that no server could read raise ``TypeError`` or
+``ValueError`` before anything is queued (protocol.md §2 L5). The command leaves when the turn
+gate opens; ``force=True`` does not wait for the gate, and kills the running turn.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ class _Sender(abc.ABC):
 
 
 class _CatalogueCommands(_Sender):
-    """Asking for what the server offers, and choosing from it."""
+    """Commands that list what the server offers, and choose from it."""
 
     async def ping(self) -> Receipt:
         """Ask the server for a sign of life; a ``pong`` event answers."""
         return await self.send(PingEvent())
 
     async def get_agents(self, *, force: bool = False) -> Receipt:
-        """Ask for the agents; they come into ``state.catalog``."""
+        """Ask for the agents; they appear in ``state.catalog``."""
         return await self.send(GetAgentsEvent(), force=force)
 
     async def get_avatars(self, *, force: bool = False) -> Receipt:
@@ -82,11 +82,11 @@ class _CatalogueCommands(_Sender):
         return await self.send(ListWorkspacesEvent(), force=force)
 
     async def add_workspace(self, entry: Mapping[str, object], *, force: bool = False) -> Receipt:
-        """Give the agents one workspace more."""
+        """Add a workspace."""
         return await self.send(AddWorkspaceEvent(entry=entry), force=force)
 
     async def remove_workspace(self, name: str, *, force: bool = False) -> Receipt:
-        """Take a workspace away."""
+        """Remove a workspace."""
         return await self.send(RemoveWorkspaceEvent(name=name), force=force)
 
     async def set_agent(self, agent_key: str, *, force: bool = False) -> Receipt:
@@ -100,29 +100,29 @@ class _CatalogueCommands(_Sender):
 
 
 class _SessionCommands(_Sender):
-    """What is said, and the sessions in which it is."""
+    """Text input and sessions."""
 
     async def text_input(
         self, text: str, file_ids: Iterable[str] = (), *, force: bool = False
     ) -> Receipt:
-        """Say something without following the turn; ``client.ask`` follows it."""
+        """Send a text without following the turn; ``client.ask`` follows it."""
         check_several(file_ids, "file_ids")
         return await self.send(TextInputEvent(text=text, file_ids=tuple(file_ids)), force=force)
 
     async def new_chat_session(
         self, agent_key: str | None = None, *, force: bool = False
     ) -> Receipt:
-        """Begin a new session, with another agent where one is named."""
+        """Start a new session, with another agent if one is named."""
         return await self.send(NewChatSessionEvent(agent_key=agent_key), force=force)
 
     async def resume_chat_session(self, session_id: str, *, force: bool = False) -> Receipt:
-        """Make a session the current one. The current one itself is resumed at any time."""
+        """Make a session the current one. The current session can be resumed at any time."""
         return await self.send(ResumeChatSessionEvent(session_id=session_id), force=force)
 
     async def set_chat_session_name(
         self, session_name: str, session_id: str | None = None, *, force: bool = False
     ) -> Receipt:
-        """Rename a session, the current one unless another is named."""
+        """Rename a session, by default the current one."""
         event = SetChatSessionNameEvent(session_name=session_name, session_id=session_id)
         return await self.send(event, force=force)
 
@@ -142,41 +142,41 @@ class _SessionCommands(_Sender):
     async def get_user_sessions(
         self, offset: int = 0, limit: int = 50, *, force: bool = False
     ) -> Receipt:
-        """Ask for one page of the list of sessions; ``client.sessions()`` gives them all."""
+        """Ask for one page of the list of sessions; ``client.sessions()`` returns all of them."""
         return await self.send(GetUserSessionsEvent(offset=offset, limit=limit), force=force)
 
     async def delete_chat_session(
         self, session_id: str | None = None, *, force: bool = False
     ) -> Receipt:
-        """Delete a session, the current one unless another is named."""
+        """Delete a session, by default the current one."""
         return await self.send(DeleteChatSessionEvent(session_id=session_id), force=force)
 
 
 class _VoiceCommands(_Sender):
-    """Voices, avatars, and how the user is heard."""
+    """Commands for voices, avatars and voice input."""
 
     async def set_agent_voice(self, voice_id: str, *, force: bool = False) -> Receipt:
-        """Let the agent speak with another voice."""
+        """Change the agent's voice."""
         return await self.send(SetAgentVoiceEvent(voice_id=voice_id), force=force)
 
     async def set_voice_input_mode(
         self, mode: Literal["ptt", "vad", "realtime"], *, force: bool = False
     ) -> Receipt:
-        """Choose how the server takes the user's voice."""
+        """Choose how the server detects the user's utterances."""
         return await self.send(SetVoiceInputModeEvent(mode=mode), force=force)
 
     async def ptt_start(self, *, force: bool = False) -> Receipt:
-        """The user begins to talk; ``client.push_to_talk()`` does both ends."""
+        """The user begins to talk; ``client.push_to_talk()`` sends both commands."""
         return await self.send(PttStartEvent(), force=force)
 
     async def ptt_end(self) -> Receipt:
-        """The user has finished talking: leaves behind the audio that is queued, ungated."""
+        """The user has finished talking. It leaves after the queued audio and passes the gate."""
         return await self.send(PttEndEvent())
 
     async def audio_input_delta(self, pcm: bytes, *, force: bool = False) -> Receipt:
         """Send audio as base64 text, for a server that cannot take binary frames.
 
-        Unlike those it waits at the turn gate.
+        Unlike binary frames, it waits at the turn gate.
         """
         check_bytes(pcm, "pcm")
         content = base64.b64encode(pcm).decode("ascii")
@@ -197,7 +197,7 @@ class _VoiceCommands(_Sender):
     async def set_avatar_session(
         self, access_token: str, avatar_session_id: str, *, force: bool = False
     ) -> Receipt:
-        """Tell the server of an avatar's session."""
+        """Announce an avatar session to the server."""
         event = SetAvatarSessionEvent(
             access_token=access_token, avatar_session_id=avatar_session_id
         )

@@ -27,11 +27,11 @@ async def pages(
     send: Callable[[GetUserSessionsEvent], Awaitable[Receipt]],
     page: int,
 ) -> AsyncGenerator[ChatSessionIndexEntry, None]:
-    """Give each session once, asking for the next page when one is used up.
+    """Yield each session once, and request the next page when one is used up.
 
-    Asking changes nothing on the server, so where a link was lost it is asked again. A
-    session that moves up in the list meanwhile comes once, too. Raises
-    :class:`~realtime_trio.ProtocolError` where the server refuses to tell.
+    The request changes nothing on the server, so it is repeated if the link was lost. A
+    session that moves up in the list meanwhile is yielded only once. Raises
+    :class:`~realtime_trio.ProtocolError` if the server refuses.
     """
     known: set[str] = set()
     offset = 0

@@ -15,12 +15,12 @@ import trio
 
 from .._config import ClientConfig
 from .._core._codec import Codec
-from .._core._fast import Incoming
+from .._core._fast_decoder import Incoming
 from .._exceptions import ClosedError, ConnectionFailed, ConnectionLost, DecodeError
 from .._outbound._outbox import Outbox
 from .._outbound._turn_gate import TurnGate
 from .._outbound._writer import write_from
-from ..abc import Connector, SendsMany, Transport
+from ..abc import Aborts, Connector, SendsMany, Transport
 from ..events import PingEvent, PongEvent
 from ._liveness import watch_silence, watch_traffic
 from ._recorder import RecorderTap
@@ -76,11 +76,16 @@ async def dial(
             await _close(transport, _GOING_AWAY)
             tap.closed(None)
             if isinstance(exc, (ConnectionLost, ClosedError)):
-                message = "the connection ended before it answered a ping"
+                message = f"the connection to {place(url)} ended before it answered a ping: {exc}"
                 raise ConnectionFailed(message) from exc
             raise
-    message = f"no live connection within {config.connect_timeout:g} s"
+    message = f"no live connection to {place(url)} within {config.connect_timeout:g} s"
     raise ConnectionFailed(message)
+
+
+def place(url: str) -> str:
+    """The host of an URL, as messages may name it."""
+    return url.partition("://")[2].partition("/")[0].partition("?")[0]
 
 
 async def _prove(
@@ -128,6 +133,7 @@ class Link:
         self._transport = transport
         self.opened_at: float = trio.current_time()
         self.frames_received: int = 0
+        self.dead: bool = False
         self._early = early
         self._tap = tap
         self._end: ConnectionLost | None = None
@@ -156,6 +162,8 @@ class Link:
                     nursery.start_soon(self._until_lost, watch_silence, gate, config)
             goodbye = _GOING_AWAY
         finally:
+            if self.dead and isinstance(self._transport, Aborts):
+                self._transport.abort()
             await _close(self._transport, goodbye)
             self._tap.closed(self._end)
         return self._end or ConnectionLost("the connection was given up")
@@ -164,6 +172,10 @@ class Link:
     def bytes_received(self) -> int:
         """Bytes of any kind that came."""
         return self._transport.bytes_received
+
+    def replace(self) -> None:
+        """End the link, so that another takes its place."""
+        self._lost(ConnectionLost("a new connection was asked for"))
 
     def _lost(self, end: ConnectionLost) -> None:
         if self._end is None:

@@ -18,12 +18,21 @@ from ..events import PingEvent
 
 __all__ = ["watch_silence", "watch_traffic"]
 
+_LATE = 1.0
+"""Seconds after which a sleep that ends late means that the process was suspended."""
+
+_PASSES = 8
+"""Passes of the event loop in which what waits in the system reaches the counters."""
+
 _LOOKS = 16
 """How often in the time of one silence it is looked for: it ends at most 1/16 late."""
 
 
 class Watched(Protocol):
     """What the watch sees of a link."""
+
+    dead: bool
+    """Set where not one byte came: nobody is there to take a goodbye."""
 
     @property
     def bytes_received(self) -> int:
@@ -51,14 +60,31 @@ async def watch_traffic(link: Watched, outbox: Outbox, config: ClientConfig) -> 
         seen, frames = link.bytes_received, link.frames_received
         outbox.put_own(PingEvent())
         outbox.put_own(None)
-        await trio.sleep(config.pong_timeout)
+        if await _overslept(config.pong_timeout):
+            continue
         if link.bytes_received == seen:
+            link.dead = True
             message = f"the connection is dead: nothing came for {config.pong_timeout:g} s"
             raise ConnectionLost(message)
-        await trio.sleep(pause)
+        if await _overslept(pause):
+            continue
         if link.frames_received == frames:
             message = f"the connection is mute: no answer for {config.ping_interval:g} s"
             raise ConnectionLost(message)
+
+
+async def _overslept(seconds: float) -> bool:
+    """Sleep, then let the reader run; tells whether the process was suspended meanwhile.
+
+    What came while it was suspended waits in the system, and nobody has read it yet: silence
+    says nothing then.
+    """
+    due = trio.current_time() + seconds
+    await trio.sleep(seconds)
+    late = trio.current_time() - due
+    for _ in range(_PASSES):
+        await trio.lowlevel.checkpoint()
+    return late > _LATE
 
 
 async def watch_silence(gate: TurnGate, config: ClientConfig) -> None:
@@ -71,9 +97,9 @@ async def watch_silence(gate: TurnGate, config: ClientConfig) -> None:
         return
     signs, since = gate.signs, trio.current_time()
     while True:
-        await trio.sleep(config.turn_silence / _LOOKS)
+        suspended = await _overslept(config.turn_silence / _LOOKS)
         now = trio.current_time()
-        if gate.open or gate.signs != signs:
+        if suspended or gate.open or gate.signs != signs:
             signs, since = gate.signs, now
         elif now - since >= config.turn_silence:
             message = f"nothing was heard of the turn for {config.turn_silence:g} s"

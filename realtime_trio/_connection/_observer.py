@@ -12,9 +12,10 @@ from typing import Final, final
 
 import trio
 
-from .._core._fast import Incoming
-from .._core._local import LinkEvent
+from .._core._fast_decoder import Incoming
+from .._core._local_events import LinkEvent
 from .._core._notifications import Initialized
+from .._core._shell_notifications import AgentChanged
 from .._lanes._marks import Mark, Marks
 from .._outbound._cancel import Canceller
 from .._outbound._outbox import Outbox
@@ -22,6 +23,7 @@ from .._outbound._turn_gate import STREAM, Change, Phase, TurnGate
 from .._turns._resync import Resync
 from .._turns._turn_tracker import TurnTracker
 from ..events import (
+    AgentConfigurationChangedEvent,
     CancelledEvent,
     ChatSessionChangedEvent,
     ErrorEvent,
@@ -70,6 +72,9 @@ class LinkObserver:
         self.beginnings: int = 0
         """How often the server began a session: each begins with the server's defaults."""
         self.last_pong: float | None = None
+        self.agent_key: str | None = None
+        """The agent of the current session, to dial with; ``None`` while it is not known."""
+        self._expected: str | None = None  # the agent that this link was asked to go on with
         self._links = 0
         self._initialized = False
         self._loaded = False
@@ -99,17 +104,32 @@ class LinkObserver:
             self.beginnings += 1
         elif isinstance(event, ChatSessionChangedEvent):
             self._loaded = True
+            session = event.chat_session
+            agent = None if session is None else session.agent_config
+            self._note_agent(None if agent is None else agent.key)
+        elif isinstance(event, AgentConfigurationChangedEvent):
+            self._note_agent(event.agent_config.key)
+
+    def _note_agent(self, key: str | None) -> None:
+        expected, self._expected = self._expected, None
+        self.agent_key = key
+        if expected is not None and key is not None and key != expected:
+            note = AgentChanged(expected=expected, got=key)
+            self._post(LinkEvent(status=None, note=note))
 
     def _gate_opened(self, change: Change, event: Incoming) -> None:
+        first = change is Change.OPENED and not self._initialized
+        if first:
+            self._initialized = True
+            self._post(LinkEvent(status=None, initialized=True, note=Initialized()))
         mark = self.opening = self._marks.place()
         if change is Change.REFUSED:
             assert isinstance(event, ErrorEvent)
             self._turns.refused(event.message, mark)
         else:
             self._turns.ended(mark)
-            if not self._initialized:
-                self._initialized = True
-                self._first_turn(mark)
+        if first:
+            self._first_turn(mark)
         self._outbox.wake()
 
     def _first_turn(self, mark: Mark) -> None:
@@ -120,7 +140,6 @@ class LinkObserver:
         Either way the client asks for the session again: resuming the current one is the one
         command that harms nothing at any time, and it goes ahead of everything that waits.
         """
-        self._post(LinkEvent(status=None, initialized=True, note=Initialized()))
         session_id = self._gate.session_id
         replaces = self._links > 1
         partial = self._gate.streamed or (replaces and not self._loaded)
@@ -130,8 +149,9 @@ class LinkObserver:
         elif replaces:
             self._resync.complete(session_id, mark)
 
-    def link_opened(self) -> None:
-        """Begin with a new link."""
+    def link_opened(self, agent_key: str | None = None) -> None:
+        """Begin with a new link, whose session is to have this agent."""
+        self._expected = agent_key
         self._gate.link_opened()
         self._outbox.link_opened()
         self._resync.link_opened()

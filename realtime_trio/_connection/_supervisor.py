@@ -1,6 +1,7 @@
 """Keeps one link after another alive: dials, waits, tells, and knows when to stop.
 
-Every end of a link but one is followed by another dial. A close with code 1000 while this
+Every end of a link but one is followed by another dial, unless ``close_codes`` says otherwise.
+A close with code 1000 while this
 side did nothing is the server's goodbye, or another client that took the session over:
 dialling again would take it back, and the two would fight for ever.
 """
@@ -8,14 +9,16 @@ dialling again would take it back, and the two would fight for ever.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final, final
 
+import attrs
 import trio
 
-from .._config import ClientConfig
+from .._config import ClientConfig, CloseAction
 from .._core._codec import Codec
-from .._core._local import LinkEvent, LinkLostEvent
+from .._core._local_events import LinkEvent, LinkLostEvent
 from .._core._shell_notifications import (
     Connected,
     ConnectionGivenUp,
@@ -23,7 +26,7 @@ from .._core._shell_notifications import (
     Reconnected,
     Reconnecting,
 )
-from .._exceptions import ConnectionFailed, ConnectionLost, RealtimeError
+from .._exceptions import ClosedError, ConnectionFailed, ConnectionLost, RealtimeError
 from .._outbound._outbox import Outbox
 from .._outbound._turn_gate import TurnGate
 from .._rest._tokens import TokenKeeper
@@ -38,10 +41,26 @@ __all__ = ["Address", "Supervisor"]
 
 _REFUSED: Final = (401, 403)
 _SUSPECT: Final = (*_REFUSED, 500)  # real servers answer a bad token with 500
+_CLOSE_CODES: Final[Mapping[int, CloseAction]] = MappingProxyType(
+    {1000: "final", 1008: "renew", 4001: "renew", 4401: "renew", 4403: "renew"}
+)
 _TAKEN: Final = (
     "the server closed the connection for good (1000): "
     "another client took the session over, or it said goodbye"
 )
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class DialTarget:
+    """The session that a dial goes on with, and its agent."""
+
+    chat_session_id: str | None
+    agent_key: str | None
+
+    @property
+    def both(self) -> bool:
+        """Whether both are named."""
+        return self.chat_session_id is not None and self.agent_key is not None
 
 
 class Address:
@@ -54,13 +73,20 @@ class Address:
         self._agent_key = agent_key
         self._chat_session_id = chat_session_id
 
-    def url(self, token: str, ui_session_id: str | None, session_id: str | None) -> str:
+    def target(self, session_id: str | None, agent_key: str | None) -> DialTarget:
+        """What to go on with: what is known by now, else what the client was opened with."""
+        return DialTarget(
+            chat_session_id=session_id or self._chat_session_id,
+            agent_key=agent_key or self._agent_key,
+        )
+
+    def url(self, token: str, ui_session_id: str | None, target: DialTarget) -> str:
         """The URL to dial; holds the token."""
         return self.endpoint.dial_url(
             token,
             ui_session_id=ui_session_id,
-            chat_session_id=session_id or self._chat_session_id,
-            agent_key=self._agent_key,
+            chat_session_id=target.chat_session_id,
+            agent_key=target.agent_key,
         )
 
 
@@ -98,6 +124,12 @@ class Supervisor:
         self._chance = chance
         self._backoff = Backoff.of(config)
         self._pauses = 0
+        self._attempts = 0  # dials in a row that brought no stable link
+        self._agentless = False  # the next dial does not name the agent: it may be gone
+        self._asked_for = False  # the application wants a new link
+        self._ended = False
+        self._openings = trio.lowlevel.ParkingLot()
+        self._pausing: trio.CancelScope | None = None
         self.link: Link | None = None
         self.links: int = 0
         """How many links were opened and proven."""
@@ -124,18 +156,17 @@ class Supervisor:
             end.reason = self._tokens.redacted(end.reason)  # the peer's words, which may quote it
             dropped = self._outbox.statistics().audio_dropped
             missed = self._observer.link_lost()
-            if end.clean:
+            action = self._action(end)
+            if action == "final":
                 self._post(LinkEvent(status="closed", note=_disconnected(end)))
-                return ConnectionLost(_TAKEN, code=end.code, reason=end.reason)
-            if trio.current_time() - link.opened_at >= self._config.stable_after:
-                self._pauses = 0
+                return _closed_for_good(end)
             away = LinkEvent(status="reconnecting", initialized=False, note=_disconnected(end))
             self._post(away)
             try:
-                await self._pause(1)
+                await self._after(link, end, renew=action == "renew")
                 link, attempts = await self._dial_until_open(nursery, tell=True)
             except RealtimeError as exc:
-                if exc.__cause__ is None:
+                if exc.__cause__ is None and exc is not end:
                     exc.__cause__ = end
                 self._post(LinkEvent(status="closed"))
                 return exc
@@ -149,50 +180,150 @@ class Supervisor:
             )
             self._post(LinkEvent(status="connected", note=note))
 
+    def replace(self) -> None:
+        """Have a new link now: instead of the one that is open, or of a pause."""
+        if self.link is not None:
+            self._asked_for = True
+            self.link.replace()
+        elif self._pausing is not None:
+            self._pausing.cancel()
+
+    async def proven(self, links: int) -> None:
+        """Wait until so many links were opened and proven.
+
+        Raises :class:`~realtime_trio.ClosedError` where there will not be so many.
+        """
+        await trio.lowlevel.checkpoint()
+        while self.links < links:
+            if self._ended:
+                message = "the client ended before it had a new connection"
+                raise ClosedError(message)
+            await self._openings.park()
+
+    def end(self) -> None:
+        """Let nobody wait for a link that will not come."""
+        self._ended = True
+        self._openings.unpark_all()
+
+    def _action(self, end: ConnectionLost) -> CloseAction:
+        """What follows the end of a link."""
+        code = end.code
+        if code is None:
+            return "retry"
+        return self._config.close_codes.get(code) or _CLOSE_CODES.get(code, "retry")
+
+    async def _after(self, link: Link, end: ConnectionLost, *, renew: bool) -> None:
+        """Between a link and the next dial: count it, have a new token, wait."""
+        if self._asked_for:
+            self._asked_for, self._attempts, self._pauses = False, 0, 0
+            return
+        if trio.current_time() - link.opened_at >= self._config.stable_after:
+            self._pauses = self._attempts = 0
+        else:
+            self._count(_unstable(self._address.endpoint.place, end))
+        if renew:
+            await self._tokens.refused(certain=False)
+        await self._pause(1)
+
+    def _count(self, exc: ConnectionFailed) -> None:
+        """Count an attempt; raises ``exc`` where it was the last, or no other can help."""
+        self._attempts += 1
+        if exc.final or self._attempts == self._config.max_attempts:
+            self._post(LinkEvent(status="closed", note=_given_up(self._attempts, exc)))
+            raise exc
+
     async def _dial_until_open(self, nursery: trio.Nursery, *, tell: bool) -> tuple[Link, int]:
         attempt = 1
         while True:
             try:
-                link = await self._dial(nursery)
+                link, target = await self._dial(nursery)
             except ConnectionFailed as exc:
-                if exc.status in _SUSPECT:
-                    await self._tokens.refused(certain=exc.status in _REFUSED)
-                if attempt == self._config.max_attempts:
-                    self._post(LinkEvent(status="closed", note=_given_up(attempt, exc)))
-                    raise
+                exc.args = (self._tokens.redacted(str(exc)),)  # it may hold the peer's words
+                await self._failed(exc)
+                wait = exc.retry_after
             else:
                 self._tokens.accepted()
-                self._observer.link_opened()
+                self._observer.link_opened(target.agent_key)
                 self.links += 1
+                self._openings.unpark_all()
                 return link, attempt
             attempt += 1
-            await self._pause(attempt, tell=tell)
+            await self._pause(attempt, at_least=wait, tell=tell)
 
-    async def _pause(self, attempt: int, *, tell: bool = True) -> None:
+    async def _failed(self, exc: ConnectionFailed) -> None:
+        """Learn from a dial that failed; raises where there is to be no other."""
+        if exc.status in _SUSPECT:
+            await self._tokens.refused(certain=exc.status in _REFUSED)
+        cause = exc.__cause__
+        if isinstance(cause, ConnectionLost) and cause.code is not None:
+            # It was closed before it was proven. A goodbye is none there.
+            given = self._config.close_codes.get(cause.code)
+            if given == "final":
+                self._post(LinkEvent(status="closed", note=_disconnected(cause)))
+                raise _closed_for_good(cause)
+            if self._action(cause) == "renew":
+                await self._tokens.refused(certain=False)
+        self._count(exc)
+
+    async def _pause(
+        self, attempt: int, *, at_least: float | None = None, tell: bool = True
+    ) -> None:
         """Wait before a dial; pauses grow until a link proves stable."""
         self._pauses += 1
         delay = self._backoff.delay(self._pauses, self._chance())
+        if at_least is not None:
+            delay = max(delay, min(at_least, self._config.backoff_max))
         if tell:
             note = Reconnecting(attempt=attempt, delay=delay)
             self._post(LinkEvent(status="reconnecting", attempt=attempt, note=note))
-        await trio.sleep(delay)
+        with trio.CancelScope() as self._pausing:
+            await trio.sleep(delay)
+        self._pausing = None
 
-    async def _dial(self, nursery: trio.Nursery) -> Link:
-        token = await self._tokens.token()
-        ui_session_id = self._observer.ui_session_id or self._tokens.ui_session_id
-        url = self._address.url(token, ui_session_id, self._gate.session_id)
-        return await dial(
-            self._connector,
-            url,
-            nursery,
-            config=self._config,
-            codec=self._codec,
-            tap=self._tap,
-        )
+    async def _dial(self, nursery: trio.Nursery) -> tuple[Link, DialTarget]:
+        """Open a link, and say what it was asked to go on with."""
+        target = self._address.target(self._gate.session_id, self._observer.agent_key)
+        asked = attrs.evolve(target, agent_key=None) if self._agentless else target
+        self._agentless = False
+        seconds = self._config.connect_timeout
+        with trio.move_on_after(seconds):
+            token = await self._tokens.token()
+            ui_session_id = self._observer.ui_session_id or self._tokens.ui_session_id
+            url = self._address.url(token, ui_session_id, asked)
+            try:
+                link = await dial(
+                    self._connector,
+                    url,
+                    nursery,
+                    config=self._config,
+                    codec=self._codec,
+                    tap=self._tap,
+                )
+            except ConnectionFailed as exc:
+                self._agentless = exc.status == 500 and asked.both
+                raise
+            return link, target
+        message = f"no live connection to {self._address.endpoint.place} within {seconds:g} s"
+        raise ConnectionFailed(message)
+
+
+def _unstable(place: str, end: ConnectionLost) -> ConnectionFailed:
+    """The attempt that a link was which did not last."""
+    exc = ConnectionFailed(f"the connections to {place} do not last: {end}")
+    exc.__cause__ = end
+    return exc
+
+
+def _closed_for_good(end: ConnectionLost) -> ConnectionLost:
+    if end.clean:
+        return ConnectionLost(_TAKEN, code=end.code, reason=end.reason)
+    message = f"the server closed the connection for good ({end.code})"
+    return ConnectionLost(message, code=end.code, reason=end.reason)
 
 
 def _disconnected(end: ConnectionLost) -> Disconnected:
-    return Disconnected(code=end.code, reason=end.reason)
+    code = None if end.code is None else int(end.code)  # a transport may give an enum
+    return Disconnected(code=code, reason=end.reason)
 
 
 def _given_up(attempts: int, exc: ConnectionFailed) -> ConnectionGivenUp:

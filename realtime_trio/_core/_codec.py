@@ -24,9 +24,9 @@ import msgspec
 from .._exceptions import DecodeError
 from ..events import REGISTRY, AudioFrame, ClientEvent, Event, Registry, ServerEvent, UnknownEvent
 from ..events._json import describe
-from ._fast import DELTAS, Delta, fast_way
+from ._fast_decoder import DELTAS, Delta, fast_way
 from ._leniency import leaving_out
-from ._local import Malformed, Reading
+from ._local_events import Malformed, Reading
 from ._unicode import join_halves, valid_text
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ class Codec:
         """The same for the fold, which takes what stands for an event.
 
         That is a delta as it stands on the wire (see ``_fast``), or a
-        :class:`~realtime_trio._core._local.Reading` where there is more to know of it.
+        :class:`~realtime_trio._core._local_events.Reading` where there is more to know of it.
         """
         if type(frame) is bytes and not frame.isascii():
             frame = self._utf8(frame)

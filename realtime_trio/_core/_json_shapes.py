@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeAlias, TypeGuard, cast
 
 import msgspec
 
-from ..events._json import Mismatch, check_json, describe
+from ..events._json import describe, is_shareable
 from ._unicode import valid_json
 
 __all__ = [
@@ -49,6 +49,8 @@ REDACTED = "*redacted*"
 
 # What JSON text may nest: a little less than a frame may, for what is read from it goes into one.
 _MAX_DEPTH = 240
+# Text that is no longer than this has not the brackets to nest deeper.
+_SHALLOW = 2 * _MAX_DEPTH
 
 
 _NO_MAPPINGS = frozenset({str, type(None), list, tuple, bool, int, float})
@@ -114,10 +116,11 @@ def json_object(text: str) -> dict[str, object] | None:
             value: object = _read_json_fast(text)
         except ValueError:  # it refuses halves of surrogate pairs, which JSON text may escape
             value = valid_json(_read_json(text))
-        check_json(value)
-    except (ValueError, RecursionError, Mismatch):
+    except (ValueError, RecursionError):
         return None
-    if not isinstance(value, dict) or is_deep(cast("dict[str, object]", value)):
+    if not isinstance(value, dict) or not is_shareable(cast("dict[str, object]", value)):
+        return None
+    if len(text) > _SHALLOW and is_deep(cast("dict[str, object]", value)):
         return None
     return cast("dict[str, object]", value)
 

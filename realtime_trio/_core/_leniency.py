@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-from ._local import Reading
+from ._local_events import Reading
 
 __all__ = ["LeftOut", "Tolerated", "current", "leaving_out"]
 

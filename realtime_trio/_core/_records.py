@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
+from operator import is_not
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import attrs
 import msgspec
+from msgspec.structs import astuple
 
 from .._value import Value
 from ..events import AgentConfiguration, ToolCall, ToolResult
 from ._messages import Message
-from ._values import Compared, Log, Recent
+from ._values import Log, Recent, unchecked_constructor
 
 __all__ = [
     "EMPTY",
     "SEEN_LIMIT",
+    "CallStage",
     "Delegation",
     "DelegationKey",
     "KnownCall",
     "Record",
-    "Stage",
+    "SessionDraft",
     "WaitingTool",
+    "differs",
     "equal_but",
+    "waiting_tool",
 ]
 
 EMPTY: Mapping[Any, Any] = MappingProxyType({})
@@ -52,7 +57,10 @@ class WaitingTool(Value):
     user_session_id: str | None
 
 
-class Stage(IntEnum):
+waiting_tool = unchecked_constructor(WaitingTool)
+
+
+class CallStage(IntEnum):
     """How far a call has come. All from ``CLEARED`` on have ended (§8 T1).
 
     ``FORGOTTEN``: only its message is still known. ``LISTED``: only a history knows it.
@@ -76,16 +84,16 @@ class KnownCall(msgspec.Struct, frozen=True):
     ``call`` is kept until its end came. ``since`` is how many completions had begun to run in
     its session when it ended, ``message_id`` the message that has it, ``answered`` whether a
     result stands there for it. ``begun`` is set for a delegation that was seen to run: the
-    links lost and the ids given up to then. ``told``: its sub-session was announced.
+    links lost and the ids given up to then. ``announced``: its sub-session was.
     """
 
-    stage: Stage
+    stage: CallStage
     call: ToolCall | None = None
     since: int = 0
     message_id: str = ""
     answered: bool = False
     begun: tuple[int, int] | None = None
-    told: bool = False
+    announced: bool = False
 
 
 # What tells one delegation from another: the id, name and request of its call (§8 S2).
@@ -105,8 +113,8 @@ class Delegation(msgspec.Struct, frozen=True):
     live: tuple[int, int] | None = None
 
 
-class Record(Compared, frozen=True, kw_only=True, eq=False):
-    """What is kept of one session, all but the message under construction.
+class SessionDraft(msgspec.Struct, kw_only=True, eq=False):
+    """What is kept of one session, except the open message, while a transaction changes it.
 
     ``exists`` is false for a session without an id that no message has come for yet (L2).
     ``target`` is the position in ``messages`` of the one that takes tools (§8 T4), or -1.
@@ -157,6 +165,23 @@ class Record(Compared, frozen=True, kw_only=True, eq=False):
     loaded_whole: bool = False
     touched: int = 0
 
+
+class Record(SessionDraft, frozen=True, kw_only=True, eq=False):  # type: ignore[misc]
+    """The same, frozen: what a slice holds.
+
+    The checkers object to a frozen class below one that is not. Here that is the purpose: the
+    fields stand in one place, and :func:`thaw` and :func:`freeze` go from one to the other.
+    """
+
     def __eq__(self, other: object) -> bool:
-        """Compare what is known, not when it came to be."""
+        """Compare what is known, not when it became known."""
         return equal_but(self, other, "touched")
+
+    def __ne__(self, other: object) -> bool:
+        """Whether ``==`` says no."""
+        return not self == other
+
+
+def differs(draft: SessionDraft, record: Record) -> bool:
+    """Whether a transaction changed the draft of a record: every change replaces an object."""
+    return any(map(is_not, astuple(draft), astuple(record)))

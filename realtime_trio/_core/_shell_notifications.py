@@ -13,9 +13,10 @@ import attrs
 from ._notifications import Notification
 
 __all__ = [
+    "AgentChanged",
     "AudioFlushed",
     "AudioGap",
-    "AuthError",
+    "AuthFailed",
     "AuthLogin",
     "AuthLogout",
     "AuthStateChanged",
@@ -79,6 +80,19 @@ class Reconnected(Notification):
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class AgentChanged(Notification):
+    """A new link goes on with the session, and its agent is another one than before.
+
+    ``expected`` is the key of the agent that the session had, or that the client asked for;
+    ``got`` that of the one that the server gave it.
+    """
+
+    name: ClassVar[str] = "agent-changed"
+    expected: str
+    got: str
+
+
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionRestored(Notification):
     """After a lost link, all that the server has of the current session is in the state.
 
@@ -133,7 +147,7 @@ class AuthStateChanged(Notification):
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
-class AuthError(Notification):
+class AuthFailed(Notification):
     """The server refused the credentials or the token."""
 
     name: ClassVar[str] = "auth-error"

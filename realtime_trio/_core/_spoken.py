@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from ._audio import AudioFormat
+from ._audio_format import AudioFormat
 
 __all__ = ["SpokenAnswer"]
 

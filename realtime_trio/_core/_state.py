@@ -25,10 +25,10 @@ from ..events import (
     User,
     Voice,
 )
-from ._audio import DEFAULT_FORMAT, AudioFormat
+from ._audio_format import DEFAULT_FORMAT, AudioFormat
 from ._messages import Message, OpenMessage
 from ._records import EMPTY, SEEN_LIMIT, Record, WaitingTool, equal_but
-from ._values import Compared, Log, Recent, evolve
+from ._values import Compared, Log, Recent, evolve, unchecked_constructor
 
 __all__ = [
     "ActiveTool",
@@ -36,7 +36,8 @@ __all__ = [
     "Catalog",
     "Connection",
     "ControlSlice",
-    "Conversation",
+    "ConversationDraft",
+    "ConversationRecord",
     "Counters",
     "Limits",
     "OpenSubsession",
@@ -165,6 +166,9 @@ class ActiveTool(Value):
     arguments: Mapping[str, Any]
 
 
+active_tool = unchecked_constructor(ActiveTool)
+
+
 @attrs.frozen(slots=True, eq=False, repr=False)
 class OpenSubsession(Value):
     """A delegation that runs: who started it, and how deep it is nested."""
@@ -276,8 +280,8 @@ class TurnRecord(msgspec.Struct, frozen=True):
     message: Message | None = None
 
 
-class Conversation(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of the text slice that a delta does not touch."""
+class ConversationDraft(msgspec.Struct, kw_only=True):
+    """The part of the text slice that a delta does not touch, while a transaction changes it."""
 
     records: Mapping[str, Record] = EMPTY
     current_session_id: str | None = None
@@ -303,6 +307,10 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
 
 
+class ConversationRecord(ConversationDraft, frozen=True, kw_only=True):  # type: ignore[misc]
+    """The same, frozen: what a slice holds (see :class:`Record`)."""
+
+
 class TextSlice(Compared, frozen=True, eq=False):
     """What the text lane owns: sessions, messages, tools, sub-sessions.
 
@@ -311,7 +319,7 @@ class TextSlice(Compared, frozen=True, eq=False):
     1970.
     """
 
-    rest: Conversation = msgspec.field(default_factory=Conversation)
+    rest: ConversationRecord = msgspec.field(default_factory=ConversationRecord)
     open: Mapping[str, OpenMessage] = EMPTY
     tick: int = 0
     now: float = 0.0

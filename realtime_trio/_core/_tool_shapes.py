@@ -21,7 +21,7 @@ from ._json_shapes import (
     json_text,
     plain_text,
 )
-from ._values import draft_of
+from ._values import unchecked_constructor
 
 __all__ = ["normalise_tool_call", "normalise_tool_result", "result_text"]
 
@@ -60,6 +60,10 @@ def _require(record: Block, name: str, path: str = "") -> str:
     raise Mismatch("string", got, f"{path}.{name}")
 
 
+# The arguments of a call are checked where they are read; a result has nothing to check.
+_tool_call = unchecked_constructor(ToolCall)
+_tool_result = unchecked_constructor(ToolResult)
+
 LeaveOut: TypeAlias = Callable[[str], None]
 
 
@@ -87,22 +91,7 @@ def normalise_tool_call(raw: object, leave_out: LeaveOut = _ignore) -> ToolCall:
     kind = raw.get("type")
     if not isinstance(kind, str) or (kind in _OPENAI and not whole):
         kind = "tool_use"
-    return _checked_call(identity, name, arguments, kind)
-
-
-_ToolCallDraft = draft_of(ToolCall)
-
-
-def _checked_call(identity: str, name: str, arguments: Block, kind: str) -> ToolCall:
-    """Make what the constructor makes, of arguments that :func:`_input` has checked."""
-    draft = _ToolCallDraft()
-    draft.id = identity
-    draft.name = name
-    draft.input = arguments
-    draft.type = kind
-    draft.__class__ = ToolCall
-    call: ToolCall = draft
-    return call
+    return _tool_call(id=identity, name=name, input=arguments, type=kind)
 
 
 # OpenAI's kinds of calls: each keeps the name and the arguments in a field of its own name.
@@ -148,6 +137,9 @@ def normalise_tool_result(raw: object, leave_out: LeaveOut = _ignore) -> ToolRes
         leave_out(".is_error")
         is_error = False
     kind, content = raw.get("type"), result_text(raw.get("content"))
-    if not isinstance(kind, str):
-        return ToolResult(tool_use_id=identity, content=content, is_error=bool(is_error))
-    return ToolResult(tool_use_id=identity, content=content, is_error=bool(is_error), type=kind)
+    return _tool_result(
+        tool_use_id=identity,
+        content=content,
+        is_error=bool(is_error),
+        type=kind if isinstance(kind, str) else "tool_result",
+    )

@@ -7,12 +7,12 @@ from typing import TypeAlias
 
 import attrs
 
-from .._core._messages import ASSISTANT, Message, OpenMessage, with_changes
-from .._core._notifications import MessageComplete, MessageUpdated
-from .._core._records import KnownCall, Stage, WaitingTool
-from .._core._values import Log, Recent, evolve
+from .._core._messages import ASSISTANT, Message, OpenMessage, with_tools
+from .._core._notifications import MessageComplete, message_updated
+from .._core._records import CallStage, KnownCall, WaitingTool
+from .._core._values import evolve
 from ..events import ToolCall, ToolResult
-from ._edit import INTERRUPTED, TOOL_ROLES, Edit
+from ._transaction import INTERRUPTED, TOOL_ROLES, TextTransaction
 
 __all__ = [
     "TOOL_LIMIT",
@@ -32,64 +32,66 @@ TOOL_LIMIT = 1024
 Key: TypeAlias = tuple[str, str]
 
 
-def attach(edit: Edit, session_id: str, tool: WaitingTool, *, repeated: bool) -> None:
+def attach(txn: TextTransaction, session_id: str, tool: WaitingTool, *, repeated: bool) -> None:
     """Give a tool that has run to its message, or let it wait for one.
 
     A ``repeated`` end replaces what the first one left.
     """
     key = (session_id, tool.call.id)
-    known = edit.known(key) or KnownCall(Stage.ENDED)
+    known = txn.known(key) or KnownCall(CallStage.ENDED)
     gives = tool.result is not None
-    edit.note(key, evolve(known, answered=known.answered or gives))
-    if known.message_id and _replace(edit, session_id, known, tool):
+    if (known.message_id and _replace(txn, session_id, known, tool)) or (
+        repeated and _replace_waiting(txn, session_id, tool)
+    ):
+        txn.note(key, evolve(known, answered=known.answered or gives))
         return
-    if repeated and _replace_waiting(edit, session_id, tool):
+    open_message = txn.open.get(session_id)
+    session = txn.session(session_id)
+    if open_message is not None and open_message.head.role in TOOL_ROLES:
+        txn.note(key, evolve(known, message_id=open_message.id, answered=gives))
+        _update_open(txn, open_message, _with_tool(open_message.head, tool))
         return
-    edit.note(key, evolve(known, message_id="", answered=gives))
-    open_message = edit.open.get(session_id)
-    if open_message is not None and open_message.role in TOOL_ROLES:
-        _update_open(edit, open_message, _with_tool(open_message.head, tool), key)
+    if session.target >= session.messages.dropped:
+        message = session.messages.at(session.target)
+        txn.note(key, evolve(known, message_id=message.id, answered=gives))
+        _update_stored(txn, session.target, _with_tool(message, tool))
         return
-    log: Log[Message] = edit.value(session_id, "messages")
-    target: int = edit.value(session_id, "target")
-    waiting: tuple[WaitingTool, ...] = edit.value(session_id, "waiting")
-    if target >= log.dropped:
-        _update_stored(edit, target, _with_tool(log.at(target), tool), key)
-    elif len(waiting) < TOOL_LIMIT:
-        edit.put(session_id, waiting=(*waiting, tool))
+    txn.note(key, evolve(known, message_id="", answered=gives))
+    if len(session.waiting) < TOOL_LIMIT:
+        session.waiting = (*session.waiting, tool)
     else:
-        flush_waiting(edit, session_id)
-        attach(edit, session_id, tool, repeated=False)
+        flush_waiting(txn, session_id)
+        attach(txn, session_id, tool, repeated=False)
 
 
-def _replace(edit: Edit, session_id: str, known: KnownCall, tool: WaitingTool) -> bool:
+def _replace(txn: TextTransaction, session_id: str, known: KnownCall, tool: WaitingTool) -> bool:
     """Put an end in the place of what its message has of the call.
 
     Not done where that message is no longer kept.
     """
-    key = (session_id, tool.call.id)
-    open_message = edit.open.get(session_id)
+    open_message = txn.open.get(session_id)
     if open_message is not None and open_message.id == known.message_id:
-        _update_open(edit, open_message, _with_end(open_message.head, tool, known), key)
+        _update_open(txn, open_message, _with_end(open_message.head, tool, known))
         return True
-    log: Log[Message] = edit.value(session_id, "messages")
+    log = txn.session(session_id).messages
     for position in range(log.end - 1, log.dropped - 1, -1):
         message = log.at(position)
         if message.id == known.message_id:
-            _update_stored(edit, position, _with_end(message, tool, known), key)
+            _update_stored(txn, position, _with_end(message, tool, known))
             return True
     return False
 
 
-def _replace_waiting(edit: Edit, session_id: str, tool: WaitingTool) -> bool:
+def _replace_waiting(txn: TextTransaction, session_id: str, tool: WaitingTool) -> bool:
     """Put a repeated end in the place of the call that waits, the latest of its id."""
-    waiting: tuple[WaitingTool, ...] = edit.value(session_id, "waiting")
+    session = txn.session(session_id)
+    waiting = session.waiting
     place = _last([other.call.id for other in waiting], tool.call.id)
     if place < 0:
         return False
     if tool.result is None:  # a repetition that brings none leaves what there is
         tool = attrs.evolve(tool, result=waiting[place].result)
-    edit.put(session_id, waiting=(*waiting[:place], tool, *waiting[place + 1 :]))
+    session.waiting = (*waiting[:place], tool, *waiting[place + 1 :])
     return True
 
 
@@ -101,7 +103,7 @@ def _last(ids: Sequence[str], wanted: str) -> int:
 def _with_tool(message: Message, tool: WaitingTool) -> Message:
     """The message with one tool more."""
     results = message.tool_results if tool.result is None else (*message.tool_results, tool.result)
-    return with_changes(message, tool_calls=(*message.tool_calls, tool.call), tool_results=results)
+    return with_tools(message, (*message.tool_calls, tool.call), results)
 
 
 def _with_end(message: Message, tool: WaitingTool, known: KnownCall) -> Message:
@@ -113,56 +115,46 @@ def _with_end(message: Message, tool: WaitingTool, known: KnownCall) -> Message:
         ids = [result.tool_use_id for result in results]
         place = _last(ids, tool.call.id) if known.answered else len(results)
         results = (*results[:place], tool.result, *results[place + 1 :])
-    return with_changes(message, tool_calls=calls, tool_results=results)
+    return with_tools(message, calls, results)
 
 
-def _update_open(edit: Edit, open_message: OpenMessage, head: Message, key: Key) -> None:
+def _update_open(txn: TextTransaction, open_message: OpenMessage, head: Message) -> None:
     changed = evolve(open_message, head=head)
-    edit.set_open(head.session_id, changed)
-    _stands_in(edit, key, head)
-    edit.notes.append(MessageUpdated(session_id=head.session_id, message=changed.snapshot()))
+    txn.set_open(head.session_id, changed)
+    txn.emit(message_updated(session_id=head.session_id, message=changed.snapshot()))
 
 
-def _update_stored(edit: Edit, position: int, message: Message, key: Key) -> None:
+def _update_stored(txn: TextTransaction, position: int, message: Message) -> None:
     session_id = message.session_id
-    log: Log[Message] = edit.value(session_id, "messages")
-    edit.put(session_id, messages=log.replace(position, message))
-    _stands_in(edit, key, message)
-    edit.notes.append(MessageUpdated(session_id=session_id, message=message))
+    session = txn.session(session_id)
+    session.messages = session.messages.replace(position, message)
+    txn.emit(message_updated(session_id=session_id, message=message))
 
 
-def _stands_in(edit: Edit, key: Key, message: Message) -> None:
-    """Keep in mind which message has a call, for an end that is repeated."""
-    known = edit.known(key)
-    if known is not None and known.message_id != message.id:
-        edit.note(key, evolve(known, message_id=message.id))
-
-
-def taken(edit: Edit, message: Message) -> None:
+def taken(txn: TextTransaction, message: Message) -> None:
     """Keep in mind what has waited for a message and stands there now.
 
     A later call of one of its ids may run, or have a message already.
     """
     for call_id in {call.id for call in message.tool_calls}:
         key = (message.session_id, call_id)
-        known = edit.known(key)
-        if known is not None and known.stage is Stage.ENDED and not known.message_id:
-            edit.note(key, evolve(known, message_id=message.id))
+        known = txn.known(key)
+        if known is not None and known.stage is CallStage.ENDED and not known.message_id:
+            txn.note(key, evolve(known, message_id=message.id))
 
 
-def own_calls(edit: Edit, session_id: str, kept: Sequence[Message]) -> frozenset[str]:
+def own_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) -> frozenset[str]:
     """The ids of the calls that stand in what stays behind a list, or wait (§8 S1)."""
     ids = {message.id for message in kept}
-    open_message = edit.open.get(session_id)
+    open_message = txn.open.get(session_id)
     if open_message is not None:
         ids.add(open_message.id)
-    calls: Recent[str, KnownCall] = edit.value(session_id, "calls")
-    waiting: tuple[WaitingTool, ...] = edit.value(session_id, "waiting")
-    standing = {call_id for call_id, known in calls.items() if known.message_id in ids}
-    return frozenset(standing.union(tool.call.id for tool in waiting))
+    session = txn.session(session_id)
+    standing = {call_id for call_id, known in session.calls.items() if known.message_id in ids}
+    return frozenset(standing.union(tool.call.id for tool in session.waiting))
 
 
-def listed(edit: Edit, message: Message, own: frozenset[str] = frozenset()) -> None:
+def listed(txn: TextTransaction, message: Message, own: frozenset[str] = frozenset()) -> None:
     """Keep in mind which tools a message of the server's list has (§8 T1).
 
     The list is of finished turns: a call that is the running turn's ``own`` is another one than
@@ -171,47 +163,49 @@ def listed(edit: Edit, message: Message, own: frozenset[str] = frozenset()) -> N
     answers = {result.tool_use_id for result in message.tool_results}
     for call_id in {call.id for call in message.tool_calls}:
         key, answered = (message.session_id, call_id), call_id in answers
-        known = edit.known(key)
-        if known is None or known.stage <= Stage.LISTED:
-            known = KnownCall(Stage.LISTED)
-        elif call_id in own if known.stage is Stage.ENDED else answered:
+        known = txn.known(key)
+        if known is None or known.stage <= CallStage.LISTED:
+            known = KnownCall(CallStage.LISTED)
+        elif call_id in own if known.stage is CallStage.ENDED else answered:
             continue
-        edit.note(key, evolve(known, message_id=message.id, answered=answered))
+        txn.note(key, evolve(known, message_id=message.id, answered=answered))
 
 
 def take_waiting(
-    edit: Edit, session_id: str
+    txn: TextTransaction, session_id: str
 ) -> tuple[tuple[ToolCall, ...], tuple[ToolResult, ...]]:
     """The calls and results that wait, for a message that takes them now."""
-    waiting: tuple[WaitingTool, ...] = edit.value(session_id, "waiting")
+    session = txn.session(session_id)
+    waiting = session.waiting
     if not waiting:
         return (), ()
-    edit.put(session_id, waiting=())
+    session.waiting = ()
     calls = tuple(tool.call for tool in waiting)
     return calls, tuple(tool.result for tool in waiting if tool.result is not None)
 
 
-def flush_waiting(edit: Edit, session_id: str) -> None:
+def flush_waiting(txn: TextTransaction, session_id: str) -> None:
     """No message came for them: what waits becomes a message of its own (§8 T4)."""
-    waiting: tuple[WaitingTool, ...] = edit.value(session_id, "waiting")
+    waiting = txn.session(session_id).waiting
     if not waiting:
         return
-    calls, results = take_waiting(edit, session_id)
-    message = edit.message_in(
+    calls, results = take_waiting(txn, session_id)
+    last = waiting[-1]
+    message = txn.message_in(
         session_id,
+        last.parent_session_id,
+        last.user_session_id,
         ASSISTANT,
-        content="",
+        "",
         tool_calls=calls,
         tool_results=results,
-        parent_session_id=waiting[-1].parent_session_id,
-        user_session_id=waiting[-1].user_session_id,
     )
-    taken(edit, message)
-    edit.append(message)
-    edit.notes.append(MessageComplete(session_id=session_id, message=message))
+    taken(txn, message)
+    txn.append(message)
+    txn.emit(MessageComplete(session_id=session_id, message=message))
 
 
-def interrupt(edit: Edit, session_id: str) -> None:
+def interrupt(txn: TextTransaction, session_id: str) -> None:
     """A user's message ends what its session has open (§8 U2)."""
-    edit.complete(session_id, "interrupted", INTERRUPTED)
-    flush_waiting(edit, session_id)
+    txn.complete(session_id, "interrupted", INTERRUPTED)
+    flush_waiting(txn, session_id)

@@ -13,9 +13,15 @@ import hashlib
 from collections.abc import Hashable
 from typing import Final
 
-from .._core._audio import DEFAULT_FORMAT, PLAIN_L16, AudioFormat, content_format, playback_format
-from .._core._local import LinkEvent, PlaybackEvent
-from .._core._notifications import AudioOutput, ProcessingError
+from .._core._audio_format import (
+    DEFAULT_FORMAT,
+    PLAIN_L16,
+    AudioFormat,
+    content_format,
+    playback_format,
+)
+from .._core._local_events import LinkEvent, PlaybackEvent
+from .._core._notifications import AudioOutput, ProcessingFailed
 from .._core._state import AudioSlice
 from .._core._values import evolve
 from ..events import (
@@ -103,7 +109,7 @@ def _not_samples(slice_: AudioSlice, content_type: str, size: int) -> Handled[Au
     if shown in slice_.refused:
         return new, ()
     error = f"audio of content type {shown!r} is not PCM16: it is not played"
-    note = ProcessingError(event_type=AudioDeltaEvent.type, error=error)
+    note = ProcessingFailed(event_type=AudioDeltaEvent.type, error=error)
     return evolve(new, refused=(*slice_.refused, shown)[-_MAX_REFUSED:]), (note,)
 
 

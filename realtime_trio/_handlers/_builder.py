@@ -6,11 +6,10 @@ it (§2 L4); what is shown is whole.
 
 from __future__ import annotations
 
-from .._core._fast import DELTAS
+from .._core._fast_decoder import DELTAS
 from .._core._messages import (
     NO_METADATA,
     THOUGHT,
-    Message,
     MessageMetadata,
     OpenMessage,
 )
@@ -34,91 +33,79 @@ from ..events import (
 )
 from . import _tools, _turn
 from ._attach import take_waiting, taken
-from ._edit import INTERRUPTED, TOOL_ROLES, Edit
 from ._fold import Handled, fold_event
+from ._transaction import INTERRUPTED, TOOL_ROLES, TextTransaction
 
 # What was read the fast way, into a struct, holds no half of a character.
 _STRUCTS: frozenset[type] = frozenset(DELTAS)
 
 
-@fold_event(TextDeltaEvent, Lane.TEXT)
-def text_delta(slice_: TextSlice, event: TextDeltaEvent) -> Handled[TextSlice]:
-    """A piece of text: usually one more for the message that is open."""
+def _delta(
+    slice_: TextSlice, event: TextDeltaEvent | ThoughtDeltaEvent, role: str = ""
+) -> Handled[TextSlice]:
+    """A piece of text or of a thought: usually one more for the message that is open.
+
+    The hot path, in one function: three small values are made anew.
+    """
     session_id, text = event.session_id, event.content
-    open_message = slice_.open.get(session_id)
+    role = role or event.role
+    others = slice_.open
+    open_message = others.get(session_id)
     if open_message is None:
-        return _begin(slice_, event, event.role, text, event.format)
+        return _begin(slice_, event, role, text, event.format)
     head = open_message.head
-    if not text and open_message.touched and head.role == event.role:
-        return slice_, ()  # alone or coalesced with its neighbours, it changes nothing
     if (
-        head.role != event.role
-        or not text
-        or open_message.half
-        or not (text.isascii() or event.__class__ in _STRUCTS or is_whole(text))
+        text
+        and head.role == role
+        and not open_message.half
+        and (text.isascii() or event.__class__ in _STRUCTS or is_whole(text))
     ):
-        return _begin(slice_, event, event.role, text, event.format)
-    return _grow(slice_, session_id, open_message, head, text)
+        tick = slice_.tick + 1
+        longer = OpenMessage(head, open_message.text.append(text), tick)
+        open_ = {session_id: longer} if len(others) == 1 else {**others, session_id: longer}
+        return (
+            TextSlice(slice_.rest, open_, tick, slice_.now),
+            (streaming(session_id, head.id, role, text),),
+        )
+    if not text and open_message.touched and head.role == role:
+        return slice_, ()  # alone or coalesced with its neighbours, it changes nothing
+    return _begin(slice_, event, role, text, event.format)
+
+
+text_delta = fold_event(TextDeltaEvent, Lane.TEXT)(_delta)
 
 
 @fold_event(ThoughtDeltaEvent, Lane.TEXT)
 def thought_delta(slice_: TextSlice, event: ThoughtDeltaEvent) -> Handled[TextSlice]:
     """A piece of a thought; what the ``think`` tool says comes this way too (§8 T3)."""
-    session_id, text = event.session_id, event.content
-    open_message = slice_.open.get(session_id)
-    if open_message is None:
-        return _begin(slice_, event, THOUGHT, text, event.format)
-    head = open_message.head
-    if not text and open_message.touched and head.role == THOUGHT:
-        return slice_, ()
-    if (
-        head.role != THOUGHT
-        or not text
-        or slice_.rest.tools
-        or open_message.half
-        or not (text.isascii() or event.__class__ in _STRUCTS or is_whole(text))
-    ):
-        return _begin(slice_, event, THOUGHT, text, event.format)
-    return _grow(slice_, session_id, open_message, head, text)
-
-
-def _grow(
-    slice_: TextSlice, session_id: str, open_message: OpenMessage, head: Message, text: str
-) -> Handled[TextSlice]:
-    """The hot path: one more piece for an open message. Three small values are made anew."""
-    tick = slice_.tick + 1
-    longer = OpenMessage(head, open_message.text.append(text), tick)
-    others = slice_.open
-    open_ = {session_id: longer} if len(others) == 1 else {**others, session_id: longer}
-    return (
-        TextSlice(slice_.rest, open_, tick, slice_.now),
-        (streaming(session_id, head.id, head.role, text),),
-    )
+    if slice_.rest.tools and event.content:
+        return _begin(slice_, event, THOUGHT, event.content, event.format)
+    return _delta(slice_, event, THOUGHT)
 
 
 def _begin(
     slice_: TextSlice, event: SessionEvent, role: str, text: str, format_: str
 ) -> Handled[TextSlice]:
     """Every delta that does more than lengthen its message."""
-    edit = Edit(slice_)
+    txn = TextTransaction(slice_)
     session_id = event.session_id
-    if edit.is_late(session_id):
-        return edit.discard(session_id)
-    edit.ensure_for(event, exists=True)
-    edit.stream_event(session_id)
+    if txn.is_late(session_id):
+        return txn.discard(session_id)
+    txn.ensure_for(event, exists=True)
+    txn.stream_event(session_id)
     if not text:  # nothing is said yet (§8 M2)
-        return edit.done()
+        return txn.done()
     if role == THOUGHT:
-        _tools.thoughts_start(edit, session_id)
-    open_message = edit.open.get(session_id)
+        _tools.thoughts_start(txn, session_id)
+    open_message = txn.open.get(session_id)
     if open_message is not None and open_message.head.role == role:
         head, rope = open_message.head, open_message.text
         shown, half = hold_back(open_message.half + text)
-        longer = OpenMessage(head, rope.append(shown) if shown else rope, edit.tick, half)
+        longer = OpenMessage(head, rope.append(shown) if shown else rope, txn.tick, half)
     else:
-        edit.complete(session_id)
-        calls, results = take_waiting(edit, session_id) if role in TOOL_ROLES else ((), ())
-        head = edit.message_of(
+        txn.complete(session_id)
+        calls, results = take_waiting(txn, session_id) if role in TOOL_ROLES else ((), ())
+        head = txn.message_of(
             event,
             role,
             content="",
@@ -127,27 +114,27 @@ def _begin(
             tool_calls=calls,
             tool_results=results,
         )
-        taken(edit, head)
+        taken(txn, head)
         shown, half = hold_back(text)
-        longer = OpenMessage(head, Rope.of(shown), edit.tick, half)
-    edit.set_open(session_id, longer)
+        longer = OpenMessage(head, Rope.of(shown), txn.tick, half)
+    txn.set_open(session_id, longer)
     if shown:
-        edit.notes.append(
+        txn.emit(
             MessageStreaming(session_id=session_id, message_id=longer.id, role=role, delta=shown)
         )
-    return edit.done()
+    return txn.done()
 
 
 @fold_event(MessageEvent, Lane.TEXT)
 def whole_message(slice_: TextSlice, event: MessageEvent) -> Handled[TextSlice]:
     """A whole message is stored as it came (§8 M9)."""
-    edit = Edit(slice_)
-    edit.ensure_for(event, exists=True)
-    edit.stream_event(event.session_id)
-    edit.complete(event.session_id)
+    txn = TextTransaction(slice_)
+    txn.ensure_for(event, exists=True)
+    txn.stream_event(event.session_id)
+    txn.complete(event.session_id)
     takes = event.role in TOOL_ROLES
-    calls, results = take_waiting(edit, event.session_id) if takes else ((), ())
-    message = edit.message_of(
+    calls, results = take_waiting(txn, event.session_id) if takes else ((), ())
+    message = txn.message_of(
         event,
         event.role,
         content=event.content,
@@ -155,52 +142,49 @@ def whole_message(slice_: TextSlice, event: MessageEvent) -> Handled[TextSlice]:
         tool_calls=calls,
         tool_results=results,
     )
-    taken(edit, message)
-    edit.append(message)
-    edit.notes.append(MessageComplete(session_id=event.session_id, message=message))
-    return edit.done()
+    taken(txn, message)
+    txn.append(message)
+    txn.emit(MessageComplete(session_id=event.session_id, message=message))
+    return txn.done()
 
 
 @fold_event(CompletionEvent, Lane.TEXT)
 def completion(slice_: TextSlice, event: CompletionEvent) -> Handled[TextSlice]:
     """A call of the model begins or ends: either is a boundary (§8 M3)."""
-    edit = Edit(slice_)
+    txn = TextTransaction(slice_)
     session_id = event.session_id
-    edit.ensure_for(event)
-    edit.stream_event(session_id)
+    session = txn.ensure_for(event)
+    txn.stream_event(session_id)
     if event.running:
-        edit.lift_fence(session_id)
-        edit.complete(session_id)
-        edit.put(session_id, completions=edit.value(session_id, "completions") + 1)
-        return edit.done()
+        txn.lift_fence(session_id)
+        txn.complete(session_id)
+        session.completions += 1
+        return txn.done()
     spent_in, spent_out = event.input_tokens or 0, event.output_tokens or 0
-    edit.put(
-        session_id,
-        input_tokens=edit.value(session_id, "input_tokens") + spent_in,
-        output_tokens=edit.value(session_id, "output_tokens") + spent_out,
-        token_count=edit.value(session_id, "token_count") + spent_in + spent_out,
-    )
-    _turn.completion_ended(edit, event)
+    session.input_tokens += spent_in
+    session.output_tokens += spent_out
+    session.token_count += spent_in + spent_out
+    _turn.completion_ended(txn, event)
     metadata = MessageMetadata(event.input_tokens, event.output_tokens, event.stop_reason)
-    edit.complete(session_id, metadata=metadata)
-    return edit.done()
+    txn.complete(session_id, metadata=metadata)
+    return txn.done()
 
 
 @fold_event(InteractionEvent, Lane.TEXT)
 def interaction(slice_: TextSlice, event: InteractionEvent) -> Handled[TextSlice]:
     """The runtime begins or ends its work in a session (§8 M4, T5)."""
-    edit = Edit(slice_)
+    txn = TextTransaction(slice_)
     session_id = event.session_id
-    edit.ensure_for(event)
-    edit.stream_event(session_id)
-    edit.put(session_id, at_work=event.started)
-    _turn.interaction(edit, event)
+    session = txn.ensure_for(event)
+    txn.stream_event(session_id)
+    session.at_work = event.started
+    _turn.interaction(txn, event)
     if event.started:
-        edit.lift_fence(session_id)
-        edit.complete(session_id, "interrupted", INTERRUPTED)
-        edit.remove_tools(session_id)
+        txn.lift_fence(session_id)
+        txn.complete(session_id, "interrupted", INTERRUPTED)
+        txn.remove_tools(session_id)
     else:
-        edit.complete(session_id, metadata=NO_METADATA)
-        edit.clear_tools(session_id)
-        edit.notes.append(SessionNotificationsCleared(session_id=session_id))
-    return edit.done()
+        txn.complete(session_id, metadata=NO_METADATA)
+        txn.clear_tools(session_id)
+        txn.emit(SessionNotificationsCleared(session_id=session_id))
+    return txn.done()

@@ -6,12 +6,12 @@ from typing import Any
 
 import attrs
 
-from .._core._local import LinkEvent, SaidEvent, VoiceRequestedEvent
+from .._core._local_events import LinkEvent, SaidEvent, VoiceRequestedEvent
 from .._core._notifications import (
     AvatarSessionEnded,
     AvatarSessionStarted,
     AvatarStateChanged,
-    CancelNotification,
+    CancelConfirmed,
     Notification,
     SessionsIndexUpdated,
     SystemNotification,
@@ -210,8 +210,8 @@ def server_listening(slice_: ControlSlice, _event: ServerListeningEvent) -> Hand
 
 @fold_event(CancelledEvent, Lane.CONTROL)
 def cancelled(slice_: ControlSlice, _event: CancelledEvent) -> Handled[ControlSlice]:
-    """Told at once; the text lane ends the messages in its own order (§8 M5)."""
-    return slice_, (CancelNotification(),)
+    """Emitted immediately; the text lane ends the messages in its own order (§8 M5)."""
+    return slice_, (CancelConfirmed(),)
 
 
 @fold_event(ErrorEvent, Lane.CONTROL)
@@ -320,5 +320,5 @@ def link(slice_: ControlSlice, event: LinkEvent) -> Handled[ControlSlice]:
 
 @fold_event(SaidEvent, Lane.CONTROL)
 def said(slice_: ControlSlice, event: SaidEvent) -> Handled[ControlSlice]:
-    """Something to tell that changes nothing."""
+    """Emit a notification; nothing changes."""
     return slice_, (event.note,)

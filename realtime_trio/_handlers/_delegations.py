@@ -12,10 +12,10 @@ from collections.abc import Iterator
 
 from .._core._messages import Message
 from .._core._records import Delegation, DelegationKey, KnownCall
-from .._core._values import Recent, evolve
-from .._core.vendors._delegation import delegation_of, request_text
+from .._core._values import evolve
+from .._core.vendors._delegation import delegation_of, is_delegation, request_text
 from ..events import SubsessionStartedEvent, ToolCall
-from ._edit import Edit
+from ._transaction import TextTransaction
 
 __all__ = ["Unfolding", "begun", "seen", "started"]
 
@@ -26,28 +26,28 @@ def _key(call: ToolCall) -> DelegationKey:
     return call.id, call.name, request_text(call.input)
 
 
-def _known(edit: Edit, session_id: str, key: DelegationKey) -> Delegation:
-    known: Recent[DelegationKey, Delegation] = edit.value(session_id, "delegations")
-    return known.get(key) or _NONE
+def _known(txn: TextTransaction, session_id: str, key: DelegationKey) -> Delegation:
+    return txn.session(session_id).delegations.get(key) or _NONE
 
 
-def _note(edit: Edit, session_id: str, key: DelegationKey, known: Delegation) -> None:
-    edit.put(session_id, delegations=edit.value(session_id, "delegations").set(key, known))
+def _note(txn: TextTransaction, session_id: str, key: DelegationKey, known: Delegation) -> None:
+    session = txn.session(session_id)
+    session.delegations = session.delegations.set(key, known)
 
 
-def begun(edit: Edit, call: ToolCall) -> tuple[int, int] | None:
+def begun(txn: TextTransaction, call: ToolCall) -> tuple[int, int] | None:
     """Where a delegation begins: the links lost and the ids given up to now."""
-    if delegation_of(call, "") is None:
+    if not is_delegation(call.name):
         return None
-    return edit.get("links_lost"), edit.get("next_id")
+    return txn.conversation.links_lost, txn.conversation.next_id
 
 
-def started(edit: Edit, event: SubsessionStartedEvent) -> None:
+def started(txn: TextTransaction, event: SubsessionStartedEvent) -> None:
     """A sub-session is announced: by the call that fits best of those that run unannounced."""
     best: tuple[int, tuple[str, str], KnownCall, ToolCall] | None = None
-    for key in edit.active:
-        known = edit.known(key) if key[0] == event.session_id else None
-        if known is None or known.begun is None or known.told or known.call is None:
+    for key in txn.active:
+        known = txn.known(key) if key[0] == event.session_id else None
+        if known is None or known.begun is None or known.announced or known.call is None:
             continue
         fit = _fit(known.call, event)
         if best is None or fit > best[0]:
@@ -55,10 +55,10 @@ def started(edit: Edit, event: SubsessionStartedEvent) -> None:
     if best is None:
         return
     _, key, known, call = best
-    edit.note(key, evolve(known, told=True))
-    delegation = _known(edit, event.session_id, _key(call))
+    txn.note(key, evolve(known, announced=True))
+    delegation = _known(txn, event.session_id, _key(call))
     announced = evolve(delegation, announced=delegation.announced + 1)
-    _note(edit, event.session_id, _key(call), announced)
+    _note(txn, event.session_id, _key(call), announced)
 
 
 def _fit(call: ToolCall, event: SubsessionStartedEvent) -> int:
@@ -71,13 +71,13 @@ def _fit(call: ToolCall, event: SubsessionStartedEvent) -> int:
     )
 
 
-def seen(edit: Edit, key: tuple[str, str], known: KnownCall, call: ToolCall) -> None:
+def seen(txn: TextTransaction, key: tuple[str, str], known: KnownCall, call: ToolCall) -> None:
     """A call has its end: if it was a delegation and no link was lost, it was seen whole."""
-    if known.begun is None or known.call is None or known.begun[0] != edit.get("links_lost"):
+    if known.begun is None or known.call is None or known.begun[0] != txn.conversation.links_lost:
         return
-    delegation = _known(edit, key[0], _key(call))
-    whole = evolve(delegation, live=(known.begun[1], edit.get("next_id")))
-    _note(edit, key[0], _key(call), whole)
+    delegation = _known(txn, key[0], _key(call))
+    whole = evolve(delegation, live=(known.begun[1], txn.conversation.next_id))
+    _note(txn, key[0], _key(call), whole)
 
 
 class Unfolding:
@@ -86,9 +86,9 @@ class Unfolding:
     ``news`` says of those that are unfolded which are to be announced.
     """
 
-    def __init__(self, edit: Edit, session_id: str) -> None:
+    def __init__(self, txn: TextTransaction, session_id: str) -> None:
         self.news: list[bool] = []
-        self._edit = edit
+        self._txn = txn
         self._session_id = session_id
         self._counts: defaultdict[DelegationKey, int] = defaultdict(int)
         self._numbers: list[int] | None = None
@@ -98,14 +98,14 @@ class Unfolding:
         key = _key(call)
         self._counts[key] += 1
         count = self._counts[key]
-        known = _known(self._edit, self._session_id, key)
+        known = _known(self._txn, self._session_id, key)
         if count > known.unfolded and known.live is not None and self._is_kept(*known.live):
             return False
         self.news.append(count > known.announced)
         known = evolve(
             known, unfolded=max(count, known.unfolded), announced=max(count, known.announced)
         )
-        _note(self._edit, self._session_id, key, known)
+        _note(self._txn, self._session_id, key, known)
         return True
 
     def _is_kept(self, first: int, end: int) -> bool:
@@ -117,14 +117,14 @@ class Unfolding:
 
     def _messages(self) -> Iterator[Message]:
         """The messages of the session's sub-sessions, open ones too."""
-        edit, parent = self._edit, self._session_id
-        for session_id in edit.records:
+        txn, parent = self._txn, self._session_id
+        for session_id in txn.records:
             if session_id == parent:
                 continue
-            for message in edit.value(session_id, "messages"):
+            for message in txn.session(session_id).messages:
                 if (message.parent_session_id or message.user_session_id) == parent:
                     yield message
-            open_message = edit.open.get(session_id)
+            open_message = txn.open.get(session_id)
             if open_message is not None:
                 head = open_message.head
                 if (head.parent_session_id or head.user_session_id) == parent:

@@ -19,8 +19,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import attrs
 
-from .._core._fast import DELTAS, Delta
-from .._core._local import (
+from .._core._fast_decoder import DELTAS, Delta
+from .._core._local_events import (
     LinkEvent,
     LinkLostEvent,
     Malformed,
@@ -30,7 +30,7 @@ from .._core._local import (
     SessionsWipedEvent,
     VoiceRequestedEvent,
 )
-from .._core._notifications import Notification, ProcessingError
+from .._core._notifications import Notification, ProcessingFailed
 from .._core._state import AudioSlice, ControlSlice, TextSlice
 from .._core._values import evolve
 from ..events import (
@@ -309,14 +309,14 @@ class LaneFold(Generic[S]):
     def _malformed(self, event: Malformed) -> tuple[Notification, ...]:
         self.malformed += 1
         self.delivered = False
-        return (ProcessingError(event_type=event.event_type, error=event.error),)
+        return (ProcessingFailed(event_type=event.event_type, error=event.error),)
 
     def _failed(self, event: ServerEvent | Delta, exc: Exception) -> tuple[Notification, ...]:
         """A handler raised: name where, never what the event or the exception holds."""
         self.handler_errors += 1
         self.delivered = False
         error = f"the {self.lane.name.lower()} handler of {event.type} raised {type(exc).__name__}"
-        return (ProcessingError(event_type=event.type or None, error=error),)
+        return (ProcessingFailed(event_type=event.type or None, error=error),)
 
 
 def _resolved(event: Any, slice_: TextSlice) -> Any:

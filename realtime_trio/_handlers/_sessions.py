@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import attrs
 
-from .._core._local import SessionsWipedEvent
+from .._core._local_events import SessionsWipedEvent
 from .._core._messages import Content, Message, moment
 from .._core._notifications import (
     AllSessionsCleared,
@@ -17,7 +17,7 @@ from .._core._notifications import (
     SubsessionStarted,
     SystemNotification,
 )
-from .._core._records import SEEN_LIMIT, KnownCall, Record, Stage
+from .._core._records import SEEN_LIMIT, CallStage, KnownCall, Record, SessionDraft
 from .._core._state import TextSlice
 from .._core._values import Log, Recent, evolve
 from ..events import (
@@ -37,14 +37,14 @@ from ..events import (
 )
 from ._attach import listed, own_calls
 from ._delegations import Unfolding
-from ._edit import Edit
 from ._fold import Handled, fold_event, not_folded
+from ._transaction import TextTransaction
 from ._turn import ran
 
 if TYPE_CHECKING:
     from .._core.vendors._history import DelegationStarted
 
-# They repeat what is known (§7), or order what will be told in other words.
+# They repeat what is known (§7), or announce what later events say.
 not_folded(
     Lane.TEXT,
     [CompleteThoughtEvent, HistoryEvent, HistoryDeltaEvent, SystemPromptEvent, UserRequestEvent],
@@ -62,20 +62,22 @@ def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> H
             content="The server changed to a session without saying which",
         )
         return slice_, (note,)
-    edit = Edit(slice_)
+    txn = TextTransaction(slice_)
     previous = slice_.current_session_id
-    edit.set(deleted=None, deleted_record=None)
-    edit.ensure(session.session_id, None, session.session_id)
-    _load(edit, session)
-    edit.set(current_session_id=session.session_id, user_session_id=session.session_id)
-    edit.evict()
-    edit.notes.append(
+    txn.conversation.deleted = None
+    txn.conversation.deleted_record = None
+    draft = txn.ensure(session.session_id, None, session.session_id)
+    _load(txn, draft, session)
+    txn.conversation.current_session_id = session.session_id
+    txn.conversation.user_session_id = session.session_id
+    txn.evict()
+    txn.emit(
         ChatSessionChanged(previous_session_id=previous, current_session_id=session.session_id)
     )
-    _announce_sessions(edit)
-    log: Log[Message] = edit.value(session.session_id, "messages")
-    edit.notes.append(SessionMessagesLoaded(session_id=session.session_id, messages=tuple(log)))
-    return edit.done()
+    _announce_sessions(txn)
+    loaded = tuple(draft.messages)
+    txn.emit(SessionMessagesLoaded(session_id=session.session_id, messages=loaded))
+    return txn.done()
 
 
 @attrs.frozen(slots=True)
@@ -86,97 +88,91 @@ class _Asked:
     last: Content | None = None
 
 
-def _load(edit: Edit, session: ChatSession) -> None:
+def _load(txn: TextTransaction, draft: SessionDraft, session: ChatSession) -> None:
     """Put the server's list in place of a session's messages.
 
     It holds finished turns only, so what a turn that runs has made stays behind it.
     """
     session_id = session.session_id
-    running = ran(edit, session_id)
-    turn_from: int = edit.value(session_id, "turn_from")
-    old: Log[Message] = edit.value(session_id, "messages")
-    kept = old[max(0, turn_from - old.dropped) :] if running and turn_from >= 0 else ()
-    edit.put(
-        session_id,
-        messages=Log[Message](),
-        target=-1,
-        turn_from=-1,
-        asked_from=-1,
-        loaded=-1,
-        stirred=running,
-        asked=False,
-        name=session.session_name,
-        metadata=session.metadata,
-        vendor=session.vendor,
-        agent=session.agent_config,
-    )
-    if session.token_count or not session.messages:  # else the server does not count
-        edit.put(session_id, input_tokens=0, output_tokens=0, token_count=session.token_count)
-    asked = _append_history(edit, session, own_calls(edit, session_id, kept))
+    running = ran(txn, session_id)
+    kept: tuple[Message, ...] = ()
+    if running and draft.turn_from >= 0:
+        kept = draft.messages[max(0, draft.turn_from - draft.messages.dropped) :]
+    draft.messages = Log[Message]()
+    draft.target = draft.turn_from = draft.asked_from = draft.loaded = -1
+    draft.stirred = running
+    draft.asked = False
+    draft.name = session.session_name
+    draft.metadata = session.metadata
+    draft.vendor = session.vendor
+    draft.agent = session.agent_config
+    if session.token_count or not session.messages:  # otherwise the server does not count
+        draft.input_tokens = draft.output_tokens = 0
+        draft.token_count = session.token_count
+    asked = _append_history(txn, session, own_calls(txn, session_id, kept))
     if running:
-        _go_on_behind(edit, session_id, asked, kept)
+        _go_on_behind(txn, draft, asked, kept)
     else:
-        edit.put(session_id, users=asked.count, turns=0)
+        draft.users = asked.count
+        draft.turns = 0
 
 
-def _go_on_behind(edit: Edit, session_id: str, asked: _Asked, kept: tuple[Message, ...]) -> None:
-    """Let the turn that runs go on behind the list, unless the list proves to hold it (§8 S1)."""
-    log: Log[Message] = edit.value(session_id, "messages")
-    finished = edit.value(session_id, "users") + edit.value(session_id, "turns")
+def _go_on_behind(
+    txn: TextTransaction, session: SessionDraft, asked: _Asked, kept: tuple[Message, ...]
+) -> None:
+    """Let the running turn go on behind the list, unless the list proves to hold it (§8 S1)."""
     said = [message.content for message in kept if message.role == "user"]
+    finished = session.users + session.turns
     whole = asked.count > finished and (not said or asked.last == said[-1])
     if not whole:
-        edit.put(session_id, users=asked.count, turns=0)
-    edit.put(
-        session_id,
-        loaded=log.end,
-        loaded_target=edit.value(session_id, "target"),
-        loaded_users=asked.count,
-        loaded_whole=whole,
-        turn_from=log.end,
-    )
+        session.users = asked.count
+        session.turns = 0
+    session.loaded = session.turn_from = session.messages.end
+    session.loaded_target = session.target
+    session.loaded_users = asked.count
+    session.loaded_whole = whole
     for message in kept:
-        edit.append(message)
-    open_message = edit.open.get(session_id)
+        txn.append(message)
+    open_message = txn.open.get(session.id)
     if open_message is not None:
-        edit.set_open(session_id, evolve(open_message, touched=0))
+        txn.set_open(session.id, evolve(open_message, touched=0))
 
 
-def _append_history(edit: Edit, session: ChatSession, own: frozenset[str]) -> _Asked:
+def _append_history(txn: TextTransaction, session: ChatSession, own: frozenset[str]) -> _Asked:
     # What reads the vendors' histories is imported when the first of them comes.
     from .._core.vendors._history import DelegationStarted, HistoryMessage, convert_history
 
-    unfolding = Unfolding(edit, session.session_id)
+    unfolding = Unfolding(txn, session.session_id)
     history = convert_history(
         session.messages,
         session.vendor,
         session_id=session.session_id,
-        new_id=edit.new_id,
-        timestamp=moment(edit.now),
+        new_id=txn.new_id,
+        timestamp=moment(txn.now),
         unfolds=unfolding.unfolds,
     )
     news = iter(unfolding.news)
     asked, depth, announces = _Asked(), 0, False
     for item in history:
         if isinstance(item, HistoryMessage):
-            listed(edit, item.message, own)
-            edit.store(item.message, foreign=item.foreign)
+            listed(txn, item.message, own)
+            txn.store(item.message, foreign=item.foreign)
             if item.message.role == "user" and not item.foreign:
                 asked = _Asked(asked.count + 1, item.message.content)
         elif isinstance(item, DelegationStarted):
             depth += 1
             announces = next(news)
             if announces:
-                _delegation_started(edit, session, item, depth)
+                _delegation_started(txn, session, item, depth)
         else:
             if announces:
-                _delegation_ended(edit, session.session_id, depth)
+                _delegation_ended(txn, session.session_id, depth)
             depth -= 1
     return asked
 
 
-def _delegation_ended(edit: Edit, session_id: str, depth: int) -> None:
-    edit.notes.append(
+def _delegation_ended(txn: TextTransaction, session_id: str, depth: int) -> None:
+    txn.emit(
         SubsessionEnded(
             session_id=session_id,
             parent_session_id=None,
@@ -187,10 +183,10 @@ def _delegation_ended(edit: Edit, session_id: str, depth: int) -> None:
 
 
 def _delegation_started(
-    edit: Edit, session: ChatSession, item: DelegationStarted, depth: int
+    txn: TextTransaction, session: ChatSession, item: DelegationStarted, depth: int
 ) -> None:
     agent = session.agent_config
-    edit.notes.append(
+    txn.emit(
         SubsessionStarted(
             session_id=session.session_id,
             parent_session_id=None,
@@ -204,8 +200,8 @@ def _delegation_started(
     )
 
 
-def _announce_sessions(edit: Edit) -> None:
-    edit.notes.append(SessionsUpdated(session_ids=edit.shown()))
+def _announce_sessions(txn: TextTransaction) -> None:
+    txn.emit(SessionsUpdated(session_ids=txn.shown()))
 
 
 @fold_event(ChatSessionNameChangedEvent, Lane.TEXT)
@@ -213,7 +209,13 @@ def chat_session_name_changed(
     slice_: TextSlice, event: ChatSessionNameChangedEvent
 ) -> Handled[TextSlice]:
     """A session has another name (§8 S3)."""
-    return _change(slice_, event.session_id or slice_.current_session_id, name=event.session_name)
+    session_id = event.session_id or slice_.current_session_id
+    if not _is_kept(session_id, slice_):
+        return slice_, ()
+    txn = TextTransaction(slice_)
+    txn.ensure(session_id).name = event.session_name
+    _announce_sessions(txn)
+    return txn.done()
 
 
 @fold_event(SessionMetadataChangedEvent, Lane.TEXT)
@@ -221,21 +223,19 @@ def session_metadata_changed(
     slice_: TextSlice, event: SessionMetadataChangedEvent
 ) -> Handled[TextSlice]:
     """The current session has other metadata (§8 S3)."""
-    return _change(slice_, slice_.current_session_id, metadata=event.meta)
-
-
-def _change(slice_: TextSlice, session_id: str | None, **changes: object) -> Handled[TextSlice]:
-    rest = slice_.rest
-    if session_id not in rest.records and (
-        rest.deleted_record is None or session_id != rest.deleted_record.id
-    ):
+    session_id = slice_.current_session_id
+    if not _is_kept(session_id, slice_):
         return slice_, ()
-    assert session_id is not None
-    edit = Edit(slice_)
-    edit.ensure(session_id)
-    edit.put(session_id, **changes)
-    _announce_sessions(edit)
-    return edit.done()
+    txn = TextTransaction(slice_)
+    txn.ensure(session_id).metadata = event.meta
+    _announce_sessions(txn)
+    return txn.done()
+
+
+def _is_kept(session_id: str | None, slice_: TextSlice) -> TypeGuard[str]:
+    """Whether a session is known, or was deleted and may return (§8 S3)."""
+    deleted = slice_.rest.deleted_record
+    return session_id in slice_.rest.records or (deleted is not None and session_id == deleted.id)
 
 
 @fold_event(AgentConfigurationChangedEvent, Lane.TEXT)
@@ -246,9 +246,9 @@ def agent_configuration_changed(
     session_id = slice_.current_session_id
     if session_id is None or session_id not in slice_.rest.records:
         return slice_, ()
-    edit = Edit(slice_)
-    edit.put(session_id, agent=event.agent_config)
-    return edit.done()
+    txn = TextTransaction(slice_)
+    txn.session(session_id).agent = event.agent_config
+    return txn.done()
 
 
 @fold_event(ChatSessionDeletedEvent, Lane.TEXT)
@@ -268,21 +268,19 @@ def _deleted(slice_: TextSlice, named: str | None) -> Handled[TextSlice]:
     session_id = named or current
     if session_id is None or session_id not in slice_.rest.records:
         return slice_, ()
-    edit = Edit(slice_)
-    record = edit.forget(session_id)
+    txn = TextTransaction(slice_)
+    record = txn.forget(session_id)
     is_user = session_id == slice_.user_session_id
     if is_user:
-        edit.set(user_session_id=None)
+        txn.conversation.user_session_id = None
     if session_id == current:  # the server may go on in it all the same
-        edit.set(
-            current_session_id=None,
-            deleted=session_id,
-            deleted_record=record,
-            deleted_was_user=is_user,
-        )
-        edit.notes.append(ChatSessionChanged(previous_session_id=current, current_session_id=None))
-    _announce_sessions(edit)
-    return edit.done()
+        txn.conversation.current_session_id = None
+        txn.conversation.deleted = session_id
+        txn.conversation.deleted_record = record
+        txn.conversation.deleted_was_user = is_user
+        txn.emit(ChatSessionChanged(previous_session_id=current, current_session_id=None))
+    _announce_sessions(txn)
+    return txn.done()
 
 
 def reset(slice_: TextSlice) -> TextSlice:
@@ -301,17 +299,17 @@ def _without_work(record: Record) -> Record:
     """A record without tools that run or wait; of those that have run it knows where they are."""
     calls: Recent[str, KnownCall] = Recent(SEEN_LIMIT)
     for call_id, known in record.calls.items():
-        calls = calls.set(call_id, evolve(known, stage=Stage.FORGOTTEN, call=None, begun=None))
+        calls = calls.set(call_id, evolve(known, stage=CallStage.FORGOTTEN, call=None, begun=None))
     return evolve(record, waiting=(), calls=calls)
 
 
 @fold_event(SessionsWipedEvent, Lane.TEXT)
 def sessions_wiped(slice_: TextSlice, _event: SessionsWipedEvent) -> Handled[TextSlice]:
     """The application forgets every session; what they have open is completed first (§8 M4)."""
-    edit = Edit(slice_)
-    for session_id in edit.open_sessions():
-        edit.complete(session_id)
-    edit.remove_tools()
-    edit.forget_all()
-    edit.notes.append(AllSessionsCleared())
-    return edit.done()
+    txn = TextTransaction(slice_)
+    for session_id in txn.open_sessions():
+        txn.complete(session_id)
+    txn.remove_tools()
+    txn.forget_all()
+    txn.emit(AllSessionsCleared())
+    return txn.done()

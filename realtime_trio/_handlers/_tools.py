@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .._core._notifications import ToolCallComplete, ToolNotification, ToolStatus
-from .._core._records import KnownCall, Stage, WaitingTool
-from .._core._state import ActiveTool, TextSlice
-from .._core._values import Recent, draft_of, evolve
+from .._core._notifications import (
+    ToolNotification,
+    ToolStatus,
+    tool_call_complete,
+    tool_notification,
+)
+from .._core._records import CallStage, KnownCall, waiting_tool
+from .._core._state import ActiveTool, TextSlice, active_tool
+from .._core._values import evolve
 from ..events import Lane, ToolCall, ToolCallEvent, ToolSelectDeltaEvent
 from . import _delegations
 from ._attach import TOOL_LIMIT, Key, attach
-from ._edit import Edit
 from ._fold import Handled, fold_event
+from ._transaction import TextTransaction
 
-__all__ = ["thoughts_start", "tool_note"]
+__all__ = ["thoughts_start"]
 
 THINK = "think"
 
@@ -24,71 +29,76 @@ def tool_select(slice_: TextSlice, event: ToolSelectDeltaEvent) -> Handled[TextS
     """The model chooses: each id is announced once, however often the list comes (§8 T1)."""
     if not event.tool_calls:
         return slice_, ()
-    edit = Edit(slice_)
-    if edit.is_late(event.session_id):
-        return edit.discard(event.session_id)
-    edit.ensure_for(event)
-    edit.stream_event(event.session_id)
+    txn = TextTransaction(slice_)
+    if txn.is_late(event.session_id):
+        return txn.discard(event.session_id)
+    txn.ensure_for(event)
+    txn.stream_event(event.session_id)
     for call in event.tool_calls:
         key = (event.session_id, call.id)
-        active = edit.active.get(key)
+        active = txn.active.get(key)
         if active is None:
-            if _may_be_chosen(edit, key):
-                _announce(edit, key, call, "preparing")
-        elif active.status == "preparing":
-            _move(edit, key, call, "preparing", Stage.PREPARING)
-    return edit.done()
+            if _may_be_chosen(txn, key):
+                _announce(txn, key, call, "preparing")
+        elif active.status == "preparing" and not _is_same(active, call):
+            _move(txn, key, call, "preparing", CallStage.PREPARING)
+    return txn.done()
 
 
-def _may_be_chosen(edit: Edit, key: Key) -> bool:
+def _is_same(active: ActiveTool, call: ToolCall) -> bool:
+    """Whether the list, which comes again with every choice, says nothing new of a call."""
+    return not call.input and not active.arguments and active.tool_name == call.name
+
+
+def _may_be_chosen(txn: TextTransaction, key: Key) -> bool:
     """Whether a selection is another call: the whole list comes again while a completion runs."""
-    known = edit.known(key)
-    if known is None or known.stage < Stage.CLEARED:
+    known = txn.known(key)
+    if known is None or known.stage < CallStage.CLEARED:
         return True
-    return bool(edit.value(key[0], "completions") > known.since)
+    return txn.session(key[0]).completions > known.since
 
 
 @fold_event(ToolCallEvent, Lane.TEXT)
 def tool_call(slice_: TextSlice, event: ToolCallEvent) -> Handled[TextSlice]:
     """Tools run, or have run."""
-    edit = Edit(slice_)
+    txn = TextTransaction(slice_)
     session_id = event.session_id
-    given = event.tool_calls or (() if event.active else _named_by_results(edit, event))
+    given = event.tool_calls or (() if event.active else _named_by_results(txn, event))
     if not given:
         return slice_, ()
-    late = edit.is_late(session_id)
+    late = txn.is_late(session_id)
     if late and event.active:
-        return edit.discard(session_id)
-    edit.ensure_for(event)
-    edit.stream_event(session_id)
-    calls = _without_think(edit, session_id, given)
+        return txn.discard(session_id)
+    txn.ensure_for(event)
+    txn.stream_event(session_id)
+    calls = _without_think(txn, session_id, given)
     if not event.active:
         if calls:
-            _finish(edit, event, given, calls, late=late)
-        return edit.done()
+            _finish(txn, event, given, calls, late=late)
+        return txn.done()
     for call in calls:
         key = (session_id, call.id)
-        active = edit.active.get(key)
+        active = txn.active.get(key)
         if active is None:
-            _announce(edit, key, call, "executing")
+            _announce(txn, key, call, "executing")
         elif active.status == "preparing":
-            _move(edit, key, call, "executing", Stage.EXECUTING)
-            edit.notes.append(tool_note(key, call, "executing"))
-    return edit.done()
+            _move(txn, key, call, "executing", CallStage.EXECUTING)
+            txn.emit(_tool_note(key, call, "executing"))
+    return txn.done()
 
 
-def _named_by_results(edit: Edit, event: ToolCallEvent) -> tuple[ToolCall, ...]:
+def _named_by_results(txn: TextTransaction, event: ToolCallEvent) -> tuple[ToolCall, ...]:
     """The calls that results name without a call: begun in this session, and without an end."""
-    if not event.tool_results or event.session_id not in edit.records:
+    if not event.tool_results or event.session_id not in txn.records:
         return ()
-    begun: Recent[str, KnownCall] = edit.value(event.session_id, "calls")
+    begun = txn.session(event.session_id).calls
     named = {result.tool_use_id: None for result in event.tool_results}
     known = [begun.get(call_id) for call_id in named]
     return tuple(each.call for each in known if each is not None and each.call is not None)
 
 
 def _finish(
-    edit: Edit,
+    txn: TextTransaction,
     event: ToolCallEvent,
     given: tuple[ToolCall, ...],
     calls: tuple[ToolCall, ...],
@@ -102,89 +112,84 @@ def _finish(
         results = tuple(r for r in results if r.tool_use_id not in others)
     else:
         results = tuple(r for r in results if r.tool_use_id in {call.id for call in calls})
-    repeated = [_complete(edit, (session_id, call.id), call, late=late) for call in calls]
-    edit.notes.append(
-        ToolCallComplete(session_id=session_id, tool_calls=calls, tool_results=results)
-    )
+    repeated = [_complete(txn, (session_id, call.id), call, late=late) for call in calls]
+    txn.emit(tool_call_complete(session_id=session_id, tool_calls=calls, tool_results=results))
     by_id = {result.tool_use_id: result for result in results}
     for call, again in zip(calls, repeated, strict=True):
-        tool = WaitingTool(call, by_id.get(call.id), event.parent_session_id, event.user_session_id)
-        attach(edit, session_id, tool, repeated=again)
+        tool = waiting_tool(
+            call, by_id.get(call.id), event.parent_session_id, event.user_session_id
+        )
+        attach(txn, session_id, tool, repeated=again)
 
 
 def _without_think(
-    edit: Edit, session_id: str, calls: tuple[ToolCall, ...]
+    txn: TextTransaction, session_id: str, calls: tuple[ToolCall, ...]
 ) -> tuple[ToolCall, ...]:
     """The calls but for ``think``, whose notification ends when its call comes (§8 T3)."""
     others: list[ToolCall] = []
     for call in calls:
         if call.name == THINK:
             key = (session_id, call.id)
-            if key in edit.active:
-                edit.remove_tool(key)
-            edit.leave_tool(key, Stage.ENDED)
+            if key in txn.active:
+                txn.remove_tool(key)
+            txn.leave_tool(key, CallStage.ENDED)
         else:
             others.append(call)
     return tuple(others)
 
 
-def thoughts_start(edit: Edit, session_id: str) -> None:
+def thoughts_start(txn: TextTransaction, session_id: str) -> None:
     """Thoughts are what the ``think`` tool shows: its notification has done its work (§8 T3)."""
-    for key, tool in list(edit.active.items()):
+    for key, tool in list(txn.active.items()):
         if key[0] == session_id and tool.tool_name == THINK:
-            edit.remove_tool(key)
+            txn.remove_tool(key)
 
 
 def _announce(
-    edit: Edit, key: Key, call: ToolCall, status: Literal["preparing", "executing"]
+    txn: TextTransaction, key: Key, call: ToolCall, status: Literal["preparing", "executing"]
 ) -> None:
     """Announce a call that is not active: a new one, also where its id has been used before."""
-    if len(edit.active) >= TOOL_LIMIT:
-        edit.remove_tool(next(iter(edit.active)))
-    stage = Stage.PREPARING if status == "preparing" else Stage.EXECUTING
-    edit.note(key, KnownCall(stage))
-    _move(edit, key, call, status, stage)
-    edit.notes.append(tool_note(key, call, status))
+    if len(txn.active) >= TOOL_LIMIT:
+        txn.remove_tool(next(iter(txn.active)))
+    stage = CallStage.PREPARING if status == "preparing" else CallStage.EXECUTING
+    txn.tools[key] = active_tool(*key, call.name, status, call.input)
+    begun = None if status == "preparing" else _delegations.begun(txn, call)
+    txn.note(key, KnownCall(stage, call, begun=begun))
+    txn.emit(_tool_note(key, call, status))
 
 
 def _move(
-    edit: Edit, key: Key, call: ToolCall, status: Literal["preparing", "executing"], stage: Stage
+    txn: TextTransaction,
+    key: Key,
+    call: ToolCall,
+    status: Literal["preparing", "executing"],
+    stage: CallStage,
 ) -> None:
     """Note how far an active tool has come, and its arguments."""
-    edit.tools[key] = ActiveTool(*key, call.name, status, call.input)
-    known = evolve(edit.known(key) or KnownCall(stage), stage=stage, call=call)
-    if stage is Stage.EXECUTING:
-        known = evolve(known, begun=_delegations.begun(edit, call))
-    edit.note(key, known)
+    txn.tools[key] = active_tool(*key, call.name, status, call.input)
+    known = txn.known(key) or KnownCall(stage)
+    begun = known.begun if status == "preparing" else _delegations.begun(txn, call)
+    txn.note(key, evolve(known, stage=stage, call=call, begun=begun))
 
 
-_NoteDraft = draft_of(ToolNotification)
+def _tool_note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:
+    return tool_notification(
+        session_id=key[0], id=key[1], tool_name=call.name, status=status, arguments=call.input
+    )
 
 
-def tool_note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:
-    """Make what the constructor makes, at much less cost: each call has three or more."""
-    note = _NoteDraft()
-    note.session_id, note.id = key
-    note.tool_name = call.name
-    note.status = status
-    note.arguments = call.input
-    note.__class__ = ToolNotification
-    made: ToolNotification = note
-    return made
-
-
-def _complete(edit: Edit, key: Key, call: ToolCall, *, late: bool) -> bool:
+def _complete(txn: TextTransaction, key: Key, call: ToolCall, *, late: bool) -> bool:
     """Announce a tool's end once, unless its notification was removed. Tells of a repetition.
 
     The end of an id that only a history knows is another call's.
     """
-    known = edit.known(key)
-    stage = Stage.FORGOTTEN if known is None else known.stage
-    if stage is Stage.LISTED:
-        edit.note(key, KnownCall(Stage.FORGOTTEN))
-    if not late and stage < Stage.REMOVED:
-        edit.notes.append(tool_note(key, call, "complete"))
+    known = txn.known(key)
+    stage = CallStage.FORGOTTEN if known is None else known.stage
+    if stage is CallStage.LISTED:
+        txn.note(key, KnownCall(CallStage.FORGOTTEN))
+    if not late and stage < CallStage.REMOVED:
+        txn.emit(_tool_note(key, call, "complete"))
     if known is not None:
-        _delegations.seen(edit, key, known, call)
-    edit.leave_tool(key, Stage.ENDED)
-    return stage is Stage.ENDED
+        _delegations.seen(txn, key, known, call)
+    txn.leave_tool(key, CallStage.ENDED)
+    return stage is CallStage.ENDED

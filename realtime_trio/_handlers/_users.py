@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from .._core._messages import Content
 from .._core._notifications import (
@@ -28,8 +27,8 @@ from ..events import (
 )
 from . import _delegations
 from ._attach import interrupt
-from ._edit import Edit
 from ._fold import Handled, fold_event
+from ._transaction import TextTransaction
 
 NO_CONTENT = "[User message]"
 # Bound on delegations that are open at one time; far deeper than any agent nests.
@@ -59,7 +58,7 @@ def openai_user_message(slice_: TextSlice, event: OpenAIUserMessageEvent) -> Han
     return _user_message(slice_, event, event.vendor, event.message, _content(event.message))
 
 
-def _content(message: str | Mapping[str, Any] | None) -> Content | None:
+def _content(message: str | Mapping[str, object] | None) -> Content | None:
     """The normal form of a message's content; ``None`` where it has none."""
     if message is None or isinstance(message, str):
         return message
@@ -71,43 +70,43 @@ def _user_message(
     slice_: TextSlice,
     event: SessionEvent,
     vendor: str,
-    message: str | Mapping[str, Any] | None,
+    message: str | Mapping[str, object] | None,
     content: Content | None,
 ) -> Handled[TextSlice]:
-    edit = Edit(slice_)
-    edit.ensure_for(event, exists=True)
-    if edit.get("turn_ended"):
-        edit.stream_event(event.session_id)
-    edit.put(event.session_id, asked=True)
-    interrupt(edit, event.session_id)
-    stored = edit.message_of(event, "user", content=NO_CONTENT if content is None else content)
-    edit.append(stored)
-    edit.notes.append(MessageAdded(session_id=event.session_id, message=stored))
-    edit.notes.append(UserMessage(session_id=event.session_id, vendor=vendor, message=message))
-    return edit.done()
+    txn = TextTransaction(slice_)
+    txn.ensure_for(event, exists=True)
+    if txn.conversation.turn_ended:
+        txn.stream_event(event.session_id)
+    txn.session(event.session_id).asked = True
+    interrupt(txn, event.session_id)
+    stored = txn.message_of(event, "user", content=NO_CONTENT if content is None else content)
+    txn.append(stored)
+    txn.emit(MessageAdded(session_id=event.session_id, message=stored))
+    txn.emit(UserMessage(session_id=event.session_id, vendor=vendor, message=message))
+    return txn.done()
 
 
 @fold_event(RenderMediaEvent, Lane.TEXT)
 def render_media(slice_: TextSlice, event: RenderMediaEvent) -> Handled[TextSlice]:
     """Something to show: it goes to the application, which keeps what it needs."""
-    edit = Edit(slice_)
-    edit.ensure_for(event)
-    media = Media.of(event, edit.new_id("media"))
-    edit.notes.append(MediaAdded(session_id=event.session_id, media=media))
-    return edit.done()
+    txn = TextTransaction(slice_)
+    txn.ensure_for(event)
+    media = Media.of(event, txn.new_id("media"))
+    txn.emit(MediaAdded(session_id=event.session_id, media=media))
+    return txn.done()
 
 
-def _user_session(edit: Edit, event: SessionEvent) -> str:
-    return event.user_session_id or edit.get("user_session_id") or event.session_id
+def _user_session(txn: TextTransaction, event: SessionEvent) -> str:
+    return event.user_session_id or txn.conversation.user_session_id or event.session_id
 
 
 @fold_event(SubsessionStartedEvent, Lane.TEXT)
 def subsession_started(slice_: TextSlice, event: SubsessionStartedEvent) -> Handled[TextSlice]:
     """An agent delegates: one more on the stack of its user session (§8 U4)."""
-    edit = Edit(slice_)
-    edit.ensure_for(event)
-    user = _user_session(edit, event)
-    open_ones: tuple[OpenSubsession, ...] = edit.get("subsessions")
+    txn = TextTransaction(slice_)
+    txn.ensure_for(event)
+    user = _user_session(txn, event)
+    open_ones = txn.conversation.subsessions
     opened = OpenSubsession(
         session_id=event.session_id,
         parent_session_id=event.parent_session_id,
@@ -119,9 +118,9 @@ def subsession_started(slice_: TextSlice, event: SubsessionStartedEvent) -> Hand
         depth=1 + sum(1 for other in open_ones if other.stack == user),
         stack=user,
     )
-    edit.set(subsessions=(*open_ones, opened)[-SUBSESSION_LIMIT:])
-    _delegations.started(edit, event)
-    edit.notes.append(
+    txn.conversation.subsessions = (*open_ones, opened)[-SUBSESSION_LIMIT:]
+    _delegations.started(txn, event)
+    txn.emit(
         SubsessionStarted(
             session_id=opened.session_id,
             parent_session_id=opened.parent_session_id,
@@ -133,18 +132,18 @@ def subsession_started(slice_: TextSlice, event: SubsessionStartedEvent) -> Hand
             depth=opened.depth,
         )
     )
-    return edit.done()
+    return txn.done()
 
 
 @fold_event(SubsessionEndedEvent, Lane.TEXT)
 def subsession_ended(slice_: TextSlice, event: SubsessionEndedEvent) -> Handled[TextSlice]:
     """The innermost delegation of its user session is over; depth 0 where there is none."""
-    edit = Edit(slice_)
-    user = _user_session(edit, event)
-    open_ones: tuple[OpenSubsession, ...] = edit.get("subsessions")
+    txn = TextTransaction(slice_)
+    user = _user_session(txn, event)
+    open_ones = txn.conversation.subsessions
     of_user = [i for i, other in enumerate(open_ones) if other.stack == user]
     if not of_user:
-        edit.notes.append(
+        txn.emit(
             SubsessionEnded(
                 session_id=event.session_id,
                 parent_session_id=event.parent_session_id,
@@ -152,15 +151,15 @@ def subsession_ended(slice_: TextSlice, event: SubsessionEndedEvent) -> Handled[
                 depth=0,
             )
         )
-        return edit.done()
+        return txn.done()
     top = of_user[-1]
-    edit.set(subsessions=(*open_ones[:top], *open_ones[top + 1 :]))
-    edit.notes.append(ended(open_ones[top]))
-    return edit.done()
+    txn.conversation.subsessions = (*open_ones[:top], *open_ones[top + 1 :])
+    txn.emit(ended(open_ones[top]))
+    return txn.done()
 
 
 def ended(opened: OpenSubsession) -> SubsessionEnded:
-    """The end of a delegation, told with the ids of its beginning."""
+    """The end of a delegation, with the ids of its beginning."""
     return SubsessionEnded(
         session_id=opened.session_id,
         parent_session_id=opened.parent_session_id,

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, final
 
-from .._core._audio import DEFAULT_FORMAT
+from .._core._audio_format import DEFAULT_FORMAT
 from .._core._notifications import AudioOutput, MessageStreaming, streaming
 from .._core._shell_notifications import AudioGap, Lagged
 from ..events import Lane

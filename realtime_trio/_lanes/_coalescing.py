@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast, final
 
-from .._core._fast import Delta, Incoming
+from .._core._fast_decoder import Delta, Incoming
 from .._core._notifications import MessageStreaming
 from ._reader import Item
 

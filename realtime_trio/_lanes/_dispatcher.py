@@ -20,8 +20,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias, cast, final
 
-from .._core._fast import Delta, Incoming
-from .._core._local import Reading
+from .._core._fast_decoder import Delta, Incoming
+from .._core._local_events import Reading
 from .._core._notifications import MessageStreaming, Notification, streaming
 from .._core._values import evolve
 from .._handlers import LaneFold

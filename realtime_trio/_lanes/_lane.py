@@ -26,7 +26,7 @@ import attrs
 import trio
 
 from .._config import LaneBounds
-from .._core._fast import Incoming
+from .._core._fast_decoder import Incoming
 from .._handlers import LaneFold, has_custom_handlers
 from ..events import Lane
 from ._buffers import Buffer

@@ -21,9 +21,9 @@ import trio
 
 from .._config import ClientConfig
 from .._core._codec import Codec
-from .._core._fast import DELTAS, Delta, Incoming
+from .._core._fast_decoder import DELTAS, Delta, Incoming
 from .._core._leniency import Tolerated
-from .._core._local import Malformed, Reading
+from .._core._local_events import Malformed, Reading
 from .._core._notifications import Notification
 from .._core._shell_notifications import MemoryPressure
 from .._core._state import Limits, SessionState

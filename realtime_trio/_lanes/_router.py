@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias, final
 
-from .._core._fast import DELTAS, Delta, Incoming
-from .._core._local import Malformed, Reading
+from .._core._fast_decoder import DELTAS, Delta, Incoming
+from .._core._local_events import Malformed, Reading
 from .._handlers import lanes_of
 from .._processor import malformed_lane
 from ..events import Lane

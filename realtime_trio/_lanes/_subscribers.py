@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias, final
 
-from .._core._fast import DELTAS, Delta
-from .._core._local import (
+from .._core._fast_decoder import DELTAS, Delta
+from .._core._local_events import (
     LinkEvent,
     LinkLostEvent,
     Malformed,

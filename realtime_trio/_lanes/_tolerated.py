@@ -6,7 +6,7 @@ import logging
 from typing import Final
 
 from .._core._leniency import Tolerated
-from .._core._local import Reading
+from .._core._local_events import Reading
 
 __all__ = ["log_tolerated"]
 

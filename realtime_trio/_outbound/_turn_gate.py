@@ -18,7 +18,7 @@ from typing import Final, final
 
 import trio
 
-from .._core._fast import DELTAS, Incoming
+from .._core._fast_decoder import DELTAS, Incoming
 from ..events import (
     REGISTRY,
     ChatSessionChangedEvent,

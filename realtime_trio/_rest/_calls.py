@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, cast, final
 
 import attrs
@@ -23,6 +21,8 @@ import trio
 
 from .._exceptions import AuthenticationError, ConnectionFailed, ProtocolError, RealtimeError
 from .._transports._memory import MemoryAnswer, memory_answer
+from .._transports._network import Network
+from .._transports._upgrade_answer import retry_after, words_of
 from ._upload import Body, Form, Progress, UploadedFile, uploaded
 from ._urls import Endpoint
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Grant", "Rest"]
 
 _MAX_ANSWER: Final = 1024 * 1024
+_MAX_WORDS: Final = 16 * 1024
+_WORDS_PATIENCE: Final = 1.0
 _MAX_TOKEN: Final = 64 * 1024
 _MAX_ID: Final = 1024
 _MAX_REDIRECTS: Final = 3
@@ -70,27 +72,29 @@ class Rest:
         endpoint: Endpoint,
         *,
         timeout: float,
-        ssl_context: ssl.SSLContext | None = None,
+        network: Network | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._timeout = timeout
-        self._ssl_context = ssl_context
+        self._network = Network() if network is None else network
 
     async def login(self, username: str, password: str) -> Grant:
         """Log in with a name and a password."""
         body = json.dumps({"username": username, "password": password}).encode()
         headers = {"content-type": "application/json"}
-        return _grant("login", await self._call("POST", "login", headers, body))
+        answer = await self._call("POST", "login", headers, body, secrets=(password,))
+        return _grant("login", answer)
 
     async def refresh(self, token: str) -> Grant:
         """Have a new token for one that is still good."""
-        return _grant("refresh_token", await self._call("GET", "refresh_token", _bearer(token)))
+        answer = await self._call("GET", "refresh_token", _bearer(token), secrets=(token,))
+        return _grant("refresh_token", answer)
 
     async def cancel(self, token: str, ui_session_id: str) -> None:
         """Cancel the turn that runs in a UI session."""
         form = Form({"ui_session_id": ui_session_id})
         headers = {**_bearer(token), "content-type": form.content_type}
-        await self._call("POST", "cancel", headers, form.whole())
+        await self._call("POST", "cancel", headers, form.whole(), secrets=(token,))
 
     async def upload(self, token: str, form: Form, progress: Progress | None) -> UploadedFile:
         """Send a file, a piece at a time; ``progress`` hears the bytes that left, and of how many.
@@ -103,11 +107,17 @@ class Rest:
             "content-length": str(form.size),
         }
         async with form.body(progress) as body:
-            answer = await self._call("POST", "upload_file", headers, body)
+            answer = await self._call("POST", "upload_file", headers, body, secrets=(token,))
         return uploaded(answer)
 
     async def _call(
-        self, method: str, name: str, headers: Mapping[str, str], body: bytes | Body = b""
+        self,
+        method: str,
+        name: str,
+        headers: Mapping[str, str],
+        body: bytes | Body = b"",
+        *,
+        secrets: Iterable[str],
     ) -> Mapping[str, object]:
         with trio.move_on_after(self._timeout) as scope:
 
@@ -118,21 +128,20 @@ class Rest:
 
             if isinstance(body, Body):
                 body.hear_reading = pause
-            return await self._send(method, name, headers, body)
+            sent = {**_HEADERS, **_lower(self._network.headers), **headers}
+            call = _Call(method, self._endpoint.rest_url(name), sent, body, tuple(secrets))
+            return await self._send(call, name)
         message = f"{self._endpoint.place} did not answer {name} within {self._timeout:g} s"
         raise ConnectionFailed(message)
 
-    async def _send(
-        self, method: str, name: str, headers: Mapping[str, str], body: bytes | Body
-    ) -> Mapping[str, object]:
+    async def _send(self, call: _Call, name: str) -> Mapping[str, object]:
+        body = call.body
         try:
-            async with self._transport() as transport:
-                call = _Call(method, self._endpoint.rest_url(name), {**_HEADERS, **headers}, body)
-                answer = await self._follow(transport, call, name)
-                try:
-                    return await self._read(answer, name)
-                finally:
-                    await answer.aclose()
+            answer = await self._follow(self._transport(), call, name)
+            try:
+                return await self._read(answer, name, call.secrets)
+            finally:
+                await answer.aclose()
         except RealtimeError:
             raise
         except Exception as exc:
@@ -141,29 +150,20 @@ class Rest:
             if isinstance(body, Body) and body.reading:
                 raise  # the file's, or what hears its progress
             # Not as the cause: its request holds the token.
-            fault = type(exc).__name__
+            fault = _fault(exc)
         message = f"{self._endpoint.place} could not be asked for {name}: {fault}"
         raise ConnectionFailed(message)
 
-    @asynccontextmanager
-    async def _transport(self) -> AsyncGenerator[httpx.AsyncBaseTransport, None]:
+    def _transport(self) -> httpx.AsyncBaseTransport:
         """What sends one request: below the client of httpx, which would do more with an answer.
 
-        No cookies, no proxies, no .netrc: the websocket knows none either.
+        No cookies, no .netrc: the websocket knows none either.
         """
-        import httpx
-
         if self._endpoint.in_memory:
-            yield _memory_transport(memory_answer(self._endpoint.websocket))
-            return
-        verify: ssl.SSLContext | bool = False
-        if self._endpoint.rest.startswith("https"):
-            if self._ssl_context is None:
-                # It reads all certificates there are, which takes long enough to be heard.
-                self._ssl_context = await trio.to_thread.run_sync(httpx.create_ssl_context)
-            verify = self._ssl_context
-        async with httpx.AsyncHTTPTransport(verify=verify, trust_env=False) as transport:
-            yield transport
+            return _memory_transport(memory_answer(self._endpoint.websocket))
+        from ._http_transport import NetworkTransport
+
+        return NetworkTransport(self._network)
 
     async def _follow(
         self, transport: httpx.AsyncBaseTransport, call: _Call, name: str
@@ -171,7 +171,11 @@ class Rest:
         """Send, and follow redirects that stay on this host; not with a body that is read once."""
         for _ in range(_MAX_REDIRECTS + 1):
             request = call.request()
-            answer = await transport.handle_async_request(request)
+            try:
+                answer = await transport.handle_async_request(request)
+            except ConnectionFailed as exc:
+                message = f"{name} failed: {exc}"
+                raise ConnectionFailed(message) from exc.__cause__
             status = answer.status_code
             if status not in _REDIRECTS or "location" not in answer.headers:
                 return answer
@@ -184,14 +188,19 @@ class Rest:
         message = f"{self._endpoint.place} redirects {name} in circles"
         raise ConnectionFailed(message)
 
-    async def _read(self, answer: httpx.Response, name: str) -> Mapping[str, object]:
+    async def _read(
+        self, answer: httpx.Response, name: str, secrets: Iterable[str]
+    ) -> Mapping[str, object]:
         status = answer.status_code
-        if status in _REFUSED:
-            message = f"{self._endpoint.place} refused {name} with status {status}"
-            raise AuthenticationError(message)
         if not answer.is_success:
-            message = f"{self._endpoint.place} answered {name} with status {status}"
-            raise ConnectionFailed(message, status=status)
+            words = await _words(answer, secrets)
+            said = f": {words}" if words else ""
+            if status in _REFUSED:
+                message = f"{self._endpoint.place} refused {name} with status {status}{said}"
+                raise AuthenticationError(message)
+            message = f"{self._endpoint.place} answered {name} with status {status}{said}"
+            wait = retry_after(answer.headers)
+            raise ConnectionFailed(message, status=status, retry_after=wait)
         if answer.headers.get("content-encoding", "identity").strip().lower() != "identity":
             message = f"the answer to {name} is compressed, which was not asked for"
             raise ProtocolError(message)
@@ -203,6 +212,46 @@ class Rest:
             message = f"the answer to {name} is no JSON object"
             raise ProtocolError(message)
         return cast("dict[str, object]", value)
+
+
+async def _words(answer: httpx.Response, secrets: Iterable[str]) -> str:
+    """The server's own words in a refusal; only its beginning is read, for a moment."""
+    import httpcore
+
+    body = bytearray()
+    plain = answer.headers.get("content-encoding", "identity").strip().lower() == "identity"
+    # Left by being cancelled: an iterator that is left half-way in another way stays open.
+    with trio.move_on_after(_WORDS_PATIENCE) as scope:
+        try:
+            async for piece in answer.aiter_raw():
+                body += piece if plain else b""
+                if len(body) >= _MAX_WORDS or not plain:
+                    scope.cancel()
+        except (httpcore.NetworkError, httpcore.ProtocolError):
+            body.clear()  # the status says enough
+    return words_of(bytes(body), answer.reason_phrase, secrets)
+
+
+def _fault(exc: Exception) -> str:
+    """What happened, in words: the names of httpcore's errors say little."""
+    import httpcore
+    import httpx
+
+    match exc:
+        case httpcore.ReadError() | httpcore.WriteError():
+            return "the connection broke"
+        case httpcore.RemoteProtocolError() if "disconnected" in str(exc):
+            return "the server closed the connection without an answer"
+        case httpcore.RemoteProtocolError() | httpcore.LocalProtocolError():
+            return "the answer is no HTTP"
+        case httpx.ConnectError():
+            return str(exc)
+        case _:
+            return type(exc).__name__
+
+
+def _lower(headers: Mapping[str, str] | None) -> dict[str, str]:
+    return {name.lower(): value for name, value in (headers or {}).items()}
 
 
 async def _body(answer: httpx.Response, name: str) -> bytes:
@@ -231,6 +280,7 @@ class _Call:
     url: str
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes | Body = attrs.field(repr=False)
+    secrets: tuple[str, ...] = attrs.field(repr=False)
 
     def request(self) -> httpx.Request:
         """The call as httpx sends it."""
@@ -245,7 +295,7 @@ class _Call:
         if status in (307, 308) or self.method == "GET":
             return attrs.evolve(self, url=url)
         headers = {name: value for name, value in self.headers.items() if name != "content-type"}
-        return _Call("GET", url, headers, b"")
+        return _Call("GET", url, headers, b"", self.secrets)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

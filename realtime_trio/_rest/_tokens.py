@@ -10,6 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import logging
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal, Protocol, TypeAlias, TypeVar, cast, final
 
@@ -17,13 +19,20 @@ import attrs
 import trio
 
 from .._core._notifications import Notification
-from .._core._shell_notifications import AuthError, AuthLogin, AuthStateChanged, AuthTokensRefreshed
+from .._core._shell_notifications import (
+    AuthFailed,
+    AuthLogin,
+    AuthStateChanged,
+    AuthTokensRefreshed,
+)
 from .._exceptions import AuthenticationError, ConnectionFailed, ProtocolError, RealtimeError
 from ._calls import Grant, Rest
 
 __all__ = ["Auth", "AuthSource", "PasswordLogin", "TokenKeeper", "expiry"]
 
 T = TypeVar("T")
+
+_log: Final = logging.getLogger("realtime_trio.rest")
 
 _RETRY: Final = 30.0
 """Seconds until a renewal that failed for want of a connection is tried again."""
@@ -40,9 +49,11 @@ class Auth(Protocol):
     """What ``open_client(auth=…)`` takes beside a token and a :class:`PasswordLogin`."""
 
     async def token(self) -> str:
-        """A token that is good now; asked before every dial.
+        """A token that is good now; asked before every dial, within ``connect_timeout``.
 
-        Raises :class:`~realtime_trio.AuthenticationError` where asking again would not help.
+        Raises :class:`~realtime_trio.AuthenticationError` where asking again would not help,
+        and ``OSError``, ``httpx.HTTPError`` or :class:`~realtime_trio.ConnectionFailed` where
+        it may: that counts as an attempt. Anything else ends the client with that error.
         """
         ...
 
@@ -72,6 +83,13 @@ def expiry(token: str) -> float | None:
         return None
     # Beyond that lies no date but infinity, and what is no number at all.
     return float(ends) if 0 <= ends <= _LAST else None
+
+
+def _is_away(exc: Exception) -> bool:
+    """Whether a token source failed for want of a network."""
+    httpx = sys.modules.get("httpx")  # a source that raises its errors has imported it
+    known = (OSError,) if httpx is None else (OSError, httpx.HTTPError)
+    return isinstance(exc, known)
 
 
 def _is_text(token: str) -> bool:
@@ -134,6 +152,13 @@ class TokenKeeper:
         except AuthenticationError as exc:
             self._failed(exc)
             raise
+        except ConnectionFailed:
+            raise
+        except Exception as exc:
+            if not _is_away(exc):
+                raise  # a fault of the program
+            message = f"the token source failed: {str(exc) or type(exc).__name__}"
+            raise ConnectionFailed(self.redacted(message)) from exc
         self._hide(token)
         return self._sound(token)
 
@@ -203,9 +228,12 @@ class TokenKeeper:
             async with self._lock:
                 try:
                     await self._renew()
-                except AuthenticationError:
+                except AuthenticationError as exc:
+                    _log.warning("the token could not be renewed: %s", exc)
                     return  # told already; the connection that is open does not need it
-                except RealtimeError:
+                except RealtimeError as exc:
+                    # Also a final one: it is the reason of the next dial, if that fails.
+                    _log.warning("the token could not be renewed: %s", exc)
                     self._renew_at = self._clock() + _RETRY
 
     async def _renew(self) -> None:
@@ -226,8 +254,7 @@ class TokenKeeper:
             try:
                 await self._refresh(self._token)
             except (AuthenticationError, ConnectionFailed, ProtocolError) as exc:
-                away = isinstance(exc, ConnectionFailed) and (exc.status or 503) >= 500
-                if away:
+                if isinstance(exc, ConnectionFailed) and not exc.final:
                     raise
                 # It has ended meanwhile, or cannot be refreshed; the password is still there.
             else:
@@ -251,6 +278,7 @@ class TokenKeeper:
             if self._refusal == "certain" or refused:
                 message = "the server refuses the token, and will not renew it"
                 raise AuthenticationError(message) from exc
+            _log.warning("the token could not be renewed: %s", exc)
             self._renew_at = self._clock() + _RETRY
 
     async def _refresh(self, token: str) -> None:
@@ -277,6 +305,6 @@ class TokenKeeper:
             self._renew_at = now + _RETRY
 
     def _failed(self, error: AuthenticationError) -> AuthenticationError:
-        self._tell(AuthError(error=str(error)))
+        self._tell(AuthFailed(error=str(error)))
         self._tell(AuthStateChanged(authenticated=False))
         return error

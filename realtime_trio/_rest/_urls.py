@@ -17,15 +17,21 @@ __all__ = ["Endpoint", "endpoint", "redacted"]
 _WEBSOCKET: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss", "memory": "memory"}
 _REST: Final = {"ws": "http", "wss": "https", "memory": "http"}
 _PATH: Final = "/api/rt/ws"
+_SAFE: Final = "/%:@!$&'()*+,;="
 _SECRET: Final = re.compile(r"([?&]token=)[^&#]*")
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Endpoint:
-    """A server's address: ``websocket`` and ``rest`` are URLs without path and query."""
+    """A server's address: ``websocket`` and ``rest`` are URLs without query.
+
+    ``prefix`` is the path below which the server is found, as with a reverse proxy: ``""`` or
+    ``/agents``.
+    """
 
     websocket: str
     rest: str
+    prefix: str = ""
 
     @property
     def in_memory(self) -> bool:
@@ -47,29 +53,30 @@ class Endpoint:
     ) -> str:
         """The URL of one dial (protocol.md §1): holds the token, so show it to nobody.
 
-        ``agent_key`` counts only where no ``chat_session_id`` is given: a server takes
-        either, never both.
+        A server that does not hold the session in memory gives it its default agent unless
+        ``agent_key`` names another, so both are named where both are known.
         """
         query = {"token": token}
         if ui_session_id is not None:
             query["ui_session_id"] = ui_session_id
         if chat_session_id is not None:
             query["chat_session_id"] = chat_session_id
-        elif agent_key is not None:
+        if agent_key is not None:
             query["agent_key"] = agent_key
         # An id is the server's word and may hold what has no UTF-8; the dial tells what it is.
-        return f"{self.websocket}{_PATH}?{urllib.parse.urlencode(query, errors='replace')}"
+        asked = urllib.parse.urlencode(query, errors="replace")
+        return f"{self.websocket}{self.prefix}{_PATH}?{asked}"
 
     def rest_url(self, name: str) -> str:
         """The URL of the REST call ``name``."""
-        return f"{self.rest}/api/rt/{name}"
+        return f"{self.rest}{self.prefix}/api/rt/{name}"
 
 
 def endpoint(url: str) -> Endpoint:
     """Read the base URL of a server: http, https, ws, wss or ``memory://name``.
 
-    Only scheme, host and port count; the path on a server is always the same. Raises
-    ``ValueError``, which never quotes the URL.
+    A path is the prefix of all paths on that server. Raises ``ValueError`` for a query, a
+    fragment, a user, or what cannot be read; it never quotes the URL.
     """
     try:
         parts = urllib.parse.urlsplit(url)
@@ -83,13 +90,19 @@ def endpoint(url: str) -> Endpoint:
             "the url of the server must look like https://host, ws://host:port or memory://name"
         )
         raise ValueError(message)
-    if parts.username is not None or parts.query:
-        message = "the url of the server holds no credentials and no query: use auth=, agent_key="
+    if "@" in parts.netloc or "?" in url or "#" in url:
+        message = (
+            "the url of the server holds no user, no query and no fragment: "
+            "use auth=, agent_key=, chat_session_id="
+        )
         raise ValueError(message)
     place = f"[{host}]" if ":" in host else host
     if port is not None:
         place = f"{place}:{port}"
-    return Endpoint(websocket=f"{scheme}://{place}", rest=f"{_REST[scheme]}://{place}")
+    prefix = urllib.parse.quote(parts.path.rstrip("/"), safe=_SAFE)
+    return Endpoint(
+        websocket=f"{scheme}://{place}", rest=f"{_REST[scheme]}://{place}", prefix=prefix
+    )
 
 
 def redacted(url: str) -> str:

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, final
 
 import trio
 
-from .._core._fast import Incoming
-from .._core._local import LinkEvent, PlaybackEvent
+from .._core._fast_decoder import Incoming
+from .._core._local_events import LinkEvent, PlaybackEvent
 from .._core._notifications import AudioOutput, Notification
 from .._core._shell_notifications import AudioFlushed
 from .._core._spoken import SpokenAnswer

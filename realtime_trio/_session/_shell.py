@@ -28,7 +28,7 @@ from .._connection._observer import LinkObserver
 from .._connection._recorder import RecorderLike, RecorderTap
 from .._connection._supervisor import Address, Supervisor
 from .._core._codec import Codec
-from .._core._local import LinkEvent, SaidEvent
+from .._core._local_events import LinkEvent, SaidEvent
 from .._core._notifications import Notification
 from .._exceptions import ClosedError, NotSent, RealtimeError
 from .._lanes._pipeline import Pipeline
@@ -38,11 +38,14 @@ from .._outbound._send_queue import OutboxStatistics
 from .._outbound._turn_gate import TurnGate
 from .._rest._calls import Rest
 from .._rest._tokens import AuthSource, TokenKeeper
+from .._transports._network import Network
 from .._turns._resync import Resync
 from .._turns._turn_tracker import TurnTracker
 from ..abc import Connector
 from ..events import Lane
+from ._first_cause import first_cause
 from ._playback_gate import PlaybackGate
+from ._reconnection import Reconnection
 
 __all__ = ["Health", "Shell"]
 
@@ -75,6 +78,7 @@ class Shell:
         *,
         config: ClientConfig,
         connector: Connector,
+        network: Network,
         address: Address,
         auth: AuthSource,
         recorder: RecorderLike | None,
@@ -87,7 +91,7 @@ class Shell:
         self.rest: Rest = Rest(
             address.endpoint,
             timeout=config.rest_timeout,
-            ssl_context=getattr(connector, "ssl_context", None),
+            network=network,
         )
         tap = RecorderTap(recorder)
         self.tokens: TokenKeeper = TokenKeeper(
@@ -133,7 +137,8 @@ class Shell:
         self.pipeline.observe(Lane.AUDIO, self.playback.observe)
         self.body: trio.CancelScope = trio.CancelScope()
         """Around the body of ``open_client``: cancelled when the client has ended by itself."""
-        self.failure: RealtimeError | None = None
+        self.failure: BaseException | None = None
+        """Why the client has ended by itself, whatever it was."""
         self.closed: bool = False
         self._scope = trio.CancelScope(shield=True)
         self._supervising = trio.CancelScope()
@@ -170,12 +175,24 @@ class Shell:
         return nullcontext() if self.recorder is None else self.recorder.open()
 
     async def run(self) -> None:
-        """Hold the nursery of all tasks until :meth:`close`. Shielded: see above."""
-        with self._scope:
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                self._prepared.set()
-                await trio.sleep_forever()
+        """Hold the nursery of all tasks until :meth:`close`. Shielded: see above.
+
+        What one of them raises ends the client, and comes out of here.
+        """
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    self._nursery = nursery
+                    self._prepared.set()
+                    try:
+                        await trio.sleep_forever()
+                    finally:
+                        self._nursery = None  # nobody meets a nursery that takes no more tasks
+        except BaseException as exc:
+            if self.failure is None:
+                self.failure = first_cause(None, exc)
+            self._end(_reason(self.failure))
+            raise
 
     async def open(self) -> Link:
         """Open the first link, once :meth:`run` runs."""
@@ -192,14 +209,20 @@ class Shell:
         self.nursery.start_soon(self.tokens.keep_fresh)
 
     async def _run_pipeline(self, finished: trio.Event) -> None:
-        await self.pipeline.run()
-        finished.set()
+        try:
+            await self.pipeline.run()
+        finally:
+            finished.set()
 
     async def _supervise(self, link: Link, nursery: trio.Nursery) -> None:
         try:
             with self._supervising:
-                self.failure = await self.supervisor.run(link, nursery)
-                self._end(str(self.failure))
+                try:
+                    self.failure = await self.supervisor.run(link, nursery)
+                except Exception as exc:  # of a token source, mostly
+                    self.failure = first_cause(None, exc)
+                    self.pipeline.post(LinkEvent(status="closed"))
+                self._end(_reason(self.failure))
                 await trio.sleep(min(_GRACE, self.config.close_deadline))
                 self.body.cancel()
         finally:
@@ -213,6 +236,7 @@ class Shell:
         self.outbox.close(why)
         self.pipeline.close()
         self.gate.close()
+        self.supervisor.end()
 
     @asynccontextmanager
     async def leaving(self) -> AsyncGenerator[None, None]:
@@ -278,6 +302,18 @@ class Shell:
             # The transport's own tasks are needed until the goodbye is said and answered.
             await self._link_ended.wait()
 
+    def reconnect(self) -> Reconnection:
+        """Have a new link now; gives what waits for it."""
+        self.nursery  # noqa: B018  raises where the client has ended
+        wanted = self.supervisor.links + 1
+        self.supervisor.replace()
+
+        async def wait() -> None:
+            async with self.leaving():
+                await self.supervisor.proven(wanted)
+
+        return Reconnection(wait)
+
     def health(self) -> Health:
         """How the client does now."""
         link = self.supervisor.link
@@ -290,3 +326,9 @@ class Shell:
             traffic=None if link is None else link.bytes_received,
             outbox=self.outbox.statistics(),
         )
+
+
+def _reason(failure: BaseException) -> str:
+    """Words for receipts and lost turns; those of others may quote a secret."""
+    known = isinstance(failure, RealtimeError)
+    return str(failure) if known else f"the client ended with {type(failure).__name__}"

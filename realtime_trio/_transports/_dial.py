@@ -1,4 +1,4 @@
-"""From an URL to an open stream, and the sizes and deadlines that the transports share.
+"""From an URL to an open websocket, and the sizes and deadlines that the transports share.
 
 The query of an URL holds the token. So an URL is taken apart here, once, and from then on
 only ``place`` (host and port) is ever put into a message.
@@ -6,17 +6,17 @@ only ``place`` (host and port) is ever put into a message.
 
 from __future__ import annotations
 
-import functools
 import re
-import socket
-import ssl
 import urllib.parse
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar, final
 
 import attrs
 import trio
 
 from realtime_trio._exceptions import ConnectionFailed
+from realtime_trio._transports._network import Network, place_of
+from realtime_trio._transports._upgrade_answer import UpgradeAnswer
 
 __all__ = [
     "CHUNK",
@@ -25,15 +25,17 @@ __all__ = [
     "MAX_BUFFER",
     "MAX_FRAGMENTS",
     "MAX_MESSAGE_SIZE",
+    "Redirected",
     "Target",
     "close_frame",
-    "default_context",
     "http_status",
-    "open_stream",
+    "open_websocket",
     "parse_url",
     "refusal",
     "timed_out",
 ]
+
+T = TypeVar("T")
 
 MAX_MESSAGE_SIZE: Final = 64 * 2**20
 """Bytes: the largest message that is accepted. A long session's history passes 1 MiB."""
@@ -56,6 +58,8 @@ CHUNK: Final = 64 * 2**10
 # The delimiters of RFC 3986 and the sign of what is quoted already.
 _SAFE: Final = ":/?#[]@!$&'()*+,;=%"
 _CLOSE_CODES: Final = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_MAX_REDIRECTS: Final = 5
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 
@@ -72,8 +76,14 @@ class Target:
     @property
     def place(self) -> str:
         """Host and port, as messages name them."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return place_of(self.host, self.port)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values in the query, as they are sent and as they are meant."""
+        query = self.resource.partition("?")[2]
+        raw = [pair.partition("=")[2] for pair in query.split("&") if pair.startswith("token=")]
+        return (*raw, *(urllib.parse.unquote_plus(each) for each in raw))
 
     @property
     def host_header(self) -> str:
@@ -109,65 +119,72 @@ def parse_url(url: str) -> Target:
     )
 
 
-async def open_stream(target: Target, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
-    """Open TCP and, for ``wss``, TLS; ``None`` is the default context of :mod:`ssl`."""
-    try:
-        stream = await trio.open_tcp_stream(target.host, target.port)
-    except (OSError, UnicodeError) as error:
-        message = f"no TCP connection to {target.place}: {_tcp_fault(error)}"
-        raise ConnectionFailed(message) from error
-    if not target.secure:
-        return stream
-    context = default_context() if ssl_context is None else ssl_context
-    secured = trio.SSLStream(stream, context, server_hostname=target.host, https_compatible=True)
-    ready = False
-    try:
-        await secured.do_handshake()
-        ready = True
-    except (trio.BrokenResourceError, OSError) as error:
-        message = f"no TLS with {target.place}: {_tls_fault(error)}"
-        raise ConnectionFailed(message) from error
-    finally:
-        if not ready:
-            await trio.aclose_forcefully(secured)
-    return secured
-
-
-@functools.cache
-def default_context() -> ssl.SSLContext:
-    """Make the context for ``wss``: one for all, since loading the authorities takes long."""
-    return ssl.create_default_context()
-
-
-def _tcp_fault(error: OSError | UnicodeError) -> str:
-    if isinstance(error, (socket.gaierror, UnicodeError)):
-        return "the name of the host is not known"
-    # trio tells of all attempts in one OSError without a number; the first is the fault.
-    first: BaseException = error
-    if error.__cause__ is not None:
-        first = getattr(error.__cause__, "exceptions", (error,))[0]
-    return getattr(first, "strerror", None) or "the attempt failed"
-
-
-def _tls_fault(error: BaseException) -> str:
-    cause = error.__cause__ or error
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"certificate refused: {cause.verify_message}"
-    return getattr(cause, "reason", None) or "the peer broke the handshake off"
-
-
 def http_status(head: bytes) -> int | None:
     """Read the status from the first bytes of an answer; ``None`` while they do not tell."""
     match = _STATUS_LINE.match(head)
     return None if match is None else int(match[1])
 
 
-def refusal(place: str, status: int | None) -> ConnectionFailed:
+def refusal(
+    place: str, status: int | None, answer: UpgradeAnswer | None = None
+) -> ConnectionFailed:
     """Make the error of an upgrade that did not come about."""
     if status is None or status == 101:
         return ConnectionFailed(f"{place} did not complete the upgrade to a websocket")
-    message = f"{place} refused the upgrade to a websocket with status {status}"
-    return ConnectionFailed(message, status=status)
+    words = f": {answer.words}" if answer is not None and answer.words else ""
+    message = f"{place} refused the upgrade to a websocket with status {status}{words}"
+    wait = None if answer is None else answer.retry_after
+    if status in _REDIRECTS and answer is not None and answer.location is not None:
+        return Redirected(message, status=status, location=answer.location)
+    return ConnectionFailed(message, status=status, retry_after=wait)
+
+
+@final
+class Redirected(ConnectionFailed):
+    """The upgrade is to be found elsewhere; ``location`` may hold the token."""
+
+    def __init__(self, message: str, *, status: int, location: str) -> None:
+        super().__init__(message, status=status)
+        self.location = location
+
+
+async def open_websocket(
+    url: str,
+    network: Network,
+    patience: float,
+    open_link: Callable[[trio.abc.Stream, Target], Awaitable[T]],
+) -> T:
+    """Open a websocket by ``open_link``, following redirects that stay on the server.
+
+    Raises :class:`~realtime_trio.ConnectionFailed`; ``ValueError`` where ``url`` is no
+    websocket URL. A cancelled call leaves nothing open.
+    """
+    target = parse_url(url)
+    with trio.move_on_after(patience):
+        for _ in range(_MAX_REDIRECTS + 1):
+            stream = await network.open(target.host, target.port, secure=target.secure)
+            try:
+                return await open_link(stream, target)
+            except Redirected as exc:
+                target = _moved(target, exc)
+        message = f"{target.place} redirects the upgrade in circles"
+        raise ConnectionFailed(message)
+    raise timed_out(target.place, patience)
+
+
+def _moved(target: Target, exc: Redirected) -> Target:
+    """Where a redirect points; only to the same origin, since the query holds the token."""
+    here = f"{'wss' if target.secure else 'ws'}://{target.place}{target.resource}"
+    message = f"{target.place} sends the upgrade elsewhere, where no token goes"
+    try:
+        # Of ws and wss, urljoin knows no relative references before Python 3.14.
+        there = urllib.parse.urljoin("http" + here[2:], exc.location)
+        moved = parse_url(re.sub(r"^http", "ws", there))
+    except ValueError:
+        raise ConnectionFailed(message, status=exc.status) from None
+    if (moved.secure, moved.host, moved.port) != (target.secure, target.host, target.port):
+        raise ConnectionFailed(message, status=exc.status)
+    return moved
 
 
 def timed_out(place: str, seconds: float) -> ConnectionFailed:

@@ -30,6 +30,7 @@ __all__ = [
     "cost_of",
     "lost",
     "shielded_checkpoint",
+    "too_big",
 ]
 
 PLACE: Final = 48
@@ -61,6 +62,11 @@ CLOSED_HERE: Final = End("the connection was closed from this side", local=True)
 BROKEN_BY_CANCEL: Final = End("a send was cancelled in mid-frame, which broke the connection")
 
 
+def too_big(limit: int) -> End:
+    """Describe a link that this side ended since a message was above its limit."""
+    return End(f"a message was larger than max_message_size ({limit} bytes)", 1009)
+
+
 def lost(code: int | None, reason: str = "") -> End:
     """Describe a link that ended by itself.
 
@@ -70,7 +76,8 @@ def lost(code: int | None, reason: str = "") -> End:
     """
     if code is None or code == 1006:
         return End("the connection broke without a close frame")
-    return End(f"the connection was closed with code {code}", code, reason)
+    # An int, whatever enum the library makes of it: it is shown, compared and pickled.
+    return End(f"the connection was closed with code {int(code)}", int(code), reason)
 
 
 async def shielded_checkpoint() -> None:

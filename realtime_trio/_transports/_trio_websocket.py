@@ -7,12 +7,14 @@ this module costs nothing.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 
 import attrs
 import trio
 
 from realtime_trio import abc
 from realtime_trio._transports import _dial as dial
+from realtime_trio._transports._network import ENVIRONMENT, Network, OpenStream
 
 __all__ = ["TrioWebsocketConnector"]
 
@@ -35,8 +37,25 @@ class TrioWebsocketConnector:
     close_timeout: float = dial.CLOSE_TIMEOUT
     """Seconds that closing waits for the peer."""
 
+    compression: bool = False
+    """Whether to offer ``permessage-deflate``; a message may inflate to ``max_message_size``."""
+
     ssl_context: ssl.SSLContext | None = None
     """For ``wss``; ``None`` is the default context of :mod:`ssl`."""
+
+    proxy: str | None = attrs.field(default=ENVIRONMENT, repr=False)
+    """``http://…`` (CONNECT) or ``socks5://…``, ``None`` for none; by default what the
+    environment says (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``)."""
+
+    headers: Mapping[str, str] | None = attrs.field(default=None, repr=False)
+    """Sent with the upgrade, beside the websocket's own."""
+
+    open_stream: OpenStream | None = None
+    """Opens the stream in the place of TCP: an async callable of host and port, or of nothing."""
+
+    def __attrs_post_init__(self) -> None:
+        """Find out now, not at the first dial, what cannot be."""
+        self.network  # noqa: B018  raises
 
     async def connect(self, url: str, nursery: trio.Nursery) -> abc.Transport:
         """Open a websocket; its tasks run in ``nursery`` until ``aclose``.
@@ -46,9 +65,9 @@ class TrioWebsocketConnector:
         """
         from realtime_trio._transports._trio_websocket_link import open_link
 
-        target = dial.parse_url(url)
-        with trio.move_on_after(self.connect_timeout):
-            stream = await dial.open_stream(target, self.ssl_context)
+        network = self.network
+
+        async def upgrade(stream: trio.abc.Stream, target: dial.Target) -> abc.Transport:
             return await open_link(
                 stream,
                 target,
@@ -56,5 +75,18 @@ class TrioWebsocketConnector:
                 max_message_size=self.max_message_size,
                 max_buffer=self.max_buffer,
                 close_timeout=self.close_timeout,
+                headers=network.headers,
+                compression=self.compression,
             )
-        raise dial.timed_out(target.place, self.connect_timeout)
+
+        return await dial.open_websocket(url, network, self.connect_timeout, upgrade)
+
+    @property
+    def network(self) -> Network:
+        """The options of the network as one value; raises ``ValueError`` for what cannot be."""
+        return Network(
+            ssl_context=self.ssl_context,
+            proxy=self.proxy,
+            headers=self.headers,
+            open_stream=self.open_stream,
+        )

@@ -1,7 +1,7 @@
 """A websocket over trio-websocket, through its public API but for one look into its queue.
 
 The library takes any ``trio.abc.Stream``, so what it does not offer is done in the stream
-that it is given, :class:`Wire`.
+that it is given, :class:`WatchedStream`.
 
 Three of its habits shape the rest. Its reader task may die of an exception (a ping that
 comes while we close is enough), so it lives in a nursery of its own, where that is one more
@@ -26,26 +26,32 @@ import contextlib
 import itertools
 import sys
 from collections import deque
-from collections.abc import Iterable
-from typing import Final, TypeAlias, cast, final
+from collections.abc import Mapping
+from typing import Final, cast, final
 
+import attrs
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection, wrap_client_stream
+from wsproto import ConnectionType, WSConnection
+from wsproto.extensions import Extension
 
 from realtime_trio._exceptions import RealtimeError
 from realtime_trio._transports import _dial as dial
+from realtime_trio._transports._deflate import BoundedDeflate
 from realtime_trio._transports._inbox import (
     BROKEN_BY_CANCEL,
     CLOSED_HERE,
     End,
     lost,
     shielded_checkpoint,
+    too_big,
 )
-from realtime_trio._transports._trio_websocket_stream import Wire
+from realtime_trio._transports._trio_websocket_held import press, queue_of, size_of
+from realtime_trio._transports._trio_websocket_stream import WatchedStream
 
 __all__ = ["TrioWebsocketTransport", "open_link"]
 
-# The library's reader never waits for room: what is read ahead is bounded in bytes, by Wire.
+# The library's reader never waits for room: WatchedStream bounds in bytes what is read ahead.
 _QUEUE: Final = sys.maxsize
 # Bytes that the library reads at once, and so what its reader can be busy with while a receive
 # waits: a millisecond or two.
@@ -55,11 +61,9 @@ _NOTHING_THERE: Final = (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResource
 _PATIENCE: Final = 0.01
 # Bytes that a message takes in memory beside its payload.
 _PLACE: Final = 64
-# So many fragments are held as they came; then they are joined to one.
-_LOOSE: Final = 256
-# What a frame takes beside its payload, rounded up: a count that creeps down is corrected
-# at zero, one that creeps up (by control frames) would close the gate for good.
-_HEADER: Final = 16
+# What the library says of a message above its limit, in a close frame of its own.
+_TOO_BIG: Final = 1009
+_EXCEEDED: Final = "Exceeded maximum message size"
 
 
 async def open_link(
@@ -70,80 +74,40 @@ async def open_link(
     max_message_size: int,
     max_buffer: int,
     close_timeout: float,
+    headers: Mapping[str, str] | None = None,
+    compression: bool = False,
 ) -> TrioWebsocketTransport:
     """Upgrade an open stream; it is closed where that fails or is cancelled."""
     try:
-        wire = Wire(stream, max_buffer)
+        wire = WatchedStream(stream, max_buffer, target.secrets)
         link = TrioWebsocketTransport(wire, close_timeout)
-        await nursery.start(link.run, target, max_message_size)
+        request = _UpgradeRequest(
+            headers=[(name.encode(), value.encode()) for name, value in (headers or {}).items()],
+            max_message_size=max_message_size,
+            compression=compression,
+        )
+        await nursery.start(link.run, target, request)
     except BaseException:
         await trio.aclose_forcefully(stream)
         raise
     return link
 
 
-def _size_of(messages: Iterable[str | bytes]) -> int:
-    """What messages took on the wire, their headers rounded up."""
-    sizes = [
-        len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode())
-        for message in messages
-    ]
-    return sum(sizes) + _HEADER * len(sizes)
+@attrs.frozen(slots=True, kw_only=True)
+class _UpgradeRequest:
+    """What the upgrade asks for."""
+
+    headers: list[tuple[bytes, bytes]] = attrs.field(repr=False)
+    max_message_size: int
+    compression: bool
 
 
-def _queue_of(ws: WebSocketConnection) -> trio.MemoryReceiveChannel[str | bytes] | None:
-    """Where the library's reader puts messages."""
-    queue: object = getattr(ws, "_recv_channel", None)
-    if not isinstance(queue, trio.MemoryReceiveChannel):
-        return None
-    return cast("trio.MemoryReceiveChannel[str | bytes]", queue)
-
-
-_Part: TypeAlias = str | bytes
-
-
-@final
-class _Pressed(list[_Part]):
-    """Parts of a message, most of them joined already."""
-
-    __slots__ = ("done", "fragments")
-
-    def __init__(self, parts: Iterable[_Part]) -> None:
-        super().__init__(parts)
-        self.done = 0  # parts that are joined
-        self.fragments = 0  # that those were
-
-    def press(self) -> None:
-        """Join what is loose, so that each character is copied once."""
-        loose = self[self.done :]
-        if len(loose) >= _LOOSE:
-            self.fragments += len(loose)
-            whole = (
-                "".join(cast("list[str]", loose))
-                if isinstance(loose[0], str)
-                else b"".join(cast("list[bytes]", loose))
-            )
-            self[self.done :] = [whole] if whole else []
-            self.done = len(self)
-
-
-def _press(ws: WebSocketConnection) -> int:
-    """Press what the library holds of a message that is not complete; give its fragments.
-
-    A frame that comes in several reads counts as so many; fewer than 256 are not counted.
-    """
-    parts: object = getattr(ws, "_message_parts", None)
-    if not isinstance(parts, list):
-        return 0
-    known = cast("list[_Part]", parts)
-    if not isinstance(known, _Pressed):
-        if len(known) < _LOOSE:
-            return 0
-        known = _Pressed(known)
-        # The library puts a list of its own there for the next message.
-        ws._message_parts = known  # pyright: ignore[reportPrivateUsage]
-    known.press()
-    return known.fragments
+def _lost_by(close: CloseReason, limit: int) -> End:
+    """How a link ended by a close frame, the peer's or the library's own."""
+    reason = close.reason or ""
+    if close.code == _TOO_BIG and reason.startswith(_EXCEEDED):
+        return too_big(limit)
+    return lost(close.code, reason)
 
 
 @final
@@ -156,11 +120,13 @@ class TrioWebsocketTransport:
 
     __slots__ = (
         "_close_timeout",
+        "_deflate",
         "_drained",
         "_end",
         "_finished",
         "_held",
         "_held_size",
+        "_limit",
         "_pings",
         "_queue",
         "_scope",
@@ -171,10 +137,12 @@ class TrioWebsocketTransport:
     _ws: WebSocketConnection
     _queue: trio.MemoryReceiveChannel[str | bytes] | None
 
-    def __init__(self, wire: Wire, close_timeout: float) -> None:
+    def __init__(self, wire: WatchedStream, close_timeout: float) -> None:
         """:meth:`run` opens it."""
         self._wire = wire
         self._close_timeout = close_timeout
+        self._limit = dial.MAX_MESSAGE_SIZE
+        self._deflate: BoundedDeflate | None = None
         self._end: End | None = None
         self._drained = False
         self._held: deque[str | bytes] = deque()
@@ -186,27 +154,19 @@ class TrioWebsocketTransport:
     async def run(
         self,
         target: dial.Target,
-        max_message_size: int,
+        request: _UpgradeRequest,
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Open the websocket, keep the library's reader, and close the socket in the end."""
         wire = self._wire
+        self._limit = request.max_message_size
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     with wire.opening:
-                        self._ws = await wrap_client_stream(
-                            nursery,
-                            # The library asks for less than its annotation says.
-                            cast("trio.SocketStream", wire),
-                            target.host_header,
-                            target.resource,
-                            message_queue_size=_QUEUE,
-                            max_message_size=max_message_size,
-                            receive_buffer_size=_CHUNK,
-                        )
-                        self._queue = _queue_of(self._ws)
+                        self._ws = await self._open(nursery, target, request)
+                        self._queue = queue_of(self._ws)
                         wire.survey = self._survey
                         wire.opened = True
                         task_status.started()
@@ -221,14 +181,50 @@ class TrioWebsocketTransport:
             finally:
                 self._finished.set()
         if not wire.opened:
-            raise dial.refusal(target.place, wire.status)
+            raise dial.refusal(target.place, wire.status, wire.answer)
+
+    async def _open(
+        self, nursery: trio.Nursery, target: dial.Target, request: _UpgradeRequest
+    ) -> WebSocketConnection:
+        """Have the library open the websocket."""
+        # The library asks for less than its annotation says.
+        stream = cast("trio.SocketStream", self._wire)
+        if not request.compression:
+            return await wrap_client_stream(
+                nursery,
+                stream,
+                target.host_header,
+                target.resource,
+                message_queue_size=_QUEUE,
+                extra_headers=request.headers,
+                max_message_size=request.max_message_size,
+                receive_buffer_size=_CHUNK,
+            )
+        # The same by hand: the library has no parameter for extensions.
+        self._deflate = BoundedDeflate(request.max_message_size, self._wire.grew)
+        ws = WebSocketConnection(
+            stream,
+            WSConnection(ConnectionType.CLIENT),
+            host=target.host_header,
+            path=target.resource,
+            client_extra_headers=request.headers,
+            message_queue_size=_QUEUE,
+            max_message_size=request.max_message_size,
+            receive_buffer_size=_CHUNK,
+        )
+        asked = ws._initial_request  # pyright: ignore[reportPrivateUsage]
+        assert asked is not None
+        cast("list[Extension]", asked.extensions).append(self._deflate)
+        nursery.start_soon(ws._reader_task)  # pyright: ignore[reportPrivateUsage]
+        await ws._open_handshake.wait()  # pyright: ignore[reportPrivateUsage]
+        return ws
 
     def _survey(self) -> int:
         """What waiting messages take beside their payload; keeps one in fragments small.
 
         Raises ``trio.BrokenResourceError``, with which the library ends the link.
         """
-        if _press(self._ws) > dial.MAX_FRAGMENTS:
+        if press(self._ws) > dial.MAX_FRAGMENTS:
             message = "a message came in too many fragments"
             self._finish(End(message))
             raise trio.BrokenResourceError(message)
@@ -281,7 +277,7 @@ class TrioWebsocketTransport:
         finally:
             wire.demanded = False
             wire.collecting = None
-            self._held_size = _size_of(held)
+            self._held_size = size_of(held)
 
     def receive_nowait(self) -> str | bytes:
         """Give what the last ``receive`` has collected, or say how the link ended."""
@@ -347,13 +343,23 @@ class TrioWebsocketTransport:
         """Tell how the link ended, asking the library where we do not know yet."""
         if self._end is None:
             close = self._ws.closed
-            self._finish(lost(None) if close is None else lost(close.code, close.reason or ""))
+            big = self._deflate is not None and self._deflate.exceeded
+            if close is None:
+                self._finish(lost(None))
+            else:
+                self._finish(too_big(self._limit) if big else _lost_by(close, self._limit))
         assert self._end is not None
         return self._end
 
     def _finish(self, end: End) -> None:
         if self._end is None or end.local:
             self._end = end
+
+    def abort(self) -> None:
+        """End the link at once, without a goodbye; ``aclose`` waits for the socket."""
+        self._wire.torn = True
+        self._finish(lost(None))
+        self._scope.cancel()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Close the link; the peer gets ``close_timeout`` seconds to answer."""

@@ -8,28 +8,33 @@ write ended, that a ping has left, and whether the library's reader is busy.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, final
 
 import trio
 
 from realtime_trio._transports import _dial as dial
+from realtime_trio._transports._upgrade_answer import UpgradeAnswer, read_answer
 
-__all__ = ["Wire"]
+__all__ = ["WatchedStream"]
 
 _PING: Final = 0x89
 
 
 @final
-class Wire(trio.abc.Stream):
+class WatchedStream(trio.abc.Stream):
     """The stream that the library reads and writes: the real one, watched."""
 
-    def __init__(self, stream: trio.abc.Stream, max_buffer: int) -> None:
+    def __init__(
+        self, stream: trio.abc.Stream, max_buffer: int, secrets: Iterable[str] = ()
+    ) -> None:
         self.received = 0
         self.torn = False
         self.demanded = False
         self.opened = False
         self.status: int | None = None
+        self.answer: UpgradeAnswer | None = None  # where the upgrade was refused
+        self._secrets = secrets
         # Cancelled when the upgrade fails; the library would wait for it forever.
         self.opening = trio.CancelScope()
         # Cancelled when a ping was written; the library would wait for its pong.
@@ -65,6 +70,10 @@ class Wire(trio.abc.Stream):
         if self.collecting is not None:
             self.collecting.cancel()
 
+    def grew(self, size: int) -> None:
+        """Account for what a message that was read takes beside its bytes on the wire."""
+        self._ahead = max(0, self._ahead + size)
+
     def take(self, size: int) -> None:
         """Account for messages that the consumer took."""
         self._ahead = max(0, self._ahead - size)
@@ -85,16 +94,17 @@ class Wire(trio.abc.Stream):
         self.received += len(data)
         self._ahead += len(data)
         if not self.opened:
-            self._look_at_answer(data)
+            await self._look_at_answer(data)
         return data
 
-    def _look_at_answer(self, data: bytes | bytearray) -> None:
+    async def _look_at_answer(self, data: bytes | bytearray) -> None:
         if self.status is None:
-            self._head = (self._head + data)[:16]
+            self._head += data
             self.status = dial.http_status(self._head)
         if self.status is not None and self.status >= 200:
             # Keep it from the library, which would wait for the body and then raise.
             message = "the upgrade was refused"
+            self.answer = await read_answer(self._stream.receive_some, self._head, self._secrets)
             self._give_up()
             raise trio.BrokenResourceError(message)
         if not data:

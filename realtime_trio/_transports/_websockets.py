@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import ssl
+from collections.abc import Mapping
 
 import attrs
 import trio
 
 from realtime_trio import abc
 from realtime_trio._transports import _dial as dial
+from realtime_trio._transports._network import ENVIRONMENT, Network, OpenStream
 
 __all__ = ["WebsocketsConnector"]
 
@@ -39,11 +41,25 @@ class WebsocketsConnector:
     close_timeout: float = dial.CLOSE_TIMEOUT
     """Seconds that closing waits for the peer."""
 
+    compression: bool = False
+    """Whether to offer ``permessage-deflate``; a message may inflate to ``max_message_size``."""
+
     ssl_context: ssl.SSLContext | None = None
     """For ``wss``; ``None`` is the default context of :mod:`ssl`."""
 
+    proxy: str | None = attrs.field(default=ENVIRONMENT, repr=False)
+    """``http://…`` (CONNECT) or ``socks5://…``, ``None`` for none; by default what the
+    environment says (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``)."""
+
+    headers: Mapping[str, str] | None = attrs.field(default=None, repr=False)
+    """Sent with the upgrade, beside the websocket's own."""
+
+    open_stream: OpenStream | None = None
+    """Opens the stream in the place of TCP: an async callable of host and port, or of nothing."""
+
     def __attrs_post_init__(self) -> None:
-        """Find out now, not at the first dial, whether the library is there."""
+        """Find out now, not at the first dial, what is missing or cannot be."""
+        self.network  # noqa: B018  raises
         if importlib.util.find_spec("websockets") is None:
             message = (
                 "WebsocketsConnector needs the library websockets: "
@@ -59,9 +75,9 @@ class WebsocketsConnector:
         """
         from realtime_trio._transports._websockets_link import open_link
 
-        target = dial.parse_url(url)
-        with trio.move_on_after(self.connect_timeout):
-            stream = await dial.open_stream(target, self.ssl_context)
+        network = self.network
+
+        async def upgrade(stream: trio.abc.Stream, target: dial.Target) -> abc.Transport:
             return await open_link(
                 stream,
                 target,
@@ -69,5 +85,18 @@ class WebsocketsConnector:
                 max_message_size=self.max_message_size,
                 max_buffer=self.max_buffer,
                 close_timeout=self.close_timeout,
+                headers=network.headers,
+                compression=self.compression,
             )
-        raise dial.timed_out(target.place, self.connect_timeout)
+
+        return await dial.open_websocket(url, network, self.connect_timeout, upgrade)
+
+    @property
+    def network(self) -> Network:
+        """The options of the network as one value; raises ``ValueError`` for what cannot be."""
+        return Network(
+            ssl_context=self.ssl_context,
+            proxy=self.proxy,
+            headers=self.headers,
+            open_stream=self.open_stream,
+        )

@@ -85,6 +85,16 @@ class FrameReader:
         self._failed = False
 
     @property
+    def longest(self) -> int:
+        """Bytes of the longest message that is taken."""
+        return self._longest
+
+    @property
+    def failed(self) -> bool:
+        """Whether it was this reader that refused what came, and not the library."""
+        return self._failed
+
+    @property
     def over(self) -> bool:
         """Whether the peer has said its last word, or had it taken away."""
         protocol = self._protocol

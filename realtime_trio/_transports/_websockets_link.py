@@ -26,11 +26,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar, final
 
 import trio
 from websockets.client import ClientProtocol
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.frames import Close, CloseCode
 from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
@@ -39,11 +41,14 @@ from realtime_trio._transports import _dial as dial
 from realtime_trio._transports._inbox import (
     BROKEN_BY_CANCEL,
     CLOSED_HERE,
+    End,
     Inbox,
     lost,
     shielded_checkpoint,
+    too_big,
 )
 from realtime_trio._transports._websockets_frames import FrameReader, FrameWriter
+from realtime_trio._transports._websockets_upgrade import upgrade
 
 __all__ = ["WebsocketsTransport", "open_link"]
 
@@ -54,8 +59,6 @@ _SILENT.disabled = True
 
 _What = TypeVar("_What")
 
-_HEAD_END: Final = b"\r\n\r\n"
-
 
 async def open_link(
     stream: trio.abc.Stream,
@@ -65,12 +68,19 @@ async def open_link(
     max_message_size: int,
     max_buffer: int,
     close_timeout: float,
+    headers: Mapping[str, str] | None = None,
+    compression: bool = False,
 ) -> WebsocketsTransport:
     """Upgrade an open stream; it is closed where that fails or is cancelled."""
     uri = WebSocketURI(target.secure, target.host, target.port, target.resource, "")
-    protocol = ClientProtocol(uri, max_size=max_message_size, logger=_SILENT)
+    protocol = ClientProtocol(
+        uri,
+        extensions=[ClientPerMessageDeflateFactory()] if compression else None,
+        max_size=max_message_size,
+        logger=_SILENT,
+    )
     try:
-        early, received = await _upgrade(stream, protocol, target)
+        early, received = await upgrade(stream, protocol, target, headers or {})
         reader = FrameReader(protocol, max_message_size)
         link = WebsocketsTransport(stream, protocol, reader, max_buffer, close_timeout)
         link.take(early, received)
@@ -79,48 +89,6 @@ async def open_link(
         await trio.aclose_forcefully(stream)
         raise
     return link
-
-
-async def _upgrade(
-    stream: trio.abc.Stream, protocol: ClientProtocol, target: dial.Target
-) -> tuple[bytes, int]:
-    """Do the opening handshake; give the bytes behind the answer, and how many came in all."""
-    protocol.send_request(protocol.connect())
-    head = tail = early = b""
-    received = 0
-    try:
-        await stream.send_all(b"".join(protocol.data_to_send()))
-        while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
-            data = bytes(await stream.receive_some(dial.CHUNK))
-            received += len(data)
-            head = (head + data)[:16]
-            status = dial.http_status(head)
-            if status is not None and status >= 200:
-                # The library would read the body first, which may never end.
-                raise dial.refusal(target.place, status)
-            if data:
-                answer, early = _split(data, tail)
-                tail = (tail + answer)[-3:]
-                protocol.receive_data(answer)
-            else:
-                protocol.receive_eof()
-    except (trio.BrokenResourceError, trio.ClosedResourceError):
-        raise dial.refusal(target.place, None) from None
-    if protocol.handshake_exc is not None:
-        # Not as the cause: it may quote what the server answered.
-        raise dial.refusal(target.place, None)
-    protocol.events_received()  # the answer
-    return early, received
-
-
-def _split(data: bytes, before: bytes) -> tuple[bytes, bytes]:
-    """Cut behind the empty line that ends the answer's head; ``before`` came ahead of ``data``.
-
-    A good answer has no body, so what follows are frames, and not the library's.
-    """
-    found = (before + data).find(_HEAD_END)
-    end = len(data) if found < 0 else found + len(_HEAD_END) - len(before)
-    return data[:end], data[end:]
 
 
 def _writer(stream: trio.abc.Stream) -> Callable[[bytes], Awaitable[None]]:
@@ -188,6 +156,7 @@ class WebsocketsTransport:
         "_finished",
         "_frames",
         "_inbox",
+        "_limit",
         "_muted",
         "_pong",
         "_protocol",
@@ -214,6 +183,7 @@ class WebsocketsTransport:
         self._protocol = protocol
         self._reader = reader
         self._frames = FrameWriter()
+        self._limit = reader.longest
         self._received = 0
         self._close_timeout = close_timeout
         # Wake the pump at half the bound, not at each frame that is taken.
@@ -268,6 +238,12 @@ class WebsocketsTransport:
             await self._write(make(what))
         finally:
             turn.pass_on()
+
+    def abort(self) -> None:
+        """End the link at once, without a goodbye; ``aclose`` waits for the socket."""
+        self._torn = self._muted = True
+        self._inbox.finish(lost(None))
+        self._scope.cancel()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Close the link; the peer gets ``close_timeout`` seconds to answer."""
@@ -371,6 +347,14 @@ class WebsocketsTransport:
             with contextlib.suppress(RealtimeError):
                 await self._write(pong)
 
+    def _ended_by(self, close: Close | None) -> End:
+        if close is None:
+            return lost(None)
+        ours = self._protocol.close_rcvd is None
+        if ours and close.code == CloseCode.MESSAGE_TOO_BIG and not self._reader.failed:
+            return too_big(self._limit)
+        return lost(close.code, close.reason)
+
     async def _part(self) -> None:
         """Tell how it ended, answer the peer's close frame, and wait for its EOF.
 
@@ -380,7 +364,7 @@ class WebsocketsTransport:
         self._muted = True
         protocol = self._protocol
         close = protocol.close_rcvd or (None if self._closing else protocol.close_sent)
-        self._inbox.finish(lost(None) if close is None else lost(close.code, close.reason))
+        self._inbox.finish(self._ended_by(close))
         farewell = self._outgoing()
         if not farewell:
             return

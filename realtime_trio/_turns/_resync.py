@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import final
 
-from .._core._fast import Incoming
-from .._core._local import SaidEvent
+from .._core._fast_decoder import Incoming
+from .._core._local_events import SaidEvent
 from .._core._shell_notifications import SessionRestored
 from .._lanes._marks import Mark, Marks
 from ..events import ChatSessionChangedEvent, Lane

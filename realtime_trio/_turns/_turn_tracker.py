@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import final
 
-from .._core._fast import Delta, Incoming
+from .._core._fast_decoder import Delta, Incoming
 from .._core._messages import ASSISTANT, THOUGHT
 from .._core._notifications import (
     MediaAdded,

@@ -1,6 +1,6 @@
-"""``client.audio``: the audio lane, hearing the agent and talking to it.
+"""``client.audio``: the audio lane, playback and speech.
 
-A client without sound has this too, so ``realtime_trio.audio`` is imported where it is used.
+A client without sound has it too, so ``realtime_trio.audio`` is imported on use.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, final
 import attrs
 import trio
 
-from .._core._audio import DEFAULT_FORMAT
+from .._core._audio_format import DEFAULT_FORMAT
 from .._core._shell_notifications import AudioFlushed
 from .._lanes._pipeline import Pipeline
 from .._lanes._statistics import LaneStatistics
@@ -36,7 +36,7 @@ __all__ = ["AudioLane", "AudioStatistics"]
 
 @attrs.frozen(slots=True, kw_only=True)
 class AudioStatistics(LaneStatistics):
-    """The lane, what is played (``None`` where nothing ever was) and what is sent."""
+    """The lane, the playback (``None`` if nothing was ever played) and the sending."""
 
     playback: PlaybackStatistics | None
     sending: SendingStatistics
@@ -44,10 +44,10 @@ class AudioStatistics(LaneStatistics):
 
 @final
 class AudioLane(LaneView):
-    """``client.audio``: the lane as a stream of notifications, the agent's voice, the user's.
+    """``client.audio``: the lane as a stream of notifications, playback and sending.
 
-    Playing and sending need no subscription and hold nothing up: what they cannot take is
-    dropped, counted and told.
+    Playback and sending need no subscription and block nothing: if they fall behind, sound is
+    dropped and counted, and a notification is emitted.
     """
 
     __slots__ = ("_beginnings", "_client", "_gate", "_leaving", "_playback", "_sender")
@@ -81,11 +81,11 @@ class AudioLane(LaneView):
 
         Audio goes through a jitter buffer in the sink's format. ``cancelled``,
         :meth:`Client.cancel`, :meth:`Client.push_to_talk` and :meth:`stop` silence it after
-        the block that is playing; what was thrown away is told as ``audio-flushed``.
+        the current block; ``audio-flushed`` reports what was discarded.
 
-        Leaving stops at once: ``await playback.drained()`` first to hear the end. What the
-        sink raises comes out of this block, and the body is cancelled. Raises
-        ``trio.BusyResourceError`` where something is playing already.
+        Leaving stops immediately; to hear the end, ``await playback.drained()`` first. An
+        exception of the sink cancels the body and comes out of this block. Raises
+        ``trio.BusyResourceError`` if a playback is already running.
         """
         playback = self._playback.attach(sink, config)
         failure: BaseException | None = None
@@ -108,41 +108,41 @@ class AudioLane(LaneView):
                 del failure  # it refers to this frame
 
     def flush(self) -> AudioFlushed | None:
-        """Throw away what waits to be played, after the block that is playing.
+        """Discard the buffered sound after the current block.
 
-        What comes afterwards is played. Gives what was thrown away, ``None`` for nothing.
+        Later sound is played. Returns what was discarded, ``None`` for nothing.
         """
         return self._playback.flush()
 
     def stop(self) -> AudioFlushed | None:
-        """Play nothing more of this answer: neither what waits nor what comes of it yet.
+        """Play nothing more of this answer: neither buffered nor later sound.
 
-        The server goes on with it; ``await client.cancel()`` stops both.
+        The server continues the answer; ``await client.cancel()`` stops both.
         """
         return self._playback.stop()
 
     # -- talking ---------------------------------------------------------------------------
 
     def begin_speech(self) -> None:
-        """What is sent from now on is another speech: half a sample left of the last one goes.
+        """Start a new speech: half a sample left of the last one is dropped.
 
-        :meth:`send_from`, :meth:`talk` and :meth:`Client.push_to_talk` begin with it, and the last
-        ends with it.
+        :meth:`send_from`, :meth:`talk` and :meth:`Client.push_to_talk` start with it, and the
+        last one also ends with it.
         """
         self._sender.begin()
 
     async def send(self, pcm: bytes) -> None:
         """Queue one frame of PCM16, 16 kHz mono, waiting for room.
 
-        Half a sample at its end leaves with the next one, unless a new link comes between: then
-        that sample is dropped. The turn gate does not hold it.
-        Cancelled, it is not queued. While the link is away it is dropped and counted. Raises
+        Half a sample at its end leaves with the next frame, or is dropped if a new link opens in
+        between. The frame passes the turn gate. If cancelled, nothing is queued. While there is
+        no link, the frame is dropped and counted. Raises
         :class:`~realtime_trio.ClosedError` once the client is closed.
         """
         await self._sender.put(pcm)
 
     def send_nowait(self, pcm: bytes) -> None:
-        """Queue one frame, or raise ``trio.WouldBlock`` where too much waits already."""
+        """Queue one frame, or raise ``trio.WouldBlock`` if the queue is full."""
         self._sender.put_nowait(pcm)
 
     async def send_from(
@@ -155,19 +155,19 @@ class AudioLane(LaneView):
     ) -> None:
         """Send a source to its end, in real time.
 
-        ``source`` gives PCM16 in its ``format`` (16 kHz mono where it has none) and is
+        ``source`` gives PCM16 in its ``format`` (16 kHz mono if it has none) and is
         resampled to 16 kHz mono. Chunks of ``chunk`` seconds, 0.02 to 0.1, leave at the pace
         of a clock, at most 0.1 seconds ahead of it; those of a
-        :class:`~realtime_trio.audio.LiveSource` as they come. Where the link cannot keep up
-        the oldest go, and :meth:`statistics` counts them.
+        :class:`~realtime_trio.audio.LiveSource` as they arrive. If the link is too slow,
+        the oldest chunks are dropped, and :meth:`statistics` counts them.
 
-        While the agent's turn lasts the source waits, unless ``respect_turn`` is false; what a
-        live one hears meanwhile is not sent.
+        During the agent's turn the source waits, unless ``respect_turn`` is false. Sound that a
+        live source records meanwhile is not sent.
         ``as_text`` sends base64 text for a server that takes no binary frames; that is a
         command, so it always waits for the user's turn.
 
-        Cancelled, it stops; what is queued still leaves. Several sources at once are mixed
-        frame by frame, which is no use. Raises what the source raises,
+        If cancelled, it stops; queued frames still leave. Do not send several sources at the
+        same time: their frames would alternate. Raises what the source raises,
         :class:`~realtime_trio.ClosedError` once the client is closed, and ``ValueError`` for a
         chunk out of its bounds.
         """
@@ -197,10 +197,10 @@ class AudioLane(LaneView):
 
         In mode "ptt" the client finds the utterances in the source and sends each of them as
         if the key had been held down; in "vad" the server finds them in what is sent during
-        the user's turns; in "realtime" it gets everything. Whenever the user begins to talk
-        the playback stops, and a turn that runs is cancelled. With ``barge_in`` false the user
-        is heard only when the agent has finished and was played: for loudspeakers without
-        echo cancellation, and for files, which wait meanwhile.
+        the user's turns; in "realtime" it gets everything. When the user starts to talk,
+        playback stops and the running turn is cancelled. With ``barge_in`` false the client
+        ignores the user until the answer was played: for loudspeakers without echo
+        cancellation, and for files, which wait meanwhile.
 
         Raises what :meth:`send_from` raises.
         """
@@ -225,7 +225,7 @@ class AudioLane(LaneView):
     # -- both ------------------------------------------------------------------------------
 
     def statistics(self) -> AudioStatistics:
-        """How the lane, the playback and the sending do."""
+        """Figures of the lane, the playback and the sending."""
         playback = self._playback.playback
         return AudioStatistics(
             **attrs.asdict(super().statistics(), recurse=False),

@@ -1,7 +1,7 @@
-"""The user's voice on its way out: never late, never in the way, every chunk accounted for.
+"""Sending of speech: never late, never blocking, every chunk counted.
 
-Speech that arrives late helps nobody, so the newest counts: where the link cannot keep up,
-the oldest chunk that waits in the outbox goes, and while the link is away all of them do.
+Late speech is useless, so the newest has priority: if the link is too slow, the oldest chunk
+in the outbox is dropped, and while there is no link all of them are.
 
 A server refuses a frame of half a sample, so a byte that is over leaves with the next frame of
 the same speech. It never crosses a new link. What is given then is either the next speech, in
@@ -19,7 +19,7 @@ from typing import Final, final
 import attrs
 import trio
 
-from .._core._audio import DEFAULT_FORMAT
+from .._core._audio_format import DEFAULT_FORMAT
 from .._outbound._outbox import Outbox
 from .._outbound._turn_gate import TurnGate
 from ..events import AudioInputDeltaEvent
@@ -27,7 +27,7 @@ from ..events import AudioInputDeltaEvent
 __all__ = ["CHUNK", "LEAD", "Sender", "SendingStatistics"]
 
 CHUNK: Final = 0.04
-"""Seconds of a chunk unless somebody says otherwise."""
+"""Default seconds of a chunk."""
 
 LEAD: Final = 0.1
 """Seconds that sending may be ahead of real time."""
@@ -118,7 +118,7 @@ class Sender:
         self._bytes += len(whole)
 
     def statistics(self) -> SendingStatistics:
-        """What became of it all."""
+        """What happened to the frames so far."""
         outbox = self._outbox.statistics()
         dropped = outbox.audio_dropped + self._refused
         return SendingStatistics(
@@ -134,7 +134,7 @@ def check_chunk(chunk: float) -> None:
     """Raise ``ValueError`` for a length that no server expects."""
     low, high = _CHUNKS
     if not low <= chunk <= high:
-        msg = f"a chunk is {low:g} to {high:g} seconds long, not {chunk!r}"
+        msg = f"chunk must be from {low:g} to {high:g} seconds, not {chunk!r}"
         raise ValueError(msg)
 
 

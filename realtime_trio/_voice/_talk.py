@@ -3,16 +3,16 @@
 ========  ====================================  ========================================
 mode      what is sent                          who finds the utterances
 ========  ====================================  ========================================
-ptt       each utterance, as if somebody held   the client's VAD
+ptt       each utterance, as if the user held   the client's VAD
           the key down while talking
 vad       everything in the user's turns        the server
 realtime  everything                            the server
 ========  ====================================  ========================================
 
-In every mode the client's VAD hears when the user begins to talk: the playback stops at once,
-and the turn that runs is cancelled. Without this barge-in the user is not listened to while
-the agent talks: a file waits, and a live source, which hears the loudspeaker, is read again
-when that has died away.
+In every mode the client's VAD detects when the user starts to talk: playback stops immediately,
+and the running turn is cancelled. Without this barge-in the client ignores the user while the
+agent talks: a file waits, and a live source, which records the loudspeaker, is read again when
+the sound has faded.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Speaking(Protocol):
         ...
 
     async def cancel(self) -> CancelResult:
-        """Cancel the turn that runs."""
+        """Cancel the running turn."""
         ...
 
     def push_to_talk(self, *, force: bool = False) -> AbstractAsyncContextManager[None]:

@@ -18,7 +18,7 @@ General layout::
 WAV of PCM16, and devices.
 """
 
-from .._core._audio import DEFAULT_FORMAT, AudioFormat
+from .._core._audio_format import DEFAULT_FORMAT, AudioFormat
 from .._core._spoken import SpokenAnswer
 from ._devices import (
     Microphone,

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from operator import add, mul, sub
 from typing import Final
 
-from .._core._audio import AudioFormat
+from .._core._audio_format import AudioFormat
 from ._pcm import FULL_SCALE, MIN_DBFS, samples_of
 
 __all__ = ["Bands", "HighPass", "together"]

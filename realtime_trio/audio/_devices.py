@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self, final
 import attrs
 import trio
 
-from .._core._audio import DEFAULT_FORMAT, AudioFormat
+from .._core._audio_format import DEFAULT_FORMAT, AudioFormat
 from .._exceptions import RealtimeError
 from . import _extras
 from ._pcm import fade
@@ -295,7 +295,7 @@ async def _stream(
     try:
         stream = await trio.to_thread.run_sync(start)
     except (module.PortAudioError, ValueError) as exc:  # ValueError: no such device
-        msg = f"the audio device cannot be opened: {exc}"
+        msg = f"cannot open the audio device: {exc}"
         raise RealtimeError(msg) from exc
     try:
         yield

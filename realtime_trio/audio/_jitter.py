@@ -23,7 +23,7 @@ from typing import Literal
 
 import attrs
 
-from .._core._audio import AudioFormat
+from .._core._audio_format import AudioFormat
 from ._pcm import fade, gain, ramp, samples_of
 
 __all__ = ["JitterBuffer", "PlaybackConfig", "PlaybackCounts"]

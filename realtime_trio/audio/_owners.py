@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TypeAlias
 
-from .._core._audio import AudioFormat
+from .._core._audio_format import AudioFormat
 from .._core._spoken import SpokenAnswer
 
 __all__ = ["Owners"]

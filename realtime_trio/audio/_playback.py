@@ -20,7 +20,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from .._core._audio import AudioFormat
+from .._core._audio_format import AudioFormat
 from .._core._notifications import Notification
 from .._core._shell_notifications import AudioFlushed, AudioGap
 from .._core._spoken import SpokenAnswer
@@ -282,7 +282,7 @@ class Playback:
     @volume.setter
     def volume(self, factor: float) -> None:
         if not 0.0 <= factor < float("inf"):
-            msg = f"the volume must be a factor of 0 or more, and is {factor!r}"
+            msg = f"volume must be 0 or more, not {factor!r}"
             raise ValueError(msg)
         self._buffer.volume = factor
 

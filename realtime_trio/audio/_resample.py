@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._core._audio import AudioFormat
+from .._core._audio_format import AudioFormat
 from . import _extras
 from ._pcm import Carry
 

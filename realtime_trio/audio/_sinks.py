@@ -11,7 +11,7 @@ from typing import IO, BinaryIO, Protocol, runtime_checkable
 
 import trio
 
-from .._core._audio import DEFAULT_FORMAT, AudioFormat
+from .._core._audio_format import DEFAULT_FORMAT, AudioFormat
 
 __all__ = [
     "AudioSink",

@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol, Self, runtime_checkable
 
 import trio
 
-from .._core._audio import DEFAULT_FORMAT, AudioFormat
+from .._core._audio_format import DEFAULT_FORMAT, AudioFormat
 from ._pcm import silence, tone
 from ._wav import Reader, open_reader
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from .._core._audio import DEFAULT_FORMAT, AudioFormat
+from .._core._audio_format import DEFAULT_FORMAT, AudioFormat
 from ._resample import Resampler
 from ._sources import forget
 

@@ -25,7 +25,7 @@ from typing import Final, Literal
 
 import attrs
 
-from .._core._audio import DEFAULT_FORMAT, AudioFormat
+from .._core._audio_format import DEFAULT_FORMAT, AudioFormat
 from ._bands import Bands, together
 from ._pcm import level
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final, Protocol
 
 import attrs
 
-from .._core._audio import AudioFormat
+from .._core._audio_format import AudioFormat
 from .._exceptions import RealtimeError
 from . import _extras
 from ._pcm import swapped
@@ -62,9 +62,9 @@ def open_reader(path: str | Path) -> Reader:
         try:
             reader = _WavReader(file, _Header.read(_Forward(file)))
         except _NotPcm16 as exc:
-            not_ours = f"{path} is no WAV file of PCM16 samples: {exc}"
+            not_ours = f"{path} is not a WAV file of PCM16 samples: {exc}"
             if not file.seekable():
-                msg = f"{not_ours}. From a pipe nothing else can be read"
+                msg = f"{not_ours}. A pipe can only be read as WAV"
                 raise RealtimeError(msg) from None
         else:
             stack.pop_all()  # the reader closes it
@@ -125,18 +125,18 @@ class _Header:
         """Read up to the samples. Raises :exc:`_NotPcm16`."""
         magic = file.read(12)
         if len(magic) < 12:
-            msg = "it ends too early"
+            msg = "the file ends too early"
             raise _NotPcm16(msg)
         order = _BYTE_ORDERS.get(magic[:4])
         if order is None or magic[8:] != b"WAVE":
-            msg = "it does not begin as one"
+            msg = "it has no RIFF/WAVE header"
             raise _NotPcm16(msg)
         format_: AudioFormat | None = None
         long_size: int | None = None
         while True:
             head = file.read(8)
             if len(head) < 8:
-                msg = "it ends too early"
+                msg = "the file ends too early"
                 raise _NotPcm16(msg)
             name, size = struct.unpack(f"{order}4sI", head)
             if name == b"data":
@@ -150,7 +150,7 @@ class _Header:
             elif name == b"ds64" and len(chunk) >= 16:
                 long_size = struct.unpack(f"{order}8xQ", chunk[:16])[0]
         if format_ is None:
-            msg = "it does not say what its samples are"
+            msg = "it does not describe its samples"
             raise _NotPcm16(msg)
         if size == _ENDLESS and long_size is not None:
             size = long_size
@@ -167,16 +167,16 @@ def _skip_pad(file: _Forward) -> None:
 def _format_of(chunk: bytes, order: str) -> AudioFormat:
     """The format in a chunk ``fmt``. Raises :exc:`_NotPcm16`."""
     if len(chunk) < 16:
-        msg = "it does not say what its samples are"
+        msg = "it does not describe its samples"
         raise _NotPcm16(msg)
     tag, channels, rate, _, block, bits = struct.unpack(f"{order}HHIIHH", chunk[:16])
     if tag == _EXTENSIBLE and len(chunk) >= 26:
         (tag,) = struct.unpack(f"{order}H", chunk[24:26])  # the first bytes of the sub-format
     if tag != _PCM:
-        msg = f"its samples are of format {tag:#06x}"
+        msg = f"its samples have the format {tag:#06x}"
         raise _NotPcm16(msg)
     if not channels or not rate:
-        msg = f"it says that it has {channels} channels at {rate} Hz"
+        msg = f"its header names {channels} channels at {rate} Hz"
         raise _NotPcm16(msg)
     # Fewer bits are the upper ones of the bytes that a sample takes.
     if not 9 <= bits <= 16 or block not in (0, 2 * channels):
@@ -238,7 +238,7 @@ def _open_with_soundfile(path: str | Path, not_ours: str) -> Reader:
         return _SoundReader(soundfile.SoundFile(str(path)), numpy, soundfile.SoundFileError)
     except (soundfile.SoundFileError, TypeError, ValueError):
         # The name of a file without a header ends the call with a TypeError: it wants a rate.
-        msg = f"{not_ours}; and no other sound file that libsndfile knows"
+        msg = f"{not_ours}; libsndfile does not recognise it either"
         raise RealtimeError(msg) from None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from .._startup import begin
-from ._streams import prepare
+from ._standard_streams import prepare
 
 __all__ = ["main"]
 

@@ -1,4 +1,4 @@
-"""The commands, and the one place where their failures become a line and an exit status."""
+"""The commands; their failures become one line and an exit status here only."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import cast
 from cyclopts import App, CycloptsError
 
 from .._exceptions import RealtimeError
-from ._errors import CommandError
-from ._streams import is_output_failure, silence
-from ._text import clean
+from ._command_error import CommandError
+from ._standard_streams import is_output_failure, silence
+from ._terminal_text import clean
 
 __all__ = ["run"]
 
 
 # What a command may end with; anything else is a bug, and its traceback is wanted.
-_TOLD = (
+_REPORTED = (
     BrokenPipeError,
     KeyboardInterrupt,
     CycloptsError,
@@ -33,11 +33,14 @@ _COMMANDS = {
     "chat": "Talk to a server: type a line, read the answer.",
     "voice": "Talk to a server, and hear what it says. Ctrl-C leaves.",
     "serve": "Run the embedded server until Ctrl-C or SIGTERM.",
-    "replay": "Replay a trace or a recording: what an application would have been told.",
-    "record": 'Record a conversation, secrets left out; "replay" shows it again.',
-    "bench": "Measure how fast the library is on this machine, and judge it by its budget.",
+    "replay": "Replay a trace or a recording: what an application would have received.",
+    "record": 'Record a conversation without its secrets; "replay" shows it again.',
+    "bench": "Measure how fast the library is on this machine, and compare it with its budget.",
     "events": "Show every event of the protocol: type, class, direction, lanes.",
 }
+
+# A command is in the module of its name, but `_replay` is the name of a module of the package.
+_MODULES = {"replay": "_replay_command"}
 
 
 def _make_app(called: Sequence[str]) -> App:
@@ -54,7 +57,8 @@ def _make_app(called: Sequence[str]) -> App:
         # By its name: each command is imported when it is called, and brings its own imports.
         # Then its docstring is its help, whole; a summary given here would take its place.
         own = None if name in called else summary
-        app.command(f"{__package__}._{name}:{name}", name=name, help=own)
+        module = _MODULES.get(name, f"_{name}")
+        app.command(f"{__package__}.{module}:{name}", name=name, help=own)
     return app
 
 
@@ -69,19 +73,19 @@ def run(argv: Sequence[str]) -> int:
         if isinstance(exc.__context__, BrokenPipeError):
             return _status_of(exc.__context__)
         raise
-    except (OSError, *_TOLD) as exc:
+    except (OSError, *_REPORTED) as exc:
         return _status_of(exc)
 
 
 def _status_of(failure: BaseException) -> int:
-    """What a failure means to a shell. What is a bug goes on as it is."""
+    """The exit status of a failure. A bug is raised unchanged."""
     leaves = list(_leaves(failure))
     if any(isinstance(each, KeyboardInterrupt) for each in leaves):
-        return 130  # also where it made something else fail
-    if not all(isinstance(each, _TOLD) or is_output_failure(each) for each in leaves):
+        return 130  # even if it caused another failure
+    if not all(isinstance(each, _REPORTED) or is_output_failure(each) for each in leaves):
         raise failure
     match leaves[0]:
-        case BrokenPipeError():  # whoever read this has seen enough
+        case BrokenPipeError():  # the reader closed the pipe
             silence(sys.stdout)
             return 0
         case OSError() as exc:

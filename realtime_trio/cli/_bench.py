@@ -12,7 +12,7 @@ from typing import Annotated, cast
 
 from cyclopts import Parameter
 
-from ._errors import CommandError
+from ._command_error import CommandError
 
 __all__ = ["bench"]
 
@@ -32,19 +32,19 @@ def bench(
     compare: Path | None = None,
     strict: _Flag = False,
 ) -> int:
-    """Measure how fast the library is on this machine, and judge it by its budget.
+    """Measure how fast the library is on this machine, and compare it with its budget.
 
-    Figures are medians, and what matters are ratios within one run.
+    Figures are medians. Compare ratios within one run.
 
     Parameters
     ----------
     questions
-        Ask these only: decode, fold, core, lanes, socket, latency and so on; all of them
-        unless some are named.
+        Run only these benchmarks: decode, fold, core, lanes, socket, latency and so on. The
+        default is all of them.
     quick
-        Be less exact, and done in less than two minutes.
+        Measure less exactly, in less than two minutes.
     peers
-        Measure beside other libraries, too; they have to be installed.
+        Also measure other libraries, if they are installed.
     json
         Write the run to this file, for --compare.
     html
@@ -52,9 +52,9 @@ def bench(
     markdown
         Write the tables to this file.
     compare
-        Say what has become faster or slower since the run in this file, and how sure that is.
+        Show what is faster or slower than in this file's run, and how certain that is.
     strict
-        End with status 1 where the budget is exceeded.
+        End with status 1 if the budget is exceeded.
     """
     flags = {"--quick": quick, "--peers": peers, "--strict": strict}
     files = {"--json": json, "--html": html, "--markdown": markdown, "--compare": compare}
@@ -74,7 +74,7 @@ def _suite() -> ModuleType:
     found = next(_homes(), None)
     if found is None:
         msg = (
-            "the benchmarks are not installed: run this in a checkout of the repository, "
+            "the benchmarks are not installed: run this command in a checkout of the repository, "
             "or install the package from a wheel"
         )
         raise CommandError(msg)

@@ -16,10 +16,10 @@ from .._client._client import Client
 from .._exceptions import RealtimeError
 from .._turns._outcome import TurnFailed, TurnLost
 from ._connect import connect, identity
-from ._live import LiveTranscript, follow
-from ._text import clean, one_line
+from ._live_transcript import LiveTranscript, follow
+from ._terminal_text import clean, one_line
 
-__all__ = ["Conversation", "chat"]
+__all__ = ["ChatLoop", "chat"]
 
 
 def chat(
@@ -33,22 +33,21 @@ def chat(
 ) -> None:
     """Talk to a server: type a line, read the answer.
 
-    Ctrl-C stops an answer that is being given, and else leaves; so does the end of the input.
+    Ctrl-C stops the running answer, or leaves if there is none. The end of the input leaves too.
 
     Parameters
     ----------
     url
-        Where the server is: https://host, ws://host:port.
+        The address of the server: https://host, ws://host:port.
     user
-        Log in under this name. The password is asked for, unless the environment variable
-        REALTIME_TRIO_PASSWORD holds it.
+        Log in with this name. The command asks for the password, unless the environment
+        variable REALTIME_TRIO_PASSWORD contains it.
     token
-        Be who this token says, instead; by default the environment variable
-        REALTIME_TRIO_TOKEN.
+        Use this token instead; the default is the environment variable REALTIME_TRIO_TOKEN.
     agent
         The agent of a new session.
     session
-        A session to go on with.
+        The session to continue.
     """
     trio.run(_chat, connect(url, auth=identity(token, user), agent=agent, session=session))
 
@@ -57,7 +56,7 @@ async def _chat(client_of: AbstractAsyncContextManager[Client]) -> None:
     transcript = LiveTranscript(echo=not sys.stdin.isatty())
     async with client_of as client, trio.open_nursery() as nursery:
         await nursery.start(follow, client, transcript)
-        talk = Conversation(client, transcript)
+        talk = ChatLoop(client, transcript)
         await client.ready()
         nursery.start_soon(_obey_interrupts, talk, nursery.cancel_scope)
         await transcript.turn_over(1)
@@ -67,7 +66,7 @@ async def _chat(client_of: AbstractAsyncContextManager[Client]) -> None:
         nursery.cancel_scope.cancel()
 
 
-class Conversation:
+class ChatLoop:
     """Says things, one after the other, and knows what was said last."""
 
     def __init__(self, client: Client, transcript: LiveTranscript) -> None:
@@ -98,8 +97,8 @@ class Conversation:
             self._transcript.line("cancel", clean(str(exc)), style="bold red")
 
 
-async def _obey_interrupts(talk: Conversation, scope: trio.CancelScope) -> None:
-    """Ctrl-C: stop the answer, or leave where none is given."""
+async def _obey_interrupts(talk: ChatLoop, scope: trio.CancelScope) -> None:
+    """Ctrl-C: stop the answer, or leave if there is none."""
     with trio.open_signal_receiver(signal.SIGINT) as signals:
         async for _ in signals:
             if not talk.asking:

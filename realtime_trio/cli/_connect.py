@@ -1,4 +1,4 @@
-"""What the commands that talk to a server have in common: whom to talk to, and as whom."""
+"""The server and the credentials of the commands that connect."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from .._client._client import Client, open_client
 from .._config import ClientConfig
 from .._connection._recording import Recorder
 from .._rest._tokens import PasswordLogin
-from ._errors import CommandError
-from ._streams import as_text
-from ._text import clean
+from ._command_error import CommandError
+from ._standard_streams import as_text
+from ._terminal_text import clean
 
 __all__ = ["PASSWORD_VARIABLE", "TOKEN_VARIABLE", "connect", "identity"]
 
 TOKEN_VARIABLE = "REALTIME_TRIO_TOKEN"
 PASSWORD_VARIABLE = "REALTIME_TRIO_PASSWORD"
 
-# A person waits: better told soon than tried for minutes.
+# A person waits: fail early instead of retrying for minutes.
 _CONFIG = ClientConfig(max_attempts=3, backoff_initial=0.2, connect_timeout=10.0)
 
 
@@ -28,17 +28,17 @@ def identity(token: str | None, user: str | None) -> str | PasswordLogin:
     """Who is calling: a token, or a name and a password.
 
     A password is asked for at the terminal, so call it before anything else waits. Raises
-    :class:`CommandError` where nobody is named, or two are.
+    :class:`CommandError` if there are no credentials, or two.
     """
     if token is not None and user is not None:
-        msg = "--token or --user, not both"
+        msg = "choose --token or --user, not both"
         raise CommandError(msg)
     if user is not None:
         return PasswordLogin(as_text(user), as_text(_password(user)))
     secret = token or os.environ.get(TOKEN_VARIABLE)
     if not secret:
         msg = (
-            f"say who you are: --user NAME, --token TOKEN, or the environment variable "
+            f"no credentials: pass --user NAME, --token TOKEN, or the environment variable "
             f"{TOKEN_VARIABLE}"
         )
         raise CommandError(msg)
@@ -46,7 +46,7 @@ def identity(token: str | None, user: str | None) -> str | PasswordLogin:
 
 
 def _password(user: str) -> str:
-    """Never an argument: those can be read by whoever lists the processes."""
+    """Never an argument: other users can read those in the list of processes."""
     password = os.environ.get(PASSWORD_VARIABLE, "")
     if not password and sys.stdin.isatty():
         try:
@@ -54,7 +54,7 @@ def _password(user: str) -> str:
         except EOFError:
             password = ""
     if not password:
-        msg = f"a password is needed: type it at a terminal, or set {PASSWORD_VARIABLE}"
+        msg = f"no password: type it at a terminal, or set {PASSWORD_VARIABLE}"
         raise CommandError(msg)
     return password
 
@@ -67,7 +67,7 @@ def connect(
     session: str | None,
     recorder: Recorder | None = None,
 ) -> AbstractAsyncContextManager[Client]:
-    """A client that is not open yet. Raises :class:`CommandError` where it never could be."""
+    """A client that is not open yet. Raises :class:`CommandError` if it never could be."""
     try:
         return open_client(
             as_text(url),

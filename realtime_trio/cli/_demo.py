@@ -19,13 +19,13 @@ from .._transports._trio_websocket import TrioWebsocketConnector
 from .._turns._outcome import TurnCancelled
 from ..audio import AudioSink, MemorySource, Playback, open_wav_sink
 from ..server import RealtimeServer, ScriptedTurn, ServerConfig, open_server
-from ._chat import Conversation
+from ._chat import ChatLoop
+from ._command_error import CommandError
 from ._demo_report import Finding, report
 from ._demo_script import ANSWERS_ALOUD, FLOOD, QUESTIONS, SAID, turns
-from ._errors import CommandError
-from ._live import LiveTranscript, follow
-from ._meter import Meter, measured
-from ._probe import Probe
+from ._latency_probe import Probe
+from ._level_meter import Meter, measured
+from ._live_transcript import LiveTranscript, follow
 
 __all__ = ["demo"]
 
@@ -39,7 +39,7 @@ def demo(*, wav: Path | None = None) -> None:
     Parameters
     ----------
     wav
-        Write what the agent says there; by default into a new directory for temporary files.
+        The file for the agent's speech; by default it is in a new temporary directory.
     """
     heard = wav if wav is not None else Path(tempfile.mkdtemp(prefix="realtime-trio-"), "demo.wav")
     try:
@@ -51,8 +51,8 @@ def demo(*, wav: Path | None = None) -> None:
         raise CommandError(msg) from None
 
 
-class _Transcript(LiveTranscript):
-    """Leaves out the text of the flood: nobody wants to read it."""
+class _DemoTranscript(LiveTranscript):
+    """Leaves out the text of the flood."""
 
     flooded = False
 
@@ -68,7 +68,7 @@ class _Transcript(LiveTranscript):
 
 
 async def _demo(wav: Path, script: Sequence[ScriptedTurn]) -> None:
-    transcript = _Transcript()
+    transcript = _DemoTranscript()
     with trio.move_on_after(_DEADLINE):
         config = ServerConfig(seed=1, pace=0.015)
         async with open_wav_sink(wav) as sink, open_server(config) as server:
@@ -76,11 +76,13 @@ async def _demo(wav: Path, script: Sequence[ScriptedTurn]) -> None:
             found = await _converse(server, transcript, sink)
         report(transcript.console, found, wav)
         return
-    msg = f"the demo is not over after {_DEADLINE:g} seconds"
+    msg = f"the demo did not finish within {_DEADLINE:g} seconds"
     raise CommandError(msg, status=1)
 
 
-async def _converse(server: RealtimeServer, transcript: _Transcript, sink: AudioSink) -> Finding:
+async def _converse(
+    server: RealtimeServer, transcript: _DemoTranscript, sink: AudioSink
+) -> Finding:
     url = await server.listen()
     probe = Probe(TrioWebsocketConnector())
     transcript.console.print(Text(f"server and client meet at {url}", "bold"), soft_wrap=True)
@@ -105,13 +107,13 @@ async def _converse(server: RealtimeServer, transcript: _Transcript, sink: Audio
     return found
 
 
-async def _talk(client: Client, transcript: _Transcript) -> None:
-    talk = Conversation(client, transcript)
+async def _talk(client: Client, transcript: _DemoTranscript) -> None:
+    talk = ChatLoop(client, transcript)
     for question in QUESTIONS:
         await talk.say(question)
 
 
-async def _talk_aloud(client: Client, transcript: _Transcript, playback: Playback) -> None:
+async def _talk_aloud(client: Client, transcript: _DemoTranscript, playback: Playback) -> None:
     """Ask by voice, interrupt the answer, and hear the next one to its end."""
     before = transcript.turns_over
     said = measured(MemorySource(SAID))
@@ -129,7 +131,7 @@ async def _talk_aloud(client: Client, transcript: _Transcript, playback: Playbac
     transcript.line("audio", told, style="magenta")
 
 
-async def _interrupt(client: Client, transcript: _Transcript, probe: Probe) -> Finding:
+async def _interrupt(client: Client, transcript: _DemoTranscript, probe: Probe) -> Finding:
     """Ask for a flood of text, let it pile up behind a subscriber, and cancel."""
     transcript.flooded = True
     before = transcript.turns_over
@@ -148,7 +150,7 @@ async def _interrupt(client: Client, transcript: _Transcript, probe: Probe) -> F
             outcome = await turn.wait()
     await transcript.turn_over(before + 1)
     if not isinstance(outcome, TurnCancelled):
-        msg = f"the cancelled turn has ended as {type(outcome).__name__}"
+        msg = f"expected the cancelled turn to end as TurnCancelled, not {type(outcome).__name__}"
         raise CommandError(msg, status=1)
     return Finding(
         lanes=client.statistics(),
@@ -160,13 +162,13 @@ async def _interrupt(client: Client, transcript: _Transcript, probe: Probe) -> F
 
 
 async def _cancel(client: Client, control: Subscription[n.Notification]) -> float:
-    """Cancel, and give the seconds until the control lane tells of it."""
+    """Cancel, and return the seconds until the control lane emits it."""
     asked = trio.current_time()
     took = 0.0
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.cancel)
         async for note in control:
-            if isinstance(note, n.CancelNotification):
+            if isinstance(note, n.CancelConfirmed):
                 took = trio.current_time() - asked
                 break
     return took

@@ -13,7 +13,7 @@ from rich.text import Text
 from .._core._state import SessionState
 from .._lanes._statistics import PipelineStatistics
 from ..events import Lane
-from ._text import clean
+from ._terminal_text import clean
 
 __all__ = ["Finding", "report"]
 

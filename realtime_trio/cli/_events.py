@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from .._schema import asyncapi, event_schemas, summary_of
 from ..events import REGISTRY, Direction, Row
-from ._errors import CommandError
+from ._command_error import CommandError
 
 __all__ = ["events", "package_version"]
 
@@ -23,7 +23,7 @@ _WIDE = 150  # columns that the meaning needs beside the rest
 
 
 def package_version() -> str:
-    """The version of the installed package; "0" where it runs from its source alone."""
+    """The version of the installed package; "0" if it runs from source."""
     try:
         return version("realtime-trio")
     except PackageNotFoundError:
@@ -45,7 +45,7 @@ def events(
         Print the protocol as an AsyncAPI document (JSON) instead.
     """
     if json_schema and asyncapi:
-        msg = "--json-schema and --asyncapi are two outputs: choose one"
+        msg = "choose --json-schema or --asyncapi, not both"
         raise CommandError(msg)
     if json_schema:
         _print_json(event_schemas())
@@ -67,7 +67,7 @@ def _print_table() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from ._style import make_console
+    from ._console import make_console
 
     console = make_console(plain_width=_WIDE)
     wide = console.width >= _WIDE

@@ -13,13 +13,13 @@ from cyclopts import Parameter
 
 from .._client._client import Client
 from .._connection._recording import Recorder
-from ._chat import Conversation
+from ._chat import ChatLoop
+from ._command_error import CommandError
 from ._connect import connect, identity
-from ._errors import CommandError
-from ._live import LiveTranscript, follow
+from ._live_transcript import LiveTranscript, follow
 from ._signals import until_told
-from ._streams import as_text
-from ._text import clean
+from ._standard_streams import as_text
+from ._terminal_text import clean
 
 __all__ = ["record"]
 
@@ -36,33 +36,32 @@ def record(
     agent: str | None = None,
     session: str | None = None,
 ) -> None:
-    """Record a conversation, secrets left out; "replay" shows it again.
+    """Record a conversation without its secrets; "replay" shows it again.
 
-    Without --say it records what happens until Ctrl-C or SIGTERM.
+    Without --say it records until Ctrl-C or SIGTERM.
 
     Parameters
     ----------
     url
-        Where the server is: https://host, ws://host:port.
+        The address of the server: https://host, ws://host:port.
     file
-        The file to write; compressed where its name ends in ".gz".
+        The file to write; compressed if its name ends in ".gz".
     say
-        Say this, wait for the answer, and leave; may be given several times.
+        Send this, wait for the answer, and leave; repeat the option to send more.
     overwrite
-        Write over a file that is there.
+        Overwrite an existing file.
     user
-        Log in under this name. The password is asked for, unless the environment variable
-        REALTIME_TRIO_PASSWORD holds it.
+        Log in with this name. The command asks for the password, unless the environment
+        variable REALTIME_TRIO_PASSWORD contains it.
     token
-        Be who this token says, instead; by default the environment variable
-        REALTIME_TRIO_TOKEN.
+        Use this token instead; the default is the environment variable REALTIME_TRIO_TOKEN.
     agent
         The agent of a new session.
     session
-        A session to go on with.
+        The session to continue.
     """
     if file.exists() and not overwrite:
-        msg = f"{file} is there already: choose another name, or --overwrite"
+        msg = f"{file} already exists: choose another name, or pass --overwrite"
         raise CommandError(msg)
     recorder = Recorder(file)
     auth = identity(token, user)
@@ -87,7 +86,7 @@ async def _converse(client: Client, say: tuple[str, ...]) -> None:
         await nursery.start(follow, client, transcript)
         await client.ready()
         await transcript.turn_over(1)
-        talk = Conversation(client, transcript)
+        talk = ChatLoop(client, transcript)
         for text in say:
             await talk.say(as_text(text))
         if not say:

@@ -16,8 +16,8 @@ from .._core._notifications import Notification
 from .._core._state import Counters, Session, SessionState
 from .._redact import redact, redact_text
 from .._replay import EPOCH, Aside, Replay
-from ._style import content_text, make_console, pretty
-from ._text import clean, one_line
+from ._console import content_text, make_console, pretty
+from ._terminal_text import clean, one_line
 from ._transcript import Transcript
 
 __all__ = ["ReplayView", "StateView"]

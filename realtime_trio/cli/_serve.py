@@ -7,9 +7,9 @@ import math
 import trio
 
 from ..server import Account, ServerConfig, open_server
-from ._errors import CommandError
+from ._command_error import CommandError
+from ._console import make_console
 from ._signals import endings
-from ._style import make_console
 
 __all__ = ["serve"]
 
@@ -28,17 +28,17 @@ def serve(*, host: str = "127.0.0.1", port: int = 8080, pace: float = 0.02) -> N
     Parameters
     ----------
     host
-        The address to listen on. Whoever reaches it gets in: mind what you open it to.
+        The address to listen on. Anyone who can reach it can log in.
     port
         The port; 0 for a free one.
     pace
         Seconds between two pieces of an answer.
     """
     if not 0 <= port <= 65_535:
-        msg = "--port is a number from 0 to 65535"
+        msg = "--port must be from 0 to 65535"
         raise CommandError(msg)
     if not (math.isfinite(pace) and pace >= 0):
-        msg = "--pace is a number of seconds, 0 or more"
+        msg = "--pace must be 0 seconds or more"
         raise CommandError(msg)
     trio.run(_serve, host, port, pace)
 

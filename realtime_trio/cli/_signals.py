@@ -1,4 +1,4 @@
-"""What a command does that is told to end: by Ctrl-C, SIGTERM, or a terminal that goes away."""
+"""How commands end on Ctrl-C, SIGTERM or a closed terminal."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["Ending", "endings", "until_told"]
 def endings() -> list[signal.Signals]:
     """The signals that end a command.
 
-    SIGINT also where a script started the process in the background, which ignores it then;
-    SIGHUP not where it is ignored, as ``nohup`` has it.
+    SIGINT even if a script started the process in the background, which ignores it then.
+    SIGHUP is left out if it is ignored, as ``nohup`` does.
     """
     found = [signal.SIGINT, signal.SIGTERM]
     hang_up = getattr(signal, "SIGHUP", None)
@@ -27,7 +27,7 @@ def endings() -> list[signal.Signals]:
 
 @final
 class Ending:
-    """Whether a command was told to end, and whether it had begun by then."""
+    """Whether a signal arrived, and whether the command had started by then."""
 
     def __init__(self) -> None:
         self.begun: bool = False
@@ -37,9 +37,9 @@ class Ending:
 
 @asynccontextmanager
 async def until_told() -> AsyncGenerator[Ending, None]:
-    """Cancel the block when the process is told to end; then go on behind it.
+    """Cancel the block when a signal arrives; then continue after it.
 
-    Raises ``KeyboardInterrupt`` instead where nothing had begun.
+    Raises ``KeyboardInterrupt`` instead if nothing had started.
     """
     ending = Ending()
     async with trio.open_nursery() as nursery:

@@ -13,8 +13,8 @@ from .._core import _notifications as n
 from .._core._messages import ASSISTANT, THOUGHT, Message
 from .._core._shell_notifications import AudioFlushed
 from .._core._state import Session, SessionState
-from ._style import content_text, make_console, pretty, seconds
-from ._text import clean, one_line
+from ._console import content_text, make_console, pretty, seconds
+from ._terminal_text import clean, one_line
 
 __all__ = ["Tally", "Transcript", "ending", "label_of"]
 
@@ -74,12 +74,12 @@ class Transcript:
             n.ToolCallComplete: self._tool_done,
             n.MediaAdded: self._media,
             n.SystemNotification: self._system,
-            n.ProcessingError: self._fault,
+            n.ProcessingFailed: self._fault,
             n.ChatSessionChanged: self._session_changed,
             n.SessionCleared: self._session_cleared,
             n.SubsessionStarted: self._subsession_started,
             n.SubsessionEnded: self._subsession_ended,
-            n.CancelNotification: self._cancelled,
+            n.CancelConfirmed: self._cancelled,
             n.AllNotificationsCleared: self._turn_over,
             n.VoiceChanged: self._voice,
             n.AudioOutput: self._audio,
@@ -249,7 +249,7 @@ class Transcript:
             body.append(f"  ({clean(note.source)})", "dim")
         self.line(label, body, label_style=_SEVERITY.get(note.severity, _SEVERITY["error"]))
 
-    def _fault(self, note: n.ProcessingError) -> None:
+    def _fault(self, note: n.ProcessingFailed) -> None:
         self.line("malformed", clean(note.error), style="red", label_style="bold red")
 
     def _session_changed(self, note: n.ChatSessionChanged) -> None:
@@ -276,7 +276,7 @@ class Transcript:
             "╰ done", what, style="dim", label_style="bold blue", depth=max(0, note.depth - 1)
         )
 
-    def _cancelled(self, _note: n.CancelNotification) -> None:
+    def _cancelled(self, _note: n.CancelConfirmed) -> None:
         self.tally.cancels += 1
         self.line("cancelled", "the server stops this turn", style="bold red")
 

@@ -16,11 +16,11 @@ from .._voice._talk import VoiceMode
 from ..audio import AudioSink, AudioSource, VadConfig
 from ..audio._playback import Playback
 from ._connect import connect, identity
-from ._meter import Meter, measured
+from ._console import make_console
+from ._level_meter import Meter, measured
 from ._signals import until_told
-from ._style import make_console
 from ._transcript import Transcript
-from ._voice_ends import check_output, detector, open_input, open_output
+from ._voice_devices import check_output, detector, open_input, open_output
 
 __all__ = ["SpokenTranscript", "converse", "voice"]
 
@@ -59,20 +59,20 @@ def voice(
     Parameters
     ----------
     url
-        Where the server is: https://host, ws://host:port.
+        The address of the server: https://host, ws://host:port.
     input
-        Who talks: "mic", a sound file, or "-" for raw PCM16 (16 kHz, mono).
+        The source: "mic", a sound file, or "-" for raw PCM16 (16 kHz, mono).
     output
-        Who listens: "speaker", a WAV file to write, or "-" for raw PCM16 (16 kHz, mono); what
-        is to be read then goes to standard error.
+        The sink: "speaker", a WAV file to write, or "-" for raw PCM16 (16 kHz, mono). With "-",
+        the transcript goes to standard error.
     mode
-        Who finds the utterances: "ptt" this program, "vad" the server in what it gets during
-        your turns, "realtime" the server in all that is said.
+        Who finds the utterances: "ptt" this program, "vad" the server, during your turns,
+        "realtime" the server, at any time.
     barge_in
         Whether your voice interrupts the agent. By default it does from a microphone (wear
-        headphones, or say --no-barge-in); a file waits until the agent has finished.
+        headphones, or pass --no-barge-in); a file waits until the agent has finished.
     vad_threshold
-        How many dB speech is above the noise: more where noise interrupts the agent.
+        How many dB speech is above the noise. Raise it if noise interrupts the agent.
     vad_minimum
         The level in dBFS below which nothing is speech.
     vad_attack
@@ -80,21 +80,20 @@ def voice(
     vad_hangover
         Seconds of quiet after which you have finished.
     vad_pre_roll
-        Seconds from before you were heard that are sent, too.
+        Seconds of sound before the utterance that are also sent.
     vad_learning
         Seconds at the beginning in which the noise is learned.
     overwrite
-        Write over a file that is there.
+        Overwrite an existing file.
     user
-        Log in under this name. The password is asked for, unless the environment variable
-        REALTIME_TRIO_PASSWORD holds it.
+        Log in with this name. The command asks for the password, unless the environment
+        variable REALTIME_TRIO_PASSWORD contains it.
     token
-        Be who this token says, instead; by default the environment variable
-        REALTIME_TRIO_TOKEN.
+        Use this token instead; the default is the environment variable REALTIME_TRIO_TOKEN.
     agent
         The agent of a new session.
     session
-        A session to go on with.
+        The session to continue.
     """
     check_output(output, source=input, overwrite=overwrite)
     vad = detector(
@@ -160,7 +159,7 @@ async def converse(
 
 
 class SpokenTranscript(Transcript):
-    """Tells of the voice as well."""
+    """A transcript that also shows the voice."""
 
     answered = 0
     """Frames that had been said when the agent's last turn began."""
@@ -176,7 +175,7 @@ class SpokenTranscript(Transcript):
         self.line("level", drawn)
 
     def sum_up(self, statistics: AudioStatistics) -> None:
-        """Say how much was said and heard."""
+        """Show how much was sent and heard."""
         said, heard = statistics.sending, statistics.playback
         told = f"{said.seconds:.1f} s sent"
         if said.dropped:
@@ -193,7 +192,7 @@ async def _follow(
     *,
     task_status: trio.TaskStatus[None],
 ) -> None:
-    """Show what the client tells; when it ends there is nothing more to say or hear."""
+    """Show the client's notifications, until it ends."""
     began = trio.current_time()
     with client.subscribe(n.Notification) as notes:
         task_status.started()
@@ -203,7 +202,7 @@ async def _follow(
 
 
 async def _hear_the_end(client: Client, transcript: SpokenTranscript, playback: Playback) -> None:
-    """The input is over: wait for the answers that are still to come, and hear them out."""
+    """The input has ended: wait for the remaining answers and play them."""
     async with client.watch(lambda state: state.turn.can_send_input) as turns:
         async for users in turns:
             if users and not await _answers(client, transcript):

@@ -61,7 +61,7 @@ class ServerEvent(Event):
 class SessionEvent(ServerEvent):
     """An event of one chat session (protocol.md §2).
 
-    ``user_session_id`` names the session that the user sees; where it differs from
+    ``user_session_id`` names the session that the user sees; if it differs from
     ``session_id`` the event belongs to a sub-session of a delegation (§8 U3). A server may
     name no session: then ``session_id`` is empty. Each type has its own default for ``role``.
     """
@@ -87,7 +87,7 @@ class ClientEvent(Event):
 
 @frozen
 class UnknownEvent(ServerEvent):
-    """An event of a type that the registry does not know (protocol.md §2), kept as it came."""
+    """An event of a type that the registry does not know (protocol.md §2), kept as received."""
 
     tag: str
     payload: Mapping[str, Any] = attrs.field(repr=False)

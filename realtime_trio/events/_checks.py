@@ -1,6 +1,6 @@
 """What a client sends is checked before it is queued (protocol.md §2 L5).
 
-One mechanism for every field of every client's event, types of one's own included: the
+One mechanism for every field of every client's event, including custom types: the
 annotation says what the field takes. A value of another type raises ``TypeError``, one that no
 server could read raises ``ValueError``; both name the field, and neither shows the value.
 """
@@ -21,7 +21,7 @@ __all__ = ["check_bytes", "check_event", "check_several"]
 
 MAX_DEPTH = 256
 
-# Gets the value and the name of its place; raises where the value does not fit.
+# Gets the value and the name of its place; raises if the value does not fit.
 Check: TypeAlias = Callable[[Any, str], None]
 
 
@@ -40,7 +40,7 @@ def _text(value: object, place: str) -> None:
         try:
             value.encode()
         except UnicodeEncodeError:
-            msg = f"{place} is text without halves of surrogate pairs"
+            msg = f"{place} must not contain lone surrogates"
             raise ValueError(msg) from None
 
 
@@ -72,7 +72,7 @@ def _integer(value: object, place: str) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
         raise _wrong_type(place, "int", value)
     if not INT_MIN <= value <= INT_MAX:
-        msg = f"{place} is an integer of 64 bits, not a larger one"
+        msg = f"{place} must fit in 64 bits"
         raise ValueError(msg)
 
 
@@ -82,7 +82,7 @@ def _number(value: object, place: str) -> None:
     if isinstance(value, int):
         _integer(value, place)
     elif not math.isfinite(value):
-        msg = f"{place} is a finite number"
+        msg = f"{place} must be a finite number"
         raise ValueError(msg)
 
 
@@ -94,7 +94,7 @@ def _json(value: object, place: str, depth: int = 0) -> None:
         _text(value, place)
     elif isinstance(value, (Mapping, list, tuple)):
         if depth >= MAX_DEPTH:
-            msg = f"{place} is nested deeper than {MAX_DEPTH} levels"
+            msg = f"{place} is nested deeper than the limit of {MAX_DEPTH} levels"
             raise ValueError(msg)
         for inner in _inside(cast("Mapping[object, object] | list[object]", value), place):
             _json(inner, place, depth + 1)
@@ -144,7 +144,7 @@ def _checks_of(cls: type[Any]) -> tuple[tuple[str, Check], ...]:
 def _find_checks(cls: type[Any]) -> tuple[tuple[str, Check], ...]:
     try:
         attrs.resolve_types(cls)
-    except NameError:  # a type of one's own, made where its names are out of reach from here
+    except NameError:  # a custom type whose names are out of reach from here
         return ()
     return tuple((field.name, _check(field.type)) for field in attrs.fields(cls))
 
@@ -167,7 +167,7 @@ def _check(tp: Any) -> Check:
 
 
 def _anything(_value: object, _place: str) -> None:
-    """A type of one's own that the converter writes: it knows best."""
+    """A custom type; the converter writes it and decides."""
 
 
 def _record(cls: type[Any], value: object, place: str) -> None:
@@ -181,7 +181,7 @@ def _one_of(choices: tuple[Any, ...], value: object, place: str) -> None:
     if describe(value) not in kinds:
         raise _wrong_type(place, " or ".join(sorted(kinds)), value)
     if value not in choices:
-        msg = f"{place} is one of {', '.join(map(repr, choices))}"
+        msg = f"{place} must be one of {', '.join(map(repr, choices))}"
         raise ValueError(msg)
 
 

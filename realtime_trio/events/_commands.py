@@ -55,7 +55,7 @@ class PongEvent(ServerEvent):
 
 @frozen
 class DeleteChatSessionEvent(ServerEvent):
-    """Delete a session, the current one where none is named; servers broadcast it back (§3)."""
+    """Delete a session, by default the current one; servers broadcast it back (§3)."""
 
     session_id: str | None = None
 
@@ -141,13 +141,13 @@ class TextInputEvent(ClientEvent):
         """Check every field. A server answers a blank text by nothing at all (§7)."""
         check_event(self)
         if not self.file_ids and not self.text.strip():
-            msg = "TextInputEvent.text is blank, and there are no file_ids"
+            msg = "TextInputEvent needs text that is not blank, or file_ids"
             raise ValueError(msg)
 
 
 @frozen
 class NewChatSessionEvent(ClientEvent):
-    """Begin a new session, with another agent where one is named."""
+    """Start a new session, with another agent if one is named."""
 
     agent_key: str | None = None
 
@@ -161,7 +161,7 @@ class ResumeChatSessionEvent(ClientEvent):
 
 @frozen
 class SetChatSessionNameEvent(ClientEvent):
-    """Rename a session, the current one where none is named."""
+    """Rename a session, by default the current one."""
 
     session_name: str
     session_id: str | None = None

@@ -30,7 +30,7 @@ __all__ = [
 INT_MIN = -(2**63)
 INT_MAX = 2**64 - 1
 
-# Metadata of a field that may be missing, but costs its event where it is ill-typed.
+# Metadata of a field that may be missing, but rejects its event if it is ill-typed.
 NEVER_GUESSED = {"never_guessed": True}
 
 _NAMES: dict[type, str] = {

@@ -113,7 +113,7 @@ class Tool:
 class ToolCall:
     """One call of a tool, in the one normal form of every vendor (protocol.md §8 T2).
 
-    ``input`` are the arguments; text that is no JSON object stands as ``{"_raw": text}``.
+    ``input`` are the arguments; text that is not a JSON object becomes ``{"_raw": text}``.
     """
 
     id: str

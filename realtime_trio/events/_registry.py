@@ -77,10 +77,10 @@ class Registry:
         for tag in (row.type, *row.aliases):
             if tag in self._by_type:
                 owner = self._by_type[tag].cls.__name__
-                msg = f"the event type {tag!r} is registered already, for {owner}"
+                msg = f"the event type {tag!r} is already registered for {owner}"
                 raise ValueError(msg)
         if row.cls in self._by_class:
-            msg = f"{row.cls.__name__} is registered already, as {self._by_class[row.cls].type!r}"
+            msg = f"{row.cls.__name__} is already registered as {self._by_class[row.cls].type!r}"
             raise ValueError(msg)
         if Direction.SERVER in row.direction and not row.lanes:
             msg = f"the server event {row.type!r} needs a lane: lanes=Lane.TEXT"
@@ -92,9 +92,9 @@ class Registry:
         row.cls.type = row.type
 
     def remove(self, row: Row) -> None:
-        """Take a row of one's own out again, as tests do. Built-in rows stay."""
+        """Remove the row of a custom event, as tests do. Built-in rows stay."""
         if row.builtin:
-            msg = f"{row.type!r} is part of the protocol and stays"
+            msg = f"{row.type!r} is part of the protocol and cannot be removed"
             raise ValueError(msg)
         for tag in (row.type, *row.aliases):
             del self._by_type[tag]
@@ -117,7 +117,8 @@ class Registry:
             return self._by_class[cls]
         except KeyError:
             msg = (
-                f"{cls.__name__} is no registered event: decorate it with @realtime_trio.event(...)"
+                f"{cls.__name__} is not a registered event: "
+                "decorate it with @realtime_trio.event(...)"
             )
             raise LookupError(msg) from None
 
@@ -224,12 +225,12 @@ def event(
     urgent: bool = False,
     aliases: Iterable[str] = (),
 ) -> Callable[[_E], _E]:
-    """Register an event type of one's own: a class decorator.
+    """Register a custom event type: a class decorator.
 
     The class is made immutable, with slots and keyword arguments, and is decoded with
     cattrs by its annotations. ``lanes`` are the lanes that handle it, its home first; a
-    subclass of :class:`ClientEvent` has none. Raises ``ValueError`` where the tag or the
-    class is registered already, and where a server event names no lane.
+    subclass of :class:`ClientEvent` has none. Raises ``ValueError`` if the tag or the
+    class is already registered, or if a server event names no lane.
 
     Register before a client or a processor is opened: each reads the table as it stands
     when an event comes.

@@ -121,7 +121,7 @@ class ToolCatalogEvent(ServerEvent):
 
 @frozen
 class AgentConfigurationChangedEvent(ServerEvent):
-    """The current session's agent was set up anew."""
+    """The current session's agent was set up again."""
 
     agent_config: AgentConfiguration
 
@@ -172,7 +172,7 @@ class ChatSessionChangedEvent(ServerEvent):
 
 @frozen
 class ChatSessionNameChangedEvent(ServerEvent):
-    """A session, or where none is named the current one, was renamed."""
+    """The named session, or else the current one, was renamed."""
 
     session_name: str
     session_id: str | None = None
@@ -194,7 +194,7 @@ class ChatSessionAddedEvent(ServerEvent):
 
 @frozen
 class ChatSessionDeletedEvent(ServerEvent):
-    """A session, or where none is named the current one, was deleted."""
+    """The named session, or else the current one, was deleted."""
 
     session_id: str | None = None
 
@@ -305,7 +305,7 @@ class ToolCallEvent(SessionEvent):
 
 @frozen
 class RenderMediaEvent(SessionEvent):
-    """Something to show beside the text: markup in ``content`` or a file at ``url``."""
+    """Something to show with the text: markup in ``content`` or a file at ``url``."""
 
     content_type: str = "text/plain"
     foreign_content: bool = False

@@ -10,11 +10,11 @@ General layout, from the inside out:
 
 - A turn as data: ``_turn_script`` (its steps), ``_turn_engine``, ``_vendor_formats`` and
   ``_answer`` (the stream of events that the steps become).
-- The sans-IO server: ``_server_state``, ``_turn_scheduler``, ``_command_handlers`` and
-  ``_server_core``.
+- The sans-IO server: ``_server_state``, ``_storage`` (the bounds), ``_turn_scheduler``,
+  ``_script_checks``, ``_chat_commands``, ``_command_handlers`` and ``_server_core``.
 - Fault injection: ``_faults`` (plans) and ``_fault_pipeline`` (``server.faults``).
-- Protocol endpoints: ``_rest_api``, ``_http`` and ``_socket``.
-- The trio shell: ``_client_connection``, ``_hub`` and ``_embedded``.
+- Protocol endpoints: ``_rest_api``, ``_origin``, ``_http`` and ``_socket``.
+- The trio shell: ``_client_connection``, ``_contain``, ``_hub`` and ``_embedded``.
 """
 
 from __future__ import annotations
@@ -48,8 +48,10 @@ from ._turn_script import (
     Delegate,
     Emit,
     Fail,
+    Notice,
     Render,
     Say,
+    ScriptedAnswer,
     ScriptedMedia,
     ScriptedTool,
     ScriptedTurn,
@@ -74,6 +76,7 @@ __all__ = [
     "Faults",
     "Garble",
     "HangUp",
+    "Notice",
     "Oversized",
     "Packet",
     "Plan",
@@ -84,6 +87,7 @@ __all__ = [
     "Request",
     "Response",
     "Say",
+    "ScriptedAnswer",
     "ScriptedMedia",
     "ScriptedTool",
     "ScriptedTurn",

@@ -23,6 +23,7 @@ from ._turn_script import (
     Delegate,
     Emit,
     Fail,
+    Notice,
     Render,
     Say,
     ScriptedTool,
@@ -53,7 +54,7 @@ class Answer:
     ) -> None:
         self.failed = False
         self.messages: list[JsonDict] = []
-        self._run = run
+        self.run = run
         self._events = events
         self._agent = agent
         self._script = script
@@ -74,7 +75,7 @@ class Answer:
 
     def stream_interaction(self, message: JsonDict) -> Items:
         """Stream the whole interaction, from the user message to its end."""
-        interaction = self._run.ids.words("interaction", 3)
+        interaction = self.run.ids.words("interaction", 3)
         opening = [
             self._events.user_message(self._vendor.name, message),
             self._events.interaction(True, interaction),
@@ -98,7 +99,7 @@ class Answer:
     def _perform_steps(self, steps: Sequence[Step]) -> Items:
         for step in steps:
             yield from self._perform_step(step)
-            if self._run.cancelled or self.failed:
+            if self.run.cancelled or self.failed:
                 return
 
     @singledispatchmethod
@@ -111,12 +112,12 @@ class Answer:
         self._thoughts, self._text, self._calls, self._results = [], [], [], {}
         self._token_count = 0
         self._after_tools = False
-        yield self._events.completion_running(completion_options(self._agent, self._run.user_id))
+        yield self._events.completion_running(completion_options(self._agent, self.run.user_id))
 
     def _end_completion(self) -> Items:
         if self.failed:
             yield self._aborted_completion("exception")
-        elif self._run.cancelled:
+        elif self.run.cancelled:
             if self._after_tools:
                 yield self._aborted_completion("client_cancel")
         elif self._vendor.verbose:
@@ -135,7 +136,7 @@ class Answer:
 
     def _aborted_completion(self, reason: str) -> JsonDict:
         return self._events.completion_done(
-            reason, 0, 0, completion_options(self._agent, self._run.user_id)
+            reason, 0, 0, completion_options(self._agent, self.run.user_id)
         )
 
     def _history_delta(self) -> Items:
@@ -149,23 +150,23 @@ class Answer:
         """Stream ``pieces``; after a cancel, only as many as the script's ``late`` allows."""
         for index, piece in enumerate(pieces):
             self._set_remaining(len(pieces) - index)
-            if not self._run.cancelled:
+            if not self.run.cancelled:
                 yield Pause(self._delay)
-            if self._run.cancelled:
-                if self._run.late_deltas <= 0:
+            if self.run.cancelled:
+                if self.run.late_deltas <= 0:
                     break
-                self._run.late_deltas -= 1
+                self.run.late_deltas -= 1
             self._token_count += 1
             yield make(piece)
         self._set_remaining(0)
 
     def _set_remaining(self, number: int) -> None:
         if self._is_user_session:
-            self._run.remaining_deltas = number
+            self.run.remaining_deltas = number
 
     @_perform_step.register
     def _say(self, step: Say) -> Items:
-        pieces = split_deltas(self._run, step.text) if step.pieces is None else step.pieces
+        pieces = split_deltas(self.run, step.text) if step.pieces is None else step.pieces
 
         def make(piece: str) -> JsonDict:
             self._text.append(piece)
@@ -178,18 +179,18 @@ class Answer:
         if step.by_tool and self._vendor.verbose:
             yield from self._think_by_tool(step.text)
             return
-        yield from self._deltas(("", *split_deltas(self._run, step.text)), self._events.thought)
-        if not self._run.cancelled:
+        yield from self._deltas(("", *split_deltas(self.run, step.text)), self._events.thought)
+        if not self.run.cancelled:
             self._thoughts.append(step.text)
             yield self._events.complete_thought(step.text)
 
     def _think_by_tool(self, text: str) -> Items:
         """Use the ``think`` tool: selected like a tool, streamed as a thought, never active."""
         call = CallRecord(self._call_id(None), "think", {"thought": text})
-        pieces = split_deltas(self._run, text)
+        pieces = split_deltas(self.run, text)
         yield self._events.tool_select([self._selected(call, chosen=False)])
         yield from self._deltas(pieces, self._events.thought)
-        if self._run.cancelled:
+        if self.run.cancelled:
             return
         yield self._events.complete_thought(pieces[-1] if pieces else "")
         yield from self._end_for_tools([call])
@@ -220,12 +221,16 @@ class Answer:
             yield self._events.failure(step.message)
 
     @_perform_step.register
+    def _notice(self, step: Notice) -> Items:
+        yield bridge_message(self._events.user_session_id, step.content, step.severity)
+
+    @_perform_step.register
     def _speak(self, step: Speak) -> Items:
         """Send the speech frame by frame in real time; a cancel stops it at the next frame."""
         for chunk in _tones.frames(_tones.speech(step.audio), step.frame):
-            if self._run.cancelled:
+            if self.run.cancelled:
                 return
-            frame = self._run.encode_audio(chunk, self._events)
+            frame = self.run.encode_audio(chunk, self._events)
             if frame is not None:
                 yield frame
             yield Pause(_tones.duration(chunk))
@@ -239,7 +244,7 @@ class Answer:
             yield from self._select(records)
         else:
             yield Pause(self._delay)
-        if self._run.cancelled:
+        if self.run.cancelled:
             return
         calls = [self._vendor.live_call(record) for record in records]
         yield self._events.tool_call(self._vendor.name, calls, None)
@@ -247,7 +252,7 @@ class Answer:
         pairs = zip(step.calls, records, strict=True)
         yield from interleave([self._execute_call(call, record) for call, record in pairs])
         yield self._events.tool_call(self._vendor.name, calls, self._collect_results())
-        if self._run.cancelled:
+        if self.run.cancelled:
             return
         if self._vendor.verbose and any(_is_chat(call) for call in step.calls):
             # A chat with another agent changes the prompt, so real servers send it again.
@@ -257,7 +262,7 @@ class Answer:
     def _select(self, records: Sequence[CallRecord]) -> Items:
         for number in range(1, len(records) + 1):
             yield Pause(self._delay)
-            if self._run.cancelled:
+            if self.run.cancelled:
                 return
             chosen = [self._selected(record, chosen=True) for record in records[: number - 1]]
             yield self._events.tool_select(
@@ -311,14 +316,14 @@ class Answer:
         self._results[record.id] = (call.result, call.is_error)
 
     def _delegate(self, call: Delegate, record: CallRecord) -> Items:
-        agent = self._run.find_agent(call.agent_key) if call.by != "clone" else self._agent
+        agent = self.run.find_agent(call.agent_key) if call.by != "clone" else self._agent
         if agent is None:
             self._results[record.id] = (f"Agent {call.agent_key} not found.", False)
             return
         started, complete = _announcements(call, self._agent.key, agent.key)
         yield bridge_message(self._events.user_session_id, started)
         yield self._events.subsession_started(call.kind, call.by, self._agent.key, agent.key)
-        child = Answer(self._run, self._child_events(call), agent, call.reply)
+        child = Answer(self.run, self._child_events(call), agent, call.reply)
         yield from child.stream_interaction({"role": "user", "content": call.request})
         yield self._events.subsession_ended()
         yield bridge_message(self._events.user_session_id, complete)
@@ -326,7 +331,7 @@ class Answer:
         self._results[record.id] = (dump_json(result), False)
 
     def _child_events(self, call: Delegate) -> SessionEvents:
-        words = self._run.ids.words("subsession")
+        words = self.run.ids.words("subsession")
         head = "oneshot-" if call.kind == "oneshot" else ""
         if call.by == "clone":
             head = f"clone-{head}"
@@ -347,7 +352,7 @@ class Answer:
         return CallRecord(id_, f"{_PREFIXES[call.by]}_{call.kind}", arguments)
 
     def _call_id(self, call_id: str | None) -> str:
-        return call_id or self._vendor.call_prefix + self._run.ids.hex("call")
+        return call_id or self._vendor.call_prefix + self.run.ids.hex("call")
 
 
 def _is_chat(call: Call) -> bool:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 import attrs
 
 from ._catalog import Agent
 from ._options import ServerConfig
+from ._storage import held_bytes
 
 __all__ = ["StoredSession"]
+
+_RECORD = 4096
+"""Bytes that count for a session beside its name, messages and metadata."""
 
 
 @attrs.define(slots=True, kw_only=True)
@@ -19,6 +23,8 @@ class StoredSession:
 
     ``messages`` holds finished turns only, in the vendor's own format. ``listed`` says whether
     the index contains the session: its first turn adds it, and so does leaving it.
+
+    Change ``messages`` and ``metadata`` with the methods, which keep ``held`` up to date.
     """
 
     session_id: str
@@ -30,6 +36,33 @@ class StoredSession:
     metadata: dict[str, object] = attrs.Factory(dict[str, object])
     messages: list[dict[str, object]] = attrs.Factory(list[dict[str, object]])
     listed: bool = False
+    _messages_held: int = 0
+    _metadata_held: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self._messages_held = held_bytes(self.messages)
+        self._metadata_held = held_bytes(self.metadata)
+
+    @property
+    def held(self) -> int:
+        """Bytes that the session takes in memory."""
+        return _RECORD + held_bytes(self.name) + self._messages_held + self._metadata_held
+
+    def add_messages(self, messages: Iterable[dict[str, object]]) -> None:
+        """Append the messages of a finished turn."""
+        added = list(messages)
+        self.messages.extend(added)
+        self._messages_held += held_bytes(added)
+
+    def replace_messages(self, messages: Iterable[dict[str, object]]) -> None:
+        """Replace all messages."""
+        self.messages = list(messages)
+        self._messages_held = held_bytes(self.messages)
+
+    def replace_metadata(self, metadata: dict[str, object]) -> None:
+        """Replace the metadata."""
+        self.metadata = metadata
+        self._metadata_held = held_bytes(metadata)
 
     @classmethod
     def from_wire(cls, record: Mapping[str, object], config: ServerConfig) -> StoredSession:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable
 from typing import cast
 
 import attrs
 
 from . import _speech
+from ._chat_commands import answer_chat_command, is_chat_command
 from ._chat_sessions import StoredSession
 from ._fields import (
     BadCommand,
@@ -20,6 +20,7 @@ from ._fields import (
     text,
     text_or_none,
 )
+from ._storage import held_bytes
 from ._turn_scheduler import TurnScheduler
 from ._turn_script import Say, ScriptedTurn
 from ._ui_session import UISession, VoiceMode
@@ -73,27 +74,37 @@ def _get_tool_catalog(turns: TurnScheduler, session: UISession, event: Event) ->
 
 
 def _text_input(turns: TurnScheduler, session: UISession, event: Event) -> None:
-    user_text = text(event, "text")
+    user_text, file_ids = text(event, "text"), strings(event, "file_ids")
+    if not turns.has_script(user_text):
+        if not user_text.strip() and not file_ids:
+            return  # real servers do not answer in this case
+        if is_chat_command(user_text):
+            answer_chat_command(turns.state, session, user_text)
+            return
+    # The answer can be as long as the input: without a script, it repeats it.
+    turns.state.make_room(2 * held_bytes(event))
+    uploads = turns.state.uploads
+    missing = next((file_id for file_id in file_ids if file_id not in uploads), None)
     content: object = user_text
-    if file_ids := strings(event, "file_ids"):
-        files = [_file_block(turns, file_id) for file_id in file_ids]
-        content = [*files, {"type": "text", "text": user_text}]
-    echo = ScriptedTurn(steps=(Say(text=f"You said: {user_text}"),))
+    if missing is not None:
+        problem = f"Error preparing chat parameters: File '{missing}' not found"
+        echo = ScriptedTurn(unprepared=problem)
+    else:
+        echo = ScriptedTurn(steps=(Say(text=f"You said: {user_text}"),))
+        if file_ids:
+            files = [_file_block(file_id, uploads[file_id]) for file_id in file_ids]
+            content = [*files, {"type": "text", "text": user_text}]
     turns.start(session, {"role": "user", "content": content}, (user_text,), echo)
 
 
-def _file_block(turns: TurnScheduler, file_id: str) -> Event:
-    upload = turns.state.uploads.get(file_id)
-    if upload is None:
-        message = f"Error processing event: File '{file_id}' not found"
-        raise BadCommand(message)
+def _file_block(file_id: str, upload: Event) -> Event:
     source = {"type": "file", "file_id": file_id}
     return {"type": "document", "title": upload["filename"], "source": source}
 
 
 def _new_chat_session(turns: TurnScheduler, session: UISession, event: Event) -> None:
     state = turns.state
-    if session.chat is not None:
+    if session.chat.session_id in state.chats:  # a deleted session stays deleted
         state.send(session, state.touch(session.chat))
     session.chat = state.new_chat(session.user, text_or_none(event, "agent_key"))
     state.send_chat(session)
@@ -112,7 +123,10 @@ def _resume_chat_session(turns: TurnScheduler, session: UISession, event: Event)
 def _set_chat_session_name(turns: TurnScheduler, session: UISession, event: Event) -> None:
     state, name = turns.state, text(event, "session_name")
     chat = _find_chat(turns, session, event, text_or_none(event, "session_id"))
+    state.make_room(held_bytes(name))
     chat.name = name
+    if chat is not session.chat:
+        return  # real servers do not answer in this case
     changed = control_event(
         "chat_session_name_changed", session_name=name, session_id=chat.session_id
     )
@@ -120,20 +134,23 @@ def _set_chat_session_name(turns: TurnScheduler, session: UISession, event: Even
 
 
 def _set_session_metadata(turns: TurnScheduler, session: UISession, event: Event) -> None:
-    chat = turns.state.chat_of(session)
-    chat.metadata = mapping(event.get("meta"), event, "meta")
+    chat, meta = session.chat, mapping(event.get("meta"), event, "meta")
+    turns.state.make_room(held_bytes(meta))
+    chat.replace_metadata(meta)
     turns.state.send(session, control_event("session_metadata_changed", meta=chat.metadata))
 
 
 def _set_session_messages(turns: TurnScheduler, session: UISession, event: Event) -> None:
-    state, chat = turns.state, turns.state.chat_of(session)
+    state, chat = turns.state, session.chat
     state.send(session, state.touch(chat))
     value = event.get("messages")
     if not isinstance(value, list):
         message = "Error processing event: messages of set_session_messages must be a list."
         raise BadCommand(message)
     items = cast("list[object]", value)
-    chat.messages = [mapping(item, event, "messages") for item in items]
+    messages = [mapping(item, event, "messages") for item in items]
+    state.make_room(held_bytes(messages))
+    chat.replace_messages(messages)
     state.send_chat(session)
 
 
@@ -151,19 +168,20 @@ def _get_user_sessions(turns: TurnScheduler, session: UISession, event: Event) -
 
 
 def _delete_chat_session(turns: TurnScheduler, session: UISession, event: Event) -> None:
+    """Delete a chat; a UI session that is in it goes on in it, and its next turn stores it."""
     state = turns.state
     chat = _find_chat(turns, session, event, text_or_none(event, "session_id"))
+    if chat.session_id not in state.chats:
+        raise _not_found(chat.session_id, event)
     del state.chats[chat.session_id]
+    if chat is not session.chat:
+        state.notify(session, f"Session '{chat.session_id}' deleted")
+        return
     deleted = control_event("delete_chat_session", session_id=chat.session_id)
     state.broadcast(session.user, deleted)
-    was_current = chat is session.chat
-    for other in state.sessions.values():
-        if other.chat is chat:
-            turns.kill(other)
-            other.chat = None
-    if was_current:  # real servers fail here and report it
-        message = "Error processing event: the current session was deleted."
-        raise BadCommand(message)
+    # Real servers fail here and report it.
+    message = "Error processing event: the current session was deleted."
+    raise BadCommand(message)
 
 
 def _find_chat(
@@ -171,19 +189,22 @@ def _find_chat(
 ) -> StoredSession:
     """Return the user's chat with the given id, or the current chat."""
     if session_id is None:
-        return turns.state.chat_of(session)
+        return session.chat
     chat = turns.state.chats.get(session_id)
     if chat is None or chat.user_id != session.user.user_id:
-        message = f"Session '{session_id}' not found"
-        raise BadCommand(message, str(event["type"]))
+        raise _not_found(session_id, event)
     return chat
+
+
+def _not_found(session_id: str, event: Event) -> BadCommand:
+    return BadCommand(f"Session '{session_id}' not found", str(event["type"]))
 
 
 # -- agent ----------------------------------------------------------------------------
 
 
 def _set_agent(turns: TurnScheduler, session: UISession, event: Event) -> None:
-    state, chat = turns.state, turns.state.chat_of(session)
+    state, chat = turns.state, session.chat
     key = text(event, "agent_key")
     agent = state.config.agent(key)
     if agent is None:
@@ -196,8 +217,8 @@ def _set_agent(turns: TurnScheduler, session: UISession, event: Event) -> None:
 
 
 def _set_agent_tools(turns: TurnScheduler, session: UISession, event: Event) -> None:
-    state, chat = turns.state, turns.state.chat_of(session)
-    requested = strings(event, "tools")
+    state, chat = turns.state, session.chat
+    requested = list(dict.fromkeys(strings(event, "tools")))
     known = [name for name in requested if any(tool["name"] == name for tool in state.tools)]
     if len(known) < len(requested):
         failed = "Some tools failed to equip, see server logs for details"
@@ -208,7 +229,7 @@ def _set_agent_tools(turns: TurnScheduler, session: UISession, event: Event) -> 
 
 
 def _send_agent(turns: TurnScheduler, session: UISession) -> None:
-    config = turns.state.chat_of(session).agent_config()
+    config = session.chat.agent_config()
     turns.state.send(session, control_event("agent_configuration_changed", agent_config=config))
 
 
@@ -218,11 +239,10 @@ def _send_agent(turns: TurnScheduler, session: UISession) -> None:
 def _set_agent_voice(turns: TurnScheduler, session: UISession, event: Event) -> None:
     voice_id = text(event, "voice_id")
     voice = next((v for v in turns.state.voices if v["voice_id"] == voice_id), None)
-    if voice is None:
-        message = f"Error processing event: Voice {voice_id} not found."
-        raise BadCommand(message)
-    session.voice = voice
-    turns.state.send(session, control_event("agent_voice_changed", voice=voice))
+    # Real servers say so of every voice, and then change it. An unknown one changes nothing.
+    turns.state.notify(session, f"Voice {voice_id} not found.", "error")
+    session.voice = voice or session.voice
+    turns.state.send(session, control_event("agent_voice_changed", voice=session.voice))
 
 
 def _set_voice_input_mode(turns: TurnScheduler, session: UISession, event: Event) -> None:
@@ -253,7 +273,7 @@ def _audio_input_delta(turns: TurnScheduler, session: UISession, event: Event) -
     """Receive speech as base64; such a client gets its audio as base64 as well."""
     try:
         content = base64.b64decode(text(event, "content"), validate=True)
-    except binascii.Error as exc:
+    except ValueError as exc:  # not base64, or not ASCII
         message = "Error processing event: content of audio_input_delta must be base64."
         raise BadCommand(message) from exc
     pcm = pcm16(content)
@@ -315,6 +335,11 @@ def _list_workspaces(turns: TurnScheduler, session: UISession, event: Event) -> 
 
 def _add_workspace(turns: TurnScheduler, session: UISession, event: Event) -> None:
     entry = mapping(event.get("entry"), event, "entry")
+    limit = turns.state.config.max_workspaces
+    if len(turns.state.workspaces) >= limit:
+        message = f"Error processing event: there are already {limit} workspaces."
+        raise BadCommand(message)
+    turns.state.make_room(held_bytes(entry))
     turns.state.workspaces.append(entry)
     turns.state.send(session, control_event("workspace_added", entry=entry))
 

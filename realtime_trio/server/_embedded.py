@@ -14,15 +14,17 @@ from wsproto.utilities import RemoteProtocolError
 
 from .._exceptions import ConnectionFailed, ConnectionLost
 from .._transports._memory import MemoryAnswer, MemoryListener
+from ._contain import contained
 from ._fault_pipeline import Faults
 from ._faults import CutHow
 from ._http import Upgrade, refuse, serve_requests
 from ._hub import Hub, Received
 from ._options import ServerConfig
+from ._origin import origin_allowed
 from ._rest_api import Request, Response
 from ._server_core import Refused
 from ._socket import ServerSocket
-from ._turn_script import ScriptedTurn
+from ._turn_script import ScriptedAnswer, ScriptedTurn
 
 __all__ = ["RealtimeServer", "ServerStatistics", "open_server"]
 
@@ -85,7 +87,8 @@ class RealtimeServer:
     """A running server; :func:`open_server` creates it.
 
     ``faults`` injects network faults. ``seen`` holds what the clients sent, oldest first, at
-    most ``config.max_seen`` frames. Only ``listen`` and ``restart`` can block.
+    most ``config.max_seen`` frames and ``config.max_seen_bytes`` bytes. Only ``listen`` and
+    ``restart`` can block.
     """
 
     def __init__(self, hub: Hub, url: str, nursery: trio.Nursery) -> None:
@@ -120,16 +123,21 @@ class RealtimeServer:
         address_host = f"[{host}]" if ":" in host else host
         return f"http://{address_host}:{address[1]}"
 
-    def script(self, *turns: ScriptedTurn) -> None:
-        """Queue turns for the inputs to come.
+    def script(self, *scripts: ScriptedTurn | ScriptedAnswer) -> None:
+        """Queue turns for the inputs to come, and answers to commands.
 
         An input takes the first turn written for its text, otherwise the first turn written for
-        any text. The server echoes an input that no turn matches.
+        any text. The server echoes an input that no turn matches, answers a chat command such as
+        ``!help`` outside any turn, and does not answer a blank text. A command takes the first
+        answer written for it, an input before any turn.
+
+        Raises ``ValueError`` for a delegation to an agent that the server does not have, and
+        ``TypeError`` for a step that is none. Then nothing is queued.
         """
-        self._hub.core.script(turns)
+        self._hub.core.script(scripts)
 
     def unscript(self) -> None:
-        """Drop all queued turns."""
+        """Drop all queued turns and answers."""
         self._hub.core.unscript()
 
     def handle(self, request: Request) -> Response:
@@ -182,7 +190,8 @@ class RealtimeServer:
     async def _serve_tcp(self, stream: trio.SocketStream) -> None:
         """Serve one TCP connection: HTTP requests, then possibly a websocket."""
         hub = self._hub
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError, ConnectionLost):
+        ends = (trio.BrokenResourceError, trio.ClosedResourceError, ConnectionLost)
+        with contained("a TCP connection"), suppress(*ends):
             async with stream:
                 if hub.down:
                     return
@@ -215,6 +224,11 @@ async def _upgrade(hub: Hub, stream: trio.SocketStream, upgrade: Upgrade) -> Non
     try:
         if urlsplit(upgrade.target).path != _PATH:
             raise Refused(404, f"websockets are served at {_PATH}")
+        headers = (
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in upgrade.headers
+        )
+        if not origin_allowed(headers, hub.config.allowed_origins):
+            raise Refused(403, "the origin is not allowed (ServerConfig.allowed_origins)")
         hub.authorize(upgrade.target)
     except Refused as refused:
         await refuse(stream, refused.status)
@@ -223,7 +237,7 @@ async def _upgrade(hub: Hub, stream: trio.SocketStream, upgrade: Upgrade) -> Non
         return
     try:
         link = ServerSocket(stream, upgrade, hub.config.max_message_bytes)
-    except RemoteProtocolError:
+    except (RemoteProtocolError, UnicodeError):  # wsproto reads some headers as ASCII
         await refuse(stream, 400)
         return
     await link.accept()

@@ -21,6 +21,10 @@ __all__ = [
 ]
 
 
+_MAX_DEPTH = 100
+"""Maximum number of levels of a client's event."""
+
+
 class BadJson(Exception):
     """A text frame that is not JSON."""
 
@@ -44,10 +48,29 @@ def decode_event(frame: str) -> Event:
         message = "Error processing event: the frame must be a JSON object."
         raise BadCommand(message)
     event = cast("Event", value)
+    if not _is_shallow(event):
+        message = f"Error processing event: the frame is nested more than {_MAX_DEPTH} levels deep."
+        raise BadCommand(message)
     if not isinstance(event.get("type"), str):
         message = "Error processing event: the event must have a type."
         raise BadCommand(message)
     return event
+
+
+def _is_shallow(event: Event) -> bool:
+    """Return whether a value can be sent again: encoding recurses, level by level."""
+    level: list[object] = [event]
+    for _ in range(_MAX_DEPTH):
+        inner: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.extend(cast("Event", item).values())
+            elif isinstance(item, list):
+                inner.extend(cast("list[object]", item))
+        if not inner:
+            return True
+        level = inner
+    return False
 
 
 def text(event: Event, key: str) -> str:

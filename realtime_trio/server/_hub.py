@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
@@ -11,12 +11,15 @@ import trio
 
 from .._exceptions import ConnectionFailed
 from ._client_connection import AbortableTransport, ClientConnection
+from ._contain import contained
 from ._fault_pipeline import Faults
 from ._faults import Action, CutHow, Packet
 from ._fields import BadCommand, BadJson, decode_event
 from ._options import ServerConfig
+from ._origin import origin_allowed
 from ._rest_api import Request, Response, respond
 from ._server_core import Effect, Refused, Send, ServerCore
+from ._storage import SeenFrames
 
 __all__ = ["Hub", "Received"]
 
@@ -26,17 +29,22 @@ _REORDER_WINDOW = 0.05
 
 @attrs.frozen(slots=True, kw_only=True)
 class Received:
-    """One frame that the server received; ``event`` is its content, if it is an event."""
+    """One frame that the server received."""
 
     connection: int
     frame: str | bytes = attrs.field(repr=False)
-    event: Mapping[str, object] | None = attrs.field(repr=False)
     at: float
+
+    @property
+    def event(self) -> Mapping[str, object] | None:
+        """The frame's content, decoded anew at each access; ``None`` if it is no event."""
+        return _decode_or_none(self.frame)
 
     @property
     def type(self) -> str | None:
         """The type of the event; ``None`` for speech and for a frame that cannot be decoded."""
-        return None if self.event is None else str(self.event["type"])
+        event = self.event
+        return None if event is None else str(event["type"])
 
 
 class Hub:
@@ -46,12 +54,17 @@ class Hub:
         self.config = config
         self.core: ServerCore = ServerCore(config, trio.current_time())
         self.faults: Faults = Faults(config.seed)
-        self.seen: deque[Received] = deque(maxlen=config.max_seen)
+        self._seen = SeenFrames(config.max_seen, config.max_seen_bytes)
         self.connections: dict[int, ClientConnection] = {}
         self.down = False
         self._count = 0
         self._wake = trio.Event()
         self._flush_at: float | None = None
+
+    @property
+    def seen(self) -> deque[Received]:
+        """The frames received on all connections, oldest first."""
+        return self._seen.frames
 
     async def run_timers(self) -> None:
         """Advance turns when they are due, except on backlogged connections."""
@@ -66,7 +79,14 @@ class Hub:
             if self._flush_at is not None and now >= self._flush_at:
                 self._flush_at = None
                 self._route(self.faults.flush())
+            self._advance(now, paused)
+
+    def _advance(self, now: float, paused: Container[int | None]) -> None:
+        with contained("a turn"):
             self.apply(self.core.advance(now, paused))
+            return
+        # The turn that raised has ended, and its connection is to be closed.
+        self.apply(self.core.state.take_effects())
 
     def apply(self, effects: Iterable[Effect]) -> None:
         """Send the effects of the core, through the faults."""
@@ -82,10 +102,14 @@ class Hub:
             self._flush_at = now + _REORDER_WINDOW
 
     def handle(self, request: Request) -> Response:
-        """Answer one HTTP request."""
-        response, effects = respond(self.core, request, trio.current_time())
-        self.apply(effects)
-        return response
+        """Answer one HTTP request; one that fails here is answered with 500."""
+        if not origin_allowed(request.headers.items(), self.config.allowed_origins):
+            return Response.json(403, {"detail": "The origin is not allowed."})
+        with contained("a request"):
+            response, effects = respond(self.core, request, trio.current_time())
+            self.apply(effects)
+            return response
+        return Response.json(500, {"detail": "Internal server error"})
 
     def authorize(self, url: str) -> None:
         """Check a dial; raises :class:`Refused`, or ``ConnectionFailed`` if there is no answer."""
@@ -106,7 +130,7 @@ class Hub:
         return None
 
     async def serve(self, url: str, link: AbortableTransport) -> None:
-        """Serve one websocket until it ends, then close it."""
+        """Serve one websocket until it ends, then close it; an exception ends only this one."""
         self._count += 1
         number = self._count
         high_water, limit = self.config.soft_queue, self.config.hard_queue
@@ -117,13 +141,13 @@ class Hub:
 
         def on_frame(frame: str | bytes) -> None:
             now = trio.current_time()
-            event = _decode_or_none(frame)
-            self.seen.append(Received(connection=number, frame=frame, event=event, at=now))
+            self._seen.add(Received(connection=number, frame=frame, at=now))
             self.apply(self.core.receive(number, frame, now))
 
         try:
-            self.apply(self.core.connect(number, _query(url), trio.current_time()))
-            await connection.run(on_frame)
+            with contained(f"connection {number}"):
+                self.apply(self.core.connect(number, _query(url), trio.current_time()))
+                await connection.run(on_frame)
         finally:
             del self.connections[number]
             self.core.disconnect(number, trio.current_time())

@@ -34,7 +34,8 @@ class Tokens:
     def user_of(self, token: str) -> str | None:
         """Return the token's user, or ``None`` if it is forged, expired or not a token."""
         signed, _, signature = token.rpartition(".")
-        if not hmac.compare_digest(_encode(self._sign(signed)).encode(), signature.encode()):
+        given = signature.encode("utf-8", "surrogatepass")
+        if not hmac.compare_digest(_encode(self._sign(signed)).encode(), given):
             return None
         try:
             payload = json.loads(_decode(signed.partition(".")[2]))
@@ -47,7 +48,9 @@ class Tokens:
         return user if expires > self._clock() else None
 
     def _sign(self, text: str) -> bytes:
-        return hmac.new(self._secret, text.encode(), hashlib.sha256).digest()
+        # A token of a client may hold anything, half of a surrogate pair included.
+        data = text.encode("utf-8", "surrogatepass")
+        return hmac.new(self._secret, data, hashlib.sha256).digest()
 
 
 def _json(value: dict[str, object]) -> bytes:

@@ -19,7 +19,8 @@ _EPOCH = dt.datetime(2026, 1, 1, 12, 0, 0)
 class ServerConfig:
     """How an embedded server behaves.
 
-    The same ``seed`` and the same input give the same output, byte for byte.
+    The same ``seed`` and the same input give the same output, byte for byte, except for tokens:
+    each server signs its own with a random key.
     """
 
     seed: int = 0
@@ -30,6 +31,10 @@ class ServerConfig:
 
     accept_any_token: bool = True
     """Whether any non-empty token opens a connection, or only a token that was issued here."""
+
+    allowed_origins: tuple[str, ...] = ()
+    """Origins of web pages that may use the server, as in ``"https://example.com"``, besides the
+    server's own host; ``"*"`` allows all. A client that sends no ``Origin`` is not a page."""
 
     token_lifetime: float = 3600.0
     """Seconds until an issued token expires."""
@@ -58,6 +63,10 @@ class ServerConfig:
     pace: float = 0.01
     """Seconds between two deltas of a turn that has no delay of its own."""
 
+    turn_start: float = 0.001
+    """Seconds between an input and ``user_turn_end``: a turn starts as a task of its own, so what
+    the client sends right behind its input is handled first, a cancel included."""
+
     delta_sizes: tuple[int, int] = (3, 12)
     """Minimum and maximum number of characters in a delta."""
 
@@ -71,7 +80,20 @@ class ServerConfig:
     """Seconds for which a session without a socket is kept."""
 
     max_ui_sessions: int = 10_000
-    """Maximum number of live sessions; those without a socket are evicted first, oldest first."""
+    """Maximum number of live sessions; those without a socket are evicted, oldest first. A dial
+    beyond them is refused with 503."""
+
+    max_chats: int = 10_000
+    """Maximum number of stored chat sessions; those unused for longest are evicted first, but
+    never one that a UI session is in."""
+
+    max_workspaces: int = 100
+    """Maximum number of workspaces; adding one more is an error."""
+
+    max_stored_bytes: int = 256 * 1024 * 1024
+    """Maximum size in bytes, as held in memory, of the chat sessions and workspaces together.
+    Chat sessions are evicted as with ``max_chats``; without any to evict, a command that stores
+    more is an error."""
 
     max_uploads: int = 1_000
     """Maximum number of upload records; the oldest are evicted first."""
@@ -90,6 +112,9 @@ class ServerConfig:
 
     max_seen: int = 200_000
     """Maximum number of entries in ``server.seen``; the oldest are evicted first."""
+
+    max_seen_bytes: int = 64 * 1024 * 1024
+    """Maximum size in bytes, as held in memory, of the entries in ``server.seen``."""
 
     voice_threshold: float = 0.02
     """Minimum level (RMS, full scale is 1.0) at which a frame counts as speech."""

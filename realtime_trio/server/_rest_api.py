@@ -15,6 +15,8 @@ from ._server_core import Effect, ServerCore
 __all__ = ["Request", "Response", "respond"]
 
 _FORM = "application/x-www-form-urlencoded"
+_MAX_FIELD = 255
+"""Characters that are kept of a file's name and of its type."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -130,8 +132,8 @@ def _upload(core: ServerCore, request: Request) -> Response:
     uploads = core.state.uploads
     record: dict[str, object] = {
         "id": f"file-{core.state.ids.hex('file')}",
-        "filename": file.filename or "file",
-        "mime_type": file.mime_type,
+        "filename": (file.filename or "file")[:_MAX_FIELD],
+        "mime_type": file.mime_type[:_MAX_FIELD],
         "size": len(file.data),
     }
     while len(uploads) >= core.config.max_uploads:

@@ -15,9 +15,10 @@ from ._chat_sessions import StoredSession
 from ._command_handlers import COMMANDS, KEEPS_TURN, unknown
 from ._fields import BadCommand, BadJson, decode_event, pcm16
 from ._options import ServerConfig
+from ._script_checks import Script
 from ._server_state import Close, Effect, Send, ServerState
 from ._turn_scheduler import TurnScheduler
-from ._turn_script import ScriptedMedia, ScriptedTurn
+from ._turn_script import ScriptedMedia
 from ._ui_session import UISession, UtteranceBuffer
 from ._wire_events import Event, SessionEvents, control_event, error_event
 
@@ -25,6 +26,8 @@ __all__ = ["Close", "Effect", "Refused", "Send", "ServerCore"]
 
 _CATALOGUE = ("get_avatars", "get_voices", "get_agents", "get_tool_catalog")
 _SAMPLE_BYTES = 2 * 16_000
+_MAX_ID = 256
+"""Maximum number of characters in the id of a UI session."""
 
 
 class Refused(Exception):
@@ -45,12 +48,12 @@ class ServerCore:
         self._turns = TurnScheduler(self.state)
         self._sockets: dict[int, UISession] = {}
 
-    def script(self, turns: Iterable[ScriptedTurn]) -> None:
-        """Queue scripted turns after those that are already queued."""
-        self._turns.script(turns)
+    def script(self, scripts: Iterable[Script]) -> None:
+        """Queue scripts after those that are already queued; raises for one that is wrong."""
+        self._turns.script(scripts)
 
     def unscript(self) -> None:
-        """Drop all scripted turns."""
+        """Drop all scripts."""
         self._turns.unscript()
 
     def authorize(self, query: Mapping[str, str]) -> Account:
@@ -63,7 +66,17 @@ class ServerCore:
             raise Refused(500, "unknown or expired token")
         if self.config.agent(query.get("agent_key")) is None:
             raise Refused(500, "the agent does not exist")
+        self._check_session_limit(query.get("ui_session_id", ""))
         return user
+
+    def _check_session_limit(self, ui_session_id: str) -> None:
+        """Refuse a dial for a new UI session if all sessions that may live have sockets."""
+        if len(ui_session_id) > _MAX_ID:
+            raise Refused(400, "the ui_session_id is too long")
+        if ui_session_id in self.state.sessions:
+            return
+        if len(self._sockets) >= self.config.max_ui_sessions:
+            raise Refused(503, "the server has as many UI sessions as it may have")
 
     def connect(self, connection: int, query: Mapping[str, str], now: float) -> list[Effect]:
         """Open the connection with that number for the session that its URL names."""
@@ -141,9 +154,11 @@ class ServerCore:
             threshold=config.voice_threshold,
             hangover=config.voice_hangover,
         )
-        session = UISession(id=ui_session_id, user=user, utterances=utterances, voice=voice)
+        chat = self._chat_for(user, query)
+        session = UISession(
+            id=ui_session_id, user=user, utterances=utterances, voice=voice, chat=chat
+        )
         session.connection = connection
-        session.chat = chat = self._chat_for(user, query)
         self._sockets[connection] = state.sessions[ui_session_id] = session
         state.send(session, control_event("ui_session_id_changed", ui_session_id=ui_session_id))
         state.send(session, control_event("chat_user_data", user=user.to_wire(state.started_at)))
@@ -170,7 +185,11 @@ class ServerCore:
             session.muted = connection
 
     def _chat_for(self, user: Account, query: Mapping[str, str]) -> StoredSession:
-        """Return the chat session that a dial asks for, or create one."""
+        """Return the chat session that a dial asks for, or create one.
+
+        Without an agent in the URL the chat gets the default agent and keeps it: only a live UI
+        session knows its chat's agent (protocol §1).
+        """
         agent_key = query.get("agent_key")
         chat = self.state.chats.get(query.get("chat_session_id", ""))
         if chat is None or chat.user_id != user.user_id:
@@ -194,10 +213,12 @@ class ServerCore:
     def _dispatch(self, session: UISession, event: Event) -> None:
         """Dispatch one command; most commands kill the running turn."""
         name = str(event["type"])
-        current = None if session.chat is None else session.chat.session_id
+        current = session.chat.session_id
         resumes = name == "resume_chat_session" and event.get("session_id") == current
         if name not in KEEPS_TURN and not resumes:
             self._turns.kill(session)
+        if self._turns.answer_by_script(session, event):
+            return
         COMMANDS.get(name, unknown)(self._turns, session, event)
 
     def _receive_audio(self, session: UISession, pcm: bytes) -> None:

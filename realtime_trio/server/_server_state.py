@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 from collections.abc import Iterable, Mapping
 
 import attrs
@@ -13,6 +14,7 @@ from ._fields import BadCommand
 from ._ids import IdGenerator
 from ._jwt import Tokens
 from ._options import ServerConfig
+from ._storage import held_bytes
 from ._turn_script import WireFrame
 from ._ui_session import UISession
 from ._wire_events import Event, bridge_message, control_event
@@ -46,9 +48,9 @@ class ServerState:
     def __init__(self, config: ServerConfig, now: float) -> None:
         self.config = config
         self.ids: IdGenerator = IdGenerator(config.seed)
-        self.tokens: Tokens = Tokens(
-            f"realtime-trio {config.seed}".encode(), config.token_lifetime, config.wall_clock
-        )
+        # Not from the seed: whoever knows the seed could sign tokens for any account.
+        key = secrets.token_bytes(32)
+        self.tokens: Tokens = Tokens(key, config.token_lifetime, config.wall_clock)
         self.users: dict[str, Account] = {user.user_id: user for user in config.users}
         self.voices: list[dict[str, object]] = config.voices()
         self.avatars: list[dict[str, object]] = config.avatars()
@@ -95,13 +97,12 @@ class ServerState:
 
     def send_chat(self, session: UISession) -> None:
         """Send the session's chat as ``chat_session_changed``."""
-        chat = None if session.chat is None else session.chat.to_wire()
+        chat = session.chat.to_wire()
         self.send(session, control_event("chat_session_changed", chat_session=chat))
 
     def notify(self, session: UISession, content: str, severity: str = "info") -> None:
-        """Send a bridge ``system_message`` in the session's chat, if it has one."""
-        if session.chat is not None:
-            self.send(session, bridge_message(session.chat.session_id, content, severity))
+        """Send a bridge ``system_message`` in the session's chat."""
+        self.send(session, bridge_message(session.chat.session_id, content, severity))
 
     def broadcast(self, user: Account, frame: WireFrame) -> None:
         """Send to every UI session of ``user``."""
@@ -118,6 +119,7 @@ class ServerState:
         session_id = f"{user.user_id}-{self.ids.words('chat')}"
         while session_id in self.chats:  # taken by a chat of an earlier server
             session_id = f"{user.user_id}-{self.ids.words('chat')}"
+        self._evict_chats(0, new=1)
         date = self.timestamp()
         chat = StoredSession(
             session_id=session_id,
@@ -129,21 +131,46 @@ class ServerState:
         self.chats[session_id] = chat
         return chat
 
-    def chat_of(self, session: UISession) -> StoredSession:
-        """Return the session's chat; raises :class:`BadCommand` if it was deleted."""
-        if session.chat is None:
-            message = "Error processing event: there is no chat session."
-            raise BadCommand(message)
-        return session.chat
-
     def touch(self, chat: StoredSession) -> Event:
-        """Add the chat to the index and return the ``chat_session_added`` event."""
+        """Store the chat as the latest, list it, and return the ``chat_session_added`` event."""
         chat.listed = True
         chat.updated_at = self.timestamp()
+        self.chats.pop(chat.session_id, None)
+        self.chats[chat.session_id] = chat
         return control_event("chat_session_added", chat_session=chat.index_entry())
+
+    def make_room(self, size: int) -> None:
+        """Make room for ``size`` more bytes; raises :class:`BadCommand` if there is none.
+
+        The chats that have not been used for longest go first, never one that a session is in.
+        """
+        if self._evict_chats(size) > 0:
+            limit = self.config.max_stored_bytes
+            message = (
+                "Error processing event: the server is full; it stores at most"
+                f" {limit} bytes (ServerConfig.max_stored_bytes)."
+            )
+            raise BadCommand(message)
+
+    def _evict_chats(self, size: int, new: int = 0) -> int:
+        """Evict unused chats for ``new`` chats and ``size`` bytes; return the bytes missing."""
+        used = {session.chat.session_id: session.chat for session in self.sessions.values()}
+        stored = {**used, **self.chats}
+        total = size + held_bytes(self.workspaces) + sum(chat.held for chat in stored.values())
+        missing = total - self.config.max_stored_bytes
+        surplus = len(self.chats) + new - self.config.max_chats
+        for chat in list(self.chats.values()) if missing > 0 or surplus > 0 else ():
+            if missing <= 0 and surplus <= 0:
+                break
+            if chat.session_id not in used:
+                del self.chats[chat.session_id]
+                missing -= chat.held
+                surplus -= 1
+        return missing
 
     def import_chats(self, chats: Iterable[Mapping[str, object]]) -> None:
         """Import sessions in their wire form; an unknown agent becomes the default one."""
         for record in chats:
             chat = StoredSession.from_wire(record, self.config)
             self.chats[chat.session_id] = chat
+        self._evict_chats(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections import deque
+from io import StringIO
 
 import trio
 from wsproto import ConnectionType, WSConnection
@@ -42,8 +43,9 @@ class ServerSocket:
         self._max_message = max_message
         self._lock = trio.Lock()
         self._frames: deque[str | bytes] = deque()
-        self._texts: list[str] = []
-        self._blobs: list[bytes] = []
+        # Not lists of fragments: those would cost many times the size of tiny fragments.
+        self._text = StringIO()
+        self._blob = bytearray()
         self._size = 0
         self._received = len(upgrade.trailing)
         self._lost: ConnectionLost | None = None
@@ -173,13 +175,13 @@ class ServerSocket:
                 " (ServerConfig.max_message_bytes)",
             )
         if isinstance(event, TextMessage):
-            self._texts.append(event.data)
+            self._text.write(event.data)
         else:
-            self._blobs.append(bytes(event.data))
+            self._blob += event.data
         if event.message_finished:
             is_text = isinstance(event, TextMessage)
-            self._frames.append("".join(self._texts) if is_text else b"".join(self._blobs))
-            self._texts, self._blobs, self._size = [], [], 0
+            self._frames.append(self._text.getvalue() if is_text else bytes(self._blob))
+            self._text, self._blob, self._size = StringIO(), bytearray(), 0
 
     async def _answer_close(self, event: CloseConnection) -> None:
         self._lost = self._lose(int(event.code), event.reason or "", "the client closed the link")

@@ -23,8 +23,6 @@ def receive_audio(session: UISession, pcm: bytes) -> tuple[WireFrame | None, byt
 
 
 def _echo(session: UISession, pcm: bytes) -> WireFrame | None:
-    if session.chat is None:
-        return None
     session_id = session.chat.session_id
     return encode_audio(
         session, pcm, SessionEvents(session_id=session_id, user_session_id=session_id)

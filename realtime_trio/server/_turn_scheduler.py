@@ -12,9 +12,10 @@ import attrs
 from . import _speech
 from ._answer import Answer
 from ._chat_sessions import StoredSession
+from ._script_checks import Script, check_script
 from ._server_state import ServerState
-from ._turn_engine import Items, Pause, TurnRun
-from ._turn_script import ScriptedTurn, WireFrame
+from ._turn_engine import Item, Items, Pause, TurnRun
+from ._turn_script import ScriptedAnswer, ScriptedTurn, WireFrame
 from ._ui_session import RunningTurn, UISession
 from ._vendor_formats import history_messages
 from ._wire_events import Event, SessionEvents, control_event, error_event
@@ -33,23 +34,71 @@ class TurnScheduler:
     def __init__(self, state: ServerState) -> None:
         self.state = state
         self._scripts: list[ScriptedTurn] = []
+        self._answers: list[ScriptedAnswer] = []
         self._running: dict[str, RunningTurn] = {}
 
-    def script(self, turns: Iterable[ScriptedTurn]) -> None:
-        """Queue scripted turns after those that are already queued."""
-        self._scripts.extend(turns)
+    def script(self, scripts: Iterable[Script]) -> None:
+        """Queue scripts after those that are already queued, all or none.
+
+        Raises what :func:`check_script` raises.
+        """
+        checked = list(scripts)
+        for script in checked:
+            check_script(script, self.state.config)
+        for script in checked:
+            if isinstance(script, ScriptedAnswer):
+                self._answers.append(script)
+            else:
+                self._scripts.append(script)
 
     def unscript(self) -> None:
-        """Drop all scripted turns."""
+        """Drop all scripts."""
         self._scripts.clear()
+        self._answers.clear()
+
+    def answer_by_script(self, session: UISession, event: Event) -> bool:
+        """Answer a command by the first script for it; return whether there is one."""
+        for index, answer in enumerate(self._answers):
+            if answer.command != event["type"] or answer.user not in (None, event.get("text")):
+                continue
+            remaining = attrs.evolve(answer, times=answer.times - 1)
+            self._answers[index : index + 1] = [remaining] if remaining.times > 0 else []
+            stream = self._answer(session, ScriptedTurn(steps=answer.steps)).stream_steps()
+            for item in stream:
+                if not isinstance(item, Pause):
+                    self.state.send(session, item)
+            return True
+        return False
+
+    def has_script(self, text: str) -> bool:
+        """Return whether a scripted turn is queued for exactly this input."""
+        return any(script.user == text for script in self._scripts)
 
     def start(
         self, session: UISession, message: Event, inputs: tuple[str, ...], echo: ScriptedTurn
     ) -> None:
-        """Answer ``message`` with a script for one of ``inputs`` or for any, or with ``echo``."""
-        state, config = self.state, self.state.config
-        chat = state.chat_of(session)
+        """Answer ``message`` with a script for one of ``inputs`` or for any, or with ``echo``.
+
+        The turn is a task of its own: what the client sends within ``turn_start`` seconds of its
+        input is handled first.
+        """
         script = self._take_script(inputs) or self._take_script((None,)) or echo
+        answer = self._answer(session, script)
+        items = self._stream_turn(session, session.chat, answer, message, script)
+        delay = self.state.config.turn_start if script.start is None else script.start
+        turn = RunningTurn(
+            session=session,
+            items=items,
+            run=answer.run,
+            late_deltas=script.late,
+            due=self.state.now + delay,
+        )
+        session.turn = self._running[session.id] = turn
+        self._run_batch(turn)
+
+    def _answer(self, session: UISession, script: ScriptedTurn) -> Answer:
+        """Make the answer of the session's agent, in the session's chat."""
+        state, config, chat = self.state, self.state.config, session.chat
 
         def encode_audio(pcm: bytes, events: SessionEvents) -> WireFrame | None:
             return _speech.encode_audio(session, pcm, events)
@@ -63,12 +112,8 @@ class TurnScheduler:
             find_agent=config.agent,
             encode_audio=encode_audio,
         )
-        items = self._stream_turn(session, chat, run, message, script)
-        turn = RunningTurn(
-            session=session, items=items, run=run, late_deltas=script.late, due=state.now
-        )
-        session.turn = self._running[session.id] = turn
-        self._run_batch(turn)
+        events = SessionEvents(session_id=chat.session_id, user_session_id=chat.session_id)
+        return Answer(run, events, chat.agent, script)
 
     def _take_script(self, inputs: tuple[str | None, ...]) -> ScriptedTurn | None:
         """Use up the first script for one of ``inputs``."""
@@ -83,21 +128,23 @@ class TurnScheduler:
         self,
         session: UISession,
         chat: StoredSession,
-        run: TurnRun,
+        answer: Answer,
         message: Event,
         script: ScriptedTurn,
     ) -> Items:
         """Stream the whole turn, from ``user_turn_end`` to ``user_turn_start``."""
         state = self.state
-        events = SessionEvents(session_id=chat.session_id, user_session_id=chat.session_id)
-        answer = Answer(run, events, chat.agent, script)
         if script.exact:
-            yield from self._stream_exact(session, chat, run, answer)
+            yield from self._stream_exact(session, chat, answer)
             return
         yield control_event("user_turn_end")
         yield state.touch(chat)
+        if script.unprepared is not None:
+            yield error_event(script.unprepared)
+            yield self._finish(session)
+            return
         yield from answer.stream_interaction(message)
-        chat.messages.extend(answer.messages)
+        chat.add_messages(answer.messages)
         if answer.failed and chat.agent.vendor == "openai":
             yield error_event("Error in agent_runtime.chat: the runtime failed.")
         else:
@@ -110,9 +157,7 @@ class TurnScheduler:
         self._running.pop(session.id, None)
         return control_event("user_turn_start")
 
-    def _stream_exact(
-        self, session: UISession, chat: StoredSession, run: TurnRun, answer: Answer
-    ) -> Items:
+    def _stream_exact(self, session: UISession, chat: StoredSession, answer: Answer) -> Items:
         """Stream a turn that contains its own start and end; trust its history events."""
         history: list[Event] = []
         for item in answer.stream_steps():
@@ -123,9 +168,9 @@ class TurnScheduler:
                     history += history_messages(item)
             yield item
         else:
-            while not run.cancelled:
+            while not answer.run.cancelled:
                 yield Pause(math.inf)
-        chat.messages.extend(history)
+        chat.add_messages(history)
         yield self._finish(session)
 
     def next_deadline(self, paused: Container[int | None]) -> float | None:
@@ -145,8 +190,9 @@ class TurnScheduler:
         for _ in range(_BATCH):
             if turn.due > state.now or session.turn is not turn:
                 return
-            item = next(turn.items)
+            item = self._next_item(turn)
             if not isinstance(item, Pause):
+                turn.started = True
                 state.send(session, item)
                 continue
             turn.shielded = item.shielded
@@ -154,16 +200,30 @@ class TurnScheduler:
                 # Count from the due time, not from now: a late call does not stretch the turn.
                 turn.due = max(turn.due, state.now - 1.0) + item.seconds
 
+    def _next_item(self, turn: RunningTurn) -> Item:
+        """Return the turn's next item; a turn that raises ends with its connection."""
+        try:
+            return next(turn.items)
+        except Exception:
+            session = turn.session
+            self.kill(session)
+            if session.connection is not None:
+                self.state.close(session.connection, 1011, "internal error")
+            raise
+
     def kill(self, session: UISession) -> None:
         """Stop the turn where it is: without any end event, and without a trace in the history."""
         self._running.pop(session.id, None)
         session.turn = None
 
     def cancel(self, session: UISession) -> None:
-        """Confirm the cancel, then send late deltas; the turn ends when its runtime notices."""
+        """Confirm the cancel, then send late deltas; the turn ends when its runtime notices.
+
+        A turn that has not started is not cancelled, although the cancel is confirmed.
+        """
         state, turn = self.state, session.turn
         state.send(session, control_event("cancelled"))
-        if turn is not None and not turn.run.cancelled:
+        if turn is not None and turn.started and not turn.run.cancelled:
             turn.run.cancelled = True
             if not turn.shielded:
                 turn.due = state.now

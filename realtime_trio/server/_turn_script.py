@@ -16,8 +16,10 @@ __all__ = [
     "Delegate",
     "Emit",
     "Fail",
+    "Notice",
     "Render",
     "Say",
+    "ScriptedAnswer",
     "ScriptedMedia",
     "ScriptedTool",
     "ScriptedTurn",
@@ -154,7 +156,15 @@ class Fail:
     by: Literal["system_message", "error"] = "system_message"
 
 
-Step = Say | Think | Render | UseTools | Speak | Wait | Emit | Fail
+@attrs.frozen(slots=True, kw_only=True)
+class Notice:
+    """Send a ``system_message`` of the server's bridge."""
+
+    content: str
+    severity: Literal["info", "warning", "error"] = "info"
+
+
+Step = Say | Think | Render | UseTools | Speak | Wait | Emit | Fail | Notice
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -166,6 +176,10 @@ class ScriptedTurn:
     leave after a cancel. ``times`` is how many inputs the turn answers. If ``exact`` is set, the
     steps are the whole turn, including its start and end, and nothing is added around them. An
     exact turn without ``user_turn_start`` runs until a command kills it.
+
+    ``start`` is the time in seconds between the input and ``user_turn_end`` (``None``: the
+    server's ``turn_start``). ``unprepared`` makes the turn fail before its interaction with that
+    message: ``user_turn_end``, ``chat_session_added``, ``error``, ``user_turn_start``.
     """
 
     steps: tuple[Step, ...] = ()
@@ -177,3 +191,21 @@ class ScriptedTurn:
     output_tokens: int | None = None
     times: int = 1
     exact: bool = False
+    start: float | None = None
+    unprepared: str | None = None
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class ScriptedAnswer:
+    """What the server answers to one command, outside any turn.
+
+    ``command`` is the type of the command's event, and ``user`` the text that a ``text_input``
+    must have (``None``: any). The steps replace the whole effect of the command; without steps
+    it is answered by nothing. They are sent at once: an answer does not wait. ``times`` is how
+    many commands it answers.
+    """
+
+    command: str
+    steps: tuple[Step, ...] = ()
+    user: str | None = None
+    times: int = 1

@@ -18,13 +18,17 @@ VoiceMode = Literal["ptt", "vad", "realtime"]
 
 @attrs.define(slots=True, kw_only=True, eq=False)
 class RunningTurn:
-    """A turn's generator, and the time at which it continues."""
+    """A turn's generator, and the time at which it continues.
+
+    ``started`` says whether it has sent anything; its first event is ``user_turn_end``.
+    """
 
     session: UISession
     items: Items
     run: TurnRun
     late_deltas: int
     due: float
+    started: bool = False
     shielded: bool = False
 
 
@@ -88,9 +92,9 @@ class UISession:
     user: Account
     utterances: UtteranceBuffer
     voice: dict[str, object]
+    chat: StoredSession
     connection: int | None = None
     muted: int | None = None
-    chat: StoredSession | None = None
     turn: RunningTurn | None = attrs.field(default=None, repr=False)
     detached_at: float = 0.0
     audio_as_text: bool = False

@@ -6,10 +6,13 @@ from ._check_transport import check_transport
 from ._plans import fault_plans
 from ._recorded import recorded
 from ._scripting import (
+    answer,
+    command,
     delegate,
     emit,
     fail,
     media,
+    notice,
     say,
     show,
     speak,
@@ -23,12 +26,15 @@ from ._transport_tools import Peer
 
 __all__ = [
     "Peer",
+    "answer",
     "check_transport",
+    "command",
     "delegate",
     "emit",
     "fail",
     "fault_plans",
     "media",
+    "notice",
     "recorded",
     "say",
     "show",

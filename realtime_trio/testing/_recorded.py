@@ -13,8 +13,9 @@ from typing import Final, cast
 
 import attrs
 
+from ..server._command_handlers import KEEPS_TURN
 from ..server._turn_engine import replace_strings
-from ..server._turn_script import Emit, ScriptedTurn, Step, Wait, WireFrame
+from ..server._turn_script import Emit, ScriptedAnswer, ScriptedTurn, Step, Wait, WireFrame
 
 __all__ = ["recorded"]
 
@@ -23,7 +24,9 @@ _ANSWERED_LIVE: Final = frozenset({"ping", "pong", "cancelled"})
 """Events with which the server answers the current client, so they are not replayed."""
 
 
-def recorded(path: str | os.PathLike[str], *, speed: float = 1.0) -> tuple[ScriptedTurn, ...]:
+def recorded(
+    path: str | os.PathLike[str], *, speed: float = 1.0
+) -> tuple[ScriptedTurn | ScriptedAnswer, ...]:
     """Return the turns of a recording as scripts, for ``server.script(*recorded(path))``.
 
     ``path`` is a file written by :class:`~realtime_trio.Recorder` or ``realtime-trio record``,
@@ -31,8 +34,9 @@ def recorded(path: str | os.PathLike[str], *, speed: float = 1.0) -> tuple[Scrip
     speech, with ``user_turn_end``) and ends with ``user_turn_start``. It answers the same text,
     frame by frame, with the recording's timing divided by ``speed``; only the session id is
     replaced by that of the current session. A turn that was killed does not end: it runs until a
-    command kills it. Frames outside turns are left out, and so are pings and the confirmation
-    of a cancel, which the server sends itself.
+    command kills it. An input that started no turn, such as a chat command, is answered by what
+    came before the client's next command. Other frames outside turns are left out, and so are
+    pings and the confirmation of a cancel, which the server sends itself.
 
     All other ids are those of the recording, so a client that receives the same turn twice drops
     most of the second one as duplicates.
@@ -71,16 +75,24 @@ class _TurnBuilder:
     user: str | None
     at: float
     session_id: object
+    began: bool = False
     frames: list[tuple[float, WireFrame]] = attrs.field(factory=list[tuple[float, WireFrame]])
 
     def add(self, line: _Line) -> None:
         frame: WireFrame = line.frame
         if line.event:
             self.session_id = line.event.get("user_session_id") or self.session_id
+            self.began = self.began or line.type == "user_turn_end"
             frame = line.event
         self.frames.append((line.at, frame))
 
-    def build(self, speed: float) -> ScriptedTurn:
+    def ends_at(self, line: _Line) -> bool:
+        """Whether a line that the client sent ends it: its next input, or a next command."""
+        if line.type == "text_input":
+            return True
+        return line.type is not None and not self.began and line.type not in KEEPS_TURN
+
+    def build(self, speed: float) -> ScriptedTurn | ScriptedAnswer:
         """Build the script; frames received at the same time leave at the same time."""
         steps: list[Step] = []
         now, replacements = self.at, {}
@@ -93,7 +105,9 @@ class _TurnBuilder:
             if isinstance(frame, Mapping):
                 frame = cast("Mapping[str, object]", replace_strings(frame, replacements))
             steps.append(Emit(frames=(frame,)))
-        return ScriptedTurn(steps=tuple(steps), user=self.user, exact=True)
+        if not self.began:
+            return ScriptedAnswer(command="text_input", steps=tuple(steps), user=self.user)
+        return ScriptedTurn(steps=tuple(steps), user=self.user, exact=True, start=0.0)
 
 
 def _split_turns(lines: Iterable[_Line]) -> Iterator[_TurnBuilder]:
@@ -101,9 +115,10 @@ def _split_turns(lines: Iterable[_Line]) -> Iterator[_TurnBuilder]:
     session_id: object = None
     for line in lines:
         if line.sent:
+            if builder is not None and builder.ends_at(line):
+                yield builder
+                builder = None
             if line.type == "text_input":
-                if builder is not None:
-                    yield builder
                 text = line.event.get("text")
                 builder = _TurnBuilder(text if isinstance(text, str) else None, line.at, session_id)
             continue

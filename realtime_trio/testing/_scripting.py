@@ -19,8 +19,10 @@ from ..server._turn_script import (
     Delegate,
     Emit,
     Fail,
+    Notice,
     Render,
     Say,
+    ScriptedAnswer,
     ScriptedMedia,
     ScriptedTool,
     ScriptedTurn,
@@ -33,10 +35,13 @@ from ..server._turn_script import (
 )
 
 __all__ = [
+    "answer",
+    "command",
     "delegate",
     "emit",
     "fail",
     "media",
+    "notice",
     "say",
     "show",
     "speak",
@@ -100,7 +105,10 @@ def delegate(
     id: str | None = None,
     delay: float | None = None,
 ) -> Delegate:
-    """Delegate ``request`` to another agent, which answers with ``steps`` and ``text``."""
+    """Delegate ``request`` to another agent, which answers with ``steps`` and ``text``.
+
+    ``server.script`` raises ``ValueError`` if the server does not have that agent.
+    """
     reply = turn(None, *steps, text=text, delay=delay)
     return Delegate(reply=reply, agent_key=agent_key, request=request, kind=kind, by=by, id=id)
 
@@ -142,6 +150,11 @@ def speak(audio: bytes | str, *, frame: float = 0.04) -> Speak:
     return Speak(audio=audio, frame=frame)
 
 
+def notice(content: str, *, severity: Literal["info", "warning", "error"] = "info") -> Notice:
+    """Send a ``system_message`` of the server's own."""
+    return Notice(content=content, severity=severity)
+
+
 def wait(seconds: float) -> Wait:
     """Send nothing for ``seconds``; a cancel ends the wait."""
     return Wait(seconds=seconds)
@@ -179,12 +192,18 @@ def turn(
     input_tokens: int = 123,
     output_tokens: int | None = None,
     times: int = 1,
+    start: float | None = None,
+    unprepared: str | None = None,
 ) -> ScriptedTurn:
     """Make the server's answer to ``user`` (``None``: to any input).
 
     ``steps`` come first, then the keywords in the order of the signature. ``delay`` is the time
     between two deltas in seconds, ``late`` is the number of deltas that still leave after a
-    cancel, and ``times`` is how many inputs the turn answers.
+    cancel, and ``times`` is how many inputs the turn answers. ``start`` is the time in seconds
+    between the input and ``user_turn_end`` (``None``: ``ServerConfig.turn_start``): commands
+    that arrive in between are handled first, and a cancel then cancels nothing. ``unprepared``
+    is the message of an ``error`` with which the turn fails before its interaction, as with a
+    file that the server does not have; the steps are then not used.
     """
     built: list[Step] = list(steps)
     built += [Think(text=thought) for thought in _as_tuple(thoughts, str)]
@@ -211,7 +230,37 @@ def turn(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         times=times,
+        start=start,
+        unprepared=unprepared,
     )
+
+
+def answer(type: str, *steps: Step, error: str | None = None, times: int = 1) -> ScriptedAnswer:
+    """Make the server's answer to a command, in place of its own: ``answer("set_agent")``.
+
+    ``type`` is the type of the command's event. ``steps`` are sent at once, outside any turn,
+    and the command has no other effect; ``error`` adds an ``error`` event. With neither, the
+    command is answered by nothing: ``answer("ping")`` loses one ``pong``. ``times`` is how many
+    commands are answered in this way.
+    """
+    return ScriptedAnswer(command=type, steps=_with_error(steps, error), times=times)
+
+
+def command(
+    text: str | None, *steps: Step, error: str | None = None, times: int = 1
+) -> ScriptedAnswer:
+    """Make an answer to the input ``text`` (``None``: any) that starts no turn.
+
+    Real servers answer chat commands such as ``!help`` like this, with one of ``show(media())``,
+    ``notice()`` and ``emit()``. ``error`` refuses the input with an ``error`` event. With
+    neither, the input is answered by nothing, as a blank text is.
+    """
+    steps = _with_error(steps, error)
+    return ScriptedAnswer(command="text_input", steps=steps, user=text, times=times)
+
+
+def _with_error(steps: tuple[Step, ...], error: str | None) -> tuple[Step, ...]:
+    return steps if error is None else (*steps, Fail(message=error, by="error"))
 
 
 def _as_tuple(value: T | Iterable[T], kind: type[T]) -> tuple[T, ...]:

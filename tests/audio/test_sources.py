@@ -84,7 +84,7 @@ async def test_a_wav_file_is_closed_with_its_block(tmp_path: Path) -> None:
 def test_what_is_no_wav_file_is_refused(tmp_path: Path) -> None:
     text = tmp_path / "a.txt"
     text.write_text("this is text and no sound")
-    with pytest.raises(rt.RealtimeError, match=r"a\.txt is no WAV file"):
+    with pytest.raises(rt.RealtimeError, match=r"a\.txt is not a WAV file"):
         open_wav(text)
     text.write_text("")
     with pytest.raises(rt.RealtimeError, match="ends too early"):

@@ -37,7 +37,7 @@ def test_without_the_suite_it_says_where_there_is_one(
     monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     monkeypatch.setattr(_bench, "_BESIDE", "no_such_directory")
-    assert "run this in a checkout" in refusal(call, "bench")
+    assert "run this command in a checkout" in refusal(call, "bench")
 
 
 def test_without_the_packages_it_says_which(monkeypatch: pytest.MonkeyPatch, call: Call) -> None:

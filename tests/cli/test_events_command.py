@@ -45,6 +45,6 @@ def test_asyncapi_is_one_json_document(call: Call) -> None:
 
 
 def test_errors_of_use(call: Call) -> None:
-    assert "choose one" in refusal(call, "events", "--json-schema", "--asyncapi")
+    assert "not both" in refusal(call, "events", "--json-schema", "--asyncapi")
     assert "--no-json-schema" in refusal(call, "events", "--no-json-schema")
     assert "extra" in refusal(call, "events", "extra")

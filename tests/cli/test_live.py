@@ -1,4 +1,4 @@
-"""``cli/_live``, ``cli/_probe`` and ``cli/_transcript`` in this process, over memory."""
+"""The live transcript, the latency probe and the transcript, in this process, over memory."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import realtime_trio as rt
 from realtime_trio import testing as t
 from realtime_trio._core import _notifications as n
 from realtime_trio._core._shell_notifications import Connected
-from realtime_trio.cli._chat import Conversation
-from realtime_trio.cli._live import LiveTranscript, follow
-from realtime_trio.cli._probe import Probe
+from realtime_trio.cli._chat import ChatLoop
+from realtime_trio.cli._console import pretty
+from realtime_trio.cli._latency_probe import Probe
+from realtime_trio.cli._live_transcript import LiveTranscript, follow
 from realtime_trio.cli._replay_view import ReplayView
-from realtime_trio.cli._style import pretty
-from realtime_trio.cli._text import clean, one_line
+from realtime_trio.cli._terminal_text import clean, one_line
 from realtime_trio.cli._transcript import Transcript
 from realtime_trio.events import Lane
 
@@ -110,7 +110,7 @@ async def test_a_conversation_is_told_as_it_goes(
             await nursery.start(follow, client, transcript)
             await client.ready()
             await transcript.turn_over(1)
-            await Conversation(client, transcript).say("Hello")
+            await ChatLoop(client, transcript).say("Hello")
             nursery.cancel_scope.cancel()
     labels = [line[10:].split()[0] for line in said.getvalue().splitlines() if line[:2] == "0:"]
     assert labels[:4] == ["session", "media", "thought", "assistant"]
@@ -134,7 +134,7 @@ async def test_a_turn_that_fails_is_told(autojump_clock: trio.testing.MockClock)
         async with client_of as client, trio.open_nursery() as nursery:
             await nursery.start(follow, client, transcript)
             await client.ready()
-            await Conversation(client, transcript).say("Hello")
+            await ChatLoop(client, transcript).say("Hello")
             nursery.cancel_scope.cancel()
     assert "turn        the server gave up on it" in said.getvalue()
 
@@ -144,7 +144,7 @@ async def test_stopping_without_a_link_says_so(autojump_clock: trio.testing.Mock
     transcript = LiveTranscript(console)
     async with rt.server.open_server() as server:
         async with rt.open_client(server.url, auth="any") as client:
-            talk = Conversation(client, transcript)
+            talk = ChatLoop(client, transcript)
         await talk.stop()
     assert "cancel      " in said.getvalue()
 

@@ -15,7 +15,7 @@ import realtime_trio.cli
 from realtime_trio import _startup
 from realtime_trio._exceptions import ConnectionFailed
 from realtime_trio.cli import _app
-from realtime_trio.cli._errors import CommandError
+from realtime_trio.cli._command_error import CommandError
 from tests.cli.command import environment, run
 
 
@@ -38,7 +38,7 @@ def test_without_the_extra_there_is_one_clear_line(
 
 
 def test_any_other_missing_module_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "realtime_trio.cli._errors", None)
+    monkeypatch.setitem(sys.modules, "realtime_trio.cli._command_error", None)
     monkeypatch.delitem(sys.modules, "realtime_trio.cli._app")
     with pytest.raises(ModuleNotFoundError):
         realtime_trio.cli.main([])
@@ -65,7 +65,8 @@ def test_a_command_is_needed_and_help_is_given() -> None:
 
 @pytest.mark.parametrize("name", _app._COMMANDS)
 def test_the_list_says_what_the_command_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    command = getattr(importlib.import_module(f"realtime_trio.cli._{name}"), name)
+    module = _app._MODULES.get(name, f"_{name}")
+    command = getattr(importlib.import_module(f"realtime_trio.cli.{module}"), name)
     said = inspect.getdoc(command)
     assert said is not None
     assert said.splitlines()[0] == _app._COMMANDS[name]

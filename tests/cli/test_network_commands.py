@@ -366,7 +366,7 @@ def test_errors_of_use(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         (["chat", "http://localhost"], TOKEN),
         (["chat", "http://localhost", "--token", "x", "--user", "me"], "not both"),
         (["chat", "ftp://localhost", "--token", "x"], "https://host"),
-        (["chat", "http://me:pw@localhost", "--token", "x"], "no credentials"),
+        (["chat", "http://me:pw@localhost", "--token", "x"], "no user, no query and no fragment"),
         (["record", "http://localhost", file, "--token", "x"], "--overwrite"),
         (["record", "http://localhost", tmp_path / "no" / "x", "--token", "x"], "No such file"),
         (["serve", "--port", "70000"], "--port"),
@@ -502,4 +502,4 @@ def test_the_demo_finds_a_place_for_what_it_heard(
     monkeypatch.setattr(_demo, "_DEADLINE", 0.01)
     done = call("demo", "--wav", tmp_path / "a.wav")
     assert (done.status, done.out) == (1, b"")
-    assert b"not over after 0.01 seconds" in done.err
+    assert b"did not finish within 0.01 seconds" in done.err

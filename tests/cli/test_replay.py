@@ -15,7 +15,7 @@ from realtime_trio._core._notifications import (
     AudioOutput,
     MessageComplete,
     MessageStreaming,
-    ProcessingError,
+    ProcessingFailed,
     UserMessage,
 )
 from realtime_trio._core._render import notification_to_json
@@ -80,7 +80,7 @@ def test_a_line_that_is_no_json_object_is_a_malformed_event_and_not_the_end(line
     for lines in ([line, encode(delta("a"))], [encode(delta("a")), line]):
         replay = Replay()
         notes = [note for each in lines for note in replay.feed(each)]
-        (error,) = [note for note in notes if isinstance(note, ProcessingError)]
+        (error,) = [note for note in notes if isinstance(note, ProcessingFailed)]
         assert error.event_type is None
         assert len(notes) == 2
         assert replay.state.counters.malformed == 1
@@ -270,7 +270,7 @@ def test_data_that_is_no_base64_is_a_malformed_event(data: str) -> None:
     notes = replay.feed(encode({"t": 0, "dir": "in", "data": data}))
     if data:
         (note,) = notes
-        assert isinstance(note, ProcessingError)
+        assert isinstance(note, ProcessingFailed)
         assert note.event_type is None
     assert replay.state.counters.events == 1
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from realtime_trio import events as ev
 from realtime_trio._core._codec import Codec
-from realtime_trio._core._local import Reading
+from realtime_trio._core._local_events import Reading
 from realtime_trio._exceptions import DecodeError
 from realtime_trio._schema import DIALECT, asyncapi, event_schema, event_schemas
 from tests.cli.command import DATA

@@ -37,10 +37,10 @@ from realtime_trio.audio import (
 )
 from realtime_trio.audio._pcm import samples_of
 from realtime_trio.audio._stream import iterating
-from realtime_trio.cli._errors import CommandError
-from realtime_trio.cli._meter import Meter, Metered, bar, measured
+from realtime_trio.cli._command_error import CommandError
+from realtime_trio.cli._level_meter import Meter, Metered, bar, measured
 from realtime_trio.cli._voice import SpokenTranscript, converse
-from realtime_trio.cli._voice_ends import check_output, detector, open_input, open_output
+from realtime_trio.cli._voice_devices import check_output, detector, open_input, open_output
 from realtime_trio.server import open_server
 from realtime_trio.testing import emit, speak, turn, wait
 from tests.audio.sources import Live
@@ -197,11 +197,11 @@ def test_what_the_detector_cannot_be_told(call: Call, option: str, value: str) -
 async def test_pipes_and_files_as_standard_streams(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from realtime_trio.cli import _voice_ends
+    from realtime_trio.cli import _voice_devices
 
     out, into = os.pipe()
-    monkeypatch.setattr(_voice_ends, "_STDIN", out)
-    monkeypatch.setattr(_voice_ends, "_STDOUT", into)
+    monkeypatch.setattr(_voice_devices, "_STDIN", out)
+    monkeypatch.setattr(_voice_devices, "_STDOUT", into)
     async with AsyncExitStack() as stack:
         source, sink = await open_input(stack, "-"), await open_output(stack, "-")
         assert isinstance(source, PipeSource)
@@ -211,8 +211,8 @@ async def test_pipes_and_files_as_standard_streams(
     os.close(out)
     os.close(into)
     with (tmp_path / "raw").open("w+b") as file:
-        monkeypatch.setattr(_voice_ends, "_STDIN", file.fileno())
-        monkeypatch.setattr(_voice_ends, "_STDOUT", file.fileno())
+        monkeypatch.setattr(_voice_devices, "_STDIN", file.fileno())
+        monkeypatch.setattr(_voice_devices, "_STDOUT", file.fileno())
         async with AsyncExitStack() as stack:
             source, sink = await open_input(stack, "-"), await open_output(stack, "-")
             assert isinstance(source, FileSource)
@@ -239,10 +239,10 @@ def test_files_that_cannot_be_used(call: Call, tmp_path: Path) -> None:
     text.write_text("no sound")
     missing = refusal(call, *URL, *out, "--input", tmp_path / "b.wav")
     assert missing.endswith("No such file or directory")
-    assert "is no WAV file" in refusal(call, *URL, *out, "--input", text)
+    assert "is not a WAV file" in refusal(call, *URL, *out, "--input", text)
     for name in (text, tmp_path / "." / "a.txt"):
         both = ("--input", text, "--output", name, "--overwrite")
-        assert "cannot be input and output at once" in refusal(call, *URL, *both)
+        assert "cannot be both --input and --output" in refusal(call, *URL, *both)
     assert "--overwrite" in refusal(call, *URL, "--input", "-", "--output", text)
     check_output(str(text), source="-", overwrite=True)
     assert text.read_text() == "no sound"
@@ -268,7 +268,7 @@ async def test_a_disk_that_is_full() -> None:
 def test_who_one_is_must_be_said(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REALTIME_TRIO_TOKEN", raising=False)
     ends = ("--input", "-", "--output", "-")
-    assert "say who you are" in refusal(call, "voice", "ws://127.0.0.1:1", *ends)
+    assert "no credentials" in refusal(call, "voice", "ws://127.0.0.1:1", *ends)
 
 
 def test_one_may_log_in(tmp_path: Path) -> None:

@@ -352,3 +352,214 @@ async def test_an_error_of_the_background_is_bare(
 
         with pytest.raises(ZeroDivisionError):
             await meet_a_bug()
+
+
+# ---- why the client ended ----------------------------------------------------------------
+
+
+class Vault:
+    """A token source that breaks when it is asked a second time."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def token(self) -> str:
+        await trio.lowlevel.checkpoint()
+        self.asked += 1
+        if self.asked > 1:
+            raise LookupError("the vault has no such key")
+        return "a token"
+
+
+async def _receiving(client: Client) -> None:
+    notes = client.subscribe()
+    while True:
+        await notes.receive()
+
+
+async def _receiving_of_a_lane(client: Client) -> None:
+    notes = client.text.subscribe()
+    while True:
+        await notes.receive()
+
+
+async def _iterating(client: Client) -> None:
+    async for _ in client.control:
+        pass
+
+
+async def _watching(client: Client) -> None:
+    async with client.watch(lambda state: state.revision) as changes:
+        while True:
+            await changes.receive()
+
+
+async def _asking(client: Client) -> None:
+    async with client.ask("slow"):
+        pass
+
+
+async def _receiving_of_a_turn(client: Client) -> None:
+    async with client.ask("slow") as asked:
+        while True:
+            await asked.text.receive()
+
+
+async def _receiving_in_tasks(client: Client) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_receiving, client)
+        nursery.start_soon(_watching, client)
+        nursery.start_soon(_for_a_receipt, client)
+
+
+WAITS = [
+    _forever,
+    _receiving,
+    _receiving_of_a_lane,
+    _iterating,
+    _watching,
+    _asking,
+    _receiving_of_a_turn,
+    _receiving_in_tasks,
+    _talking,
+    Client.cancel,
+]
+
+
+@pytest.mark.parametrize("wait_for", WAITS)
+@pytest.mark.parametrize("how", ["goodbye", "vault"])
+async def test_the_reason_comes_out_of_whatever_the_body_waits_in(
+    autojump_clock: object, wait_for: Callable[[Client], Awaitable[object]], how: str
+) -> None:
+    """Bare: a final goodbye of the server, and an error that only the token source knows."""
+    async with open_server() as server:
+        server.script(turn("slow", say("a"), wait(1000), say("b")))
+
+        async def lose_it() -> None:
+            async with (
+                open_client(server.url, auth=Vault(), config=QUICK) as client,
+                trio.open_nursery() as nursery,
+            ):
+                await client.ready()
+
+                async def harm() -> None:
+                    await trio.sleep(1)
+                    server.hang_up("clean" if how == "goodbye" else "abort")
+
+                nursery.start_soon(harm)
+                await wait_for(client)
+                await trio.sleep_forever()
+
+        with pytest.raises((ConnectionLost, LookupError)) as caught:
+            await lose_it()
+        assert type(caught.value) is (ConnectionLost if how == "goodbye" else LookupError)
+        assert trio.current_time() < 10
+
+
+@pytest.mark.parametrize("wait_for", WAITS)
+async def test_a_bug_is_the_reason_too(
+    autojump_clock: object,
+    monkeypatch: pytest.MonkeyPatch,
+    wait_for: Callable[[Client], Awaitable[object]],
+) -> None:
+    """Never "Nursery is closed", and at once: nothing waits for tasks that are gone."""
+    async with open_server() as server:
+        server.script(turn("slow", say("a"), wait(3), say("b"), wait(1000)))
+
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError
+
+        async def meet_a_bug() -> None:
+            async with (
+                open_client(server.url, auth="any", config=QUICK) as client,
+                trio.open_nursery() as nursery,
+            ):
+                await client.ready()
+
+                async def break_it() -> None:
+                    await trio.sleep(1)
+                    monkeypatch.setattr(client._shell.supervisor._outbox, "statistics", broken)
+                    server.hang_up()
+
+                nursery.start_soon(break_it)
+                await wait_for(client)
+                await trio.sleep_forever()
+
+        with pytest.raises(ZeroDivisionError):
+            await meet_a_bug()
+        assert trio.current_time() < 10
+
+
+async def test_a_background_task_that_dies_ends_the_client_at_once(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever leaves an ask by it meets a closed client, not a nursery that takes no tasks."""
+    async with open_server() as server:
+        server.script(turn("slow", say("a"), wait(1000)))
+
+        async def dies() -> None:
+            await trio.sleep(2)
+            raise ZeroDivisionError
+
+        async def meet_a_bug() -> None:
+            async with open_client(server.url, auth="any", config=QUICK) as client:
+                await client.ready()
+                client._shell.nursery.start_soon(dies)
+                async with client.ask("slow"):
+                    pass
+
+        before = trio.current_time()
+        with pytest.raises(ZeroDivisionError):
+            await meet_a_bug()
+        assert trio.current_time() - before == pytest.approx(2)
+
+
+async def test_an_error_of_the_body_has_the_reason_as_its_last_cause(
+    autojump_clock: object,
+) -> None:
+    """It stays what it is, as what it was caused by does."""
+    async with open_server() as server:
+
+        async def raise_it(error: BaseException) -> None:
+            async with open_client(server.url, auth="any") as client:
+                await client.ready()
+                notes = client.subscribe()
+                server.hang_up("clean")
+                async for _ in notes:
+                    pass
+                raise error
+
+        own, deep = KeyError("mine"), KeyError("mine, too")
+        deep.__cause__ = ValueError("below")
+        group = ExceptionGroup("several", [KeyError(1), trio.EndOfChannel()])
+        for error, last in ((own, own), (deep, deep.__cause__), (group, group)):
+            with pytest.raises((KeyError, ExceptionGroup)) as caught:
+                await raise_it(error)
+            assert caught.value is error
+            assert isinstance(last.__cause__, ConnectionLost)
+
+
+async def test_the_reason_is_not_told_twice(autojump_clock: object) -> None:
+    """An error that already has it as its cause is left alone."""
+    async with open_server() as server:
+
+        async def wrap_it() -> None:
+            async with open_client(server.url, auth="any") as client:
+                await client.ready()
+                server.hang_up("clean")
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(0.5)
+                raise KeyError("mine") from client._shell.failure
+
+        with pytest.raises(KeyError) as caught:
+            await wrap_it()
+        assert isinstance(caught.value.__cause__, ConnectionLost)
+        assert caught.value.__cause__.__cause__ is None
+
+
+async def test_an_end_of_a_channel_of_the_bodys_own_is_its_own(autojump_clock: object) -> None:
+    """As long as the client has not ended."""
+    async with open_server() as server:
+        with pytest.raises(trio.EndOfChannel):
+            async with open_client(server.url, auth="any"):
+                raise trio.EndOfChannel

@@ -12,13 +12,24 @@ import trio.testing
 from realtime_trio import events as ev
 from realtime_trio._client._client import Client, open_client
 from realtime_trio._config import ClientConfig
-from realtime_trio._core._notifications import CancelNotification as CancelNote
+from realtime_trio._core._notifications import CancelConfirmed as CancelNote
 from realtime_trio._core._notifications import Initialized, MessageComplete
 from realtime_trio._exceptions import ClosedError, InDoubt, NotSent, TurnError
 from realtime_trio._turns._outcome import TurnCancelled, TurnCompleted, TurnFailed, TurnLost
 from realtime_trio._turns._turn_progress import Turn
 from realtime_trio.server import RealtimeServer, open_server
-from realtime_trio.testing import delegate, emit, fail, media, say, think, tool, turn, wait
+from realtime_trio.testing import (
+    command,
+    delegate,
+    emit,
+    fail,
+    media,
+    say,
+    think,
+    tool,
+    turn,
+    wait,
+)
 
 
 @asynccontextmanager
@@ -191,8 +202,9 @@ async def test_commands_wait_for_the_gate_and_forced_ones_kill(autojump_clock: o
 
 async def test_an_input_that_is_refused_fails_at_once(autojump_clock: object) -> None:
     """An error before any user_turn_end is the server's answer to the input."""
-    async with ready_client() as (_, client):
-        async with client.ask("x", file_ids=["no-such-file"]) as asked:
+    async with ready_client() as (server, client):
+        server.script(command("x", error="no"))
+        async with client.ask("x") as asked:
             pass
         assert isinstance(asked.outcome, TurnFailed)
         assert asked.outcome.errors

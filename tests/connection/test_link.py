@@ -23,7 +23,7 @@ from realtime_trio._config import ClientConfig, LaneBounds
 from realtime_trio._connection._link import _EARLY_BYTES, _prove
 from realtime_trio._connection._recorder import RecorderTap
 from realtime_trio._core._codec import Codec
-from realtime_trio._core._notifications import ProcessingError
+from realtime_trio._core._notifications import ProcessingFailed
 from realtime_trio._core._shell_notifications import Disconnected, Reconnected, SessionRestored
 from realtime_trio._exceptions import ConnectionFailed, ConnectionLost, InDoubt
 from realtime_trio._rest._tokens import PasswordLogin
@@ -97,7 +97,7 @@ async def test_what_comes_before_the_pong_is_kept(autojump_clock: object) -> Non
         await trio.sleep_forever()
 
     async with by_hand(serve) as url, open_client(url, auth="any") as client:
-        audio, faults = client.subscribe(ev.AudioFrame), client.subscribe(ProcessingError)
+        audio, faults = client.subscribe(ev.AudioFrame), client.subscribe(ProcessingFailed)
         await client.ready()
         assert (await audio.receive()).data == b"\0\0"
         assert [(await faults.receive()).event_type for _ in range(2)] == [None, "text_delta"]

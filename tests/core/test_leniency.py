@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from realtime_trio import events as ev
 from realtime_trio._core._codec import Codec
-from realtime_trio._core._fast import Delta
+from realtime_trio._core._fast_decoder import Delta
 from realtime_trio._core._leniency import LeftOut, Tolerated
-from realtime_trio._core._local import Reading
+from realtime_trio._core._local_events import Reading
 from realtime_trio._exceptions import DecodeError
 from realtime_trio._processor import EventStreamProcessor
 from tests.wire_strategies import SERVER_ROWS, instances

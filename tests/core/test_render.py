@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from realtime_trio._core import _notifications as notifications
-from realtime_trio._core._audio import DEFAULT_FORMAT
+from realtime_trio._core._audio_format import DEFAULT_FORMAT
 from realtime_trio._core._messages import (
     ImagePart,
     Message,
@@ -111,7 +111,7 @@ def test_times_have_microseconds_and_are_utc() -> None:
 
 
 NOTES: list[tuple[Any, Any]] = [
-    (notifications.CancelNotification(), {"name": "turn-cancelled"}),
+    (notifications.CancelConfirmed(), {"name": "turn-cancelled"}),
     (
         notifications.AudioOutput(data=b"\x00\xff", format=DEFAULT_FORMAT),
         {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realtime_trio._core._audio import AudioFormat
+from realtime_trio._core._audio_format import AudioFormat
 from realtime_trio._core._spoken import SpokenAnswer
 
 LOW, HIGH = AudioFormat(16_000), AudioFormat(48_000, 2)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from realtime_trio import events as ev
 from realtime_trio._core._codec import Codec
 from realtime_trio._core._json_shapes import json_object
-from realtime_trio._core._local import Reading
+from realtime_trio._core._local_events import Reading
 from realtime_trio._core._unicode import join_halves, valid_json, valid_text
 from realtime_trio._exceptions import DecodeError
 from realtime_trio._processor import EventStreamProcessor

@@ -9,7 +9,7 @@ import pytest
 
 import realtime_trio as rt
 from realtime_trio import events as ev
-from realtime_trio._core._local import LinkEvent
+from realtime_trio._core._local_events import LinkEvent
 from realtime_trio._handlers import NOT_FOLDED, lanes_of
 from realtime_trio._handlers._fold import _REGISTERED
 from tests.wire_strategies import CLIENT_ROWS, SERVER_ROWS
@@ -68,7 +68,7 @@ def test_a_class_without_a_row_says_what_to_do() -> None:
 
 
 def test_what_is_registered_twice_is_refused() -> None:
-    with pytest.raises(ValueError, match="'ping' is registered already, for PingEvent"):
+    with pytest.raises(ValueError, match="'ping' is already registered for PingEvent"):
 
         @rt.event("ping", lanes=rt.Lane.CONTROL)
         class OtherPing(rt.ServerEvent):
@@ -81,7 +81,7 @@ def test_what_is_registered_twice_is_refused() -> None:
             pass
 
     row = ev.REGISTRY.row_of(ev.PingEvent)
-    with pytest.raises(ValueError, match="PingEvent is registered already, as 'ping'"):
+    with pytest.raises(ValueError, match="PingEvent is already registered as 'ping'"):
         ev.REGISTRY.add(attrs.evolve(row, type="another"))
     assert ev.REGISTRY.server_row("mine") is None
 

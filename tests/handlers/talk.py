@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from realtime_trio._core._local import LinkLostEvent
+from realtime_trio._core._local_events import LinkLostEvent
 from realtime_trio._core._render import notification_to_json, state_to_json
 from realtime_trio._core._state import Limits, SessionState
 from realtime_trio._processor import EventStreamProcessor

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_trio._core._audio import (
+from realtime_trio._core._audio_format import (
     DEFAULT_FORMAT,
     AudioFormat,
     content_format,
     playback_format,
 )
-from realtime_trio._core._local import LinkEvent
-from realtime_trio._core._notifications import AudioOutput, ProcessingError
+from realtime_trio._core._local_events import LinkEvent
+from realtime_trio._core._notifications import AudioOutput, ProcessingFailed
 from realtime_trio._core._state import AudioSlice
 from realtime_trio._processor import EventStreamProcessor
 
@@ -211,14 +211,14 @@ def test_what_is_not_pcm_is_announced_once_and_not_played() -> None:
     processor = EventStreamProcessor()
     processor.process_event(delta(b"abc"))
     (note,) = processor.process_event(delta(b"mp3", None, "audio/mpeg"))
-    assert isinstance(note, ProcessingError)
+    assert isinstance(note, ProcessingFailed)
     assert note.event_type == "audio_delta"
     assert "'audio/mpeg' is not PCM16" in note.error
     assert processor.process_event(delta(b"mp3", "other", "audio/mpeg")) == ()
     assert (audio(processor).frames, audio(processor).byte_count) == (3, 9)
     assert output(processor.process_event(delta(b"d"))) == [(b"cd", DEFAULT_FORMAT)]
     (other,) = processor.process_event(delta(b"x", None, "audio/" + "x" * 2_000))
-    assert isinstance(other, ProcessingError)
+    assert isinstance(other, ProcessingFailed)
     assert len(other.error) < 200
     for number in range(100):
         assert len(processor.process_event(delta(b"x", None, f"audio/{number}"))) == 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from realtime_trio._core._local import LinkEvent, SaidEvent, VoiceRequestedEvent
+from realtime_trio._core._local_events import LinkEvent, SaidEvent, VoiceRequestedEvent
 from realtime_trio._core._shell_notifications import Connected, Reconnecting
 from realtime_trio._core._state import Connection, ControlSlice
 from realtime_trio._handlers import LaneFold

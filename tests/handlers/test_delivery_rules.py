@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from realtime_trio._core._local import LinkEvent, Malformed
+from realtime_trio._core._local_events import LinkEvent, Malformed
 from realtime_trio._core._notifications import AudioOutput, SystemNotification
 from realtime_trio._core._state import AudioSlice, ControlSlice, TextSlice
 from realtime_trio._handlers import NOT_FOLDED, LaneFold, handles, lanes_of

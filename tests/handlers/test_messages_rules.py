@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from realtime_trio._core._messages import Message
-from realtime_trio._core._notifications import MessageComplete, MessageUpdated, ProcessingError
+from realtime_trio._core._notifications import MessageComplete, MessageUpdated, ProcessingFailed
 from realtime_trio._core._state import Limits, TextSlice
 from realtime_trio._core._values import evolve
 from realtime_trio._handlers import handles
@@ -556,7 +556,7 @@ def test_m8_a_malformed_event_changes_nothing_and_is_announced(kind: str, event:
     processor.process_event(text("x"))
     before = processor.state
     [note] = processor.process_event(event)
-    assert isinstance(note, ProcessingError)
+    assert isinstance(note, ProcessingFailed)
     assert note.event_type == kind
     after = processor.state
     assert (after.text, after.control, after.audio) == (before.text, before.control, before.audio)
@@ -567,14 +567,14 @@ def test_m8_a_malformed_event_changes_nothing_and_is_announced(kind: str, event:
 def test_m8_a_frame_that_is_no_event_is_malformed(frame: str | bytes) -> None:
     processor = EventStreamProcessor()
     [note] = processor.process_frame(frame)
-    assert isinstance(note, ProcessingError)
+    assert isinstance(note, ProcessingFailed)
     assert note.event_type is None
     assert processor.state.counters.malformed == 1
 
 
 def test_m8_what_a_malformed_event_holds_is_not_told() -> None:
     [note] = EventStreamProcessor().process_event(text("x") | {"content": {"secret": "hunter2"}})
-    assert isinstance(note, ProcessingError)
+    assert isinstance(note, ProcessingFailed)
     assert "hunter2" not in repr(note)
 
 

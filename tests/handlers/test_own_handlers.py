@@ -91,7 +91,7 @@ def test_a_handler_that_answers_nonsense_costs_its_event(own: type[Any], answer:
     processor = rt.EventStreamProcessor()
     before = processor.state.text
     (note,) = processor.process_event(RAW)
-    assert isinstance(note, rt.ProcessingError)
+    assert isinstance(note, rt.ProcessingFailed)
     assert note.event_type == "own_event"
     assert "the text handler of own_event raised TypeError" in note.error
     assert processor.state.text == before

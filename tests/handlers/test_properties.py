@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from realtime_trio._core._codec import Codec
-from realtime_trio._core._local import Malformed, Reading
+from realtime_trio._core._local_events import Malformed, Reading
 from realtime_trio._core._messages import Message
 from realtime_trio._core._notifications import (
     MessageAdded,
@@ -23,6 +23,7 @@ from realtime_trio._core._notifications import (
     Notification,
     SessionCleared,
     SessionMessagesLoaded,
+    SessionNotificationsCleared,
     ToolNotification,
     ToolNotificationRemoved,
 )
@@ -252,6 +253,8 @@ class Watch:
     ) -> None:
         """A delta is streamed whole, or it was late, a duplicate or malformed."""
         made, _ = decoded(wire)
+        if isinstance(made, Reading):
+            made = made.event
         pieces = [note.delta for note in notes if isinstance(note, MessageStreaming)]
         expected = []
         if isinstance(made, TextDeltaEvent | ThoughtDeltaEvent) and made.content:
@@ -285,6 +288,11 @@ class Watch:
             key = (note.session_id, note.id)
             assert self.ranks[key] < 2
             self.ranks[key] = 2
+        elif isinstance(note, SessionNotificationsCleared | SessionCleared):
+            gone = isinstance(note, SessionCleared)
+            for key in [key for key in self.ranks if key[0] == note.session_id]:
+                if gone or self.ranks[key] < 2:
+                    del self.ranks[key]
 
     def _stored(self, notes: tuple[Notification, ...], after: SessionState) -> None:
         """What is announced is what is stored, unless the same event took it away again."""

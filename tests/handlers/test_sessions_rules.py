@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from realtime_trio._core._local import SessionsWipedEvent
+from realtime_trio._core._local_events import SessionsWipedEvent
 from realtime_trio._core._state import Limits
 from realtime_trio._processor import EventStreamProcessor
 

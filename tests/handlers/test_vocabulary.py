@@ -187,6 +187,7 @@ CLIENT: dict[str, tuple[Json, Json]] = {
 
 # Name -> payload.
 TOLD: dict[str, set[str]] = {
+    "agent-changed": {"expected", "got"},
     "connected": set(),
     "disconnected": {"code", "reason"},
     "reconnecting": {"attempt", "delay"},

@@ -26,7 +26,7 @@ from realtime_trio._redact import Redactor
 from realtime_trio._transports._inbox import Inbox
 from realtime_trio._transports._websockets_frames import FrameReader
 from realtime_trio._turns._channel import weight
-from realtime_trio.cli._text import clean, one_line
+from realtime_trio.cli._terminal_text import clean, one_line
 from tests.hostile.regex_work import Pattern, TooMuch, words
 from tests.source import PACKAGE, ROOT, read_modules
 from tests.transports.test_websockets_frames import opened

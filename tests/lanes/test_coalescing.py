@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from realtime_trio import events as ev
 from realtime_trio._core._codec import Codec
-from realtime_trio._core._fast import Delta, Incoming
+from realtime_trio._core._fast_decoder import Delta, Incoming
 from realtime_trio._core._notifications import MessageStreaming, Notification
 from realtime_trio._core._state import Limits
 from realtime_trio._core._values import evolve

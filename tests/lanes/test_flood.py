@@ -8,7 +8,7 @@ import trio.testing
 
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._notifications import (
-    CancelNotification,
+    CancelConfirmed,
     MessageComplete,
     Notification,
     ResponseCancelled,
@@ -67,7 +67,7 @@ def _steps_until(urgent: str, wanted: type[Notification], backlog: int, *, held:
 
 @pytest.mark.parametrize("held", [False, True])
 @pytest.mark.parametrize(
-    ("urgent", "wanted"), [(CANCELLED, CancelNotification), (ERROR, SystemNotification)]
+    ("urgent", "wanted"), [(CANCELLED, CancelConfirmed), (ERROR, SystemNotification)]
 )
 def test_the_delay_of_what_is_urgent_does_not_grow(
     urgent: str, wanted: type[Notification], held: bool
@@ -82,7 +82,7 @@ async def test_a_cancel_under_flood_ends_every_message_in_order() -> None:
     pipeline = Pipeline(ClientConfig(), clock=clock())
     stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
     reader = pipeline.subscribe(lane=Lane.TEXT)
-    control = pipeline.subscribe(CancelNotification)
+    control = pipeline.subscribe(CancelConfirmed)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipeline.run)
         _flood(pipeline, 10_000)

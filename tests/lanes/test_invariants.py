@@ -24,8 +24,8 @@ from trio._core import _run
 
 from realtime_trio._config import ClientConfig, LaneBounds
 from realtime_trio._core._codec import Codec
-from realtime_trio._core._local import Malformed
-from realtime_trio._core._notifications import MessageStreaming, Notification, ProcessingError
+from realtime_trio._core._local_events import Malformed
+from realtime_trio._core._notifications import MessageStreaming, Notification, ProcessingFailed
 from realtime_trio._core._shell_notifications import AudioGap, Lagged, MemoryPressure
 from realtime_trio._core._state import Limits, SessionState
 from realtime_trio._exceptions import DecodeError, LaggedError
@@ -489,5 +489,5 @@ def test_urgent_news_are_handled_before_anything_that_waits() -> None:
 def test_a_handler_that_raises_is_told_once(bang: None) -> None:
     """The event of one's own that these tests throw in does what they need it for."""
     plain = _fold(['{"type": "bang"}'])
-    assert [type(note) for note in plain.notes[Lane.TEXT]] == [ProcessingError]
+    assert [type(note) for note in plain.notes[Lane.TEXT]] == [ProcessingFailed]
     assert plain.state.counters.handler_errors == 1

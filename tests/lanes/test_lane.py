@@ -12,14 +12,14 @@ import trio.testing
 
 from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
-from realtime_trio._core._fast import DELTAS
-from realtime_trio._core._local import LinkEvent, SaidEvent, VoiceRequestedEvent
+from realtime_trio._core._fast_decoder import DELTAS
+from realtime_trio._core._local_events import LinkEvent, SaidEvent, VoiceRequestedEvent
 from realtime_trio._core._notifications import (
-    CancelNotification,
+    CancelConfirmed,
     MessageComplete,
     MessageStreaming,
     Notification,
-    ProcessingError,
+    ProcessingFailed,
     TurnStateChanged,
 )
 from realtime_trio._core._shell_notifications import AuthLogout, Connected, MemoryPressure
@@ -83,7 +83,7 @@ async def test_a_malformed_frame_is_told_by_the_home_of_its_type(bad: str, lane:
         notes = pipeline.subscribe(lane=lane)
         before = pipeline.state
         await pipeline.feed([bad])
-        assert isinstance(await notes.receive(), ProcessingError)
+        assert isinstance(await notes.receive(), ProcessingFailed)
         after = pipeline.state
         assert (after.control, after.text, after.audio) == (
             before.control,
@@ -235,7 +235,7 @@ async def test_the_librarys_own_events_travel_in_order_with_the_servers() -> Non
         pipeline.post(SaidEvent(note=AuthLogout()))
         pipeline.post(VoiceRequestedEvent(voice_id="v"))
         await trio.testing.wait_all_tasks_blocked()
-        assert drain(notes) == [Connected(), CancelNotification(), AuthLogout()]
+        assert drain(notes) == [Connected(), CancelConfirmed(), AuthLogout()]
         assert drain(events) == [ev.CancelledEvent()]
         assert pipeline.state.control.connection.status == "connected"
         assert pipeline.state.control.voice_requested == "v"
@@ -847,7 +847,7 @@ async def test_a_raising_handler_costs_its_event_only(
     pipeline.close()
     await pipeline.run()
     error, *rest = drain(notes)
-    assert isinstance(error, ProcessingError)
+    assert isinstance(error, ProcessingFailed)
     assert "secret" not in repr(error)
     assert [note.name for note in rest] == ["response-cancelled"]
     assert drain(wire) == []  # it did not count

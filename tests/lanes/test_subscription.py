@@ -12,10 +12,10 @@ import trio
 import trio.testing
 
 from realtime_trio import events as ev
-from realtime_trio._core._audio import AudioFormat
+from realtime_trio._core._audio_format import AudioFormat
 from realtime_trio._core._notifications import (
     AudioOutput,
-    CancelNotification,
+    CancelConfirmed,
     MessageComplete,
     MessageStreaming,
     Notification,
@@ -207,7 +207,7 @@ async def test_iterating_lets_others_run_at_least_every_32_items() -> None:
 async def test_iterating_sees_a_cancel_at_each_item() -> None:
     """Also where the items are at hand and no task switch is due."""
     async with running(coalesce=False) as pipeline:
-        for classes in ((MessageStreaming,), (MessageStreaming, CancelNotification)):
+        for classes in ((MessageStreaming,), (MessageStreaming, CancelConfirmed)):
             notes = pipeline.subscribe(
                 *classes,
                 lane=Lane.TEXT if len(classes) == 1 else None,
@@ -260,7 +260,7 @@ async def test_by_class_notifications_and_wire_events_alike() -> None:
             ev.ErrorEvent,
             SystemNotification,
             ev.CancelledEvent,
-            CancelNotification,
+            CancelConfirmed,
             ev.UnknownEvent,
             ev.TextDeltaEvent,
             MessageStreaming,
@@ -305,7 +305,7 @@ async def test_without_classes_all_notifications_of_all_lanes() -> None:
         pipeline.feed_nowait([b"\0\0"])
         await trio.testing.wait_all_tasks_blocked()
         assert {type(note) for note in drain(notes)} == {
-            CancelNotification,
+            CancelConfirmed,
             AudioOutput,
             ResponseCancelled,
         }
@@ -391,7 +391,7 @@ async def test_an_abandoned_subscription_is_noticed_and_freed(in_thread: bool) -
     """Also one that holds its lane, and wherever the collector happens to run."""
     async with running(coalesce=False) as pipeline:
         holder: list[Any] = [pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))]
-        holder.append(pipeline.subscribe(MessageStreaming, CancelNotification))
+        holder.append(pipeline.subscribe(MessageStreaming, CancelConfirmed))
         for _ in range(10):
             pipeline.feed_nowait([delta()])
         await trio.testing.wait_all_tasks_blocked()
@@ -514,7 +514,7 @@ def _piece(text: str, message: str = "m", session: str = "s") -> MessageStreamin
     return MessageStreaming(session_id=session, message_id=message, role="a", delta=text)
 
 
-OTHER = CancelNotification()
+OTHER = CancelConfirmed()
 
 
 def _all(buffer: Buffer) -> list[Any]:

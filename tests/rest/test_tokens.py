@@ -17,7 +17,7 @@ from realtime_trio._client._client import open_client
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._notifications import Notification
 from realtime_trio._core._shell_notifications import (
-    AuthError,
+    AuthFailed,
     AuthLogin,
     AuthStateChanged,
     AuthTokensRefreshed,
@@ -211,7 +211,7 @@ async def test_bad_credentials_are_final(autojump_clock: object) -> None:
         with pytest.raises(AuthenticationError):
             await it.keeper(LOGIN).token()
         assert len(it.asked) == 1
-        assert [type(note) for note in it.told] == [AuthError, AuthStateChanged]
+        assert [type(note) for note in it.told] == [AuthFailed, AuthStateChanged]
 
 
 async def test_a_refused_token_is_renewed_once(autojump_clock: object) -> None:
@@ -380,7 +380,7 @@ async def test_upload_has_limits(autojump_clock: object, tmp_path: Path) -> None
             await client.upload_file(b"x")
         with pytest.raises(FileNotFoundError):
             await client.upload_file(tmp_path / "nothing")
-        with pytest.raises(ValueError, match="at most 1 files"):
+        with pytest.raises(ValueError, match=r"the limit is 1 \(ClientConfig.max_files\)"):
             async with client.ask("x", file_ids=["a", "b"]):
                 raise AssertionError
 

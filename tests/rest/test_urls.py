@@ -16,14 +16,14 @@ from realtime_trio._rest._urls import endpoint, redacted
     [
         ("http://host", "ws://host", "http://host"),
         ("https://host/", "wss://host", "https://host"),
-        ("ws://host:81/some/path", "ws://host:81", "http://host:81"),
+        ("ws://host:81/", "ws://host:81", "http://host:81"),
         ("wss://[::1]:8443", "wss://[::1]:8443", "https://[::1]:8443"),
         ("HTTPS://Host", "wss://host", "https://host"),
         ("memory://server-1", "memory://server-1", "http://server-1"),
     ],
 )
 def test_every_scheme_becomes_a_websockets(url: str, websocket: str, rest: str) -> None:
-    """The scheme is converted; the path is always the same."""
+    """The scheme is converted."""
     where = endpoint(url)
     assert (where.websocket, where.rest) == (websocket, rest)
     assert where.dial_url("t").startswith(f"{websocket}/api/rt/ws?token=t")
@@ -43,6 +43,9 @@ def test_every_scheme_becomes_a_websockets(url: str, websocket: str, rest: str) 
         "http://host:x",
         "http://u:p@host",
         "ws://h?a=b",
+        "ws://host?",
+        "ws://host/#part",
+        "ws://@host",
     ],
 )
 def test_what_is_no_base_url_is_refused(url: str) -> None:
@@ -56,14 +59,25 @@ def query(url: str) -> dict[str, list[str]]:
     return parse_qs(urlsplit(url).query, strict_parsing=True)
 
 
-def test_a_session_id_and_an_agent_are_never_dialled_together() -> None:
-    """chat_session_id for a reconnection, agent_key for a first connection, never both."""
+@pytest.mark.parametrize("path", ["/agents", "/agents/", "/a/b%20c"])
+def test_a_path_is_a_prefix(path: str) -> None:
+    """Of the websocket and of REST, however it ends."""
+    where = endpoint(f"https://host{path}")
+    prefix = path.rstrip("/")
+    assert where.dial_url("t").startswith(f"wss://host{prefix}/api/rt/ws?token=t")
+    assert where.rest_url("login") == f"https://host{prefix}/api/rt/login"
+    assert where.place == "host"
+
+
+def test_a_session_id_and_an_agent_are_dialled_together() -> None:
+    """A server may give a session its default agent where the dial names none (protocol.md §1)."""
     where = endpoint("http://host")
     assert query(where.dial_url("t", agent_key="a")) == {"token": ["t"], "agent_key": ["a"]}
     assert query(where.dial_url("t", ui_session_id="u", chat_session_id="c", agent_key="a")) == {
         "token": ["t"],
         "ui_session_id": ["u"],
         "chat_session_id": ["c"],
+        "agent_key": ["a"],
     }
 
 

@@ -283,7 +283,14 @@ async def test_an_upload_becomes_part_of_a_message(base: tuple[RealtimeServer, s
         await client.send({"type": "text_input", "text": "look", "file_ids": [facts["id"]]})
         await client.until("user_turn_start")
         await client.send({"type": "text_input", "text": "look", "file_ids": ["no-such-file"]})
-        assert "not found" in (await client.next())["message"]
+        events = await client.until("user_turn_start")
+        assert types(events) == [
+            "user_turn_end",
+            "chat_session_added",
+            "error",
+            "user_turn_start",
+        ]
+        assert "not found" in events[2]["message"]
     chat = client.opening[6]["chat_session"]["session_id"]
     message = server.transcript(chat)[0]
     assert [block["type"] for block in message["content"]] == ["document", "text"]  # type: ignore[attr-defined]

@@ -272,11 +272,26 @@ def test_kinds_of_delegation(by: Any, kind: Any, name: str, head: str) -> None:
     assert json.loads(result) == {"role": "assistant", "agent_message": "yes"}
 
 
-def test_a_missing_agent_is_reported_in_the_result() -> None:
-    events = started(turn(tools=[delegate("nobody")], text="sorry")).answer("go")
-    (result,) = of(events, "tool_call")[-1]["tool_results"]
-    assert result["content"] == "Agent nobody not found."
-    assert "subsession_started" not in types(events)
+@pytest.mark.parametrize(
+    "call",
+    [delegate("nobody"), delegate("helper", "x", use(delegate("nobody")))],
+    ids=["direct", "nested"],
+)
+def test_a_delegation_to_a_missing_agent_fails_when_it_is_scripted(call: Any) -> None:
+    client = started()
+    with pytest.raises(ValueError, match=r"'nobody'.*'default', 'helper', 'gpt'"):
+        client.core.script([turn(text="fine"), turn(tools=[tool("a"), call])])
+    assert text_of(client.answer("x")) == "You said: x"  # none of them was queued
+
+
+def test_a_clone_needs_no_agent_of_its_name() -> None:
+    client = started(turn(tools=[delegate("nobody", by="clone", text="b")], text="c"))
+    assert "subsession_started" in types(client.answer("go"))
+
+
+def test_a_step_that_is_none_fails_when_it_is_scripted() -> None:
+    with pytest.raises(TypeError, match="not a str"):
+        started(turn(None, "say"))  # type: ignore[arg-type]
 
 
 def test_the_turn_continues_after_a_failed_sub_session() -> None:
@@ -489,7 +504,7 @@ def test_every_turn_ends_however_it_is_cancelled(
     client = started(
         turn(None, *steps, delay=0.1, late=late), agent_key="gpt" if gpt else "default"
     )
-    client.say("go").run(after).send(CANCEL).run()
+    client.say("go").until("user_turn_end").run(after).send(CANCEL).run()
     events = client.take()
     assert events[0]["type"] == "user_turn_end"
     assert types(events).count("user_turn_start") == 1

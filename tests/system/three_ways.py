@@ -16,7 +16,7 @@ from realtime_trio._connection._recording import Recorder
 from realtime_trio._core._notifications import (
     Initialized,
     Notification,
-    ProcessingError,
+    ProcessingFailed,
     RequestUserSessions,
     SystemNotification,
     VoiceChanged,
@@ -174,7 +174,7 @@ def by_lane(notes: Iterable[Notification]) -> dict[Lane, list[Notification]]:
 
 
 def _lane(note: Notification) -> Lane:
-    if isinstance(note, ProcessingError):
+    if isinstance(note, ProcessingFailed):
         return malformed_lane(note.event_type)
     if isinstance(note, SystemNotification):
         return Lane.CONTROL if note.session_id is None else Lane.TEXT

@@ -16,13 +16,12 @@ from realtime_trio import abc
 from realtime_trio._exceptions import ClosedError, ConnectionLost
 from realtime_trio._transports import _dial as dial
 from realtime_trio._transports._dial import parse_url
+from realtime_trio._transports._trio_websocket_held import press, queue_of
 from realtime_trio._transports._trio_websocket_link import (
     TrioWebsocketTransport,
-    _press,
-    _queue_of,
     open_link,
 )
-from realtime_trio._transports._trio_websocket_stream import Wire
+from realtime_trio._transports._trio_websocket_stream import WatchedStream
 from tests.transports.peers import BINARY, CLOSE, PING, TEXT, accept_answer, frame, read_request
 
 Ends: TypeAlias = trio.StapledStream[
@@ -91,7 +90,7 @@ async def test_without_the_librarys_queue_messages_come_one_by_one(
     """It has a name that is not for us: it may change in any release."""
     async with opened() as (transport, _, peer):
         assert isinstance(transport, TrioWebsocketTransport)
-        assert transport._queue is not None, "trio-websocket has changed: look into _queue_of"
+        assert transport._queue is not None, "trio-websocket has changed: look into queue_of"
         transport._queue = None
         await peer.send_all(numbered(50) + frame(CLOSE, b""))
         got: list[str | bytes] = []
@@ -104,7 +103,7 @@ async def test_without_the_librarys_queue_messages_come_one_by_one(
 
 
 def test_what_is_no_queue_is_left_alone() -> None:
-    assert _queue_of(cast("Any", object())) is None
+    assert queue_of(cast("Any", object())) is None
 
 
 async def test_a_message_waits_a_moment_at_most(
@@ -112,7 +111,7 @@ async def test_a_message_waits_a_moment_at_most(
 ) -> None:
     """Also where nobody says that the reader has nothing more to do."""
     async with opened() as (transport, _, peer):
-        monkeypatch.setattr(Wire, "_pause", lambda _: None)
+        monkeypatch.setattr(WatchedStream, "_pause", lambda _: None)
         began = trio.current_time()
         await peer.send_all(numbered(3))
         assert [await transport.receive(), *at_hand(transport)] == ["0", "1", "2"]
@@ -295,7 +294,7 @@ async def test_too_many_fragments_end_the_link(
 
 async def test_a_release_that_keeps_its_fragments_elsewhere(autojump_clock: object) -> None:
     """The library's list has a name that is not for us."""
-    assert _press(cast("Any", object())) == 0
+    assert press(cast("Any", object())) == 0
 
 
 async def test_tiny_messages_count_as_more_than_their_letters(autojump_clock: object) -> None:

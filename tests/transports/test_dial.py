@@ -10,6 +10,7 @@ import trio
 
 from realtime_trio._exceptions import ConnectionFailed
 from realtime_trio._transports import _dial as dial
+from realtime_trio._transports._network import Network, default_context
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ async def test_an_unknown_host(error: Exception) -> None:
     trio.socket.set_custom_hostname_resolver(_Resolver(error))
     target = dial.parse_url("ws://nowhere.example/?t=s3cr3t")
     with pytest.raises(ConnectionFailed, match=r"nowhere\.example:80") as caught:
-        await dial.open_stream(target, None)
+        await Network(proxy=None).open(target.host, target.port, secure=target.secure)
     assert caught.value.status is None
     assert "s3cr3t" not in str(caught.value) + str(caught.value.__cause__)
 
@@ -132,7 +133,7 @@ async def test_a_port_where_nobody_listens() -> None:
         port = unused.getsockname()[1]
         target = dial.parse_url(f"ws://127.0.0.1:{port}/?t=s3cr3t")
         with pytest.raises(ConnectionFailed, match="refused") as caught:
-            await dial.open_stream(target, None)
+            await Network(proxy=None).open(target.host, target.port, secure=target.secure)
     assert "s3cr3t" not in str(caught.value) + str(caught.value.__cause__)
 
 
@@ -148,12 +149,12 @@ async def test_tcp_that_fails_for_no_stated_reason(
 
     monkeypatch.setattr(trio, "open_tcp_stream", fail)
     with pytest.raises(ConnectionFailed, match="the attempt failed"):
-        await dial.open_stream(dial.parse_url("ws://a.example"), None)
+        await Network(proxy=None).open("a.example", 80, secure=False)
 
 
 def test_the_default_context_verifies_and_is_made_once() -> None:
     """``wss`` without a context of one's own checks names and certificates."""
-    context = dial.default_context()
+    context = default_context()
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname
-    assert dial.default_context() is context
+    assert default_context() is context

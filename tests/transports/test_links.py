@@ -18,7 +18,7 @@ from realtime_trio import abc
 from realtime_trio._exceptions import ClosedError, ConnectionFailed, ConnectionLost
 from realtime_trio._transports._dial import parse_url
 from realtime_trio._transports._trio_websocket import TrioWebsocketConnector
-from realtime_trio._transports._trio_websocket_stream import Wire
+from realtime_trio._transports._trio_websocket_stream import WatchedStream
 from realtime_trio._transports._websockets import WebsocketsConnector
 from realtime_trio._transports._websockets_link import open_link
 from realtime_trio.testing import check_transport
@@ -374,7 +374,7 @@ async def test_the_wire_writes_nothing_after_half_a_frame() -> None:
         raise OSError
 
     assert ours.send_stream is not None
-    wire = Wire(ours, 1000)
+    wire = WatchedStream(ours, 1000)
     await wire.wait_send_all_might_not_block()
     await wire.send_all(b"whole")
     ours.send_stream.send_all_hook = fail

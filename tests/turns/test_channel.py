@@ -306,14 +306,17 @@ class Quiet:
 
     bytes_received = 0
     frames_received = 0
+    dead = False
 
 
 async def test_a_link_without_a_byte_is_dead(autojump_clock: object) -> None:
     """Within the pong timeout after the question; not where nobody asks."""
     gate = TurnGate()
     box = Outbox(ClientConfig(), Codec(), gate, lambda: None)
+    link = Quiet()
     with pytest.raises(ConnectionLost, match="dead"):
-        await watch_traffic(Quiet(), box, ClientConfig())
+        await watch_traffic(link, box, ClientConfig())
+    assert link.dead
     assert trio.current_time() == 40
     await watch_traffic(Quiet(), box, ClientConfig(ping_interval=None))
     await watch_silence(gate, ClientConfig(turn_silence=None))
@@ -322,6 +325,6 @@ async def test_a_link_without_a_byte_is_dead(autojump_clock: object) -> None:
 async def test_what_fits_no_server_is_refused_at_once() -> None:
     """Before anything is opened."""
     with pytest.raises(ValueError, match="not both"):
-        open_client("ws://h", auth="x", agent_key="a", chat_session_id="b")
+        open_client("ws://h", auth="x", proxy="http://p", open_stream=trio.open_tcp_stream)
     with pytest.raises(ValueError, match="url of the server"):
         open_client("nonsense", auth="x")

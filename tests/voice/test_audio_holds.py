@@ -142,7 +142,7 @@ async def test_barge_in_under_load(autojump_clock: object) -> None:
         )
         stuck = client.text.subscribe(overflow=rt.Block(1))  # nobody reads it
         with trio.move_on_after(1.0):
-            async with client.subscribe(rt.CancelNotification) as cancels:
+            async with client.subscribe(rt.CancelConfirmed) as cancels:
                 await client.send(rt.events.TextInputEvent(text="hi"))
                 await cancels.receive()
         before = client.audio.statistics().playback

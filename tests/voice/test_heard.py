@@ -6,7 +6,7 @@ import pytest
 import trio
 
 import realtime_trio as rt
-from realtime_trio._core._local import LinkEvent
+from realtime_trio._core._local_events import LinkEvent
 from realtime_trio._core._notifications import AudioOutput
 from realtime_trio._core._state import AudioSlice
 from realtime_trio._lanes._marks import Marks

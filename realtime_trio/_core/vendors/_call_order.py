@@ -16,7 +16,7 @@ import attrs
 
 from .._messages import Part, TextPart, ToolResultPart, ToolUsePart
 
-__all__ = ["NO_RESULT", "Entry", "Naming", "linked"]
+__all__ = ["NO_RESULT", "Naming", "VendorEntry", "linked"]
 
 NO_RESULT = "[No result: the call did not finish]"
 
@@ -24,7 +24,7 @@ _Results: TypeAlias = dict[str, deque[ToolResultPart]]
 
 
 @attrs.frozen(slots=True)
-class Entry:
+class VendorEntry:
     """What one vendor message comes to: parts, calls among them, and the results of the calls.
 
     ``is_text`` marks content that was one text. Before :func:`linked` the results may be in
@@ -68,7 +68,7 @@ _SUFFIX = 8
 class _Ids:
     """Gives every call an id of its own: the first keeps its id, the next is ``id-2``."""
 
-    def __init__(self, naming: Naming, entries: Iterable[Entry]) -> None:
+    def __init__(self, naming: Naming, entries: Iterable[VendorEntry]) -> None:
         self.name = naming.name
         self._naming = naming
         # An id that another call has by right is never given to one that is renamed.
@@ -95,7 +95,7 @@ class _Ids:
         return identity[: self._naming.id_length - len(suffix)] + suffix
 
 
-def linked(entries: Sequence[Entry], naming: Naming) -> Iterator[Entry]:
+def linked(entries: Sequence[VendorEntry], naming: Naming) -> Iterator[VendorEntry]:
     """The entries with each call followed by its one result, under an id of its own.
 
     A call without a result gets one that is an error; a result without a call becomes text.
@@ -118,7 +118,9 @@ def linked(entries: Sequence[Entry], naming: Naming) -> Iterator[Entry]:
         yield linked_entry
 
 
-def _link(entry: Entry, own: _Results, after: Sequence[Part], ids: _Ids) -> tuple[Entry, set[int]]:
+def _link(
+    entry: VendorEntry, own: _Results, after: Sequence[Part], ids: _Ids
+) -> tuple[VendorEntry, set[int]]:
     """The entry with its results, and the places of those that stand in ``after``."""
     places: dict[str, deque[int]] = {}
     for i, part in enumerate(after):

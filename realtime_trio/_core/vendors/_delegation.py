@@ -36,6 +36,7 @@ _PREFIXES: tuple[tuple[str, SubAgentType], ...] = (
     ("ateam_", "team"),
     ("aa_", "assist"),
 )
+_NAMES = tuple(prefix for prefix, _ in _PREFIXES)
 _REQUESTS = ("message", "request", "prompt", "task", "query", "text", "_raw")
 _THOUGHTS = ("thought", "thoughts", "thinking", "text", "content", "message", "_raw")
 
@@ -65,7 +66,7 @@ class DelegationEnded:
 
 def is_delegation(name: str) -> bool:
     """Whether a tool of this name delegates."""
-    return name.startswith(tuple(prefix for prefix, _ in _PREFIXES))
+    return name.startswith(_NAMES)
 
 
 def delegation_of(call: ToolCall, session_id: str) -> DelegationStarted | None:

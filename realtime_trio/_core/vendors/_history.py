@@ -44,8 +44,15 @@ from ._delegation import (
     thought_text,
 )
 from ._normalise import content_of, joined, parts_of
-from ._results import Answer, Called, Entry, match
-from ._to_vendor_messages import HIDDEN_ROLES, TOOL_ROLES, Reading, Step, read_message, stray_result
+from ._results import Called, Entry, ToolAnswer, match
+from ._to_vendor_messages import (
+    HIDDEN_ROLES,
+    TOOL_ROLES,
+    ReadMessage,
+    Step,
+    read_message,
+    stray_result,
+)
 
 __all__ = [
     "UNREADABLE",
@@ -98,7 +105,7 @@ def convert_history(
     readings = [read_message(message, index) for index, message in enumerate(messages)]
     _match_results(readings)
     times = [reading.time or timestamp for reading in readings]
-    transcript = _Transcript(session_id, new_id, times, unfolds)
+    transcript = _HistoryBuilder(session_id, new_id, times, unfolds)
     for transcript.at, reading in enumerate(readings):
         if reading.bad:
             transcript.say(_USER if reading.role == _USER else ASSISTANT, UNREADABLE)
@@ -108,10 +115,10 @@ def convert_history(
     return tuple(transcript.items)
 
 
-def _match_results(readings: Sequence[Reading]) -> None:
+def _match_results(readings: Sequence[ReadMessage]) -> None:
     stretch: list[Entry] = []
     for reading in readings:
-        stretch += [step for step in reading.steps if isinstance(step, (Called, Answer))]
+        stretch += [step for step in reading.steps if isinstance(step, (Called, ToolAnswer))]
         stretch += [answer for answer in reading.answers if answer is not None]
         # A user's message that cannot be read costs itself, not the results that come after it.
         if reading.role == _USER and not reading.bad:
@@ -124,7 +131,7 @@ def _always(_call: ToolCall) -> bool:
     return True
 
 
-class _Transcript:
+class _HistoryBuilder:
     """The list as far as it has come, and the place of the message that takes tools, or -1.
 
     ``times`` has the time of each message of the vendor, ``at`` is the place of the one that
@@ -229,7 +236,7 @@ class _Transcript:
 # --- tellers, one for each role ---------------------------------------------------------
 
 
-def _user(transcript: _Transcript, reading: Reading) -> None:
+def _user(transcript: _HistoryBuilder, reading: ReadMessage) -> None:
     if reading.record.get("content") is None:
         transcript.say(_USER, NO_CONTENT)
         return
@@ -238,7 +245,7 @@ def _user(transcript: _Transcript, reading: Reading) -> None:
         transcript.say(_USER, content)
 
 
-def _assistant(transcript: _Transcript, reading: Reading) -> None:
+def _assistant(transcript: _HistoryBuilder, reading: ReadMessage) -> None:
     runs = _runs(reading.steps)
     for run in runs:
         if run.parts:
@@ -257,22 +264,22 @@ def _assistant(transcript: _Transcript, reading: Reading) -> None:
             transcript.attach(called)
 
 
-def _tool(transcript: _Transcript, reading: Reading) -> None:
+def _tool(transcript: _HistoryBuilder, reading: ReadMessage) -> None:
     if not any(answer is not None and answer.called is not None for answer in reading.answers):
         transcript.say(_USER, (stray_result(reading.record),))
 
 
-def _hidden(_transcript: _Transcript, _reading: Reading) -> None:
+def _hidden(_transcript: _HistoryBuilder, _reading: ReadMessage) -> None:
     """System and developer messages are orders to the agent, not part of the conversation."""
 
 
-def _other(transcript: _Transcript, reading: Reading) -> None:
+def _other(transcript: _HistoryBuilder, reading: ReadMessage) -> None:
     content = content_of(reading.record.get("content"))
     if content or (reading.role != THOUGHT and reading.record.get("content") is not None):
         transcript.say(reading.role, content)
 
 
-_TELLERS: dict[str, Callable[[_Transcript, Reading], None]] = {
+_TELLERS: dict[str, Callable[[_HistoryBuilder, ReadMessage], None]] = {
     _USER: _user,
     ASSISTANT: _assistant,
     **dict.fromkeys(TOOL_ROLES, _tool),
@@ -284,7 +291,7 @@ _TELLERS: dict[str, Callable[[_Transcript, Reading], None]] = {
 
 
 @attrs.frozen(slots=True, eq=False)
-class _Run:
+class _MessageBuilder:
     """A message that a vendor message makes, and the tools that ended while it was said."""
 
     role: str
@@ -297,21 +304,21 @@ class _Run:
         return joined(self.parts)
 
 
-def _runs(steps: Sequence[Step]) -> list[_Run]:
+def _runs(steps: Sequence[Step]) -> list[_MessageBuilder]:
     """The messages that one vendor message makes: its text, its thoughts, as they alternate.
 
     The first run may be empty: it has the tools that ended before anything was said.
     """
-    runs = [_Run(ASSISTANT)]
+    runs = [_MessageBuilder(ASSISTANT)]
     for step in steps:
-        if isinstance(step, Answer) and step.called is not None:
+        if isinstance(step, ToolAnswer) and step.called is not None:
             if _ends_early(step.called) and step.called.index == step.index:
                 runs[-1].ended.append(step.called)
             continue
         for part in _shown(step):
             role = THOUGHT if isinstance(part, TextPart) and part.thinking else ASSISTANT
             if not runs[-1].parts or runs[-1].role != role:
-                runs.append(_Run(role))
+                runs.append(_MessageBuilder(role))
             runs[-1].parts.append(part)
     return runs
 
@@ -325,7 +332,7 @@ def _ends_early(called: Called) -> bool:
 
 def _shown(step: Step) -> Iterator[Part]:
     """The parts that a step shows: nothing for an empty text, a thought for ``think``."""
-    if isinstance(step, Answer):
+    if isinstance(step, ToolAnswer):
         yield from parts_of(step.record)
     elif not isinstance(step, Called):
         if not isinstance(step, TextPart) or step.text or step.title is not None or step.url:

@@ -21,7 +21,7 @@ from ...events import ToolCall, ToolResult
 from .._json_shapes import Block, block_type, is_mapping, is_result, text_field
 from .._tool_shapes import result_text
 
-__all__ = ["Answer", "Called", "answer_in", "answers_of", "match"]
+__all__ = ["Called", "ToolAnswer", "answer_in", "answers_of", "match"]
 
 
 @attrs.define(slots=True, eq=False)
@@ -30,7 +30,7 @@ class Called:
 
     call: ToolCall
     index: int
-    answer: Answer | None = None
+    answer: ToolAnswer | None = None
 
     def result(self) -> ToolResult | None:
         """The result in its normal form; ``None`` where the call has none."""
@@ -47,7 +47,7 @@ class Called:
 
 
 @attrs.define(slots=True, eq=False)
-class Answer:
+class ToolAnswer:
     """A result that stands in message ``index``, and its call once one is found."""
 
     record: Block
@@ -57,7 +57,7 @@ class Answer:
     called: Called | None = None
 
 
-def answer_in(block: object, index: int) -> Answer | None:
+def answer_in(block: object, index: int) -> ToolAnswer | None:
     """The result that a block is; ``None`` for other blocks and for one that names no call."""
     kind = block_type(block)
     if not is_mapping(block) or not is_result(kind):
@@ -65,19 +65,19 @@ def answer_in(block: object, index: int) -> Answer | None:
     identity = text_field(block, "tool_use_id", "tool_call_id")
     if identity is None:
         return None
-    return Answer(block, index, identity, "client" if kind == "tool_result" else "server")
+    return ToolAnswer(block, index, identity, "client" if kind == "tool_result" else "server")
 
 
-def answers_of(record: Block, index: int) -> Answer | None:
+def answers_of(record: Block, index: int) -> ToolAnswer | None:
     """The result that a whole message of role ``tool`` or ``function`` is."""
     if record.get("role") == "function":
         name = text_field(record, "name")
-        return None if name is None else Answer(record, index, name, "function")
+        return None if name is None else ToolAnswer(record, index, name, "function")
     identity = text_field(record, "tool_call_id", "tool_use_id")
-    return None if identity is None else Answer(record, index, identity)
+    return None if identity is None else ToolAnswer(record, index, identity)
 
 
-Entry: TypeAlias = Called | Answer
+Entry: TypeAlias = Called | ToolAnswer
 _Key: TypeAlias = tuple[str, str]
 
 
@@ -92,7 +92,7 @@ def _is_open(entry: Entry) -> bool:
 
 
 def _by_kind(entry: Entry) -> Iterator[_Key]:
-    if isinstance(entry, Answer):
+    if isinstance(entry, ToolAnswer):
         yield entry.kind, entry.identity
         return
     kind = entry.call.type
@@ -116,7 +116,7 @@ def _pair(stretch: Sequence[Entry], keys: Callable[[Entry], Iterator[_Key]]) -> 
     for entry in stretch:
         for key in keys(entry):
             queues = calls.setdefault(key, [])
-            if isinstance(entry, Answer):
+            if isinstance(entry, ToolAnswer):
                 _answer(entry, queues)
             elif queues and queues[-1][-1].index == entry.index:
                 queues[-1].append(entry)
@@ -124,7 +124,7 @@ def _pair(stretch: Sequence[Entry], keys: Callable[[Entry], Iterator[_Key]]) -> 
                 queues.append(deque([entry]))
 
 
-def _answer(answer: Answer, queues: list[deque[Called]]) -> None:
+def _answer(answer: ToolAnswer, queues: list[deque[Called]]) -> None:
     while queues:
         latest = queues[-1]
         while latest and latest[0].answer is not None:  # another key of the call has found it

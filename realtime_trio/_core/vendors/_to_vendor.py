@@ -25,7 +25,7 @@ from .._messages import (
 )
 from .._unicode import valid_json
 from ._blocks import anthropic_blocks, is_signed, openai_parts
-from ._call_order import Entry, Naming, linked
+from ._call_order import Naming, VendorEntry, linked
 
 __all__ = ["to_vendor"]
 
@@ -84,7 +84,7 @@ def to_vendor(messages: Iterable[Message], vendor: Vendor) -> list[Record]:
 class _Form:
     """How one vendor writes a history."""
 
-    write: Callable[[Sequence[Entry]], Iterator[Record]]
+    write: Callable[[Sequence[VendorEntry]], Iterator[Record]]
     naming: Naming
     keeps_thinking: Callable[[Part], bool]
 
@@ -94,7 +94,7 @@ class _Form:
 
 def _entries(
     messages: Iterable[Message], keeps_thinking: Callable[[Part], bool]
-) -> Iterator[Entry]:
+) -> Iterator[VendorEntry]:
     request: Message | None = None
     replies: list[Message] = []
     for message in messages:
@@ -118,10 +118,12 @@ def _is_foreign(message: Message) -> bool:
     return message.is_sub_session and message.session_id == message.parent_session_id
 
 
-def _entries_of(message: Message, keeps_thinking: Callable[[Part], bool]) -> Iterator[Entry]:
+def _entries_of(message: Message, keeps_thinking: Callable[[Part], bool]) -> Iterator[VendorEntry]:
     """What a message says, each thought in an entry of its own; the last has the tools."""
     if message.role not in (ASSISTANT, THOUGHT):
-        yield Entry(message.role, _parts(message.content), is_text=isinstance(message.content, str))
+        yield VendorEntry(
+            message.role, _parts(message.content), is_text=isinstance(message.content, str)
+        )
         return
     calls = [ToolUsePart(call.id, call.name, call.input) for call in message.tool_calls]
     results = [
@@ -138,11 +140,11 @@ def _entries_of(message: Message, keeps_thinking: Callable[[Part], bool]) -> Ite
             said.append(part)
             continue
         if said:
-            yield Entry(ASSISTANT, tuple(said))
+            yield VendorEntry(ASSISTANT, tuple(said))
             said = []
         yield _thinking(message, part.text, [], [])
     is_text = isinstance(message.content, str)
-    yield Entry(ASSISTANT, (*said, *calls), tuple(results), is_text)
+    yield VendorEntry(ASSISTANT, (*said, *calls), tuple(results), is_text)
 
 
 def _thinking(
@@ -150,22 +152,22 @@ def _thinking(
     text: str,
     calls: Iterable[ToolUsePart],
     results: Iterable[ToolResultPart],
-) -> Entry:
+) -> VendorEntry:
     if not text:
-        return Entry(ASSISTANT, tuple(calls), tuple(results))
+        return VendorEntry(ASSISTANT, tuple(calls), tuple(results))
     think = ToolUsePart(_id("think", message), "think", {"thought": text})
     thought = ToolResultPart(think.id, "")
-    return Entry(ASSISTANT, (think, *calls), (thought, *results))
+    return VendorEntry(ASSISTANT, (think, *calls), (thought, *results))
 
 
-def _delegation(request: Message | None, replies: Sequence[Message]) -> Entry:
+def _delegation(request: Message | None, replies: Sequence[Message]) -> VendorEntry:
     identity = _id("delegation", request if request is not None else replies[0])
     asked = "" if request is None else _text_of(request.content)
     call = ToolUsePart(identity, "aa_chat", {"message": asked})
     said = json_text({"agent_message": _reply(replies)})
     # One that did not answer has failed; an empty answer is read back as none.
     result = ToolResultPart(identity, said, is_error=not replies)
-    return Entry(ASSISTANT, (call,), (result,))
+    return VendorEntry(ASSISTANT, (call,), (result,))
 
 
 def _reply(replies: Sequence[Message]) -> object:
@@ -203,7 +205,7 @@ def _id(kind: str, message: Message) -> str:
 # --- Anthropic --------------------------------------------------------------------------
 
 
-def _anthropic(entries: Sequence[Entry]) -> Iterator[Record]:
+def _anthropic(entries: Sequence[VendorEntry]) -> Iterator[Record]:
     results: list[Record] = []  # they go before what the user says next
     for entry in entries:
         if entry.role in _ORDERS:
@@ -223,7 +225,7 @@ def _anthropic(entries: Sequence[Entry]) -> Iterator[Record]:
         yield {"role": _USER, "content": results}
 
 
-def _anthropic_user(entry: Entry, results: list[Record]) -> Record:
+def _anthropic_user(entry: VendorEntry, results: list[Record]) -> Record:
     blocks = anthropic_blocks(entry.parts, _USER) or [{"type": "text", "text": _NO_CONTENT}]
     if entry.is_text and not results:
         return {"role": _USER, "content": blocks[0]["text"]}
@@ -233,7 +235,7 @@ def _anthropic_user(entry: Entry, results: list[Record]) -> Record:
 # --- OpenAI -----------------------------------------------------------------------------
 
 
-def _openai(entries: Sequence[Entry]) -> Iterator[Record]:
+def _openai(entries: Sequence[VendorEntry]) -> Iterator[Record]:
     for entry in entries:
         role = entry.role if entry.role in (_USER, *_ORDERS) else ASSISTANT
         others = [part for part in entry.parts if not isinstance(part, ToolUsePart)]

@@ -27,19 +27,19 @@ from .._messages import (
 from .._tool_shapes import normalise_tool_call, result_text
 from .._unicode import valid_json
 from ._normalise import content_of, parts_of
-from ._results import Answer, Called, answer_in, answers_of
+from ._results import Called, ToolAnswer, answer_in, answers_of
 
-__all__ = ["TOOL_ROLES", "Reading", "Step", "read_message", "stray_result"]
+__all__ = ["TOOL_ROLES", "ReadMessage", "Step", "read_message", "stray_result"]
 
 TOOL_ROLES = ("tool", "function")
 HIDDEN_ROLES = ("system", "developer")
 
 # Native thinking is a text part that is marked as such.
-Step: TypeAlias = Part | Called | Answer
+Step: TypeAlias = Part | Called | ToolAnswer
 
 
 @attrs.frozen(slots=True)
-class Reading:
+class ReadMessage:
     """One message of a history as it was read; ``bad`` where it cannot be shown (§8 S2).
 
     ``steps`` are what an assistant says and calls, in order. ``answers`` are the results in a
@@ -51,7 +51,7 @@ class Reading:
     time: datetime | None
     bad: bool
     steps: Sequence[Step] = ()
-    answers: Sequence[Answer | None] = ()
+    answers: Sequence[ToolAnswer | None] = ()
 
     def left(self) -> Content | None:
         """What a user's message says beside the results that were taken; ``None`` for nothing."""
@@ -79,28 +79,28 @@ _ENDINGS: dict[str, MessageStatus] = {
 }
 
 
-def read_message(message: object, index: int) -> Reading:
+def read_message(message: object, index: int) -> ReadMessage:
     """Read the message at place ``index`` of a history. Never raises.
 
     A message without a role is the assistant's (§2 L2).
     """
     if not is_mapping(message):
-        return Reading({}, ASSISTANT, None, bad=True)
+        return ReadMessage({}, ASSISTANT, None, bad=True)
     record = valid_json(message)
     role = text_field(record, "role") or ASSISTANT
     time = _time_of(record)
     content = record.get("content")
     if role in TOOL_ROLES:
-        return Reading(record, role, time, False, answers=[answers_of(record, index)])
+        return ReadMessage(record, role, time, False, answers=[answers_of(record, index)])
     if role not in HIDDEN_ROLES and not (
         content is None or isinstance(content, str | list | tuple)
     ):
-        return Reading(record, role, time, bad=True)
+        return ReadMessage(record, role, time, bad=True)
     if role == "user":
         answers = [answer_in(block, index) for block in _blocks_of(record)]
-        return Reading(record, role, time, False, answers=answers)
+        return ReadMessage(record, role, time, False, answers=answers)
     steps = _steps_of(record, index) if role == ASSISTANT else ()
-    return Reading(record, role, time, False, steps=steps)
+    return ReadMessage(record, role, time, False, steps=steps)
 
 
 def _time_of(record: Block) -> datetime | None:

@@ -21,7 +21,7 @@ _ROOM = 65_536  # events that may wait for the probe before a lane waits for it
 
 
 class _Head(msgspec.Struct):
-    """What tells one event of a lane from the next."""
+    """What distinguishes one event of a lane from the next."""
 
     type: str
     content: str | None = None
@@ -31,7 +31,7 @@ _read = msgspec.json.Decoder(_Head).decode
 
 
 class Probe:
-    """A connector that notes when each frame comes, and a subscriber that notes when it is told.
+    """A connector that notes when each frame arrives, and a subscriber that notes when it gets it.
 
     ``samples`` are seconds, by lane and ``phase``; what is measured now belongs to the phase
     that is set now.
@@ -55,7 +55,7 @@ class Probe:
                 self._told(event)
 
     def came(self, frame: str | bytes) -> None:
-        """A frame came from the socket."""
+        """Note a frame from the socket."""
         now = trio.current_time()
         if isinstance(frame, bytes):
             self._came[Lane.AUDIO].append((("audio", len(frame)), now))
@@ -88,7 +88,7 @@ class Probe:
 
 
 class _Watched:
-    """A transport that tells the probe what comes."""
+    """A transport that reports each frame to the probe."""
 
     def __init__(self, inner: abc.Transport, probe: Probe) -> None:
         self._inner = inner

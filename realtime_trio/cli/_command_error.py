@@ -1,4 +1,4 @@
-"""How a command says that it could not do what it was asked to."""
+"""The error of a command that cannot do what was asked."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ from ..events import (
     UserTurnStartEvent,
 )
 from ._tool_shapes import normalise_tool_call, normalise_tool_result
-from ._values import draft_of
+from ._values import unchecked_constructor
 
 __all__ = ["DELTAS", "Delta", "Incoming", "Reader", "fast_way"]
 
@@ -78,7 +78,7 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
 
     event_class: ClassVar[type[ServerEvent]]
     type: ClassVar[str]
-    draft: ClassVar[Any]
+    make: ClassVar[Callable[..., ServerEvent]]
 
     content: str
     session_id: str = ""
@@ -90,29 +90,27 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
 
     def event(self) -> ServerEvent:
         """The event that this is."""
-        draft = self.draft()
-        draft.id = self.id
-        draft.session_id = self.session_id
-        draft.role = self.role
-        draft.parent_session_id = self.parent_session_id
-        draft.user_session_id = self.user_session_id
-        draft.content = self.content
-        draft.format = self.format
-        draft.__class__ = self.event_class
-        event: ServerEvent = draft
-        return event
+        return self.make(
+            id=self.id,
+            session_id=self.session_id,
+            role=self.role,
+            parent_session_id=self.parent_session_id,
+            user_session_id=self.user_session_id,
+            content=self.content,
+            format=self.format,
+        )
 
 
 class _TextDelta(Delta, frozen=True, gc=False, tag="text_delta"):
     event_class = TextDeltaEvent
     type = "text_delta"
-    draft = draft_of(TextDeltaEvent)
+    make = staticmethod(unchecked_constructor(TextDeltaEvent))
 
 
 class _ThoughtDelta(Delta, frozen=True, gc=False, tag="thought_delta"):
     event_class = ThoughtDeltaEvent
     type = "thought_delta"
-    draft = draft_of(ThoughtDeltaEvent)
+    make = staticmethod(unchecked_constructor(ThoughtDeltaEvent))
 
     role: str = "assistant (thought)"
 
@@ -141,26 +139,24 @@ class _ToolCall(msgspec.Struct):
     tool_results: list[Any] | None = None
 
 
-_ToolCallEventDraft = draft_of(ToolCallEvent)
+_tool_call_event = unchecked_constructor(ToolCallEvent)
 _read_tool_call = msgspec.json.Decoder(_ToolCall).decode
 
 
 def _tool_call(frame: str | bytes) -> ToolCallEvent:
     """An event whose records have many forms: the plain way's own readers take them."""
     raw = _read_tool_call(frame)
-    draft = _ToolCallEventDraft()
-    draft.id = raw.id
-    draft.session_id = raw.session_id
-    draft.role = raw.role
-    draft.parent_session_id = raw.parent_session_id
-    draft.user_session_id = raw.user_session_id
-    draft.active = raw.active
-    draft.vendor = raw.vendor
-    draft.tool_calls = _each(normalise_tool_call, raw.tool_calls)
-    draft.tool_results = _each(normalise_tool_result, raw.tool_results)
-    draft.__class__ = ToolCallEvent
-    event: ToolCallEvent = draft
-    return event
+    return _tool_call_event(
+        id=raw.id,
+        session_id=raw.session_id,
+        role=raw.role,
+        parent_session_id=raw.parent_session_id,
+        user_session_id=raw.user_session_id,
+        active=raw.active,
+        vendor=raw.vendor,
+        tool_calls=_each(normalise_tool_call, raw.tool_calls),
+        tool_results=_each(normalise_tool_result, raw.tool_results),
+    )
 
 
 def _each(

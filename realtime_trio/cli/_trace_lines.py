@@ -1,4 +1,4 @@
-"""Where the lines of a replay come from: a file or standard input, gzip-compressed or not.
+"""The lines of a replay: from a file or standard input, gzip-compressed or not.
 
 Everything is streamed, so a file of any size costs the memory of one line, and a line that is
 longer than :data:`MAX_LINE` is refused. The lines before the first JSON object are held back: a
@@ -17,7 +17,7 @@ from functools import partial
 from typing import Final, Protocol, cast
 
 from .._replay import is_object
-from ._errors import CommandError
+from ._command_error import CommandError
 
 __all__ = ["MAX_LINE", "open_lines"]
 
@@ -97,7 +97,7 @@ def _lines_of_a_trace(raw: io.BufferedReader, name: str) -> Iterator[bytes]:
     try:
         yield from lines
     except _Damaged:
-        msg = f"{name}: {damaged}; what could be read was replayed"
+        msg = f"{name}: {damaged}; the lines before that were replayed"
         raise CommandError(msg, status=1) from None
 
 
@@ -109,10 +109,10 @@ def _up_to_an_object(lines: Iterator[bytes], name: str) -> Iterator[bytes]:
         if is_object(line):
             return io.BytesIO(held)
         if number == _MAX_LINES or len(held) > MAX_LINE:
-            msg = f"{name} is no trace: none of its first {number:,} lines is a JSON object"
+            msg = f"{name} is not a trace: none of its first {number:,} lines is a JSON object"
             raise CommandError(msg)
     if held and not held.isspace():
-        msg = f"{name} is no trace: no line of it is a JSON object"
+        msg = f"{name} is not a trace: none of its lines is a JSON object"
         raise CommandError(msg)
     return io.BytesIO(held)
 
@@ -129,7 +129,7 @@ def _lines(raw: io.BufferedReader, name: str) -> Iterator[bytes]:
             stream = io.BufferedReader(_After(b"", gzip.GzipFile(fileobj=stream)), _UNPACKED)
         for line in iter(partial(stream.readline, MAX_LINE + 1), b""):
             if len(line) > MAX_LINE and not line.endswith(b"\n"):
-                msg = f"{name}: a line is longer than {MAX_LINE >> 20} MiB"
+                msg = f"{name}: a line is longer than the limit of {MAX_LINE >> 20} MiB"
                 raise CommandError(msg)
             yield line
     except (EOFError, zlib.error, gzip.BadGzipFile):

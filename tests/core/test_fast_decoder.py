@@ -5,24 +5,31 @@ from __future__ import annotations
 import json
 
 import attrs
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realtime_trio import events as ev
-from realtime_trio._core._fast import DELTAS, Delta, fast_way
+from realtime_trio._core._fast_decoder import DELTAS, Delta, fast_way
 from realtime_trio._core._json_shapes import json_object
-from realtime_trio._core._messages import Message, moment, with_changes
+from realtime_trio._core._messages import Message, moment
 from realtime_trio._core._notifications import (
     MessageStreaming,
     ToolNotification,
     streaming,
+    tool_notification,
 )
-from realtime_trio._core._state import ActiveTool, TextSlice
+from realtime_trio._core._records import Record, SessionDraft
+from realtime_trio._core._state import (
+    ConversationDraft,
+    ConversationRecord,
+    SessionState,
+    TextSlice,
+)
 from realtime_trio._core._tool_shapes import normalise_tool_call
 from realtime_trio._core._unicode import valid_json
-from realtime_trio._core._values import draft_of, evolve
-from realtime_trio._handlers._tools import tool_note
+from realtime_trio._core._values import evolve, freeze, thaw, unchecked_constructor
 from realtime_trio.events._json import check_json
 from tests.wire_strategies import JSON, TEXT, instances
 
@@ -40,7 +47,9 @@ def test_a_streaming_note_is_what_its_constructor_makes(a: str, b: str, c: str, 
 
 @given(TEXT, TEXT, TEXT)
 def test_a_tool_s_note_is_what_its_constructor_makes(a: str, b: str, c: str) -> None:
-    note = tool_note((a, b), ev.ToolCall(id=b, name=c, input={"x": a}), "executing")
+    note = tool_notification(
+        session_id=a, id=b, tool_name=c, status="executing", arguments={"x": a}
+    )
     plain = ToolNotification(
         session_id=a, id=b, tool_name=c, status="executing", arguments={"x": a}
     )
@@ -81,15 +90,6 @@ def test_arguments_are_read_as_python_reads_them(texts: tuple[str, ...]) -> None
         assert repr(json_object(text)) == repr(_plain_json_object(text))
 
 
-def test_a_message_with_changes_is_what_evolve_makes() -> None:
-    changed = with_changes(MESSAGE, content="y", status="cancelled")
-    assert changed == attrs.evolve(MESSAGE, content="y", status="cancelled")
-    assert MESSAGE.content == "x"
-    assert with_changes(MESSAGE) == MESSAGE
-    with pytest.raises(AttributeError):
-        with_changes(MESSAGE, colour="red")
-
-
 def test_a_struct_with_changes_leaves_the_first_as_it_is() -> None:
     first = TextSlice()
     second = evolve(first, open={"s": object()})
@@ -100,18 +100,57 @@ def test_a_struct_with_changes_leaves_the_first_as_it_is() -> None:
         evolve(first, colour="red")
 
 
-def test_a_draft_becomes_what_it_was_the_draft_of() -> None:
-    draft = draft_of(ActiveTool)()
-    for name, value in zip(("session_id", "id", "tool_name"), "abc", strict=True):
-        setattr(draft, name, value)
-    draft.status, draft.arguments = "preparing", {}
-    draft.__class__ = ActiveTool
-    assert draft == ActiveTool("a", "b", "c", "preparing", {})
-    assert type(draft) is ActiveTool
+@attrs.frozen(slots=True)
+class _Point:
+    x: int
+    label: str = "p"
+    colour: str = attrs.field(default="red", kw_only=True)
+
+
+def test_an_unchecked_constructor_has_the_parameters_and_defaults_of_the_class() -> None:
+    make = unchecked_constructor(_Point)
+    assert make(1) == _Point(1)
+    assert make(1, "q", colour="blue") == _Point(1, "q", colour="blue")
+    assert type(make(1)) is _Point
+    with pytest.raises(TypeError, match="x"):
+        make()  # type: ignore[call-arg]
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        setattr(draft, "id", "other")  # noqa: B010  it is no draft any more
+        setattr(make(1), "x", 2)  # noqa: B010  the checkers know that it is frozen
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        delattr(draft, "id")
+        delattr(make(1), "x")
+
+
+def test_a_class_with_a_default_factory_has_no_unchecked_constructor() -> None:
+    with pytest.raises(TypeError, match="SessionState has a default factory"):
+        unchecked_constructor(SessionState)
+
+
+@pytest.mark.parametrize(
+    ("frozen", "draft"),
+    [(Record(id="s"), SessionDraft), (ConversationRecord(), ConversationDraft)],
+    ids=["record", "conversation"],
+)
+def test_a_draft_is_a_copy_that_can_be_changed_until_it_is_frozen(
+    frozen: msgspec.Struct, draft: type[msgspec.Struct]
+) -> None:
+    cls = type(frozen)
+    assert draft.__struct_fields__ == cls.__struct_fields__
+    name = cls.__struct_fields__[-1]
+    before = getattr(frozen, name)
+    copy = thaw(frozen, draft)
+    assert type(copy) is draft
+    setattr(copy, name, 7)
+    made = freeze(copy, cls)
+    assert made is copy
+    assert type(made) is cls
+    assert (getattr(made, name), getattr(frozen, name)) == (7, before)
+    with pytest.raises(AttributeError, match="immutable"):
+        setattr(made, name, 8)
+
+
+def test_records_are_equal_apart_from_when_they_were_touched() -> None:
+    assert Record(id="s", touched=1) == Record(id="s")
+    assert Record(id="s") != Record(id="t")
 
 
 @pytest.mark.parametrize("delta", DELTAS, ids=lambda cls: cls.type)

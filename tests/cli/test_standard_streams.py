@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime_trio.cli._streams import as_text, is_output_failure, prepare, silence
+from realtime_trio.cli._standard_streams import as_text, is_output_failure, prepare, silence
 from tests.cli.command import DATA, environment, run
 from tests.cli.test_network_commands import end, program, read_until, start
 from tests.source import PACKAGE

@@ -10,7 +10,7 @@ from .._client._client import Client
 from .._core import _notifications as n
 from .._core._messages import THOUGHT
 from .._core._state import SessionState
-from ._text import clean
+from ._terminal_text import clean
 from ._transcript import Transcript, ending, label_of
 
 __all__ = ["LiveTranscript", "follow"]

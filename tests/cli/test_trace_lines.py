@@ -1,4 +1,4 @@
-"""``_source``: which files are replayed, which are refused, and in how much memory."""
+"""``_trace_lines``: which files are replayed, which are refused, and in how much memory."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_trio.cli import _source
-from realtime_trio.cli._errors import CommandError
-from realtime_trio.cli._source import open_lines
+from realtime_trio.cli import _trace_lines
+from realtime_trio.cli._command_error import CommandError
+from realtime_trio.cli._trace_lines import open_lines
 from tests.cli.command import Call, environment, refusal, run
-from tests.cli.test_streams import shell
+from tests.cli.test_standard_streams import shell
 from tests.source import PACKAGE, ROOT
 
 EVENT = b'{"type":"error","message":"Too bad"}\n'
@@ -61,13 +61,13 @@ def test_a_file_without_a_json_object_is_no_trace(
 ) -> None:
     file = write(tmp_path / "file", gzip.compress(content) if packed else content)
     said = refusal(call, "replay", file, *options)
-    assert said == f"{file} is no trace: no line of it is a JSON object"
+    assert said == f"{file} is not a trace: none of its lines is a JSON object"
 
 
 def test_files_of_this_repository_are_no_traces(call: Call) -> None:
     for path in ("pyproject.toml", "README.md", "Makefile", "realtime_trio/_replay.py"):
-        assert "is no trace" in refusal(call, "replay", ROOT / path)
-    assert "is no trace" in refusal(call, "replay", Path(sys.executable).resolve())
+        assert "is not a trace" in refusal(call, "replay", ROOT / path)
+    assert "is not a trace" in refusal(call, "replay", Path(sys.executable).resolve())
     assert "Is a directory" in refusal(call, "replay", ROOT)
 
 
@@ -75,7 +75,7 @@ def test_standard_input_that_is_no_trace_is_said_to_be_so() -> None:
     done = run("replay", "--json", "-", stdin=PNG)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr == (
-        b"realtime-trio: standard input is no trace: no line of it is a JSON object\n"
+        b"realtime-trio: standard input is not a trace: none of its lines is a JSON object\n"
     )
 
 
@@ -111,7 +111,7 @@ def test_a_mark_of_the_byte_order_is_no_part_of_the_first_line(tmp_path: Path) -
 def test_a_trace_comes_out_as_it_is(parts: list[bytes], packed: bool) -> None:
     data = b"\n".join([EVENT[:-1], *parts])
     raw = cast("io.RawIOBase", io.BytesIO(gzip.compress(data) if packed else data))
-    lines = _source._lines_of_a_trace(io.BufferedReader(raw), "x")
+    lines = _trace_lines._lines_of_a_trace(io.BufferedReader(raw), "x")
     assert b"".join(lines) == data
 
 
@@ -120,8 +120,8 @@ def test_a_trace_comes_out_as_it_is(parts: list[bytes], packed: bool) -> None:
 
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_source, "MAX_LINE", 100)
-    monkeypatch.setattr(_source, "_MAX_LINES", 5)
+    monkeypatch.setattr(_trace_lines, "MAX_LINE", 100)
+    monkeypatch.setattr(_trace_lines, "_MAX_LINES", 5)
 
 
 @pytest.mark.usefixtures("_small")
@@ -166,7 +166,10 @@ def test_a_gzip_bomb_is_refused_in_bounded_memory(
 ) -> None:
     file = write(tmp_path / "bomb.gz", bomb(begin, filling))
     done = shell('ulimit -v 1048576; "$@"', "replay", "--json", file)
-    assert done.stderr.decode() == f"realtime-trio: {file}: a line is longer than 64 MiB\n"
+    assert (
+        done.stderr.decode()
+        == f"realtime-trio: {file}: a line is longer than the limit of 64 MiB\n"
+    )
     assert done.returncode == 2
 
 
@@ -189,7 +192,7 @@ def test_what_comes_before_the_damage_is_replayed(tmp_path: Path, call: Call, en
     done = call("replay", "--json", file)
     assert done.status == 1
     assert done.err.count(b"\n") == 1
-    assert b"what could be read was replayed" in done.err
+    assert b"the lines before that were replayed" in done.err
     assert json.loads(done.lines[0])["content"] == "Too bad"
     unknown = json.loads(done.lines[-1])["state"]["counters"]["unknown"]
     assert unknown == 20_000 if end else 5_000 < unknown < 20_000

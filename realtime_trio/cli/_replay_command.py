@@ -13,8 +13,8 @@ from cyclopts import Parameter
 
 from .._core._notifications import Notification
 from .._replay import Replay, note_line, state_line
-from ._errors import CommandError
-from ._source import open_lines
+from ._command_error import CommandError
+from ._trace_lines import open_lines
 
 __all__ = ["replay"]
 
@@ -22,26 +22,26 @@ _CHUNK = 1 << 18
 
 
 class _Sink(Protocol):
-    """What shows a replay."""
+    """The output of a replay."""
 
     def show(self, replay: Replay, notes: tuple[Notification, ...], line: bytes) -> None:
-        """Show what one line gave."""
+        """Show the notifications of one line."""
         ...
 
     def flush(self) -> None:
-        """Let everything that was shown so far be seen."""
+        """Make all output so far visible."""
         ...
 
     def refresh(self, replay: Replay) -> None:
-        """Show what is under way, where that can be shown; called while time passes."""
+        """Show what is under way, if possible; called while time passes."""
         ...
 
     def finish(self, replay: Replay) -> None:
-        """Show what the whole came to."""
+        """Show the result."""
         ...
 
     def close(self) -> None:
-        """Give back what is held, whatever happened."""
+        """Release the resources, even after an error."""
         ...
 
 
@@ -88,27 +88,27 @@ def replay(
     at: int | None = None,
     speed: float | None = None,
 ) -> int:
-    """Replay a trace or a recording: what an application would have been told.
+    """Replay a trace or a recording: what an application would have received.
 
     Parameters
     ----------
     file
         The file, gzip-compressed or not; "-" for standard input.
     json
-        Print one JSON object a line, the state last, instead of a transcript.
+        Print one JSON object per line, the state last, instead of a transcript.
     at
         Stop after this line of the file, counted from 0, and show the state there.
     speed
-        Take the time that it took, divided by this number.
+        Replay in the original time, divided by this number.
     """
     if file.startswith("-") and file != "-":
-        msg = f"unknown option: {file} (a file of this name is ./{file})"
+        msg = f"unknown option: {file} (for a file with this name, write ./{file})"
         raise CommandError(msg)
     if at is not None and at < 0:
-        msg = "--at is the number of a line, from 0"
+        msg = "--at must be a line number, counted from 0"
         raise CommandError(msg)
     if speed is not None and not (math.isfinite(speed) and speed > 0):
-        msg = "--speed is a number above 0: 1 for real time, 10 for ten times as fast"
+        msg = "--speed must be greater than 0: 1 is real time, 10 is ten times as fast"
         raise CommandError(msg)
     sink = _sink(as_json=json, at=at, live=speed is not None)
     folded = Replay()

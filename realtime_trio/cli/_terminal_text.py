@@ -1,4 +1,4 @@
-"""Strangers' text, made fit for a terminal. Nothing heavy is imported: error lines need it, too."""
+"""Untrusted text, made safe for a terminal. Imports nothing heavy: error lines need it too."""
 
 from __future__ import annotations
 

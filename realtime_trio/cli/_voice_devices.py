@@ -1,4 +1,4 @@
-"""The two ends of a spoken conversation and its detector, by the words of the command line."""
+"""The source, the sink and the detector of a spoken conversation, from command-line options."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ..audio import (
     open_wav_sink,
 )
 from ..audio._extras import sounddevice
-from ._errors import CommandError
+from ._command_error import CommandError
 
 __all__ = ["check_output", "detector", "open_input", "open_output"]
 
@@ -76,10 +76,10 @@ def check_output(name: str, *, source: str, overwrite: bool) -> None:
         sounddevice()
     elif name != "-" and Path(name).exists():
         if source not in {"mic", "-"} and Path(source).exists() and Path(source).samefile(name):
-            msg = f"{name} cannot be input and output at once"
+            msg = f"{name} cannot be both --input and --output"
             raise CommandError(msg)
         if not overwrite:
-            msg = f"{name} is there already: choose another name, or --overwrite"
+            msg = f"{name} already exists: choose another name, or pass --overwrite"
             raise CommandError(msg)
 
 
@@ -96,10 +96,10 @@ async def open_output(stack: AsyncExitStack, name: str) -> AudioSink:
 
 
 class _Stdout(PipeSink):
-    """Standard output; whoever reads it may leave."""
+    """Standard output; its reader may close the pipe."""
 
     async def write(self, chunk: bytes) -> None:
-        """Send a block. Raises ``BrokenPipeError`` once nobody reads."""
+        """Send a block. Raises ``BrokenPipeError`` when the reader has closed the pipe."""
         try:
             await super().write(chunk)
         except trio.BrokenResourceError as exc:

@@ -1,4 +1,4 @@
-"""What the commands that show a conversation have in common: colours, values, one console."""
+"""The console, colours and values of the commands that show a conversation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .._core._messages import (
     ToolResultPart,
     ToolUsePart,
 )
-from ._text import clean, one_line
+from ._terminal_text import clean, one_line
 
 __all__ = ["content_text", "make_console", "pretty", "seconds"]
 
@@ -29,7 +29,7 @@ class _Console(Console):
 
 
 def make_console(*, plain_width: int = 100, stderr: bool = False) -> Console:
-    """A console that is as wide as the terminal, or ``plain_width`` where there is none."""
+    """A console that is as wide as the terminal, or ``plain_width`` if there is none."""
     console = _Console(highlight=False, stderr=stderr)
     if console.is_terminal or "COLUMNS" in os.environ:
         return console
@@ -46,7 +46,7 @@ def pretty(value: object, limit: int = 160) -> str:
 def _scalar(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, default=str)
-    except RecursionError:  # nested too deep to be shown, and nobody could read it
+    except RecursionError:  # nested too deep to be shown
         return "…"
 
 

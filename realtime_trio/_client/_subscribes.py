@@ -1,0 +1,69 @@
+"""``client.subscribe``: what a type checker knows of the items."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, overload
+
+from .._core._notifications import Notification
+from .._lanes._overflow import Coalesce, Overflow
+from .._lanes._subscription import Subscription
+from .._session._shell import Shell
+
+__all__ = ["Subscribes"]
+
+T = TypeVar("T")
+T1 = TypeVar("T1")
+T2 = TypeVar("T2")
+T3 = TypeVar("T3")
+T4 = TypeVar("T4")
+T5 = TypeVar("T5")
+
+
+class Subscribes:
+    """Subscribing by class, across lanes."""
+
+    _shell: Shell
+
+    @overload
+    def subscribe(self, *, overflow: Overflow = ...) -> Subscription[Notification]: ...
+    @overload
+    def subscribe(self, c1: type[T1], /, *, overflow: Overflow = ...) -> Subscription[T1]: ...
+    @overload
+    def subscribe(
+        self, c1: type[T1], c2: type[T2], /, *, overflow: Overflow = ...
+    ) -> Subscription[T1 | T2]: ...
+    @overload
+    def subscribe(
+        self, c1: type[T1], c2: type[T2], c3: type[T3], /, *, overflow: Overflow = ...
+    ) -> Subscription[T1 | T2 | T3]: ...
+    @overload
+    def subscribe(
+        self, c1: type[T1], c2: type[T2], c3: type[T3], c4: type[T4], /, *, overflow: Overflow = ...
+    ) -> Subscription[T1 | T2 | T3 | T4]: ...
+    @overload
+    def subscribe(
+        self,
+        c1: type[T1],
+        c2: type[T2],
+        c3: type[T3],
+        c4: type[T4],
+        c5: type[T5],
+        /,
+        *,
+        overflow: Overflow = ...,
+    ) -> Subscription[T1 | T2 | T3 | T4 | T5]: ...
+    @overload
+    def subscribe(self, *classes: type[T], overflow: Overflow = ...) -> Subscription[T]: ...
+    def subscribe(
+        self,
+        *classes: type[Any],
+        overflow: Overflow = Coalesce(),  # noqa: B008  frozen
+    ) -> Subscription[Any]:
+        """Hear items of these classes, notifications and wire events alike, from now on.
+
+        Without classes, all notifications. Of up to five classes a type checker knows the union.
+        Across lanes: control first, then audio, then text, never reordered within a lane. Raises
+        ``TypeError`` for a class that is neither; of a client that has ended the subscription is
+        at its end.
+        """
+        return self._shell.pipeline.subscribe(*classes, overflow=overflow)

@@ -1,0 +1,399 @@
+"""A transaction on the text slice: the changes that one event makes.
+
+Handlers are pure, but one event may complete a message, start another and move a tool.
+A :class:`TextTransaction` collects these changes in drafts and builds the new slice at the
+end, so that each part of the slice is built at most once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypedDict, Unpack
+
+from .._core._messages import (
+    ASSISTANT,
+    NO_METADATA,
+    THOUGHT,
+    Content,
+    Message,
+    MessageMetadata,
+    MessageStatus,
+    OpenMessage,
+    moment,
+)
+from .._core._notifications import (
+    MessageComplete,
+    MessageStreaming,
+    Notification,
+    SessionCleared,
+    ToolNotificationRemoved,
+)
+from .._core._records import CallStage, KnownCall, Record, SessionDraft, differs
+from .._core._state import ActiveTool, ConversationDraft, ConversationRecord, TextSlice
+from .._core._unicode import REPLACEMENT
+from .._core._values import evolve, freeze, thaw
+from ..events import SessionEvent, ToolCall, ToolResult
+
+__all__ = ["INTERRUPTED", "TOOL_ROLES", "TextTransaction"]
+
+# Only messages with these roles take tools (§8 T4).
+TOOL_ROLES = (ASSISTANT, THOUGHT)
+INTERRUPTED = MessageMetadata(stop_reason="interrupted")
+
+# Bound on the sessions that are tracked while a cancel is in progress. Above it, the deltas of
+# every session count again: a lost answer is worse than a late one.
+FENCE_LIMIT = 1024
+
+
+class _Optional(TypedDict, total=False):
+    """What a new message may have besides its role and its content."""
+
+    format: str
+    status: MessageStatus
+    tool_calls: tuple[ToolCall, ...]
+    tool_results: tuple[ToolResult, ...]
+
+
+class TextTransaction:
+    """Collects the changes that one event makes to the text slice.
+
+    ``conversation`` is the draft of the conversation, and :meth:`session` gives the draft of a
+    session: read and assign their attributes. ``records`` holds the sessions as they were
+    before this event, for their ids and their order. :meth:`done` builds the new slice; the
+    drafts are frozen from then on.
+    """
+
+    __slots__ = (
+        "_base",
+        "_emitted",
+        "_open",
+        "_sessions",
+        "_tools",
+        "conversation",
+        "emit",
+        "records",
+        "tick",
+    )
+
+    def __init__(self, slice_: TextSlice) -> None:
+        self._base = slice_
+        self.conversation = thaw(slice_.rest, ConversationDraft)
+        self.records: Mapping[str, Record] = slice_.rest.records
+        self.tick = slice_.tick + 1
+        self._emitted: list[Notification] = []
+        self.emit = self._emitted.append
+        self._sessions: dict[str, SessionDraft] = {}
+        self._open: dict[str, OpenMessage] | None = None
+        self._tools: dict[tuple[str, str], ActiveTool] | None = None
+
+    @property
+    def now(self) -> float:
+        """The time of the event, in seconds since 1970."""
+        return self._base.now
+
+    def new_id(self, prefix: str = "m") -> str:
+        """The next id that the library makes."""
+        number = self.conversation.next_id
+        self.conversation.next_id = number + 1
+        return f"{prefix}{number}"
+
+    # --- sessions -------------------------------------------------------------------------
+
+    def ensure(
+        self,
+        session_id: str,
+        parent_session_id: str | None = None,
+        user_session_id: str | None = None,
+    ) -> SessionDraft:
+        """Give a session, create it if it is new (§8 M7), and mark it as used."""
+        if session_id not in self.records:
+            self._create(session_id)
+        session = self.session(session_id)
+        session.touched = self.tick
+        if user_session_id is not None:
+            session.parent_session_id = parent_session_id
+            session.user_session_id = user_session_id
+        return session
+
+    def _create(self, session_id: str) -> None:
+        """Create a session. The session without an id then completes its message (§2 L2)."""
+        if session_id:
+            self.complete("")
+        record = Record(id=session_id, exists=session_id != "")
+        kept = self.conversation.deleted_record
+        if kept is not None and kept.id == session_id:  # an event brings it back (§8 S3)
+            record = kept
+            self.conversation.deleted_record = None
+        self.records = {**self.records, session_id: record}
+
+    def ensure_for(self, event: SessionEvent, *, exists: bool = False) -> SessionDraft:
+        """Give the session of an event. ``exists``: the event makes it visible (§2 L2)."""
+        session_id = event.session_id
+        session = self.ensure(session_id, event.parent_session_id, event.user_session_id)
+        if exists and not session_id and not session.exists:
+            session.exists = True  # from now on it has its place among the others
+            self.records = {**{k: v for k, v in self.records.items() if k}, "": self.records[""]}
+        return session
+
+    def shown(self) -> tuple[str, ...]:
+        """The ids of the sessions that an application sees."""
+        if "" not in self.records or "" in self.open or self.session("").messages:
+            return tuple(self.records)
+        return tuple(session_id for session_id in self.records if session_id)
+
+    def session(self, session_id: str) -> SessionDraft:
+        """The draft of a session; ``KeyError`` if the session is unknown."""
+        draft = self._sessions.get(session_id)
+        if draft is None:
+            draft = self._sessions[session_id] = thaw(self.records[session_id], SessionDraft)
+        return draft
+
+    def stream_event(self, session_id: str) -> None:
+        """Record an event of a session's stream: its turn runs, whatever a list said (§8 S1)."""
+        if session_id in self.records:
+            session = self.session(session_id)
+            session.stirred = True
+            session.loaded = -1
+
+    def forget(self, session_id: str) -> Record:
+        """Remove a session, emit this, and give its record.
+
+        Its open message is completed first (§8 M4).
+        """
+        self.complete(session_id)
+        self.remove_tools(session_id)
+        records = dict(self.records)
+        record = freeze(self.session(session_id), Record)
+        del records[session_id], self._sessions[session_id]
+        self.records = records
+        self.emit(SessionCleared(session_id=session_id))
+        return record
+
+    def forget_all(self) -> None:
+        """Remove all sessions and emit nothing. They have no open message any more."""
+        self._sessions.clear()
+        self.records = {}
+        self.conversation.current_session_id = None
+        self.conversation.deleted = None
+        self.conversation.deleted_record = None
+
+    def is_sub(self, event: SessionEvent) -> bool:
+        """Whether an event is of a sub-session (§8 U3)."""
+        user = event.user_session_id or self.conversation.user_session_id
+        return user is not None and user != event.session_id
+
+    # --- messages -------------------------------------------------------------------------
+
+    @property
+    def open(self) -> Mapping[str, OpenMessage]:
+        """The messages under construction by session."""
+        return self._base.open if self._open is None else self._open
+
+    def open_sessions(self) -> tuple[str, ...]:
+        """The sessions with a message under construction, in their own order (§8 M7).
+
+        The table of open messages has another: a message that follows one goes to its end.
+        """
+        return tuple(session_id for session_id in self.records if session_id in self.open)
+
+    def set_open(self, session_id: str, message: OpenMessage | None) -> None:
+        """Replace or take away a session's message under construction."""
+        if self._open is None:
+            self._open = dict(self._base.open)
+        if message is None:
+            self._open.pop(session_id, None)
+        else:
+            self._open[session_id] = message
+
+    def message_of(
+        self, event: SessionEvent, role: str, content: Content, **optional: Unpack[_Optional]
+    ) -> Message:
+        """Create a message with a new id in the session of an event."""
+        parent, user = event.parent_session_id, event.user_session_id
+        return self.message_in(event.session_id, parent, user, role, content, **optional)
+
+    def message_in(
+        self,
+        session_id: str,
+        parent_session_id: str | None,
+        user_session_id: str | None,
+        role: str,
+        content: Content,
+        **optional: Unpack[_Optional],
+    ) -> Message:
+        """Create a message with a new id, marked if its session is a sub-session (§8 U3)."""
+        user = user_session_id or self.conversation.user_session_id
+        sub = user is not None and user != session_id
+        return Message(
+            id=self.new_id(),
+            session_id=session_id,
+            role=role,
+            content=content,
+            timestamp=moment(self.now),
+            is_sub_session=sub,
+            parent_session_id=parent_session_id,
+            user_session_id=user if sub else user_session_id,
+            **optional,
+        )
+
+    def append(self, message: Message) -> None:
+        """Store a message of its session's running turn."""
+        session = self.session(message.session_id)
+        position = session.messages.end
+        if session.turn_from < 0:
+            session.turn_from = position
+        if message.role == "user" and session.asked_from < 0:
+            session.asked_from = position
+        self.store(message)
+
+    def store(self, message: Message, *, foreign: bool = False) -> None:
+        """Store a message of any turn.
+
+        A ``foreign`` message belongs to a sub-session: it neither takes tools nor changes which
+        message takes them.
+        """
+        session = self.session(message.session_id)
+        position = session.messages.end
+        limit = self.conversation.limits.max_messages
+        session.messages = session.messages.append(message).keep_last(limit)
+        if foreign:
+            return
+        if message.role == "user":
+            session.target = -1
+        elif message.role in TOOL_ROLES:
+            session.target = position
+
+    def complete(
+        self,
+        session_id: str,
+        status: MessageStatus = "complete",
+        metadata: MessageMetadata = NO_METADATA,
+    ) -> Message | None:
+        """Finish a session's open message, store it and emit it as stored (§8 M1)."""
+        open_message = self.open.get(session_id)
+        if open_message is None:
+            return None
+        self.set_open(session_id, None)
+        if open_message.touched:  # deltas that only made it longer did not say so
+            self.stream_event(session_id)
+        if open_message.half:  # its other half never came (§2 L4)
+            self.emit(
+                MessageStreaming(
+                    session_id=session_id,
+                    message_id=open_message.id,
+                    role=open_message.role,
+                    delta=REPLACEMENT,
+                )
+            )
+            open_message = evolve(open_message, text=open_message.text.append(REPLACEMENT))
+        message = open_message.finish(status, metadata)
+        self.append(message)
+        self.emit(MessageComplete(session_id=session_id, message=message))
+        return message
+
+    # --- tools ----------------------------------------------------------------------------
+
+    @property
+    def tools(self) -> dict[tuple[str, str], ActiveTool]:
+        """The active tools, to be changed."""
+        if self._tools is None:
+            self._tools = dict(self.conversation.tools)
+        return self._tools
+
+    @property
+    def active(self) -> Mapping[tuple[str, str], ActiveTool]:
+        """The active tools, to be read."""
+        return self.conversation.tools if self._tools is None else self._tools
+
+    def known(self, key: tuple[str, str]) -> KnownCall | None:
+        """What is known of the latest call of an id."""
+        return (self._sessions.get(key[0]) or self.session(key[0])).calls.get(key[1])
+
+    def note(self, key: tuple[str, str], known: KnownCall) -> None:
+        """Record what is known of a call."""
+        session = self._sessions.get(key[0]) or self.session(key[0])
+        session.calls = session.calls.set(key[1], known)
+
+    def leave_tool(self, key: tuple[str, str], stage: CallStage) -> None:
+        """Note that a tool is not active any more, and how it ended (§8 T1)."""
+        if key in self.active:
+            del self.tools[key]
+        known = self.known(key) or KnownCall(CallStage.FORGOTTEN)
+        ended = known.stage >= CallStage.CLEARED
+        since = known.since if ended else self.session(key[0]).completions
+        call = None if stage is CallStage.ENDED else known.call
+        self.note(key, evolve(known, stage=stage, call=call, since=since))
+
+    def remove_tool(self, key: tuple[str, str]) -> None:
+        """End an active tool that has not completed, and emit this; it never completes."""
+        self.leave_tool(key, CallStage.REMOVED)
+        self.emit(ToolNotificationRemoved(session_id=key[0], id=key[1]))
+
+    def remove_tools(self, session_id: str | None = None) -> None:
+        """End the active tools of a session, or of all, and emit each."""
+        for key in [k for k in self.active if session_id is None or k[0] == session_id]:
+            self.remove_tool(key)
+
+    def clear_tools(self, session_id: str | None = None) -> None:
+        """End the active tools of a session, or of all, and emit nothing for each (§8 T5)."""
+        for key in [k for k in self.active if session_id is None or k[0] == session_id]:
+            self.leave_tool(key, CallStage.CLEARED)
+
+    # --- late events ----------------------------------------------------------------------
+
+    def is_late(self, session_id: str) -> bool:
+        """Whether a delta of this session comes too late, after a cancel (§8 M5)."""
+        fence = self.conversation.fence
+        return fence is not None and session_id not in fence
+
+    def lift_fence(self, session_id: str) -> None:
+        """From here on this session's deltas count again."""
+        fence = self.conversation.fence
+        if fence is not None:
+            below = len(fence) < FENCE_LIMIT
+            self.conversation.fence = fence | {session_id} if below else None
+
+    def discard(self, session_id: str) -> tuple[TextSlice, tuple[Notification, ...]]:
+        """Count the event as late. All it shows is that its turn was not over."""
+        self.conversation.late_deltas += 1
+        self.stream_event(session_id)
+        return self.done()
+
+    # --- the end --------------------------------------------------------------------------
+
+    def evict(self) -> None:
+        """Keep the bound on sessions: the least recently used goes, never the current (§8 S4)."""
+        while len(self._existing()) > self.conversation.limits.max_sessions:
+            current = self.conversation.current_session_id
+            others = (each for each in self._existing() if each != current)
+            self.forget(min(others, key=self._last_use))
+
+    def _existing(self) -> tuple[str, ...]:
+        """The sessions without the one that does not exist yet (§2 L2)."""
+        return tuple(each for each in self.records if each or self.session(each).exists)
+
+    def _last_use(self, session_id: str) -> int:
+        # Read without a draft: an eviction compares all sessions.
+        touched = (self._sessions.get(session_id) or self.records[session_id]).touched
+        open_message = self.open.get(session_id)
+        return touched if open_message is None else max(touched, open_message.touched)
+
+    def done(self) -> tuple[TextSlice, tuple[Notification, ...]]:
+        """The new slice, and the notifications to emit."""
+        if len(self.records) > self.conversation.limits.max_sessions:
+            self.evict()
+        self.conversation.records = self._built_records()
+        if self._tools is not None:
+            self.conversation.tools = self._tools
+        rest = freeze(self.conversation, ConversationRecord)
+        open_ = self._base.open if self._open is None else self._open
+        return TextSlice(rest, open_, self.tick, self._base.now), tuple(self._emitted)
+
+    def _built_records(self) -> Mapping[str, Record]:
+        """The sessions' records; a session that was only read keeps its own."""
+        changed: dict[str, Record] = {}
+        for session_id, draft in self._sessions.items():
+            record = self.records[session_id]
+            if draft.touched != record.touched or differs(draft, record):
+                changed[session_id] = freeze(draft, Record)
+        return {**self.records, **changed} if changed else self.records

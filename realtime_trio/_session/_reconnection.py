@@ -1,0 +1,26 @@
+"""What ``client.reconnect()`` gives: the new link, to be waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, final
+
+__all__ = ["Reconnection"]
+
+
+@final
+class Reconnection:
+    """Await it to wait until the new link is proven; or leave it, the link comes all the same.
+
+    Any number of tasks may wait, and cancelling one changes nothing. Raises
+    :class:`~realtime_trio.ClosedError` where the client ends.
+    """
+
+    __slots__ = ("_wait",)
+
+    def __init__(self, wait: Callable[[], Awaitable[None]]) -> None:
+        self._wait = wait
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Wait for the new link."""
+        return self._wait().__await__()

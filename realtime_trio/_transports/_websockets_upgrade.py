@@ -1,0 +1,69 @@
+"""The opening handshake over websockets' ``ClientProtocol``, and what was read behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import trio
+from websockets.client import ClientProtocol
+from websockets.protocol import State
+
+from realtime_trio._transports import _dial as dial
+from realtime_trio._transports._upgrade_answer import read_answer
+
+__all__ = ["upgrade"]
+
+_HEAD_END: Final = b"\r\n\r\n"
+
+
+async def upgrade(
+    stream: trio.abc.Stream,
+    protocol: ClientProtocol,
+    target: dial.Target,
+    headers: Mapping[str, str],
+) -> tuple[bytes, int]:
+    """Do the opening handshake; give the bytes behind the answer, and how many came in all."""
+    request = protocol.connect()
+    for name, value in headers.items():
+        # A header of the library's own (User-Agent) gives way.
+        request.headers.pop(name, None)
+        request.headers[name] = value
+    protocol.send_request(request)
+    head = tail = early = b""
+    received = 0
+    status: int | None = None
+    try:
+        await stream.send_all(b"".join(protocol.data_to_send()))
+        while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
+            data = bytes(await stream.receive_some(dial.CHUNK))
+            received += len(data)
+            head = head + data if status is None else head
+            status = dial.http_status(head)
+            if status is not None and status >= 200:
+                # The library would read the body first, which may never end.
+                said = await read_answer(stream.receive_some, head, target.secrets)
+                raise dial.refusal(target.place, status, said)
+            if data:
+                answer, early = _split(data, tail)
+                tail = (tail + answer)[-3:]
+                protocol.receive_data(answer)
+            else:
+                protocol.receive_eof()
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        raise dial.refusal(target.place, None) from None
+    if protocol.handshake_exc is not None:
+        # Not as the cause: it may quote what the server answered.
+        raise dial.refusal(target.place, None)
+    protocol.events_received()  # the answer
+    return early, received
+
+
+def _split(data: bytes, before: bytes) -> tuple[bytes, bytes]:
+    """Cut behind the empty line that ends the answer's head; ``before`` came ahead of ``data``.
+
+    A good answer has no body, so what follows are frames, and not the library's.
+    """
+    found = (before + data).find(_HEAD_END)
+    end = len(data) if found < 0 else found + len(_HEAD_END) - len(before)
+    return data[:end], data[end:]
