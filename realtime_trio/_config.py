@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import attrs
 
@@ -49,20 +49,24 @@ CloseAction: TypeAlias = Literal["retry", "renew", "final"]
 _ACTIONS = ("retry", "renew", "final")
 
 
-def _close_codes(given: Mapping[Any, Any]) -> Mapping[int, CloseAction]:
+def _no_close_codes() -> Mapping[int, CloseAction]:
+    return {}
+
+
+def _close_codes(given: object) -> Mapping[int, CloseAction]:
     """A frozen copy; raises ``ValueError`` for a code or an action that there is none of."""
-    known: object = given
-    if not isinstance(known, Mapping):
+    if not isinstance(given, Mapping):
         msg = f"close_codes must be a mapping of codes, and is {given!r}"
         raise ValueError(msg)
-    for code, action in given.items():
+    known = cast("Mapping[object, object]", given)
+    for code, action in known.items():
         if isinstance(code, bool) or not isinstance(code, int) or not 1000 <= code < 5000:
             msg = f"close_codes takes codes from 1000 to 4999, and holds {code!r}"
             raise ValueError(msg)
         if action not in _ACTIONS:
             msg = f"close_codes[{code}] must be 'retry', 'renew' or 'final', and is {action!r}"
             raise ValueError(msg)
-    return MappingProxyType(dict(given))
+    return MappingProxyType(dict(cast("Mapping[int, CloseAction]", given)))
 
 
 @attrs.frozen(slots=True, eq=False, repr=False)
@@ -105,7 +109,7 @@ class ClientConfig(Value):
     - ``turn_silence``: seconds without any event during a turn before the client replaces the
       link, or ``None`` for never.
     - ``max_message_size``: bytes of the largest message that is accepted.
-        - ``close_deadline``: seconds that leaving the client may take to say goodbye.
+    - ``close_deadline``: seconds that leaving the client may take to say goodbye.
     - ``compression``: whether to offer ``permessage-deflate``. A message may inflate to
       ``max_message_size``. For the transport that the client chooses by itself.
 
@@ -114,7 +118,7 @@ class ClientConfig(Value):
     - ``backoff_initial``: seconds before the second dial.
     - ``backoff_factor``: factor by which each pause grows.
     - ``backoff_max``: seconds of the longest pause.
-        - ``backoff_jitter``: share of each pause, 0 to 1, that is left to chance; all of it by
+    - ``backoff_jitter``: share of each pause, 0 to 1, that is left to chance; all of it by
       default, so that clients which were cut off together do not come back together.
     - ``stable_after``: seconds after which a link counts as good: the pauses begin anew.
     - ``max_attempts``: dials in a row before the client gives up, or ``None`` for no end. A
@@ -164,7 +168,9 @@ class ClientConfig(Value):
     backoff_jitter: float = attrs.field(default=1.0, validator=_within(0, 1))
     stable_after: float = attrs.field(default=30.0, validator=_within(0))
     max_attempts: int | None = attrs.field(default=8, validator=_within(1, none=True))
-    close_codes: Mapping[int, CloseAction] = attrs.field(factory=dict, converter=_close_codes)
+    close_codes: Mapping[int, CloseAction] = attrs.field(
+        factory=_no_close_codes, converter=_close_codes
+    )
 
     max_commands: int = attrs.field(default=1024, validator=_within(1))
     max_command_bytes: int = attrs.field(default=64 * MIB, validator=_within(1))

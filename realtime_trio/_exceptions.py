@@ -49,7 +49,7 @@ class RealtimeError(Exception):
 class ConnectionFailed(RealtimeError):
     """No connection could be opened.
 
-        ``status`` is the HTTP status of a refused upgrade or REST call (protocol.md §7.3), or
+    ``status`` is the HTTP status of a refused upgrade or REST call (protocol.md §7.3), or
     ``None`` where the failure was below HTTP. ``retry_after`` is how many seconds the server
     asks to wait, where it says so.
     """

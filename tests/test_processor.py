@@ -90,7 +90,7 @@ def test_after_close_the_state_is_there_and_nothing_else() -> None:
     processor.close()
     processor.close()
     for process, given in inputs(processor):
-        with pytest.raises(ClosedError, match="make a new EventStreamProcessor"):
+        with pytest.raises(ClosedError, match="create a new EventStreamProcessor"):
             process(given)
     assert list(processor.state.sessions) == [MAIN]
 

@@ -49,7 +49,9 @@ _GOING_AWAY: Final = 1001
 class Intake(Protocol):
     """The part of the pipeline that a link fills."""
 
-    async def feed(self, frames: Iterable[str | bytes], saw: Callable[[Incoming], None]) -> None:
+    async def feed(
+        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]
+    ) -> None:
         """Take frames, waiting while a lane is at its bound, and tell what they were."""
         ...
 
@@ -144,7 +146,7 @@ class Link:
         intake: Intake,
         outbox: Outbox,
         gate: TurnGate,
-        saw: Callable[[Incoming], None],
+        observe: Callable[[Incoming], None],
         config: ClientConfig,
     ) -> ConnectionLost:
         """Move frames both ways until the link ends; gives how it ended.
@@ -156,7 +158,7 @@ class Link:
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._until_lost, self._receive, intake, saw)
+                    nursery.start_soon(self._until_lost, self._receive, intake, observe)
                     nursery.start_soon(self._until_lost, write_from, outbox, self, many)
                     nursery.start_soon(self._until_lost, watch_traffic, self, outbox, config)
                     nursery.start_soon(self._until_lost, watch_silence, gate, config)
@@ -190,14 +192,14 @@ class Link:
         except ClosedError:
             self._lost(ConnectionLost("the connection was closed from this side"))
 
-    async def _receive(self, intake: Intake, saw: Callable[[Incoming], None]) -> None:
+    async def _receive(self, intake: Intake, observe: Callable[[Incoming], None]) -> None:
         """The receive task: it never waits for the application, only for the lanes' handlers."""
         early, self._early = self._early, []
         self.frames_received += len(early)
-        await intake.feed(early, saw)
+        await intake.feed(early, observe)
         while True:
             first = await self._transport.receive()
-            await intake.feed(self._at_hand(first), saw)
+            await intake.feed(self._at_hand(first), observe)
 
     def _at_hand(self, frame: str | bytes) -> Iterator[str | bytes]:
         """A frame and what came with it, one at a time, until the others get their turn.

@@ -253,7 +253,7 @@ class Codec:
         for frame in frames:
             size = len(frame)
             event: Any
-            if frame.__class__ is bytes:
+            if type(frame) is bytes:
                 event = AudioFrame(data=frame)
             elif size > _SHALLOW:
                 event = self._read_or_refuse(frame)

@@ -26,7 +26,7 @@ from .._core._notifications import MessageStreaming, Notification, streaming
 from .._core._values import evolve
 from .._handlers import LaneFold
 from ..events import ServerEvent, frozen
-from ._coalescing import HEAVY, DeltaRun, LaneEntry, Run
+from ._coalescing import HEAVY, DeltaRun, LaneEntry
 from ._subscribers import Subscribers
 
 __all__ = ["Command", "Dispatcher", "Observer"]
@@ -80,8 +80,8 @@ class Dispatcher:
         event: Incoming
         while entries:
             entry = entries.popleft()
-            if entry.__class__ is not Run:
-                event, size, at = cast("LaneEntry", entry)
+            if isinstance(entry, tuple):
+                event, size, at = entry
                 weight = 1
             elif self._coalesce:
                 event, size, at, weight = _whole(entry)

@@ -7,7 +7,7 @@ websocket. httpx makes the request and holds the answer, httpcore speaks HTTP.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import Any, cast, final
 
 import httpcore
@@ -113,5 +113,11 @@ class NetworkTransport(httpx.AsyncBaseTransport):
             answer.status,
             headers=list(answer.headers),
             stream=_Answer(answer.aiter_stream(), connection),
-            extensions={"reason_phrase": answer.extensions.get("reason_phrase", b"")},
+            extensions={"reason_phrase": _reason(answer)},
         )
+
+
+def _reason(answer: httpcore.Response) -> bytes:
+    extensions = cast("Mapping[str, object]", answer.extensions)  # pyright: ignore[reportUnknownMemberType]
+    reason = extensions.get("reason_phrase", b"")
+    return reason if isinstance(reason, bytes) else b""

@@ -128,7 +128,7 @@ def _text_of(body: bytes) -> str:
         # A page for people says nothing that fits a line.
         return "" if text.lstrip().startswith("<") else text
     # A body that happens to be a number is text as well.
-    return _said(value, 0) if isinstance(value, (str, list, dict)) else text
+    return text if value is None or isinstance(value, (bool, int, float)) else _said(value, 0)
 
 
 def _said(value: object, depth: int) -> str:

@@ -28,7 +28,8 @@ from .player import (
     playing,
 )
 
-SERVER = ServerConfig(toolset_count=1, pace=0.05)
+# A turn starts with its input: a cancel that comes before the start cancels nothing.
+SERVER = ServerConfig(toolset_count=1, pace=0.05, turn_start=0.0)
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
 

@@ -19,8 +19,10 @@ from hypothesis.strategies import SearchStrategy
 
 import realtime_trio as rt
 from realtime_trio import events as ev
+from realtime_trio._config import CloseAction
 from realtime_trio._core._messages import Content
 from realtime_trio._core._values import Log, Recent, Rope
+from realtime_trio._transports._network import Network, OpenStream
 
 T = TypeVar("T")
 Opened: TypeAlias = AbstractAsyncContextManager[rt.Client]
@@ -1361,3 +1363,47 @@ def voice_changed(it: rt.VoiceChanged) -> None:
 def voices_updated(it: rt.VoicesUpdated) -> None:
     assert_type(it.name, str)
     assert_type(it.voices, tuple[ev.Voice, ...])
+
+
+# ---- the network -------------------------------------------------------------------------------
+
+
+async def reconnect(it: rt.Client) -> None:
+    assert_type(it.reconnect(), rt.Reconnection)
+    assert_type(await it.reconnect(), None)
+
+
+def close_codes(it: rt.ClientConfig) -> None:
+    assert_type(it.close_codes, Mapping[int, CloseAction])
+    assert_type(it.compression, bool)
+
+
+def default_network(it: rt.TrioWebsocketConnector) -> None:
+    assert_type(it.compression, bool)
+    assert_type(it.headers, Mapping[str, str] | None)
+    assert_type(it.network, Network)
+    assert_type(it.open_stream, OpenStream | None)
+    assert_type(it.proxy, str | None)
+
+
+def fast_network(it: rt.WebsocketsConnector) -> None:
+    assert_type(it.compression, bool)
+    assert_type(it.headers, Mapping[str, str] | None)
+    assert_type(it.network, Network)
+    assert_type(it.open_stream, OpenStream | None)
+    assert_type(it.proxy, str | None)
+
+
+def agent_changed(it: rt.AgentChanged) -> None:
+    assert_type(it.expected, str)
+    assert_type(it.got, str)
+
+
+def a_final_failure(it: rt.ConnectionFailed) -> None:
+    assert_type(it.final, bool)
+
+
+def answers() -> None:
+    assert_type(rt.testing.answer("ping"), rt.server.ScriptedAnswer)
+    assert_type(rt.testing.command("!help"), rt.server.ScriptedAnswer)
+    assert_type(rt.testing.notice("x", severity="info"), rt.server.Notice)

@@ -744,6 +744,7 @@ async def test_barge_in_in_the_other_modes(autojump_clock: object, mode: str) ->
             async with client.ask("hi") as asked:
                 pass
             assert isinstance(asked.outcome, rt.TurnCancelled)
+            await trio.sleep(0.5)  # the speech that interrupted is still on its way
             nursery.cancel_scope.cancel()
 
         async with trio.open_nursery() as nursery:
