@@ -174,12 +174,17 @@ async def turn_channel(channel: rt.TurnChannel[str]) -> None:
     assert_type(await channel.receive(), str)
     assert_type(channel.receive_nowait(), str)
     assert_type(channel.statistics(), rt.TurnChannelStatistics)
-    assert_type(channel.statistics().depth, int)
-    assert_type(channel.statistics().max_depth, int)
+    assert_type(channel.put("piece"), None)
+    assert_type(channel.finish(), None)
     assert_type(channel.close(), None)
     assert_type(await channel.aclose(), None)
     with channel as same:
         assert_type(same, rt.TurnChannel[str])
+
+
+def turn_channel_statistics(statistics: rt.TurnChannelStatistics) -> None:
+    assert_type(statistics.depth, int)
+    assert_type(statistics.max_depth, int)
 
 
 async def receipt(receipt: rt.Receipt) -> None:
