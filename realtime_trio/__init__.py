@@ -69,7 +69,7 @@ from ._lanes._overflow import Block, Coalesce, DropOldest, Latest, Overflow
 from ._lanes._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics, Timing
 from ._lanes._subscription import LaneView, Subscription
 from ._lanes._watch import Watch
-from ._outbound._cancel import Confirmed
+from ._outbound._cancel import CancelResult
 from ._outbound._receipt import Receipt
 from ._outbound._send_queue import OutboxStatistics
 from ._processor import EventStreamProcessor
@@ -79,8 +79,9 @@ from ._session._reconnection import Reconnection
 from ._session._shell import Health
 from ._transports._memory import MemoryConnector, MemoryTransport, memory_pair
 from ._transports._trio_websocket import TrioWebsocketConnector
-from ._turns._ask import Turn
+from ._turns._channel import TurnChannel, TurnChannelStatistics
 from ._turns._outcome import Outcome, TurnCancelled, TurnCompleted, TurnFailed, TurnLost
+from ._turns._turn_progress import Turn
 from ._voice._audio_lane import AudioLane, AudioStatistics
 from ._voice._sending import SendingStatistics
 from ._voice._talk import VoiceMode
@@ -108,12 +109,12 @@ __all__ = [
     "AudioStatistics",
     "Auth",
     "Block",
+    "CancelResult",
     "Catalog",
     "Client",
     "ClientConfig",
     "ClientEvent",
     "Coalesce",
-    "Confirmed",
     "Connection",
     "Connector",
     "ControlSlice",
@@ -163,6 +164,8 @@ __all__ = [
     "TrioWebsocketConnector",
     "Turn",
     "TurnCancelled",
+    "TurnChannel",
+    "TurnChannelStatistics",
     "TurnCompleted",
     "TurnFailed",
     "TurnLost",

@@ -32,7 +32,7 @@ from ._client._client import open_client as _open_client
 from ._core._state import SessionState
 from ._lanes._subscription import LaneView
 from ._outbound._receipt import Receipt
-from ._turns._ask import Turn
+from ._turns._turn_progress import Turn
 from ._voice._audio_lane import AudioLane
 from .audio import Playback
 from .events import Event

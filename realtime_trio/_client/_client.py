@@ -20,7 +20,7 @@ from .._exceptions import ClosedError, RealtimeError
 from .._lanes._statistics import PipelineStatistics
 from .._lanes._subscription import LaneView, Subscription
 from .._lanes._watch import Watch
-from .._outbound._cancel import Confirmed
+from .._outbound._cancel import CancelResult
 from .._outbound._receipt import Receipt
 from .._rest._tokens import AuthSource
 from .._rest._upload import Form, Progress, Source, UploadedFile, open_upload
@@ -29,7 +29,7 @@ from .._session._first_cause import first_cause, with_reason
 from .._session._reconnection import Reconnection
 from .._session._shell import Health, Shell
 from .._transports._network import ENVIRONMENT, Network, OpenStream
-from .._turns._ask import Track, Turn
+from .._turns._turn_progress import Turn, TurnProgress
 from .._voice._audio_lane import AudioLane
 from ..abc import Connector
 from ..events import (
@@ -43,7 +43,6 @@ from ..events import (
     PttStartEvent,
     SetAgentVoiceEvent,
     TextInputEvent,
-    UserTurnStartEvent,
 )
 from ..events._checks import check_several
 from ._command_methods import Commands
@@ -67,7 +66,15 @@ class Client(Commands, Subscribes):
         """The control lane: catalogue, turn state, errors, the link."""
         self.text: LaneView = LaneView(shell.pipeline, Lane.TEXT)
         """The text lane: messages, tools, media, sessions."""
-        self.audio: AudioLane = AudioLane(shell, self)
+        self.audio: AudioLane = AudioLane(
+            shell.pipeline,
+            self,
+            outbox=shell.outbox,
+            gate=shell.gate,
+            playback=shell.playback,
+            leaving=shell.leaving,
+            beginnings=lambda: shell.observer.beginnings,
+        )
         """The audio lane: what the agent says, and sending what the user says."""
 
     # -- reading ---------------------------------------------------------------------------
@@ -102,9 +109,9 @@ class Client(Commands, Subscribes):
         """
         shell = self._shell
         await trio.lowlevel.checkpoint()
-        await shell.tracker.opened()
+        await shell.gate.opened()
         async with shell.leaving():
-            await shell.pipeline.handled(UserTurnStartEvent, shell.gate.starts)
+            await shell.caught_up()
 
     @property
     def heygen_token(self) -> str | None:
@@ -144,7 +151,7 @@ class Client(Commands, Subscribes):
             case _:
                 return None
 
-    async def cancel(self) -> Confirmed:
+    async def cancel(self) -> CancelResult:
         """Cancel the running turn; overtakes everything queued. Playback stops immediately.
 
         Returns when the server confirms it, even if no turn is running. Concurrent callers
@@ -175,44 +182,36 @@ class Client(Commands, Subscribes):
             raise ValueError(message)
         event = TextInputEvent(text=text, file_ids=ids)
         async with self._asking:
-            track = Track()
-            turn = Turn(track, await self._begin(event, track))
+            progress = TurnProgress()
+            turn = Turn(progress, await self._begin(event, progress))
             try:
                 yield turn
-                await self._over(track)
+                await progress.decided.wait()
             except BaseException:
-                await self._abandon(track, turn.receipt)
+                await self._abandon(progress, turn.receipt)
                 raise
 
-    async def _begin(self, event: TextInputEvent, track: Track) -> Receipt:
+    async def _begin(self, event: TextInputEvent, progress: TurnProgress) -> Receipt:
         shell = self._shell
         turns = shell.turns
         async with shell.leaving():
-            receipt = await shell.outbox.put(event, picked=lambda: turns.begin(track))
-        if track.ends_at is None:
-            turns.queued(track)
+            receipt = await shell.outbox.put(event, picked=lambda: turns.begin(progress))
+        if not progress.written:
+            turns.queued(progress)
         return receipt
 
-    async def _over(self, track: Track) -> None:
-        """Wait until the turn is over in every lane."""
-        await track.decided.wait()
-        if track.ended_at is not None:
-            # If the client ends first, the outcome is still valid.
-            with suppress(ClosedError):
-                await self._shell.pipeline.handled(UserTurnStartEvent, track.ended_at)
-
-    async def _abandon(self, track: Track, receipt: Receipt) -> None:
+    async def _abandon(self, progress: TurnProgress, receipt: Receipt) -> None:
         """The caller left: withdraw the input, or cancel its turn."""
         shell = self._shell
-        if track.outcome is not None:
+        if progress.outcome is not None:
             return
         if shell.outbox.withdraw(receipt):
-            shell.turns.lost(track, "the input was withdrawn before it was sent")
+            shell.turns.lost(progress, "the input was withdrawn before it was sent")
             return
         with shell.last_words(), suppress(RealtimeError):
             await self.cancel()
-            await track.decided.wait()
-        shell.turns.lost(track, "the caller left before its end")
+            await progress.decided.wait()
+        shell.turns.lost(progress, "the caller left before its end")
 
     def reconnect(self) -> Reconnection:
         """Replace the link now: after sleep, or when the network has changed.

@@ -17,12 +17,13 @@ from .._config import ClientConfig
 from .._core._codec import Codec
 from .._core._fast_decoder import Incoming
 from .._exceptions import ClosedError, ConnectionFailed, ConnectionLost, DecodeError
-from .._outbound._outbox import Outbox, write_from
+from .._outbound._outbox import Outbox
 from .._outbound._turn_gate import TurnGate
+from .._outbound._writer import write_from
 from ..abc import Aborts, Connector, SendsMany, Transport
 from ..events import PingEvent, PongEvent
 from ._liveness import watch_silence, watch_traffic
-from ._recorder import Tape
+from ._recorder import RecorderTap
 
 __all__ = ["Link", "dial"]
 
@@ -62,7 +63,7 @@ async def dial(
     *,
     config: ClientConfig,
     codec: Codec,
-    tape: Tape,
+    tap: RecorderTap,
 ) -> Link:
     """Open a connection and prove it.
 
@@ -70,12 +71,12 @@ async def dial(
     """
     with trio.move_on_after(config.connect_timeout):
         transport = await connector.connect(url, nursery)
-        tape.opened(url)
+        tap.opened(url)
         try:
-            return Link(transport, await _prove(transport, config, codec, tape), tape)
+            return Link(transport, await _prove(transport, config, codec, tap), tap)
         except BaseException as exc:
             await _close(transport, _GOING_AWAY)
-            tape.closed(None)
+            tap.closed(None)
             if isinstance(exc, (ConnectionLost, ClosedError)):
                 message = f"the connection to {place(url)} ended before it answered a ping: {exc}"
                 raise ConnectionFailed(message) from exc
@@ -90,7 +91,7 @@ def place(url: str) -> str:
 
 
 async def _prove(
-    transport: Transport, config: ClientConfig, codec: Codec, tape: Tape
+    transport: Transport, config: ClientConfig, codec: Codec, tap: RecorderTap
 ) -> list[str | bytes]:
     """Ask for a sign of life; give what came up to it."""
     early: list[str | bytes] = []
@@ -98,10 +99,10 @@ async def _prove(
     ping = codec.encode(PingEvent())
     with trio.move_on_after(config.pong_timeout):
         await transport.send_text(ping)
-        tape.sent(ping)
+        tap.sent(ping)
         while len(early) < _EARLY and held < _EARLY_BYTES:
             frame = await transport.receive()
-            tape.came(frame)
+            tap.received(frame)
             early.append(frame)
             held += sys.getsizeof(frame)
             if _is_pong(frame, codec):
@@ -130,13 +131,13 @@ async def _close(transport: Transport, code: int) -> None:
 class Link:
     """A proven connection."""
 
-    def __init__(self, transport: Transport, early: list[str | bytes], tape: Tape) -> None:
+    def __init__(self, transport: Transport, early: list[str | bytes], tap: RecorderTap) -> None:
         self._transport = transport
         self.opened_at: float = trio.current_time()
         self.frames_received: int = 0
         self.dead: bool = False
         self._early = early
-        self._tape = tape
+        self._tap = tap
         self._end: ConnectionLost | None = None
         self._scope = trio.CancelScope()
 
@@ -145,7 +146,7 @@ class Link:
         intake: Intake,
         outbox: Outbox,
         gate: TurnGate,
-        saw: Callable[[Incoming], None],
+        observe: Callable[[Incoming], None],
         config: ClientConfig,
     ) -> ConnectionLost:
         """Move frames both ways until the link ends; gives how it ended.
@@ -157,7 +158,7 @@ class Link:
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._until_lost, self._receive, intake, saw)
+                    nursery.start_soon(self._until_lost, self._receive, intake, observe)
                     nursery.start_soon(self._until_lost, write_from, outbox, self, many)
                     nursery.start_soon(self._until_lost, watch_traffic, self, outbox, config)
                     nursery.start_soon(self._until_lost, watch_silence, gate, config)
@@ -166,7 +167,7 @@ class Link:
             if self.dead and isinstance(self._transport, Aborts):
                 self._transport.abort()
             await _close(self._transport, goodbye)
-            self._tape.closed(self._end)
+            self._tap.closed(self._end)
         return self._end or ConnectionLost("the connection was given up")
 
     @property
@@ -191,14 +192,14 @@ class Link:
         except ClosedError:
             self._lost(ConnectionLost("the connection was closed from this side"))
 
-    async def _receive(self, intake: Intake, saw: Callable[[Incoming], None]) -> None:
+    async def _receive(self, intake: Intake, observe: Callable[[Incoming], None]) -> None:
         """The receive task: it never waits for the application, only for the lanes' handlers."""
         early, self._early = self._early, []
         self.frames_received += len(early)
-        await intake.feed(early, saw)
+        await intake.feed(early, observe)
         while True:
             first = await self._transport.receive()
-            await intake.feed(self._at_hand(first), saw)
+            await intake.feed(self._at_hand(first), observe)
 
     def _at_hand(self, frame: str | bytes) -> Iterator[str | bytes]:
         """A frame and what came with it, one at a time, until the others get their turn.
@@ -206,7 +207,7 @@ class Link:
         Nothing is taken from the transport before the lanes have taken what came before.
         """
         receive_nowait = self._transport.receive_nowait
-        came = self._tape.came if self._tape.recording else None
+        came = self._tap.received if self._tap.recording else None
         left = _BATCH
         while True:
             self.frames_received += 1
@@ -226,18 +227,18 @@ class Link:
     async def send_text(self, text: str) -> None:
         """Send and record one text frame."""
         await self._transport.send_text(text)
-        self._tape.sent(text)
+        self._tap.sent(text)
 
     async def send_bytes(self, data: bytes) -> None:
         """Send and record one binary frame."""
         await self._transport.send_bytes(data)
-        self._tape.sent(data)
+        self._tap.sent(data)
 
     async def _send_many(self, frames: Sequence[bytes]) -> None:
         assert isinstance(self._transport, SendsMany)
         await self._transport.send_many(frames)
         for frame in frames:
-            self._tape.sent(frame)
+            self._tap.sent(frame)
 
     async def ping(self) -> None:
         """Send a ping of the transport's own."""

@@ -1,7 +1,8 @@
-"""What the shell itself takes from what comes in, in the receive task and at once.
+"""What the client itself takes from what it receives, at once and in the receive task.
 
-The lanes may be far behind the wire; answering a ping, opening the gate and knowing the ids
-to dial with cannot wait for them.
+The lanes may be far behind the wire. Answering a ping, opening the gate, silencing a cancelled
+answer and knowing the ids to dial with cannot wait for them. What does have to wait for the
+lanes gets a mark, which stands directly behind the event that it is about.
 """
 
 from __future__ import annotations
@@ -15,51 +16,61 @@ from .._core._fast_decoder import Incoming
 from .._core._local_events import LinkEvent
 from .._core._notifications import Initialized
 from .._core._shell_notifications import AgentChanged
+from .._lanes._marks import Mark, Marks
 from .._outbound._cancel import Canceller
 from .._outbound._outbox import Outbox
 from .._outbound._turn_gate import STREAM, Change, Phase, TurnGate
-from .._turns._ask import TurnBook
-from .._turns._resync import Repair
+from .._turns._resync import Resync
+from .._turns._turn_tracker import TurnTracker
 from ..events import (
     AgentConfigurationChangedEvent,
     CancelledEvent,
     ChatSessionChangedEvent,
+    ErrorEvent,
     PingEvent,
     PongEvent,
     ResumeChatSessionEvent,
     UiSessionIdChangedEvent,
 )
 
-__all__ = ["Tracker"]
+__all__ = ["LinkObserver"]
 
 _PONG: Final = PongEvent()
 
 
 @final
-class Tracker:
+class LinkObserver:
     """Reacts to events as they arrive. ``post`` hands a local event to the lanes.
 
-    ``ui_session_id`` is the id to dial with.
+    ``silence`` stops the playback of the answer that is arriving. ``ui_session_id`` is the id
+    to dial with.
     """
 
     def __init__(
         self,
+        *,
         gate: TurnGate,
         outbox: Outbox,
-        turns: TurnBook,
+        turns: TurnTracker,
         canceller: Canceller,
-        repair: Repair,
+        resync: Resync,
+        marks: Marks,
         post: Callable[[LinkEvent], None],
+        silence: Callable[[], object],
     ) -> None:
         self._gate = gate
         self._outbox = outbox
         self._turns = turns
         self._canceller = canceller
+        self._resync = resync
+        self._marks = marks
         self._post = post
-        self._repair = repair
+        self._silence = silence
+        self.opening: Mark | None = None
+        """Directly behind the event that opened the gate last."""
         self.ui_session_id: str | None = None
         self.beginnings: int = 0
-        """How often the server began a session, and so with nothing that it had been told."""
+        """How often the server began a session: each begins with the server's defaults."""
         self.last_pong: float | None = None
         self.agent_key: str | None = None
         """The agent of the current session, to dial with; ``None`` while it is not known."""
@@ -67,22 +78,21 @@ class Tracker:
         self._links = 0
         self._initialized = False
         self._loaded = False
-        self._ended = False
-        self._openings = trio.lowlevel.ParkingLot()
 
-    def saw(self, event: Incoming) -> None:
-        """Take note of one event; it is on its way to its lanes."""
+    def received(self, event: Incoming) -> None:
+        """Take note of one event; it was just routed to its lanes."""
         if type(event) in STREAM:  # nearly all of them: the rest can cost what it likes
-            self._gate.saw_stream()
+            self._gate.received_stream()
             return
-        self._repair.saw(event)
-        change = self._gate.saw(event)
+        self._resync.received(event)
+        change = self._gate.received(event)
         if change is not None:
-            self._gate_opened(change)
+            self._gate_opened(change, event)
         elif isinstance(event, PingEvent):
             self._outbox.put_own(_PONG)
         elif isinstance(event, CancelledEvent):
-            self._canceller.heard()
+            self._silence()
+            self._canceller.confirm()
         elif isinstance(event, PongEvent):
             self.last_pong = trio.current_time()
         else:
@@ -107,45 +117,44 @@ class Tracker:
             note = AgentChanged(expected=expected, got=key)
             self._post(LinkEvent(status=None, note=note))
 
-    def _gate_opened(self, change: Change) -> None:
+    def _gate_opened(self, change: Change, event: Incoming) -> None:
+        first = change is Change.OPENED and not self._initialized
+        if first:
+            self._initialized = True
+            self._post(LinkEvent(status=None, initialized=True, note=Initialized()))
+        mark = self.opening = self._marks.place()
         if change is Change.REFUSED:
-            self._turns.refused()
+            assert isinstance(event, ErrorEvent)
+            self._turns.refused(event.message, mark)
         else:
-            if not self._initialized:
-                self._initialized = True
-                self._first_turn()
+            self._turns.ended(mark)
+        if first:
+            self._first_turn(mark)
         self._outbox.wake()
-        self._openings.unpark_all()
 
-    def _first_turn(self) -> None:
+    def _first_turn(self, mark: Mark) -> None:
         """It is the user's turn for the first time on this link.
 
         A link that began in the middle of a turn has brought a list without that turn, and
-        then its end only; one that brought no list at all has told nothing of what it
-        missed. Either way the session is asked for anew: resuming the current one is the one
+        then its end only. One that brought no list at all says nothing of what it missed.
+        Either way the client asks for the session again: resuming the current one is the one
         command that harms nothing at any time, and it goes ahead of everything that waits.
         """
-        self._post(LinkEvent(status=None, initialized=True, note=Initialized()))
         session_id = self._gate.session_id
         replaces = self._links > 1
         partial = self._gate.streamed or (replaces and not self._loaded)
         if partial and session_id is not None:
-            self._repair.asked(session_id)
+            self._resync.asked(session_id)
             self._outbox.put_own(ResumeChatSessionEvent(session_id=session_id))
         elif replaces:
-            self._repair.complete(session_id)
-
-    def killed(self) -> None:
-        """Something is about to be written that kills the turn."""
-        self._turns.killed()
-        self._openings.unpark_all()
+            self._resync.complete(session_id, mark)
 
     def link_opened(self, agent_key: str | None = None) -> None:
         """Begin with a new link, whose session is to have this agent."""
         self._expected = agent_key
         self._gate.link_opened()
         self._outbox.link_opened()
-        self._repair.link_opened()
+        self._resync.link_opened()
         self._links += 1
         self._initialized = False
         self._loaded = False
@@ -157,13 +166,3 @@ class Tracker:
         self._outbox.link_lost()
         self._gate.link_opened()
         return running
-
-    async def opened(self) -> None:
-        """Wait until the gate is open, or will never be again."""
-        while not self._gate.open and not self._ended:
-            await self._openings.park()
-
-    def end(self) -> None:
-        """Let nobody wait for an opening that will not come."""
-        self._ended = True
-        self._openings.unpark_all()

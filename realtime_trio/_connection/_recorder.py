@@ -10,7 +10,7 @@ import trio
 from .._exceptions import ConnectionLost
 from .._rest._urls import redacted
 
-__all__ = ["HidesSecrets", "RecordKind", "RecorderLike", "Tape"]
+__all__ = ["HidesSecrets", "RecordKind", "RecorderLike", "RecorderTap"]
 
 RecordKind: TypeAlias = Literal["in", "out", "open", "close", "drop"]
 
@@ -47,7 +47,7 @@ class HidesSecrets(Protocol):
 
 
 @final
-class Tape:
+class RecorderTap:
     """Hands everything to the recorder, where there is one."""
 
     def __init__(self, recorder: RecorderLike | None) -> None:
@@ -76,13 +76,13 @@ class Tape:
         else:
             self._note("drop" if end.code is None else "close", str(end.code or ""))
 
-    def came(self, frame: str | bytes) -> None:
-        """A frame came."""
+    def received(self, frame: str | bytes) -> None:
+        """A frame was received."""
         if self._recorder is not None:
             self._note("in", frame)
 
     def sent(self, frame: str | bytes) -> None:
-        """A frame left."""
+        """A frame was sent."""
         if self._recorder is not None:
             self._note("out", frame)
 

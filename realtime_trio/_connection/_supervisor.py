@@ -34,8 +34,8 @@ from .._rest._urls import Endpoint
 from ..abc import Connector
 from ._backoff import Backoff
 from ._link import Intake, Link, dial
-from ._observer import Tracker
-from ._recorder import Tape
+from ._observer import LinkObserver
+from ._recorder import RecorderTap
 
 __all__ = ["Address", "Supervisor"]
 
@@ -104,10 +104,10 @@ class Supervisor:
         tokens: TokenKeeper,
         gate: TurnGate,
         outbox: Outbox,
-        tracker: Tracker,
+        observer: LinkObserver,
         intake: Intake,
         post: Callable[[LinkEvent | LinkLostEvent], None],
-        tape: Tape,
+        tap: RecorderTap,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._config = config
@@ -117,10 +117,10 @@ class Supervisor:
         self._tokens = tokens
         self._gate = gate
         self._outbox = outbox
-        self._tracker = tracker
+        self._observer = observer
         self._intake = intake
         self._post = post
-        self._tape = tape
+        self._tap = tap
         self._chance = chance
         self._backoff = Backoff.of(config)
         self._pauses = 0
@@ -149,13 +149,13 @@ class Supervisor:
         while True:
             self.link = link
             end = await link.run(
-                self._intake, self._outbox, self._gate, self._tracker.saw, self._config
+                self._intake, self._outbox, self._gate, self._observer.received, self._config
             )
             self.link = None
             self._post(LinkLostEvent())
             end.reason = self._tokens.redacted(end.reason)  # the peer's words, which may quote it
             dropped = self._outbox.statistics().audio_dropped
-            missed = self._tracker.link_lost()
+            missed = self._observer.link_lost()
             action = self._action(end)
             if action == "final":
                 self._post(LinkEvent(status="closed", note=_disconnected(end)))
@@ -243,7 +243,7 @@ class Supervisor:
                 wait = exc.retry_after
             else:
                 self._tokens.accepted()
-                self._tracker.link_opened(target.agent_key)
+                self._observer.link_opened(target.agent_key)
                 self.links += 1
                 self._openings.unpark_all()
                 return link, attempt
@@ -282,13 +282,13 @@ class Supervisor:
 
     async def _dial(self, nursery: trio.Nursery) -> tuple[Link, DialTarget]:
         """Open a link, and say what it was asked to go on with."""
-        target = self._address.target(self._gate.session_id, self._tracker.agent_key)
+        target = self._address.target(self._gate.session_id, self._observer.agent_key)
         asked = attrs.evolve(target, agent_key=None) if self._agentless else target
         self._agentless = False
         seconds = self._config.connect_timeout
         with trio.move_on_after(seconds):
             token = await self._tokens.token()
-            ui_session_id = self._tracker.ui_session_id or self._tokens.ui_session_id
+            ui_session_id = self._observer.ui_session_id or self._tokens.ui_session_id
             url = self._address.url(token, ui_session_id, asked)
             try:
                 link = await dial(
@@ -297,7 +297,7 @@ class Supervisor:
                     nursery,
                     config=self._config,
                     codec=self._codec,
-                    tape=self._tape,
+                    tap=self._tap,
                 )
             except ConnectionFailed as exc:
                 self._agentless = exc.status == 500 and asked.both

@@ -62,13 +62,9 @@ class SessionsWipedEvent(ServerEvent):
 
 @frozen
 class PlaybackEvent(ServerEvent):
-    """News of the playback, told in the audio lane; without ``note``, a mark.
+    """News of the playback, emitted in the audio lane."""
 
-    A mark stands in the lane where somebody stopped the playback: what is before it belongs
-    to the answer that was stopped.
-    """
-
-    note: Notification | None = None
+    note: Notification
 
 
 @frozen

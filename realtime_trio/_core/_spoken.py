@@ -13,12 +13,10 @@ __all__ = ["SpokenAnswer"]
 class SpokenAnswer:
     """The counts of one answer, which may outlive the sink that it is played to.
 
-    ``number`` is that of the ``user_turn_start`` which ends the answer's turn, ``played`` tells
-    whether any sink took part. Sizes are kept by format, because what came and the sinks may
-    differ in it.
+    ``played`` tells whether any sink took part. Sizes are kept by format, because what came and
+    the sinks may differ in it.
     """
 
-    number: int = 0
     played: bool = False
     _came: dict[AudioFormat, int] = attrs.field(factory=dict[AudioFormat, int], init=False)
     _heard: dict[AudioFormat, int] = attrs.field(factory=dict[AudioFormat, int], init=False)

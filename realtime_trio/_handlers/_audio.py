@@ -154,5 +154,5 @@ def link(slice_: AudioSlice, event: LinkEvent) -> Handled[AudioSlice]:
 
 @fold_event(PlaybackEvent, Lane.AUDIO)
 def playback(slice_: AudioSlice, event: PlaybackEvent) -> Handled[AudioSlice]:
-    """Something to tell that changes nothing."""
-    return slice_, () if event.note is None else (event.note,)
+    """A notification that changes nothing."""
+    return slice_, (event.note,)

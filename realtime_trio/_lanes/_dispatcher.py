@@ -16,11 +16,11 @@ Rule 2. A ``Block`` subscription blocks the lane at the event whose items do not
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias, cast, final
 
-from .._core._fast_decoder import DELTAS, Delta, Incoming
+from .._core._fast_decoder import Delta, Incoming
 from .._core._local_events import Reading
 from .._core._notifications import MessageStreaming, Notification, streaming
 from .._core._values import evolve
@@ -46,14 +46,13 @@ class Dispatcher:
     """A lane's fold, its observers and its subscribers.
 
     ``coalesced`` counts the deltas that were folded and emitted together with the one before
-    them, ``counts`` the events by class.
+    them.
     """
 
     __slots__ = (
         "_batch_size",
         "_coalesce",
         "coalesced",
-        "counts",
         "fold",
         "observers",
         "subscribers",
@@ -64,14 +63,8 @@ class Dispatcher:
         self.subscribers = Subscribers(fold.lane)
         self.observers: list[Observer] = []
         self.coalesced = 0
-        self.counts: defaultdict[type[Incoming], int] = defaultdict(int)
         self._batch_size = batch_size
         self._coalesce = coalesce
-
-    def count(self, cls: type[ServerEvent]) -> int:
-        """How many events of exactly this class were handled."""
-        structs = (struct for struct, event_class in DELTAS.items() if event_class is cls)
-        return self.counts[cls] + sum(self.counts[struct] for struct in structs)
 
     def step(
         self, entries: deque[LaneEntry | DeltaRun], blockers: Collection[object]
@@ -113,7 +106,6 @@ class Dispatcher:
                 if cls is Reading:  # its subscribers get the event that it stands for
                     event = cast("Reading", event).event
                     cls = event.__class__
-                self.counts[cls] += weight
                 for observer in observers:
                     observer(event, notes, fold.slice)
                 targets = found.get(cls)
@@ -159,7 +151,6 @@ class Dispatcher:
         event, size, at, weight = _whole(run)
         fold, of = self.fold, self.subscribers.of
         notes = _one_by_one(fold.step(event, at, weight), run.texts)
-        self.counts[event.__class__] += weight
         for observer in self.observers:
             observer(event, notes, fold.slice)
         size //= weight

@@ -28,12 +28,12 @@ from .._core._notifications import Notification
 from .._core._shell_notifications import MemoryPressure
 from .._core._state import Limits, SessionState
 from .._exceptions import ClosedError
-from .._handlers import lanes_of
 from .._processor import Folds
 from ..events import Lane, ServerEvent
 from ._buffers import make_buffer
 from ._dispatcher import Command, Observer
 from ._lane import LaneFull, LaneTask
+from ._marks import Marks
 from ._overflow import Coalesce, Overflow
 from ._reader import SubscriptionReader
 from ._router import Router
@@ -76,6 +76,7 @@ class Pipeline:
         "_started",
         "_token",
         "_tolerated",
+        "marks",
     )
 
     def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
@@ -98,6 +99,8 @@ class Pipeline:
                 on_step=self._changes.changed,
             )
         self._router = Router(self._lanes)
+        self.marks: Marks = Marks(self._put_mark, lambda lane: self._folds.by_lane[lane].slice)
+        """How far the lanes have come."""
         self._readers: set[SubscriptionReader] = set()
         self._abandoned: list[SubscriptionReader] = []
         self._token: trio.lowlevel.TrioToken | None = None
@@ -139,6 +142,7 @@ class Pipeline:
         self._ended = True
         for reader in tuple(self._readers):
             reader.end()
+        self.marks.end()
         self._changes.end()
 
     # -- input -----------------------------------------------------------------------------
@@ -293,6 +297,12 @@ class Pipeline:
         if not self._closing:
             self._force(Command(run=run), (self._lanes[lane],))
 
+    def _put_mark(self, lane: Lane, run: Callable[[], None]) -> None:
+        """Append a mark to a lane, also past its bound: it takes next to no room."""
+        if not self._closing:
+            self._lanes[lane].put(Command(run=run), 0, self._at)
+            self._lanes[lane].wake()
+
     # -- output ----------------------------------------------------------------------------
 
     @property
@@ -350,23 +360,6 @@ class Pipeline:
         Internal: before the subscribers hear of it, and what it raises ends the pipeline.
         """
         self._lanes[lane].dispatcher.observers.append(callback)
-
-    def handled_count(self, cls: type[ServerEvent], lane: Lane) -> int:
-        """How many events of exactly this class a lane has handled."""
-        return self._lanes[lane].dispatcher.count(cls)
-
-    async def handled(self, cls: type[ServerEvent], count: int) -> None:
-        """Wait until every lane that an event class concerns has handled ``count`` in all.
-
-        A checkpoint. Raises :class:`~realtime_trio.ClosedError` where the pipeline ends first.
-        """
-        lanes = [self._lanes[lane] for lane in lanes_of(cls)]
-        await trio.lowlevel.checkpoint()
-        while any(lane.dispatcher.count(cls) < count for lane in lanes):
-            if self._ended:
-                message = f"the client ended before {cls.__name__} number {count} was handled"
-                raise ClosedError(message)
-            await self._changes.wait()
 
     def statistics(self) -> PipelineStatistics:
         """How each lane does, and all of them together."""

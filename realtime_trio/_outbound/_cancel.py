@@ -13,12 +13,12 @@ from ..events import ClientWantsCancelEvent
 from ._outbox import Outbox
 from ._receipt import Receipt
 
-__all__ = ["Canceller", "Confirmed"]
+__all__ = ["CancelResult", "Canceller"]
 
 
 @attrs.frozen(slots=True)
-class Confirmed:
-    """The server has said that it cancels; ``via`` is the way on which its word came."""
+class CancelResult:
+    """The server has confirmed a cancel; ``via`` is the way on which it did."""
 
     via: Literal["socket", "rest"]
 
@@ -31,10 +31,10 @@ class _Request:
     waiters: int = 0
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     settled: trio.Event = attrs.field(factory=trio.Event)
-    confirmed: Confirmed | None = None
+    confirmed: CancelResult | None = None
     error: RealtimeError | None = None
 
-    def settle(self, confirmed: Confirmed | None, error: RealtimeError | None = None) -> None:
+    def settle(self, confirmed: CancelResult | None, error: RealtimeError | None = None) -> None:
         if not self.settled.is_set():
             self.confirmed, self.error = confirmed, error
             self.settled.set()
@@ -59,7 +59,7 @@ class Canceller:
         self._by_rest = by_rest
         self._request: _Request | None = None
 
-    async def cancel(self, nursery: trio.Nursery) -> Confirmed:
+    async def cancel(self, nursery: trio.Nursery) -> CancelResult:
         """Ask, or join the request that is on its way, and wait for the server's word.
 
         ``nursery`` runs the request, so that one caller's cancellation does not undo what
@@ -86,10 +86,10 @@ class Canceller:
         assert request.confirmed is not None
         return request.confirmed
 
-    def heard(self) -> None:
-        """``cancelled`` came."""
+    def confirm(self) -> None:
+        """``cancelled`` was received."""
         if self._request is not None:
-            self._request.settle(Confirmed("socket"))
+            self._request.settle(CancelResult("socket"))
 
     def close(self) -> None:
         """The client has ended: nothing will be heard."""
@@ -117,7 +117,7 @@ class Canceller:
             self._give_up(request, str(exc))
         else:
             self._outbox.withdraw(request.receipt)
-            request.settle(Confirmed("rest"))
+            request.settle(CancelResult("rest"))
 
     def _give_up(self, request: _Request, why: str) -> None:
         waited = f"no answer within {self._timeout:g} s, and by REST: {why}"

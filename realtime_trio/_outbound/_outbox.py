@@ -2,7 +2,7 @@
 
 Urgent entries (cancel, pings and their answers) go before commands, commands before audio,
 and each queue keeps its order. A command waits at the gate while an answer is being made
-(see :mod:`._gate`); one that may pass does not wait behind one that may not.
+(see ``_turn_gate``); one that may pass does not wait behind one that may not.
 
 Only the writer task touches the socket: a send that is cancelled half-way would corrupt the
 connection in silence. So what the application calls is a queue, and cancelling that is
@@ -11,9 +11,9 @@ harmless: an event is queued once or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Final, Protocol, final
+from typing import Final, final
 
 import trio
 
@@ -32,14 +32,10 @@ from ._receipt import Receipt, ReceiptStatus
 from ._send_queue import Entry, EntryQueue, OutboxStatistics
 from ._turn_gate import TurnGate
 
-__all__ = ["Outbox", "Wire", "write_from"]
+__all__ = ["Outbox"]
 
 _URGENT: Final = (ClientWantsCancelEvent, PingEvent, PongEvent)
 _MAX_URGENT: Final = 64
-_MAX_RUN: Final = 16 * 2**10
-"""Bytes of audio that are written together."""
-
-_AWAY: Final = "the link broke while it was on its way"
 
 
 def _utf8_size(text: str) -> int:
@@ -48,9 +44,14 @@ def _utf8_size(text: str) -> int:
 
 @final
 class Outbox:
-    """The queues of one client. Outlives links: what a link did not take, the next one may."""
+    """The queues of one client. Outlives links: what a link did not take, the next one may.
 
-    def __init__(self, config: ClientConfig, codec: Codec, gate: TurnGate) -> None:
+    ``on_kill`` is called when something is about to be written that kills the running turn.
+    """
+
+    def __init__(
+        self, config: ClientConfig, codec: Codec, gate: TurnGate, on_kill: Callable[[], None]
+    ) -> None:
         self._codec = codec
         self._gate = gate
         self._urgent = EntryQueue(_MAX_URGENT, config.max_command_bytes)
@@ -67,8 +68,7 @@ class Outbox:
         self._away = False
         self.links: int = 0
         """How many links have taken from it."""
-        self.on_kill: Callable[[], None] | None = None
-        """Called when something is about to be written that kills the running turn."""
+        self._on_kill = on_kill
 
     # -- in --------------------------------------------------------------------------------
 
@@ -230,8 +230,8 @@ class Outbox:
         self._writing = entry
         if entry.receipt is not None:
             entry.receipt.status = "sending"
-        if entry.event is not None and self._gate.writes(entry.event) and self.on_kill is not None:
-            self.on_kill()
+        if entry.event is not None and self._gate.writing(entry.event):
+            self._on_kill()
         if entry.picked is not None:
             entry.picked()
         return entry
@@ -253,7 +253,7 @@ class Outbox:
             return commands.popleft()
         if self._may_pass:
             for entry in commands.entries:
-                if entry.event is not None and self._gate.lets(entry.event, force=entry.force):
+                if entry.event is not None and self._gate.allows(entry.event, force=entry.force):
                     commands.remove(entry)
                     return entry
         return None
@@ -297,9 +297,9 @@ class Outbox:
         waiting = self._commands.entries
         if self._gate.open:
             return bool(waiting)
-        lets = self._gate.lets
+        allows = self._gate.allows
         return bool(self._may_pass) and any(
-            entry.event is not None and lets(entry.event, force=entry.force) for entry in waiting
+            entry.event is not None and allows(entry.event, force=entry.force) for entry in waiting
         )
 
     # -- the link and the end --------------------------------------------------------------
@@ -349,51 +349,3 @@ class Outbox:
             sent=self._sent,
             audio_dropped=self._audio_dropped,
         )
-
-
-class Wire(Protocol):
-    """What the writer task writes to: the sending half of a transport."""
-
-    async def send_text(self, text: str) -> None:
-        """Send one text frame."""
-        ...
-
-    async def send_bytes(self, data: bytes) -> None:
-        """Send one binary frame."""
-        ...
-
-    async def ping(self) -> None:
-        """Send a ping of the transport's own."""
-        ...
-
-
-async def write_from(
-    outbox: Outbox,
-    transport: Wire,
-    send_many: Callable[[Sequence[bytes]], Awaitable[None]] | None = None,
-) -> None:
-    """Write what the outbox gives until the link breaks: the one task that touches it.
-
-    ``send_many`` writes some frames at once, where the transport can. Raises what the
-    transport raises. Cancelled in the middle of a frame, it has broken the link: close it.
-    """
-    while True:
-        entry = await outbox.next()
-        frames = 1
-        try:
-            if entry.frame is None:
-                await transport.ping()
-            elif isinstance(entry.frame, str):
-                await transport.send_text(entry.frame)
-            elif send_many is None:
-                await transport.send_bytes(entry.frame)
-            else:
-                # What would leave next whatever happens now, and no more than a few frames:
-                # what is taken can no longer be overtaken by a cancel.
-                run = [entry.frame, *outbox.audio.pop_run(_MAX_RUN - len(entry.frame))]
-                frames = len(run)
-                await send_many(run)
-        except BaseException:
-            outbox.wrote(entry, "in-doubt", _AWAY)
-            raise
-        outbox.wrote(entry, "sent", frames=frames)

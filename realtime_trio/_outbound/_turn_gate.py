@@ -1,8 +1,8 @@
 """The turn gate: when a command may leave without killing an answer (protocol.md §7).
 
 A server drops the turn that it is working on, without an end of any kind, when almost any
-command arrives. So commands wait for the user's turn. The gate is the shell's own and works
-in the receive task and the writer task alone: the lanes may be far behind.
+command arrives. So commands wait for the user's turn. Only the receive task and the writer
+task move the gate, because the lanes may be far behind.
 
 Rule 1: it closes when a ``text_input`` is about to be written, or ``user_turn_end`` comes.
 Rule 2: it opens on ``user_turn_start``, on an ``error`` that comes between a ``text_input``
@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import enum
 from typing import Final, final
+
+import trio
 
 from .._core._fast_decoder import DELTAS, Incoming
 from ..events import (
@@ -85,28 +87,27 @@ STREAM: Final[frozenset[type[Incoming]]] = frozenset(
 class TurnGate:
     """Follows what is written and what comes in, in that order, and says what may leave.
 
-    ``starts`` and ``errors`` count the ``user_turn_start`` and ``error`` events that came in
-    the client's life, ``signs`` grows with every sign of a turn's life: events but ping and
-    pong, and inputs written. ``session_id`` is the current session.
+    ``signs`` grows with every sign of a turn's life: events other than ping and pong, and
+    inputs written. ``session_id`` is the current session.
     """
 
     __slots__ = (
+        "_closed",
         "_deleted",
+        "_openings",
         "_unanswered",
-        "errors",
         "phase",
         "session_id",
         "signs",
-        "starts",
         "streamed",
     )
 
     def __init__(self) -> None:
         self.phase: Phase = Phase.UNKNOWN
-        self.starts: int = 0
-        self.errors: int = 0
         self.signs: int = 0
         self.session_id: str | None = None
+        self._closed = False
+        self._openings = trio.lowlevel.ParkingLot()
         self._deleted: str | None = None  # the server may go on in it (protocol.md §8 S3)
         self.streamed: bool = False
         """Whether this link has brought anything of a turn."""
@@ -117,7 +118,22 @@ class TurnGate:
         """Whether commands may leave."""
         return self.phase is Phase.USER
 
-    def lets(self, event: Event, *, force: bool) -> bool:
+    async def opened(self) -> None:
+        """Wait until the gate is open, or closed for good. A checkpoint only if it waits."""
+        while not self.open and not self._closed:
+            await self._openings.park()
+
+    def close(self) -> None:
+        """Let nobody wait for an opening that does not come any more."""
+        self._closed = True
+        self._openings.unpark_all()
+
+    def _open(self) -> None:
+        self.phase = Phase.USER
+        self._unanswered = False
+        self._openings.unpark_all()
+
+    def allows(self, event: Event, *, force: bool) -> bool:
         """Whether this event may leave now."""
         return self.phase is Phase.USER or force or self._harmless(event)
 
@@ -130,12 +146,11 @@ class TurnGate:
             return event.session_id == self.session_id
         return isinstance(event, _HARMLESS)
 
-    def writes(self, event: Event) -> bool:
+    def writing(self, event: Event) -> bool:
         """Note that an event is about to be written; tell whether it kills a running turn."""
         kills = self.phase is Phase.AGENT and not self._harmless(event)
         if kills:
-            self.phase = Phase.USER
-            self._unanswered = False
+            self._open()
         if isinstance(event, TextInputEvent):
             self.phase = Phase.AGENT
             self.signs += 1
@@ -148,13 +163,13 @@ class TurnGate:
         self.streamed = False
         self._unanswered = False
 
-    def saw(self, event: Incoming) -> Change | None:
-        """Note an event that came in."""
+    def received(self, event: Incoming) -> Change | None:
+        """Note an event that was received."""
         cls = type(event)
         if cls is PongEvent or cls is PingEvent:
             return None
         if cls in STREAM:
-            self.saw_stream()
+            self.received_stream()
             return None
         self.signs += 1
         if cls is UserTurnStartEvent:
@@ -166,7 +181,7 @@ class TurnGate:
             return None
         return self._other(event)
 
-    def saw_stream(self) -> None:
+    def received_stream(self) -> None:
         """Note an event of :data:`STREAM`."""
         self.signs += 1
         self.streamed = True
@@ -174,17 +189,13 @@ class TurnGate:
             self.phase = Phase.AGENT
 
     def _start(self) -> Change:
-        self.starts += 1
-        self.phase = Phase.USER
-        self._unanswered = False
+        self._open()
         return Change.OPENED
 
     def _other(self, event: Incoming) -> Change | None:
         if isinstance(event, ErrorEvent):
-            self.errors += 1
             if self._unanswered and not _names_another(event):
-                self._unanswered = False
-                self.phase = Phase.USER
+                self._open()
                 return Change.REFUSED
         elif isinstance(event, ChatSessionChangedEvent):
             if event.chat_session is not None:

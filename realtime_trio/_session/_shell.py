@@ -24,8 +24,8 @@ import trio
 
 from .._config import ClientConfig
 from .._connection._link import Link
-from .._connection._observer import Tracker
-from .._connection._recorder import RecorderLike, Tape
+from .._connection._observer import LinkObserver
+from .._connection._recorder import RecorderLike, RecorderTap
 from .._connection._supervisor import Address, Supervisor
 from .._core._codec import Codec
 from .._core._local_events import LinkEvent, SaidEvent
@@ -39,12 +39,12 @@ from .._outbound._turn_gate import TurnGate
 from .._rest._calls import Rest
 from .._rest._tokens import AuthSource, TokenKeeper
 from .._transports._network import Network
-from .._turns._ask import TurnBook
-from .._turns._resync import Repair
+from .._turns._resync import Resync
+from .._turns._turn_tracker import TurnTracker
 from ..abc import Connector
-from ..events import Lane, UserTurnStartEvent
+from ..events import Lane
 from ._first_cause import first_cause
-from ._playback_gate import Playout
+from ._playback_gate import PlaybackGate
 from ._reconnection import Reconnection
 
 __all__ = ["Health", "Shell"]
@@ -93,25 +93,32 @@ class Shell:
             timeout=config.rest_timeout,
             network=network,
         )
-        tape = Tape(recorder)
+        tap = RecorderTap(recorder)
         self.tokens: TokenKeeper = TokenKeeper(
             auth,
             self.rest,
             margin=config.token_margin,
             clock=time.time,
             tell=self._tell,
-            hide=tape.hide,
+            hide=tap.hide,
         )
+        post, marks = self.pipeline.post, self.pipeline.marks
         self.gate: TurnGate = TurnGate()
-        self.outbox: Outbox = Outbox(config, codec, self.gate)
-        repair = Repair(self.pipeline.post)
-        self.turns: TurnBook = TurnBook(self.gate, repair)
+        self.playback: PlaybackGate = PlaybackGate(post, marks)
+        self.turns: TurnTracker = TurnTracker(marks, self.playback.answer)
+        self.outbox: Outbox = Outbox(config, codec, self.gate, self.turns.killed)
         self.canceller: Canceller = Canceller(
             self.outbox, config.cancel_timeout, self._cancel_by_rest
         )
-        post = self.pipeline.post
-        self.tracker: Tracker = Tracker(
-            self.gate, self.outbox, self.turns, self.canceller, repair, post
+        self.observer: LinkObserver = LinkObserver(
+            gate=self.gate,
+            outbox=self.outbox,
+            turns=self.turns,
+            canceller=self.canceller,
+            resync=Resync(post, marks),
+            marks=marks,
+            post=post,
+            silence=self.playback.stop,
         )
         self.supervisor: Supervisor = Supervisor(
             config=config,
@@ -121,17 +128,13 @@ class Shell:
             tokens=self.tokens,
             gate=self.gate,
             outbox=self.outbox,
-            tracker=self.tracker,
+            observer=self.observer,
             intake=self.pipeline,
             post=post,
-            tape=tape,
+            tap=tap,
         )
-        self.outbox.on_kill = self.tracker.killed
         self.pipeline.observe(Lane.TEXT, self.turns.observe)
-        self.playout: Playout = Playout(post)
-        self.pipeline.observe(Lane.CONTROL, self.playout.saw_control)
-        self.pipeline.observe(Lane.AUDIO, self.playout.saw_audio)
-        self.turns.voice = self.playout
+        self.pipeline.observe(Lane.AUDIO, self.playback.observe)
         self.body: trio.CancelScope = trio.CancelScope()
         """Around the body of ``open_client``: cancelled when the client has ended by itself."""
         self.failure: BaseException | None = None
@@ -150,7 +153,7 @@ class Shell:
     @property
     def ui_session_id(self) -> str | None:
         """The id that REST calls name: what the server told, or else what was dialled with."""
-        return self.tracker.ui_session_id or self.tokens.ui_session_id
+        return self.observer.ui_session_id or self.tokens.ui_session_id
 
     async def _cancel_by_rest(self) -> None:
         ui_session_id = self.ui_session_id
@@ -232,7 +235,7 @@ class Shell:
         self.canceller.close()
         self.outbox.close(why)
         self.pipeline.close()
-        self.tracker.end()
+        self.gate.close()
         self.supervisor.end()
 
     @asynccontextmanager
@@ -251,6 +254,18 @@ class Shell:
             await trio.lowlevel.checkpoint()
             raise exc from self.failure
 
+    async def caught_up(self) -> None:
+        """Wait until every lane has handled the event that opened the gate last.
+
+        Raises :class:`~realtime_trio.ClosedError` if the client ends first.
+        """
+        mark = self.observer.opening
+        if mark is not None:
+            await mark.wait()
+        elif self.closed:
+            message = "the client is closed"
+            raise ClosedError(message)
+
     def last_words(self) -> AbstractContextManager[trio.CancelScope]:
         """A shielded scope for what is to be said in leaving: half of the close deadline."""
         return trio.move_on_after(self.config.close_deadline / 2, shield=True)
@@ -265,10 +280,10 @@ class Shell:
         """Let what has begun come to its end, then close."""
         with self.outbox.draining():
             while not (self.gate.open and self.outbox.empty):
-                await self.tracker.opened()
+                await self.gate.opened()
                 await self.outbox.emptied()
                 self.nursery  # noqa: B018  raises where the client has ended meanwhile
-            await self.pipeline.handled(UserTurnStartEvent, self.gate.starts)
+            await self.caught_up()
         await self._stop()
 
     async def close(self) -> None:
@@ -303,7 +318,7 @@ class Shell:
         """How the client does now."""
         link = self.supervisor.link
         status: Literal["open", "away"] = "away" if link is None else "open"
-        pong = self.tracker.last_pong
+        pong = self.observer.last_pong
         return Health(
             status="closed" if self.closed else status,
             links=self.supervisor.links,

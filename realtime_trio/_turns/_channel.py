@@ -16,7 +16,7 @@ import trio
 
 from .._exceptions import LaggedError
 
-__all__ = ["Pieces", "PiecesStatistics", "weight"]
+__all__ = ["TurnChannel", "TurnChannelStatistics", "weight"]
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ def weight(value: object) -> int:
 
 
 @attrs.frozen(slots=True)
-class PiecesStatistics:
+class TurnChannelStatistics:
     """``depth`` items wait, ``max_depth`` was the most that ever did."""
 
     depth: int
@@ -50,7 +50,7 @@ class PiecesStatistics:
 
 
 @final
-class Pieces(trio.abc.ReceiveChannel[T], Generic[T]):
+class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
     """Items of one turn, in order; ends when the turn is over.
 
     Several tasks may read it: each item goes to one of them. Iterating is a checkpoint at
@@ -151,9 +151,9 @@ class Pieces(trio.abc.ReceiveChannel[T], Generic[T]):
         self.close()
         await trio.lowlevel.checkpoint()
 
-    def statistics(self) -> PiecesStatistics:
+    def statistics(self) -> TurnChannelStatistics:
         """How much waits."""
-        return PiecesStatistics(len(self._items), self._max_depth)
+        return TurnChannelStatistics(len(self._items), self._max_depth)
 
     def __enter__(self) -> Self:
         """Give the channel itself; leaving the block closes it."""

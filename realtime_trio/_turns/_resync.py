@@ -1,79 +1,63 @@
 """When a session is whole again after a link was lost.
 
-A link that begins in the user's turn brings the whole list of messages, and is done with that.
-One that begins in the middle of a turn brings a list without that turn and then only its end:
-the turn has a hole, and the list is asked for anew once it is over.
+A link that begins in the user's turn brings the whole list of messages, and that completes the
+resync. One that begins in the middle of a turn brings a list without that turn and then only
+its end: the turn has a hole, and the client asks for the list again once the turn is over.
 
-The receive task knows what was asked and what came, the text lane may be far behind it. So both
-count the events that can make a session whole, as with turns, and it is told when the text lane
-has come as far.
+The resync completes when the text lane has handled the event that makes the session whole: a
+mark stands directly behind that event.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, final
+from typing import final
 
 from .._core._fast_decoder import Incoming
 from .._core._local_events import SaidEvent
 from .._core._shell_notifications import SessionRestored
-from ..events import ChatSessionChangedEvent, UserTurnStartEvent
+from .._lanes._marks import Mark, Marks
+from ..events import ChatSessionChangedEvent, Lane
 
-__all__ = ["Repair"]
-
-_COUNTED: Final = (UserTurnStartEvent, ChatSessionChangedEvent)
+__all__ = ["Resync"]
 
 
 @final
-class Repair:
-    """Follows one repair at a time; a new link begins anew. ``post`` hands news to the lanes."""
+class Resync:
+    """One resync at a time; another link begins another. ``post`` hands events to the lanes."""
 
-    def __init__(self, post: Callable[[SaidEvent], None]) -> None:
+    def __init__(self, post: Callable[[SaidEvent], None], marks: Marks) -> None:
         self._post = post
-        self._came = self._passed = 0
+        self._marks = marks
         self._asked: str | None = None
-        self._whole_at: int | None = None
-        self._note = SessionRestored(session_id=None)
-
-    # -- the receive task's side -----------------------------------------------------------
+        self._expected: SessionRestored | None = None  # emitted when the text lane gets there
 
     def link_opened(self) -> None:
-        """Forget what was to be repaired on the last link."""
-        self._asked = self._whole_at = None
+        """Forget what was to be resynchronised on the last link."""
+        self._asked = self._expected = None
 
-    def saw(self, event: Incoming) -> None:
-        """Count one event; it is on its way to the text lane."""
-        if not isinstance(event, _COUNTED):
-            return
-        self._came += 1
+    def received(self, event: Incoming) -> None:
+        """Look at an event that was just routed."""
         if self._asked is not None and isinstance(event, ChatSessionChangedEvent):
             session = event.chat_session
             if session is not None and session.session_id == self._asked:
+                note = SessionRestored(session_id=self._asked, reloaded=True)
                 self._asked = None
-                self._whole(self._note)
+                self._complete_at(self._marks.place(Lane.TEXT), note)
 
     def asked(self, session_id: str) -> None:
-        """The list of this session was asked for: it is whole when that has come."""
+        """The list of this session was asked for: the session is whole when that is handled."""
         self._asked = session_id
-        self._note = SessionRestored(session_id=session_id, reloaded=True)
 
-    def complete(self, session_id: str | None) -> None:
-        """Nothing is missing once the event that came last is handled."""
-        self._whole(SessionRestored(session_id=session_id))
+    def complete(self, session_id: str | None, mark: Mark) -> None:
+        """Nothing is missing once the lanes have passed this mark."""
+        self._complete_at(mark, SessionRestored(session_id=session_id))
 
-    def _whole(self, note: SessionRestored) -> None:
-        self._note = note
-        self._whole_at = self._came
-        self._tell()
+    def _complete_at(self, mark: Mark, note: SessionRestored) -> None:
+        self._expected = note
+        mark.when_passed(Lane.TEXT, lambda _slice: self._emit(note))
 
-    # -- the text lane's side --------------------------------------------------------------
-
-    def handled(self) -> None:
-        """The text lane has handled one of the events that are counted."""
-        self._passed += 1
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._whole_at is not None and self._passed >= self._whole_at:
-            self._whole_at = None
-            self._post(SaidEvent(note=self._note))
+    def _emit(self, note: SessionRestored) -> None:
+        if self._expected is note:
+            self._expected = None
+            self._post(SaidEvent(note=note))

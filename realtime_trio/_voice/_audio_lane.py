@@ -5,8 +5,8 @@ A client without sound has it too, so ``realtime_trio.audio`` is imported on use
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, final
 
 import attrs
@@ -14,10 +14,13 @@ import trio
 
 from .._core._audio_format import DEFAULT_FORMAT
 from .._core._shell_notifications import AudioFlushed
+from .._lanes._pipeline import Pipeline
 from .._lanes._statistics import LaneStatistics
 from .._lanes._subscription import LaneView
+from .._outbound._outbox import Outbox
+from .._outbound._turn_gate import TurnGate
 from .._session._first_cause import first_cause
-from .._session._shell import Shell
+from .._session._playback_gate import PlaybackGate
 from ..events import Lane
 from ._sending import CHUNK, LEAD, Sender, SendingStatistics, check_chunk, send_all
 from ._talk import Speaking, VoiceConversation, VoiceMode
@@ -47,13 +50,26 @@ class AudioLane(LaneView):
     dropped and counted, and a notification is emitted.
     """
 
-    __slots__ = ("_client", "_sender", "_shell")
+    __slots__ = ("_beginnings", "_client", "_gate", "_leaving", "_playback", "_sender")
 
-    def __init__(self, shell: Shell, client: Speaking) -> None:
-        super().__init__(shell.pipeline, Lane.AUDIO)
-        self._shell = shell
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        client: Speaking,
+        *,
+        outbox: Outbox,
+        gate: TurnGate,
+        playback: PlaybackGate,
+        leaving: Callable[[], AbstractAsyncContextManager[None]],
+        beginnings: Callable[[], int],
+    ) -> None:
+        super().__init__(pipeline, Lane.AUDIO)
         self._client = client
-        self._sender = Sender(shell.outbox)
+        self._gate = gate
+        self._playback = playback
+        self._leaving = leaving
+        self._beginnings = beginnings
+        self._sender = Sender(outbox)
 
     # -- hearing ---------------------------------------------------------------------------
 
@@ -71,8 +87,7 @@ class AudioLane(LaneView):
         exception of the sink cancels the body and comes out of this block. Raises
         ``trio.BusyResourceError`` if a playback is already running.
         """
-        playout = self._shell.playout
-        playback = playout.attach(sink, config)
+        playback = self._playback.attach(sink, config)
         failure: BaseException | None = None
         try:
             async with trio.open_nursery() as nursery:
@@ -85,7 +100,7 @@ class AudioLane(LaneView):
         except BaseException as exc:
             failure = first_cause(failure, exc)
         finally:
-            playout.detach()
+            self._playback.detach()
         if failure is not None:
             try:
                 raise failure
@@ -97,14 +112,14 @@ class AudioLane(LaneView):
 
         Later sound is played. Returns what was discarded, ``None`` for nothing.
         """
-        return self._shell.playout.flush()
+        return self._playback.flush()
 
     def stop(self) -> AudioFlushed | None:
         """Play nothing more of this answer: neither buffered nor later sound.
 
         The server continues the answer; ``await client.cancel()`` stops both.
         """
-        return self._shell.playout.stop()
+        return self._playback.stop()
 
     # -- talking ---------------------------------------------------------------------------
 
@@ -157,10 +172,10 @@ class AudioLane(LaneView):
         chunk out of its bounds.
         """
         check_chunk(chunk)
-        async with self._shell.leaving():
+        async with self._leaving():
             await send_all(
                 source,
-                self._shell,
+                self._gate,
                 self._sender,
                 respect_turn=respect_turn,
                 as_text=as_text,
@@ -193,9 +208,16 @@ class AudioLane(LaneView):
 
         check_chunk(chunk)
         talk = VoiceConversation(
-            self._shell, self._client, self._sender, source, vad, barge_in=barge_in
+            self._client,
+            self._sender,
+            source,
+            vad,
+            gate=self._gate,
+            playback=self._playback,
+            beginnings=self._beginnings,
+            barge_in=barge_in,
         )
-        async with self._shell.leaving():
+        async with self._leaving():
             chunks = paced_chunks(source, DEFAULT_FORMAT, chunk=chunk, lead=LEAD)
             async with aclosing(chunks):
                 await talk.run(chunks, mode)
@@ -204,7 +226,7 @@ class AudioLane(LaneView):
 
     def statistics(self) -> AudioStatistics:
         """Figures of the lane, the playback and the sending."""
-        playback = self._shell.playout.playback
+        playback = self._playback.playback
         return AudioStatistics(
             **attrs.asdict(super().statistics(), recurse=False),
             playback=None if playback is None else playback.statistics(),

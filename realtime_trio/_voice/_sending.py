@@ -21,7 +21,7 @@ import trio
 
 from .._core._audio_format import DEFAULT_FORMAT
 from .._outbound._outbox import Outbox
-from .._session._shell import Shell
+from .._outbound._turn_gate import TurnGate
 from ..events import AudioInputDeltaEvent
 
 __all__ = ["CHUNK", "LEAD", "Sender", "SendingStatistics"]
@@ -84,6 +84,10 @@ class Sender:
         self._count(whole)
         self._carry, self._link = carry, link
 
+    async def put_text(self, pcm: bytes) -> None:
+        """Queue a frame as a command in base64, waiting for room."""
+        await self._outbox.put(AudioInputDeltaEvent(content=base64.b64encode(pcm).decode()))
+
     def put_newest(self, pcm: bytes) -> None:
         """Queue a frame of whole samples; where two seconds wait already, the oldest go."""
         outbox = self._outbox
@@ -136,7 +140,7 @@ def check_chunk(chunk: float) -> None:
 
 async def send_all(
     source: AsyncIterable[bytes],
-    shell: Shell,
+    gate: TurnGate,
     sender: Sender,
     *,
     respect_turn: bool,
@@ -150,11 +154,11 @@ async def send_all(
     sender.begin()
     async with aclosing(paced_chunks(source, DEFAULT_FORMAT, chunk=chunk, lead=LEAD)) as chunks:
         async for pcm in chunks:
-            if respect_turn and not shell.gate.open:
-                await shell.tracker.opened()
-                if shell.gate.open and forget(source):
+            if respect_turn and not gate.open:
+                await gate.opened()
+                if gate.open and forget(source):
                     continue  # what was said meanwhile was not meant for the server
             if as_text:
-                await shell.outbox.put(AudioInputDeltaEvent(content=base64.b64encode(pcm).decode()))
+                await sender.put_text(pcm)
             else:
                 sender.put_newest(pcm)

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, final
 import trio
 
 from .._exceptions import InDoubt, NotSent
-from .._outbound._cancel import Confirmed
+from .._outbound._cancel import CancelResult
 from .._outbound._receipt import Receipt
-from .._session._shell import Shell
+from .._outbound._turn_gate import TurnGate
+from .._session._playback_gate import PlaybackGate
 from ..events import Event, SetVoiceInputModeEvent
 from ._sending import Sender
 
@@ -45,7 +46,7 @@ class Speaking(Protocol):
         """Queue an event."""
         ...
 
-    async def cancel(self) -> Confirmed:
+    async def cancel(self) -> CancelResult:
         """Cancel the running turn."""
         ...
 
@@ -66,18 +67,22 @@ class VoiceConversation:
 
     def __init__(
         self,
-        shell: Shell,
         client: Speaking,
         sender: Sender,
         source: AsyncIterable[bytes],
         vad: VadConfig | None,
         *,
+        gate: TurnGate,
+        playback: PlaybackGate,
+        beginnings: Callable[[], int],
         barge_in: bool,
     ) -> None:
         from ..audio._vad import EnergyVad
 
-        self._shell = shell
         self._client = client
+        self._gate = gate
+        self._playback = playback
+        self._beginnings = beginnings
         self._sender = sender
         self._source = source
         self._vad = EnergyVad(vad)
@@ -97,13 +102,12 @@ class VoiceConversation:
 
     async def _reminding(self, chunks: Chunks, mode: VoiceMode) -> Chunks:
         """The chunks; a server that has forgotten the session is told the mode again."""
-        tracker = self._shell.tracker
-        told = tracker.beginnings
+        told = self._beginnings()
         async for chunk in chunks:
-            if tracker.beginnings != told:
+            if self._beginnings() != told:
                 if told:  # before the first one it is still on its way
                     await self._client.send(SetVoiceInputModeEvent(mode=mode))
-                told = tracker.beginnings
+                told = self._beginnings()
             yield chunk
 
     async def _ptt(self, chunks: Chunks) -> None:
@@ -135,7 +139,7 @@ class VoiceConversation:
             yield event
 
     async def _server_vad(self, chunks: Chunks) -> None:
-        gate = self._shell.gate
+        gate = self._gate
         async for chunk in chunks:
             if not await self._half_duplex():
                 continue
@@ -145,7 +149,7 @@ class VoiceConversation:
                 if not gate.open:  # nothing was sent before: the first sound is in the pre-roll
                     pcm = start.audio
                 await self._barge_in()
-                await self._shell.tracker.opened()
+                await self._gate.opened()
             if gate.open:
                 self._say(pcm)
 
@@ -166,8 +170,8 @@ class VoiceConversation:
 
     async def _barge_in(self) -> None:
         """The user talks: the agent is silent."""
-        self._shell.playout.stop()
-        if self._barges_in and not self._shell.gate.open:
+        self._playback.stop()
+        if self._barges_in and not self._gate.open:
             # Where no word comes, the turn's own end opens the gate.
             with suppress(NotSent, InDoubt):
                 await self._client.cancel()
@@ -181,11 +185,11 @@ class VoiceConversation:
             return True
         from ..audio._sources import LiveSource, forget
 
-        await self._shell.tracker.opened()
-        playback = self._shell.playout.playback
+        await self._gate.opened()
+        playback = self._playback.playback
         if playback is not None and playback.playing:
             await playback.drained()
-        if not (self._shell.gate.open and isinstance(self._source, LiveSource)):
+        if not (self._gate.open and isinstance(self._source, LiveSource)):
             return True
         await trio.sleep(_ECHO)
         forget(self._source)
@@ -193,5 +197,5 @@ class VoiceConversation:
         return False
 
     def _agent_talks(self) -> bool:
-        playback = self._shell.playout.playback
-        return not self._shell.gate.open or (playback is not None and playback.playing)
+        playback = self._playback.playback
+        return not self._gate.open or (playback is not None and playback.playing)

@@ -17,8 +17,8 @@ from realtime_trio._config import ClientConfig
 from realtime_trio._core._messages import Message
 from realtime_trio._exceptions import InDoubt, NotSent, RealtimeError
 from realtime_trio._outbound._receipt import Receipt
-from realtime_trio._turns._ask import Turn
 from realtime_trio._turns._outcome import TurnCompleted
+from realtime_trio._turns._turn_progress import Turn
 from realtime_trio.server import RealtimeServer, ServerConfig, open_server
 from realtime_trio.server._turn_script import Say, Wait
 from realtime_trio.testing import say, tool, turn, wait

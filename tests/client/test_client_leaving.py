@@ -347,7 +347,7 @@ async def test_an_error_of_the_background_is_bare(
 
         async def meet_a_bug() -> None:
             async with open_client(server.url, auth="any") as client:
-                monkeypatch.setattr(client._shell.tracker, "saw", broken)
+                monkeypatch.setattr(client._shell.observer, "received", broken)
                 await trio.sleep_forever()
 
         with pytest.raises(ZeroDivisionError):

@@ -15,8 +15,8 @@ from realtime_trio._config import ClientConfig
 from realtime_trio._core._notifications import CancelConfirmed as CancelNote
 from realtime_trio._core._notifications import Initialized, MessageComplete
 from realtime_trio._exceptions import ClosedError, InDoubt, NotSent, TurnError
-from realtime_trio._turns._ask import Turn
 from realtime_trio._turns._outcome import TurnCancelled, TurnCompleted, TurnFailed, TurnLost
+from realtime_trio._turns._turn_progress import Turn
 from realtime_trio.server import RealtimeServer, open_server
 from realtime_trio.testing import (
     command,

@@ -21,7 +21,7 @@ from realtime_trio import events as ev
 from realtime_trio._client._client import open_client
 from realtime_trio._config import ClientConfig, LaneBounds
 from realtime_trio._connection._link import _EARLY_BYTES, _prove
-from realtime_trio._connection._recorder import Tape
+from realtime_trio._connection._recorder import RecorderTap
 from realtime_trio._core._codec import Codec
 from realtime_trio._core._notifications import ProcessingFailed
 from realtime_trio._core._shell_notifications import Disconnected, Reconnected, SessionRestored
@@ -272,7 +272,7 @@ async def test_what_comes_before_the_pong_is_bounded_in_memory(
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(flood)
-        early = await _prove(client, ClientConfig(), Codec(), Tape(None))
+        early = await _prove(client, ClientConfig(), Codec(), RecorderTap(None))
         nursery.cancel_scope.cancel()
     held = sum(map(sys.getsizeof, early))
     assert _EARLY_BYTES <= held < _EARLY_BYTES + sys.getsizeof(frame)

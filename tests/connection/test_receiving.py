@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from realtime_trio._connection._link import Link
-from realtime_trio._connection._recorder import Tape
+from realtime_trio._connection._recorder import RecorderTap
 from realtime_trio._exceptions import ConnectionLost
 
 
@@ -68,7 +68,7 @@ async def _receive(
     frames: list[str | bytes], *, early: Iterable[str | bytes] = (), book: Any = None
 ) -> tuple[Link, Intake]:
     wire: Any = Wire(frames)
-    link = Link(wire, list(early), Tape(book))
+    link = Link(wire, list(early), RecorderTap(book))
     intake = Intake(wire)
     with pytest.raises(ConnectionLost):
         await link._receive(intake, lambda _event: None)

@@ -9,7 +9,7 @@ LOW, HIGH = AudioFormat(16_000), AudioFormat(48_000, 2)
 
 
 def test_an_answer_is_counted_in_milliseconds_of_whatever_format() -> None:
-    answer = SpokenAnswer(number=3)
+    answer = SpokenAnswer()
     assert (answer.spoken, answer.heard_ms, answer.unheard_ms) == (False, 0.0, 0.0)
     answer.came(32_000, LOW)
     answer.came(192_000, HIGH)

@@ -14,6 +14,7 @@ from realtime_trio._config import ClientConfig, LaneBounds
 from realtime_trio._core._notifications import MessageStreaming, Notification
 from realtime_trio._lanes._pipeline import Pipeline
 from realtime_trio._lanes._subscription import Subscription
+from realtime_trio.events import Lane
 
 Json = dict[str, Any]
 
@@ -72,6 +73,11 @@ def drain(subscription: Subscription[Any]) -> list[Any]:
             items.append(subscription.receive_nowait())
         except (trio.WouldBlock, trio.EndOfChannel):
             return items
+
+
+def handled(pipeline: Pipeline, lane: Lane) -> int:
+    """How many events a lane has handled, coalesced ones each."""
+    return pipeline._lanes[lane].fold.handled
 
 
 def texts(items: Iterable[Any]) -> list[str]:

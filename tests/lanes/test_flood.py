@@ -6,7 +6,6 @@ import pytest
 import trio
 import trio.testing
 
-from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._notifications import (
     CancelConfirmed,
@@ -18,7 +17,7 @@ from realtime_trio._core._notifications import (
 from realtime_trio._lanes._overflow import Block
 from realtime_trio._lanes._pipeline import Pipeline
 from realtime_trio.events import Lane
-from tests.lanes.flow import CANCELLED, ERROR, Steps, clock, delta, drain, texts
+from tests.lanes.flow import CANCELLED, ERROR, Steps, clock, delta, drain, handled, texts
 
 BACKLOGS = (0, 1_000, 100_000)
 
@@ -59,7 +58,7 @@ def _steps_until(urgent: str, wanted: type[Notification], backlog: int, *, held:
             before = steps.count
             pipeline.feed_nowait([urgent])
             await arrived.wait()
-            assert pipeline.handled_count(ev.TextDeltaEvent, Lane.TEXT) <= 8 * 32
+            assert handled(pipeline, Lane.TEXT) <= 8 * 32
             nursery.cancel_scope.cancel()
         return count - before
 
@@ -88,11 +87,12 @@ async def test_a_cancel_under_flood_ends_every_message_in_order() -> None:
         nursery.start_soon(pipeline.run)
         _flood(pipeline, 10_000)
         pipeline.feed_nowait([CANCELLED])
+        mark = pipeline.marks.place()
         await control.receive()
         await trio.testing.wait_all_tasks_blocked()
-        assert pipeline.handled_count(ev.CancelledEvent, Lane.TEXT) == 0
+        assert not mark.done
         stuck.close()
-        await pipeline.handled(ev.CancelledEvent, 1)
+        await mark.wait()
         pipeline.close()
     notes = drain(reader)
     assert len("".join(texts(notes))) == 10_000
@@ -114,13 +114,14 @@ def test_a_slow_block_subscriber_delays_only_its_own_lane() -> None:
             for number in range(1000):
                 pipeline.feed_nowait([delta(str(number))])
                 pipeline.feed_nowait([b"\0\0"])
-            await pipeline.handled(ev.AudioFrame, 1000)
-            assert pipeline.handled_count(ev.TextDeltaEvent, Lane.TEXT) == 3
+            await pipeline.marks.place(Lane.AUDIO).wait()
+            assert handled(pipeline, Lane.AUDIO) == 1000
+            assert handled(pipeline, Lane.TEXT) == 3
             taken = 0
             async for _ in slow:
                 taken += 1
                 await trio.lowlevel.checkpoint()
-                assert pipeline.handled_count(ev.TextDeltaEvent, Lane.TEXT) <= taken + 3
+                assert handled(pipeline, Lane.TEXT) <= taken + 3
                 if taken == 1000:
                     pipeline.close()
 

@@ -38,6 +38,7 @@ from tests.lanes.flow import (
     drain,
     frame,
     frames,
+    handled,
     make,
     running,
     small,
@@ -100,7 +101,7 @@ async def test_one_event_reaches_every_lane_that_it_concerns() -> None:
         pipeline.feed_nowait([CANCELLED])
         await trio.testing.wait_all_tasks_blocked()
         for lane in Lane:
-            assert pipeline.handled_count(ev.CancelledEvent, lane) == 1
+            assert handled(pipeline, lane) == 1
         assert pipeline.state.revision == 3
         assert pipeline.state.counters.events == 1
         assert pipeline.statistics().total.events == 1
@@ -312,7 +313,7 @@ async def test_neighbouring_deltas_are_folded_as_one_and_counted_each() -> None:
     assert _contents(seen) == ["abc"]
     assert pipeline.state.revision == 3
     assert pipeline.state.counters.events == 3
-    assert pipeline.handled_count(ev.TextDeltaEvent, Lane.TEXT) == 3
+    assert handled(pipeline, Lane.TEXT) == 3
     assert pipeline.statistics().text.coalesced == 2
     assert pipeline.statistics().text.events == 3
 
@@ -445,7 +446,7 @@ async def test_text_advances_under_an_endless_flood_of_audio() -> None:
         done = trio.Event()
 
         def count(_event: object, _notes: object, _slice: object) -> None:
-            if pipeline.handled_count(ev.TextDeltaEvent, Lane.TEXT) == 319:
+            if handled(pipeline, Lane.TEXT) == 319:
                 done.set()
 
         pipeline.observe(Lane.TEXT, count)
@@ -501,7 +502,6 @@ async def test_at_its_bound_a_lane_takes_nothing() -> None:
     pipeline.feed_nowait([b"\0\0"])  # another lane is not concerned
     pipeline.close()
     await pipeline.run()
-    assert [pipeline.handled_count(ev.CancelledEvent, lane) for lane in Lane] == [0, 0, 0]
     assert [lane.events for lane in pipeline.statistics().lanes] == [0, 1, 4]
 
 
@@ -620,7 +620,7 @@ async def test_a_large_event_waits_for_more_than_one_batch(rules: tuple[Block, .
         async with trio.open_nursery() as nursery:
             nursery.start_soon(pipeline.run)
             await pipeline.feed([delta("x" * 800)])
-            steps = pipeline.handled_count(ev.TextDeltaEvent, Lane.TEXT)
+            steps = handled(pipeline, Lane.TEXT)
             pipeline.close()
     assert steps >= small_ones - 1
     message = pipeline.state.sessions["s"].open_message
@@ -708,45 +708,84 @@ async def test_a_large_event_may_pass_several_levels_at_once() -> None:
 # ---- barriers, observers, statistics -------------------------------------------------------
 
 
-async def test_handled_waits_for_every_lane_of_the_row() -> None:
-    """Not for the control lane alone, which is ahead."""
+async def test_a_mark_is_done_when_every_lane_has_passed_it() -> None:
+    """Not the control lane alone, which is ahead; and nothing behind it counts."""
     async with running(coalesce=False) as pipeline:
         stuck = pipeline.subscribe(lane=Lane.TEXT, overflow=Block(1))
         for content in "abc":
             pipeline.feed_nowait([delta(content)])
         pipeline.feed_nowait([TURN_START])
-        passed = trio.Event()
+        mark = pipeline.marks.place()
+        pipeline.feed_nowait([TURN_START])
         async with trio.open_nursery() as nursery:
-
-            @nursery.start_soon
-            async def wait() -> None:
-                await pipeline.handled(ev.UserTurnStartEvent, 1)
-                passed.set()
-
+            nursery.start_soon(mark.wait)
             await trio.testing.wait_all_tasks_blocked()
-            assert pipeline.handled_count(ev.UserTurnStartEvent, Lane.CONTROL) == 1
-            assert pipeline.handled_count(ev.UserTurnStartEvent, Lane.TEXT) == 0
-            assert not passed.is_set()
+            assert handled(pipeline, Lane.CONTROL) == 2
+            assert handled(pipeline, Lane.TEXT) == 2
+            assert not mark.done
             assert pipeline.state.turn.can_send_input  # the state does not wait
             stuck.close()
-        assert pipeline.handled_count(ev.UserTurnStartEvent, Lane.TEXT) == 1
+        assert mark.done
+        with trio.testing.assert_checkpoints():
+            await mark.wait()
 
 
-async def test_handled_is_a_checkpoint_and_ends_with_the_pipeline() -> None:
-    """Nobody waits for an event that cannot come any more."""
+async def test_a_mark_stands_where_it_was_placed() -> None:
+    """Between two events, also of one run, and each lane calls back with its own slice."""
     pipeline = make()
-    with trio.testing.assert_checkpoints():
-        await pipeline.handled(ev.PongEvent, 0)
+    passed: list[tuple[Lane, Any]] = []
+    pipeline.feed_nowait([delta("a"), delta("b")])
+    mark = pipeline.marks.place(Lane.TEXT, Lane.CONTROL)
+    mark.when_passed(Lane.TEXT, lambda slice_: passed.append((Lane.TEXT, slice_)))
+    mark.when_passed(Lane.CONTROL, lambda slice_: passed.append((Lane.CONTROL, slice_)))
+    mark.when_done(lambda: passed.append((Lane.AUDIO, None)))
+    pipeline.feed_nowait([delta("c"), TURN_START])
+    pipeline.close()
+    await pipeline.run()
+    (first, control), (second, text), (last, _) = passed
+    assert (first, second, last) == (Lane.CONTROL, Lane.TEXT, Lane.AUDIO)
+    assert not control.turn.can_send_input
+    (open_message,) = text.open.values()
+    assert str(open_message.text) == "ab"
+    assert pipeline.state.revision == 6
+    assert pipeline.state.counters.events == 4
+
+
+async def test_an_observer_places_its_mark_directly_behind_the_event() -> None:
+    """Whatever else has arrived with it."""
+    pipeline = make()
+    seen: list[int] = []
+
+    def observe(event: Any) -> None:
+        if isinstance(event, ev.UserTurnStartEvent):
+            mark = pipeline.marks.place(Lane.TEXT)
+            mark.when_passed(Lane.TEXT, lambda _: seen.append(handled(pipeline, Lane.TEXT)))
+
+    pipeline.feed_nowait([delta("a"), TURN_START, delta("b"), delta("c"), TURN_START], observe)
+    pipeline.close()
+    await pipeline.run()
+    assert seen == [2, 5]
+
+
+async def test_nobody_waits_for_a_mark_that_no_lane_will_pass() -> None:
+    """Placed before the end or after it."""
+    pipeline = make()
+    pipeline.feed_nowait([delta()])
+    mark = pipeline.marks.place()
+    mark.when_done(pytest.fail)
     async with trio.open_nursery() as nursery:
 
         @nursery.start_soon
         async def wait() -> None:
-            with pytest.raises(ClosedError, match="UserTurnStartEvent number 1"):
-                await pipeline.handled(ev.UserTurnStartEvent, 1)
+            with pytest.raises(ClosedError, match="ended before"):
+                await mark.wait()
 
-        nursery.start_soon(pipeline.run)
         await trio.testing.wait_all_tasks_blocked()
-        pipeline.close()
+        pipeline._end()
+    late = pipeline.marks.place()
+    with pytest.raises(ClosedError, match="ended before"):
+        await late.wait()
+    assert not late.done
 
 
 async def test_an_observer_sees_each_event_its_notes_and_the_new_slice() -> None:

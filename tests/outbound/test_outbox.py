@@ -16,8 +16,9 @@ from realtime_trio._config import ClientConfig
 from realtime_trio._connection._backoff import Backoff
 from realtime_trio._core._codec import Codec
 from realtime_trio._exceptions import ClosedError, InDoubt, NotSent
-from realtime_trio._outbound._outbox import Outbox, write_from
+from realtime_trio._outbound._outbox import Outbox
 from realtime_trio._outbound._turn_gate import Change, Phase, TurnGate
+from realtime_trio._outbound._writer import write_from
 
 CODEC = Codec()
 
@@ -45,8 +46,8 @@ class Wire:
 def outbox(*, gate: TurnGate | None = None, config: ClientConfig | None = None) -> Outbox:
     if gate is None:
         gate = TurnGate()
-        gate.saw(ev.UserTurnStartEvent())
-    return Outbox(config or ClientConfig(), CODEC, gate)
+        gate.received(ev.UserTurnStartEvent())
+    return Outbox(config or ClientConfig(), CODEC, gate, lambda: None)
 
 
 async def written(box: Outbox, wire: Wire) -> list[object]:
@@ -153,7 +154,7 @@ async def test_a_command_at_the_closed_gate_is_not_in_the_way(autojump_clock: ob
         box.put_audio_nowait(bytes([number]))
     runs, others = await written_in_runs(box)
     assert [len(run) for run in runs] == [3]
-    gate.saw(ev.UserTurnStartEvent())
+    gate.received(ev.UserTurnStartEvent())
     for number in range(3):
         box.put_audio_nowait(bytes([number]))
     _, others = await written_in_runs(box)
@@ -173,7 +174,7 @@ async def test_a_command_that_may_pass_does_not_wait_behind_one_that_may_not(
     box.put_nowait(ev.GetAgentsEvent(), force=True)
     wire = Wire()
     assert await written(box, wire) == [ev.ResumeChatSessionEvent, ev.GetAgentsEvent]
-    gate.saw(ev.UserTurnStartEvent())
+    gate.received(ev.UserTurnStartEvent())
     box.wake()
     await written(box, wire)
     assert wire.sent[2:] == [ev.GetVoicesEvent, ev.ResumeChatSessionEvent]
@@ -235,7 +236,7 @@ async def test_queues_are_bounded_in_items_and_bytes(autojump_clock: object) -> 
         wire = Wire()
         nursery.start_soon(write_from, box, wire)
         await trio.testing.wait_all_tasks_blocked()
-        box._gate.saw(ev.UserTurnStartEvent())
+        box._gate.received(ev.UserTurnStartEvent())
         box.wake()
         await trio.testing.wait_all_tasks_blocked()
         assert order == [0, 1, 2, 3, 4]
@@ -383,22 +384,22 @@ def test_a_cancelled_send_has_queued_once_or_not_at_all(
 
 
 def start(gate: TurnGate) -> None:
-    gate.saw(ev.UserTurnStartEvent())
+    gate.received(ev.UserTurnStartEvent())
 
 
 def test_the_gate_follows_its_rules() -> None:
     """Closes for an input and for user_turn_end, opens for user_turn_start."""
     gate = TurnGate()
     assert not gate.open
-    assert gate.saw(ev.UserTurnStartEvent()) is Change.OPENED
+    assert gate.received(ev.UserTurnStartEvent()) is Change.OPENED
     assert gate.open
-    assert not gate.writes(ev.TextInputEvent(text="x"))
+    assert not gate.writing(ev.TextInputEvent(text="x"))
     assert not gate.open
-    gate.saw(ev.UserTurnEndEvent())
-    assert gate.saw(ev.ErrorEvent(message="in a turn that goes on")) is None
+    gate.received(ev.UserTurnEndEvent())
+    assert gate.received(ev.ErrorEvent(message="in a turn that goes on")) is None
     assert not gate.open
     start(gate)
-    gate.saw(ev.UserTurnEndEvent())
+    gate.received(ev.UserTurnEndEvent())
     assert not gate.open
 
 
@@ -406,12 +407,11 @@ def test_an_error_before_any_turn_refuses_the_input() -> None:
     """Unless it says that it answers something else."""
     gate = TurnGate()
     start(gate)
-    assert gate.saw(ev.ErrorEvent(message="x")) is None
-    gate.writes(ev.TextInputEvent(text="x"))
-    assert gate.saw(ev.ErrorEvent(message="x", source="set_agent")) is None
-    assert gate.saw(ev.ErrorEvent(message="x", source="text_input")) is Change.REFUSED
+    assert gate.received(ev.ErrorEvent(message="x")) is None
+    gate.writing(ev.TextInputEvent(text="x"))
+    assert gate.received(ev.ErrorEvent(message="x", source="set_agent")) is None
+    assert gate.received(ev.ErrorEvent(message="x", source="text_input")) is Change.REFUSED
     assert gate.open
-    assert gate.errors == 3
 
 
 @pytest.mark.parametrize(
@@ -431,10 +431,10 @@ def test_only_the_harmless_pass_a_closed_gate(event: ev.Event, harmless: bool) -
     gate = TurnGate()
     gate.session_id = "s1"
     start(gate)
-    gate.writes(ev.TextInputEvent(text="x"))
-    assert gate.lets(event, force=False) is harmless
-    assert gate.lets(event, force=True)
-    assert gate.writes(event) is not harmless
+    gate.writing(ev.TextInputEvent(text="x"))
+    assert gate.allows(event, force=False) is harmless
+    assert gate.allows(event, force=True)
+    assert gate.writing(event) is not harmless
     assert gate.open is not harmless
 
 
@@ -442,8 +442,8 @@ def test_new_and_resume_never_close_the_gate() -> None:
     """No user_turn_start follows them."""
     gate = TurnGate()
     start(gate)
-    gate.writes(ev.NewChatSessionEvent())
-    gate.writes(ev.ResumeChatSessionEvent(session_id="s"))
+    gate.writing(ev.NewChatSessionEvent())
+    gate.writing(ev.ResumeChatSessionEvent(session_id="s"))
     assert gate.open
 
 
@@ -452,9 +452,11 @@ def test_a_new_link_is_closed_until_it_tells() -> None:
     gate = TurnGate()
     start(gate)
     gate.link_opened()
-    gate.saw(ev.PongEvent())
+    gate.received(ev.PongEvent())
     assert gate.phase is Phase.UNKNOWN
-    gate.saw(ev.TextDeltaEvent(session_id="s", role="assistant", content="x", user_session_id=None))
+    gate.received(
+        ev.TextDeltaEvent(session_id="s", role="assistant", content="x", user_session_id=None)
+    )
     assert gate.phase.value == Phase.AGENT.value
     assert gate.streamed
     gate.link_opened()
@@ -464,11 +466,11 @@ def test_a_new_link_is_closed_until_it_tells() -> None:
 def test_the_current_session_is_known() -> None:
     """From chat_session_changed, until it is deleted."""
     gate = TurnGate()
-    gate.saw(ev.ChatSessionChangedEvent(chat_session=ev.ChatSession(session_id="s1")))
-    gate.saw(ev.ChatSessionChangedEvent(chat_session=None))
-    gate.saw(ev.DeleteChatSessionEvent(session_id="other"))
+    gate.received(ev.ChatSessionChangedEvent(chat_session=ev.ChatSession(session_id="s1")))
+    gate.received(ev.ChatSessionChangedEvent(chat_session=None))
+    gate.received(ev.DeleteChatSessionEvent(session_id="other"))
     assert gate.session_id == "s1"
-    gate.saw(ev.DeleteChatSessionEvent())
+    gate.received(ev.DeleteChatSessionEvent())
     assert gate.session_id is None
 
 
@@ -476,17 +478,17 @@ def test_the_current_session_is_known() -> None:
 def test_a_current_session_that_was_deleted_may_go_on(named: str | None) -> None:
     """The end of the user's turn shows it, unless another has become current."""
     gate = TurnGate()
-    gate.saw(ev.UserTurnEndEvent())
+    gate.received(ev.UserTurnEndEvent())
     assert gate.session_id is None
-    gate.saw(ev.ChatSessionChangedEvent(chat_session=ev.ChatSession(session_id="s1")))
-    gate.saw(ev.DeleteChatSessionEvent(session_id=named))
-    gate.saw(ev.DeleteChatSessionEvent())
+    gate.received(ev.ChatSessionChangedEvent(chat_session=ev.ChatSession(session_id="s1")))
+    gate.received(ev.DeleteChatSessionEvent(session_id=named))
+    gate.received(ev.DeleteChatSessionEvent())
     assert gate.session_id is None
-    gate.saw(ev.UserTurnEndEvent())
+    gate.received(ev.UserTurnEndEvent())
     assert gate.session_id == "s1"
-    gate.saw(ev.DeleteChatSessionEvent())
-    gate.saw(ev.ChatSessionChangedEvent(chat_session=ev.ChatSession(session_id="s2")))
-    gate.saw(ev.UserTurnEndEvent())
+    gate.received(ev.DeleteChatSessionEvent())
+    gate.received(ev.ChatSessionChangedEvent(chat_session=ev.ChatSession(session_id="s2")))
+    gate.received(ev.UserTurnEndEvent())
     assert gate.session_id == "s2"
 
 

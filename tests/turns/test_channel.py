@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import trio
 import trio.testing
@@ -12,15 +14,16 @@ from realtime_trio._config import ClientConfig
 from realtime_trio._connection._liveness import watch_silence, watch_traffic
 from realtime_trio._core._codec import Codec
 from realtime_trio._core._notifications import MessageStreaming
-from realtime_trio._core._state import TextSlice, TurnRecord
+from realtime_trio._core._state import AudioSlice, ControlSlice, TextSlice, TurnRecord
+from realtime_trio._core._values import evolve
 from realtime_trio._exceptions import ConnectionLost, LaggedError, TurnError
 from realtime_trio._handlers import LaneFold
+from realtime_trio._lanes._marks import Marks, Slice
 from realtime_trio._outbound._outbox import Outbox
 from realtime_trio._outbound._receipt import Receipt
 from realtime_trio._outbound._turn_gate import TurnGate
 from realtime_trio._session._first_cause import first_cause
-from realtime_trio._turns._ask import Track, Turn, TurnBook
-from realtime_trio._turns._channel import ITEM_COST, MAX_HELD, Pieces, weight
+from realtime_trio._turns._channel import ITEM_COST, MAX_HELD, TurnChannel, weight
 from realtime_trio._turns._outcome import (
     Outcome,
     TurnCancelled,
@@ -29,13 +32,14 @@ from realtime_trio._turns._outcome import (
     TurnLost,
     outcome_of,
 )
-from realtime_trio._turns._resync import Repair
+from realtime_trio._turns._turn_progress import Turn, TurnProgress
+from realtime_trio._turns._turn_tracker import TurnTracker
 from realtime_trio.events import Lane
 
 
 async def test_pieces_come_in_order_and_end(autojump_clock: object) -> None:
     """Buffered from the start; the end comes after what waits."""
-    pieces: Pieces[str] = Pieces()
+    pieces: TurnChannel[str] = TurnChannel()
     for item in "abc":
         pieces.put(item, 1)
     assert pieces.statistics().depth == 3
@@ -59,7 +63,7 @@ def test_a_value_weighs_what_it_holds() -> None:
 
 async def test_a_reader_waits_and_is_woken(autojump_clock: object) -> None:
     """Two readers share the items; a cancelled one takes none."""
-    pieces: Pieces[int] = Pieces()
+    pieces: TurnChannel[int] = TurnChannel()
     got: list[int] = []
 
     async def read() -> None:
@@ -80,7 +84,7 @@ async def test_a_reader_waits_and_is_woken(autojump_clock: object) -> None:
 
 async def test_iterating_lets_others_run(autojump_clock: object) -> None:
     """A checkpoint at least every 32 items."""
-    pieces: Pieces[int] = Pieces()
+    pieces: TurnChannel[int] = TurnChannel()
     for item in range(320):
         pieces.put(item)
     pieces.finish()
@@ -102,7 +106,7 @@ async def test_iterating_lets_others_run(autojump_clock: object) -> None:
 
 async def test_too_much_that_nobody_reads_is_given_up(autojump_clock: object) -> None:
     """The channel has a bound in bytes, and says that it was reached."""
-    pieces: Pieces[str] = Pieces()
+    pieces: TurnChannel[str] = TurnChannel()
     pieces.put("x", MAX_HELD // 2)
     pieces.put("x", MAX_HELD)
     pieces.put("x", 1)
@@ -112,7 +116,7 @@ async def test_too_much_that_nobody_reads_is_given_up(autojump_clock: object) ->
 
 async def test_closing_drops_what_waits(autojump_clock: object) -> None:
     """Whoever reads hears of it."""
-    with Pieces[str]() as pieces:
+    with TurnChannel[str]() as pieces:
         pieces.put("x", 1)
     with pytest.raises(trio.ClosedResourceError):
         await pieces.receive()
@@ -143,46 +147,131 @@ def test_an_outcome_is_read_from_the_record(
     assert outcome.errors == record.errors
 
 
-async def test_a_refusal_counts_when_the_text_lane_has_come_to_it() -> None:
-    """Also where the lane was faster than the receive task."""
-    gate = TurnGate()
-    book = TurnBook(gate, Repair(lambda _: None))
-    track = Track()
-    turn = Turn(track, Receipt("text_input"))
+class Queues:
+    """Lanes that pass nothing but marks, when they are told to."""
+
+    def __init__(self) -> None:
+        self.marks = Marks(self._put, lambda lane: self.slices[lane])
+        self.slices: dict[Lane, Slice] = {
+            Lane.CONTROL: ControlSlice(),
+            Lane.TEXT: TextSlice(),
+            Lane.AUDIO: AudioSlice(),
+        }
+        self._waiting: dict[Lane, list[Callable[[], None]]] = {lane: [] for lane in Lane}
+
+    def _put(self, lane: Lane, run: Callable[[], None]) -> None:
+        self._waiting[lane].append(run)
+
+    def go(self, *lanes: Lane) -> None:
+        """Let these lanes, or all, pass the marks that wait in them."""
+        for lane in lanes or Lane:
+            while self._waiting[lane]:
+                self._waiting[lane].pop(0)()
+
+
+def _tracker() -> tuple[TurnTracker, Queues]:
+    queues = Queues()
+    return TurnTracker(queues.marks, lambda: None), queues
+
+
+async def test_a_refusal_counts_when_every_lane_has_come_to_it() -> None:
+    """What was received before it is handled before it."""
+    tracker, queues = _tracker()
+    progress = TurnProgress()
+    turn = Turn(progress, Receipt("text_input"))
     assert "under way" in repr(turn)
-    book.killed()
-    book.begin(track)
-    error = ev.ErrorEvent(message="no")
-    book.observe(error, (), TextSlice())
+    tracker.killed()
+    tracker.begin(progress)
+    tracker.refused("no", queues.marks.place())
+    queues.go(Lane.TEXT, Lane.CONTROL)
     with pytest.raises(TurnError):
         _ = turn.outcome
-    gate.errors = 1
-    book.refused()
-    assert isinstance(await turn.wait(), TurnFailed)
+    queues.go()
+    assert await turn.wait() == TurnFailed(reason="the server refused the input", errors=("no",))
     assert "TurnFailed" in repr(turn)
-    track.decide(TurnCompleted(message=None))
+    progress.decide(TurnCompleted(message=None))
     assert isinstance(turn.outcome, TurnFailed)
+
+
+def test_a_turn_gets_what_is_between_its_two_marks() -> None:
+    """Nothing of the turn before, and nothing that comes after its end."""
+    tracker, queues = _tracker()
+    progress = TurnProgress()
+    note = MessageStreaming(session_id="s", message_id="m", role="assistant", delta="x")
+    event = ev.TextDeltaEvent(session_id="s", content="x")
+
+    def hear() -> int:
+        tracker.observe(event, (note,), queues.slices[Lane.TEXT])
+        return progress.text.statistics().depth
+
+    tracker.begin(progress)
+    assert hear() == 0
+    queues.go()
+    assert hear() == 1
+    tracker.ended(queues.marks.place())
+    assert hear() == 2
+    queues.slices[Lane.TEXT] = _with_record(TurnRecord(began=True))
+    queues.go()
+    assert hear() == 2
+    assert progress.outcome == TurnCompleted(message=None)
+
+
+def _with_record(record: TurnRecord) -> TextSlice:
+    return evolve(TextSlice(), rest=evolve(TextSlice().rest, last_turn=record))
+
+
+def test_a_killed_turn_is_over_when_what_came_of_it_is_handled() -> None:
+    """A command that did not wait for the gate ends it; another turn may run by then."""
+    tracker, queues = _tracker()
+    first, second = TurnProgress(), TurnProgress()
+    tracker.begin(first)
+    tracker.killed()
+    tracker.begin(second)
+    assert first.outcome is None
+    queues.go()
+    assert isinstance(first.outcome, TurnFailed)
+    assert second.outcome is None
+
+
+def test_the_end_of_the_client_decides_every_turn() -> None:
+    """By what is known: a refusal, the record of the text lane; else it is lost."""
+    tracker, queues = _tracker()
+    recorded, refused, unseen, running, queued = (TurnProgress() for _ in range(5))
+    queues.slices[Lane.TEXT] = _with_record(TurnRecord(began=True))
+    tracker.begin(recorded)
+    tracker.ended(queues.marks.place())
+    queues.go(Lane.TEXT)
+    tracker.begin(refused)
+    tracker.refused("no", queues.marks.place())
+    tracker.begin(unseen)
+    tracker.ended(queues.marks.place())
+    tracker.begin(running)
+    tracker.queued(queued)
+    tracker.end("the end")
+    outcomes = [each.outcome for each in (recorded, refused, unseen, running, queued)]
+    kinds = [TurnCompleted, TurnFailed, TurnLost, TurnLost, TurnLost]
+    assert [type(outcome) for outcome in outcomes] == kinds
+    queues.go()
+    assert [each.outcome for each in (recorded, refused, unseen, running, queued)] == outcomes
 
 
 def test_text_that_an_event_of_ones_own_streams_is_not_the_users() -> None:
     """It belongs to no session that could be compared with the user's."""
-    gate = TurnGate()
-    book = TurnBook(gate, Repair(lambda _: None))
-    track = Track()
-    book.begin(track)
-    gate.starts = 1
+    tracker, queues = _tracker()
+    progress = TurnProgress()
+    tracker.begin(progress)
+    queues.go()
     note = MessageStreaming(session_id="s", message_id="m", role="assistant", delta="x")
-    book.observe(ev.UnknownEvent(tag="chart", payload={}), (note,), TextSlice())
-    assert track.text.statistics().depth == 0
+    tracker.observe(ev.UnknownEvent(tag="chart", payload={}), (note,), TextSlice())
+    assert progress.text.statistics().depth == 0
 
 
 def test_what_a_session_without_an_id_says_is_the_users() -> None:
     """An event that names no session is told in the session that it was resolved to."""
-    gate = TurnGate()
-    book = TurnBook(gate, Repair(lambda _: None))
-    track = Track()
-    book.begin(track)
-    gate.starts = 1
+    tracker, queues = _tracker()
+    progress = TurnProgress()
+    tracker.begin(progress)
+    queues.go()
     fold = LaneFold(Lane.TEXT, TextSlice())
     said: list[ev.ServerEvent] = [
         ev.TextDeltaEvent(content="a"),
@@ -194,10 +283,10 @@ def test_what_a_session_without_an_id_says_is_the_users() -> None:
         ev.UserTurnStartEvent(),
     ]
     for event in said:
-        book.observe(event, fold.step(event), fold.slice)
+        tracker.observe(event, fold.step(event), fold.slice)
     pieces: list[str] = []
-    while track.text.statistics().depth:
-        pieces.append(track.text.receive_nowait())
+    while progress.text.statistics().depth:
+        pieces.append(progress.text.receive_nowait())
     assert "".join(pieces) == "abcd\ufffd"
 
 
@@ -223,7 +312,7 @@ class Quiet:
 async def test_a_link_without_a_byte_is_dead(autojump_clock: object) -> None:
     """Within the pong timeout after the question; not where nobody asks."""
     gate = TurnGate()
-    box = Outbox(ClientConfig(), Codec(), gate)
+    box = Outbox(ClientConfig(), Codec(), gate, lambda: None)
     link = Quiet()
     with pytest.raises(ConnectionLost, match="dead"):
         await watch_traffic(link, box, ClientConfig())

@@ -23,7 +23,6 @@ from realtime_trio._config import CloseAction
 from realtime_trio._core._messages import Content
 from realtime_trio._core._values import Log, Recent, Rope
 from realtime_trio._transports._network import Network, OpenStream
-from realtime_trio._turns._channel import Pieces, PiecesStatistics
 
 T = TypeVar("T")
 Opened: TypeAlias = AbstractAsyncContextManager[rt.Client]
@@ -88,7 +87,7 @@ async def client(client: rt.Client, event: ev.SetAgentEvent) -> None:
     assert_type(await client.send(event, force=True), rt.Receipt)
     assert_type(client.send_nowait(event), rt.Receipt)
     assert_type(client.send_nowait(event, force=True), rt.Receipt)
-    assert_type(await client.cancel(), rt.Confirmed)
+    assert_type(await client.cancel(), rt.CancelResult)
     assert_type(await client.drain(), None)
     assert_type(client.sessions(), AsyncGenerator[ev.ChatSessionIndexEntry, None])
     async for entry in client.sessions(page=20):
@@ -146,11 +145,11 @@ async def commands(client: rt.Client) -> None:
 
 
 async def turn(turn: rt.Turn) -> None:
-    assert_type(turn.text, Pieces[str])
-    assert_type(turn.thoughts, Pieces[str])
-    assert_type(turn.tools, Pieces[rt.ToolNotification])
-    assert_type(turn.media, Pieces[rt.Media])
-    assert_type(turn.subsessions, Pieces[Subsession])
+    assert_type(turn.text, rt.TurnChannel[str])
+    assert_type(turn.thoughts, rt.TurnChannel[str])
+    assert_type(turn.tools, rt.TurnChannel[rt.ToolNotification])
+    assert_type(turn.media, rt.TurnChannel[rt.Media])
+    assert_type(turn.subsessions, rt.TurnChannel[Subsession])
     assert_type(turn.receipt, rt.Receipt)
     assert_type(await turn.wait(), rt.Outcome)
     assert_type(turn.outcome, rt.Outcome)
@@ -171,16 +170,21 @@ async def turn(turn: rt.Turn) -> None:
         assert_type(subsession, Subsession)
 
 
-async def turn_channel(channel: Pieces[str]) -> None:
+async def turn_channel(channel: rt.TurnChannel[str]) -> None:
     assert_type(await channel.receive(), str)
     assert_type(channel.receive_nowait(), str)
-    assert_type(channel.statistics(), PiecesStatistics)
-    assert_type(channel.statistics().depth, int)
-    assert_type(channel.statistics().max_depth, int)
+    assert_type(channel.statistics(), rt.TurnChannelStatistics)
+    assert_type(channel.put("piece"), None)
+    assert_type(channel.finish(), None)
     assert_type(channel.close(), None)
     assert_type(await channel.aclose(), None)
     with channel as same:
-        assert_type(same, Pieces[str])
+        assert_type(same, rt.TurnChannel[str])
+
+
+def turn_channel_statistics(statistics: rt.TurnChannelStatistics) -> None:
+    assert_type(statistics.depth, int)
+    assert_type(statistics.max_depth, int)
 
 
 async def receipt(receipt: rt.Receipt) -> None:
@@ -855,7 +859,7 @@ def coalesce(it: rt.Coalesce) -> None:
     assert_type(it.max_items, int)
 
 
-def confirmed(it: rt.Confirmed) -> None:
+def cancel_result(it: rt.CancelResult) -> None:
     assert_type(it.via, Literal["socket", "rest"])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
@@ -16,7 +16,7 @@ from trio.testing import MockClock
 
 import realtime_trio as rt
 from realtime_trio._lanes._pipeline import Pipeline
-from realtime_trio._session._playback_gate import Playout
+from realtime_trio._session._playback_gate import PlaybackGate
 from realtime_trio.audio import (
     DEFAULT_FORMAT,
     AudioFormat,
@@ -27,7 +27,7 @@ from realtime_trio.audio import (
     Resampler,
     tone,
 )
-from realtime_trio.events import Lane
+from realtime_trio.events import CancelledEvent, Lane
 from realtime_trio.server import ServerConfig, open_server
 from realtime_trio.server._turn_script import Emit, Wait
 from realtime_trio.testing import emit, say, speak, turn, wait
@@ -181,9 +181,9 @@ async def test_barge_in_behind_all_that_waits(autojump_clock: object, trigger: s
             pipeline.feed_nowait([SECOND[:640]])
         assert playing.statistics().buffered_ms >= 29_900
         if trigger == "the server's word":
-            pipeline.feed_nowait([CANCELLED])
+            pipeline.feed_nowait([CANCELLED], silencing(playing))
         else:
-            playouts[playing].stop()
+            gates[playing].stop()
         blocks = len(sink.blocks)
         await trio.sleep(40)
         assert len(sink.blocks) == blocks
@@ -203,7 +203,7 @@ async def test_cancelled_overtakes_the_audio_that_waits_in_the_lane(autojump_clo
         for _ in range(500):
             pipeline.feed_nowait([SECOND[:640]])
             pipeline.feed_nowait([DELTA])
-        pipeline.feed_nowait([CANCELLED])
+        pipeline.feed_nowait([CANCELLED], silencing(playing))
         for _ in range(50):
             pipeline.feed_nowait([SECOND[:640]])  # late, and of the old answer still
         await trio.sleep(5)
@@ -218,7 +218,17 @@ async def test_cancelled_overtakes_the_audio_that_waits_in_the_lane(autojump_clo
         assert playing.statistics().received == 32_000 + 550 * 640 + 32_000
 
 
-playouts: WeakKeyDictionary[Playback, Playout] = WeakKeyDictionary()
+gates: WeakKeyDictionary[Playback, PlaybackGate] = WeakKeyDictionary()
+
+
+def silencing(playing: Playback) -> Callable[[object], None]:
+    """What the observer of a link does with the audio when it receives an event."""
+
+    def observe(event: object) -> None:
+        if isinstance(event, CancelledEvent):
+            gates[playing].stop()
+
+    return observe
 
 
 @asynccontextmanager
@@ -227,12 +237,11 @@ async def lanes(
 ) -> AsyncGenerator[tuple[Pipeline, Playback, Stamped], None]:
     """The lanes and a playback, without a network."""
     pipeline = Pipeline(rt.ClientConfig(), clock=trio.current_time)
-    playout = Playout(pipeline.post)
-    pipeline.observe(Lane.CONTROL, playout.saw_control)
-    pipeline.observe(Lane.AUDIO, playout.saw_audio)
+    gate = PlaybackGate(pipeline.post, pipeline.marks)
+    pipeline.observe(Lane.AUDIO, gate.observe)
     sink = sink or Stamped()
-    playback = playout.attach(sink, PLAIN)
-    playouts[playback] = playout
+    playback = gate.attach(sink, PLAIN)
+    gates[playback] = gate
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipeline.run)
         nursery.start_soon(playback.run)
@@ -242,37 +251,18 @@ async def lanes(
         nursery.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("order", ["control first", "audio first"])
-def test_either_lane_may_be_the_first_to_handle_a_cancel(order: str) -> None:
-    """A lower lane gets a batch in the end, so the order of the two is not certain."""
-    from realtime_trio._core._notifications import AudioOutput
-    from realtime_trio._core._state import AudioSlice
-    from realtime_trio.events import AudioFrame, CancelledEvent
-
-    playout = Playout(lambda event: None)
-    played: list[bytes] = []
-
-    async def main() -> None:
-        playing = playout.attach(MemorySink(), PLAIN)
-        playing.feed = lambda data, format: played.append(data)  # type: ignore[method-assign]
-        slice_ = AudioSlice(user_turn=True)
-
-        def frame(data: bytes) -> None:
-            note = AudioOutput(data=data, format=DEFAULT_FORMAT)
-            playout.saw_audio(AudioFrame(data=data), (note,), slice_)
-
-        if order == "control first":
-            playout.saw_control(CancelledEvent(), (), None)
-            frame(b"old!")
-            playout.saw_audio(CancelledEvent(), (), slice_)
-        else:
-            playout.saw_audio(CancelledEvent(), (), slice_)
-            frame(b"new1")
-            playout.saw_control(CancelledEvent(), (), None)
-        frame(b"new2")
-
-    trio.run(main)
-    assert played == ([b"new2"] if order == "control first" else [b"new1", b"new2"])
+async def test_only_the_frames_ahead_of_a_stop_are_silenced(autojump_clock: object) -> None:
+    """Those that the audio lane has still to handle, and those of a turn that goes on."""
+    async with lanes() as (pipeline, playing, sink):
+        for _ in range(2):  # one stop by the application, one by the server
+            pipeline.feed_nowait([SECOND])
+        pipeline.feed_nowait([CANCELLED], silencing(playing))
+        gates[playing].stop()
+        pipeline.feed_nowait([SECOND])
+        await playing.drained()
+        await trio.sleep(2)
+        assert b"".join(sink.blocks) == SECOND
+        assert adds_up(playing)
 
 
 # ---- an hour -------------------------------------------------------------------------------

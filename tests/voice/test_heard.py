@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import trio
 
 import realtime_trio as rt
+from realtime_trio._core._local_events import LinkEvent
 from realtime_trio._core._notifications import AudioOutput
 from realtime_trio._core._state import AudioSlice
-from realtime_trio._session._playback_gate import Playout
+from realtime_trio._lanes._marks import Marks
+from realtime_trio._session._playback_gate import PlaybackGate
 from realtime_trio.audio import (
     DEFAULT_FORMAT,
     AudioFormat,
@@ -21,7 +21,7 @@ from realtime_trio.audio import (
     silence,
     tone,
 )
-from realtime_trio.events import AudioFrame, UserTurnStartEvent
+from realtime_trio.events import AudioFrame, ServerEvent, UserTurnEndEvent, UserTurnStartEvent
 from realtime_trio.server import open_server
 from realtime_trio.testing import emit, say, turn, wait
 from tests.audio.sinks import Device
@@ -301,24 +301,36 @@ async def test_a_client_that_ends_decides_by_what_it_knows(autojump_clock: objec
         assert 0 < heard + unheard < 10_000
 
 
-def test_answers_are_kept_until_nobody_will_ask() -> None:
-    playout = Playout(lambda event: None)
+def test_an_answer_belongs_to_the_turn_that_it_was_spoken_in() -> None:
+    """A turn that began without `user_turn_end` has none, unless a new link came between."""
+    gate = PlaybackGate(
+        lambda event: None, Marks(lambda lane, run: None, lambda lane: AudioSlice())
+    )
     slice_ = AudioSlice()
-    called: list[int] = []
 
-    def note_of(number: int) -> Callable[[], None]:
-        return lambda: called.append(number)
+    def hear(*events: ServerEvent) -> None:
+        for event in events:
+            gate.observe(event, (), slice_)
+
+    def speak_() -> None:
+        note = AudioOutput(data=SECOND, format=DEFAULT_FORMAT)
+        gate.observe(AudioFrame(data=SECOND), (note,), slice_)
 
     mute = AudioOutput(data=SECOND, format=None)
-    playout.saw_audio(AudioFrame(data=SECOND), (mute,), slice_)
-    assert not playout._answer.spoken
-    playout.passed(0, note_of(0))
-    playout.passed(2, note_of(2))
-    for _ in range(3):
-        note = AudioOutput(data=SECOND, format=DEFAULT_FORMAT)
-        playout.saw_audio(AudioFrame(data=SECOND), (note,), slice_)
-        playout.saw_audio(UserTurnStartEvent(), (), slice_)
-        assert called == ([0, 2] if playout._starts > 1 else [0])
-    assert playout.spoken(1) is None  # nothing plays
-    playout.forget(3)
-    assert playout._answers == {}
+    gate.observe(AudioFrame(data=SECOND), (mute,), slice_)
+    first = gate.answer()
+    assert first is not None
+    assert not first.spoken
+    speak_()
+    hear(UserTurnStartEvent())
+    assert gate.answer() is first
+    assert (first.spoken, first.played) == (True, False)  # nothing plays
+    hear(UserTurnStartEvent())
+    assert gate.answer() is None
+    hear(UserTurnEndEvent())
+    second = gate.answer()
+    assert second not in (None, first)
+    hear(LinkEvent(status="connected"))
+    assert gate.answer() is second  # its turn is still running
+    hear(UserTurnStartEvent(), LinkEvent(status="connected"))
+    assert gate.answer() not in (None, first, second)

@@ -1,0 +1,123 @@
+"""Marks: how far a lane has come.
+
+A mark stands in one lane or in several, behind everything that was routed before it was placed
+and before everything that is routed afterwards. A lane passes it between two events, in its
+own order; a mark is never folded or counted. This is the one way in which other parts find out
+what a lane has handled: nobody counts events.
+
+The observer in the receive task sees an event right after it was routed. A mark that it
+places then stands directly behind that event, in every lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias, final
+
+import trio
+
+from .._core._state import AudioSlice, ControlSlice, TextSlice
+from .._exceptions import ClosedError
+from ..events import Lane
+
+__all__ = ["Mark", "Marks", "Slice"]
+
+Slice: TypeAlias = ControlSlice | TextSlice | AudioSlice
+
+
+@final
+class Mark:
+    """A place in the stream of events, made by :meth:`Marks.place`.
+
+    Callbacks are given right after the mark was placed, before the next checkpoint.
+    """
+
+    __slots__ = ("_ahead", "_on_done", "_on_pass", "_settled")
+
+    def __init__(self, lanes: tuple[Lane, ...]) -> None:
+        self._ahead = set(lanes)  # the lanes that have not passed it
+        self._on_pass: list[tuple[Lane, Callable[[Slice], None]]] = []
+        self._on_done: list[Callable[[], None]] = []
+        self._settled = trio.Event()
+
+    @property
+    def done(self) -> bool:
+        """Whether every lane of the mark has passed it."""
+        return not self._ahead
+
+    def when_passed(self, lane: Lane, callback: Callable[[Slice], None]) -> None:
+        """Call back in the lane's own step when it passes the mark, with its slice there."""
+        self._on_pass.append((lane, callback))
+
+    def when_done(self, callback: Callable[[], None]) -> None:
+        """Call back when the last lane has passed, after the callbacks of the lanes."""
+        self._on_done.append(callback)
+
+    async def wait(self) -> None:
+        """Wait until every lane has passed. A checkpoint; any number of tasks may wait.
+
+        Raises :class:`~realtime_trio.ClosedError` if the client ends first.
+        """
+        await self._settled.wait()
+        if not self.done:
+            message = "the client ended before it had handled everything that it received"
+            raise ClosedError(message)
+
+    def pass_lane(self, lane: Lane, slice_: Slice) -> None:
+        """Note that a lane has passed; for :class:`Marks` only."""
+        self._ahead.remove(lane)
+        for of_lane, callback in self._on_pass:
+            if of_lane is lane:
+                callback(slice_)
+        if self.done:
+            self._settled.set()
+            for done in self._on_done:
+                done()
+
+    def give_up(self) -> None:
+        """Note that no lane will pass any more; for :class:`Marks` only."""
+        self._settled.set()
+
+
+@final
+class Marks:
+    """Places marks. ``put`` appends a call to a lane, ``slice_of`` gives a lane's slice."""
+
+    __slots__ = ("_ended", "_open", "_put", "_slice_of")
+
+    def __init__(
+        self,
+        put: Callable[[Lane, Callable[[], None]], None],
+        slice_of: Callable[[Lane], Slice],
+    ) -> None:
+        self._put = put
+        self._slice_of = slice_of
+        self._open: set[Mark] = set()
+        self._ended = False
+
+    def place(self, *lanes: Lane) -> Mark:
+        """Mark the place behind everything that was routed until now, in these lanes or all.
+
+        Never waits. Once the client has ended, no lane passes the mark any more.
+        """
+        mark = Mark(lanes or tuple(Lane))
+        if self._ended:
+            mark.give_up()
+            return mark
+        self._open.add(mark)
+        for lane in lanes or Lane:
+            self._put(lane, partial(self._pass, mark, lane))
+        return mark
+
+    def _pass(self, mark: Mark, lane: Lane) -> None:
+        mark.pass_lane(lane, self._slice_of(lane))
+        if mark.done:
+            self._open.discard(mark)
+
+    def end(self) -> None:
+        """Nothing is handled any more: whoever waits for a mark stops waiting."""
+        self._ended = True
+        for mark in self._open:
+            mark.give_up()
+        self._open.clear()
