@@ -15,7 +15,16 @@ import attrs
 
 from .._value import Value
 
-__all__ = ["MAX_BYTES", "MAX_ITEMS", "Block", "Coalesce", "DropOldest", "Latest", "Overflow"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_ITEMS",
+    "Block",
+    "Coalesce",
+    "DropOldest",
+    "Latest",
+    "Overflow",
+    "check_overflow",
+]
 
 MAX_ITEMS = 65_536
 MAX_BYTES = 16 * 1024 * 1024
@@ -79,3 +88,15 @@ class Latest(Value):
 
 
 Overflow: TypeAlias = Coalesce | Block | DropOldest | Latest
+
+
+def check_overflow(rule: object) -> None:
+    """Raise ``TypeError`` for anything but a rule: it would silently decide what is lost."""
+    if isinstance(rule, (Coalesce, Block, DropOldest, Latest)):
+        return
+    given = f"the class {rule.__name__}" if isinstance(rule, type) else repr(rule)
+    msg = (
+        f"overflow must be a rule, not {given}: overflow=rt.Coalesce(), rt.Block(64), "
+        "rt.DropOldest(100), rt.DropOldest(seconds=2.0) or rt.Latest()"
+    )
+    raise TypeError(msg)

@@ -60,6 +60,9 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
     __slots__ = ("_busy", "_changes", "_closed", "_last", "_select")
 
     def __init__(self, changes: Changes, select: Callable[[SessionState], T]) -> None:
+        if not callable(select):
+            msg = f"watch takes a function of the state, not {select!r}: watch(lambda s: s.turn)"
+            raise TypeError(msg)
         self._changes = changes
         self._select = select
         self._last: object = _NOTHING
