@@ -123,6 +123,9 @@ class ClientConfig(Value):
     - ``stable_after``: seconds after which a link counts as good: the pauses begin anew.
     - ``max_attempts``: dials in a row before the client gives up, or ``None`` for no end. A
       link that did not last ``stable_after`` counts as well.
+    - ``first_attempts``: dials in a row before the client gives up opening its first link, or
+      ``None``: as ``max_attempts`` says. A program can so report a wrong address soon, and be
+      patient with a connection that has worked.
     - ``close_codes``: what follows a close frame of the server, by its code: ``"retry"`` dials
       again, ``"renew"`` has a new token first, ``"final"`` ends the client. What is given here
       goes before the defaults: 1000 is final, 1008, 4001, 4401 and 4403 renew, all others retry.
@@ -168,6 +171,7 @@ class ClientConfig(Value):
     backoff_jitter: float = attrs.field(default=1.0, validator=_within(0, 1))
     stable_after: float = attrs.field(default=30.0, validator=_within(0))
     max_attempts: int | None = attrs.field(default=8, validator=_within(1, none=True))
+    first_attempts: int | None = attrs.field(default=None, validator=_within(1, none=True))
     close_codes: Mapping[int, CloseAction] = attrs.field(
         factory=_no_close_codes, converter=_close_codes
     )

@@ -15,7 +15,7 @@ from .._voice._audio_lane import AudioStatistics
 from .._voice._talk import VoiceMode
 from ..audio import AudioSink, AudioSource, VadConfig
 from ..audio._playback import Playback
-from ._connect import connect, identity
+from ._connect import PATIENT, check_session, connect, identity
 from ._console import make_console
 from ._level_meter import Meter, measured
 from ._signals import until_told
@@ -106,12 +106,13 @@ def voice(
     )
     trio.run(
         _voice,
-        connect(url, auth=identity(token, user), agent=agent, session=session),
+        connect(url, auth=identity(token, user), agent=agent, session=session, config=PATIENT),
         input,
         output,
         mode,
         input == "mic" if barge_in is None else barge_in,
         vad,
+        session,
     )
 
 
@@ -122,6 +123,7 @@ async def _voice(
     mode: VoiceMode,
     interrupts: bool,
     vad: VadConfig,
+    session: str | None,
 ) -> None:
     transcript = SpokenTranscript(make_console(stderr=output == "-"))
     # However it ends, a WAV file gets its last samples.
@@ -130,7 +132,16 @@ async def _voice(
         client = await stack.enter_async_context(client_of)
         ending.begun = True
         sink = await open_output(stack, output)
-        await converse(client, source, sink, transcript, mode=mode, interrupts=interrupts, vad=vad)
+        await converse(
+            client,
+            source,
+            sink,
+            transcript,
+            mode=mode,
+            interrupts=interrupts,
+            vad=vad,
+            session=session,
+        )
 
 
 async def converse(
@@ -142,6 +153,7 @@ async def converse(
     mode: VoiceMode,
     interrupts: bool,
     vad: VadConfig | None = None,
+    session: str | None = None,
 ) -> None:
     """Hold the conversation until the source ends and all was heard, or the client ends."""
     metered = measured(source)
@@ -150,7 +162,7 @@ async def converse(
             await nursery.start(_follow, client, transcript, nursery.cancel_scope)
             meter = Meter(transcript.console, metered, playback, say=transcript.show_level)
             nursery.start_soon(meter.run)
-            await client.ready()
+            await check_session(client, session)
             await client.audio.talk(metered, mode=mode, vad=vad, barge_in=interrupts)
             await _hear_the_end(client, transcript, playback)
             nursery.cancel_scope.cancel()
