@@ -16,6 +16,7 @@ import trio
 
 from .._config import ClientConfig
 from .._exceptions import TurnError
+from .._rest._tokens import PasswordLogin
 
 __all__ = ["Entered", "check_not_nested", "check_options", "check_trio", "entered"]
 
@@ -79,7 +80,7 @@ _is_recorder = _has("open", "record")
 
 _CHECKS: Final[Mapping[str, Callable[[object], bool]]] = {
     "url": lambda value: isinstance(value, str),
-    "auth": lambda value: isinstance(value, str) or _is_source(value),
+    "auth": lambda value: isinstance(value, (str, PasswordLogin)) or _is_source(value),
     "agent_key": lambda value: value is None or isinstance(value, str),
     "chat_session_id": lambda value: value is None or isinstance(value, str),
     "config": lambda value: value is None or isinstance(value, ClientConfig),

@@ -31,6 +31,7 @@ _REPORTED = (
 _COMMANDS = {
     "demo": "Show the library at work: a conversation over a real websocket, and what it measured.",
     "chat": "Talk to a server: type a line, read the answer.",
+    "send": "Say one thing, and print the answer; for scripts.",
     "voice": "Talk to a server, and hear what it says. Ctrl-C leaves.",
     "serve": "Run the embedded server until Ctrl-C or SIGTERM.",
     "replay": "Replay a trace or a recording: what an application would have received.",

@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias
 import trio
 from cyclopts import Parameter
 
-from ._connect import PATIENT, connect, identity
+from ._connect import PATIENT, STEADY, connect, identity
 from ._plain_chat import chat_in_lines
 
 __all__ = ["chat"]
@@ -59,17 +59,17 @@ def chat(
         The session to continue.
     """
     auth = identity(token, user)
-    client_of = connect(url, auth=auth, agent=agent, session=session, config=PATIENT)
-    if json:
-        trio.run(chat_in_lines, client_of, session, True)
-    elif _is_terminal():
+    drawn = not json and _is_terminal()
+    patience = PATIENT if drawn else STEADY
+    client_of = connect(url, auth=auth, agent=agent, session=session, config=patience)
+    if drawn:
         # With prompt_toolkit, which nothing else needs.
         from ._interactive._chat_session import ChatOptions, chat_at_terminal
 
         options = ChatOptions(vi=vi, thoughts=thoughts, history=history)
         trio.run(chat_at_terminal, client_of, session, options)
     else:
-        trio.run(chat_in_lines, client_of, session)
+        trio.run(chat_in_lines, client_of, session, json)
 
 
 def _is_terminal() -> bool:

@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
+import attrs
+
 from .._client._client import Client, open_client
 from .._config import ClientConfig
 from .._connection._recording import Recorder
@@ -22,6 +24,7 @@ __all__ = [
     "BRISK",
     "PASSWORD_VARIABLE",
     "PATIENT",
+    "STEADY",
     "TOKEN_VARIABLE",
     "check_session",
     "connect",
@@ -46,7 +49,10 @@ PATIENT: Final = ClientConfig(
     ping_interval=10.0,
     pong_timeout=10.0,
 )
-"""The settings of the commands that hold a conversation: ``chat``, ``voice``, ``record``."""
+"""The settings of ``chat``, ``voice`` and ``record`` where a person waits, who can end it."""
+
+STEADY: Final = attrs.evolve(PATIENT, max_attempts=8)
+"""The same where nobody does: a pipe or a file is the input. It gives up after half a minute."""
 
 BRISK: Final = ClientConfig(max_attempts=3, backoff_initial=0.2, connect_timeout=10.0)
 """The settings of the commands of scripts: they fail rather than wait."""

@@ -22,7 +22,7 @@ __all__ = ["chat_in_lines"]
 
 
 async def chat_in_lines(
-    client_of: AbstractAsyncContextManager[Client], session: str | None, as_json: bool = False
+    client_of: AbstractAsyncContextManager[Client], session: str | None, as_json: bool
 ) -> None:
     """Say each line of standard input, and print the answers."""
     silent = as_json or not sys.stdin.isatty()

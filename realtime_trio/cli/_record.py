@@ -15,7 +15,7 @@ from .._client._client import Client
 from .._connection._recording import Recorder
 from ._chat_loop import ChatLoop
 from ._command_error import CommandError
-from ._connect import PATIENT, check_session, connect, identity
+from ._connect import PATIENT, STEADY, check_session, connect, identity
 from ._live_transcript import LiveTranscript, follow
 from ._signals import until_told
 from ._standard_streams import as_text
@@ -66,7 +66,12 @@ def record(
     recorder = Recorder(file)
     auth = identity(token, user)
     client_of = connect(
-        url, auth=auth, agent=agent, session=session, config=PATIENT, recorder=recorder
+        url,
+        auth=auth,
+        agent=agent,
+        session=session,
+        config=STEADY if say else PATIENT,
+        recorder=recorder,
     )
     trio.run(_record, client_of, file, say, session)
     _report(recorder, file)

@@ -15,7 +15,7 @@ from .._voice._audio_lane import AudioStatistics
 from .._voice._talk import VoiceMode
 from ..audio import AudioSink, AudioSource, VadConfig
 from ..audio._playback import Playback
-from ._connect import PATIENT, check_session, connect, identity
+from ._connect import PATIENT, STEADY, check_session, connect, identity
 from ._console import make_console
 from ._level_meter import Meter, measured
 from ._signals import until_told
@@ -104,9 +104,11 @@ def voice(
         pre_roll=vad_pre_roll,
         learning=vad_learning,
     )
+    auth = identity(token, user)
+    patience = PATIENT if input == "mic" else STEADY
     trio.run(
         _voice,
-        connect(url, auth=identity(token, user), agent=agent, session=session, config=PATIENT),
+        connect(url, auth=auth, agent=agent, session=session, config=patience),
         input,
         output,
         mode,

@@ -44,6 +44,16 @@ def test_an_option_of_the_wrong_type_is_named(name: str, value: object) -> None:
     assert SECRET not in str(raised.value)
 
 
+class Source:
+    async def token(self) -> str:
+        return "any"
+
+
+@pytest.mark.parametrize("auth", ["any", rt.PasswordLogin("me", SECRET), Source()])
+def test_the_three_kinds_of_auth_are_accepted(auth: Any) -> None:
+    rt.open_client("http://localhost", auth=auth)
+
+
 @pytest.mark.parametrize("rule", [5, None, "latest", rt.Latest, rt.Block, (rt.Latest(),)])
 async def test_an_overflow_that_is_no_rule_is_refused(
     realtime_client: rt.Client, autojump_clock: object, rule: Any
