@@ -110,7 +110,7 @@ def _array_hook(tp: Any, converter: cattrs.Converter) -> Hook:
         if (element is Any or {*map(type, items)} <= same) and (
             element is str or (free_form and (left_out is None or is_shareable(items)))
         ):
-            return make(items)  # nearly every list has only these types
+            return make(items)  # nearly every list
         if left_out is None:
             return make([_entry(hook, element, item, i) for i, item in enumerate(items)])
         read: list[Any] = []
@@ -120,7 +120,7 @@ def _array_hook(tp: Any, converter: cattrs.Converter) -> Hook:
                 read.append(
                     _shareable(hook(item, element), left_out) if free_form else hook(item, element)
                 )
-            except Exception:  # whatever a class's own validators raise is its refusal
+            except Exception:  # any error of a class's validators counts as a rejection
                 left_out.add("")
         left_out.pop()
         return make(read)
@@ -290,7 +290,7 @@ def _leniently(field: _Field, value: Any, arguments: dict[str, Any], left_out: L
     left_out.push(f".{field.name}")
     try:
         arguments[field.argument] = field.hook(value, field.type)
-    except Exception as exc:  # whatever a class's own validators raise is its refusal
+    except Exception as exc:  # any error of a class's validators counts as a rejection
         if field.decisive:
             raise _mismatch(exc, f".{field.name}", field.type) from None
         left_out.add("")
