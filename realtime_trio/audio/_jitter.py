@@ -29,7 +29,7 @@ from ._pcm import fade, gain, ramp, samples_of
 __all__ = ["JitterBuffer", "PlaybackConfig", "PlaybackCounts"]
 
 _CHUNK = 0.1
-"""Maximum duration in seconds of a chunk from a real-time sender; longer ones are sent in advance."""
+"""Maximum seconds of a chunk from a real-time sender; longer ones are sent in advance."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -104,7 +104,7 @@ class JitterBuffer:
 
     @property
     def ready_at(self) -> float:
-        """The time at which :meth:`pull` returns audio even without new chunks; infinite for never."""
+        """When :meth:`pull` returns audio even without new chunks; infinite for never."""
         if self.state == "playing":
             return 0.0
         if self.state == "idle" or not self._size:
@@ -143,7 +143,7 @@ class JitterBuffer:
         return size
 
     def pull(self, now: float) -> bytes:
-        """Return the next block for the device, shorter before silence, empty if there is none now."""
+        """Return the next block, shorter before silence, empty if there is none now."""
         if self.state == "filling" and self._full_enough(now):
             self.state = "playing"
             self._resume(now)

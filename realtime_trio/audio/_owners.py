@@ -47,7 +47,7 @@ class Owners:
             self._taken_size -= self._taken.popleft()[1]
 
     def give_back(self, size: int) -> int:
-        """Record that the device did not play its last ``size`` bytes; return the number received."""
+        """Record that the device did not play ``size`` bytes; return how many were received."""
         sent = 0
         for answer, count in self._last(size):
             if answer is not None:

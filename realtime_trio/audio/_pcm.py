@@ -140,7 +140,7 @@ def fade(data: bytes, start: float, end: float, channels: int = 1) -> bytes:
 
 
 def ramp(last: Sequence[int], frames: int) -> bytes:
-    """Return ``frames`` frames from the frame ``last`` to silence, for sound that stops abruptly."""
+    """Return ``frames`` frames from the frame ``last`` to silence, for abrupt stops."""
     down = [(frames - 1 - i) / frames for i in range(frames)]
     return to_bytes(array("h", [_clip(value * part) for part in down for value in last]))
 

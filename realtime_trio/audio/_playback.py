@@ -117,9 +117,7 @@ class Playback:
         self._answer.came(len(data), format)
         try:
             data = self._convert(data, format)
-        except (
-            RealtimeError
-        ) as exc:  # the extra is missing: the playing task raises the error, not the caller
+        except RealtimeError as exc:  # the extra is missing: run() raises it
             self._failure = exc
             data = b""
         self._push(data)

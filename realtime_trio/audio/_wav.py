@@ -256,7 +256,7 @@ class _SoundReader:
         self._error = error
 
     def read(self, frames: int) -> bytes:
-        """Return the next frames. Raises :class:`~realtime_trio.RealtimeError` if they are corrupt."""
+        """Return the next frames; :class:`~realtime_trio.RealtimeError` if they are corrupt."""
         np = self._numpy
         try:
             # As floats: soundfile does not scale float files when it reads integers.
