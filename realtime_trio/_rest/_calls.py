@@ -130,7 +130,8 @@ class Rest:
             sent = {**_HEADERS, **_lower(self._network.headers), **headers}
             call = _Call(method, self._endpoint.rest_url(name), sent, body, tuple(secrets))
             return await self._send(call, name)
-        message = f"{self._endpoint.place} did not answer {name} within {self._timeout:g} s (rest_timeout)"
+        limit = f"{self._timeout:g} s (rest_timeout)"
+        message = f"{self._endpoint.place} did not answer {name} within {limit}"
         raise ConnectionFailed(message)
 
     async def _send(self, call: _Call, name: str) -> Mapping[str, object]:
@@ -181,7 +182,7 @@ class Rest:
             await answer.aclose()
             url = request.url.join(answer.headers["location"])
             if isinstance(call.body, Body) or _origin(url) != _origin(request.url):
-                message = f"{self._endpoint.place} redirects {name} to another host; tokens are only sent to this one"
+                message = f"{self._endpoint.place} redirects {name} to another host"
                 raise ConnectionFailed(message, status=status)
             call = call.moved(str(url), status)
         message = f"{self._endpoint.place} redirects {name} more than {_MAX_REDIRECTS} times"
@@ -219,7 +220,7 @@ async def _words(answer: httpx.Response, secrets: Iterable[str]) -> str:
 
     body = bytearray()
     plain = answer.headers.get("content-encoding", "identity").strip().lower() == "identity"
-    # Left by being cancelled: an iterator that is left half-way in another way stays open.
+    # Cancelled on purpose: an iterator that is left early in another way stays open.
     with trio.move_on_after(_WORDS_PATIENCE) as scope:
         try:
             async for piece in answer.aiter_raw():
@@ -257,7 +258,7 @@ async def _body(answer: httpx.Response, name: str) -> bytes:
     """Read a body; raise an error as soon as it is too long."""
     body = bytearray()
     too_long = False
-    # Left by being cancelled: an iterator that is left half-way in another way stays open.
+    # Cancelled on purpose: an iterator that is left early in another way stays open.
     with trio.CancelScope() as scope:
         async for piece in answer.aiter_raw():
             too_long = too_long or len(body) + len(piece) > _MAX_ANSWER
