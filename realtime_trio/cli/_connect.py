@@ -59,20 +59,20 @@ BRISK: Final = ClientConfig(max_attempts=3, backoff_initial=0.2, connect_timeout
 
 
 def identity(token: str | None, user: str | None) -> str | PasswordLogin:
-    """Who is calling: a token, or a name and a password.
+    """Return the credentials: a token, or a name and a password.
 
-    A password is asked for at the terminal, so call it before anything else waits. Raises
-    :class:`CommandError` if there are no credentials, or two.
+    It may prompt for a password, so call it before anything that takes time. Raises
+    :class:`CommandError` without credentials, or with both kinds.
     """
     if token is not None and user is not None:
-        msg = "choose --token or --user, not both"
+        msg = "pass --token or --user, not both"
         raise CommandError(msg)
     if user is not None:
         return PasswordLogin(as_text(user), password_of(user))
     secret = token or os.environ.get(TOKEN_VARIABLE)
     if not secret:
         msg = (
-            f"no credentials: pass --user NAME, --token TOKEN, or the environment variable "
+            f"no credentials: pass --user NAME or --token TOKEN, or set the environment variable "
             f"{TOKEN_VARIABLE}"
         )
         raise CommandError(msg)
@@ -80,10 +80,7 @@ def identity(token: str | None, user: str | None) -> str | PasswordLogin:
 
 
 def password_of(user: str) -> str:
-    """Ask for a password, or take it from the environment.
-
-    Never an argument: other users can read those in the list of processes.
-    """
+    """Get the password. It is never an argument, because other users can see those of a process."""
     password = os.environ.get(PASSWORD_VARIABLE, "")
     if not password and sys.stdin.isatty():
         try:
@@ -105,7 +102,7 @@ def connect(
     config: ClientConfig,
     recorder: Recorder | None = None,
 ) -> AbstractAsyncContextManager[Client]:
-    """A client that is not open yet. Raises :class:`CommandError` if it never could be.
+    """Create a client without opening it. Raises :class:`CommandError` for invalid arguments.
 
     Entering it also raises :class:`CommandError`, for an agent that the server does not have.
     """

@@ -78,7 +78,7 @@ def serve(
     port
         The port; 0 for a free one.
     pace
-        Seconds between two pieces of an answer; the default is 0.02.
+        Seconds between two deltas of an answer; the default is 0.02.
     demo
         Answer the questions of "realtime-trio demo", with thoughts, tools and a sub-agent.
     script
@@ -153,8 +153,8 @@ def _let_in(plan: _Plan, user: str) -> None:
 
 
 async def _serve(plan: _Plan, host: str, port: int, verbose: bool) -> None:
-    # Not KeyboardInterrupt: a process that a script started in the background begins with
-    # SIGINT ignored, and Python then leaves it so.
+    # Not KeyboardInterrupt: SIGINT is ignored in a process that a script starts in the background,
+    # and Python does not change that.
     console = make_console()
     with trio.open_signal_receiver(*endings()) as signals:
         async with open_server(plan.config) as server:
@@ -163,7 +163,7 @@ async def _serve(plan: _Plan, host: str, port: int, verbose: bool) -> None:
                 server.trace(ServeLog(console, lambda: time.strftime("%H:%M:%S")).tell)
             try:
                 url = await server.listen(host, port)
-            except (OSError, UnicodeError) as exc:  # a name that is none has no encoding
+            except (OSError, UnicodeError) as exc:  # an invalid host name cannot be encoded
                 why = getattr(exc, "strerror", None) or exc
                 msg = f"cannot listen on {host}:{port}: {why}"
                 raise CommandError(msg) from None
