@@ -64,7 +64,7 @@ def chat(
     client_of = connect(url, auth=auth, agent=agent, session=session, config=patience)
     if drawn:
         # With prompt_toolkit, which nothing else needs.
-        from ._interactive._chat_session import ChatOptions, chat_at_terminal
+        from ._interactive._chat_tasks import ChatOptions, chat_at_terminal
 
         options = ChatOptions(vi=vi, thoughts=thoughts, history=history)
         trio.run(chat_at_terminal, client_of, session, options)

@@ -104,18 +104,11 @@ def voice(
         pre_roll=vad_pre_roll,
         learning=vad_learning,
     )
-    auth = identity(token, user)
     patience = PATIENT if input == "mic" else STEADY
-    trio.run(
-        _voice,
-        connect(url, auth=auth, agent=agent, session=session, config=patience),
-        input,
-        output,
-        mode,
-        input == "mic" if barge_in is None else barge_in,
-        vad,
-        session,
-    )
+    auth = identity(token, user)
+    client_of = connect(url, auth=auth, agent=agent, session=session, config=patience)
+    interrupts = input == "mic" if barge_in is None else barge_in
+    trio.run(_voice, client_of, input, output, mode, interrupts, vad, session)
 
 
 async def _voice(

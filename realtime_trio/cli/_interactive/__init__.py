@@ -8,5 +8,5 @@ General layout, from the terminal to the conversation:
 - ``_prompt_terminal`` (the thread), ``_input_keys``, ``_word_completer`` and ``_input_history``.
 - ``_markdown_stream`` (text that is still being written) and ``_chat_view`` (what is shown).
 - ``_chat_status`` (the status line) and ``_slash_commands``.
-- ``_chat_session``: the tasks of one chat.
+- ``_chat_tasks``: the tasks of one chat.
 """

@@ -55,7 +55,7 @@ async def chat_at_terminal(
     )
     async with client_of as client:
         notes = client.subscribe(Notification)
-        session = ChatSession(client, terminal, completer, options)
+        session = ChatTasks(client, terminal, completer, options)
         try:
             await session.run(notes, session_id)
         finally:
@@ -63,7 +63,7 @@ async def chat_at_terminal(
 
 
 @final
-class ChatSession:
+class ChatTasks:
     """The tasks of one chat, and what they share."""
 
     def __init__(
