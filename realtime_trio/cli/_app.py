@@ -10,10 +10,12 @@ from cyclopts import App, CycloptsError
 
 from .._exceptions import RealtimeError
 from ._command_error import CommandError
+from ._package_version import package_version
+from ._settings import Settings
 from ._standard_streams import is_output_failure, silence
 from ._terminal_text import clean
 
-__all__ = ["run"]
+__all__ = ["make_app", "run"]
 
 
 # Expected errors of commands; anything else is a bug and shows its traceback.
@@ -42,11 +44,15 @@ _COMMANDS = {
 
 # Each command is in the module of its name, except that `_replay` is another module's name.
 _MODULES = {"replay": "_replay_command"}
+_COMPLETION = "--install-completion"
 
 
-def _make_app(called: Sequence[str]) -> App:
+def make_app(called: Sequence[str] = ()) -> App:
+    """Create the program; the commands in ``called`` show their complete help text."""
     app = App(
         name="realtime-trio",
+        version=lambda: f"realtime-trio {package_version()}",
+        config=Settings(tuple(_COMMANDS)),
         help="Realtime agent streams from the command line.",
         help_format="plaintext",
         print_error=False,
@@ -60,13 +66,15 @@ def _make_app(called: Sequence[str]) -> App:
         own = None if name in called else summary
         module = _MODULES.get(name, f"_{name}")
         app.command(f"{__package__}.{module}:{name}", name=name, help=own)
+    own = None if _COMPLETION in called else "Install completion for the shell: bash, zsh or fish."
+    app.command(f"{__package__}._completion_command:install_completion", name=_COMPLETION, help=own)
     return app
 
 
 def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit status."""
     try:
-        status = _make_app(argv[:1])(list(argv))
+        status = make_app(argv[:1])(list(argv))
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except SystemExit as exc:
