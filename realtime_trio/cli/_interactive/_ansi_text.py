@@ -11,9 +11,10 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.markdown import Heading, Markdown, MarkdownElement
 from rich.text import Text
 
-__all__ = ["AnsiText", "markdown"]
+__all__ = ["AnsiText"]
 
 _PADDING: Final = re.compile(r" +$", re.MULTILINE)
+_EMPTY: Final = re.compile(r"(?:\s|│|\x1b\[[\d;]*m)*")
 _NARROWEST: Final = 20
 _DEEPEST: Final = 6
 
@@ -34,7 +35,7 @@ class _ChatMarkdown(Markdown):
     }
 
 
-def markdown(text: str, style: str = "none") -> Markdown:
+def _rendered(text: str, style: str = "none") -> Markdown:
     """Markdown of a server. Addresses are written out: a link could hide where it leads."""
     return _ChatMarkdown(text, code_theme="ansi_dark", hyperlinks=False, style=style)
 
@@ -50,6 +51,12 @@ class AnsiText:
     def rows(self) -> int:
         """The rows of the terminal."""
         return self._size()[1]
+
+    def markdown(self, text: str, style: str = "none", *, depth: int = 0) -> str:
+        """Draw Markdown, without the empty lines that surround a table or code."""
+        lines = self.draw(_rendered(text, style), depth=depth).splitlines(keepends=True)
+        shown = [index for index, line in enumerate(lines) if not _EMPTY.fullmatch(line)]
+        return "".join(lines[shown[0] : shown[-1] + 1]) if shown else ""
 
     def draw(self, *renderables: RenderableType, depth: int = 0) -> str:
         """Draw, indented by ``depth``; every line ends in a line break."""

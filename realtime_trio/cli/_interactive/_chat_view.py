@@ -20,8 +20,8 @@ from ..._core._shell_notifications import AgentChanged
 from ..._core._state import Session, SessionState
 from .._console import content_text, pretty
 from .._terminal_text import clean, one_line
-from ._ansi_text import AnsiText, markdown
-from ._markdown_stream import MarkdownStream
+from ._ansi_text import AnsiText
+from ._markdown_stream import MarkdownStream, split_blocks
 
 __all__ = ["ChatView", "MediaItem"]
 
@@ -130,10 +130,17 @@ class ChatView:
 
         Each text is a kind of its own.
         """
+        self._put(self._text.draw(*renderables, depth=depth), kind, depth)
+
+    def _put(self, drawn: str, kind: str, depth: int) -> None:
         if self._last and (kind != self._last or kind == "text"):
             self._made.append(self._text.draw("", depth=depth))
         self._last = kind
-        self._made.append(self._text.draw(*renderables, depth=depth))
+        self._made.append(drawn)
+
+    def _markdown(self, text: str, style: str = "none", *, depth: int = 0) -> None:
+        for block in split_blocks(text):
+            self._put(self._text.markdown(block, style, depth=depth), "text", depth)
 
     def raw(self, text: str) -> None:
         """Write a control sequence to the terminal."""
@@ -152,7 +159,7 @@ class ChatView:
         """Unfold thoughts, beginning with the last one, or fold them."""
         self._unfolded = not self._unfolded
         if self._unfolded and self._thought:
-            self.print(markdown(self._thought, "dim italic"), kind="text")
+            self._markdown(self._thought, "dim italic")
         self.notice(f"thoughts are {'shown' if self._unfolded else 'folded'} (Ctrl-T)")
 
     def _draw_open(self, each: _OpenText, spinner: str) -> str:
@@ -165,7 +172,7 @@ class ChatView:
         if not rest.strip():
             return ""
         style = "dim italic" if each.role == THOUGHT else "none"
-        return self._text.draw(markdown(rest, style), depth=each.depth)
+        return self._text.markdown(rest, style, depth=each.depth)
 
     # ---- input ---------------------------------------------------------------------------
 
@@ -224,14 +231,13 @@ class ChatView:
             self._print_folded(body, depth)
         elif message.role in (ASSISTANT, THOUGHT):
             style = "dim italic" if message.role == THOUGHT else "none"
-            self.print(markdown(body or "(no text)", style), kind="text", depth=depth)
+            self._markdown(body or "(no text)", style, depth=depth)
         else:
             self.print(Text(f"{clean(message.role)}: {body}", "cyan"), kind="text", depth=depth)
 
     def _print_text(self, each: _OpenText, text: str) -> None:
-        if text.strip():
-            style = "dim italic" if each.role == THOUGHT else "none"
-            self.print(markdown(text, style), kind="text", depth=each.depth)
+        style = "dim italic" if each.role == THOUGHT else "none"
+        self._markdown(text, style, depth=each.depth)
         each.words += text
 
     def _print_thought(self, each: _OpenText) -> None:
@@ -329,8 +335,10 @@ class ChatView:
         kind = media.content_type.partition(";")[0].strip().lower()
         if content and kind in ("text/markdown", "text/plain") and len(content) < _SHOWN_MEDIA:
             shown = clean(content)
-            body = markdown(shown) if kind == "text/markdown" else Text(shown)
-            self.print(body, kind="text", depth=depth)
+            if kind == "text/markdown":
+                self._markdown(shown, depth=depth)
+            else:
+                self.print(Text(shown), kind="text", depth=depth)
             return
         self.media.append(MediaItem(len(self.media) + 1, media))
         line = Text(f"▣ {len(self.media)}  ", "magenta").append(one_line(media.name or "media", 60))

@@ -7,25 +7,38 @@ two pieces.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final, final
 
 from markdown_it import MarkdownIt
 
-__all__ = ["MarkdownStream", "complete_lines"]
+__all__ = ["MarkdownStream", "complete_lines", "split_blocks"]
 
 _PARSER: Final = MarkdownIt().enable("table")
 _LARGE: Final = 20_000
 """Characters of one block that is still open after which its lines go up as they are."""
 
 
-def complete_lines(text: str) -> int:
-    """How many lines at the beginning of ``text`` belong to blocks that cannot change."""
-    starts = [
+def _starts(text: str) -> list[int]:
+    """The lines at which the blocks of a text begin."""
+    return [
         token.map[0]
         for token in _PARSER.parse(text)
         if token.level == 0 and token.nesting >= 0 and token.map is not None
     ]
+
+
+def complete_lines(text: str) -> int:
+    """How many lines at the beginning of ``text`` belong to blocks that cannot change."""
+    starts = _starts(text)
     return starts[-1] if len(starts) > 1 else 0
+
+
+def split_blocks(text: str) -> list[str]:
+    """The blocks of a text: what is shown does not depend on how many came together."""
+    lines = text.splitlines(keepends=True)
+    places = [*_starts(text), len(lines)]
+    return ["".join(lines[start:end]) for start, end in pairwise(places)]
 
 
 @final
