@@ -1,7 +1,7 @@
 """Show tools and sub-agents as a tree, while they work.
 
     realtime-trio serve --demo
-    python examples/agent_tree.py http://127.0.0.1:8080 "How do I get to the station?"
+    python examples/agent_tree.py http://127.0.0.1:8080
 
 Each sub-agent has a session of its own, which names the session that delegated to it.
 """
@@ -11,6 +11,8 @@ import sys
 import trio
 
 import realtime_trio as rt
+
+QUESTION = "How do I get to the station, and is it raining?"  # the demo has an answer to it
 
 
 def depth_of(state: rt.SessionState, session_id: str) -> int:
@@ -68,4 +70,4 @@ async def main(url: str, question: str) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, sys.argv[1], sys.argv[2])
+    trio.run(main, sys.argv[1], " ".join(sys.argv[2:]) or QUESTION)

@@ -37,6 +37,7 @@ _COMMANDS = {
     "voice": "Talk to a server and hear its answers. Ctrl-C leaves.",
     "serve": "Run the embedded server until Ctrl-C or SIGTERM.",
     "replay": "Replay a trace or a recording: show what an application would have received.",
+    "top": "Show lanes, latencies, subscribers and the turn of a client while it works.",
     "record": 'Record a conversation without its secrets; "replay" shows it again.',
     "bench": "Measure how fast the library is on this machine, and compare it with its budget.",
     "events": "Show every event of the protocol: type, class, direction, lanes.",

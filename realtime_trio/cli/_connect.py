@@ -16,6 +16,7 @@ from .._config import ClientConfig
 from .._connection._recording import Recorder
 from .._exceptions import ConnectionFailed, RealtimeError
 from .._rest._tokens import PasswordLogin
+from ..abc import Connector
 from ._command_error import CommandError
 from ._standard_streams import as_text
 from ._terminal_text import clean
@@ -101,6 +102,7 @@ def connect(
     session: str | None,
     config: ClientConfig,
     recorder: Recorder | None = None,
+    transport: Connector | None = None,
 ) -> AbstractAsyncContextManager[Client]:
     """Create a client without opening it. Raises :class:`CommandError` for invalid arguments.
 
@@ -114,6 +116,7 @@ def connect(
             chat_session_id=None if session is None else as_text(session),
             config=config,
             recorder=recorder,
+            transport=transport,
         )
     except ValueError as exc:
         raise CommandError(str(exc)) from None

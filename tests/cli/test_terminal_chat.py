@@ -244,13 +244,19 @@ def test_commands_are_completed(served: Served, tmp_path: Path) -> None:
     with chatting(served, tmp_path) as terminal:
         terminal.send("/re")
         terminal.until(r"/resume +go on in a session")
-        terminal.send("n\t")
-        terminal.until(r"you > /rename")
-        terminal.send("\x03/agent he\t")
-        terminal.until(r"you > /agent helper")
-        terminal.send("\x03/voice al\t")
-        terminal.until(r"you > /voice alloy")
-        terminal.send("\x03/upload ~/pic\t")
+        terminal.send("n")
+        for typed, shown, completed in (
+            ("", r"/rename +name the session", r"you > /rename"),
+            ("\x03/agent he", r"helper +Helper", r"you > /agent helper"),
+            ("\x03/voice al", r" alloy", r"you > /voice alloy"),
+        ):
+            terminal.send(typed)
+            terminal.until(shown)
+            terminal.send("\t")
+            terminal.until(completed)
+        terminal.send("\x03/upload ~/pic")
+        terminal.until(r" picture\.png")
+        terminal.send("\t")
         terminal.until(r"you > /upload ~/picture\.png")
         leave(terminal)
 
@@ -265,11 +271,11 @@ def test_the_commands(served: Served, tmp_path: Path) -> None:
         ("/agent", r"\*default[^$]* helper"),
         ("/agent nobody", r"no agent 'nobody'; there are: default, helper"),
         ("/agent helper", r" Helper · "),
-        ("/voice", r"\*alloy[^$]* ash"),
+        ("/voice", r" alloy[^$]* ash"),
         ("/voice nothing", r"no voice 'nothing'"),
         ("/voice ash", r"voice ash"),
         ("/rename Trip to Rome", r"Trip to Rome · "),
-        ("/sessions", r"\*admin-\S+ +Trip to Rome"),
+        ("/sessions", r"no sessions yet"),
         ("/upload", r"which file"),
         ("/upload 'a b.txt", r"cannot read the names"),
         ("/upload ~/missing", r"missing: No such file"),
@@ -277,6 +283,7 @@ def test_the_commands(served: Served, tmp_path: Path) -> None:
         ("/copy", r"there is no answer yet"),
         ("read it", r"You said: read it"),
         ("/copy", r"copied \d+ characters"),
+        ("/sessions", r"\*admin-\S+ +Trip to Rome"),
         ("//slash", r"You said: /slash"),
         ("/save", r"no media; there are 0"),
         ("draw", r"▣ 1 +\.\./m\.svg"),

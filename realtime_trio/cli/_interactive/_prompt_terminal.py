@@ -204,6 +204,7 @@ class PromptTerminal(KeyTarget):
             self._tell(Interrupted())
         elif buffer.text:
             buffer.reset()
+            self._session.app.invalidate()  # a signal may have been the key
         else:
             self._tell(Left())
 

@@ -108,7 +108,10 @@ async def _sessions(desk: ChatDesk, _: str) -> None:
             (entry.updated_at or "")[:16],
         )
         table.add_row(*(Text(one_line(cell, 60)) for cell in cells))
-    desk.view.print(table)
+    if table.row_count:
+        desk.view.print(table)
+    else:
+        desk.view.notice("no sessions yet: one is listed once something was said in it")
     if more:
         desk.view.notice(f"the first {_LISTED} of {desk.client.state.control.index_total}")
 
