@@ -196,7 +196,7 @@ def _lane_of(cls: type[ServerEvent], lane: Lane | None) -> Lane:
     if lane is None:
         if len(lanes) != 1:
             names = ", ".join(f"lane=Lane.{each.name}" for each in lanes)
-            msg = f"{cls.__name__} goes to {len(lanes)} lanes: pass lane= ({names})"
+            msg = f"{cls.__name__} goes to {len(lanes)} lanes: pass one of {names}"
             raise ValueError(msg)
         return lanes[0]
     if lane not in lanes:
