@@ -4,11 +4,12 @@ The shell passes received audio to :meth:`Playback.feed`, which never blocks. Th
 :meth:`Playback.run` reads the jitter buffer block by block and writes to the sink. Only the buffer
 is between the two, so emptying it stops playback after the current block.
 
-Rule 1. Every byte fed is counted in exactly one of played, dropped, flushed and buffered. Rule 2.
-Feeding and interrupting take effect immediately and cannot fail, whatever the sink does. Rule 3.
-Every byte counts for its own answer, even if the end of one answer is still playing when the next
-arrives. Rule 4. A sink without a clock gets blocks at fixed intervals counted from the first block,
-so an hour of blocks takes an hour.
+Rule 1. Every byte fed is counted in exactly one of played, dropped, flushed and buffered.
+Rule 2. Feeding and interrupting take effect immediately and cannot fail, whatever the sink does.
+Rule 3. Every byte counts for its own answer, even if the end of one answer is still playing when
+the next arrives.
+Rule 4. A sink without a clock gets blocks at fixed intervals counted from the first block, so an
+hour of blocks takes an hour.
 """
 
 from __future__ import annotations

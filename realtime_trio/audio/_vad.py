@@ -9,11 +9,12 @@ first sound is complete.
 Rule 1. The first ``learning`` seconds of sound determine the noise level: their mean in a steady
 band, otherwise close to their minimum, because a person is already talking. Sound louder than any
 room noise (-15 dBFS) starts an utterance immediately. Speech during the learning time is reported
-afterwards, from its first sound. Rule 2. Digital silence does not count as noise: devices start
-with it and produce gaps of it. Rule 3. The noise level adapts: down immediately, up by at most
-``rise_quiet`` dB per second, or ``rise_loud`` while frames are loud. Rule 4. Sound with a constant
-level for three seconds is noise. A fan that is switched on starts an utterance, but only a short
-one.
+afterwards, from its first sound.
+Rule 2. Digital silence does not count as noise: devices start with it and produce gaps of it.
+Rule 3. The noise level adapts: down immediately, up by at most ``rise_quiet`` dB per second, or
+``rise_loud`` while frames are loud.
+Rule 4. Sound with a constant level for three seconds is noise. A fan that is switched on starts an
+utterance, but only a short one.
 """
 
 from __future__ import annotations
