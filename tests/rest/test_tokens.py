@@ -200,7 +200,7 @@ async def test_an_answer_of_something_else_is_nobody_to_ask(autojump_clock: obje
     """The page of a captive portal, say: a failed dial, which is tried again."""
     async with desk() as it:
         it.answers["login"] = [(200, b"<html>")]
-        with pytest.raises(ConnectionFailed, match="no JSON object"):
+        with pytest.raises(ConnectionFailed, match="not a JSON object"):
             await it.keeper(LOGIN).token()
 
 
