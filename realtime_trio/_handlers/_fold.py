@@ -287,8 +287,8 @@ class LaneFold(Generic[S]):
         ):
             self.delivered = False  # counted and discarded: it can arrive again (§8 M5, D1)
             if weight > 1:
-                new = _late_more(new, weight - 1)
-        elif key is not None and (self._reading is None or not self._reading.left_out):
+                new = _count_late(new, weight - 1)
+        elif key is not None and (self._reading is None or not self._reading.skipped):
             new = _remember(new, key)
         self.slice = new
         return notes
@@ -297,7 +297,7 @@ class LaneFold(Generic[S]):
         """Fold the event of a reading: it counts and is dispatched as itself."""
         event = reading.event
         self.handled -= 1
-        if reading.left_out and lanes_of(type(event))[0] is self.lane:
+        if reading.skipped and lanes_of(type(event))[0] is self.lane:
             self.tolerated += 1
         self._reading = reading
         try:
@@ -362,14 +362,14 @@ def _identity(
     if type(event_id) is not str or not event_id:
         return None
     started = event.started if isinstance(event, InteractionEvent) else None
-    session = None if session_id is None else _brief(session_id)
-    return session, _brief(event_type), _brief(event_id), started
+    session = None if session_id is None else _shortened(session_id)
+    return session, _shortened(event_type), _shortened(event_id), started
 
 
 _MAX_ID = 256
 
 
-def _brief(text: str) -> str | bytes:
+def _shortened(text: str) -> str | bytes:
     """Return a text, or a digest of a long one, so that the memory is bounded in bytes, too."""
     if len(text) * 4 <= _MAX_ID:
         return text
@@ -384,7 +384,7 @@ def _at(slice_: Any, at: float) -> Any:
     return evolve(slice_, now=at)
 
 
-def _late_more(slice_: Any, count: int) -> Any:
+def _count_late(slice_: Any, count: int) -> Any:
     """Count the remaining coalesced deltas as late."""
     rest = evolve(slice_.rest, late_deltas=slice_.rest.late_deltas + count)
     return evolve(slice_, rest=rest)

@@ -130,8 +130,8 @@ async def _talk_aloud(client: Client, transcript: _DemoTranscript, playback: Pla
         nursery.cancel_scope.cancel()
     heard = playback.statistics()
     sent = client.audio.statistics().sending.seconds
-    told = f"{sent:.1f} s said, {heard.position:.1f} s heard, {heard.underruns} underruns"
-    transcript.line("audio", told, style="magenta")
+    text = f"{sent:.1f} s said, {heard.position:.1f} s heard, {heard.underruns} underruns"
+    transcript.line("audio", text, style="magenta")
 
 
 async def _interrupt(client: Client, transcript: _DemoTranscript, probe: Probe) -> Finding:
@@ -147,8 +147,8 @@ async def _interrupt(client: Client, transcript: _DemoTranscript, probe: Probe) 
             probe.phase = "flood"
             waiting = client.text.statistics().depth
             took = await _cancel(client, control)
-            told = f"{waiting:,} deltas were queued when the cancel was sent"
-            transcript.line("flood", told, style="yellow")
+            text = f"{waiting:,} deltas were queued when the cancel was sent"
+            transcript.line("flood", text, style="yellow")
             held.close()
             outcome = await turn.wait()
     await transcript.turn_over(before + 1)

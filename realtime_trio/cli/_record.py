@@ -17,7 +17,7 @@ from ._chat import ChatLoop
 from ._command_error import CommandError
 from ._connect import connect, identity
 from ._live_transcript import LiveTranscript, follow
-from ._signals import until_told
+from ._signals import until_signalled
 from ._standard_streams import as_text
 from ._terminal_text import clean
 
@@ -73,10 +73,10 @@ def record(
 async def _record(
     client_of: AbstractAsyncContextManager[Client], file: Path, say: tuple[str, ...]
 ) -> None:
-    async with until_told() as ending:
+    async with until_signalled() as ending:
         with _writing(file):
             async with client_of as client:
-                ending.begun = True
+                ending.started = True
                 await _converse(client, say)
 
 
@@ -106,9 +106,10 @@ def _writing(file: Path) -> Generator[None, None, None]:
 
 
 def _report(recorder: Recorder, file: Path) -> None:
-    told = recorder.statistics()
-    if told.error is not None:
-        msg = f"{file}: the recording ends early ({told.error}); {told.dropped} lines are missing"
+    statistics = recorder.statistics()
+    if statistics.error is not None:
+        lost = f"{statistics.dropped} lines are missing"
+        msg = f"{file}: the recording ends early ({statistics.error}); {lost}"
         raise CommandError(msg, status=1)
-    lost = f", {told.dropped} dropped" if told.dropped else ""
-    print(f"{clean(str(file))}: {told.written} lines{lost}", file=sys.stderr)
+    lost = f", {statistics.dropped} dropped" if statistics.dropped else ""
+    print(f"{clean(str(file))}: {statistics.written} lines{lost}", file=sys.stderr)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from realtime_trio import events as ev
 from realtime_trio._core._codec import MAX_DEPTH, Codec
 from realtime_trio._core._converter import explain
-from realtime_trio._core._fast_decoder import DELTAS, Delta, fast_way
+from realtime_trio._core._fast_decoder import DELTAS, Delta, fast_decoders
 from realtime_trio._exceptions import DecodeError
 from realtime_trio._processor import EventStreamProcessor
 from tests.wire_strategies import CLIENT_ROWS, JSON, SERVER_ROWS, TEXT, instances
@@ -90,7 +90,7 @@ def test_a_command_of_no_client_is_refused() -> None:
 MUTATIONS = st.sampled_from(["drop", "replace", "add", "null"])
 
 
-HEAD, READERS = fast_way()
+HEAD, READERS = fast_decoders()
 FAST = sorted([delta.type for delta in DELTAS] + [head.__name__[1:] for head in READERS])
 
 

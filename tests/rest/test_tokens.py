@@ -78,7 +78,7 @@ class Desk:
             self.rest(),
             margin=60,
             clock=lambda: self.now + trio.current_time(),
-            tell=self.told.append,
+            emit=self.told.append,
         )
 
     def grants(self, name: str, *tokens: str) -> None:
