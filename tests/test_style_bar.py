@@ -46,7 +46,7 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
         "realtime_trio._core._converter._entry": "adds the place, and raises",
         "realtime_trio._core._converter._class_hook.structure": "raises, or builds what is left",
         "realtime_trio._core._converter._strictly": "adds the place, and raises",
-        "realtime_trio._core._converter._leniently": "a field costs itself",
+        "realtime_trio._core._converter._read_leniently": "a field costs itself",
         "realtime_trio._core._converter._build_without_invalid": "a field costs itself",
         "realtime_trio._handlers._fold.LaneFold.step": "a handler costs one event (invariant 7)",
         "realtime_trio._session._shell.Shell._supervise": "why the client ended leaves open_client",

@@ -63,8 +63,8 @@ def _too_deep(text: str) -> bool:
 
 
 def _no_json_constant(_name: str) -> Any:
-    msg = "not JSON"
-    raise ValueError(msg)
+    message = "not JSON"
+    raise ValueError(message)
 
 
 def _parse_integer(digits: str) -> int | float:

@@ -138,8 +138,8 @@ def fold_event(
 
     def register(handler: Callable[[S, E], Handled[S]]) -> Callable[[S, E], Handled[S]]:
         if (lane, cls) in _REGISTERED:
-            msg = f"{cls.__name__} has a handler in the {lane.name.lower()} lane already"
-            raise ValueError(msg)
+            message = f"{cls.__name__} has a handler in the {lane.name.lower()} lane already"
+            raise ValueError(message)
         _REGISTERED.add((lane, cls))
         _GENERICS[lane].register(cls, handler)
         for cache in _FOUND.values():
@@ -164,8 +164,10 @@ def handles(
     """
     chosen = _lane_of(cls, lane)
     if (chosen, cls) in NOT_FOLDED:
-        msg = f"{cls.__name__} is a protocol event without effect; register a custom event class"
-        raise ValueError(msg)
+        message = (
+            f"{cls.__name__} is a protocol event without effect; register a custom event class"
+        )
+        raise ValueError(message)
     slice_class = SLICES[chosen]
 
     def register(handler: Callable[[S, E], Handled[S]]) -> Callable[[S, E], Handled[S]]:
@@ -186,8 +188,8 @@ def _check_handled(handled: Any, slice_class: type) -> None:
     """Check a custom handler's result: a wrong slice would break every later event."""
     new, notes = handled
     if type(new) is not slice_class or not isinstance(notes, tuple):
-        msg = f"a handler must return ({slice_class.__name__}, tuple of notifications)"
-        raise TypeError(msg)
+        message = f"a handler must return ({slice_class.__name__}, tuple of notifications)"
+        raise TypeError(message)
 
 
 def _lane_of(cls: type[ServerEvent], lane: Lane | None) -> Lane:
@@ -196,12 +198,12 @@ def _lane_of(cls: type[ServerEvent], lane: Lane | None) -> Lane:
     if lane is None:
         if len(lanes) != 1:
             names = ", ".join(f"lane=Lane.{each.name}" for each in lanes)
-            msg = f"{cls.__name__} goes to {len(lanes)} lanes: pass one of {names}"
-            raise ValueError(msg)
+            message = f"{cls.__name__} goes to {len(lanes)} lanes: pass one of {names}"
+            raise ValueError(message)
         return lanes[0]
     if lane not in lanes:
-        msg = f"{cls.__name__} does not go to the {lane.name.lower()} lane"
-        raise ValueError(msg)
+        message = f"{cls.__name__} does not go to the {lane.name.lower()} lane"
+        raise ValueError(message)
     return lane
 
 

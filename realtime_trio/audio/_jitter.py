@@ -51,8 +51,8 @@ class PlaybackConfig:
 
     def __attrs_post_init__(self) -> None:
         if not self.min_target <= self.max_target < self.max_buffered:
-            msg = "expected min_target <= max_target < max_buffered"
-            raise ValueError(msg)
+            message = "expected min_target <= max_target < max_buffered"
+            raise ValueError(message)
 
 
 @attrs.define(slots=True)

@@ -279,8 +279,8 @@ class Playback:
     @volume.setter
     def volume(self, factor: float) -> None:
         if not 0.0 <= factor < float("inf"):
-            msg = f"volume must be 0 or more, not {factor!r}"
-            raise ValueError(msg)
+            message = f"volume must be 0 or more, not {factor!r}"
+            raise ValueError(message)
         self._buffer.volume = factor
 
     @property

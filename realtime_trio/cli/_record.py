@@ -61,8 +61,8 @@ def record(
         The session to continue.
     """
     if file.exists() and not overwrite:
-        msg = f"{file} already exists: choose another name, or pass --overwrite"
-        raise CommandError(msg)
+        message = f"{file} already exists: choose another name, or pass --overwrite"
+        raise CommandError(message)
     recorder = Recorder(file)
     auth = identity(token, user)
     client_of = connect(url, auth=auth, agent=agent, session=session, recorder=recorder)
@@ -101,15 +101,15 @@ def _writing(file: Path) -> Generator[None, None, None]:
     except OSError as exc:
         if exc.filename is None:
             raise
-        msg = f"cannot write {file}: {exc.strerror}"
-        raise CommandError(msg) from None
+        message = f"cannot write {file}: {exc.strerror}"
+        raise CommandError(message) from None
 
 
 def _report(recorder: Recorder, file: Path) -> None:
     statistics = recorder.statistics()
     if statistics.error is not None:
         lost = f"{statistics.dropped} lines are missing"
-        msg = f"{file}: the recording ends early ({statistics.error}); {lost}"
-        raise CommandError(msg, status=1)
+        message = f"{file}: the recording ends early ({statistics.error}); {lost}"
+        raise CommandError(message, status=1)
     lost = f", {statistics.dropped} dropped" if statistics.dropped else ""
     print(f"{clean(str(file))}: {statistics.written} lines{lost}", file=sys.stderr)

@@ -72,8 +72,8 @@ def to_vendor(messages: Iterable[Message], vendor: Vendor) -> list[Record]:
     """
     form = _FORMS.get(vendor)
     if form is None:
-        msg = f"unknown vendor {vendor!r}; expected one of: {', '.join(_FORMS)}"
-        raise ValueError(msg)
+        message = f"unknown vendor {vendor!r}; expected one of: {', '.join(_FORMS)}"
+        raise ValueError(message)
     entries = list(_all_entries(messages, form.keeps_thinking))
     return valid_json(list(form.write(list(link_results(entries, form.naming)))))
 
