@@ -12,6 +12,7 @@ Whatever it makes of the libraries that read it is a failed call.
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, cast, final
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = ["Grant", "Rest"]
+
+_log: Final = logging.getLogger("realtime_trio.rest")
 
 _MAX_ANSWER: Final = 1024 * 1024
 _MAX_WORDS: Final = 16 * 1024
@@ -132,12 +135,16 @@ class Rest:
             call = _Call(method, self._endpoint.rest_url(name), sent, body, tuple(secrets))
             return await self._send(call, name)
         message = f"{self._endpoint.place} did not answer {name} within {self._timeout:g} s"
+        _log.info("%s: %s gave no answer within %g s", name, self._endpoint.place, self._timeout)
         raise ConnectionFailed(message)
 
     async def _send(self, call: _Call, name: str) -> Mapping[str, object]:
         body = call.body
+        place = self._endpoint.place
+        _log.debug("%s: asking %s", name, place)
         try:
             answer = await self._follow(self._transport(), call, name)
+            _log.info("%s: %s answered with status %d", name, place, answer.status_code)
             try:
                 return await self._read(answer, name, call.secrets)
             finally:
@@ -151,7 +158,8 @@ class Rest:
                 raise  # the file's, or what hears its progress
             # Not as the cause: its request holds the token.
             fault = _fault(exc)
-        message = f"{self._endpoint.place} could not be asked for {name}: {fault}"
+        _log.info("%s: %s could not be asked: %s", name, place, fault)
+        message = f"{place} could not be asked for {name}: {fault}"
         raise ConnectionFailed(message)
 
     def _transport(self) -> httpx.AsyncBaseTransport:
@@ -174,6 +182,7 @@ class Rest:
             try:
                 answer = await transport.handle_async_request(request)
             except ConnectionFailed as exc:
+                _log.info("%s: %s", name, exc)
                 message = f"{name} failed: {exc}"
                 raise ConnectionFailed(message) from exc.__cause__
             status = answer.status_code

@@ -229,11 +229,11 @@ class TokenKeeper:
                 try:
                     await self._renew()
                 except AuthenticationError as exc:
-                    _log.warning("the token could not be renewed: %s", exc)
+                    _log.warning("the token could not be renewed: %s", self.redacted(str(exc)))
                     return  # told already; the connection that is open does not need it
                 except RealtimeError as exc:
                     # Also a final one: it is the reason of the next dial, if that fails.
-                    _log.warning("the token could not be renewed: %s", exc)
+                    _log.warning("the token could not be renewed: %s", self.redacted(str(exc)))
                     self._renew_at = self._clock() + _RETRY
 
     async def _renew(self) -> None:
@@ -278,7 +278,7 @@ class TokenKeeper:
             if self._refusal == "certain" or refused:
                 message = "the server refuses the token, and will not renew it"
                 raise AuthenticationError(message) from exc
-            _log.warning("the token could not be renewed: %s", exc)
+            _log.warning("the token could not be renewed: %s", self.redacted(str(exc)))
             self._renew_at = self._clock() + _RETRY
 
     async def _refresh(self, token: str) -> None:
