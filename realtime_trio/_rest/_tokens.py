@@ -232,9 +232,11 @@ class TokenKeeper:
                     _log.warning("the token could not be renewed: %s", self.redacted(str(exc)))
                     return  # told already; the connection that is open does not need it
                 except RealtimeError as exc:
-                    # Also a final one: it is the reason of the next dial, if that fails.
                     _log.warning("the token could not be renewed: %s", self.redacted(str(exc)))
-                    self._renew_at = self._clock() + _RETRY
+                    # Asking again soon cannot help where the answer is final. The next dial asks,
+                    # if the server refuses the old token there: then it is the reason.
+                    final = isinstance(exc, ConnectionFailed) and exc.final
+                    self._renew_at = self._clock() + (_LONGEST if final else _RETRY)
 
     async def _renew(self) -> None:
         """Have a new token; the lock is held."""
