@@ -16,14 +16,16 @@ from .._core._notifications import Notification
 from .._throttle import Throttle
 from ..events import Lane
 
-__all__ = ["SLOW", "call_handler", "log_slow_step", "note_time"]
+__all__ = ["SLOW", "call_handler", "clock", "log_slow", "log_slow_step"]
 
 SLOW: Final = 0.1
 """Seconds for which a handler or a selector may hold the event loop without being named."""
 
 _logger: Final = logging.getLogger("realtime_trio.lanes")
 _throttle: Final = Throttle(10.0)
-_clock: Callable[[], float] = time.perf_counter
+clock: Callable[[], float] = time.perf_counter
+"""By which handlers and selectors are timed."""
+
 _named: float = 0.0  # when the code that was slow last had ended
 
 
@@ -31,31 +33,29 @@ def call_handler(
     handler: Callable[[Any, Any], tuple[Any, tuple[Notification, ...]]], slice_: Any, event: Any
 ) -> tuple[Any, tuple[Notification, ...]]:
     """Call a custom handler, and log it if it is slow or raises."""
-    began = _clock()
+    began = clock()
     try:
         return handler(slice_, event)
     except Exception as exc:
         name, kind = _name_of(handler), type(exc).__name__
-        if times := _throttle.count(f"{name} {kind}", _clock()):
+        if times := _throttle.count(f"{name} {kind}", clock()):
             _logger.warning("the handler %s raised %s%s", name, kind, _more(times))
         raise
     finally:
-        note_time("handler", handler, began)
+        if clock() - began > SLOW:
+            log_slow("handler", handler, began)
 
 
-def note_time(what: str, code: Callable[..., object], began: float | None = None) -> float:
-    """Log ``code`` if it ran for too long since ``began``; gives the time for the next call."""
+def log_slow(what: str, code: Callable[..., object], began: float) -> None:
+    """Log that ``code``, which began at that time of :func:`clock`, has just taken too long."""
     global _named
-    now = _clock()
-    if began is not None and now - began > SLOW:
-        _named = now
-        name = _name_of(code)
-        if times := _throttle.count(name, now):
-            _logger.warning(
-                "the %s %s held the event loop for %.0f ms%s",
-                *(what, name, (now - began) * 1000, _more(times)),
-            )
-    return now
+    _named = now = clock()
+    name = _name_of(code)
+    if times := _throttle.count(name, now):
+        _logger.warning(
+            "the %s %s held the event loop for %.0f ms%s",
+            *(what, name, (now - began) * 1000, _more(times)),
+        )
 
 
 def log_slow_step(lane: Lane, began: float, ended: float, events: int) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 import trio
 import trio.abc
 
 from .._core._state import SessionState
 from .._exceptions import ClosedError
-from ._custom_code import note_time
+from . import _custom_code as timing
 
 __all__ = ["Changes", "Watch"]
 
@@ -78,24 +78,20 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
                 if self._closed:
                     msg = "this watch was closed"
                     raise ClosedError(msg)
-                if self._is_new(self._select):
-                    return cast("T", self._last)
+                state = self._changes.state()
+                began = timing.clock()
+                value = self._select(state)
+                same = self._last is not _NOTHING and self._last == value
+                if timing.clock() - began > timing.SLOW:
+                    timing.log_slow("selector", self._select, began)
+                if not same:
+                    self._last = value
+                    return value
                 if self._changes.ended:
                     raise trio.EndOfChannel
                 await self._changes.wait()
         finally:
             self._busy = False
-
-    def _is_new(self, select: Callable[[SessionState], T]) -> bool:
-        """Select the value of now and keep it; tells whether it differs from the one before."""
-        state = self._changes.state()
-        began = note_time("selector", select)
-        value = select(state)
-        is_new = self._last is _NOTHING or not self._last == value  # noqa: SIM201  == is the promise
-        note_time("selector", select, began)
-        if is_new:
-            self._last = value
-        return is_new
 
     async def aclose(self) -> None:
         """:meth:`close`, and a checkpoint."""

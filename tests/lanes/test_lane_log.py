@@ -38,7 +38,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock by which handlers and selectors are timed, and a throttle that has seen none."""
     made = Clock()
-    monkeypatch.setattr(_custom_code, "_clock", made)
+    monkeypatch.setattr(_custom_code, "clock", made)
     monkeypatch.setattr(_custom_code, "_throttle", Throttle(10))
     monkeypatch.setattr(_custom_code, "_named", 0.0)
     return made
@@ -157,7 +157,7 @@ async def test_a_step_that_no_code_of_the_application_made_slow_is_told(
     """But not twice: a handler that was named since it began says enough."""
     _custom_code.log_slow_step(rt.Lane.TEXT, 1.0, 1.25, 3)
     clock.now = 2.0
-    _custom_code.note_time("handler", handled, 1.5)
+    _custom_code.log_slow("handler", handled, 1.5)
     _custom_code.log_slow_step(rt.Lane.AUDIO, 1.4, 2.1, 3)
     assert said(caplog) == [
         "a step of the text lane held the event loop for 250 ms (3 events)",
