@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -463,3 +464,53 @@ async def test_a_dead_link_gets_no_goodbye(autojump_clock: object, cut: bool) ->
 def test_the_clock_of_dates_is_the_systems() -> None:
     """So that the test of dates replaces the right one."""
     assert _upgrade_answer.time is time
+
+
+# -- what errors say -------------------------------------------------------------------------
+
+
+async def test_a_connection_that_is_mute_from_the_start_is_named(autojump_clock: object) -> None:
+    """By its host; the connection is not told to have ended."""
+
+    async def serve(transport: MemoryTransport) -> None:
+        await trio.sleep_forever()
+
+    async with by_hand(serve) as url:
+        config = rt.ClientConfig(pong_timeout=2, max_attempts=1)
+        place = url.partition("://")[2]
+        said = f"^the connection to {place} is mute: no pong within 2 s$"
+        with pytest.raises(rt.ConnectionFailed, match=said):
+            async with rt.open_client(url, auth="t", config=config):
+                raise AssertionError
+
+
+class NoName(trio.abc.HostnameResolver):
+    """Knows no host."""
+
+    async def getaddrinfo(self, *_: object) -> Any:
+        await trio.lowlevel.checkpoint()
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async def getnameinfo(self, *_: object) -> Any:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("auth", [LOGIN, "token"])
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("127.0.0.1:1", "no TCP connection to 127.0.0.1:1: Connection refused"),
+        ("nowhere.example:80", "no TCP connection to nowhere.example:80: the name of the host"),
+    ],
+)
+async def test_rest_and_websocket_say_the_same_of_a_host(
+    auth: str | rt.PasswordLogin, host: str, said: str
+) -> None:
+    """What failed, and where; REST says for which call."""
+    trio.socket.set_custom_hostname_resolver(NoName())
+    config = rt.ClientConfig(max_attempts=1)
+    with pytest.raises(rt.ConnectionFailed) as caught:
+        async with rt.open_client(f"http://{host}", auth=auth, config=config, proxy=None):
+            raise AssertionError
+    what = "" if auth == "token" else "login failed: "
+    assert str(caught.value).startswith(f"{what}{said}")
