@@ -17,19 +17,19 @@ _MAX_ID: Final = 256
 
 
 def session_of(event: ServerEvent | Delta, slice_: Any) -> str | None:
-    """The session that an event is of; ``None`` for a type whose events are of no session.
+    """Return an event's session, or ``None`` for a type without sessions.
 
-    One of a type that is known names it by now, see ``_resolved``.
+    Events of a known type have a session id at this point, see ``_resolved``.
     """
     if not isinstance(event, UnknownEvent):
         named: object = getattr(event, "session_id", None)
         return named if type(named) is str else None
-    # A type that nobody knows may have anything in the place of an id.
+    # An unknown type can have any value in place of an id.
     for name in ("session_id", "user_session_id"):
         named = event.payload.get(name)
         if type(named) is int or (type(named) is str and named):
             return str(named)
-    # The control lane, which is their home, knows the user's session by the current one.
+    # In the control lane, their home, the user's session is the current one.
     text = type(slice_) is TextSlice
     user = slice_.rest.user_session_id if text else getattr(slice_, "chat_session_id", None)
     return user or ""
@@ -38,11 +38,11 @@ def session_of(event: ServerEvent | Delta, slice_: Any) -> str | None:
 def identity(
     event: ServerEvent | Delta, session_id: str | None, reading: Reading | None
 ) -> Hashable | None:
-    """What tells an event from others, or ``None`` where it has no id (§8 D1).
+    """Return the identity of an event, or ``None`` without an id (§8 D1).
 
-    ``session_id`` is the session of which the event is, ``reading`` what else is known of it.
+    ``session_id`` is the event's session, ``reading`` its decoding details.
     """
-    if type(event) is AudioDeltaEvent:  # its id names a stream
+    if type(event) is AudioDeltaEvent:  # its id identifies a stream
         return None
     if isinstance(event, UnknownEvent):
         event_type, event_id = event.tag, event.payload.get("id")
@@ -56,7 +56,7 @@ def identity(
 
 
 def _brief(text: str) -> str | bytes:
-    """A text, or a digest of one that is long: what is remembered is bounded in bytes, too."""
+    """Return a text, or a digest of a long one, so that the memory is bounded in bytes, too."""
     if len(text) * 4 <= _MAX_ID:
         return text
     data = text.encode("utf-8", "surrogatepass")
