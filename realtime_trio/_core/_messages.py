@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, TypedDict
 
 import attrs
 
@@ -19,6 +19,7 @@ __all__ = [
     "ImagePart",
     "Message",
     "MessageMetadata",
+    "MessageOptions",
     "MessageStatus",
     "OpenMessage",
     "Part",
@@ -168,8 +169,9 @@ class Message:
     of a loaded history it is the time that its record gives (``timestamp``, ``created_at`` or
     ``updated_at``, as ISO text or in seconds since 1970); a record that gives none has the
     time at which the history was loaded. ``tool_calls`` and ``tool_results`` are those
-    attached to it, and need not be of equal number; an id may stand in them twice, for a
-    vendor may use it again. ``is_sub_session``: said in a session that an agent delegated to.
+    attached to it, immutable sequences that equal a tuple of the same; they need not be of
+    equal number, and an id may stand in them twice, for a vendor may use it again.
+    ``is_sub_session``: said in a session that an agent delegated to.
     """
 
     id: str
@@ -179,12 +181,21 @@ class Message:
     format: str = "markdown"
     status: MessageStatus = "complete"
     timestamp: datetime
-    tool_calls: tuple[ToolCall, ...] = ()
-    tool_results: tuple[ToolResult, ...] = ()
+    tool_calls: Sequence[ToolCall] = ()
+    tool_results: Sequence[ToolResult] = ()
     metadata: MessageMetadata = NO_METADATA
     is_sub_session: bool = False
     parent_session_id: str | None = None
     user_session_id: str | None = None
+
+
+class MessageOptions(TypedDict, total=False):
+    """What a new message may have besides its role and its content."""
+
+    format: str
+    status: MessageStatus
+    tool_calls: Sequence[ToolCall]
+    tool_results: Sequence[ToolResult]
 
 
 _message = unchecked_constructor(Message)
@@ -215,7 +226,7 @@ def with_text(
 
 
 def with_tools(
-    message: Message, calls: tuple[ToolCall, ...], results: tuple[ToolResult, ...]
+    message: Message, calls: Sequence[ToolCall], results: Sequence[ToolResult]
 ) -> Message:
     """A message with other tools, likewise: made for every tool that has run."""
     return _message(

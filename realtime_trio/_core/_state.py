@@ -7,7 +7,7 @@ rest.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from ..events import (
 )
 from ._audio_format import DEFAULT_FORMAT, AudioFormat
 from ._messages import Message, OpenMessage
+from ._recency import SessionOrder
 from ._records import EMPTY, SEEN_LIMIT, Record, WaitingTool, equal_but
 from ._values import Compared, Log, Recent, evolve, unchecked_constructor
 
@@ -106,9 +107,10 @@ class ControlSlice(Compared, frozen=True, eq=False):
     ``connection``, ``catalog`` and ``turn`` are records of their own. ``ui_session_id``,
     ``chat_session_id`` are the ids to dial with; ``deleted_session_id`` is that of the session
     that was current until it was deleted, as long as the server may yet go on in it.
-    ``index`` is the list of the user's sessions as far as it is known, ``index_total`` how many
-    the server has. ``agent`` is the current session's; ``voice`` what the server says that it
-    speaks with, ``voice_requested`` the id of the one that the client asked for last.
+    ``index`` is the list of the user's sessions as far as it is known, an immutable sequence;
+    ``index_total`` is how many the server has. ``agent`` is the current session's; ``voice``
+    what the server says that it speaks with, ``voice_requested`` the id of the one that the
+    client asked for last.
     ``avatar_active``: an avatar speaks for the agent. ``listening``: the server hears the user.
     ``extra`` is what handlers of one's own keep. ``seen`` and ``now`` are the lane's own
     business.
@@ -121,7 +123,7 @@ class ControlSlice(Compared, frozen=True, eq=False):
     chat_session_id: str | None = None
     deleted_session_id: str | None = None
     agent: AgentConfiguration | None = None
-    index: tuple[ChatSessionIndexEntry, ...] = ()
+    index: Sequence[ChatSessionIndexEntry] = ()
     index_total: int = 0
     voice: Voice | None = None
     voice_requested: str | None = None
@@ -281,9 +283,13 @@ class TurnRecord(msgspec.Struct, frozen=True):
 
 
 class ConversationDraft(msgspec.Struct, kw_only=True):
-    """The part of the text slice that a delta does not touch, while a transaction changes it."""
+    """The part of the text slice that a delta does not touch, while a transaction changes it.
+
+    ``order`` is that of the ``records``, and finds which of them was used least recently.
+    """
 
     records: Mapping[str, Record] = EMPTY
+    order: SessionOrder = msgspec.field(default_factory=SessionOrder)
     current_session_id: str | None = None
     user_session_id: str | None = None
     # The current session that was deleted, until it shows whether the server goes on in it; its
