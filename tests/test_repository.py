@@ -157,7 +157,9 @@ def dangling_links(page: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "docs/newsfragments/README.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CHANGELOG.md", "SECURITY.md", "docs/newsfragments/README.md"]
+)
 def test_links_lead_somewhere(name: str) -> None:
     assert dangling_links(ROOT / name) == []
 
