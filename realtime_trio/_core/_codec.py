@@ -6,8 +6,8 @@ the types that make up a stream, reads the text straight into the class; what it
 goes the plain way, which knows what a server may leave out or get wrong (protocol.md §2).
 
 Frames and mappings accept and refuse the same (design.md, "Codec"). What no JSON text can say
-(NaN) and what is nested deeper than ``MAX_DEPTH`` is refused in a mapping too. This is the only
-module, with the converter, that handles ``Any``.
+(NaN) is refused in a mapping too; what is nested too deep costs its own field (``_depth``). This
+is the only module, with the converter, that handles ``Any``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ import msgspec
 
 from .._exceptions import DecodeError
 from ..events import REGISTRY, AudioFrame, ClientEvent, Event, Registry, ServerEvent, UnknownEvent
-from ..events._json import describe
+from ..events._json import Mismatch, describe
+from ._depth import LEVELS, MAX_DEPTH, shallow, shallow_text
 from ._fast_decoder import DELTAS, Delta, fast_way
 from ._leniency import leaving_out
 from ._local_events import Malformed, Reading
@@ -32,33 +33,17 @@ from ._unicode import join_halves, valid_text
 if TYPE_CHECKING:
     import cattrs
 
-__all__ = ["MAX_DEPTH", "Codec"]
+__all__ = ["Codec"]
 
-MAX_DEPTH = 256
 # Text that is no longer than this has not the brackets to nest deeper.
 _SHALLOW = 2 * MAX_DEPTH
 
-# Whole strings, and brackets outside of them. No string is given up once it has begun, so the
-# scan never goes back: one that does not end goes on to the end of the text.
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|([\[{])|[\]}]', re.DOTALL)
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 # Integers of more digits have no use; Python refuses to read and to write them.
 _MAX_DIGITS = 4300
 _HUGE = 10**_MAX_DIGITS
 _MAX_STEP = 64  # characters of a name in the path of a refusal
-
-
-def _too_deep(text: str) -> bool:
-    depth = 0
-    for token in _TOKEN.finditer(text):
-        if token[1]:
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif token[0] in "]}":
-            depth -= 1
-    return False
 
 
 def _no_json_constant(_name: str) -> Any:
@@ -135,7 +120,7 @@ def _copy(value: Any, text: Callable[[str], str], depth: int) -> Any:
             raise _Fault("a number", "NaN")
         return value
     if depth >= MAX_DEPTH:
-        raise DecodeError(None, "$", f"at most {MAX_DEPTH} levels", "more")
+        raise DecodeError(None, "$", LEVELS, "more")
     if isinstance(value, Mapping):
         return _copy_mapping(cast("dict[Any, Any]", value), text, depth)
     if isinstance(value, (list, tuple)):
@@ -231,15 +216,17 @@ class Codec:
         """
         if type(frame) is bytes and not frame.isascii():
             frame = self._utf8(frame)
+        cut = False
         if len(frame) > _SHALLOW:
-            self._check_depth(frame)
+            within = self._within_depth(frame)
+            cut, frame = within is not frame, within
         try:
             head = self._head(frame)
             reader = self._readers.get(head.__class__)
             if reader is not None:
                 return reader(frame)
         except (ValueError, RecursionError):  # the plain way says what is wrong, if anything
-            return self._structure(self._read(frame))
+            return self._structure(self._read(frame), cut=cut)
         delta: Delta = head
         return delta
 
@@ -280,13 +267,19 @@ class Codec:
 
     def read_mapping(self, mapping: Mapping[str, Any]) -> ServerEvent:
         """The same for the fold; see :meth:`read`."""
+        cut = False
         try:
-            raw = _whole(mapping)
+            try:
+                raw = _whole(mapping)
+            except DecodeError as exc:
+                if exc.expected != LEVELS:
+                    raise
+                raw, cut = _whole(shallow(mapping)), True
         except DecodeError as exc:
             tag = mapping.get("type") if hasattr(mapping, "get") else None
             known = tag if type(tag) is str and self._registry.server_row(tag) else None
             raise DecodeError(known, exc.path, exc.expected, exc.got) from None
-        return self._structure(raw)
+        return self._structure(raw, cut=cut)
 
     def encode(self, event: Event) -> str:
         """An event as the JSON text of one frame.
@@ -328,15 +321,16 @@ class Codec:
         except UnicodeDecodeError:
             raise DecodeError(None, "$", "UTF-8", "other bytes") from None
 
-    def _check_depth(self, frame: str | bytes) -> None:
+    def _within_depth(self, frame: str | bytes) -> str | bytes:
         if type(frame) is bytes:
             openers = frame.count(b"[") + frame.count(b"{")
         else:
             openers = cast("str", frame).count("[") + cast("str", frame).count("{")
-        if openers > MAX_DEPTH:
-            text = frame.decode() if isinstance(frame, bytes) else frame
-            if _too_deep(text):
-                raise DecodeError(None, "$", f"at most {MAX_DEPTH} levels", "more")
+        if openers <= MAX_DEPTH:
+            return frame
+        text = frame.decode() if isinstance(frame, bytes) else frame
+        within = shallow_text(text)
+        return frame if within is text else within
 
     def _read(self, frame: str | bytes) -> Any:
         try:
@@ -344,7 +338,7 @@ class Codec:
         except (ValueError, RecursionError):
             raise DecodeError(None, "$", "a JSON object", "text that is no JSON") from None
 
-    def _structure(self, raw: Any) -> ServerEvent:
+    def _structure(self, raw: Any, *, cut: bool = False) -> ServerEvent:
         if not isinstance(raw, dict):
             raise DecodeError(None, "$", "object", describe(raw))
         fields = cast("dict[str, Any]", raw)
@@ -357,9 +351,11 @@ class Codec:
             return UnknownEvent(tag=tag, payload=fields)
         left_out: tuple[str, ...] = ()
         try:  # nearly every event has no fault: leniency costs time, and takes nothing from it
+            if cut:
+                raise Mismatch(LEVELS, "more")
             event = cast("ServerEvent", _plain_way()[0].structure(fields, row.cls))
         except Exception:
-            with leaving_out() as found:
+            with leaving_out(cut=cut) as found:
                 event = cast("ServerEvent", self._build(fields, tag, row.cls))
             left_out = tuple(found.paths)
         own = fields.get("id")

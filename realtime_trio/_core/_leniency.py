@@ -21,9 +21,11 @@ class LeftOut:
     step of a path is the name of a field that a class has: never what a server made up.
     """
 
-    __slots__ = ("_steps", "paths")
+    __slots__ = ("_steps", "cut", "paths")
 
-    def __init__(self) -> None:
+    def __init__(self, *, cut: bool = False) -> None:
+        self.cut = cut
+        """Whether something was cut out of the event because it was nested too deep."""
         self._steps: list[str] = ["$"]
         self.paths: dict[str, None] = {}
 
@@ -48,9 +50,9 @@ current = _reading.get
 
 
 @contextmanager
-def leaving_out() -> Generator[LeftOut, None, None]:
+def leaving_out(*, cut: bool = False) -> Generator[LeftOut, None, None]:
     """Let the reading of one event leave out what is ill-typed, and collect what it was."""
-    left_out = LeftOut()
+    left_out = LeftOut(cut=cut)
     token = _reading.set(left_out)
     try:
         yield left_out

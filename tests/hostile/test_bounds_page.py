@@ -9,7 +9,7 @@ import pytest
 
 from realtime_trio import ClientConfig
 from realtime_trio._connection import _link, _recording
-from realtime_trio._core import _codec, _leniency, _records
+from realtime_trio._core import _depth, _leniency, _records
 from realtime_trio._handlers import _attach, _control, _fold, _turn, _users
 from realtime_trio._lanes import _overflow
 from realtime_trio._rest import _calls
@@ -50,7 +50,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "calls of a session": (f"{_records.SEEN_LIMIT:,}",),
     "open sub-sessions": (f"{_users.SUBSESSION_LIMIT:,}",),
     "errors of one turn": (f"{_turn.ERROR_LIMIT}",),
-    "levels of nesting": (f"{_codec.MAX_DEPTH}",),
+    "levels of nesting": (f"{_depth.MAX_DEPTH}",),
     "paths of tolerated faults": (f"{_leniency._MAX_PATHS}",),
     "commands that wait": (
         f"{CONFIG.max_commands:,} commands",
