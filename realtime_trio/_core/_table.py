@@ -8,6 +8,7 @@ at the cost of its reader; one that changes copies first.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar, cast, overload
@@ -28,8 +29,8 @@ class _Items(Sequence[T]):
 
     __slots__ = ()
 
-    def _read(self) -> tuple[T, ...]:
-        raise NotImplementedError
+    @abstractmethod
+    def _read(self) -> tuple[T, ...]: ...
 
     @overload
     def __getitem__(self, index: int) -> T: ...

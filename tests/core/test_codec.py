@@ -371,6 +371,21 @@ def test_depth_in_a_field_that_is_needed_is_a_refusal(event: dict[str, Any]) -> 
         assert refusal[0] == event["type"]
 
 
+def test_depth_in_one_field_leaves_the_others() -> None:
+    whole = {"a": [1, "x", {"b": None}], "c": {}}
+    event = {
+        "type": "avatar_connection_changed",
+        "avatar_session_request": {"x": DEEP},
+        "avatar_session": whole,
+    }
+    for reading in (Codec().read(json.dumps(event)), Codec().read_mapping(event)):
+        assert isinstance(reading, Reading)
+        assert isinstance(reading.event, ev.AvatarConnectionChangedEvent)
+        assert reading.event.avatar_session_request is None
+        assert reading.event.avatar_session == whole
+        assert reading.left_out == ("$.avatar_session_request",)
+
+
 def test_depth_in_a_history_costs_what_is_nested() -> None:
     messages = [{"role": "user", "content": "kept"}, {"role": "user", "content": [DEEP]}]
     event = {

@@ -815,5 +815,5 @@ def _words(message: Message) -> list[str]:
 
 
 def test_a_vendor_without_a_form_is_refused() -> None:
-    with pytest.raises(ValueError, match="one of anthropic, openai"):
+    with pytest.raises(ValueError, match="one of: anthropic, openai"):
         to_vendor([], "none")  # type: ignore[arg-type]
