@@ -49,7 +49,7 @@ def shallow_text(text: str) -> str:
 def shallow(value: Any, levels: int = MAX_DEPTH) -> Any:
     """The same of a JSON value that was read already."""
     if isinstance(value, Mapping):
-        fields: Mapping[Any, Any] = value
+        fields: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
         if levels:
             return {name: shallow(inner, levels - 1) for name, inner in fields.items()}
         return math.inf
