@@ -9,8 +9,8 @@ import pytest
 
 from realtime_trio import ClientConfig
 from realtime_trio._connection import _link, _recording
-from realtime_trio._core import _depth, .py, _leniency, _records
-from realtime_trio._handlers import _attach, _control, _turn, _users
+from realtime_trio._core import _depth, _leniency, _records
+from realtime_trio._handlers import _attach, _control, _event_identity, _turn, _users
 from realtime_trio._lanes import _overflow
 from realtime_trio._rest import _calls
 from realtime_trio._transports import _dial, _upgrade_answer
@@ -41,7 +41,7 @@ ROWS: dict[str, tuple[str, ...]] = {
         size(_overflow.MAX_BYTES),
     ),
     "items that wait in a channel": (size(_channel.MAX_HELD),),
-    "ids of events": (f"{_records.SEEN_LIMIT:,}", f"{.py._MAX_ID} bytes"),
+    "ids of events": (f"{_records.SEEN_LIMIT:,}", f"{_event_identity._MAX_ID} bytes"),
     "sessions": (f"{CONFIG.max_sessions}",),
     "messages of a session": (f"{CONFIG.max_messages:,}",),
     "entries of the list": (f"{_control.INDEX_LIMIT:,}",),
