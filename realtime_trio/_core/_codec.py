@@ -26,10 +26,10 @@ from .._exceptions import DecodeError
 from ..events import REGISTRY, AudioFrame, ClientEvent, Event, Registry, ServerEvent, UnknownEvent
 from ..events._json import Mismatch, describe
 from ._depth import LEVELS, MAX_DEPTH, shallow, shallow_text
-from ._fast_decoder import DELTAS, Delta, fast_way
-from ._leniency import leaving_out
+from ._fast_decoder import DELTAS, Delta, fast_decoders
+from ._leniency import lenient_decoding
 from ._local_events import Malformed, Reading
-from ._unicode import join_halves, valid_text
+from ._unicode import join_surrogates, valid_text
 
 if TYPE_CHECKING:
     import cattrs
@@ -39,7 +39,7 @@ __all__ = ["Codec"]
 # Shorter text cannot contain enough brackets to nest deeper.
 _SHALLOW = 2 * MAX_DEPTH
 
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 # Python refuses to parse or format integers with more digits.
 _MAX_DIGITS = 4300
@@ -48,8 +48,8 @@ _MAX_STEP = 64  # characters of one name in an error path
 
 
 def _no_json_constant(_name: str) -> Any:
-    msg = "not JSON"
-    raise ValueError(msg)
+    message = "not JSON"
+    raise ValueError(message)
 
 
 def _parse_integer(digits: str) -> int | float:
@@ -69,9 +69,9 @@ def _parse(text: str) -> Any:
     except (msgspec.ValidationError, UnicodeEncodeError):
         pass
     except msgspec.DecodeError:
-        if _HALF.search(text) is None:
+        if _SURROGATE_ESCAPE.search(text) is None:
             raise
-    return _whole(_plain_json(text))
+    return _without_surrogates(_plain_json(text))
 
 
 # --- copies -----------------------------------------------------------------------------
@@ -85,13 +85,13 @@ class _Fault(Exception):
         self.got = got
         self.steps: list[str] = []
 
-    def refusal(self) -> DecodeError:
+    def error(self) -> DecodeError:
         """Return the error with the path of the fault."""
         path = "".join(("$", *reversed(self.steps)))
         return DecodeError(None, path, self.expected, self.got)
 
 
-def _no_half(text: str) -> str:
+def _reject_surrogates(text: str) -> str:
     if valid_text(text) is not text:
         raise _Fault("text", "half of a surrogate pair")
     return text
@@ -105,7 +105,7 @@ def _checked_copy(value: Any, text: Callable[[str], str] = valid_text) -> Any:
     try:
         return _copy(value, text, 0)
     except _Fault as fault:
-        raise fault.refusal() from None
+        raise fault.error() from None
 
 
 def _copy(value: Any, text: Callable[[str], str], depth: int) -> Any:
@@ -164,7 +164,7 @@ def _plain_value(value: Any) -> Any:
     return dict(value)
 
 
-def _whole(raw: Any) -> Any:
+def _without_surrogates(raw: Any) -> Any:
     """Return a copy of an event's object without unpaired surrogates (§2 L4).
 
     The content of a delta keeps an unpaired surrogate: the next delta may hold the other half.
@@ -174,7 +174,7 @@ def _whole(raw: Any) -> Any:
         fields = cast("dict[str, Any]", copy)
         tag: Any = fields.get("type")
         if type(tag) is str and tag in _DELTA_TYPES and type(raw.get("content")) is str:
-            fields["content"] = join_halves(raw["content"])
+            fields["content"] = join_surrogates(raw["content"])
     return cast("Any", copy)
 
 
@@ -182,7 +182,7 @@ _DELTA_TYPES = frozenset(delta.type for delta in DELTAS)
 
 
 @functools.cache
-def _plain_way() -> tuple[cattrs.Converter, Callable[[Exception], tuple[str, str, str]]]:
+def _load_converter() -> tuple[cattrs.Converter, Callable[[Exception], tuple[str, str, str]]]:
     """Return the converter and ``explain``. They are imported when an event first needs them.
 
     A stream of deltas never needs them.
@@ -200,7 +200,7 @@ class Codec:
 
     def __init__(self, registry: Registry = REGISTRY) -> None:
         self._registry = registry
-        self._head, self._readers = fast_way()
+        self._head, self._readers = fast_decoders()
 
     def decode_text(self, frame: str | bytes) -> ServerEvent:
         """Decode one text frame. Raises :class:`~realtime_trio.DecodeError`."""
@@ -271,11 +271,11 @@ class Codec:
         cut = False
         try:
             try:
-                raw = _whole(mapping)
+                raw = _without_surrogates(mapping)
             except DecodeError as exc:
                 if exc.expected != LEVELS:
                     raise
-                raw, cut = _whole(shallow(mapping)), True
+                raw, cut = _without_surrogates(shallow(mapping)), True
         except DecodeError as exc:
             tag = mapping.get("type") if hasattr(mapping, "get") else None
             known = tag if type(tag) is str and self._registry.server_row(tag) else None
@@ -300,7 +300,7 @@ class Codec:
         if isinstance(event, UnknownEvent):
             return dict(event.payload)
         row = self._registry.row_of(type(event))
-        raw = cast("dict[str, Any]", _plain_way()[0].unstructure(event))
+        raw = cast("dict[str, Any]", _load_converter()[0].unstructure(event))
         if isinstance(event, ClientEvent) or row.type in ("ping", "pong", "delete_chat_session"):
             raw = {name: value for name, value in raw.items() if value is not None}
         elif raw["id"] is None:
@@ -309,7 +309,7 @@ class Codec:
 
     def decode_command(self, mapping: Mapping[str, Any]) -> Event:
         """Decode a client event from its JSON object, strictly, as a server reads it."""
-        raw = _checked_copy(mapping, _no_half)
+        raw = _checked_copy(mapping, _reject_surrogates)
         tag = raw.get("type")
         row = self._registry.client_row(tag) if type(tag) is str else None
         if row is None:
@@ -350,23 +350,23 @@ class Codec:
         row = self._registry.server_row(tag)
         if row is None:
             return UnknownEvent(tag=tag, payload=fields)
-        left_out: tuple[str, ...] = ()
+        skipped: tuple[str, ...] = ()
         try:  # Nearly every event is valid, so leniency, which costs time, comes second.
             if cut:
                 raise Mismatch(LEVELS, "more")
-            event = cast("ServerEvent", _plain_way()[0].structure(fields, row.cls))
+            event = cast("ServerEvent", _load_converter()[0].structure(fields, row.cls))
         except Exception:
-            with leaving_out(cut=cut) as found:
+            with lenient_decoding(cut=cut) as found:
                 event = cast("ServerEvent", self._build(fields, tag, row.cls))
-            left_out = tuple(found.paths)
+            skipped = tuple(found.paths)
         own = fields.get("id")
         # Only a string is an id, and nearly every class keeps it unchanged (§8 D1).
-        if not left_out and (type(own) is not str or own == event.id):
+        if not skipped and (type(own) is not str or own == event.id):
             return event
-        return Reading(event=event, left_out=left_out, id=own)
+        return Reading(event=event, skipped=skipped, id=own)
 
     def _build(self, fields: dict[str, Any], tag: str, cls: type[Event]) -> Event:
-        converter, explain = _plain_way()
+        converter, explain = _load_converter()
         try:
             return converter.structure(fields, cls)
         except Exception as exc:  # any error of a class's validators counts as a rejection

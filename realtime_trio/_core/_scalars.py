@@ -72,8 +72,8 @@ def read_object(value: Any, _: Any) -> Mapping[str, Any]:
 
 def _uncut(value: Any) -> Any:
     """A value of free form, refused if something was cut out of it."""
-    left_out = current()
-    if left_out is not None and left_out.cut:
+    skipped = current()
+    if skipped is not None and skipped.cut:
         check_whole(value)
     return value
 

@@ -229,8 +229,8 @@ class Log(Sequence[T]):
         """Return a list with ``item`` at ``position`` (see :attr:`end`); ``IndexError`` outside."""
         index = position - self._dropped
         if not 0 <= index < len(self):
-            msg = f"position {position} is not in {self._dropped}..{self.end}"
-            raise IndexError(msg)
+            message = f"position {position} is not in {self._dropped}..{self.end}"
+            raise IndexError(message)
         chunk, place = divmod(index + self._first, _CHUNK)
         if chunk == self._sealed:
             tail = (*self._tail[:place], item, *self._tail[place + 1 :])
@@ -244,8 +244,8 @@ class Log(Sequence[T]):
         """Return the item at ``position``; ``IndexError`` outside."""
         index = position - self._dropped
         if not 0 <= index < len(self):
-            msg = f"position {position} is not in {self._dropped}..{self.end}"
-            raise IndexError(msg)
+            message = f"position {position} is not in {self._dropped}..{self.end}"
+            raise IndexError(message)
         return self[index]
 
     def keep_last(self, count: int) -> Log[T]:
@@ -279,8 +279,8 @@ class Log(Sequence[T]):
         if index < 0:
             index += size
         if not 0 <= index < size:
-            msg = "index out of range"
-            raise IndexError(msg)
+            message = "index out of range"
+            raise IndexError(message)
         chunk, place = divmod(index + self._first, _CHUNK)
         return self._tail[place] if chunk == self._sealed else self._chunks[chunk][place]
 

@@ -20,10 +20,10 @@ __all__ = [
     "attach",
     "flush_waiting",
     "interrupt",
-    "listed",
-    "own_calls",
+    "kept_calls",
+    "record_attached",
+    "record_listed",
     "take_waiting",
-    "taken",
 ]
 
 # Maximum number of active tools, and of waiting ones; far more than any model calls.
@@ -138,7 +138,7 @@ def _update_stored(txn: TextTransaction, position: int, message: Message) -> Non
     txn.emit(message_updated(session_id=session_id, message=message))
 
 
-def taken(txn: TextTransaction, message: Message) -> None:
+def record_attached(txn: TextTransaction, message: Message) -> None:
     """Record that waiting tools are now in a message.
 
     A later call with one of these ids may already run or have a message.
@@ -150,7 +150,7 @@ def taken(txn: TextTransaction, message: Message) -> None:
             txn.note(key, evolve(known, message_id=message.id))
 
 
-def own_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) -> frozenset[str]:
+def kept_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) -> frozenset[str]:
     """Return the ids of calls that wait or are in messages kept after a list (§8 S1)."""
     ids = {message.id for message in kept}
     open_message = txn.open.get(session_id)
@@ -161,7 +161,9 @@ def own_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) ->
     return frozenset(standing.union(tool.call.id for tool in session.waiting))
 
 
-def listed(txn: TextTransaction, message: Message, own: frozenset[str] = frozenset()) -> None:
+def record_listed(
+    txn: TextTransaction, message: Message, own: frozenset[str] = frozenset()
+) -> None:
     """Record the tools in a message of the server's list (§8 T1).
 
     The list holds finished turns. A call in ``own``, the running turn's calls, is different from
@@ -208,7 +210,7 @@ def flush_waiting(txn: TextTransaction, session_id: str) -> None:
         tool_calls=calls,
         tool_results=results,
     )
-    taken(txn, message)
+    record_attached(txn, message)
     txn.append(message)
     txn.emit(MessageComplete(session_id=session_id, message=message))
 

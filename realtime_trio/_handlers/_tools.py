@@ -93,9 +93,9 @@ def _named_by_results(txn: TextTransaction, event: ToolCallEvent) -> tuple[ToolC
     """Return the unfinished calls of this session that are named only in results."""
     if not event.tool_results or event.session_id not in txn.records:
         return ()
-    begun = txn.session(event.session_id).calls
+    calls = txn.session(event.session_id).calls
     named = {result.tool_use_id: None for result in event.tool_results}
-    known = [begun.get(call_id) for call_id in named]
+    known = [calls.get(call_id) for call_id in named]
     return tuple(each.call for each in known if each is not None and each.call is not None)
 
 
@@ -155,8 +155,8 @@ def _announce(
         txn.remove_tool(next(iter(txn.active)))
     stage = CallStage.PREPARING if status == "preparing" else CallStage.EXECUTING
     txn.tools[key] = active_tool(*key, call.name, status, call.input)
-    begun = None if status == "preparing" else _delegations.begun(txn, call)
-    txn.note(key, KnownCall(stage, call, begun=begun))
+    start_mark = None if status == "preparing" else _delegations.start_mark(txn, call)
+    txn.note(key, KnownCall(stage, call, start_mark=start_mark))
     txn.emit(_tool_note(key, call, status))
 
 
@@ -170,8 +170,8 @@ def _move(
     """Record an active tool's status and arguments."""
     txn.tools[key] = active_tool(*key, call.name, status, call.input)
     known = txn.known(key) or KnownCall(stage)
-    begun = known.begun if status == "preparing" else _delegations.begun(txn, call)
-    txn.note(key, evolve(known, stage=stage, call=call, begun=begun))
+    start_mark = known.start_mark if status == "preparing" else _delegations.start_mark(txn, call)
+    txn.note(key, evolve(known, stage=stage, call=call, start_mark=start_mark))
 
 
 def _tool_note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:
@@ -192,6 +192,6 @@ def _complete(txn: TextTransaction, key: Key, call: ToolCall, *, late: bool) -> 
     if not late and stage < CallStage.REMOVED:
         txn.emit(_tool_note(key, call, "complete"))
     if known is not None:
-        _delegations.seen(txn, key, known, call)
+        _delegations.record_end(txn, key, known, call)
     txn.leave_tool(key, CallStage.ENDED)
     return stage is CallStage.ENDED

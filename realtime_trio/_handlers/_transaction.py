@@ -148,7 +148,7 @@ class TextTransaction:
         """Record an event of a session's stream: its turn runs, even if a list ended it (§8 S1)."""
         if session_id in self.records:
             session = self.session(session_id)
-            session.stirred = True
+            session.has_events = True
             session.loaded = -1
 
     def forget(self, session_id: str) -> Record:
@@ -240,8 +240,8 @@ class TextTransaction:
         position = session.messages.end
         if session.turn_from < 0:
             session.turn_from = position
-        if message.role == "user" and session.asked_from < 0:
-            session.asked_from = position
+        if message.role == "user" and session.user_message_from < 0:
+            session.user_message_from = position
         self.store(message)
 
     def store(self, message: Message, *, foreign: bool = False) -> None:
@@ -344,7 +344,7 @@ class TextTransaction:
         fence = self.conversation.fence
         return fence is not None and session_id not in fence
 
-    def lift_fence(self, session_id: str) -> None:
+    def accept_deltas(self, session_id: str) -> None:
         """Accept this session's deltas again."""
         fence = self.conversation.fence
         if fence is not None:

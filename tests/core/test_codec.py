@@ -14,7 +14,7 @@ from realtime_trio import events as ev
 from realtime_trio._core._codec import Codec
 from realtime_trio._core._converter import explain
 from realtime_trio._core._depth import MAX_DEPTH
-from realtime_trio._core._fast_decoder import DELTAS, Delta, fast_way
+from realtime_trio._core._fast_decoder import DELTAS, Delta, fast_decoders
 from realtime_trio._core._local_events import Reading
 from realtime_trio._exceptions import DecodeError
 from realtime_trio._processor import EventStreamProcessor
@@ -92,7 +92,7 @@ def test_a_command_of_no_client_is_refused() -> None:
 MUTATIONS = st.sampled_from(["drop", "replace", "add", "null"])
 
 
-HEAD, READERS = fast_way()
+HEAD, READERS = fast_decoders()
 FAST = sorted([delta.type for delta in DELTAS] + [head.__name__[1:] for head in READERS])
 
 

@@ -791,10 +791,7 @@ def read(history: list[Any]) -> list[Message]:
 
 @given(HISTORIES, st.sampled_from(VENDORS))
 def test_text_of_any_history_comes_back(history: list[Any], vendor: Vendor) -> None:
-    """What was converted once keeps every word on the way there and back.
-
-    Blank text is none: Anthropic takes no blank text at all.
-    """
+    """A converted history keeps every word in a round trip, except Anthropic's blank text."""
     messages = read(history)
     again = "\n".join(word for message in back(messages, vendor) for word in _words(message))
     for message in messages:
