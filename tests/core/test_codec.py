@@ -352,7 +352,7 @@ def test_what_is_nested_too_deep_takes_its_default(
     expected = plain(shown)
     for reading in (Codec().read(json.dumps(event)), Codec().read_mapping(event)):
         assert isinstance(reading, Reading)
-        assert reading.left_out == (path,)
+        assert reading.skipped == (path,)
         assert reading.event == expected
 
 
@@ -383,7 +383,7 @@ def test_depth_in_one_field_leaves_the_others() -> None:
         assert isinstance(reading.event, ev.AvatarConnectionChangedEvent)
         assert reading.event.avatar_session_request is None
         assert reading.event.avatar_session == whole
-        assert reading.left_out == ("$.avatar_session_request",)
+        assert reading.skipped == ("$.avatar_session_request",)
 
 
 def test_depth_in_a_history_costs_what_is_nested() -> None:
@@ -397,7 +397,7 @@ def test_depth_in_a_history_costs_what_is_nested() -> None:
         assert isinstance(reading.event, ev.ChatSessionChangedEvent)
         assert reading.event.chat_session is not None
         assert len(reading.event.chat_session.messages) == 2
-        assert reading.left_out == ("$.chat_session.messages[]",)
+        assert reading.skipped == ("$.chat_session.messages[]",)
 
 
 def test_large_and_deep_events_that_are_well_formed_apply() -> None:
