@@ -7,8 +7,8 @@ class. Whatever it rejects goes to the converter, which knows what a server may 
 (protocol.md §2).
 
 Frames and mappings follow the same rules (design.md, "Codec"). A mapping with a value that JSON
-cannot express (NaN), or nested deeper than ``MAX_DEPTH``, is rejected too. Only this module and the
-converter handle ``Any``.
+cannot express (NaN) is rejected too. A value that is nested too deep costs only its own field (see
+``_depth``). Only this module and the converter handle ``Any``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ import msgspec
 
 from .._exceptions import DecodeError
 from ..events import REGISTRY, AudioFrame, ClientEvent, Event, Registry, ServerEvent, UnknownEvent
-from ..events._json import describe
+from ..events._json import Mismatch, describe
+from ._depth import LEVELS, MAX_DEPTH, shallow, shallow_text
 from ._fast_decoder import DELTAS, Delta, fast_decoders
 from ._leniency import lenient_decoding
 from ._local_events import Malformed, Reading
@@ -33,33 +34,17 @@ from ._unicode import join_surrogates, valid_text
 if TYPE_CHECKING:
     import cattrs
 
-__all__ = ["MAX_DEPTH", "Codec"]
+__all__ = ["Codec"]
 
-MAX_DEPTH = 256
 # Shorter text cannot contain enough brackets to nest deeper.
 _SHALLOW = 2 * MAX_DEPTH
 
-# Whole strings, and brackets outside strings. The quantifiers are possessive, so the scan never
-# backtracks. An unterminated string extends to the end of the text.
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|([\[{])|[\]}]', re.DOTALL)
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 # Python refuses to parse or format integers with more digits.
 _MAX_DIGITS = 4300
 _HUGE = 10**_MAX_DIGITS
 _MAX_STEP = 64  # characters of one name in an error path
-
-
-def _too_deep(text: str) -> bool:
-    depth = 0
-    for token in _TOKEN.finditer(text):
-        if token[1]:
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif token[0] in "]}":
-            depth -= 1
-    return False
 
 
 def _no_json_constant(_name: str) -> Any:
@@ -136,7 +121,7 @@ def _copy(value: Any, text: Callable[[str], str], depth: int) -> Any:
             raise _Fault("a number", "NaN")
         return value
     if depth >= MAX_DEPTH:
-        raise DecodeError(None, "$", f"at most {MAX_DEPTH} levels", "more")
+        raise DecodeError(None, "$", LEVELS, "more")
     if isinstance(value, Mapping):
         return _copy_mapping(cast("dict[Any, Any]", value), text, depth)
     if isinstance(value, (list, tuple)):
@@ -232,15 +217,17 @@ class Codec:
         """
         if type(frame) is bytes and not frame.isascii():
             frame = self._utf8(frame)
+        cut = False
         if len(frame) > _SHALLOW:
-            self._check_depth(frame)
+            within = self._within_depth(frame)
+            cut, frame = within is not frame, within
         try:
             head = self._head(frame)
             reader = self._readers.get(head.__class__)
             if reader is not None:
                 return reader(frame)
         except (ValueError, RecursionError):  # the converter reports the fault, if there is one
-            return self._structure(self._read(frame))
+            return self._structure(self._read(frame), cut=cut)
         delta: Delta = head
         return delta
 
@@ -281,13 +268,19 @@ class Codec:
 
     def read_mapping(self, mapping: Mapping[str, Any]) -> ServerEvent:
         """Decode one parsed JSON object for the fold; see :meth:`read`."""
+        cut = False
         try:
-            raw = _without_surrogates(mapping)
+            try:
+                raw = _without_surrogates(mapping)
+            except DecodeError as exc:
+                if exc.expected != LEVELS:
+                    raise
+                raw, cut = _without_surrogates(shallow(mapping)), True
         except DecodeError as exc:
             tag = mapping.get("type") if hasattr(mapping, "get") else None
             known = tag if type(tag) is str and self._registry.server_row(tag) else None
             raise DecodeError(known, exc.path, exc.expected, exc.got) from None
-        return self._structure(raw)
+        return self._structure(raw, cut=cut)
 
     def encode(self, event: Event) -> str:
         """Encode an event as the JSON text of one frame.
@@ -329,15 +322,16 @@ class Codec:
         except UnicodeDecodeError:
             raise DecodeError(None, "$", "UTF-8", "other bytes") from None
 
-    def _check_depth(self, frame: str | bytes) -> None:
+    def _within_depth(self, frame: str | bytes) -> str | bytes:
         if type(frame) is bytes:
             openers = frame.count(b"[") + frame.count(b"{")
         else:
             openers = cast("str", frame).count("[") + cast("str", frame).count("{")
-        if openers > MAX_DEPTH:
-            text = frame.decode() if isinstance(frame, bytes) else frame
-            if _too_deep(text):
-                raise DecodeError(None, "$", f"at most {MAX_DEPTH} levels", "more")
+        if openers <= MAX_DEPTH:
+            return frame
+        text = frame.decode() if isinstance(frame, bytes) else frame
+        within = shallow_text(text)
+        return frame if within is text else within
 
     def _read(self, frame: str | bytes) -> Any:
         try:
@@ -345,7 +339,7 @@ class Codec:
         except (ValueError, RecursionError):
             raise DecodeError(None, "$", "a JSON object", "text that is no JSON") from None
 
-    def _structure(self, raw: Any) -> ServerEvent:
+    def _structure(self, raw: Any, *, cut: bool = False) -> ServerEvent:
         if not isinstance(raw, dict):
             raise DecodeError(None, "$", "object", describe(raw))
         fields = cast("dict[str, Any]", raw)
@@ -358,9 +352,11 @@ class Codec:
             return UnknownEvent(tag=tag, payload=fields)
         skipped: tuple[str, ...] = ()
         try:  # Nearly every event is valid, so leniency, which costs time, comes second.
+            if cut:
+                raise Mismatch(LEVELS, "more")
             event = cast("ServerEvent", _load_converter()[0].structure(fields, row.cls))
         except Exception:
-            with lenient_decoding() as found:
+            with lenient_decoding(cut=cut) as found:
                 event = cast("ServerEvent", self._build(fields, tag, row.cls))
             skipped = tuple(found.paths)
         own = fields.get("id")

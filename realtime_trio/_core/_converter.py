@@ -253,6 +253,7 @@ def _class_hook(cls: type[Any], converter: cattrs.Converter) -> Hook:
         if prepare is not None:
             raw = prepare(raw)
         skipped = current()
+        whole = skipped is None or not skipped.cut
         arguments: dict[str, Any] = {}
         for name, argument, exact, takes_null, field in rows:
             item = raw.get(name, _MISSING)
@@ -260,7 +261,7 @@ def _class_hook(cls: type[Any], converter: cattrs.Converter) -> Hook:
                 if field.required or (skipped is None and item is None):
                     got = "nothing" if item is _MISSING else "null"
                     raise Mismatch(_expected(field.type), got, f".{name}")
-            elif type(item) is exact:
+            elif type(item) is exact and (whole or exact is not dict):
                 arguments[argument] = item
             elif item is None:
                 arguments[argument] = None

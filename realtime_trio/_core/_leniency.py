@@ -21,9 +21,11 @@ class SkippedPaths:
     field name of one of our classes, never text from the server.
     """
 
-    __slots__ = ("_steps", "paths")
+    __slots__ = ("_steps", "cut", "paths")
 
-    def __init__(self) -> None:
+    def __init__(self, *, cut: bool = False) -> None:
+        self.cut = cut
+        """Whether something was cut out of the event because it was nested too deep."""
         self._steps: list[str] = ["$"]
         self.paths: dict[str, None] = {}
 
@@ -48,9 +50,9 @@ current = _reading.get
 
 
 @contextmanager
-def lenient_decoding() -> Generator[SkippedPaths, None, None]:
+def lenient_decoding(*, cut: bool = False) -> Generator[SkippedPaths, None, None]:
     """Decode one event leniently: skip ill-typed values and record their paths."""
-    skipped = SkippedPaths()
+    skipped = SkippedPaths(cut=cut)
     token = _reading.set(skipped)
     try:
         yield skipped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from operator import is_not
 from types import MappingProxyType
@@ -142,7 +142,7 @@ class SessionDraft(msgspec.Struct, kw_only=True, eq=False):
     user_session_id: str | None = None
     exists: bool = True
     messages: Log[Message] = msgspec.field(default_factory=lambda: Log[Message]())
-    waiting: tuple[WaitingTool, ...] = ()
+    waiting: Sequence[WaitingTool] = ()
     calls: Recent[str, KnownCall] = msgspec.field(
         default_factory=lambda: Recent[str, KnownCall](SEEN_LIMIT)
     )

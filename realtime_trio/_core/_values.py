@@ -18,7 +18,18 @@ from typing import Generic, ParamSpec, TypeVar, cast, overload
 import attrs
 import msgspec
 
-__all__ = ["Compared", "Log", "Recent", "Rope", "evolve", "freeze", "thaw", "unchecked_constructor"]
+__all__ = [
+    "Compared",
+    "Log",
+    "Recent",
+    "Rope",
+    "evolve",
+    "freeze",
+    "longer",
+    "thaw",
+    "unchecked_constructor",
+    "with_item",
+]
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -289,6 +300,21 @@ class Log(Sequence[T]):
 
     def __repr__(self) -> str:
         return f"Log({list(self)!r})"
+
+
+def longer(items: Sequence[T], item: T) -> Sequence[T]:
+    """The items and one more: a tuple while they are few, which costs least, and then a log."""
+    if len(items) < _CHUNK:
+        return (*items, item)
+    log = items if isinstance(items, Log) else Log(items)
+    return log.append(item)
+
+
+def with_item(items: Sequence[T], place: int, item: T) -> Sequence[T]:
+    """The items with another one at ``place``."""
+    if isinstance(items, Log):
+        return items.replace(place + items.dropped, item)
+    return (*items[:place], item, *items[place + 1 :])
 
 
 class Recent(Generic[K, V]):

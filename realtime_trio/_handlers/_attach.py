@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, TypeVar
 
 import attrs
 
 from .._core._messages import ASSISTANT, Message, OpenMessage, with_tools
 from .._core._notifications import MessageComplete, message_updated
 from .._core._records import CallStage, KnownCall, WaitingTool
-from .._core._values import evolve
+from .._core._values import evolve, longer, with_item
 from ..events import ToolCall, ToolResult
 from ._transaction import INTERRUPTED, TOOL_ROLES, TextTransaction
 
@@ -30,6 +30,7 @@ __all__ = [
 TOOL_LIMIT = 1024
 
 Key: TypeAlias = tuple[str, str]
+T = TypeVar("T")
 
 
 def attach(txn: TextTransaction, session_id: str, tool: WaitingTool, *, repeated: bool) -> None:
@@ -58,7 +59,7 @@ def attach(txn: TextTransaction, session_id: str, tool: WaitingTool, *, repeated
         return
     txn.note(key, evolve(known, message_id="", answered=gives))
     if len(session.waiting) < TOOL_LIMIT:
-        session.waiting = (*session.waiting, tool)
+        session.waiting = longer(session.waiting, tool)
     else:
         flush_waiting(txn, session_id)
         attach(txn, session_id, tool, repeated=False)
@@ -86,35 +87,41 @@ def _replace_waiting(txn: TextTransaction, session_id: str, tool: WaitingTool) -
     """Replace the result of the latest waiting call with this id."""
     session = txn.session(session_id)
     waiting = session.waiting
-    place = _last([other.call.id for other in waiting], tool.call.id)
+    place = _last(waiting, lambda other: other.call.id, tool.call.id)
     if place < 0:
         return False
     if tool.result is None:  # a repetition without a result keeps the old one
         tool = attrs.evolve(tool, result=waiting[place].result)
-    session.waiting = (*waiting[:place], tool, *waiting[place + 1 :])
+    session.waiting = with_item(waiting, place, tool)
     return True
 
 
-def _last(ids: Sequence[str], wanted: str) -> int:
-    """Return the last index of an id, or -1."""
-    return next((place for place in reversed(range(len(ids))) if ids[place] == wanted), -1)
+def _last(items: Sequence[T], id_of: Callable[[T], str], wanted: str) -> int:
+    """Return the last index of an item with an id, or -1."""
+    places = reversed(range(len(items)))
+    return next((place for place in places if id_of(items[place]) == wanted), -1)
 
 
 def _with_tool(message: Message, tool: WaitingTool) -> Message:
     """Return the message with one more tool."""
-    results = message.tool_results if tool.result is None else (*message.tool_results, tool.result)
-    return with_tools(message, (*message.tool_calls, tool.call), results)
+    results = message.tool_results
+    if tool.result is not None:
+        results = longer(results, tool.result)
+    return with_tools(message, longer(message.tool_calls, tool.call), results)
 
 
 def _with_end(message: Message, tool: WaitingTool, known: KnownCall) -> Message:
     """Return the message with a new result for the latest call of an id."""
     calls, results = message.tool_calls, message.tool_results
-    place = _last([call.id for call in calls], tool.call.id)
-    calls = (*calls[:place], tool.call, *calls[place + 1 :])
-    if tool.result is not None:
-        ids = [result.tool_use_id for result in results]
-        place = _last(ids, tool.call.id) if known.answered else len(results)
-        results = (*results[:place], tool.result, *results[place + 1 :])
+    place = _last(calls, lambda call: call.id, tool.call.id)
+    calls = with_item(calls, place, tool.call)
+    if tool.result is None:
+        return with_tools(message, calls, results)
+    if known.answered:
+        place = _last(results, lambda result: result.tool_use_id, tool.call.id)
+        results = with_item(results, place, tool.result)
+    else:
+        results = longer(results, tool.result)
     return with_tools(message, calls, results)
 
 

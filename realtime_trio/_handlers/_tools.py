@@ -40,14 +40,16 @@ def tool_select(slice_: TextSlice, event: ToolSelectDeltaEvent) -> Handled[TextS
         if active is None:
             if _may_be_chosen(txn, key):
                 _announce(txn, key, call, "preparing")
-        elif active.status == "preparing" and not _is_same(active, call):
+        elif active.status == "preparing" and not _is_same(active, txn.known(key), call):
             _move(txn, key, call, "preparing", CallStage.PREPARING)
     return txn.done()
 
 
-def _is_same(active: ActiveTool, call: ToolCall) -> bool:
+def _is_same(active: ActiveTool, known: KnownCall | None, call: ToolCall) -> bool:
     """Whether the list, which is repeated with every selection, has nothing new for a call."""
-    return not call.input and not active.arguments and active.tool_name == call.name
+    if call.input or active.arguments or active.tool_name != call.name:
+        return False
+    return known is not None and known.call is not None and known.call.type == call.type
 
 
 def _may_be_chosen(txn: TextTransaction, key: Key) -> bool:
