@@ -26,6 +26,7 @@ from ..events import (
     Voice,
 )
 from ._audio_format import DEFAULT_FORMAT, AudioFormat
+from ._input_unit import InputUnit
 from ._messages import Message, OpenMessage
 from ._records import EMPTY, SEEN_LIMIT, Record, WaitingTool, equal_but
 from ._values import Compared, Log, Recent, evolve, unchecked_constructor
@@ -94,7 +95,9 @@ class Catalog(Value):
 class TurnState(Value):
     """Whose turn it is, as the control lane knows it: ahead of the text.
 
-    ``can_send_input`` is true from ``user_turn_start`` to ``user_turn_end``.
+    ``can_send_input`` is true from ``user_turn_start`` until an input is written or
+    ``user_turn_end`` comes. It is true again where an input started no turn. It is false
+    while the link is away.
     """
 
     can_send_input: bool = False
@@ -110,8 +113,8 @@ class ControlSlice(Compared, frozen=True, eq=False):
     the server has. ``agent`` is the current session's; ``voice`` what the server says that it
     speaks with, ``voice_requested`` the id of the one that the client asked for last.
     ``avatar_active``: an avatar speaks for the agent. ``listening``: the server hears the user.
-    ``extra`` is what handlers of one's own keep. ``seen`` and ``now`` are the lane's own
-    business.
+    ``extra`` is what handlers of one's own keep. ``unit`` is the input whose turn has not been
+    seen to begin; it, ``seen`` and ``now`` are the lane's own business.
     """
 
     connection: Connection = Connection()
@@ -127,6 +130,7 @@ class ControlSlice(Compared, frozen=True, eq=False):
     voice_requested: str | None = None
     avatar_active: bool = False
     listening: bool = False
+    unit: InputUnit | None = None
     extra: Mapping[Any, Any] = EMPTY
     seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
     now: float = 0.0
@@ -267,13 +271,14 @@ class Sessions(Mapping[str, Session]):
 class TurnRecord(msgspec.Struct, frozen=True):
     """What the text lane saw of one turn; the outcome of an ``ask`` is read from it.
 
-    ``interactions`` are the sessions whose interaction has begun and not ended. ``message``
-    is the user session's last assistant message.
+    ``interactions`` are the sessions whose interaction has begun and not ended, ``prepared``
+    tells that there was one. ``message`` is the user session's last assistant message.
     """
 
     number: int = 0
     began: bool = False
     cancelled: bool = False
+    prepared: bool = False
     interactions: frozenset[str] = frozenset()
     stop_reason: str | None = None
     errors: tuple[str, ...] = ()

@@ -21,9 +21,11 @@ import attrs
 
 from .._core._fast_decoder import DELTAS, Delta
 from .._core._local_events import (
+    InputSentEvent,
     LinkEvent,
     LinkLostEvent,
     Malformed,
+    NoTurnEvent,
     PlaybackEvent,
     Reading,
     SaidEvent,
@@ -71,6 +73,8 @@ SLICES: dict[Lane, type[ControlSlice | TextSlice | AudioSlice]] = {
 _NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
     LinkEvent: (Lane.CONTROL, Lane.AUDIO),
     LinkLostEvent: (Lane.TEXT,),
+    InputSentEvent: (Lane.CONTROL,),
+    NoTurnEvent: (Lane.CONTROL,),
     VoiceRequestedEvent: (Lane.CONTROL,),
     SaidEvent: (Lane.CONTROL,),
     PlaybackEvent: (Lane.AUDIO,),

@@ -45,7 +45,7 @@ def interaction(txn: TextTransaction, event: InteractionEvent) -> None:
         at_work -= {event.session_id}
     elif len(at_work) < INTERACTION_LIMIT:
         at_work |= {event.session_id}
-    txn.conversation.turn = evolve(turn, began=True, interactions=at_work)
+    txn.conversation.turn = evolve(turn, began=True, prepared=True, interactions=at_work)
 
 
 def completion_ended(txn: TextTransaction, event: CompletionEvent) -> None:

@@ -47,7 +47,7 @@ def outbox(*, gate: TurnGate | None = None, config: ClientConfig | None = None) 
     if gate is None:
         gate = TurnGate()
         gate.received(ev.UserTurnStartEvent())
-    return Outbox(config or ClientConfig(), CODEC, gate, lambda: None)
+    return Outbox(config or ClientConfig(), CODEC, gate, on_kill=lambda: None, on_input=lambda: None)
 
 
 async def written(box: Outbox, wire: Wire) -> list[object]:

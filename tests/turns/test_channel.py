@@ -312,7 +312,7 @@ class Quiet:
 async def test_a_link_without_a_byte_is_dead(autojump_clock: object) -> None:
     """Within the pong timeout after the question; not where nobody asks."""
     gate = TurnGate()
-    box = Outbox(ClientConfig(), Codec(), gate, lambda: None)
+    box = Outbox(ClientConfig(), Codec(), gate, on_kill=lambda: None, on_input=lambda: None)
     link = Quiet()
     with pytest.raises(ConnectionLost, match="dead"):
         await watch_traffic(link, box, ClientConfig())
