@@ -300,9 +300,11 @@ class ConversationDraft(msgspec.Struct, kw_only=True):
     subsessions: tuple[OpenSubsession, ...] = ()
     # None: no cancel is being carried out. Else the sessions whose deltas count again.
     fence: frozenset[str] | None = None
-    # Whether the user's turn has ended since it last began, and how many links were lost.
+    # Whether the user's turn has ended since it last began, and how many links were lost. A link
+    # is away until the next one has brought its session, or something of a turn.
     turn_ended: bool = False
     links_lost: int = 0
+    away: bool = False
     turn: TurnRecord = TurnRecord()
     last_turn: TurnRecord | None = None
     next_id: int = 1

@@ -41,6 +41,7 @@ def interaction(txn: TextTransaction, event: InteractionEvent) -> None:
     """Note that the runtime is, or is no longer, at work in a session."""
     turn = txn.conversation.turn
     at_work = turn.interactions
+    txn.conversation.away = False
     if not event.started:
         at_work -= {event.session_id}
     elif len(at_work) < INTERACTION_LIMIT:
@@ -60,6 +61,9 @@ _HARMLESS = frozenset({"warning", "info"})
 
 
 def _error(txn: TextTransaction, text: str) -> None:
+    """Count an error for the turn in which it comes; while the link is away, for none."""
+    if txn.conversation.away:
+        return
     turn = txn.conversation.turn
     errors = (*turn.errors, text)[-ERROR_LIMIT:]
     txn.conversation.turn = evolve(turn, errors=errors)
@@ -96,6 +100,7 @@ def user_turn_end(slice_: TextSlice, _event: UserTurnEndEvent) -> Handled[TextSl
     txn = TextTransaction(slice_)
     txn.conversation.turn = TurnRecord(number=txn.conversation.turn.number, began=True)
     txn.conversation.turn_ended = True
+    txn.conversation.away = False
     _go_on_in_deleted(txn)
     return txn.done()
 
@@ -121,6 +126,7 @@ def link_lost(slice_: TextSlice, _event: LinkLostEvent) -> Handled[TextSlice]:
     """What is open may have ended unheard (§8 M4)."""
     txn = TextTransaction(slice_)
     txn.conversation.links_lost += 1
+    txn.conversation.away = True
     for session_id, open_message in slice_.open.items():
         txn.set_open(session_id, evolve(open_message, cut=True))
     return txn.done()
@@ -166,6 +172,7 @@ def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[Te
     txn.clear_tools()
     txn.conversation.fence = None
     txn.conversation.turn_ended = False
+    txn.conversation.away = False
     txn.conversation.last_turn = last
     txn.conversation.turn = TurnRecord(number=last.number + 1)
     txn.emit(AllNotificationsCleared())

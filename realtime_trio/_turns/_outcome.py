@@ -91,7 +91,7 @@ def outcome_of(record: TurnRecord, *, missed: bool, spoken: SpokenAnswer | None 
     if record.interactions:
         reason = "the server gave up on it without an end"
         return TurnFailed(reason=reason, message=message, errors=errors)
-    if record.errors and record.began and not record.prepared:
+    if record.errors and record.began and not (record.prepared or missed):
         reason = "the server could not prepare it"
         return TurnFailed(reason=reason, message=message, errors=errors)
     if record.stop_reason in _FAILED:

@@ -836,6 +836,7 @@ def client_config(it: rt.ClientConfig) -> None:
     assert_type(it.ping_interval, float | None)
     assert_type(it.pong_timeout, float)
     assert_type(it.turn_silence, float | None)
+    assert_type(it.input_grace, float | None)
     assert_type(it.max_message_size, int)
     assert_type(it.close_deadline, float)
     assert_type(it.backoff_initial, float)
@@ -860,7 +861,7 @@ def coalesce(it: rt.Coalesce) -> None:
 
 
 def cancel_result(it: rt.CancelResult) -> None:
-    assert_type(it.via, Literal["socket", "rest"])
+    assert_type(it.via, Literal["socket", "rest", "withdrawn"])
 
 
 def connected(it: rt.Connected) -> None:
@@ -1316,6 +1317,7 @@ def turn_completed(it: rt.TurnCompleted) -> None:
     assert_type(it.message, rt.Message | None)
     assert_type(it.errors, tuple[str, ...])
     assert_type(it.missed, bool)
+    assert_type(it.began, bool)
 
 
 def turn_failed(it: rt.TurnFailed) -> None:
