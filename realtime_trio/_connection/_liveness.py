@@ -1,7 +1,8 @@
 """What only time can tell of a link: whether it is alive, and that an input began no turn.
 
-Both watches of life end the link where it is not alive. They judge what the transport and the receive task have seen, never what the application has
-read: a consumer that does not read does not look dead.
+The two watches of life end the link where it is not alive. They judge what the transport and
+the receive task have seen, never what the application has read: a consumer that does not read
+does not look dead.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["OPEN_STAGES", "InputUnit", "Sign", "Stage"]
+__all__ = ["OPEN_STAGES", "InputSign", "InputStage", "InputUnit"]
 
 
-class Stage(enum.Enum):
+class InputStage(enum.Enum):
     """How far an input has come. The last three are verdicts."""
 
     SENT = "sent"
@@ -49,7 +49,7 @@ class Stage(enum.Enum):
     """The server refused it."""
 
 
-class Sign(enum.Enum):
+class InputSign(enum.Enum):
     """What tells of an input."""
 
     PONG = "pong"
@@ -62,26 +62,28 @@ class Sign(enum.Enum):
     """A part of an answer: a turn runs, although its beginning was not seen."""
 
 
-OPEN_STAGES: Final = frozenset(set(Stage) - {Stage.RUNS, Stage.ENDED, Stage.REFUSED})
+OPEN_STAGES: Final = frozenset(
+    set(InputStage) - {InputStage.RUNS, InputStage.ENDED, InputStage.REFUSED}
+)
 """The stages without a verdict."""
 
 # A sign that has no row changes nothing.
-_NEXT: Final[Mapping[tuple[Stage, Sign], Stage]] = MappingProxyType(
+_NEXT: Final[Mapping[tuple[InputStage, InputSign], InputStage]] = MappingProxyType(
     {
-        (Stage.SENT, Sign.PONG): Stage.ASKED,
-        (Stage.ASKED, Sign.TURN_END): Stage.BEGUN,
-        (Stage.ASKED, Sign.ERROR): Stage.ERRED,
-        (Stage.ASKED, Sign.PONG): Stage.GRACE,
-        (Stage.ERRED, Sign.TURN_END): Stage.BEGUN,
-        (Stage.ERRED, Sign.PONG): Stage.REFUSED,
-        (Stage.BEGUN, Sign.TURN_START): Stage.OVER,
-        (Stage.BEGUN, Sign.PONG): Stage.RUNS,
-        (Stage.OVER, Sign.TURN_END): Stage.BEGUN,
-        (Stage.OVER, Sign.PONG): Stage.ENDED,
-        (Stage.GRACE, Sign.TURN_END): Stage.RUNS,
-        (Stage.GRACE, Sign.STREAM): Stage.RUNS,
-        (Stage.GRACE, Sign.TURN_START): Stage.ENDED,
-        (Stage.GRACE, Sign.ERROR): Stage.REFUSED,
+        (InputStage.SENT, InputSign.PONG): InputStage.ASKED,
+        (InputStage.ASKED, InputSign.TURN_END): InputStage.BEGUN,
+        (InputStage.ASKED, InputSign.ERROR): InputStage.ERRED,
+        (InputStage.ASKED, InputSign.PONG): InputStage.GRACE,
+        (InputStage.ERRED, InputSign.TURN_END): InputStage.BEGUN,
+        (InputStage.ERRED, InputSign.PONG): InputStage.REFUSED,
+        (InputStage.BEGUN, InputSign.TURN_START): InputStage.OVER,
+        (InputStage.BEGUN, InputSign.PONG): InputStage.RUNS,
+        (InputStage.OVER, InputSign.TURN_END): InputStage.BEGUN,
+        (InputStage.OVER, InputSign.PONG): InputStage.ENDED,
+        (InputStage.GRACE, InputSign.TURN_END): InputStage.RUNS,
+        (InputStage.GRACE, InputSign.STREAM): InputStage.RUNS,
+        (InputStage.GRACE, InputSign.TURN_START): InputStage.ENDED,
+        (InputStage.GRACE, InputSign.ERROR): InputStage.REFUSED,
     }
 )
 
@@ -89,7 +91,7 @@ _NEXT: Final[Mapping[tuple[Stage, Sign], Stage]] = MappingProxyType(
 class InputUnit(msgspec.Struct, frozen=True):
     """One input on its way; ``ahead`` pongs answer earlier pings and come before its first."""
 
-    stage: Stage = Stage.SENT
+    stage: InputStage = InputStage.SENT
     ahead: int = 0
 
     @property
@@ -100,11 +102,11 @@ class InputUnit(msgspec.Struct, frozen=True):
     @property
     def begun(self) -> bool:
         """Whether a turn was seen to begin after the first pong."""
-        return self.stage in (Stage.BEGUN, Stage.OVER, Stage.RUNS, Stage.ENDED)
+        return self.stage in (InputStage.BEGUN, InputStage.OVER, InputStage.RUNS, InputStage.ENDED)
 
-    def after(self, sign: Sign) -> InputUnit:
+    def after(self, sign: InputSign) -> InputUnit:
         """The input after one sign."""
-        if sign is Sign.PONG and self.ahead:
+        if sign is InputSign.PONG and self.ahead:
             return InputUnit(self.stage, self.ahead - 1)
         stage = _NEXT.get((self.stage, sign))
         return self if stage is None else InputUnit(stage)

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from .._core._input_unit import InputUnit, Sign, Stage
+from .._core._input_unit import InputSign, InputStage, InputUnit
 from .._core._local_events import (
     InputSentEvent,
     LinkEvent,
@@ -194,12 +194,12 @@ def _turn(
     return evolve(slice_, turn=TurnState(can_send), unit=unit), notes
 
 
-def _sign(slice_: ControlSlice, unit: InputUnit, sign: Sign) -> Handled[ControlSlice]:
+def _sign(slice_: ControlSlice, unit: InputUnit, sign: InputSign) -> Handled[ControlSlice]:
     """Follow the input that is on its way; nothing else is sent before its verdict."""
     unit = unit.after(sign)
     if unit.open:
         return evolve(slice_, unit=unit), ()
-    return _turn(slice_, can_send=unit.stage is Stage.ENDED)
+    return _turn(slice_, can_send=unit.stage is InputStage.ENDED)
 
 
 @fold_event(InputSentEvent, Lane.CONTROL)
@@ -220,7 +220,7 @@ def pong(slice_: ControlSlice, _event: PongEvent) -> Handled[ControlSlice]:
     """It says how far the server is with an input (§7 G)."""
     if slice_.unit is None:
         return slice_, ()
-    return _sign(slice_, slice_.unit, Sign.PONG)
+    return _sign(slice_, slice_.unit, InputSign.PONG)
 
 
 @fold_event(UserTurnStartEvent, Lane.CONTROL)
@@ -228,7 +228,7 @@ def user_turn_start(slice_: ControlSlice, _event: UserTurnStartEvent) -> Handled
     """Input is accepted, unless it is an earlier turn than the input's that is over."""
     if slice_.unit is None:
         return _turn(slice_, can_send=True)
-    return _sign(slice_, slice_.unit, Sign.TURN_START)
+    return _sign(slice_, slice_.unit, InputSign.TURN_START)
 
 
 @fold_event(UserTurnEndEvent, Lane.CONTROL)
@@ -237,7 +237,7 @@ def user_turn_end(slice_: ControlSlice, _event: UserTurnEndEvent) -> Handled[Con
     if slice_.unit is None:
         slice_, notes = _turn(slice_, can_send=False)
     else:
-        slice_, notes = _sign(slice_, slice_.unit, Sign.TURN_END)
+        slice_, notes = _sign(slice_, slice_.unit, InputSign.TURN_END)
     slice_ = evolve(slice_, listening=False)
     if slice_.deleted_session_id is None:
         return slice_, notes

@@ -73,10 +73,8 @@ SLICES: dict[Lane, type[ControlSlice | TextSlice | AudioSlice]] = {
 _NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
     LinkEvent: (Lane.CONTROL, Lane.AUDIO),
     LinkLostEvent: (Lane.TEXT,),
-    InputSentEvent: (Lane.CONTROL,),
-    NoTurnEvent: (Lane.CONTROL,),
-    VoiceRequestedEvent: (Lane.CONTROL,),
-    SaidEvent: (Lane.CONTROL,),
+    **dict.fromkeys((InputSentEvent, NoTurnEvent), (Lane.CONTROL,)),
+    **dict.fromkeys((VoiceRequestedEvent, SaidEvent), (Lane.CONTROL,)),
     PlaybackEvent: (Lane.AUDIO,),
     SessionsWipedEvent: (Lane.TEXT,),
 }

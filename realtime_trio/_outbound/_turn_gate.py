@@ -21,7 +21,7 @@ from typing import Final, final
 import trio
 
 from .._core._fast_decoder import DELTAS, Incoming
-from .._core._input_unit import InputUnit, Sign, Stage
+from .._core._input_unit import InputSign, InputStage, InputUnit
 from ..events import (
     REGISTRY,
     ChatSessionChangedEvent,
@@ -167,7 +167,7 @@ class TurnGate:
     @property
     def in_grace(self) -> bool:
         """Whether only time can tell that the input began no turn."""
-        return self.unit is not None and self.unit.stage is Stage.GRACE
+        return self.unit is not None and self.unit.stage is InputStage.GRACE
 
     @property
     def cancellable(self) -> bool:
@@ -175,7 +175,7 @@ class TurnGate:
 
         It has not where the server has come to an input whose turn has not begun.
         """
-        return self.unit is None or self.unit.stage is Stage.SENT or self.unit.begun
+        return self.unit is None or self.unit.stage is InputStage.SENT or self.unit.begun
 
     async def grace(self) -> None:
         """Wait until an input is in its grace."""
@@ -196,25 +196,25 @@ class TurnGate:
         self.unit = unit
         self._stages.unpark_all()
 
-    def _sign(self, sign: Sign) -> Change | None:
+    def _sign(self, sign: InputSign) -> Change | None:
         """Take note of a sign of the input that waits for its verdict."""
         before = self.unit
         if before is None:
             return None
         unit = before.after(sign)
         self._follow(unit)
-        if unit.stage is Stage.ENDED:
+        if unit.stage is InputStage.ENDED:
             self._open()
             return Change.OPENED
-        if unit.stage is Stage.REFUSED:
+        if unit.stage is InputStage.REFUSED:
             self._open()
             return Change.REFUSED
-        if unit.stage is Stage.RUNS:
+        if unit.stage is InputStage.RUNS:
             self.phase = Phase.AGENT
             self._follow(None)
         if unit.begun and not before.begun:
             return Change.BEGUN
-        heard = before.stage is Stage.SENT and unit.stage is Stage.ASKED
+        heard = before.stage is InputStage.SENT and unit.stage is InputStage.ASKED
         return Change.HEARD if heard else None
 
     # -- what leaves -----------------------------------------------------------------------
@@ -280,7 +280,7 @@ class TurnGate:
         if cls is UserTurnEndEvent:
             self.session_id, self._deleted = self.session_id or self._deleted, None
             if self.phase is Phase.ASKED:
-                return self._sign(Sign.TURN_END)
+                return self._sign(InputSign.TURN_END)
             self.phase = Phase.AGENT
             return None
         return self._other(event)
@@ -293,26 +293,26 @@ class TurnGate:
             return None
         if self.phase is Phase.UNKNOWN:
             self.phase = Phase.AGENT
-        return self._sign(Sign.STREAM)
+        return self._sign(InputSign.STREAM)
 
     def _pong(self) -> Change | None:
         if not self._unanswered:
             return None  # it answers nothing
         self._unanswered -= 1
-        return self._sign(Sign.PONG)
+        return self._sign(InputSign.PONG)
 
     def _start(self) -> Change | None:
         if self.phase is Phase.ASKED:
-            return self._sign(Sign.TURN_START)
+            return self._sign(InputSign.TURN_START)
         self._open()
         return Change.OPENED
 
     def _other(self, event: Incoming) -> Change | None:
         if isinstance(event, ErrorEvent):
             if self.unit is not None and not _names_another(event):
-                if self.unit.stage in (Stage.ASKED, Stage.GRACE):
+                if self.unit.stage in (InputStage.ASKED, InputStage.GRACE):
                     self.error = event.message
-                return self._sign(Sign.ERROR)
+                return self._sign(InputSign.ERROR)
         elif isinstance(event, ChatSessionChangedEvent):
             if event.chat_session is not None:
                 self.session_id, self._deleted = event.chat_session.session_id, None

@@ -12,7 +12,7 @@ from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
 from realtime_trio._connection._liveness import watch_grace
 from realtime_trio._core._codec import Codec
-from realtime_trio._core._input_unit import InputUnit, Sign, Stage
+from realtime_trio._core._input_unit import InputSign, InputStage, InputUnit
 from realtime_trio._exceptions import InDoubt
 from realtime_trio._outbound._outbox import Outbox
 from realtime_trio._outbound._turn_gate import Change, Phase, TurnGate
@@ -22,11 +22,11 @@ from .test_outbox import Wire, written
 
 CODEC = Codec()
 SIGNS = {
-    "pong": Sign.PONG,
-    "end": Sign.TURN_END,
-    "start": Sign.TURN_START,
-    "error": Sign.ERROR,
-    "stream": Sign.STREAM,
+    "pong": InputSign.PONG,
+    "end": InputSign.TURN_END,
+    "start": InputSign.TURN_START,
+    "error": InputSign.ERROR,
+    "stream": InputSign.STREAM,
 }
 EVENTS: dict[str, ev.ServerEvent] = {
     "pong": ev.PongEvent(),
@@ -41,47 +41,47 @@ EVENTS: dict[str, ev.ServerEvent] = {
 @pytest.mark.parametrize(
     ("signs", "stage"),
     [
-        ("", Stage.SENT),
-        ("end start error stream", Stage.SENT),
-        ("pong", Stage.ASKED),
-        ("pong start stream", Stage.ASKED),
-        ("pong error", Stage.ERRED),
-        ("pong end", Stage.BEGUN),
-        ("pong error end", Stage.BEGUN),
-        ("pong end error", Stage.BEGUN),
-        ("pong end start", Stage.OVER),
-        ("pong end start end", Stage.BEGUN),
-        ("pong pong", Stage.GRACE),
-        ("end pong pong", Stage.GRACE),
-        ("error pong pong", Stage.GRACE),
-        ("pong pong pong", Stage.GRACE),
-        ("pong end pong", Stage.RUNS),
-        ("pong error end pong", Stage.RUNS),
-        ("pong pong end", Stage.RUNS),
-        ("pong pong stream", Stage.RUNS),
-        ("pong end start pong", Stage.ENDED),
-        ("pong pong start", Stage.ENDED),
-        ("pong error pong", Stage.REFUSED),
-        ("pong pong error", Stage.REFUSED),
-        ("pong pong error end", Stage.REFUSED),
+        ("", InputStage.SENT),
+        ("end start error stream", InputStage.SENT),
+        ("pong", InputStage.ASKED),
+        ("pong start stream", InputStage.ASKED),
+        ("pong error", InputStage.ERRED),
+        ("pong end", InputStage.BEGUN),
+        ("pong error end", InputStage.BEGUN),
+        ("pong end error", InputStage.BEGUN),
+        ("pong end start", InputStage.OVER),
+        ("pong end start end", InputStage.BEGUN),
+        ("pong pong", InputStage.GRACE),
+        ("end pong pong", InputStage.GRACE),
+        ("error pong pong", InputStage.GRACE),
+        ("pong pong pong", InputStage.GRACE),
+        ("pong end pong", InputStage.RUNS),
+        ("pong error end pong", InputStage.RUNS),
+        ("pong pong end", InputStage.RUNS),
+        ("pong pong stream", InputStage.RUNS),
+        ("pong end start pong", InputStage.ENDED),
+        ("pong pong start", InputStage.ENDED),
+        ("pong error pong", InputStage.REFUSED),
+        ("pong pong error", InputStage.REFUSED),
+        ("pong pong error end", InputStage.REFUSED),
     ],
 )
-def test_each_order_has_its_stage(signs: str, stage: Stage) -> None:
+def test_each_order_has_its_stage(signs: str, stage: InputStage) -> None:
     """What comes before the first pong counts for nothing; the rest in the order of the rule."""
     unit = InputUnit()
     for sign in signs.split():
         unit = unit.after(SIGNS[sign])
     assert unit.stage is stage
-    assert unit.open is (stage not in (Stage.RUNS, Stage.ENDED, Stage.REFUSED))
+    assert unit.open is (stage not in (InputStage.RUNS, InputStage.ENDED, InputStage.REFUSED))
 
 
 def test_pongs_of_earlier_pings_come_first() -> None:
     """The n-th pong answers the n-th ping."""
     unit = InputUnit(ahead=2)
-    for sign in (Sign.PONG, Sign.TURN_END, Sign.PONG, Sign.ERROR):
+    for sign in (InputSign.PONG, InputSign.TURN_END, InputSign.PONG, InputSign.ERROR):
         unit = unit.after(sign)
     assert unit == InputUnit()
-    assert unit.after(Sign.PONG).stage is Stage.ASKED
+    assert unit.after(InputSign.PONG).stage is InputStage.ASKED
 
 
 def ready() -> TurnGate:
