@@ -21,7 +21,7 @@ from .proxy import Proxy, open_proxy
 from .virtual import keep_time
 
 # The clock stands still until the trouble has begun: a turn starts with its input.
-SERVER = ServerConfig(pace=0, toolset_count=1)
+SERVER = ServerConfig(pace=0, toolset_count=1, turn_start=0.0)
 CONFIG = ClientConfig(max_attempts=None, backoff_jitter=0)
 # Time stands still until the trouble is there, so it always comes in the middle.
 ANSWER = (
