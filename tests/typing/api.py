@@ -20,6 +20,7 @@ from hypothesis.strategies import SearchStrategy
 import realtime_trio as rt
 from realtime_trio import events as ev
 from realtime_trio._config import CloseAction
+from realtime_trio._core._input_unit import InputUnit
 from realtime_trio._core._messages import Content
 from realtime_trio._core._values import Log, Recent, Rope
 from realtime_trio._transports._network import Network, OpenStream
@@ -424,6 +425,7 @@ def control_slice(it: rt.ControlSlice) -> None:
     assert_type(it.voice_requested, str | None)
     assert_type(it.avatar_active, bool)
     assert_type(it.listening, bool)
+    assert_type(it.unit, InputUnit | None)
     assert_type(it.extra, Mapping[Any, Any])
     assert_type(it.seen, Recent[Hashable, bool])
     assert_type(it.now, float)
