@@ -73,8 +73,8 @@ _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 def _refuse(name: str) -> NoReturn:
-    msg = f"{name} is not JSON"
-    raise ValueError(msg)
+    message = f"{name} is not JSON"
+    raise ValueError(message)
 
 
 def _read_object(line: bytes) -> JsonObject | None:

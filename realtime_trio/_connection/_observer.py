@@ -32,6 +32,7 @@ from ..events import (
     UiSessionIdChangedEvent,
     UserTurnStartEvent,
 )
+from ._connection_log import log_asked_again
 
 __all__ = ["LinkObserver"]
 
@@ -170,6 +171,7 @@ class LinkObserver:
         replaces = self._links > 1
         partial = self._gate.streamed or (replaces and not self._loaded)
         if partial and session_id is not None:
+            log_asked_again()
             self._resync.asked(session_id)
             self._outbox.put_own(ResumeChatSessionEvent(session_id=session_id))
         elif replaces:

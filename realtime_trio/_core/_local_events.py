@@ -100,11 +100,11 @@ class Malformed(ServerEvent):
 class Reading(ServerEvent):
     """An event with decoding details that its class has no field for.
 
-    ``left_out`` holds the paths of unusable values (§2 L3), without list indexes. ``id`` is the raw
+    ``skipped`` holds the paths of unusable values (§2 L3), without list indexes. ``id`` is the raw
     ``id`` of the event's JSON object, even if the event's class changes it (§8 D1). The codec
     creates a reading only if there are such details. It represents its event up to the fold and
     never reaches the application.
     """
 
     event: ServerEvent
-    left_out: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()

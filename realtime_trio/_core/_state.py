@@ -6,7 +6,7 @@ Values that change with every delta are separate from the rest. A delta creates 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from ..events import (
 from ._audio_format import DEFAULT_FORMAT, AudioFormat
 from ._input_unit import InputUnit
 from ._messages import Message, OpenMessage
+from ._recency import SessionOrder
 from ._records import EMPTY, SEEN_LIMIT, Record, WaitingTool, equal_but
 from ._values import Compared, Log, Recent, evolve, unchecked_constructor
 
@@ -108,12 +109,12 @@ class ControlSlice(Compared, frozen=True, eq=False):
     ``connection``, ``catalog`` and ``turn`` are separate records. ``ui_session_id``,
     ``chat_session_id`` are the ids for the next dial. ``deleted_session_id`` is the id of a deleted
     current session, as long as the server may continue in it. ``index`` is the known part of the
-    list of the user's sessions, ``index_total`` the number the server has. ``agent`` is the current
-    session's agent. ``voice`` is the agent's voice according to the server, ``voice_requested`` the
-    id of the voice that the client requested last. ``avatar_active`` is true if an avatar speaks
-    for the agent. ``listening`` is true if the server receives the user's audio. ``extra`` holds
-    the state of custom handlers. ``unit`` is an input that has no turn yet.
-    It, ``seen`` and ``now`` are internal.
+    list of the user's sessions, an immutable sequence; ``index_total`` is the number the server
+    has. ``agent`` is the current session's agent. ``voice`` is the agent's voice according to the
+    server, ``voice_requested`` the id of the voice that the client requested last.
+    ``avatar_active`` is true if an avatar speaks for the agent. ``listening`` is true if the server
+    receives the user's audio. ``extra`` holds the state of custom handlers. ``unit`` is
+    an input that has no turn yet. It, ``seen`` and ``now`` are internal.
     """
 
     connection: Connection = Connection()
@@ -123,7 +124,7 @@ class ControlSlice(Compared, frozen=True, eq=False):
     chat_session_id: str | None = None
     deleted_session_id: str | None = None
     agent: AgentConfiguration | None = None
-    index: tuple[ChatSessionIndexEntry, ...] = ()
+    index: Sequence[ChatSessionIndexEntry] = ()
     index_total: int = 0
     voice: Voice | None = None
     voice_requested: str | None = None
@@ -285,9 +286,13 @@ class TurnRecord(msgspec.Struct, frozen=True):
 
 
 class ConversationDraft(msgspec.Struct, kw_only=True):
-    """The part of the text slice that a delta does not touch, while a transaction changes it."""
+    """The part of the text slice that a delta does not touch, while a transaction changes it.
+
+    ``order`` is that of the ``records``, and finds which of them was used least recently.
+    """
 
     records: Mapping[str, Record] = EMPTY
+    order: SessionOrder = msgspec.field(default_factory=SessionOrder)
     current_session_id: str | None = None
     user_session_id: str | None = None
     # The deleted current session, until it is known whether the server continues in it; its record,

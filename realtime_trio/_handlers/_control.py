@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeAlias, cast
 
 import attrs
 
@@ -27,6 +28,7 @@ from .._core._notifications import (
     VoicesUpdated,
 )
 from .._core._state import ControlSlice, TurnState
+from .._core._table import Table
 from .._core._values import evolve
 from ..events import (
     AgentConfigurationChangedEvent,
@@ -270,25 +272,28 @@ def error(slice_: ControlSlice, event: ErrorEvent) -> Handled[ControlSlice]:
 # --- the list of sessions -----------------------------------------------------------------
 
 
-def _index(
-    slice_: ControlSlice, index: tuple[ChatSessionIndexEntry, ...], total: int
-) -> Handled[ControlSlice]:
-    index = index[-INDEX_LIMIT:]
+_Index: TypeAlias = Table[str, ChatSessionIndexEntry]
+
+
+def _indexed(entries: Iterable[ChatSessionIndexEntry]) -> _Index:
+    if isinstance(entries, Table):
+        return cast("_Index", entries)
+    return Table((entry.session_id, entry) for entry in entries)
+
+
+def _index(slice_: ControlSlice, index: _Index, total: int) -> Handled[ControlSlice]:
+    index = index.keep_last(INDEX_LIMIT)
     new = evolve(slice_, index=index, index_total=total)
-    ids = tuple(entry.session_id for entry in index)
-    return new, (SessionsIndexUpdated(total=total, session_ids=ids),)
+    return new, (SessionsIndexUpdated(total=total, session_ids=index.keys),)
 
 
 @fold_event(ChatSessionAddedEvent, Lane.CONTROL)
 def chat_session_added(slice_: ControlSlice, event: ChatSessionAddedEvent) -> Handled[ControlSlice]:
     """Add or update one session in the list."""
     entry = event.chat_session
-    if any(known.session_id == entry.session_id for known in slice_.index):
-        index = tuple(
-            entry if known.session_id == entry.session_id else known for known in slice_.index
-        )
-        return _index(slice_, index, slice_.index_total)
-    return _index(slice_, (*slice_.index, entry), slice_.index_total + 1)
+    index = _indexed(slice_.index)
+    more = not index.has(entry.session_id)
+    return _index(slice_, index.set(entry.session_id, entry), slice_.index_total + more)
 
 
 @fold_event(GetUserSessionsResponseEvent, Lane.CONTROL)
@@ -300,9 +305,11 @@ def get_user_sessions_response(
     fresh = {entry.session_id: entry for entry in page.chat_sessions}
     whole = page.offset == 0 and len(fresh) >= page.total_sessions
     if whole:
-        return _index(slice_, tuple(fresh.values()), page.total_sessions)
-    kept = tuple(fresh.pop(known.session_id, known) for known in slice_.index)
-    return _index(slice_, (*kept, *fresh.values()), page.total_sessions)
+        return _index(slice_, _indexed(fresh.values()), page.total_sessions)
+    index = _indexed(slice_.index)
+    for session_id, entry in fresh.items():
+        index = index.set(session_id, entry)
+    return _index(slice_, index, page.total_sessions)
 
 
 @fold_event(ChatSessionDeletedEvent, Lane.CONTROL)
@@ -325,9 +332,10 @@ def _deleted(slice_: ControlSlice, named: str | None) -> Handled[ControlSlice]:
     session_id = named or slice_.chat_session_id
     if session_id is not None and session_id == slice_.chat_session_id:
         slice_ = evolve(slice_, chat_session_id=None, deleted_session_id=session_id)
-    index = tuple(entry for entry in slice_.index if entry.session_id != session_id)
-    if len(index) == len(slice_.index):
+    index = _indexed(slice_.index)
+    if session_id is None or not index.has(session_id):
         return slice_, ()
+    index = index.discard(session_id)
     return _index(slice_, index, max(slice_.index_total - 1, len(index)))
 
 
