@@ -107,6 +107,9 @@ class ClientConfig(Value):
     - ``pong_timeout``: seconds without any byte after a check before the link counts as lost.
     - ``turn_silence``: seconds without any event during a turn before the client replaces the
       link, or ``None`` for never.
+    - ``input_grace``: seconds to wait for the beginning of a turn once the server has handled
+      an input. If none begins, the server has answered without a turn, as it does with a chat
+      command. ``None`` waits as long as ``turn_silence``.
     - ``max_message_size``: bytes of the largest accepted message.
     - ``close_deadline``: seconds for the closing handshake when the client is closed.
     - ``compression``: whether to offer ``permessage-deflate``. A message may inflate to
@@ -157,6 +160,7 @@ class ClientConfig(Value):
     ping_interval: float | None = attrs.field(default=30.0, validator=_within(0, none=True))
     pong_timeout: float = attrs.field(default=10.0, validator=_within(0))
     turn_silence: float | None = attrs.field(default=300.0, validator=_within(0, none=True))
+    input_grace: float | None = attrs.field(default=1.0, validator=_within(0, none=True))
     max_message_size: int = attrs.field(default=64 * MIB, validator=_within(1))
     close_deadline: float = attrs.field(default=5.0, validator=_within(0))
     compression: bool = attrs.field(default=False, validator=_is_bool)

@@ -66,6 +66,7 @@ def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> H
     previous = slice_.current_session_id
     txn.conversation.deleted = None
     txn.conversation.deleted_record = None
+    txn.conversation.away = False
     draft = txn.ensure(session.session_id, None, session.session_id)
     _load(txn, draft, session)
     txn.conversation.current_session_id = session.session_id

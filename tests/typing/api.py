@@ -20,6 +20,7 @@ from hypothesis.strategies import SearchStrategy
 import realtime_trio as rt
 from realtime_trio import events as ev
 from realtime_trio._config import CloseAction
+from realtime_trio._core._input_unit import InputUnit
 from realtime_trio._core._messages import Content
 from realtime_trio._core._values import Log, Recent, Rope
 from realtime_trio._transports._network import Network, OpenStream
@@ -424,6 +425,7 @@ def control_slice(it: rt.ControlSlice) -> None:
     assert_type(it.voice_requested, str | None)
     assert_type(it.avatar_active, bool)
     assert_type(it.listening, bool)
+    assert_type(it.unit, InputUnit | None)
     assert_type(it.extra, Mapping[Any, Any])
     assert_type(it.seen, Recent[Hashable, bool])
     assert_type(it.now, float)
@@ -836,6 +838,7 @@ def client_config(it: rt.ClientConfig) -> None:
     assert_type(it.ping_interval, float | None)
     assert_type(it.pong_timeout, float)
     assert_type(it.turn_silence, float | None)
+    assert_type(it.input_grace, float | None)
     assert_type(it.max_message_size, int)
     assert_type(it.close_deadline, float)
     assert_type(it.backoff_initial, float)
@@ -860,7 +863,7 @@ def coalesce(it: rt.Coalesce) -> None:
 
 
 def cancel_result(it: rt.CancelResult) -> None:
-    assert_type(it.via, Literal["socket", "rest"])
+    assert_type(it.via, Literal["socket", "rest", "withdrawn"])
 
 
 def connected(it: rt.Connected) -> None:
@@ -1316,6 +1319,7 @@ def turn_completed(it: rt.TurnCompleted) -> None:
     assert_type(it.message, rt.Message | None)
     assert_type(it.errors, tuple[str, ...])
     assert_type(it.missed, bool)
+    assert_type(it.began, bool)
 
 
 def turn_failed(it: rt.TurnFailed) -> None:
