@@ -199,10 +199,10 @@ class LaneTask:
         of its own in this lane: the receive task does not wait for those.
         """
         if self.backlog.entries and self._idle:
-            above = any(lane.has_backlog for lane in self._above)
-            if not (above or self._blockers or has_custom_handlers(self.lane)):
+            if not (self._blockers or self._behind_others or has_custom_handlers(self.lane)):
                 self._step()
-            self.wake()
+            if self.backlog.entries:
+                self._idle.unpark_all()
 
     def close(self) -> None:
         """Nothing more will be put: what is there is handled, then the task ends."""
@@ -233,6 +233,14 @@ class LaneTask:
         """Whether there is something that the lane could handle (rule 2)."""
         return bool(self.backlog.entries) and not self._blockers
 
+    @property
+    def _behind_others(self) -> bool:
+        """Whether a lane above goes first (rule 2)."""
+        for lane in self._above:
+            if lane.has_backlog:
+                return True
+        return False
+
     async def run(self) -> None:
         """Handle events until the lane is closed and empty."""
         entries = self.backlog.entries
@@ -261,10 +269,7 @@ class LaneTask:
     async def _give_way(self) -> None:
         """Let the lanes above go first (rule 2)."""
         for _ in range(GIVE_WAY):
-            for lane in self._above:
-                if lane.has_backlog:
-                    break
-            else:
+            if not self._behind_others:
                 return
             await trio.lowlevel.checkpoint()
 

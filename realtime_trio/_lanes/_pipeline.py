@@ -70,12 +70,14 @@ class Pipeline:
         "_codec",
         "_ended",
         "_folds",
+        "_in_order",
         "_lanes",
         "_readers",
         "_router",
         "_started",
         "_token",
         "_tolerated",
+        "_unsettled",
         "marks",
     )
 
@@ -98,12 +100,14 @@ class Pipeline:
                 on_level=self._announce_level,
                 on_step=self._changes.changed,
             )
+        self._in_order: tuple[LaneTask, ...] = tuple(self._lanes.values())
         self._router = Router(self._lanes)
         self.marks: Marks = Marks(self._put_mark, lambda lane: self._folds.by_lane[lane].slice)
         """How far the lanes have come."""
         self._readers: set[SubscriptionReader] = set()
         self._abandoned: list[SubscriptionReader] = []
         self._token: trio.lowlevel.TrioToken | None = None
+        self._unsettled: tuple[LaneFull, Callable[[Incoming], None]] | None = None
         self._started = self._closing = self._ended = False
 
     # -- running ---------------------------------------------------------------------------
@@ -177,19 +181,52 @@ class Pipeline:
         read nothing after it. It handles the last batch itself while the lanes are idle.
         """
         rest = iter(frames)
-        while True:
-            full: LaneFull | None = None
-            try:
-                self._take(rest, observe)
-            except LaneFull as exc:
-                full = exc
-            finally:
-                for lane in self._lanes.values():
-                    lane.step_in_place()
-            if full is None:
-                return
-            await self._wait(full)
-            self._observe(full.event, observe)
+        while not self.take(rest, observe):
+            await self.settle()
+
+    def take(
+        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = _ignore
+    ) -> bool:
+        """Take frames as :meth:`feed` does; ``False`` where it would wait.
+
+        Then the frame for which there is no room is kept for :meth:`settle`, which comes next,
+        and no frame after it was read.
+        """
+        try:
+            self._take(frames, observe)
+        except LaneFull as exc:
+            self._unsettled = exc, observe
+            return False
+        finally:
+            self._step_in_place()
+        return True
+
+    def take_one(self, frame: str | bytes, observe: Callable[[Incoming], None] = _ignore) -> bool:
+        """Take one frame, as :meth:`take` does several; at a pace, nothing comes in batches."""
+        event, size, at = self._codec.read_one(frame), len(frame), self._arrival()
+        try:
+            offer = self._router.offers.get(event.__class__)
+            if offer is None or not offer(event, size, at):
+                self._route(event, size, at)
+            self._observe(event, observe)
+        except LaneFull as exc:
+            self._unsettled = exc, observe
+            return False
+        finally:
+            self._step_in_place()
+        return True
+
+    def _step_in_place(self) -> None:
+        for lane in self._in_order:
+            if lane.backlog.entries:
+                lane.step_in_place()
+
+    async def settle(self) -> None:
+        """Wait for room for the frame that :meth:`take` has kept. Cancelled, it drops it."""
+        assert self._unsettled is not None
+        (full, observe), self._unsettled = self._unsettled, None
+        await self._wait(full)
+        self._observe(full.event, observe)
 
     def _take(self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]) -> None:
         # The fast path. Most frames are deltas that continue the one before: their lane takes

@@ -58,11 +58,14 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
 
     async def receive(self) -> T:
         """The next item; waits for one. A checkpoint."""
+        reader = self._reader
+        if reader.idle:
+            while reader.idle:  # another task may take what this one was woken for
+                await reader.wait()
+            self._credit = _SLICE
+            return cast("T", reader.pop())
         await trio.lowlevel.checkpoint_if_cancelled()
-        try:
-            item = self._reader.pop()
-        except trio.WouldBlock:
-            return await self._wait()
+        item = reader.pop()
         await trio.lowlevel.cancel_shielded_checkpoint()
         self._credit = _SLICE
         return cast("T", item)
@@ -70,15 +73,6 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
     def receive_nowait(self) -> T:
         """The next item. Raises ``trio.WouldBlock`` where there is none now."""
         return cast("T", self._reader.pop())
-
-    async def _wait(self) -> T:
-        while True:
-            await self._reader.wait()
-            self._credit = _SLICE
-            try:
-                return cast("T", self._reader.pop())
-            except trio.WouldBlock:  # another task has taken it meanwhile
-                continue
 
     def __aiter__(self) -> Subscription[T]:
         """The subscription itself."""

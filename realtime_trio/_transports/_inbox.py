@@ -123,6 +123,11 @@ class Inbox:
         """Whether the bound is reached; never once the link has ended."""
         return self._held >= self._max_held and self.end is None
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there are frames to be taken."""
+        return bool(self._frames)
+
     def fits(self, frame: str | bytes) -> bool:
         """Whether the frame may be put without passing the bound."""
         return not self._frames or self._held + cost_of(frame) <= self._max_held
@@ -166,6 +171,14 @@ class Inbox:
         """Wait until a frame was taken (down to ``resume_at``) or the link ended."""
         await self._room.park()
 
+    async def arrival(self) -> None:
+        """Wait until a frame comes, the link ends, or :meth:`look_again` is called."""
+        await self._arrivals.park()
+
+    def look_again(self) -> None:
+        """Wake whoever waits for frames: something else has changed."""
+        self._arrivals.unpark_all()
+
     def receive_nowait(self) -> str | bytes:
         """Take the oldest frame; ``trio.WouldBlock`` where there is none yet."""
         if not self._frames:
@@ -179,6 +192,24 @@ class Inbox:
             if self._room and self._held <= self._resume_at:
                 self._room.unpark_all()
         return frame
+
+    def take_all(self) -> list[str | bytes]:
+        """Take all frames that there are."""
+        frames = list(self._frames)
+        self._frames.clear()
+        self._costs.clear()
+        self._held = 0
+        self._room.unpark_all()
+        return frames
+
+    def put_back(self, frames: deque[str | bytes]) -> None:
+        """Put frames that were taken back to the front; ``frames`` is empty afterwards."""
+        if frames and not (self.end is not None and self.end.local):
+            cost = sum(map(sys.getsizeof, frames)) + PLACE * len(frames)
+            self._costs.extendleft((cost, *repeat(0, len(frames) - 1)))
+            self._frames.extendleft(reversed(frames))
+            self._held += cost
+        frames.clear()
 
     async def receive(self) -> str | bytes:
         """Take the oldest frame, waiting for it; a cancelled call takes none."""

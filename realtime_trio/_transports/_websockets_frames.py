@@ -115,6 +115,10 @@ class FrameReader:
             data, self._head = self._head + data, b""
         at, end = 0, len(data)
         try:
+            if not (self._owed or self._fragments or self.over):
+                at = self._cut(data, at, messages)
+                if at == end:  # nearly always
+                    return messages
             while at < end and not self.over:
                 if not self._owed:
                     if not self._fragments:
