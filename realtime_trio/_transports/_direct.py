@@ -18,13 +18,12 @@ import trio
 
 from realtime_trio._transports import _dial as dial
 
-__all__ = ["READ_ERRORS", "WRITE_ERRORS", "WriteTurn", "reader_of", "writer_of"]
+__all__ = ["WRITE_ERRORS", "WriteTurn", "reader_of", "writer_of"]
 
 _Read: TypeAlias = Callable[[], Awaitable[bytes | bytearray]]
 _Write: TypeAlias = Callable[[bytes], Awaitable[None]]
 
-READ_ERRORS: Final = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
-WRITE_ERRORS: Final = READ_ERRORS
+WRITE_ERRORS: Final = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 
 
 def _is_plain(stream: trio.abc.Stream) -> TypeGuard[trio.SocketStream]:
@@ -35,7 +34,7 @@ def _is_plain(stream: trio.abc.Stream) -> TypeGuard[trio.SocketStream]:
 def reader_of(stream: trio.abc.Stream, size: int = dial.CHUNK) -> _Read:
     """What reads up to ``size`` bytes once there are any. A checkpoint; cancelled, it reads none.
 
-    Raises one of ``READ_ERRORS`` where the stream is broken or closed.
+    Raises ``trio.BrokenResourceError`` or ``trio.ClosedResourceError``.
     """
     if not _is_plain(stream):
 
@@ -47,11 +46,18 @@ def reader_of(stream: trio.abc.Stream, size: int = dial.CHUNK) -> _Read:
 
     async def receive_some() -> bytes | bytearray:
         while True:
-            await trio.lowlevel.wait_readable(fileno())
+            number = fileno()
+            if number < 0:
+                message = "the socket was closed"
+                raise trio.ClosedResourceError(message)
+            await trio.lowlevel.wait_readable(number)
             try:
-                return os.read(fileno(), size)
+                return os.read(number, size)
             except BlockingIOError:  # the system may wake for nothing
                 continue
+            except OSError as exc:
+                message = "the socket broke"
+                raise trio.BrokenResourceError(message) from exc
 
     return receive_some
 

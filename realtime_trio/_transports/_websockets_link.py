@@ -44,7 +44,6 @@ from websockets.uri import WebSocketURI
 from realtime_trio._exceptions import RealtimeError
 from realtime_trio._transports import _dial as dial
 from realtime_trio._transports._direct import (
-    READ_ERRORS,
     WRITE_ERRORS,
     WriteTurn,
     reader_of,
@@ -329,7 +328,7 @@ class WebsocketsTransport:
             self._answer(pongs[-1])
         try:
             data = await self._read_some()
-        except READ_ERRORS:
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._broken = self._over = True
             return
         if data:
