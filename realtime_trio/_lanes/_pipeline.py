@@ -75,6 +75,7 @@ class Pipeline:
         "_readers",
         "_router",
         "_started",
+        "_text",
         "_token",
         "_tolerated",
         "_unsettled",
@@ -101,6 +102,7 @@ class Pipeline:
                 on_step=self._changes.changed,
             )
         self._in_order: tuple[LaneTask, ...] = tuple(self._lanes.values())
+        self._text = self._lanes[Lane.TEXT]
         self._router = Router(self._lanes)
         self.marks: Marks = Marks(self._put_mark, lambda lane: self._folds.by_lane[lane].slice)
         """How far the lanes have come."""
@@ -168,7 +170,7 @@ class Pipeline:
         try:
             self._take(frames, observe)
         finally:
-            for lane in self._lanes.values():
+            for lane in self._in_order:
                 lane.wake()
 
     async def feed(
@@ -204,6 +206,9 @@ class Pipeline:
     def take_one(self, frame: str | bytes, observe: Callable[[Incoming], None] = _ignore) -> bool:
         """Take one frame, as :meth:`take` does several; at a pace, nothing comes in batches."""
         event, size, at = self._codec.read_one(frame), len(frame), self._arrival()
+        if event.__class__ in DELTAS and self._text.handle_in_place(event, size, at):
+            observe(event)  # of a delta it only notes that it came
+            return True
         try:
             offer = self._router.offers.get(event.__class__)
             if offer is None or not offer(event, size, at):

@@ -181,7 +181,7 @@ class WebsocketsTransport:
 
     async def deliver(self, take: Callable[[deque[str | bytes]], bool]) -> None:
         """Read in this task, and have frames taken as they come, until ``take`` says no."""
-        inbox, fresh = self._inbox, self._fresh
+        inbox, fresh, read = self._inbox, self._fresh, self._read
         await trio.lowlevel.checkpoint_if_cancelled()
         self._delivering = True
         try:
@@ -196,7 +196,7 @@ class WebsocketsTransport:
                 elif inbox.end is not None:
                     break
                 elif self._aside and not self._over:
-                    await self._read()
+                    await read()
                 else:  # the pump has a read to end, or the end of the link to see to
                     self._aside.unpark_all()
                     await inbox.arrival()
