@@ -215,10 +215,12 @@ class LaneTask:
             or not self._idle
             or self._blockers
             or size >= self.next_bytes
-            or self._behind_others
             or has_custom_handlers(self.lane)
         ):
             return False
+        for lane in self._above:
+            if lane.backlog.entries and not lane._blockers:
+                return False
         began = time.perf_counter()
         self.dispatcher.handle(event, size, at)
         now = time.perf_counter()

@@ -59,16 +59,19 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
     async def receive(self) -> T:
         """The next item; waits for one. A checkpoint."""
         reader = self._reader
-        if reader.idle:
-            while reader.idle:  # another task may take what this one was woken for
-                await reader.wait()
+        item: Any
+        if not reader.idle:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            item = reader.pop()
+            await trio.lowlevel.cancel_shielded_checkpoint()
             self._credit = _SLICE
-            return cast("T", reader.pop())
-        await trio.lowlevel.checkpoint_if_cancelled()
-        item = reader.pop()
-        await trio.lowlevel.cancel_shielded_checkpoint()
+            return item  # type: ignore[no-any-return]
+        await reader.wait()
+        while reader.idle:  # another task may take what this one was woken for
+            await reader.wait()
         self._credit = _SLICE
-        return cast("T", item)
+        item = reader.pop()
+        return item  # type: ignore[no-any-return]
 
     def receive_nowait(self) -> T:
         """The next item. Raises ``trio.WouldBlock`` where there is none now."""

@@ -191,7 +191,7 @@ class WebsocketsTransport:
                         break
                     if fresh:
                         await trio.lowlevel.checkpoint()
-                elif inbox.waiting:
+                elif inbox.frames:
                     fresh.extend(inbox.take_all())
                 elif inbox.end is not None:
                     break
@@ -205,7 +205,7 @@ class WebsocketsTransport:
             self._aside.unpark_all()
             inbox.put_back(fresh)
         await trio.lowlevel.cancel_shielded_checkpoint()
-        if inbox.end is not None and not inbox.waiting:
+        if inbox.end is not None and not inbox.frames:
             raise inbox.end.error()
 
     async def send_text(self, text: str) -> None:
@@ -323,9 +323,11 @@ class WebsocketsTransport:
 
     async def _read(self) -> None:
         """Read once, whatever comes first."""
-        pongs = self._protocol.data_to_send()
-        if pongs:
-            self._answer(pongs[-1])
+        if self._reader.busy:
+            self._reader.busy = False
+            pongs = self._protocol.data_to_send()
+            if pongs:
+                self._answer(pongs[-1])
         try:
             data = await self._read_some()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -334,7 +336,7 @@ class WebsocketsTransport:
         if data:
             self.take(bytes(data), len(data))
         else:
-            self._protocol.receive_eof()
+            self._reader.feed_eof()
             self._over = self._reader.over
 
     def take(self, data: bytes, size: int) -> None:
