@@ -309,11 +309,12 @@ class TrioWebsocketTransport:
             while True:
                 if self._end is CLOSED_HERE:
                     await self._check()
-                while self._offer():
-                    await trio.lowlevel.checkpoint()
+                self._offer()
                 if self._take is None:
                     break
-                if self._queue is None or self._ws.closed is not None or self._finished.is_set():
+                if self._held:
+                    await trio.lowlevel.checkpoint()
+                elif self._queue is None or self._ws.closed is not None or self._finished.is_set():
                     await self._collect()
                 else:
                     await self._delivery.park()

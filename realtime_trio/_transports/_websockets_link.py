@@ -183,11 +183,13 @@ class WebsocketsTransport:
         """Read in this task, and have frames taken as they come, until ``take`` says no."""
         inbox, fresh, read = self._inbox, self._fresh, self._read
         await trio.lowlevel.checkpoint_if_cancelled()
+        ended = True
         self._delivering = True
         try:
             while inbox.end is None or not inbox.end.local:
                 if fresh:
                     if not take(fresh):
+                        ended = False
                         break
                     if fresh:
                         await trio.lowlevel.checkpoint()
@@ -205,8 +207,8 @@ class WebsocketsTransport:
             self._aside.unpark_all()
             inbox.put_back(fresh)
         await trio.lowlevel.cancel_shielded_checkpoint()
-        if inbox.end is not None and not inbox.frames:
-            raise inbox.end.error()
+        if ended:
+            raise self._error()
 
     async def send_text(self, text: str) -> None:
         """Send one text frame; cancelled in mid-frame, it ends the link."""
