@@ -12,7 +12,7 @@ import itertools
 import os
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import cast
@@ -87,7 +87,8 @@ async def asyncio_by_hand(pace: Pace) -> float:
 
 
 async def _together(
-    members: list[Callable[[], Awaitable[None]]], begin: list[Callable[[], Awaitable[object]]]
+    members: Iterable[Callable[[], Awaitable[object]]],
+    begin: Iterable[Callable[[], Awaitable[object]]],
 ) -> float:
     """Run what receives, then let the server begin; seconds from there to the end of all."""
     async with trio.open_nursery() as nursery:

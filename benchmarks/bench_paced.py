@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import trio
+
+import realtime_trio as rt
 
 from . import _paced
 from ._kit import Kit
@@ -46,15 +48,19 @@ def _subjects(kit: Kit) -> dict[str, Subject]:
             found[f"{name}, bare loop"] = lambda pace, over=transport: trio.run(
                 _paced.bare_transport, pace, over
             )
-        found[f"{name}, client"] = lambda pace, over=transport: trio.run(
-            _paced.library, pace, over
-        )
+        found[f"{name}, client"] = lambda pace, over=transport: trio.run(_paced.library, pace, over)
     return found
+
+
+def _over(
+    program: Callable[[Pace, rt.Connector], Awaitable[float]], transport: rt.Connector
+) -> Subject:
+    return lambda pace: trio.run(program, pace, transport)
 
 
 def measure(kit: Kit) -> None:
     """Sessions by rates, subjects in turn. Clients have one subscriber each."""
-    kit.note(f"the floor is a trio program with two tasks a session and nothing else (_paced)")
+    kit.note("the floor is a trio program with two tasks a session and nothing else (_paced)")
     shapes = QUICK if kit.quick else [((s, r), 3) for s in SESSIONS for r in RATES]
     with flood_server() as url:
         subjects = _subjects(kit)

@@ -264,10 +264,7 @@ class LaneTask:
     @property
     def _behind_others(self) -> bool:
         """Whether a lane above goes first (rule 2)."""
-        for lane in self._above:
-            if lane.has_backlog:
-                return True
-        return False
+        return any(lane.has_backlog for lane in self._above)
 
     async def run(self) -> None:
         """Handle events until the lane is closed and empty."""

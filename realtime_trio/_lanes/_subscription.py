@@ -65,13 +65,13 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
             item = reader.pop()
             await trio.lowlevel.cancel_shielded_checkpoint()
             self._credit = _SLICE
-            return item  # type: ignore[no-any-return]
+            return item
         await reader.wait()
         while reader.idle:  # another task may take what this one was woken for
             await reader.wait()
         self._credit = _SLICE
         item = reader.pop()
-        return item  # type: ignore[no-any-return]
+        return item
 
     def receive_nowait(self) -> T:
         """The next item. Raises ``trio.WouldBlock`` where there is none now."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, TypeAlias, TypeGuard, final
 
 import trio
@@ -37,11 +38,7 @@ def reader_of(stream: trio.abc.Stream, size: int = dial.CHUNK) -> _Read:
     Raises ``trio.BrokenResourceError`` or ``trio.ClosedResourceError``.
     """
     if not _is_plain(stream):
-
-        async def receive_some() -> bytes | bytearray:
-            return await stream.receive_some(size)
-
-        return receive_some
+        return partial(stream.receive_some, size)
     fileno = stream.socket.fileno
 
     async def receive_some() -> bytes | bytearray:

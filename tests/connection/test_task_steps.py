@@ -56,7 +56,9 @@ async def test_an_event_at_a_pace_takes_two_steps(
 
     async with (
         frame_server(serve) as url,
-        open_client(url.partition("?")[0].removesuffix("/ws"), auth="t", transport=connector, config=CONFIG) as client,
+        open_client(
+            url.partition("?")[0].removesuffix("/ws"), auth="t", transport=connector, config=CONFIG
+        ) as client,
         trio.open_nursery() as nursery,
     ):
         notes = client.subscribe(MessageStreaming)

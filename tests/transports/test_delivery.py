@@ -109,8 +109,8 @@ async def test_frames_come_to_the_end_and_then_the_end(make: Make) -> None:
         assert isinstance(link, abc.Delivers)
         several = b"".join(frame(TEXT, b"%d" % number) for number in range(5))
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(peer.send_all, several + frame(CLOSE, b"\x0f\xa1bye"))
             with pytest.raises(ConnectionLost) as caught:
-                nursery.start_soon(peer.send_all, several + frame(CLOSE, b"\x0f\xa1bye"))
                 await link.deliver(take)
         assert got == ["0", "1", "2", "3", "4"]
         assert (caught.value.code, caught.value.reason) == (4001, "bye")
@@ -144,8 +144,8 @@ async def test_what_take_raises_is_raised(make: Make) -> None:
         assert isinstance(link, abc.Delivers)
         for _ in range(2):
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(peer.send_all, frame(TEXT, b"x"))
                 with pytest.raises(ZeroDivisionError):
-                    nursery.start_soon(peer.send_all, frame(TEXT, b"x"))
                     await link.deliver(take)
         await peer.send_all(frame(TEXT, b"y"))
         assert await link.receive() == "y"
