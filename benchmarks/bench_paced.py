@@ -45,10 +45,8 @@ def _subjects(kit: Kit) -> dict[str, Subject]:
             kit.note(f"{name} is not installed: its figures are missing")
             continue
         if name == "websockets":
-            found[f"{name}, bare loop"] = lambda pace, over=transport: trio.run(
-                _paced.bare_transport, pace, over
-            )
-        found[f"{name}, client"] = lambda pace, over=transport: trio.run(_paced.library, pace, over)
+            found[f"{name}, bare loop"] = _over(_paced.bare_transport, transport)
+        found[f"{name}, client"] = _over(_paced.library, transport)
     return found
 
 

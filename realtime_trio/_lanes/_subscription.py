@@ -59,19 +59,17 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
     async def receive(self) -> T:
         """The next item; waits for one. A checkpoint."""
         reader = self._reader
-        item: Any
         if not reader.idle:
             await trio.lowlevel.checkpoint_if_cancelled()
-            item = reader.pop()
+            item: Any = reader.pop()
             await trio.lowlevel.cancel_shielded_checkpoint()
-            self._credit = _SLICE
-            return item
-        await reader.wait()
-        while reader.idle:  # another task may take what this one was woken for
+        else:
             await reader.wait()
+            while reader.idle:  # another task may take what this one was woken for
+                await reader.wait()
+            item = reader.pop()
         self._credit = _SLICE
-        item = reader.pop()
-        return item
+        return cast("T", item)
 
     def receive_nowait(self) -> T:
         """The next item. Raises ``trio.WouldBlock`` where there is none now."""
