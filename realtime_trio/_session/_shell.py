@@ -99,7 +99,7 @@ class Shell:
             self.rest,
             margin=config.token_margin,
             clock=time.time,
-            tell=self._tell,
+            emit=self._tell,
             hide=tap.hide,
         )
         post, marks = self.pipeline.post, self.pipeline.marks

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -418,7 +418,7 @@ def control_slice(it: rt.ControlSlice) -> None:
     assert_type(it.chat_session_id, str | None)
     assert_type(it.deleted_session_id, str | None)
     assert_type(it.agent, ev.AgentConfiguration | None)
-    assert_type(it.index, tuple[ev.ChatSessionIndexEntry, ...])
+    assert_type(it.index, Sequence[ev.ChatSessionIndexEntry])
     assert_type(it.index_total, int)
     assert_type(it.voice, ev.Voice | None)
     assert_type(it.voice_requested, str | None)
@@ -1004,8 +1004,8 @@ def message(it: rt.Message) -> None:
     assert_type(it.format, str)
     assert_type(it.status, Literal["streaming", "complete", "cancelled", "interrupted"])
     assert_type(it.timestamp, datetime)
-    assert_type(it.tool_calls, tuple[ev.ToolCall, ...])
-    assert_type(it.tool_results, tuple[ev.ToolResult, ...])
+    assert_type(it.tool_calls, Sequence[ev.ToolCall])
+    assert_type(it.tool_results, Sequence[ev.ToolResult])
     assert_type(it.metadata, rt.MessageMetadata)
     assert_type(it.is_sub_session, bool)
     assert_type(it.parent_session_id, str | None)
@@ -1206,12 +1206,12 @@ def session_state(it: rt.SessionState) -> None:
 def sessions_index_updated(it: rt.SessionsIndexUpdated) -> None:
     assert_type(it.name, str)
     assert_type(it.total, int)
-    assert_type(it.session_ids, tuple[str, ...])
+    assert_type(it.session_ids, Sequence[str])
 
 
 def sessions_updated(it: rt.SessionsUpdated) -> None:
     assert_type(it.name, str)
-    assert_type(it.session_ids, tuple[str, ...])
+    assert_type(it.session_ids, Sequence[str])
 
 
 def subscription_statistics(it: rt.SubscriptionStatistics) -> None:
