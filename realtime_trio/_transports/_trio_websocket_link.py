@@ -26,16 +26,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import sys
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Final, cast, final
+from typing import Final, final
 
-import attrs
 import trio
-from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection, wrap_client_stream
-from wsproto import ConnectionType, WSConnection
-from wsproto.extensions import Extension
+from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection
 
 from realtime_trio._exceptions import RealtimeError
 from realtime_trio._transports import _dial as dial
@@ -49,12 +45,11 @@ from realtime_trio._transports._inbox import (
     too_big,
 )
 from realtime_trio._transports._trio_websocket_held import press, queue_of, size_of
-from realtime_trio._transports._trio_websocket_stream import CHUNK, WatchedStream
+from realtime_trio._transports._trio_websocket_stream import WatchedStream
+from realtime_trio._transports._trio_websocket_upgrade import UpgradeRequest, begin
 
 __all__ = ["TrioWebsocketTransport", "open_link"]
 
-# The library's reader never waits for room: WatchedStream bounds in bytes what is read ahead.
-_QUEUE: Final = sys.maxsize
 _NOTHING_THERE: Final = (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError)
 # Seconds that a message waits at most for those behind it, whatever the reader does.
 _PATIENCE: Final = 0.01
@@ -80,7 +75,7 @@ async def open_link(
     try:
         wire = WatchedStream(stream, max_buffer, target.secrets)
         link = TrioWebsocketTransport(wire, close_timeout)
-        request = _UpgradeRequest(
+        request = UpgradeRequest(
             headers=[(name.encode(), value.encode()) for name, value in (headers or {}).items()],
             max_message_size=max_message_size,
             compression=compression,
@@ -90,15 +85,6 @@ async def open_link(
         await trio.aclose_forcefully(stream)
         raise
     return link
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class _UpgradeRequest:
-    """What the upgrade asks for."""
-
-    headers: list[tuple[bytes, bytes]] = attrs.field(repr=False)
-    max_message_size: int
-    compression: bool
 
 
 def _lost_by(close: CloseReason, limit: int) -> End:
@@ -159,7 +145,7 @@ class TrioWebsocketTransport:
     async def run(
         self,
         target: dial.Target,
-        request: _UpgradeRequest,
+        request: UpgradeRequest,
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
@@ -170,7 +156,10 @@ class TrioWebsocketTransport:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     with wire.opening:
-                        self._ws = await self._open(nursery, target, request)
+                        if request.compression:
+                            most = request.max_message_size
+                            self._deflate = BoundedDeflate(most, wire.grew)
+                        self._ws = await begin(nursery, wire, target, request, self._deflate)
                         self._queue = queue_of(self._ws)
                         wire.survey = self._survey
                         wire.opened = True
@@ -188,42 +177,6 @@ class TrioWebsocketTransport:
                 self._delivery.unpark_all()
         if not wire.opened:
             raise dial.refusal(target.place, wire.status, wire.answer)
-
-    async def _open(
-        self, nursery: trio.Nursery, target: dial.Target, request: _UpgradeRequest
-    ) -> WebSocketConnection:
-        """Have the library open the websocket."""
-        # The library asks for less than its annotation says.
-        stream = cast("trio.SocketStream", self._wire)
-        if not request.compression:
-            return await wrap_client_stream(
-                nursery,
-                stream,
-                target.host_header,
-                target.resource,
-                message_queue_size=_QUEUE,
-                extra_headers=request.headers,
-                max_message_size=request.max_message_size,
-                receive_buffer_size=CHUNK,
-            )
-        # The same by hand: the library has no parameter for extensions.
-        self._deflate = BoundedDeflate(request.max_message_size, self._wire.grew)
-        ws = WebSocketConnection(
-            stream,
-            WSConnection(ConnectionType.CLIENT),
-            host=target.host_header,
-            path=target.resource,
-            client_extra_headers=request.headers,
-            message_queue_size=_QUEUE,
-            max_message_size=request.max_message_size,
-            receive_buffer_size=CHUNK,
-        )
-        asked = ws._initial_request  # pyright: ignore[reportPrivateUsage]
-        assert asked is not None
-        cast("list[Extension]", asked.extensions).append(self._deflate)
-        nursery.start_soon(ws._reader_task)  # pyright: ignore[reportPrivateUsage]
-        await ws._open_handshake.wait()  # pyright: ignore[reportPrivateUsage]
-        return ws
 
     def _survey(self) -> int:
         """What waiting messages take beside their payload; keeps one in fragments small.
