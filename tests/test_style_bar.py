@@ -56,6 +56,9 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
         "realtime_trio._transports._trio_websocket_link.TrioWebsocketTransport.run": (
             "whatever ends the library's task ends the link"
         ),
+        "realtime_trio._transports._trio_websocket_link.TrioWebsocketTransport._offer": (
+            "what the receiver raises in the library's task is raised in its own"
+        ),
         "realtime_trio._voice._audio_lane.AudioLane.play_to": "one clear error leaves the playback",
         "realtime_trio.server._contain.contained": "one connection never ends the server",
         "realtime_trio.server._embedded.open_server": "errors leave bare, as from open_client",

@@ -49,6 +49,14 @@ class SubscriptionReader:
             self.waiting = None
             trio.lowlevel.reschedule(task)
 
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to give, and no end to tell."""
+        for buffer in self.buffers:
+            if buffer.items:
+                return False
+        return not (self.closed or self.ended or self.lagged is not None)
+
     def pop(self) -> Item:
         """The next item, lanes in the order of their priority.
 
@@ -73,12 +81,11 @@ class SubscriptionReader:
             message = "another task is receiving from this subscription: give each task its own"
             raise trio.BusyResourceError(message)
         self.waiting = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._abort)
 
-        def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
-            self.waiting = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
+    def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        self.waiting = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def evict(self, reason: str) -> None:
         """End a subscription that did not keep up; what it holds is still delivered."""
