@@ -35,7 +35,9 @@ from realtime_trio.testing import (
     wait,
 )
 
-CONFIG: Final = ClientConfig(max_attempts=None, turn_silence=20.0)
+# The faults delay single frames by seconds, which a server that starts its turns at once does not:
+# the grace is as long as the silence, so that a late start of a turn is waited for.
+CONFIG: Final = ClientConfig(max_attempts=None, turn_silence=20.0, input_grace=None)
 PATIENCE: Final = 5_000.0
 """Virtual seconds after which a conversation counts as stuck."""
 
