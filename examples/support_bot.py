@@ -40,7 +40,7 @@ class SupportBot:
         return excuse
 
 
-async def main(url: str, *questions: str) -> None:
+async def main(url: str, questions: list[str]) -> None:
     """Answer each question."""
     async with rt.open_client(url, auth=rt.PasswordLogin("me", "secret")) as client:
         await client.ready()
@@ -50,4 +50,4 @@ async def main(url: str, *questions: str) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, *sys.argv[1:])
+    trio.run(main, sys.argv[1], sys.argv[2:])

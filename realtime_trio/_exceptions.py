@@ -2,13 +2,17 @@
 
 ::
 
-    RealtimeError ├── ConnectionFailed        no link could be opened, after all attempts ├──
-    ConnectionLost          an open link ended ├── AuthenticationError     the credentials or the
-    token were rejected ├── ProtocolError           the peer violated the protocol │   └──
-    DecodeError         an event could not be decoded ├── TurnError a turn was used in a way that
-    its state does not allow ├── NotSent a command was certainly not sent ├── InDoubt the link broke
-    while a command was being sent ├── LaggedError a subscriber's buffer overflowed └── ClosedError
-    used after it was closed (also a ``trio.ClosedResourceError``)
+    RealtimeError
+    ├── ConnectionFailed        no link could be opened, after all attempts
+    ├── ConnectionLost          an open link ended
+    ├── AuthenticationError     the credentials or the token were rejected
+    ├── ProtocolError           the peer violated the protocol
+    │   └── DecodeError         an event could not be decoded
+    ├── TurnError               a turn was used in a way that its state does not allow
+    ├── NotSent                 a command was certainly not sent
+    ├── InDoubt                 the link broke while a command was being sent
+    ├── LaggedError             a subscriber's buffer overflowed
+    └── ClosedError             used after it was closed (also a ``trio.ClosedResourceError``)
 
 No error message contains a payload, a URL with its query, or a secret.
 """

@@ -47,7 +47,7 @@ from ..events import (
 from ..events._checks import check_several
 from ._command_methods import Commands
 from ._connectors import connector_for
-from ._misuse import check_not_nested, check_options, check_trio, entered
+from ._misuse import check_count, check_not_nested, check_options, check_trio, entered
 from ._session_list import News, pages
 from ._subscribes import Subscribes
 
@@ -155,14 +155,23 @@ class Client(Commands, Subscribes):
     async def cancel(self) -> CancelResult:
         """Cancel the running turn; overtakes everything queued. Playback stops immediately.
 
-        Returns when the server confirms it, even if no turn is running. Concurrent callers
+        If the input of an :meth:`ask` still waits to be sent, it takes that back instead
+        (``via="withdrawn"``): its receipt is ``not-sent``, its outcome
+        :class:`~realtime_trio.TurnCancelled`. Otherwise it returns when the server confirms the
+        cancel, even if no turn is running. A confirmation that comes before the turn of the
+        input has begun has cancelled nothing, so the cancel is sent once more when it begins.
+        Concurrent callers
         share one request; cancelling one of them does not affect the others. Raises
         :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` if no confirmation
         arrives, neither on the socket nor by REST.
         """
         self.audio.stop()
-        async with self._shell.leaving():
-            return await self._shell.canceller.cancel(self._shell.nursery)
+        shell = self._shell
+        if shell.turns.withdraw(shell.outbox):
+            await trio.lowlevel.checkpoint()
+            return CancelResult("withdrawn")
+        async with shell.leaving():
+            return await shell.canceller.cancel(shell.nursery)
 
     @entered("async with client.ask(text) as turn:")
     @asynccontextmanager
@@ -177,12 +186,7 @@ class Client(Commands, Subscribes):
         """
         check_several(file_ids, "file_ids")
         ids = tuple(file_ids)
-        most = self._shell.config.max_files
-        if len(ids) > most:
-            message = (
-                f"{len(ids)} files in one message; the limit is {most} (ClientConfig.max_files)"
-            )
-            raise ValueError(message)
+        check_count(ids, self._shell.config.max_files)
         event = TextInputEvent(text=text, file_ids=ids)
         check_not_nested(self._asking)
         async with self._asking:
@@ -201,7 +205,7 @@ class Client(Commands, Subscribes):
         async with shell.leaving():
             receipt = await shell.outbox.put(event, picked=lambda: turns.begin(progress))
         if not progress.written:
-            turns.queued(progress)
+            turns.queued(progress, receipt)
         return receipt
 
     async def _abandon(self, progress: TurnProgress, receipt: Receipt) -> None:

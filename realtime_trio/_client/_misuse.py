@@ -18,7 +18,7 @@ from .._config import ClientConfig
 from .._exceptions import TurnError
 from .._rest._tokens import PasswordLogin
 
-__all__ = ["Entered", "check_not_nested", "check_options", "check_trio", "entered"]
+__all__ = ["Entered", "check_count", "check_not_nested", "check_options", "check_trio", "entered"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,6 +44,15 @@ def check_not_nested(asking: trio.Lock) -> None:
             "the next question, or ask from another task, which then waits for its turn"
         )
         raise TurnError(message)
+
+
+def check_count(file_ids: tuple[str, ...], most: int) -> None:
+    """Raise ``ValueError`` for more files than one message may have."""
+    if len(file_ids) > most:
+        message = (
+            f"{len(file_ids)} files in one message; the limit is {most} (ClientConfig.max_files)"
+        )
+        raise ValueError(message)
 
 
 # ---- options ---------------------------------------------------------------------------------

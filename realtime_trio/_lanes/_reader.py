@@ -14,6 +14,7 @@ import trio
 from .._core._notifications import Notification
 from .._exceptions import ClosedError, LaggedError
 from ..events import ServerEvent
+from ._lane_log import log_evicted
 
 if TYPE_CHECKING:
     from ._buffers import Buffer
@@ -27,9 +28,11 @@ Item: TypeAlias = Notification | ServerEvent
 class SubscriptionReader:
     """The buffers of one subscription, the task that waits for them, and how it ended."""
 
-    __slots__ = ("_detach", "buffers", "closed", "ended", "lagged", "waiting")
+    __slots__ = ("_classes", "_detach", "buffers", "closed", "ended", "lagged", "waiting")
 
-    def __init__(self, detach: Callable[[SubscriptionReader], None]) -> None:
+    def __init__(
+        self, detach: Callable[[SubscriptionReader], None], classes: tuple[type, ...] = ()
+    ) -> None:
         self.buffers: tuple[Buffer, ...] = ()
         self.waiting: trio.lowlevel.Task | None = None
         """The task that waits for an item."""
@@ -37,6 +40,7 @@ class SubscriptionReader:
         self.ended: bool = False
         self.lagged: str | None = None
         self._detach = detach
+        self._classes = classes
 
     def wake(self) -> None:
         """Let the task that waits look again."""
@@ -44,6 +48,14 @@ class SubscriptionReader:
         if task is not None:
             self.waiting = None
             trio.lowlevel.reschedule(task)
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to give, and no end to tell."""
+        for buffer in self.buffers:
+            if buffer.items:
+                return False
+        return not (self.closed or self.ended or self.lagged is not None)
 
     def pop(self) -> Item:
         """The next item, lanes in the order of their priority.
@@ -69,17 +81,17 @@ class SubscriptionReader:
             message = "another task is receiving from this subscription: give each task its own"
             raise trio.BusyResourceError(message)
         self.waiting = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._abort)
 
-        def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
-            self.waiting = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
+    def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        self.waiting = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def evict(self, reason: str) -> None:
         """End a subscription that did not keep up; what it holds is still delivered."""
         if self.lagged is None:
             self.lagged = reason
+            log_evicted(self._classes, reason)
             self._leave()
 
     def end(self) -> None:

@@ -11,6 +11,7 @@ import trio.abc
 
 from .._core._state import SessionState
 from .._exceptions import ClosedError
+from . import _custom_code as timing
 
 __all__ = ["Changes", "Watch"]
 
@@ -61,8 +62,10 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
 
     def __init__(self, changes: Changes, select: Callable[[SessionState], T]) -> None:
         if not callable(select):
-            msg = f"watch takes a function of the state, not {select!r}: watch(lambda s: s.turn)"
-            raise TypeError(msg)
+            message = (
+                f"watch takes a function of the state, not {select!r}: watch(lambda s: s.turn)"
+            )
+            raise TypeError(message)
         self._changes = changes
         self._select = select
         self._last: object = _NOTHING
@@ -71,17 +74,22 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
     async def receive(self) -> T:
         """The current value if it is new, else the next that is."""
         if self._busy:
-            msg = "another task is receiving from this watch: give each task its own"
-            raise trio.BusyResourceError(msg)
+            message = "another task is receiving from this watch: give each task its own"
+            raise trio.BusyResourceError(message)
         self._busy = True
         try:
             await trio.lowlevel.checkpoint()
             while True:
                 if self._closed:
-                    msg = "this watch was closed"
-                    raise ClosedError(msg)
-                value = self._select(self._changes.state())
-                if self._last is _NOTHING or not self._last == value:  # noqa: SIM201  == is the promise
+                    message = "this watch was closed"
+                    raise ClosedError(message)
+                state = self._changes.state()
+                began = timing.clock()
+                value = self._select(state)
+                same = self._last is not _NOTHING and self._last == value
+                if timing.clock() - began > timing.SLOW:
+                    timing.log_slow("selector", self._select, began)
+                if not same:
                     self._last = value
                     return value
                 if self._changes.ended:

@@ -31,9 +31,9 @@ def install_completion(
     try:
         path = app.install_completion(shell=shell, output=output, add_to_startup=output is None)
     except ShellDetectionError:
-        msg = "cannot tell which shell this is: pass --shell bash, zsh or fish"
-        raise CommandError(msg) from None
+        message = "cannot tell which shell this is: pass --shell bash, zsh or fish"
+        raise CommandError(message) from None
     except OSError as exc:
-        msg = f"cannot write {exc.filename}: {exc.strerror}"
-        raise CommandError(msg, status=1) from None
+        message = f"cannot write {exc.filename}: {exc.strerror}"
+        raise CommandError(message, status=1) from None
     print(f"wrote {clean(str(path))}; open a new terminal to use it")

@@ -83,30 +83,30 @@ def parse_fault(spec: str) -> tuple[str, dict[str, object]]:
         elif position == 0 and name in FAULTS:
             options[FAULTS[name][0]] = key.strip()
         else:
-            msg = f"--fault {spec}: {part!r} has no name; write NAME:KEY=VALUE,KEY=VALUE"
-            raise CommandError(msg)
+            message = f"--fault {spec}: {part!r} has no name; write NAME:KEY=VALUE,KEY=VALUE"
+            raise CommandError(message)
     return name, options
 
 
 def install_fault(faults: Faults, name: str, options: Mapping[str, object], where: str) -> None:
     """Install one fault. Raises :class:`CommandError`, which says ``where`` it was written."""
     if name not in FAULTS:
-        msg = f"{where}: no fault {name!r}; there are: {', '.join(FAULTS)}"
-        raise CommandError(msg)
+        message = f"{where}: no fault {name!r}; there are: {', '.join(FAULTS)}"
+        raise CommandError(message)
     read: dict[str, object] = {}
     for key, value in options.items():
         if key not in FAULTS[name]:
-            msg = f"{where}: {name} takes {', '.join(FAULTS[name])}, not {key!r}"
-            raise CommandError(msg)
+            message = f"{where}: {name} takes {', '.join(FAULTS[name])}, not {key!r}"
+            raise CommandError(message)
         wanted, convert = _READ[key]
         try:
             read[key] = convert(value)
         except (TypeError, ValueError):
-            msg = f"{where}: {key} must be {wanted}, not {value!r}"
-            raise CommandError(msg) from None
+            message = f"{where}: {key} must be {wanted}, not {value!r}"
+            raise CommandError(message) from None
     for needed in _NEEDED:
         if needed in FAULTS[name] and needed not in read:
-            msg = f"{where}: {name} needs {needed}, as in {name}:{needed}=1.5"
-            raise CommandError(msg)
+            message = f"{where}: {name} needs {needed}, as in {name}:{needed}=1.5"
+            raise CommandError(message)
     method: Callable[..., None] = getattr(faults, name.replace("-", "_"))
     method(**read)

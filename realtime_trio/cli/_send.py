@@ -70,8 +70,8 @@ def send(
     auth = identity(token, user)
     said = sys.stdin.read() if text == "-" else as_text(text)
     if not said.strip():
-        msg = "nothing to send: the text is empty"
-        raise CommandError(msg)
+        message = "nothing to send: the text is empty"
+        raise CommandError(message)
     client_of = connect(url, auth=auth, agent=agent, session=session, config=BRISK)
     return _report(trio.run(_send, client_of, said, upload, session, json), as_json=json)
 
@@ -108,8 +108,8 @@ async def _upload(client: Client, file: Path) -> str:
     try:
         return (await client.upload_file(file)).id
     except (OSError, ValueError) as exc:
-        msg = f"cannot upload {file}: {getattr(exc, 'strerror', None) or exc}"
-        raise CommandError(msg) from None
+        message = f"cannot upload {file}: {getattr(exc, 'strerror', None) or exc}"
+        raise CommandError(message) from None
 
 
 class _Output(abc.ABC):

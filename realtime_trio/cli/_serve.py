@@ -94,11 +94,11 @@ def serve(
         Print who connects, what is asked and what is answered.
     """
     if not 0 <= port <= 65_535:
-        msg = "--port must be from 0 to 65535"
-        raise CommandError(msg)
+        message = "--port must be from 0 to 65535"
+        raise CommandError(message)
     if pace is not None and not (math.isfinite(pace) and pace >= 0):
-        msg = "--pace must be 0 seconds or more"
-        raise CommandError(msg)
+        message = "--pace must be 0 seconds or more"
+        raise CommandError(message)
     plan = _Plan(config=ServerConfig(users=(Account(), _USER), pace=0.02))
     if demo:
         _add_demo(plan)
@@ -136,8 +136,8 @@ def _add_recording(plan: _Plan, file: Path) -> None:
     try:
         found = recorded(file)
     except OSError as exc:
-        msg = f"cannot read {file}: {exc.strerror or exc}"
-        raise CommandError(msg) from None
+        message = f"cannot read {file}: {exc.strerror or exc}"
+        raise CommandError(message) from None
     except (ValueError, EOFError) as exc:
         raise CommandError(str(exc)) from None
     plan.scripts += found
@@ -165,8 +165,8 @@ async def _serve(plan: _Plan, host: str, port: int, verbose: bool) -> None:
                 url = await server.listen(host, port)
             except (OSError, UnicodeError) as exc:  # an invalid host name cannot be encoded
                 why = getattr(exc, "strerror", None) or exc
-                msg = f"cannot listen on {host}:{port}: {why}"
-                raise CommandError(msg) from None
+                message = f"cannot listen on {host}:{port}: {why}"
+                raise CommandError(message) from None
             _print_banner(console, plan, url)
             async for _ in signals:
                 break

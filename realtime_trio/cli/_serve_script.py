@@ -69,16 +69,16 @@ def read_script(file: Path) -> ServeScript:
     try:
         found: _Table = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as exc:
-        msg = f"cannot read {file}: {exc.strerror}"
-        raise CommandError(msg) from None
+        message = f"cannot read {file}: {exc.strerror}"
+        raise CommandError(message) from None
     except ValueError as exc:  # UnicodeDecodeError and tomllib.TOMLDecodeError
-        msg = f"{file} is no TOML: {exc}"
-        raise CommandError(msg) from None
+        message = f"{file} is no TOML: {exc}"
+        raise CommandError(message) from None
     try:
         return _script(found)
     except (TypeError, ValueError) as exc:
-        msg = f"{file}: {exc}"
-        raise CommandError(msg) from None
+        message = f"{file}: {exc}"
+        raise CommandError(message) from None
 
 
 def _script(found: _Table) -> ServeScript:

@@ -51,21 +51,21 @@ class Settings:
         except FileNotFoundError:
             if not named:
                 return str(path), {}
-            msg = f"{CONFIG_VARIABLE} names {path}, which does not exist"
-            raise CommandError(msg) from None
+            message = f"{CONFIG_VARIABLE} names {path}, which does not exist"
+            raise CommandError(message) from None
         except OSError as exc:
-            msg = f"cannot read {path}: {exc.strerror}"
-            raise CommandError(msg) from None
+            message = f"cannot read {path}: {exc.strerror}"
+            raise CommandError(message) from None
         except ValueError as exc:
-            msg = f"{path} is no TOML: {exc}"
-            raise CommandError(msg) from None
+            message = f"{path} is no TOML: {exc}"
+            raise CommandError(message) from None
         for key, value in found.items():
             if (key in self._commands) is not isinstance(value, Mapping) or (
                 key not in (*self._commands, *_SHARED)
             ):
                 known = ", ".join((*_SHARED, *(f"[{each}]" for each in self._commands)))
-                msg = f"{path}: there is no setting {key!r}; there are: {known}"
-                raise CommandError(msg)
+                message = f"{path}: there is no setting {key!r}; there are: {known}"
+                raise CommandError(message)
         return str(path), found
 
     def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -79,8 +79,8 @@ class Settings:
         table = cast("Mapping[str, object]", found.get(command, {}))
         for key in table:
             if key.replace("-", "_") not in by_name:
-                msg = f"{path}: [{command}] has no setting {key!r}"
-                raise CommandError(msg)
+                message = f"{path}: [{command}] has no setting {key!r}"
+                raise CommandError(message)
         for name, argument in by_name.items():
             if argument.tokens or (name in ("user", "token") and identified):
                 continue

@@ -26,7 +26,7 @@ from ._command_error import CommandError
 from ._connect import check_session, connect, identity
 from ._console import make_console
 from ._latency_probe import Probe
-from ._signals import until_told
+from ._signals import until_signalled
 from ._standard_streams import as_text
 from ._terminal_text import clean, one_line
 from ._top_view import TopView, draw
@@ -76,8 +76,10 @@ def top(
     """
     is_file = "://" not in source
     if is_file and not Path(source).exists():
-        msg = f"{source} is no address and no file: write https://{source}, or the path of a file"
-        raise CommandError(msg)
+        message = (
+            f"{source} is no address and no file: write https://{source}, or the path of a file"
+        )
+        raise CommandError(message)
     client_of: AbstractAsyncContextManager[Client]
     probe = Probe(MemoryConnector(connect_timeout=10.0) if is_file else TrioWebsocketConnector())
     if is_file:
@@ -107,8 +109,8 @@ def _read(file: Path) -> list[ScriptedTurn]:
     try:
         found = recorded(file)
     except OSError as exc:
-        msg = f"cannot read {file}: {exc.strerror or exc}"
-        raise CommandError(msg) from None
+        message = f"cannot read {file}: {exc.strerror or exc}"
+        raise CommandError(message) from None
     except (ValueError, EOFError) as exc:
         raise CommandError(str(exc)) from None
     return [each for each in found if isinstance(each, ScriptedTurn)]
@@ -136,8 +138,8 @@ async def _top(
     """Watch a client, redraw ``console`` until Ctrl-C, or leave at once without one."""
     errors: deque[str] = deque(maxlen=_ERRORS)
     view = TopView()
-    async with until_told() as ending, client_of as client, trio.open_nursery() as nursery:
-        ending.begun = True
+    async with until_signalled() as ending, client_of as client, trio.open_nursery() as nursery:
+        ending.started = True
         await nursery.start(probe.listen, client)
         await nursery.start(_note_errors, client, errors)
         await check_session(client, session)
@@ -196,5 +198,5 @@ def _save(picture: TopView, file: Path) -> None:
     try:
         file.write_text(console.export_svg(title="realtime-trio top"), encoding="utf-8")
     except OSError as exc:
-        msg = f"cannot write {clean(str(file))}: {exc.strerror}"
-        raise CommandError(msg, status=1) from None
+        message = f"cannot write {clean(str(file))}: {exc.strerror}"
+        raise CommandError(message, status=1) from None
