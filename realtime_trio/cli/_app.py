@@ -15,7 +15,7 @@ from ._settings import Settings
 from ._standard_streams import is_output_failure, silence
 from ._terminal_text import clean
 
-__all__ = ["make_app", "run"]
+__all__ = ["run", "whole_app"]
 
 
 # Expected errors of commands; anything else is a bug and shows its traceback.
@@ -48,8 +48,12 @@ _MODULES = {"replay": "_replay_command"}
 _COMPLETION = "--install-completion"
 
 
-def make_app(called: Sequence[str] = ()) -> App:
-    """Create the program; the commands in ``called`` show their complete help text."""
+def whole_app() -> App:
+    """Create the program, for its completion."""
+    return _make_app(())
+
+
+def _make_app(called: Sequence[str]) -> App:
     app = App(
         name="realtime-trio",
         version=lambda: f"realtime-trio {package_version()}",
@@ -75,7 +79,7 @@ def make_app(called: Sequence[str] = ()) -> App:
 def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit status."""
     try:
-        status = make_app(argv[:1])(list(argv))
+        status = _make_app(argv[:1])(list(argv))
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except SystemExit as exc:

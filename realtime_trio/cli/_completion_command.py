@@ -25,9 +25,9 @@ def install_completion(
     output
         Write the script to this file only, and leave the startup file of the shell alone.
     """
-    from ._app import make_app
+    from ._app import whole_app
 
-    app = make_app()
+    app = whole_app()
     try:
         path = app.install_completion(shell=shell, output=output, add_to_startup=output is None)
     except ShellDetectionError:

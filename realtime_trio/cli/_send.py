@@ -68,7 +68,7 @@ def send(
         The session to continue.
     """
     auth = identity(token, user)
-    said = sys.stdin.read() if text == "-" else as_text(text)
+    said = sys.stdin.read().rstrip("\n") if text == "-" else as_text(text)
     if not said.strip():
         message = "nothing to send: the text is empty"
         raise CommandError(message)

@@ -41,7 +41,7 @@ _WIDTH: Final = 100
 
 
 def top(
-    source: Annotated[str, Parameter(name="url")],
+    url: str,
     /,
     *,
     say: Annotated[tuple[str, ...], Parameter(negative=())] = (),
@@ -56,7 +56,7 @@ def top(
 
     Parameters
     ----------
-    source
+    url
         The address of the server, or a recording: its turns are then played in memory.
     say
         Say this, one after the other; by default nothing, and it watches until Ctrl-C.
@@ -74,23 +74,21 @@ def top(
     session
         The session to continue.
     """
-    is_file = "://" not in source
-    if is_file and not Path(source).exists():
-        message = (
-            f"{source} is no address and no file: write https://{source}, or the path of a file"
-        )
+    is_file = "://" not in url
+    if is_file and not Path(url).exists():
+        message = f"{url} is no address and no file: write https://{url}, or the path of a file"
         raise CommandError(message)
     client_of: AbstractAsyncContextManager[Client]
     probe = Probe(MemoryConnector(connect_timeout=10.0) if is_file else TrioWebsocketConnector())
     if is_file:
-        turns = _read(Path(source))
+        turns = _read(Path(url))
         said = [*say] or [each.user for each in turns if each.user is not None]
         once = once or svg is not None
         client_of = _replayed(turns, probe)
     else:
         said = [as_text(text) for text in say]
         client_of = connect(
-            source,
+            url,
             auth=identity(token, user),
             agent=agent,
             session=session,
