@@ -47,10 +47,11 @@ from ..events import (
 from ..events._checks import check_several
 from ._command_methods import Commands
 from ._connectors import connector_for
+from ._host_loop import check_loop
 from ._session_list import News, pages
 from ._subscribes import Subscribes
 
-__all__ = ["Client", "open_client"]
+__all__ = ["Client", "open_client", "stop_client"]
 
 T = TypeVar("T")
 
@@ -360,8 +361,14 @@ def open_client(
     return _opened(shell)
 
 
+async def stop_client(client: Client) -> None:
+    """Close a client from outside its block: nothing that its users wait for comes any more."""
+    await client._shell.stop()  # pyright: ignore[reportPrivateUsage]
+
+
 @asynccontextmanager
 async def _opened(shell: Shell) -> AsyncGenerator[Client, None]:
+    check_loop()
     failure: BaseException | None = None
     try:
         async with shell.recording(), trio.open_nursery() as nursery:

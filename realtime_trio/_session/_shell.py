@@ -259,12 +259,10 @@ class Shell:
 
         Raises :class:`~realtime_trio.ClosedError` if the client ends first.
         """
+        self.nursery  # noqa: B018  raises once the client is closed
         mark = self.observer.opening
         if mark is not None:
             await mark.wait()
-        elif self.closed:
-            message = "the client is closed"
-            raise ClosedError(message)
 
     def last_words(self) -> AbstractContextManager[trio.CancelScope]:
         """A shielded scope for what is to be said in leaving: half of the close deadline."""
@@ -288,9 +286,13 @@ class Shell:
 
     async def close(self) -> None:
         """Say goodbye, let the lanes finish, end every task. Always returns in time."""
+        await self.stop()
+        self._scope.cancel()
+
+    async def stop(self) -> None:
+        """Say goodbye and end what the application may wait for; :meth:`close` ends the tasks."""
         with self.last_words():
             await self._stop()
-        self._scope.cancel()
 
     async def _stop(self) -> None:
         self._supervising.cancel()

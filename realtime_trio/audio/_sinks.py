@@ -99,7 +99,7 @@ class WavSink:
     """
 
     def __init__(self, writer: wave.Wave_write, file: IO[bytes], format: AudioFormat) -> None:
-        self.format = format
+        self.format: AudioFormat = format
         self.frames: int = 0
         """Frames that have been written to it."""
         self._writer = writer
