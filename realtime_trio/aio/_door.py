@@ -30,17 +30,17 @@ W = TypeVar("W", covariant=True)
 class Door:
     """The way from one loop of asyncio to the trio run on it."""
 
-    __slots__ = ("_guest", "closed", "loop")
+    __slots__ = ("closed", "guest", "loop")
 
     def __init__(self, guest: Guest) -> None:
-        self._guest = guest
+        self.guest: Guest = guest
         self.closed: bool = False
         """Whether the block of the client or server was left."""
         self.loop: asyncio.AbstractEventLoop = guest.loop
 
     def check(self) -> None:
         """Raise unless the caller is where this can be used."""
-        if self.closed or self._guest.ended:
+        if self.closed or self.guest.ended:
             raise ClosedError(CLOSED)
         if trio.lowlevel.in_trio_task():
             message = "this is a task of trio, and the client one of rt.aio: use rt.open_client"
@@ -138,6 +138,7 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
         self._held = HeldManager(
             self._manager, entered=self._entered, interrupted=self._interrupt, left=self._left
         )
+        self._door.guest.entering(self)
         self._held.start(copy_context())
         cancelled = await self._arrival.wait(self._held.scope.cancel)
         if self._value is None or cancelled is not None:
@@ -175,9 +176,10 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
             task.cancel()
 
     def _left(self) -> None:
-        if self._guest is not None and self._door is not None:
+        assert self._door is not None
+        if self._guest is not None:
             self._door.closed = True
-            self._guest.leave(self)
+        self._door.guest.left(self)
         self._arrival.finish()
         self._departure.finish()
 

@@ -8,6 +8,7 @@ run for each thread.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 import warnings
@@ -25,8 +26,8 @@ _ABANDONED: Final = 10.0
 """Seconds that the clients of a closed loop have to end."""
 
 
-class Tenant(Protocol):
-    """What keeps a run alive: an open client or server."""
+class OpenBlock(Protocol):
+    """A block that is open in a run."""
 
     def abandon(self) -> None:
         """Leave, with nobody to wait for it."""
@@ -86,7 +87,9 @@ class Guest:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
         self.ended: bool = False
-        self._tenants: set[Tenant] = set()
+        self._blocks: dict[OpenBlock, None] = {}
+        self._tenants: set[OpenBlock] = set()
+        self._evicting = False
         self._finish = trio.Event()
         self._waits: list[HostWait] = []
         self._scheduled: set[Callable[[], object]] = set()
@@ -106,23 +109,49 @@ class Guest:
             host_uses_signal_set_wakeup_fd=True,
         )
         _here.guest = self
+        self._watch_close()
 
-    # -- tenants ---------------------------------------------------------------------------
+    def _watch_close(self) -> None:
+        """Have a loop that is closed meanwhile end the run: it gives no other sign of it."""
+        loop = self.loop
+        close = loop.close
+
+        def close_loop() -> None:
+            close()
+            self._unwatch_close()
+            if _here.guest is self:
+                self.abandon()
+
+        with suppress(AttributeError):  # a loop that has no place for it
+            vars(loop)["close"] = close_loop
+
+    def _unwatch_close(self) -> None:
+        with suppress(AttributeError, KeyError):
+            del vars(self.loop)["close"]
+
+    # -- blocks ----------------------------------------------------------------------------
 
     @property
     def ending(self) -> bool:
         """Whether the last tenant has left."""
         return self._finish.is_set()
 
-    def enter(self, tenant: Tenant) -> None:
-        """Keep the run alive until :meth:`leave`."""
+    def join(self, tenant: OpenBlock) -> None:
+        """Keep the run alive until :meth:`left`: for clients and servers."""
         self._tenants.add(tenant)
 
-    def leave(self, tenant: Tenant) -> None:
-        """The last one ends the run."""
-        self._tenants.discard(tenant)
+    def entering(self, block: OpenBlock) -> None:
+        """Know a block, until it has :meth:`left`."""
+        self._blocks[block] = None
+
+    def left(self, block: OpenBlock) -> None:
+        """Forget a block. The last client or server ends the run."""
+        self._blocks.pop(block, None)
+        self._tenants.discard(block)
         if not self._tenants:
             self._finish.set()
+        if self._evicting:
+            self._evict()
 
     async def wait_ended(self) -> asyncio.CancelledError | None:
         """Wait until the run has ended, if it is ending; see :meth:`HostWait.wait`."""
@@ -150,11 +179,14 @@ class Guest:
 
     def abandon(self) -> None:
         """End a run whose loop was closed, here and now, so that this thread can have another."""
+        if self.ended:
+            return
         self._warn("its loop was closed")
         self._evict()
         for step in tuple(self._scheduled):
             step()
         deadline = time.monotonic() + _ABANDONED
+        hooks = sys.get_asyncgen_hooks()
         while not self.ended:
             try:
                 step = self._stranded.get(timeout=max(0.0, deadline - time.monotonic()))
@@ -162,14 +194,17 @@ class Guest:
                 message = "the clients of a closed loop do not end"
                 raise RuntimeError(message) from None
             step()
+        sys.set_asyncgen_hooks(*hooks)  # trio has put back those of the closed loop
 
     def _warn(self, why: str) -> None:
         message = f"{why} and a client of rt.aio is still open: leave its block first"
         warnings.warn(message, ResourceWarning, stacklevel=3, source=self)
 
     def _evict(self) -> None:
-        for tenant in tuple(self._tenants):
-            tenant.abandon()
+        """Have the innermost block leave, and then, one by one, those around it."""
+        self._evicting = True
+        if self._blocks:
+            next(reversed(self._blocks)).abandon()
 
     # -- trio's side -----------------------------------------------------------------------
 
@@ -185,6 +220,7 @@ class Guest:
     def _done(self, result: outcome.Outcome[None]) -> None:
         self.ended = True
         _here.guest = None
+        self._unwatch_close()
         for wait in self._waits:
             wait.finish()
         result.unwrap()
@@ -231,19 +267,19 @@ def current_guest() -> Guest:
     return guest
 
 
-async def join_guest(tenant: Tenant) -> Guest:
+async def join_guest(tenant: OpenBlock) -> Guest:
     """Give ``tenant`` the run of this loop, started if need be.
 
     Raises ``RuntimeError`` where trio runs already, and where another loop of this thread has a
     run: there can be one for each thread.
     """
+    if trio.lowlevel.in_trio_task() or (_here.guest is None and trio.lowlevel.in_trio_run()):
+        message = "rt.aio is for asyncio, and this thread runs trio: use rt.open_client here"
+        raise RuntimeError(message)
     loop = asyncio.get_running_loop()
     while True:
         guest = _here.guest
         if guest is None:
-            if trio.lowlevel.in_trio_run():
-                message = "this thread runs trio: use rt.open_client here, not rt.aio"
-                raise RuntimeError(message)
             guest = Guest(loop)
             guest.start()
         elif guest.loop is not loop:
@@ -253,7 +289,7 @@ async def join_guest(tenant: Tenant) -> Guest:
             guest.abandon()
             continue
         if not guest.ending:
-            guest.enter(tenant)
+            guest.join(tenant)
             return guest
         cancelled = await guest.wait_ended()
         if cancelled is not None:
