@@ -324,7 +324,7 @@ class Shell:
         return Health(
             status="closed" if self.closed else status,
             links=self.supervisor.links,
-            pong_age=None if pong is None else trio.current_time() - pong,
+            pong_age=None if pong is None or self.closed else trio.current_time() - pong,
             traffic=None if link is None else link.bytes_received,
             outbox=self.outbox.statistics(),
         )
