@@ -194,12 +194,12 @@ def test_timeouts_groups_and_wait_for() -> None:
             async with client.ask("Long") as turn:
                 await turn.wait()
 
+        assert task.cancelling() == 0
         with pytest.raises(ExceptionGroup) as caught:
             async with asyncio.TaskGroup() as group:
                 group.create_task(ask())
                 group.create_task(fail())
         assert [type(each) for each in caught.value.exceptions] == [KeyError]
-        assert task.cancelling() == 0
         await client.ready()
 
     _with_client(storm, 6)
