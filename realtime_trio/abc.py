@@ -1,21 +1,22 @@
-"""The seam to the network: implement this to use a custom transport."""
+"""The interface to the network: implement it to use a custom transport."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import trio
 
-__all__ = ["Aborts", "Connector", "SendsMany", "Transport"]
+__all__ = ["Aborts", "Connector", "Delivers", "SendsMany", "Transport"]
 
 
 class Transport(Protocol):
     """One open websocket.
 
-    One task sends and one task receives; neither is called by two tasks at once. Text
-    frames are ``str``, binary frames ``bytes``. Every implementation passes the
-    conformance suite in :mod:`realtime_trio.testing`.
+    One task sends and one task receives; no method is called by two tasks at once. Text frames are
+    ``str``, binary frames ``bytes``. Every implementation passes the conformance suite in
+    :mod:`realtime_trio.testing`.
     """
 
     async def send_text(self, text: str) -> None:
@@ -40,7 +41,7 @@ class Transport(Protocol):
         ...
 
     def receive_nowait(self) -> str | bytes:
-        """Return a frame that has already arrived, else raise ``trio.WouldBlock``.
+        """Return a frame that has already arrived, or raise ``trio.WouldBlock``.
 
         An implementation that cannot look ahead always raises ``trio.WouldBlock``.
         """
@@ -51,7 +52,7 @@ class Transport(Protocol):
         ...
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        """Close the link. Always returns, even if cancelled; a second call does nothing."""
+        """Close the link. Always returns, even if cancelled. Idempotent."""
         ...
 
     @property
@@ -78,15 +79,35 @@ class SendsMany(Protocol):
 
 
 @runtime_checkable
-class Aborts(Protocol):
-    """What a :class:`Transport` may offer beside the rest: an end without a goodbye.
+class Delivers(Protocol):
+    """An optional method of a :class:`Transport`: frames are taken in the task that reads.
 
-    Nothing needs it. Without it, closing a link whose peer is dead takes as long as the
-    transport waits for the peer's half of the closing handshake.
+    At a steady pace, a switch from the task that reads the socket to the one that receives costs
+    more than a frame. If a transport has the method, the library calls it in the place of
+    :meth:`Transport.receive`.
+    """
+
+    async def deliver(self, take: Callable[[deque[str | bytes]], bool]) -> None:
+        """Call ``take`` with the frames that are at hand, until it returns ``False``.
+
+        ``take`` removes one or more from the left, and never waits; it is called again with what
+        it leaves. It may be called in another task, but only while this call runs. What it raises
+        is raised here. Errors, cancellation and a second task are as for
+        :meth:`Transport.receive`, which gives what a call of this method has left. A checkpoint.
+        """
+        ...
+
+
+@runtime_checkable
+class Aborts(Protocol):
+    """An optional method of a :class:`Transport`: close without a closing handshake.
+
+    Without it, closing a link to a dead peer takes as long as the transport waits for the closing
+    handshake.
     """
 
     def abort(self) -> None:
-        """Close the link at once and say nothing; :meth:`Transport.aclose` follows."""
+        """Close the link immediately, without a close frame; :meth:`Transport.aclose` follows."""
         ...
 
 

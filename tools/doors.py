@@ -474,7 +474,7 @@ class ClassWriter:
                     yield from self._member(node, source)
         if self._dialect is BLOCKING and entry.name == "Client":
             self._imports.add("functools", "partial")
-            self._imports.add(f"{PACKAGE}.{CLIENT}", "stop_client")
+            self._imports.add(f"{PACKAGE}._client._stop", "stop_client")
             yield _CLOSE
 
     # -- the head --------------------------------------------------------------------------

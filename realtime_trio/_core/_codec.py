@@ -1,13 +1,14 @@
-"""Frames and mappings to typed events, and back.
+"""Convert frames and mappings to typed events and back.
 
-Two ways lead to the same event. The plain way reads JSON into Python's own containers and
-structures them with cattrs, the one description of every class. The fast way (``_fast``), for
-the types that make up a stream, reads the text straight into the class; what it cannot read
-goes the plain way, which knows what a server may leave out or get wrong (protocol.md §2).
+There are two decoders with the same result. The converter parses JSON into built-in containers and
+structures them with cattrs, the single description of every class. The fast decoder
+(``_fast_decoder``) handles the types that make up a stream and parses the text directly into the
+class. Whatever it rejects goes to the converter, which knows what a server may omit or get wrong
+(protocol.md §2).
 
-Frames and mappings accept and refuse the same (design.md, "Codec"). What no JSON text can say
-(NaN) and what is nested deeper than ``MAX_DEPTH`` is refused in a mapping too. This is the only
-module, with the converter, that handles ``Any``.
+Frames and mappings follow the same rules (design.md, "Codec"). A mapping with a value that JSON
+cannot express (NaN) is rejected too. A value that is nested too deep costs only its own field (see
+``_depth``). Only this module and the converter handle ``Any``.
 """
 
 from __future__ import annotations
@@ -23,47 +24,32 @@ import msgspec
 
 from .._exceptions import DecodeError
 from ..events import REGISTRY, AudioFrame, ClientEvent, Event, Registry, ServerEvent, UnknownEvent
-from ..events._json import describe
-from ._fast_decoder import DELTAS, Delta, fast_way
-from ._leniency import leaving_out
+from ..events._json import Mismatch, describe
+from ._depth import LEVELS, MAX_DEPTH, shallow, shallow_text
+from ._fast_decoder import DELTAS, Delta, fast_decoders
+from ._leniency import lenient_decoding
 from ._local_events import Malformed, Reading
-from ._unicode import join_halves, valid_text
+from ._unicode import join_surrogates, valid_text
 
 if TYPE_CHECKING:
     import cattrs
 
-__all__ = ["MAX_DEPTH", "Codec"]
+__all__ = ["Codec"]
 
-MAX_DEPTH = 256
-# Text that is no longer than this has not the brackets to nest deeper.
+# Shorter text cannot contain enough brackets to nest deeper.
 _SHALLOW = 2 * MAX_DEPTH
 
-# Whole strings, and brackets outside of them. No string is given up once it has begun, so the
-# scan never goes back: one that does not end goes on to the end of the text.
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|([\[{])|[\]}]', re.DOTALL)
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
-# Integers of more digits have no use; Python refuses to read and to write them.
+# Python refuses to parse or format integers with more digits.
 _MAX_DIGITS = 4300
 _HUGE = 10**_MAX_DIGITS
-_MAX_STEP = 64  # characters of a name in the path of a refusal
-
-
-def _too_deep(text: str) -> bool:
-    depth = 0
-    for token in _TOKEN.finditer(text):
-        if token[1]:
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif token[0] in "]}":
-            depth -= 1
-    return False
+_MAX_STEP = 64  # characters of one name in an error path
 
 
 def _no_json_constant(_name: str) -> Any:
-    msg = "not JSON"
-    raise ValueError(msg)
+    message = "not JSON"
+    raise ValueError(message)
 
 
 def _parse_integer(digits: str) -> int | float:
@@ -74,52 +60,52 @@ _plain_json = json.JSONDecoder(parse_constant=_no_json_constant, parse_int=_pars
 
 
 def _parse(text: str) -> Any:
-    """Read JSON text that msgspec may refuse although it is JSON.
+    """Parse JSON text that msgspec may reject although it is valid.
 
-    Numbers too large for a float are left to the fields that hold them.
+    A number too large for a float is judged by the field that holds it.
     """
     try:
         return msgspec.json.decode(text)
     except (msgspec.ValidationError, UnicodeEncodeError):
         pass
     except msgspec.DecodeError:
-        if _HALF.search(text) is None:
+        if _SURROGATE_ESCAPE.search(text) is None:
             raise
-    return _whole(_plain_json(text))
+    return _without_surrogates(_plain_json(text))
 
 
 # --- copies -----------------------------------------------------------------------------
 
 
 class _Fault(Exception):
-    """What is wrong with a value; the steps to it are added on the way out, the last first."""
+    """A fault in a value. Path steps are added while it propagates, innermost first."""
 
     def __init__(self, expected: str, got: str) -> None:
         self.expected = expected
         self.got = got
         self.steps: list[str] = []
 
-    def refusal(self) -> DecodeError:
-        """The error that names the place."""
+    def error(self) -> DecodeError:
+        """Return the error with the path of the fault."""
         path = "".join(("$", *reversed(self.steps)))
         return DecodeError(None, path, self.expected, self.got)
 
 
-def _no_half(text: str) -> str:
+def _reject_surrogates(text: str) -> str:
     if valid_text(text) is not text:
         raise _Fault("text", "half of a surrogate pair")
     return text
 
 
 def _checked_copy(value: Any, text: Callable[[str], str] = valid_text) -> Any:
-    """A deep copy of a JSON value, ``text`` called for each text and each name.
+    """Return a deep copy of a JSON value, with ``text`` applied to each string and name.
 
-    Raises :class:`DecodeError` for what JSON text cannot say.
+    Raises :class:`DecodeError` for a value that JSON cannot express.
     """
     try:
         return _copy(value, text, 0)
     except _Fault as fault:
-        raise fault.refusal() from None
+        raise fault.error() from None
 
 
 def _copy(value: Any, text: Callable[[str], str], depth: int) -> Any:
@@ -135,7 +121,7 @@ def _copy(value: Any, text: Callable[[str], str], depth: int) -> Any:
             raise _Fault("a number", "NaN")
         return value
     if depth >= MAX_DEPTH:
-        raise DecodeError(None, "$", f"at most {MAX_DEPTH} levels", "more")
+        raise DecodeError(None, "$", LEVELS, "more")
     if isinstance(value, Mapping):
         return _copy_mapping(cast("dict[Any, Any]", value), text, depth)
     if isinstance(value, (list, tuple)):
@@ -170,7 +156,7 @@ def _copy_mapping(
 
 
 def _plain_value(value: Any) -> Any:
-    """The plain value of one that msgspec does not know: a mapping or text of another class."""
+    """Convert a mapping or string of a class that msgspec does not know."""
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, (int, float)):
@@ -178,17 +164,17 @@ def _plain_value(value: Any) -> Any:
     return dict(value)
 
 
-def _whole(raw: Any) -> Any:
-    """A copy of an event's object without halves of surrogate pairs (§2 L4).
+def _without_surrogates(raw: Any) -> Any:
+    """Return a copy of an event's object without unpaired surrogates (§2 L4).
 
-    What a delta says keeps a half: it may be the end of one whose other half comes next.
+    The content of a delta keeps an unpaired surrogate: the next delta may hold the other half.
     """
     copy = _checked_copy(raw)
     if isinstance(copy, dict):
         fields = cast("dict[str, Any]", copy)
         tag: Any = fields.get("type")
         if type(tag) is str and tag in _DELTA_TYPES and type(raw.get("content")) is str:
-            fields["content"] = join_halves(raw["content"])
+            fields["content"] = join_surrogates(raw["content"])
     return cast("Any", copy)
 
 
@@ -196,10 +182,10 @@ _DELTA_TYPES = frozenset(delta.type for delta in DELTAS)
 
 
 @functools.cache
-def _plain_way() -> tuple[cattrs.Converter, Callable[[Exception], tuple[str, str, str]]]:
-    """The converter, and what tells why it refused: imported when the first event needs them.
+def _load_converter() -> tuple[cattrs.Converter, Callable[[Exception], tuple[str, str, str]]]:
+    """Return the converter and ``explain``. They are imported when an event first needs them.
 
-    A stream of deltas never does.
+    A stream of deltas never needs them.
     """
     from ._converter import explain, make_converter
 
@@ -207,47 +193,49 @@ def _plain_way() -> tuple[cattrs.Converter, Callable[[Exception], tuple[str, str
 
 
 class Codec:
-    """Decodes what servers send and encodes what clients send; keeps nothing between calls.
+    """Decodes server events and encodes client events. It is stateless.
 
-    ``registry`` is read at each call, so types that are registered later are known later.
+    Each call reads ``registry``, so types can be registered later.
     """
 
     def __init__(self, registry: Registry = REGISTRY) -> None:
         self._registry = registry
-        self._head, self._readers = fast_way()
+        self._head, self._readers = fast_decoders()
 
     def decode_text(self, frame: str | bytes) -> ServerEvent:
-        """One text frame to an event. Raises :class:`~realtime_trio.DecodeError`."""
+        """Decode one text frame. Raises :class:`~realtime_trio.DecodeError`."""
         event = self.read(frame)
         if isinstance(event, Delta):
             return event.event()
         return event.event if isinstance(event, Reading) else event
 
     def read(self, frame: str | bytes) -> ServerEvent | Delta:
-        """The same for the fold, which takes what stands for an event.
+        """Decode one text frame for the fold.
 
-        That is a delta as it stands on the wire (see ``_fast``), or a
-        :class:`~realtime_trio._core._local_events.Reading` where there is more to know of it.
+        The result may be a delta in its wire form (see ``_fast_decoder``), or a
+        :class:`~realtime_trio._core._local_events.Reading` if parts of the event were skipped.
         """
         if type(frame) is bytes and not frame.isascii():
             frame = self._utf8(frame)
+        cut = False
         if len(frame) > _SHALLOW:
-            self._check_depth(frame)
+            within = self._within_depth(frame)
+            cut, frame = within is not frame, within
         try:
             head = self._head(frame)
             reader = self._readers.get(head.__class__)
             if reader is not None:
                 return reader(frame)
-        except (ValueError, RecursionError):  # the plain way says what is wrong, if anything
-            return self._structure(self._read(frame))
+        except (ValueError, RecursionError):  # the converter reports the fault, if there is one
+            return self._structure(self._read(frame), cut=cut)
         delta: Delta = head
         return delta
 
     def read_all(self, frames: Iterable[str | bytes]) -> Iterator[tuple[ServerEvent | Delta, int]]:
-        """What frames say, one at a time, and the size of each: text, or bytes of raw audio.
+        """Decode frames lazily and yield each event with its frame's size in characters or bytes.
 
-        A frame that cannot be decoded gives :class:`Malformed`. No frame is asked for before
-        the one before it was taken. The hot path: a delta is read here, without another call.
+        A frame that cannot be decoded yields :class:`Malformed`. The next frame is read only after
+        the previous event was consumed. This is the hot path, so deltas are decoded inline.
         """
         head, reader_of = self._head, self._readers.get
         for frame in frames:
@@ -267,6 +255,19 @@ class Codec:
                     event = self._read_or_refuse(frame)
             yield event, size
 
+    def read_one(self, frame: str | bytes) -> ServerEvent | Delta:
+        """What one frame says, as :meth:`read_all` gives it."""
+        if type(frame) is bytes:
+            return AudioFrame(data=frame)
+        if len(frame) <= _SHALLOW:
+            try:
+                event: Any = self._head(frame)
+                reader = self._readers.get(event.__class__)
+                return event if reader is None else reader(frame)
+            except (ValueError, RecursionError):
+                pass
+        return self._read_or_refuse(frame)
+
     def _read_or_refuse(self, frame: str | bytes) -> ServerEvent | Delta:
         try:
             return self.read(frame)
@@ -274,24 +275,30 @@ class Codec:
             return Malformed(event_type=exc.event_type, error=str(exc))
 
     def decode_mapping(self, mapping: Mapping[str, Any]) -> ServerEvent:
-        """One JSON object that was read already. Raises :class:`~realtime_trio.DecodeError`."""
+        """Decode one parsed JSON object. Raises :class:`~realtime_trio.DecodeError`."""
         event = self.read_mapping(mapping)
         return event.event if isinstance(event, Reading) else event
 
     def read_mapping(self, mapping: Mapping[str, Any]) -> ServerEvent:
-        """The same for the fold; see :meth:`read`."""
+        """Decode one parsed JSON object for the fold; see :meth:`read`."""
+        cut = False
         try:
-            raw = _whole(mapping)
+            try:
+                raw = _without_surrogates(mapping)
+            except DecodeError as exc:
+                if exc.expected != LEVELS:
+                    raise
+                raw, cut = _without_surrogates(shallow(mapping)), True
         except DecodeError as exc:
             tag = mapping.get("type") if hasattr(mapping, "get") else None
             known = tag if type(tag) is str and self._registry.server_row(tag) else None
             raise DecodeError(known, exc.path, exc.expected, exc.got) from None
-        return self._structure(raw)
+        return self._structure(raw, cut=cut)
 
     def encode(self, event: Event) -> str:
-        """An event as the JSON text of one frame.
+        """Encode an event as the JSON text of one frame.
 
-        Half of a surrogate pair, which a delta's content may hold, is escaped as in JSON.
+        An unpaired surrogate, which a delta's content may hold, is written as a JSON escape.
         """
         raw = self.to_mapping(event)
         try:
@@ -302,11 +309,11 @@ class Codec:
             return f'{rest[:-1]},"content":{json.dumps(content)}}}'
 
     def to_mapping(self, event: Event) -> dict[str, Any]:
-        """An event as a JSON object. Fields that say nothing (a client's nulls) are left out."""
+        """Convert an event to a JSON object. A client event's null fields are omitted."""
         if isinstance(event, UnknownEvent):
             return dict(event.payload)
         row = self._registry.row_of(type(event))
-        raw = cast("dict[str, Any]", _plain_way()[0].unstructure(event))
+        raw = cast("dict[str, Any]", _load_converter()[0].unstructure(event))
         if isinstance(event, ClientEvent) or row.type in ("ping", "pong", "delete_chat_session"):
             raw = {name: value for name, value in raw.items() if value is not None}
         elif raw["id"] is None:
@@ -314,8 +321,8 @@ class Codec:
         return {"type": row.type, **raw}
 
     def decode_command(self, mapping: Mapping[str, Any]) -> Event:
-        """A client's event from its JSON object, as a server reads it: nothing is left out."""
-        raw = _checked_copy(mapping, _no_half)
+        """Decode a client event from its JSON object, strictly, as a server reads it."""
+        raw = _checked_copy(mapping, _reject_surrogates)
         tag = raw.get("type")
         row = self._registry.client_row(tag) if type(tag) is str else None
         if row is None:
@@ -328,15 +335,16 @@ class Codec:
         except UnicodeDecodeError:
             raise DecodeError(None, "$", "UTF-8", "other bytes") from None
 
-    def _check_depth(self, frame: str | bytes) -> None:
+    def _within_depth(self, frame: str | bytes) -> str | bytes:
         if type(frame) is bytes:
             openers = frame.count(b"[") + frame.count(b"{")
         else:
             openers = cast("str", frame).count("[") + cast("str", frame).count("{")
-        if openers > MAX_DEPTH:
-            text = frame.decode() if isinstance(frame, bytes) else frame
-            if _too_deep(text):
-                raise DecodeError(None, "$", f"at most {MAX_DEPTH} levels", "more")
+        if openers <= MAX_DEPTH:
+            return frame
+        text = frame.decode() if isinstance(frame, bytes) else frame
+        within = shallow_text(text)
+        return frame if within is text else within
 
     def _read(self, frame: str | bytes) -> Any:
         try:
@@ -344,7 +352,7 @@ class Codec:
         except (ValueError, RecursionError):
             raise DecodeError(None, "$", "a JSON object", "text that is no JSON") from None
 
-    def _structure(self, raw: Any) -> ServerEvent:
+    def _structure(self, raw: Any, *, cut: bool = False) -> ServerEvent:
         if not isinstance(raw, dict):
             raise DecodeError(None, "$", "object", describe(raw))
         fields = cast("dict[str, Any]", raw)
@@ -355,23 +363,25 @@ class Codec:
         row = self._registry.server_row(tag)
         if row is None:
             return UnknownEvent(tag=tag, payload=fields)
-        left_out: tuple[str, ...] = ()
-        try:  # nearly every event has no fault: leniency costs time, and takes nothing from it
-            event = cast("ServerEvent", _plain_way()[0].structure(fields, row.cls))
+        skipped: tuple[str, ...] = ()
+        try:  # Nearly every event is valid, so leniency, which costs time, comes second.
+            if cut:
+                raise Mismatch(LEVELS, "more")
+            event = cast("ServerEvent", _load_converter()[0].structure(fields, row.cls))
         except Exception:
-            with leaving_out() as found:
+            with lenient_decoding(cut=cut) as found:
                 event = cast("ServerEvent", self._build(fields, tag, row.cls))
-            left_out = tuple(found.paths)
+            skipped = tuple(found.paths)
         own = fields.get("id")
-        # Only a text is an identity, and nearly every class keeps it as it is (§8 D1).
-        if not left_out and (type(own) is not str or own == event.id):
+        # Only a string is an id, and nearly every class keeps it unchanged (§8 D1).
+        if not skipped and (type(own) is not str or own == event.id):
             return event
-        return Reading(event=event, left_out=left_out, id=own)
+        return Reading(event=event, skipped=skipped, id=own)
 
     def _build(self, fields: dict[str, Any], tag: str, cls: type[Event]) -> Event:
-        converter, explain = _plain_way()
+        converter, explain = _load_converter()
         try:
             return converter.structure(fields, cls)
-        except Exception as exc:  # whatever a class's own validators raise is its refusal
+        except Exception as exc:  # any error of a class's validators counts as a rejection
             path, expected, got = explain(exc)
             raise DecodeError(tag, f"${path}", expected, got) from None

@@ -1,7 +1,7 @@
-"""Message builder: deltas become messages, one under construction in each session (§8 M1-M9).
+"""Message builder: fold deltas into one open message per session (§8 M1-M9).
 
-A delta may end in half of a character. The message holds it back until the next one completes
-it (§2 L4); what is shown is whole.
+A delta can end with a high surrogate. The message keeps it hidden until the next delta completes
+the character (§2 L4).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .._core._notifications import (
     streaming,
 )
 from .._core._state import TextSlice
-from .._core._unicode import hold_back, is_whole
+from .._core._unicode import has_no_surrogates, split_incomplete
 from .._core._values import Rope
 from ..events import (
     CompletionEvent,
@@ -32,20 +32,20 @@ from ..events import (
     ThoughtDeltaEvent,
 )
 from . import _tools, _turn
-from ._attach import take_waiting, taken
+from ._attach import record_attached, take_waiting
 from ._fold import Handled, fold_event
 from ._transaction import INTERRUPTED, TOOL_ROLES, TextTransaction
 
-# What was read the fast way, into a struct, holds no half of a character.
+# Deltas from the fast decoder contain no surrogates.
 _STRUCTS: frozenset[type] = frozenset(DELTAS)
 
 
 def _delta(
     slice_: TextSlice, event: TextDeltaEvent | ThoughtDeltaEvent, role: str = ""
 ) -> Handled[TextSlice]:
-    """A piece of text or of a thought: usually one more for the message that is open.
+    """Fold a delta of text or of a thought: usually it extends the open message.
 
-    The hot path, in one function: three small values are made anew.
+    This is the hot path, in one function: it creates three small values.
     """
     session_id, text = event.session_id, event.content
     role = role or event.role
@@ -58,7 +58,7 @@ def _delta(
         text
         and head.role == role
         and not open_message.half
-        and (text.isascii() or event.__class__ in _STRUCTS or is_whole(text))
+        and (text.isascii() or event.__class__ in _STRUCTS or has_no_surrogates(text))
     ):
         tick = slice_.tick + 1
         longer = OpenMessage(head, open_message.text.append(text), tick)
@@ -68,7 +68,7 @@ def _delta(
             (streaming(session_id, head.id, role, text),),
         )
     if not text and open_message.touched and head.role == role:
-        return slice_, ()  # alone or coalesced with its neighbours, it changes nothing
+        return slice_, ()  # an empty delta changes nothing, coalesced or not
     return _begin(slice_, event, role, text, event.format)
 
 
@@ -77,7 +77,7 @@ text_delta = fold_event(TextDeltaEvent, Lane.TEXT)(_delta)
 
 @fold_event(ThoughtDeltaEvent, Lane.TEXT)
 def thought_delta(slice_: TextSlice, event: ThoughtDeltaEvent) -> Handled[TextSlice]:
-    """A piece of a thought; what the ``think`` tool says comes this way too (§8 T3)."""
+    """Fold a delta of a thought, including thoughts of the ``think`` tool (§8 T3)."""
     if slice_.rest.tools and event.content:
         return _begin(slice_, event, THOUGHT, event.content, event.format)
     return _delta(slice_, event, THOUGHT)
@@ -86,21 +86,21 @@ def thought_delta(slice_: TextSlice, event: ThoughtDeltaEvent) -> Handled[TextSl
 def _begin(
     slice_: TextSlice, event: SessionEvent, role: str, text: str, format_: str
 ) -> Handled[TextSlice]:
-    """Every delta that does more than lengthen its message."""
+    """Fold a delta that does more than extend the open message."""
     txn = TextTransaction(slice_)
     session_id = event.session_id
     if txn.is_late(session_id):
         return txn.discard(session_id)
     txn.ensure_for(event, exists=True)
     txn.stream_event(session_id)
-    if not text:  # nothing is said yet (§8 M2)
+    if not text:  # no text yet (§8 M2)
         return txn.done()
     if role == THOUGHT:
         _tools.thoughts_start(txn, session_id)
     open_message = txn.open.get(session_id)
     if open_message is not None and open_message.head.role == role:
         head, rope = open_message.head, open_message.text
-        shown, half = hold_back(open_message.half + text)
+        shown, half = split_incomplete(open_message.half + text)
         longer = OpenMessage(head, rope.append(shown) if shown else rope, txn.tick, half)
     else:
         txn.complete(session_id)
@@ -114,8 +114,8 @@ def _begin(
             tool_calls=calls,
             tool_results=results,
         )
-        taken(txn, head)
-        shown, half = hold_back(text)
+        record_attached(txn, head)
+        shown, half = split_incomplete(text)
         longer = OpenMessage(head, Rope.of(shown), txn.tick, half)
     txn.set_open(session_id, longer)
     if shown:
@@ -127,7 +127,7 @@ def _begin(
 
 @fold_event(MessageEvent, Lane.TEXT)
 def whole_message(slice_: TextSlice, event: MessageEvent) -> Handled[TextSlice]:
-    """A whole message is stored as it came (§8 M9)."""
+    """Store a whole message unchanged (§8 M9)."""
     txn = TextTransaction(slice_)
     txn.ensure_for(event, exists=True)
     txn.stream_event(event.session_id)
@@ -142,7 +142,7 @@ def whole_message(slice_: TextSlice, event: MessageEvent) -> Handled[TextSlice]:
         tool_calls=calls,
         tool_results=results,
     )
-    taken(txn, message)
+    record_attached(txn, message)
     txn.append(message)
     txn.emit(MessageComplete(session_id=event.session_id, message=message))
     return txn.done()
@@ -150,13 +150,13 @@ def whole_message(slice_: TextSlice, event: MessageEvent) -> Handled[TextSlice]:
 
 @fold_event(CompletionEvent, Lane.TEXT)
 def completion(slice_: TextSlice, event: CompletionEvent) -> Handled[TextSlice]:
-    """A call of the model begins or ends: either is a boundary (§8 M3)."""
+    """Start or end a model call; both are message boundaries (§8 M3)."""
     txn = TextTransaction(slice_)
     session_id = event.session_id
     session = txn.ensure_for(event)
     txn.stream_event(session_id)
     if event.running:
-        txn.lift_fence(session_id)
+        txn.accept_deltas(session_id)
         txn.complete(session_id)
         session.completions += 1
         return txn.done()
@@ -172,15 +172,15 @@ def completion(slice_: TextSlice, event: CompletionEvent) -> Handled[TextSlice]:
 
 @fold_event(InteractionEvent, Lane.TEXT)
 def interaction(slice_: TextSlice, event: InteractionEvent) -> Handled[TextSlice]:
-    """The runtime begins or ends its work in a session (§8 M4, T5)."""
+    """Start or end the runtime's interaction in a session (§8 M4, T5)."""
     txn = TextTransaction(slice_)
     session_id = event.session_id
     session = txn.ensure_for(event)
     txn.stream_event(session_id)
-    session.at_work = event.started
+    session.is_running = event.started
     _turn.interaction(txn, event)
     if event.started:
-        txn.lift_fence(session_id)
+        txn.accept_deltas(session_id)
         txn.complete(session_id, "interrupted", INTERRUPTED)
         txn.remove_tools(session_id)
     else:

@@ -1,7 +1,7 @@
-"""Delegations that were seen live, and those that a server's list tells of (§8 S2).
+"""Reconcile delegations seen live with those in a server's list (§8 S2).
 
-A delegation that was seen from its beginning to its end has its messages in the sub-session
-where they were said. A list of the server that has its call would tell all of it again.
+A delegation that was seen live from start to end has its messages in its sub-session. A server list
+with its call must not add them again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .._core.vendors._delegation import delegation_of, is_delegation, request_te
 from ..events import SubsessionStartedEvent, ToolCall
 from ._transaction import TextTransaction
 
-__all__ = ["Unfolding", "begun", "seen", "started"]
+__all__ = ["Unfolding", "match_announced", "record_end", "start_mark"]
 
 _NONE = Delegation()
 
@@ -35,19 +35,19 @@ def _note(txn: TextTransaction, session_id: str, key: DelegationKey, known: Dele
     session.delegations = session.delegations.set(key, known)
 
 
-def begun(txn: TextTransaction, call: ToolCall) -> tuple[int, int] | None:
-    """Where a delegation begins: the links lost and the ids given up to now."""
+def start_mark(txn: TextTransaction, call: ToolCall) -> tuple[int, int] | None:
+    """Return the start mark of a delegation: the lost links and assigned ids so far."""
     if not is_delegation(call.name):
         return None
     return txn.conversation.links_lost, txn.conversation.next_id
 
 
-def started(txn: TextTransaction, event: SubsessionStartedEvent) -> None:
-    """A sub-session is announced: by the call that fits best of those that run unannounced."""
+def match_announced(txn: TextTransaction, event: SubsessionStartedEvent) -> None:
+    """Match an announced sub-session to the best of the running, unannounced calls."""
     best: tuple[int, tuple[str, str], KnownCall, ToolCall] | None = None
     for key in txn.active:
         known = txn.known(key) if key[0] == event.session_id else None
-        if known is None or known.begun is None or known.announced or known.call is None:
+        if known is None or known.start_mark is None or known.announced or known.call is None:
             continue
         fit = _fit(known.call, event)
         if best is None or fit > best[0]:
@@ -62,46 +62,52 @@ def started(txn: TextTransaction, event: SubsessionStartedEvent) -> None:
 
 
 def _fit(call: ToolCall, event: SubsessionStartedEvent) -> int:
-    started = delegation_of(call, event.session_id)
-    assert started is not None
+    delegation = delegation_of(call, event.session_id)
+    assert delegation is not None
     return (
-        4 * (started.sub_agent_type == event.sub_agent_type)
-        + 2 * (started.sub_session_type == event.sub_session_type)
-        + (started.sub_agent_key == event.sub_agent_key)
+        4 * (delegation.sub_agent_type == event.sub_agent_type)
+        + 2 * (delegation.sub_session_type == event.sub_session_type)
+        + (delegation.sub_agent_key == event.sub_agent_key)
     )
 
 
-def seen(txn: TextTransaction, key: tuple[str, str], known: KnownCall, call: ToolCall) -> None:
-    """A call has its end: if it was a delegation and no link was lost, it was seen whole."""
-    if known.begun is None or known.call is None or known.begun[0] != txn.conversation.links_lost:
+def record_end(
+    txn: TextTransaction, key: tuple[str, str], known: KnownCall, call: ToolCall
+) -> None:
+    """Record the end of a call: a delegation without a lost link was seen completely."""
+    if (
+        known.start_mark is None
+        or known.call is None
+        or known.start_mark[0] != txn.conversation.links_lost
+    ):
         return
     delegation = _known(txn, key[0], _key(call))
-    whole = evolve(delegation, live=(known.begun[1], txn.conversation.next_id))
+    whole = evolve(delegation, live=(known.start_mark[1], txn.conversation.next_id))
     _note(txn, key[0], _key(call), whole)
 
 
 class Unfolding:
-    """Decides of each delegation of a list, in order, what becomes of it.
+    """Decides for each delegation of a list, in order, whether to unfold it.
 
-    ``news`` says of those that are unfolded which are to be announced.
+    ``to_announce`` states which of the unfolded ones to announce.
     """
 
     def __init__(self, txn: TextTransaction, session_id: str) -> None:
-        self.news: list[bool] = []
+        self.to_announce: list[bool] = []
         self._txn = txn
         self._session_id = session_id
         self._counts: defaultdict[DelegationKey, int] = defaultdict(int)
         self._numbers: list[int] | None = None
 
     def unfolds(self, call: ToolCall) -> bool:
-        """Whether a delegation becomes a sub-session in the list; else it stays a tool."""
+        """Whether a delegation becomes a sub-session in the list; otherwise it stays a tool."""
         key = _key(call)
         self._counts[key] += 1
         count = self._counts[key]
         known = _known(self._txn, self._session_id, key)
         if count > known.unfolded and known.live is not None and self._is_kept(*known.live):
             return False
-        self.news.append(count > known.announced)
+        self.to_announce.append(count > known.announced)
         known = evolve(
             known, unfolded=max(count, known.unfolded), announced=max(count, known.announced)
         )
@@ -109,14 +115,14 @@ class Unfolding:
         return True
 
     def _is_kept(self, first: int, end: int) -> bool:
-        """Whether a message of a sub-session with such a number is still there."""
+        """Whether a sub-session still holds a message with a number in this range."""
         if self._numbers is None:
             self._numbers = sorted(int(message.id[1:]) for message in self._messages())
         place = bisect_left(self._numbers, first)
         return place < len(self._numbers) and self._numbers[place] < end
 
     def _messages(self) -> Iterator[Message]:
-        """The messages of the session's sub-sessions, open ones too."""
+        """Return the messages of the session's sub-sessions, including open ones."""
         txn, parent = self._txn, self._session_id
         for session_id in txn.records:
             if session_id == parent:

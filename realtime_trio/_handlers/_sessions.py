@@ -1,4 +1,4 @@
-"""Session manager: the sessions, and what the server's lists of them hold (§8 S1-S4)."""
+"""Session manager: the sessions and the server's lists of their messages (§8 S1-S4)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from ..events import (
     SystemPromptEvent,
     UserRequestEvent,
 )
-from ._attach import listed, own_calls
+from ._attach import kept_calls, record_listed, record_moved
 from ._delegations import Unfolding
 from ._fold import Handled, fold_event, not_folded
 from ._transaction import TextTransaction
@@ -44,7 +44,7 @@ from ._turn import ran
 if TYPE_CHECKING:
     from .._core.vendors._history import DelegationStarted
 
-# They repeat what is known (§7), or announce what later events say.
+# They repeat known facts (§7), or announce later events.
 not_folded(
     Lane.TEXT,
     [CompleteThoughtEvent, HistoryEvent, HistoryDeltaEvent, SystemPromptEvent, UserRequestEvent],
@@ -53,7 +53,7 @@ not_folded(
 
 @fold_event(ChatSessionChangedEvent, Lane.TEXT)
 def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> Handled[TextSlice]:
-    """Another session is current, with the server's list of its messages (§8 S1)."""
+    """Change the current session and load the server's list of its messages (§8 S1)."""
     session = event.chat_session
     if session is None:
         note = SystemNotification(
@@ -66,6 +66,7 @@ def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> H
     previous = slice_.current_session_id
     txn.conversation.deleted = None
     txn.conversation.deleted_record = None
+    txn.conversation.away = False
     draft = txn.ensure(session.session_id, None, session.session_id)
     _load(txn, draft, session)
     txn.conversation.current_session_id = session.session_id
@@ -81,17 +82,17 @@ def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> H
 
 
 @attrs.frozen(slots=True)
-class _Asked:
-    """The user's messages in a list, a sub-session's left out: how many, and the last of them."""
+class _UserMessages:
+    """The user's messages in a list, except sub-sessions': their number and the last one."""
 
     count: int = 0
     last: Content | None = None
 
 
 def _load(txn: TextTransaction, draft: SessionDraft, session: ChatSession) -> None:
-    """Put the server's list in place of a session's messages.
+    """Replace a session's messages by the server's list.
 
-    It holds finished turns only, so what a turn that runs has made stays behind it.
+    The list holds finished turns only, so the messages of a running turn stay after it.
     """
     session_id = session.session_id
     running = ran(txn, session_id)
@@ -99,47 +100,56 @@ def _load(txn: TextTransaction, draft: SessionDraft, session: ChatSession) -> No
     if running and draft.turn_from >= 0:
         kept = draft.messages[max(0, draft.turn_from - draft.messages.dropped) :]
     draft.messages = Log[Message]()
-    draft.target = draft.turn_from = draft.asked_from = draft.loaded = -1
-    draft.stirred = running
-    draft.asked = False
+    draft.target = draft.turn_from = draft.user_message_from = draft.loaded = -1
+    draft.has_events = running
+    draft.has_user_message = False
     draft.name = session.session_name
     draft.metadata = session.metadata
     draft.vendor = session.vendor
     draft.agent = session.agent_config
-    if session.token_count or not session.messages:  # otherwise the server does not count
+    if session.token_count or not session.messages:  # otherwise the server does not count tokens
         draft.input_tokens = draft.output_tokens = 0
         draft.token_count = session.token_count
-    asked = _append_history(txn, session, own_calls(txn, session_id, kept))
+    user_messages = _append_history(txn, session, kept_calls(txn, session_id, kept))
     if running:
-        _go_on_behind(txn, draft, asked, kept)
+        _continue_after_list(txn, draft, user_messages, kept)
     else:
-        draft.users = asked.count
+        draft.users = user_messages.count
         draft.turns = 0
+    open_message = txn.open.get(session_id)
+    if open_message is not None:
+        record_moved(txn, open_message.head, draft.messages.end)
 
 
-def _go_on_behind(
-    txn: TextTransaction, session: SessionDraft, asked: _Asked, kept: tuple[Message, ...]
+def _continue_after_list(
+    txn: TextTransaction,
+    session: SessionDraft,
+    user_messages: _UserMessages,
+    kept: tuple[Message, ...],
 ) -> None:
-    """Let the running turn go on behind the list, unless the list proves to hold it (§8 S1)."""
+    """Continue the running turn after the list, unless the list turns out to hold it (§8 S1)."""
     said = [message.content for message in kept if message.role == "user"]
     finished = session.users + session.turns
-    whole = asked.count > finished and (not said or asked.last == said[-1])
+    whole = user_messages.count > finished and (not said or user_messages.last == said[-1])
     if not whole:
-        session.users = asked.count
+        session.users = user_messages.count
         session.turns = 0
     session.loaded = session.turn_from = session.messages.end
     session.loaded_target = session.target
-    session.loaded_users = asked.count
+    session.loaded_users = user_messages.count
     session.loaded_whole = whole
     for message in kept:
+        record_moved(txn, message, session.messages.end)
         txn.append(message)
     open_message = txn.open.get(session.id)
     if open_message is not None:
         txn.set_open(session.id, evolve(open_message, touched=0))
 
 
-def _append_history(txn: TextTransaction, session: ChatSession, own: frozenset[str]) -> _Asked:
-    # What reads the vendors' histories is imported when the first of them comes.
+def _append_history(
+    txn: TextTransaction, session: ChatSession, own: frozenset[str]
+) -> _UserMessages:
+    # The history code is imported when the first history arrives.
     from .._core.vendors._history import DelegationStarted, HistoryMessage, convert_history
 
     unfolding = Unfolding(txn, session.session_id)
@@ -151,24 +161,25 @@ def _append_history(txn: TextTransaction, session: ChatSession, own: frozenset[s
         timestamp=moment(txn.now),
         unfolds=unfolding.unfolds,
     )
-    news = iter(unfolding.news)
-    asked, depth, announces = _Asked(), 0, False
+    to_announce = iter(unfolding.to_announce)
+    user_messages, depth, announces = _UserMessages(), 0, False
     for item in history:
         if isinstance(item, HistoryMessage):
-            listed(txn, item.message, own)
+            position = txn.session(item.message.session_id).messages.end
+            record_listed(txn, item.message, position, own)
             txn.store(item.message, foreign=item.foreign)
             if item.message.role == "user" and not item.foreign:
-                asked = _Asked(asked.count + 1, item.message.content)
+                user_messages = _UserMessages(user_messages.count + 1, item.message.content)
         elif isinstance(item, DelegationStarted):
             depth += 1
-            announces = next(news)
+            announces = next(to_announce)
             if announces:
                 _delegation_started(txn, session, item, depth)
         else:
             if announces:
                 _delegation_ended(txn, session.session_id, depth)
             depth -= 1
-    return asked
+    return user_messages
 
 
 def _delegation_ended(txn: TextTransaction, session_id: str, depth: int) -> None:
@@ -208,7 +219,7 @@ def _announce_sessions(txn: TextTransaction) -> None:
 def chat_session_name_changed(
     slice_: TextSlice, event: ChatSessionNameChangedEvent
 ) -> Handled[TextSlice]:
-    """A session has another name (§8 S3)."""
+    """Rename a session (§8 S3)."""
     session_id = event.session_id or slice_.current_session_id
     if not _is_kept(session_id, slice_):
         return slice_, ()
@@ -222,7 +233,7 @@ def chat_session_name_changed(
 def session_metadata_changed(
     slice_: TextSlice, event: SessionMetadataChangedEvent
 ) -> Handled[TextSlice]:
-    """The current session has other metadata (§8 S3)."""
+    """Set the current session's metadata (§8 S3)."""
     session_id = slice_.current_session_id
     if not _is_kept(session_id, slice_):
         return slice_, ()
@@ -233,7 +244,7 @@ def session_metadata_changed(
 
 
 def _is_kept(session_id: str | None, slice_: TextSlice) -> TypeGuard[str]:
-    """Whether a session is known, or was deleted and may return (§8 S3)."""
+    """Whether a session is known, or was deleted and can return (§8 S3)."""
     deleted = slice_.rest.deleted_record
     return session_id in slice_.rest.records or (deleted is not None and session_id == deleted.id)
 
@@ -242,7 +253,7 @@ def _is_kept(session_id: str | None, slice_: TextSlice) -> TypeGuard[str]:
 def agent_configuration_changed(
     slice_: TextSlice, event: AgentConfigurationChangedEvent
 ) -> Handled[TextSlice]:
-    """The current session's agent was set up anew."""
+    """Set the current session's agent."""
     session_id = slice_.current_session_id
     if session_id is None or session_id not in slice_.rest.records:
         return slice_, ()
@@ -253,13 +264,13 @@ def agent_configuration_changed(
 
 @fold_event(ChatSessionDeletedEvent, Lane.TEXT)
 def chat_session_deleted(slice_: TextSlice, event: ChatSessionDeletedEvent) -> Handled[TextSlice]:
-    """A session was deleted (§8 S3)."""
+    """Delete a session (§8 S3)."""
     return _deleted(slice_, event.session_id)
 
 
 @fold_event(DeleteChatSessionEvent, Lane.TEXT)
 def delete_chat_session(slice_: TextSlice, event: DeleteChatSessionEvent) -> Handled[TextSlice]:
-    """A session was deleted, as real servers say it."""
+    """Delete a session (the event that real servers send)."""
     return _deleted(slice_, event.session_id)
 
 
@@ -273,7 +284,7 @@ def _deleted(slice_: TextSlice, named: str | None) -> Handled[TextSlice]:
     is_user = session_id == slice_.user_session_id
     if is_user:
         txn.conversation.user_session_id = None
-    if session_id == current:  # the server may go on in it all the same
+    if session_id == current:  # the server may continue in it nevertheless
         txn.conversation.current_session_id = None
         txn.conversation.deleted = session_id
         txn.conversation.deleted_record = record
@@ -284,10 +295,10 @@ def _deleted(slice_: TextSlice, named: str | None) -> Handled[TextSlice]:
 
 
 def reset(slice_: TextSlice) -> TextSlice:
-    """Drop in silence what is under way; sessions and what is stored in them stay.
+    """Discard unfinished work and emit nothing; sessions and stored messages stay.
 
-    This is the one exception to rule M4 (design.md, "The sans-IO core"). That a turn runs, or
-    that a cancel is being carried out, is nothing of the client's to drop: it stays known.
+    This is the only exception to rule M4 (design.md, "The sans-IO core"). A running turn and a
+    cancel in progress belong to the server, so their state stays.
     """
     records = {session_id: _without_work(each) for session_id, each in slice_.rest.records.items()}
     fresh = TextSlice().rest
@@ -296,16 +307,18 @@ def reset(slice_: TextSlice) -> TextSlice:
 
 
 def _without_work(record: Record) -> Record:
-    """A record without tools that run or wait; of those that have run it knows where they are."""
+    """Return a record without running and waiting tools; completed tools keep their messages."""
     calls: Recent[str, KnownCall] = Recent(SEEN_LIMIT)
     for call_id, known in record.calls.items():
-        calls = calls.set(call_id, evolve(known, stage=CallStage.FORGOTTEN, call=None, begun=None))
+        calls = calls.set(
+            call_id, evolve(known, stage=CallStage.FORGOTTEN, call=None, start_mark=None)
+        )
     return evolve(record, waiting=(), calls=calls)
 
 
 @fold_event(SessionsWipedEvent, Lane.TEXT)
 def sessions_wiped(slice_: TextSlice, _event: SessionsWipedEvent) -> Handled[TextSlice]:
-    """The application forgets every session; what they have open is completed first (§8 M4)."""
+    """Clear all sessions; their open messages are completed first (§8 M4)."""
     txn = TextTransaction(slice_)
     for session_id in txn.open_sessions():
         txn.complete(session_id)

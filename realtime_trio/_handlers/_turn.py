@@ -1,4 +1,4 @@
-"""Turn manager: what a turn has come to, and what its boundaries do (§8 M4, M5, T4, T5, U4, S1)."""
+"""Turn manager: a turn's outcome and the effects of its boundaries (§8 M4, M5, T4, T5, U4, S1)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..events import (
     UserTurnEndEvent,
     UserTurnStartEvent,
 )
-from ._attach import flush_waiting, listed
+from ._attach import flush_waiting, record_listed, record_moved
 from ._fold import Handled, fold_event
 from ._transaction import INTERRUPTED, TextTransaction
 from ._users import ended
@@ -33,23 +33,24 @@ __all__ = ["completion_ended", "interaction", "ran"]
 
 _CANCELLED = MessageMetadata(stop_reason="cancelled")
 ERROR_LIMIT = 100
-# Bound on the sessions that one turn tracks.
+# Maximum number of sessions that one turn tracks.
 INTERACTION_LIMIT = 1024
 
 
 def interaction(txn: TextTransaction, event: InteractionEvent) -> None:
-    """Note that the runtime is, or is no longer, at work in a session."""
+    """Record that the runtime starts or ends work in a session."""
     turn = txn.conversation.turn
-    at_work = turn.interactions
+    running = turn.interactions
+    txn.conversation.away = False
     if not event.started:
-        at_work -= {event.session_id}
-    elif len(at_work) < INTERACTION_LIMIT:
-        at_work |= {event.session_id}
-    txn.conversation.turn = evolve(turn, began=True, interactions=at_work)
+        running -= {event.session_id}
+    elif len(running) < INTERACTION_LIMIT:
+        running |= {event.session_id}
+    txn.conversation.turn = evolve(turn, began=True, prepared=True, interactions=running)
 
 
 def completion_ended(txn: TextTransaction, event: CompletionEvent) -> None:
-    """Note the last stop reason of the session that the user sees."""
+    """Record the last stop reason of the session that the user sees."""
     if event.stop_reason is not None and not txn.is_sub(event):
         turn = txn.conversation.turn
         if turn.stop_reason != event.stop_reason:
@@ -60,6 +61,9 @@ _HARMLESS = frozenset({"warning", "info"})
 
 
 def _error(txn: TextTransaction, text: str) -> None:
+    """Count an error for the turn in which it comes; while the link is away, for none."""
+    if txn.conversation.away:
+        return
     turn = txn.conversation.turn
     errors = (*turn.errors, text)[-ERROR_LIMIT:]
     txn.conversation.turn = evolve(turn, errors=errors)
@@ -67,7 +71,7 @@ def _error(txn: TextTransaction, text: str) -> None:
 
 @fold_event(ErrorEvent, Lane.TEXT)
 def error(slice_: TextSlice, event: ErrorEvent) -> Handled[TextSlice]:
-    """An error counts for the turn in which it comes; the control lane announces it."""
+    """Record an error in the current turn; the control lane announces it."""
     txn = TextTransaction(slice_)
     _error(txn, event.message)
     return txn.done()
@@ -75,9 +79,9 @@ def error(slice_: TextSlice, event: ErrorEvent) -> Handled[TextSlice]:
 
 @fold_event(SystemMessageEvent, Lane.TEXT)
 def system_message(slice_: TextSlice, event: SystemMessageEvent) -> Handled[TextSlice]:
-    """A word of the server to the user."""
+    """Record and announce a message from the server to the user."""
     txn = TextTransaction(slice_)
-    if event.severity not in _HARMLESS:  # an unknown word counts as an error (§2 L3)
+    if event.severity not in _HARMLESS:  # an unknown kind counts as an error (§2 L3)
         _error(txn, event.content)
     txn.emit(
         SystemNotification(
@@ -92,16 +96,17 @@ def system_message(slice_: TextSlice, event: SystemMessageEvent) -> Handled[Text
 
 @fold_event(UserTurnEndEvent, Lane.TEXT)
 def user_turn_end(slice_: TextSlice, _event: UserTurnEndEvent) -> Handled[TextSlice]:
-    """The server works on an input: a new turn, whatever a cancel or an error before it said."""
+    """Start a new turn: the server processes an input, even after a cancel or an error."""
     txn = TextTransaction(slice_)
     txn.conversation.turn = TurnRecord(number=txn.conversation.turn.number, began=True)
     txn.conversation.turn_ended = True
-    _go_on_in_deleted(txn)
+    _continue_in_deleted(txn)
+    txn.conversation.away = False
     return txn.done()
 
 
-def _go_on_in_deleted(txn: TextTransaction) -> None:
-    """The server works in the session that it was asked to delete (§8 S3)."""
+def _continue_in_deleted(txn: TextTransaction) -> None:
+    """Continue in the session that the server was asked to delete (§8 S3)."""
     session_id = txn.conversation.deleted
     if session_id is None:
         return
@@ -118,9 +123,10 @@ def _go_on_in_deleted(txn: TextTransaction) -> None:
 
 @fold_event(LinkLostEvent, Lane.TEXT)
 def link_lost(slice_: TextSlice, _event: LinkLostEvent) -> Handled[TextSlice]:
-    """What is open may have ended unheard (§8 M4)."""
+    """Mark open messages: their end may be lost with the link (§8 M4)."""
     txn = TextTransaction(slice_)
     txn.conversation.links_lost += 1
+    txn.conversation.away = True
     for session_id, open_message in slice_.open.items():
         txn.set_open(session_id, evolve(open_message, cut=True))
     return txn.done()
@@ -128,7 +134,7 @@ def link_lost(slice_: TextSlice, _event: LinkLostEvent) -> Handled[TextSlice]:
 
 @fold_event(CancelledEvent, Lane.TEXT)
 def cancelled(slice_: TextSlice, _event: CancelledEvent) -> Handled[TextSlice]:
-    """End every message and tool, and let what still trickles in count as late (§8 M5)."""
+    """End every message and tool, and count deltas that still arrive as late (§8 M5)."""
     txn = TextTransaction(slice_)
     ended = txn.open_sessions()
     for session_id in ended:
@@ -136,7 +142,7 @@ def cancelled(slice_: TextSlice, _event: CancelledEvent) -> Handled[TextSlice]:
     txn.remove_tools()
     txn.emit(ResponseCancelled(session_ids=ended))
     turn = txn.conversation.turn
-    # A server confirms a cancel also where nothing runs: then it says nothing of the next turn.
+    # A server confirms a cancel even if nothing runs; then it does not concern the next turn.
     txn.conversation.fence = frozenset()
     txn.conversation.turn = evolve(turn, cancelled=turn.began)
     return txn.done()
@@ -144,11 +150,11 @@ def cancelled(slice_: TextSlice, _event: CancelledEvent) -> Handled[TextSlice]:
 
 @fold_event(UserTurnStartEvent, Lane.TEXT)
 def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[TextSlice]:
-    """Nothing of a turn outlives it."""
+    """End everything that belongs to the turn."""
     txn = TextTransaction(slice_)
     decided = {each for each in txn.records if _list_decides(txn, each)}
     whole = {each for each in decided if txn.session(each).loaded_whole}
-    well = {each for each in txn.records if each not in decided and _ends_well(txn, each)}
+    well = {each for each in txn.records if each not in decided and _has_completed(txn, each)}
     for session_id in txn.open_sessions():
         if _is_cut(txn, session_id) or session_id in decided - whole:
             txn.complete(session_id, "interrupted", INTERRUPTED)
@@ -166,6 +172,7 @@ def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[Te
     txn.clear_tools()
     txn.conversation.fence = None
     txn.conversation.turn_ended = False
+    txn.conversation.away = False
     txn.conversation.last_turn = last
     txn.conversation.turn = TurnRecord(number=last.number + 1)
     txn.emit(AllNotificationsCleared())
@@ -173,23 +180,25 @@ def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[Te
 
 
 def _list_decides(txn: TextTransaction, session_id: str) -> bool:
-    """Whether a list came while the turn ran, and nothing of the turn after it (§8 S1)."""
+    """Whether a list arrived during the turn, and no event of the turn after it (§8 S1)."""
     if txn.session(session_id).loaded < 0:
         return False
     open_message = txn.open.get(session_id)
-    went_on = open_message is not None and open_message.touched > 0
-    return not went_on and not (txn.session(session_id).asked and txn.conversation.turn_ended)
+    continued = open_message is not None and open_message.touched > 0
+    return not continued and not (
+        txn.session(session_id).has_user_message and txn.conversation.turn_ended
+    )
 
 
 def _is_cut(txn: TextTransaction, session_id: str) -> bool:
-    """Whether what is open was not seen to its end (§8 M4)."""
+    """Whether the end of an open message was lost (§8 M4)."""
     open_message = txn.open.get(session_id)
     cut = open_message is not None and open_message.cut
-    return cut or txn.session(session_id).at_work
+    return cut or txn.session(session_id).is_running
 
 
-def _ends_well(txn: TextTransaction, session_id: str) -> bool:
-    """Whether a session's turn ran, and was neither interrupted nor cancelled."""
+def _has_completed(txn: TextTransaction, session_id: str) -> bool:
+    """Whether a session's turn ran and was neither interrupted nor cancelled."""
     return (
         ran(txn, session_id)
         and not txn.conversation.turn.cancelled
@@ -198,33 +207,33 @@ def _ends_well(txn: TextTransaction, session_id: str) -> bool:
 
 
 def ran(txn: TextTransaction, session_id: str) -> bool:
-    """Whether a turn of a session runs, or ran up to now (§8 S1)."""
+    """Whether a session's turn runs or has just ended (§8 S1)."""
     session = txn.session(session_id)
-    return session.stirred or (session.asked and txn.conversation.turn_ended)
+    return session.has_events or (session.has_user_message and txn.conversation.turn_ended)
 
 
 def _end_turn(txn: TextTransaction, session_id: str, *, well: bool) -> None:
-    """Begin the count of a session's next turn; a record that says so already stays."""
+    """Reset a session's turn fields for the next turn."""
     session = txn.session(session_id)
-    marks = (session.turn_from, session.asked_from, session.loaded)
-    if marks == (-1, -1, -1) and not session.stirred and not session.asked:
+    marks = (session.turn_from, session.user_message_from, session.loaded)
+    if marks == (-1, -1, -1) and not session.has_events and not session.has_user_message:
         return
     session.turns += well
-    session.turn_from = session.asked_from = session.loaded = -1
-    session.stirred = session.asked = False
+    session.turn_from = session.user_message_from = session.loaded = -1
+    session.has_events = session.has_user_message = False
 
 
 def _finish_turn(txn: TextTransaction) -> TurnRecord:
-    """What the turn has come to, with the user session's last answer."""
+    """Record the turn's outcome with the last answer of the user's session."""
     turn = txn.conversation.turn
     session_id = txn.conversation.user_session_id or txn.conversation.current_session_id
     if session_id is None or session_id not in txn.records:
         return turn
     session = txn.session(session_id)
     log = session.messages
-    if session.asked_from < 0:
+    if session.user_message_from < 0:
         return turn
-    begin = max(session.asked_from, log.dropped)
+    begin = max(session.user_message_from, log.dropped)
     for position in range(log.end - 1, begin - 1, -1):
         message = log.at(position)
         if message.role == ASSISTANT and not message.is_sub_session:
@@ -233,7 +242,7 @@ def _finish_turn(txn: TextTransaction) -> TurnRecord:
 
 
 def _list_was_whole(txn: TextTransaction, session_id: str) -> None:
-    """The list held the whole turn: it replaces what was seen of the turn live."""
+    """Let the list, which held the whole turn, replace the turn's live messages."""
     session = txn.session(session_id)
     dropped = session.messages.dropped
     session.messages = Log(session.messages[: max(0, session.loaded - dropped)])
@@ -242,13 +251,14 @@ def _list_was_whole(txn: TextTransaction, session_id: str) -> None:
     session.users = session.loaded_users
     session.turns = 0
     kept = tuple(session.messages)
-    for message in kept:
-        listed(txn, message)
+    for position, message in enumerate(kept):
+        record_moved(txn, message, position)
+        record_listed(txn, message, position)
     txn.emit(SessionMessagesLoaded(session_id=session_id, messages=kept))
 
 
 def _end_subsessions(txn: TextTransaction) -> None:
-    """Killed turns never end their delegations, so the turn's end does (§8 U4)."""
+    """End open delegations: a killed turn never ends them (§8 U4)."""
     for opened in reversed(txn.conversation.subsessions):
         txn.emit(ended(opened))
     txn.conversation.subsessions = ()

@@ -15,6 +15,7 @@ import trio
 from .._core._notifications import Notification
 from .._exceptions import ClosedError, LaggedError
 from ..events import ServerEvent
+from ._lane_log import log_evicted
 
 if TYPE_CHECKING:
     from ._buffers import Buffer
@@ -28,9 +29,11 @@ Item: TypeAlias = Notification | ServerEvent
 class SubscriptionReader:
     """The buffers of one subscription, the task that waits for them, and how it ended."""
 
-    __slots__ = ("_detach", "buffers", "closed", "ended", "lagged", "waiting")
+    __slots__ = ("_classes", "_detach", "buffers", "closed", "ended", "lagged", "waiting")
 
-    def __init__(self, detach: Callable[[SubscriptionReader], None]) -> None:
+    def __init__(
+        self, detach: Callable[[SubscriptionReader], None], classes: tuple[type, ...] = ()
+    ) -> None:
         self.buffers: tuple[Buffer, ...] = ()
         self.waiting: Callable[[], None] | None = None
         """Wakes the one that waits for an item."""
@@ -38,6 +41,7 @@ class SubscriptionReader:
         self.ended: bool = False
         self.lagged: str | None = None
         self._detach = detach
+        self._classes = classes
 
     def wake(self) -> None:
         """Let the one that waits look again."""
@@ -61,6 +65,14 @@ class SubscriptionReader:
         if self.waiting is wake:
             self.waiting = None
 
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to give, and no end to tell."""
+        for buffer in self.buffers:
+            if buffer.items:
+                return False
+        return not (self.closed or self.ended or self.lagged is not None)
+
     def pop(self) -> Item:
         """The next item, lanes in the order of their priority.
 
@@ -81,19 +93,18 @@ class SubscriptionReader:
 
     async def wait(self) -> None:
         """Wait until there may be something new. One task at a time."""
-        wake = partial(trio.lowlevel.reschedule, trio.lowlevel.current_task())
-        self.add_waiter(wake)
+        self.add_waiter(partial(trio.lowlevel.reschedule, trio.lowlevel.current_task()))
+        await trio.lowlevel.wait_task_rescheduled(self._abort)
 
-        def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
-            self.discard_waiter(wake)
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
+    def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        self.waiting = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def evict(self, reason: str) -> None:
         """End a subscription that did not keep up; what it holds is still delivered."""
         if self.lagged is None:
             self.lagged = reason
+            log_evicted(self._classes, reason)
             self._leave()
 
     def end(self) -> None:

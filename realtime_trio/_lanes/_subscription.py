@@ -59,27 +59,22 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
 
     async def receive(self) -> T:
         """The next item; waits for one. A checkpoint."""
-        await trio.lowlevel.checkpoint_if_cancelled()
-        try:
-            item = self._reader.pop()
-        except trio.WouldBlock:
-            return await self._wait()
-        await trio.lowlevel.cancel_shielded_checkpoint()
+        reader = self._reader
+        if not reader.idle:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            item: Any = reader.pop()
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        else:
+            await reader.wait()
+            while reader.idle:  # another task may take what this one was woken for
+                await reader.wait()
+            item = reader.pop()
         self._credit = _SLICE
         return cast("T", item)
 
     def receive_nowait(self) -> T:
         """The next item. Raises ``trio.WouldBlock`` where there is none now."""
         return cast("T", self._reader.pop())
-
-    async def _wait(self) -> T:
-        while True:
-            await self._reader.wait()
-            self._credit = _SLICE
-            try:
-                return cast("T", self._reader.pop())
-            except trio.WouldBlock:  # another task has taken it meanwhile
-                continue
 
     def __aiter__(self) -> Subscription[T]:
         """The subscription itself."""

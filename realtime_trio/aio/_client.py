@@ -152,7 +152,12 @@ class Client(Commands):
     async def cancel(self) -> CancelResult:
         """Cancel the running turn; overtakes everything queued. Playback stops immediately.
 
-        Returns when the server confirms it, even if no turn is running. Concurrent callers
+        If the input of an :meth:`ask` still waits to be sent, it takes that back instead
+        (``via="withdrawn"``): its receipt is ``not-sent``, its outcome
+        :class:`~realtime_trio.TurnCancelled`. Otherwise it returns when the server confirms the
+        cancel, even if no turn is running. A confirmation that comes before the turn of the
+        input has begun has cancelled nothing, so the cancel is sent once more when it begins.
+        Concurrent callers
         share one request; cancelling one of them does not affect the others. Raises
         :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` if no confirmation
         arrives, neither on the socket nor by REST.

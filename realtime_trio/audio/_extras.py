@@ -1,4 +1,4 @@
-"""What the extra ``audio`` brings, imported when it is first needed and not before."""
+"""The modules of the extra ``audio``, imported on first use."""
 
 from __future__ import annotations
 
@@ -14,44 +14,43 @@ def _extra(name: str, purpose: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
-        msg = f"{purpose} needs {name}: pip install 'realtime-trio[audio]'"
-        raise RealtimeError(msg) from None
+        message = f"{purpose} needs {name}: pip install 'realtime-trio[audio]'"
+        raise RealtimeError(message) from None
 
 
 def numpy() -> Any:
-    """The module numpy. Raises :class:`~realtime_trio.RealtimeError` where it is missing."""
+    """Import numpy. Raises :class:`~realtime_trio.RealtimeError` if it is missing."""
     return _extra("numpy", "changing the format of audio")
 
 
 def soxr() -> Any:
-    """The module soxr. Raises :class:`~realtime_trio.RealtimeError` where it is missing."""
+    """Import soxr. Raises :class:`~realtime_trio.RealtimeError` if it is missing."""
     return _extra("soxr", "changing the rate of audio")
 
 
 def soundfile() -> Any:
-    """The module soundfile.
+    """Import soundfile.
 
-    Raises :class:`~realtime_trio.RealtimeError` where it is missing, or the libsndfile that it
-    uses, which its wheels bring along.
+    Raises :class:`~realtime_trio.RealtimeError` if it or libsndfile, which its wheels include, is
+    missing.
     """
     try:
         return _extra("soundfile", "reading a sound file other than WAV of PCM16")
     except OSError:
-        msg = "reading a sound file other than WAV of PCM16 needs libsndfile, which is missing"
-        raise RealtimeError(msg) from None
+        message = "reading a sound file other than WAV of PCM16 needs libsndfile, which is missing"
+        raise RealtimeError(message) from None
 
 
 def sounddevice() -> Any:
-    """The module sounddevice.
+    """Import sounddevice.
 
-    Raises :class:`~realtime_trio.RealtimeError` where it is missing, or the PortAudio of the
-    system that it uses.
+    Raises :class:`~realtime_trio.RealtimeError` if it or the system's PortAudio is missing.
     """
     try:
         return _extra("sounddevice", "a microphone or a speaker")
     except OSError:
-        msg = (
+        message = (
             "a microphone or a speaker needs PortAudio, which is not installed: on Debian and "
             "Ubuntu apt install libportaudio2, on macOS brew install portaudio"
         )
-        raise RealtimeError(msg) from None
+        raise RealtimeError(message) from None

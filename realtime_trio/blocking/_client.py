@@ -13,7 +13,7 @@ from typing import Any, overload
 
 from .._client._client import Client as NativeClient
 from .._client._client import open_client as native_open_client
-from .._client._client import stop_client
+from .._client._stop import stop_client
 from .._client._subscribes import T1, T2, T3, T4, T5, T
 from .._config import ClientConfig
 from .._connection._recorder import RecorderLike
@@ -158,7 +158,12 @@ class Client(Commands):
     def cancel(self) -> CancelResult:
         """Cancel the running turn; overtakes everything queued. Playback stops immediately.
 
-        Returns when the server confirms it, even if no turn is running. Concurrent callers
+        If the input of an :meth:`ask` still waits to be sent, it takes that back instead
+        (``via="withdrawn"``): its receipt is ``not-sent``, its outcome
+        :class:`~realtime_trio.TurnCancelled`. Otherwise it returns when the server confirms the
+        cancel, even if no turn is running. A confirmation that comes before the turn of the
+        input has begun has cancelled nothing, so the cancel is sent once more when it begins.
+        Concurrent callers
         share one request; cancelling one of them does not affect the others. Raises
         :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` if no confirmation
         arrives, neither on the socket nor by REST.

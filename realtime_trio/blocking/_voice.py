@@ -46,11 +46,10 @@ __all__ = [
 
 
 class Playback(Mirror[NativePlayback]):
-    """Plays to one sink, from :meth:`run` on. ``tell`` hears of gaps and flushes.
+    """Plays to one sink while :meth:`run` runs. ``emit`` receives gaps and flushes.
 
-    With ``answer`` its owner says which answer the audio belongs to, here and with
-    :meth:`begin_turn`. Without it, what comes after :meth:`end_answer` or :meth:`interrupt` is
-    another answer.
+    With ``answer``, the owner determines the answer of the audio, here and with :meth:`begin_turn`.
+    Without it, :meth:`end_answer` and :meth:`interrupt` start another answer.
     """
 
     @property
@@ -60,58 +59,59 @@ class Playback(Mirror[NativePlayback]):
 
     @property
     def interruption(self) -> AudioFlushed | None:
-        """The last time that an answer was cut short; ``None`` once another one began."""
+        """The last interruption of an answer; ``None`` once another answer has started."""
         return self._door.plain(lambda: self._native.interruption)
 
     def feed(self, data: bytes, format: AudioFormat | None) -> None:
-        """Take whole frames as they arrive; ``None`` is what is not for playing.
+        """Add received whole frames; ``None`` stands for a frame without playback.
 
-        Never waits. Beyond the bound of the buffer the oldest goes.
+        Never blocks. Above the buffer's limit, the oldest audio is dropped.
         """
         self._door.plain(lambda: self._native.feed(data, format))
 
     def end_answer(self) -> None:
-        """The answer is complete: what is there is played, without waiting for more."""
+        """Mark the answer as complete: buffered audio is played without waiting for more."""
         self._door.plain(lambda: self._native.end_answer())
 
     def interrupt(self) -> AudioFlushed | None:
-        """Stop at the end of the block that is playing and throw away what waits.
+        """Stop after the current block and discard buffered audio.
 
-        What was thrown away is told for each answer that it belonged to, and returned as one
-        for all of them; ``None`` where nothing waited.
+        It emits the discarded audio of each answer, and returns the total; ``None`` if the buffer
+        was empty.
         """
         return self._door.plain(lambda: self._native.interrupt())
 
     def discard(self, data: bytes, format: AudioFormat | None) -> None:
-        """Take audio of an answer that was interrupted: it is counted as flushed."""
+        """Count audio of an interrupted answer as flushed."""
         self._door.plain(lambda: self._native.discard(data, format))
 
-    def tell_discarded(self) -> None:
-        """The answer that was interrupted is over: tell what came of it afterwards."""
-        self._door.plain(lambda: self._native.tell_discarded())
+    def emit_discarded(self) -> None:
+        """End the interrupted answer: emit the audio that arrived after the interruption."""
+        self._door.plain(lambda: self._native.emit_discarded())
 
     def begin_turn(self, answer: SpokenAnswer | None = None) -> None:
-        """Another answer begins; what came until now is complete."""
+        """Start another answer; the previous one is complete."""
         self._door.plain(lambda: self._native.begin_turn(answer))
 
     def run(self) -> None:
-        """Play until cancelled. Raises what the sink raises."""
+        """Play until cancelled. Errors of the sink propagate."""
         self._door.call(self._native.run)
 
     def drained(self) -> None:
-        """Wait until all that came has been played, or thrown away.
+        """Wait until all received audio has been played or discarded.
 
-        An answer that has not ended yet may bring more afterwards. Any number of threads may wait.
+        An unfinished answer can receive more audio afterwards. Any number of tasks
+        may wait.
         """
         self._door.call(self._native.drained)
 
     def close(self) -> None:
-        """Nothing more is played: what is left counts as flushed."""
+        """Stop playback; buffered audio counts as flushed."""
         self._door.plain(lambda: self._native.close())
 
     @property
     def volume(self) -> float:
-        """A factor on every sample; what would be too loud is held at full scale."""
+        """A factor for every sample; results are clipped at full scale."""
         return self._door.plain(lambda: self._native.volume)
 
     @volume.setter
@@ -120,23 +120,23 @@ class Playback(Mirror[NativePlayback]):
 
     @property
     def level(self) -> Level:
-        """How loud the block is that is playing now."""
+        """The level of the current block."""
         return self._door.plain(lambda: self._native.level)
 
     @property
     def playing(self) -> bool:
-        """Whether there is sound, or some that waits."""
+        """Whether audio is playing or buffered."""
         return self._door.plain(lambda: self._native.playing)
 
     def statistics(self) -> PlaybackStatistics:
-        """How it goes."""
+        """Return the current statistics."""
         return self._door.plain(lambda: self._native.statistics())
 
 
 class Microphone(Mirror[NativeMicrophone]):
-    """A :class:`LiveSource` that never ends; made by :func:`open_microphone`. One task reads it.
+    """An endless :class:`LiveSource`; see :func:`open_microphone`. Only one task may read it.
 
-    Holds at most ``max_chunks``: where nobody reads, the oldest is dropped.
+    It buffers at most ``max_chunks``; above that, the oldest is dropped.
     """
 
     @property
@@ -153,16 +153,16 @@ class Microphone(Mirror[NativeMicrophone]):
         return self
 
     def flush(self) -> int:
-        """Forget what waits to be read; gives its size in bytes."""
+        """Discard unread chunks; return their size in bytes."""
         return self._door.plain(lambda: self._native.flush())
 
     def statistics(self) -> MicrophoneStatistics:
-        """What came and what became of it."""
+        """Return the counters."""
         return self._door.plain(lambda: self._native.statistics())
 
 
 class Speaker(Mirror[NativeSpeaker]):
-    """A :class:`ClockedSink`; made by :func:`open_speaker`. One task writes to it."""
+    """A :class:`ClockedSink`; see :func:`open_speaker`. Only one task may write to it."""
 
     @property
     def format(self) -> AudioFormat:
@@ -171,23 +171,23 @@ class Speaker(Mirror[NativeSpeaker]):
 
     @property
     def queued(self) -> int:
-        """Bytes that were taken and have not been handed to the device yet."""
+        """Bytes that are queued for the device."""
         return self._door.plain(lambda: self._native.queued)
 
     def ready(self) -> None:
-        """Wait while two blocks are queued, so it returns as the device plays."""
+        """Wait while two blocks are queued, which paces the caller."""
         self._door.call(self._native.ready)
 
     def write_nowait(self, chunk: bytes) -> None:
-        """Take a block. One that is shorter than the device's has silence behind it."""
+        """Queue a block. A short block is padded with silence."""
         self._door.plain(lambda: self._native.write_nowait(chunk))
 
     def write(self, chunk: bytes) -> None:
-        """Take a block when there is room. Cancelled, it has taken nothing."""
+        """Queue a block when there is room. If cancelled, nothing is queued."""
         self._door.call(self._native.write, chunk)
 
     def flush(self) -> int:
-        """Forget what is queued but for its first milliseconds, which are faded out."""
+        """Discard queued audio, except its first milliseconds, which fade out."""
         return self._door.plain(lambda: self._native.flush())
 
     def drained(self) -> None:
@@ -195,15 +195,14 @@ class Speaker(Mirror[NativeSpeaker]):
         self._door.call(self._native.drained)
 
     def statistics(self) -> SpeakerStatistics:
-        """What was written and what became of it."""
+        """Return the counters."""
         return self._door.plain(lambda: self._native.statistics())
 
 
 class WavSink(Mirror[NativeWavSink]):
-    """A WAV file of PCM16; made by :func:`open_wav_sink`. Writes about a second at a time.
+    """A PCM16 WAV file; see :func:`open_wav_sink`. It writes about a second at a time.
 
-    Its header is right after each of them, so of a process that is killed a file remains that
-    plays.
+    The header is updated after each write, so the file stays playable if the process is killed.
     """
 
     @property
@@ -213,7 +212,7 @@ class WavSink(Mirror[NativeWavSink]):
 
     @property
     def frames(self) -> int:
-        """Frames that have been written to it."""
+        """Frames written so far."""
         return self._door.plain(lambda: self._native.frames)
 
     def write(self, chunk: bytes) -> None:
@@ -357,9 +356,9 @@ def open_microphone(
 ) -> AbstractContextManager[Microphone]:
     """Record from ``device`` (``None``: the system's default) in chunks of ``chunk`` seconds.
 
-    Holds at most ``max_waiting`` seconds that nobody has read. Raises
-    :class:`~realtime_trio.RealtimeError` where sounddevice or PortAudio is missing, or the
-    device cannot be opened.
+    It buffers at most ``max_waiting`` seconds of unread audio. Raises
+    :class:`~realtime_trio.RealtimeError` if sounddevice or PortAudio is missing, or if the device
+    cannot be opened.
     """
     return opened(
         native_open_microphone(format, device=device, chunk=chunk, max_waiting=max_waiting),
@@ -380,8 +379,8 @@ def open_speaker(
 def open_wav_sink(
     path: str | Path, format: AudioFormat = DEFAULT_FORMAT
 ) -> AbstractContextManager[WavSink]:
-    """Write a WAV file; it is completed when the block is left, however it is left.
+    """Write a WAV file; it is completed at the end of the ``with`` block.
 
-    Raises ``OSError`` where it cannot be written.
+    Raises ``OSError`` if it cannot be written.
     """
     return opened(native_open_wav_sink(path, format), WavSink)

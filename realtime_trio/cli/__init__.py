@@ -1,10 +1,11 @@
 """The command line: ``realtime-trio``. Needs the extra ``cli``.
 
-Nothing of it is imported before :func:`main` runs, so the library itself stays free of it.
+It is only imported when :func:`main` runs, so the library does not depend on it.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -18,7 +19,7 @@ _EXTRA = frozenset({"cyclopts", "rich"})
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run one command (``argv`` without the program's name) and leave with its exit status."""
+    """Run one command (``argv`` without the program's name) and exit with its status."""
     prepare()
     try:
         begin()
@@ -40,4 +41,7 @@ def _run(argv: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
+    # A command says on stderr what concerns its user. Without a handler, Python would print the
+    # library's warnings there as well.
+    logging.getLogger("realtime_trio").addHandler(logging.NullHandler())
     return run(argv)

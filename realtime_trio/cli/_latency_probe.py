@@ -1,4 +1,4 @@
-"""Measuring a client from outside: how long an event takes from the socket to a subscriber."""
+"""Measure the time of events from the socket to a subscriber."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..events import REGISTRY, AudioFrame, Lane, ServerEvent
 __all__ = ["Probe"]
 
 _Key: TypeAlias = tuple[str, Hashable]
-_ROOM = 65_536  # events that may wait for the probe before a lane waits for it
+_ROOM = 65_536  # events queued for the probe before a lane blocks
 
 
 class _Head(msgspec.Struct):
-    """What distinguishes one event of a lane from the next."""
+    """The fields that distinguish consecutive events of a lane."""
 
     type: str
     content: str | None = None
@@ -31,20 +31,19 @@ _read = msgspec.json.Decoder(_Head).decode
 
 
 class Probe:
-    """A connector that notes when each frame arrives, and a subscriber that notes when it gets it.
+    """A connector that records when frames arrive, and a subscriber that records their delivery.
 
-    ``samples`` are seconds, by lane and ``phase``; what is measured now belongs to the phase
-    that is set now.
+    ``samples`` are seconds, by lane and ``phase``. New samples belong to the current phase.
     """
 
     def __init__(self, inner: abc.Connector) -> None:
         self._inner = inner
-        self._came: dict[Lane, deque[tuple[_Key, float]]] = {lane: deque() for lane in Lane}
+        self._arrivals: dict[Lane, deque[tuple[_Key, float]]] = {lane: deque() for lane in Lane}
         self.phase = ""
         self.samples: dict[tuple[str, Lane], list[float]] = {}
 
     async def connect(self, url: str, nursery: trio.Nursery) -> abc.Transport:
-        """Open a connection with the inner connector, and watch it."""
+        """Open a connection with the inner connector, and observe it."""
         return _Watched(await self._inner.connect(url, nursery), self)
 
     async def listen(self, client: Client, *, task_status: trio.TaskStatus[None]) -> None:
@@ -52,13 +51,13 @@ class Probe:
         with client.subscribe(ServerEvent, overflow=Block(_ROOM)) as events:
             task_status.started()
             async for event in events:
-                self._told(event)
+                self._record_delivery(event)
 
-    def came(self, frame: str | bytes) -> None:
-        """Note a frame from the socket."""
+    def record_arrival(self, frame: str | bytes) -> None:
+        """Record a frame from the socket."""
         now = trio.current_time()
         if isinstance(frame, bytes):
-            self._came[Lane.AUDIO].append((("audio", len(frame)), now))
+            self._arrivals[Lane.AUDIO].append((("audio", len(frame)), now))
             return
         try:
             head = _read(frame)
@@ -66,10 +65,10 @@ class Probe:
             return
         row = REGISTRY.server_row(head.type)
         if row is not None:
-            self._came[row.home].append(((row.type, head.content), now))
+            self._arrivals[row.home].append(((row.type, head.content), now))
 
-    def _told(self, event: ServerEvent) -> None:
-        """A subscriber has it: find when it came. What was dropped on the way is passed over."""
+    def _record_delivery(self, event: ServerEvent) -> None:
+        """Match a delivered event to its arrival, and skip events that were dropped."""
         key: _Key
         if isinstance(event, AudioFrame):
             lane, key = Lane.AUDIO, ("audio", len(event.data))
@@ -78,9 +77,9 @@ class Probe:
             if row is None:
                 return
             lane, key = row.home, (row.type, getattr(event, "content", None))
-        came = self._came[lane]
-        while came:
-            other, at = came.popleft()
+        arrivals = self._arrivals[lane]
+        while arrivals:
+            other, at = arrivals.popleft()
             if other == key:
                 taken = trio.current_time() - at
                 self.samples.setdefault((self.phase, lane), []).append(taken)
@@ -95,34 +94,34 @@ class _Watched:
         self._probe = probe
 
     async def send_text(self, text: str) -> None:
-        """Passed on."""
+        """Forward the call."""
         await self._inner.send_text(text)
 
     async def send_bytes(self, data: bytes) -> None:
-        """Passed on."""
+        """Forward the call."""
         await self._inner.send_bytes(data)
 
     async def receive(self) -> str | bytes:
-        """Passed on, and noted."""
+        """Forward the call, and record the frame."""
         frame = await self._inner.receive()
-        self._probe.came(frame)
+        self._probe.record_arrival(frame)
         return frame
 
     def receive_nowait(self) -> str | bytes:
-        """Passed on, and noted."""
+        """Forward the call, and record the frame."""
         frame = self._inner.receive_nowait()
-        self._probe.came(frame)
+        self._probe.record_arrival(frame)
         return frame
 
     async def ping(self) -> None:
-        """Passed on."""
+        """Forward the call."""
         await self._inner.ping()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        """Passed on."""
+        """Forward the call."""
         await self._inner.aclose(code, reason)
 
     @property
     def bytes_received(self) -> int:
-        """Passed on."""
+        """Forward the call."""
         return self._inner.bytes_received

@@ -40,20 +40,20 @@ _OPTIONS: Final = {"threshold_db": "threshold", "minimum_dbfs": "minimum", "pre_
 
 
 def detector(**settings: float) -> VadConfig:
-    """The settings of the voice detector, or a word about the one that is out of its bounds."""
+    """Return the options of the voice detector; raise :class:`CommandError` for an invalid one."""
     for name, value in settings.items():
         try:
             if not math.isfinite(value):
                 raise ValueError
             VadConfig(**{name: value})  # type: ignore[arg-type]
         except ValueError:
-            msg = f"--vad-{_OPTIONS.get(name, name)} cannot be {value:g}"
-            raise CommandError(msg) from None
+            message = f"--vad-{_OPTIONS.get(name, name)} cannot be {value:g}"
+            raise CommandError(message) from None
     return VadConfig(**settings)  # type: ignore[arg-type]
 
 
 async def open_input(stack: AsyncExitStack, name: str) -> AudioSource:
-    """ "mic", "-" or the name of a sound file. Closed with the stack."""
+    """Open "mic", "-" or a sound file. The stack closes it."""
     if name == "mic":
         return await stack.enter_async_context(open_microphone())
     if name == "-":
@@ -64,27 +64,27 @@ async def open_input(stack: AsyncExitStack, name: str) -> AudioSource:
     try:
         return stack.enter_context(open_wav(name))
     except OSError as exc:
-        msg = f"cannot read {name}: {exc.strerror or exc}"
+        message = f"cannot read {name}: {exc.strerror or exc}"
     except RealtimeError as exc:
-        msg = str(exc)
-    raise CommandError(msg)
+        message = str(exc)
+    raise CommandError(message)
 
 
 def check_output(name: str, *, source: str, overwrite: bool) -> None:
-    """Refuse early what :func:`open_output` could not open, or should not."""
+    """Reject early a name that :func:`open_output` cannot or must not open."""
     if name == "speaker":
         sounddevice()
     elif name != "-" and Path(name).exists():
         if source not in {"mic", "-"} and Path(source).exists() and Path(source).samefile(name):
-            msg = f"{name} cannot be both --input and --output"
-            raise CommandError(msg)
+            message = f"{name} cannot be both --input and --output"
+            raise CommandError(message)
         if not overwrite:
-            msg = f"{name} already exists: choose another name, or pass --overwrite"
-            raise CommandError(msg)
+            message = f"{name} already exists: choose another name, or pass --overwrite"
+            raise CommandError(message)
 
 
 async def open_output(stack: AsyncExitStack, name: str) -> AudioSink:
-    """ "speaker", "-" or the name of a WAV file. Closed with the stack."""
+    """Open "speaker", "-" or a WAV file. The stack closes it."""
     if name == "speaker":
         return await stack.enter_async_context(open_speaker())
     if name == "-":
@@ -96,10 +96,10 @@ async def open_output(stack: AsyncExitStack, name: str) -> AudioSink:
 
 
 class _Stdout(PipeSink):
-    """Standard output; its reader may close the pipe."""
+    """Standard output; its reader can close the pipe."""
 
     async def write(self, chunk: bytes) -> None:
-        """Send a block. Raises ``BrokenPipeError`` when the reader has closed the pipe."""
+        """Send a block. Raises ``BrokenPipeError`` if the reader has closed the pipe."""
         try:
             await super().write(chunk)
         except trio.BrokenResourceError as exc:
@@ -112,11 +112,11 @@ async def _wav(name: str) -> AsyncGenerator[WavSink, None]:
         async with open_wav_sink(name) as sink:
             yield sink
     except OSError as exc:
-        msg = f"cannot write {name}: {exc.strerror or exc}"
-        raise CommandError(msg) from None
+        message = f"cannot write {name}: {exc.strerror or exc}"
+        raise CommandError(message) from None
 
 
 def _is_pipe(descriptor: int) -> bool:
-    """Whether the system can wait for it, so that nothing needs a thread."""
+    """Whether trio can wait for it without a thread."""
     mode = os.fstat(descriptor).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)

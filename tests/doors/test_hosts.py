@@ -103,6 +103,7 @@ def test_fastapi_streams_answers(site: tuple[str, subprocess.Popen[str]]) -> Non
 @pytest.fixture
 def kernel() -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
     manager = KernelManager(kernel_name="python3")
+    assert manager.kernel_spec is not None
     manager.kernel_spec.argv = [
         sys.executable,
         "-m",
