@@ -127,7 +127,7 @@ def _run(client: BlockingKernelClient, cell: str, **options: Any) -> tuple[str, 
     printed: list[str] = []
 
     def hook(message: dict[str, Any]) -> None:
-        if message["msg_type"] == "stream":
+        if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
             printed.append(message["content"]["text"])
 
     reply = client.execute_interactive(cell, timeout=PATIENCE, output_hook=hook, **options)
@@ -171,7 +171,7 @@ def test_a_notebook_keeps_a_client_open(
     told: list[str] = []
 
     def interrupt(message: dict[str, Any]) -> None:
-        if message["msg_type"] == "stream" and not told:
+        if message["msg_type"] == "stream" and message["content"]["name"] == "stdout" and not told:
             told.append("interrupted")
             time.sleep(0.2)
             manager.interrupt_kernel()
