@@ -1408,3 +1408,7 @@ def answers() -> None:
     assert_type(rt.testing.answer("ping"), rt.server.ScriptedAnswer)
     assert_type(rt.testing.command("!help"), rt.server.ScriptedAnswer)
     assert_type(rt.testing.notice("x", severity="info"), rt.server.Notice)
+
+
+async def reconnection(it: rt.Reconnection) -> None:
+    assert_type(await it.wait(), None)
