@@ -16,7 +16,8 @@ General layout, in the order in which data flows; each part imports only earlier
     _session     all parts of one client, wired and started
     _voice       sending, talking, playback
     _client      the client that applications hold
-    server, testing, cli, blocking    built on the client
+    _doors, aio, blocking    the client for other programs than those of trio (public)
+    server, testing, cli     built on the client
 
 This module only lists the public names.
 """
@@ -28,6 +29,8 @@ from . import _startup  # noqa: F401  # pyright: ignore[reportUnusedImport]  bef
 # isort: split
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from trio import BusyResourceError, EndOfChannel, WouldBlock
 
 from . import _exceptions, events  # pyright: ignore[reportPrivateUsage]  a sibling
 from ._config import ClientConfig, LaneBounds
@@ -70,6 +73,7 @@ __all__ = [
     "AudioStatistics",
     "Auth",
     "Block",
+    "BusyResourceError",
     "CancelResult",
     "Catalog",
     "Client",
@@ -82,6 +86,7 @@ __all__ = [
     "Counters",
     "Direction",
     "DropOldest",
+    "EndOfChannel",
     "Event",
     "EventStreamProcessor",
     "Health",
@@ -136,6 +141,8 @@ __all__ = [
     "VoiceMode",
     "Watch",
     "WebsocketsConnector",
+    "WouldBlock",
+    "aio",
     "audio",
     "blocking",
     "event",
@@ -153,7 +160,7 @@ __all__ += _shell_notifications.__all__
 __all__ += _exceptions.__all__
 
 if TYPE_CHECKING:
-    from . import audio, blocking, server, testing
+    from . import aio, audio, blocking, server, testing
     from ._client._client import Client, open_client
     from ._connection._recorder import RecorderLike
     from ._connection._recording import Recorder, RecorderStatistics
@@ -202,7 +209,7 @@ if TYPE_CHECKING:
     from ._voice._talk import VoiceMode
 
 # What a program uses of these is imported when it does; the vocabulary is there at once.
-_MODULES_LATER = frozenset({"audio", "blocking", "server", "testing"})
+_MODULES_LATER = frozenset({"aio", "audio", "blocking", "server", "testing"})
 _NAMES_LATER = {
     name: module
     for module, names in {

@@ -19,6 +19,7 @@ LATER = (
     "realtime_trio._client",
     "realtime_trio._lanes",
     "realtime_trio.audio",
+    "realtime_trio.aio",
     "realtime_trio.blocking",
     "realtime_trio.cli",
     "realtime_trio.server",

@@ -34,10 +34,11 @@ from ._intake import LaneIntake, ignore
 from ._lane import LaneTask
 from ._lane_log import log_level
 from ._marks import Marks
-from ._overflow import Coalesce, Overflow
+from ._overflow import Coalesce, Overflow, check_overflow
 from ._reader import SubscriptionReader
 from ._router import Router
 from ._statistics import LaneStatistics, PipelineStatistics
+from ._subscribers import check_classes
 from ._subscription import Subscription
 from ._watch import Changes, Watch
 
@@ -253,12 +254,11 @@ class Pipeline:
         raised. Deltas that were merged come as one.
 
         Raises ``TypeError`` for what is neither a class of notifications nor of events that
-        servers send. After the end the subscription is at its end, too.
+        servers send, and for an ``overflow`` that is no rule. After the end the subscription is
+        at its end, too.
         """
-        for cls in classes:
-            if not issubclass(cls, (Notification, ServerEvent)):
-                message = f"subscribe to notifications and server events: {cls.__name__} is neither"
-                raise TypeError(message)
+        check_classes(classes)
+        check_overflow(overflow)
         self._sweep()
         reader = SubscriptionReader(self._detach, classes)
         chosen = [self._lanes[lane]] if lane is not None else list(self._lanes.values())

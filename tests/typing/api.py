@@ -20,6 +20,7 @@ from hypothesis.strategies import SearchStrategy
 import realtime_trio as rt
 from realtime_trio import events as ev
 from realtime_trio._config import CloseAction
+from realtime_trio._core._input_unit import InputUnit
 from realtime_trio._core._messages import Content
 from realtime_trio._core._values import Log, Recent, Rope
 from realtime_trio._transports._network import Network, OpenStream
@@ -275,6 +276,7 @@ async def watching(client: rt.Client) -> None:
 
 async def watch(watch: rt.Watch[bool]) -> None:
     assert_type(await watch.receive(), bool)
+    assert_type(watch.receive_nowait(), bool)
     assert_type(watch.close(), None)
     assert_type(await watch.aclose(), None)
     with watch as same:
@@ -424,6 +426,7 @@ def control_slice(it: rt.ControlSlice) -> None:
     assert_type(it.voice_requested, str | None)
     assert_type(it.avatar_active, bool)
     assert_type(it.listening, bool)
+    assert_type(it.unit, InputUnit | None)
     assert_type(it.extra, Mapping[Any, Any])
     assert_type(it.seen, Recent[Hashable, bool])
     assert_type(it.now, float)
@@ -646,30 +649,21 @@ async def peer(it: rt.testing.Peer) -> None:
 # ---- without async -----------------------------------------------------------------------
 
 
-def blocking(event: ev.PingEvent) -> None:
+def doors() -> None:
+    """``door_aio.py`` and ``door_blocking.py`` assert the rest."""
     with rt.blocking.open_client("memory://name", auth="token") as client:
-        assert_type(client, rt.blocking.BlockingClient)
-        assert_type(client.state, rt.SessionState)
-        assert_type(client.ready(), None)
-        assert_type(client.send(event, force=True), Any)
-        assert_type(client.cancel(), Any)
-        with client.ask("Hello") as turn:
-            assert_type(turn, Any)
-
-
-def blocking_channel(channel: rt.blocking.BlockingChannel) -> None:
-    assert_type(channel.receive(), Any)
-    assert_type(channel.receive_nowait(), Any)
-    assert_type(channel.statistics(), Any)
-    assert_type(channel.close(), None)
-    with channel as same:
-        assert_type(same, rt.blocking.BlockingChannel)
+        assert_type(client, rt.blocking.Client)
+    opened = rt.aio.open_client("memory://name", auth="token")
+    assert_type(opened, AbstractAsyncContextManager[rt.aio.Client])
 
 
 # ---- errors ------------------------------------------------------------------------------
 
 
 def errors() -> None:
+    assert_type(rt.BusyResourceError("why"), trio.BusyResourceError)
+    assert_type(rt.EndOfChannel("why"), trio.EndOfChannel)
+    assert_type(rt.WouldBlock("why"), trio.WouldBlock)
     assert_type(rt.RealtimeError("why"), rt.RealtimeError)
     assert_type(rt.ConnectionFailed("why", status=503), rt.ConnectionFailed)
     assert_type(rt.ConnectionLost("why", code=1000, reason=""), rt.ConnectionLost)
@@ -836,6 +830,7 @@ def client_config(it: rt.ClientConfig) -> None:
     assert_type(it.ping_interval, float | None)
     assert_type(it.pong_timeout, float)
     assert_type(it.turn_silence, float | None)
+    assert_type(it.input_grace, float | None)
     assert_type(it.max_message_size, int)
     assert_type(it.close_deadline, float)
     assert_type(it.backoff_initial, float)
@@ -860,7 +855,7 @@ def coalesce(it: rt.Coalesce) -> None:
 
 
 def cancel_result(it: rt.CancelResult) -> None:
-    assert_type(it.via, Literal["socket", "rest"])
+    assert_type(it.via, Literal["socket", "rest", "withdrawn"])
 
 
 def connected(it: rt.Connected) -> None:
@@ -1316,6 +1311,7 @@ def turn_completed(it: rt.TurnCompleted) -> None:
     assert_type(it.message, rt.Message | None)
     assert_type(it.errors, tuple[str, ...])
     assert_type(it.missed, bool)
+    assert_type(it.began, bool)
 
 
 def turn_failed(it: rt.TurnFailed) -> None:
