@@ -111,13 +111,20 @@ class EventStreamProcessor:
     its row in the registry, and calls nothing else: not for use by two threads at once.
 
     ``limits`` are the bounds on sessions and messages that are kept (protocol.md §8 S4).
+    ``folds`` are internal: those to go on from.
     """
 
-    def __init__(self, *, limits: Limits | None = None, registry: Registry = REGISTRY) -> None:
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        registry: Registry = REGISTRY,
+        folds: Folds | None = None,
+    ) -> None:
         self._codec = Codec(registry)
         self._registry = registry
         self._read = self._codec.read
-        self._folds = Folds(limits)
+        self._folds = Folds(limits) if folds is None else folds
         # By class of event: the step of its lane, or those of its lanes in their order.
         self._steps: dict[type, Step] = {}
         self._tolerated = Tolerated()

@@ -2,7 +2,7 @@
 
 ::
 
-    events <- _core <- _core.vendors <- _handlers <- _processor <- audio
+    events <- _core <- _core.vendors <- _handlers <- _processor <- _log, audio
            <- _transports, _lanes, _outbound <- _rest, _turns <- _connection
            <- _session <- _voice <- _client <- server, testing, blocking, cli
 
@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_core.vendors": VALUES,
     "_handlers": VALUES | {"_core.vendors"},
     "_processor": VALUES | {"_handlers"},
+    "_log": CORE,
     "_replay": CORE,
     "_schema": CORE,
     "audio": VALUES,
@@ -72,7 +73,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 }
 
 # Values in, values out: no scheduler, no clock, no log, no chance, no network.
-SANS_IO = CORE
+SANS_IO = CORE | {"_log"}
 IMPURE = frozenset(
     {
         *("trio", "anyio", "asyncio", "concurrent", "multiprocessing", "subprocess", "threading"),

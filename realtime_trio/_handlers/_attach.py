@@ -136,7 +136,7 @@ def taken(txn: TextTransaction, message: Message) -> None:
 
     A later call of one of its ids may run, or have a message already.
     """
-    for call_id in {call.id for call in message.tool_calls}:
+    for call_id in dict.fromkeys(call.id for call in message.tool_calls):
         key = (message.session_id, call_id)
         known = txn.known(key)
         if known is not None and known.stage is CallStage.ENDED and not known.message_id:
@@ -161,7 +161,7 @@ def listed(txn: TextTransaction, message: Message, own: frozenset[str] = frozens
     the list's, and one that runs is the list's only where that has no result.
     """
     answers = {result.tool_use_id for result in message.tool_results}
-    for call_id in {call.id for call in message.tool_calls}:
+    for call_id in dict.fromkeys(call.id for call in message.tool_calls):
         key, answered = (message.session_id, call_id), call_id in answers
         known = txn.known(key)
         if known is None or known.stage <= CallStage.LISTED:
