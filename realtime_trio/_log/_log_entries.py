@@ -193,7 +193,7 @@ def local_event(entry: LocalEntry) -> ServerEvent | None:
     fields: dict[str, object] = {k: v for k, v in entry.fields.items() if k in known}
     if "note" in known and cls is not LinkEvent:
         fields["note"] = _SILENT  # it changes nothing, so only its place is kept
-    make: Callable[..., ServerEvent] = cls
+    make = cast("Callable[..., ServerEvent]", cls)
     return make(**fields)
 
 

@@ -162,5 +162,4 @@ class PlainValues:
         if name not in _CLASSES:
             message = f"no class is registered as {name!r}"
             raise NotStorable(message)
-        made: Any = self._converter.structure(fields, _CLASSES[name])
-        return made
+        return cast("Any", self._converter).structure(fields, _CLASSES[name])
