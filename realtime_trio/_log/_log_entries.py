@@ -56,14 +56,15 @@ class HeaderEntry(msgspec.Struct, frozen=True, array_like=True, tag="header"):
     """The beginning of a life: one client that writes to the log, from its start to its end.
 
     ``fold`` and ``custom`` say which handlers folded what follows, the limits are those that
-    hold from here on.
+    hold from here on. ``fresh``: the client began with an empty state, not with the state that
+    the log gives.
     """
 
     fold: int
     max_sessions: int
     max_messages: int
     custom: tuple[str, ...] = ()
-    life: str = ""
+    fresh: bool = False
 
 
 class LocalEntry(msgspec.Struct, frozen=True, array_like=True, tag="local"):

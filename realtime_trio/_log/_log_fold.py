@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from .._core._state import SessionState
+from .._core._state import Limits, SessionState
 from .._processor import EventStreamProcessor, Folds
 from ._log_block import BlockGroup, LogBlock
 from ._log_entries import (
@@ -93,6 +93,7 @@ class LogFold:
                 self._processor.reset()
             case HeaderEntry():
                 self.exact = self.exact and (item.fold, item.custom) == (FOLD, custom_events())
-                begin_life(self.folds, item.max_sessions, item.max_messages)
+                limits = Limits(item.max_sessions, item.max_messages)
+                begin_life(self.folds, limits, fresh=item.fresh)
             case _:
                 pass  # commands and their receipts

@@ -89,15 +89,20 @@ def _counts(fold: LaneFold[Any]) -> LaneCounts:
 def restored_folds(cut: StateCut) -> Folds:
     """Folds that go on from a cut."""
     folds = Folds()
+    _restore(folds, cut)
+    return folds
+
+
+def _restore(folds: Folds, cut: StateCut) -> None:
     folds.control.slice, folds.audio.slice, folds.text.slice = cut.control, cut.audio, cut.text
     for lane, counts in zip(Lane, cut.counts, strict=True):
         for name in _COUNTS:
             setattr(folds.by_lane[lane], name, getattr(counts, name))
-    return folds
 
 
-def begin_life(folds: Folds, max_sessions: int, max_messages: int) -> None:
-    """What a header entry does: its limits hold from here on."""
+def begin_life(folds: Folds, limits: Limits, *, fresh: bool) -> None:
+    """What a header entry does: its limits hold from here on. ``fresh``: from an empty state."""
+    if fresh:
+        _restore(folds, cut_of(Folds()))
     text = folds.text.slice
-    rest = evolve(text.rest, limits=Limits(max_sessions, max_messages))
-    folds.text.slice = evolve(text, rest=rest)
+    folds.text.slice = evolve(text, rest=evolve(text.rest, limits=limits))

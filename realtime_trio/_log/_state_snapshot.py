@@ -29,6 +29,7 @@ from ._state_cut import StateCut
 __all__ = [
     "FOLD",
     "StateSnapshot",
+    "check_snapshot",
     "custom_events",
     "digest",
     "digest_cut",
@@ -85,18 +86,24 @@ def write_snapshot(snapshot: StateSnapshot) -> bytes:
     return b"".join((_HEAD.pack(_MAGIC, _VERSION, crc), facts, packed))
 
 
-def read_snapshot(data: bytes) -> StateSnapshot | None:
-    """Decode a snapshot; ``None`` for one that other handlers made.
-
-    Raises :class:`DamagedBlock` where the bytes are not those that were written.
-    """
+def check_snapshot(data: bytes) -> None:
+    """Raise :class:`DamagedBlock` where the bytes are not those that were written."""
     if len(data) < _HEAD.size + _FACTS.size:
         message = "the snapshot is too short"
         raise DamagedBlock(message)
-    magic, version, crc = _HEAD.unpack_from(data)
+    magic, _, crc = _HEAD.unpack_from(data)
     if magic != _MAGIC or zlib.crc32(memoryview(data)[_HEAD.size :]) != crc:
         message = "the checksum of the snapshot is wrong"
         raise DamagedBlock(message)
+
+
+def read_snapshot(data: bytes) -> StateSnapshot | None:
+    """Decode a snapshot; ``None`` for one that other handlers made.
+
+    Raises :class:`DamagedBlock` as :func:`check_snapshot` does.
+    """
+    check_snapshot(data)
+    _, version, _ = _HEAD.unpack_from(data)
     fold, position, at, size = _FACTS.unpack_from(data, _HEAD.size)
     if version != _VERSION or fold != FOLD:
         return None
