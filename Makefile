@@ -25,15 +25,17 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench bench-peers docs clean
+.PHONY: help demo test test-lowest check bench bench-peers docs dist clean
 
 help:
 	@echo 'make demo         a conversation with the embedded server, in this terminal'
 	@echo 'make test         the test suite with its coverage gate'
 	@echo 'make check        format, lint, types, documentation'
+	@echo 'make test-lowest  the suite with the lowest versions of every dependency that are allowed'
 	@echo 'make bench        the benchmark suite'
 	@echo 'make bench-peers  the same beside other libraries, in an environment of its own'
 	@echo 'make docs         the documentation, into docs/_build/html'
+	@echo 'make dist         the wheel and the source distribution, into dist'
 	@echo 'make clean        remove what these made, $(VENV) included'
 
 demo: $(VENV)/.demo
@@ -59,11 +61,24 @@ bench: $(VENV)/.bench
 bench-peers: .venv-peers/.peers
 	@.venv-peers/bin/python -m benchmarks --peers $(BENCH)
 
+# pip has no option for this; uv installs as a wheel, so nothing of the system changes.
+test-lowest: $(VENV)/.made
+	@$(PIP_INSTALL) uv
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-lowest
+	@$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct -e '.[suite]'
+	@.venv-lowest/bin/python -m pytest -n $(JOBS)
+
+dist: $(VENV)/.made
+	@$(PIP_INSTALL) build twine
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist .
+	@$(BIN)/python -m twine check --strict dist/*
+
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -n -W --keep-going -b html docs docs/_build/html
 
 clean:
-	rm -rf $(VENV) .venv-peers docs/_build build dist htmlcov .coverage .coverage.*
+	rm -rf $(VENV) .venv-peers .venv-lowest docs/_build build dist htmlcov .coverage .coverage.*
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,7 +1,7 @@
-"""Every option of a client, in one frozen value. A leaf: it imports nothing of the library.
+"""All options of a client, in one frozen value. This module imports nothing of the library.
 
-Times are in seconds, sizes in bytes on the wire (UTF-8 JSON text, raw audio). A queue
-takes memory of the same order: an event of 215 bytes of JSON is an object of about 400.
+Times are in seconds, sizes in bytes on the wire (UTF-8 JSON text, raw audio). A queue needs memory
+of the same order as these sizes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _within(low: float, high: float = math.inf, *, none: bool = False) -> _Valid
 def _is_bool(_config: Any, field: attrs.Attribute[Any], value: Any) -> None:
     """A validator: ``True`` or ``False``."""
     if not isinstance(value, bool):
-        msg = f"{field.name} must be True or False, and is {value!r}"
+        msg = f"{field.name} must be True or False, not {value!r}"
         raise ValueError(msg)
 
 
@@ -54,17 +54,17 @@ def _no_close_codes() -> Mapping[int, CloseAction]:
 
 
 def _close_codes(given: object) -> Mapping[int, CloseAction]:
-    """A frozen copy; raises ``ValueError`` for a code or an action that there is none of."""
+    """Return a frozen copy; raises ``ValueError`` for an invalid code or action."""
     if not isinstance(given, Mapping):
-        msg = f"close_codes must be a mapping of codes, and is {given!r}"
+        msg = f"close_codes must be a mapping of close codes to actions, not {given!r}"
         raise ValueError(msg)
     known = cast("Mapping[object, object]", given)
     for code, action in known.items():
         if isinstance(code, bool) or not isinstance(code, int) or not 1000 <= code < 5000:
-            msg = f"close_codes takes codes from 1000 to 4999, and holds {code!r}"
+            msg = f"close_codes must have codes from 1000 to 4999, not {code!r}"
             raise ValueError(msg)
         if action not in _ACTIONS:
-            msg = f"close_codes[{code}] must be 'retry', 'renew' or 'final', and is {action!r}"
+            msg = f"close_codes[{code}] must be 'retry', 'renew' or 'final', not {action!r}"
             raise ValueError(msg)
     return MappingProxyType(dict(cast("Mapping[int, CloseAction]", given)))
 
@@ -83,57 +83,56 @@ class LaneBounds(Value):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ClientConfig(Value):
-    """The options of ``open_client``. The defaults suit an application with one user.
+    """The options of ``open_client``. The defaults suit an application with a single user.
 
-    Raises ``ValueError`` for a value out of its range, naming the option.
+    Raises ``ValueError`` for a value out of its range, and names the option.
 
     Lanes:
 
     - ``control``, ``text``, ``audio``: the bounds of the three lanes.
-    - ``batch_size``: events that a lane handles before it lets other tasks run, 1 to 32. A
-      smaller batch shortens the wait of an urgent event; a larger one costs less per event.
-    - ``coalesce``: whether to coalesce neighbouring queued deltas of one message into one
-      notification. Otherwise each delta is emitted by itself.
+    - ``batch_size``: events that a lane handles before it lets other tasks run, 1 to 32. A smaller
+      batch shortens the delay of an urgent event; a larger one costs less per event.
+    - ``coalesce``: whether to coalesce adjacent queued deltas of one message into one notification.
+      Otherwise each delta is emitted by itself.
 
     State:
 
-    - ``max_sessions``: sessions kept in memory; the least recently used goes first.
-    - ``max_messages``: messages kept in each session; the oldest go first.
+    - ``max_sessions``: sessions kept in memory; the least recently used is evicted first.
+    - ``max_messages``: messages kept in each session; the oldest are evicted first.
 
     Link:
 
-    - ``connect_timeout``: seconds for one dial, including the proof by ping and pong.
+    - ``connect_timeout``: seconds for one dial, including the check by ping and pong.
     - ``ping_interval``: seconds between two liveness checks, or ``None`` for no checks.
-    - ``pong_timeout``: seconds without a single byte after a check before the link counts as
-      lost.
+    - ``pong_timeout``: seconds without any byte after a check before the link counts as lost.
     - ``turn_silence``: seconds without any event during a turn before the client replaces the
       link, or ``None`` for never.
-    - ``max_message_size``: bytes of the largest message that is accepted.
-    - ``close_deadline``: seconds that leaving the client may take to say goodbye.
+    - ``max_message_size``: bytes of the largest accepted message.
+    - ``close_deadline``: seconds for the closing handshake when the client is closed.
     - ``compression``: whether to offer ``permessage-deflate``. A message may inflate to
-      ``max_message_size``. For the transport that the client chooses by itself.
+      ``max_message_size``. Applies to the client's default transport.
 
     Reconnection:
 
     - ``backoff_initial``: seconds before the second dial.
-    - ``backoff_factor``: factor by which each pause grows.
-    - ``backoff_max``: seconds of the longest pause.
-    - ``backoff_jitter``: share of each pause, 0 to 1, that is left to chance; all of it by
-      default, so that clients which were cut off together do not come back together.
-    - ``stable_after``: seconds after which a link counts as good: the pauses begin anew.
-    - ``max_attempts``: dials in a row before the client gives up, or ``None`` for no end. A
-      link that did not last ``stable_after`` counts as well.
-    - ``close_codes``: what follows a close frame of the server, by its code: ``"retry"`` dials
-      again, ``"renew"`` has a new token first, ``"final"`` ends the client. What is given here
-      goes before the defaults: 1000 is final, 1008, 4001, 4401 and 4403 renew, all others retry.
+    - ``backoff_factor``: growth factor of the delay between dials.
+    - ``backoff_max``: seconds of the longest delay.
+    - ``backoff_jitter``: random share of each delay, 0 to 1. The default of 1 prevents clients that
+      lost their links together from reconnecting together.
+    - ``stable_after``: seconds after which a link counts as stable and the delay is reset.
+    - ``max_attempts``: consecutive dials before the client gives up, or ``None`` for no limit. A
+      link that ended before ``stable_after`` counts as a failed dial.
+    - ``close_codes``: the action after a close frame of the server, by close code: ``"retry"``
+      dials again, ``"renew"`` gets a new token first, ``"final"`` ends the client. These entries
+      override the defaults: 1000 is final; 1008, 4001, 4401 and 4403 renew; all others retry.
 
     Sending:
 
-    - ``max_commands``, ``max_command_bytes``: commands that may wait to be sent.
-    - ``max_audio_frames``, ``max_audio_bytes``: audio frames that may wait to be sent.
+    - ``max_commands``, ``max_command_bytes``: maximum size of the queue of commands.
+    - ``max_audio_frames``, ``max_audio_bytes``: maximum size of the queue of audio frames.
 
-    - ``cancel_timeout``: seconds to wait for the server to confirm a cancel before the
-      client cancels by REST.
+    - ``cancel_timeout``: seconds to wait for the confirmation of a cancel before the client cancels
+      by REST.
 
     Uploads:
 

@@ -3,21 +3,21 @@
 ::
 
     RealtimeError
-    ├── ConnectionFailed        no link could be opened (every attempt was used up)
+    ├── ConnectionFailed        no link could be opened, after all attempts
     ├── ConnectionLost          an open link ended
-    ├── AuthenticationError     the credentials or the token were refused, for good
-    ├── ProtocolError           the peer sent something that this protocol does not allow
-    │   └── DecodeError         one event that could not be read
+    ├── AuthenticationError     the credentials or the token were rejected
+    ├── ProtocolError           the peer violated the protocol
+    │   └── DecodeError         an event could not be decoded
     ├── TurnError               a turn was used in a way that its state does not allow
-    ├── NotSent                 a command certainly did not leave
-    ├── InDoubt                 a command was on its way when the link broke
+    ├── NotSent                 a command was certainly not sent
+    ├── InDoubt                 the link broke while a command was being sent
     ├── JournalError            a journal cannot be opened, read or written
     │   └── JournalInUse        another client or process writes to this journal
-    ├── HistoryGap              the log does not hold what was asked for
-    ├── LaggedError             a subscriber did not read in time and lost its place
+    ├── HistoryGap              the log does not hold the requested moment
+    ├── LaggedError             a subscriber's buffer overflowed
     └── ClosedError             used after it was closed (also a ``trio.ClosedResourceError``)
 
-No message of any of them holds a payload, a URL with its query, or a secret.
+No error message contains a payload, a URL with its query, or a secret.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ __all__ = [
 
 
 _PASSING: Final = (401, 403, 408, 425, 429)
-"""Refusals that another token or another moment may undo."""
+"""4xx statuses after which a retry, later or with another token, can succeed."""
 
 
 class RealtimeError(Exception):
-    """Base of every error that this library raises on purpose."""
+    """Base of all errors that this library raises."""
 
 
 class ConnectionFailed(RealtimeError):
     """No connection could be opened.
 
-    ``status`` is the HTTP status of a refused upgrade or REST call (protocol.md §7.3), or
-    ``None`` where the failure was below HTTP. ``retry_after`` is how many seconds the server
-    asks to wait, where it says so.
+    ``status`` is the HTTP status of a refused upgrade or REST call (protocol.md §7.3), or ``None``
+    if the failure was below HTTP. ``retry_after`` is the delay in seconds that the server
+    requested, if any.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class ConnectionFailed(RealtimeError):
 
     @property
     def final(self) -> bool:
-        """Whether asking again cannot help: a 4xx other than 401, 403, 408, 425 and 429."""
+        """Whether a retry cannot succeed: a 4xx other than 401, 403, 408, 425 and 429."""
         status = self.status
         return status is not None and 400 <= status < 500 and status not in _PASSING
 
@@ -93,18 +93,18 @@ class ConnectionLost(RealtimeError):
 
 
 class AuthenticationError(RealtimeError):
-    """The server refused the credentials, and a retry would not help."""
+    """The server rejected the credentials; a retry would not help."""
 
 
 class ProtocolError(RealtimeError):
-    """The peer sent something that the protocol does not allow."""
+    """The peer violated the protocol."""
 
 
 class DecodeError(ProtocolError):
-    """One event could not be read; the stream goes on.
+    """An event could not be decoded; the stream continues.
 
-    ``event_type`` is the wire type if it could be read, ``path`` where in the event the
-    fault is (``$.tool_calls[0].id``), ``expected`` and ``got`` name types, never values.
+    ``event_type`` is the wire type if it could be decoded. ``path`` is the position of the fault in
+    the event (``$.tool_calls[0].id``). ``expected`` and ``got`` name types, never values.
     """
 
     def __init__(self, event_type: str | None, path: str, expected: str, got: str) -> None:
@@ -115,7 +115,7 @@ class DecodeError(ProtocolError):
         self.got = got
 
     def __reduce__(self) -> tuple[type[DecodeError], tuple[str | None, str, str, str]]:
-        """Rebuild from the fields: the base class would pass the message alone."""
+        """Rebuild from the fields: the base class would pass only the message."""
         return type(self), (self.event_type, self.path, self.expected, self.got)
 
 
@@ -124,11 +124,11 @@ class TurnError(RealtimeError):
 
 
 class NotSent(RealtimeError):
-    """The command certainly did not reach the server: it can be sent again."""
+    """The command certainly did not reach the server; it is safe to send it again."""
 
 
 class InDoubt(RealtimeError):
-    """The link broke while the command was on its way: the server may have it or not."""
+    """The link broke while the command was being sent; it is unknown whether the server has it."""
 
 
 class JournalError(RealtimeError):
@@ -152,8 +152,8 @@ class HistoryGap(RealtimeError):
 
 
 class LaggedError(RealtimeError):
-    """This subscriber did not read in time and its buffer reached its bound."""
+    """The subscriber did not read in time and its buffer reached its limit."""
 
 
 class ClosedError(RealtimeError, trio.ClosedResourceError):
-    """Used after it was closed from this side."""
+    """The object was used after it was closed by the application."""

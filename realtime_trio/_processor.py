@@ -1,4 +1,4 @@
-"""The whole of event processing without a network: :class:`EventStreamProcessor`."""
+"""Complete event processing without a network: :class:`EventStreamProcessor`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Step: TypeAlias = Callable[[ServerEvent | Delta, float | None], tuple[Notificati
 
 
 def _in_turn(steps: list[Step]) -> Step:
-    """One step of them all."""
+    """Combine steps into one that runs them in order."""
 
     def step(event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
         notes: tuple[Notification, ...] = ()
@@ -44,13 +44,13 @@ def _in_turn(steps: list[Step]) -> Step:
 
 
 def malformed_lane(event_type: str | None, registry: Registry = REGISTRY) -> Lane:
-    """The lane of a malformed event: the home of its type, in order with its neighbours."""
+    """Return the lane of a malformed event: the home lane of its type, so that order is kept."""
     row = registry.server_row(event_type) if event_type is not None else None
     return Lane.CONTROL if row is None else row.home
 
 
 class Folds:
-    """The three lanes' folds, and the state that they make up."""
+    """The folds of the three lanes and the state they form."""
 
     __slots__ = ("audio", "by_lane", "control", "text")
 
@@ -84,7 +84,7 @@ class Folds:
         return SessionState(control.slice, text.slice, audio.slice, revision, counters)
 
     def reset(self, lane: Lane) -> None:
-        """Drop what is under way in a lane (see :meth:`EventStreamProcessor.reset`)."""
+        """Discard unfinished work in a lane (see :meth:`EventStreamProcessor.reset`)."""
         if lane is Lane.TEXT:
             self.text.slice = reset(self.text.slice)
         elif lane is Lane.CONTROL:
@@ -95,7 +95,7 @@ class Folds:
             )
 
     def set_user_session_id(self, session_id: str | None) -> None:
-        """Say which session is the user's."""
+        """Set the user's session."""
         text = self.text.slice
         if session_id is not None:
             session_id = valid_text(session_id)
@@ -106,12 +106,12 @@ class Folds:
 class EventStreamProcessor:
     """Folds events into a state and returns notifications; no network, no clock.
 
-    Use it with your own transport, a recording or a test. It runs the same
-    handlers over the same slices as the client's lanes do, for each event in the order of
-    its row in the registry, and calls nothing else: not for use by two threads at once.
+    Use it with your own transport, a recording or a test. It runs the same handlers on the same
+    slices as the client's lanes. For each event, the lanes run in the order of the event's registry
+    row. It calls no other code. It is not thread-safe.
 
-    ``limits`` are the bounds on sessions and messages that are kept (protocol.md §8 S4).
-    ``folds`` are internal: those to go on from.
+    ``limits`` bounds the sessions and messages that the state keeps (protocol.md §8 S4).
+    ``folds`` is internal: the folds to continue from.
     """
 
     def __init__(
@@ -125,22 +125,22 @@ class EventStreamProcessor:
         self._registry = registry
         self._read = self._codec.read
         self._folds = Folds(limits) if folds is None else folds
-        # By class of event: the step of its lane, or those of its lanes in their order.
+        # For each event class: the step of its lane, or the combined steps of its lanes.
         self._steps: dict[type, Step] = {}
         self._tolerated = Tolerated()
         self._closed = False
 
     @property
     def state(self) -> SessionState:
-        """The current state: immutable, cheap to keep."""
+        """The current state. It is immutable and cheap to keep."""
         return self._folds.state
 
     @property
     def tolerated(self) -> tuple[tuple[str, str], ...]:
-        """What of the events so far was left out because it was ill-typed (protocol.md §2 L3).
+        """The ill-typed parts of events that were skipped so far (protocol.md §2 L3).
 
-        The type of an event and the place in it, as in ``("voice_list", "$.voices[]")``: at
-        most 256, each once, in the order in which they were met first.
+        Each entry is an event type and a path in the event, such as ``("voice_list",
+        "$.voices[]")``. Entries are unique and in order of first occurrence. At most 256 are kept.
         """
         return tuple(self._tolerated)
 
@@ -149,10 +149,10 @@ class EventStreamProcessor:
     ) -> tuple[Notification, ...]:
         """Fold one event: a JSON object as received, or a typed event.
 
-        ``at`` is its time of arrival in seconds since 1970; without it the time
-        does not advance. A malformed event changes nothing and emits a ``processing-error``.
-        Raises :class:`~realtime_trio.ClosedError` after :meth:`close`, and ``ValueError``
-        for a time that is not finite.
+        ``at`` is the arrival time in seconds since 1970. Without it, the time does not advance. A
+        malformed event changes nothing in the state and emits a ``processing-error``. Raises
+        :class:`~realtime_trio.ClosedError` after :meth:`close`, and ``ValueError`` for a time that
+        is not finite.
         """
         self._check(at)
         if isinstance(event, ServerEvent):
@@ -166,7 +166,7 @@ class EventStreamProcessor:
     def process_frame(
         self, frame: str | bytes, *, at: float | None = None
     ) -> tuple[Notification, ...]:
-        """Fold one text frame of the websocket, as text or as its UTF-8 bytes."""
+        """Fold one text frame of the websocket, given as text or as UTF-8 bytes."""
         if at is not None or self._closed:
             self._check(at)
         try:
@@ -182,19 +182,19 @@ class EventStreamProcessor:
         return self._fold(AudioFrame(data=bytes(pcm)), at)
 
     def set_user_session_id(self, session_id: str | None) -> None:
-        """Say which session is the user's; the others are sub-sessions (protocol.md §8 U3)."""
+        """Set the user's session; all others are sub-sessions (protocol.md §8 U3)."""
         self._folds.set_user_session_id(session_id)
 
     def reset(self) -> None:
-        """Drop what is under way, without notifications: open messages, tools, known ids.
+        """Discard open messages, open tool calls and remembered ids, without notifications.
 
-        Open sub-sessions are dropped too. Sessions keep their stored messages.
+        Open sub-sessions are discarded too. Sessions keep their stored messages.
         """
         for lane in Lane:
             self._folds.reset(lane)
 
     def close(self) -> None:
-        """Close: the state stays readable, further events raise. A second call does nothing."""
+        """Close the processor. The state stays readable; further events raise. Idempotent."""
         self._closed = True
 
     def _check(self, at: float | None) -> None:

@@ -1,17 +1,16 @@
 """Redaction of secrets in text, JSON values and frames before they are written or shown.
 
-What counts as a secret: the value of a field or a query parameter whose name says so
-(``…token``, ``password``, ``password_hash``, ``authorization``, ``api_key``, ``secret``), a
-JSON Web Token anywhere, bearer credentials, the user part of a URL, and every value
-that was passed to :meth:`Redactor.hide`. JSON inside a string is searched too.
+These count as secrets: the value of a field or a query parameter with a telling name (``…token``,
+``password``, ``password_hash``, ``authorization``, ``api_key``, ``secret``), a JSON Web Token
+anywhere, bearer credentials, the user part of a URL, and every value that was passed to
+:meth:`Redactor.hide`. JSON inside a string is searched too.
 
-It prefers to redact too much: a word that only looks like a secret is redacted as well. It
-cannot detect a secret that a model spells out over several deltas.
+It redacts too much rather than too little: text that only looks like a secret is redacted as well.
+It cannot detect a secret that a model spells out over several deltas.
 
-The text is a stranger's, and a regular expression holds the interpreter's lock while it
-searches. So no pattern here can look at one character from many starting points: a run of
-backslashes is entered at its first only, and what one repetition takes, the part behind it
-does not take. A test counts the work.
+The text is untrusted, and a regular expression holds the GIL while it searches. Therefore no
+pattern examines a character from many starting points: a run of backslashes is entered only at its
+first, and a repetition never overlaps with the part after it. A test counts the steps.
 """
 
 from __future__ import annotations
@@ -28,23 +27,23 @@ __all__ = ["REDACTED", "Redactor", "redact", "redact_frame", "redact_text"]
 REDACTED: Final = "<redacted>"
 
 SHORTEST: Final = 6
-"""Characters: a shorter value is a word, and hiding it would take words out of conversations."""
+"""Minimum length in characters: hiding shorter values would remove ordinary words."""
 
 _MOST: Final = 32
-"""Values that a redactor knows; the oldest goes first. A token is renewed some times a day."""
+"""Maximum number of values in a redactor; the oldest is evicted first."""
 
 _WINDOW: Final = 256 * 1024
-"""Characters that are looked through for escaped values at a time, so that notes stay small."""
+"""Characters searched for escaped values at a time, which bounds the memory."""
 
 _NAME = r"[\w.-]*(?:token|password|password_hash|passwd|authorization|api[_-]?key|secret)"
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 
-# JSON's escapes can hide a name or a token, so text that has any is read, not searched.
+# JSON escapes can hide a name or a token, so text with escapes is parsed, not searched.
 _SUSPECT = re.compile(
     r"token|passw|authorization|bearer|api[_-]?key|secret|eyJ|://[^/\s@]*+@|\\u", re.IGNORECASE
 )
 
-# A run of base64url that holds the beginning of a JSON object, and two to four further parts.
+# A run of base64url that starts with a JSON object, and two to four further parts.
 _JWT = re.compile(
     r"(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]*?eyJ[A-Za-z0-9_-]{7})"
     r"[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+){2,4}"
@@ -60,8 +59,8 @@ _BEARER = re.compile(
 )
 _USER = re.compile(r"(://)[^/\s@\"'<>]++@")
 
-# A quote of JSON that is itself inside strings stands behind backslashes. Any number of them
-# will do: if the number does not fit, this is not JSON, but it may still be a secret.
+# A quote in JSON nested inside strings has backslashes before it. Any number matches: with a wrong
+# number this is not JSON, but it may still be a secret.
 _FIELD = re.compile(
     rf"(?<!\\)(?P<quote>\\*+[\"']){_NAME}\\*+[\"']\s*+:\s*+"
     r"(?:(?P<open>\\*+)(?P<mark>[\"'])|(?P<number>-?\d[\d.eE+-]*+))",
@@ -69,12 +68,12 @@ _FIELD = re.compile(
 )
 _MARKS: Final = {mark: re.compile(rf"(?<!\\)(\\*+){mark}") for mark in "\"'"}
 
-# One character in an escaped form: of JSON, also within strings, or of an URL, also within URLs.
+# One escaped character: of JSON, also nested in strings, or of a URL, also nested in URLs.
 _ESCAPED = re.compile(r"(?<!\\)\\++(?:u([0-9a-fA-F]{4})|(.))|%(?:25)*([0-9a-fA-F]{2})", re.DOTALL)
 
 
 def redact_text(text: str) -> str:
-    """``text`` without the secrets in it."""
+    """Return ``text`` without secrets."""
     if _SUSPECT.search(text) is None:
         return text
     text = _JWT.sub(REDACTED, text)
@@ -86,7 +85,7 @@ def redact_text(text: str) -> str:
 
 
 def _without_fields(text: str) -> Iterator[str]:
-    """The pieces of ``text`` with the values of secret fields taken out of them."""
+    """Remove the values of secret fields from pieces of ``text``."""
     at = 0
     while (field := _FIELD.search(text, at)) is not None:
         if field["number"] is not None:
@@ -101,32 +100,32 @@ def _without_fields(text: str) -> Iterator[str]:
 
 
 def _end_of_string(text: str, at: int, mark: str, depth: int) -> int:
-    """The place of the quote that ends a string whose opening quote has ``depth`` backslashes.
+    """Return the position of the closing quote for an opening quote with ``depth`` backslashes.
 
-    A backslash of such a string is written as ``depth + 1`` of them, and an escaped quote has
-    one of those more in front than the quote that ends the string. Fewer than ``depth`` end
-    the text around the string.
+    A backslash in such a string is written as ``depth + 1`` backslashes, and an escaped quote has
+    one more of these than the closing quote. Fewer than ``depth`` backslashes end the surrounding
+    text.
     """
     for found in _MARKS[mark].finditer(text, at):
         before = len(found[1])
         if before <= depth or (before - depth) // (depth + 1) % 2 == 0:
-            # What is left of the run is the closing quote's own.
+            # The rest of the run belongs to the closing quote.
             return found.end() - 1 - min(before, depth)
     return len(text)
 
 
 def redact(value: object) -> object:
-    """A JSON value without the secrets in it; a value without secrets is returned equal."""
+    """Return a JSON value without secrets; a value without secrets is returned equal."""
     return _SHARED.value(value)
 
 
 def redact_frame(text: str) -> str:
-    """A text frame without the secrets in it; one without secrets is unchanged, to the byte."""
+    """Return a text frame without secrets; one without secrets is unchanged, to the byte."""
     return _SHARED.frame(text)
 
 
 def _hidden(value: object) -> object:
-    """The value of a secret's field. Its shape stays, so that the event can still be read."""
+    """Redact the value of a secret field. Its shape stays, so that the event can be decoded."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, dict):
@@ -140,9 +139,8 @@ def _hidden(value: object) -> object:
 class Redactor:
     """Redacts everything that this module recognises, and the values passed to :meth:`hide`.
 
-    A value is found as it is, percent-encoded and escaped as JSON does, each as often as it
-    may be nested. One of fewer than six characters is not looked for. May be used by a thread
-    while another adds values.
+    A value is found in plain, percent-encoded and JSON-escaped form, nested to any depth. Values of
+    fewer than six characters are ignored. Thread-safe.
     """
 
     __slots__ = ("_forms", "_plain", "_values")
@@ -164,11 +162,11 @@ class Redactor:
         self._values = values
 
     def text(self, text: str) -> str:
-        """``text`` without the secrets in it."""
+        """Return ``text`` without secrets."""
         return redact_text(self._without_values(text))
 
     def value(self, value: object) -> object:
-        """A JSON value without the secrets in it; one without secrets is returned equal."""
+        """Return a JSON value without secrets; one without secrets is returned equal."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -186,7 +184,7 @@ class Redactor:
         return value
 
     def frame(self, text: str) -> str:
-        """A text frame without the secrets in it; without secrets, it is unchanged to the byte."""
+        """Return a text frame without secrets; without secrets, it is unchanged to the byte."""
         if _SUSPECT.search(text) is None and not self._holds_value(text):
             return text
         try:
@@ -200,7 +198,7 @@ class Redactor:
         return self.text(text)
 
     def data(self, data: bytes) -> bytes:
-        """Bytes with every value replaced by zeros."""
+        """Replace every value in bytes by zeros."""
         for value in self._values:
             raw = value.encode("utf-8", "replace")
             if raw in data:
@@ -220,11 +218,11 @@ class Redactor:
         return "".join([*pieces, text[at:]]) if pieces else text
 
     def _places(self, text: str) -> Iterator[tuple[int, int]]:
-        """The places of the values in ``text``, unordered; some may occur twice."""
+        """Return the positions of the values in ``text``, unordered, possibly with duplicates."""
         yield from _all_of(self._forms, text)
         if not self._plain or ("\\" not in text and "%" not in text):
             return
-        # As many characters as the longest value may take, each in its longest usual form.
+        # The maximum size of the longest value, with each character in its longest usual form.
         margin = 16 * len(self._plain[0])
         for begin in range(0, len(text), _WINDOW):
             unescaped = _Unescaped(text[begin : begin + _WINDOW + margin])
@@ -233,7 +231,7 @@ class Redactor:
 
 
 def _forms(value: str) -> Iterator[str]:
-    """A value as JSON and URLs spell it, and as the escapes of an URL do, byte by byte."""
+    """Return a value as JSON and URLs encode it, and as fully percent-encoded bytes."""
     yield value
     yield json.dumps(value)[1:-1]
     yield json.dumps(value, ensure_ascii=False)[1:-1]
@@ -253,19 +251,19 @@ def _all_of(values: tuple[str, ...], text: str) -> Iterator[tuple[int, int]]:
 
 @final
 class _Unescaped:
-    """Text without its escapes and backslashes, and where each character of it stood."""
+    """Text without escapes and backslashes, and the original position of each character."""
 
     __slots__ = ("_ends", "_marks", "text")
 
     def __init__(self, escaped: str) -> None:
         pieces: list[str] = []
         self._marks: list[int] = []  # the characters that follow an escape
-        self._ends: list[int] = []  # where each of them stood
+        self._ends: list[int] = []  # their original positions
         here = there = 0
         for escape in _ESCAPED.finditer(escaped):
             code = escape[1] or escape[3]
             char = chr(int(code, 16)) if code else escape[2]
-            if char == "\\":  # it may as well have stood there as it is
+            if char == "\\":  # it may also be literal text
                 char = ""
             here += escape.start() - there + len(char)
             pieces += escaped[there : escape.start()], char
@@ -275,7 +273,7 @@ class _Unescaped:
         self.text: str = "".join([*pieces, escaped[there:]])
 
     def place(self, index: int) -> int:
-        """Where a character stood, or the escape that it was written in."""
+        """Return the original position of a character or of its escape."""
         known = bisect_right(self._marks, index) - 1
         return index if known < 0 else self._ends[known] + index - self._marks[known]
 

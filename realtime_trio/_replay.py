@@ -1,12 +1,12 @@
-"""A file of events, line by line, through the sans-IO core: what ``realtime-trio replay`` does.
+"""Replay a file of events through the sans-IO core, for ``realtime-trio replay``.
 
 It reads two kinds of file and distinguishes them by the first line that is neither blank nor a
 ``__ctl`` line. A *trace* holds one server event a line. A *recording* holds one frame or one
 fact about a link a line: ``{"t": seconds, "dir": "in", "text": …}``. In both, lines with
 ``__ctl`` move the clock or call a method of the processor.
 
-The clock is that of the file, counted from :data:`EPOCH`, and ids come from the processor's
-counter, so one file gives one output, byte for byte.
+The file sets the clock, counted from :data:`EPOCH`, and the processor's counter generates ids, so
+the output for a file is reproducible byte for byte.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Frame(msgspec.Struct):
 
 
 class _Streaming(msgspec.Struct):
-    """The line of a delta, which nine of ten are: its fields in their order."""
+    """The line of a delta, the most frequent kind, with its fields in order."""
 
     event: int
     name: str
@@ -77,10 +77,13 @@ def _refuse(name: str) -> NoReturn:
 
 
 def _read_object(line: bytes) -> JsonObject | None:
-    """A line as a JSON object, or ``None``."""
+    """Parse a line as a JSON object, or return ``None``."""
     try:
         value = _read_any(line)
-    except (ValueError, RecursionError):  # numbers that msgspec cannot hold, halves of pairs
+    except (
+        ValueError,
+        RecursionError,
+    ):  # numbers beyond msgspec, unpaired surrogates
         try:
             value = json.loads(line.decode(), parse_constant=_refuse)
         except (ValueError, RecursionError):
@@ -89,12 +92,12 @@ def _read_object(line: bytes) -> JsonObject | None:
 
 
 def is_object(line: bytes) -> bool:
-    """Whether a line is a JSON object, as a line of a trace or a recording should be."""
+    """Whether a line is a JSON object, as required in a trace or a recording."""
     return line.lstrip().startswith(b"{") and _read_object(line) is not None
 
 
 def _seconds(value: object) -> float | None:
-    """A finite number of seconds, or ``None``."""
+    """Return a finite number of seconds, or ``None``."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
@@ -107,8 +110,8 @@ def _seconds(value: object) -> float | None:
 class Replay:
     """Folds one file. Feed it every line, in order.
 
-    ``line`` is the number of the line that was fed last, from 0; ``aside`` says what that line
-    was if it was not folded; ``now`` is the clock, in seconds since 1970.
+    ``line`` is the number of the last line, from 0. ``aside`` describes that line if it was not
+    folded. ``now`` is the clock, in seconds since 1970.
     """
 
     def __init__(self) -> None:
@@ -182,7 +185,7 @@ class Replay:
         self.now = min(max(now, EPOCH), _LATEST)
 
     def _configure(self, fields: JsonObject) -> None:
-        """Apply valid bounds; any other value keeps the default."""
+        """Apply valid limits; any other value keeps the default."""
         bounds = {
             name: value
             for name in ("max_sessions", "max_messages")
@@ -210,7 +213,7 @@ class Replay:
         return self._set_aside("in", _read_object(line) or {})
 
     def _odd(self, line: bytes) -> tuple[Notification, ...]:
-        """A line of a recording with an unexpected shape."""
+        """Handle a line of a recording with an unexpected shape."""
         fields = _read_object(line)
         if fields is None:
             return self._processor.process_frame(line, at=self.now)
@@ -226,7 +229,7 @@ class Replay:
         return self._set_aside(str(fields.get("dir", "?")), fields)
 
     def _set_aside(self, kind: str, fields: JsonObject) -> tuple[Notification, ...]:
-        """A line that is shown and not folded, unless it is the end of the link in use."""
+        """Show a line without folding it, unless it is the end of the current link."""
         self.aside = Aside(kind, fields)
         conn = fields.get("conn")
         if kind == "open":
@@ -236,10 +239,10 @@ class Replay:
         return ()
 
     def _sound(self, data: str) -> tuple[Notification, ...]:
-        """An audio frame; text that is not base64 is a malformed event."""
+        """Fold an audio frame; text that is not base64 is a malformed event."""
         try:
             pcm = binascii.a2b_base64(data, strict_mode=True)
-        except ValueError:  # also: text that is not ASCII
+        except ValueError:  # also text that is not ASCII
             return self._processor.process_frame("", at=self.now)
         return self._processor.process_audio(pcm, at=self.now)
 
@@ -252,10 +255,10 @@ def _escape(run: re.Match[str]) -> str:
 
 
 def _ascii(value: object) -> bytes:
-    """JSON with all non-ASCII characters escaped; they occur only inside strings."""
+    """Escape all non-ASCII characters in JSON text; they occur only inside strings."""
     try:
         encoded = _encode(value)
-    except (ValueError, RecursionError):  # halves of surrogate pairs, values nested too deep
+    except (ValueError, RecursionError):  # unpaired surrogates, values nested too deep
         encoded = _encode_any(asdict(value) if isinstance(value, _Streaming) else value)
     return encoded if encoded.isascii() else _BEYOND_ASCII.sub(_escape, encoded.decode()).encode()
 
@@ -268,7 +271,7 @@ class _Token:
 
 
 def _encode_any(value: object) -> bytes:
-    """Encode what the encoder refuses: without recursion, U+FFFD for halves of surrogate pairs."""
+    """Encode values that msgspec rejects: without recursion, U+FFFD for unpaired surrogates."""
     made: list[str] = []
     waiting: list[object] = [value]
     while waiting:
@@ -283,13 +286,13 @@ def _encode_any(value: object) -> bytes:
             made.append("null")
         else:
             made.append(json.dumps(item, ensure_ascii=False))
-    # Both halves of a pair join in UTF-16; one alone is no character there.
+    # UTF-16 joins the halves of a pair; an unpaired one becomes U+FFFD.
     units = "".join(made).encode("utf-16-le", "surrogatepass")
     return units.decode("utf-16-le", "replace").encode()
 
 
 def _object_tokens(fields: dict[str, object]) -> list[object]:
-    """The parts of an object, the first one last."""
+    """Return the parts of an object in reverse order."""
     made: list[object] = [_Token("}")]
     for name, value in reversed(fields.items()):
         made += [value, _Token(f",{json.dumps(name, ensure_ascii=False)}:")]
@@ -299,7 +302,7 @@ def _object_tokens(fields: dict[str, object]) -> list[object]:
 
 
 def _array_tokens(items: Sequence[object]) -> list[object]:
-    """The parts of an array, the first one last."""
+    """Return the parts of an array in reverse order."""
     made: list[object] = [_Token("]")]
     for item in reversed(items):
         made += [item, _Token(",")]
@@ -309,7 +312,7 @@ def _array_tokens(items: Sequence[object]) -> list[object]:
 
 
 def note_line(line: int, note: Notification) -> bytes:
-    """A notification as its line of ``--json``: ASCII, with its line break."""
+    """Return a notification as a line of ``--json``: ASCII, with a line break."""
     if type(note) is MessageStreaming:
         value: object = _Streaming(
             line, note.name, note.session_id, note.message_id, note.role, note.delta
@@ -320,5 +323,5 @@ def note_line(line: int, note: Notification) -> bytes:
 
 
 def state_line(state: SessionState) -> bytes:
-    """The state as the last line of ``--json``."""
+    """Return the state as the last line of ``--json``."""
     return b'{"state":%b}\n' % _ascii(state_to_json(state))

@@ -1,10 +1,9 @@
 """The event catalogue as JSON Schema (2020-12) and as AsyncAPI (3.0), from the registry's classes.
 
-A schema says what this library takes whole, so it is a little wider than the classes are: in
-what a server sends null stands for the default, the id of a session may be an integer and a
-time a number, and a tool call may have any vendor's shape. Fields that it does not name are
-allowed everywhere. What is ill-typed and not required is left out of an event, and the rest of
-it counts: that no schema says.
+A schema describes what this library accepts without skipping parts. It is slightly wider than the
+classes: in server events null stands for the default, a session id can be an integer, a time can be
+a number, and a tool call can have any vendor's shape. Additional fields are always allowed. The
+schema does not express that an ill-typed optional field is skipped.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ _PRIMITIVES: dict[object, Schema] = {
     object: {},
 }
 _STRING: Schema = {"type": "string"}
-# Text fields of a server's that may come as numbers.
+# String fields that servers can send as numbers.
 _NUMBERS: dict[str, str] = {
     **dict.fromkeys(SESSION_IDS, "integer"),
     **dict.fromkeys(TIMES, "number"),
 }
 _ARGUMENTS: Schema = {"type": ["object", "string", "null"]}
 
-# What servers of every vendor send for these two (protocol.md §6); the class is the normal form.
+# The forms that servers send for these two (protocol.md §6); the class is the normal form.
 _WIRE_SHAPES: dict[type, Schema] = {
     ToolCall: {
         "type": "object",
@@ -86,7 +85,7 @@ _WIRE_SHAPES: dict[type, Schema] = {
     },
 }
 
-# Names that servers use beside the field's own.
+# Aliases that servers use for a field.
 _OTHER_NAMES: dict[tuple[str, str], str] = {
     ("RenderMediaEvent", "content_type"): "content-type",
     ("AgentCatalogEntry", "tools"): "toolsets",
@@ -94,7 +93,7 @@ _OTHER_NAMES: dict[tuple[str, str], str] = {
 
 
 def event_schema(row: Row) -> Schema:
-    """The schema of one event, with the records that it holds under ``$defs``."""
+    """Return the schema of one event, with its records under ``$defs``."""
     defs: dict[str, Schema] = {}
     body = _object_schema(row.cls, defs)
     properties, required = _parts(body)
@@ -114,7 +113,7 @@ def event_schema(row: Row) -> Schema:
 
 
 def event_schemas(registry: Registry = REGISTRY) -> dict[str, Schema]:
-    """The schema of every event, by its wire type, in the order of the registry."""
+    """Return the schemas of all events by wire type, in registry order."""
     return {row.type: event_schema(row) for row in registry}
 
 
@@ -126,7 +125,7 @@ def _parts(body: Schema) -> tuple[dict[str, Schema], list[str]]:
 
 
 def _summary(cls: type) -> str:
-    """The first paragraph of a class's docstring."""
+    """Return the first paragraph of a class's docstring."""
     text = inspect.cleandoc(cls.__doc__ or "").partition("\n\n")[0]
     return " ".join(text.split())
 
@@ -187,7 +186,7 @@ def _or_null(schema: Schema) -> Schema:
 
 
 def _type_schema(hint: Any, defs: dict[str, Schema]) -> Schema:
-    """The schema of an annotation. Records go to ``defs`` and are referred to."""
+    """Return the schema of an annotation. Records are added to ``defs`` and referenced."""
     if hint in _PRIMITIVES:
         return _PRIMITIVES[hint]
     if attrs.has(hint):
@@ -206,7 +205,7 @@ def _type_schema(hint: Any, defs: dict[str, Schema]) -> Schema:
 
 
 def _union(schemas: list[Schema]) -> Schema:
-    """One of several; plain types are told in one list, and words among any text as examples."""
+    """Return the schema of a union: plain types in one list, an open enum's values as examples."""
     words = [schema["enum"] for schema in schemas if "enum" in schema]
     if words and _STRING in schemas:
         return {**_STRING, "examples": words[0]}
@@ -220,7 +219,7 @@ def _union(schemas: list[Schema]) -> Schema:
 def _reference(cls: type[Any], defs: dict[str, Schema]) -> Schema:
     name = cls.__name__
     if name not in defs:
-        defs[name] = {}  # a record that holds itself refers to this one
+        defs[name] = {}  # a recursive record refers to this one
         shape = _WIRE_SHAPES.get(cls)
         body = dict(shape) if shape is not None else _object_schema(cls, defs)
         defs[name] = {"description": _summary(cls), **body}
@@ -231,10 +230,10 @@ def _reference(cls: type[Any], defs: dict[str, Schema]) -> Schema:
 
 
 def asyncapi(version: str, registry: Registry = REGISTRY) -> Schema:
-    """The protocol as an AsyncAPI document, seen from the client.
+    """Return the protocol as an AsyncAPI document, from the client's side.
 
-    ``version`` is that of the library. One channel, the websocket; the client receives what
-    servers send and sends what clients send. Binary frames are raw audio without an envelope.
+    ``version`` is the library's version. The websocket is the only channel: the client receives
+    server events and sends client events. Binary frames are raw audio without an envelope.
     """
     messages = {row.type: _message(row) for row in registry}
     incoming = [row.type for row in registry if Direction.SERVER in row.direction]
@@ -282,5 +281,5 @@ def _operation(action: str, names: list[str]) -> Schema:
 
 
 def summary_of(cls: type[Event]) -> str:
-    """What an event means, in one sentence."""
+    """Return the meaning of an event in one sentence."""
     return _summary(cls)

@@ -1,9 +1,8 @@
-"""Ctrl-C while the command line is imported: its exit status is 130, and no traceback is shown.
+"""Ctrl-C while the command line is imported: exit with status 130 and without a traceback.
 
-The program begins by importing this package, before any code of its own could catch what
-Ctrl-C raises. So the package's first import is this module, and it does something in one case
-only: where the process is the program ``realtime-trio``. A program that imports the library
-keeps its handlers.
+The program ``realtime-trio`` first imports this package, before it can catch ``KeyboardInterrupt``.
+Therefore this module is the package's first import. It only acts if the process is the program
+``realtime-trio``. A program that imports the library keeps its handlers.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _INTERRUPTED: Final = 130
 def is_program(argv: list[str], called: list[str]) -> bool:
     """Whether a process with this ``sys.argv`` and ``sys.orig_argv`` is the command line."""
     name = argv[0] if argv else ""
-    if name == "-m":  # the name while Python looks for the module
+    if name == "-m":  # the value of argv[0] while Python imports the module
         return ("-m", _MODULE) in pairwise(called)
     return PurePath(name).stem == _NAME
 
@@ -44,7 +43,7 @@ def watch() -> None:
 
 
 def begin() -> None:
-    """From now on Ctrl-C is an exception, which the program catches."""
+    """Make Ctrl-C an exception again, which the program catches."""
     if signal.getsignal(signal.SIGINT) is _leave:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

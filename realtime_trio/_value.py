@@ -1,7 +1,7 @@
 """Equality, hash and repr of values: one set of methods for all of them.
 
-attrs would generate and compile these three methods for each class, which takes a large part
-of the import time of a vocabulary of this size. They behave as attrs' own methods do.
+attrs would generate and compile these three methods for each class, which takes a large part of the
+import time of a vocabulary of this size. They behave like attrs' own methods.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["Value", "equal", "hashed", "shown"]
 
 
 def _compared(value: Any, *, for_hash: bool = False) -> Iterator[Any]:
-    """What counts when two values are compared, or for the hash of one."""
+    """Return the fields that count for equality or for the hash."""
     for field in value.__attrs_attrs__:
         if field.eq if field.hash is None or not for_hash else field.hash:
             item = getattr(value, field.name)
@@ -24,7 +24,7 @@ def _compared(value: Any, *, for_hash: bool = False) -> Iterator[Any]:
 
 
 def equal(self: Any, other: object) -> Any:
-    """Equal if the class is the same and every field is equal."""
+    """Compare equal if the class is the same and all fields are equal."""
     if other.__class__ is not self.__class__:
         return NotImplemented
     pairs = zip(_compared(self), _compared(other), strict=True)
@@ -32,13 +32,13 @@ def equal(self: Any, other: object) -> Any:
 
 
 def hashed(self: Any) -> int:
-    """Equal values have equal hashes; ``TypeError`` if a field has none."""
+    """Hash all fields; raises ``TypeError`` if a field is not hashable."""
     return hash((self.__class__, *_compared(self, for_hash=True)))
 
 
 @reprlib.recursive_repr()
 def shown(self: Any) -> str:
-    """The class with its fields, except those with ``repr=False``."""
+    """Show the class with its fields, except those with ``repr=False``."""
     parts: list[str] = []
     for field in self.__attrs_attrs__:
         if field.repr is not False:
@@ -50,19 +50,19 @@ def shown(self: Any) -> str:
 
 
 class Value:
-    """Base of values: ``eq=False, repr=False`` lets attrs write none of its own."""
+    """Base of values: ``eq=False, repr=False`` keeps attrs from generating its own methods."""
 
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        """Equal if the class is the same and every field is equal."""
+        """Compare equal if the class is the same and all fields are equal."""
         same: bool = equal(self, other)
         return same
 
     def __hash__(self) -> int:
-        """Equal values have equal hashes; ``TypeError`` if a field has none."""
+        """Hash all fields; raises ``TypeError`` if a field is not hashable."""
         return hashed(self)
 
     def __repr__(self) -> str:
-        """The class with its fields, except those with ``repr=False``."""
+        """Show the class with its fields, except those with ``repr=False``."""
         return shown(self)

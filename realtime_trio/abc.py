@@ -1,4 +1,4 @@
-"""The seam to the network: implement this to use a custom transport."""
+"""The interface to the network: implement it to use a custom transport."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["Aborts", "Connector", "SendsMany", "Transport"]
 class Transport(Protocol):
     """One open websocket.
 
-    One task sends and one task receives; neither is called by two tasks at once. Text
-    frames are ``str``, binary frames ``bytes``. Every implementation passes the
-    conformance suite in :mod:`realtime_trio.testing`.
+    One task sends and one task receives; no method is called by two tasks at once. Text frames are
+    ``str``, binary frames ``bytes``. Every implementation passes the conformance suite in
+    :mod:`realtime_trio.testing`.
     """
 
     async def send_text(self, text: str) -> None:
@@ -40,7 +40,7 @@ class Transport(Protocol):
         ...
 
     def receive_nowait(self) -> str | bytes:
-        """Return a frame that has already arrived, else raise ``trio.WouldBlock``.
+        """Return a frame that has already arrived, or raise ``trio.WouldBlock``.
 
         An implementation that cannot look ahead always raises ``trio.WouldBlock``.
         """
@@ -51,7 +51,7 @@ class Transport(Protocol):
         ...
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        """Close the link. Always returns, even if cancelled; a second call does nothing."""
+        """Close the link. Always returns, even if cancelled. Idempotent."""
         ...
 
     @property
@@ -79,14 +79,14 @@ class SendsMany(Protocol):
 
 @runtime_checkable
 class Aborts(Protocol):
-    """What a :class:`Transport` may offer beside the rest: an end without a goodbye.
+    """An optional method of a :class:`Transport`: close without a closing handshake.
 
-    Nothing needs it. Without it, closing a link whose peer is dead takes as long as the
-    transport waits for the peer's half of the closing handshake.
+    Without it, closing a link to a dead peer takes as long as the transport waits for the closing
+    handshake.
     """
 
     def abort(self) -> None:
-        """Close the link at once and say nothing; :meth:`Transport.aclose` follows."""
+        """Close the link immediately, without a close frame; :meth:`Transport.aclose` follows."""
         ...
 
 

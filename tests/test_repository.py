@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import os
 import re
+import subprocess
 import sys
+import tarfile
 import tomllib
+import zipfile
 from collections.abc import Iterable
 from importlib import import_module
 from importlib.metadata import packages_distributions
@@ -103,11 +106,68 @@ def test_the_pytest_plugin_is_offered_where_there_is_one() -> None:
     assert offered == ({PACKAGE: name} if exists else {})
 
 
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the source distribution and the wheel."""
+    directory = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "--directory", str(directory)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return directory
+
+
+def test_the_source_distribution_is_complete_and_has_no_key(distributions: Path) -> None:
+    (path,) = distributions.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+        texts = [archive.extractfile(m) for m in archive.getmembers() if m.isfile()]
+        keys = [f for f in texts if f and b"-----BEGIN " + b"PRIVATE KEY" in f.read()]
+    expected = [
+        "LICENSE",
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "Makefile",
+        "docs/index.md",
+    ]
+    assert [name for name in expected if name not in names] == []
+    assert keys == []
+    assert [name for name in names if name.endswith((".pem", ".key"))] == []
+
+
+def test_the_wheel_shows_a_readme_whose_links_work_on_pypi(distributions: Path) -> None:
+    (path,) = distributions.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
+        text = archive.read(metadata).decode()
+    assert f"{PACKAGE}/py.typed" in names
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) > 10
+    assert [link for link in links if not link.startswith("https://")] == []
+
+
+def test_the_repository_has_what_a_contributor_looks_for() -> None:
+    expected = [
+        "CONTRIBUTING.md",
+        "CODE_OF_CONDUCT.md",
+        "LICENSE",
+        ".pre-commit-config.yaml",
+        ".readthedocs.yaml",
+        ".github/PULL_REQUEST_TEMPLATE.md",
+        ".github/workflows/ci.yml",
+        ".github/workflows/release.yml",
+    ]
+    assert [name for name in expected if not (ROOT / name).exists()] == []
+    assert {"Documentation", "Source", "Issues", "Changelog"} <= set(PROJECT["urls"])
+    assert PROJECT["authors"]
+
+
 # ---- the commands --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "target", ["demo", "test", "check", "bench", "bench-peers", "docs", "clean"]
+    "target",
+    ["demo", "test", "test-lowest", "check", "bench", "bench-peers", "docs", "dist", "clean"],
 )
 def test_make_has_the_target_and_tells_of_it(target: str) -> None:
     assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
@@ -157,7 +217,9 @@ def dangling_links(page: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "docs/newsfragments/README.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/newsfragments/README.md"]
+)
 def test_links_lead_somewhere(name: str) -> None:
     assert dangling_links(ROOT / name) == []
 

@@ -1,4 +1,4 @@
-"""What audio is made of."""
+"""Audio formats."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _CHANNELS: Final = range(1, 33)
 _PCM16: Final = frozenset({"audio/l16", "audio/pcm"})
 _LONGEST: Final = 1000
 PLAIN_L16: Final = "audio/L16"
-"""The content type of PCM16 in the format of the voice (protocol.md §3)."""
+"""The content type of PCM16 in the voice's format (protocol.md §3)."""
 
 
 @attrs.frozen(slots=True)
 class AudioFormat:
-    """How samples are written: ``rate`` in samples a second, interleaved ``channels``.
+    """The layout of samples: ``rate`` in samples per second and interleaved ``channels``.
 
-    The protocol's default is PCM16, 16 bit signed little-endian, mono at 16 kHz (protocol.md §1).
+    The protocol's default is PCM16: 16-bit signed little-endian, mono, 16 kHz (protocol.md §1).
     """
 
     rate: int = attrs.field(default=16_000, validator=attrs.validators.gt(0))
@@ -31,15 +31,15 @@ class AudioFormat:
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes of one sample of every channel."""
+        """The size in bytes of one sample for all channels."""
         return 2 * self.channels
 
     def bytes_of(self, seconds: float) -> int:
-        """Bytes that ``seconds`` of this format take, in whole frames."""
+        """Return the size in bytes of ``seconds`` of audio, in whole frames."""
         return round(seconds * self.rate) * self.frame_bytes
 
     def seconds_of(self, size: int) -> float:
-        """Seconds that ``size`` bytes of this format last."""
+        """Return the duration in seconds of ``size`` bytes."""
         return size / (self.rate * self.frame_bytes)
 
 
@@ -47,10 +47,10 @@ DEFAULT_FORMAT = AudioFormat()
 
 
 def playback_format(output_format: str) -> AudioFormat | None:
-    """The format behind a voice's ``output_format``; ``None`` where nothing is to be played.
+    """Return the format for a voice's ``output_format``, or ``None`` if there is no playback.
 
-    ``pcm16`` may carry its rate (``pcm16_24000``); ``special`` (the avatar speaks), ``none``
-    and what nobody knows mean no playback (protocol.md §6).
+    ``pcm16`` may have a rate suffix (``pcm16_24000``). ``special`` (the avatar speaks), ``none``
+    and unknown values mean no playback (protocol.md §6).
     """
     if output_format == "pcm16":
         return DEFAULT_FORMAT
@@ -60,11 +60,11 @@ def playback_format(output_format: str) -> AudioFormat | None:
 
 
 def content_format(content_type: str, voice: AudioFormat) -> AudioFormat | None:
-    """The format that a content type names; ``None`` if it is not PCM16, or not readable.
+    """Return the format for a content type, or ``None`` if it is invalid or not PCM16.
 
-    ``audio/L16`` and ``audio/pcm`` are PCM16. Their parameters ``rate`` and ``channels``, in any
-    case and order, come before what ``voice`` says; a rate without channels means one channel
-    (RFC 3551 §4.5.11). Samples are little-endian, as all of this protocol's are (protocol.md §1).
+    ``audio/L16`` and ``audio/pcm`` are PCM16. The parameters ``rate`` and ``channels``, in any case
+    and order, override ``voice``. A rate without channels means one channel (RFC 3551 §4.5.11).
+    Samples are little-endian, as everywhere in this protocol (protocol.md §1).
     """
     return _parsed(content_type, voice) if len(content_type) <= _LONGEST else None
 
@@ -90,6 +90,6 @@ def _parsed(content_type: str, voice: AudioFormat) -> AudioFormat | None:
 
 
 def _number(text: str, bounds: range) -> int | None:
-    """A number in plain digits, within bounds."""
+    """Parse a number in plain digits, or return ``None`` if it is out of bounds."""
     known = text.isascii() and text.isdecimal() and len(text) <= 6
     return int(text) if known and int(text) in bounds else None

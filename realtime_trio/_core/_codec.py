@@ -1,13 +1,14 @@
-"""Frames and mappings to typed events, and back.
+"""Convert frames and mappings to typed events and back.
 
-Two ways lead to the same event. The plain way reads JSON into Python's own containers and
-structures them with cattrs, the one description of every class. The fast way (``_fast``), for
-the types that make up a stream, reads the text straight into the class; what it cannot read
-goes the plain way, which knows what a server may leave out or get wrong (protocol.md §2).
+There are two decoders with the same result. The converter parses JSON into built-in containers and
+structures them with cattrs, the single description of every class. The fast decoder
+(``_fast_decoder``) handles the types that make up a stream and parses the text directly into the
+class. Whatever it rejects goes to the converter, which knows what a server may omit or get wrong
+(protocol.md §2).
 
-Frames and mappings accept and refuse the same (design.md, "Codec"). What no JSON text can say
-(NaN) and what is nested deeper than ``MAX_DEPTH`` is refused in a mapping too. This is the only
-module, with the converter, that handles ``Any``.
+Frames and mappings follow the same rules (design.md, "Codec"). A mapping with a value that JSON
+cannot express (NaN), or nested deeper than ``MAX_DEPTH``, is rejected too. Only this module and the
+converter handle ``Any``.
 """
 
 from __future__ import annotations
@@ -35,18 +36,18 @@ if TYPE_CHECKING:
 __all__ = ["MAX_DEPTH", "Codec"]
 
 MAX_DEPTH = 256
-# Text that is no longer than this has not the brackets to nest deeper.
+# Shorter text cannot contain enough brackets to nest deeper.
 _SHALLOW = 2 * MAX_DEPTH
 
-# Whole strings, and brackets outside of them. No string is given up once it has begun, so the
-# scan never goes back: one that does not end goes on to the end of the text.
+# Whole strings, and brackets outside strings. The quantifiers are possessive, so the scan never
+# backtracks. An unterminated string extends to the end of the text.
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|([\[{])|[\]}]', re.DOTALL)
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
-# Integers of more digits have no use; Python refuses to read and to write them.
+# Python refuses to parse or format integers with more digits.
 _MAX_DIGITS = 4300
 _HUGE = 10**_MAX_DIGITS
-_MAX_STEP = 64  # characters of a name in the path of a refusal
+_MAX_STEP = 64  # characters of one name in an error path
 
 
 def _too_deep(text: str) -> bool:
@@ -74,9 +75,9 @@ _plain_json = json.JSONDecoder(parse_constant=_no_json_constant, parse_int=_pars
 
 
 def _parse(text: str) -> Any:
-    """Read JSON text that msgspec may refuse although it is JSON.
+    """Parse JSON text that msgspec may reject although it is valid.
 
-    Numbers too large for a float are left to the fields that hold them.
+    A number too large for a float is judged by the field that holds it.
     """
     try:
         return msgspec.json.decode(text)
@@ -92,7 +93,7 @@ def _parse(text: str) -> Any:
 
 
 class _Fault(Exception):
-    """What is wrong with a value; the steps to it are added on the way out, the last first."""
+    """A fault in a value. Path steps are added while it propagates, innermost first."""
 
     def __init__(self, expected: str, got: str) -> None:
         self.expected = expected
@@ -100,7 +101,7 @@ class _Fault(Exception):
         self.steps: list[str] = []
 
     def refusal(self) -> DecodeError:
-        """The error that names the place."""
+        """Return the error with the path of the fault."""
         path = "".join(("$", *reversed(self.steps)))
         return DecodeError(None, path, self.expected, self.got)
 
@@ -112,9 +113,9 @@ def _no_half(text: str) -> str:
 
 
 def _checked_copy(value: Any, text: Callable[[str], str] = valid_text) -> Any:
-    """A deep copy of a JSON value, ``text`` called for each text and each name.
+    """Return a deep copy of a JSON value, with ``text`` applied to each string and name.
 
-    Raises :class:`DecodeError` for what JSON text cannot say.
+    Raises :class:`DecodeError` for a value that JSON cannot express.
     """
     try:
         return _copy(value, text, 0)
@@ -170,7 +171,7 @@ def _copy_mapping(
 
 
 def _plain_value(value: Any) -> Any:
-    """The plain value of one that msgspec does not know: a mapping or text of another class."""
+    """Convert a mapping or string of a class that msgspec does not know."""
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, (int, float)):
@@ -179,9 +180,9 @@ def _plain_value(value: Any) -> Any:
 
 
 def _whole(raw: Any) -> Any:
-    """A copy of an event's object without halves of surrogate pairs (§2 L4).
+    """Return a copy of an event's object without unpaired surrogates (§2 L4).
 
-    What a delta says keeps a half: it may be the end of one whose other half comes next.
+    The content of a delta keeps an unpaired surrogate: the next delta may hold the other half.
     """
     copy = _checked_copy(raw)
     if isinstance(copy, dict):
@@ -197,9 +198,9 @@ _DELTA_TYPES = frozenset(delta.type for delta in DELTAS)
 
 @functools.cache
 def _plain_way() -> tuple[cattrs.Converter, Callable[[Exception], tuple[str, str, str]]]:
-    """The converter, and what tells why it refused: imported when the first event needs them.
+    """Return the converter and ``explain``. They are imported when an event first needs them.
 
-    A stream of deltas never does.
+    A stream of deltas never needs them.
     """
     from ._converter import explain, make_converter
 
@@ -207,9 +208,9 @@ def _plain_way() -> tuple[cattrs.Converter, Callable[[Exception], tuple[str, str
 
 
 class Codec:
-    """Decodes what servers send and encodes what clients send; keeps nothing between calls.
+    """Decodes server events and encodes client events. It is stateless.
 
-    ``registry`` is read at each call, so types that are registered later are known later.
+    Each call reads ``registry``, so types can be registered later.
     """
 
     def __init__(self, registry: Registry = REGISTRY) -> None:
@@ -217,17 +218,17 @@ class Codec:
         self._head, self._readers = fast_way()
 
     def decode_text(self, frame: str | bytes) -> ServerEvent:
-        """One text frame to an event. Raises :class:`~realtime_trio.DecodeError`."""
+        """Decode one text frame. Raises :class:`~realtime_trio.DecodeError`."""
         event = self.read(frame)
         if isinstance(event, Delta):
             return event.event()
         return event.event if isinstance(event, Reading) else event
 
     def read(self, frame: str | bytes) -> ServerEvent | Delta:
-        """The same for the fold, which takes what stands for an event.
+        """Decode one text frame for the fold.
 
-        That is a delta as it stands on the wire (see ``_fast``), or a
-        :class:`~realtime_trio._core._local_events.Reading` where there is more to know of it.
+        The result may be a delta in its wire form (see ``_fast_decoder``), or a
+        :class:`~realtime_trio._core._local_events.Reading` if parts of the event were skipped.
         """
         if type(frame) is bytes and not frame.isascii():
             frame = self._utf8(frame)
@@ -238,16 +239,16 @@ class Codec:
             reader = self._readers.get(head.__class__)
             if reader is not None:
                 return reader(frame)
-        except (ValueError, RecursionError):  # the plain way says what is wrong, if anything
+        except (ValueError, RecursionError):  # the converter reports the fault, if there is one
             return self._structure(self._read(frame))
         delta: Delta = head
         return delta
 
     def read_all(self, frames: Iterable[str | bytes]) -> Iterator[tuple[ServerEvent | Delta, int]]:
-        """What frames say, one at a time, and the size of each: text, or bytes of raw audio.
+        """Decode frames lazily and yield each event with its frame's size in characters or bytes.
 
-        A frame that cannot be decoded gives :class:`Malformed`. No frame is asked for before
-        the one before it was taken. The hot path: a delta is read here, without another call.
+        A frame that cannot be decoded yields :class:`Malformed`. The next frame is read only after
+        the previous event was consumed. This is the hot path, so deltas are decoded inline.
         """
         head, reader_of = self._head, self._readers.get
         for frame in frames:
@@ -274,12 +275,12 @@ class Codec:
             return Malformed(event_type=exc.event_type, error=str(exc))
 
     def decode_mapping(self, mapping: Mapping[str, Any]) -> ServerEvent:
-        """One JSON object that was read already. Raises :class:`~realtime_trio.DecodeError`."""
+        """Decode one parsed JSON object. Raises :class:`~realtime_trio.DecodeError`."""
         event = self.read_mapping(mapping)
         return event.event if isinstance(event, Reading) else event
 
     def read_mapping(self, mapping: Mapping[str, Any]) -> ServerEvent:
-        """The same for the fold; see :meth:`read`."""
+        """Decode one parsed JSON object for the fold; see :meth:`read`."""
         try:
             raw = _whole(mapping)
         except DecodeError as exc:
@@ -289,9 +290,9 @@ class Codec:
         return self._structure(raw)
 
     def encode(self, event: Event) -> str:
-        """An event as the JSON text of one frame.
+        """Encode an event as the JSON text of one frame.
 
-        Half of a surrogate pair, which a delta's content may hold, is escaped as in JSON.
+        An unpaired surrogate, which a delta's content may hold, is written as a JSON escape.
         """
         raw = self.to_mapping(event)
         try:
@@ -302,7 +303,7 @@ class Codec:
             return f'{rest[:-1]},"content":{json.dumps(content)}}}'
 
     def to_mapping(self, event: Event) -> dict[str, Any]:
-        """An event as a JSON object. Fields that say nothing (a client's nulls) are left out."""
+        """Convert an event to a JSON object. A client event's null fields are omitted."""
         if isinstance(event, UnknownEvent):
             return dict(event.payload)
         row = self._registry.row_of(type(event))
@@ -314,7 +315,7 @@ class Codec:
         return {"type": row.type, **raw}
 
     def decode_command(self, mapping: Mapping[str, Any]) -> Event:
-        """A client's event from its JSON object, as a server reads it: nothing is left out."""
+        """Decode a client event from its JSON object, strictly, as a server reads it."""
         raw = _checked_copy(mapping, _no_half)
         tag = raw.get("type")
         row = self._registry.client_row(tag) if type(tag) is str else None
@@ -356,14 +357,14 @@ class Codec:
         if row is None:
             return UnknownEvent(tag=tag, payload=fields)
         left_out: tuple[str, ...] = ()
-        try:  # nearly every event has no fault: leniency costs time, and takes nothing from it
+        try:  # Nearly every event is valid, so leniency, which costs time, comes second.
             event = cast("ServerEvent", _plain_way()[0].structure(fields, row.cls))
         except Exception:
             with leaving_out() as found:
                 event = cast("ServerEvent", self._build(fields, tag, row.cls))
             left_out = tuple(found.paths)
         own = fields.get("id")
-        # Only a text is an identity, and nearly every class keeps it as it is (§8 D1).
+        # Only a string is an id, and nearly every class keeps it unchanged (§8 D1).
         if not left_out and (type(own) is not str or own == event.id):
             return event
         return Reading(event=event, left_out=left_out, id=own)
@@ -372,6 +373,6 @@ class Codec:
         converter, explain = _plain_way()
         try:
             return converter.structure(fields, cls)
-        except Exception as exc:  # whatever a class's own validators raise is its refusal
+        except Exception as exc:  # any error of a class's validators counts as a rejection
             path, expected, got = explain(exc)
             raise DecodeError(tag, f"${path}", expected, got) from None

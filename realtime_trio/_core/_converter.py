@@ -1,11 +1,11 @@
-"""The one description of how JSON becomes typed values: a cattrs converter.
+"""The cattrs converter: the single description of how JSON becomes typed values.
 
-It is strict where cattrs is lenient by default: a number is no text, an object is no list,
-``true`` is no integer. What servers send is read with leniency (protocol.md §2 L1-L3), by one
-table, the classes themselves: a field without a default is required, and any other takes its
-default when it is missing, null or ill-typed; an entry of a list that cannot be read is
-skipped. What is left out is noted (see ``_leniency``). What clients send is read without, and
-so is, at first, what servers send: there a fault anywhere is a refusal.
+It is strict where cattrs is lenient: a number is not a string, an object is not a list, ``true`` is
+not an integer. Server events are decoded leniently (protocol.md §2 L1-L3), as the classes define
+it: a field without a default is required; any other field takes its default when it is missing,
+null or ill-typed; an invalid list entry is skipped. Skipped parts are recorded (see ``_leniency``).
+Client events are decoded strictly: any fault rejects the event. Server events are first tried
+strictly as well.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _is_union(tp: Any) -> bool:
 
 
 def _is_word_type(tp: Any) -> bool:
-    """Whether this is text of which some words are known: an open list (§2 L3)."""
+    """Whether this is a string type with some known values: an open enum (§2 L3)."""
     if not _is_union(tp):
         return False
     args = get_args(tp)
@@ -110,7 +110,7 @@ def _array_hook(tp: Any, converter: cattrs.Converter) -> Hook:
         if (element is Any or {*map(type, items)} <= same) and (
             element is str or (free_form and (left_out is None or is_shareable(items)))
         ):
-            return make(items)  # nearly every list of these types
+            return make(items)  # nearly every list
         if left_out is None:
             return make([_entry(hook, element, item, i) for i, item in enumerate(items)])
         read: list[Any] = []
@@ -120,7 +120,7 @@ def _array_hook(tp: Any, converter: cattrs.Converter) -> Hook:
                 read.append(
                     _shareable(hook(item, element), left_out) if free_form else hook(item, element)
                 )
-            except Exception:  # whatever a class's own validators raise is its refusal
+            except Exception:  # any error of a class's validators counts as a rejection
                 left_out.add("")
         left_out.pop()
         return make(read)
@@ -136,7 +136,7 @@ def _entry(hook: Hook, element: Any, item: Any, index: int) -> Any:
 
 
 def _shareable(item: Any, left_out: LeftOut) -> Any:
-    """An entry of free form; a number in it that not every reader of JSON has is null."""
+    """Return a free-form entry, with numbers that not every JSON parser accepts set to null."""
     try:
         check_json(item)
     except Mismatch:
@@ -179,7 +179,7 @@ def _prepare_tool(raw: dict[str, Any]) -> dict[str, Any]:
     return raw
 
 
-# What some servers write otherwise is put into the form that the class describes.
+# Variants that some servers send are converted to the form that the class describes.
 _PREPARE: dict[type, Callable[[dict[str, Any]], dict[str, Any]]] = {
     RenderMediaEvent: _prepare_media,
     AgentCatalogEntry: _prepare_agent,
@@ -188,7 +188,7 @@ _PREPARE: dict[type, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 
 def _exact_class(tp: Any) -> type | None:
-    """The class of values that are taken as they are, if there is one: most are of it."""
+    """Return the class whose values are accepted unchanged, if there is one."""
     if _is_union(tp):
         found = {_exact_class(arg) for arg in get_args(tp) if arg is not type(None)}
         return found.pop() if len(found) == 1 else None
@@ -201,14 +201,14 @@ def _exact_class(tp: Any) -> type | None:
 
 @attrs.frozen(slots=True)
 class _Field:
-    """A field of a class: how it is read, and what a fault in it costs."""
+    """A field of a class: how it is decoded and what a fault in it means."""
 
     name: str
     argument: str
     type: Any
     hook: Hook
     required: bool
-    decisive: bool  # an ill-typed value is a fault of the whole
+    decisive: bool  # an ill-typed value rejects the whole object
     takes_null: bool
     exact: type | None
 
@@ -230,7 +230,7 @@ def _field(field: attrs.Attribute[Any], converter: cattrs.Converter) -> _Field:
         type=field.type,
         hook=hook,
         required=required,
-        # Which session an event is of is never guessed either (§2 L2).
+        # An event's session is never guessed either (§2 L2).
         decisive=required
         or (hook is read_session_id and field.name == "session_id")
         or "never_guessed" in field.metadata,
@@ -286,11 +286,11 @@ def _strictly(field: _Field, value: Any) -> Any:
 
 
 def _leniently(field: _Field, value: Any, arguments: dict[str, Any], left_out: LeftOut) -> None:
-    """Read a field; one that is ill-typed is left to its default, if it has one."""
+    """Decode a field. An ill-typed value is replaced by the field's default, if it has one."""
     left_out.push(f".{field.name}")
     try:
         arguments[field.argument] = field.hook(value, field.type)
-    except Exception as exc:  # whatever a class's own validators raise is its refusal
+    except Exception as exc:  # any error of a class's validators counts as a rejection
         if field.decisive:
             raise _mismatch(exc, f".{field.name}", field.type) from None
         left_out.add("")
@@ -301,9 +301,9 @@ def _leniently(field: _Field, value: Any, arguments: dict[str, Any], left_out: L
 def _built(
     cls: type[Any], fields: tuple[_Field, ...], arguments: dict[str, Any], left_out: LeftOut
 ) -> Any:
-    """Make a value although some validator refuses: without the fields that it refuses.
+    """Build a value without the fields that a validator rejects.
 
-    Raises what the validator of a required field raises.
+    Raises the validator's error if the field is required.
     """
     taken = {each.argument: arguments[each.argument] for each in fields if each.required}
     made = cls(**taken)
@@ -337,7 +337,7 @@ def _refuse(path: str) -> None:
 
 @functools.cache
 def make_converter() -> cattrs.Converter:
-    """Give the one converter. Classes are looked at when the first value of them comes."""
+    """Create the converter. A class is inspected when its first value is decoded."""
     converter = cattrs.Converter(detailed_validation=True, forbid_extra_keys=False)
     converter.register_structure_hook_factory(attrs.has, _class_hook)
     converter.register_structure_hook_factory(_is_array_type, _array_hook)
@@ -364,15 +364,15 @@ def _expected(tp: Any) -> str:
 
 
 def _mismatch(error: Exception, step: str, tp: Any) -> Mismatch:
-    """The refusal of the value at ``step``, whatever the refusal of its inside was."""
+    """Return the error for the value at ``step``, whatever its inner error was."""
     path, expected, got = explain(error, tp)
     return Mismatch(expected, got, step + path)
 
 
 def explain(error: BaseException, expected_type: Any = None) -> tuple[str, str, str]:
-    """Where in a value the first fault is, what was expected there and what came.
+    """Return the path of the first fault, the expected value and the actual value.
 
-    A type of one's own may hold what only cattrs can read: what it raises is looked into.
+    A custom type may hold values that only cattrs can decode, so its errors are inspected.
     """
     path = ""
     while True:

@@ -1,19 +1,19 @@
-"""The fast way from a frame to an event, for the types that make up a stream.
+"""The fast decoder, for the event types that make up a stream.
 
-What it rests on, in the order of the gain:
+Its techniques, largest gain first:
 
-1. JSON is read by msgspec straight into the class that it becomes; no dict in between.
-2. One pass finds out what a frame is and, where it is a delta (nine of ten are), reads the
-   whole of it: the head of every other type has no fields, and its own reader goes next.
-3. A delta is read into a :class:`Delta`, a struct, because to fill an attrs class takes longer
-   than to read the text. It has the fields of its event and stands for it in the fold;
-   the event itself is made where somebody gets to see it.
+1. msgspec parses JSON directly into the target class, without an intermediate dict.
+2. One pass finds the type of a frame and, if it is a delta, decodes it completely. For every other
+   type the head has no fields and the type's own decoder runs next.
+3. A delta is decoded into a :class:`Delta`, a struct, because filling an attrs class takes longer
+   than parsing the text. It has the fields of its event and represents it in the fold. The event
+   itself is created when the application receives it.
 
-The fast way never has the last word. What it cannot read raises ``ValueError`` and goes the
-plain way (see ``_codec``), which knows the vendors' odd forms and can say where a fault is.
-So the two could only differ where this one takes what the plain way refuses or reads
-otherwise; property tests hold them equal. A ``type`` that stands twice in an object is such
-a case: msgspec refuses two that differ.
+The fast decoder never rejects an event. If it raises ``ValueError``, the converter decodes the
+frame (see ``_codec``): it knows the vendors' variants and reports the path of a fault. The two can
+differ only if this one accepts a frame that the converter rejects or decodes differently; property
+tests check that they agree. An object with two ``type`` fields is one such case: msgspec rejects
+two that differ.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ __all__ = ["DELTAS", "Delta", "Incoming", "Reader", "fast_way"]
 Reader = Callable[[str | bytes], ServerEvent]
 _T = TypeVar("_T")
 
-# Types whose every field msgspec reads as cattrs does, and that come often.
+# Frequent types with only fields that msgspec decodes as cattrs does.
 _DIRECT: tuple[type[ServerEvent], ...] = (
     CompletionEvent,
     InteractionEvent,
@@ -74,7 +74,7 @@ _DIRECT: tuple[type[ServerEvent], ...] = (
 
 
 class Delta(msgspec.Struct, frozen=True, gc=False):
-    """A delta as it stands on the wire: field by field what its event has."""
+    """A delta in its wire form, with the fields of its event."""
 
     event_class: ClassVar[type[ServerEvent]]
     type: ClassVar[str]
@@ -89,7 +89,7 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
     format: str = "markdown"
 
     def event(self) -> ServerEvent:
-        """The event that this is."""
+        """Create the event that this delta represents."""
         return self.make(
             id=self.id,
             session_id=self.session_id,
@@ -115,18 +115,18 @@ class _ThoughtDelta(Delta, frozen=True, gc=False, tag="thought_delta"):
     role: str = "assistant (thought)"
 
 
-# What a frame is read into: an event, or the struct that stands for it in the fold. The few
-# deltas that cannot be read the fast way are events, and stay alone.
+# The result for a frame: an event, or the struct that represents it in the fold. The few deltas
+# that the fast decoder cannot read are events and are not coalesced.
 Incoming: TypeAlias = ServerEvent | Delta
 
-# The struct of each delta, and the event that it stands for.
+# The struct of each delta, and the event class it represents.
 DELTAS: dict[type[Delta], type[ServerEvent]] = {
     cls: cls.event_class for cls in (_TextDelta, _ThoughtDelta)
 }
 
 
 class _ToolCall(msgspec.Struct):
-    """A ``tool_call`` as it stands on the wire, where each vendor writes its calls its own way."""
+    """A ``tool_call`` in its wire form: each vendor writes calls differently."""
 
     active: bool
     session_id: str = ""
@@ -144,7 +144,7 @@ _read_tool_call = msgspec.json.Decoder(_ToolCall).decode
 
 
 def _tool_call(frame: str | bytes) -> ToolCallEvent:
-    """An event whose records have many forms: the plain way's own readers take them."""
+    """Create an event whose records have many forms, with the converter's functions."""
     raw = _read_tool_call(frame)
     return _tool_call_event(
         id=raw.id,
@@ -166,15 +166,15 @@ def _each(
 
 
 def _refuse(_path: str) -> None:
-    """Leave an event of which something is left out to the plain way, which says what."""
+    """Reject an event with skipped parts, so that the converter records them."""
     raise ValueError
 
 
 @functools.cache
 def fast_way() -> tuple[Callable[[str | bytes], Any], dict[type, Reader]]:
-    """The reader of heads, and by class of head the reader of the rest; a delta needs none.
+    """Return the head decoder, and the decoder for the rest by class of head.
 
-    Made when it is first asked for, and shared: it has no state.
+    A delta needs no second decoder. The result is created on first use and shared.
     """
     readers: dict[str, Reader] = {cls.type: msgspec.json.Decoder(cls).decode for cls in _DIRECT}
     readers[ToolCallEvent.type] = _tool_call

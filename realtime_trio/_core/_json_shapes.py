@@ -1,7 +1,7 @@
-"""How vendors write JSON: small readers that never raise.
+"""Small readers for vendor JSON. They never raise.
 
-Everything here takes whatever JSON a vendor may send, ill-typed fields included, and walks
-nested blocks with a list of its own, so that no depth of nesting is too deep.
+Every function accepts any JSON, including ill-typed fields. Nested blocks are walked with an
+explicit stack, so nesting depth is not limited by recursion.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 
 Block: TypeAlias = Mapping[str, object]
 
-# Blocks that are text, and the field that holds it.
+# Text blocks, and the field that holds their text.
 TEXT_FIELDS = {
     "text": "text",
     "input_text": "text",
@@ -44,12 +44,12 @@ TEXT_FIELDS = {
     "refusal": "refusal",
 }
 
-# What servers stream for thinking that the vendor redacted (protocol.md §7).
+# The text that servers stream for redacted thinking (protocol.md §7).
 REDACTED = "*redacted*"
 
-# What JSON text may nest: a little less than a frame may, for what is read from it goes into one.
+# Maximum nesting of JSON text: less than a frame's, since the parsed value goes into a frame.
 _MAX_DEPTH = 240
-# Text that is no longer than this has not the brackets to nest deeper.
+# Shorter text cannot contain enough brackets to nest deeper.
 _SHALLOW = 2 * _MAX_DEPTH
 
 
@@ -58,7 +58,7 @@ _NO_MAPPINGS = frozenset({str, type(None), list, tuple, bool, int, float})
 
 def is_mapping(value: object) -> TypeGuard[Block]:
     """Whether ``value`` is a JSON object."""
-    kind = type(value)  # what JSON makes is told at a glance; to ask an ABC takes much longer
+    kind = type(value)  # the check for built-in types is much faster than the one for an ABC
     return kind is dict or (kind not in _NO_MAPPINGS and isinstance(value, Mapping))
 
 
@@ -68,7 +68,7 @@ def is_list(value: object) -> TypeGuard[Sequence[object]]:
 
 
 def block_type(block: object) -> str:
-    """What a block calls itself: its ``type``, or the name of what stands in its place."""
+    """Return the type of a block: its ``type``, or the field that replaces it."""
     if not is_mapping(block):
         return describe(block)
     kind = block.get("type")
@@ -76,7 +76,7 @@ def block_type(block: object) -> str:
 
 
 def text_field(block: Block, *names: str) -> str | None:
-    """The first of the fields ``names`` that holds text."""
+    """Return the first field of ``names`` that holds text."""
     for name in names:
         value = block.get(name)
         if isinstance(value, str):
@@ -85,7 +85,7 @@ def text_field(block: Block, *names: str) -> str | None:
 
 
 def json_text(value: object) -> str:
-    """``value`` as JSON text; what JSON has no form for is named by its type."""
+    """Return ``value`` as JSON text, with the type's name for values that JSON cannot express."""
     try:
         return json.dumps(value, ensure_ascii=False, default=_named)
     except (TypeError, ValueError, RecursionError):
@@ -106,15 +106,15 @@ _read_json_fast = msgspec.json.Decoder().decode
 
 
 def json_object(text: str) -> dict[str, object] | None:
-    """The object that ``text`` holds, or ``None`` where it is not the JSON text of one.
+    """Parse a JSON object, or return ``None`` if ``text`` is not one.
 
-    Numbers that other JSON readers could not take, and nesting so deep that no frame could
-    hold it, count as no JSON. All text in the object is valid Unicode.
+    Text with numbers that other JSON parsers reject, or nested too deep for a frame, counts as
+    invalid. All strings in the result are valid Unicode.
     """
     try:
         try:
             value: object = _read_json_fast(text)
-        except ValueError:  # it refuses halves of surrogate pairs, which JSON text may escape
+        except ValueError:  # it rejects unpaired surrogates, which JSON text may escape
             value = valid_json(_read_json(text))
     except (ValueError, RecursionError):
         return None
@@ -126,9 +126,9 @@ def json_object(text: str) -> dict[str, object] | None:
 
 
 def is_deep(value: dict[str, object]) -> bool:
-    """Whether ``value`` nests so deep that no frame can hold a message with it.
+    """Whether ``value`` is nested too deep for a message in a frame.
 
-    It goes level by level, so the time is linear.
+    It walks level by level, in linear time.
     """
     level: list[Any] = [value]
     for _ in range(_MAX_DEPTH):
@@ -142,7 +142,7 @@ def is_deep(value: dict[str, object]) -> bool:
 
 
 def plain_text(block: object) -> str | None:
-    """The text of a block that is nothing but text, ``None`` for every other block."""
+    """Return the text of a pure text block, or ``None`` for any other block."""
     if isinstance(block, str):
         return block
     if not is_mapping(block):
@@ -160,23 +160,23 @@ def plain_text(block: object) -> str | None:
 
 
 def citations_of(block: object) -> tuple[object, ...] | None:
-    """The citations of a block, or ``None`` where it has none."""
+    """Return the citations of a block, or ``None`` if it has none."""
     found = block.get("citations") if is_mapping(block) else None
     return tuple(found) if is_list(found) and found else None
 
 
 def is_call(kind: str) -> bool:
-    """Whether blocks of a type call a tool: ``tool_use``, or a server's tool."""
+    """Whether a block type is a tool call: ``tool_use`` or a server tool."""
     return kind == "tool_use" or kind.endswith("_tool_use")
 
 
 def is_result(kind: str) -> bool:
-    """Whether blocks of a type are the result of a tool, one of a server's included."""
+    """Whether a block type is the result of a tool, including a server tool."""
     return kind == "tool_result" or kind.endswith("_tool_result")
 
 
 def thinking_text(block: Block) -> str:
-    """The text of a ``thinking`` block."""
+    """Return the text of a ``thinking`` block."""
     return text_field(block, "thinking", "text") or ""
 
 
@@ -185,7 +185,7 @@ def _redacted_text(_block: Block) -> str:
 
 
 def document_text(block: Block) -> str:
-    """The text of a ``document`` block, or ``[document: its title]`` where it holds none."""
+    """Return the text of a ``document`` block, or ``[document: its title]`` if it has none."""
     source = block.get("source")
     text = ""
     if is_mapping(source):
@@ -201,13 +201,13 @@ def _placeholder(block: object) -> str:
     return f"[{block_type(block)}: {title}]" if title else f"[{block_type(block)}]"
 
 
-# Where a block keeps what it holds, and the plain text that may stand beside it.
+# The fields that hold a block's content, and the plain text that may accompany it.
 _NESTED = ("content", "resource")
 _OUTPUT = ("stdout", "stderr")
 
 
 def _open(block: Block, stack: list[object], mark: bool) -> Iterator[str]:
-    """Give the text of ``block`` itself and put what is nested in it on the stack."""
+    """Return the text of ``block`` itself and push its nested blocks on the stack."""
     output = [text for text in (text_field(block, name) for name in _OUTPUT) if text]
     nested = [block[name] for name in _NESTED if name in block]
     yield from output
@@ -240,9 +240,9 @@ def _walk(value: object, mark: bool) -> Iterator[str]:
 
 
 def inner_text(value: object, *, mark: bool = False) -> str:
-    """All text in a block or a list of blocks, at any depth, joined.
+    """Return all text in a block or a list of blocks, at any depth, joined.
 
-    With ``mark`` a block without text leaves ``[its type]`` in its place, and a bare value
-    its JSON text.
+    With ``mark``, a block without text is replaced by ``[its type]`` and a bare value by its JSON
+    text.
     """
     return "".join(_walk(value, mark))

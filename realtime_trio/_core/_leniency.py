@@ -1,4 +1,4 @@
-"""What the codec left out of an event, and how it is remembered (protocol.md §2 L3)."""
+"""Record the ill-typed parts of events that the codec skips (protocol.md §2 L3)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _MAX_PATHS: Final = 256
 
 
 class LeftOut:
-    """The places of one event whose value could not be used, in the order of their finding.
+    """The paths of one event's unusable values, in the order in which they are found.
 
-    A place is a path without the indexes of lists, so a thousand bad entries are one. Every
-    step of a path is the name of a field that a class has: never what a server made up.
+    A path has no list indexes, so a thousand bad entries count as one. Every step of a path is a
+    field name of one of our classes, never text from the server.
     """
 
     __slots__ = ("_steps", "paths")
@@ -36,20 +36,20 @@ class LeftOut:
         self._steps.pop()
 
     def add(self, step: str) -> None:
-        """Note a place, ``step`` from where the reading is."""
+        """Record the path that is ``step`` below the current one."""
         if len(self.paths) < _MAX_PATHS:
             self.paths["".join((*self._steps, step))] = None
 
 
-# The hooks of a converter take a value and a type, and nothing else: what they leave out goes
-# to whoever reads at the moment. Nobody does: then nothing may be left out.
+# Converter hooks take only a value and a type, so the current recorder is a context variable.
+# Without a recorder, decoding is strict: nothing may be skipped.
 _reading: ContextVar[LeftOut | None] = ContextVar("_reading", default=None)
 current = _reading.get
 
 
 @contextmanager
 def leaving_out() -> Generator[LeftOut, None, None]:
-    """Let the reading of one event leave out what is ill-typed, and collect what it was."""
+    """Decode one event leniently: skip ill-typed values and record their paths."""
     left_out = LeftOut()
     token = _reading.set(left_out)
     try:
@@ -59,7 +59,7 @@ def leaving_out() -> Generator[LeftOut, None, None]:
 
 
 class Tolerated:
-    """Which places of which types a server gets wrong: at most 256 of them, each once."""
+    """The ill-typed (event type, path) pairs seen so far: unique, at most 256."""
 
     __slots__ = ("_known",)
 
@@ -67,11 +67,11 @@ class Tolerated:
         self._known: dict[tuple[str, str], None] = {}
 
     def __iter__(self) -> Generator[tuple[str, str], None, None]:
-        """Every type and place, in the order in which they were met first."""
+        """Iterate over the pairs in order of first occurrence."""
         yield from self._known
 
     def add(self, reading: Reading) -> list[tuple[str, str]]:
-        """Remember what an event left out; gives what is new."""
+        """Add the skipped paths of an event; return the new ones."""
         fresh: list[tuple[str, str]] = []
         for path in reading.left_out:
             key = (reading.event.type, path)

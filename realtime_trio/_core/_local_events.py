@@ -1,7 +1,7 @@
-"""Events that do not come from the wire: the shell's own news for a lane.
+"""Local events: the shell sends them through the lanes; they do not come from the wire.
 
-They travel through the same lanes as the server's, so what the application hears of the
-link stands in order with what it hears of the conversation.
+They pass through the same lanes as server events, so the application receives link notifications
+and conversation notifications in order.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ __all__ = [
 
 @frozen
 class LinkEvent(ServerEvent):
-    """The link changed: folded into the control slice, ``note`` told to the application.
+    """The link changed: it is folded into the control slice and ``note`` is emitted.
 
-    With a ``status`` it is the border between two links, in the audio lane too.
+    With a ``status`` it separates two links, in the audio lane too.
     """
 
     status: Literal["connecting", "connected", "reconnecting", "closed"] | None
@@ -38,38 +38,38 @@ class LinkEvent(ServerEvent):
 
 @frozen
 class LinkLostEvent(ServerEvent):
-    """The link is lost: what was open may have gone on unheard (protocol.md §8 M4, S2)."""
+    """The link is lost: open messages may have missed deltas (protocol.md §8 M4, S2)."""
 
 
 @frozen
 class VoiceRequestedEvent(ServerEvent):
-    """The application asked for a voice: the change that follows is its own."""
+    """The application requested a voice: the change that follows has the client as its source."""
 
     voice_id: str
 
 
 @frozen
 class SaidEvent(ServerEvent):
-    """Something to tell the application that changes nothing."""
+    """Notifications to emit without a change of state."""
 
     note: Notification
 
 
 @frozen
 class SessionsWipedEvent(ServerEvent):
-    """The application forgets every session (protocol.md §8 S4)."""
+    """The application clears all sessions (protocol.md §8 S4)."""
 
 
 @frozen
 class PlaybackEvent(ServerEvent):
-    """News of the playback, emitted in the audio lane."""
+    """A playback notification, emitted in the audio lane."""
 
     note: Notification
 
 
 @frozen
 class Malformed(ServerEvent):
-    """An event that could not be read (protocol.md §8 M8)."""
+    """An event that could not be decoded (protocol.md §8 M8)."""
 
     event_type: str | None
     error: str
@@ -77,11 +77,12 @@ class Malformed(ServerEvent):
 
 @frozen
 class Reading(ServerEvent):
-    """An event together with what its class has no field for; the codec makes it when needed.
+    """An event with decoding details that its class has no field for.
 
-    ``left_out`` are the places whose value could not be used (§2 L3), without the indexes of
-    lists. ``id`` is what the event's JSON object has under that name, whatever the event's
-    class makes of it (§8 D1). It stands for its event until the fold; nobody gets to see it.
+    ``left_out`` holds the paths of unusable values (§2 L3), without list indexes. ``id`` is the raw
+    ``id`` of the event's JSON object, even if the event's class changes it (§8 D1). The codec
+    creates a reading only if there are such details. It represents its event up to the fold and
+    never reaches the application.
     """
 
     event: ServerEvent

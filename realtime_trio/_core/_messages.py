@@ -1,4 +1,4 @@
-"""Messages as an application sees them, the same for every vendor (protocol.md §8 M6, U1)."""
+"""Messages in the form applications see, the same for every vendor (protocol.md §8 M6, U1)."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ THOUGHT = "assistant (thought)"
 MessageStatus: TypeAlias = Literal["streaming", "complete", "cancelled", "interrupted"]
 
 
-# The years 1 to 9999, which is what a datetime can say.
+# The years 1 to 9999: the range of datetime.
 _FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
 
 
 def moment(at: float) -> datetime:
-    """The time of ``at`` seconds since 1970, in UTC; a clock gone mad shows the first or last."""
+    """Return the UTC time of ``at`` seconds since 1970, clamped to the range of datetime."""
     if not _FIRST <= at <= _LAST:
         at = _FIRST if at < _FIRST else _LAST
     return datetime.fromtimestamp(at, UTC)
 
 
 def recorded_moment(value: object) -> datetime | None:
-    """The time that a record says: ISO text (UTC where it names no zone), or seconds since 1970.
+    """Return the time in a record: ISO text (UTC if it has no zone) or seconds since 1970.
 
-    ``None`` for everything else, numbers that are no time of a calendar included.
+    Returns ``None`` for anything else, including numbers outside the range of datetime.
     """
     if isinstance(value, str):
         try:
@@ -67,11 +67,11 @@ def recorded_moment(value: object) -> datetime | None:
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class TextPart(Value):
-    """Text. ``thinking`` marks a vendor's thinking, ``title`` and ``url`` are a document's.
+    """Text. ``thinking`` marks a vendor's thinking; ``title`` and ``url`` belong to a document.
 
-    ``citations`` are the vendor's records of what the text rests on, as they came. ``block``
-    is the vendor's whole block where the text does not hold all of it (a document, signed
-    thinking): ``to_vendor`` gives it back. It does not count when parts are compared.
+    ``citations`` are the vendor's citation records, unchanged. ``block`` is the vendor's whole
+    block if the text does not hold all of it (a document, signed thinking); ``to_vendor`` returns
+    it. Comparison ignores ``block``.
     """
 
     type: ClassVar[str] = "text"
@@ -84,7 +84,7 @@ class TextPart(Value):
 
     @property
     def is_plain(self) -> bool:
-        """Whether there is nothing to it but text."""
+        """Whether the part has only text."""
         fields = (self.title, self.url, self.citations, self.block)
         return not self.thinking and fields == (None, None, None, None)
 
@@ -93,7 +93,7 @@ class TextPart(Value):
 class ImagePart(Value):
     """An image: base64 ``data`` with its ``media_type``, or a ``url``.
 
-    ``source_type`` says which; ``detail`` is what OpenAI's history asks for.
+    ``source_type`` names which one; ``detail`` is the value in OpenAI's history.
     """
 
     type: ClassVar[str] = "image"
@@ -106,7 +106,7 @@ class ImagePart(Value):
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class ToolUsePart(Value):
-    """A call of a tool that stands inside a message."""
+    """A tool call inside a message."""
 
     type: ClassVar[str] = "tool_use"
     id: str
@@ -116,7 +116,7 @@ class ToolUsePart(Value):
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class ToolResultPart(Value):
-    """A tool's result that stands inside a message; nested text is joined."""
+    """A tool result inside a message; nested text is joined."""
 
     type: ClassVar[str] = "tool_result"
     tool_use_id: str
@@ -126,9 +126,9 @@ class ToolResultPart(Value):
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class PlaceholderPart(Value):
-    """A block that cannot be shown; ``block_type`` names what it was.
+    """A block that cannot be shown; ``block_type`` is its type.
 
-    ``block`` is the block itself, as it came: ``to_vendor`` gives it back unchanged.
+    ``block`` is the original block; ``to_vendor`` returns it unchanged.
     """
 
     type: ClassVar[str] = "placeholder"
@@ -142,10 +142,10 @@ Content: TypeAlias = str | tuple[Part, ...]
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class MessageMetadata(Value):
-    """What a completion said of the message it made (protocol.md §8 M3).
+    """Metadata from the ``completion`` event of a message (protocol.md §8 M3).
 
-    ``None`` where it said nothing. ``stop_reason`` is the server's word ("end_turn",
-    "tool_use"), or "cancelled" or "interrupted" where the client knows better.
+    A field is ``None`` if the event did not set it. ``stop_reason`` is the server's value
+    ("end_turn", "tool_use"), or "cancelled" or "interrupted" if the client detected that.
     """
 
     input_tokens: int | None = None
@@ -158,18 +158,18 @@ NO_METADATA = MessageMetadata()
 
 @attrs.frozen(slots=True, kw_only=True)
 class Message:
-    """One message. Never changes; a later fact about it comes as a new value with the same id.
+    """One immutable message. A later change is a new value with the same id.
 
-    ``role`` is "user", "assistant" or "assistant (thought)", or what else a server says.
-    ``content`` is text, or a tuple of parts where it is more than that. ``format`` is the
-    text's, as the server named it. ``status``: "streaming" only at the head of an
-    :class:`OpenMessage`; then "complete", "cancelled" by the user, or "interrupted" by what
-    came instead of its end. ``timestamp`` (UTC) is when its first piece came. For a message
-    of a loaded history it is the time that its record gives (``timestamp``, ``created_at`` or
-    ``updated_at``, as ISO text or in seconds since 1970); a record that gives none has the
-    time at which the history was loaded. ``tool_calls`` and ``tool_results`` are those
-    attached to it, and need not be of equal number; an id may stand in them twice, for a
-    vendor may use it again. ``is_sub_session``: said in a session that an agent delegated to.
+    ``role`` is "user", "assistant" or "assistant (thought)", or another value from the server.
+    ``content`` is text, or a tuple of parts. ``format`` is the server's name for the text's format.
+    ``status`` is "streaming" only in the head of an :class:`OpenMessage`; afterwards it is
+    "complete", "cancelled" (by the user) or "interrupted" (another event arrived in place of its
+    end). ``timestamp`` (UTC) is the arrival time of the first delta. For a message of a loaded
+    history it is the time in its record (``timestamp``, ``created_at`` or ``updated_at``, as ISO
+    text or in seconds since 1970), or the load time if the record has none. ``tool_calls`` and
+    ``tool_results`` are attached to the message. Their numbers can differ, and an id can occur
+    twice because a vendor may reuse it. ``is_sub_session`` is true in a session that an agent
+    delegated to.
     """
 
     id: str
@@ -196,7 +196,7 @@ def with_text(
     status: MessageStatus = "streaming",
     metadata: MessageMetadata = NO_METADATA,
 ) -> Message:
-    """A message with its text, at much less cost than ``attrs.evolve``: made for every message."""
+    """Return a message with its text. Much cheaper than ``attrs.evolve``; runs once per message."""
     return _message(
         id=message.id,
         session_id=message.session_id,
@@ -217,7 +217,7 @@ def with_text(
 def with_tools(
     message: Message, calls: tuple[ToolCall, ...], results: tuple[ToolResult, ...]
 ) -> Message:
-    """A message with other tools, likewise: made for every tool that has run."""
+    """Return a message with other tools, at the same low cost; runs once per completed tool."""
     return _message(
         id=message.id,
         session_id=message.session_id,
@@ -236,13 +236,13 @@ def with_tools(
 
 
 class OpenMessage(Compared, frozen=True, eq=False):
-    """A message under construction: ``head`` is all of it but its text.
+    """A message under construction. ``head`` is the message without its text.
 
-    Reading :attr:`content` joins the pieces that have come since somebody last read it.
+    Reading :attr:`content` joins the deltas received since the last read.
 
-    ``touched`` is the tick of its last delta, 0 where none came since the server's list of
-    its session did (§8 S1). ``half`` is half of a character, which the next delta may complete
-    (§2 L4): nothing shows it before. ``cut``: the link was lost, and no delta came since.
+    ``touched`` is the tick of its last delta, or 0 if there was none since the server's list of its
+    session (§8 S1). ``half`` is an unpaired surrogate that the next delta may complete (§2 L4); it
+    is hidden until then. ``cut`` is true if the link was lost and no delta has followed.
     """
 
     head: Message
@@ -252,7 +252,7 @@ class OpenMessage(Compared, frozen=True, eq=False):
     cut: bool = False
 
     def __eq__(self, other: object) -> bool:
-        """Equal in what was said; when does not matter."""
+        """Compare everything except times."""
         if not isinstance(other, OpenMessage):
             return NotImplemented
         return (
@@ -272,18 +272,18 @@ class OpenMessage(Compared, frozen=True, eq=False):
 
     @property
     def id(self) -> str:
-        """The id that the message keeps when it is complete."""
+        """The message's id; it stays the same when the message completes."""
         return self.head.id
 
     @property
     def role(self) -> str:
-        """Who speaks."""
+        """The speaker's role."""
         return self.head.role
 
     def snapshot(self) -> Message:
-        """The message as it stands, with status ``streaming``."""
+        """Return the message so far, with status ``streaming``."""
         return with_text(self.head, str(self.text))
 
     def finish(self, status: MessageStatus, metadata: MessageMetadata) -> Message:
-        """The message as it is kept."""
+        """Return the finished message."""
         return with_text(self.head, str(self.text), status, metadata)

@@ -1,7 +1,7 @@
-"""What the library tells the application (protocol.md §5): immutable values, one class a name.
+"""Notifications for the application (protocol.md §5): one immutable class per name.
 
-``name`` is the name that the protocol's documents use. Every session's notifications name
-their ``session_id``.
+``name`` is the name in the protocol's documents. Notifications about a session have a
+``session_id``.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Notification(Value):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Initialized(Notification):
-    """The server has told what a client needs, and it is the user's turn for the first time."""
+    """The server has sent its initial state and the user's first turn has begun."""
 
     name: ClassVar[str] = "initialized"
 
@@ -88,7 +88,7 @@ class MessageStreaming(Notification):
     delta: str
 
 
-# There is one for every delta.
+# One is created per delta.
 streaming = cast(
     "Callable[[str, str, str, str], MessageStreaming]", unchecked_constructor(MessageStreaming)
 )
@@ -96,7 +96,7 @@ streaming = cast(
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MessageComplete(Notification):
-    """A message is finished and stored as it stands here."""
+    """A message is finished and stored in this form."""
 
     name: ClassVar[str] = "message-complete"
     session_id: str
@@ -114,20 +114,20 @@ class MessageAdded(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MessageUpdated(Notification):
-    """A message has changed: a tool's result was attached to it."""
+    """A stored message changed: a tool's result was attached."""
 
     name: ClassVar[str] = "message-updated"
     session_id: str
     message: Message
 
 
-# There is one for every tool that has run.
+# One is created per completed tool.
 message_updated = unchecked_constructor(MessageUpdated)
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class UserMessage(Notification):
-    """A message of the user, as the server sent it."""
+    """A user's message, as sent by the server."""
 
     name: ClassVar[str] = "user-message"
     session_id: str
@@ -137,7 +137,7 @@ class UserMessage(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionMessagesLoaded(Notification):
-    """A session's messages were replaced by the server's list."""
+    """The server's list replaced a session's messages."""
 
     name: ClassVar[str] = "session-messages-loaded"
     session_id: str
@@ -146,7 +146,7 @@ class SessionMessagesLoaded(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ResponseCancelled(Notification):
-    """The cancelled turn's messages have ended, those of ``session_ids``."""
+    """The messages of the cancelled turn have ended, in ``session_ids``."""
 
     name: ClassVar[str] = "response-cancelled"
     session_ids: tuple[str, ...]
@@ -167,13 +167,13 @@ class ToolNotification(Notification):
     arguments: Mapping[str, Any]
 
 
-# Each call of a tool has three or more.
+# Each tool call emits three or more.
 tool_notification = unchecked_constructor(ToolNotification)
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ToolNotificationRemoved(Notification):
-    """A tool is no longer active, without having completed."""
+    """A tool is no longer active and did not complete."""
 
     name: ClassVar[str] = "tool-notification-removed"
     session_id: str
@@ -182,7 +182,7 @@ class ToolNotificationRemoved(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ToolCallComplete(Notification):
-    """Tools have run; these were their calls and their results."""
+    """Tools have completed, with these calls and results."""
 
     name: ClassVar[str] = "tool-call-complete"
     session_id: str
@@ -213,7 +213,7 @@ class AllNotificationsCleared(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Media(Value):
-    """Something to show beside the text. ``foreign_content`` comes from outside: sanitise it."""
+    """Media to show beside the text. ``foreign_content`` is untrusted: sanitise it."""
 
     id: str
     role: str
@@ -227,7 +227,7 @@ class Media(Value):
 
     @classmethod
     def of(cls, event: RenderMediaEvent, media_id: str) -> Media:
-        """The media of an event."""
+        """Create the media of an event."""
         return cls(
             id=media_id,
             role=event.role,
@@ -243,7 +243,7 @@ class Media(Value):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MediaAdded(Notification):
-    """A session shows something."""
+    """A session received media."""
 
     name: ClassVar[str] = "media-added"
     session_id: str
@@ -252,7 +252,7 @@ class MediaAdded(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SystemNotification(Notification):
-    """A word of the server to the user: ``type`` "error" for its error events (§8 D3)."""
+    """A message from the server to the user; ``type`` is "error" for error events (§8 D3)."""
 
     name: ClassVar[str] = "system-notification"
     type: Literal["system", "error"]
@@ -264,7 +264,7 @@ class SystemNotification(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ProcessingFailed(Notification):
-    """One event was malformed or its handler raised; it changed nothing (§8 M8, D3)."""
+    """An event was malformed or its handler raised. The state is unchanged (§8 M8, D3)."""
 
     name: ClassVar[str] = "processing-error"
     event_type: str | None
@@ -276,7 +276,7 @@ class ProcessingFailed(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ChatSessionChanged(Notification):
-    """Another session is the current one."""
+    """The current session changed."""
 
     name: ClassVar[str] = "chat-session-changed"
     previous_session_id: str | None
@@ -285,7 +285,7 @@ class ChatSessionChanged(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionsUpdated(Notification):
-    """The sessions that are held in memory, or something about one of them, changed."""
+    """The set of sessions in the state changed, or one of them did."""
 
     name: ClassVar[str] = "sessions-updated"
     session_ids: tuple[str, ...]
@@ -293,7 +293,7 @@ class SessionsUpdated(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionsIndexUpdated(Notification):
-    """The list of the user's sessions changed: ``total`` there are, ``session_ids`` are known."""
+    """The list of the user's sessions changed: ``total`` exist, ``session_ids`` are known."""
 
     name: ClassVar[str] = "sessions-index-updated"
     total: int
@@ -302,7 +302,7 @@ class SessionsIndexUpdated(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionCleared(Notification):
-    """A session left the memory: it was deleted, or another needed its place (§8 S4)."""
+    """A session left the state: it was deleted or evicted (§8 S4)."""
 
     name: ClassVar[str] = "session-cleared"
     session_id: str
@@ -310,14 +310,14 @@ class SessionCleared(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AllSessionsCleared(Notification):
-    """The application wiped all sessions."""
+    """The application cleared all sessions."""
 
     name: ClassVar[str] = "all-sessions-cleared"
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class RequestUserSessions(Notification):
-    """The application asked for ``limit`` more lines of the list of sessions, from ``offset``."""
+    """The application requested ``limit`` entries of the session list, from ``offset``."""
 
     name: ClassVar[str] = "request-user-sessions"
     offset: int
@@ -326,7 +326,7 @@ class RequestUserSessions(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SubsessionStarted(Notification):
-    """An agent delegates; ``depth`` is 1 for the outermost delegation (§8 U4)."""
+    """An agent started a delegation; ``depth`` is 1 for the outermost (§8 U4)."""
 
     name: ClassVar[str] = "subsession-started"
     session_id: str
@@ -341,7 +341,7 @@ class SubsessionStarted(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SubsessionEnded(Notification):
-    """A delegation is over; ``depth`` 0 where none was open."""
+    """A delegation ended; ``depth`` is 0 if none was open."""
 
     name: ClassVar[str] = "subsession-ended"
     session_id: str
@@ -363,10 +363,10 @@ class TurnStateChanged(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class CancelConfirmed(Notification):
-    """The server confirms a cancel. Comes at once, ahead of the text that is waiting.
+    """The server confirmed a cancel. It is emitted immediately, ahead of queued text.
 
-    ``turn-cancelled`` on the wire's side of the documents; :class:`TurnCancelled` is how an
-    ``ask`` ends.
+    The protocol's documents call it ``turn-cancelled``. :class:`TurnCancelled` is the outcome of an
+    ``ask``.
     """
 
     name: ClassVar[str] = "turn-cancelled"
@@ -377,7 +377,7 @@ class CancelConfirmed(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class VoicesUpdated(Notification):
-    """The voices that can be chosen."""
+    """The list of available voices changed."""
 
     name: ClassVar[str] = "voices-updated"
     voices: tuple[Voice, ...]
@@ -385,7 +385,7 @@ class VoicesUpdated(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class VoiceChanged(Notification):
-    """The agent speaks with another voice; ``source`` is who wanted it."""
+    """The agent's voice changed; ``source`` is the side that requested it."""
 
     name: ClassVar[str] = "voice-changed"
     previous: Voice | None
@@ -395,7 +395,7 @@ class VoiceChanged(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AvatarSessionStarted(Notification):
-    """An avatar's session began; its two mappings are the vendor's own."""
+    """An avatar session started; both mappings have the vendor's format."""
 
     name: ClassVar[str] = "avatar-session-started"
     avatar_session_request: Mapping[str, Any] | None = attrs.field(repr=False)
@@ -404,7 +404,7 @@ class AvatarSessionStarted(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AvatarSessionEnded(Notification):
-    """The avatar's session is over."""
+    """The avatar session ended."""
 
     name: ClassVar[str] = "avatar-session-ended"
 
@@ -422,7 +422,7 @@ class AvatarStateChanged(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AudioOutput(Notification):
-    """Samples to play: whole frames of ``format``; ``None`` where the voice is not for playing."""
+    """Samples to play: whole frames of ``format``, or ``None`` if there is no playback."""
 
     name: ClassVar[str] = "audio-output"
     data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")

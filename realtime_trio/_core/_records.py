@@ -1,4 +1,4 @@
-"""What the text lane keeps of one session: its messages, its tools, its place in the turn."""
+"""The text lane's record of one session: its messages, its tools, its place in the turn."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SEEN_LIMIT = 1024
 
 
 def equal_but(one: msgspec.Struct, other: object, *but: str) -> bool:
-    """Compare all fields but some: when something came to be known does not matter."""
+    """Compare all fields except ``names``: fields about time do not count."""
     if type(one) is not type(other):
         return False
     names = (name for name in one.__struct_fields__ if name not in but)
@@ -46,9 +46,9 @@ def equal_but(one: msgspec.Struct, other: object, *but: str) -> bool:
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class WaitingTool(Value):
-    """A tool that has run and waits for a message of its session (§8 T4).
+    """A completed tool that waits for a message of its session (§8 T4).
 
-    The ids are those of the event that brought it, for a message that it may have to itself.
+    The ids come from its event, in case the tool gets a message of its own.
     """
 
     call: ToolCall
@@ -61,12 +61,12 @@ waiting_tool = unchecked_constructor(WaitingTool)
 
 
 class CallStage(IntEnum):
-    """How far a call has come. All from ``CLEARED`` on have ended (§8 T1).
+    """The stage of a call. All stages from ``CLEARED`` on are final (§8 T1).
 
-    ``FORGOTTEN``: only its message is still known. ``LISTED``: only a history knows it.
-    ``CLEARED``: its notification went with all others, so it may yet complete; ``REMOVED``:
-    its notification was taken away, announced, and it completes no more. ``ENDED``: its end
-    came.
+    ``FORGOTTEN``: only its message is still known. ``LISTED``: it occurs only in a history.
+    ``CLEARED``: all notifications were cleared, so it can still complete. ``REMOVED``: its
+    notification was removed, which was announced, and it cannot complete. ``ENDED``: its end
+    arrived.
     """
 
     FORGOTTEN = 0
@@ -81,10 +81,10 @@ class CallStage(IntEnum):
 class KnownCall(msgspec.Struct, frozen=True):
     """The latest call of an id in its session.
 
-    ``call`` is kept until its end came. ``since`` is how many completions had begun to run in
-    its session when it ended, ``message_id`` the message that has it, ``answered`` whether a
-    result stands there for it. ``begun`` is set for a delegation that was seen to run: the
-    links lost and the ids given up to then. ``announced``: its sub-session was.
+    ``call`` is kept until the call ends. ``since`` is the number of completions that had started in
+    its session when it ended. ``message_id`` is the message that holds it; ``answered`` is true if
+    its result is there. ``begun`` is set for a delegation that was seen running: the number of lost
+    links and of assigned ids at its start. ``announced`` is true if its sub-session was announced.
     """
 
     stage: CallStage
@@ -96,16 +96,16 @@ class KnownCall(msgspec.Struct, frozen=True):
     announced: bool = False
 
 
-# What tells one delegation from another: the id, name and request of its call (§8 S2).
+# The identity of a delegation: the id, name and request of its call (§8 S2).
 DelegationKey: TypeAlias = tuple[str, str, str]
 
 
 class Delegation(msgspec.Struct, frozen=True):
-    """What is known of the delegations with one id, name and request.
+    """The delegations with the same id, name and request.
 
-    ``unfolded`` is how many of them a list of the server unfolded, ``announced`` how many were
-    announced, live or by a list. ``live`` is set where one was seen from its beginning to its
-    end: its messages have numbers from the first up to, but not, the second.
+    ``unfolded`` counts those that a server list unfolded; ``announced`` counts those announced,
+    live or from a list. ``live`` is set if one was seen from start to end: the half-open range of
+    its messages' numbers.
     """
 
     unfolded: int = 0
@@ -114,21 +114,21 @@ class Delegation(msgspec.Struct, frozen=True):
 
 
 class SessionDraft(msgspec.Struct, kw_only=True, eq=False):
-    """What is kept of one session, except the open message, while a transaction changes it.
+    """A session's record, except its open message, while a transaction changes it.
 
-    ``exists`` is false for a session without an id that no message has come for yet (L2).
-    ``target`` is the position in ``messages`` of the one that takes tools (§8 T4), or -1.
+    ``exists`` is false for a session without an id and without messages (L2). ``target`` is the
+    position in ``messages`` of the message that receives tools (§8 T4), or -1.
 
-    Of the turn, which began with the last ``user_turn_start`` (§8 S1): ``turn_from`` is the
-    position of its first message and ``asked_from`` that of the user's, or -1; ``stirred``
-    says that an event of its stream came, ``asked`` that a user's message did, after the
-    server's list where one came. ``at_work``: the latest interaction began and has not ended.
+    The turn starts with the last ``user_turn_start`` (§8 S1). ``turn_from`` is the position of its
+    first message and ``asked_from`` that of the user's message, or -1. ``stirred`` is true if an
+    event of its stream arrived, ``asked`` if a user's message did; both count only after the
+    server's list, if there was one. ``at_work`` is true while the latest interaction runs.
 
-    Of the server's lists: ``users`` is how many messages of the user's the last one held, and
-    ``turns`` how many turns have ended well since. One that came while a turn ran decides at
-    its end: ``loaded`` is then how many messages it brought, else -1; ``loaded_target`` the
-    ``target`` among them, ``loaded_users`` its user's messages, and ``loaded_whole`` whether
-    it holds that turn, too.
+    For the server's lists: ``users`` counts the user's messages in the last list, ``turns`` the
+    turns that completed since. A list that arrives during a turn takes effect at the end of the
+    turn. Until then ``loaded`` counts its messages (otherwise -1), ``loaded_target`` is the
+    ``target`` among them, ``loaded_users`` counts its user's messages, and ``loaded_whole`` is true
+    if it contains that turn.
     """
 
     id: str
@@ -167,21 +167,21 @@ class SessionDraft(msgspec.Struct, kw_only=True, eq=False):
 
 
 class Record(SessionDraft, frozen=True, kw_only=True, eq=False):  # type: ignore[misc]
-    """The same, frozen: what a slice holds.
+    """The frozen form, which a slice holds.
 
-    The checkers object to a frozen class below one that is not. Here that is the purpose: the
-    fields stand in one place, and :func:`thaw` and :func:`freeze` go from one to the other.
+    Type checkers reject a frozen subclass of an unfrozen class. Here that is intended: the fields
+    are declared once, and :func:`thaw` and :func:`freeze` convert between the two.
     """
 
     def __eq__(self, other: object) -> bool:
-        """Compare what is known, not when it became known."""
+        """Compare everything except fields about time."""
         return equal_but(self, other, "touched")
 
     def __ne__(self, other: object) -> bool:
-        """Whether ``==`` says no."""
+        """Negate ``==``."""
         return not self == other
 
 
 def differs(draft: SessionDraft, record: Record) -> bool:
-    """Whether a transaction changed the draft of a record: every change replaces an object."""
+    """Whether a transaction changed the draft: every change replaces an object."""
     return any(map(is_not, astuple(draft), astuple(record)))

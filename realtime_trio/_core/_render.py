@@ -1,6 +1,6 @@
-"""Values as plain JSON objects: what ``realtime-trio replay --json`` prints.
+"""Convert values to plain JSON objects, for ``realtime-trio replay --json``.
 
-Key names are snake_case. Fields that only the library needs stay out.
+Keys are snake_case. Internal fields are omitted.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ Json = dict[str, Any]
 
 
 def timestamp_to_json(moment: datetime) -> str:
-    """ISO 8601 with microseconds, in UTC."""
+    """Format a time as ISO 8601 with microseconds, in UTC."""
     return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def call_to_json(call: ToolCall) -> Json:
-    """A CALL."""
+    """Convert a tool call."""
     return {"id": call.id, "name": call.name, "input": call.input}
 
 
 def result_to_json(result: ToolResult) -> Json:
-    """A RESULT."""
+    """Convert a tool result."""
     return {
         "tool_use_id": result.tool_use_id,
         "content": result.content,
@@ -74,7 +74,7 @@ def _part_to_json(part: Any) -> Json:
 
 
 def message_to_json(message: Message) -> Json:
-    """A MESSAGE."""
+    """Convert a message."""
     content = message.content
     return {
         "id": message.id,
@@ -109,7 +109,7 @@ _RENDER: dict[type, Callable[[Any], Any]] = {
 }
 
 
-# The fields of each class, looked up once: none for what is no attrs class.
+# The fields of each class, cached; empty for classes without attrs.
 _FIELDS: dict[type, tuple[str, ...]] = {}
 
 
@@ -135,7 +135,7 @@ def _value_to_json(value: object) -> Any:
 
 
 def notification_to_json(note: Notification) -> Json:
-    """A notification's name and payload."""
+    """Convert a notification to its name and payload."""
     made: Json = {"name": note.name}
     for name in _fields_of(note):
         value = getattr(note, name)
@@ -167,7 +167,7 @@ def _subsession_to_json(opened: OpenSubsession) -> Json:
 
 
 def state_to_json(state: SessionState) -> Json:
-    """The STATE."""
+    """Convert a state."""
     catalog = state.catalog
     return {
         "current_session_id": state.current_session_id,

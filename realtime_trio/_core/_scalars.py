@@ -1,7 +1,7 @@
-"""How single JSON values are read: hooks of the converter, which get a value and its type.
+"""Converter hooks for scalar JSON values; each takes a value and its type.
 
-Each raises ``Mismatch`` for a value of another type. Where something may be left out (see
-``_leniency``), some take what a server means by a value of another type (protocol.md §2).
+Each raises ``Mismatch`` for a value of the wrong type. In lenient decoding (see ``_leniency``),
+some accept a value of another type if its meaning is clear (protocol.md §2).
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ __all__ = [
     "read_time",
 ]
 
-# Fields of text, in any class, that may come as numbers: see read_session_id and read_time.
+# String fields, in any class, that can arrive as numbers: see read_session_id and read_time.
 SESSION_IDS = frozenset({"session_id", "user_session_id", "parent_session_id"})
 TIMES = frozenset({"created_at", "updated_at", "deleted_at", "last_login"})
 
 
 def read_text(value: Any, _: Any) -> Any:
-    """Text."""
+    """Read a string."""
     if type(value) is not str:
         raise Mismatch("string", describe(value))
     return value
 
 
 def read_integer(value: Any, _: Any) -> Any:
-    """An integer; ``12.0`` is one, too, where servers are read."""
+    """Read an integer; in lenient decoding ``12.0`` is one, too."""
     if type(value) is float and value.is_integer() and current() is not None:
         return int(value)
     if type(value) is not int:
@@ -49,40 +49,40 @@ def read_integer(value: Any, _: Any) -> Any:
 
 
 def read_boolean(value: Any, _: Any) -> Any:
-    """``true`` or ``false``."""
+    """Read ``true`` or ``false``."""
     if type(value) is not bool:
         raise Mismatch("boolean", describe(value))
     return value
 
 
 def read_number(value: Any, _: Any) -> float:
-    """A number as a float."""
+    """Read a number as a float."""
     if type(value) not in (int, float):
         raise Mismatch("number", describe(value))
     return float(value)
 
 
 def read_object(value: Any, _: Any) -> Mapping[str, Any]:
-    """An object of free form."""
+    """Read a free-form object."""
     if not isinstance(value, dict):
         raise Mismatch("object", describe(value))
     return cast("Mapping[str, Any]", value)
 
 
 def read_text_or_object(value: Any, _: Any) -> Any:
-    """Text, an object or null."""
+    """Read a string, an object or null."""
     if value is not None and type(value) is not str and not isinstance(value, dict):
         raise Mismatch("string, object or null", describe(value))
     return cast("Any", value)
 
 
 def read_anything(value: Any, _: Any) -> Any:
-    """Any value."""
+    """Read any value."""
     return value
 
 
 def read_session_id(value: Any, _: Any) -> Any:
-    """A session's id as text: some servers count their sessions (§2 L2)."""
+    """Read a session id as a string: some servers use numbers (§2 L2)."""
     if value is None or type(value) is str:
         return value
     if current() is not None and type(value) in (int, float) and value == int(value):
@@ -91,7 +91,7 @@ def read_session_id(value: Any, _: Any) -> Any:
 
 
 def read_time(value: Any, _: Any) -> Any:
-    """A time as ISO text; a number counts the seconds since 1970 (§2 L3)."""
+    """Read a time as ISO text; a number counts seconds since 1970 (§2 L3)."""
     if value is None or type(value) is str:
         return value
     if current() is not None and type(value) in (int, float):

@@ -1,7 +1,7 @@
-"""What the trio shell tells the application (protocol.md §5): the link, the login, the buffers.
+"""Notifications of the trio shell (protocol.md §5): the link, the login, the buffers.
 
-Nothing here is folded from the conversation, so no processor without a network makes it; what
-is stands in ``_notifications``.
+They are not folded from the conversation, so a processor without a network never emits them.
+Notifications of the fold are in ``_notifications``.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ __all__ = [
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Connected(Notification):
-    """The first link of this client is open and proven."""
+    """The first link of this client is open and confirmed."""
 
     name: ClassVar[str] = "connected"
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Disconnected(Notification):
-    """The link ended. ``code`` is the websocket's, ``None`` where it broke without one."""
+    """The link ended. ``code`` is the websocket's close code, or ``None`` without one."""
 
     name: ClassVar[str] = "disconnected"
     code: int | None = None
@@ -53,7 +53,7 @@ class Disconnected(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Reconnecting(Notification):
-    """A new dial comes after ``delay`` seconds; ``attempt`` counts from 1."""
+    """The client dials again after ``delay`` seconds; ``attempt`` counts from 1."""
 
     name: ClassVar[str] = "reconnecting"
     attempt: int
@@ -62,13 +62,12 @@ class Reconnecting(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Reconnected(Notification):
-    """A new link is open and proven; :class:`SessionRestored` follows when nothing is missing.
+    """A new link is open and confirmed. :class:`SessionRestored` follows after the resync.
 
-    Restored are the subscriptions, the turn that is asked for, the ``commands`` that wait
-    to be sent, and the session ``session_id``, which the new link goes on with (``None``
-    where there was none yet). ``missed`` tells that a turn may have been running, so that
-    pieces of it may have gone by; ``audio_dropped`` counts the frames of the user's speech
-    that were thrown away. It took ``attempts`` dials.
+    The subscriptions, the pending ``ask`` and the queued ``commands`` are kept. The new link
+    continues the session ``session_id`` (``None`` if there was none yet). ``missed`` is true if a
+    turn may have been running, so that events of it may be lost. ``audio_dropped`` counts the
+    dropped frames of the user's speech. ``attempts`` counts the dials.
     """
 
     name: ClassVar[str] = "reconnected"
@@ -81,10 +80,10 @@ class Reconnected(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AgentChanged(Notification):
-    """A new link goes on with the session, and its agent is another one than before.
+    """A new link continues the session with a different agent.
 
-    ``expected`` is the key of the agent that the session had, or that the client asked for;
-    ``got`` that of the one that the server gave it.
+    ``expected`` is the key of the session's previous agent, or of the agent that the client
+    requested; ``got`` is the key of the agent that the server assigned.
     """
 
     name: ClassVar[str] = "agent-changed"
@@ -94,10 +93,10 @@ class AgentChanged(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionRestored(Notification):
-    """After a lost link, all that the server has of the current session is in the state.
+    """The resync after a lost link is complete: the state matches the server's current session.
 
-    It comes once for each :class:`Reconnected`, unless the link is lost again before.
-    ``reloaded`` tells that a turn had a hole and the messages were asked for anew.
+    It is emitted once for each :class:`Reconnected`, unless the link is lost again first.
+    ``reloaded`` is true if events of a turn were lost and the messages were loaded again.
     """
 
     name: ClassVar[str] = "session-restored"
@@ -107,7 +106,7 @@ class SessionRestored(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ConnectionGivenUp(Notification):
-    """No link could be opened in ``attempts`` dials; the client ends."""
+    """All ``attempts`` dials failed; the client ends."""
 
     name: ClassVar[str] = "connection-failed"
     attempts: int
@@ -126,7 +125,7 @@ class AuthLogin(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AuthLogout(Notification):
-    """The tokens were forgotten."""
+    """The client discarded its tokens."""
 
     name: ClassVar[str] = "auth-logout"
 
@@ -148,7 +147,7 @@ class AuthStateChanged(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AuthFailed(Notification):
-    """The server refused the credentials or the token."""
+    """The server rejected the credentials or the token."""
 
     name: ClassVar[str] = "auth-error"
     error: str
@@ -159,7 +158,7 @@ class AuthFailed(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AudioGap(Notification):
-    """A subscriber or the playback left out ``bytes`` of audio in ``frames`` pieces."""
+    """A subscriber or the playback dropped ``bytes`` of audio in ``frames`` frames."""
 
     name: ClassVar[str] = "audio-gap"
     frames: int
@@ -168,7 +167,7 @@ class AudioGap(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class AudioFlushed(Notification):
-    """Audio that was waiting to be played was thrown away."""
+    """Queued playback audio was discarded."""
 
     name: ClassVar[str] = "audio-flushed"
     bytes: int
@@ -181,7 +180,7 @@ class AudioFlushed(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MemoryPressure(Notification):
-    """A lane is filled to ``level`` percent of its bound; 0 when it has fallen back."""
+    """A lane's backlog reached ``level`` percent of its limit; 0 means it has recovered."""
 
     name: ClassVar[str] = "memory-pressure"
     lane: str
@@ -190,7 +189,7 @@ class MemoryPressure(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Lagged(Notification):
-    """This subscription dropped ``count`` items before the next one, as its rule says."""
+    """This subscription dropped ``count`` items before the next one (its overflow rule)."""
 
     name: ClassVar[str] = "lagged"
     count: int

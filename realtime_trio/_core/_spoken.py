@@ -1,4 +1,4 @@
-"""How much of one spoken answer came, and how much of it was heard."""
+"""Count how much of a spoken answer was received and how much was heard."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["SpokenAnswer"]
 
 @attrs.define(slots=True, eq=False)
 class SpokenAnswer:
-    """The counts of one answer, which may outlive the sink that it is played to.
+    """The counts of one answer. They can outlive the sink that plays it.
 
-    ``played`` tells whether any sink took part. Sizes are kept by format, because what came and
-    the sinks may differ in it.
+    ``played`` is true if any sink played it. Sizes are kept per format, because the received format
+    and those of the sinks can differ.
     """
 
     played: bool = False
@@ -22,26 +22,26 @@ class SpokenAnswer:
     _heard: dict[AudioFormat, int] = attrs.field(factory=dict[AudioFormat, int], init=False)
 
     def came(self, size: int, format: AudioFormat) -> None:
-        """Count bytes that the server sent."""
+        """Count bytes received from the server."""
         self._came[format] = self._came.get(format, 0) + size
 
     def heard(self, size: int, format: AudioFormat) -> None:
-        """Count bytes that a sink was given; negative for those that it gave back."""
+        """Count bytes written to a sink; negative for bytes that it did not play."""
         self._heard[format] = self._heard.get(format, 0) + size
 
     @property
     def spoken(self) -> bool:
-        """Whether any audio of it came."""
+        """Whether any audio was received."""
         return bool(self._came)
 
     @property
     def heard_ms(self) -> float:
-        """Milliseconds that were heard."""
+        """Duration in milliseconds of the audio that was heard."""
         return _ms(self._heard)
 
     @property
     def unheard_ms(self) -> float:
-        """Milliseconds that came and were not heard."""
+        """Duration in milliseconds of the audio that was received but not heard."""
         return max(0.0, _ms(self._came) - _ms(self._heard))
 
 

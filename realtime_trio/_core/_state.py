@@ -1,8 +1,7 @@
-"""The state: three slices that share nothing, each a fold of its own lane's events.
+"""The state: three disjoint slices, each folded from the events of its lane.
 
-What changes with each delta is kept apart from what does not, so that a delta makes three
-small values new (the open message, the table of open messages, the slice) and shares the
-rest.
+Values that change with every delta are separate from the rest. A delta creates three small values
+(the open message, the table of open messages, the slice) and shares everything else.
 """
 
 from __future__ import annotations
@@ -60,12 +59,12 @@ def _seen() -> Recent[Hashable, bool]:
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class Connection(Value):
-    """How the link stands, as the client itself knows it.
+    """The status of the link, as known to the client.
 
-    ``status`` is "connecting" until the first link is proven, "connected", "reconnecting"
-    from the loss of a link to the proof of the next, and "closed" at the end. ``attempt``
-    counts the dials since it was last open. ``initialized`` is true once the server has told
-    what a client needs and it has been the user's turn.
+    ``status`` is "connecting" until the first link is confirmed, then "connected"; "reconnecting"
+    from the loss of a link until the next is confirmed; and "closed" at the end. ``attempt`` counts
+    the dials since a link was last open. ``initialized`` is true once the server has sent its
+    initial state and the user's first turn has begun.
     """
 
     status: Literal["connecting", "connected", "reconnecting", "closed"] = "connecting"
@@ -75,10 +74,10 @@ class Connection(Value):
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class Catalog(Value):
-    """What the server offers, each list as the server's last event of its kind had it.
+    """The server's offers. Each list is from the last event of its kind.
 
-    ``user`` is who is logged in. ``voice_input_modes`` are the ways in which the server takes
-    voice: "ptt", "vad", "realtime". A workspace is the server's own mapping.
+    ``user`` is the logged-in user. ``voice_input_modes`` are the server's voice input modes: "ptt",
+    "vad", "realtime". A workspace is a mapping in the server's format.
     """
 
     user: User | None = None
@@ -92,7 +91,7 @@ class Catalog(Value):
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class TurnState(Value):
-    """Whose turn it is, as the control lane knows it: ahead of the text.
+    """The turn, as known to the control lane, which is ahead of the text lane.
 
     ``can_send_input`` is true from ``user_turn_start`` to ``user_turn_end``.
     """
@@ -101,17 +100,16 @@ class TurnState(Value):
 
 
 class ControlSlice(Compared, frozen=True, eq=False):
-    """What the control lane owns.
+    """The control lane's slice.
 
-    ``connection``, ``catalog`` and ``turn`` are records of their own. ``ui_session_id``,
-    ``chat_session_id`` are the ids to dial with; ``deleted_session_id`` is that of the session
-    that was current until it was deleted, as long as the server may yet go on in it.
-    ``index`` is the list of the user's sessions as far as it is known, ``index_total`` how many
-    the server has. ``agent`` is the current session's; ``voice`` what the server says that it
-    speaks with, ``voice_requested`` the id of the one that the client asked for last.
-    ``avatar_active``: an avatar speaks for the agent. ``listening``: the server hears the user.
-    ``extra`` is what handlers of one's own keep. ``seen`` and ``now`` are the lane's own
-    business.
+    ``connection``, ``catalog`` and ``turn`` are separate records. ``ui_session_id``,
+    ``chat_session_id`` are the ids for the next dial. ``deleted_session_id`` is the id of a deleted
+    current session, as long as the server may continue in it. ``index`` is the known part of the
+    list of the user's sessions, ``index_total`` the number the server has. ``agent`` is the current
+    session's agent. ``voice`` is the agent's voice according to the server, ``voice_requested`` the
+    id of the voice that the client requested last. ``avatar_active`` is true if an avatar speaks
+    for the agent. ``listening`` is true if the server receives the user's audio. ``extra`` holds
+    the state of custom handlers. ``seen`` and ``now`` are internal.
     """
 
     connection: Connection = Connection()
@@ -132,11 +130,11 @@ class ControlSlice(Compared, frozen=True, eq=False):
     now: float = 0.0
 
     def __eq__(self, other: object) -> bool:
-        """Compare what is known, not when it came to be."""
+        """Compare everything except fields about time."""
         return equal_but(self, other, "now")
 
     def with_extra(self, key: Hashable, value: Any) -> ControlSlice:
-        """This slice with ``value`` under ``key`` in ``extra``."""
+        """Return this slice with ``value`` under ``key`` in ``extra``."""
         return evolve(self, extra=MappingProxyType({**self.extra, key: value}))
 
 
@@ -145,10 +143,10 @@ class ControlSlice(Compared, frozen=True, eq=False):
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class Limits(Value):
-    """Bounds of what is kept (protocol.md §8 S4).
+    """Bounds of the state (protocol.md §8 S4).
 
-    ``max_sessions`` counts the current one, which always stays: 1 leaves no room for
-    sub-sessions, whose every piece is then announced as a message and forgotten.
+    ``max_sessions`` includes the current session, which is never evicted. With 1 there is no room
+    for sub-sessions: each of their parts is announced as a message and then discarded.
     """
 
     max_sessions: int = attrs.field(default=256, validator=attrs.validators.ge(1))
@@ -157,7 +155,7 @@ class Limits(Value):
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class ActiveTool(Value):
-    """A tool that is being chosen or runs."""
+    """A tool that is being selected or runs."""
 
     session_id: str
     id: str
@@ -171,7 +169,7 @@ active_tool = unchecked_constructor(ActiveTool)
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class OpenSubsession(Value):
-    """A delegation that runs: who started it, and how deep it is nested."""
+    """A running delegation: its parent and its nesting depth."""
 
     session_id: str
     parent_session_id: str | None
@@ -181,22 +179,22 @@ class OpenSubsession(Value):
     prime_agent_key: str
     sub_agent_key: str
     depth: int
-    # Whose stack it stands on: its user session, also where the event did not say (§8 U4).
+    # The user session whose stack it is on, even if the event did not name it (§8 U4).
     stack: str = ""
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Session(Value):
-    """One session as it stands: what an application reads.
+    """A snapshot of one session.
 
-    ``messages`` are those that are complete, oldest first; ``open_message`` the one that is
-    being streamed. ``waiting_tools`` have run and wait for a message to stand in.
-    ``parent_session_id`` and ``user_session_id`` say who delegated to it, and for which
-    session of the user. ``name``, ``metadata`` and ``agent`` are the server's last word.
-    ``vendor`` is what the server said of its history's form: "anthropic", "openai" or "none".
-    ``input_tokens`` and ``output_tokens`` are the sums of what its completions told,
-    ``token_count`` what the server said when its list was loaded and what they told since. A
-    list begins all three anew, unless it says 0 and is not empty.
+    ``messages`` are the complete messages, oldest first; ``open_message`` is the one being
+    streamed. ``waiting_tools`` have completed and wait for a message. ``parent_session_id`` is the
+    session that delegated to it, ``user_session_id`` the user's session behind it. ``name``,
+    ``metadata`` and ``agent`` are the server's latest values. ``vendor`` is the format of its
+    history according to the server: "anthropic", "openai" or "none". ``input_tokens`` and
+    ``output_tokens`` are the sums over its completions. ``token_count`` is the server's count when
+    its list was loaded, plus the completions since. A list resets all three, unless its count is 0
+    and it is not empty.
     """
 
     id: str
@@ -215,12 +213,12 @@ class Session(Value):
 
     @property
     def is_sub_session(self) -> bool:
-        """Whether an agent opened it to delegate."""
+        """Whether an agent created it for a delegation."""
         return self.user_session_id is not None and self.user_session_id != self.id
 
     @classmethod
     def of(cls, record: Record, open_message: OpenMessage | None) -> Session:
-        """The session of a record and its open message."""
+        """Create a session from a record and its open message."""
         return cls(
             id=record.id,
             name=record.name,
@@ -240,13 +238,13 @@ class Session(Value):
 
 @attrs.frozen(slots=True, eq=False)
 class Sessions(Mapping[str, Session]):
-    """The sessions by id, in the order of their arrival; each is put together when it is read."""
+    """The sessions by id, in order of arrival. Each is created when it is read."""
 
     _records: Mapping[str, Record]
     _open: Mapping[str, OpenMessage]
 
     def __getitem__(self, session_id: str) -> Session:
-        """The session, or ``KeyError``."""
+        """Return the session, or raise ``KeyError``."""
         return Session.of(self._records[session_id], self._open.get(session_id))
 
     def __iter__(self) -> Iterator[str]:
@@ -257,7 +255,7 @@ class Sessions(Mapping[str, Session]):
 
     def __eq__(self, other: object) -> bool:
         """Equal to any mapping of equal sessions."""
-        if isinstance(other, Sessions):  # what two states share is not compared again
+        if isinstance(other, Sessions):  # values that two states share are not compared
             return self._records == other._records and self._open == other._open
         return super().__eq__(other)
 
@@ -265,10 +263,10 @@ class Sessions(Mapping[str, Session]):
 
 
 class TurnRecord(msgspec.Struct, frozen=True):
-    """What the text lane saw of one turn; the outcome of an ``ask`` is read from it.
+    """The text lane's record of one turn; the outcome of an ``ask`` is derived from it.
 
-    ``interactions`` are the sessions whose interaction has begun and not ended. ``message``
-    is the user session's last assistant message.
+    ``interactions`` are the sessions with a running interaction. ``message`` is the user session's
+    last assistant message.
     """
 
     number: int = 0
@@ -286,16 +284,16 @@ class ConversationDraft(msgspec.Struct, kw_only=True):
     records: Mapping[str, Record] = EMPTY
     current_session_id: str | None = None
     user_session_id: str | None = None
-    # The current session that was deleted, until it shows whether the server goes on in it; its
-    # record, unless an event has brought that back; and whether it was the user's (§8 S3).
+    # The deleted current session, until it is known whether the server continues in it; its record,
+    # unless an event has restored it; and whether it was the user's (§8 S3).
     deleted: str | None = None
     deleted_record: Record | None = None
     deleted_was_user: bool = False
     tools: Mapping[tuple[str, str], ActiveTool] = EMPTY
     subsessions: tuple[OpenSubsession, ...] = ()
-    # None: no cancel is being carried out. Else the sessions whose deltas count again.
+    # None: no cancel is in progress. Otherwise: the sessions whose deltas are accepted again.
     fence: frozenset[str] | None = None
-    # Whether the user's turn has ended since it last began, and how many links were lost.
+    # Whether the user's turn has ended since it last started, and the number of lost links.
     turn_ended: bool = False
     links_lost: int = 0
     turn: TurnRecord = TurnRecord()
@@ -308,15 +306,14 @@ class ConversationDraft(msgspec.Struct, kw_only=True):
 
 
 class ConversationRecord(ConversationDraft, frozen=True, kw_only=True):  # type: ignore[misc]
-    """The same, frozen: what a slice holds (see :class:`Record`)."""
+    """The frozen form, which a slice holds (see :class:`Record`)."""
 
 
 class TextSlice(Compared, frozen=True, eq=False):
-    """What the text lane owns: sessions, messages, tools, sub-sessions.
+    """The text lane's slice: sessions, messages, tools, sub-sessions.
 
-    Read it through its properties; ``rest`` and ``open`` are how it is kept. ``tick`` counts
-    the lane's events; ``now`` is the time of the one that is being handled, in seconds since
-    1970.
+    Read it through its properties; ``rest`` and ``open`` are internal. ``tick`` counts the lane's
+    events. ``now`` is the time of the current event, in seconds since 1970.
     """
 
     rest: ConversationRecord = msgspec.field(default_factory=ConversationRecord)
@@ -325,12 +322,12 @@ class TextSlice(Compared, frozen=True, eq=False):
     now: float = 0.0
 
     def __eq__(self, other: object) -> bool:
-        """Compare what is known, not when it came to be."""
+        """Compare everything except fields about time."""
         return equal_but(self, other, "tick", "now")
 
     @property
     def sessions(self) -> Mapping[str, Session]:
-        """The sessions by id, in the order of their arrival."""
+        """The sessions by id, in order of arrival."""
         records = self.rest.records
         if "" in records and not (records[""].messages or "" in self.open):  # L2
             records = {session_id: each for session_id, each in records.items() if session_id}
@@ -343,31 +340,31 @@ class TextSlice(Compared, frozen=True, eq=False):
 
     @property
     def user_session_id(self) -> str | None:
-        """The session against which sub-sessions are told apart (§8 U3)."""
+        """The user's session; all others are sub-sessions (§8 U3)."""
         return self.rest.user_session_id
 
     @property
     def active_tools(self) -> tuple[ActiveTool, ...]:
-        """The tools that are being chosen or run."""
+        """The tools that are being selected or run."""
         return tuple(self.rest.tools.values())
 
     @property
     def subsessions(self) -> tuple[OpenSubsession, ...]:
-        """The delegations that run, the outermost first."""
+        """The running delegations, outermost first."""
         return self.rest.subsessions
 
     @property
     def extra(self) -> Mapping[Any, Any]:
-        """What handlers of one's own keep."""
+        """The state of custom handlers."""
         return self.rest.extra
 
     @property
     def seen(self) -> Recent[Hashable, bool]:
-        """The ids of events that were applied (§8 D1)."""
+        """The ids of applied events (§8 D1)."""
         return self.rest.seen
 
     def with_extra(self, key: Hashable, value: Any) -> TextSlice:
-        """This slice with ``value`` under ``key`` in ``extra``."""
+        """Return this slice with ``value`` under ``key`` in ``extra``."""
         rest = evolve(self.rest, extra=MappingProxyType({**self.rest.extra, key: value}))
         return evolve(self, rest=rest)
 
@@ -376,15 +373,14 @@ class TextSlice(Compared, frozen=True, eq=False):
 
 
 class AudioSlice(Compared, frozen=True, eq=False):
-    """What the audio lane owns: the format in force and counts of what came.
+    """The audio lane's slice: the current format and counts of received audio.
 
-    ``format`` is that of the frames that come, ``None`` where the ``voice`` is not for
-    playing. ``listening``: the server hears the user. ``user_turn``: it is the user's turn.
-    ``frames`` and ``byte_count`` are what came since the client began, ``cancels`` how often
-    the server cancelled. ``extra`` is what handlers of one's own keep. ``carry`` is the
-    beginning of a sample of ``stream`` whose end has not come yet, ``halves`` are those of
-    other streams. ``refused`` are the content types that were announced as not playable.
-    These, ``seen`` and ``now`` are the lane's own business.
+    ``format`` is the format of received frames, or ``None`` if the ``voice`` has no playback.
+    ``listening`` is true if the server receives the user's audio. ``user_turn`` is true during the
+    user's turn. ``frames`` and ``byte_count`` count received audio since the client started,
+    ``cancels`` the server's cancels. ``extra`` holds the state of custom handlers. ``carry`` is an
+    incomplete sample of ``stream``; ``halves`` are those of other streams. ``refused`` holds the
+    content types announced as not playable. These, ``seen`` and ``now`` are internal.
     """
 
     format: AudioFormat | None = DEFAULT_FORMAT
@@ -403,11 +399,11 @@ class AudioSlice(Compared, frozen=True, eq=False):
     now: float = 0.0
 
     def __eq__(self, other: object) -> bool:
-        """Compare what is known, not when it came to be."""
+        """Compare everything except fields about time."""
         return equal_but(self, other, "now")
 
     def with_extra(self, key: Hashable, value: Any) -> AudioSlice:
-        """This slice with ``value`` under ``key`` in ``extra``."""
+        """Return this slice with ``value`` under ``key`` in ``extra``."""
         return evolve(self, extra=MappingProxyType({**self.extra, key: value}))
 
 
@@ -416,13 +412,13 @@ class AudioSlice(Compared, frozen=True, eq=False):
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class Counters(Value):
-    """What came: each event is counted once, by its home lane.
+    """Event counts. Each event is counted once, by its home lane.
 
-    Of all ``events``, the ``unknown`` had a type without a row, the ``malformed`` could not
-    be read, the ``duplicates`` had come before, and the ``handler_errors`` are those whose
-    handler raised; none of these changed anything. ``late_deltas`` came after their turn was
-    cancelled and were dropped. Of the ``tolerated`` a part could not be read and was left out
-    (protocol.md §2 L3); the rest of each counted.
+    Of all ``events``, ``unknown`` had a type without a registry row, ``malformed`` could not be
+    decoded, ``duplicates`` repeated an id, and for ``handler_errors`` the handler raised; none of
+    these changed the state. ``late_deltas`` arrived after their turn was cancelled and were
+    dropped. ``tolerated`` events had ill-typed parts that were skipped (protocol.md §2 L3); the
+    rest of each was applied.
     """
 
     events: int = 0
@@ -436,10 +432,9 @@ class Counters(Value):
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class SessionState(Value):
-    """A snapshot of everything: immutable, cheap to keep, consistent within each slice.
+    """A snapshot of the state: immutable, cheap to keep, consistent within each slice.
 
-    ``revision`` is the number of events that the slices have handled, an event that concerns
-    two of them counted twice.
+    ``revision`` is the number of events handled by the slices. An event in two lanes counts twice.
     """
 
     control: ControlSlice = attrs.field(factory=ControlSlice)
@@ -450,7 +445,7 @@ class SessionState(Value):
 
     @property
     def sessions(self) -> Mapping[str, Session]:
-        """The sessions by id, in the order of their arrival."""
+        """The sessions by id, in order of arrival."""
         return self.text.sessions
 
     @property
@@ -460,29 +455,29 @@ class SessionState(Value):
 
     @property
     def current_session(self) -> Session | None:
-        """That session itself."""
+        """The current session."""
         current = self.text.current_session_id
         return self.sessions.get(current) if current is not None else None
 
     @property
     def active_tools(self) -> tuple[ActiveTool, ...]:
-        """The tools that are being chosen or run, of every session."""
+        """The tools of all sessions that are being selected or run."""
         return self.text.active_tools
 
     @property
     def subsessions(self) -> tuple[OpenSubsession, ...]:
-        """The delegations that run, the outermost first, each with who started it.
+        """The running delegations, outermost first, each with its parent.
 
-        Their messages are in :attr:`sessions`, where each session names its parent.
+        Their messages are in :attr:`sessions`; each session names its parent.
         """
         return self.text.subsessions
 
     @property
     def turn(self) -> TurnState:
-        """Whose turn it is."""
+        """The current turn."""
         return self.control.turn
 
     @property
     def catalog(self) -> Catalog:
-        """What the server offers."""
+        """The server's offers."""
         return self.control.catalog

@@ -1,7 +1,7 @@
-"""Tool calls and results in one normal form, whichever vendor wrote them (protocol.md §8 T2).
+"""Normalise tool calls and results of all vendors to one form (protocol.md §8 T2).
 
-Calls and results are records of an event: they need what identifies them, and every other
-fault costs its field.
+Calls and results are records of an event: their identifying fields are required, and a fault in any
+other field skips only that field.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ._values import unchecked_constructor
 
 __all__ = ["normalise_tool_call", "normalise_tool_result", "result_text"]
 
-# Blocks that have text, or a text that stands for them.
+# Blocks that have text, or text that represents them.
 TEXT_BLOCKS = frozenset(
     {
         *("thinking", "redacted_thinking", "document", "image", "image_url", "input_image"),
@@ -35,10 +35,10 @@ TEXT_BLOCKS = frozenset(
 
 
 def result_text(raw: object) -> str:
-    """What a tool gave back, as text.
+    """Return a tool's result as text.
 
-    Nested text is joined; a block without text leaves ``[its type]``; a value that is not
-    made of blocks is its JSON text; null is the empty text.
+    Nested text is joined. A block without text becomes ``[its type]``. A value without blocks
+    becomes its JSON text. Null becomes the empty string.
     """
     if raw is None or isinstance(raw, str):
         return raw or ""
@@ -60,7 +60,7 @@ def _require(record: Block, name: str, path: str = "") -> str:
     raise Mismatch("string", got, f"{path}.{name}")
 
 
-# The arguments of a call are checked where they are read; a result has nothing to check.
+# A call's arguments are checked when they are decoded; a result needs no check.
 _tool_call = unchecked_constructor(ToolCall)
 _tool_result = unchecked_constructor(ToolResult)
 
@@ -72,18 +72,17 @@ def _ignore(_path: str) -> None:
 
 
 def normalise_tool_call(raw: object, leave_out: LeaveOut = _ignore) -> ToolCall:
-    """One tool call in its normal form (§8 T2), from any vendor's.
+    """Normalise one tool call of any vendor (§8 T2).
 
-    An input that is neither an object nor text is ``{}`` (§2 L3), and ``leave_out`` gets the
-    path to it. Raises ``Mismatch`` where ``raw`` is no object, and where ``id`` or ``name`` is
-    not text. ``type`` is not checked.
+    An input that is neither an object nor a string becomes ``{}`` (§2 L3), and ``leave_out``
+    receives its path. Raises ``Mismatch`` if ``raw`` is not an object, or if ``id`` or ``name`` is
+    not a string. ``type`` is not checked.
     """
     if not is_mapping(raw):
         raise Mismatch("object", describe(raw))
     identity = _require(raw, "id")
     whole = isinstance(raw.get("name"), str) and is_mapping(raw.get("input"))
-    # What has the normal form already is taken at its word, whatever else it holds: the
-    # codec's fast way does the same.
+    # A call in normal form is accepted whatever else it holds, as in the fast decoder.
     record, path = (raw, "") if whole else _named_call(raw)
     name = _require(record, "name", path)
     key = "input" if record.get("input") is not None else "arguments"
@@ -94,12 +93,12 @@ def normalise_tool_call(raw: object, leave_out: LeaveOut = _ignore) -> ToolCall:
     return _tool_call(id=identity, name=name, input=arguments, type=kind)
 
 
-# OpenAI's kinds of calls: each keeps the name and the arguments in a field of its own name.
+# OpenAI's kinds of calls. Each holds name and arguments in a field with the kind's name.
 _OPENAI = ("function", "custom")
 
 
 def _named_call(raw: Block) -> tuple[Block, str]:
-    """The record that holds name and arguments, and the path to it."""
+    """Return the record with name and arguments, and its path."""
     for key in _OPENAI:
         inner = raw.get(key)
         if is_mapping(inner):
@@ -122,11 +121,10 @@ def _input(value: object, path: str, leave_out: LeaveOut) -> Block:
 
 
 def normalise_tool_result(raw: object, leave_out: LeaveOut = _ignore) -> ToolResult:
-    """One tool result in its normal form, from any vendor's; its content is text.
+    """Normalise one tool result of any vendor; its content becomes text.
 
-    An ``is_error`` that is no boolean counts as false, and ``leave_out`` gets the path to it.
-    Raises ``Mismatch`` where ``raw`` is no object and where it names no call. ``type`` is not
-    checked.
+    An ``is_error`` that is not a boolean counts as false, and ``leave_out`` receives its path.
+    Raises ``Mismatch`` if ``raw`` is not an object or has no call id. ``type`` is not checked.
     """
     if not is_mapping(raw):
         raise Mismatch("object", describe(raw))

@@ -1,11 +1,11 @@
-"""Text inside the library is valid Unicode (protocol.md §2 L4).
+"""All text inside the library is valid Unicode (protocol.md §2 L4).
 
-JSON can escape half of a surrogate pair (``\\ud83d``), and Python text can hold one; neither
-UTF-8 nor most programs can. A half on its own becomes U+FFFD. Two halves that stand side by
-side are the character that they mean.
+JSON can escape an unpaired surrogate (``\\ud83d``) and a Python string can hold one; UTF-8 and most
+programs cannot. An unpaired surrogate becomes U+FFFD. Two adjacent halves of a pair become their
+character.
 
-A server that cuts its text by UTF-16 units sends the halves in two deltas. So half of a
-character at the end of a delta waits for the next one.
+A server that splits its text by UTF-16 units sends the two halves in two deltas. Therefore a high
+surrogate at the end of a delta is kept until the next one.
 """
 
 from __future__ import annotations
@@ -32,35 +32,35 @@ def _is_valid(text: str) -> bool:
 
 
 def valid_text(text: str) -> str:
-    """``text`` with U+FFFD in the place of each half; valid text is given back as it is."""
+    """Replace each unpaired surrogate by U+FFFD; valid text is returned unchanged."""
     if _is_valid(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def is_whole(text: str) -> bool:
-    """Whether a text holds no half. Asked of every delta, so the cheap answers come first."""
+    """Whether a text has no surrogates. It runs per delta, so the cheap checks come first."""
     return text.isascii() or text.isprintable() or _HALF.search(text) is None
 
 
 def hold_back(text: str) -> tuple[str, str]:
-    """What can be shown of a text, and half of a character at its end that may be completed."""
+    """Split a text into its complete part and a high surrogate at its end, if any."""
     if "\ud800" <= text[-1] <= "\udbff":
         return valid_text(text[:-1]), text[-1]
     return valid_text(text), ""
 
 
 def join_halves(text: str) -> str:
-    """``text`` with neighbouring halves joined; a half on its own stays as it came."""
+    """Join adjacent halves of surrogate pairs; unpaired ones stay."""
     if _is_valid(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def valid_json(value: T) -> T:
-    """A JSON value with every text and every name valid; the same object if they all are.
+    """Make every string and name in a JSON value valid; return the same object if all are.
 
-    It walks with a list of its own, so no depth of nesting is too deep.
+    It uses an explicit stack, so nesting depth is not limited by recursion.
     """
     return value if _all_valid(value) else _repaired(value)
 
@@ -83,7 +83,7 @@ def _all_valid(value: object) -> bool:
 
 def _repaired(value: T) -> T:
     made: list[Any] = [None]
-    # What is still to be copied, and the place in its copied container that it goes to.
+    # The items to copy, and their destination in the copied container.
     stack: list[tuple[Any, Any, Any]] = [(value, made, 0)]
     while stack:
         item, holder, place = stack.pop()
@@ -93,7 +93,7 @@ def _repaired(value: T) -> T:
         elif kind is dict:
             names = [valid_text(name) if name.__class__ is str else name for name in item]
             copy: dict[Any, Any] = dict.fromkeys(names)  # keeps the order of the names
-            # Of names that have become one, the last counts, as in JSON: it is copied last.
+            # If repaired names collide, the last counts, as in JSON, so it is copied last.
             fields = reversed(list(zip(names, item.values(), strict=True)))
             stack += [(inner, copy, name) for name, inner in fields]
             holder[place] = copy

@@ -1,15 +1,13 @@
-"""Immutable values that grow cheaply: text, lists of messages, memories of what was seen.
+"""Immutable values that grow cheaply: text, lists of messages, sets of recent keys.
 
-All three rest on one idea. A value is a window into storage that is only ever appended
-to: the newest value appends in place and hands out a longer window, and older windows go
-on showing what they showed. A value that is *not* the newest copies before it grows, so
-two histories that start from one value never mix. This makes a step of the fold cost the
-same at the beginning and after a million steps, and a state costs nothing to keep.
+All three use one idea. A value is a window into append-only storage. The newest value appends in
+place and returns a longer window; older windows still show the same items. A value that is *not*
+the newest copies its storage before it grows, so two histories that start from one value never mix.
+The cost of a fold step is therefore constant, and keeping an old state is free.
 
-What the library makes anew with every event is a frozen :class:`msgspec.Struct`: as
-immutable as a frozen attrs class, but made in C, at much less cost. :func:`evolve`
-changes one. What travels to the application, events, records, messages and notifications,
-are attrs classes.
+Values that are created for every event are frozen :class:`msgspec.Struct` classes: as immutable as
+frozen attrs classes, but created in C at much lower cost. :func:`evolve` returns a changed copy.
+Values for the application (events, records, messages and notifications) are attrs classes.
 """
 
 from __future__ import annotations
@@ -30,41 +28,41 @@ C = TypeVar("C")
 P = ParamSpec("P")
 
 
-# ``evolve(value, **changes)`` gives a struct that differs in ``changes``: what ``attrs.evolve``
-# does for attrs classes. Every event that is no delta calls it two or three times.
+# ``evolve(value, **changes)`` returns a changed copy of a struct, as ``attrs.evolve`` does for
+# attrs classes. Every event except a delta calls it two or three times.
 evolve = msgspec.structs.replace
 
-# A frozen struct refuses to assign its class as it refuses every attribute.
+# A frozen struct rejects the assignment of ``__class__``, as of any attribute.
 _set_class = object.__dict__["__class__"].__set__
 
 
 def thaw(value: msgspec.Struct, draft: type[D]) -> D:
-    """Give a draft of a frozen struct: a copy whose attributes can be assigned.
+    """Return a draft of a frozen struct: a copy with assignable attributes.
 
-    ``draft`` is the class that the frozen class extends, without a field of its own. So a copy
-    in C is all that a draft costs, and no field can be missed.
+    ``draft`` is the base class of the frozen class, which adds no fields. A draft therefore costs
+    one copy in C, and no field can be missed.
     """
     copy = evolve(value)
     _set_class(copy, draft)
-    return copy  # type: ignore[return-value]  # and no call of ``cast``: every event thaws two
+    return copy  # type: ignore[return-value]  # ``cast`` would cost a call
 
 
 def freeze(draft: msgspec.Struct, cls: type[D]) -> D:
-    """Turn a draft into the frozen struct ``cls``, in place: it cannot be changed any more."""
+    """Turn a draft into the frozen struct ``cls``, in place."""
     draft.__class__ = cls
     return draft  # type: ignore[return-value]
 
 
 def unchecked_constructor(cls: Callable[P, C]) -> Callable[P, C]:
-    """Give a function that makes instances of a frozen attrs class, faster than its constructor.
+    """Return a function that creates a frozen attrs class faster than its constructor.
 
-    The constructor of a frozen class goes through ``object.__setattr__`` for every field,
-    which takes much longer than a plain assignment. The function given fills an instance of an
-    unfrozen subclass field by field and then sets its class. Its source is written from the
-    class's own fields, with their defaults, so no field can be missed.
+    The constructor of a frozen class goes through ``object.__setattr__`` for every field, which
+    takes much longer than a plain assignment. The returned function fills an instance of an
+    unfrozen subclass and then sets its class. Its source is generated from the fields of the class
+    and their defaults, so no field can be missed.
 
-    It runs no validator and no converter: use it only for values that were checked. Raises
-    ``TypeError`` for a class with a default factory.
+    It runs no validators and no converters: use it only with validated values. Raises ``TypeError``
+    for a class with a default factory.
     """
     made = cast("type[attrs.AttrsInstance]", cls)
     fields = attrs.fields(made)
@@ -99,7 +97,7 @@ def unchecked_constructor(cls: Callable[P, C]) -> Callable[P, C]:
 
 
 class _Storage:
-    """The pieces of a text, and how much of it somebody has already asked for."""
+    """The parts of a text, and the prefix that is already joined."""
 
     __slots__ = ("joined", "joined_count", "pieces")
 
@@ -110,41 +108,41 @@ class _Storage:
 
 
 class Compared(msgspec.Struct, frozen=True, eq=False):
-    """A struct with an ``==`` of its own; ``!=`` is its contrary, not msgspec's comparison."""
+    """A struct with a custom ``==``; ``!=`` negates it and does not use msgspec's comparison."""
 
     def __ne__(self, other: object) -> bool:
-        """Whether ``==`` says no."""
+        """Negate ``==``."""
         same = self.__eq__(other)
         return same if same is NotImplemented else not same
 
 
 class Rope(Compared, frozen=True, eq=False, gc=False):
-    """Immutable text that grows by appending; joined when somebody reads it."""
+    """Immutable text that grows by appending. It is joined when it is read."""
 
     _storage: _Storage
     _count: int
 
     @classmethod
     def of(cls, text: str) -> Rope:
-        """Begin a text."""
+        """Create a rope with a first text."""
         return cls(_Storage([text]), 1)
 
     def append(self, text: str) -> Rope:
-        """Give a rope that is longer by ``text``."""
+        """Return a rope with ``text`` appended."""
         storage = self._storage
         pieces = storage.pieces
         count = self._count
-        if len(pieces) != count:  # an older value grows: its storage has other text there
+        if len(pieces) != count:  # not the newest value: its storage has other text there
             storage = _Storage(pieces[:count])
             pieces = storage.pieces
         pieces.append(text)
         return Rope(storage, count + 1)
 
     def __str__(self) -> str:
-        """Join the text. What was joined before is not joined again.
+        """Join the text. The prefix that was joined before is reused.
 
-        Nor is it copied, where the reader has let go of it: Python lengthens a text in place
-        that only one variable holds. So somebody may read the whole at every delta.
+        The prefix is not copied if the reader no longer holds it: CPython extends a string in place
+        if it has a single reference. Reading the whole text at every delta is therefore cheap.
         """
         storage, count = self._storage, self._count
         known = storage.joined_count
@@ -157,7 +155,7 @@ class Rope(Compared, frozen=True, eq=False, gc=False):
         return storage.joined
 
     def __eq__(self, other: object) -> bool:
-        """Compare the text: how it was cut into pieces does not matter."""
+        """Compare the text, regardless of its parts."""
         return str(self) == str(other) if isinstance(other, Rope) else NotImplemented
 
     def __hash__(self) -> int:
@@ -171,9 +169,9 @@ _CHUNK = 64
 
 
 class Log(Sequence[T]):
-    """An immutable list: appending, replacing near the end and dropping from the front are cheap.
+    """An immutable list with cheap append, replacement near the end and removal from the front.
 
-    Full chunks of 64 items lie in shared storage; the tail, not yet full, is a tuple.
+    Full chunks of 64 items are in shared storage; the tail is a tuple.
     """
 
     __slots__ = ("_chunks", "_dropped", "_first", "_sealed", "_tail")
@@ -204,16 +202,16 @@ class Log(Sequence[T]):
 
     @property
     def dropped(self) -> int:
-        """How many items have left at the front; the first that is left has this position."""
+        """The number of items removed from the front: the position of the first item."""
         return self._dropped
 
     @property
     def end(self) -> int:
-        """The position that the next item gets; positions never change, indices do."""
+        """The position of the next item. Positions never change; indices do."""
         return self._dropped + len(self)
 
     def append(self, item: T) -> Log[T]:
-        """Give a list that is longer by ``item``."""
+        """Return a list with ``item`` appended."""
         tail = (*self._tail, item)
         if len(tail) < _CHUNK:
             return self._with(self._chunks, self._sealed, tail)
@@ -224,7 +222,7 @@ class Log(Sequence[T]):
         return self._with(chunks, self._sealed + 1, ())
 
     def replace(self, position: int, item: T) -> Log[T]:
-        """Give a list with ``item`` at ``position`` (see :attr:`end`); ``IndexError`` outside."""
+        """Return a list with ``item`` at ``position`` (see :attr:`end`); ``IndexError`` outside."""
         index = position - self._dropped
         if not 0 <= index < len(self):
             msg = f"position {position} is not in {self._dropped}..{self.end}"
@@ -239,7 +237,7 @@ class Log(Sequence[T]):
         return self._with(chunks, self._sealed, self._tail)
 
     def at(self, position: int) -> T:
-        """The item at ``position``; ``IndexError`` where it has gone or is not there yet."""
+        """Return the item at ``position``; ``IndexError`` outside."""
         index = position - self._dropped
         if not 0 <= index < len(self):
             msg = f"position {position} is not in {self._dropped}..{self.end}"
@@ -247,7 +245,7 @@ class Log(Sequence[T]):
         return self[index]
 
     def keep_last(self, count: int) -> Log[T]:
-        """Give a list of the last ``count`` items at most."""
+        """Return a list of the last ``count`` items at most."""
         surplus = len(self) - count
         if surplus <= 0:
             return self
@@ -255,7 +253,7 @@ class Log(Sequence[T]):
         log._first += surplus
         log._dropped += surplus
         whole = min(log._first // _CHUNK, log._sealed)
-        # Storage that nothing shows any more is let go once it is an eighth of what there is.
+        # Unused storage is released once it is an eighth of the whole.
         if whole * 8 > log._sealed:
             log._chunks = log._chunks[whole : log._sealed]
             log._sealed -= whole
@@ -270,7 +268,7 @@ class Log(Sequence[T]):
     @overload
     def __getitem__(self, index: slice) -> tuple[T, ...]: ...
     def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
-        """An item, or a tuple of items for a slice."""
+        """Return an item, or a tuple of items for a slice."""
         if isinstance(index, slice):
             return tuple(self[i] for i in range(*index.indices(len(self))))
         size = len(self)
@@ -287,7 +285,7 @@ class Log(Sequence[T]):
             yield self[i]
 
     def __eq__(self, other: object) -> bool:
-        """Equal to any list or tuple of equal items."""
+        """Compare equal to any list or tuple of equal items."""
         if not isinstance(other, (Log, tuple, list)):
             return NotImplemented
         items = cast("Sequence[object]", other)
@@ -301,7 +299,7 @@ class Log(Sequence[T]):
 
 
 class Recent(Generic[K, V]):
-    """An immutable memory of the last ``limit`` keys that were set, with their values."""
+    """An immutable mapping of the last ``limit`` keys that were set."""
 
     __slots__ = ("_count", "_index", "_limit", "_log")
 
@@ -327,7 +325,7 @@ class Recent(Generic[K, V]):
         return self._limit
 
     def get(self, key: K) -> V | None:
-        """The value that was last set for ``key``, or ``None`` where it is forgotten or new."""
+        """Return the value last set for ``key``, or ``None`` if it is unknown or evicted."""
         if len(self._log) != self._count:
             return self._fork().get(key)
         place = self._index.get(key)
@@ -336,7 +334,7 @@ class Recent(Generic[K, V]):
         return self._log[place][1]
 
     def set(self, key: K, value: V) -> Recent[K, V]:
-        """Give a memory in which ``key`` is the newest."""
+        """Return a mapping in which ``key`` is the newest."""
         base = self
         if len(self._log) != self._count or self._count >= 4 * self._limit:
             base = self._fork()
@@ -351,7 +349,7 @@ class Recent(Generic[K, V]):
         return newer
 
     def _fork(self) -> Recent[K, V]:
-        """A copy with storage of its own, that holds the window and nothing before it."""
+        """Return a copy with separate storage that holds only the current window."""
         copy: Recent[K, V] = Recent(self._limit)
         copy._log = self._log[max(0, self._count - self._limit) : self._count]
         copy._count = len(copy._log)
@@ -359,7 +357,7 @@ class Recent(Generic[K, V]):
         return copy
 
     def items(self) -> list[tuple[K, V]]:
-        """What the memory holds, oldest first."""
+        """Return the items, oldest first."""
         return self._log[max(0, self._count - self._limit) : self._count]
 
     def __eq__(self, other: object) -> bool:

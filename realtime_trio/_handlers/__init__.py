@@ -1,4 +1,4 @@
-"""Pure folds: one event and one slice in, a new slice and notifications out.
+"""Pure folds: they take a slice and an event and return a new slice and notifications.
 
 Importing this package registers every built-in handler.
 """

@@ -1,4 +1,4 @@
-"""To which message a tool that has run belongs (§8 T4)."""
+"""Attach completed tools to messages (§8 T4)."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ __all__ = [
     "taken",
 ]
 
-# Bound on tools that are active, or wait, at one time; far more than any model calls.
+# Maximum number of active tools, and of waiting ones; far more than any model calls.
 TOOL_LIMIT = 1024
 
 Key: TypeAlias = tuple[str, str]
 
 
 def attach(txn: TextTransaction, session_id: str, tool: WaitingTool, *, repeated: bool) -> None:
-    """Give a tool that has run to its message, or let it wait for one.
+    """Attach a completed tool to its message, or let it wait for one.
 
-    A ``repeated`` end replaces what the first one left.
+    A ``repeated`` end replaces the result of the first one.
     """
     key = (session_id, tool.call.id)
     known = txn.known(key) or KnownCall(CallStage.ENDED)
@@ -65,9 +65,9 @@ def attach(txn: TextTransaction, session_id: str, tool: WaitingTool, *, repeated
 
 
 def _replace(txn: TextTransaction, session_id: str, known: KnownCall, tool: WaitingTool) -> bool:
-    """Put an end in the place of what its message has of the call.
+    """Replace the call's result in its message.
 
-    Not done where that message is no longer kept.
+    Does nothing if the state no longer holds that message.
     """
     open_message = txn.open.get(session_id)
     if open_message is not None and open_message.id == known.message_id:
@@ -83,31 +83,31 @@ def _replace(txn: TextTransaction, session_id: str, known: KnownCall, tool: Wait
 
 
 def _replace_waiting(txn: TextTransaction, session_id: str, tool: WaitingTool) -> bool:
-    """Put a repeated end in the place of the call that waits, the latest of its id."""
+    """Replace the result of the latest waiting call with this id."""
     session = txn.session(session_id)
     waiting = session.waiting
     place = _last([other.call.id for other in waiting], tool.call.id)
     if place < 0:
         return False
-    if tool.result is None:  # a repetition that brings none leaves what there is
+    if tool.result is None:  # a repetition without a result keeps the old one
         tool = attrs.evolve(tool, result=waiting[place].result)
     session.waiting = (*waiting[:place], tool, *waiting[place + 1 :])
     return True
 
 
 def _last(ids: Sequence[str], wanted: str) -> int:
-    """The last place of an id, or -1."""
+    """Return the last index of an id, or -1."""
     return next((place for place in reversed(range(len(ids))) if ids[place] == wanted), -1)
 
 
 def _with_tool(message: Message, tool: WaitingTool) -> Message:
-    """The message with one tool more."""
+    """Return the message with one more tool."""
     results = message.tool_results if tool.result is None else (*message.tool_results, tool.result)
     return with_tools(message, (*message.tool_calls, tool.call), results)
 
 
 def _with_end(message: Message, tool: WaitingTool, known: KnownCall) -> Message:
-    """The message with another end of the latest call of an id that it has."""
+    """Return the message with a new result for the latest call of an id."""
     calls, results = message.tool_calls, message.tool_results
     place = _last([call.id for call in calls], tool.call.id)
     calls = (*calls[:place], tool.call, *calls[place + 1 :])
@@ -132,9 +132,9 @@ def _update_stored(txn: TextTransaction, position: int, message: Message) -> Non
 
 
 def taken(txn: TextTransaction, message: Message) -> None:
-    """Keep in mind what has waited for a message and stands there now.
+    """Record that waiting tools are now in a message.
 
-    A later call of one of its ids may run, or have a message already.
+    A later call with one of these ids may already run or have a message.
     """
     for call_id in dict.fromkeys(call.id for call in message.tool_calls):
         key = (message.session_id, call_id)
@@ -144,7 +144,7 @@ def taken(txn: TextTransaction, message: Message) -> None:
 
 
 def own_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) -> frozenset[str]:
-    """The ids of the calls that stand in what stays behind a list, or wait (§8 S1)."""
+    """Return the ids of calls that wait or are in messages kept after a list (§8 S1)."""
     ids = {message.id for message in kept}
     open_message = txn.open.get(session_id)
     if open_message is not None:
@@ -155,10 +155,11 @@ def own_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) ->
 
 
 def listed(txn: TextTransaction, message: Message, own: frozenset[str] = frozenset()) -> None:
-    """Keep in mind which tools a message of the server's list has (§8 T1).
+    """Record the tools in a message of the server's list (§8 T1).
 
-    The list is of finished turns: a call that is the running turn's ``own`` is another one than
-    the list's, and one that runs is the list's only where that has no result.
+    The list holds finished turns. A call in ``own``, the running turn's calls, is different from
+    the list's call with that id. A running call is the list's only if the list has no result for
+    it.
     """
     answers = {result.tool_use_id for result in message.tool_results}
     for call_id in dict.fromkeys(call.id for call in message.tool_calls):
@@ -174,7 +175,7 @@ def listed(txn: TextTransaction, message: Message, own: frozenset[str] = frozens
 def take_waiting(
     txn: TextTransaction, session_id: str
 ) -> tuple[tuple[ToolCall, ...], tuple[ToolResult, ...]]:
-    """The calls and results that wait, for a message that takes them now."""
+    """Return the waiting calls and results, for a message that takes them now."""
     session = txn.session(session_id)
     waiting = session.waiting
     if not waiting:
@@ -185,7 +186,7 @@ def take_waiting(
 
 
 def flush_waiting(txn: TextTransaction, session_id: str) -> None:
-    """No message came for them: what waits becomes a message of its own (§8 T4)."""
+    """Store waiting tools as a separate message, since no other message takes them (§8 T4)."""
     waiting = txn.session(session_id).waiting
     if not waiting:
         return
@@ -206,6 +207,6 @@ def flush_waiting(txn: TextTransaction, session_id: str) -> None:
 
 
 def interrupt(txn: TextTransaction, session_id: str) -> None:
-    """A user's message ends what its session has open (§8 U2)."""
+    """End the session's open message, because a user message arrived (§8 U2)."""
     txn.complete(session_id, "interrupted", INTERRUPTED)
     flush_waiting(txn, session_id)

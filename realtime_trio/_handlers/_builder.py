@@ -1,7 +1,7 @@
-"""Message builder: deltas become messages, one under construction in each session (§8 M1-M9).
+"""Message builder: fold deltas into one open message per session (§8 M1-M9).
 
-A delta may end in half of a character. The message holds it back until the next one completes
-it (§2 L4); what is shown is whole.
+A delta can end with a high surrogate. The message keeps it hidden until the next delta completes
+the character (§2 L4).
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from ._attach import take_waiting, taken
 from ._fold import Handled, fold_event
 from ._transaction import INTERRUPTED, TOOL_ROLES, TextTransaction
 
-# What was read the fast way, into a struct, holds no half of a character.
+# Deltas from the fast decoder contain no surrogates.
 _STRUCTS: frozenset[type] = frozenset(DELTAS)
 
 
 def _delta(
     slice_: TextSlice, event: TextDeltaEvent | ThoughtDeltaEvent, role: str = ""
 ) -> Handled[TextSlice]:
-    """A piece of text or of a thought: usually one more for the message that is open.
+    """Fold a delta of text or of a thought: usually it extends the open message.
 
-    The hot path, in one function: three small values are made anew.
+    This is the hot path, in one function: it creates three small values.
     """
     session_id, text = event.session_id, event.content
     role = role or event.role
@@ -68,7 +68,7 @@ def _delta(
             (streaming(session_id, head.id, role, text),),
         )
     if not text and open_message.touched and head.role == role:
-        return slice_, ()  # alone or coalesced with its neighbours, it changes nothing
+        return slice_, ()  # an empty delta changes nothing, coalesced or not
     return _begin(slice_, event, role, text, event.format)
 
 
@@ -77,7 +77,7 @@ text_delta = fold_event(TextDeltaEvent, Lane.TEXT)(_delta)
 
 @fold_event(ThoughtDeltaEvent, Lane.TEXT)
 def thought_delta(slice_: TextSlice, event: ThoughtDeltaEvent) -> Handled[TextSlice]:
-    """A piece of a thought; what the ``think`` tool says comes this way too (§8 T3)."""
+    """Fold a delta of a thought, including thoughts of the ``think`` tool (§8 T3)."""
     if slice_.rest.tools and event.content:
         return _begin(slice_, event, THOUGHT, event.content, event.format)
     return _delta(slice_, event, THOUGHT)
@@ -86,14 +86,14 @@ def thought_delta(slice_: TextSlice, event: ThoughtDeltaEvent) -> Handled[TextSl
 def _begin(
     slice_: TextSlice, event: SessionEvent, role: str, text: str, format_: str
 ) -> Handled[TextSlice]:
-    """Every delta that does more than lengthen its message."""
+    """Fold a delta that does more than extend the open message."""
     txn = TextTransaction(slice_)
     session_id = event.session_id
     if txn.is_late(session_id):
         return txn.discard(session_id)
     txn.ensure_for(event, exists=True)
     txn.stream_event(session_id)
-    if not text:  # nothing is said yet (§8 M2)
+    if not text:  # no text yet (§8 M2)
         return txn.done()
     if role == THOUGHT:
         _tools.thoughts_start(txn, session_id)
@@ -127,7 +127,7 @@ def _begin(
 
 @fold_event(MessageEvent, Lane.TEXT)
 def whole_message(slice_: TextSlice, event: MessageEvent) -> Handled[TextSlice]:
-    """A whole message is stored as it came (§8 M9)."""
+    """Store a whole message unchanged (§8 M9)."""
     txn = TextTransaction(slice_)
     txn.ensure_for(event, exists=True)
     txn.stream_event(event.session_id)
@@ -150,7 +150,7 @@ def whole_message(slice_: TextSlice, event: MessageEvent) -> Handled[TextSlice]:
 
 @fold_event(CompletionEvent, Lane.TEXT)
 def completion(slice_: TextSlice, event: CompletionEvent) -> Handled[TextSlice]:
-    """A call of the model begins or ends: either is a boundary (§8 M3)."""
+    """Start or end a model call; both are message boundaries (§8 M3)."""
     txn = TextTransaction(slice_)
     session_id = event.session_id
     session = txn.ensure_for(event)
@@ -172,7 +172,7 @@ def completion(slice_: TextSlice, event: CompletionEvent) -> Handled[TextSlice]:
 
 @fold_event(InteractionEvent, Lane.TEXT)
 def interaction(slice_: TextSlice, event: InteractionEvent) -> Handled[TextSlice]:
-    """The runtime begins or ends its work in a session (§8 M4, T5)."""
+    """Start or end the runtime's interaction in a session (§8 M4, T5)."""
     txn = TextTransaction(slice_)
     session_id = event.session_id
     session = txn.ensure_for(event)

@@ -1,4 +1,4 @@
-"""The control lane's handlers: the link, the catalogue, whose turn it is, the ids to dial with."""
+"""The control lane's handlers: the link, the catalogue, the turn, the ids for the next dial."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ from ..events import (
 )
 from ._fold import Handled, fold_event, not_folded
 
-# Bound on the list of the user's sessions that is kept: the oldest known go first.
+# Maximum size of the list of the user's sessions; the oldest are evicted first.
 INDEX_LIMIT = 10_000
-# Bound on the workspaces that are added one by one, likewise.
+# Maximum number of workspaces added one by one, likewise.
 WORKSPACE_LIMIT = 1_000
 
-# Answered by the connection itself.
+# The connection answers it.
 not_folded(Lane.CONTROL, [PingEvent, PongEvent])
 
 
@@ -66,7 +66,7 @@ def _catalog(slice_: ControlSlice, **changes: Any) -> ControlSlice:
 
 @fold_event(ChatUserDataEvent, Lane.CONTROL)
 def chat_user_data(slice_: ControlSlice, event: ChatUserDataEvent) -> Handled[ControlSlice]:
-    """Who is logged in."""
+    """Set the logged-in user."""
     return _catalog(slice_, user=event.user), ()
 
 
@@ -74,43 +74,43 @@ def chat_user_data(slice_: ControlSlice, event: ChatUserDataEvent) -> Handled[Co
 def ui_session_id_changed(
     slice_: ControlSlice, event: UiSessionIdChangedEvent
 ) -> Handled[ControlSlice]:
-    """The id to dial with."""
+    """Set the id for the next dial."""
     return evolve(slice_, ui_session_id=event.ui_session_id), ()
 
 
 @fold_event(AvatarListEvent, Lane.CONTROL)
 def avatar_list(slice_: ControlSlice, event: AvatarListEvent) -> Handled[ControlSlice]:
-    """The avatars."""
+    """Set the avatars."""
     return _catalog(slice_, avatars=event.avatars), ()
 
 
 @fold_event(VoiceListEvent, Lane.CONTROL)
 def voice_list(slice_: ControlSlice, event: VoiceListEvent) -> Handled[ControlSlice]:
-    """The voices."""
+    """Set the voices."""
     return _catalog(slice_, voices=event.voices), (VoicesUpdated(voices=event.voices),)
 
 
 @fold_event(AgentListEvent, Lane.CONTROL)
 def agent_list(slice_: ControlSlice, event: AgentListEvent) -> Handled[ControlSlice]:
-    """The agents."""
+    """Set the agents."""
     return _catalog(slice_, agents=event.agents), ()
 
 
 @fold_event(ToolCatalogEvent, Lane.CONTROL)
 def tool_catalog(slice_: ControlSlice, event: ToolCatalogEvent) -> Handled[ControlSlice]:
-    """The tools."""
+    """Set the tools."""
     return _catalog(slice_, tools=event.tools), ()
 
 
 @fold_event(WorkspaceListEvent, Lane.CONTROL)
 def workspace_list(slice_: ControlSlice, event: WorkspaceListEvent) -> Handled[ControlSlice]:
-    """The workspaces."""
+    """Set the workspaces."""
     return _catalog(slice_, workspaces=event.workspaces), ()
 
 
 @fold_event(WorkspaceAddedEvent, Lane.CONTROL)
 def workspace_added(slice_: ControlSlice, event: WorkspaceAddedEvent) -> Handled[ControlSlice]:
-    """One workspace more; one that is known by its name is replaced."""
+    """Add a workspace, or replace the one with the same name."""
     name = event.entry.get("name")
     others = tuple(w for w in slice_.catalog.workspaces if name is None or w.get("name") != name)
     return _catalog(slice_, workspaces=(*others, event.entry)[-WORKSPACE_LIMIT:]), ()
@@ -120,7 +120,7 @@ def workspace_added(slice_: ControlSlice, event: WorkspaceAddedEvent) -> Handled
 def voice_input_supported(
     slice_: ControlSlice, event: VoiceInputSupportedEvent
 ) -> Handled[ControlSlice]:
-    """How the server takes voice."""
+    """Set the server's voice input modes."""
     return _catalog(slice_, voice_input_modes=event.modes), ()
 
 
@@ -128,7 +128,7 @@ def voice_input_supported(
 def agent_configuration_changed(
     slice_: ControlSlice, event: AgentConfigurationChangedEvent
 ) -> Handled[ControlSlice]:
-    """The current agent."""
+    """Set the current agent."""
     return evolve(slice_, agent=event.agent_config), ()
 
 
@@ -139,7 +139,7 @@ def agent_configuration_changed(
 def avatar_connection_changed(
     slice_: ControlSlice, event: AvatarConnectionChangedEvent
 ) -> Handled[ControlSlice]:
-    """An avatar speaks for the agent, or no longer does."""
+    """Start or end the avatar's speech for the agent."""
     active = event.avatar_session is not None
     notes: list[Notification] = []
     if active:
@@ -158,7 +158,7 @@ def avatar_connection_changed(
 
 @fold_event(VoiceRequestedEvent, Lane.CONTROL)
 def voice_requested(slice_: ControlSlice, event: VoiceRequestedEvent) -> Handled[ControlSlice]:
-    """The change of voice that follows is the application's own."""
+    """Record that the next change of voice was requested by the application."""
     return evolve(slice_, voice_requested=event.voice_id), ()
 
 
@@ -166,7 +166,7 @@ def voice_requested(slice_: ControlSlice, event: VoiceRequestedEvent) -> Handled
 def agent_voice_changed(
     slice_: ControlSlice, event: AgentVoiceChangedEvent
 ) -> Handled[ControlSlice]:
-    """The agent speaks with another voice."""
+    """Change the agent's voice."""
     own = slice_.voice_requested == event.voice.voice_id
     note = VoiceChanged(
         previous=slice_.voice, current=event.voice, source="client" if own else "server"
@@ -187,36 +187,36 @@ def _turn(slice_: ControlSlice, *, can_send: bool, listening: bool) -> Handled[C
 
 @fold_event(UserTurnStartEvent, Lane.CONTROL)
 def user_turn_start(slice_: ControlSlice, _event: UserTurnStartEvent) -> Handled[ControlSlice]:
-    """Input is accepted."""
+    """Start the user's turn: the server accepts input."""
     return _turn(slice_, can_send=True, listening=slice_.listening)
 
 
 @fold_event(UserTurnEndEvent, Lane.CONTROL)
 def user_turn_end(slice_: ControlSlice, _event: UserTurnEndEvent) -> Handled[ControlSlice]:
-    """Input is being worked on."""
+    """End the user's turn: the server processes the input."""
     slice_, notes = _turn(slice_, can_send=False, listening=False)
     if slice_.deleted_session_id is None:
         return slice_, notes
-    # The server works in the session that it was asked to delete: that is the one to dial with.
+    # The server continues in the session that it was asked to delete: dial with that one.
     session_id = slice_.deleted_session_id
     return evolve(slice_, chat_session_id=session_id, deleted_session_id=None), notes
 
 
 @fold_event(ServerListeningEvent, Lane.CONTROL)
 def server_listening(slice_: ControlSlice, _event: ServerListeningEvent) -> Handled[ControlSlice]:
-    """The server hears the user."""
+    """Record whether the server receives the user's audio."""
     return evolve(slice_, listening=True), ()
 
 
 @fold_event(CancelledEvent, Lane.CONTROL)
 def cancelled(slice_: ControlSlice, _event: CancelledEvent) -> Handled[ControlSlice]:
-    """Emitted immediately; the text lane ends the messages in its own order (§8 M5)."""
+    """Confirm a cancel immediately; the text lane ends the messages in order (§8 M5)."""
     return slice_, (CancelConfirmed(),)
 
 
 @fold_event(ErrorEvent, Lane.CONTROL)
 def error(slice_: ControlSlice, event: ErrorEvent) -> Handled[ControlSlice]:
-    """The server could not do something (§8 D3)."""
+    """Announce an error of the server (§8 D3)."""
     note = SystemNotification(
         type="error", severity="error", content=event.message, source=event.source
     )
@@ -237,7 +237,7 @@ def _index(
 
 @fold_event(ChatSessionAddedEvent, Lane.CONTROL)
 def chat_session_added(slice_: ControlSlice, event: ChatSessionAddedEvent) -> Handled[ControlSlice]:
-    """One session is new, or known and has changed."""
+    """Add or update one session in the list."""
     entry = event.chat_session
     if any(known.session_id == entry.session_id for known in slice_.index):
         index = tuple(
@@ -251,7 +251,7 @@ def chat_session_added(slice_: ControlSlice, event: ChatSessionAddedEvent) -> Ha
 def get_user_sessions_response(
     slice_: ControlSlice, event: GetUserSessionsResponseEvent
 ) -> Handled[ControlSlice]:
-    """One page of the list: the server's word on its sessions, and on how many there are."""
+    """Merge one page of the list, and set the total."""
     page = event.sessions
     fresh = {entry.session_id: entry for entry in page.chat_sessions}
     whole = page.offset == 0 and len(fresh) >= page.total_sessions
@@ -265,7 +265,7 @@ def get_user_sessions_response(
 def chat_session_deleted(
     slice_: ControlSlice, event: ChatSessionDeletedEvent
 ) -> Handled[ControlSlice]:
-    """A session was deleted."""
+    """Delete a session."""
     return _deleted(slice_, event.session_id)
 
 
@@ -273,7 +273,7 @@ def chat_session_deleted(
 def delete_chat_session(
     slice_: ControlSlice, event: DeleteChatSessionEvent
 ) -> Handled[ControlSlice]:
-    """A session was deleted, as real servers say it."""
+    """Delete a session (the event that real servers send)."""
     return _deleted(slice_, event.session_id)
 
 
@@ -291,7 +291,7 @@ def _deleted(slice_: ControlSlice, named: str | None) -> Handled[ControlSlice]:
 def chat_session_changed(
     slice_: ControlSlice, event: ChatSessionChangedEvent
 ) -> Handled[ControlSlice]:
-    """The session to dial with; the text lane takes its messages."""
+    """Set the session for the next dial; the text lane loads its messages."""
     session = event.chat_session
     if session is None:
         return slice_, ()
@@ -305,7 +305,7 @@ def chat_session_changed(
 
 @fold_event(LinkEvent, Lane.CONTROL)
 def link(slice_: ControlSlice, event: LinkEvent) -> Handled[ControlSlice]:
-    """The shell's news of the link."""
+    """Record a change of the link."""
     connection = attrs.evolve(
         slice_.connection,
         status=event.status or slice_.connection.status,
@@ -320,5 +320,5 @@ def link(slice_: ControlSlice, event: LinkEvent) -> Handled[ControlSlice]:
 
 @fold_event(SaidEvent, Lane.CONTROL)
 def said(slice_: ControlSlice, event: SaidEvent) -> Handled[ControlSlice]:
-    """Emit a notification; nothing changes."""
+    """Emit notifications; the state is unchanged."""
     return slice_, (event.note,)

@@ -1,7 +1,7 @@
-"""Delegations that were seen live, and those that a server's list tells of (§8 S2).
+"""Reconcile delegations seen live with those in a server's list (§8 S2).
 
-A delegation that was seen from its beginning to its end has its messages in the sub-session
-where they were said. A list of the server that has its call would tell all of it again.
+A delegation that was seen live from start to end has its messages in its sub-session. A server list
+with its call must not add them again.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ def _note(txn: TextTransaction, session_id: str, key: DelegationKey, known: Dele
 
 
 def begun(txn: TextTransaction, call: ToolCall) -> tuple[int, int] | None:
-    """Where a delegation begins: the links lost and the ids given up to now."""
+    """Return the start mark of a delegation: the lost links and assigned ids so far."""
     if not is_delegation(call.name):
         return None
     return txn.conversation.links_lost, txn.conversation.next_id
 
 
 def started(txn: TextTransaction, event: SubsessionStartedEvent) -> None:
-    """A sub-session is announced: by the call that fits best of those that run unannounced."""
+    """Match an announced sub-session to the best of the running, unannounced calls."""
     best: tuple[int, tuple[str, str], KnownCall, ToolCall] | None = None
     for key in txn.active:
         known = txn.known(key) if key[0] == event.session_id else None
@@ -72,7 +72,7 @@ def _fit(call: ToolCall, event: SubsessionStartedEvent) -> int:
 
 
 def seen(txn: TextTransaction, key: tuple[str, str], known: KnownCall, call: ToolCall) -> None:
-    """A call has its end: if it was a delegation and no link was lost, it was seen whole."""
+    """Record the end of a call: a delegation without a lost link was seen completely."""
     if known.begun is None or known.call is None or known.begun[0] != txn.conversation.links_lost:
         return
     delegation = _known(txn, key[0], _key(call))
@@ -81,9 +81,9 @@ def seen(txn: TextTransaction, key: tuple[str, str], known: KnownCall, call: Too
 
 
 class Unfolding:
-    """Decides of each delegation of a list, in order, what becomes of it.
+    """Decides for each delegation of a list, in order, whether to unfold it.
 
-    ``news`` says of those that are unfolded which are to be announced.
+    ``news`` states which of the unfolded ones to announce.
     """
 
     def __init__(self, txn: TextTransaction, session_id: str) -> None:
@@ -94,7 +94,7 @@ class Unfolding:
         self._numbers: list[int] | None = None
 
     def unfolds(self, call: ToolCall) -> bool:
-        """Whether a delegation becomes a sub-session in the list; else it stays a tool."""
+        """Whether a delegation becomes a sub-session in the list; otherwise it stays a tool."""
         key = _key(call)
         self._counts[key] += 1
         count = self._counts[key]
@@ -109,14 +109,14 @@ class Unfolding:
         return True
 
     def _is_kept(self, first: int, end: int) -> bool:
-        """Whether a message of a sub-session with such a number is still there."""
+        """Whether a sub-session still holds a message with a number in this range."""
         if self._numbers is None:
             self._numbers = sorted(int(message.id[1:]) for message in self._messages())
         place = bisect_left(self._numbers, first)
         return place < len(self._numbers) and self._numbers[place] < end
 
     def _messages(self) -> Iterator[Message]:
-        """The messages of the session's sub-sessions, open ones too."""
+        """Return the messages of the session's sub-sessions, including open ones."""
         txn, parent = self._txn, self._session_id
         for session_id in txn.records:
             if session_id == parent:

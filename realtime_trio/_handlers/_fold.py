@@ -1,13 +1,12 @@
-"""How an event becomes a new slice: one generic function a lane, and the bookkeeping around it.
+"""Fold events into slices: one generic function per lane and its bookkeeping.
 
 A handler is a pure function ``(slice, event) -> (slice, notifications)`` that
-:func:`functools.singledispatch` finds by the class of the event. The first argument of a
-handler is the slice, so the generics are never called: they are asked, with ``dispatch``.
-Asking costs four times what a dictionary does, so what they answer is kept by class, and
-forgotten when a handler is registered.
+:func:`functools.singledispatch` selects by the class of the event. The first argument of a handler
+is the slice, so we never call the generic functions, only ``dispatch``. Since ``dispatch`` is
+slower than a dictionary, its result is cached per class until a handler is registered.
 
-:class:`LaneFold` owns a lane's slice and counters. It is the one place where an exception
-of a handler is caught (design.md, invariant 7).
+:class:`LaneFold` owns a lane's slice and counters. It is the only place that catches a handler's
+exception (design.md, invariant 7).
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ SLICES: dict[Lane, type[ControlSlice | TextSlice | AudioSlice]] = {
     Lane.AUDIO: AudioSlice,
 }
 
-# The shell's own news: they did not come from the server and are not counted as events.
+# Local events: they are not from the server and do not count as events.
 _NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
     LinkEvent: (Lane.CONTROL, Lane.AUDIO),
     LinkLostEvent: (Lane.TEXT,),
@@ -76,20 +75,20 @@ _NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
     PlaybackEvent: (Lane.AUDIO,),
     SessionsWipedEvent: (Lane.TEXT,),
 }
-# Not counted as themselves: the news, and what is counted as the event that it stands for.
+# Not counted by class: local events, and values counted as the event they represent.
 _OF_NO_LANE = frozenset({*_NEWS, Reading})
 _LOCAL: dict[type[ServerEvent], tuple[Lane, ...]] = {**LOCAL_LANES, **_NEWS}
 
-# Lanes in which the application has registered a handler of its own.
+# Lanes with a handler registered by the application.
 _CUSTOM: set[Lane] = set()
 
-# (lane, class) of events that reach a lane and change nothing there, on purpose. A test
-# proves that every row of the registry is handled or stands here.
+# (lane, class) of events that reach a lane and intentionally change nothing there. A test checks
+# that every registry row is handled or listed here.
 NOT_FOLDED: set[tuple[Lane, type[ServerEvent]]] = set()
 
 
 def _unchanged(slice_: Any, _event: Any) -> tuple[Any, tuple[Notification, ...]]:
-    """What happens to an event without a handler."""
+    """Leave the slice unchanged: the default without a handler."""
     return slice_, ()
 
 
@@ -103,20 +102,20 @@ def _generic(lane: Lane) -> Any:
 
 _GENERICS = {lane: _generic(lane) for lane in Lane}
 _REGISTERED: set[tuple[Lane, type[ServerEvent]]] = set()
-# By lane and class: the handler, whether the lane is the event's home, whether the class is one
-# whose identity is not read from its ``id`` alone, and whether its session is resolved here.
+# By lane and class: the handler, whether the lane is the event's home, whether its identity needs
+# more than its ``id``, and whether its session is resolved here.
 _Found: TypeAlias = tuple[Handler, bool, bool, bool]
 _FOUND: dict[Lane, dict[type, _Found]] = {lane: {} for lane in Lane}
 _SPECIAL = frozenset({Malformed, Reading, UnknownEvent})
 
 
 def lanes_of(cls: type[ServerEvent]) -> tuple[Lane, ...]:
-    """The lanes that an event concerns, its home first."""
+    """Return the lanes of an event class, home first."""
     return _LOCAL[cls] if cls in _LOCAL else REGISTRY.row_of(cls).lanes
 
 
 def has_custom_handlers(lane: Lane) -> bool:
-    """Whether the application has registered handlers in a lane: they may take their time."""
+    """Whether the application has registered handlers in a lane; these can be slow."""
     return lane in _CUSTOM
 
 
@@ -135,7 +134,7 @@ def _find(lane: Lane, cls: type[ServerEvent | Delta]) -> _Found:
 def fold_event(
     cls: type[E], lane: Lane
 ) -> Callable[[Callable[[S, E], Handled[S]]], Callable[[S, E], Handled[S]]]:
-    """Register a built-in handler. The decorator is typed where singledispatch is not."""
+    """Register a built-in handler. Unlike singledispatch, the decorator is fully typed."""
 
     def register(handler: Callable[[S, E], Handled[S]]) -> Callable[[S, E], Handled[S]]:
         if (lane, cls) in _REGISTERED:
@@ -153,19 +152,19 @@ def fold_event(
 def handles(
     cls: type[E], *, lane: Lane | None = None
 ) -> Callable[[Callable[[S, E], Handled[S]]], Callable[[S, E], Handled[S]]]:
-    """Register a handler of one's own for an event of one's own.
+    """Register a custom handler for a custom event.
 
-    ``lane`` may be left out where the event goes to one lane only. The handler gets that
-    lane's slice and the event, and returns the new slice and what to tell the application;
-    it is pure: it may run again on the same values. What it raises costs this one event and
-    is announced as ``processing-error``.
+    ``lane`` can be omitted if the event goes to one lane only. The handler receives that lane's
+    slice and the event, and returns the new slice and the notifications to emit. It must be pure,
+    since it can run again on the same values. If it raises, only this event is lost, and a
+    ``processing-error`` is emitted.
 
-    Raises ``ValueError`` for a lane that the event does not go to, and where the event has
-    a handler in that lane.
+    Raises ``ValueError`` if the event does not go to that lane, or if it already has a handler
+    there.
     """
     chosen = _lane_of(cls, lane)
     if (chosen, cls) in NOT_FOLDED:
-        msg = f"{cls.__name__} is part of the protocol: it changes nothing, on purpose"
+        msg = f"{cls.__name__} is a protocol event without effect; register a custom event class"
         raise ValueError(msg)
     slice_class = SLICES[chosen]
 
@@ -184,20 +183,20 @@ def handles(
 
 
 def _check_handled(handled: Any, slice_class: type) -> None:
-    """Hold a handler of one's own to its word: its slice would break every later event."""
+    """Check a custom handler's result: a wrong slice would break every later event."""
     new, notes = handled
     if type(new) is not slice_class or not isinstance(notes, tuple):
-        msg = f"a handler returns ({slice_class.__name__}, tuple of notifications)"
+        msg = f"a handler must return ({slice_class.__name__}, tuple of notifications)"
         raise TypeError(msg)
 
 
 def _lane_of(cls: type[ServerEvent], lane: Lane | None) -> Lane:
-    """The lane that was named, or the only one."""
+    """Return the given lane, or the event's only one."""
     lanes = lanes_of(cls)
     if lane is None:
         if len(lanes) != 1:
             names = ", ".join(f"lane=Lane.{each.name}" for each in lanes)
-            msg = f"{cls.__name__} goes to {len(lanes)} lanes: say which one ({names})"
+            msg = f"{cls.__name__} goes to {len(lanes)} lanes: pass lane= ({names})"
             raise ValueError(msg)
         return lanes[0]
     if lane not in lanes:
@@ -207,15 +206,15 @@ def _lane_of(cls: type[ServerEvent], lane: Lane | None) -> Lane:
 
 
 def not_folded(lane: Lane, classes: Iterable[type[ServerEvent]]) -> None:
-    """Name events that reach a lane and change nothing there."""
+    """Declare events that reach a lane and change nothing there."""
     NOT_FOLDED.update((lane, cls) for cls in classes)
 
 
 class LaneFold(Generic[S]):
     """One lane's slice and counters, and the step that replaces them.
 
-    Belongs to one task. ``delivered`` tells of the last step whether its event counts as
-    having come: a duplicate and a late delta do not.
+    It belongs to one task. ``delivered`` is true if the last step's event was delivered: duplicates
+    and late deltas are not.
     """
 
     __slots__ = (
@@ -243,14 +242,14 @@ class LaneFold(Generic[S]):
         self.events = self.handled = 0
         self.unknown = self.malformed = self.duplicates = self.handler_errors = 0
         self.tolerated = 0
-        self._reading: Reading | None = None  # what there is to know of the event at hand
+        self._reading: Reading | None = None  # the reading of the current event
 
     def step(
         self, event: ServerEvent | Delta, at: float | None = None, weight: int = 1
     ) -> tuple[Notification, ...]:
-        """Fold one event, or one that stands for ``weight`` merged ones, and say what to tell.
+        """Fold one event, or one that represents ``weight`` coalesced events.
 
-        The hot path: what it does for an event without an id is all that most events cost.
+        This is the hot path; most events are deltas without an id.
         """
         found = self._found.get(type(event))
         if found is None:
@@ -286,7 +285,7 @@ class LaneFold(Generic[S]):
             and new.rest is not slice_.rest
             and new.rest.late_deltas != slice_.rest.late_deltas
         ):
-            self.delivered = False  # counted and discarded: it may come again (§8 M5, D1)
+            self.delivered = False  # counted and discarded: it can arrive again (§8 M5, D1)
             if weight > 1:
                 new = _late_more(new, weight - 1)
         elif key is not None and (self._reading is None or not self._reading.left_out):
@@ -295,7 +294,7 @@ class LaneFold(Generic[S]):
         return notes
 
     def _step_reading(self, reading: Reading) -> tuple[Notification, ...]:
-        """Fold the event for which a reading stands: it counts, and has its own handler."""
+        """Fold the event of a reading: it counts and is dispatched as itself."""
         event = reading.event
         self.handled -= 1
         if reading.left_out and lanes_of(type(event))[0] is self.lane:
@@ -312,7 +311,7 @@ class LaneFold(Generic[S]):
         return (ProcessingFailed(event_type=event.event_type, error=event.error),)
 
     def _failed(self, event: ServerEvent | Delta, exc: Exception) -> tuple[Notification, ...]:
-        """A handler raised: name where, never what the event or the exception holds."""
+        """Announce a handler's error by its place, never with the content of event or exception."""
         self.handler_errors += 1
         self.delivered = False
         error = f"the {self.lane.name.lower()} handler of {event.type} raised {type(exc).__name__}"
@@ -320,7 +319,7 @@ class LaneFold(Generic[S]):
 
 
 def _resolved(event: Any, slice_: TextSlice) -> Any:
-    """An event that names no session, in the one that it belongs to (protocol.md §2 L2)."""
+    """Assign an event without a session id to its session (protocol.md §2 L2)."""
     session_id = event.user_session_id or slice_.rest.user_session_id
     if not session_id:
         return event
@@ -329,19 +328,19 @@ def _resolved(event: Any, slice_: TextSlice) -> Any:
 
 
 def _session_of(event: ServerEvent | Delta, slice_: Any) -> str | None:
-    """The session that an event is of; ``None`` for a type whose events are of no session.
+    """Return an event's session, or ``None`` for a type without sessions.
 
-    One of a type that is known names it by now, see ``_resolved``.
+    Events of a known type have a session id at this point, see ``_resolved``.
     """
     if not isinstance(event, UnknownEvent):
         named: object = getattr(event, "session_id", None)
         return named if type(named) is str else None
-    # A type that nobody knows may have anything in the place of an id.
+    # An unknown type can have any value in place of an id.
     for name in ("session_id", "user_session_id"):
         named = event.payload.get(name)
         if type(named) is int or (type(named) is str and named):
             return str(named)
-    # The control lane, which is their home, knows the user's session by the current one.
+    # In the control lane, their home, the user's session is the current one.
     text = type(slice_) is TextSlice
     user = slice_.rest.user_session_id if text else getattr(slice_, "chat_session_id", None)
     return user or ""
@@ -350,11 +349,11 @@ def _session_of(event: ServerEvent | Delta, slice_: Any) -> str | None:
 def _identity(
     event: ServerEvent | Delta, session_id: str | None, reading: Reading | None
 ) -> Hashable | None:
-    """What tells an event from others, or ``None`` where it has no id (§8 D1).
+    """Return the identity of an event, or ``None`` without an id (§8 D1).
 
-    ``session_id`` is the session of which the event is, ``reading`` what else is known of it.
+    ``session_id`` is the event's session, ``reading`` its decoding details.
     """
-    if type(event) is AudioDeltaEvent:  # its id names a stream
+    if type(event) is AudioDeltaEvent:  # its id identifies a stream
         return None
     if isinstance(event, UnknownEvent):
         event_type, event_id = event.tag, event.payload.get("id")
@@ -371,7 +370,7 @@ _MAX_ID = 256
 
 
 def _brief(text: str) -> str | bytes:
-    """A text, or a digest of one that is long: what is remembered is bounded in bytes, too."""
+    """Return a text, or a digest of a long one, so that the memory is bounded in bytes, too."""
     if len(text) * 4 <= _MAX_ID:
         return text
     data = text.encode("utf-8", "surrogatepass")
@@ -379,14 +378,14 @@ def _brief(text: str) -> str | bytes:
 
 
 def _at(slice_: Any, at: float) -> Any:
-    """The slice at another time: nearly every event of a client has one of its own."""
+    """Return the slice with another time."""
     if type(slice_) is TextSlice:
         return TextSlice(slice_.rest, slice_.open, slice_.tick, at)
     return evolve(slice_, now=at)
 
 
 def _late_more(slice_: Any, count: int) -> Any:
-    """Count the rest of the merged deltas that came too late."""
+    """Count the remaining coalesced deltas as late."""
     rest = evolve(slice_.rest, late_deltas=slice_.rest.late_deltas + count)
     return evolve(slice_, rest=rest)
 

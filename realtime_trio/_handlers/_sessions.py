@@ -1,4 +1,4 @@
-"""Session manager: the sessions, and what the server's lists of them hold (§8 S1-S4)."""
+"""Session manager: the sessions and the server's lists of their messages (§8 S1-S4)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from ._turn import ran
 if TYPE_CHECKING:
     from .._core.vendors._history import DelegationStarted
 
-# They repeat what is known (§7), or announce what later events say.
+# They repeat known facts (§7), or announce later events.
 not_folded(
     Lane.TEXT,
     [CompleteThoughtEvent, HistoryEvent, HistoryDeltaEvent, SystemPromptEvent, UserRequestEvent],
@@ -53,7 +53,7 @@ not_folded(
 
 @fold_event(ChatSessionChangedEvent, Lane.TEXT)
 def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> Handled[TextSlice]:
-    """Another session is current, with the server's list of its messages (§8 S1)."""
+    """Change the current session and load the server's list of its messages (§8 S1)."""
     session = event.chat_session
     if session is None:
         note = SystemNotification(
@@ -82,16 +82,16 @@ def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> H
 
 @attrs.frozen(slots=True)
 class _Asked:
-    """The user's messages in a list, a sub-session's left out: how many, and the last of them."""
+    """The user's messages in a list, except sub-sessions': their number and the last one."""
 
     count: int = 0
     last: Content | None = None
 
 
 def _load(txn: TextTransaction, draft: SessionDraft, session: ChatSession) -> None:
-    """Put the server's list in place of a session's messages.
+    """Replace a session's messages by the server's list.
 
-    It holds finished turns only, so what a turn that runs has made stays behind it.
+    The list holds finished turns only, so the messages of a running turn stay after it.
     """
     session_id = session.session_id
     running = ran(txn, session_id)
@@ -106,7 +106,7 @@ def _load(txn: TextTransaction, draft: SessionDraft, session: ChatSession) -> No
     draft.metadata = session.metadata
     draft.vendor = session.vendor
     draft.agent = session.agent_config
-    if session.token_count or not session.messages:  # otherwise the server does not count
+    if session.token_count or not session.messages:  # otherwise the server does not count tokens
         draft.input_tokens = draft.output_tokens = 0
         draft.token_count = session.token_count
     asked = _append_history(txn, session, own_calls(txn, session_id, kept))
@@ -120,7 +120,7 @@ def _load(txn: TextTransaction, draft: SessionDraft, session: ChatSession) -> No
 def _go_on_behind(
     txn: TextTransaction, session: SessionDraft, asked: _Asked, kept: tuple[Message, ...]
 ) -> None:
-    """Let the running turn go on behind the list, unless the list proves to hold it (§8 S1)."""
+    """Continue the running turn after the list, unless the list turns out to hold it (§8 S1)."""
     said = [message.content for message in kept if message.role == "user"]
     finished = session.users + session.turns
     whole = asked.count > finished and (not said or asked.last == said[-1])
@@ -139,7 +139,7 @@ def _go_on_behind(
 
 
 def _append_history(txn: TextTransaction, session: ChatSession, own: frozenset[str]) -> _Asked:
-    # What reads the vendors' histories is imported when the first of them comes.
+    # The history code is imported when the first history arrives.
     from .._core.vendors._history import DelegationStarted, HistoryMessage, convert_history
 
     unfolding = Unfolding(txn, session.session_id)
@@ -208,7 +208,7 @@ def _announce_sessions(txn: TextTransaction) -> None:
 def chat_session_name_changed(
     slice_: TextSlice, event: ChatSessionNameChangedEvent
 ) -> Handled[TextSlice]:
-    """A session has another name (§8 S3)."""
+    """Rename a session (§8 S3)."""
     session_id = event.session_id or slice_.current_session_id
     if not _is_kept(session_id, slice_):
         return slice_, ()
@@ -222,7 +222,7 @@ def chat_session_name_changed(
 def session_metadata_changed(
     slice_: TextSlice, event: SessionMetadataChangedEvent
 ) -> Handled[TextSlice]:
-    """The current session has other metadata (§8 S3)."""
+    """Set the current session's metadata (§8 S3)."""
     session_id = slice_.current_session_id
     if not _is_kept(session_id, slice_):
         return slice_, ()
@@ -233,7 +233,7 @@ def session_metadata_changed(
 
 
 def _is_kept(session_id: str | None, slice_: TextSlice) -> TypeGuard[str]:
-    """Whether a session is known, or was deleted and may return (§8 S3)."""
+    """Whether a session is known, or was deleted and can return (§8 S3)."""
     deleted = slice_.rest.deleted_record
     return session_id in slice_.rest.records or (deleted is not None and session_id == deleted.id)
 
@@ -242,7 +242,7 @@ def _is_kept(session_id: str | None, slice_: TextSlice) -> TypeGuard[str]:
 def agent_configuration_changed(
     slice_: TextSlice, event: AgentConfigurationChangedEvent
 ) -> Handled[TextSlice]:
-    """The current session's agent was set up anew."""
+    """Set the current session's agent."""
     session_id = slice_.current_session_id
     if session_id is None or session_id not in slice_.rest.records:
         return slice_, ()
@@ -253,13 +253,13 @@ def agent_configuration_changed(
 
 @fold_event(ChatSessionDeletedEvent, Lane.TEXT)
 def chat_session_deleted(slice_: TextSlice, event: ChatSessionDeletedEvent) -> Handled[TextSlice]:
-    """A session was deleted (§8 S3)."""
+    """Delete a session (§8 S3)."""
     return _deleted(slice_, event.session_id)
 
 
 @fold_event(DeleteChatSessionEvent, Lane.TEXT)
 def delete_chat_session(slice_: TextSlice, event: DeleteChatSessionEvent) -> Handled[TextSlice]:
-    """A session was deleted, as real servers say it."""
+    """Delete a session (the event that real servers send)."""
     return _deleted(slice_, event.session_id)
 
 
@@ -273,7 +273,7 @@ def _deleted(slice_: TextSlice, named: str | None) -> Handled[TextSlice]:
     is_user = session_id == slice_.user_session_id
     if is_user:
         txn.conversation.user_session_id = None
-    if session_id == current:  # the server may go on in it all the same
+    if session_id == current:  # the server may continue in it nevertheless
         txn.conversation.current_session_id = None
         txn.conversation.deleted = session_id
         txn.conversation.deleted_record = record
@@ -284,10 +284,10 @@ def _deleted(slice_: TextSlice, named: str | None) -> Handled[TextSlice]:
 
 
 def reset(slice_: TextSlice) -> TextSlice:
-    """Drop in silence what is under way; sessions and what is stored in them stay.
+    """Discard unfinished work and emit nothing; sessions and stored messages stay.
 
-    This is the one exception to rule M4 (design.md, "The sans-IO core"). That a turn runs, or
-    that a cancel is being carried out, is nothing of the client's to drop: it stays known.
+    This is the only exception to rule M4 (design.md, "The sans-IO core"). A running turn and a
+    cancel in progress belong to the server, so their state stays.
     """
     records = {session_id: _without_work(each) for session_id, each in slice_.rest.records.items()}
     fresh = TextSlice().rest
@@ -296,7 +296,7 @@ def reset(slice_: TextSlice) -> TextSlice:
 
 
 def _without_work(record: Record) -> Record:
-    """A record without tools that run or wait; of those that have run it knows where they are."""
+    """Return a record without running and waiting tools; completed tools keep their messages."""
     calls: Recent[str, KnownCall] = Recent(SEEN_LIMIT)
     for call_id, known in record.calls.items():
         calls = calls.set(call_id, evolve(known, stage=CallStage.FORGOTTEN, call=None, begun=None))
@@ -305,7 +305,7 @@ def _without_work(record: Record) -> Record:
 
 @fold_event(SessionsWipedEvent, Lane.TEXT)
 def sessions_wiped(slice_: TextSlice, _event: SessionsWipedEvent) -> Handled[TextSlice]:
-    """The application forgets every session; what they have open is completed first (§8 M4)."""
+    """Clear all sessions; their open messages are completed first (§8 M4)."""
     txn = TextTransaction(slice_)
     for session_id in txn.open_sessions():
         txn.complete(session_id)

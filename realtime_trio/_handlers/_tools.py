@@ -1,4 +1,4 @@
-"""Tool-call manager: what tools do, from the choice to the end (§8 T1-T3, T5)."""
+"""Tool-call manager: tool calls from selection to end (§8 T1-T3, T5)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ THINK = "think"
 
 @fold_event(ToolSelectDeltaEvent, Lane.TEXT)
 def tool_select(slice_: TextSlice, event: ToolSelectDeltaEvent) -> Handled[TextSlice]:
-    """The model chooses: each id is announced once, however often the list comes (§8 T1)."""
+    """Announce selected tools: each id once, even if the list is repeated (§8 T1)."""
     if not event.tool_calls:
         return slice_, ()
     txn = TextTransaction(slice_)
@@ -46,12 +46,12 @@ def tool_select(slice_: TextSlice, event: ToolSelectDeltaEvent) -> Handled[TextS
 
 
 def _is_same(active: ActiveTool, call: ToolCall) -> bool:
-    """Whether the list, which comes again with every choice, says nothing new of a call."""
+    """Whether the list, which is repeated with every selection, has nothing new for a call."""
     return not call.input and not active.arguments and active.tool_name == call.name
 
 
 def _may_be_chosen(txn: TextTransaction, key: Key) -> bool:
-    """Whether a selection is another call: the whole list comes again while a completion runs."""
+    """Whether a selection is a new call: the whole list is repeated during a completion."""
     known = txn.known(key)
     if known is None or known.stage < CallStage.CLEARED:
         return True
@@ -60,7 +60,7 @@ def _may_be_chosen(txn: TextTransaction, key: Key) -> bool:
 
 @fold_event(ToolCallEvent, Lane.TEXT)
 def tool_call(slice_: TextSlice, event: ToolCallEvent) -> Handled[TextSlice]:
-    """Tools run, or have run."""
+    """Start or complete tools."""
     txn = TextTransaction(slice_)
     session_id = event.session_id
     given = event.tool_calls or (() if event.active else _named_by_results(txn, event))
@@ -88,7 +88,7 @@ def tool_call(slice_: TextSlice, event: ToolCallEvent) -> Handled[TextSlice]:
 
 
 def _named_by_results(txn: TextTransaction, event: ToolCallEvent) -> tuple[ToolCall, ...]:
-    """The calls that results name without a call: begun in this session, and without an end."""
+    """Return the unfinished calls of this session that are named only in results."""
     if not event.tool_results or event.session_id not in txn.records:
         return ()
     begun = txn.session(event.session_id).calls
@@ -108,7 +108,7 @@ def _finish(
     session_id = event.session_id
     others = {call.id for call in given} - {call.id for call in calls}
     results = event.tool_results or ()
-    if event.tool_calls:  # what belongs to ``think`` is left out
+    if event.tool_calls:  # calls of ``think`` are skipped
         results = tuple(r for r in results if r.tool_use_id not in others)
     else:
         results = tuple(r for r in results if r.tool_use_id in {call.id for call in calls})
@@ -125,7 +125,7 @@ def _finish(
 def _without_think(
     txn: TextTransaction, session_id: str, calls: tuple[ToolCall, ...]
 ) -> tuple[ToolCall, ...]:
-    """The calls but for ``think``, whose notification ends when its call comes (§8 T3)."""
+    """Return the calls without ``think``, whose notification ends with its call (§8 T3)."""
     others: list[ToolCall] = []
     for call in calls:
         if call.name == THINK:
@@ -139,7 +139,7 @@ def _without_think(
 
 
 def thoughts_start(txn: TextTransaction, session_id: str) -> None:
-    """Thoughts are what the ``think`` tool shows: its notification has done its work (§8 T3)."""
+    """End the notification of ``think``: its thoughts are shown from here on (§8 T3)."""
     for key, tool in list(txn.active.items()):
         if key[0] == session_id and tool.tool_name == THINK:
             txn.remove_tool(key)
@@ -148,7 +148,7 @@ def thoughts_start(txn: TextTransaction, session_id: str) -> None:
 def _announce(
     txn: TextTransaction, key: Key, call: ToolCall, status: Literal["preparing", "executing"]
 ) -> None:
-    """Announce a call that is not active: a new one, also where its id has been used before."""
+    """Announce a call that is not active: a new call, even if its id was used before."""
     if len(txn.active) >= TOOL_LIMIT:
         txn.remove_tool(next(iter(txn.active)))
     stage = CallStage.PREPARING if status == "preparing" else CallStage.EXECUTING
@@ -165,7 +165,7 @@ def _move(
     status: Literal["preparing", "executing"],
     stage: CallStage,
 ) -> None:
-    """Note how far an active tool has come, and its arguments."""
+    """Record an active tool's status and arguments."""
     txn.tools[key] = active_tool(*key, call.name, status, call.input)
     known = txn.known(key) or KnownCall(stage)
     begun = known.begun if status == "preparing" else _delegations.begun(txn, call)
@@ -179,9 +179,9 @@ def _tool_note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification
 
 
 def _complete(txn: TextTransaction, key: Key, call: ToolCall, *, late: bool) -> bool:
-    """Announce a tool's end once, unless its notification was removed. Tells of a repetition.
+    """Announce a tool's end once, unless its notification was removed; return if it is repeated.
 
-    The end of an id that only a history knows is another call's.
+    If an id is known only from a history, the end belongs to a new call.
     """
     known = txn.known(key)
     stage = CallStage.FORGOTTEN if known is None else known.stage

@@ -40,13 +40,13 @@ __all__ = ["INTERRUPTED", "TOOL_ROLES", "TextTransaction"]
 TOOL_ROLES = (ASSISTANT, THOUGHT)
 INTERRUPTED = MessageMetadata(stop_reason="interrupted")
 
-# Bound on the sessions that are tracked while a cancel is in progress. Above it, the deltas of
-# every session count again: a lost answer is worse than a late one.
+# Maximum number of sessions tracked while a cancel is in progress. Above it, the deltas of all
+# sessions are accepted again: a lost answer is worse than a late one.
 FENCE_LIMIT = 1024
 
 
 class _Optional(TypedDict, total=False):
-    """What a new message may have besides its role and its content."""
+    """The optional fields of a new message."""
 
     format: str
     status: MessageStatus
@@ -57,10 +57,10 @@ class _Optional(TypedDict, total=False):
 class TextTransaction:
     """Collects the changes that one event makes to the text slice.
 
-    ``conversation`` is the draft of the conversation, and :meth:`session` gives the draft of a
-    session: read and assign their attributes. ``records`` holds the sessions as they were
-    before this event, for their ids and their order. :meth:`done` builds the new slice; the
-    drafts are frozen from then on.
+    ``conversation`` is the draft of the conversation, and :meth:`session` returns the draft of a
+    session: read and assign their attributes. ``records`` holds the sessions before this event, for
+    their ids and their order. :meth:`done` builds the new slice; the drafts are frozen from then
+    on.
     """
 
     __slots__ = (
@@ -92,7 +92,7 @@ class TextTransaction:
         return self._base.now
 
     def new_id(self, prefix: str = "m") -> str:
-        """The next id that the library makes."""
+        """Return the next generated id."""
         number = self.conversation.next_id
         self.conversation.next_id = number + 1
         return f"{prefix}{number}"
@@ -105,7 +105,7 @@ class TextTransaction:
         parent_session_id: str | None = None,
         user_session_id: str | None = None,
     ) -> SessionDraft:
-        """Give a session, create it if it is new (§8 M7), and mark it as used."""
+        """Return a session, create it if it is new (§8 M7), and mark it as used."""
         if session_id not in self.records:
             self._create(session_id)
         session = self.session(session_id)
@@ -121,42 +121,42 @@ class TextTransaction:
             self.complete("")
         record = Record(id=session_id, exists=session_id != "")
         kept = self.conversation.deleted_record
-        if kept is not None and kept.id == session_id:  # an event brings it back (§8 S3)
+        if kept is not None and kept.id == session_id:  # an event restores it (§8 S3)
             record = kept
             self.conversation.deleted_record = None
         self.records = {**self.records, session_id: record}
 
     def ensure_for(self, event: SessionEvent, *, exists: bool = False) -> SessionDraft:
-        """Give the session of an event. ``exists``: the event makes it visible (§2 L2)."""
+        """Return the session of an event. ``exists``: the event makes it visible (§2 L2)."""
         session_id = event.session_id
         session = self.ensure(session_id, event.parent_session_id, event.user_session_id)
         if exists and not session_id and not session.exists:
-            session.exists = True  # from now on it has its place among the others
+            session.exists = True  # it takes its position in the order now
             self.records = {**{k: v for k, v in self.records.items() if k}, "": self.records[""]}
         return session
 
     def shown(self) -> tuple[str, ...]:
-        """The ids of the sessions that an application sees."""
+        """Return the ids of the sessions that an application sees."""
         if "" not in self.records or "" in self.open or self.session("").messages:
             return tuple(self.records)
         return tuple(session_id for session_id in self.records if session_id)
 
     def session(self, session_id: str) -> SessionDraft:
-        """The draft of a session; ``KeyError`` if the session is unknown."""
+        """Return the draft of a session; ``KeyError`` if the session is unknown."""
         draft = self._sessions.get(session_id)
         if draft is None:
             draft = self._sessions[session_id] = thaw(self.records[session_id], SessionDraft)
         return draft
 
     def stream_event(self, session_id: str) -> None:
-        """Record an event of a session's stream: its turn runs, whatever a list said (§8 S1)."""
+        """Record an event of a session's stream: its turn runs, even if a list ended it (§8 S1)."""
         if session_id in self.records:
             session = self.session(session_id)
             session.stirred = True
             session.loaded = -1
 
     def forget(self, session_id: str) -> Record:
-        """Remove a session, emit this, and give its record.
+        """Remove a session, emit this, and return its record.
 
         Its open message is completed first (§8 M4).
         """
@@ -170,7 +170,7 @@ class TextTransaction:
         return record
 
     def forget_all(self) -> None:
-        """Remove all sessions and emit nothing. They have no open message any more."""
+        """Remove all sessions and emit nothing. They must have no open message."""
         self._sessions.clear()
         self.records = {}
         self.conversation.current_session_id = None
@@ -178,7 +178,7 @@ class TextTransaction:
         self.conversation.deleted_record = None
 
     def is_sub(self, event: SessionEvent) -> bool:
-        """Whether an event is of a sub-session (§8 U3)."""
+        """Whether an event belongs to a sub-session (§8 U3)."""
         user = event.user_session_id or self.conversation.user_session_id
         return user is not None and user != event.session_id
 
@@ -190,14 +190,14 @@ class TextTransaction:
         return self._base.open if self._open is None else self._open
 
     def open_sessions(self) -> tuple[str, ...]:
-        """The sessions with a message under construction, in their own order (§8 M7).
+        """Return the sessions with a message under construction, in session order (§8 M7).
 
-        The table of open messages has another: a message that follows one goes to its end.
+        The table of open messages has a different order: a new message goes to its end.
         """
         return tuple(session_id for session_id in self.records if session_id in self.open)
 
     def set_open(self, session_id: str, message: OpenMessage | None) -> None:
-        """Replace or take away a session's message under construction."""
+        """Replace or remove a session's message under construction."""
         if self._open is None:
             self._open = dict(self._base.open)
         if message is None:
@@ -274,9 +274,9 @@ class TextTransaction:
         if open_message is None:
             return None
         self.set_open(session_id, None)
-        if open_message.touched:  # deltas that only made it longer did not say so
+        if open_message.touched:  # deltas on the fast path do not set this
             self.stream_event(session_id)
-        if open_message.half:  # its other half never came (§2 L4)
+        if open_message.half:  # its other half never arrived (§2 L4)
             self.emit(
                 MessageStreaming(
                     session_id=session_id,
@@ -295,27 +295,27 @@ class TextTransaction:
 
     @property
     def tools(self) -> dict[tuple[str, str], ActiveTool]:
-        """The active tools, to be changed."""
+        """Return the active tools, for changes."""
         if self._tools is None:
             self._tools = dict(self.conversation.tools)
         return self._tools
 
     @property
     def active(self) -> Mapping[tuple[str, str], ActiveTool]:
-        """The active tools, to be read."""
+        """Return the active tools, read-only."""
         return self.conversation.tools if self._tools is None else self._tools
 
     def known(self, key: tuple[str, str]) -> KnownCall | None:
-        """What is known of the latest call of an id."""
+        """Return the record of the latest call of an id."""
         return (self._sessions.get(key[0]) or self.session(key[0])).calls.get(key[1])
 
     def note(self, key: tuple[str, str], known: KnownCall) -> None:
-        """Record what is known of a call."""
+        """Store the record of a call."""
         session = self._sessions.get(key[0]) or self.session(key[0])
         session.calls = session.calls.set(key[1], known)
 
     def leave_tool(self, key: tuple[str, str], stage: CallStage) -> None:
-        """Note that a tool is not active any more, and how it ended (§8 T1)."""
+        """Record that a tool is no longer active, and how it ended (§8 T1)."""
         if key in self.active:
             del self.tools[key]
         known = self.known(key) or KnownCall(CallStage.FORGOTTEN)
@@ -325,7 +325,7 @@ class TextTransaction:
         self.note(key, evolve(known, stage=stage, call=call, since=since))
 
     def remove_tool(self, key: tuple[str, str]) -> None:
-        """End an active tool that has not completed, and emit this; it never completes."""
+        """End an active tool that has not completed, and emit this; it cannot complete later."""
         self.leave_tool(key, CallStage.REMOVED)
         self.emit(ToolNotificationRemoved(session_id=key[0], id=key[1]))
 
@@ -342,19 +342,19 @@ class TextTransaction:
     # --- late events ----------------------------------------------------------------------
 
     def is_late(self, session_id: str) -> bool:
-        """Whether a delta of this session comes too late, after a cancel (§8 M5)."""
+        """Whether a delta of this session is late, after a cancel (§8 M5)."""
         fence = self.conversation.fence
         return fence is not None and session_id not in fence
 
     def lift_fence(self, session_id: str) -> None:
-        """From here on this session's deltas count again."""
+        """Accept this session's deltas again."""
         fence = self.conversation.fence
         if fence is not None:
             below = len(fence) < FENCE_LIMIT
             self.conversation.fence = fence | {session_id} if below else None
 
     def discard(self, session_id: str) -> tuple[TextSlice, tuple[Notification, ...]]:
-        """Count the event as late. All it shows is that its turn was not over."""
+        """Count the event as late. It only shows that its turn had not ended."""
         self.conversation.late_deltas += 1
         self.stream_event(session_id)
         return self.done()
@@ -362,14 +362,14 @@ class TextTransaction:
     # --- the end --------------------------------------------------------------------------
 
     def evict(self) -> None:
-        """Keep the bound on sessions: the least recently used goes, never the current (§8 S4)."""
+        """Evict the least recently used sessions above the limit, never the current one (§8 S4)."""
         while len(self._existing()) > self.conversation.limits.max_sessions:
             current = self.conversation.current_session_id
             others = (each for each in self._existing() if each != current)
             self.forget(min(others, key=self._last_use))
 
     def _existing(self) -> tuple[str, ...]:
-        """The sessions without the one that does not exist yet (§2 L2)."""
+        """Return the sessions without the one that does not exist yet (§2 L2)."""
         return tuple(each for each in self.records if each or self.session(each).exists)
 
     def _last_use(self, session_id: str) -> int:
@@ -379,7 +379,7 @@ class TextTransaction:
         return touched if open_message is None else max(touched, open_message.touched)
 
     def done(self) -> tuple[TextSlice, tuple[Notification, ...]]:
-        """The new slice, and the notifications to emit."""
+        """Return the new slice and the notifications to emit."""
         if len(self.records) > self.conversation.limits.max_sessions:
             self.evict()
         self.conversation.records = self._built_records()
@@ -390,7 +390,7 @@ class TextTransaction:
         return TextSlice(rest, open_, self.tick, self._base.now), tuple(self._emitted)
 
     def _built_records(self) -> Mapping[str, Record]:
-        """The sessions' records; a session that was only read keeps its own."""
+        """Build the sessions' records; a session that was only read keeps its record."""
         changed: dict[str, Record] = {}
         for session_id, draft in self._sessions.items():
             record = self.records[session_id]

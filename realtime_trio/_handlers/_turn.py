@@ -1,4 +1,4 @@
-"""Turn manager: what a turn has come to, and what its boundaries do (§8 M4, M5, T4, T5, U4, S1)."""
+"""Turn manager: a turn's outcome and the effects of its boundaries (§8 M4, M5, T4, T5, U4, S1)."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ __all__ = ["completion_ended", "interaction", "ran"]
 
 _CANCELLED = MessageMetadata(stop_reason="cancelled")
 ERROR_LIMIT = 100
-# Bound on the sessions that one turn tracks.
+# Maximum number of sessions that one turn tracks.
 INTERACTION_LIMIT = 1024
 
 
 def interaction(txn: TextTransaction, event: InteractionEvent) -> None:
-    """Note that the runtime is, or is no longer, at work in a session."""
+    """Record that the runtime starts or ends work in a session."""
     turn = txn.conversation.turn
     at_work = turn.interactions
     if not event.started:
@@ -49,7 +49,7 @@ def interaction(txn: TextTransaction, event: InteractionEvent) -> None:
 
 
 def completion_ended(txn: TextTransaction, event: CompletionEvent) -> None:
-    """Note the last stop reason of the session that the user sees."""
+    """Record the last stop reason of the session that the user sees."""
     if event.stop_reason is not None and not txn.is_sub(event):
         turn = txn.conversation.turn
         if turn.stop_reason != event.stop_reason:
@@ -67,7 +67,7 @@ def _error(txn: TextTransaction, text: str) -> None:
 
 @fold_event(ErrorEvent, Lane.TEXT)
 def error(slice_: TextSlice, event: ErrorEvent) -> Handled[TextSlice]:
-    """An error counts for the turn in which it comes; the control lane announces it."""
+    """Record an error in the current turn; the control lane announces it."""
     txn = TextTransaction(slice_)
     _error(txn, event.message)
     return txn.done()
@@ -75,9 +75,9 @@ def error(slice_: TextSlice, event: ErrorEvent) -> Handled[TextSlice]:
 
 @fold_event(SystemMessageEvent, Lane.TEXT)
 def system_message(slice_: TextSlice, event: SystemMessageEvent) -> Handled[TextSlice]:
-    """A word of the server to the user."""
+    """Record and announce a message from the server to the user."""
     txn = TextTransaction(slice_)
-    if event.severity not in _HARMLESS:  # an unknown word counts as an error (§2 L3)
+    if event.severity not in _HARMLESS:  # an unknown kind counts as an error (§2 L3)
         _error(txn, event.content)
     txn.emit(
         SystemNotification(
@@ -92,7 +92,7 @@ def system_message(slice_: TextSlice, event: SystemMessageEvent) -> Handled[Text
 
 @fold_event(UserTurnEndEvent, Lane.TEXT)
 def user_turn_end(slice_: TextSlice, _event: UserTurnEndEvent) -> Handled[TextSlice]:
-    """The server works on an input: a new turn, whatever a cancel or an error before it said."""
+    """Start a new turn: the server processes an input, even after a cancel or an error."""
     txn = TextTransaction(slice_)
     txn.conversation.turn = TurnRecord(number=txn.conversation.turn.number, began=True)
     txn.conversation.turn_ended = True
@@ -101,7 +101,7 @@ def user_turn_end(slice_: TextSlice, _event: UserTurnEndEvent) -> Handled[TextSl
 
 
 def _go_on_in_deleted(txn: TextTransaction) -> None:
-    """The server works in the session that it was asked to delete (§8 S3)."""
+    """Continue in the session that the server was asked to delete (§8 S3)."""
     session_id = txn.conversation.deleted
     if session_id is None:
         return
@@ -118,7 +118,7 @@ def _go_on_in_deleted(txn: TextTransaction) -> None:
 
 @fold_event(LinkLostEvent, Lane.TEXT)
 def link_lost(slice_: TextSlice, _event: LinkLostEvent) -> Handled[TextSlice]:
-    """What is open may have ended unheard (§8 M4)."""
+    """Mark open messages: their end may be lost with the link (§8 M4)."""
     txn = TextTransaction(slice_)
     txn.conversation.links_lost += 1
     for session_id, open_message in slice_.open.items():
@@ -128,7 +128,7 @@ def link_lost(slice_: TextSlice, _event: LinkLostEvent) -> Handled[TextSlice]:
 
 @fold_event(CancelledEvent, Lane.TEXT)
 def cancelled(slice_: TextSlice, _event: CancelledEvent) -> Handled[TextSlice]:
-    """End every message and tool, and let what still trickles in count as late (§8 M5)."""
+    """End every message and tool, and count deltas that still arrive as late (§8 M5)."""
     txn = TextTransaction(slice_)
     ended = txn.open_sessions()
     for session_id in ended:
@@ -136,7 +136,7 @@ def cancelled(slice_: TextSlice, _event: CancelledEvent) -> Handled[TextSlice]:
     txn.remove_tools()
     txn.emit(ResponseCancelled(session_ids=ended))
     turn = txn.conversation.turn
-    # A server confirms a cancel also where nothing runs: then it says nothing of the next turn.
+    # A server confirms a cancel even if nothing runs; then it does not concern the next turn.
     txn.conversation.fence = frozenset()
     txn.conversation.turn = evolve(turn, cancelled=turn.began)
     return txn.done()
@@ -144,7 +144,7 @@ def cancelled(slice_: TextSlice, _event: CancelledEvent) -> Handled[TextSlice]:
 
 @fold_event(UserTurnStartEvent, Lane.TEXT)
 def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[TextSlice]:
-    """Nothing of a turn outlives it."""
+    """End everything that belongs to the turn."""
     txn = TextTransaction(slice_)
     decided = {each for each in txn.records if _list_decides(txn, each)}
     whole = {each for each in decided if txn.session(each).loaded_whole}
@@ -173,7 +173,7 @@ def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[Te
 
 
 def _list_decides(txn: TextTransaction, session_id: str) -> bool:
-    """Whether a list came while the turn ran, and nothing of the turn after it (§8 S1)."""
+    """Whether a list arrived during the turn, and no event of the turn after it (§8 S1)."""
     if txn.session(session_id).loaded < 0:
         return False
     open_message = txn.open.get(session_id)
@@ -182,14 +182,14 @@ def _list_decides(txn: TextTransaction, session_id: str) -> bool:
 
 
 def _is_cut(txn: TextTransaction, session_id: str) -> bool:
-    """Whether what is open was not seen to its end (§8 M4)."""
+    """Whether the end of an open message was lost (§8 M4)."""
     open_message = txn.open.get(session_id)
     cut = open_message is not None and open_message.cut
     return cut or txn.session(session_id).at_work
 
 
 def _ends_well(txn: TextTransaction, session_id: str) -> bool:
-    """Whether a session's turn ran, and was neither interrupted nor cancelled."""
+    """Whether a session's turn ran and was neither interrupted nor cancelled."""
     return (
         ran(txn, session_id)
         and not txn.conversation.turn.cancelled
@@ -198,13 +198,13 @@ def _ends_well(txn: TextTransaction, session_id: str) -> bool:
 
 
 def ran(txn: TextTransaction, session_id: str) -> bool:
-    """Whether a turn of a session runs, or ran up to now (§8 S1)."""
+    """Whether a session's turn runs or has just ended (§8 S1)."""
     session = txn.session(session_id)
     return session.stirred or (session.asked and txn.conversation.turn_ended)
 
 
 def _end_turn(txn: TextTransaction, session_id: str, *, well: bool) -> None:
-    """Begin the count of a session's next turn; a record that says so already stays."""
+    """Reset a session's turn fields for the next turn."""
     session = txn.session(session_id)
     marks = (session.turn_from, session.asked_from, session.loaded)
     if marks == (-1, -1, -1) and not session.stirred and not session.asked:
@@ -215,7 +215,7 @@ def _end_turn(txn: TextTransaction, session_id: str, *, well: bool) -> None:
 
 
 def _finish_turn(txn: TextTransaction) -> TurnRecord:
-    """What the turn has come to, with the user session's last answer."""
+    """Record the turn's outcome with the last answer of the user's session."""
     turn = txn.conversation.turn
     session_id = txn.conversation.user_session_id or txn.conversation.current_session_id
     if session_id is None or session_id not in txn.records:
@@ -233,7 +233,7 @@ def _finish_turn(txn: TextTransaction) -> TurnRecord:
 
 
 def _list_was_whole(txn: TextTransaction, session_id: str) -> None:
-    """The list held the whole turn: it replaces what was seen of the turn live."""
+    """Let the list, which held the whole turn, replace the turn's live messages."""
     session = txn.session(session_id)
     dropped = session.messages.dropped
     session.messages = Log(session.messages[: max(0, session.loaded - dropped)])
@@ -248,7 +248,7 @@ def _list_was_whole(txn: TextTransaction, session_id: str) -> None:
 
 
 def _end_subsessions(txn: TextTransaction) -> None:
-    """Killed turns never end their delegations, so the turn's end does (§8 U4)."""
+    """End open delegations: a killed turn never ends them (§8 U4)."""
     for opened in reversed(txn.conversation.subsessions):
         txn.emit(ended(opened))
     txn.conversation.subsessions = ()

@@ -31,13 +31,13 @@ from ._fold import Handled, fold_event
 from ._transaction import TextTransaction
 
 NO_CONTENT = "[User message]"
-# Bound on delegations that are open at one time; far deeper than any agent nests.
+# Maximum depth of open delegations; far deeper than any agent nests.
 SUBSESSION_LIMIT = 1024
 
 
 @fold_event(UserMessageEvent, Lane.TEXT)
 def user_message(slice_: TextSlice, event: UserMessageEvent) -> Handled[TextSlice]:
-    """A message of the user in any form; ``text`` serves where there is no message."""
+    """Fold a user's message in any format; ``text`` is the fallback without a message."""
     content = _content(event.message)
     if content is None:
         content = event.text
@@ -48,18 +48,18 @@ def user_message(slice_: TextSlice, event: UserMessageEvent) -> Handled[TextSlic
 def anthropic_user_message(
     slice_: TextSlice, event: AnthropicUserMessageEvent
 ) -> Handled[TextSlice]:
-    """A message of the user in Anthropic's form."""
+    """Fold a user's message in Anthropic's format."""
     return _user_message(slice_, event, event.vendor, event.message, _content(event.message))
 
 
 @fold_event(OpenAIUserMessageEvent, Lane.TEXT)
 def openai_user_message(slice_: TextSlice, event: OpenAIUserMessageEvent) -> Handled[TextSlice]:
-    """A message of the user in OpenAI's form."""
+    """Fold a user's message in OpenAI's format."""
     return _user_message(slice_, event, event.vendor, event.message, _content(event.message))
 
 
 def _content(message: str | Mapping[str, object] | None) -> Content | None:
-    """The normal form of a message's content; ``None`` where it has none."""
+    """Return a message's normalised content, or ``None`` without content."""
     if message is None or isinstance(message, str):
         return message
     raw = message.get("content")
@@ -88,7 +88,7 @@ def _user_message(
 
 @fold_event(RenderMediaEvent, Lane.TEXT)
 def render_media(slice_: TextSlice, event: RenderMediaEvent) -> Handled[TextSlice]:
-    """Something to show: it goes to the application, which keeps what it needs."""
+    """Emit media; the application keeps what it needs."""
     txn = TextTransaction(slice_)
     txn.ensure_for(event)
     media = Media.of(event, txn.new_id("media"))
@@ -102,7 +102,7 @@ def _user_session(txn: TextTransaction, event: SessionEvent) -> str:
 
 @fold_event(SubsessionStartedEvent, Lane.TEXT)
 def subsession_started(slice_: TextSlice, event: SubsessionStartedEvent) -> Handled[TextSlice]:
-    """An agent delegates: one more on the stack of its user session (§8 U4)."""
+    """Push a delegation on the stack of its user session (§8 U4)."""
     txn = TextTransaction(slice_)
     txn.ensure_for(event)
     user = _user_session(txn, event)
@@ -137,7 +137,7 @@ def subsession_started(slice_: TextSlice, event: SubsessionStartedEvent) -> Hand
 
 @fold_event(SubsessionEndedEvent, Lane.TEXT)
 def subsession_ended(slice_: TextSlice, event: SubsessionEndedEvent) -> Handled[TextSlice]:
-    """The innermost delegation of its user session is over; depth 0 where there is none."""
+    """End the innermost delegation of its user session; depth 0 if there is none."""
     txn = TextTransaction(slice_)
     user = _user_session(txn, event)
     open_ones = txn.conversation.subsessions
@@ -159,7 +159,7 @@ def subsession_ended(slice_: TextSlice, event: SubsessionEndedEvent) -> Handled[
 
 
 def ended(opened: OpenSubsession) -> SubsessionEnded:
-    """The end of a delegation, with the ids of its beginning."""
+    """Return the end of a delegation, with the ids from its start."""
     return SubsessionEnded(
         session_id=opened.session_id,
         parent_session_id=opened.parent_session_id,

@@ -1,1 +1,1 @@
-"""The REST calls beside the websocket: login, tokens, upload, URLs."""
+"""REST calls next to the websocket: login, tokens, upload, URLs."""

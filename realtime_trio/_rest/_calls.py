@@ -1,12 +1,12 @@
-"""The REST calls beside the websocket (protocol.md §1): login, refresh, upload, cancel.
+"""REST calls next to the websocket (protocol.md §1): login, refresh, upload, cancel.
 
-A connection is opened for each call: they are rare, and nothing is left to be closed. A token
-goes to the server's own host and nowhere else: a redirect to another one is refused, whatever
-it asks for. httpx is imported at the first call, since most programs never make one.
+Calls are rare, so each opens its own connection and leaves nothing to close. A token is only sent
+to the server's own host: a redirect to another host is rejected. httpx is imported at the first
+call, since most programs never make one.
 
-An answer is a stranger's. It is asked for without compression and refused with any, read up to
-its bound and no further, and awaited no longer than ``rest_timeout``, also behind a file.
-Whatever it makes of the libraries that read it is a failed call.
+A response is untrusted. It is requested without compression and rejected if compressed. It is read
+only up to a size limit, within ``rest_timeout``, also after an upload. Any error of the libraries
+that read it counts as a failed call.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _HEADERS: Final = {
 
 @attrs.frozen(slots=True)
 class Grant:
-    """What a login or a refresh gives; ``ui_session_id`` comes with a login only."""
+    """The result of a login or a refresh; only a login has a ``ui_session_id``."""
 
     token: str = attrs.field(repr=False)
     heygen_token: str | None = attrs.field(default=None, repr=False)
@@ -61,10 +61,9 @@ class Grant:
 class Rest:
     """The REST side of one server.
 
-    Every call raises :class:`~realtime_trio.ConnectionFailed` where the server cannot be
-    reached or answers with an error (its ``status``),
-    :class:`~realtime_trio.AuthenticationError` for 401 and 403, and
-    :class:`~realtime_trio.ProtocolError` for an answer of another shape.
+    Every call raises :class:`~realtime_trio.ConnectionFailed` if the server cannot be reached or
+    responds with an error (its ``status``), :class:`~realtime_trio.AuthenticationError` for 401 and
+    403, and :class:`~realtime_trio.ProtocolError` for an invalid response.
     """
 
     def __init__(
@@ -86,20 +85,20 @@ class Rest:
         return _grant("login", answer)
 
     async def refresh(self, token: str) -> Grant:
-        """Have a new token for one that is still good."""
+        """Exchange a valid token for a new one."""
         answer = await self._call("GET", "refresh_token", _bearer(token), secrets=(token,))
         return _grant("refresh_token", answer)
 
     async def cancel(self, token: str, ui_session_id: str) -> None:
-        """Cancel the turn that runs in a UI session."""
+        """Cancel the running turn of a UI session."""
         form = Form({"ui_session_id": ui_session_id})
         headers = {**_bearer(token), "content-type": form.content_type}
         await self._call("POST", "cancel", headers, form.whole(), secrets=(token,))
 
     async def upload(self, token: str, form: Form, progress: Progress | None) -> UploadedFile:
-        """Send a file, a piece at a time; ``progress`` hears the bytes that left, and of how many.
+        """Send a file in chunks; ``progress`` receives the bytes sent and the total.
 
-        There is no limit on the whole, only on each pause in it and on the answer.
+        There is no limit on the total time, only on each pause and on the response.
         """
         headers = {
             **_bearer(token),
@@ -122,7 +121,7 @@ class Rest:
         with trio.move_on_after(self._timeout) as scope:
 
             def pause(reading: bool) -> None:
-                # Only the server is timed, not the disk.
+                # Time only the server, not the disk.
                 now = trio.current_time()
                 scope.deadline = math.inf if reading else now + self._timeout
 
@@ -131,7 +130,8 @@ class Rest:
             sent = {**_HEADERS, **_lower(self._network.headers), **headers}
             call = _Call(method, self._endpoint.rest_url(name), sent, body, tuple(secrets))
             return await self._send(call, name)
-        message = f"{self._endpoint.place} did not answer {name} within {self._timeout:g} s"
+        limit = f"{self._timeout:g} s (rest_timeout)"
+        message = f"{self._endpoint.place} did not answer {name} within {limit}"
         raise ConnectionFailed(message)
 
     async def _send(self, call: _Call, name: str) -> Mapping[str, object]:
@@ -145,19 +145,19 @@ class Rest:
         except RealtimeError:
             raise
         except Exception as exc:
-            # The boundary to libraries that read what a stranger wrote: an address that is
-            # none, a name that has no IDNA, a header that is not ASCII, and what is not known.
+            # The boundary to libraries that parse untrusted data: invalid addresses, names without
+            # IDNA, headers that are not ASCII, and unknown errors.
             if isinstance(body, Body) and body.reading:
-                raise  # the file's, or what hears its progress
-            # Not as the cause: its request holds the token.
+                raise  # from the file or the progress callback
+            # Not chained: its request holds the token.
             fault = _fault(exc)
-        message = f"{self._endpoint.place} could not be asked for {name}: {fault}"
+        message = f"the {name} request to {self._endpoint.place} failed: {fault}"
         raise ConnectionFailed(message)
 
     def _transport(self) -> httpx.AsyncBaseTransport:
-        """What sends one request: below the client of httpx, which would do more with an answer.
+        """Return the transport for one request, below httpx's client, which would do more.
 
-        No cookies, no .netrc: the websocket knows none either.
+        It has no cookies and no .netrc, like the websocket.
         """
         if self._endpoint.in_memory:
             return _memory_transport(memory_answer(self._endpoint.websocket))
@@ -168,7 +168,7 @@ class Rest:
     async def _follow(
         self, transport: httpx.AsyncBaseTransport, call: _Call, name: str
     ) -> httpx.Response:
-        """Send, and follow redirects that stay on this host; not with a body that is read once."""
+        """Send, and follow redirects on the same host, except with a one-time body."""
         for _ in range(_MAX_REDIRECTS + 1):
             request = call.request()
             try:
@@ -182,10 +182,10 @@ class Rest:
             await answer.aclose()
             url = request.url.join(answer.headers["location"])
             if isinstance(call.body, Body) or _origin(url) != _origin(request.url):
-                message = f"{self._endpoint.place} sends {name} elsewhere, where no token goes"
+                message = f"{self._endpoint.place} redirects {name} to another host"
                 raise ConnectionFailed(message, status=status)
             call = call.moved(str(url), status)
-        message = f"{self._endpoint.place} redirects {name} in circles"
+        message = f"{self._endpoint.place} redirects {name} more than {_MAX_REDIRECTS} times"
         raise ConnectionFailed(message)
 
     async def _read(
@@ -202,25 +202,25 @@ class Rest:
             wait = retry_after(answer.headers)
             raise ConnectionFailed(message, status=status, retry_after=wait)
         if answer.headers.get("content-encoding", "identity").strip().lower() != "identity":
-            message = f"the answer to {name} is compressed, which was not asked for"
+            message = f"the answer to {name} is compressed, although the request did not allow that"
             raise ProtocolError(message)
         try:
             value: object = json.loads(await _body(answer, name))
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
-            message = f"the answer to {name} is no JSON object"
+            message = f"the answer to {name} is not a JSON object"
             raise ProtocolError(message)
         return cast("dict[str, object]", value)
 
 
 async def _words(answer: httpx.Response, secrets: Iterable[str]) -> str:
-    """The server's own words in a refusal; only its beginning is read, for a moment."""
+    """Return the server's message in an error response; only its start is read, briefly."""
     import httpcore
 
     body = bytearray()
     plain = answer.headers.get("content-encoding", "identity").strip().lower() == "identity"
-    # Left by being cancelled: an iterator that is left half-way in another way stays open.
+    # Cancelled on purpose: an iterator that is left early in another way stays open.
     with trio.move_on_after(_WORDS_PATIENCE) as scope:
         try:
             async for piece in answer.aiter_raw():
@@ -228,12 +228,12 @@ async def _words(answer: httpx.Response, secrets: Iterable[str]) -> str:
                 if len(body) >= _MAX_WORDS or not plain:
                     scope.cancel()
         except (httpcore.NetworkError, httpcore.ProtocolError):
-            body.clear()  # the status says enough
+            body.clear()  # the status is enough
     return words_of(bytes(body), answer.reason_phrase, secrets)
 
 
 def _fault(exc: Exception) -> str:
-    """What happened, in words: the names of httpcore's errors say little."""
+    """Describe an error: the names of httpcore's errors are not helpful."""
     import httpcore
     import httpx
 
@@ -243,7 +243,7 @@ def _fault(exc: Exception) -> str:
         case httpcore.RemoteProtocolError() if "disconnected" in str(exc):
             return "the server closed the connection without an answer"
         case httpcore.RemoteProtocolError() | httpcore.LocalProtocolError():
-            return "the answer is no HTTP"
+            return "the answer is not HTTP"
         case httpx.ConnectError():
             return str(exc)
         case _:
@@ -255,10 +255,10 @@ def _lower(headers: Mapping[str, str] | None) -> dict[str, str]:
 
 
 async def _body(answer: httpx.Response, name: str) -> bytes:
-    """All of a body, or an error as soon as it is too long."""
+    """Read a body; raise an error as soon as it is too long."""
     body = bytearray()
     too_long = False
-    # Left by being cancelled: an iterator that is left half-way in another way stays open.
+    # Cancelled on purpose: an iterator that is left early in another way stays open.
     with trio.CancelScope() as scope:
         async for piece in answer.aiter_raw():
             too_long = too_long or len(body) + len(piece) > _MAX_ANSWER
@@ -267,14 +267,14 @@ async def _body(answer: httpx.Response, name: str) -> bytes:
             else:
                 body += piece
     if too_long:
-        message = f"the answer to {name} is longer than {_MAX_ANSWER} bytes"
+        message = f"the answer to {name} is larger than the limit of {_MAX_ANSWER} bytes"
         raise ProtocolError(message)
     return bytes(body)
 
 
 @attrs.frozen(slots=True)
 class _Call:
-    """What is sent."""
+    """One request."""
 
     method: str
     url: str
@@ -283,7 +283,7 @@ class _Call:
     secrets: tuple[str, ...] = attrs.field(repr=False)
 
     def request(self) -> httpx.Request:
-        """The call as httpx sends it."""
+        """Create the httpx request."""
         import httpx
 
         request = httpx.Request(self.method, self.url, headers=self.headers, content=self.body)
@@ -291,7 +291,7 @@ class _Call:
         return request
 
     def moved(self, url: str, status: int) -> _Call:
-        """The call that a redirect asks for: most make a question of it (RFC 9110 §15.4)."""
+        """Return the redirected call: most redirects change it to GET (RFC 9110 §15.4)."""
         if status in (307, 308) or self.method == "GET":
             return attrs.evolve(self, url=url)
         headers = {name: value for name, value in self.headers.items() if name != "content-type"}
@@ -304,13 +304,13 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
 
 def _bearer(token: str) -> dict[str, str]:
     if not _is_visible(token):
-        message = "the token holds what no header can hold, or nothing"
+        message = "the token is empty or has characters that a header cannot hold"
         raise AuthenticationError(message)
     return {"authorization": f"Bearer {token}"}
 
 
 def _is_visible(token: str) -> bool:
-    """Whether a token can stand in a header: ASCII without controls, with no space at its ends."""
+    """Whether a header can hold a token: ASCII without controls or surrounding spaces."""
     return bool(token) and token.isascii() and token.isprintable() and token.strip() == token
 
 
@@ -318,10 +318,10 @@ def _grant(name: str, answer: Mapping[str, object]) -> Grant:
     token = answer.get("agent_c_token")
     heygen, ui_session_id = answer.get("heygen_token"), answer.get("ui_session_id")
     if not isinstance(token, str) or not token:
-        message = f"the answer to {name} holds no token"
+        message = f"the answer to {name} has no token"
         raise ProtocolError(message)
     if len(token) > _MAX_TOKEN or not _is_visible(token):
-        message = f"the answer to {name} holds a token that cannot be sent"
+        message = f"the answer to {name} has a token that a header cannot hold"
         raise ProtocolError(message)
     return Grant(
         token=token,
@@ -331,13 +331,13 @@ def _grant(name: str, answer: Mapping[str, object]) -> Grant:
 
 
 def _sound(value: object, longest: int) -> str | None:
-    """A word of an answer that can be used further; what is no such word counts as absent."""
+    """Return a usable string from a response; anything else counts as absent."""
     fits = isinstance(value, str) and len(value) <= longest and value.isprintable()
     return cast("str", value) if fits else None
 
 
 class _Once(AsyncIterator[bytes]):
-    """A body in one piece."""
+    """A body in a single chunk."""
 
     def __init__(self, body: bytes) -> None:
         self._pieces = [body] if body else []
@@ -350,7 +350,7 @@ class _Once(AsyncIterator[bytes]):
 
 
 def _stream(body: bytes | Body) -> httpx.AsyncByteStream:
-    """A body as httpx reads it. Its own are generators, and a cancelled call leaves them open."""
+    """A body for httpx. Its own bodies are generators, which a cancelled call leaves open."""
     import httpx
 
     class Stream(httpx.AsyncByteStream):
@@ -361,7 +361,7 @@ def _stream(body: bytes | Body) -> httpx.AsyncByteStream:
 
 
 def _memory_transport(answer: MemoryAnswer | None) -> httpx.AsyncBaseTransport:
-    """HTTP to a server in this process, without a network."""
+    """Return a transport to a server in this process, without a network."""
     import httpx
 
     class Transport(httpx.AsyncBaseTransport):

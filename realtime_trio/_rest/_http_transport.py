@@ -1,7 +1,7 @@
-"""One HTTP request over a stream that the transports' network opened.
+"""One HTTP request over a stream opened by the transports' network layer.
 
-So REST knows the same trust store, the same proxy and the same words for what failed as the
-websocket. httpx makes the request and holds the answer, httpcore speaks HTTP.
+REST therefore uses the same trust store, proxy and error messages as the websocket. httpx builds
+the request and the response; httpcore implements HTTP.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["NetworkTransport"]
 
 @final
 class _ResponseStream(httpcore.AsyncNetworkStream):
-    """A trio stream as httpcore reads it. Its timeouts are not used: whole calls are timed."""
+    """A trio stream for httpcore. Its timeouts are unused: whole calls are timed."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
@@ -41,7 +41,7 @@ class _ResponseStream(httpcore.AsyncNetworkStream):
         try:
             await self._stream.send_all(buffer)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            # The answer may be there all the same: httpcore looks for it.
+            # The response may have arrived nevertheless: httpcore tries to read it.
             message = "the connection broke"
             raise httpcore.WriteError(message) from None
 
@@ -54,7 +54,7 @@ class _ResponseStream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore.AsyncNetworkStream:
-        raise NotImplementedError  # the network has done it
+        raise NotImplementedError  # the network layer has done this
 
     def get_extra_info(self, info: str) -> Any:
         return None
@@ -62,7 +62,7 @@ class _ResponseStream(httpcore.AsyncNetworkStream):
 
 @final
 class _Answer(httpx.AsyncByteStream):
-    """The body of an answer; closing it closes the connection."""
+    """The body of a response; closing it closes the connection."""
 
     def __init__(self, body: AsyncIterable[bytes], connection: httpcore.AsyncHTTP11Connection):
         self._body = body
@@ -79,15 +79,15 @@ class _Answer(httpx.AsyncByteStream):
 class NetworkTransport(httpx.AsyncBaseTransport):
     """Opens a connection for each request.
 
-    Raises :class:`~realtime_trio.ConnectionFailed` where no connection came about, and
-    httpcore's errors where it broke.
+    Raises :class:`~realtime_trio.ConnectionFailed` if no connection can be opened, and httpcore's
+    errors if it breaks.
     """
 
     def __init__(self, network: Network) -> None:
         self._network = network
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request; the answer must be closed."""
+        """Send one request; the caller must close the response."""
         url = request.url
         secure = url.scheme == "https"
         port = url.port or (443 if secure else 80)

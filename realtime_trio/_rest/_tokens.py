@@ -1,8 +1,8 @@
-"""Tokens: where they come from, how long they last, and what to do when one is refused.
+"""Tokens: their sources, their expiry and their rejection.
 
-A token is asked for before every dial. One whose end can be read (a JWT with ``exp``) is
-renewed ahead of it. One that a server refuses is renewed once; when the next one is refused
-too, that is final: dialling on would only lock the account.
+Every dial requests a token. A token with a readable expiry (a JWT with ``exp``) is renewed ahead of
+it. A rejected token is renewed once. If the new one is rejected too, the error is final: further
+dials could lock the account.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ T = TypeVar("T")
 _log: Final = logging.getLogger("realtime_trio.rest")
 
 _RETRY: Final = 30.0
-"""Seconds until a renewal that failed for want of a connection is tried again."""
+"""Seconds until the retry of a renewal that failed without a connection."""
 
 _LAST: Final = 1e12
-"""Seconds since 1970: later than any date that a token could mean."""
+"""Seconds since 1970: later than any plausible expiry."""
 
 _SOONEST: Final = 1.0
 _LONGEST: Final = 3600.0
-"""Seconds: the clock may be set meanwhile, so nobody sleeps longer without looking again."""
+"""Maximum seconds of sleep: the clock can be adjusted meanwhile."""
 
 
 class Auth(Protocol):
-    """What ``open_client(auth=…)`` takes beside a token and a :class:`PasswordLogin`."""
+    """A token source for ``open_client(auth=…)``, besides a token and :class:`PasswordLogin`."""
 
     async def token(self) -> str:
-        """A token that is good now; asked before every dial, within ``connect_timeout``.
+        """Return a valid token. It is called before every dial, within ``connect_timeout``.
 
-        Raises :class:`~realtime_trio.AuthenticationError` where asking again would not help,
-        and ``OSError``, ``httpx.HTTPError`` or :class:`~realtime_trio.ConnectionFailed` where
-        it may: that counts as an attempt. Anything else ends the client with that error.
+        Raise :class:`~realtime_trio.AuthenticationError` if a retry cannot help, and ``OSError``,
+        ``httpx.HTTPError`` or :class:`~realtime_trio.ConnectionFailed` if it can: that counts as a
+        failed dial. Any other exception ends the client with that error.
         """
         ...
 
@@ -70,7 +70,7 @@ AuthSource: TypeAlias = str | PasswordLogin | Auth
 
 
 def expiry(token: str) -> float | None:
-    """When a token ends, in seconds since 1970; ``None`` for one that does not tell."""
+    """Return a token's expiry in seconds since 1970, or ``None`` if it has none."""
     parts = token.split(".")
     if len(parts) != 3:
         return None
@@ -81,13 +81,13 @@ def expiry(token: str) -> float | None:
     ends = cast("dict[str, object]", claims).get("exp") if isinstance(claims, dict) else None
     if isinstance(ends, bool) or not isinstance(ends, (int, float)):
         return None
-    # Beyond that lies no date but infinity, and what is no number at all.
+    # Later values, infinity and NaN are not dates.
     return float(ends) if 0 <= ends <= _LAST else None
 
 
 def _is_away(exc: Exception) -> bool:
-    """Whether a token source failed for want of a network."""
-    httpx = sys.modules.get("httpx")  # a source that raises its errors has imported it
+    """Whether a token source failed because of the network."""
+    httpx = sys.modules.get("httpx")  # a source that raises httpx errors has imported httpx
     known = (OSError,) if httpx is None else (OSError, httpx.HTTPError)
     return isinstance(exc, known)
 
@@ -104,8 +104,8 @@ def _is_text(token: str) -> bool:
 class TokenKeeper:
     """Holds the token of one client. ``clock`` gives seconds since 1970.
 
-    ``margin`` is how many seconds ahead of its end a token is renewed; half of its life where
-    that is less. ``tell`` hears the notifications, ``hide`` every token before it is used.
+    A token is renewed ``margin`` seconds before its expiry, or after half of its lifetime if that
+    is later. ``tell`` receives the notifications, ``hide`` every token before its use.
     """
 
     def __init__(
@@ -123,27 +123,27 @@ class TokenKeeper:
         self._margin = margin
         self._clock = clock
         self._tell = tell
-        from .._redact import Redactor  # its patterns take a moment to make
+        from .._redact import Redactor  # its patterns are slow to compile
 
         self._redactor = Redactor()
         self._hear_secret = hide
         self._token: str | None = None
         self._renew_at = float("inf")
-        self._spent = False  # a renewal has been tried since a token was last accepted
+        self._spent = False  # whether a renewal was tried since the last accepted token
         self._refusal: Literal["no", "perhaps", "certain"] = "no"
         self._lock = trio.Lock()
         self.ui_session_id: str | None = None
-        """The id that the login gave, to dial with for the first time."""
+        """The UI session id from the login, for the first dial."""
         self.heygen_token: str | None = None
-        """The token for avatars, where the server gave one."""
+        """The token for avatars, if the server issued one."""
         if isinstance(auth, str):
             self._keep(Grant(auth))
 
     async def token(self) -> str:
-        """A token that is good now, renewed where it was refused or is about to end.
+        """Return a valid token, renewed if it was rejected or is about to expire.
 
-        Raises :class:`~realtime_trio.AuthenticationError` where there is none to be had, and
-        :class:`~realtime_trio.ConnectionFailed` where there is nobody to ask.
+        Raises :class:`~realtime_trio.AuthenticationError` if the server denies one, and
+        :class:`~realtime_trio.ConnectionFailed` if the server cannot be reached.
         """
         if isinstance(self._auth, (str, PasswordLogin)):
             return self._sound(await self._own_token())
@@ -156,7 +156,7 @@ class TokenKeeper:
             raise
         except Exception as exc:
             if not _is_away(exc):
-                raise  # a fault of the program
+                raise  # a bug in the token source
             message = f"the token source failed: {str(exc) or type(exc).__name__}"
             raise ConnectionFailed(self.redacted(message)) from exc
         self._hide(token)
@@ -174,9 +174,9 @@ class TokenKeeper:
             return self._token
 
     def _sound(self, token: str) -> str:
-        """The token, if it can be sent at all; not even its error may hold one that cannot."""
+        """Check that a token can be sent; the error must not contain it."""
         if not _is_text(token):
-            message = "the token cannot be sent: it holds half of a surrogate pair"
+            message = "the token cannot be sent: it contains a lone surrogate"
             raise self._failed(AuthenticationError(message))
         return token
 
@@ -186,14 +186,14 @@ class TokenKeeper:
             self._hear_secret(secret)
 
     def redacted(self, text: str) -> str:
-        """A stranger's text without secrets, the client's own tokens above all."""
+        """Return untrusted text without secrets, above all without the client's tokens."""
         return self._redactor.text(text)
 
     async def refused(self, *, certain: bool) -> None:
-        """The last token did not open a connection: have another one the next time.
+        """Record that the last token did not open a connection; the next dial gets a new one.
 
-        ``certain``: the server said that it was the token (401, 403). Where that happens
-        again to the renewed one, raises :class:`~realtime_trio.AuthenticationError`.
+        ``certain`` is true if the server blamed the token (401, 403). If that happens again with
+        the renewed token, raises :class:`~realtime_trio.AuthenticationError`.
         """
         await trio.lowlevel.checkpoint()
         if self._spent:
@@ -205,7 +205,7 @@ class TokenKeeper:
         self._refusal = "certain" if certain else "perhaps"
 
     async def call(self, action: Callable[[str], Awaitable[T]]) -> T:
-        """Make a REST call with a token; once more with another, where the first is refused."""
+        """Make a REST call with a token; retry once with a new one if it is rejected."""
         token = await self.token()
         try:
             return await action(token)
@@ -215,11 +215,11 @@ class TokenKeeper:
             return await action(await self.token())
 
     def accepted(self) -> None:
-        """The last token opened a connection."""
+        """Record that the last token opened a connection."""
         self._spent = False
 
     async def keep_fresh(self) -> None:
-        """Renew the token ahead of its end, for as long as the client lives."""
+        """Renew the token ahead of its expiry, while the client runs."""
         while self._renew_at != float("inf"):
             left = self._renew_at - self._clock()
             await trio.sleep(min(_LONGEST, max(_SOONEST, left)))
@@ -230,14 +230,14 @@ class TokenKeeper:
                     await self._renew()
                 except AuthenticationError as exc:
                     _log.warning("the token could not be renewed: %s", exc)
-                    return  # told already; the connection that is open does not need it
+                    return  # already emitted; the open connection does not need the token
                 except RealtimeError as exc:
-                    # Also a final one: it is the reason of the next dial, if that fails.
+                    # Even a final one: the next dial reports it if it fails.
                     _log.warning("the token could not be renewed: %s", exc)
                     self._renew_at = self._clock() + _RETRY
 
     async def _renew(self) -> None:
-        """Have a new token; the lock is held."""
+        """Get a new token. The caller holds the lock."""
         try:
             if isinstance(self._auth, PasswordLogin):
                 await self._log_in_or_refresh(self._auth)
@@ -256,7 +256,7 @@ class TokenKeeper:
             except (AuthenticationError, ConnectionFailed, ProtocolError) as exc:
                 if isinstance(exc, ConnectionFailed) and not exc.final:
                     raise
-                # It has ended meanwhile, or cannot be refreshed; the password is still there.
+                # The token has expired or cannot be refreshed: log in again with the password.
             else:
                 return
         self._keep(await self._rest.login(login.username, login.password))
@@ -266,10 +266,10 @@ class TokenKeeper:
             self._tell(AuthStateChanged(authenticated=True))
 
     async def _refresh_what_was_given(self, token: str) -> None:
-        """Refresh a token that there is no password behind.
+        """Refresh a token without a password login.
 
-        Where nobody refreshes it, an old one may still do: the clocks may differ, and the
-        server has the last word. One that the server has refused will not.
+        If it cannot be refreshed, an expired token may still work, since clocks differ and the
+        server decides. A token that the server has rejected will not.
         """
         try:
             await self._refresh(token)
@@ -299,7 +299,7 @@ class TokenKeeper:
             self._renew_at = ends - min(self._margin, max(0.0, ends - now) / 2)
 
     def _never_at_once(self) -> None:
-        """Where even a new token seems to have ended, this side's clock is wrong: no haste."""
+        """If even a new token seems expired, the local clock is wrong: do not renew immediately."""
         now = self._clock()
         if self._renew_at <= now:
             self._renew_at = now + _RETRY

@@ -1,4 +1,4 @@
-"""A file on its way to the server: the form that it travels in, and what the server says of it."""
+"""File uploads: the multipart form and the server's response."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 
 Source: TypeAlias = str | os.PathLike[str] | bytes
 Progress: TypeAlias = Callable[[int, int], None]
-"""Told how many bytes of the file have been read for sending, and how many there are."""
+"""A callback with the number of bytes sent so far and the total."""
 
 _PIECE: Final = 64 * 1024
 _UNKNOWN: Final = "application/octet-stream"
@@ -40,12 +40,12 @@ class Readable(Protocol):
     """An open file."""
 
     async def read(self, size: int, /) -> bytes:
-        """At most ``size`` bytes; none at the end."""
+        """Read at most ``size`` bytes; none at the end."""
         ...
 
 
 class _Memory:
-    """Bytes, read as a file is."""
+    """Bytes, with the interface of a file."""
 
     def __init__(self, data: bytes) -> None:
         self._file = io.BytesIO(data)
@@ -57,7 +57,7 @@ class _Memory:
 
 @attrs.frozen(slots=True, kw_only=True)
 class UploadedFile:
-    """A file that the server holds; its ``id`` goes into ``ask(…, file_ids=[…])``."""
+    """A file on the server; pass its ``id`` to ``ask(…, file_ids=[…])``."""
 
     id: str
     filename: str
@@ -67,7 +67,7 @@ class UploadedFile:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Upload:
-    """A file that is to be sent: ``size`` bytes, read from ``path`` or held in ``data``."""
+    """A file to send: ``size`` bytes, from ``path`` or in ``data``."""
 
     filename: str
     mime_type: str
@@ -77,7 +77,7 @@ class Upload:
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[Readable, None]:
-        """The file, to be read."""
+        """Open the file for reading."""
         if self.path is None:
             yield _Memory(self.data)
             return
@@ -88,7 +88,7 @@ class Upload:
 async def open_upload(
     source: Source, *, filename: str | None, mime_type: str | None, limit: int
 ) -> Upload:
-    """Look at what is to be sent.
+    """Inspect the file to send.
 
     Raises ``ValueError`` for more than ``limit`` bytes or bytes without a name, ``OSError``
     for a file that cannot be read.
@@ -96,14 +96,14 @@ async def open_upload(
     if isinstance(source, bytes):
         path, size = None, len(source)
         if filename is None:
-            message = "bytes have no name of their own: give filename="
+            message = "bytes have no file name: pass filename="
             raise ValueError(message)
     else:
         path = Path(source)
         size = (await trio.Path(path).stat()).st_size
     name = filename or (path.name if path is not None else "")
     if size > limit:
-        message = f"{name} has {size} bytes, and a file may have {limit}"
+        message = f"{name} is {size} bytes; the limit is {limit} (ClientConfig.max_file_size)"
         raise ValueError(message)
     return Upload(
         filename=name,
@@ -116,7 +116,7 @@ async def open_upload(
 
 @final
 class Form:
-    """A multipart form (RFC 7578): fields, and perhaps one file at the end."""
+    """A multipart form (RFC 7578): fields, and optionally one file at the end."""
 
     def __init__(self, fields: Mapping[str, str], upload: Upload | None = None) -> None:
         boundary = secrets.token_hex(16)
@@ -131,7 +131,7 @@ class Form:
                 f"Content-Type: {_quoted(upload.mime_type)}\r\n\r\n"
             )
         end = "" if upload is None else "\r\n"
-        # A file's name may hold bytes that are no text, which Python shows as surrogates.
+        # A file name can hold undecodable bytes, which Python represents as surrogates.
         self.head: bytes = "".join(head).encode("utf-8", "replace")
         self.tail: bytes = f"{end}--{boundary}--\r\n".encode()
         self.upload = upload
@@ -140,19 +140,19 @@ class Form:
 
     @asynccontextmanager
     async def body(self, progress: Progress | None) -> AsyncGenerator[Body, None]:
-        """The form, to be read once, a piece at a time; it holds a file."""
+        """Return the body of a form with a file, to be read once, in chunks."""
         assert self.upload is not None
         async with self.upload.opened() as file:
             yield Body(self, file, self.upload.size, progress)
 
     def whole(self) -> bytes:
-        """The form in one piece, where it holds no file."""
+        """Return the body of a form without a file."""
         return self.head + self.tail
 
 
 @final
 class Body(AsyncIterator[bytes]):
-    """The bytes of a form with a file. No generator: one that is left half-way needs closing."""
+    """The bytes of a form with a file. Not a generator, which would need closing if left early."""
 
     def __init__(
         self,
@@ -166,12 +166,12 @@ class Body(AsyncIterator[bytes]):
         self._size = self._left = size
         self._progress = progress
         self.reading: bool = False
-        """Whether a piece is being read: what is raised then is not the network's fault."""
+        """Whether a chunk is being read: an error then is not a network error."""
         self.hear_reading: Callable[[bool], None] = _nothing
-        """Told when a piece begins to be read, and when it was, also at the end of them."""
+        """Callback before and after each chunk is read, including the end."""
 
     async def __anext__(self) -> bytes:
-        """The next piece: the head, the file, the tail."""
+        """Return the next chunk: the head, the file, the tail."""
         self.reading = True
         self.hear_reading(True)
         piece = await self._next()
@@ -185,7 +185,7 @@ class Body(AsyncIterator[bytes]):
         if len(self._pieces) == 1 and self._left:
             piece = await self._file.read(min(self._left, _PIECE))
             if not piece:
-                # So much was promised; nothing else can be said in its place.
+                # Content-Length is already sent, so the request must be aborted.
                 message = "the file became shorter while it was being sent"
                 raise OSError(message)
             self._left -= len(piece)
@@ -197,11 +197,11 @@ class Body(AsyncIterator[bytes]):
 
 
 def _nothing(_reading: bool) -> None:
-    """Nobody asked."""
+    """Ignore progress."""
 
 
 def _quoted(text: str) -> str:
-    """Text that may stand in a header, as browsers write it."""
+    """Escape text for a header, as browsers do."""
     for char in '"\r\n':
         text = text.replace(char, urllib.parse.quote(char))
     return text
@@ -212,7 +212,7 @@ def uploaded(answer: Mapping[str, object]) -> UploadedFile:
     id_, filename = answer.get("id"), answer.get("filename")
     mime_type, size = answer.get("mime_type"), answer.get("size")
     if not isinstance(id_, str) or not id_ or id_ != _valid(id_):
-        message = "the answer to upload_file holds no id"
+        message = "the answer to upload_file has no id"
         raise ProtocolError(message)
     return UploadedFile(
         id=id_,
@@ -223,5 +223,5 @@ def uploaded(answer: Mapping[str, object]) -> UploadedFile:
 
 
 def _valid(text: str) -> str:
-    """Text as Unicode has it: half of a surrogate pair becomes U+FFFD (protocol.md L4)."""
+    """Replace unpaired surrogates by U+FFFD (protocol.md L4)."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

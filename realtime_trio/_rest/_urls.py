@@ -1,7 +1,7 @@
-"""Where a server lives, and the URLs to dial.
+"""A server's address and the URLs to dial.
 
-The query of a websocket's URL holds the token, so an URL with a query is made for one dial
-and goes nowhere else: messages name :attr:`Endpoint.place`, recordings get :func:`redacted`.
+The query of a websocket URL holds the token, so a URL with a query is used for one dial only:
+messages name :attr:`Endpoint.place`, recordings contain the :func:`redacted` URL.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SECRET: Final = re.compile(r"([?&]token=)[^&#]*")
 class Endpoint:
     """A server's address: ``websocket`` and ``rest`` are URLs without query.
 
-    ``prefix`` is the path below which the server is found, as with a reverse proxy: ``""`` or
+    ``prefix`` is the base path of the server, for example behind a reverse proxy: ``""`` or
     ``/agents``.
     """
 
@@ -35,12 +35,12 @@ class Endpoint:
 
     @property
     def in_memory(self) -> bool:
-        """Whether the server is in this process: ``rest`` is only a name then."""
+        """Whether the server is in this process; then ``rest`` is only a name."""
         return self.websocket.startswith("memory://")
 
     @property
     def place(self) -> str:
-        """Host and port, as messages may name them."""
+        """Host and port, safe for messages."""
         return self.websocket.partition("://")[2]
 
     def dial_url(
@@ -51,10 +51,10 @@ class Endpoint:
         chat_session_id: str | None = None,
         agent_key: str | None = None,
     ) -> str:
-        """The URL of one dial (protocol.md §1): holds the token, so show it to nobody.
+        """Return the URL of one dial (protocol.md §1). It contains the token: never show it.
 
-        A server that does not hold the session in memory gives it its default agent unless
-        ``agent_key`` names another, so both are named where both are known.
+        A server that does not hold the session in memory assigns its default agent unless
+        ``agent_key`` is given, so the URL has both if both are known.
         """
         query = {"token": token}
         if ui_session_id is not None:
@@ -63,36 +63,35 @@ class Endpoint:
             query["chat_session_id"] = chat_session_id
         if agent_key is not None:
             query["agent_key"] = agent_key
-        # An id is the server's word and may hold what has no UTF-8; the dial tells what it is.
+        # An id from the server can contain surrogates, which UTF-8 cannot encode; the dial reports
+        # them.
         asked = urllib.parse.urlencode(query, errors="replace")
         return f"{self.websocket}{self.prefix}{_PATH}?{asked}"
 
     def rest_url(self, name: str) -> str:
-        """The URL of the REST call ``name``."""
+        """Return the URL of the REST call ``name``."""
         return f"{self.rest}{self.prefix}/api/rt/{name}"
 
 
 def endpoint(url: str) -> Endpoint:
-    """Read the base URL of a server: http, https, ws, wss or ``memory://name``.
+    """Parse the base URL of a server: http, https, ws, wss or ``memory://name``.
 
-    A path is the prefix of all paths on that server. Raises ``ValueError`` for a query, a
-    fragment, a user, or what cannot be read; it never quotes the URL.
+    A path becomes the prefix of all paths on that server. Raises ``ValueError`` for a query, a
+    fragment, a user, or an invalid URL; the message never quotes the URL.
     """
     try:
         parts = urllib.parse.urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        message = "the url of the server cannot be read"
+        message = "the server url is invalid"
         raise ValueError(message) from None
     scheme = _WEBSOCKET.get(parts.scheme)
     if scheme is None or not host:
-        message = (
-            "the url of the server must look like https://host, ws://host:port or memory://name"
-        )
+        message = "the server url must look like https://host, ws://host:port or memory://name"
         raise ValueError(message)
     if "@" in parts.netloc or "?" in url or "#" in url:
         message = (
-            "the url of the server holds no user, no query and no fragment: "
+            "the server url must not have a user, a query or a fragment: "
             "use auth=, agent_key=, chat_session_id="
         )
         raise ValueError(message)
@@ -106,5 +105,5 @@ def endpoint(url: str) -> Endpoint:
 
 
 def redacted(url: str) -> str:
-    """The URL without its token, fit to be shown and recorded."""
+    """Return the URL without its token, safe to show and record."""
     return _SECRET.sub(r"\1<token>", url)

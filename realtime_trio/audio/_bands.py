@@ -1,9 +1,9 @@
-"""The levels of a frame of sound in bands of frequency. Sans-IO, in plain Python.
+"""Levels of an audio frame in frequency bands. Sans-IO, in plain Python.
 
-Sound is split in halves again and again, each time into the upper half of what is left (the
-differences of neighbouring samples) and the lower one (their sums), as a wavelet of Haar does. That
-takes a few passes over a frame, each half as long as the one before. In a split like this mains
-hum leaks far up, so a high-pass filter takes it out first, and any DC with it.
+A Haar wavelet splits the signal repeatedly into an upper half (the differences of adjacent samples)
+and a lower half (their sums). That takes a few passes over a frame, each half as long as the
+previous one. With this split, mains hum leaks into high bands, so a high-pass filter first removes
+it, and any DC offset.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from ._pcm import FULL_SCALE, MIN_DBFS, samples_of
 __all__ = ["Bands", "HighPass", "together"]
 
 _CUT: Final = 200.0
-"""Hz below which there is no speech that the bands above do not show."""
+"""Cut-off frequency in Hz: speech below it also shows in the bands above."""
 
 _LOWEST: Final = 500.0
-"""Hz to which the lowest band goes, about."""
+"""Approximate upper limit of the lowest band, in Hz."""
 
 _FILTERED: Final = 8_000
-"""Hz of the rate, at most, at which the filter runs: it is what costs most."""
+"""Maximum sample rate of the filter in Hz; the filter is the most expensive step."""
 
 _BUTTERWORTH: Final = (0.541196, 1.306563)
-"""The Q of each half of a Butterworth filter of the fourth order."""
+"""The Q factors of the two sections of a fourth-order Butterworth filter."""
 
 _REFERENCE: Final = 20 * math.log10(FULL_SCALE)
 
 
 class HighPass:
-    """A Butterworth high-pass of the fourth order; goes on where the last call ended."""
+    """A fourth-order Butterworth high-pass filter; it keeps its state between calls."""
 
     def __init__(self, rate: float, cut: float = _CUT) -> None:
         self._first, self._second = (_coefficients(cut / rate, q) for q in _BUTTERWORTH)
         self._state = (0.0, 0.0, 0.0, 0.0)
 
     def __call__(self, samples: Iterable[float]) -> list[float]:
-        """The samples, filtered."""
+        """Filter samples."""
         b0, b1, a1, a2 = self._first
         d0, d1, c1, c2 = self._second
         u1, u2, v1, v2 = self._state
@@ -61,7 +61,7 @@ class HighPass:
 
 
 def _coefficients(frequency: float, q: float) -> tuple[float, float, float, float]:
-    """Of a high-pass of the second order, by the bilinear transform: b0 = b2, b1, a1, a2."""
+    """Return second-order high-pass coefficients (bilinear transform): b0 = b2, b1, a1, a2."""
     angle = 2 * math.pi * frequency
     alpha, cosine = math.sin(angle) / (2 * q), math.cos(angle)
     scale = 1 / (1 + alpha)
@@ -70,7 +70,7 @@ def _coefficients(frequency: float, q: float) -> tuple[float, float, float, floa
 
 
 class Bands:
-    """Splits frames of one stream. Channels are mixed."""
+    """Splits the frames of one stream into bands. Channels are mixed."""
 
     def __init__(self, format: AudioFormat) -> None:
         self._channels = format.channels
@@ -78,10 +78,10 @@ class Bands:
         self._filtered_at = max(0, math.ceil(math.log2(format.rate / _FILTERED)))
         self._filter = HighPass(format.rate / 2**self._filtered_at)
         self.count: int = self._halvings + 1
-        """How many bands there are."""
+        """The number of bands."""
 
     def __call__(self, frame: bytes) -> list[float]:
-        """The level of each band in dBFS, the highest first."""
+        """Return the level of each band in dBFS, highest band first."""
         left: Sequence[float] = self._mixed(samples_of(frame))
         count = len(left)
         powers: list[float] = []
@@ -108,5 +108,5 @@ def _dbfs(power: float) -> float:
 
 
 def together(levels: Iterable[float]) -> float:
-    """The level of several bands as one, in dBFS."""
+    """Return the combined level of several bands in dBFS."""
     return 10 * math.log10(sum(10 ** (level / 10) for level in levels))

@@ -1,9 +1,8 @@
 """The microphone and the speaker, through sounddevice and PortAudio (extra ``audio``).
 
-PortAudio calls back in a thread of its own that must never wait. So the two sides share
-nothing but a ``deque``, whose ends are safe to use from two threads, and counters that one
-side alone writes; trio is woken by ``run_sync_soon``. What one side cannot take is dropped
-and counted.
+PortAudio calls back in a separate thread that must never block. The two sides share only a
+``deque``, whose ends are thread-safe, and counters that one side writes. ``run_sync_soon`` wakes
+trio. Audio that one side cannot take is dropped and counted.
 """
 
 from __future__ import annotations
@@ -39,8 +38,8 @@ _QUEUED_BLOCKS = 2
 class MicrophoneStatistics:
     """Chunks: ``captured = delivered + dropped + flushed + waiting``.
 
-    ``dropped`` went because nobody read them in time, ``flushed`` because nobody wanted them;
-    ``overflows`` are the device's own.
+    ``dropped`` chunks were not read in time; ``flushed`` chunks were discarded by
+    :meth:`Microphone.flush`; ``overflows`` counts those reported by the device.
     """
 
     captured: int
@@ -55,8 +54,7 @@ class MicrophoneStatistics:
 class SpeakerStatistics:
     """Blocks: ``written = played + flushed + waiting``.
 
-    ``silent`` counts the device's blocks for which there was nothing, ``underflows`` those
-    that the device itself missed.
+    ``silent`` counts the device blocks without audio, ``underflows`` those reported by the device.
     """
 
     written: int
@@ -68,30 +66,30 @@ class SpeakerStatistics:
 
 
 class _Status(Protocol):
-    """What sounddevice tells a callback."""
+    """The status that sounddevice passes to a callback."""
 
     input_overflow: bool
     output_underflow: bool
 
 
 class _Waker:
-    """Wakes tasks of one trio run from a device's thread."""
+    """Wakes tasks of one trio run from the device thread."""
 
     def __init__(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
         self.tasks = trio.lowlevel.ParkingLot()
 
     def __call__(self) -> None:
-        """Wake them; from any thread, never waits, does nothing once trio has ended."""
+        """Wake the tasks. Thread-safe; never blocks; does nothing after trio has ended."""
         with suppress(trio.RunFinishedError):
             self._token.run_sync_soon(self.tasks.unpark_all, idempotent=True)
 
 
 @final
 class Microphone:
-    """A :class:`LiveSource` that never ends; made by :func:`open_microphone`. One task reads it.
+    """An endless :class:`LiveSource`; see :func:`open_microphone`. Only one task may read it.
 
-    Holds at most ``max_chunks``: where nobody reads, the oldest is dropped.
+    It buffers at most ``max_chunks``; above that, the oldest is dropped.
     """
 
     def __init__(self, format: AudioFormat, max_chunks: int) -> None:
@@ -103,12 +101,12 @@ class Microphone:
         self._delivered = self._flushed = 0
 
     def _callback(self, data: Any, _frames: int, _time: Any, status: _Status) -> None:
-        """Take a chunk; in the device's thread."""
+        """Take a chunk (runs in the device thread)."""
         self._captured += 1
         self._overflows += bool(status.input_overflow)
         chunks = self._chunks
         if len(chunks) >= self._max:
-            with suppress(IndexError):  # the reader was faster: then there is room
+            with suppress(IndexError):  # the reader was faster: there is room now
                 chunks.popleft()
                 self._dropped += 1
         chunks.append(bytes(data))
@@ -125,7 +123,7 @@ class Microphone:
         return self
 
     def flush(self) -> int:
-        """Forget what waits to be read; gives its size in bytes."""
+        """Discard unread chunks; return their size in bytes."""
         size = 0
         with suppress(IndexError):
             while True:
@@ -134,7 +132,7 @@ class Microphone:
         return size
 
     def statistics(self) -> MicrophoneStatistics:
-        """What came and what became of it."""
+        """Return the counters."""
         return MicrophoneStatistics(
             captured=self._captured,
             delivered=self._delivered,
@@ -147,7 +145,7 @@ class Microphone:
 
 @final
 class Speaker:
-    """A :class:`ClockedSink`; made by :func:`open_speaker`. One task writes to it."""
+    """A :class:`ClockedSink`; see :func:`open_speaker`. Only one task may write to it."""
 
     def __init__(self, format: AudioFormat, block_bytes: int) -> None:
         self.format = format
@@ -158,7 +156,7 @@ class Speaker:
         self._played = self._silent = self._underflows = 0
 
     def _callback(self, out: Any, _frames: int, _time: Any, status: _Status) -> None:
-        """Give the device its next block, or silence; in the device's thread."""
+        """Give the device its next block, or silence (runs in the device thread)."""
         self._underflows += bool(status.output_underflow)
         try:
             block = self._blocks.popleft()
@@ -168,7 +166,7 @@ class Speaker:
         else:
             self._played += 1
             self._waker()
-        # A view of bytes, whatever the device's buffer is made of.
+        # A view as bytes, whatever the item type of the device's buffer.
         view = memoryview(out).cast("B")
         length = min(len(block), len(view))
         view[:length] = block[:length]
@@ -176,17 +174,17 @@ class Speaker:
 
     @property
     def queued(self) -> int:
-        """Bytes that were taken and have not been handed to the device yet."""
+        """Bytes that are queued for the device."""
         return sum(len(block) for block in tuple(self._blocks))
 
     async def ready(self) -> None:
-        """Wait while two blocks are queued, so it returns as the device plays. A checkpoint."""
+        """Wait while two blocks are queued, which paces the caller. A checkpoint."""
         await trio.lowlevel.checkpoint()
         while len(self._blocks) >= _QUEUED_BLOCKS:
             await self._waker.tasks.park()
 
     def write_nowait(self, chunk: bytes) -> None:
-        """Take a block. One that is shorter than the device's has silence behind it."""
+        """Queue a block. A short block is padded with silence."""
         pieces = self._chunker.feed(chunk)
         rest = self._chunker.rest()
         for piece in (*pieces, rest) if rest else pieces:
@@ -194,12 +192,12 @@ class Speaker:
             self._blocks.append(piece)
 
     async def write(self, chunk: bytes) -> None:
-        """Take a block when there is room. Cancelled, it has taken nothing."""
+        """Queue a block when there is room. If cancelled, nothing is queued."""
         await self.ready()
         self.write_nowait(chunk)
 
     def flush(self) -> int:
-        """Forget what is queued but for its first milliseconds, which are faded out."""
+        """Discard queued audio, except its first milliseconds, which fade out."""
         size, first = 0, b""
         with suppress(IndexError):
             while True:
@@ -220,7 +218,7 @@ class Speaker:
             await self._waker.tasks.park()
 
     def statistics(self) -> SpeakerStatistics:
-        """What was written and what became of it."""
+        """Return the counters."""
         return SpeakerStatistics(
             written=self._written,
             played=self._played,
@@ -241,9 +239,9 @@ async def open_microphone(
 ) -> AsyncGenerator[Microphone, None]:
     """Record from ``device`` (``None``: the system's default) in chunks of ``chunk`` seconds.
 
-    Holds at most ``max_waiting`` seconds that nobody has read. Raises
-    :class:`~realtime_trio.RealtimeError` where sounddevice or PortAudio is missing, or the
-    device cannot be opened.
+    It buffers at most ``max_waiting`` seconds of unread audio. Raises
+    :class:`~realtime_trio.RealtimeError` if sounddevice or PortAudio is missing, or if the device
+    cannot be opened.
     """
     module = _extras.sounddevice()
     microphone = Microphone(format, max(1, round(max_waiting / chunk)))
@@ -278,7 +276,7 @@ async def _stream(
     frames: int,
     device: int | str | None,
 ) -> AsyncGenerator[None, None]:
-    """Open and start a stream of a device, and close it again: in threads, for both may take."""
+    """Open, start and later close a device stream, in threads because both can block."""
 
     def start() -> Any:
         stream = kind(

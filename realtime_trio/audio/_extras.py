@@ -1,4 +1,4 @@
-"""What the extra ``audio`` brings, imported when it is first needed and not before."""
+"""The modules of the extra ``audio``, imported on first use."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ def _extra(name: str, purpose: str) -> Any:
 
 
 def numpy() -> Any:
-    """The module numpy. Raises :class:`~realtime_trio.RealtimeError` where it is missing."""
+    """Import numpy. Raises :class:`~realtime_trio.RealtimeError` if it is missing."""
     return _extra("numpy", "changing the format of audio")
 
 
 def soxr() -> Any:
-    """The module soxr. Raises :class:`~realtime_trio.RealtimeError` where it is missing."""
+    """Import soxr. Raises :class:`~realtime_trio.RealtimeError` if it is missing."""
     return _extra("soxr", "changing the rate of audio")
 
 
 def soundfile() -> Any:
-    """The module soundfile.
+    """Import soundfile.
 
-    Raises :class:`~realtime_trio.RealtimeError` where it is missing, or the libsndfile that it
-    uses, which its wheels bring along.
+    Raises :class:`~realtime_trio.RealtimeError` if it or libsndfile, which its wheels include, is
+    missing.
     """
     try:
         return _extra("soundfile", "reading a sound file other than WAV of PCM16")
@@ -42,10 +42,9 @@ def soundfile() -> Any:
 
 
 def sounddevice() -> Any:
-    """The module sounddevice.
+    """Import sounddevice.
 
-    Raises :class:`~realtime_trio.RealtimeError` where it is missing, or the PortAudio of the
-    system that it uses.
+    Raises :class:`~realtime_trio.RealtimeError` if it or the system's PortAudio is missing.
     """
     try:
         return _extra("sounddevice", "a microphone or a speaker")

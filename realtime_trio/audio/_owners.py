@@ -1,8 +1,7 @@
-"""Whose the bytes in a buffer are. Sans-IO.
+"""Map the bytes in a buffer to answers. Sans-IO.
 
-The end of one answer may still wait to be played when the next one comes, so the buffer and
-the device hold bytes of several answers at once, in order. This is the same order again, as
-(answer, size) pairs.
+The end of one answer can still be queued when the next one arrives. The buffer and the device then
+hold bytes of several answers, in order. This module mirrors that order as (answer, size) pairs.
 """
 
 from __future__ import annotations
@@ -19,24 +18,24 @@ _Part: TypeAlias = tuple[SpokenAnswer | None, int]
 
 
 class Owners:
-    """Follows what goes into a buffer and out of it, and counts for each answer what is heard."""
+    """Tracks bytes into and out of a buffer and counts what is heard of each answer."""
 
     def __init__(self, format: AudioFormat) -> None:
         self._format = format
         self._waiting: deque[_Part] = deque()
-        self._taken: deque[_Part] = deque()  # by the device, the last of it
+        self._taken: deque[_Part] = deque()  # taken by the device: the end of it
         self._taken_size = 0
 
     def push(self, answer: SpokenAnswer, size: int) -> None:
-        """Bytes of an answer were put into the buffer."""
+        """Record bytes of an answer added to the buffer."""
         if self._waiting and self._waiting[-1][0] is answer:
             size += self._waiting.pop()[1]
         self._waiting.append((answer, size))
 
     def play(self, size: int, *, ramp: int = 0, keep: int = 0) -> None:
-        """The sink got the oldest bytes, or a ramp that nobody sent.
+        """Record that the sink took the oldest bytes, or a generated ramp.
 
-        It can give back no more than the last ``keep`` bytes.
+        It can return at most the last ``keep`` bytes.
         """
         for answer, count in self.lose(size):
             answer.heard(count, self._format)
@@ -48,7 +47,7 @@ class Owners:
             self._taken_size -= self._taken.popleft()[1]
 
     def give_back(self, size: int) -> int:
-        """The device has not played its last ``size`` bytes; gives how many of them were sent."""
+        """Record that the device did not play ``size`` bytes; return how many were received."""
         sent = 0
         for answer, count in self._last(size):
             if answer is not None:
@@ -60,7 +59,7 @@ class Owners:
         return sent
 
     def lose(self, size: int) -> list[tuple[SpokenAnswer, int]]:
-        """The oldest bytes left the buffer: whose they were, each answer once."""
+        """Remove the oldest bytes; return their answers, each once."""
         lost: dict[SpokenAnswer, int] = {}
         while size and self._waiting:
             answer, count = self._waiting.popleft()
@@ -73,12 +72,12 @@ class Owners:
         return list(lost.items())
 
     def queued_ms(self, answer: SpokenAnswer, size: int) -> float:
-        """How much of an answer is in the last ``size`` bytes that the device took."""
+        """Return the milliseconds of an answer in the last ``size`` bytes taken by the device."""
         held = sum(count for whose, count in self._last(size) if whose is answer)
         return 1000 * self._format.seconds_of(held)
 
     def _last(self, size: int) -> list[_Part]:
-        """The parts of the last ``size`` bytes that were taken, the newest first."""
+        """Return the parts of the last ``size`` bytes taken, newest first."""
         parts: list[_Part] = []
         for answer, count in reversed(self._taken):
             if size <= 0:

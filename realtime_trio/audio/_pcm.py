@@ -1,4 +1,4 @@
-"""PCM16 as numbers: levels, gain, fades. Pure functions over bytes of little-endian samples."""
+"""PCM16 samples: levels, gain, fades. Pure functions on little-endian bytes."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ MIN_DBFS = -120.0
 
 
 def samples_of(data: bytes) -> array[int]:
-    """The samples of PCM16 bytes. Raises ``ValueError`` where the last one is not whole."""
+    """Return the samples of PCM16 bytes. Raises ``ValueError`` if the last one is incomplete."""
     samples = array("h")
     samples.frombytes(data)
-    if sys.byteorder == "big":  # pragma: no cover  no machine of ours is
+    if sys.byteorder == "big":  # pragma: no cover  big-endian machines
         samples.byteswap()
     return samples
 
 
 def to_bytes(samples: array[int]) -> bytes:
-    """PCM16 bytes of samples."""
+    """Return samples as PCM16 bytes."""
     if sys.byteorder == "big":  # pragma: no cover
         samples = array("h", samples)
         samples.byteswap()
@@ -46,7 +46,7 @@ def to_bytes(samples: array[int]) -> bytes:
 
 
 def swapped(data: bytes) -> bytes:
-    """Samples in the other byte order."""
+    """Return samples in the other byte order."""
     samples = array("h", data)
     samples.byteswap()
     return samples.tobytes()
@@ -54,19 +54,19 @@ def swapped(data: bytes) -> bytes:
 
 @attrs.define(slots=True, eq=False)
 class Carry:
-    """What one chunk of a stream leaves over for the next: the beginning of a frame.
+    """The incomplete frame at the end of a chunk, kept for the next chunk of the stream.
 
-    Chunks of a stream may end anywhere. Called with each of them in order, this gives the whole
+    Chunks of a stream can end anywhere. Called with each chunk in order, it returns the whole
     frames of ``frame_bytes`` bytes (2: samples of one channel) and keeps the rest. It belongs to
-    one stream; :meth:`clear` begins another.
+    one stream; :meth:`clear` starts another.
     """
 
     frame_bytes: int = attrs.field(default=2, validator=attrs.validators.ge(1))
     rest: bytes = attrs.field(default=b"", init=False)
-    """The beginning of a frame whose end has not come yet."""
+    """The incomplete frame."""
 
     def __call__(self, data: bytes) -> bytes:
-        """The whole frames in what was left over and this chunk."""
+        """Return the whole frames of the kept bytes and this chunk."""
         if self.rest:
             data = self.rest + data
         over = len(data) % self.frame_bytes
@@ -77,13 +77,13 @@ class Carry:
         return data[:-over]
 
     def clear(self) -> None:
-        """Forget what is left over."""
+        """Discard the kept bytes."""
         self.rest = b""
 
 
 @attrs.frozen(slots=True)
 class Level:
-    """How loud a chunk is, in dB relative to full scale: 0 is the loudest, -120 the floor."""
+    """The level of a chunk in dB relative to full scale: 0 is the maximum, -120 the floor."""
 
     rms_dbfs: float
     peak_dbfs: float
@@ -94,11 +94,11 @@ def _dbfs(value: float) -> float:
 
 
 def level(data: bytes, carry: Carry | None = None) -> Level:
-    """The level of a chunk of PCM16; the floor for an empty one.
+    """Return the level of a PCM16 chunk; the floor for an empty one.
 
-    RMS is that of the samples, so a full-scale sine has -3.01 dBFS. With ``carry``, one for all
-    chunks of a stream, half a sample at the end of a chunk counts with the next; without, it is
-    left out.
+    RMS is computed from the samples, so a full-scale sine has -3.01 dBFS. With ``carry``, shared by
+    all chunks of a stream, half a sample at the end of a chunk counts with the next chunk; without,
+    it is ignored.
     """
     samples = samples_of(data[: len(data) - len(data) % 2] if carry is None else carry(data))
     if not samples:
@@ -112,11 +112,11 @@ def _clip(value: float) -> int:
 
 
 def gain(data: bytes, factor: float, carry: Carry | None = None) -> bytes:
-    """Samples times ``factor``; what would be too loud is held at full scale.
+    """Multiply samples by ``factor`` and clip them at full scale.
 
-    With ``carry``, one for all chunks of a stream, half a sample at the end of a chunk comes with
-    the next: the chunks, joined, are what the whole would have given. Without, it stays at the
-    end as it is.
+    With ``carry``, shared by all chunks of a stream, half a sample at the end of a chunk is
+    returned with the next chunk, so the joined result does not depend on the chunks. Without, it
+    stays at the end unchanged.
     """
     if carry is not None:
         data = carry(data)
@@ -128,7 +128,7 @@ def gain(data: bytes, factor: float, carry: Carry | None = None) -> bytes:
 
 
 def fade(data: bytes, start: float, end: float, channels: int = 1) -> bytes:
-    """Frames with a gain that goes in a straight line from ``start`` to ``end``."""
+    """Apply a gain that changes linearly from ``start`` to ``end``."""
     samples = samples_of(data)
     if not samples:
         return data
@@ -140,18 +140,18 @@ def fade(data: bytes, start: float, end: float, channels: int = 1) -> bytes:
 
 
 def ramp(last: Sequence[int], frames: int) -> bytes:
-    """``frames`` frames from the frame ``last`` to silence: what is put where sound breaks off."""
+    """Return ``frames`` frames from the frame ``last`` to silence, for abrupt stops."""
     down = [(frames - 1 - i) / frames for i in range(frames)]
     return to_bytes(array("h", [_clip(value * part) for part in down for value in last]))
 
 
 def silence(frames: int, channels: int = 1) -> bytes:
-    """So many frames of silence."""
+    """Return ``frames`` frames of silence."""
     return bytes(2 * frames * channels)
 
 
 def tone(frequency: float, frames: int, rate: int, amplitude: float = 0.5, first: int = 0) -> bytes:
-    """``frames`` samples of a sine of ``frequency`` Hz, from its sample number ``first`` on."""
+    """Return ``frames`` samples of a sine of ``frequency`` Hz, from sample ``first`` on."""
     turn = 2 * math.pi * frequency / rate
     peak = amplitude * (FULL_SCALE - 1)
     wave = [_clip(peak * math.sin(turn * (first + i))) for i in range(frames)]

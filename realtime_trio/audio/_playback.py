@@ -1,15 +1,13 @@
-"""One answer after the other, from the network's pace to a sink's.
+"""Play answers in order, from the network's pace to a sink's.
 
-The shell gives audio to :meth:`Playback.feed` as it comes and never waits; the task of
-:meth:`Playback.run` takes it out of the jitter buffer block by block and writes it to the
-sink. Between the two there is nothing but the buffer, so stopping is emptying it: the sink
-gets nothing after the block that it is playing.
+The shell passes received audio to :meth:`Playback.feed`, which never blocks. The task of
+:meth:`Playback.run` reads the jitter buffer block by block and writes to the sink. Only the buffer
+is between the two, so emptying it stops playback after the current block.
 
-Rule 1. Every byte that was fed is in exactly one of played, dropped, flushed and buffered.
-Rule 2. Feeding and interrupting take effect at once and cannot fail, whatever the sink does.
-Rule 3. Every byte counts for the answer that it belongs to, also when the end of one answer is
-still playing while the next one comes.
-Rule 4. A sink without a clock gets a block each block's length, counted from the first one,
+Rule 1. Every byte fed is counted in exactly one of played, dropped, flushed and buffered. Rule 2.
+Feeding and interrupting take effect immediately and cannot fail, whatever the sink does. Rule 3.
+Every byte counts for its own answer, even if the end of one answer is still playing when the next
+arrives. Rule 4. A sink without a clock gets blocks at fixed intervals counted from the first block,
 so an hour of blocks takes an hour.
 """
 
@@ -34,23 +32,22 @@ from ._sinks import AudioSink, ClockedSink
 __all__ = ["Playback", "PlaybackStatistics"]
 
 _STALL = 0.2
-"""Seconds that a sink may be late before what it missed is no longer made good."""
+"""Seconds of lateness of a sink up to which playback catches up."""
 
 _NEVER = float("-inf")
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class PlaybackStatistics:
-    """How playing goes: sizes in bytes of the sink's format, times in seconds.
+    """Playback statistics: sizes in bytes of the sink's format, times in seconds.
 
-    ``received = played + dropped + flushed + buffered``. ``dropped`` went because the buffer
-    was full, ``flushed`` because somebody interrupted. ``position`` is how much has been
-    heard since the playback began, ``heard_ms`` how much of the answer that came last; it is
-    0 while the end of the answer before is still playing. ``ramps`` are
-    bytes that were made up so that nothing clicks, ``skipped`` pieces whose voice is not for
-    playing. ``underruns`` and ``overruns`` count how often the buffer ran dry or over,
-    ``concealed`` is the silence of the underruns; ``target`` is what is gathered before
-    playing.
+    ``received = played + dropped + flushed + buffered``. ``dropped`` is the audio lost to a full
+    buffer, ``flushed`` the audio discarded by an interruption. ``position`` is the duration heard
+    since playback started. ``heard_ms`` is the heard part of the latest answer; it is 0 while the
+    previous answer is still playing. ``ramps`` counts bytes generated to prevent clicks,
+    ``skipped`` the frames of voices without playback. ``underruns`` and ``overruns`` count how
+    often the buffer was empty or full. ``concealed`` is the silence of the underruns. ``target`` is
+    the amount buffered before playback starts.
     """
 
     state: str
@@ -71,11 +68,10 @@ class PlaybackStatistics:
 
 
 class Playback:
-    """Plays to one sink, from :meth:`run` on. ``tell`` hears of gaps and flushes.
+    """Plays to one sink while :meth:`run` runs. ``tell`` receives gaps and flushes.
 
-    With ``answer`` its owner says which answer the audio belongs to, here and with
-    :meth:`begin_turn`. Without it, what comes after :meth:`end_answer` or :meth:`interrupt` is
-    another answer.
+    With ``answer``, the owner determines the answer of the audio, here and with :meth:`begin_turn`.
+    Without it, :meth:`end_answer` and :meth:`interrupt` start another answer.
     """
 
     def __init__(
@@ -88,7 +84,7 @@ class Playback:
     ) -> None:
         self.format: AudioFormat = sink.format
         self.interruption: AudioFlushed | None = None
-        """The last time that an answer was cut short; ``None`` once another one began."""
+        """The last interruption of an answer; ``None`` once another answer has started."""
         self._sink = sink
         self._clocked = sink if isinstance(sink, ClockedSink) else None
         self._tell = tell
@@ -107,12 +103,12 @@ class Playback:
         self._last_block = b""
         self._failure: RealtimeError | None = None
 
-    # --- what comes in --------------------------------------------------------------------
+    # --- input ----------------------------------------------------------------------------
 
     def feed(self, data: bytes, format: AudioFormat | None) -> None:
-        """Take whole frames as they arrive; ``None`` is what is not for playing.
+        """Add received whole frames; ``None`` stands for a frame without playback.
 
-        Never waits. Beyond the bound of the buffer the oldest goes.
+        Never blocks. Above the buffer's limit, the oldest audio is dropped.
         """
         if format is None:
             self._skipped += 1
@@ -121,13 +117,13 @@ class Playback:
         self._answer.came(len(data), format)
         try:
             data = self._convert(data, format)
-        except RealtimeError as exc:  # no extra: the task that plays raises it, not who feeds
+        except RealtimeError as exc:  # the extra is missing: run() raises it
             self._failure = exc
             data = b""
         self._push(data)
 
     def end_answer(self) -> None:
-        """The answer is complete: what is there is played, without waiting for more."""
+        """Mark the answer as complete: buffered audio is played without waiting for more."""
         if not self._ended:
             self._ended = True
             self._push_tail()
@@ -135,16 +131,16 @@ class Playback:
             self._news.unpark_all()
 
     def interrupt(self) -> AudioFlushed | None:
-        """Stop at the end of the block that is playing and throw away what waits.
+        """Stop after the current block and discard buffered audio.
 
-        What was thrown away is told for each answer that it belonged to, and returned as one
-        for all of them; ``None`` where nothing waited.
+        It emits the discarded audio of each answer, and returns the total; ``None`` if the buffer
+        was empty.
         """
         self._resampler = None
         self._last_block = b""
         size = self._buffer.flush()
         if self._clocked is not None:
-            # The device has not heard it: it was not played after all.
+            # The device did not play it, so it does not count as played.
             back = self._owners.give_back(self._clocked.flush())
             self._buffer.counts.played -= back
             self._buffer.counts.flushed += back
@@ -153,7 +149,7 @@ class Playback:
         return self._flushed(size)
 
     def discard(self, data: bytes, format: AudioFormat | None) -> None:
-        """Take audio of an answer that was interrupted: it is counted as flushed."""
+        """Count audio of an interrupted answer as flushed."""
         if format is not None:
             frames = len(data) // format.frame_bytes
             size = round(frames * self.format.rate / format.rate) * self.format.frame_bytes
@@ -168,13 +164,13 @@ class Playback:
                 self.interruption = attrs.evolve(told, bytes=total, unheard_ms=unheard)
 
     def tell_discarded(self) -> None:
-        """The answer that was interrupted is over: tell what came of it afterwards."""
+        """End the interrupted answer: emit the audio that arrived after the interruption."""
         size, self._discarded = self._discarded, 0
         if size:
             self._tell(self._unheard(self._answer, size))
 
     def begin_turn(self, answer: SpokenAnswer | None = None) -> None:
-        """Another answer begins; what came until now is complete."""
+        """Start another answer; the previous one is complete."""
         self.end_answer()
         self.interruption = None
         self._answer = SpokenAnswer() if answer is None else answer
@@ -194,7 +190,7 @@ class Playback:
         return resampler(data)
 
     def _push_tail(self) -> None:
-        """Get what the resampler holds back."""
+        """Push the resampler's remaining output."""
         if self._resampler is not None:
             self._push(self._resampler.flush())
 
@@ -209,10 +205,10 @@ class Playback:
         self._resting = False
         self._news.unpark_all()
 
-    # --- what goes out --------------------------------------------------------------------
+    # --- output ---------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Play until cancelled. Raises what the sink raises."""
+        """Play until cancelled. Errors of the sink propagate."""
         due = _NEVER
         while True:
             if self._failure is not None:
@@ -232,12 +228,12 @@ class Playback:
                 continue
             now = trio.current_time()
             await self._sink.write(block)
-            # Late by a little: the deadlines stay. By a lot, or after a silence: anew.
+            # Slightly late: keep the deadlines. Very late, or after silence: restart them.
             due = (due if now - due < _STALL else now) + self.format.seconds_of(len(block))
             await trio.sleep_until(due)
 
     def _pull(self) -> bytes:
-        """The next block, counted for the answers that it belongs to."""
+        """Return the next block, counted for its answers."""
         before = self._buffer.counts.played
         block = self._buffer.pull(trio.current_time())
         if block:
@@ -255,10 +251,10 @@ class Playback:
             await self._news.park()
 
     async def drained(self) -> None:
-        """Wait until all that came has been played, or thrown away.
+        """Wait until all received audio has been played or discarded.
 
-        An answer that has not ended yet may bring more afterwards. A checkpoint; any number
-        of tasks may wait.
+        An unfinished answer can receive more audio afterwards. A checkpoint; any number of tasks
+        may wait.
         """
         await trio.lowlevel.checkpoint()
         while not self._resting:
@@ -267,16 +263,16 @@ class Playback:
             await self._clocked.drained()
 
     def close(self) -> None:
-        """Nothing more is played: what is left counts as flushed."""
+        """Stop playback; buffered audio counts as flushed."""
         self.interrupt()
         self._resting = True
         self._rest.unpark_all()
 
-    # --- what it tells --------------------------------------------------------------------
+    # --- reporting ------------------------------------------------------------------------
 
     @property
     def volume(self) -> float:
-        """A factor on every sample; what would be too loud is held at full scale."""
+        """A factor for every sample; results are clipped at full scale."""
         return self._buffer.volume
 
     @volume.setter
@@ -288,16 +284,16 @@ class Playback:
 
     @property
     def level(self) -> Level:
-        """How loud the block is that is playing now."""
+        """The level of the current block."""
         return level(self._last_block)
 
     @property
     def playing(self) -> bool:
-        """Whether there is sound, or some that waits."""
+        """Whether audio is playing or buffered."""
         return not self._resting or self._queued() > 0
 
     def statistics(self) -> PlaybackStatistics:
-        """How it goes."""
+        """Return the current statistics."""
         buffer, counts = self._buffer, self._buffer.counts
         queued = self._queued()
         return PlaybackStatistics(

@@ -1,4 +1,4 @@
-"""Changing the format of a stream of PCM16, with soxr and numpy (extra ``audio``)."""
+"""Convert the format of a PCM16 stream with soxr and numpy (extra ``audio``)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ __all__ = ["Resampler"]
 
 
 class Resampler:
-    """Takes chunks in one format and gives chunks in another, as one unbroken stream.
+    """Converts a continuous stream of chunks from one format to another.
 
-    A chunk may give nothing, and what is held back comes with a later one or with
-    :meth:`flush`. How the stream is cut into chunks changes nothing in what comes out, also where
-    a chunk ends in the middle of a sample or of a frame. Where
-    the number of channels differs, they are mixed to one, and that one is doubled. Formats
-    that are equal cost nothing, and need no extra.
+    A chunk can produce no output; delayed output follows with a later chunk or with :meth:`flush`.
+    The output does not depend on the chunk boundaries, even in the middle of a sample or a frame.
+    If the numbers of channels differ, the channels are mixed to one, which is then duplicated.
+    Equal formats are passed through and need no extra.
 
-    Raises :class:`~realtime_trio.RealtimeError` where the extra ``audio`` is missing.
+    Raises :class:`~realtime_trio.RealtimeError` if the extra ``audio`` is missing.
     """
 
     def __init__(self, source: AudioFormat, target: AudioFormat) -> None:
@@ -35,13 +34,13 @@ class Resampler:
             )
 
     def __call__(self, data: bytes) -> bytes:
-        """The next bytes of the source format in, whole frames of the target format out."""
+        """Convert the next bytes; return whole frames of the target format."""
         return self._run(self._whole(data), last=False)
 
     def flush(self) -> bytes:
-        """The end of the stream: what was held back. The next call begins another stream.
+        """End the stream; return the delayed output. The next call starts another stream.
 
-        A frame whose end never came is left out.
+        An incomplete last frame is dropped.
         """
         self._whole.clear()
         rest = self._run(b"", last=True)
@@ -58,7 +57,7 @@ class Resampler:
             mean = frames.mean(axis=1, keepdims=True).round() if len(frames) else frames[:, :1]
             frames = np.repeat(mean.astype(np.int16), self.target.channels, axis=1)
         if self._stream is not None:
-            # Not as int16: soxr would add noise (dither) that depends on how the stream is cut.
+            # Not as int16: soxr would add dither noise that depends on the chunk boundaries.
             frames = self._stream.resample_chunk(frames.astype(np.float32), last=last)
             frames = np.clip(np.rint(frames), -32768, 32767)
         out: bytes = frames.astype("<i2").tobytes()

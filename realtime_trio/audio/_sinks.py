@@ -1,4 +1,4 @@
-"""Where audio goes: anything with ``async write(chunk)`` in a format of its own."""
+"""Audio sinks: any object with a ``format`` and ``async write(chunk)``."""
 
 from __future__ import annotations
 
@@ -27,40 +27,40 @@ __all__ = [
 class AudioSink(Protocol):
     """A file, a pipe or a device.
 
-    ``write`` takes one block of whole frames and returns when the sink can take the next.
-    Whoever plays keeps the time, so a file takes no more of an answer than a device would
-    have played; a sink that has a clock of its own is a :class:`ClockedSink`.
+    ``write`` takes one block of whole frames and returns when the sink is ready for the next. The
+    caller paces the writes, so a file receives no more of an answer than a device would have
+    played. A sink with its own clock is a :class:`ClockedSink`.
     """
 
     @property
     def format(self) -> AudioFormat:
-        """What the blocks must be made of."""
+        """The format of the blocks."""
         ...
 
     async def write(self, chunk: bytes) -> None:
-        """Take one block."""
+        """Write one block."""
         ...
 
 
 @runtime_checkable
 class ClockedSink(AudioSink, Protocol):
-    """A device, which plays by a clock of its own and holds at most two blocks."""
+    """A device with its own clock, which queues at most two blocks."""
 
     async def ready(self) -> None:
-        """Wait until it can take a block; this is what paces the playing."""
+        """Wait until it can take a block; this paces playback."""
         ...
 
     def write_nowait(self, chunk: bytes) -> None:
-        """Take one block. For whoever has waited until it is ready."""
+        """Queue one block; call it after :meth:`ready`."""
         ...
 
     @property
     def queued(self) -> int:
-        """Bytes that were taken and have not been handed to the device yet."""
+        """Bytes that are queued for the device."""
         ...
 
     def flush(self) -> int:
-        """Forget what is queued; gives its size in bytes."""
+        """Discard queued audio; return its size in bytes."""
         ...
 
     async def drained(self) -> None:
@@ -69,7 +69,7 @@ class ClockedSink(AudioSink, Protocol):
 
 
 class MemorySink:
-    """Keeps the blocks that it is given, the last ``max_blocks`` of them (``None``: all)."""
+    """Keeps the last ``max_blocks`` blocks written (``None``: all)."""
 
     def __init__(
         self, format: AudioFormat = DEFAULT_FORMAT, *, max_blocks: int | None = None
@@ -77,11 +77,11 @@ class MemorySink:
         self.format = format
         self.blocks: deque[bytes] = deque(maxlen=max_blocks)
         self.total: int = 0
-        """Bytes that have come, also those that are not kept."""
+        """Bytes written, including those not kept."""
 
     @property
     def data(self) -> bytes:
-        """The blocks that are kept, joined."""
+        """The kept blocks, joined."""
         return b"".join(self.blocks)
 
     async def write(self, chunk: bytes) -> None:
@@ -92,16 +92,15 @@ class MemorySink:
 
 
 class WavSink:
-    """A WAV file of PCM16; made by :func:`open_wav_sink`. Writes about a second at a time.
+    """A PCM16 WAV file; see :func:`open_wav_sink`. It writes about a second at a time.
 
-    Its header is right after each of them, so of a process that is killed a file remains that
-    plays.
+    The header is updated after each write, so the file stays playable if the process is killed.
     """
 
     def __init__(self, writer: wave.Wave_write, file: IO[bytes], format: AudioFormat) -> None:
         self.format = format
         self.frames: int = 0
-        """Frames that have been written to it."""
+        """Frames written so far."""
         self._writer = writer
         self._file = file
         self._waiting = bytearray()
@@ -132,9 +131,9 @@ class WavSink:
 async def open_wav_sink(
     path: str | Path, format: AudioFormat = DEFAULT_FORMAT
 ) -> AsyncGenerator[WavSink, None]:
-    """Write a WAV file; it is completed when the block is left, however it is left.
+    """Write a WAV file; it is completed at the end of the ``async with`` block.
 
-    Raises ``OSError`` where it cannot be written.
+    Raises ``OSError`` if it cannot be written.
     """
     file = await trio.to_thread.run_sync(Path(path).open, "wb")
     writer: wave.Wave_write = wave.open(file, "wb")  # noqa: SIM115  closed below
@@ -155,26 +154,26 @@ async def open_wav_sink(
 
 
 class PipeSink:
-    """Raw PCM16 into a stream of trio: a pipe, a socket, the input of a process."""
+    """Writes raw PCM16 to a trio stream: a pipe, a socket, the input of a process."""
 
     def __init__(self, stream: trio.abc.SendStream, format: AudioFormat = DEFAULT_FORMAT) -> None:
         self.format = format
         self._stream = stream
 
     async def write(self, chunk: bytes) -> None:
-        """Send a block; waits while the reader is slow."""
+        """Send a block; waits for a slow reader."""
         await self._stream.send_all(chunk)
 
 
 class FileSink:
-    """Raw PCM16 into a binary file that may block, written in threads."""
+    """Writes raw PCM16 to a binary file, in threads because it can block."""
 
     def __init__(self, file: BinaryIO, format: AudioFormat = DEFAULT_FORMAT) -> None:
         self.format = format
         self._file = file
 
     async def write(self, chunk: bytes) -> None:
-        """Write a block out."""
+        """Write a block."""
         await trio.to_thread.run_sync(self._write, chunk)
 
     def _write(self, chunk: bytes) -> None:

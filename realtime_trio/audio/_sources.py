@@ -1,4 +1,4 @@
-"""Where audio comes from: anything that gives chunks of PCM16 when iterated with ``async for``."""
+"""Audio sources: any async iterable of PCM16 chunks."""
 
 from __future__ import annotations
 
@@ -29,37 +29,37 @@ CHUNK_SECONDS = 0.02
 
 
 class AudioSource(Protocol):
-    """Chunks of PCM16 in :attr:`format`, ended by the end of the iteration.
+    """An async iterable of PCM16 chunks in :attr:`format`.
 
-    An async iterable of ``bytes`` without a ``format`` counts as 16 kHz mono. Chunks may have
-    any length; a frame may be cut by two of them.
+    An async iterable of ``bytes`` without a ``format`` counts as 16 kHz mono. Chunks can have any
+    length; a frame can be split between two of them.
     """
 
     @property
     def format(self) -> AudioFormat:
-        """What the chunks are made of."""
+        """The format of the chunks."""
         ...
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """The chunks in order."""
+        """Iterate over the chunks in order."""
         ...
 
 
 @runtime_checkable
 class LiveSource(AudioSource, Protocol):
-    """A source that goes on while nobody reads it, as a microphone does.
+    """A source that continues while it is not read, such as a microphone.
 
-    It keeps the time itself, so what it gives is sent as it comes. What it gathered while
-    nobody listened is not sent at all: it would be late, and so would all that follows.
+    It has its own clock, so its chunks are sent immediately. Chunks from before the utterance are
+    never sent: they would be late and delay everything after them.
     """
 
     def flush(self) -> int:
-        """Forget what waits to be read; gives its size in bytes. Never blocks."""
+        """Discard unread chunks; return their size in bytes. Never blocks."""
         ...
 
 
 def forget(source: object) -> bool:
-    """Let go what waits in a live source, and say whether it is one."""
+    """Discard unread chunks of a live source; return whether it is one."""
     if not isinstance(source, LiveSource):
         return False
     source.flush()
@@ -67,7 +67,7 @@ def forget(source: object) -> bool:
 
 
 class MemorySource:
-    """Audio that is at hand: bytes, or chunks of them. Each iteration begins at the start."""
+    """Audio in memory: bytes, or chunks of bytes. Each iteration starts at the beginning."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class MemorySource:
 
 
 class _Chunks:
-    """An iteration that may be left at any time: there is nothing to close."""
+    """An iterator that needs no closing."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._rest = iter(chunks)
@@ -106,22 +106,22 @@ class _Chunks:
 def tone_source(
     seconds: float, frequency: float = 440.0, *, amplitude: float = 0.5, rate: int = 16_000
 ) -> MemorySource:
-    """A sine of ``frequency`` Hz, mono; ``amplitude`` is of full scale 1.0."""
+    """Return a mono sine of ``frequency`` Hz; an ``amplitude`` of 1.0 is full scale."""
     data = tone(frequency, round(seconds * rate), rate, amplitude)
     return MemorySource(data, AudioFormat(rate))
 
 
 def silence_source(seconds: float, format: AudioFormat = DEFAULT_FORMAT) -> MemorySource:
-    """Silence."""
+    """Return a source of silence."""
     return MemorySource(silence(round(seconds * format.rate), format.channels), format)
 
 
 class WavSource:
-    """A sound file as PCM16, read in threads; made by :func:`open_wav`.
+    """A sound file as PCM16, read in threads; see :func:`open_wav`.
 
-    ``format`` is the file's rate and channels, ``frames`` its length: 0 where a pipe does not say.
-    The file is closed at its end, or by :meth:`close`, or with a ``with`` block. A second
-    iteration goes on where the first one stopped.
+    ``format`` is the file's rate and channels, ``frames`` its length, or 0 for a pipe of unknown
+    length. The file is closed at its end, by :meth:`close`, or by a ``with`` block. A second
+    iteration continues where the first one stopped.
     """
 
     def __init__(self, reader: Reader, chunk: float) -> None:
@@ -132,7 +132,7 @@ class WavSource:
 
     @property
     def seconds(self) -> float:
-        """How long the file plays."""
+        """The duration of the file."""
         return self.frames / self.format.rate
 
     async def __anext__(self) -> bytes:
@@ -149,7 +149,7 @@ class WavSource:
         return self
 
     def close(self) -> None:
-        """Close the file. A second call does nothing."""
+        """Close the file. Idempotent."""
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -167,21 +167,20 @@ class WavSource:
 
 
 def open_wav(path: str | Path, *, chunk: float = CHUNK_SECONDS) -> WavSource:
-    """Open a sound file as a source of chunks of ``chunk`` seconds.
+    """Open a sound file as a source with chunks of ``chunk`` seconds.
 
-    WAV files of 16 bit PCM need nothing else, whatever their header looks like: also the
-    extensible one, and sizes that the program which wrote them did not know. Every other file that
-    libsndfile reads (24 bit and float WAV, FLAC, Ogg, MP3 and more) takes soundfile, which the
-    extra ``audio`` brings; its samples become PCM16.
+    16-bit PCM WAV files need no extra, including those with an extensible header and those with
+    unknown sizes. All other formats of libsndfile (24-bit and float WAV, FLAC, Ogg, MP3 and more)
+    need soundfile from the extra ``audio``; their samples are converted to PCM16.
 
-    Raises :class:`~realtime_trio.RealtimeError` where it is no sound file, or soundfile is needed
-    and missing, and ``OSError`` where it cannot be read.
+    Raises :class:`~realtime_trio.RealtimeError` if it is not a sound file, or if soundfile is
+    needed and missing, and ``OSError`` if it cannot be read.
     """
     return WavSource(open_reader(path), chunk)
 
 
 class PipeSource:
-    """Raw PCM16 from a stream of trio: a pipe, a socket, the output of a process."""
+    """Reads raw PCM16 from a trio stream: a pipe, a socket, the output of a process."""
 
     def __init__(
         self,
@@ -205,7 +204,7 @@ class PipeSource:
 
 
 class FileSource:
-    """Raw PCM16 from a binary file that may block, read in threads: a regular file as stdin."""
+    """Reads raw PCM16 from a binary file, in threads because it can block."""
 
     def __init__(
         self, file: BinaryIO, format: AudioFormat = DEFAULT_FORMAT, *, chunk: float = CHUNK_SECONDS
@@ -215,7 +214,7 @@ class FileSource:
         self._size = max(format.frame_bytes, format.bytes_of(chunk))
 
     async def __anext__(self) -> bytes:
-        # A thread that waits for a terminal cannot be stopped: it is left to itself.
+        # A thread that reads a terminal cannot be stopped, so it is abandoned.
         data = await trio.to_thread.run_sync(self._file.read, self._size, abandon_on_cancel=True)
         if not data:
             raise StopAsyncIteration

@@ -1,4 +1,4 @@
-"""From any source to chunks of one size in one format, at the pace of a clock."""
+"""Convert any source to chunks of one size and format, paced by a clock."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["Chunker", "Pacer", "format_of", "iterating", "paced_chunks"]
 
 
 class Chunker:
-    """Cuts a stream of bytes into pieces of ``size`` bytes, whatever it comes in."""
+    """Cuts a stream of bytes into pieces of ``size`` bytes, regardless of its chunks."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._rest = b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The pieces that are complete now."""
+        """Add bytes; return the complete pieces."""
         data = self._rest + data if self._rest else data
         size = self.size
         whole = len(data) - len(data) % size
@@ -31,17 +31,16 @@ class Chunker:
         return [data[place : place + size] for place in range(0, whole, size)]
 
     def rest(self) -> bytes:
-        """The end of the stream: what does not make a whole piece."""
+        """End the stream; return the incomplete last piece."""
         rest, self._rest = self._rest, b""
         return rest
 
 
 class Pacer:
-    """A deadline clock: lets a stream go no faster than real time, but for ``lead`` seconds.
+    """A deadline clock that limits a stream to real time, plus a ``lead`` in seconds.
 
-    Deadlines are counted from the first, so waking up late is made good and nothing drifts.
-    A stream that stops for longer than the lead goes on from where it is: what it missed is
-    not sent in one go.
+    Deadlines are counted from the first, so late wake-ups do not accumulate. After a pause longer
+    than the lead, the stream continues at real time and does not catch up in a burst.
     """
 
     def __init__(self, lead: float) -> None:
@@ -49,7 +48,7 @@ class Pacer:
         self._due: float | None = None
 
     async def wait(self, seconds: float) -> None:
-        """Wait until the next piece, which lasts ``seconds``, may go. A checkpoint."""
+        """Wait until the next piece, of ``seconds``, is due. A checkpoint."""
         now = trio.current_time()
         earliest = now - self.lead
         due = earliest if self._due is None else max(self._due, earliest)
@@ -58,7 +57,7 @@ class Pacer:
 
 
 def format_of(source: object) -> AudioFormat:
-    """The format that a source says it has, or the protocol's."""
+    """Return a source's format, or the protocol's default."""
     format_ = getattr(source, "format", None)
     return format_ if isinstance(format_, AudioFormat) else DEFAULT_FORMAT
 
@@ -66,12 +65,12 @@ def format_of(source: object) -> AudioFormat:
 async def paced_chunks(
     source: AsyncIterable[bytes], target: AudioFormat, *, chunk: float, lead: float
 ) -> AsyncGenerator[bytes, None]:
-    """The source's audio in chunks of ``chunk`` seconds of ``target``; the last may be shorter.
+    """Yield the source's audio in chunks of ``chunk`` seconds of ``target``; the last can be
+    shorter.
 
-    A live source keeps the time itself and begins with what it hears from now on. A frame that
-    is cut by two chunks of the source is put together again; one that is not whole at the very
-    end is left out. Close it when you leave it before its end: that closes
-    the source too, where it is a generator.
+    A live source has its own clock; its unread audio is discarded first. A frame split between two
+    chunks of the source is rejoined; an incomplete last frame is dropped. Close the iterator if you
+    leave it early: this also closes a source that is a generator.
     """
     given = format_of(source)
     resampler = Resampler(given, target)
@@ -90,7 +89,7 @@ async def paced_chunks(
 
 @asynccontextmanager
 async def iterating(source: AsyncIterable[bytes]) -> AsyncGenerator[AsyncIterator[bytes], None]:
-    """Iterate; a generator is closed when the block is left before its end."""
+    """Iterate; a generator is closed at the end of the block."""
     iterator = aiter(source)
     try:
         yield iterator

@@ -1,20 +1,19 @@
-"""Voice activity: when somebody begins and stops to talk. Sans-IO.
+"""Voice activity detection: when a person starts and stops talking. Sans-IO.
 
-Audio is judged in frames of 20 ms, each split into bands of frequency (``_bands``). A frame is
-*loud* when in one band at least its level is ``threshold_db`` above the noise of that band,
-and never below ``minimum_dbfs``. ``attack`` loud frames in a row begin an utterance; it ends
-after ``hangover`` seconds without a loud one. The ``pre_roll`` seconds before the beginning
-belong to it, so that its first sound is whole.
+Audio is processed in frames of 20 ms, each split into frequency bands (``_bands``). A frame is
+*loud* if in at least one band its level is ``threshold_db`` above the band's noise and not below
+``minimum_dbfs``. ``attack`` consecutive loud frames start an utterance; it ends after ``hangover``
+seconds without a loud frame. The ``pre_roll`` seconds before the start belong to it, so that its
+first sound is complete.
 
-Rule 1. The first ``learning`` seconds of sound say how loud the noise is: their mean, in a band
-        that is steady, or else nearly the least of them, because somebody talks already. What is
-        louder than any noise of a room (-15 dBFS) begins an utterance without waiting for that.
-        Somebody who talked meanwhile is heard afterwards, with the first sound.
-Rule 2. Digital silence says nothing about the noise: devices begin with it, and leave gaps.
-Rule 3. The noise is followed: down at once where it ends, up by no more than ``rise_quiet`` and,
-        while a frame is loud, ``rise_loud`` dB a second.
-Rule 4. What stays as loud as it is for three seconds is noise. A fan that is switched on begins an
-        utterance, but no long one.
+Rule 1. The first ``learning`` seconds of sound determine the noise level: their mean in a steady
+band, otherwise close to their minimum, because a person is already talking. Sound louder than any
+room noise (-15 dBFS) starts an utterance immediately. Speech during the learning time is reported
+afterwards, from its first sound. Rule 2. Digital silence does not count as noise: devices start
+with it and produce gaps of it. Rule 3. The noise level adapts: down immediately, up by at most
+``rise_quiet`` dB per second, or ``rise_loud`` while frames are loud. Rule 4. Sound with a constant
+level for three seconds is noise. A fan that is switched on starts an utterance, but only a short
+one.
 """
 
 from __future__ import annotations
@@ -32,24 +31,24 @@ from ._pcm import level
 __all__ = ["EnergyVad", "VadConfig", "VadEvent"]
 
 FRAME_SECONDS: Final = 0.02
-_SPEECH: Final = -15.0  # dBFS: no noise of a room is as loud
+_SPEECH: Final = -15.0  # dBFS: louder than any room noise
 _NOTHING: Final = -80.0  # dBFS: digital silence, with or without dither
-_STEADY: Final = 12.0  # dB between the loudest and the softest frame of noise that is learned
+_STEADY: Final = 12.0  # dB between the loudest and softest frame of learned noise
 _LONG: Final = 3.0  # seconds of steadiness after which an utterance is noise
 _LONG_STEADY: Final = 8.0  # dB, as above
-_CHECK: Final = 10  # frames between two looks at that
-_FOLLOW: Final = 0.05  # of the difference, in each frame
-_DROP: Final = 6.0  # dB below the noise at which it has become less
+_CHECK: Final = 10  # frames between two checks
+_FOLLOW: Final = 0.05  # of the difference, per frame
+_DROP: Final = 6.0  # dB below the noise level at which the noise has decreased
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class VadConfig:
-    """How speech is told from noise: levels in dB, times in seconds.
+    """Options that separate speech from noise: levels in dB, times in seconds.
 
-    ``threshold_db`` is how far a band must be above its noise, ``minimum_dbfs`` the level below
-    which nothing is speech. ``attack`` is a number of frames of 20 ms. ``rise_quiet`` and
-    ``rise_loud`` are how fast the noise may rise, in dB a second. ``learning`` is how much of the
-    sound at the beginning is taken to learn the noise from: 0 for none.
+    ``threshold_db`` is the required level of a band above its noise. ``minimum_dbfs`` is the
+    minimum level of speech. ``attack`` is a number of frames of 20 ms. ``rise_quiet`` and
+    ``rise_loud`` limit the rise of the noise level, in dB per second. ``learning`` is the duration
+    at the start from which the noise level is learned, 0 for none.
     """
 
     threshold_db: float = attrs.field(default=9.0, validator=attrs.validators.gt(0.0))
@@ -64,9 +63,9 @@ class VadConfig:
 
 @attrs.frozen(slots=True)
 class VadEvent:
-    """What a chunk brought: ``start`` with the pre-roll, ``speech`` that goes on, or its ``end``.
+    """A detection in a chunk: ``start`` with the pre-roll, continued ``speech``, or ``end``.
 
-    The ``audio`` of these, joined, is the utterance with its hangover.
+    The joined ``audio`` of these events is the utterance with its hangover.
     """
 
     kind: Literal["start", "speech", "end"]
@@ -78,7 +77,7 @@ def _frames(seconds: float) -> int:
 
 
 class _Noise:
-    """How loud the noise is in each band, and what is louder."""
+    """The noise level of each band, and the detection of louder sound."""
 
     def __init__(self, config: VadConfig, format: AudioFormat) -> None:
         self._config = config
@@ -93,11 +92,11 @@ class _Noise:
 
     @property
     def threshold(self) -> float:
-        """The level in dBFS from which on a band is loud, of the band where it is lowest."""
+        """The lowest level in dBFS at which any band is loud."""
         return min(self._floors or self._none) + self._config.threshold_db
 
     def judge(self, frame: bytes, *, speaking: bool) -> int:
-        """For how many frames it has been loud: 0 or 1, more where the learning ends with it."""
+        """Return the number of new loud frames: 0 or 1, or more if this frame ends the learning."""
         audible = level(frame).rms_dbfs
         levels = self._bands(frame)
         if speaking and self._is_steady(levels):
@@ -129,7 +128,7 @@ class _Noise:
         return 0
 
     def _noise_of(self, band: Sequence[float]) -> float:
-        """The noise of a band, by what came of it at the beginning."""
+        """Return the noise level of a band, from its levels at the start."""
         ordered = sorted(band)
         steady = ordered[-1] - ordered[0] <= _STEADY
         return self._mean(band) if steady else max(self._lowest, ordered[1])
@@ -142,7 +141,7 @@ class _Noise:
         return any(now >= floor + threshold for now, floor in zip(levels, floors, strict=True))
 
     def _followed(self, levels: list[float], floors: list[float], *, loud: bool) -> list[float]:
-        """The noise, nearer to what there is now."""
+        """Return the noise level adapted to the current frame."""
         rise = (self._config.rise_loud if loud else self._config.rise_quiet) * FRAME_SECONDS
         share = 1.0 if loud else _FOLLOW
         followed: list[float] = []
@@ -158,7 +157,7 @@ class _Noise:
         return followed
 
     def _is_steady(self, levels: list[float]) -> bool:
-        """Whether an utterance has gone on for long, and nothing that is loud in it has changed."""
+        """Whether an utterance is long and its loud bands are constant."""
         self._recent.append(levels)
         self._until_check -= 1
         if len(self._recent) < _frames(_LONG) or self._until_check > 0:
@@ -173,7 +172,7 @@ class _Noise:
 
 
 class EnergyVad:
-    """Cuts a stream of PCM16 into utterances. Chunks may have any length."""
+    """Cuts a PCM16 stream into utterances. Chunks can have any length."""
 
     def __init__(
         self, config: VadConfig | None = None, format: AudioFormat = DEFAULT_FORMAT
@@ -181,7 +180,7 @@ class EnergyVad:
         self.config: VadConfig = config if config is not None else VadConfig()
         self.format = format
         self.speaking: bool = False
-        """Whether an utterance runs."""
+        """Whether an utterance is in progress."""
         self._frame = format.bytes_of(FRAME_SECONDS)
         self._rest = b""
         self._noise = _Noise(self.config, format)
@@ -193,11 +192,11 @@ class EnergyVad:
 
     @property
     def threshold(self) -> float:
-        """The level in dBFS from which on a frame counts as loud now, if it is in one band."""
+        """The current level in dBFS at which a frame in a single band counts as loud."""
         return self._noise.threshold
 
     def process(self, data: bytes) -> list[VadEvent]:
-        """Take a chunk and say what it brought, in order."""
+        """Process a chunk; return its events in order."""
         data = self._rest + data if self._rest else data
         size = self._frame
         whole = len(data) - len(data) % size
@@ -208,9 +207,9 @@ class EnergyVad:
         return events
 
     def flush(self) -> list[VadEvent]:
-        """The stream is over: an utterance that runs ends here, with all that came.
+        """End the stream: a running utterance ends here, with all its audio.
 
-        What was learnt of the noise stays.
+        The learned noise level is kept.
         """
         rest, self._rest = self._rest, b""
         self._recent.clear()

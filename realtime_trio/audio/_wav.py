@@ -1,9 +1,9 @@
-"""Reading sound files: PCM16 in WAV by itself, every other file with soundfile.
+"""Read sound files: PCM16 WAV directly, all others with soundfile.
 
-A WAV file is read from its beginning to its end, never backwards, so a pipe will do. Writers
-that stream do not know sizes in advance and never go back, so a size is only believed as far
-as the file goes: 0 and what is too large mean "to the end". Programs disagree about the pad
-byte behind a chunk of odd size, too; it is recognised by what follows.
+A WAV file is read strictly forward, so a pipe works. Streaming writers do not know sizes in advance
+and cannot go back to fix them, so a size of 0, or one beyond the end of the file, means "to the
+end". Programs also disagree about the pad byte after a chunk of odd size; it is detected from the
+bytes that follow.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NAMES: Final = frozenset(
     {b"data", b"fmt ", b"fact", b"LIST", b"bext", b"cue ", b"PEAK", b"JUNK", b"smpl", b"id3 "}
 )
 _MAX_HEADER: Final = 4096
-"""Bytes of a chunk that are looked at; none that we read is longer."""
+"""Maximum bytes read of a header chunk; no chunk that we parse is longer."""
 
 
 class Reader(Protocol):
@@ -38,16 +38,16 @@ class Reader(Protocol):
 
     @property
     def format(self) -> AudioFormat:
-        """What :meth:`read` gives."""
+        """The format of :meth:`read`."""
         ...
 
     @property
     def frames(self) -> int:
-        """How many frames there are; 0 where only reading tells."""
+        """The number of frames; 0 if unknown in advance."""
         ...
 
     def read(self, frames: int) -> bytes:
-        """The next whole frames of PCM16; empty at the end."""
+        """Return the next whole frames of PCM16; empty at the end."""
         ...
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class Reader(Protocol):
 
 
 def open_reader(path: str | Path) -> Reader:
-    """Open a sound file; raises as :func:`~realtime_trio.audio.open_wav` does."""
+    """Open a sound file; raises like :func:`~realtime_trio.audio.open_wav`."""
     with ExitStack() as stack:
         file = stack.enter_context(Path(path).open("rb"))
         try:
@@ -73,28 +73,28 @@ def open_reader(path: str | Path) -> Reader:
 
 
 class _NotPcm16(Exception):
-    """The message says what the file is instead."""
+    """The message states the actual format."""
 
 
 class _Forward:
-    """A file that is read forwards, with a look at what comes next."""
+    """A forward-only reader with a peek."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._next = b""
 
     def read(self, size: int) -> bytes:
-        """As many bytes, or fewer at the end."""
+        """Read ``size`` bytes, or fewer at the end."""
         head, self._next = self._next[:size], self._next[size:]
         return head + self._file.read(size - len(head)) if size > len(head) else head
 
     def peek(self, size: int) -> bytes:
-        """The next bytes, which stay to be read."""
+        """Return the next bytes without consuming them."""
         self._next += self._file.read(max(0, size - len(self._next)))
         return self._next[:size]
 
     def skip(self, size: int) -> None:
-        """Leave out so many bytes."""
+        """Skip ``size`` bytes."""
         while size > 0:
             gone = len(self.read(min(size, 2**16)))
             if not gone:
@@ -102,7 +102,7 @@ class _Forward:
             size -= gone
 
     def left(self) -> int | None:
-        """How many bytes there are yet; ``None`` where only reading tells."""
+        """Return the number of remaining bytes, or ``None`` if unknown in advance."""
         if not self._file.seekable():
             return None
         place = self._file.tell()
@@ -113,7 +113,7 @@ class _Forward:
 
 @attrs.frozen(slots=True)
 class _Header:
-    """What is known where the samples begin. ``size`` is ``None`` where they go to the end."""
+    """The parsed header. ``size`` is ``None`` if the samples extend to the end."""
 
     format: AudioFormat
     size: int | None
@@ -158,14 +158,14 @@ class _Header:
 
 
 def _skip_pad(file: _Forward) -> None:
-    """Leave out the pad byte behind a chunk of odd size, where the file has one."""
+    """Skip the pad byte after a chunk of odd size, if the file has one."""
     following = file.peek(4)
     if following not in _NAMES:
         file.skip(1)
 
 
 def _format_of(chunk: bytes, order: str) -> AudioFormat:
-    """The format in a chunk ``fmt``. Raises :exc:`_NotPcm16`."""
+    """Parse the format in a ``fmt`` chunk. Raises :exc:`_NotPcm16`."""
     if len(chunk) < 16:
         msg = "it does not describe its samples"
         raise _NotPcm16(msg)
@@ -178,7 +178,7 @@ def _format_of(chunk: bytes, order: str) -> AudioFormat:
     if not channels or not rate:
         msg = f"its header names {channels} channels at {rate} Hz"
         raise _NotPcm16(msg)
-    # Fewer bits are the upper ones of the bytes that a sample takes.
+    # Samples with fewer bits are left-aligned in their bytes.
     if not 9 <= bits <= 16 or block not in (0, 2 * channels):
         msg = f"its samples have {bits} bits: expected 16 (PCM16)"
         raise _NotPcm16(msg)
@@ -186,10 +186,10 @@ def _format_of(chunk: bytes, order: str) -> AudioFormat:
 
 
 def _data_size(size: int, file: _Forward, order: str) -> int | None:
-    """How many bytes of samples there are, as far as the file tells."""
+    """Return the number of sample bytes, if the file states it."""
     left = file.left()
     if size == 0:
-        # Written by a program that streams, unless chunks that are well formed follow.
+        # Written by a streaming program, unless well-formed chunks follow.
         head = file.peek(8)
         if len(head) == 8:
             name, following = struct.unpack(f"{order}4sI", head)
@@ -202,7 +202,7 @@ def _data_size(size: int, file: _Forward, order: str) -> int | None:
 
 
 class _WavReader:
-    """PCM16 in a WAV file."""
+    """Reads PCM16 from a WAV file."""
 
     def __init__(self, file: BinaryIO, header: _Header) -> None:
         self.format: AudioFormat = header.format
@@ -212,7 +212,7 @@ class _WavReader:
         self._left = header.size
 
     def read(self, frames: int) -> bytes:
-        """The next whole frames."""
+        """Return the next whole frames."""
         step = self.format.frame_bytes
         size = frames * step
         if self._left is not None:
@@ -228,7 +228,7 @@ class _WavReader:
 
 
 def _open_with_soundfile(path: str | Path, not_ours: str) -> Reader:
-    """Any other sound file. ``not_ours`` says why it is not one that we read by ourselves."""
+    """Open any other sound file. ``not_ours`` is the reason why we cannot parse it."""
     try:
         soundfile, numpy = _extras.soundfile(), _extras.numpy()
     except RealtimeError as exc:
@@ -237,32 +237,32 @@ def _open_with_soundfile(path: str | Path, not_ours: str) -> Reader:
     try:
         return _SoundReader(soundfile.SoundFile(str(path)), numpy, soundfile.SoundFileError)
     except (soundfile.SoundFileError, TypeError, ValueError):
-        # The name of a file without a header ends the call with a TypeError: it wants a rate.
+        # soundfile raises TypeError for the extension of a headerless format: it needs a rate.
         msg = f"{not_ours}; libsndfile does not recognise it either"
         raise RealtimeError(msg) from None
 
 
 class _SoundReader:
-    """A file that soundfile reads, as PCM16."""
+    """Reads a file with soundfile, as PCM16."""
 
     def __init__(self, file: Any, numpy: Any, error: type[Exception]) -> None:
         self.format: AudioFormat = AudioFormat(file.samplerate, file.channels)
         self.frames: int = file.frames
-        # Where it can seek, soundfile seeks after each read to where it is already, and a decoder
-        # of MP3 that is told to seek begins with silence.
+        # On a seekable file, soundfile seeks to the current position after each read, and its MP3
+        # decoder produces silence after a seek.
         file.seekable = lambda: False
         self._file = file
         self._numpy = numpy
         self._error = error
 
     def read(self, frames: int) -> bytes:
-        """The next frames. Raises :class:`~realtime_trio.RealtimeError` where they are broken."""
+        """Return the next frames; :class:`~realtime_trio.RealtimeError` if they are corrupt."""
         np = self._numpy
         try:
-            # As floats: read as integers, those of a file of floats would not be scaled.
+            # As floats: soundfile does not scale float files when it reads integers.
             samples = self._file.read(frames, dtype="float32", always_2d=True)
         except self._error as exc:
-            msg = f"{self._file.name} is broken: {exc}"
+            msg = f"{self._file.name} is corrupt: {exc}"
             raise RealtimeError(msg) from None
         scaled = np.rint(np.clip(np.nan_to_num(samples), -1.0, 1.0) * 32768).clip(max=32767)
         data: bytes = scaled.astype("<i2").tobytes()

@@ -1,6 +1,6 @@
 """The command line: ``realtime-trio``. Needs the extra ``cli``.
 
-Nothing of it is imported before :func:`main` runs, so the library itself stays free of it.
+It is only imported when :func:`main` runs, so the library does not depend on it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _EXTRA = frozenset({"cyclopts", "rich"})
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run one command (``argv`` without the program's name) and leave with its exit status."""
+    """Run one command (``argv`` without the program's name) and exit with its status."""
     prepare()
     try:
         begin()

@@ -1,4 +1,4 @@
-"""The commands; their failures become one line and an exit status here only."""
+"""The commands. Only this module converts their failures to one line and an exit status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._terminal_text import clean
 __all__ = ["run"]
 
 
-# What a command may end with; anything else is a bug, and its traceback is wanted.
+# Expected errors of commands; anything else is a bug and shows its traceback.
 _REPORTED = (
     BrokenPipeError,
     KeyboardInterrupt,
@@ -27,19 +27,19 @@ _REPORTED = (
 )
 
 
-# What each is for, in the words that begin its docstring: the list imports none of them.
+# Summaries, equal to the first lines of the docstrings, so that the list imports no command.
 _COMMANDS = {
-    "demo": "Show the library at work: a conversation over a real websocket, and what it measured.",
+    "demo": "Show a conversation over a real websocket, with measurements.",
     "chat": "Talk to a server: type a line, read the answer.",
-    "voice": "Talk to a server, and hear what it says. Ctrl-C leaves.",
+    "voice": "Talk to a server and hear its answers. Ctrl-C leaves.",
     "serve": "Run the embedded server until Ctrl-C or SIGTERM.",
-    "replay": "Replay a trace or a recording: what an application would have received.",
+    "replay": "Replay a trace or a recording: show what an application would have received.",
     "record": 'Record a conversation without its secrets; "replay" shows it again.',
     "bench": "Measure how fast the library is on this machine, and compare it with its budget.",
     "events": "Show every event of the protocol: type, class, direction, lanes.",
 }
 
-# A command is in the module of its name, but `_replay` is the name of a module of the package.
+# Each command is in the module of its name, except that `_replay` is another module's name.
 _MODULES = {"replay": "_replay_command"}
 
 
@@ -54,8 +54,8 @@ def _make_app(called: Sequence[str]) -> App:
         result_action="return_value",
     )
     for name, summary in _COMMANDS.items():
-        # By its name: each command is imported when it is called, and brings its own imports.
-        # Then its docstring is its help, whole; a summary given here would take its place.
+        # By name: each command is imported when it is called. Its docstring is its complete help
+        # text; a summary given here would replace it.
         own = None if name in called else summary
         module = _MODULES.get(name, f"_{name}")
         app.command(f"{__package__}.{module}:{name}", name=name, help=own)
@@ -63,13 +63,13 @@ def _make_app(called: Sequence[str]) -> App:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command and give its exit status."""
+    """Run one command and return its exit status."""
     try:
         status = _make_app(argv[:1])(list(argv))
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except SystemExit as exc:
-        # The help is printed by a console that is not ours: it exits when its pipe is closed.
+        # cyclopts prints the help with its own console, which exits when its pipe is closed.
         if isinstance(exc.__context__, BrokenPipeError):
             return _status_of(exc.__context__)
         raise
@@ -78,7 +78,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _status_of(failure: BaseException) -> int:
-    """The exit status of a failure. A bug is raised unchanged."""
+    """Return the exit status for a failure. A bug is raised unchanged."""
     leaves = list(_leaves(failure))
     if any(isinstance(each, KeyboardInterrupt) for each in leaves):
         return 130  # even if it caused another failure
@@ -109,6 +109,6 @@ def _complain(message: str, status: int) -> int:
     line = clean(" ".join(message.split()))
     try:
         print(f"realtime-trio: {line}", file=sys.stderr, flush=True)
-    except OSError:  # the exit status is all that can still be said
+    except OSError:  # only the exit status can still report the failure
         silence(sys.stderr)
     return status

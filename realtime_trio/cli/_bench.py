@@ -17,7 +17,7 @@ from ._command_error import CommandError
 __all__ = ["bench"]
 
 _PACKAGE = __name__.partition(".")[0]
-# Where the suite is: a wheel holds it within the package, a checkout beside it.
+# A wheel has the suite inside the package, a checkout next to it.
 _WITHIN, _BESIDE = f"{_PACKAGE}._benchmarks", "benchmarks"
 _Flag = Annotated[bool, Parameter(negative=())]
 
@@ -52,8 +52,7 @@ def bench(
     markdown
         Write the tables to this file.
     compare
-        Show what is faster or slower than in this file's run, and how certain that is.
-    strict
+        Show what is faster or slower than in the run in this file, and how certain that is. strict
         End with status 1 if the budget is exceeded.
     """
     flags = {"--quick": quick, "--peers": peers, "--strict": strict}
@@ -70,7 +69,7 @@ def bench(
 
 
 def _suite() -> ModuleType:
-    """The suite's own command line."""
+    """Return the entry point of the suite."""
     found = next(_homes(), None)
     if found is None:
         msg = (
@@ -86,7 +85,7 @@ def _suite() -> ModuleType:
 
 
 def _homes() -> Iterator[str]:
-    """Where the suite is found. That of a checkout can be imported afterwards."""
+    """Return the suite's locations. That of a checkout is made importable."""
     if importlib.util.find_spec(_WITHIN) is not None:
         yield _WITHIN
     root = Path(__file__).resolve().parents[2]

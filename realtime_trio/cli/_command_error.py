@@ -1,4 +1,4 @@
-"""The error of a command that cannot do what was asked."""
+"""The error of a command that cannot continue."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["CommandError"]
 
 
 class CommandError(Exception):
-    """One clear line for standard error, and the exit status: 2 for an error of use, else 1."""
+    """One line for standard error, and the exit status: 2 for a usage error, otherwise 1."""
 
     def __init__(self, message: str, *, status: int = 2) -> None:
         super().__init__(message)

@@ -25,20 +25,20 @@ _CONFIG = ClientConfig(max_attempts=3, backoff_initial=0.2, connect_timeout=10.0
 
 
 def identity(token: str | None, user: str | None) -> str | PasswordLogin:
-    """Who is calling: a token, or a name and a password.
+    """Return the credentials: a token, or a name and a password.
 
-    A password is asked for at the terminal, so call it before anything else waits. Raises
-    :class:`CommandError` if there are no credentials, or two.
+    It may prompt for a password, so call it before anything that takes time. Raises
+    :class:`CommandError` without credentials, or with both kinds.
     """
     if token is not None and user is not None:
-        msg = "choose --token or --user, not both"
+        msg = "pass --token or --user, not both"
         raise CommandError(msg)
     if user is not None:
         return PasswordLogin(as_text(user), as_text(_password(user)))
     secret = token or os.environ.get(TOKEN_VARIABLE)
     if not secret:
         msg = (
-            f"no credentials: pass --user NAME, --token TOKEN, or the environment variable "
+            f"no credentials: pass --user NAME or --token TOKEN, or set the environment variable "
             f"{TOKEN_VARIABLE}"
         )
         raise CommandError(msg)
@@ -46,7 +46,7 @@ def identity(token: str | None, user: str | None) -> str | PasswordLogin:
 
 
 def _password(user: str) -> str:
-    """Never an argument: other users can read those in the list of processes."""
+    """Get the password. It is never an argument, because other users can see those of a process."""
     password = os.environ.get(PASSWORD_VARIABLE, "")
     if not password and sys.stdin.isatty():
         try:
@@ -67,7 +67,7 @@ def connect(
     session: str | None,
     recorder: Recorder | None = None,
 ) -> AbstractAsyncContextManager[Client]:
-    """A client that is not open yet. Raises :class:`CommandError` if it never could be."""
+    """Create a client without opening it. Raises :class:`CommandError` for invalid arguments."""
     try:
         return open_client(
             as_text(url),

@@ -24,12 +24,12 @@ __all__ = ["content_text", "make_console", "pretty", "seconds"]
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Leave it to the command's end, as for any other output."""
+        """Let the error propagate to the end of the command, as for any other output."""
         raise BrokenPipeError
 
 
 def make_console(*, plain_width: int = 100, stderr: bool = False) -> Console:
-    """A console that is as wide as the terminal, or ``plain_width`` if there is none."""
+    """Create a console as wide as the terminal, or ``plain_width`` if there is none."""
     console = _Console(highlight=False, stderr=stderr)
     if console.is_terminal or "COLUMNS" in os.environ:
         return console
@@ -37,7 +37,7 @@ def make_console(*, plain_width: int = 100, stderr: bool = False) -> Console:
 
 
 def pretty(value: object, limit: int = 160) -> str:
-    """A JSON value on one line; a mapping's braces say nothing here and are left out."""
+    """Format a JSON value on one line, without a mapping's outer braces."""
     if isinstance(value, Mapping):
         return one_line(", ".join(f"{k}={_scalar(v)}" for k, v in value.items()), limit)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
     return one_line(_scalar(value), limit)
@@ -51,7 +51,7 @@ def _scalar(value: object) -> str:
 
 
 def content_text(content: Content) -> Text:
-    """A message's content as text, its parts one below the other."""
+    """Format a message's content as text, one part per line."""
     if isinstance(content, str):
         return Text(clean(content))
     return Text("\n").join([_part(part) for part in content])
@@ -73,6 +73,6 @@ def _part(part: TextPart | ImagePart | ToolUsePart | ToolResultPart | Placeholde
 
 
 def seconds(value: float) -> str:
-    """A span of time as minutes and seconds."""
+    """Format a duration as minutes and seconds."""
     minutes, rest = divmod(max(0.0, value), 60)
     return f"{int(minutes)}:{rest:06.3f}"

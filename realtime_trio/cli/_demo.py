@@ -1,4 +1,4 @@
-"""``realtime-trio demo``: a server, a client and a real websocket between them, in one terminal."""
+"""``realtime-trio demo``: a server and a client with a real websocket, in one terminal."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from ._live_transcript import LiveTranscript, follow
 
 __all__ = ["demo"]
 
-_BACKLOG = 5_000  # pieces of text that wait when the cancel is sent
-_DEADLINE = 60.0  # ten times what it takes: only a demo that hangs gets there
+_BACKLOG = 5_000  # deltas that are queued when the cancel is sent
+_DEADLINE = 60.0  # ten times the usual time: only a demo that hangs takes so long
 
 
 def demo(*, wav: Path | None = None) -> None:
-    """Show the library at work: a conversation over a real websocket, and what it measured.
+    """Show a conversation over a real websocket, with measurements.
 
     Parameters
     ----------
@@ -43,7 +43,8 @@ def demo(*, wav: Path | None = None) -> None:
     """
     heard = wav if wav is not None else Path(tempfile.mkdtemp(prefix="realtime-trio-"), "demo.wav")
     try:
-        trio.run(_demo, heard, turns())  # made here: a synthesiser is waited for
+        # The script is created before the client runs, because the synthesiser can block.
+        trio.run(_demo, heard, turns())
     except OSError as exc:
         if exc.filename != str(heard):
             raise
@@ -52,7 +53,7 @@ def demo(*, wav: Path | None = None) -> None:
 
 
 class _DemoTranscript(LiveTranscript):
-    """Leaves out the text of the flood."""
+    """A transcript without the text of the flood."""
 
     flooded = False
 
@@ -85,12 +86,14 @@ async def _converse(
 ) -> Finding:
     url = await server.listen()
     probe = Probe(TrioWebsocketConnector())
-    transcript.console.print(Text(f"server and client meet at {url}", "bold"), soft_wrap=True)
+    transcript.console.print(
+        Text(f"server and client are connected at {url}", "bold"), soft_wrap=True
+    )
     client_of = open_client(
         url,
         auth=server.issue_token(),
         transport=probe,
-        # Each piece of text by itself, so that each can be timed.
+        # Each delta separately, so that each can be timed.
         config=ClientConfig(coalesce=False),
     )
     async with client_of as client, trio.open_nursery() as nursery:
@@ -114,10 +117,10 @@ async def _talk(client: Client, transcript: _DemoTranscript) -> None:
 
 
 async def _talk_aloud(client: Client, transcript: _DemoTranscript, playback: Playback) -> None:
-    """Ask by voice, interrupt the answer, and hear the next one to its end."""
+    """Ask by voice, interrupt the answer, and play the next one to its end."""
     before = transcript.turns_over
     said = measured(MemorySource(SAID))
-    # Not drawn at the foot of the terminal: that is where the answer is written.
+    # Not at the bottom of the terminal, where the answer is written.
     meter = Meter(None, said, playback, say=transcript.show_level, every=0.4)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(meter.run)
@@ -132,19 +135,19 @@ async def _talk_aloud(client: Client, transcript: _DemoTranscript, playback: Pla
 
 
 async def _interrupt(client: Client, transcript: _DemoTranscript, probe: Probe) -> Finding:
-    """Ask for a flood of text, let it pile up behind a subscriber, and cancel."""
+    """Request a flood of text, let it queue up behind a subscriber, and cancel."""
     transcript.flooded = True
     before = transcript.turns_over
     control = client.control.subscribe()
-    held = client.text.subscribe(overflow=Block(1))  # never read: its lane stands still
+    held = client.text.subscribe(overflow=Block(1))  # never read, so its lane is blocked
     with control, held:
         async with client.ask(FLOOD) as turn:
-            while client.text.statistics().depth < _BACKLOG:  # noqa: ASYNC110  no event tells
+            while client.text.statistics().depth < _BACKLOG:  # noqa: ASYNC110  no event
                 await trio.sleep(0.005)
             probe.phase = "flood"
             waiting = client.text.statistics().depth
             took = await _cancel(client, control)
-            told = f"{waiting:,} pieces of text were waiting when the cancel was sent"
+            told = f"{waiting:,} deltas were queued when the cancel was sent"
             transcript.line("flood", told, style="yellow")
             held.close()
             outcome = await turn.wait()

@@ -1,4 +1,4 @@
-"""What the demo has measured, as tables."""
+"""The demo's measurements, as tables."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ __all__ = ["Finding", "report"]
 
 @attrs.frozen(slots=True, kw_only=True)
 class Finding:
-    """What a demo came to.
+    """The result of a demo.
 
-    ``samples`` are seconds from the socket to a subscriber, by phase and lane; ``cancel`` the
-    seconds from a cancel to its notification, while ``waiting`` events waited in the text lane.
+    ``samples`` are seconds from the socket to a subscriber, by phase and lane. ``cancel`` is the
+    time in seconds from a cancel to its notification, with ``waiting`` events queued in the text
+    lane.
     """
 
     lanes: PipelineStatistics
@@ -34,13 +35,13 @@ class Finding:
 
 
 def report(console: Console, found: Finding, wav: Path) -> None:
-    """Print the closing tables, and where the agent's voice can be heard again."""
+    """Print the final tables, and the file with the agent's voice."""
     console.print()
     console.print(_latencies(found))
     console.print()
     console.print(_outcome(found))
     console.print()
-    console.print(Text(f"what the agent said, as it was heard: {clean(str(wav))}"), soft_wrap=True)
+    console.print(Text(f"the agent's voice, as it was heard: {clean(str(wav))}"), soft_wrap=True)
 
 
 def _latencies(found: Finding) -> Table:
@@ -70,20 +71,20 @@ def _row(found: Finding, phase: str, lane: Lane) -> list[str]:
 
 def _outcome(found: Finding) -> Table:
     state, lanes = found.state, found.lanes
-    table = Table(title="In the end", title_justify="left", show_header=False)
+    table = Table(title="Final state", title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column()
     table.add_row(
         "cancel",
         Text(
             f"{1000 * found.cancel:.2f} ms from the call to turn-cancelled, "
-            f"with {found.waiting:,} events waiting in the text lane"
+            f"with {found.waiting:,} events queued in the text lane"
         ),
     )
     for lane in lanes.lanes:
         assert lane.lane is not None
         told = (
-            f"{lane.events:,} events, at most {lane.high_water:,} waiting, {lane.dropped:,} dropped"
+            f"{lane.events:,} events, at most {lane.high_water:,} queued, {lane.dropped:,} dropped"
         )
         table.add_row(f"{lane.lane.name.lower()} lane", told)
     for session in state.sessions.values():

@@ -1,4 +1,4 @@
-"""What the demo's server says."""
+"""The script of the demo's server."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def _said(seconds: float, pause: float) -> bytes:
 
 
 SAID: Final = _said(0.6, 2.6) + _said(0.5, 0.8)
-"""What the user says aloud: a question, and something else in the middle of the answer."""
+"""The user's speech: a question, and an interruption of the answer."""
 ANSWERS_ALOUD: Final = 2
 
-FLOODED: Final = 100_000  # pieces of text that stand between a cancel and its notification
+FLOODED: Final = 100_000  # deltas between a cancel and its notification
 
 
 def turns() -> tuple[ScriptedTurn, ...]:
-    """A thought and an answer; tools, media and a delegation; two by voice; and a flood."""
+    """Return the turns: a thought and an answer; tools and a delegation; two by voice; a flood."""
     return (_thoughtful(), _busy(), _spoken(), _brief(), _flood())
 
 
@@ -61,7 +61,7 @@ def _busy() -> ScriptedTurn:
         _ROUTE,
         say("Let me look."),
         use(weather, route),
-        say("It rains a little. Somebody who knows the town will say which way is dry."),
+        say("It rains a little. An agent that knows the town can find a dry way."),
         use(local),
         show(media("**Mill Lane** → the arcade → station", name="way.md")),
         say("Nine minutes on foot. Take the arcade and you stay dry."),
@@ -73,7 +73,7 @@ def _spoken() -> ScriptedTurn:
     return turn(
         "[voice]",
         say("Mill Lane first; the whole way is this:"),
-        # At once, as a fast synthesiser does: most of it waits to be played.
+        # Sent at once, like a fast synthesiser: most of it is queued for playback.
         emit(*(pcm[place : place + _FRAME] for place in range(0, len(pcm), _FRAME))),
     )
 

@@ -17,13 +17,13 @@ from ._command_error import CommandError
 __all__ = ["events", "package_version"]
 
 _FROM = {Direction.SERVER: "server", Direction.CLIENT: "client", Direction.BOTH: "both"}
-# What docstrings mark and point to: code, and sections of the protocol.
+# Markup in docstrings: code, and references to sections of the protocol.
 _MARKUP = re.compile(r"``| \(§[^()]*+\)")
-_WIDE = 150  # columns that the meaning needs beside the rest
+_WIDE = 150  # columns reserved for the meaning
 
 
 def package_version() -> str:
-    """The version of the installed package; "0" if it runs from source."""
+    """Return the version of the installed package, or "0" if it runs from source."""
     try:
         return version("realtime-trio")
     except PackageNotFoundError:
@@ -45,7 +45,7 @@ def events(
         Print the protocol as an AsyncAPI document (JSON) instead.
     """
     if json_schema and asyncapi:
-        msg = "choose --json-schema or --asyncapi, not both"
+        msg = "pass --json-schema or --asyncapi, not both"
         raise CommandError(msg)
     if json_schema:
         _print_json(event_schemas())

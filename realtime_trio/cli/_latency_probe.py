@@ -1,4 +1,4 @@
-"""Measuring a client from outside: how long an event takes from the socket to a subscriber."""
+"""Measure the time of events from the socket to a subscriber."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..events import REGISTRY, AudioFrame, Lane, ServerEvent
 __all__ = ["Probe"]
 
 _Key: TypeAlias = tuple[str, Hashable]
-_ROOM = 65_536  # events that may wait for the probe before a lane waits for it
+_ROOM = 65_536  # events queued for the probe before a lane blocks
 
 
 class _Head(msgspec.Struct):
-    """What distinguishes one event of a lane from the next."""
+    """The fields that distinguish consecutive events of a lane."""
 
     type: str
     content: str | None = None
@@ -31,10 +31,9 @@ _read = msgspec.json.Decoder(_Head).decode
 
 
 class Probe:
-    """A connector that notes when each frame arrives, and a subscriber that notes when it gets it.
+    """A connector that records when frames arrive, and a subscriber that records their delivery.
 
-    ``samples`` are seconds, by lane and ``phase``; what is measured now belongs to the phase
-    that is set now.
+    ``samples`` are seconds, by lane and ``phase``. New samples belong to the current phase.
     """
 
     def __init__(self, inner: abc.Connector) -> None:
@@ -44,7 +43,7 @@ class Probe:
         self.samples: dict[tuple[str, Lane], list[float]] = {}
 
     async def connect(self, url: str, nursery: trio.Nursery) -> abc.Transport:
-        """Open a connection with the inner connector, and watch it."""
+        """Open a connection with the inner connector, and observe it."""
         return _Watched(await self._inner.connect(url, nursery), self)
 
     async def listen(self, client: Client, *, task_status: trio.TaskStatus[None]) -> None:
@@ -55,7 +54,7 @@ class Probe:
                 self._told(event)
 
     def came(self, frame: str | bytes) -> None:
-        """Note a frame from the socket."""
+        """Record a frame from the socket."""
         now = trio.current_time()
         if isinstance(frame, bytes):
             self._came[Lane.AUDIO].append((("audio", len(frame)), now))
@@ -69,7 +68,7 @@ class Probe:
             self._came[row.home].append(((row.type, head.content), now))
 
     def _told(self, event: ServerEvent) -> None:
-        """A subscriber has it: find when it came. What was dropped on the way is passed over."""
+        """Match a delivered event to its arrival, and skip events that were dropped."""
         key: _Key
         if isinstance(event, AudioFrame):
             lane, key = Lane.AUDIO, ("audio", len(event.data))
@@ -95,34 +94,34 @@ class _Watched:
         self._probe = probe
 
     async def send_text(self, text: str) -> None:
-        """Passed on."""
+        """Forward the call."""
         await self._inner.send_text(text)
 
     async def send_bytes(self, data: bytes) -> None:
-        """Passed on."""
+        """Forward the call."""
         await self._inner.send_bytes(data)
 
     async def receive(self) -> str | bytes:
-        """Passed on, and noted."""
+        """Forward the call, and record the frame."""
         frame = await self._inner.receive()
         self._probe.came(frame)
         return frame
 
     def receive_nowait(self) -> str | bytes:
-        """Passed on, and noted."""
+        """Forward the call, and record the frame."""
         frame = self._inner.receive_nowait()
         self._probe.came(frame)
         return frame
 
     async def ping(self) -> None:
-        """Passed on."""
+        """Forward the call."""
         await self._inner.ping()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        """Passed on."""
+        """Forward the call."""
         await self._inner.aclose(code, reason)
 
     @property
     def bytes_received(self) -> int:
-        """Passed on."""
+        """Forward the call."""
         return self._inner.bytes_received

@@ -1,7 +1,7 @@
-"""A level meter: how loud the user and the agent are.
+"""A level meter for the user and the agent.
 
 At the bottom of a terminal it is redrawn ten times a second. In a file, a pipe or a dumb terminal
-it prints a line now and then while there is sound.
+it prints lines at intervals while there is sound.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _louder(one: Level, other: Level) -> Level:
 
 
 class Metered:
-    """A source that knows how loud it was."""
+    """A source that measures its level."""
 
     def __init__(self, source: AsyncIterable[bytes]) -> None:
         self.format = format_of(source)
@@ -43,7 +43,7 @@ class Metered:
         self._loudest = _QUIET
 
     def take(self) -> Level:
-        """The loudest that came since the last call."""
+        """Return the maximum level since the last call."""
         loudest, self._loudest = self._loudest, _QUIET
         return loudest
 
@@ -62,24 +62,24 @@ class Metered:
 
 
 class LiveMetered(Metered):
-    """The same of a live source."""
+    """A live source that measures its level."""
 
     def __init__(self, source: LiveSource) -> None:
         super().__init__(source)
         self.flush = source.flush
-        """Forget what waits to be read; gives its size in bytes."""
+        """Discard unread chunks; return their size in bytes."""
 
 
 def measured(source: AsyncIterable[bytes]) -> Metered:
-    """A source with its meter; live where it is live."""
+    """Return a source with a level; live if the source is live."""
     return LiveMetered(source) if isinstance(source, LiveSource) else Metered(source)
 
 
 class Meter:
-    """Shows how loud the user (``source``, if there is one) and the agent are.
+    """Shows the levels of the user (``source``, if there is one) and the agent.
 
-    It is drawn on ``console`` where that is a terminal. Else, and where there is none, ``say``
-    prints a line every ``every`` seconds of sound.
+    It is drawn on ``console`` if that is a terminal. Otherwise ``say`` prints a line every
+    ``every`` seconds of sound.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Meter:
         self._every = every
         self._live: Live | None = None
         self._you = self._agent = _QUIET
-        # A dumb terminal cannot redraw a line: there the meter prints lines, as to a file.
+        # A dumb terminal cannot redraw a line, so the meter prints lines, as to a file.
         if console is not None and console.is_terminal and not console.is_dumb_terminal:
             self._live = Live(Text(), console=console, auto_refresh=False, transient=True)
 
@@ -114,7 +114,7 @@ class Meter:
                     await trio.sleep(_PERIOD)
 
     async def _print(self) -> None:
-        since: float | None = None  # when there was sound first that no line has told
+        since: float | None = None  # time of the first sound since the last line
         while True:
             self._sample()
             if since is None and max(self._you.peak_dbfs, self._agent.peak_dbfs) > _SOUND:
@@ -138,7 +138,7 @@ class Meter:
 
 
 def bar(loudness: Level) -> Text:
-    """A bar from -60 dBFS to full scale, a mark at the peak, and both as numbers: RMS/peak."""
+    """Draw a bar from -60 dBFS to full scale with a mark at the peak, and RMS/peak as numbers."""
     cells = ["█" if place < _cells(loudness.rms_dbfs) else " " for place in range(_WIDTH)]
     peak = _cells(loudness.peak_dbfs)
     if peak:

@@ -1,4 +1,4 @@
-"""A transcript of a conversation that goes on: the answer is shown while it is written."""
+"""A live transcript: the answer is shown while it is streamed."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ._transcript import Transcript, ending, label_of
 
 __all__ = ["LiveTranscript", "follow"]
 
-_INDENT = 22  # where the text of an entry begins
+_INDENT = 22  # column of the text of an entry
 _MARGIN = 12  # a line breaks at the first space within so many columns of its end
 
 
 class LiveTranscript(Transcript):
-    """Shows the pieces of the user's own session as they come, the rest when it is complete.
+    """Shows deltas of the user's session immediately, other messages when complete.
 
-    ``echo`` tells whether what the user says is shown too.
+    With ``echo``, the user's messages are shown too.
     """
 
     def __init__(self, console: Console | None = None, *, echo: bool = True) -> None:
         super().__init__(console, states=True)
         self._echo = echo
-        self._writing: str | None = None  # the message that the cursor stands in
-        self._written: set[str] = set()  # messages of which all that came was shown
+        self._writing: str | None = None  # the message at the cursor
+        self._written: set[str] = set()  # messages shown up to their last delta
         self._column = 0
         self.turns_over = 0
         self._news = trio.Event()
@@ -53,7 +53,7 @@ class LiveTranscript(Transcript):
             self._news = trio.Event()
 
     async def turn_over(self, count: int) -> None:
-        """Wait until everything of ``count`` turns has been shown."""
+        """Wait until ``count`` turns have been shown completely."""
         while self.turns_over < count:
             await self._news.wait()
 
@@ -66,12 +66,12 @@ class LiveTranscript(Transcript):
         label_style: str = "",
         depth: int = 0,
     ) -> None:
-        """Print one entry, on a line of its own."""
+        """Print one entry, on a separate line."""
         self._leave()
         super().line(label, body, style=style, label_style=label_style, depth=depth)
 
     def _show_begun(self, session_id: str) -> None:
-        """Nothing of what was shown while it was written is shown again."""
+        """Show an open message, except text that was already shown."""
         message = self._state.text.open.get(session_id)
         if message is None or message.id not in self._written:
             super()._show_begun(session_id)
@@ -111,13 +111,13 @@ class LiveTranscript(Transcript):
         self.console.print(head, end="", soft_wrap=True)
 
     def _leave(self) -> None:
-        """Go to a new line where the cursor stands in a message."""
+        """Start a new line if the cursor is inside a message."""
         if self._writing is not None:
             self.console.print()
             self._writing = None
 
     def _complete(self, note: n.MessageComplete) -> bool:
-        """End a message that was shown while it was written."""
+        """End a message that was shown while it was streamed."""
         message = note.message
         if message.id not in self._written:
             return False
@@ -139,7 +139,7 @@ class LiveTranscript(Transcript):
 async def follow(
     client: Client, transcript: LiveTranscript, *, task_status: trio.TaskStatus[None]
 ) -> None:
-    """Show everything that a client tells from now on, until it ends."""
+    """Show all notifications of a client until it ends."""
     began = trio.current_time()
     with client.subscribe(n.Notification) as notes:
         task_status.started()

@@ -1,4 +1,4 @@
-"""``realtime-trio record URL FILE``: what crosses the wire, into a file."""
+"""``realtime-trio record URL FILE``: write all frames of a conversation to a file."""
 
 from __future__ import annotations
 

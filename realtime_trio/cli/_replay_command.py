@@ -33,7 +33,7 @@ class _Sink(Protocol):
         ...
 
     def refresh(self, replay: Replay) -> None:
-        """Show what is under way, if possible; called while time passes."""
+        """Show unfinished messages, if possible; called while time passes."""
         ...
 
     def finish(self, replay: Replay) -> None:
@@ -41,12 +41,12 @@ class _Sink(Protocol):
         ...
 
     def close(self) -> None:
-        """Release the resources, even after an error."""
+        """Release resources; also called after an error."""
         ...
 
 
 class JsonLines:
-    """The output for programs; written in large pieces."""
+    """The output for programs, written in large chunks."""
 
     def __init__(self) -> None:
         self._made = bytearray()
@@ -60,18 +60,18 @@ class JsonLines:
             self._write()
 
     def flush(self) -> None:
-        """Write what is waiting."""
+        """Write the buffered lines."""
         self._write()
         sys.stdout.buffer.flush()
 
     def refresh(self, replay: Replay) -> None:
-        """What is under way is in the lines already."""
+        """Do nothing: the lines already include unfinished messages."""
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there are no resources."""
 
     def finish(self, replay: Replay) -> None:
-        """The state."""
+        """Write the state."""
         self._made += state_line(replay.state)
         self.flush()
 
@@ -81,14 +81,14 @@ class JsonLines:
 
 
 def replay(
-    file: Annotated[str, Parameter(allow_leading_hyphen=True)],  # "-", and nothing else
+    file: Annotated[str, Parameter(allow_leading_hyphen=True)],  # a single "-"
     /,
     *,
     json: Annotated[bool, Parameter(negative=())] = False,
     at: int | None = None,
     speed: float | None = None,
 ) -> int:
-    """Replay a trace or a recording: what an application would have received.
+    """Replay a trace or a recording: show what an application would have received.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def replay(
             else:
                 trio.run(_in_time, folded, lines, sink, at, speed)
         except CommandError as exc:
-            if exc.status == 1:  # damaged after this: what could be read counts
+            if exc.status == 1:  # damaged after this point: keep the readable part
                 sink.finish(folded)
             raise
         sink.finish(folded)
@@ -129,7 +129,7 @@ def replay(
 def _sink(*, as_json: bool, at: int | None, live: bool) -> _Sink:
     if as_json:
         return JsonLines()
-    from ._replay_view import ReplayView, StateView  # with rich, which --json does without
+    from ._replay_view import ReplayView, StateView  # imports rich, which --json does not need
 
     return ReplayView(live=live) if at is None else StateView()
 

@@ -1,4 +1,4 @@
-"""A replay as a transcript: what the file holds beside its events is shown too."""
+"""A replay as a transcript, including lines that are not events."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OPEN_TAIL = 400
 
 
 def _type_of(text: object) -> str:
-    """The type of the event in a frame's text, for a line that tells of it."""
+    """Return the type of the event in a frame's text."""
     try:
         value: object = msgspec.json.decode(text if isinstance(text, (str, bytes)) else b"")
     except (ValueError, RecursionError):
@@ -51,7 +51,7 @@ class ReplayView:
             self._live.start()
 
     def show(self, replay: Replay, notes: tuple[Notification, ...], line: bytes) -> None:
-        """What one line gave."""
+        """Show the notifications of one line."""
         elapsed = replay.now - EPOCH
         aside = replay.aside
         if aside is not None:
@@ -64,7 +64,7 @@ class ReplayView:
             self._transcript.tell(note, state, elapsed)
 
     def flush(self) -> None:
-        """What is being written is shown below the transcript, on a terminal."""
+        """Show open messages below the transcript, if it is on a terminal."""
         self._console.file.flush()
 
     def refresh(self, replay: Replay) -> None:
@@ -78,19 +78,19 @@ class ReplayView:
         self._live.update(made, refresh=True)
 
     def finish(self, replay: Replay) -> None:
-        """The summary."""
+        """Show the summary."""
         self.close()
         self._console.print()
         self._console.print(_summary(replay, self._transcript))
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         if self._live is not None:
             self._live.stop()
             self._live = None
 
     def _show_uncounted(self, counters: Counters, line: bytes, elapsed: float) -> None:
-        """What changed nothing: late, repeated and unknown events are marked as such."""
+        """Mark late, duplicate and unknown events, which changed nothing."""
         before, self._counters = self._counters, counters
         told = self._transcript
         for label, grew in (
@@ -119,7 +119,7 @@ class ReplayView:
 
 
 def _rest(fields: Mapping[str, object], limit: int = 160) -> str:
-    """What a line of a recording says beside when, where and in which direction."""
+    """Format a recording line's fields other than time, connection and direction."""
     rest = {k: v for k, v in fields.items() if k not in ("t", "dir", "conn")}
     try:
         return pretty(redact(rest), limit)
@@ -128,7 +128,7 @@ def _rest(fields: Mapping[str, object], limit: int = 160) -> str:
 
 
 def _sent(fields: Mapping[str, object]) -> str:
-    """What the client sent, in short and without secrets."""
+    """Summarise a client event, without secrets."""
     text = fields.get("text")
     if not isinstance(text, str):
         return _rest(fields, 60)
@@ -179,19 +179,19 @@ def _summary(replay: Replay, transcript: Transcript) -> Table:
 
 
 class StateView:
-    """The state at one line, as a tree."""
+    """The output of the state after one line, as a tree."""
 
     def show(self, replay: Replay, notes: tuple[Notification, ...], line: bytes) -> None:
-        """Nothing is shown on the way."""
+        """Do nothing: only the final state is shown."""
 
     def flush(self) -> None:
-        """Nothing is waiting."""
+        """Do nothing: there is no buffer."""
 
     def refresh(self, replay: Replay) -> None:
-        """Nothing is shown on the way."""
+        """Do nothing: only the final state is shown."""
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there are no resources."""
 
     def finish(self, replay: Replay) -> None:
         """The state."""

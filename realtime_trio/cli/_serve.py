@@ -32,7 +32,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 8080, pace: float = 0.02) -> N
     port
         The port; 0 for a free one.
     pace
-        Seconds between two pieces of an answer.
+        Seconds between two deltas of an answer.
     """
     if not 0 <= port <= 65_535:
         msg = "--port must be from 0 to 65535"
@@ -44,13 +44,13 @@ def serve(*, host: str = "127.0.0.1", port: int = 8080, pace: float = 0.02) -> N
 
 
 async def _serve(host: str, port: int, pace: float) -> None:
-    # Not KeyboardInterrupt: a process that a script started in the background begins with
-    # SIGINT ignored, and Python then leaves it so.
+    # Not KeyboardInterrupt: SIGINT is ignored in a process that a script starts in the background,
+    # and Python does not change that.
     with trio.open_signal_receiver(*endings()) as signals:
         async with open_server(ServerConfig(users=(Account(), _USER), pace=pace)) as server:
             try:
                 url = await server.listen(host, port)
-            except (OSError, UnicodeError) as exc:  # a name that is none has no encoding
+            except (OSError, UnicodeError) as exc:  # an invalid host name cannot be encoded
                 why = getattr(exc, "strerror", None) or exc
                 msg = f"cannot listen on {host}:{port}: {why}"
                 raise CommandError(msg) from None

@@ -13,10 +13,10 @@ __all__ = ["Ending", "endings", "until_told"]
 
 
 def endings() -> list[signal.Signals]:
-    """The signals that end a command.
+    """Return the signals that end a command.
 
-    SIGINT even if a script started the process in the background, which ignores it then.
-    SIGHUP is left out if it is ignored, as ``nohup`` does.
+    SIGINT is always included, although it is ignored in a process that a script starts in the
+    background. SIGHUP is excluded if it is ignored, as by ``nohup``.
     """
     found = [signal.SIGINT, signal.SIGTERM]
     hang_up = getattr(signal, "SIGHUP", None)
@@ -31,7 +31,7 @@ class Ending:
 
     def __init__(self) -> None:
         self.begun: bool = False
-        """Set once there is something to be ended in good order."""
+        """Set once there is work to end in an orderly way."""
         self.told: bool = False
 
 

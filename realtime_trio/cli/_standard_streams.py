@@ -1,4 +1,4 @@
-"""The standard streams of the commands: usable whatever the terminal, the pipe or the disk is."""
+"""Make the standard streams usable with any terminal, pipe or disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final, TextIO
 
 __all__ = ["as_text", "is_output_failure", "prepare", "silence"]
 
-# A disk that is full, a quota, a limit on the size of a file, a device that fails.
+# A full disk, a quota, a limit on the file size, a failing device.
 _OUTPUT: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
@@ -23,20 +23,20 @@ def prepare() -> None:
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            # Nobody closes the standard streams, and nothing needs to close this one.
+            # Like the standard streams, this one is never closed.
             null = os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, open(null, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
-    # A program that embeds the commands may have replaced it by a stream of another kind.
+    # A program that embeds the commands may have replaced it by another kind of stream.
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
 
 
 def as_text(argument: str) -> str:
-    """An argument or an environment variable as text that can be sent.
+    """Convert an argument or an environment variable to valid Unicode.
 
-    In a locale that cannot decode it Python keeps its bytes as halves of surrogate pairs; they
-    are taken for UTF-8 then.
+    If the locale cannot decode it, Python represents its bytes as surrogates; these are decoded as
+    UTF-8.
     """
     try:
         argument.encode()
@@ -46,16 +46,16 @@ def as_text(argument: str) -> str:
 
 
 def is_output_failure(failure: BaseException) -> bool:
-    """Whether a failure says that standard output takes no more.
+    """Whether a failure means that standard output no longer accepts data.
 
-    Errors about a file that a command opened carry its name; those of a stream carry none.
+    Errors of a file that a command opened have a file name; those of a stream have none.
     """
     return isinstance(failure, OSError) and failure.filename is None and failure.errno in _OUTPUT
 
 
 def silence(stream: TextIO) -> None:
-    """Discard what the interpreter's last flush would write to a stream that takes no more."""
-    with suppress(OSError, ValueError):  # it may have no descriptor
+    """Discard what the interpreter's last flush would write to a broken stream."""
+    with suppress(OSError, ValueError):  # it may have no file descriptor
         taken = stream.fileno()
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, taken)

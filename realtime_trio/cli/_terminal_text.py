@@ -1,4 +1,4 @@
-"""Untrusted text, made safe for a terminal. Imports nothing heavy: error lines need it too."""
+"""Make untrusted text safe for a terminal. Error lines use it, so its imports are light."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 
 __all__ = ["clean", "one_line"]
 
-# A recording, a server's answer or the name of a file is other people's text: what would steer
-# the terminal, or change the order in which characters are shown, is shown itself instead.
+# Recordings, server responses and file names are untrusted: characters that control the terminal or
+# change the order of text are escaped.
 _CONTROLS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f"
     r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # direction: marks, embeddings, isolates
     r"\u2028\u2029"  # line and paragraph breaks
-    r"\ufff9-\ufffb"  # annotations, which hide what they annotate
+    r"\ufff9-\ufffb"  # annotations, which can hide text
     r"\ud800-\udfff]"
 )
 
@@ -25,11 +25,11 @@ def _shown(match: re.Match[str]) -> str:
 
 
 def clean(text: str) -> str:
-    """``text`` without characters that a terminal would obey."""
+    """Escape the characters in ``text`` that control a terminal."""
     return _CONTROLS.sub(_shown, text.replace("\r\n", "\n"))
 
 
 def one_line(text: str, limit: int = 100) -> str:
-    """``text`` on one line of at most ``limit`` characters."""
+    """Format ``text`` on one line of at most ``limit`` characters."""
     flat = " ".join(clean(text[: 4 * limit]).split())
     return flat if len(flat) <= limit and len(text) <= 4 * limit else flat[: limit - 1] + "…"

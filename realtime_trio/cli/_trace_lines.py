@@ -1,8 +1,8 @@
-"""The lines of a replay: from a file or standard input, gzip-compressed or not.
+"""Read the lines of a replay from a file or standard input, gzip-compressed or not.
 
-Everything is streamed, so a file of any size costs the memory of one line, and a line that is
-longer than :data:`MAX_LINE` is refused. The lines before the first JSON object are held back: a
-file without any is no trace, and then nothing of it is replayed.
+Everything is streamed: the memory is that of one line, and a line longer than :data:`MAX_LINE` is
+rejected. The lines before the first JSON object are kept back: a file without one is not a trace,
+and no line of it is replayed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ._command_error import CommandError
 __all__ = ["MAX_LINE", "open_lines"]
 
 MAX_LINE: Final = 64 << 20
-"""The most bytes that a line may have, unpacked and without its line break."""
+"""Maximum bytes of a line, uncompressed and without its line break."""
 
-# A file of so many lines that are no JSON object is no trace, however it goes on.
+# A file that starts with this many lines without a JSON object is not a trace.
 _MAX_LINES: Final = 1_000_000
 _BUFFER = 1 << 18
-# What is unpacked at once is what damage in it costs.
+# Damage loses one decompressed chunk.
 _UNPACKED = 1 << 14
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
@@ -38,26 +38,26 @@ class _Damaged(Exception):
 
 
 class _Readable(Protocol):
-    """What gives some bytes as soon as there are any."""
+    """A stream that returns available bytes without waiting for more."""
 
     def read1(self, size: int, /) -> bytes:
-        """At most ``size`` bytes; none at the end."""
+        """Read at most ``size`` bytes; none at the end."""
         ...
 
 
 class _After(io.RawIOBase):
-    """A stream of which some bytes were read already."""
+    """A stream with some bytes put back."""
 
     def __init__(self, head: bytes, rest: _Readable) -> None:
         self._head = head
         self._rest = rest
 
     def readable(self) -> bool:
-        """It is for reading."""
+        """Return ``True``."""
         return True
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        """The bytes that were read, then those that were not, as soon as there are any."""
+        """Return the bytes that were put back, then those of the stream."""
         data = self._head[: len(buffer)] or self._rest.read1(len(buffer))
         self._head = self._head[len(buffer) :]
         buffer[: len(data)] = data
@@ -66,11 +66,11 @@ class _After(io.RawIOBase):
 
 @contextmanager
 def open_lines(path: str) -> Generator[Iterator[bytes], None, None]:
-    """Open ``path``, or standard input for ``-``, and give its lines with their line breaks.
+    """Open ``path``, or standard input for ``-``, and yield its lines with their line breaks.
 
-    Raises :class:`CommandError` when it cannot be opened, when no line of it is a JSON object,
-    and when a line is longer than :data:`MAX_LINE`. When compressed data are damaged, the lines
-    before the damage come first, and then an error of status 1.
+    Raises :class:`CommandError` if it cannot be opened, if no line is a JSON object, or if a line
+    is longer than :data:`MAX_LINE`. If compressed data are damaged, the lines before the damage are
+    yielded first, then an error with status 1 is raised.
     """
     name = "standard input" if path == "-" else path
     try:
@@ -85,7 +85,7 @@ def open_lines(path: str) -> Generator[Iterator[bytes], None, None]:
 
 
 def _lines_of_a_trace(raw: io.BufferedReader, name: str) -> Iterator[bytes]:
-    """The lines, from the first on, once one of them has proved to be a JSON object."""
+    """Yield all lines, once one of them is a JSON object."""
     lines = _lines(raw, name)
     damaged = "the compressed data are damaged or end early"
     try:
@@ -102,7 +102,7 @@ def _lines_of_a_trace(raw: io.BufferedReader, name: str) -> Iterator[bytes]:
 
 
 def _up_to_an_object(lines: Iterator[bytes], name: str) -> Iterator[bytes]:
-    """Read up to the first line that is a JSON object, or to the end of a file of blank lines."""
+    """Read up to the first JSON object, or to the end of a file of blank lines."""
     held = bytearray()
     for number, line in enumerate(lines, start=1):
         held += line
@@ -118,14 +118,14 @@ def _up_to_an_object(lines: Iterator[bytes], name: str) -> Iterator[bytes]:
 
 
 def _lines(raw: io.BufferedReader, name: str) -> Iterator[bytes]:
-    """The lines as they are; none is longer than it may be."""
+    """Yield the lines, and check their length."""
     try:
         head = raw.read(len(_BOM))
         if head == _BOM:
             head = b""
         stream = io.BufferedReader(_After(head, raw), _BUFFER)
         if head[: len(_GZIP)] == _GZIP:
-            # By read1: read would lose what it has unpacked when it comes upon damage.
+            # read1, because read would lose decompressed data when it finds damage.
             stream = io.BufferedReader(_After(b"", gzip.GzipFile(fileobj=stream)), _UNPACKED)
         for line in iter(partial(stream.readline, MAX_LINE + 1), b""):
             if len(line) > MAX_LINE and not line.endswith(b"\n"):

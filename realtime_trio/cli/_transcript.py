@@ -1,4 +1,4 @@
-"""The transcript of a conversation, for people: notifications as lines of a terminal."""
+"""The transcript of a conversation: notifications as terminal lines."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DEEPEST = 6
 
 @attrs.define(slots=True)
 class Tally:
-    """What a transcript has shown, for its summary."""
+    """Counts of what a transcript has shown, for its summary."""
 
     messages: int = 0
     thoughts: int = 0
@@ -48,11 +48,11 @@ class Tally:
 
 
 class Transcript:
-    """Prints notifications as they come; :meth:`tell` takes each with the state behind it.
+    """Prints notifications; :meth:`tell` takes each with its state.
 
-    Messages are shown when they are complete, each with the time at which it was, or as far as
-    they have come when a tool's result or the like follows in the middle of them; tools when
-    they run and when they have run, and with ``states`` in every state.
+    Messages are shown when they are complete, with that time, or partially when a tool's result or
+    similar entry follows in the middle. Tools are shown when they start and complete, and with
+    ``states`` in every state.
     """
 
     def __init__(self, console: Console | None = None, *, states: bool = False) -> None:
@@ -60,9 +60,9 @@ class Transcript:
         self.tally = Tally()
         self._states = states
         self._shown_tools: set[tuple[str, str]] = set()
-        # Calls that came while their message was still being written: shown after it.
+        # Calls that arrived while their message was open: shown after it.
         self._calls: dict[str, list[Text]] = {}
-        # How much of a message was shown before it was complete, by its id.
+        # Length of the text shown before the message was complete, by id.
         self._begun: dict[str, int] = {}
         self._loaded: set[str] = set()
         self._handlers: dict[type[n.Notification], Callable[[Any], None]] = {
@@ -89,7 +89,7 @@ class Transcript:
         self._time = ""
 
     def tell(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
-        """Show one notification; what has no place in a transcript shows nothing."""
+        """Show one notification, if it belongs in a transcript."""
         handler = self._handlers.get(type(note))
         if handler is not None:
             self._state = state
@@ -109,7 +109,7 @@ class Transcript:
         label_style: str = "",
         depth: int = 0,
     ) -> None:
-        """Print one entry: its time, who or what, and the text, indented by ``depth``."""
+        """Print one entry: its time, its label and the text, indented by ``depth``."""
         text = Text(body, style) if isinstance(body, str) else body
         indent = 4 * min(depth, _DEEPEST)
         head = (
@@ -126,10 +126,10 @@ class Transcript:
             )
             head = Text(" " * head.cell_len)
 
-    # --- where an entry stands --------------------------------------------------------------
+    # --- position of an entry ---------------------------------------------------------------
 
     def _depth(self, session_id: str) -> int:
-        """How deep a session is nested; 0 for the user's own."""
+        """Return the nesting depth of a session; 0 for the user's."""
         sessions, depth = self._state.sessions, 0
         session: Session | None = sessions.get(session_id)
         while session is not None and session.is_sub_session and depth < _DEEPEST:
@@ -140,7 +140,7 @@ class Transcript:
 
     def _message_depth(self, message: Message) -> int:
         depth = self._depth(message.session_id)
-        # A resumed delegation stands in the list of the session that delegated.
+        # A resumed delegation is in the list of the delegating session.
         return depth + 1 if message.is_sub_session and depth == 0 else depth
 
     # --- messages -----------------------------------------------------------------------------
@@ -166,7 +166,7 @@ class Transcript:
         self.line(label, body, label_style=label_style, depth=self._message_depth(message))
 
     def _show_begun(self, session_id: str) -> None:
-        """Show what an open message says so far, ahead of what comes in the middle of it."""
+        """Show an open message so far, before an entry in the middle of it."""
         message = self._state.text.open.get(session_id)
         begun = self._begun.get(message.id, 0) if message is not None else 0
         if message is not None and (text := message.content[begun:]).strip():
@@ -210,7 +210,7 @@ class Transcript:
             self._tell_tools(note.session_id)
 
     def _tell_tools(self, session_id: str | None = None) -> None:
-        """Show the calls that wait, those of one session or all."""
+        """Show the waiting calls of one session, or of all."""
         for each in [session_id] if session_id is not None else list(self._calls):
             for body in self._calls.pop(each, ()):
                 self.line("tool", body, label_style="yellow", depth=self._depth(each))
@@ -278,7 +278,7 @@ class Transcript:
 
     def _cancelled(self, _note: n.CancelConfirmed) -> None:
         self.tally.cancels += 1
-        self.line("cancelled", "the server stops this turn", style="bold red")
+        self.line("cancelled", "the server cancelled this turn", style="bold red")
 
     def _turn_over(self, _note: n.AllNotificationsCleared) -> None:
         self._tell_tools()
@@ -296,12 +296,12 @@ class Transcript:
 
 
 def label_of(role: str) -> tuple[str, str]:
-    """How a role is called, and its style."""
+    """Return the label of a role, and its style."""
     return _LABELS.get(role, (clean(role), "bold"))
 
 
 def ending(message: Message) -> Text:
-    """What follows a message's text: how it ended, and what it cost."""
+    """Return the suffix of a message: how it ended, and its tokens."""
     made = Text()
     if message.status != "complete":
         style = "bold red" if message.status == "cancelled" else "yellow"

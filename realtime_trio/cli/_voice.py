@@ -24,14 +24,14 @@ from ._voice_devices import check_output, detector, open_input, open_output
 
 __all__ = ["SpokenTranscript", "converse", "voice"]
 
-# A lone "-" is no option.
+# A single "-" is not an option.
 _End: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
 _Switch: TypeAlias = Annotated[bool, Parameter(negative=())]
 
 _VAD: Final = VadConfig()
 
 _ANSWER: Final = 5.0
-"""Seconds that the server may take to begin to answer what was said last; then it will not."""
+"""Seconds to wait for the start of an answer to the last utterance."""
 
 
 def voice(
@@ -54,7 +54,7 @@ def voice(
     agent: str | None = None,
     session: str | None = None,
 ) -> None:
-    """Talk to a server, and hear what it says. Ctrl-C leaves.
+    """Talk to a server and hear its answers. Ctrl-C leaves.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ async def _voice(
     vad: VadConfig,
 ) -> None:
     transcript = SpokenTranscript(make_console(stderr=output == "-"))
-    # However it ends, a WAV file gets its last samples.
+    # A WAV file always gets its last samples.
     async with until_told() as ending, AsyncExitStack() as stack:
         source = await open_input(stack, input)
         client = await stack.enter_async_context(client_of)
@@ -143,7 +143,7 @@ async def converse(
     interrupts: bool,
     vad: VadConfig | None = None,
 ) -> None:
-    """Hold the conversation until the source ends and all was heard, or the client ends."""
+    """Run the conversation until the source ends and all answers are played, or the client ends."""
     metered = measured(source)
     try:
         async with client.audio.play_to(sink) as playback, trio.open_nursery() as nursery:
@@ -159,10 +159,10 @@ async def converse(
 
 
 class SpokenTranscript(Transcript):
-    """A transcript that also shows the voice."""
+    """A transcript that also shows voice levels and totals."""
 
     answered = 0
-    """Frames that had been said when the agent's last turn began."""
+    """Frames sent before the agent's last turn started."""
 
     def follow(self, note: n.Notification, client: Client, elapsed: float) -> None:
         """Show one notification of a client."""
@@ -175,12 +175,12 @@ class SpokenTranscript(Transcript):
         self.line("level", drawn)
 
     def sum_up(self, statistics: AudioStatistics) -> None:
-        """Show how much was sent and heard."""
+        """Show how much audio was sent and heard."""
         said, heard = statistics.sending, statistics.playback
         told = f"{said.seconds:.1f} s sent"
         if said.dropped:
             told += f", {said.dropped} frames of it dropped"
-        assert heard is not None  # it was played to something
+        assert heard is not None  # there is a sink
         told += f"; {heard.position:.1f} s heard, {heard.underruns} underruns"
         self.line("voice", told, style="magenta")
 
@@ -202,7 +202,7 @@ async def _follow(
 
 
 async def _hear_the_end(client: Client, transcript: SpokenTranscript, playback: Playback) -> None:
-    """The input has ended: wait for the remaining answers and play them."""
+    """After the end of the input, wait for the remaining answers and play them."""
     async with client.watch(lambda state: state.turn.can_send_input) as turns:
         async for users in turns:
             if users and not await _answers(client, transcript):
@@ -211,7 +211,7 @@ async def _hear_the_end(client: Client, transcript: SpokenTranscript, playback: 
 
 
 async def _answers(client: Client, transcript: SpokenTranscript) -> bool:
-    """Whether the server begins to answer what was said last, if it has not."""
+    """Whether the server answers the last utterance; waits for the start of the answer."""
     if client.audio.statistics().sending.given == transcript.answered:
         return False
     with trio.move_on_after(_ANSWER):

@@ -40,7 +40,7 @@ _OPTIONS: Final = {"threshold_db": "threshold", "minimum_dbfs": "minimum", "pre_
 
 
 def detector(**settings: float) -> VadConfig:
-    """The settings of the voice detector, or a word about the one that is out of its bounds."""
+    """Return the options of the voice detector; raise :class:`CommandError` for an invalid one."""
     for name, value in settings.items():
         try:
             if not math.isfinite(value):
@@ -53,7 +53,7 @@ def detector(**settings: float) -> VadConfig:
 
 
 async def open_input(stack: AsyncExitStack, name: str) -> AudioSource:
-    """ "mic", "-" or the name of a sound file. Closed with the stack."""
+    """Open "mic", "-" or a sound file. The stack closes it."""
     if name == "mic":
         return await stack.enter_async_context(open_microphone())
     if name == "-":
@@ -71,7 +71,7 @@ async def open_input(stack: AsyncExitStack, name: str) -> AudioSource:
 
 
 def check_output(name: str, *, source: str, overwrite: bool) -> None:
-    """Refuse early what :func:`open_output` could not open, or should not."""
+    """Reject early a name that :func:`open_output` cannot or must not open."""
     if name == "speaker":
         sounddevice()
     elif name != "-" and Path(name).exists():
@@ -84,7 +84,7 @@ def check_output(name: str, *, source: str, overwrite: bool) -> None:
 
 
 async def open_output(stack: AsyncExitStack, name: str) -> AudioSink:
-    """ "speaker", "-" or the name of a WAV file. Closed with the stack."""
+    """Open "speaker", "-" or a WAV file. The stack closes it."""
     if name == "speaker":
         return await stack.enter_async_context(open_speaker())
     if name == "-":
@@ -96,10 +96,10 @@ async def open_output(stack: AsyncExitStack, name: str) -> AudioSink:
 
 
 class _Stdout(PipeSink):
-    """Standard output; its reader may close the pipe."""
+    """Standard output; its reader can close the pipe."""
 
     async def write(self, chunk: bytes) -> None:
-        """Send a block. Raises ``BrokenPipeError`` when the reader has closed the pipe."""
+        """Send a block. Raises ``BrokenPipeError`` if the reader has closed the pipe."""
         try:
             await super().write(chunk)
         except trio.BrokenResourceError as exc:
@@ -117,6 +117,6 @@ async def _wav(name: str) -> AsyncGenerator[WavSink, None]:
 
 
 def _is_pipe(descriptor: int) -> bool:
-    """Whether the system can wait for it, so that nothing needs a thread."""
+    """Whether trio can wait for it without a thread."""
     mode = os.fstat(descriptor).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)

@@ -1,4 +1,4 @@
-"""The wire's vocabulary: every event and record of the protocol as an immutable value.
+"""The wire vocabulary: every event and record of the protocol as an immutable value.
 
 Import it as ``from realtime_trio import events as ev``. The table of all types is
 :data:`realtime_trio.events.REGISTRY`; ``realtime-trio events`` prints it.

@@ -1,4 +1,4 @@
-"""What every event is."""
+"""Base classes of events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _C = TypeVar("_C", bound=type)
     frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field, json_field)
 )
 def frozen(cls: _C) -> _C:
-    """Make an immutable value class with slots and keyword arguments, as all events are."""
+    """Make an immutable value class with slots and keyword arguments, like all events."""
     own = vars(cls)
     for name, method in (("__eq__", equal), ("__hash__", hashed), ("__repr__", shown)):
         if name not in own:
@@ -41,17 +41,17 @@ def frozen(cls: _C) -> _C:
 
 @frozen
 class Event:
-    """Anything that travels on the wire. ``type`` is set by the registry's table."""
+    """Base of all events on the wire. The registry sets ``type``."""
 
     type: ClassVar[str] = ""
 
 
 @frozen
 class ServerEvent(Event):
-    """What a server sends (protocol.md §3).
+    """An event from the server (protocol.md §3).
 
-    ``id`` is whatever the server gave under that name; only a non-empty string serves to
-    recognise an event that is delivered twice (protocol.md §8 D1).
+    ``id`` is the server's raw value. Only a non-empty string identifies an event that is delivered
+    twice (protocol.md §8 D1).
     """
 
     id: Any = None
@@ -61,9 +61,9 @@ class ServerEvent(Event):
 class SessionEvent(ServerEvent):
     """An event of one chat session (protocol.md §2).
 
-    ``user_session_id`` names the session that the user sees; if it differs from
-    ``session_id`` the event belongs to a sub-session of a delegation (§8 U3). A server may
-    name no session: then ``session_id`` is empty. Each type has its own default for ``role``.
+    ``user_session_id`` is the session that the user sees. If it differs from ``session_id``, the
+    event belongs to a sub-session of a delegation (§8 U3). ``session_id`` is empty if the server
+    omitted it. Each type has its own default for ``role``.
     """
 
     session_id: str = ""
@@ -74,14 +74,14 @@ class SessionEvent(ServerEvent):
 
 @frozen
 class ClientEvent(Event):
-    """What a client sends (protocol.md §4).
+    """An event from the client (protocol.md §4).
 
-    Making one raises ``TypeError`` for a field of the wrong type and ``ValueError`` for a value
-    that no server could read (§2 L5).
+    The constructor raises ``TypeError`` for a field of the wrong type and ``ValueError`` for a
+    value that no server could decode (§2 L5).
     """
 
     def __attrs_post_init__(self) -> None:
-        """Check every field by its annotation."""
+        """Check every field against its annotation."""
         check_event(self)
 
 

@@ -1,8 +1,8 @@
-"""What a client sends is checked before it is queued (protocol.md §2 L5).
+"""Check client events before they are queued (protocol.md §2 L5).
 
-One mechanism for every field of every client's event, including custom types: the
-annotation says what the field takes. A value of another type raises ``TypeError``, one that no
-server could read raises ``ValueError``; both name the field, and neither shows the value.
+Every field of every client event, including custom types, is checked against its annotation. A
+value of another type raises ``TypeError``; a value that no server could decode raises
+``ValueError``. Both name the field and never contain the value.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["check_bytes", "check_event", "check_several"]
 
 MAX_DEPTH = 256
 
-# Gets the value and the name of its place; raises if the value does not fit.
+# Takes a value and the name of its place; raises if the value is invalid.
 Check: TypeAlias = Callable[[Any, str], None]
 
 
@@ -33,7 +33,7 @@ def check_event(event: Any) -> None:
 
 
 def _text(value: object, place: str) -> None:
-    """Text that has a UTF-8 form."""
+    """Check a string that UTF-8 can encode."""
     if not isinstance(value, str):
         raise _wrong_type(place, "str", value)
     if not value.isascii():
@@ -48,13 +48,13 @@ _ALONE: tuple[type, ...] = (str, bytes, Mapping)
 
 
 def check_several(value: object, place: str) -> None:
-    """Several values: a text or a mapping alone is iterable, too, but is not what was meant."""
+    """Check an iterable of items: a string or a mapping is iterable but not intended."""
     if isinstance(value, _ALONE) or not hasattr(value, "__iter__"):
         raise _wrong_type(place, "an iterable of its items", value)
 
 
 def check_bytes(value: object, place: str) -> None:
-    """Bytes, in any of Python's types for them."""
+    """Check bytes, in any of Python's types for them."""
     if not isinstance(value, (bytes, bytearray, memoryview)):
         raise _wrong_type(place, "bytes", value)
 
@@ -105,7 +105,7 @@ def _json(value: object, place: str, depth: int = 0) -> None:
 
 
 def _inside(value: Mapping[object, object] | list[object], place: str) -> Iterable[object]:
-    """What a container holds; the names of an object are checked."""
+    """Yield the items of a container; an object's names are checked."""
     if not isinstance(value, Mapping):
         return value
     for name in value:
@@ -144,7 +144,7 @@ def _checks_of(cls: type[Any]) -> tuple[tuple[str, Check], ...]:
 def _find_checks(cls: type[Any]) -> tuple[tuple[str, Check], ...]:
     try:
         attrs.resolve_types(cls)
-    except NameError:  # a custom type whose names are out of reach from here
+    except NameError:  # a custom type whose annotations cannot be resolved here
         return ()
     return tuple((field.name, _check(field.type)) for field in attrs.fields(cls))
 
@@ -167,7 +167,7 @@ def _check(tp: Any) -> Check:
 
 
 def _anything(_value: object, _place: str) -> None:
-    """A custom type; the converter writes it and decides."""
+    """Accept a custom type; the converter validates it."""
 
 
 def _record(cls: type[Any], value: object, place: str) -> None:

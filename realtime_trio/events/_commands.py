@@ -1,4 +1,4 @@
-"""Client -> server events (protocol.md §4), and the two that travel both ways."""
+"""Client-to-server events (protocol.md §4), and the two that both sides send."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ __all__ = [
 
 @frozen
 class PingEvent(ServerEvent):
-    """Are you there? Either side may ask (§1)."""
+    """Check that the peer is alive. Either side can send it (§1)."""
 
 
 @frozen
 class PongEvent(ServerEvent):
-    """I am here."""
+    """Answer a ping."""
 
 
 @frozen
@@ -62,46 +62,46 @@ class DeleteChatSessionEvent(ServerEvent):
 
 @frozen
 class GetAgentsEvent(ClientEvent):
-    """Ask for ``agent_list``."""
+    """Request ``agent_list``."""
 
 
 @frozen
 class GetAvatarsEvent(ClientEvent):
-    """Ask for ``avatar_list``."""
+    """Request ``avatar_list``."""
 
 
 @frozen
 class GetVoicesEvent(ClientEvent):
-    """Ask for ``voice_list``."""
+    """Request ``voice_list``."""
 
 
 @frozen
 class GetToolCatalogEvent(ClientEvent):
-    """Ask for ``tool_catalog``."""
+    """Request ``tool_catalog``."""
 
 
 @frozen
 class ListWorkspacesEvent(ClientEvent):
-    """Ask for ``workspace_list``."""
+    """Request ``workspace_list``."""
 
 
 @frozen
 class SetAgentEvent(ClientEvent):
-    """Give the current session another agent."""
+    """Set the current session's agent."""
 
     agent_key: str
 
 
 @frozen
 class SetAgentToolsEvent(ClientEvent):
-    """Give the current agent these tools."""
+    """Set the current agent's tools."""
 
     tools: tuple[str, ...]
 
 
 @frozen
 class SetAgentVoiceEvent(ClientEvent):
-    """Let the agent speak with this voice."""
+    """Set the agent's voice."""
 
     voice_id: str
 
@@ -117,7 +117,7 @@ class SetAvatarEvent(ClientEvent):
 
 @frozen
 class SetAvatarSessionEvent(ClientEvent):
-    """Tell the server of an avatar's session. ``access_token`` is a secret and has no repr."""
+    """Announce an avatar session to the server. ``access_token`` is a secret and has no repr."""
 
     access_token: str = attrs.field(repr=False)
     avatar_session_id: str
@@ -125,20 +125,20 @@ class SetAvatarSessionEvent(ClientEvent):
 
 @frozen
 class ClearAvatarSessionEvent(ClientEvent):
-    """End an avatar's session."""
+    """End an avatar session."""
 
     session_id: str
 
 
 @frozen
 class TextInputEvent(ClientEvent):
-    """What the user says, with the ids of uploaded files: text, files or both."""
+    """Send a user message: text, the ids of uploaded files, or both."""
 
     text: str
     file_ids: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        """Check every field. A server answers a blank text by nothing at all (§7)."""
+        """Check every field. A server does not answer blank text (§7)."""
         check_event(self)
         if not self.file_ids and not self.text.strip():
             msg = "TextInputEvent needs text that is not blank, or file_ids"
@@ -147,7 +147,7 @@ class TextInputEvent(ClientEvent):
 
 @frozen
 class NewChatSessionEvent(ClientEvent):
-    """Start a new session, with another agent if one is named."""
+    """Start a new session, with another agent if given."""
 
     agent_key: str | None = None
 
@@ -176,14 +176,14 @@ class SetSessionMetadataEvent(ClientEvent):
 
 @frozen
 class SetSessionMessagesEvent(ClientEvent):
-    """Replace the current session's history, in the vendor's form."""
+    """Replace the current session's history, in the vendor's format."""
 
     messages: tuple[Mapping[str, Any], ...]
 
 
 @frozen
 class GetUserSessionsEvent(ClientEvent):
-    """Ask for one page of the list of sessions."""
+    """Request one page of the list of sessions."""
 
     offset: int = 0
     limit: int = 50
@@ -191,24 +191,24 @@ class GetUserSessionsEvent(ClientEvent):
 
 @frozen
 class PttStartEvent(ClientEvent):
-    """The user begins to talk."""
+    """The user starts to talk."""
 
 
 @frozen
 class PttEndEvent(ClientEvent):
-    """The user has finished talking."""
+    """The user stops talking."""
 
 
 @frozen
 class SetVoiceInputModeEvent(ClientEvent):
-    """How the server is to take voice input."""
+    """Set the server's voice input mode."""
 
     mode: VoiceInputMode
 
 
 @frozen
 class AudioInputDeltaEvent(ClientEvent):
-    """The user's voice as base64 text, for a server that cannot take binary frames."""
+    """Send the user's voice as base64 text, for a server without support for binary frames."""
 
     content: str
     content_type: str = "audio/L16"
@@ -216,18 +216,18 @@ class AudioInputDeltaEvent(ClientEvent):
 
 @frozen
 class ClientWantsCancelEvent(ClientEvent):
-    """Stop the turn that runs."""
+    """Cancel the running turn."""
 
 
 @frozen
 class AddWorkspaceEvent(ClientEvent):
-    """Give the agents one workspace more."""
+    """Add a workspace for the agents."""
 
     entry: Mapping[str, Any]
 
 
 @frozen
 class RemoveWorkspaceEvent(ClientEvent):
-    """Take a workspace away."""
+    """Remove a workspace."""
 
     name: str

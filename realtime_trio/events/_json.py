@@ -1,8 +1,8 @@
-"""What a JSON value may be, checked in one place for every field of free form.
+"""Check the JSON values of free-form fields.
 
-JSON text allows numbers that most programs cannot hold. A value that one side of a
-conversation can read and the other cannot is worse than a refused event, so free-form
-fields take what is finite and fits in 64 bits (RFC 8259 §6 recommends no more).
+JSON text allows numbers that most programs cannot represent. A value that only one side can read is
+worse than a rejected event, so numbers in free-form fields must be finite and fit in 64 bits (RFC
+8259 §6 recommends no more).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 INT_MIN = -(2**63)
 INT_MAX = 2**64 - 1
 
-# Metadata of a field that may be missing, but rejects its event if it is ill-typed.
+# Metadata of an optional field that rejects its event if it is ill-typed.
 NEVER_GUESSED = {"never_guessed": True}
 
 _NAMES: dict[type, str] = {
@@ -46,10 +46,10 @@ _NAMES: dict[type, str] = {
 
 
 class Mismatch(ValueError):
-    """A value is not what its place expects.
+    """A value does not have the expected type.
 
-    ``expected`` and ``got`` name types, never values; ``path`` leads from the place where
-    the check began to the fault (``.input[2]``).
+    ``expected`` and ``got`` name types, never values. ``path`` leads from the start of the check to
+    the fault (``.input[2]``).
     """
 
     def __init__(self, expected: str, got: str, path: str = "") -> None:
@@ -64,7 +64,7 @@ def describe(value: object) -> str:
     return _NAMES.get(type(value), type(value).__name__)
 
 
-# A step of a path is kept as (parent, key) and only joined when there is a fault to name.
+# A path is a linked list of (parent, key), joined only for an error message.
 _Path = tuple[Any, Any] | None
 
 
@@ -77,13 +77,13 @@ def _render(path: _Path) -> str:
 
 
 def check_json(value: object, prefix: str = "") -> None:
-    """Raise :class:`Mismatch` when ``value`` holds a number that JSON readers cannot share."""
+    """Raise :class:`Mismatch` if ``value`` holds a number that not all JSON parsers support."""
     if not is_shareable(value):
         _refuse(value, prefix)
 
 
 def is_shareable(value: object) -> bool:
-    """Whether every number is one that JSON readers share: asked of every event, so no paths."""
+    """Whether all JSON parsers support every number. It runs per event, so it builds no paths."""
     stack: list[Any] = [value]
     while stack:
         item = stack.pop()
@@ -103,7 +103,7 @@ def is_shareable(value: object) -> bool:
 
 
 def _refuse(value: object, prefix: str) -> None:
-    """Find the fault once more, with the path to it. There is one."""
+    """Find the known fault again, now with its path."""
     stack: list[tuple[_Path, Any]] = [(None, value)]
     while True:
         path, item = stack.pop()
@@ -131,7 +131,7 @@ def int64(_instance: object, attribute: attrs.Attribute[Any], value: object) -> 
 
 
 def base64_text(_instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
-    """attrs validator: text that is base64 (RFC 4648 §4)."""
+    """attrs validator: base64 text (RFC 4648 §4)."""
     try:
         binascii.a2b_base64(value, strict_mode=True)
     except ValueError:
@@ -139,7 +139,7 @@ def base64_text(_instance: object, attribute: attrs.Attribute[Any], value: str) 
 
 
 def not_empty(_instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
-    """attrs validator: text that is not the empty text."""
+    """attrs validator: a non-empty string."""
     if not value:
         raise Mismatch("a string that is not empty", "an empty string", f".{attribute.name}")
 

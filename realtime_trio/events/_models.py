@@ -1,8 +1,7 @@
 """Records: the values that events carry (protocol.md §6).
 
-Only the fields that identify a record are required: those without a default. Real servers
-leave out or null the others as they like, and write times as text or as numbers; here a time
-is ISO text.
+Only the fields that identify a record, those without a default, are required. Real servers omit the
+others or set them to null, and write times as text or as numbers. Here a time is ISO text.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ __all__ = [
 
 @frozen
 class User:
-    """The user who is logged in. A server's ``password_hash`` never gets this far."""
+    """The logged-in user. A server's ``password_hash`` is never read."""
 
     user_id: str
     user_name: str = ""
@@ -49,7 +48,7 @@ class User:
 
 @frozen
 class AgentCatalogEntry:
-    """One agent that can be talked to. Real servers call its tools ``toolsets``."""
+    """An available agent. Real servers call its tools ``toolsets``."""
 
     key: str
     name: str = ""
@@ -60,7 +59,7 @@ class AgentCatalogEntry:
 
 @frozen
 class AgentConfiguration:
-    """How the agent of a session is set up."""
+    """The configuration of a session's agent."""
 
     key: str
     version: int = attrs.field(default=0, validator=int64)
@@ -79,7 +78,7 @@ class AgentConfiguration:
 
 @frozen
 class Avatar:
-    """A face that can speak for the agent."""
+    """An avatar that can speak for the agent."""
 
     avatar_id: str
     created_at: str | None = None
@@ -102,7 +101,7 @@ class Voice:
 
 @frozen
 class Tool:
-    """A tool that an agent can be given; ``schemas`` are its functions as JSON Schema."""
+    """A tool for agents; ``schemas`` are its functions as JSON Schema."""
 
     name: str
     description: str = ""
@@ -111,9 +110,9 @@ class Tool:
 
 @frozen
 class ToolCall:
-    """One call of a tool, in the one normal form of every vendor (protocol.md §8 T2).
+    """A tool call, in the normal form for all vendors (protocol.md §8 T2).
 
-    ``input`` are the arguments; text that is not a JSON object becomes ``{"_raw": text}``.
+    ``input`` holds the arguments; text that is not a JSON object becomes ``{"_raw": text}``.
     """
 
     id: str
@@ -124,7 +123,7 @@ class ToolCall:
 
 @frozen
 class ToolResult:
-    """What a tool gave back; ``content`` is its text, nested blocks joined."""
+    """A tool's result; ``content`` is its text, with nested blocks joined."""
 
     tool_use_id: str
     content: str
@@ -134,7 +133,7 @@ class ToolResult:
 
 @frozen
 class ChatSessionIndexEntry:
-    """One line of the list of a user's sessions."""
+    """One entry in the list of a user's sessions."""
 
     session_id: str = attrs.field(validator=not_empty)
     session_name: str | None = None
@@ -147,7 +146,7 @@ class ChatSessionIndexEntry:
 
 @frozen
 class SessionsPage:
-    """One page of that list: ``total_sessions`` counts all, this page begins at ``offset``."""
+    """One page of that list: ``total_sessions`` counts all, this page starts at ``offset``."""
 
     chat_sessions: tuple[ChatSessionIndexEntry, ...] = ()
     total_sessions: int = attrs.field(default=0, validator=int64)
@@ -156,7 +155,7 @@ class SessionsPage:
 
 @frozen
 class ChatSession:
-    """A whole session with its history in the vendor's own form."""
+    """A whole session with its history in the vendor's format."""
 
     session_id: str = attrs.field(validator=not_empty)
     version: int = attrs.field(default=0, validator=int64)
@@ -176,7 +175,7 @@ class ChatSession:
 
 @frozen
 class UserRequestData:
-    """What a ``user_request`` asks."""
+    """The content of a ``user_request``."""
 
     message: str = ""
 

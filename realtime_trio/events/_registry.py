@@ -1,8 +1,8 @@
-"""THE table: one row for each wire type. Nothing else in the library lists types.
+"""The table of wire types, one row each. Nothing else in the library lists types.
 
-A row says what a type's class is, who sends it, which lanes it concerns and whether it
-overtakes. The first lane of a row is the event's home (design.md, "Lanes and slices"): who
-subscribes to the wire event itself gets it from there, once, and there it is counted.
+A row holds a type's class, its sender, its lanes and whether it is urgent. The first lane of a row
+is the event's home (design.md, "Lanes and slices"): it counts the event and delivers it once to
+subscribers of the wire event.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ EventClass: TypeAlias = type[Event]
 
 
 class Lane(enum.IntEnum):
-    """The three lanes; the smaller goes first when more than one has work."""
+    """The three lanes; the lowest runs first if more than one has work."""
 
     CONTROL = 0
     AUDIO = 1
@@ -33,7 +33,7 @@ class Lane(enum.IntEnum):
 
 
 class Direction(enum.Flag):
-    """Who sends an event."""
+    """The sender of an event."""
 
     SERVER = enum.auto()
     CLIENT = enum.auto()
@@ -42,7 +42,7 @@ class Direction(enum.Flag):
 
 @attrs.frozen(slots=True)
 class Row:
-    """What the library knows of one wire type."""
+    """The table row of one wire type."""
 
     type: str
     cls: EventClass
@@ -69,11 +69,11 @@ class Registry:
             self.add(row)
 
     def __iter__(self) -> Iterator[Row]:
-        """Every row in the order of the table."""
+        """Iterate over the rows in table order."""
         return iter(self._rows)
 
     def add(self, row: Row) -> None:
-        """Add a row. Raises ``ValueError`` where its type, an alias or its class has one."""
+        """Add a row. Raises ``ValueError`` if its type, an alias or its class is registered."""
         for tag in (row.type, *row.aliases):
             if tag in self._by_type:
                 owner = self._by_type[tag].cls.__name__
@@ -92,7 +92,7 @@ class Registry:
         row.cls.type = row.type
 
     def remove(self, row: Row) -> None:
-        """Remove the row of a custom event, as tests do. Built-in rows stay."""
+        """Remove the row of a custom event, for tests. Raises ``ValueError`` for built-in rows."""
         if row.builtin:
             msg = f"{row.type!r} is part of the protocol and cannot be removed"
             raise ValueError(msg)
@@ -102,17 +102,17 @@ class Registry:
         self._rows.remove(row)
 
     def server_row(self, tag: str) -> Row | None:
-        """The row of a type that servers send, its aliases included."""
+        """Return the row of a server type or alias."""
         row = self._by_type.get(tag)
         return row if row is not None and Direction.SERVER in row.direction else None
 
     def client_row(self, tag: str) -> Row | None:
-        """The row of a type that clients send."""
+        """Return the row of a client type."""
         row = self._by_type.get(tag)
         return row if row is not None and Direction.CLIENT in row.direction else None
 
     def row_of(self, cls: type) -> Row:
-        """The row of an event class. Raises ``LookupError`` for a class without one."""
+        """Return the row of an event class. Raises ``LookupError`` without one."""
         try:
             return self._by_class[cls]
         except KeyError:
@@ -211,7 +211,7 @@ REGISTRY = Registry(
     ]
 )
 
-# Neither travels as JSON, so neither is in the table: a binary frame, and what no row knows.
+# Not in the table, because neither has a wire type: a binary frame and an unknown event.
 LOCAL_LANES: dict[type[ServerEvent], tuple[Lane, ...]] = {AudioFrame: (_A,), UnknownEvent: (_C,)}
 
 
@@ -227,13 +227,13 @@ def event(
 ) -> Callable[[_E], _E]:
     """Register a custom event type: a class decorator.
 
-    The class is made immutable, with slots and keyword arguments, and is decoded with
-    cattrs by its annotations. ``lanes`` are the lanes that handle it, its home first; a
-    subclass of :class:`ClientEvent` has none. Raises ``ValueError`` if the tag or the
-    class is already registered, or if a server event names no lane.
+    The class is made immutable, with slots and keyword arguments, and is decoded with cattrs by its
+    annotations. ``lanes`` are the lanes that handle it, home first; a subclass of
+    :class:`ClientEvent` has none. Raises ``ValueError`` if the tag or the class is already
+    registered, or if a server event has no lane.
 
-    Register before a client or a processor is opened: each reads the table as it stands
-    when an event comes.
+    Register events before you open a client or create a processor: the table is read when an event
+    arrives.
     """
 
     def register(cls: _E) -> _E:

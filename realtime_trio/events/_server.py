@@ -1,8 +1,8 @@
-"""Server -> client events (protocol.md §3).
+"""Server-to-client events (protocol.md §3).
 
-The classes are the table of what the wire may leave out (§2 L1, L2): a field without a
-default is required, and any other takes its default when it is missing or null, and when it is
-ill-typed, too, unless it is ``NEVER_GUESSED``.
+The classes define the optional fields (§2 L1, L2). A field without a default is required. Any other
+field takes its default when it is missing or null, and also when it is ill-typed, unless it is
+``NEVER_GUESSED``.
 """
 
 from __future__ import annotations
@@ -79,56 +79,56 @@ __all__ = [
 
 @frozen
 class ChatUserDataEvent(ServerEvent):
-    """Who is logged in; part of the full initialisation (§7)."""
+    """The logged-in user; part of the full initialisation (§7)."""
 
     user: User
 
 
 @frozen
 class UiSessionIdChangedEvent(ServerEvent):
-    """The id to dial with from now on."""
+    """The UI session id for the next dial."""
 
     ui_session_id: str
 
 
 @frozen
 class AvatarListEvent(ServerEvent):
-    """The avatars that can be chosen."""
+    """The available avatars."""
 
     avatars: tuple[Avatar, ...]
 
 
 @frozen
 class VoiceListEvent(ServerEvent):
-    """The voices that can be chosen."""
+    """The available voices."""
 
     voices: tuple[Voice, ...]
 
 
 @frozen
 class AgentListEvent(ServerEvent):
-    """The agents that can be chosen."""
+    """The available agents."""
 
     agents: tuple[AgentCatalogEntry, ...]
 
 
 @frozen
 class ToolCatalogEvent(ServerEvent):
-    """The tools that an agent can be given."""
+    """The available tools."""
 
     tools: tuple[Tool, ...]
 
 
 @frozen
 class AgentConfigurationChangedEvent(ServerEvent):
-    """The current session's agent was set up again."""
+    """The configuration of the current session's agent changed."""
 
     agent_config: AgentConfiguration
 
 
 @frozen
 class AvatarConnectionChangedEvent(ServerEvent):
-    """An avatar's session began or ended; the two mappings are the vendor's own."""
+    """An avatar session started or ended; both mappings have the vendor's format."""
 
     avatar_session_request: Mapping[str, Any] | None = json_field(default=None)
     avatar_session: Mapping[str, Any] | None = json_field(default=None)
@@ -136,43 +136,43 @@ class AvatarConnectionChangedEvent(ServerEvent):
 
 @frozen
 class AgentVoiceChangedEvent(ServerEvent):
-    """The agent speaks with this voice from here on, in order with the audio frames."""
+    """The agent's voice changed, in order with the audio frames."""
 
     voice: Voice
 
 
 @frozen
 class VoiceInputSupportedEvent(ServerEvent):
-    """The ways in which the server takes voice input."""
+    """The server's voice input modes."""
 
     modes: tuple[VoiceInputMode | str, ...]
 
 
 @frozen
 class ServerListeningEvent(ServerEvent):
-    """The server hears the user now."""
+    """The server starts or stops listening to the user."""
 
 
 @frozen
 class UserTurnStartEvent(ServerEvent):
-    """It is the user's turn: input is accepted (§7), and everything of the last turn is over."""
+    """The user's turn starts: input is accepted (§7) and the previous turn is over."""
 
 
 @frozen
 class UserTurnEndEvent(ServerEvent):
-    """The user's turn is over: input is being worked on."""
+    """The user's turn ends: the server processes the input."""
 
 
 @frozen
 class ChatSessionChangedEvent(ServerEvent):
-    """This session is the current one now, with its history (§8 S1)."""
+    """The current session changed; the event holds its history (§8 S1)."""
 
     chat_session: ChatSession | None = attrs.field(default=None, metadata=NEVER_GUESSED)
 
 
 @frozen
 class ChatSessionNameChangedEvent(ServerEvent):
-    """The named session, or else the current one, was renamed."""
+    """The given session, or else the current one, was renamed."""
 
     session_name: str
     session_id: str | None = None
@@ -180,7 +180,7 @@ class ChatSessionNameChangedEvent(ServerEvent):
 
 @frozen
 class SessionMetadataChangedEvent(ServerEvent):
-    """The current session's metadata as a whole."""
+    """The complete metadata of the current session."""
 
     meta: Mapping[str, Any] = json_field()
 
@@ -194,7 +194,7 @@ class ChatSessionAddedEvent(ServerEvent):
 
 @frozen
 class ChatSessionDeletedEvent(ServerEvent):
-    """The named session, or else the current one, was deleted."""
+    """The given session, or else the current one, was deleted."""
 
     session_id: str | None = None
 
@@ -208,21 +208,21 @@ class GetUserSessionsResponseEvent(ServerEvent):
 
 @frozen
 class WorkspaceListEvent(ServerEvent):
-    """The workspaces that the agents may use."""
+    """The workspaces of the agents."""
 
     workspaces: tuple[Mapping[str, Any], ...] = json_field()
 
 
 @frozen
 class WorkspaceAddedEvent(ServerEvent):
-    """One workspace more."""
+    """A workspace was added."""
 
     entry: Mapping[str, Any] = json_field()
 
 
 @frozen
 class ErrorEvent(ServerEvent):
-    """The server could not do something; ``source`` says what (§8 D3)."""
+    """The server reports an error; ``source`` names its origin (§8 D3)."""
 
     message: str
     source: str | None = None
@@ -230,12 +230,12 @@ class ErrorEvent(ServerEvent):
 
 @frozen
 class CancelledEvent(ServerEvent):
-    """The server stops the turn that runs (§8 M5)."""
+    """The server cancelled the running turn (§8 M5)."""
 
 
 @frozen
 class TextDeltaEvent(SessionEvent):
-    """A piece of an answer's text."""
+    """A delta of an answer's text."""
 
     content: str
     format: str = "markdown"
@@ -243,7 +243,7 @@ class TextDeltaEvent(SessionEvent):
 
 @frozen
 class ThoughtDeltaEvent(SessionEvent):
-    """A piece of a thought; its role is ``assistant (thought)``."""
+    """A delta of a thought; its role is ``assistant (thought)``."""
 
     role: str = "assistant (thought)"
     content: str
@@ -252,7 +252,7 @@ class ThoughtDeltaEvent(SessionEvent):
 
 @frozen
 class CompleteThoughtEvent(SessionEvent):
-    """The whole of a thought that was streamed; repeats what is known."""
+    """The complete text of a streamed thought; it repeats known text."""
 
     role: str = "assistant (thought)"
     content: str = ""
@@ -269,7 +269,7 @@ class MessageEvent(SessionEvent):
 
 @frozen
 class CompletionEvent(SessionEvent):
-    """A call of the model began (``running``) or ended, with its counts of tokens."""
+    """A model call started (``running``) or ended, with its token counts."""
 
     running: bool
     completion_options: Mapping[str, Any] = json_field(factory=dict)
@@ -280,7 +280,7 @@ class CompletionEvent(SessionEvent):
 
 @frozen
 class InteractionEvent(SessionEvent):
-    """The runtime began or ended its work on one input."""
+    """The runtime started or ended its work on one input."""
 
     started: bool
     id: str = ""
@@ -288,14 +288,14 @@ class InteractionEvent(SessionEvent):
 
 @frozen
 class ToolSelectDeltaEvent(SessionEvent):
-    """The tools that the model has chosen so far: the whole list, again and again."""
+    """The tools that the model has selected so far; always the whole list."""
 
     tool_calls: tuple[ToolCall, ...] | None = None
 
 
 @frozen
 class ToolCallEvent(SessionEvent):
-    """Tools run (``active``) or have run, then with their results."""
+    """Tools started (``active``) or completed, with their results."""
 
     active: bool
     vendor: str | None = None
@@ -305,7 +305,7 @@ class ToolCallEvent(SessionEvent):
 
 @frozen
 class RenderMediaEvent(SessionEvent):
-    """Something to show with the text: markup in ``content`` or a file at ``url``."""
+    """Media to show with the text: markup in ``content`` or a file at ``url``."""
 
     content_type: str = "text/plain"
     foreign_content: bool = False
@@ -318,7 +318,7 @@ class RenderMediaEvent(SessionEvent):
 
 @frozen
 class SystemMessageEvent(SessionEvent):
-    """A word of the server to the user."""
+    """A message from the server to the user."""
 
     role: str = "system"
     content: str
@@ -328,7 +328,7 @@ class SystemMessageEvent(SessionEvent):
 
 @frozen
 class HistoryEvent(SessionEvent):
-    """The vendor's whole history; repeats what is known."""
+    """The whole history in the vendor's format; it repeats known messages."""
 
     role: str = "system"
     vendor: str = "none"
@@ -337,7 +337,7 @@ class HistoryEvent(SessionEvent):
 
 @frozen
 class HistoryDeltaEvent(SessionEvent):
-    """What a turn added to the vendor's history; repeats what is known."""
+    """The history added by a turn, in the vendor's format; it repeats known messages."""
 
     role: str = "system"
     vendor: str | None = None
@@ -346,7 +346,7 @@ class HistoryDeltaEvent(SessionEvent):
 
 @frozen
 class SystemPromptEvent(SessionEvent):
-    """The prompt that the agent works under."""
+    """The agent's system prompt."""
 
     role: str = "system"
     content: str = ""
@@ -355,7 +355,7 @@ class SystemPromptEvent(SessionEvent):
 
 @frozen
 class UserRequestEvent(SessionEvent):
-    """What a user asked, as an order to a runtime."""
+    """A user's request, as an instruction to a runtime."""
 
     role: str = "user"
     data: UserRequestData = UserRequestData()
@@ -363,7 +363,7 @@ class UserRequestEvent(SessionEvent):
 
 @frozen
 class UserMessageEvent(SessionEvent):
-    """A message of the user, in a vendor's form or as plain ``text``."""
+    """A user message, in a vendor's format or as plain ``text``."""
 
     role: str = "user"
     vendor: str = "none"
@@ -373,7 +373,7 @@ class UserMessageEvent(SessionEvent):
 
 @frozen
 class AnthropicUserMessageEvent(SessionEvent):
-    """A message of the user in Anthropic's form."""
+    """A user message in Anthropic's format."""
 
     role: str = "user"
     message: Mapping[str, Any] = json_field(factory=dict)
@@ -382,7 +382,7 @@ class AnthropicUserMessageEvent(SessionEvent):
 
 @frozen
 class OpenAIUserMessageEvent(SessionEvent):
-    """A message of the user in OpenAI's form."""
+    """A user message in OpenAI's format."""
 
     role: str = "user"
     message: Mapping[str, Any] = json_field(factory=dict)
@@ -391,7 +391,7 @@ class OpenAIUserMessageEvent(SessionEvent):
 
 @frozen
 class SubsessionStartedEvent(SessionEvent):
-    """A delegation begins; ``session_id`` is that of the session that delegates (§7)."""
+    """A delegation starts; ``session_id`` is the delegating session (§7)."""
 
     sub_session_type: Literal["chat", "oneshot"] | str = "chat"
     sub_agent_type: Literal["clone", "team", "assist", "tool"] | str = "assist"
@@ -401,12 +401,12 @@ class SubsessionStartedEvent(SessionEvent):
 
 @frozen
 class SubsessionEndedEvent(SessionEvent):
-    """A delegation is over."""
+    """A delegation ended."""
 
 
 @frozen
 class AudioDeltaEvent(SessionEvent):
-    """Audio as base64 text, for who cannot take binary frames. ``id`` names its stream."""
+    """Audio as base64 text, for clients without binary frames. ``id`` identifies its stream."""
 
     content: str = attrs.field(validator=base64_text)
     id: str | None = None

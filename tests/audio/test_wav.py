@@ -271,5 +271,5 @@ async def test_a_file_that_is_broken_in_the_middle_says_so(tmp_path: Path) -> No
 
     with open_wav(path) as source:
         source._reader._file.read = broken  # type: ignore[union-attr]
-        with pytest.raises(rt.RealtimeError, match=r"a\.flac is broken"):
+        with pytest.raises(rt.RealtimeError, match=r"a\.flac is corrupt"):
             await read(source)

@@ -437,7 +437,7 @@ def test_the_demo_shows_everything_in_time(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr.decode()
     assert done.stderr == b""
     for wanted in (
-        "meet at http://127.0.0.1:",
+        "connected at http://127.0.0.1:",
         "thought     Rayleigh",
         "weather  preparing",
         'weather place="here"  executing',
@@ -453,8 +453,8 @@ def test_the_demo_shows_everything_in_time(tmp_path: Path) -> None:
         "voice       interrupted after",
         "0 underruns",
         f"as it was heard: {tmp_path / 'heard.wav'}",
-        "cancelled   the server stops this turn",
-        "pieces of text were waiting",
+        "cancelled   the server cancelled this turn",
+        "deltas were queued",
         "From the socket to the subscriber",
         "ms from the call to turn-cancelled",
         "the user's; 0 tools and 0 delegations are open",

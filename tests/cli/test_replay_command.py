@@ -304,7 +304,7 @@ def test_a_transcript_shows_text_before_the_tools_that_follow_it(transcript: Tra
         "tool roll",
         "media text/html <b>6</b>",
         "result roll → six",
-        "cancelled the server stops this turn",
+        "cancelled the server cancelled this turn",
         "… It is a six. [cancelled]",
         "assistant Again.",
         "media text/html <b>6</b>",

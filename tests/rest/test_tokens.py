@@ -480,7 +480,7 @@ async def test_a_token_that_is_no_text_is_refused_before_it_is_used(
 
     for auth in (token, Source()):
         async with desk() as it:
-            with pytest.raises(AuthenticationError, match="half of a surrogate pair") as caught:
+            with pytest.raises(AuthenticationError, match="lone surrogate") as caught:
                 await it.keeper(auth).token()
             assert caught.value.__context__ is None
             assert it.told[-1] == AuthStateChanged(authenticated=False)

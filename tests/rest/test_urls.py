@@ -50,7 +50,7 @@ def test_every_scheme_becomes_a_websockets(url: str, websocket: str, rest: str) 
 )
 def test_what_is_no_base_url_is_refused(url: str) -> None:
     """With a message that does not quote it: it may hold a secret."""
-    with pytest.raises(ValueError, match="the url of the server") as caught:
+    with pytest.raises(ValueError, match="the server url") as caught:
         endpoint(url)
     assert not url or len(url) < 5 or url not in str(caught.value)
 

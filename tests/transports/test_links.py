@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import ssl
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 import trio
@@ -22,6 +20,7 @@ from realtime_trio._transports._trio_websocket_stream import WatchedStream
 from realtime_trio._transports._websockets import WebsocketsConnector
 from realtime_trio._transports._websockets_link import open_link
 from realtime_trio.testing import check_transport
+from tests.connection.networks import contexts
 from tests.transports.peers import (
     BINARY,
     CLOSE,
@@ -39,7 +38,7 @@ from tests.transports.peers import (
     socket_pair,
 )
 
-CERTIFICATE = Path(__file__).with_name("loopback.pem")
+HOST = "127.0.0.1"
 SECRET = "s3cr3t"
 
 both = pytest.mark.parametrize("make", CONNECTORS)
@@ -605,17 +604,10 @@ async def test_an_answer_waits_behind_a_send_that_breaks(raw: bytes) -> None:
     assert writes == 1
 
 
-def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """For the server and for a client that trusts it."""
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(CERTIFICATE)
-    return server, ssl.create_default_context(cafile=str(CERTIFICATE))
-
-
 @both
 async def test_conformance_over_tls(make: Make) -> None:
     """The same suite with TLS below."""
-    server, client = contexts()
+    server, client = contexts(HOST)
     connector = make(ssl_context=client, close_timeout=0.2)
     await check_transport(
         partial(socket_pair, connector, ssl_context=server),
@@ -633,7 +625,7 @@ async def test_a_certificate_that_is_not_trusted(make: Make) -> None:
         with pytest.raises(trio.BrokenResourceError):
             await stream.receive_some()
 
-    server, _ = contexts()
+    server, _ = contexts(HOST)
     async with raw_server(serve, ssl_context=server) as url:
         assert "certificate refused" in str(await fail_to_connect(make(), url))
 

@@ -326,5 +326,5 @@ async def test_what_fits_no_server_is_refused_at_once() -> None:
     """Before anything is opened."""
     with pytest.raises(ValueError, match="not both"):
         open_client("ws://h", auth="x", proxy="http://p", open_stream=trio.open_tcp_stream)
-    with pytest.raises(ValueError, match="url of the server"):
+    with pytest.raises(ValueError, match="the server url"):
         open_client("nonsense", auth="x")

@@ -1,1 +1,1 @@
-"""Vendor formats: normalising histories and writing them back."""
+"""Vendor formats: normalise histories and write them back."""

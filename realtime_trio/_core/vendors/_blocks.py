@@ -1,7 +1,7 @@
-"""The parts of a message as each vendor's blocks, so that the vendor takes them (§8 U1).
+"""Convert message parts to blocks that each vendor accepts (§8 U1).
 
-What a vendor has no block for in a message of that role becomes text. Anthropic takes images
-and documents from the user alone, and no blank text; OpenAI takes nothing but text from an
+A part for which the vendor has no block in a message of that role becomes text. Anthropic accepts
+images and documents only from the user, and no blank text. OpenAI accepts only text from an
 assistant.
 """
 
@@ -21,14 +21,14 @@ Record: TypeAlias = dict[str, Any]
 _USER = "user"
 _ASSISTANT = "assistant"
 
-# Blocks that only the one vendor knows; a block that nobody knows is given back to either.
+# Blocks known to only one vendor. A block that neither knows is written for both.
 _ANTHROPIC = frozenset(
     {"image", "document", "search_result", "container_upload", "thinking", "redacted_thinking"}
 )
 _OPENAI = frozenset(
     {"image_url", "input_image", "input_audio", "input_file", "file", "audio", "refusal"}
 )
-# What stands for a call, a result or an image that could not be read: no vendor takes it.
+# Placeholders for an unreadable call, result or image: no vendor accepts their blocks.
 _BROKEN = frozenset({"tool_use", "tool_result", "function", "custom", "image_url"})
 
 
@@ -36,7 +36,7 @@ def _is_anthropic(kind: str) -> bool:
     return kind in _ANTHROPIC or is_call(kind) or is_result(kind)
 
 
-# How the data of an image begins in base64.
+# The first base64 characters of image data.
 _MEDIA_TYPES = {
     "iVBORw0KGgo": "image/png",
     "/9j/": "image/jpeg",
@@ -46,7 +46,7 @@ _MEDIA_TYPES = {
 
 
 def is_signed(part: Part) -> bool:
-    """Whether a part is thinking that Anthropic takes back, for it has made the block itself."""
+    """Whether a part is thinking that Anthropic accepts, because Anthropic signed the block."""
     if not isinstance(part, TextPart) or not part.thinking or part.block is None:
         return False
     return bool(text_field(part.block, "signature", "data"))
@@ -59,9 +59,9 @@ def _text(text: str) -> Record:
 def _with_given_back(
     parts: Sequence[Part], role: str, is_foreign: Callable[[str], bool]
 ) -> Iterator[Part | Record]:
-    """The parts, and in place of a placeholder that can be given back its block.
+    """Return the parts, with each placeholder replaced by its block if the vendor accepts it.
 
-    The text inside such a block stands in it, and not a second time beside it.
+    The text inside such a block is not repeated next to it.
     """
     calls, results = _paired(parts)
     skipped: Part | None = None
@@ -89,7 +89,7 @@ def _with_given_back(
 
 
 def _paired(parts: Sequence[Part]) -> tuple[set[str | None], set[str | None]]:
-    """The ids of the calls and of the results among the placeholders: one goes with the other."""
+    """Return the ids of calls and results among the placeholders: a call needs its result."""
     calls: set[str | None] = set()
     results: set[str | None] = set()
     for part in parts:
@@ -102,7 +102,7 @@ def _paired(parts: Sequence[Part]) -> tuple[set[str | None], set[str | None]]:
 
 
 def _named(part: Part | Record) -> Record:
-    """A part that has no block as text: what it says, or its name in brackets."""
+    """Convert a part without a block to text: its own text, or its name in brackets."""
     match part:
         case TextPart(text=text, url=url):
             return _text(text if not url or url in text else f"{text}\n{url}" if text else url)
@@ -130,9 +130,9 @@ def _tool_use(part: ToolUsePart) -> Record:
 
 
 def anthropic_blocks(parts: Sequence[Part], role: str, *, keep_blank: bool = False) -> list[Record]:
-    """The parts of a message of ``role`` as Anthropic's blocks; none for blank text.
+    """Convert the parts of a message of ``role`` to Anthropic's blocks; blank text is omitted.
 
-    Calls and results that stand in it are taken to belong together.
+    Calls and results in it are assumed to match.
     """
     made = [
         part if isinstance(part, dict) else _anthropic_block(part, role)
@@ -147,7 +147,7 @@ def _is_blank(block: Record) -> bool:
 
 
 def _anthropic_block(part: Part, role: str) -> Record:
-    """One part of a message of ``role`` as a block."""
+    """Convert one part of a message of ``role`` to a block."""
     match part:
         case TextPart(thinking=True):
             signed = role == _ASSISTANT and is_signed(part)
@@ -192,7 +192,7 @@ def _tool_result(part: ToolResultPart) -> Record:
     record: Record = {"type": "tool_result", "tool_use_id": part.tool_use_id}
     if not part.is_error:
         return {**record, "content": part.content}
-    # An error without a word is refused.
+    # The API rejects an error without text.
     return {
         **record,
         "content": part.content if part.content.strip() else "[error]",
@@ -204,7 +204,7 @@ def _tool_result(part: ToolResultPart) -> Record:
 
 
 def openai_parts(parts: Sequence[Part], role: str) -> list[Record]:
-    """The parts of a message of ``role`` as OpenAI's; calls and results are not among them."""
+    """Convert the parts of a message of ``role`` to OpenAI's, without calls and results."""
     given_back = _with_given_back(parts, role, _is_anthropic)
     return [
         _openai_image(part) if isinstance(part, ImagePart) and role == _USER else _named(part)

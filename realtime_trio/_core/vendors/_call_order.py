@@ -1,8 +1,8 @@
-"""Calls and their results in the order that every vendor asks for (protocol.md §8 T1).
+"""Put calls and results into the order that all vendors require (protocol.md §8 T1).
 
-A vendor refuses a history in which a call has no result, a result has no call, a result does
-not follow its call directly, or an id stands for two calls. What the library keeps may have
-all of that: turns that were cut, ids that a vendor used again, results without calls.
+A vendor rejects a history in which a call has no result, a result has no call, a result does not
+follow its call directly, or two calls share an id. All of this occurs in practice: interrupted
+turns, ids that a vendor reused, results without calls.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _Results: TypeAlias = dict[str, deque[ToolResultPart]]
 
 @attrs.frozen(slots=True)
 class VendorEntry:
-    """What one vendor message comes to: parts, calls among them, and the results of the calls.
+    """The content of one vendor message: parts, including calls, and the results of the calls.
 
-    ``is_text`` marks content that was one text. Before :func:`linked` the results may be in
-    any order, and any may be missing.
+    ``is_text`` marks content that was a single text. Before :func:`linked`, results can be in any
+    order and can be missing.
     """
 
     role: str
@@ -38,40 +38,40 @@ class VendorEntry:
 
     @property
     def calls(self) -> tuple[ToolUsePart, ...]:
-        """The calls among the parts."""
+        """Return the calls among the parts."""
         return tuple(part for part in self.parts if isinstance(part, ToolUsePart))
 
 
 @attrs.frozen(slots=True)
 class Naming:
-    """What a vendor allows an id of a call and the name of a tool to be."""
+    """A vendor's rules for call ids and tool names."""
 
     id_length: int
     name_length: int
     any_id: bool
 
     def id(self, identity: str) -> str:
-        """An id that the vendor takes."""
+        """Return an id that the vendor accepts."""
         allowed = identity if self.any_id else _UNSAFE.sub("_", identity)
         return allowed[: self.id_length] or "call"
 
     def name(self, name: str) -> str:
-        """A name that the vendor takes."""
+        """Return a name that the vendor accepts."""
         return _UNSAFE.sub("_", name)[: self.name_length] or "tool"
 
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
-# Room at the end of an id for its number.
+# Space reserved at the end of an id for its number.
 _SUFFIX = 8
 
 
 class _Ids:
-    """Gives every call an id of its own: the first keeps its id, the next is ``id-2``."""
+    """Assigns a unique id to every call: the first keeps its id, the next is ``id-2``."""
 
     def __init__(self, naming: Naming, entries: Iterable[VendorEntry]) -> None:
         self.name = naming.name
         self._naming = naming
-        # An id that another call has by right is never given to one that is renamed.
+        # A renamed call never gets the original id of another call.
         self._known = {naming.id(call.id) for entry in entries for call in entry.calls}
         self._kept: set[str] = set()
         self._next: dict[str, int] = {}
@@ -81,7 +81,7 @@ class _Ids:
         if wanted not in self._kept:
             self._kept.add(wanted)
             return wanted
-        # What is cut off for the number may be all that tells two ids apart: they count together.
+        # Ids that are equal after truncation share one counter.
         stem = wanted[: self._naming.id_length - _SUFFIX]
         number = self._next.get(stem, 2)
         while (renamed := self._numbered(wanted, number)) in self._known:
@@ -96,14 +96,13 @@ class _Ids:
 
 
 def linked(entries: Sequence[VendorEntry], naming: Naming) -> Iterator[VendorEntry]:
-    """The entries with each call followed by its one result, under an id of its own.
+    """Return the entries with each call followed by its one result, under a unique id.
 
-    A call without a result gets one that is an error; a result without a call becomes text.
-    The results of an assistant's calls are those of its entry, or stand in the user's entry
-    after it.
+    A call without a result gets an error result. A result without a call becomes text. The results
+    of an assistant's calls are in the same entry or in the following user entry.
     """
     ids = _Ids(naming, entries)
-    taken: set[int] = set()  # results of the entry before, by the place in this one
+    taken: set[int] = set()  # results for the previous entry, by their index in this one
     for number, entry in enumerate(entries):
         if entry.role != "assistant":
             parts = [part for i, part in enumerate(entry.parts) if i not in taken]
@@ -121,7 +120,7 @@ def linked(entries: Sequence[VendorEntry], naming: Naming) -> Iterator[VendorEnt
 def _link(
     entry: VendorEntry, own: _Results, after: Sequence[Part], ids: _Ids
 ) -> tuple[VendorEntry, set[int]]:
-    """The entry with its results, and the places of those that stand in ``after``."""
+    """Return the entry with its results, and the indexes of those found in ``after``."""
     places: dict[str, deque[int]] = {}
     for i, part in enumerate(after):
         if isinstance(part, ToolResultPart):
@@ -148,7 +147,7 @@ def _link(
             result = attrs.evolve(found, tool_use_id=identity)
         results.append(result)
     left = [_without_call(result) for results_left in own.values() for result in results_left]
-    # Calls come last in a message.
+    # Calls are last in a message.
     said = [part for part in parts if not isinstance(part, ToolUsePart)]
     calls = [part for part in parts if isinstance(part, ToolUsePart)]
     return attrs.evolve(entry, parts=(*said, *left, *calls), results=tuple(results)), taken
@@ -166,7 +165,7 @@ def _by_id(results: Iterable[ToolResultPart]) -> _Results:
 
 
 def _without_call(part: Part) -> Part:
-    """A part of a message that cannot answer a call: a result is what it says."""
+    """Return a part without its link to a call: a result becomes its text."""
     if not isinstance(part, ToolResultPart):
         return part
     return TextPart(part.content if part.content.strip() else "[tool_result]")

@@ -1,8 +1,8 @@
-"""What a delegation's tool call says when a finished session is read (protocol.md §8 S2).
+"""Read a delegation from its tool call in a finished session (protocol.md §8 S2).
 
-An agent delegates by calling a tool whose name tells to whom and how. Live, the server
-tells of it with events of its own; in a history there is only the call and its result, and
-these functions read the request and the reply out of them.
+An agent delegates by calling a tool; the tool's name determines the target and the kind. In a live
+session the server announces a delegation with separate events. A history holds only the call and
+its result; these functions extract the request and the reply.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ _THOUGHTS = ("thought", "thoughts", "thinking", "text", "content", "message", "_
 
 @attrs.frozen(slots=True, kw_only=True)
 class DelegationStarted:
-    """An agent of ``session_id`` delegates; what follows until the end is its sub-session.
+    """An agent of ``session_id`` delegates; the messages up to the end are the sub-session.
 
-    ``sub_agent_key`` is the one that the call names, ``None`` where it names none: a clone
-    has the key of the agent that made it.
+    ``sub_agent_key`` is the key named in the call, or ``None``: a clone has the key of the agent
+    that created it.
     """
 
     session_id: str
@@ -58,19 +58,19 @@ class DelegationStarted:
 
 @attrs.frozen(slots=True, kw_only=True)
 class DelegationEnded:
-    """The delegation by the call ``tool_use_id`` is over."""
+    """The delegation of the call ``tool_use_id`` ended."""
 
     session_id: str
     tool_use_id: str
 
 
 def is_delegation(name: str) -> bool:
-    """Whether a tool of this name delegates."""
+    """Whether a tool with this name delegates."""
     return name.startswith(_NAMES)
 
 
 def delegation_of(call: ToolCall, session_id: str) -> DelegationStarted | None:
-    """The delegation that a call begins, or ``None`` for any other tool."""
+    """Return the delegation that a call starts, or ``None`` for any other tool."""
     for prefix, agent_type in _PREFIXES:
         if call.name.startswith(prefix):
             return DelegationStarted(
@@ -84,13 +84,13 @@ def delegation_of(call: ToolCall, session_id: str) -> DelegationStarted | None:
 
 
 def request_text(arguments: Block) -> str:
-    """What a delegation asks, or its arguments as JSON where no field of a known name says it."""
+    """Return a delegation's request, or its arguments as JSON if no known field holds it."""
     text = text_field(arguments, *_REQUESTS)
     return json_text(arguments) if text is None else text
 
 
 def thought_text(arguments: Block) -> str:
-    """What a call of the tool ``think`` thinks; no arguments are no thought."""
+    """Return the thought in a call of ``think``; without arguments there is none."""
     text = text_field(arguments, *_THOUGHTS)
     if text is not None:
         return text
@@ -102,9 +102,9 @@ def thought_text(arguments: Block) -> str:
 
 @attrs.frozen(slots=True)
 class Reply:
-    """What a delegate answered: its thoughts, one by one, and then what it said.
+    """A delegate's answer: its thoughts and then its text.
 
-    ``content`` is ``None`` where it said nothing.
+    ``content`` is ``None`` without text.
     """
 
     thoughts: tuple[str, ...]
@@ -112,10 +112,10 @@ class Reply:
 
 
 def reply_of(result: str) -> Reply:
-    """What a delegate answered: JSON's ``agent_message``, old YAML's ``text``, or all of it.
+    """Return a delegate's answer: JSON's ``agent_message``, old YAML's ``text``, or all of it.
 
-    A message of role ``user`` is no answer: it is the request, given back, and the whole
-    result is shown as it is.
+    A message of role ``user`` is not an answer but the repeated request; then the whole result is
+    shown unchanged.
     """
     record = json_object(result)
     if record is None:
@@ -124,12 +124,12 @@ def reply_of(result: str) -> Reply:
     if record.get("agent_message") is not None:
         said = _agent_message(record)
         return _reply(result if said is None else content_of(said))
-    text = text_field(record, "text")  # JSON is YAML as well
+    text = text_field(record, "text")  # JSON is also YAML
     return _reply(result if text is None else text)
 
 
 def _reply(content: Content) -> Reply:
-    """Thinking never stands in the text, wherever it stood in the answer."""
+    """Create a reply; thinking anywhere in the answer is kept out of its text."""
     if isinstance(content, str):
         return Reply((), content or None)
     thinking = [part for part in content if isinstance(part, TextPart) and part.thinking]
@@ -139,7 +139,7 @@ def _reply(content: Content) -> Reply:
 
 
 def _agent_message(record: Block) -> object:
-    """The content of the agent's message; ``None`` where it is the user's, or holds none."""
+    """Return the content of the agent's message, or ``None`` if it is the user's or empty."""
     message = record["agent_message"]
     speaker = message if is_mapping(message) and "role" in message else record
     if speaker.get("role") == "user":

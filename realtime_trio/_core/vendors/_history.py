@@ -1,18 +1,18 @@
-"""A finished session's history, as live streaming would have told it (protocol.md §8 S2).
+"""Convert a finished session's history to the result of live streaming (protocol.md §8 S2).
 
-The vendor's list is folded message by message into the list an application sees. What live
-streaming does is the measure of it:
+The vendor's list is folded message by message into the list that an application sees. The result
+must match live streaming:
 
-- Text and thoughts alternate as kinds of one stream: a change of kind makes a new message,
-  a tool call between two texts does not.
-- A vendor message's tools attach after all of it, and each with its own result. Only a
-  server's tool whose result stands in the same message has ended by then: it attaches to
-  what was said up to that result.
-- Tools go to the last assistant or thought message since the user spoke. Where there is
-  none they wait for the next; where none comes they are a message of their own.
-- A delegation is no tool but a sub-session that stands in its parent's list.
+- Text and thoughts alternate within one stream. A change of kind starts a new message; a tool call
+  between two texts does not.
+- The tools of a vendor message attach after the whole message, each with its result. Only a server
+  tool with its result in the same message has ended earlier: it attaches to the text before that
+  result.
+- Tools attach to the last assistant or thought message since the user's last message. If there is
+  none, they wait for the next; if none follows, they form a separate message.
+- A delegation is not a tool but a sub-session inside its parent's list.
 
-A message that cannot be read costs itself and nothing else.
+An unreadable message affects only itself.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ _THINK = "think"
 
 @attrs.frozen(slots=True)
 class HistoryMessage:
-    """A message of a history.
+    """A message in a history.
 
-    ``foreign`` marks one of a sub-session that stands in its parent's list: it takes no
-    tools, and what comes after it passes it over.
+    ``foreign`` marks a sub-session's message in its parent's list. It takes no tools, and later
+    tools skip it.
     """
 
     message: Message
@@ -96,11 +96,11 @@ def convert_history(
 ) -> tuple[HistoryItem, ...]:
     """Convert a vendor's history into messages and delegations, in order. Never raises.
 
-    ``vendor`` is what the session says of itself. It decides nothing: sessions change
-    vendors on their way, and every message tells by its shape whose it is. ``new_id`` is
-    called once for each message, in order. ``timestamp`` is the time of each message whose
-    record gives none. ``unfolds`` is asked once for each delegation, in order, whether it
-    becomes a sub-session; else it is a tool like any other.
+    ``vendor`` is the session's own value. It is not used to select a parser: sessions can change
+    vendors, so each message is recognised by its shape. ``new_id`` is called once per message, in
+    order. ``timestamp`` is the time for messages whose record has none. ``unfolds`` is called once
+    per delegation, in order, and returns whether it becomes a sub-session; otherwise it is an
+    ordinary tool.
     """
     readings = [read_message(message, index) for index, message in enumerate(messages)]
     _match_results(readings)
@@ -120,7 +120,7 @@ def _match_results(readings: Sequence[ReadMessage]) -> None:
     for reading in readings:
         stretch += [step for step in reading.steps if isinstance(step, (Called, ToolAnswer))]
         stretch += [answer for answer in reading.answers if answer is not None]
-        # A user's message that cannot be read costs itself, not the results that come after it.
+        # An unreadable user message does not affect the results after it.
         if reading.role == _USER and not reading.bad:
             match(stretch)
             stretch = []
@@ -132,10 +132,9 @@ def _always(_call: ToolCall) -> bool:
 
 
 class _HistoryBuilder:
-    """The list as far as it has come, and the place of the message that takes tools, or -1.
+    """The list built so far, and the index of the message that takes tools, or -1.
 
-    ``times`` has the time of each message of the vendor, ``at`` is the place of the one that
-    is being told.
+    ``times`` holds the time of each vendor message; ``at`` is the index of the current one.
     """
 
     def __init__(
@@ -152,7 +151,7 @@ class _HistoryBuilder:
         self._new_id = new_id
         self._times = times
         self._target = -1
-        # They wait here until the target is settled.
+        # Tools wait here until their message is known.
         self._tools: list[Called] = []
 
     def _message(
@@ -178,7 +177,7 @@ class _HistoryBuilder:
         *,
         at: int | None = None,
     ) -> None:
-        """Add a message of the session itself."""
+        """Add a message of this session."""
         if role == _USER:
             self.end_turn()
         elif role in (ASSISTANT, THOUGHT):
@@ -193,11 +192,11 @@ class _HistoryBuilder:
         self.items.append(item)
 
     def attach(self, called: Called) -> None:
-        """Attach a tool to the message that takes it, or let it wait for one."""
+        """Attach a tool to its message, or keep it until there is one."""
         self._tools.append(called)
 
     def _settle(self) -> None:
-        """Give the target its tools, all at once."""
+        """Attach all collected tools to their message."""
         item = self.items[self._target]
         if isinstance(item, HistoryMessage) and self._tools:
             results = [called.result() for called in self._tools]
@@ -210,7 +209,7 @@ class _HistoryBuilder:
         self._tools = []
 
     def end_turn(self) -> None:
-        """Settle the turn: tools that still wait become a message of their own."""
+        """End the turn: tools that still wait become a separate message."""
         if self._tools and self._target < 0:
             self.say(ASSISTANT, "", at=self._tools[-1].index)
         if self._target >= 0:
@@ -218,7 +217,7 @@ class _HistoryBuilder:
         self._target = -1
 
     def delegate(self, started: DelegationStarted, called: Called) -> None:
-        """Add a delegation: the request, the reply where there is one, and its two ends."""
+        """Add a delegation: its start, the request, the reply if there is one, and its end."""
         self.items.append(started)
         self.items.append(self._message(_USER, request_text(called.call.input), foreign=True))
         result = called.result()
@@ -233,7 +232,7 @@ class _HistoryBuilder:
         self.items.append(ended)
 
 
-# --- tellers, one for each role ---------------------------------------------------------
+# --- one function per role --------------------------------------------------------------
 
 
 def _user(transcript: _HistoryBuilder, reading: ReadMessage) -> None:
@@ -270,7 +269,7 @@ def _tool(transcript: _HistoryBuilder, reading: ReadMessage) -> None:
 
 
 def _hidden(_transcript: _HistoryBuilder, _reading: ReadMessage) -> None:
-    """System and developer messages are orders to the agent, not part of the conversation."""
+    """Skip system and developer messages: they instruct the agent."""
 
 
 def _other(transcript: _HistoryBuilder, reading: ReadMessage) -> None:
@@ -292,7 +291,7 @@ _TELLERS: dict[str, Callable[[_HistoryBuilder, ReadMessage], None]] = {
 
 @attrs.frozen(slots=True, eq=False)
 class _MessageBuilder:
-    """A message that a vendor message makes, and the tools that ended while it was said."""
+    """A message from part of a vendor message, and the tools that ended during it."""
 
     role: str
     parts: list[Part] = attrs.field(factory=list[Part])
@@ -305,9 +304,9 @@ class _MessageBuilder:
 
 
 def _runs(steps: Sequence[Step]) -> list[_MessageBuilder]:
-    """The messages that one vendor message makes: its text, its thoughts, as they alternate.
+    """Split one vendor message into messages: its alternating texts and thoughts.
 
-    The first run may be empty: it has the tools that ended before anything was said.
+    The first can be empty: it holds the tools that ended before any text.
     """
     runs = [_MessageBuilder(ASSISTANT)]
     for step in steps:
@@ -324,14 +323,14 @@ def _runs(steps: Sequence[Step]) -> list[_MessageBuilder]:
 
 
 def _ends_early(called: Called) -> bool:
-    """Whether the message that has a call has its result as well, as of a server's tool."""
+    """Whether a call's result is in the same message, as for a server tool."""
     if called.answer is None or called.answer.index != called.index:
         return False
     return called.call.name != _THINK and not is_delegation(called.call.name)
 
 
 def _shown(step: Step) -> Iterator[Part]:
-    """The parts that a step shows: nothing for an empty text, a thought for ``think``."""
+    """Return the visible parts of a step: none for empty text, a thought for ``think``."""
     if isinstance(step, ToolAnswer):
         yield from parts_of(step.record)
     elif not isinstance(step, Called):

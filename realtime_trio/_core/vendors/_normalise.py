@@ -1,9 +1,9 @@
 """One normaliser for every vendor (protocol.md §8 U1, T2).
 
-Anthropic writes a message as blocks, OpenAI as parts with fields beside them; either may be
-plain text. The shapes tell themselves apart, so nothing here asks which vendor it was.
-Content never raises and never vanishes: what cannot be shown leaves a placeholder that
-names it and keeps it. Calls and results of tools are read by ``_tool_shapes``.
+Anthropic writes a message as blocks, OpenAI as parts with additional fields; both can be plain
+text. The shapes are distinct, so no function needs to know the vendor. Content never raises and is
+never lost: content that cannot be shown becomes a placeholder with its type and its original block.
+``_tool_shapes`` reads tool calls and results.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ __all__ = [
 
 
 def normalise_content(raw: object) -> Content:
-    """The content of a message, the same for every vendor (§8 U1).
+    """Normalise the content of a message of any vendor (§8 U1).
 
-    Text stays; blocks that are all text without citations join to one text; anything else
-    becomes parts, in the order of its blocks. Null is the empty text, a bare number its JSON
-    text. All text is valid Unicode: half of a surrogate pair becomes U+FFFD.
+    Text stays text. Blocks with only text and no citations are joined. Anything else becomes parts,
+    in the order of the blocks. Null becomes the empty string, and a bare number its JSON text. All
+    text is valid Unicode: an unpaired surrogate becomes U+FFFD.
     """
     return content_of(valid_json(raw))
 
 
 def content_of(raw: object) -> Content:
-    """The same of a value whose text is known to be valid."""
+    """Normalise content whose text is known to be valid Unicode."""
     if isinstance(raw, str):
         return raw
     if raw is None:
@@ -75,16 +75,16 @@ def content_of(raw: object) -> Content:
 
 
 def joined(parts: Sequence[Part]) -> Content:
-    """Parts that are nothing but text as one text; all others as they are."""
+    """Join parts that are all plain text; return any other parts unchanged."""
     texts = [part.text for part in parts if isinstance(part, TextPart) and part.is_plain]
     return "".join(texts) if len(texts) == len(parts) else tuple(parts)
 
 
 def parts_of(block: object) -> tuple[Part, ...]:
-    """The parts that one block becomes.
+    """Convert one block to parts.
 
-    That is one part; an unknown block in which text blocks are nested gives their text as
-    a second one, after the placeholder that names it.
+    Usually that is one part. An unknown block with nested text blocks becomes a placeholder and a
+    second part with their text.
     """
     text = plain_text(block)
     if text is not None:
@@ -99,7 +99,7 @@ def parts_of(block: object) -> tuple[Part, ...]:
 
 
 def nested_text(block: object) -> TextPart | None:
-    """The text inside a block that has no form of its own, or ``None`` where it holds none."""
+    """Return the text inside an unknown block, or ``None`` if it has none."""
     kind = block_type(block)
     text = "" if kind in _READERS else _nested_text(kind, block)
     if not text:
@@ -110,8 +110,8 @@ def nested_text(block: object) -> TextPart | None:
 def _nested_text(kind: str, block: object) -> str:
     if not is_mapping(block):
         return inner_text(block)
-    # What stands under ``content`` is for people only where it is made of blocks, or where
-    # the type is known to hold results.
+    # ``content`` is readable text only if it consists of blocks, or if the type is known to hold
+    # results.
     result = kind == "search_result" or kind.endswith("_tool_result")
     content = block.get("content")
     return inner_text(content) if result or not isinstance(content, str) else ""
@@ -174,7 +174,7 @@ def _tool_use(block: Block) -> Part | None:
 
 
 def _tool_result(block: Block) -> Part:
-    # Without an id it belongs to no call, but what it says is still there to be read.
+    # Without an id it belongs to no call, but its text stays readable.
     return ToolResultPart(
         text_field(block, "tool_use_id", "tool_call_id") or "",
         result_text(block.get("content")),

@@ -1,12 +1,11 @@
-"""Which result of a history belongs to which call (protocol.md §8 S2, T1).
+"""Match the results in a history to their calls (protocol.md §8 S2, T1).
 
-A call's result stands in the next message of the user, or in a message before it (of role
-``tool``, or of the assistant itself for a server's tool). The stretch of the history that
-ends with that message is the only place where it is looked for.
+A call's result is in the next user message, or in a message before that one (of role ``tool``, or
+of the assistant for a server tool). Only the section of the history up to that message is searched.
 
-Vendors may use an id again. So a result belongs to the latest call of its id that has none,
-and the calls of one message get theirs in order. A client's result (``tool_result``) goes to a
-client's call and a server's to a server's; what is left after that is matched by id alone.
+Vendors may reuse an id. A result therefore belongs to the latest call with its id and without a
+result; calls of one message get theirs in order. A client tool's result (``tool_result``) matches a
+client call and a server tool's a server call. Remaining results are matched by id only.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ __all__ = ["Called", "ToolAnswer", "answer_in", "answers_of", "match"]
 
 @attrs.define(slots=True, eq=False)
 class Called:
-    """A call that stands in message ``index``, and its result once one is found."""
+    """A call in message ``index``, and its result once found."""
 
     call: ToolCall
     index: int
     answer: ToolAnswer | None = None
 
     def result(self) -> ToolResult | None:
-        """The result in its normal form; ``None`` where the call has none."""
+        """The result in normal form, or ``None`` if the call has none."""
         if self.answer is None:
             return None
         record = self.answer.record
@@ -48,7 +47,7 @@ class Called:
 
 @attrs.define(slots=True, eq=False)
 class ToolAnswer:
-    """A result that stands in message ``index``, and its call once one is found."""
+    """A result in message ``index``, and its call once found."""
 
     record: Block
     index: int
@@ -58,7 +57,7 @@ class ToolAnswer:
 
 
 def answer_in(block: object, index: int) -> ToolAnswer | None:
-    """The result that a block is; ``None`` for other blocks and for one that names no call."""
+    """Read a block as a result; ``None`` for other blocks and for one without a call id."""
     kind = block_type(block)
     if not is_mapping(block) or not is_result(kind):
         return None
@@ -69,7 +68,7 @@ def answer_in(block: object, index: int) -> ToolAnswer | None:
 
 
 def answers_of(record: Block, index: int) -> ToolAnswer | None:
-    """The result that a whole message of role ``tool`` or ``function`` is."""
+    """Read a whole message of role ``tool`` or ``function`` as a result."""
     if record.get("role") == "function":
         name = text_field(record, "name")
         return None if name is None else ToolAnswer(record, index, name, "function")
@@ -82,7 +81,7 @@ _Key: TypeAlias = tuple[str, str]
 
 
 def match(stretch: Sequence[Entry]) -> None:
-    """Give the calls of a stretch, which stand in order with the results, what they gave back."""
+    """Match the calls and results of one section, given in order."""
     _pair(stretch, _by_kind)
     _pair([entry for entry in stretch if _is_open(entry)], _by_id)
 
@@ -111,7 +110,7 @@ def _by_id(entry: Entry) -> Iterator[_Key]:
 
 
 def _pair(stretch: Sequence[Entry], keys: Callable[[Entry], Iterator[_Key]]) -> None:
-    # By key the calls that have no result, those of one message in a queue of their own.
+    # By key: the calls without a result, in one queue per message.
     calls: dict[_Key, list[deque[Called]]] = {}
     for entry in stretch:
         for key in keys(entry):
@@ -127,7 +126,7 @@ def _pair(stretch: Sequence[Entry], keys: Callable[[Entry], Iterator[_Key]]) -> 
 def _answer(answer: ToolAnswer, queues: list[deque[Called]]) -> None:
     while queues:
         latest = queues[-1]
-        while latest and latest[0].answer is not None:  # another key of the call has found it
+        while latest and latest[0].answer is not None:  # already matched by another key
             latest.popleft()
         if latest:
             called = latest.popleft()

@@ -1,7 +1,7 @@
-"""Messages back into a vendor's form, for ``set_session_messages`` (protocol.md §4).
+"""Convert messages to a vendor's format, for ``set_session_messages`` (protocol.md §4).
 
-The converse of :mod:`._history`: what is written here reads back as the same transcript, as
-far as a history that the vendor takes can say it.
+This is the inverse of :mod:`._history`: the output reads back as the same transcript, as far as the
+vendor's format can express it.
 """
 
 from __future__ import annotations
@@ -38,43 +38,41 @@ _ORDERS = ("system", "developer")
 
 
 def to_vendor(messages: Iterable[Message], vendor: Vendor) -> list[Record]:
-    """Write a session's messages in the form of ``vendor``.
+    """Convert a session's messages to the format of ``vendor``.
 
-    Text, roles, the order of messages, tools and their results survive the way there and
-    back; so do citations, documents and blocks of unknown types in the form of the vendor
-    that they came from. A thought becomes a call of the tool ``think``, the one form of a
-    thought that both vendors take back (signed thinking that stands as a part in a message
-    is given back to Anthropic as it came); the request and the reply of a delegation become
-    a call ``aa_chat`` and its result.
+    Text, roles, message order, tools and their results survive a round trip. So do citations,
+    documents and blocks of unknown types in the format of their original vendor. A thought becomes
+    a call of the tool ``think``, the only form of a thought that both vendors accept. (Signed
+    thinking inside a message is written unchanged for Anthropic.) The request and the reply of a
+    delegation become a call of ``aa_chat`` and its result.
 
-    What is written is a history that the vendor takes, and valid Unicode:
+    The result is valid Unicode and a history that the vendor accepts:
 
-    - Each call is followed by its one result. A call without a result gets one that is an
-      error (a delegation without a reply an empty one); a result without a call becomes text.
-    - Each call has an id of its own: a repeated id is renamed (``id-2``). Ids and names of
-      tools hold the characters and have the length that the vendor allows.
-    - A server's tool (``server_tool_use``) is written as any other tool.
-    - No message is empty. An assistant's message with neither content nor tools is left out.
-      Anthropic takes no blank text: in its form blank text of an assistant is left out, and a
-      blank message of the user is "[User message]".
-    - Images and documents in a message of an assistant become text; so do calls and thinking
-      in a message of the user, and blocks that only the other vendor knows.
-    - Anthropic's results and the user's next message are one message.
+    - Each call is followed by its one result. A call without a result gets an error result (a
+      delegation without a reply gets an empty one). A result without a call becomes text.
+    - Each call has a unique id: a repeated id is renamed (``id-2``). Ids and tool names respect the
+      vendor's limits on characters and length.
+    - A server tool (``server_tool_use``) is written like any other tool.
+    - No message is empty. An assistant message without content and tools is omitted. Anthropic
+      accepts no blank text: blank assistant text is omitted, and a blank user message becomes
+      "[User message]".
+    - Images and documents in an assistant message become text. So do calls and thinking in a user
+      message, and blocks that only the other vendor knows.
+    - For Anthropic, results and the user's next message form one message.
 
-    What no vendor's form can hold is lost: ids, times, status, format and metadata of
-    messages; which delegation it was, and its agent. A tool call or thinking that stands as a
-    part in an assistant's content is read back as a tool or a thought, and the tools of a
-    message without content as tools of its turn's last message where there is one. Messages
-    of role ``system`` and ``developer`` are kept for OpenAI, but never shown again, and left
-    out for Anthropic; other roles become ``assistant``. OpenAI's form has moreover no place
-    for citations, for a document's title and for the mark that a result is an error;
-    Anthropic's has none for the detail of an image.
+    Facts that no vendor's format can hold are lost: the ids, times, status, format and metadata of
+    messages, and the identity and agent of a delegation. A tool call or thinking inside an
+    assistant's content reads back as a tool or a thought. The tools of a message without content
+    read back as tools of the turn's last message, if there is one. Messages of role ``system`` and
+    ``developer`` are kept for OpenAI, although they are not shown when read back, and omitted for
+    Anthropic; other roles become ``assistant``. OpenAI's format cannot hold citations, a document's
+    title, or an error flag on a result. Anthropic's cannot hold an image's detail.
 
     Raises ``ValueError`` for any other vendor.
     """
     form = _FORMS.get(vendor)
     if form is None:
-        msg = f"no form is known for the vendor {vendor!r}: it is one of {', '.join(_FORMS)}"
+        msg = f"unknown vendor {vendor!r}; expected one of: {', '.join(_FORMS)}"
         raise ValueError(msg)
     entries = list(_entries(messages, form.keeps_thinking))
     return valid_json(list(form.write(list(linked(entries, form.naming)))))
@@ -82,7 +80,7 @@ def to_vendor(messages: Iterable[Message], vendor: Vendor) -> list[Record]:
 
 @attrs.frozen(slots=True)
 class _Form:
-    """How one vendor writes a history."""
+    """One vendor's history format."""
 
     write: Callable[[Sequence[VendorEntry]], Iterator[Record]]
     naming: Naming
@@ -114,12 +112,12 @@ def _entries(
 
 
 def _is_foreign(message: Message) -> bool:
-    """Whether a sub-session's message stands in its parent's list."""
+    """Whether a message belongs to a sub-session inside its parent's list."""
     return message.is_sub_session and message.session_id == message.parent_session_id
 
 
 def _entries_of(message: Message, keeps_thinking: Callable[[Part], bool]) -> Iterator[VendorEntry]:
-    """What a message says, each thought in an entry of its own; the last has the tools."""
+    """Convert a message to entries, one per thought; the last holds the tools."""
     if message.role not in (ASSISTANT, THOUGHT):
         yield VendorEntry(
             message.role, _parts(message.content), is_text=isinstance(message.content, str)
@@ -165,13 +163,13 @@ def _delegation(request: Message | None, replies: Sequence[Message]) -> VendorEn
     asked = "" if request is None else _text_of(request.content)
     call = ToolUsePart(identity, "aa_chat", {"message": asked})
     said = json_text({"agent_message": _reply(replies)})
-    # One that did not answer has failed; an empty answer is read back as none.
+    # A delegate without an answer has failed; an empty answer reads back as none.
     result = ToolResultPart(identity, said, is_error=not replies)
     return VendorEntry(ASSISTANT, (call,), (result,))
 
 
 def _reply(replies: Sequence[Message]) -> object:
-    """What a delegate answered, its thoughts first; a text alone as it is."""
+    """Return a delegate's answer, thoughts first; plain text stays unchanged."""
     if not replies:
         return ""
     if len(replies) == 1 and replies[0].role != THOUGHT and isinstance(replies[0].content, str):
@@ -198,7 +196,7 @@ def _text_of(content: Content) -> str:
 
 
 def _id(kind: str, message: Message) -> str:
-    """An id for a call that the vendor's own rules for ids allow."""
+    """Return a call id that the vendor's rules allow."""
     return f"{kind}_" + re.sub(r"[^A-Za-z0-9_-]", "_", message.id)
 
 
@@ -206,7 +204,7 @@ def _id(kind: str, message: Message) -> str:
 
 
 def _anthropic(entries: Sequence[VendorEntry]) -> Iterator[Record]:
-    results: list[Record] = []  # they go before what the user says next
+    results: list[Record] = []  # they precede the user's next message
     for entry in entries:
         if entry.role in _ORDERS:
             continue

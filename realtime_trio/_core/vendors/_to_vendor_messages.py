@@ -1,7 +1,7 @@
-"""One vendor message, read into what it says: parts, calls and results in order (§8 S2).
+"""Read one vendor message into its parts, calls and results, in order (§8 S2).
 
-Anthropic keeps everything in blocks; OpenAI keeps its calls, a refusal and reasoning in
-fields beside the content. Here both become one list of steps.
+Anthropic keeps everything in blocks. OpenAI keeps calls, a refusal and reasoning in fields next to
+the content. Both become one list of steps.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ __all__ = ["TOOL_ROLES", "ReadMessage", "Step", "read_message", "stray_result"]
 TOOL_ROLES = ("tool", "function")
 HIDDEN_ROLES = ("system", "developer")
 
-# Native thinking is a text part that is marked as such.
+# Native thinking is a text part with a flag.
 Step: TypeAlias = Part | Called | ToolAnswer
 
 
 @attrs.frozen(slots=True)
 class ReadMessage:
-    """One message of a history as it was read; ``bad`` where it cannot be shown (§8 S2).
+    """One parsed message of a history; ``bad`` if it cannot be shown (§8 S2).
 
-    ``steps`` are what an assistant says and calls, in order. ``answers`` are the results in a
-    message of any other role, by the place of their block; ``None`` for other blocks.
+    ``steps`` are the texts and calls of an assistant, in order. ``answers`` are the results in a
+    message of any other role, by the index of their block; ``None`` for other blocks.
     """
 
     record: Block
@@ -54,7 +54,7 @@ class ReadMessage:
     answers: Sequence[ToolAnswer | None] = ()
 
     def left(self) -> Content | None:
-        """What a user's message says beside the results that were taken; ``None`` for nothing."""
+        """Return the content of a user message without its matched results, or ``None``."""
         content = self.record.get("content")
         taken = [answer is not None and answer.called is not None for answer in self.answers]
         if not any(taken) or not is_list(content):
@@ -63,7 +63,7 @@ class ReadMessage:
         return content_of(left) or None
 
     def ended(self) -> MessageStatus:
-        """How the message ended, as far as its record says."""
+        """Return how the message ended, if its record holds that."""
         for name in ("status", "stop_reason"):
             status = _ENDINGS.get(text_field(self.record, name) or "")
             if status is not None:
@@ -80,7 +80,7 @@ _ENDINGS: dict[str, MessageStatus] = {
 
 
 def read_message(message: object, index: int) -> ReadMessage:
-    """Read the message at place ``index`` of a history. Never raises.
+    """Read the message at ``index`` of a history. Never raises.
 
     A message without a role is the assistant's (§2 L2).
     """
@@ -114,10 +114,10 @@ def _blocks_of(record: Block) -> Sequence[object]:
 
 
 def _steps_of(record: Block, index: int) -> list[Step]:
-    """What the message of an assistant says and calls, in order.
+    """Return the texts and calls of an assistant's message, in order.
 
-    ``index`` is the message's place in the history: it names the one kind of call that has
-    no id.
+    ``index`` is the message's index in the history. It identifies the one kind of call without an
+    id.
     """
     return [*_beside(record), *_content_steps(record, index), *_call_steps(record, index)]
 
@@ -170,7 +170,7 @@ def _called(raw: object, index: int) -> Step:
 
 
 def stray_result(record: Block) -> ToolResultPart:
-    """A ``tool`` or ``function`` message that answers no call."""
+    """Convert a ``tool`` or ``function`` message that answers no call."""
     return ToolResultPart(
         text_field(record, "tool_call_id", "tool_use_id", "name") or "",
         result_text(record.get("content")),

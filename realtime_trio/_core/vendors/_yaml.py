@@ -1,9 +1,8 @@
-"""The little YAML that old delegation replies are written in (protocol.md §8 S2).
+"""Parse the YAML subset of old delegation replies (protocol.md §8 S2).
 
-Such a reply is one dumped mapping whose ``text`` is what the agent said, or a list of them,
-thinking included. Reading such scalars needs no YAML library, but it needs care: what is not
-plainly such a mapping is prose, and prose must come through untouched. So everything
-here answers ``None`` when in doubt.
+Such a reply is one dumped mapping whose ``text`` is the agent's text, or a list of such mappings,
+including thinking. These scalars need no YAML library. Anything that is not clearly such a mapping
+is prose and must stay unchanged, so every function returns ``None`` if in doubt.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _BLOCK = re.compile(
 )
 _SINGLE = re.compile(r"'(?P<body>[^']*(?:''[^']*)*)'\s*(?:#.*)?$")
 _DOUBLE = re.compile(r'"(?P<body>[^"\\]*(?:\\.[^"\\]*)*)"\s*(?:#.*)?$', re.DOTALL)
-# An escaped break is neither a code nor a name: it goes, with the indentation after it.
+# An escaped line break is removed, with the indentation after it.
 _ESCAPE = re.compile(
     r"\\(?:(?P<hex>x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|\n[ \t]*|(?P<name>.))"
 )
@@ -50,9 +49,9 @@ _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 def yaml_blocks(document: str) -> list[dict[str, str]] | None:
-    """What a dumped mapping says, or each mapping in a dumped list, as vendors' blocks.
+    """Convert a dumped mapping, or each mapping in a dumped list, to vendor blocks.
 
-    ``None`` where ``document`` is anything else, or holds a mapping without a text.
+    Returns ``None`` if ``document`` is anything else, or if a mapping has no text.
     """
     lines = document.replace("\r\n", "\n").removesuffix("\n").split("\n")
     start = next((i for i, line in enumerate(lines) if line.strip() not in ("", "---")), 0)
@@ -68,7 +67,7 @@ def yaml_blocks(document: str) -> list[dict[str, str]] | None:
 
 
 def _items(lines: Sequence[str]) -> list[list[str]]:
-    """The items of a list of mappings, which begins at once, without dash and indentation."""
+    """Return the items of a list of mappings, without dash and indentation."""
     items: list[list[str]] = []
     for line in lines:
         if line.startswith("- "):
@@ -99,7 +98,7 @@ def _value(entries: dict[str, list[str]], name: str) -> str | None:
 
 
 def _entries(lines: Sequence[str]) -> dict[str, list[str]] | None:
-    """The lines of each value of a mapping by its key; the first is what follows the key."""
+    """Return the lines of each value by key; the first line is the rest of the key's line."""
     entries: dict[str, list[str]] = {}
     value: list[str] = []
     for line in lines:
@@ -115,7 +114,7 @@ def _entries(lines: Sequence[str]) -> dict[str, list[str]] | None:
 
 
 def _entry(line: str) -> tuple[str, str] | None:
-    """Key and value of a line such as ``key: value``."""
+    """Split a line such as ``key: value``."""
     key, colon, rest = line.partition(":")
     key = key.rstrip()
     if not (colon and key) or (rest and rest[0] != " ") or key[0] in _NO_KEY:
@@ -128,14 +127,14 @@ def _entry(line: str) -> tuple[str, str] | None:
 
 
 def _continues(line: str, value: list[str]) -> bool:
-    """Whether ``line`` belongs to the value before it. A dumped list is not indented."""
+    """Whether ``line`` continues the previous value. A dumped list is not indented."""
     if not line.strip():
         return True
     return bool(value) and (line[0] == " " or (line.startswith("- ") and not value[0]))
 
 
 def _scalar(first: str, rest: Sequence[str]) -> str | None:
-    """A scalar that begins with ``first`` after its key and goes on over the lines ``rest``."""
+    """Parse a scalar that starts with ``first`` and continues over the lines ``rest``."""
     if not first:
         later = "\n".join(rest).strip().split("\n")
         if _entry(later[0]) or later[0][:1] in ("|", ">", "-"):
@@ -155,7 +154,7 @@ def _plain(text: str) -> str | None:
 
 
 def _fold(text: str) -> str:
-    """Join lines as flow scalars are joined: a break is a space, n empty lines are n breaks."""
+    """Join lines as in flow scalars: a break becomes a space, n empty lines become n breaks."""
     first, *later = text.split("\n")
     if not later:
         return first
@@ -214,7 +213,7 @@ def _block(header: str, lines: Sequence[str]) -> str | None:
 
 
 def _folded(lines: Sequence[str]) -> str:
-    """Join the lines of a folded block: what is indented further keeps its breaks."""
+    """Join the lines of a folded block; more deeply indented lines keep their breaks."""
     pieces: list[str] = []
     last, breaks = "", 0
     for line in lines:
