@@ -8,6 +8,8 @@ General layout, in the order in which data flows; each part imports only earlier
     above audio        formats, files, devices, playback; no connection (public) _transports
     websockets: dialling and frames, in memory or over a socket _lanes       lanes and subscriptions
     _outbound    outbox, turn gate, receipts, cancels _rest        login, tokens, upload, URLs
+    _log         sans-IO: entries, blocks, snapshots, digests of a journal
+    _journal     SQLite, the writer of a log, recovery
     _turns       ask: channels, outcome, resync _connection  link, liveness, reconnection, recording
     _session     all parts of one client, wired and started _voice sending, talking, playback
     _client      the client that applications hold server, testing, cli, blocking built on the
@@ -60,10 +62,13 @@ from ._core.vendors._normalise import normalise_content
 from ._core.vendors._to_vendor import to_vendor
 from ._exceptions import *  # noqa: F403
 from ._handlers import handles
+from ._journal._journal import Journal, JournalStatistics, Keep
+from ._journal._recovery import Recovered, RecoveredCommand
 from ._lanes._overflow import Block, Coalesce, DropOldest, Latest, Overflow
 from ._lanes._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics, Timing
 from ._lanes._subscription import LaneView, Subscription
 from ._lanes._watch import Watch
+from ._log._plain_values import stored
 from ._outbound._cancel import CancelResult
 from ._outbound._receipt import Receipt
 from ._outbound._send_queue import OutboxStatistics
@@ -120,6 +125,9 @@ __all__ = [
     "EventStreamProcessor",
     "Health",
     "ImagePart",
+    "Journal",
+    "JournalStatistics",
+    "Keep",
     "Lane",
     "LaneBounds",
     "LaneStatistics",
@@ -143,6 +151,8 @@ __all__ = [
     "Recorder",
     "RecorderLike",
     "RecorderStatistics",
+    "Recovered",
+    "RecoveredCommand",
     "SendingStatistics",
     "ServerEvent",
     "Session",
@@ -179,6 +189,7 @@ __all__ = [
     "normalise_content",
     "open_client",
     "server",
+    "stored",
     "testing",
     "to_vendor",
 ]

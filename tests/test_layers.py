@@ -31,10 +31,10 @@ VALUES = frozenset({"events", "_core"})
 CLIENT = frozenset(
     {
         *("_transports", "_lanes", "_outbound", "_rest", "_turns"),
-        *("_connection", "_session", "_voice", "_client"),
+        *("_journal", "_connection", "_session", "_voice", "_client"),
     }
 )
-INNER = CORE | CLIENT | {"audio"}
+INNER = CORE | CLIENT | {"_log", "audio"}
 ROOT_LAYER = "(root)"
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "abc": frozenset(),
@@ -54,11 +54,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "audio": VALUES,
     "_transports": frozenset(),
     "_lanes": CORE,
+    "_journal": CORE | {"_log", "_lanes"},
     "_outbound": VALUES,
     "_rest": VALUES | {"_transports"},
     "_turns": VALUES | {"_lanes", "_outbound"},
     "_connection": VALUES | {"_transports", "_lanes", "_outbound", "_rest", "_turns"},
-    "_session": CORE | (CLIENT - {"_session", "_voice", "_client"}) | {"audio"},
+    "_session": CORE | {"_log"} | (CLIENT - {"_session", "_voice", "_client"}) | {"audio"},
     "_voice": VALUES | {"audio", "_lanes", "_outbound", "_session"},
     "_client": CORE | (CLIENT - {"_client"}),
     # The server speaks the protocol on its own: it shares only the in-memory transport and

@@ -149,6 +149,11 @@ class LinkObserver:
         elif replaces:
             self._resync.complete(session_id, mark)
 
+    def go_on(self, ui_session_id: str | None, agent_key: str | None) -> None:
+        """Go on from the state of an earlier client: the first link replaces that one's last."""
+        self.ui_session_id, self.agent_key = ui_session_id, agent_key
+        self._links = 1
+
     def link_opened(self, agent_key: str | None = None) -> None:
         """Begin with a new link, whose session is to have this agent."""
         self._expected = agent_key

@@ -127,7 +127,7 @@ class Supervisor:
         self._attempts = 0  # dials in a row that brought no stable link
         self._agentless = False  # the next dial does not name the agent: it may be gone
         self._asked_for = False  # the application wants a new link
-        self._ended = False
+        self._ended = self._goes_on = False
         self._openings = trio.lowlevel.ParkingLot()
         self._pausing: trio.CancelScope | None = None
         self.link: Link | None = None
@@ -140,9 +140,22 @@ class Supervisor:
         Raises :class:`~realtime_trio.ConnectionFailed` when every attempt is used up and
         :class:`~realtime_trio.AuthenticationError` where the token is refused for good.
         """
-        link, _ = await self._dial_until_open(nursery, tell=False)
-        self._post(LinkEvent(status="connected", note=Connected()))
+        link, attempts = await self._dial_until_open(nursery, tell=False)
+        note: Connected | Reconnected = Connected()
+        if self._goes_on:
+            session_id = self._gate.session_id
+            note = Reconnected(attempts=attempts, missed=True, session_id=session_id)
+        self._post(LinkEvent(status="connected", note=note))
         return link
+
+    def go_on(self) -> None:
+        """Go on from the state of an earlier client, whose last link is gone.
+
+        The first link is then a reconnect that may have missed something.
+        """
+        self._goes_on = True
+        self._post(LinkLostEvent())
+        self._post(LinkEvent(status="reconnecting", initialized=False))
 
     async def run(self, link: Link, nursery: trio.Nursery) -> RealtimeError:
         """Run the first link and those that follow; gives why there will be no other."""

@@ -3,257 +3,31 @@
 Rows are blocks of entries, each with its own checksum: SQLite drops what follows a damaged
 place of its WAL without a word, and its integrity check does not see a flipped byte in a block.
 The positions and names that rows have beside are checked against what is in the blocks.
-
-One row names the owner: the process that has the file open for writing, with a heartbeat. Every
-write checks it in its own transaction, so a process that was paused cannot write over its
-successor. At a clean end the WAL goes back into the file, which is then the whole journal.
 """
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 import sqlite3
 import time
-import zlib
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, final
+from typing import Final, final
 
-from .._exceptions import JournalError, JournalInUse
+from .._exceptions import JournalError
 from .._log._log_block import BlockGroup, DamagedBlock, LogBlock, decode_block, encode_block
 from .._log._state_snapshot import check_snapshot
 from ._log_store import LogClaim, LogGap, LogInfo, StoredSnapshot
+from ._owned_file import OwnedFile, name_crc
 
-__all__ = ["Durability", "JournalFile"]
+__all__ = ["JournalFile"]
 
-Durability: TypeAlias = Literal["none", "batch", "each"]
-
-APPLICATION_ID: Final = 0x52544A4C
-_VERSION: Final = 1
-_SYNCHRONOUS: Final = {"none": "OFF", "batch": "NORMAL", "each": "FULL"}
-_STALE: Final = 10.0
-"""Seconds without a heartbeat after which an owner on another machine counts as gone."""
 BLOCK_ENTRIES: Final = 512
-
-_SCHEMA: Final = """
-CREATE TABLE owner (
-    id INTEGER PRIMARY KEY CHECK (id = 1), token TEXT NOT NULL, pid INTEGER NOT NULL,
-    host TEXT NOT NULL, began REAL NOT NULL, beat REAL NOT NULL
-);
-CREATE TABLE sessions (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, crc INTEGER NOT NULL,
-    token INTEGER NOT NULL, closed INTEGER, written REAL NOT NULL
-);
-CREATE TABLE blocks (
-    session INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    ended REAL NOT NULL, data BLOB NOT NULL
-);
-CREATE UNIQUE INDEX blocks_by_position ON blocks (session, first);
-CREATE TABLE gaps (
-    session INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, why TEXT NOT NULL
-);
-CREATE TABLE snapshots (
-    session INTEGER NOT NULL, position INTEGER NOT NULL, data BLOB NOT NULL
-);
-CREATE INDEX snapshots_by_position ON snapshots (session, position);
-"""
-
-# Tokens of the files that this process has open for writing: after `kill -9` in a container the
-# next process often has the same pid.
-_OPEN: Final[set[str]] = set()
 
 
 @final
-class JournalFile:
-    """One connection to the file. Not for two threads at once."""
-
-    def __init__(self, path: Path, *, durability: Durability, zstd: bool) -> None:
-        self.path = path
-        self._durability: Durability = durability
-        self._zstd = zstd
-        self._connection: sqlite3.Connection | None = None
-        self._token = ""
-        self._inode: tuple[int, int] | None = None
-
-    # -- opening and closing ---------------------------------------------------------------
-
-    def open(self, *, owner: bool) -> None:
-        """Open the file: to write to it, as its owner, or only to read it."""
-        try:
-            self._open_file(owner=owner)
-        except BaseException:
-            self._disconnect()
-            raise
-
-    def _open_file(self, *, owner: bool) -> None:
-        with self._explained("open"):
-            if owner:
-                self._make_file()
-                self._connection = self._connect(self.path.resolve().as_uri())
-            else:
-                self._check_readable()
-                self._connection = self._connect(f"{self.path.resolve().as_uri()}?mode=ro")
-            self._check_kind(new=owner and not self.path.stat().st_size)
-        if owner:
-            with self._explained("open"):
-                self._set_up()
-            self._become_owner()
-            found = self.path.stat()
-            self._inode = found.st_dev, found.st_ino
-
-    def _connect(self, uri: str) -> sqlite3.Connection:
-        return sqlite3.connect(
-            uri, uri=True, timeout=2.0, isolation_level=None, check_same_thread=False
-        )
-
-    def _make_file(self) -> None:
-        """Make an empty file that only its owner may read, where there is none."""
-        with suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-
-    def _check_readable(self) -> None:
-        with self.path.open("rb"):
-            pass
-
-    def _check_kind(self, *, new: bool) -> None:
-        (application,) = self._one("PRAGMA application_id")
-        (version,) = self._one("PRAGMA user_version")
-        tables = self._one("SELECT count(*) FROM sqlite_master")[0]
-        if new or (application == 0 and tables == 0):
-            return
-        if application != APPLICATION_ID:
-            message = f"{self.path} is an SQLite file, but no journal of this library"
-            raise JournalError(message)
-        if version > _VERSION:
-            message = f"{self.path} was written by a later version of this library"
-            raise JournalError(message)
-
-    def _set_up(self) -> None:
-        run = self._db.execute
-        run(f"PRAGMA synchronous={_SYNCHRONOUS[self._durability]}")
-        if self._one("SELECT count(*) FROM sqlite_master")[0] == 0:
-            run("PRAGMA auto_vacuum=INCREMENTAL")
-            with self._transaction():
-                run(f"PRAGMA application_id={APPLICATION_ID}")
-                run(f"PRAGMA user_version={_VERSION}")
-                for statement in _SCHEMA.split(";"):
-                    run(statement)
-        run("PRAGMA journal_mode=WAL")
-        run("PRAGMA wal_autocheckpoint=1000")
-
-    def _become_owner(self) -> None:
-        token = secrets.token_hex(16)
-        with self._explained("open"), self._transaction():
-            row = self._db.execute("SELECT token, pid, host, beat FROM owner").fetchone()
-            if row is not None and _alive(*row):
-                message = (
-                    f"process {row[1]} on {row[2]} writes to the journal {self.path}: "
-                    "a journal has one writer"
-                )
-                raise JournalInUse(message)
-            now = time.time()
-            self._db.execute(
-                "INSERT OR REPLACE INTO owner VALUES (1, ?, ?, ?, ?, ?)",
-                (token, os.getpid(), socket.gethostname(), now, now),
-            )
-        self._token = token
-        _OPEN.add(token)
-
-    def beat(self) -> None:
-        """Say that the owner is alive."""
-        with self._writing():
-            pass
-
-    def close(self) -> None:
-        """Give the file up. If nothing failed, it is one file again."""
-        try:
-            if self._token and self._connection is not None:
-                with suppress(sqlite3.Error):
-                    run = self._connection.execute
-                    run("DELETE FROM owner WHERE token = ?", (self._token,))
-                    run("PRAGMA incremental_vacuum")
-                    run("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                    run("PRAGMA journal_mode=DELETE").fetchall()
-        finally:
-            self._disconnect()
-
-    def _disconnect(self) -> None:
-        _OPEN.discard(self._token)
-        self._token = ""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(sqlite3.Error):
-                connection.close()
-
-    # -- helpers ---------------------------------------------------------------------------
-
-    @property
-    def _db(self) -> sqlite3.Connection:
-        if self._connection is None:
-            message = f"the journal {self.path} is not open"
-            raise JournalError(message)
-        return self._connection
-
-    def _one(self, statement: str, *values: object) -> tuple[int, ...]:
-        row: tuple[int, ...] = self._db.execute(statement, values).fetchone()
-        return row
-
-    @contextmanager
-    def _explained(self, doing: str) -> Generator[None, None, None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as exc:
-            reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-            message = f"cannot {doing} the journal {self.path}: {reason}"
-            raise JournalError(message) from exc
-
-    @contextmanager
-    def _transaction(self) -> Generator[None, None, None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            with suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
-    @contextmanager
-    def _writing(self, claim: LogClaim | None = None) -> Generator[int, None, None]:
-        """A transaction of the owner and of the latest claim; gives the number of the session."""
-        with self._explained("write"):
-            self._check_place()
-            with self._transaction():
-                done = self._db.execute(
-                    "UPDATE owner SET beat = ? WHERE token = ?", (time.time(), self._token)
-                )
-                if done.rowcount != 1:
-                    message = f"another process has taken the journal {self.path} over"
-                    raise JournalInUse(message)
-                yield 0 if claim is None else self._session(claim)
-
-    def _check_place(self) -> None:
-        """SQLite writes on into a file that was deleted or replaced; this finds out."""
-        found = self.path.stat()
-        if (found.st_dev, found.st_ino) != self._inode:
-            message = f"{self.path} was replaced by another file"
-            raise JournalError(message)
-
-    def _session(self, claim: LogClaim) -> int:
-        row = self._db.execute(
-            "SELECT id, token FROM sessions WHERE name = ?", (claim.name,)
-        ).fetchone()
-        if row is None or row[1] != claim.token:
-            message = f"another client writes to the log {claim.name!r} now"
-            raise JournalInUse(message)
-        return int(row[0])
-
-    def _number(self, name: str) -> int | None:
-        row = self._db.execute("SELECT id, crc FROM sessions WHERE name = ?", (name,)).fetchone()
-        return None if row is None or row[1] != _crc(name) else int(row[0])
+class JournalFile(OwnedFile):
+    """The logs in one file."""
 
     # -- writing ---------------------------------------------------------------------------
 
@@ -263,7 +37,7 @@ class JournalFile:
             self._db.execute(
                 "INSERT INTO sessions (name, crc, token, closed, written) VALUES (?, ?, 0, 0, ?) "
                 "ON CONFLICT (name) DO UPDATE SET crc = excluded.crc",
-                (name, _crc(name), time.time()),
+                (name, name_crc(name), time.time()),
             )
             self._db.execute("UPDATE sessions SET token = token + 1 WHERE name = ?", (name,))
             (token,) = self._one("SELECT token FROM sessions WHERE name = ?", name)
@@ -279,10 +53,7 @@ class JournalFile:
                 message = f"the log ends at {end}, and these entries begin at {first}"
                 raise ValueError(message)
             for block in blocks:
-                self._db.execute(
-                    "INSERT INTO blocks VALUES (?, ?, ?, ?, ?)",
-                    (session, block.first, block.last, block.ended, block.data),
-                )
+                self._insert_block(session, block)
                 size += len(block.data)
             self._db.execute(
                 "UPDATE sessions SET closed = NULL, written = ? WHERE id = ?",
@@ -294,6 +65,14 @@ class JournalFile:
         """Keep a snapshot."""
         with self._writing(claim) as session:
             self._insert_snapshot(session, snapshot)
+
+    def _insert_block(self, session: int, block: LogBlock) -> None:
+        values = (session, block.first, block.last, block.ended, block.data)
+        self._db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?)", values)
+
+    def _insert_gap(self, session: int, gap: LogGap) -> None:
+        values = (session, gap.first, gap.last, gap.why)
+        self._db.execute("INSERT INTO gaps VALUES (?, ?, ?, ?)", values)
 
     def _insert_snapshot(self, session: int, snapshot: StoredSnapshot) -> None:
         values = (session, snapshot.position, snapshot.data)
@@ -308,7 +87,7 @@ class JournalFile:
                 "DELETE FROM snapshots WHERE session = ? AND position >= ?",
                 (session, gap.first),
             )
-            run("INSERT INTO gaps VALUES (?, ?, ?, ?)", (session, gap.first, gap.last, gap.why))
+            self._insert_gap(session, gap)
             if snapshot is not None:
                 self._insert_snapshot(session, snapshot)
             run("UPDATE sessions SET closed = NULL WHERE id = ?", (session,))
@@ -338,7 +117,9 @@ class JournalFile:
             base = self._base(session, positions, before) if before is not None else 0
             kept = {*positions[-snapshots:], *([base] if base else [])}
             held = {int(row[0]) for row in run("SELECT last FROM gaps WHERE session=?", (session,))}
-            (oldest,) = self._one("SELECT coalesce(min(first), 0) FROM blocks WHERE session=?", session)
+            (oldest,) = self._one(
+                "SELECT coalesce(min(first), 0) FROM blocks WHERE session=?", session
+            )
             for position in positions:
                 # What a gap or a trimmed beginning is read on from stays as long as its entries.
                 needed = position > base and (position in held or position == oldest - 1)
@@ -371,6 +152,71 @@ class JournalFile:
         with self._explained("compact"):
             self._db.execute("PRAGMA incremental_vacuum(4096)").fetchall()
 
+    # -- damage ----------------------------------------------------------------------------
+
+    def salvage(self) -> Path:
+        """Copy what can be read into a new file in the place of this one.
+
+        Gives the path of the damaged file, which is kept beside it.
+        """
+        kept = [self._readable(name) for name in self._readable_names()]
+        self._disconnect()
+        aside = self._move_aside()
+        self.open(owner=True)
+        for name, blocks, gaps, snapshots in kept:
+            claim = self.claim(name)
+            with self._writing(claim) as session:
+                for block in blocks:
+                    self._insert_block(session, block)
+                for gap in gaps:
+                    self._insert_gap(session, gap)
+                for snapshot in snapshots:
+                    self._insert_snapshot(session, snapshot)
+        return aside
+
+    def _readable_names(self) -> tuple[str, ...]:
+        with suppress(JournalError):
+            return self.names()
+        return ()
+
+    def _readable(
+        self, name: str
+    ) -> tuple[str, list[LogBlock], tuple[LogGap, ...], list[StoredSnapshot]]:
+        """What is left of a log: its blocks up to the damage, and what is behind gaps."""
+        gaps: tuple[LogGap, ...] = ()
+        first = 1
+        with suppress(JournalError):
+            info = self.info(name)
+            if info is not None:
+                gaps, first = info.gaps, info.first
+        blocks: list[LogBlock] = []
+        kept: list[LogGap] = []
+        after = first - 1
+        while True:
+            more = self.read(name, after, 1024)
+            if more:
+                blocks += more
+                after = more[-1].last
+                continue
+            gap = next((gap for gap in gaps if gap.first == after + 1), None)
+            if gap is None:
+                break
+            kept.append(gap)
+            after = gap.last
+        snapshots = [each for each in self.snapshots(name) if each.position <= after]
+        return name, blocks, tuple(kept), snapshots[::-1]
+
+    def _move_aside(self) -> Path:
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.damaged-{number}")).exists():
+            number += 1
+        with self._explained("repair"):
+            self.path.rename(aside)
+            for suffix in ("-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
+        return aside
+
     # -- reading ---------------------------------------------------------------------------
 
     def _last(self, session: int) -> int:
@@ -386,7 +232,7 @@ class JournalFile:
         """The names of all logs, the one that was written to last at the end."""
         with self._explained("read"):
             rows = self._db.execute("SELECT name, crc FROM sessions ORDER BY written, id")
-            return tuple(str(name) for name, crc in rows if crc == _crc(name))
+            return tuple(str(name) for name, crc in rows if crc == name_crc(name))
 
     def info(self, name: str) -> LogInfo | None:
         """What there is of a log."""
@@ -459,25 +305,3 @@ def _cut(first: int, groups: Iterable[BlockGroup], *, zstd: bool) -> Iterable[Lo
             first, part, count = first + count, [], 0
     if part:
         yield encode_block(first, part, zstd=zstd)
-
-
-def _crc(name: object) -> int:
-    return zlib.crc32(str(name).encode("utf-8", "surrogatepass"))
-
-
-def _alive(token: str, pid: int, host: str, beat: float) -> bool:
-    """Whether the owner that a file names still has it open."""
-    if token in _OPEN:
-        return True
-    if host != socket.gethostname():
-        return abs(time.time() - beat) < _STALE
-    if pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    # The system may have given the number to another process meanwhile.
-    return abs(time.time() - beat) < _STALE

@@ -90,14 +90,20 @@ class LogStore(Protocol):
         """Keep a snapshot of a position that the log has reached."""
         ...
 
-    async def put_gap(
-        self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None
-    ) -> None:
+    async def put_gap(self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None) -> None:
         """Give up the positions of ``gap``, to its last, and go on behind them.
 
         Entries at and behind its first position are dropped. ``snapshot``, of its last
         position, is what the log is read on from.
         """
+        ...
+
+    async def beat(self, claim: LogClaim) -> None:
+        """Say that the writer is alive; called every few seconds while nothing is written."""
+        ...
+
+    async def trim(self, claim: LogClaim) -> None:
+        """Drop what the rules of the store do not keep; called after a snapshot was stored."""
         ...
 
     async def close(self, claim: LogClaim) -> None:

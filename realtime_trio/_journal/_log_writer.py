@@ -14,6 +14,7 @@ Rule 3. A snapshot is taken every ``SNAPSHOT_EVERY`` entries. It is a cut that p
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -31,6 +32,8 @@ from .._log._state_snapshot import StateSnapshot, write_snapshot
 from ._log_store import LogClaim, LogGap, LogStore, StoredSnapshot
 
 __all__ = ["CutTaker", "LogWriter", "PendingCut", "WriterStatistics"]
+
+_logger: Final = logging.getLogger("realtime_trio.journal")
 
 GATHER: Final = 0.02
 MAX_ENTRIES: Final = 65_536
@@ -84,8 +87,7 @@ class WriterStatistics:
 class LogWriter:
     """Writes the log of one claim, from ``position`` on.
 
-    ``on_snapshot`` is called, in the writer's task, after a snapshot was stored. ``stop``: an
-    error of the store leaves :meth:`run`, instead of being tried again.
+    ``stop``: an error of the store leaves :meth:`run`, instead of being tried again.
     """
 
     def __init__(
@@ -95,7 +97,6 @@ class LogWriter:
         *,
         position: int,
         stop: bool = False,
-        on_snapshot: Callable[[], object] | None = None,
     ) -> None:
         self._store = store
         self._claim = claim
@@ -103,10 +104,8 @@ class LogWriter:
         """The position of the last entry that was handed over."""
         self.durable: int = position
         """The position up to which the store has everything."""
-        self.snapshot_wanted: bool = False
-        self.closing: bool = False
+        self._closing = False
         self._stop = stop
-        self._on_snapshot = on_snapshot
         self._take_cut: CutTaker | None = None
         self._groups: list[BlockGroup] = []
         self._waiting = self._waiting_bytes = 0
@@ -122,7 +121,9 @@ class LogWriter:
         self._commits: deque[float] = deque(maxlen=_TIMES)
         self.error: JournalError | None = None
         """Why the last attempt failed; ``None`` once one has succeeded again."""
-        self._ended = False
+        self._ended = self._warned = False
+        self.finished: trio.Event = trio.Event()
+        """Set once nothing more will be written."""
 
     def cut_by(self, take: CutTaker) -> None:
         """Take cuts with ``take``; without, there are no snapshots."""
@@ -198,36 +199,37 @@ class LogWriter:
                         if self._stop:
                             raise
                         return
-                    if self.closing:
+                    if self._closing:
                         return
                     await trio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
                     failures += 1
                 else:
                     failures = 0
-                    if self.closing and not self._has_work():
+                    if self._closing and not self._has_work():
                         return
         finally:
             self._end()
 
     def _end(self) -> None:
         self._ended = True
+        self.finished.set()
         self._groups = []
         self._moved.unpark_all()
 
     def close_soon(self) -> None:
         """Write what waits, then let :meth:`run` return."""
-        self.closing = True
+        self._closing = True
         self.hurry()
 
     def _has_work(self) -> bool:
         return bool(self._groups or self._full or self._jump)
 
     async def _write_once(self) -> None:
-        if not self._has_work() and not self._cut_is_done() and not self.closing:
+        if not self._has_work() and not self._cut_is_done() and not self._closing:
             with trio.move_on_after(_BEAT):
                 await self._news.wait()
         self._news = trio.Event()
-        if self._waiting < _BLOCK_ENTRIES and not self.closing and self._waiting:
+        if self._waiting < _BLOCK_ENTRIES and not self._closing and self._waiting:
             with trio.move_on_after(GATHER):
                 await self._urgent.wait()
         self._urgent = trio.Event()
@@ -280,10 +282,13 @@ class LogWriter:
             self._jump = self._take_cut(self.hurry)
         jump = self._jump
         if jump is None or jump.cut is None:
-            with trio.move_on_after(_BEAT):
+            with trio.move_on_after(GATHER if self._closing else _BEAT):
                 await self._news.wait()
+            if self._closing and jump is not None and jump.cut is None:
+                message = "the client ended before the journal had caught up"
+                raise JournalError(message)
             return
-        snapshot = await self._encoded(jump.position, jump.cut)
+        snapshot = await self.encoded(jump.position, jump.cut)
         gap = LogGap(first=self.durable + 1, last=jump.position, why="jumped")
         await self._store.put_gap(self._claim, gap, snapshot)
         if self._jump is jump:  # else it was dropped again meanwhile
@@ -307,13 +312,13 @@ class LogWriter:
 
     async def put_snapshot(self, position: int, cut: StateCut) -> None:
         """Store a snapshot, unless the state holds what cannot be stored."""
-        snapshot = await self._encoded(position, cut)
+        snapshot = await self.encoded(position, cut)
         if snapshot is not None:
             await self._store.put_snapshot(self._claim, snapshot)
-            if self._on_snapshot is not None:
-                self._on_snapshot()
+            await self._store.trim(self._claim)
 
-    async def _encoded(self, position: int, cut: StateCut) -> StoredSnapshot | None:
+    async def encoded(self, position: int, cut: StateCut) -> StoredSnapshot | None:
+        """Encode a snapshot in a thread; ``None``, and one warning, where that cannot be."""
         snapshot = StateSnapshot(position=position, at=self._at, cut=cut)
         try:
             data = await trio.to_thread.run_sync(write_snapshot, snapshot, abandon_on_cancel=True)
@@ -323,7 +328,9 @@ class LogWriter:
         return StoredSnapshot(position=position, data=data)
 
     def _warn(self, exc: NotStorable) -> None:
-        ...
+        if not self._warned:
+            self._warned = True
+            _logger.warning("no snapshots of %s: its state holds %s", self._claim.name, exc)
 
     def statistics(self) -> WriterStatistics:
         """How the writing goes."""

@@ -52,7 +52,8 @@ class MemoryLog:
     async def claim(self, name: str) -> LogClaim:
         """Become the writer of a log."""
         await trio.lowlevel.checkpoint()
-        log = self._logs[name] = self._logs.pop(name, None) or _Kept()
+        log = self._logs.pop(name) if name in self._logs else _Kept()
+        self._logs[name] = log
         log.token += 1
         return LogClaim(name=name, token=log.token)
 
@@ -80,9 +81,7 @@ class MemoryLog:
         await trio.lowlevel.checkpoint()
         self._claimed(claim).snapshots.insert(0, snapshot)
 
-    async def put_gap(
-        self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None
-    ) -> None:
+    async def put_gap(self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None) -> None:
         """Give up positions."""
         await trio.lowlevel.checkpoint()
         log = self._claimed(claim)
@@ -91,6 +90,15 @@ class MemoryLog:
         log.position, log.clean = gap.last, False
         if snapshot is not None:
             log.snapshots.insert(0, snapshot)
+
+    async def beat(self, claim: LogClaim) -> None:
+        """Check that the claim still counts."""
+        await trio.lowlevel.checkpoint()
+        self._claimed(claim)
+
+    async def trim(self, claim: LogClaim) -> None:
+        """Keep everything."""
+        await self.beat(claim)
 
     async def close(self, claim: LogClaim) -> None:
         """Mark a clean end."""

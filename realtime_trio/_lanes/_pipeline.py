@@ -32,6 +32,7 @@ from .._processor import Folds
 from ..events import Lane, ServerEvent
 from ._buffers import make_buffer
 from ._dispatcher import Command, Observer
+from ._input_tap import InputLog, InputTap
 from ._lane import LaneFull, LaneTask
 from ._marks import Marks
 from ._overflow import Coalesce, Overflow
@@ -70,6 +71,7 @@ class Pipeline:
         "_codec",
         "_ended",
         "_folds",
+        "_input",
         "_lanes",
         "_readers",
         "_router",
@@ -79,10 +81,13 @@ class Pipeline:
         "marks",
     )
 
-    def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, config: ClientConfig, *, clock: Callable[[], float], folds: Folds | None = None
+    ) -> None:
         self._codec = Codec()
         self._tolerated = Tolerated()
-        self._folds = Folds(Limits(config.max_sessions, config.max_messages))
+        self._folds = folds or Folds(Limits(config.max_sessions, config.max_messages))
+        self._input: InputTap | None = None
         self._clock = clock
         self._at = float("-inf")
         self._changes = Changes(lambda: self._folds.state)
@@ -105,6 +110,19 @@ class Pipeline:
         self._abandoned: list[SubscriptionReader] = []
         self._token: trio.lowlevel.TrioToken | None = None
         self._started = self._closing = self._ended = False
+
+    def log_to(self, log: InputLog) -> Folds:
+        """Tell ``log`` of every input from now on; gives the folds of what was taken until now.
+
+        For frames that come by :meth:`feed`.
+        """
+        self._input = InputTap(log, lambda: self._at)
+        return self._folds
+
+    @property
+    def drained(self) -> bool:
+        """Whether the lanes have handled everything that was taken."""
+        return not any(lane.backlog.entries for lane in self._lanes.values())
 
     # -- running ---------------------------------------------------------------------------
 
@@ -176,7 +194,7 @@ class Pipeline:
         application. Cancelled while it waits for one frame, it has taken nothing of it and
         read nothing after it. It handles the last batch itself while the lanes are idle.
         """
-        rest = iter(frames)
+        rest = iter(frames) if self._input is None else self._input.reading(frames)
         while True:
             full: LaneFull | None = None
             try:
@@ -184,6 +202,8 @@ class Pipeline:
             except LaneFull as exc:
                 full = exc
             finally:
+                if self._input is not None:
+                    self._input.batch_ends(refused=full is not None)
                 for lane in self._lanes.values():
                     lane.step_in_place()
             if full is None:
@@ -195,6 +215,7 @@ class Pipeline:
         # The fast path. Most frames are deltas that continue the one before: their lane takes
         # them in one go. Nearly every other event goes to one lane, which has room: one lookup
         # finds it. The clock is read once for all frames.
+        self._check_open()
         events, offers = self._codec.read_all(frames), self._router.offers
         extend = self._lanes[Lane.TEXT].extend
         at = self._arrival()
@@ -223,7 +244,9 @@ class Pipeline:
             except LaneFull as again:
                 full = again
             else:
-                return
+                break
+        if self._input is not None:
+            self._input.held_was_taken()
 
     def _observe(
         self, event: Incoming, observe: Callable[[Incoming], None]
@@ -238,9 +261,7 @@ class Pipeline:
 
     def _route(self, event: Incoming, size: int, at: float) -> None:
         """Put an event into all of its lanes, or raise :class:`LaneFull` and put it into none."""
-        if self._closing:
-            message = "this pipeline takes no more input: it was closed"
-            raise ClosedError(message)
+        self._check_open()
         lanes = self._router.route(event)
         full = [lane for lane in lanes if lane.is_full(size)]
         for lane in full:
@@ -255,6 +276,11 @@ class Pipeline:
                 lane.raise_level(size)
         for lane in lanes:
             lane.put(event, size, at)
+
+    def _check_open(self) -> None:
+        if self._closing:
+            message = "this pipeline takes no more input: it was closed"
+            raise ClosedError(message)
 
     def _arrival(self) -> float:
         """The time, to the millisecond.
@@ -274,15 +300,21 @@ class Pipeline:
         """
         if not self._closing:
             self._force(event, self._router.route(event))
+            if self._input is not None:
+                self._input.local_event(event)
 
     def set_user_session_id(self, session_id: str | None) -> None:
         """Say which session is the user's, in order with what the text lane holds."""
         self._command(Lane.TEXT, functools.partial(self._folds.set_user_session_id, session_id))
+        if self._input is not None and not self._closing:
+            self._input.user_session_id(session_id)
 
     def reset(self) -> None:
         """Drop silently what is under way, each lane in order with what it holds."""
         for lane in self._lanes:
             self._command(lane, functools.partial(self._folds.reset, lane))
+        if self._input is not None and not self._closing:
+            self._input.reset()
 
     def _force(self, event: ServerEvent, lanes: tuple[LaneTask, ...]) -> None:
         at = self._arrival()

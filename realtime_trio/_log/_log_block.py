@@ -4,8 +4,8 @@
 
     "RTB" version codec | CRC-32 | first position | count | first and last time | body
 
-The CRC covers everything behind it. The body is msgpack, compressed: a list of groups, each of
-a time and the entries that arrived at that time. Positions are not stored: the entries of a
+The CRC covers everything behind it, and the codec. The body is msgpack, compressed: a list of groups,
+each of a time and the entries that arrived at that time. Positions are not stored: the entries of a
 block are numbered from its first position without a gap.
 """
 
@@ -86,7 +86,7 @@ def encode_block(first: int, groups: Sequence[BlockGroup], *, zstd: bool = False
         packed = _zstd().compress(body) if zstd else zlib.compress(body, 1)
     began, ended = groups[0][0], groups[-1][0]
     facts = _FACTS.pack(first, count, began, ended, len(body))
-    crc = zlib.crc32(packed, zlib.crc32(facts))
+    crc = zlib.crc32(packed, zlib.crc32(facts, codec))
     data = b"".join((_HEAD.pack(_MAGIC, _VERSION, codec, crc), facts, packed))
     return LogBlock(first=first, count=count, began=began, ended=ended, data=data)
 
@@ -106,11 +106,11 @@ def decode_block(data: bytes) -> LogBlock:
     if len(data) < _HEAD.size + _FACTS.size:
         message = "the block is too short"
         raise DamagedBlock(message)
-    magic, version, _, crc = _HEAD.unpack_from(data)
+    magic, version, codec, crc = _HEAD.unpack_from(data)
     if magic != _MAGIC or version != _VERSION:
         message = "this is no block, or one of a later version"
         raise DamagedBlock(message)
-    if zlib.crc32(memoryview(data)[_HEAD.size :]) != crc:
+    if zlib.crc32(memoryview(data)[_HEAD.size :], codec) != crc:
         message = "the checksum of the block is wrong"
         raise DamagedBlock(message)
     first, count, began, ended, _ = _FACTS.unpack_from(data, _HEAD.size)

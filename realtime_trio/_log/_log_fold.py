@@ -50,11 +50,15 @@ class LogFold:
         return cut_of(self.folds)
 
     def apply(self, block: LogBlock) -> None:
-        """Fold a block, which has to follow the last entry.
+        """Fold what a block has behind the last entry that was folded.
 
         Raises ``DamagedBlock`` where it cannot be read, and has then folded nothing of it.
         """
-        self.apply_groups(block.groups())
+        groups = block.groups()
+        skip = self.position + 1 - block.first
+        if skip > 0:
+            groups = _behind(groups, skip)
+        self.apply_groups(groups)
 
     def apply_groups(self, groups: list[BlockGroup], *, until: int | None = None) -> None:
         """Fold decoded entries, up to and with position ``until``."""
@@ -97,3 +101,13 @@ class LogFold:
                 begin_life(self.folds, limits, fresh=item.fresh)
             case _:
                 pass  # commands and their receipts
+
+
+def _behind(groups: list[BlockGroup], skip: int) -> list[BlockGroup]:
+    """The groups without their first entries."""
+    rest: list[BlockGroup] = []
+    for at, items in groups:
+        if skip < len(items):
+            rest.append((at, items[max(0, skip) :]))
+        skip -= len(items)
+    return rest

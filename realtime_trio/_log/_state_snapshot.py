@@ -82,7 +82,7 @@ def write_snapshot(snapshot: StateSnapshot) -> bytes:
     body = msgspec.msgpack.encode(_Body(custom_events(), _exact().dump(snapshot.cut)))
     facts = _FACTS.pack(FOLD, snapshot.position, snapshot.at, len(body))
     packed = zlib.compress(body, 1)
-    crc = zlib.crc32(packed, zlib.crc32(facts))
+    crc = zlib.crc32(packed, zlib.crc32(facts, _VERSION))
     return b"".join((_HEAD.pack(_MAGIC, _VERSION, crc), facts, packed))
 
 
@@ -91,8 +91,8 @@ def check_snapshot(data: bytes) -> None:
     if len(data) < _HEAD.size + _FACTS.size:
         message = "the snapshot is too short"
         raise DamagedBlock(message)
-    magic, _, crc = _HEAD.unpack_from(data)
-    if magic != _MAGIC or zlib.crc32(memoryview(data)[_HEAD.size :]) != crc:
+    magic, version, crc = _HEAD.unpack_from(data)
+    if magic != _MAGIC or zlib.crc32(memoryview(data)[_HEAD.size :], version) != crc:
         message = "the checksum of the snapshot is wrong"
         raise DamagedBlock(message)
 

@@ -27,6 +27,7 @@ from ..events import (
     PongEvent,
     PttEndEvent,
 )
+from ._command_log import CommandLog
 from ._outgoing import check_outgoing
 from ._receipt import Receipt, ReceiptStatus
 from ._send_queue import Entry, EntryQueue, OutboxStatistics
@@ -69,6 +70,8 @@ class Outbox:
         self.links: int = 0
         """How many links have taken from it."""
         self._on_kill = on_kill
+        self.command_log: CommandLog | None = None
+        """What is told of every command that has a receipt."""
 
     # -- in --------------------------------------------------------------------------------
 
@@ -177,7 +180,7 @@ class Outbox:
             raise ClosedError(message)
         check_outgoing(event)
         frame = self._codec.encode(event)
-        receipt = Receipt(event.type)
+        receipt = Receipt(event.type, self.command_log)
         entry = Entry(frame, _utf8_size(frame), event, receipt, force=force, picked=picked)
         if isinstance(event, _URGENT):
             return entry, self._urgent
@@ -210,6 +213,8 @@ class Outbox:
 
     def _append(self, queue: EntryQueue, entry: Entry) -> None:
         queue.append(entry)
+        if entry.receipt is not None and isinstance(entry.frame, str):
+            entry.receipt.log_queued(entry.frame)
         if queue is self._commands and entry.event is not None:
             entry.may_pass = self._gate.may_pass(entry.event, force=entry.force)
             self._may_pass += entry.may_pass
@@ -230,6 +235,7 @@ class Outbox:
         self._writing = entry
         if entry.receipt is not None:
             entry.receipt.status = "sending"
+            entry.receipt.log_sending(ahead=not isinstance(entry.event, _URGENT))
         if entry.event is not None and self._gate.writing(entry.event):
             self._on_kill()
         if entry.picked is not None:

@@ -45,6 +45,8 @@ async def write_from(
         entry = await outbox.next()
         frames = 1
         try:
+            if entry.receipt is not None:
+                await entry.receipt.written_ahead()
             if entry.frame is None:
                 await link.ping()
             elif isinstance(entry.frame, str):

@@ -52,7 +52,7 @@ RECORDS: st.SearchStrategy[LogItem] = st.one_of(
 
 def header(max_sessions: int = 256, max_messages: int = 10_000) -> HeaderEntry:
     """The beginning of a life."""
-    return HeaderEntry(FOLD, max_sessions, max_messages, custom_events(), "life")
+    return HeaderEntry(FOLD, max_sessions, max_messages, custom_events())
 
 
 def item_of(wire: Any) -> LogItem:

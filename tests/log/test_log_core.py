@@ -170,7 +170,7 @@ def test_a_flipped_byte_anywhere_is_found(story: list[Any], data: st.DataObject)
     place = data.draw(st.integers(0, len(block.data) - 1))
     with pytest.raises(DamagedBlock):
         list(decode_block(_flip(block.data, place)).items())
-    place = data.draw(st.integers(8, len(snapshot) - 1))
+    place = data.draw(st.integers(0, len(snapshot) - 1))
     with pytest.raises(DamagedBlock):
         read_snapshot(_flip(snapshot, place))
     for short in (block.data[:7], block.data[:-1]):
