@@ -69,10 +69,10 @@ class InputTap:
         self._flush()
         self._new_batch = True
 
-    def held_was_taken(self) -> None:
+    def held_was_taken(self, at: float) -> None:
         """There was room at last for the frame that was held back."""
         assert self._held is not None
-        self._log.frames(self._arrival(), [self._held])
+        self._log.frames(at, [self._held])
         self._held = None
 
     def _flush(self) -> None:
@@ -80,10 +80,10 @@ class InputTap:
             taken, self._taken = self._taken, []
             self._log.frames(self._at, taken)
 
-    def local_event(self, event: ServerEvent) -> None:
+    def local_event(self, event: ServerEvent, at: float) -> None:
         """An event of the library's own was put into its lanes."""
         self._flush()
-        self._log.local_event(self._arrival(), event)
+        self._log.local_event(at, event)
 
     def user_session_id(self, session_id: str | None) -> None:
         """The text lane was told which session is the user's."""

@@ -239,14 +239,15 @@ class Pipeline:
         """Take the event for which there was no room, once there is."""
         while True:
             await full.lane.room()
+            at = self._at
             try:
-                self._route(full.event, full.size, self._at)
+                self._route(full.event, full.size, at)
             except LaneFull as again:
                 full = again
             else:
                 break
         if self._input is not None:
-            self._input.held_was_taken()
+            self._input.held_was_taken(at)
 
     def _observe(
         self, event: Incoming, observe: Callable[[Incoming], None]
@@ -299,9 +300,9 @@ class Pipeline:
         After :meth:`close` it does nothing: there is nobody left to hear of it.
         """
         if not self._closing:
-            self._force(event, self._router.route(event))
+            at = self._force(event, self._router.route(event))
             if self._input is not None:
-                self._input.local_event(event)
+                self._input.local_event(event, at)
 
     def set_user_session_id(self, session_id: str | None) -> None:
         """Say which session is the user's, in order with what the text lane holds."""
@@ -316,7 +317,7 @@ class Pipeline:
         if self._input is not None and not self._closing:
             self._input.reset()
 
-    def _force(self, event: ServerEvent, lanes: tuple[LaneTask, ...]) -> None:
+    def _force(self, event: ServerEvent, lanes: tuple[LaneTask, ...]) -> float:
         at = self._arrival()
         for lane in lanes:
             if lane.is_full(0):
@@ -324,6 +325,7 @@ class Pipeline:
             lane.raise_level(0)
             lane.put(event, 0, at)
             lane.wake()
+        return at
 
     def _command(self, lane: Lane, run: Callable[[], tuple[Notification, ...] | None]) -> None:
         if not self._closing:

@@ -4,9 +4,9 @@
 
     "RTB" version codec | CRC-32 | first position | count | first and last time | body
 
-The CRC covers everything behind it, and the codec. The body is msgpack, compressed: a list of groups,
-each of a time and the entries that arrived at that time. Positions are not stored: the entries of a
-block are numbered from its first position without a gap.
+The CRC covers everything behind it, and the codec. The body is msgpack, compressed: a list of
+groups, each of a time and the entries that arrived at that time. Positions are not stored: the
+entries of a block are numbered from its first position without a gap.
 """
 
 from __future__ import annotations

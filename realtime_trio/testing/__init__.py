@@ -1,7 +1,8 @@
-"""Tools for testing an application: scripted answers, fault plans and a transport suite."""
+"""Tools for testing an application: scripted answers, fault plans, conformance suites."""
 
 from __future__ import annotations
 
+from ._check_log import check_log
 from ._check_transport import check_transport
 from ._plans import fault_plans
 from ._recorded import recorded
@@ -27,6 +28,7 @@ from ._transport_tools import Peer
 __all__ = [
     "Peer",
     "answer",
+    "check_log",
     "check_transport",
     "command",
     "delegate",
