@@ -5,8 +5,7 @@ library's own events, and the calls that change the state. Folding a log gives t
 Commands and their receipts are in it for people and for recovery; they are not folded.
 
 In a block an entry has the shortest form that says what it is: a text frame is a string, a
-binary frame is an integer (its length and, if the length is odd, its last byte: all that the
-fold needs), and everything else is a record with a tag.
+binary frame is an integer (its length and its last byte, which is all that the fold needs), and everything else is a record with a tag.
 """
 
 from __future__ import annotations
@@ -126,15 +125,17 @@ LogItem: TypeAlias = str | int | LogRecord
 
 # --- frames -------------------------------------------------------------------------------
 
-# The low nine bits of a short audio entry: 0 for an even length, else 256 and the last byte.
-_ODD: Final = 256
-_LENGTH_SHIFT: Final = 9
+# The low eight bits of a short audio entry: the last byte of the frame.
+_LENGTH_SHIFT: Final = 8
 
 
 def short_audio(frame: bytes) -> int:
-    """A binary frame as its length and, if that is odd, its last byte."""
-    size = len(frame)
-    return size << _LENGTH_SHIFT | (_ODD | frame[-1] if size & 1 else 0)
+    """A binary frame as its length and its last byte.
+
+    The last byte may be half of a sample, also where the length is even: the frame before it
+    may have begun one.
+    """
+    return len(frame) << _LENGTH_SHIFT | (frame[-1] if frame else 0)
 
 
 def audio_size(item: int) -> int:
@@ -145,7 +146,7 @@ def audio_size(item: int) -> int:
 def audio_of(item: int) -> bytes:
     """Silence that leaves the state that the frame itself did."""
     size = item >> _LENGTH_SHIFT
-    return bytes(size - 1) + bytes([item & 0xFF]) if item & _ODD else bytes(size)
+    return bytes(size - 1) + bytes([item & 0xFF]) if size else b""
 
 
 def frame_item(frame: str | bytes, *, full_audio: bool) -> LogItem:
