@@ -188,23 +188,28 @@ class JournalLife:
     def _take_cut(self, on_done: Callable[[], None]) -> _LaneCutting:
         assert self._pipeline is not None
         cutting = _LaneCutting(self._pipeline, self._folds, self._writer.position, on_done)
-        # What waits is noted again behind the cut, so that recovery need not read in front of it.
+        self._note_open_commands()
+        return cutting
+
+    def _note_open_commands(self) -> None:
+        """Note again what waits, behind a cut: recovery does not read what is in front of it."""
         for number, (name, frame, begun) in self._commands.items():
             self._entry(self._at, CommandEntry(number, name, frame), len(frame))
             if begun:
                 self._entry(self._at, ReceiptEntry(number, "sending"))
-        return cutting
 
     async def finish(self) -> None:
         """Write what waits, a last snapshot and the clean end; does nothing where that fails."""
         writer, pipeline = self._writer, self._pipeline
+        position = writer.position
+        self._note_open_commands()
         writer.close_soon()
         await writer.finished.wait()
         if writer.error is not None or writer.durable < writer.position or pipeline is None:
             return
         try:
             if pipeline.drained:
-                await writer.put_snapshot(writer.position, cut_of(self._folds))
+                await writer.put_snapshot(position, cut_of(self._folds))
             await self._journal.close(self._claim)
         except JournalError as exc:
             writer.error = exc

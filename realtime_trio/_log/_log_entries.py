@@ -5,7 +5,8 @@ library's own events, and the calls that change the state. Folding a log gives t
 Commands and their receipts are in it for people and for recovery; they are not folded.
 
 In a block an entry has the shortest form that says what it is: a text frame is a string, a
-binary frame is an integer (its length and its last byte, which is all that the fold needs), and everything else is a record with a tag.
+binary frame is an integer (its length and its last byte, which is all that the fold needs), and
+everything else is a record with a tag.
 """
 
 from __future__ import annotations
