@@ -3,7 +3,7 @@
 A process of its own, and no websocket library: frames are made before they are wanted, so
 that the server is never what a benchmark measures. The scenario comes as ``agent_key`` in the
 URL: ``flood-TURNS``, ``openai-TURNS``, ``pace-RATE-COUNT``, ``sink-COUNT`` or nothing. It starts
-when the client sends ``get_agents``.
+when the client sends ``get_agents``. A flood is compressed if the client offers it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import sys
 import threading
 import time
 import urllib.parse
+import zlib
+from collections.abc import Iterable, Iterator
 
 from .stream import SESSION, encode, mixed_stream
 from .stream_openai import openai_stream
@@ -25,19 +27,28 @@ from .stream_openai import openai_stream
 _FLOODS = {"flood": mixed_stream, "openai": openai_stream}
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CHUNK = 1 << 16
+_FINAL, _COMPRESSED = 0x80, 0x40
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 
-def framed(payload: bytes, opcode: int = _TEXT) -> bytes:
+def framed(payload: bytes, opcode: int = _TEXT, *, flags: int = _FINAL) -> bytes:
     """One whole frame from server to client (RFC 6455 §5.2): not masked."""
     size = len(payload)
     if size < 126:
-        head = struct.pack("!BB", 0x80 | opcode, size)
+        head = struct.pack("!BB", flags | opcode, size)
     elif size < 1 << 16:
-        head = struct.pack("!BBH", 0x80 | opcode, 126, size)
+        head = struct.pack("!BBH", flags | opcode, 126, size)
     else:
-        head = struct.pack("!BBQ", 0x80 | opcode, 127, size)
+        head = struct.pack("!BBQ", flags | opcode, 127, size)
     return head + payload
+
+
+def deflated(payloads: Iterable[bytes]) -> Iterator[bytes]:
+    """Frames of one connection, compressed (RFC 7692 §7.2.1); each goes on with the window."""
+    deflate = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -15)
+    for payload in payloads:
+        packed = deflate.compress(payload) + deflate.flush(zlib.Z_SYNC_FLUSH)
+        yield framed(packed[:-4], flags=_FINAL | _COMPRESSED)
 
 
 def stamped(at: int) -> bytes:
@@ -59,16 +70,17 @@ class _Reader:
 
     def __init__(self, link: socket.socket) -> None:
         self._file = link.makefile("rb", buffering=_CHUNK)
+        self._inflate = zlib.decompressobj(-15)
 
-    def upgrade(self) -> tuple[str, bytes]:
-        """Read the request of the upgrade; gives its path and the key."""
+    def upgrade(self) -> tuple[str, bytes, bool]:
+        """Read the request of the upgrade; gives its path, the key, and if it offers deflate."""
         path = self._file.readline().split()[1].decode()
-        key = b""
+        headers: dict[bytes, bytes] = {}
         while line := self._file.readline().strip():
             name, _, value = line.partition(b":")
-            if name.lower() == b"sec-websocket-key":
-                key = value.strip()
-        return path, key
+            headers[name.lower()] = value.strip()
+        deflate = b"permessage-deflate" in headers.get(b"sec-websocket-extensions", b"")
+        return path, headers.get(b"sec-websocket-key", b""), deflate
 
     def frame(self) -> tuple[int, bytes]:
         """Read one frame. Raises ``EOFError`` at the end."""
@@ -84,7 +96,10 @@ class _Reader:
         payload = self._file.read(size)
         if opcode == _BINARY:
             return opcode, payload
-        return opcode, bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+        payload = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+        if head[0] & _COMPRESSED:
+            payload = self._inflate.decompress(payload + b"\x00\x00\xff\xff")
+        return opcode, payload
 
 
 class _Connection:
@@ -112,16 +127,20 @@ class _Connection:
             self._link.close()
 
     def _open(self) -> None:
-        path, key = self._reader.upgrade()
+        path, key, deflate = self._reader.upgrade()
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(path).query)
         self._words = query.get("agent_key", [""])[0].split("-")
         accept = base64.b64encode(hashlib.sha1(key + _GUID).digest())
         self._link.sendall(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+            + (b"Sec-WebSocket-Extensions: permessage-deflate\r\n" if deflate else b"")
+            + b"Sec-WebSocket-Accept: "
+            + accept
+            + b"\r\n\r\n"
         )
         make = _FLOODS.get(self._words[0])
-        self._blob = b"".join(map(framed, make(int(self._words[1])))) if make is not None else b""
+        frames = () if make is None else make(int(self._words[1]))
+        self._blob = b"".join(deflated(frames) if deflate else map(framed, frames))
 
     def _take(self, opcode: int, payload: bytes) -> None:
         if opcode == _PING:

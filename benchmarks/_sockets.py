@@ -33,7 +33,7 @@ DIAL = "/api/rt/ws?token=t&agent_key="
 
 # The transport that a client takes where none is named.
 DEFAULT = "trio-websocket"
-CONNECTORS: dict[str, Callable[[], rt.Connector]] = {
+CONNECTORS: dict[str, Callable[..., rt.Connector]] = {
     "trio-websocket": rt.TrioWebsocketConnector,
     "websockets": rt.WebsocketsConnector,
 }

@@ -22,7 +22,7 @@ from ._core._state import (
 from ._core._unicode import valid_text
 from ._core._values import evolve
 from ._exceptions import ClosedError, DecodeError
-from ._handlers import LaneFold, lanes_of, reset
+from ._handlers import CallHandler, LaneFold, lanes_of, reset
 from .events import REGISTRY, AudioFrame, Lane, Registry, ServerEvent
 
 __all__ = ["EventStreamProcessor", "Folds", "malformed_lane"]
@@ -50,17 +50,20 @@ def malformed_lane(event_type: str | None, registry: Registry = REGISTRY) -> Lan
 
 
 class Folds:
-    """The folds of the three lanes and the state they form."""
+    """The folds of the three lanes and the state they form.
+
+    ``call`` calls the custom handlers; the shell times them.
+    """
 
     __slots__ = ("audio", "by_lane", "control", "text")
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, *, call: CallHandler | None = None) -> None:
         text = TextSlice()
         if limits is not None:
             text = evolve(text, rest=evolve(text.rest, limits=limits))
-        self.control = LaneFold(Lane.CONTROL, ControlSlice())
-        self.text = LaneFold(Lane.TEXT, text)
-        self.audio = LaneFold(Lane.AUDIO, AudioSlice())
+        self.control = LaneFold(Lane.CONTROL, ControlSlice(), call=call)
+        self.text = LaneFold(Lane.TEXT, text, call=call)
+        self.audio = LaneFold(Lane.AUDIO, AudioSlice(), call=call)
         self.by_lane: dict[Lane, LaneFold[Any]] = {
             Lane.CONTROL: self.control,
             Lane.AUDIO: self.audio,

@@ -18,11 +18,12 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import logging
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -119,11 +120,26 @@ def run_file(program: Block, url: str, folder: Path) -> str:
     before = sys.modules["__main__"]
     sys.modules["__main__"] = module
     try:
-        with redirect_stdout(io.StringIO()) as printed, chdir(folder):
+        with redirect_stdout(io.StringIO()) as printed, chdir(folder), _own_logging():
             exec(program.compiled(url), module.__dict__)
     finally:
         sys.modules["__main__"] = before
     return printed.getvalue()
+
+
+@contextmanager
+def _own_logging() -> Generator[None, None, None]:
+    """Let a program configure logging, as one with a process of its own does."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    package = logging.getLogger("realtime_trio.connection")
+    root.handlers.clear()
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        package.setLevel(logging.NOTSET)
 
 
 OpenClient = Callable[[], AbstractAsyncContextManager[object]]

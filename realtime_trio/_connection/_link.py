@@ -77,6 +77,9 @@ async def dial(
         except BaseException as exc:
             await _close(transport, _GOING_AWAY)
             tap.closed(None)
+            if isinstance(exc, _Mute):
+                message = f"the connection to {place(url)} is mute: {exc}"
+                raise ConnectionFailed(message) from None
             if isinstance(exc, (ConnectionLost, ClosedError)):
                 message = f"the connection to {place(url)} ended before it answered a ping: {exc}"
                 raise ConnectionFailed(message) from exc
@@ -88,6 +91,10 @@ async def dial(
 def place(url: str) -> str:
     """The host of an URL, as messages may name it."""
     return url.partition("://")[2].partition("/")[0].partition("?")[0]
+
+
+class _Mute(Exception):
+    """Nobody answered the first ping."""
 
 
 async def _prove(
@@ -108,8 +115,8 @@ async def _prove(
             if _is_pong(frame, codec):
                 break
         return early
-    message = f"the connection is mute: no pong within {config.pong_timeout:g} s"
-    raise ConnectionFailed(message)
+    message = f"no pong within {config.pong_timeout:g} s"
+    raise _Mute(message)
 
 
 def _is_pong(frame: str | bytes, codec: Codec) -> bool:

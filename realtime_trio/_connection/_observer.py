@@ -32,6 +32,7 @@ from ..events import (
     ResumeChatSessionEvent,
     UiSessionIdChangedEvent,
 )
+from ._connection_log import log_asked_again
 
 __all__ = ["LinkObserver"]
 
@@ -144,6 +145,7 @@ class LinkObserver:
         replaces = self._links > 1
         partial = self._gate.streamed or (replaces and not self._loaded)
         if partial and session_id is not None:
+            log_asked_again()
             self._resync.asked(session_id)
             self._outbox.put_own(ResumeChatSessionEvent(session_id=session_id))
         elif replaces:

@@ -32,6 +32,7 @@ from .._outbound._turn_gate import TurnGate
 from .._rest._tokens import TokenKeeper
 from .._rest._urls import Endpoint
 from ..abc import Connector
+from . import _connection_log as log
 from ._backoff import Backoff
 from ._link import Intake, Link, dial
 from ._observer import LinkObserver
@@ -114,6 +115,7 @@ class Supervisor:
         self._codec = codec
         self._connector = connector
         self._address = address
+        self._place = address.endpoint.place
         self._tokens = tokens
         self._gate = gate
         self._outbox = outbox
@@ -140,7 +142,12 @@ class Supervisor:
         Raises :class:`~realtime_trio.ConnectionFailed` when every attempt is used up and
         :class:`~realtime_trio.AuthenticationError` where the token is refused for good.
         """
-        link, attempts = await self._dial_until_open(nursery, tell=False)
+        try:
+            link, attempts = await self._dial_until_open(nursery, tell=False)
+        except RealtimeError as exc:
+            self._log_given_up(exc)
+            raise
+        log.log_open(self._place)
         note: Connected | Reconnected = Connected()
         if self._goes_on:
             session_id = self._gate.session_id
@@ -172,13 +179,16 @@ class Supervisor:
             action = self._action(end)
             if action == "final":
                 self._post(LinkEvent(status="closed", note=_disconnected(end)))
-                return _closed_for_good(end)
+                error = _closed_for_good(end)
+                log.log_ended(self._place, str(error))
+                return error
             away = LinkEvent(status="reconnecting", initialized=False, note=_disconnected(end))
             self._post(away)
             try:
                 await self._after(link, end, renew=action == "renew")
                 link, attempts = await self._dial_until_open(nursery, tell=True)
             except RealtimeError as exc:
+                self._log_given_up(exc)
                 if exc.__cause__ is None and exc is not end:
                     exc.__cause__ = end
                 self._post(LinkEvent(status="closed"))
@@ -191,7 +201,11 @@ class Supervisor:
                 commands=outbox.commands,
                 audio_dropped=outbox.audio_dropped - dropped,
             )
+            log.log_back(self._place, note)
             self._post(LinkEvent(status="connected", note=note))
+
+    def _log_given_up(self, exc: RealtimeError) -> None:
+        log.log_given_up(self._place, self._attempts or 1, self._tokens.redacted(str(exc)))
 
     def replace(self) -> None:
         """Have a new link now: instead of the one that is open, or of a pause."""
@@ -229,14 +243,17 @@ class Supervisor:
         """Between a link and the next dial: count it, have a new token, wait."""
         if self._asked_for:
             self._asked_for, self._attempts, self._pauses = False, 0, 0
+            log.log_replaced(self._place)
             return
         if trio.current_time() - link.opened_at >= self._config.stable_after:
             self._pauses = self._attempts = 0
         else:
-            self._count(_unstable(self._address.endpoint.place, end))
+            self._count(_unstable(self._place, end))
         if renew:
             await self._tokens.refused(certain=False)
-        await self._pause(1)
+        delay = self._delay()
+        log.log_lost(self._place, self._tokens.redacted(str(end)), delay)
+        await self._pause(1, delay)
 
     def _count(self, exc: ConnectionFailed) -> None:
         """Count an attempt; raises ``exc`` where it was the last, or no other can help."""
@@ -253,7 +270,8 @@ class Supervisor:
             except ConnectionFailed as exc:
                 exc.args = (self._tokens.redacted(str(exc)),)  # it may hold the peer's words
                 await self._failed(exc)
-                wait = exc.retry_after
+                delay = self._delay(at_least=exc.retry_after)
+                log.log_failure(self._attempts, self._config.max_attempts, str(exc), delay)
             else:
                 self._tokens.accepted()
                 self._observer.link_opened(target.agent_key)
@@ -261,7 +279,7 @@ class Supervisor:
                 self._openings.unpark_all()
                 return link, attempt
             attempt += 1
-            await self._pause(attempt, at_least=wait, tell=tell)
+            await self._pause(attempt, delay, tell=tell)
 
     async def _failed(self, exc: ConnectionFailed) -> None:
         """Learn from a dial that failed; raises where there is to be no other."""
@@ -278,14 +296,16 @@ class Supervisor:
                 await self._tokens.refused(certain=False)
         self._count(exc)
 
-    async def _pause(
-        self, attempt: int, *, at_least: float | None = None, tell: bool = True
-    ) -> None:
-        """Wait before a dial; pauses grow until a link proves stable."""
+    def _delay(self, *, at_least: float | None = None) -> float:
+        """How long the next pause is: they grow until a link proves stable."""
         self._pauses += 1
         delay = self._backoff.delay(self._pauses, self._chance())
         if at_least is not None:
             delay = max(delay, min(at_least, self._config.backoff_max))
+        return delay
+
+    async def _pause(self, attempt: int, delay: float, *, tell: bool = True) -> None:
+        """Wait before a dial."""
         if tell:
             note = Reconnecting(attempt=attempt, delay=delay)
             self._post(LinkEvent(status="reconnecting", attempt=attempt, note=note))
@@ -298,6 +318,7 @@ class Supervisor:
         target = self._address.target(self._gate.session_id, self._observer.agent_key)
         asked = attrs.evolve(target, agent_key=None) if self._agentless else target
         self._agentless = False
+        log.log_dial(self._place, self._attempts + 1)
         seconds = self._config.connect_timeout
         with trio.move_on_after(seconds):
             token = await self._tokens.token()
@@ -316,7 +337,7 @@ class Supervisor:
                 self._agentless = exc.status == 500 and asked.both
                 raise
             return link, target
-        message = f"no live connection to {self._address.endpoint.place} within {seconds:g} s"
+        message = f"no live connection to {self._place} within {seconds:g} s"
         raise ConnectionFailed(message)
 
 

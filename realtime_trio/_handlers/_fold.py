@@ -12,7 +12,6 @@ exception (design.md, invariant 7).
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -32,19 +31,13 @@ from .._core._local_events import (
 from .._core._notifications import Notification, ProcessingFailed
 from .._core._state import AudioSlice, ControlSlice, TextSlice
 from .._core._values import evolve
-from ..events import (
-    REGISTRY,
-    AudioDeltaEvent,
-    InteractionEvent,
-    Lane,
-    ServerEvent,
-    SessionEvent,
-    UnknownEvent,
-)
+from ..events import REGISTRY, Lane, ServerEvent, SessionEvent, UnknownEvent
 from ..events._registry import LOCAL_LANES
+from ._event_identity import identity, session_of
 
 __all__ = [
     "NOT_FOLDED",
+    "CallHandler",
     "Handled",
     "LaneFold",
     "fold_event",
@@ -59,6 +52,8 @@ E = TypeVar("E", bound=ServerEvent)
 
 Handled: TypeAlias = tuple[S, tuple[Notification, ...]]
 Handler: TypeAlias = Callable[[Any, Any], tuple[Any, tuple[Notification, ...]]]
+CallHandler: TypeAlias = Callable[[Handler, Any, Any], tuple[Any, tuple[Notification, ...]]]
+"""Calls a custom handler with a slice and an event, in a way of the shell's own."""
 
 SLICES: dict[Lane, type[ControlSlice | TextSlice | AudioSlice]] = {
     Lane.CONTROL: ControlSlice,
@@ -79,8 +74,8 @@ _NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
 _OF_NO_LANE = frozenset({*_NEWS, Reading})
 _LOCAL: dict[type[ServerEvent], tuple[Lane, ...]] = {**LOCAL_LANES, **_NEWS}
 
-# Lanes with a handler registered by the application.
-_CUSTOM: set[Lane] = set()
+# The handlers registered by the application.
+_CUSTOM: dict[Lane, set[Handler]] = {lane: set() for lane in Lane}
 
 # (lane, class) of events that reach a lane and intentionally change nothing there. A test checks
 # that every registry row is handled or listed here.
@@ -105,7 +100,7 @@ _REGISTERED: set[tuple[Lane, type[ServerEvent]]] = set()
 # By lane and class: the handler, whether the lane is the event's home, whether its identity needs
 # more than its ``id``, and whether its session is resolved here.
 _Found: TypeAlias = tuple[Handler, bool, bool, bool]
-_FOUND: dict[Lane, dict[type, _Found]] = {lane: {} for lane in Lane}
+_FOUND: dict[tuple[Lane, CallHandler | None], dict[type, _Found]] = {}
 _SPECIAL = frozenset({Malformed, Reading, UnknownEvent})
 
 
@@ -116,18 +111,25 @@ def lanes_of(cls: type[ServerEvent]) -> tuple[Lane, ...]:
 
 def has_custom_handlers(lane: Lane) -> bool:
     """Whether the application has registered handlers in a lane; these can be slow."""
-    return lane in _CUSTOM
+    return bool(_CUSTOM[lane])
 
 
-def _find(lane: Lane, cls: type[ServerEvent | Delta]) -> _Found:
+def _found_by(lane: Lane, call: CallHandler | None) -> dict[type, _Found]:
+    """What was found so far in a lane, for folds that call custom handlers in one way."""
+    return _FOUND.setdefault((lane, call), {})
+
+
+def _find(lane: Lane, cls: type[ServerEvent | Delta], call: CallHandler | None) -> _Found:
     event_class = DELTAS[cls] if issubclass(cls, Delta) else cls
     is_home = event_class is Malformed or (
         event_class not in _OF_NO_LANE and lanes_of(event_class)[0] is lane
     )
     of_session = lane is Lane.TEXT and issubclass(event_class, SessionEvent)
     handler = _GENERICS[lane].dispatch(event_class)
+    if call is not None and handler in _CUSTOM[lane]:
+        handler = functools.partial(call, handler)
     found: _Found = (handler, is_home, cls in _SPECIAL, of_session)
-    _FOUND[lane][cls] = found
+    _found_by(lane, call)[cls] = found
     return found
 
 
@@ -176,7 +178,7 @@ def handles(
             return handled
 
         fold_event(cls, chosen)(checked)
-        _CUSTOM.add(chosen)
+        _CUSTOM[chosen].add(checked)
         return handler
 
     return register
@@ -214,10 +216,11 @@ class LaneFold(Generic[S]):
     """One lane's slice and counters, and the step that replaces them.
 
     It belongs to one task. ``delivered`` is true if the last step's event was delivered: duplicates
-    and late deltas are not.
+    and late deltas are not. ``call`` calls the custom handlers.
     """
 
     __slots__ = (
+        "_call",
         "_found",
         "_is_text",
         "_reading",
@@ -233,10 +236,11 @@ class LaneFold(Generic[S]):
         "unknown",
     )
 
-    def __init__(self, lane: Lane, slice_: S) -> None:
+    def __init__(self, lane: Lane, slice_: S, *, call: CallHandler | None = None) -> None:
         self.lane = lane
         self.slice: S = slice_
-        self._found = _FOUND[lane]
+        self._call = call
+        self._found = _found_by(lane, call)
         self._is_text = lane is Lane.TEXT
         self.delivered = True
         self.events = self.handled = 0
@@ -253,7 +257,7 @@ class LaneFold(Generic[S]):
         """
         found = self._found.get(type(event))
         if found is None:
-            found = _find(self.lane, type(event))
+            found = _find(self.lane, type(event), self._call)
         handler, is_home, special, of_session = found
         slice_: Any = self.slice
         if of_session and not event.session_id:  # type: ignore[union-attr]
@@ -270,7 +274,7 @@ class LaneFold(Generic[S]):
                 return self._malformed(event)
             if type(event) is Reading:
                 return self._step_reading(event)
-            key = _identity(event, _session_of(event, slice_), self._reading)
+            key = identity(event, session_of(event, slice_), self._reading)
             if key is not None and slice_.seen.get(key):
                 self.delivered = False
                 self.duplicates += is_home
@@ -325,56 +329,6 @@ def _resolved(event: Any, slice_: TextSlice) -> Any:
         return event
     change = evolve if isinstance(event, Delta) else attrs.evolve
     return change(event, session_id=session_id)
-
-
-def _session_of(event: ServerEvent | Delta, slice_: Any) -> str | None:
-    """Return an event's session, or ``None`` for a type without sessions.
-
-    Events of a known type have a session id at this point, see ``_resolved``.
-    """
-    if not isinstance(event, UnknownEvent):
-        named: object = getattr(event, "session_id", None)
-        return named if type(named) is str else None
-    # An unknown type can have any value in place of an id.
-    for name in ("session_id", "user_session_id"):
-        named = event.payload.get(name)
-        if type(named) is int or (type(named) is str and named):
-            return str(named)
-    # In the control lane, their home, the user's session is the current one.
-    text = type(slice_) is TextSlice
-    user = slice_.rest.user_session_id if text else getattr(slice_, "chat_session_id", None)
-    return user or ""
-
-
-def _identity(
-    event: ServerEvent | Delta, session_id: str | None, reading: Reading | None
-) -> Hashable | None:
-    """Return the identity of an event, or ``None`` without an id (§8 D1).
-
-    ``session_id`` is the event's session, ``reading`` its decoding details.
-    """
-    if type(event) is AudioDeltaEvent:  # its id identifies a stream
-        return None
-    if isinstance(event, UnknownEvent):
-        event_type, event_id = event.tag, event.payload.get("id")
-    else:
-        event_type, event_id = event.type, event.id if reading is None else reading.id
-    if type(event_id) is not str or not event_id:
-        return None
-    started = event.started if isinstance(event, InteractionEvent) else None
-    session = None if session_id is None else _brief(session_id)
-    return session, _brief(event_type), _brief(event_id), started
-
-
-_MAX_ID = 256
-
-
-def _brief(text: str) -> str | bytes:
-    """Return a text, or a digest of a long one, so that the memory is bounded in bytes, too."""
-    if len(text) * 4 <= _MAX_ID:
-        return text
-    data = text.encode("utf-8", "surrogatepass")
-    return text if len(data) <= _MAX_ID else hashlib.blake2b(data, digest_size=32).digest()
 
 
 def _at(slice_: Any, at: float) -> Any:

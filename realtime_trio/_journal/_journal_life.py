@@ -21,7 +21,7 @@ from .._log._log_entries import (
     frame_item,
     local_entry,
 )
-from .._log._state_cut import CutParts, StateCut, begin_life, cut_of
+from .._log._state_cut import CutParts, StateCut, begin_life, cut_of, restore_folds
 from .._log._state_snapshot import FOLD, custom_events
 from .._processor import Folds
 from ..events import Lane, ServerEvent
@@ -71,8 +71,7 @@ class _LaneCutting:
 class JournalLife:
     """What a client tells its journal. An ``InputLog`` and a ``CommandLog``.
 
-    ``recovered`` says what it goes on from, and ``folds`` is the state of that; both ``None``
-    for a session without a past.
+    ``recovered`` says what it goes on from, ``None`` for a session without a past.
     """
 
     def __init__(
@@ -89,12 +88,12 @@ class JournalLife:
         self._at = 0.0
         self._fresh = past is None
         self.recovered: Recovered | None = None if past is None else past.recovered
-        self.folds: Folds | None = None if past is None else past.fold.folds
+        self._past: StateCut | None = None if past is None else past.fold.cut()
 
     @property
     def state(self) -> SessionState | None:
         """The state that was recovered."""
-        return None if self.folds is None else self.folds.state
+        return None if self._past is None else self._past.state
 
     @property
     def writer(self) -> LogWriter:
@@ -106,6 +105,8 @@ class JournalLife:
         self._at = at
         self._pipeline = pipeline
         self._folds = pipeline.log_to(self)
+        if self._past is not None:
+            restore_folds(self._folds, self._past)
         begin_life(self._folds, limits, fresh=False)
         header = HeaderEntry(
             FOLD, limits.max_sessions, limits.max_messages, custom_events(), self._fresh

@@ -28,6 +28,7 @@ class BufferedLane(Protocol):
 
     lane: Lane
     dropped: int
+    replaced: int
     lagged: int
 
     def block(self, buffer: Buffer) -> None:
@@ -335,6 +336,7 @@ class LatestBuffer(Buffer):
             self.clear()
             self.dropped += 1
             self.lane.dropped += 1
+            self.lane.replaced += 1
         super().put(item, size)
 
 

@@ -18,6 +18,7 @@ Rule 5. A lane that drains is never blocked: what is left is bounded by the lane
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, final
@@ -31,7 +32,9 @@ from .._handlers import LaneFold, has_custom_handlers
 from ..events import Lane
 from ._buffers import Buffer
 from ._coalescing import HEAVY, MAX_RUN, DeltaCoalescer
+from ._custom_code import SLOW, log_slow_step
 from ._dispatcher import Dispatcher
+from ._lane_log import DropLog
 from ._statistics import LaneStatistics, Rate, Sampler
 
 __all__ = ["LaneFull", "LaneTask"]
@@ -61,6 +64,8 @@ class LaneTask:
         "_above",
         "_ahead",
         "_blockers",
+        "_drop_log",
+        "_dropped_before",
         "_handling_times",
         "_high_water",
         "_idle",
@@ -82,6 +87,7 @@ class LaneTask:
         "lane",
         "next_bytes",
         "next_items",
+        "replaced",
     )
 
     def __init__(
@@ -100,6 +106,10 @@ class LaneTask:
         self.bounds = bounds
         self.dispatcher = Dispatcher(fold, batch_size=batch_size, coalesce=coalesce)
         self.dropped = self.lagged = 0
+        self.replaced = 0
+        """How many of those that were dropped gave way to a newer one (``Latest``)."""
+        self._dropped_before = 0
+        self._drop_log: DropLog | None = None  # most lanes never need one
         self.draining = False
         # Deltas that are emitted one by one are folded together if they fit one batch and
         # arrived at the same time.
@@ -241,6 +251,8 @@ class LaneTask:
                 await self._unblocked.park()
             elif not entries:
                 if self.draining:
+                    if self.dropped:
+                        self._log_dropped(math.inf)  # what is not logged yet
                     return
                 await self._idle.park()
             else:
@@ -283,6 +295,10 @@ class LaneTask:
         now = time.perf_counter()
         self._handling_times.add((now - began) / handled)
         self._rate.mark(now, self.fold.handled)
+        if now - began > SLOW:
+            log_slow_step(self.lane, began, now, handled)
+        if self.dropped != self._dropped_before:
+            self._log_dropped(now)
         if self._ahead:
             if handled >= self._ahead:
                 self._wait_times.add(began - self._since)
@@ -295,6 +311,12 @@ class LaneTask:
             self._room.unpark_all()
         self._on_step()
         return size > HEAVY
+
+    def _log_dropped(self, now: float) -> None:
+        self._dropped_before = self.dropped
+        if self._drop_log is None:
+            self._drop_log = DropLog(self.lane)
+        self._drop_log.note(self.dropped, self.replaced, now)
 
     # -- how full it is --------------------------------------------------------------------
 

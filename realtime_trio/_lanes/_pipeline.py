@@ -22,7 +22,6 @@ import trio
 from .._config import ClientConfig
 from .._core._codec import Codec
 from .._core._fast_decoder import DELTAS, Delta, Incoming
-from .._core._leniency import Tolerated
 from .._core._local_events import Malformed, Reading
 from .._core._notifications import Notification
 from .._core._shell_notifications import MemoryPressure
@@ -31,16 +30,17 @@ from .._exceptions import ClosedError
 from .._processor import Folds
 from ..events import Lane, ServerEvent
 from ._buffers import make_buffer
+from ._custom_code import call_handler
 from ._dispatcher import Command, Observer
 from ._input_tap import InputLog, InputTap
 from ._lane import LaneFull, LaneTask
+from ._lane_log import FaultLog, log_level
 from ._marks import Marks
 from ._overflow import Coalesce, Overflow
 from ._reader import SubscriptionReader
 from ._router import Router
 from ._statistics import PipelineStatistics
 from ._subscription import Subscription
-from ._tolerated import log_tolerated
 from ._watch import Changes, Watch
 
 __all__ = ["Pipeline"]
@@ -70,6 +70,7 @@ class Pipeline:
         "_closing",
         "_codec",
         "_ended",
+        "_faults",
         "_folds",
         "_input",
         "_lanes",
@@ -77,16 +78,13 @@ class Pipeline:
         "_router",
         "_started",
         "_token",
-        "_tolerated",
         "marks",
     )
 
-    def __init__(
-        self, config: ClientConfig, *, clock: Callable[[], float], folds: Folds | None = None
-    ) -> None:
+    def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
         self._codec = Codec()
-        self._tolerated = Tolerated()
-        self._folds = folds or Folds(Limits(config.max_sessions, config.max_messages))
+        self._faults = FaultLog()
+        self._folds = Folds(Limits(config.max_sessions, config.max_messages), call=call_handler)
         self._input: InputTap | None = None
         self._clock = clock
         self._at = float("-inf")
@@ -254,9 +252,11 @@ class Pipeline:
     ) -> type[Incoming] | None:
         """Show an event to the shell; gives the class of which it need not see the next."""
         if isinstance(event, Reading):
-            log_tolerated(self._tolerated, event)
+            self._faults.tolerated(event)
             event = event.event
-        if not isinstance(event, Malformed):
+        if isinstance(event, Malformed):
+            self._faults.malformed(event)
+        else:
             observe(event)
         return type(event) if isinstance(event, Delta) else None
 
@@ -373,7 +373,7 @@ class Pipeline:
                 message = f"subscribe to notifications and server events: {cls.__name__} is neither"
                 raise TypeError(message)
         self._sweep()
-        reader = SubscriptionReader(self._detach)
+        reader = SubscriptionReader(self._detach, classes)
         chosen = [self._lanes[lane]] if lane is not None else list(self._lanes.values())
         reader.buffers = tuple(make_buffer(reader, each, overflow) for each in chosen)
         if self._ended:
@@ -405,6 +405,7 @@ class Pipeline:
 
     def _announce_level(self, lane: LaneTask, level: int) -> None:
         """A lane has reached a level of its bound, or has fallen back."""
+        log_level(lane.lane, level)
         note = MemoryPressure(lane=lane.lane.name.lower(), level=level)
         self._command(Lane.CONTROL, lambda: (note,))
 

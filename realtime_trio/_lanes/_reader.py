@@ -14,6 +14,7 @@ import trio
 from .._core._notifications import Notification
 from .._exceptions import ClosedError, LaggedError
 from ..events import ServerEvent
+from ._lane_log import log_evicted
 
 if TYPE_CHECKING:
     from ._buffers import Buffer
@@ -27,9 +28,11 @@ Item: TypeAlias = Notification | ServerEvent
 class SubscriptionReader:
     """The buffers of one subscription, the task that waits for them, and how it ended."""
 
-    __slots__ = ("_detach", "buffers", "closed", "ended", "lagged", "waiting")
+    __slots__ = ("_classes", "_detach", "buffers", "closed", "ended", "lagged", "waiting")
 
-    def __init__(self, detach: Callable[[SubscriptionReader], None]) -> None:
+    def __init__(
+        self, detach: Callable[[SubscriptionReader], None], classes: tuple[type, ...] = ()
+    ) -> None:
         self.buffers: tuple[Buffer, ...] = ()
         self.waiting: trio.lowlevel.Task | None = None
         """The task that waits for an item."""
@@ -37,6 +40,7 @@ class SubscriptionReader:
         self.ended: bool = False
         self.lagged: str | None = None
         self._detach = detach
+        self._classes = classes
 
     def wake(self) -> None:
         """Let the task that waits look again."""
@@ -80,6 +84,7 @@ class SubscriptionReader:
         """End a subscription that did not keep up; what it holds is still delivered."""
         if self.lagged is None:
             self.lagged = reason
+            log_evicted(self._classes, reason)
             self._leave()
 
     def end(self) -> None:

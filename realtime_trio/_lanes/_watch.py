@@ -11,6 +11,7 @@ import trio.abc
 
 from .._core._state import SessionState
 from .._exceptions import ClosedError
+from . import _custom_code as timing
 
 __all__ = ["Changes", "Watch"]
 
@@ -77,8 +78,13 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
                 if self._closed:
                     msg = "this watch was closed"
                     raise ClosedError(msg)
-                value = self._select(self._changes.state())
-                if self._last is _NOTHING or not self._last == value:  # noqa: SIM201  == is the promise
+                state = self._changes.state()
+                began = timing.clock()
+                value = self._select(state)
+                same = self._last is not _NOTHING and self._last == value
+                if timing.clock() - began > timing.SLOW:
+                    timing.log_slow("selector", self._select, began)
+                if not same:
                     self._last = value
                     return value
                 if self._changes.ended:

@@ -16,7 +16,15 @@ from .._handlers import LaneFold
 from .._processor import Folds
 from ..events import Lane
 
-__all__ = ["CutParts", "LaneCounts", "StateCut", "begin_life", "cut_of", "restored_folds"]
+__all__ = [
+    "CutParts",
+    "LaneCounts",
+    "StateCut",
+    "begin_life",
+    "cut_of",
+    "restore_folds",
+    "restored_folds",
+]
 
 
 class LaneCounts(msgspec.Struct, frozen=True):
@@ -89,11 +97,12 @@ def _counts(fold: LaneFold[Any]) -> LaneCounts:
 def restored_folds(cut: StateCut) -> Folds:
     """Folds that go on from a cut."""
     folds = Folds()
-    _restore(folds, cut)
+    restore_folds(folds, cut)
     return folds
 
 
-def _restore(folds: Folds, cut: StateCut) -> None:
+def restore_folds(folds: Folds, cut: StateCut) -> None:
+    """Let folds go on from a cut."""
     folds.control.slice, folds.audio.slice, folds.text.slice = cut.control, cut.audio, cut.text
     for lane, counts in zip(Lane, cut.counts, strict=True):
         for name in _COUNTS:
@@ -103,6 +112,6 @@ def _restore(folds: Folds, cut: StateCut) -> None:
 def begin_life(folds: Folds, limits: Limits, *, fresh: bool) -> None:
     """What a header entry does: its limits hold from here on. ``fresh``: from an empty state."""
     if fresh:
-        _restore(folds, cut_of(Folds()))
+        restore_folds(folds, cut_of(Folds()))
     text = folds.text.slice
     folds.text.slice = evolve(text, rest=evolve(text.rest, limits=limits))

@@ -12,6 +12,7 @@ that read it counts as a failed call.
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, cast, final
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = ["Grant", "Rest"]
+
+_log: Final = logging.getLogger("realtime_trio.rest")
 
 _MAX_ANSWER: Final = 1024 * 1024
 _MAX_WORDS: Final = 16 * 1024
@@ -131,13 +134,17 @@ class Rest:
             call = _Call(method, self._endpoint.rest_url(name), sent, body, tuple(secrets))
             return await self._send(call, name)
         limit = f"{self._timeout:g} s (rest_timeout)"
+        _log.info("%s: no answer from %s within %s", name, self._endpoint.place, limit)
         message = f"{self._endpoint.place} did not answer {name} within {limit}"
         raise ConnectionFailed(message)
 
     async def _send(self, call: _Call, name: str) -> Mapping[str, object]:
         body = call.body
+        place = self._endpoint.place
+        _log.debug("%s: asking %s", name, place)
         try:
             answer = await self._follow(self._transport(), call, name)
+            _log.info("%s: %s answered with status %d", name, place, answer.status_code)
             try:
                 return await self._read(answer, name, call.secrets)
             finally:
@@ -151,7 +158,8 @@ class Rest:
                 raise  # from the file or the progress callback
             # Not chained: its request holds the token.
             fault = _fault(exc)
-        message = f"the {name} request to {self._endpoint.place} failed: {fault}"
+        _log.info("%s: the request to %s failed: %s", name, place, fault)
+        message = f"the {name} request to {place} failed: {fault}"
         raise ConnectionFailed(message)
 
     def _transport(self) -> httpx.AsyncBaseTransport:
@@ -174,6 +182,7 @@ class Rest:
             try:
                 answer = await transport.handle_async_request(request)
             except ConnectionFailed as exc:
+                _log.info("%s: %s", name, exc)
                 message = f"{name} failed: {exc}"
                 raise ConnectionFailed(message) from exc.__cause__
             status = answer.status_code

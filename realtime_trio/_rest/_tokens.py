@@ -229,12 +229,14 @@ class TokenKeeper:
                 try:
                     await self._renew()
                 except AuthenticationError as exc:
-                    _log.warning("the token could not be renewed: %s", exc)
+                    _log.warning("the token could not be renewed: %s", self.redacted(str(exc)))
                     return  # already emitted; the open connection does not need the token
                 except RealtimeError as exc:
-                    # Even a final one: the next dial reports it if it fails.
-                    _log.warning("the token could not be renewed: %s", exc)
-                    self._renew_at = self._clock() + _RETRY
+                    _log.warning("the token could not be renewed: %s", self.redacted(str(exc)))
+                    # Asking again soon cannot help if the answer is final. If the server refuses
+                    # the old token at the next dial, that dial asks, and reports this reason.
+                    final = isinstance(exc, ConnectionFailed) and exc.final
+                    self._renew_at = self._clock() + (_LONGEST if final else _RETRY)
 
     async def _renew(self) -> None:
         """Get a new token. The caller holds the lock."""
@@ -278,7 +280,7 @@ class TokenKeeper:
             if self._refusal == "certain" or refused:
                 message = "the server refuses the token, and will not renew it"
                 raise AuthenticationError(message) from exc
-            _log.warning("the token could not be renewed: %s", exc)
+            _log.warning("the token could not be renewed: %s", self.redacted(str(exc)))
             self._renew_at = self._clock() + _RETRY
 
     async def _refresh(self, token: str) -> None:

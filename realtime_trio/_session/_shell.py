@@ -91,9 +91,7 @@ class Shell:
         self.recorder = recorder
         self.config = config
         self.life = life
-        self.pipeline: Pipeline = Pipeline(
-            config, clock=time.time, folds=None if life is None else life.folds
-        )
+        self.pipeline: Pipeline = Pipeline(config, clock=time.time)
         self.rest: Rest = Rest(
             address.endpoint,
             timeout=config.rest_timeout,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import re
 import socket
 import ssl
@@ -245,6 +246,9 @@ def _tcp_fault(error: BaseException) -> str:
     first: BaseException = error
     if error.__cause__ is not None:
         first = getattr(error.__cause__, "exceptions", (error,))[0]
+    number: int | None = getattr(first, "errno", None)
+    if number is not None and number > 0:
+        return os.strerror(number)  # trio's own text repeats the address
     return getattr(first, "strerror", None) or "the attempt failed"
 
 

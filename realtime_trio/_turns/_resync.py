@@ -10,8 +10,9 @@ mark stands directly behind that event.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from typing import final
+from typing import Final, final
 
 from .._core._fast_decoder import Incoming
 from .._core._local_events import SaidEvent
@@ -20,6 +21,8 @@ from .._lanes._marks import Mark, Marks
 from ..events import ChatSessionChangedEvent, Lane
 
 __all__ = ["Resync"]
+
+_logger: Final = logging.getLogger("realtime_trio.connection")
 
 
 @final
@@ -60,4 +63,5 @@ class Resync:
     def _emit(self, note: SessionRestored) -> None:
         if self._expected is note:
             self._expected = None
+            _logger.info("the session is whole again%s", " (loaded anew)" if note.reloaded else "")
             self._post(SaidEvent(note=note))

@@ -12,6 +12,7 @@ of bytes is the one and an odd number the other, as long as all frames of a spee
 from __future__ import annotations
 
 import base64
+import logging
 from collections.abc import AsyncIterable
 from contextlib import aclosing
 from typing import Final, final
@@ -22,9 +23,12 @@ import trio
 from .._core._audio_format import DEFAULT_FORMAT
 from .._outbound._outbox import Outbox
 from .._outbound._turn_gate import TurnGate
+from .._throttle import Throttle
 from ..events import AudioInputDeltaEvent
 
 __all__ = ["CHUNK", "LEAD", "Sender", "SendingStatistics"]
+
+_logger: Final = logging.getLogger("realtime_trio.voice")
 
 CHUNK: Final = 0.04
 """Default seconds of a chunk."""
@@ -34,6 +38,9 @@ LEAD: Final = 0.1
 
 _MAX_WAITING: Final = 2.0
 _CHUNKS: Final = (0.02, 0.1)
+
+_PAUSE: Final = 10.0
+"""Seconds between two records of speech that is dropped."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -59,6 +66,7 @@ class Sender:
         self._outbox = outbox
         self._max = DEFAULT_FORMAT.bytes_of(_MAX_WAITING)
         self._given = self._bytes = self._refused = 0
+        self._drops = Throttle(_PAUSE)
         self._carry = b""  # half a sample, of what was given while there was link number _link
         self._link = outbox.links
 
@@ -91,14 +99,18 @@ class Sender:
     def put_newest(self, pcm: bytes) -> None:
         """Queue a frame of whole samples; where two seconds wait already, the oldest go."""
         outbox = self._outbox
+        dropped = 0
         while outbox.audio_size + len(pcm) > self._max and outbox.drop_oldest_audio():
-            pass
+            dropped += 1
         try:
             self.put_nowait(pcm)
         except trio.WouldBlock:  # other tasks fill the queue as well, with larger frames
             self._refused += 1
+            dropped += 1
             self._count(pcm)
             self._carry = b""
+        if dropped and (times := self._drops.count("speech", trio.current_time(), dropped)):
+            _logger.warning("dropped %d frames of speech: they leave too slowly", times)
 
     def _cut(self, pcm: bytes) -> tuple[bytes, bytes, int]:
         """Whole samples, what is over, and the number of the link that this is for."""

@@ -223,12 +223,12 @@ async def _upgrade(hub: Hub, stream: trio.SocketStream, upgrade: Upgrade) -> Non
     """Accept a websocket, or refuse it with the status that a real server sends."""
     try:
         if urlsplit(upgrade.target).path != _PATH:
-            raise Refused(404, f"websockets are served at {_PATH}")
+            raise hub.refuse(404, f"websockets are served at {_PATH}")
         headers = (
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in upgrade.headers
         )
         if not origin_allowed(headers, hub.config.allowed_origins):
-            raise Refused(403, "the origin is not allowed (ServerConfig.allowed_origins)")
+            raise hub.refuse(403, "the origin is not allowed (ServerConfig.allowed_origins)")
         hub.authorize(upgrade.target)
     except Refused as refused:
         await refuse(stream, refused.status)
@@ -238,6 +238,7 @@ async def _upgrade(hub: Hub, stream: trio.SocketStream, upgrade: Upgrade) -> Non
     try:
         link = ServerSocket(stream, upgrade, hub.config.max_message_bytes)
     except (RemoteProtocolError, UnicodeError):  # wsproto reads some headers as ASCII
+        hub.refuse(400, "the upgrade is not complete, or its headers are not ASCII")
         await refuse(stream, 400)
         return
     await link.accept()

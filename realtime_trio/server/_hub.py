@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Container, Iterable, Mapping
+from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
@@ -22,6 +24,8 @@ from ._server_core import Effect, Refused, Send, ServerCore
 from ._storage import SeenFrames
 
 __all__ = ["Hub", "Received"]
+
+_logger: Final = logging.getLogger("realtime_trio.server")
 
 _REORDER_WINDOW = 0.05
 """Seconds that a frame waits for another frame to overtake it (the fault ``reorder``)."""
@@ -113,6 +117,21 @@ class Hub:
 
     def authorize(self, url: str) -> None:
         """Check a dial; raises :class:`Refused`, or ``ConnectionFailed`` if there is no answer."""
+        try:
+            self._authorize(url)
+        except Refused as refused:
+            self.refuse(refused.status, refused.reason)
+            raise
+        except ConnectionFailed as failed:
+            _logger.warning("a connection gets no answer: %s", failed)
+            raise
+
+    def refuse(self, status: int, reason: str) -> Refused:
+        """Log that a connection is refused; ``reason`` quotes nothing of the client's."""
+        _logger.warning("refused a connection with status %d: %s", status, reason)
+        return Refused(status, reason)
+
+    def _authorize(self, url: str) -> None:
         refused, status = self.faults.refusal()
         if self.down or (refused and status is None):
             message = "the server does not answer: it is restarting, or a fault breaks this dial"
@@ -138,6 +157,7 @@ class Hub:
             number, link, high_water=high_water, limit=limit, on_drained=self._wake_timers
         )
         self.connections[number] = connection
+        _logger.info("connection %d is open", number)
 
         def on_frame(frame: str | bytes) -> None:
             now = trio.current_time()
@@ -150,6 +170,7 @@ class Hub:
                 await connection.run(on_frame)
         finally:
             del self.connections[number]
+            _logger.info("connection %d is closed", number)
             self.core.disconnect(number, trio.current_time())
 
     def hang_up(self, how: CutHow) -> None:

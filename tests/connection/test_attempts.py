@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import gc
+import json
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+from urllib.parse import parse_qsl, urlsplit
+
 import httpx
 import pytest
 import trio
+import trio.testing
 
 import realtime_trio as rt
-from realtime_trio._connection._liveness import _overslept
-from realtime_trio.server import open_server
+from realtime_trio._connection._liveness import _overslept, watch_traffic
+from realtime_trio._connection._supervisor import Address, DialTarget
+from realtime_trio._core._codec import Codec
+from realtime_trio._outbound._outbox import Outbox
+from realtime_trio._outbound._turn_gate import TurnGate
+from realtime_trio._rest._urls import endpoint
+from realtime_trio._transports._memory import MemoryConnector, MemoryTransport
+from realtime_trio._transports._upgrade_answer import retry_after
+from realtime_trio.abc import Transport
+from realtime_trio.server import Agent, ServerConfig, open_server
+from tests.connection.networks import listening
+from tests.connection.test_link import PONG, START, by_hand
+
+LOGIN = rt.PasswordLogin("me", "secret")
+AGENT = "house_agent"
+GRANT = 200, b'{"agent_c_token": "t"}'
+Serve = Callable[[MemoryTransport], Awaitable[object]]
 
 
 class Vault:
@@ -39,6 +63,448 @@ async def test_a_link_is_replaced_and_a_source_may_fail(
         assert vault.calls == 3
 
 
+# -- links that do not last ------------------------------------------------------------------
+
+
+class Flapping:
+    """Serves links that end ``after`` some seconds with a close code, and counts them."""
+
+    def __init__(self, code: int, after: float = 0, *, proven: bool = True) -> None:
+        self.links = 0
+        self._code, self._after, self._proven = code, after, proven
+
+    async def __call__(self, transport: MemoryTransport) -> None:
+        self.links += 1
+        await transport.receive()
+        if self._proven:
+            await transport.send_text(PONG)
+            await transport.send_text(START)
+        await trio.sleep(self._after)
+        await transport.aclose(self._code)
+
+
+class Desk:
+    """Answers REST calls, and counts them by name."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, _: object, path: str, __: object, ___: bytes) -> tuple[int, bytes]:
+        self.asked.append(path.rpartition("/")[2])
+        return GRANT
+
+
+async def forever(url: str, **options: object) -> None:
+    """A client that does nothing until it ends."""
+    config = rt.ClientConfig(backoff_jitter=0, **options)  # type: ignore[arg-type]
+    async with rt.open_client(url, auth=LOGIN, config=config):
+        await trio.sleep_forever()
+
+
+@pytest.mark.parametrize("proven", [True, False])
+async def test_links_that_do_not_last_are_attempts(autojump_clock: object, proven: bool) -> None:
+    """A server that accepts and closes uses the attempts up, whether it answers a ping or not."""
+    serve = Flapping(1012, 5, proven=proven)
+    said = "do not last" if proven else "ended before it answered"
+    async with by_hand(serve, Desk()) as url:
+        with pytest.raises(rt.ConnectionFailed, match=said) as caught:
+            await forever(url, max_attempts=3, stable_after=10)
+    assert serve.links == 3
+    cause = caught.value.__cause__
+    assert isinstance(cause, rt.ConnectionLost)
+    assert cause.code == 1012
+
+
+async def test_a_link_that_lasted_begins_the_count_anew(autojump_clock: object) -> None:
+    """It is no attempt, however often that happens."""
+    serve = Flapping(1012, 10)
+    async with by_hand(serve, Desk()) as url:
+        with trio.move_on_after(100):
+            await forever(url, max_attempts=2, stable_after=10, backoff_initial=1)
+    assert serve.links == 10
+
+
+# -- close codes -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "given", "then"),
+    [
+        (1000, {}, "final"),
+        (1000, {1000: "retry"}, "retry"),
+        (1000, {1000: "renew"}, "renew"),
+        (1008, {}, "renew"),
+        (4001, {}, "renew"),
+        (4401, {}, "renew"),
+        (4403, {}, "renew"),
+        (4403, {4403: "final"}, "final"),
+        (4401, {4401: "retry"}, "retry"),
+        (1001, {}, "retry"),
+        (1012, {}, "retry"),
+        (4000, {}, "retry"),
+        (4999, {4999: "renew"}, "renew"),
+        (4000, {4000: "final", 1008: "retry"}, "final"),
+        (1008, {4000: "final"}, "renew"),
+    ],
+)
+@pytest.mark.parametrize("proven", [True, False])
+async def test_a_close_code_decides_what_follows(
+    autojump_clock: object, code: int, given: dict[int, str], then: str, proven: bool
+) -> None:
+    """What is given goes before the defaults. Before a ping is answered, 1000 is no goodbye."""
+    serve, desk = Flapping(code, proven=proven), Desk()
+    if code == 1000 and not given and not proven:
+        then = "retry"
+    async with by_hand(serve, desk) as url:
+        with pytest.raises(rt.RealtimeError) as caught:
+            await forever(url, max_attempts=2, close_codes=given)
+    assert type(caught.value) is (rt.ConnectionLost if then == "final" else rt.ConnectionFailed)
+    assert serve.links == (1 if then == "final" else 2)
+    assert desk.asked == ["login"] * (2 if then == "renew" else 1)
+    if isinstance(caught.value, rt.ConnectionLost):
+        assert caught.value.code == code
+        assert type(caught.value.code) is int
+
+
+# -- Retry-After -----------------------------------------------------------------------------
+
+
+class Refusing:
+    """A connector whose dials fail with these errors, in turn; ``urls`` are what was dialled."""
+
+    def __init__(self, *faults: rt.ConnectionFailed) -> None:
+        self.urls: list[str] = []
+        self.times: list[float] = []
+        self._faults = list(faults)
+
+    async def connect(self, url: str, nursery: trio.Nursery) -> Transport:
+        await trio.lowlevel.checkpoint()
+        self.urls.append(url)
+        self.times.append(trio.current_time())
+        if self._faults:
+            raise self._faults.pop(0)
+        return await MemoryConnector().connect(url, nursery)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_the_server_says_when_to_dial_again(autojump_clock: object, status: int) -> None:
+    """No sooner than it says, bounded by ``backoff_max``; a pause that is longer stays."""
+    waits = [7.0, 3600.0, 0.0, None]
+    connector = Refusing(*(rt.ConnectionFailed("no", status=status, retry_after=w) for w in waits))
+    config = rt.ClientConfig(backoff_initial=1, backoff_max=20, backoff_jitter=0)
+    async with (
+        open_server() as server,
+        rt.open_client(server.url, auth="t", transport=connector, config=config) as client,
+    ):
+        await client.ready()
+    pauses = [b - a for a, b in zip(connector.times, connector.times[1:], strict=False)]
+    assert pauses == pytest.approx([7, 20, 4, 8])
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 60.0),
+        ("Sunday, 06-Nov-94 08:49:37 GMT", 60.0),
+        ("Sun, 06 Nov 1994 08:40:00 GMT", 0.0),
+        ("Sun, 99 Nov 1994 08:49:37 GMT", None),
+    ],
+)
+def test_retry_after_a_date(
+    monkeypatch: pytest.MonkeyPatch, date: str, seconds: float | None
+) -> None:
+    """From now on; a date that is past means now."""
+    monkeypatch.setattr(time, "time", lambda: 784111717.0)  # 08:48:37
+    assert retry_after({"retry-after": date}) == seconds
+
+
+# -- which agent -----------------------------------------------------------------------------
+
+
+def asked_for(url: str) -> tuple[str | None, str | None]:
+    """Session and agent of a dial."""
+    query = dict(parse_qsl(urlsplit(url).query))
+    return query.get("chat_session_id"), query.get("agent_key")
+
+
+async def test_one_dial_goes_without_the_agent_after_a_500(autojump_clock: object) -> None:
+    """It may be gone. Only that one, and only if the session was named as well."""
+    gone = [rt.ConnectionFailed("no", status=500) for _ in range(3)]
+    connector = Refusing(*gone)
+    async with (
+        open_server() as server,
+        rt.open_client(
+            server.url, auth="any", chat_session_id="s", agent_key="a", transport=connector
+        ),
+    ):
+        pass
+    assert [asked_for(url) for url in connector.urls] == [
+        ("s", "a"),
+        ("s", None),
+        ("s", "a"),
+        ("s", None),
+    ]
+    alone = Refusing(rt.ConnectionFailed("no", status=500))
+    house = ServerConfig(agents=(Agent(key=AGENT, name="House"),))
+    async with (
+        open_server(house) as server,
+        rt.open_client(server.url, auth="any", agent_key=AGENT, transport=alone),
+    ):
+        pass
+    assert {asked_for(url) for url in alone.urls} == {(None, AGENT)}
+
+
+def test_what_is_known_goes_before_what_was_given() -> None:
+    address = Address(endpoint("https://host"), agent_key="a", chat_session_id="s")
+    assert address.target(None, None) == DialTarget(chat_session_id="s", agent_key="a")
+    assert address.target("t", "b") == DialTarget(chat_session_id="t", agent_key="b")
+
+
+@pytest.mark.parametrize("got", ["other", "mine"])
+async def test_another_agent_than_was_asked_for_is_told(autojump_clock: object, got: str) -> None:
+    """Once a link, with both keys."""
+    chat = {"session_id": "s", "agent_config": {"key": got}}
+    changed = json.dumps({"type": "chat_session_changed", "chat_session": chat})
+
+    async def serve(transport: MemoryTransport) -> None:
+        await transport.receive()
+        for frame in (PONG, changed, changed, START):
+            await transport.send_text(frame)
+        await trio.sleep_forever()
+
+    async with by_hand(serve) as url, rt.open_client(url, auth="t", agent_key="mine") as client:
+        news = client.subscribe(rt.AgentChanged)
+        await client.ready()
+        if got == "mine":
+            assert news.statistics().depth == 0
+        else:
+            assert await news.receive() == rt.AgentChanged(expected="mine", got="other")
+            assert news.statistics().depth == 0
+
+
+# -- token sources ---------------------------------------------------------------------------
+
+
+async def test_a_source_that_hangs_is_an_attempt(autojump_clock: object) -> None:
+    """It has as long as a dial, and is asked again."""
+
+    class Hanging:
+        calls = 0
+
+        async def token(self) -> str:
+            self.calls += 1
+            await trio.sleep_forever()
+            raise AssertionError
+
+    source = Hanging()
+    config = rt.ClientConfig(connect_timeout=3, max_attempts=2, backoff_jitter=0)
+    with pytest.raises(rt.ConnectionFailed, match="no live connection to nobody within 3 s"):
+        async with rt.open_client("memory://nobody", auth=source, config=config):
+            raise AssertionError
+    assert source.calls == 2
+    assert trio.current_time() == pytest.approx(3 + 0.5 + 3)
+
+
+async def test_a_source_that_fails_is_an_attempt(autojump_clock: object) -> None:
+    """As often as any; the last error says what it was."""
+
+    class Away:
+        calls = 0
+
+        async def token(self) -> str:
+            await trio.lowlevel.checkpoint()
+            self.calls += 1
+            raise ConnectionRefusedError(111, "vault is down")
+
+    source = Away()
+    config = rt.ClientConfig(max_attempts=3)
+    with pytest.raises(rt.ConnectionFailed, match=r"token source failed: .*vault is down"):
+        async with rt.open_client("memory://nobody", auth=source, config=config):
+            raise AssertionError
+    assert source.calls == 3
+
+
+async def test_a_login_that_is_cancelled_in_its_handshake_closes_its_socket() -> None:
+    """At once, not when the garbage collector finds it: that would be a warning, thus an error."""
+    closed = trio.Event()
+    scope = trio.CancelScope()
+
+    async def mute(stream: trio.SocketStream) -> None:
+        assert await stream.receive_some()  # the client's hello
+        scope.cancel()
+        try:
+            while await stream.receive_some():
+                pass
+        finally:
+            closed.set()
+
+    async with listening(mute) as port:
+        with scope:
+            async with rt.open_client(f"https://127.0.0.1:{port}", auth=LOGIN):
+                raise AssertionError
+        with trio.fail_after(30):
+            await closed.wait()
+    assert scope.cancelled_caught
+    gc.collect()
+
+
+# -- whether a link is alive -----------------------------------------------------------------
+
+
+class Heard:
+    """What the watch sees of a link."""
+
+    bytes_received = 0
+    frames_received = 0
+    dead = False
+
+
+def _outbox(config: rt.ClientConfig) -> Outbox:
+    return Outbox(config, Codec(), TurnGate(), lambda: None)
+
+
 async def test_sleep_in_time_is_no_suspension(autojump_clock: object) -> None:
     """The clock jumps exactly to where it should be."""
     assert not await _overslept(10)
+
+
+async def test_a_process_that_was_suspended_does_not_judge(
+    mock_clock: trio.testing.MockClock,
+) -> None:
+    """Nobody can have answered it meanwhile; the next check counts again."""
+    link, config = Heard(), rt.ClientConfig(ping_interval=30, pong_timeout=10)
+    async with trio.open_nursery() as nursery:
+        lost = trio.Event()
+
+        async def watch() -> None:
+            with pytest.raises(rt.ConnectionLost, match="dead"):
+                await watch_traffic(link, _outbox(config), config)
+            lost.set()
+
+        nursery.start_soon(watch)
+        for seconds in (30, 500):
+            await trio.testing.wait_all_tasks_blocked()
+            mock_clock.jump(seconds)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not lost.is_set()
+        mock_clock.jump(10)
+        await lost.wait()
+    assert link.dead
+
+
+@pytest.mark.parametrize("passes", range(4))
+async def test_the_reader_runs_before_the_verdict(
+    mock_clock: trio.testing.MockClock, passes: int
+) -> None:
+    """What waits in the system when the time is up counts, though nobody has read it yet."""
+    link, config = Heard(), rt.ClientConfig(ping_interval=30, pong_timeout=10)
+
+    async def read() -> None:
+        await trio.sleep(40)
+        for _ in range(passes):
+            await trio.lowlevel.checkpoint()
+        link.bytes_received += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        nursery.start_soon(watch_traffic, link, _outbox(config), config)
+        for seconds in (30, 10):
+            await trio.testing.wait_all_tasks_blocked()
+            mock_clock.jump(seconds)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not link.dead
+        nursery.cancel_scope.cancel()
+
+
+class Cut:
+    """A link through whose wire nothing comes once it is cut, not even an answer to a ping."""
+
+    def __init__(self, inner: MemoryTransport) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def ping(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+class Cutting:
+    """Opens links that are cut."""
+
+    async def connect(self, url: str, nursery: trio.Nursery) -> Transport:
+        transport = await MemoryConnector().connect(url, nursery)
+        return cast("Transport", Cut(cast("MemoryTransport", transport)))
+
+
+@pytest.mark.parametrize("cut", [True, False])
+async def test_a_dead_link_gets_no_goodbye(autojump_clock: object, cut: bool) -> None:
+    """Nobody is there to take it. One whose wire lives, not the server behind it, gets 1001."""
+    ends: list[int | None] = []
+
+    async def serve(transport: MemoryTransport) -> None:
+        await transport.receive()
+        await transport.send_text(PONG)
+        await transport.send_text(START)
+        try:
+            while True:
+                await transport.receive()
+        except rt.ConnectionLost as exc:
+            ends.append(exc.code)
+
+    connector = Cutting() if cut else MemoryConnector()
+    async with by_hand(serve) as url, rt.open_client(url, auth="t", transport=connector) as client:
+        with client.subscribe(rt.Disconnected) as news:
+            await news.receive()
+        await trio.testing.wait_all_tasks_blocked()
+        assert ends == [None if cut else 1001]
+
+
+# -- what errors say -------------------------------------------------------------------------
+
+
+async def test_a_connection_that_is_mute_from_the_start_is_named(autojump_clock: object) -> None:
+    """By its host; the connection is not told to have ended."""
+
+    async def serve(transport: MemoryTransport) -> None:
+        await trio.sleep_forever()
+
+    async with by_hand(serve) as url:
+        config = rt.ClientConfig(pong_timeout=2, max_attempts=1)
+        place = url.partition("://")[2]
+        said = f"^the connection to {place} is mute: no pong within 2 s$"
+        with pytest.raises(rt.ConnectionFailed, match=said):
+            async with rt.open_client(url, auth="t", config=config):
+                raise AssertionError
+
+
+class NoName(trio.abc.HostnameResolver):
+    """Knows no host."""
+
+    async def getaddrinfo(self, *_: object) -> Any:
+        await trio.lowlevel.checkpoint()
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async def getnameinfo(self, *_: object) -> Any:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("auth", [LOGIN, "token"])
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("127.0.0.1:1", "no TCP connection to 127.0.0.1:1: Connection refused"),
+        ("nowhere.example:80", "no TCP connection to nowhere.example:80: the name of the host"),
+    ],
+)
+async def test_rest_and_websocket_say_the_same_of_a_host(
+    auth: str | rt.PasswordLogin, host: str, said: str
+) -> None:
+    """What failed, and where; REST says for which call."""
+    trio.socket.set_custom_hostname_resolver(NoName())
+    config = rt.ClientConfig(max_attempts=1)
+    with pytest.raises(rt.ConnectionFailed) as caught:
+        async with rt.open_client(f"http://{host}", auth=auth, config=config, proxy=None):
+            raise AssertionError
+    what = "" if auth == "token" else "login failed: "
+    assert str(caught.value).startswith(f"{what}{said}")

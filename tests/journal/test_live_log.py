@@ -66,7 +66,7 @@ async def live(
     life: JournalLife, wire: list[Any], chance: random.Random, config: ClientConfig
 ) -> Pipeline:
     """Run a client's pipeline over a conversation while other tasks interfere."""
-    pipeline = Pipeline(config, clock=now, folds=life.folds)
+    pipeline = Pipeline(config, clock=now)
     life.begin(pipeline, Limits(config.max_sessions, config.max_messages), now())
     frames = [each if isinstance(each, bytes) else json.dumps(each) for each in wire]
     over = trio.Event()
@@ -169,8 +169,8 @@ def test_lives_of_one_log_fold_to_what_each_of_them_had(
             before = await recover_log(journal.log, NAME)
             life = await begin(journal, recover=recover)
             if recover and before is not None:
-                assert life.folds is not None
-                assert digest(life.folds.state) == digest(before.fold.state)
+                assert life.state is not None
+                assert digest(life.state) == digest(before.fold.state)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(life.writer.run)
                 pipeline = await live(life, wire, chance, config_of(chance))

@@ -489,7 +489,7 @@ class FakeLane:
     lane = Lane.TEXT
 
     def __init__(self) -> None:
-        self.dropped = self.lagged = 0
+        self.dropped = self.replaced = self.lagged = 0
         self.blockers: list[Buffer] = []
 
     def block(self, buffer: Buffer) -> None:

@@ -31,6 +31,7 @@ from realtime_trio._exceptions import (
 )
 from realtime_trio._rest._calls import Rest
 from realtime_trio._rest._tokens import PasswordLogin, TokenKeeper, expiry
+from realtime_trio._rest._upload import Form, open_upload
 from realtime_trio._rest._urls import endpoint
 from realtime_trio._transports._memory import MemoryListener
 from realtime_trio.server import ServerConfig, open_server
@@ -484,3 +485,47 @@ async def test_a_token_that_is_no_text_is_refused_before_it_is_used(
                 await it.keeper(auth).token()
             assert caught.value.__context__ is None
             assert it.told[-1] == AuthStateChanged(authenticated=False)
+
+
+async def test_a_final_refusal_in_the_background_is_a_warning(
+    autojump_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The open connection does not need it, and nobody asks again until a dial is refused."""
+    async with desk() as it, trio.open_nursery() as nursery:
+        first = jwt(it.now + 100)
+        it.grants("login", first)
+        keeper = it.keeper(LOGIN)
+        assert await keeper.token() == first
+        it.answers["refresh_token"] = [(410, {"detail": "no more of these"})]
+        it.answers["login"] = [(422, {"detail": "the password is too short"})]
+        nursery.start_soon(keeper.keep_fresh)
+        await trio.sleep(3000)
+        [warning] = [record.getMessage() for record in caplog.records if record.levelno >= 30]
+        assert warning.startswith("the token could not be renewed: ")
+        assert warning.endswith("status 422: the password is too short")
+        assert await keeper.token() == first
+        await keeper.refused(certain=True)
+        with pytest.raises(ConnectionFailed, match="status 422: the password") as caught:
+            await keeper.token()
+        assert caught.value.final
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 422])
+async def test_an_upload_that_is_refused_for_good_has_the_servers_words(
+    autojump_clock: object, status: int
+) -> None:
+    """Bounded, on one line, without the token; and it is asked once."""
+    token = "opaque-token-1"
+    detail = f"too big\n for {token}; " + "x" * 1000
+    async with desk() as it:
+        it.answers["upload_file"] = [(status, {"detail": detail})]
+        upload = await open_upload(b"abc", filename="a", mime_type=None, limit=10)
+        form = Form({"ui_session_id": "u"}, upload)
+        with pytest.raises(ConnectionFailed) as caught:
+            await it.rest().upload(token, form, None)
+        assert it.asked == [("upload_file", token)]
+    assert caught.value.final
+    said = str(caught.value)
+    assert f"answered upload_file with status {status}: too big for <redacted>; xxx" in said
+    assert len(said) < 300

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
@@ -329,21 +330,44 @@ async def test_a_send_finds_the_close_that_nobody_received(make: Make) -> None:
         assert error.code == caught.value.code
 
 
+@asynccontextmanager
+async def piped(
+    make: Make, ours: trio.abc.Stream, theirs: trio.abc.Stream, **options: object
+) -> AsyncGenerator[tuple[abc.Transport, trio.Nursery], None]:
+    """A transport over one end of a pair of streams in this process, with the pair's rules.
+
+    No buffers of the system are in between, so when a send is stuck is no question of time.
+    """
+
+    async def open_stream() -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        return ours
+
+    async def upgrade() -> None:
+        await theirs.send_all(accept_answer(await read_request(theirs)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(upgrade)
+        connector = make(open_stream=open_stream, **options)
+        yield await connector.connect("ws://a.example/ws", nursery), nursery
+        nursery.cancel_scope.cancel()
+
+
 @both
-async def test_a_ping_that_is_cancelled_in_the_middle(make: Make) -> None:
+async def test_a_ping_that_is_cancelled_in_the_middle(make: Make, autojump_clock: object) -> None:
     """It may have left half a frame as a send may, so it ends the link as a send does."""
-    async with frame_server(stay) as url, trio.open_nursery() as nursery:
-        transport = await make(close_timeout=0.02).connect(url, nursery)
-
-        async def ping_on() -> None:
-            while True:
-                await transport.ping()
-
+    ours, theirs = trio.testing.memory_stream_pair()
+    async with piped(make, ours, theirs) as (transport, nursery):
+        ours.send_stream.send_all_hook = trio.sleep_forever
         with trio.CancelScope() as scope:
-            async with trio.open_nursery() as pinging:
-                pinging.start_soon(ping_on)
-                await trio.testing.wait_all_tasks_blocked(0.05)
+
+            async def cancel() -> None:
+                await trio.testing.wait_all_tasks_blocked()
                 scope.cancel()
+
+            nursery.start_soon(cancel)
+            await transport.ping()
+        assert scope.cancelled_caught
         with pytest.raises(ConnectionLost):
             await transport.ping()
         await transport.aclose()
@@ -454,23 +478,25 @@ async def test_a_write_that_fails(make: Make) -> None:
 
 
 @both
-async def test_a_bounded_read_ahead_in_bytes(make: Make) -> None:
+async def test_a_bounded_read_ahead_in_bytes(make: Make, autojump_clock: object) -> None:
     """Few and large messages are held back as many small ones are."""
-    async with socket_pair(make(max_buffer=2**16)) as (transport, peer):
-        sent = 0
+    ours, theirs = trio.testing.lockstep_stream_pair()  # a send waits until all of it was read
+    sent = 0
 
-        async def flood() -> None:
-            nonlocal sent
-            for _ in range(64):
-                await peer.send_text("€" * 2**18)
-                sent += 1
+    async def flood() -> None:
+        nonlocal sent
+        payload = "\u20ac".encode() * 2**14
+        for _ in range(64):
+            await theirs.send_all(b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload)
+            sent += 1
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(flood)
-            await trio.testing.wait_all_tasks_blocked(0.05)
-            assert sent < 8
-            for _ in range(64):
-                assert len(await transport.receive()) == 2**18
+    async with piped(make, ours, theirs, max_buffer=2**16) as (transport, nursery):
+        await trio.testing.wait_all_tasks_blocked()  # the answer to the upgrade has been sent
+        nursery.start_soon(flood)
+        await trio.testing.wait_all_tasks_blocked()
+        assert 1 <= sent < 4
+        for _ in range(64):
+            assert len(await transport.receive()) == 2**14
 
 
 async def test_a_flood_of_pings_does_not_stop_the_reading() -> None:
@@ -538,10 +564,16 @@ async def test_a_write_that_the_system_takes_in_part(
 
 
 @both
-async def test_a_call_that_is_cancelled_before_its_turn(make: Make) -> None:
+async def test_a_call_that_is_cancelled_before_its_turn(make: Make, autojump_clock: object) -> None:
     """It has written nothing, so it breaks nothing."""
-    async with frame_server(stay) as url, trio.open_nursery() as nursery:
-        transport = await make(close_timeout=0.02).connect(url, nursery)
+    ours, theirs = trio.testing.memory_stream_pair()
+    async with piped(make, ours, theirs) as (transport, nursery):
+        stuck = trio.Event()
+
+        async def stick() -> None:
+            await stuck.wait()
+
+        ours.send_stream.send_all_hook = stick
         told: list[BaseException] = []
 
         async def send() -> None:
@@ -550,13 +582,16 @@ async def test_a_call_that_is_cancelled_before_its_turn(make: Make) -> None:
             told.append(caught.value)
 
         nursery.start_soon(send)
-        await trio.testing.wait_all_tasks_blocked(0.02)
-        with trio.move_on_after(0.01) as scope:
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.move_on_after(1) as scope:
             await transport.ping()
         assert scope.cancelled_caught
-        await trio.testing.wait_all_tasks_blocked(0.02)
+        await trio.testing.wait_all_tasks_blocked()
         assert not told
         await transport.aclose()
+        stuck.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert told
 
 
 @pytest.mark.parametrize("raw", [frame(PING, b""), frame(CLOSE, b"\x03\xe8")])
