@@ -256,6 +256,7 @@ class OwnedFile:
 
 
 def name_crc(name: object) -> int:
+    """The checksum that stands beside a name."""
     return zlib.crc32(str(name).encode("utf-8", "surrogatepass"))
 
 

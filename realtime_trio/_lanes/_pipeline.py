@@ -12,7 +12,6 @@ or, while one is at its bound, none does yet.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, final, overload
@@ -38,6 +37,7 @@ from ._lane_log import FaultLog, log_level
 from ._marks import Marks
 from ._overflow import Coalesce, Overflow
 from ._reader import SubscriptionReader
+from ._readers import Readers
 from ._router import Router
 from ._statistics import PipelineStatistics
 from ._subscription import Subscription
@@ -63,13 +63,11 @@ class Pipeline:
     """
 
     __slots__ = (
-        "_abandoned",
         "_at",
         "_changes",
         "_clock",
         "_closing",
         "_codec",
-        "_ended",
         "_faults",
         "_folds",
         "_input",
@@ -77,7 +75,6 @@ class Pipeline:
         "_readers",
         "_router",
         "_started",
-        "_token",
         "marks",
     )
 
@@ -104,16 +101,11 @@ class Pipeline:
         self._router = Router(self._lanes)
         self.marks: Marks = Marks(self._put_mark, lambda lane: self._folds.by_lane[lane].slice)
         """How far the lanes have come."""
-        self._readers: set[SubscriptionReader] = set()
-        self._abandoned: list[SubscriptionReader] = []
-        self._token: trio.lowlevel.TrioToken | None = None
-        self._started = self._closing = self._ended = False
+        self._readers = Readers(self._lanes)
+        self._started = self._closing = False
 
     def log_to(self, log: InputLog) -> Folds:
-        """Tell ``log`` of every input from now on; gives the folds of what was taken until now.
-
-        For frames that come by :meth:`feed`.
-        """
+        """Tell ``log`` of every input that comes by :meth:`feed`; gives the folds until now."""
         self._input = InputTap(log, lambda: self._at)
         return self._folds
 
@@ -133,7 +125,7 @@ class Pipeline:
             message = "this pipeline runs already, or has run: make a new one"
             raise RuntimeError(message)
         self._started = True
-        self._token = trio.lowlevel.current_trio_token()
+        self._readers.start()
         try:
             async with trio.open_nursery() as nursery:
                 for lane in self._lanes.values():
@@ -155,9 +147,7 @@ class Pipeline:
 
     def _end(self) -> None:
         self.close()
-        self._ended = True
-        for reader in tuple(self._readers):
-            reader.end()
+        self._readers.end()
         self.marks.end()
         self._changes.end()
 
@@ -372,17 +362,15 @@ class Pipeline:
             if not issubclass(cls, (Notification, ServerEvent)):
                 message = f"subscribe to notifications and server events: {cls.__name__} is neither"
                 raise TypeError(message)
-        self._sweep()
-        reader = SubscriptionReader(self._detach, classes)
+        self._readers.sweep()
+        reader = SubscriptionReader(self._readers.detach, classes)
         chosen = [self._lanes[lane]] if lane is not None else list(self._lanes.values())
         reader.buffers = tuple(make_buffer(reader, each, overflow) for each in chosen)
-        if self._ended:
-            reader.ended = True
-        else:
-            self._readers.add(reader)
+        self._readers.add(reader)
+        if not reader.ended:
             for each, buffer in zip(chosen, reader.buffers, strict=True):
                 each.dispatcher.subscribers.attach(buffer, classes)
-        return Subscription(reader, self._abandon)
+        return Subscription(reader, self._readers.abandon)
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
         """What ``selector`` makes of the state: the current value first, then changes."""
@@ -408,20 +396,3 @@ class Pipeline:
         log_level(lane.lane, level)
         note = MemoryPressure(lane=lane.lane.name.lower(), level=level)
         self._command(Lane.CONTROL, lambda: (note,))
-
-    def _detach(self, reader: SubscriptionReader) -> None:
-        self._readers.discard(reader)
-        for buffer in reader.buffers:
-            self._lanes[buffer.lane.lane].dispatcher.subscribers.detach(buffer)
-
-    def _abandon(self, reader: SubscriptionReader) -> None:
-        """A subscription was garbage collected: in any thread, at any point of any code."""
-        self._abandoned.append(reader)
-        if self._token is not None:
-            with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._sweep)
-
-    def _sweep(self) -> None:
-        """Close what was abandoned."""
-        while self._abandoned:
-            self._abandoned.pop().close()
