@@ -10,6 +10,7 @@ General layout, in the order in which data flows; each part imports only earlier
     _outbound    outbox, turn gate, receipts, cancels _rest        login, tokens, upload, URLs
     _log         sans-IO: entries, blocks, snapshots, digests of a journal
     _journal     SQLite, the writer of a log, recovery
+    _history     the state at any position of a journal, a recording or a trace
     _turns       ask: channels, outcome, resync _connection  link, liveness, reconnection, recording
     _session     all parts of one client, wired and started _voice sending, talking, playback
     _client      the client that applications hold server, testing, cli, blocking built on the
@@ -62,7 +63,10 @@ from ._core.vendors._normalise import normalise_content
 from ._core.vendors._to_vendor import to_vendor
 from ._exceptions import *  # noqa: F403
 from ._handlers import handles
+from ._history._history import History, HistoryEntry, open_history
+from ._history._state_diff import Change
 from ._journal._journal import Journal, JournalStatistics, Keep
+from ._journal._log_store import LogGap
 from ._journal._recovery import Recovered, RecoveredCommand
 from ._lanes._overflow import Block, Coalesce, DropOldest, Latest, Overflow
 from ._lanes._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics, Timing
@@ -111,6 +115,7 @@ __all__ = [
     "Block",
     "CancelResult",
     "Catalog",
+    "Change",
     "Client",
     "ClientConfig",
     "ClientEvent",
@@ -124,6 +129,8 @@ __all__ = [
     "Event",
     "EventStreamProcessor",
     "Health",
+    "History",
+    "HistoryEntry",
     "ImagePart",
     "Journal",
     "JournalStatistics",
@@ -134,6 +141,7 @@ __all__ = [
     "LaneView",
     "Latest",
     "Limits",
+    "LogGap",
     "MemoryConnector",
     "MemoryTransport",
     "Message",
@@ -188,6 +196,7 @@ __all__ = [
     "memory_pair",
     "normalise_content",
     "open_client",
+    "open_history",
     "server",
     "stored",
     "testing",

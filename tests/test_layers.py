@@ -56,6 +56,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_transports": frozenset(),
     "_lanes": CORE,
     "_journal": CORE | {"_log", "_lanes"},
+    "_history": CORE | {"_log", "_journal", "_replay"},
     "_outbound": VALUES,
     "_rest": VALUES | {"_transports"},
     "_turns": VALUES | {"_lanes", "_outbound"},
@@ -66,12 +67,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     # The server speaks the protocol on its own: it shares only the in-memory transport and
     # the generators of sound.
     "server": frozenset({"_transports", "audio"}),
-    "testing": INNER | {"server"},
+    "testing": INNER | {"_history", "server"},
     "blocking": INNER,
-    "cli": INNER | {"blocking", "server", "testing", "_replay", "_schema", ROOT_LAYER},
+    "cli": INNER | {"_history", "blocking", "server", "testing", "_replay", "_schema", ROOT_LAYER},
     "__main__": frozenset({"cli"}),
     # The public names: everything but the command line.
-    ROOT_LAYER: INNER | {"blocking", "server", "testing"},
+    ROOT_LAYER: INNER | {"_history", "blocking", "server", "testing"},
 }
 
 # Values in, values out: no scheduler, no clock, no log, no chance, no network.
