@@ -31,7 +31,7 @@ extensions = [
     "sphinx.ext.doctest",
     "sphinxcontrib_trio",
 ]
-# The report of the benchmarks is part of their page.
+# The benchmark report is included in the performance page.
 exclude_patterns = ["_build", "newsfragments", "benchmark-report.md"]
 myst_heading_anchors = 3
 
@@ -44,8 +44,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autoclass_content = "class"
 
-# The build reads nothing from the network, so names of other libraries have no page to point
-# to. Nothing of this library stands here: a reference that leads nowhere fails the build.
+# The build does not use the network, so names of other libraries have no link target. This list has
+# no names of this library: a broken reference fails the build.
 nitpick_ignore_regex = [
     (r"py:.*", r"(anyio|attrs?|cattrs|hypothesis|msgspec|trio)\..*"),
     (r"py:class", r"SearchStrategy"),
@@ -76,7 +76,7 @@ def _names() -> dict[str, list[str]]:
     """
     public: dict[int, list[str]] = {}
     homes: dict[str, int] = {}
-    things: list[Any] = []  # kept, so that no id is given twice
+    things: list[Any] = []  # kept alive, so that no id is reused
     for suffix in _PUBLIC:
         module = importlib.import_module(f"realtime_trio{suffix}")
         for name in module.__all__:

@@ -2,19 +2,24 @@
 
 General layout, in the order in which data flows; each part imports only earlier parts::
 
-    events       the wire vocabulary and the table of its types (public) _core        sans-IO:
-    codec, values, state, notifications, vendor formats _handlers    sans-IO: pure folds, one
-    generic function per lane _processor   sans-IO: EventStreamProcessor, which combines the parts
-    above audio        formats, files, devices, playback; no connection (public) _transports
-    websockets: dialling and frames, in memory or over a socket _lanes       lanes and subscriptions
-    _outbound    outbox, turn gate, receipts, cancels _rest        login, tokens, upload, URLs
-    _log         sans-IO: entries, blocks, snapshots, digests of a journal
+    events       the wire vocabulary and the table of its types (public)
+    _core        sans-IO: codec, values, state, notifications, vendor formats
+    _handlers    sans-IO: pure folds, one generic function per lane
+    _processor   sans-IO: EventStreamProcessor, which combines the parts above
+    audio        formats, files, devices, playback; no connection (public)
+    _transports  websockets: dialling and frames, in memory or over a socket
+    _lanes       lanes and subscriptions
+    _outbound    outbox, turn gate, receipts, cancels
+    _rest        login, tokens, upload, URLs
+    _log         sans-IO: entries, blocks, snapshots and digests of a journal
     _journal     SQLite, the writer of a log, recovery
     _history     the state at any position of a journal, a recording or a trace
-    _turns       ask: channels, outcome, resync _connection  link, liveness, reconnection, recording
-    _session     all parts of one client, wired and started _voice sending, talking, playback
-    _client      the client that applications hold server, testing, cli, blocking built on the
-    client
+    _turns       ask: channels, outcome, resync
+    _connection  link, liveness, reconnection, recording
+    _session     all parts of one client, wired and started
+    _voice       sending, talking, playback
+    _client      the client that applications hold
+    server, testing, cli, blocking    built on the client
 
 This module only lists the public names.
 """

@@ -202,11 +202,11 @@ class EventStreamProcessor:
 
     def _check(self, at: float | None) -> None:
         if self._closed:
-            msg = "this processor is closed: create a new EventStreamProcessor()"
-            raise ClosedError(msg)
+            message = "this processor is closed: create a new EventStreamProcessor()"
+            raise ClosedError(message)
         if at is not None and not math.isfinite(at):
-            msg = "at must be a finite number of seconds since 1970"
-            raise ValueError(msg)
+            message = "at must be a finite number of seconds since 1970"
+            raise ValueError(message)
 
     def _fold(self, event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
         if isinstance(event, Reading):

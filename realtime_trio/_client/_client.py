@@ -157,14 +157,23 @@ class Client(Commands, Subscribes, JournalAccess):
     async def cancel(self) -> CancelResult:
         """Cancel the running turn; overtakes everything queued. Playback stops immediately.
 
-        Returns when the server confirms it, even if no turn is running. Concurrent callers
+        If the input of an :meth:`ask` still waits to be sent, it takes that back instead
+        (``via="withdrawn"``): its receipt is ``not-sent``, its outcome
+        :class:`~realtime_trio.TurnCancelled`. Otherwise it returns when the server confirms the
+        cancel, even if no turn is running. A confirmation that comes before the turn of the
+        input has begun has cancelled nothing, so the cancel is sent once more when it begins.
+        Concurrent callers
         share one request; cancelling one of them does not affect the others. Raises
         :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` if no confirmation
         arrives, neither on the socket nor by REST.
         """
         self.audio.stop()
-        async with self._shell.leaving():
-            return await self._shell.canceller.cancel(self._shell.nursery)
+        shell = self._shell
+        if shell.turns.withdraw(shell.outbox):
+            await trio.lowlevel.checkpoint()
+            return CancelResult("withdrawn")
+        async with shell.leaving():
+            return await shell.canceller.cancel(shell.nursery)
 
     @asynccontextmanager
     async def ask(self, text: str, *, file_ids: Iterable[str] = ()) -> AsyncGenerator[Turn, None]:
@@ -200,7 +209,7 @@ class Client(Commands, Subscribes, JournalAccess):
         async with shell.leaving():
             receipt = await shell.outbox.put(event, picked=lambda: turns.begin(progress))
         if not progress.written:
-            turns.queued(progress)
+            turns.queued(progress, receipt)
         return receipt
 
     async def _abandon(self, progress: TurnProgress, receipt: Receipt) -> None:

@@ -22,7 +22,7 @@ from .._outbound._turn_gate import TurnGate
 from .._outbound._writer import write_from
 from ..abc import Aborts, Connector, SendsMany, Transport
 from ..events import PingEvent, PongEvent
-from ._liveness import watch_silence, watch_traffic
+from ._liveness import watch_grace, watch_silence, watch_traffic
 from ._recorder import RecorderTap
 
 __all__ = ["Link", "dial"]
@@ -154,9 +154,12 @@ class Link:
         outbox: Outbox,
         gate: TurnGate,
         observe: Callable[[Incoming], None],
+        no_turn: Callable[[], None],
         config: ClientConfig,
     ) -> ConnectionLost:
         """Move frames both ways until the link ends; gives how it ended.
+
+        ``observe`` is told what comes, and ``no_turn`` when an input has begun no turn.
 
         Cancelled, it says goodbye. Either way the connection is closed afterwards.
         """
@@ -169,6 +172,7 @@ class Link:
                     nursery.start_soon(self._until_lost, write_from, outbox, self, many)
                     nursery.start_soon(self._until_lost, watch_traffic, self, outbox, config)
                     nursery.start_soon(self._until_lost, watch_silence, gate, config)
+                    nursery.start_soon(watch_grace, gate, config, no_turn)
             goodbye = _GOING_AWAY
         finally:
             if self.dead and isinstance(self._transport, Aborts):

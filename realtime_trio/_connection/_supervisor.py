@@ -168,8 +168,14 @@ class Supervisor:
         """Run the first link and those that follow; gives why there will be no other."""
         while True:
             self.link = link
+            observer = self._observer
             end = await link.run(
-                self._intake, self._outbox, self._gate, self._observer.received, self._config
+                self._intake,
+                self._outbox,
+                self._gate,
+                observer.received,
+                observer.no_turn,
+                self._config,
             )
             self.link = None
             self._post(LinkLostEvent())

@@ -48,7 +48,7 @@ from ..events import (
 from ._tool_shapes import normalise_tool_call, normalise_tool_result
 from ._values import unchecked_constructor
 
-__all__ = ["DELTAS", "Delta", "Incoming", "Reader", "fast_way"]
+__all__ = ["DELTAS", "Delta", "Incoming", "Reader", "fast_decoders"]
 
 Reader = Callable[[str | bytes], ServerEvent]
 _T = TypeVar("_T")
@@ -171,7 +171,7 @@ def _refuse(_path: str) -> None:
 
 
 @functools.cache
-def fast_way() -> tuple[Callable[[str | bytes], Any], dict[type, Reader]]:
+def fast_decoders() -> tuple[Callable[[str | bytes], Any], dict[type, Reader]]:
     """Return the head decoder, and the decoder for the rest by class of head.
 
     A delta needs no second decoder. The result is created on first use and shared.

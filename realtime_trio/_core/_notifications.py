@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, cast
 
 import attrs
@@ -285,19 +285,25 @@ class ChatSessionChanged(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionsUpdated(Notification):
-    """The set of sessions in the state changed, or one of them did."""
+    """The set of sessions in the state changed, or one of them did.
+
+    ``session_ids`` is an immutable sequence, built when it is read.
+    """
 
     name: ClassVar[str] = "sessions-updated"
-    session_ids: tuple[str, ...]
+    session_ids: Sequence[str]
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionsIndexUpdated(Notification):
-    """The list of the user's sessions changed: ``total`` exist, ``session_ids`` are known."""
+    """The list of the user's sessions changed: ``total`` exist, ``session_ids`` are known.
+
+    ``session_ids`` is an immutable sequence, built when it is read.
+    """
 
     name: ClassVar[str] = "sessions-index-updated"
     total: int
-    session_ids: tuple[str, ...]
+    session_ids: Sequence[str]
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, TypeVar
 
 import attrs
 
 from .._core._messages import ASSISTANT, Message, OpenMessage, with_tools
 from .._core._notifications import MessageComplete, message_updated
 from .._core._records import CallStage, KnownCall, WaitingTool
-from .._core._values import evolve
+from .._core._values import evolve, longer, with_item
 from ..events import ToolCall, ToolResult
 from ._transaction import INTERRUPTED, TOOL_ROLES, TextTransaction
 
@@ -20,16 +20,17 @@ __all__ = [
     "attach",
     "flush_waiting",
     "interrupt",
-    "listed",
-    "own_calls",
+    "kept_calls",
+    "record_attached",
+    "record_listed",
     "take_waiting",
-    "taken",
 ]
 
 # Maximum number of active tools, and of waiting ones; far more than any model calls.
 TOOL_LIMIT = 1024
 
 Key: TypeAlias = tuple[str, str]
+T = TypeVar("T")
 
 
 def attach(txn: TextTransaction, session_id: str, tool: WaitingTool, *, repeated: bool) -> None:
@@ -58,7 +59,7 @@ def attach(txn: TextTransaction, session_id: str, tool: WaitingTool, *, repeated
         return
     txn.note(key, evolve(known, message_id="", answered=gives))
     if len(session.waiting) < TOOL_LIMIT:
-        session.waiting = (*session.waiting, tool)
+        session.waiting = longer(session.waiting, tool)
     else:
         flush_waiting(txn, session_id)
         attach(txn, session_id, tool, repeated=False)
@@ -86,35 +87,41 @@ def _replace_waiting(txn: TextTransaction, session_id: str, tool: WaitingTool) -
     """Replace the result of the latest waiting call with this id."""
     session = txn.session(session_id)
     waiting = session.waiting
-    place = _last([other.call.id for other in waiting], tool.call.id)
+    place = _last(waiting, lambda other: other.call.id, tool.call.id)
     if place < 0:
         return False
     if tool.result is None:  # a repetition without a result keeps the old one
         tool = attrs.evolve(tool, result=waiting[place].result)
-    session.waiting = (*waiting[:place], tool, *waiting[place + 1 :])
+    session.waiting = with_item(waiting, place, tool)
     return True
 
 
-def _last(ids: Sequence[str], wanted: str) -> int:
-    """Return the last index of an id, or -1."""
-    return next((place for place in reversed(range(len(ids))) if ids[place] == wanted), -1)
+def _last(items: Sequence[T], id_of: Callable[[T], str], wanted: str) -> int:
+    """Return the last index of an item with an id, or -1."""
+    places = reversed(range(len(items)))
+    return next((place for place in places if id_of(items[place]) == wanted), -1)
 
 
 def _with_tool(message: Message, tool: WaitingTool) -> Message:
     """Return the message with one more tool."""
-    results = message.tool_results if tool.result is None else (*message.tool_results, tool.result)
-    return with_tools(message, (*message.tool_calls, tool.call), results)
+    results = message.tool_results
+    if tool.result is not None:
+        results = longer(results, tool.result)
+    return with_tools(message, longer(message.tool_calls, tool.call), results)
 
 
 def _with_end(message: Message, tool: WaitingTool, known: KnownCall) -> Message:
     """Return the message with a new result for the latest call of an id."""
     calls, results = message.tool_calls, message.tool_results
-    place = _last([call.id for call in calls], tool.call.id)
-    calls = (*calls[:place], tool.call, *calls[place + 1 :])
-    if tool.result is not None:
-        ids = [result.tool_use_id for result in results]
-        place = _last(ids, tool.call.id) if known.answered else len(results)
-        results = (*results[:place], tool.result, *results[place + 1 :])
+    place = _last(calls, lambda call: call.id, tool.call.id)
+    calls = with_item(calls, place, tool.call)
+    if tool.result is None:
+        return with_tools(message, calls, results)
+    if known.answered:
+        place = _last(results, lambda result: result.tool_use_id, tool.call.id)
+        results = with_item(results, place, tool.result)
+    else:
+        results = longer(results, tool.result)
     return with_tools(message, calls, results)
 
 
@@ -131,7 +138,7 @@ def _update_stored(txn: TextTransaction, position: int, message: Message) -> Non
     txn.emit(message_updated(session_id=session_id, message=message))
 
 
-def taken(txn: TextTransaction, message: Message) -> None:
+def record_attached(txn: TextTransaction, message: Message) -> None:
     """Record that waiting tools are now in a message.
 
     A later call with one of these ids may already run or have a message.
@@ -143,7 +150,7 @@ def taken(txn: TextTransaction, message: Message) -> None:
             txn.note(key, evolve(known, message_id=message.id))
 
 
-def own_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) -> frozenset[str]:
+def kept_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) -> frozenset[str]:
     """Return the ids of calls that wait or are in messages kept after a list (§8 S1)."""
     ids = {message.id for message in kept}
     open_message = txn.open.get(session_id)
@@ -154,7 +161,9 @@ def own_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) ->
     return frozenset(standing.union(tool.call.id for tool in session.waiting))
 
 
-def listed(txn: TextTransaction, message: Message, own: frozenset[str] = frozenset()) -> None:
+def record_listed(
+    txn: TextTransaction, message: Message, own: frozenset[str] = frozenset()
+) -> None:
     """Record the tools in a message of the server's list (§8 T1).
 
     The list holds finished turns. A call in ``own``, the running turn's calls, is different from
@@ -201,7 +210,7 @@ def flush_waiting(txn: TextTransaction, session_id: str) -> None:
         tool_calls=calls,
         tool_results=results,
     )
-    taken(txn, message)
+    record_attached(txn, message)
     txn.append(message)
     txn.emit(MessageComplete(session_id=session_id, message=message))
 

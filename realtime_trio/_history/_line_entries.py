@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, cast, final
 
-from .._core._local_events import LinkLostEvent
+from .._core._local_events import InputSentEvent, LinkLostEvent
 from .._log._log_block import BlockGroup
 from .._log._log_entries import (
     AudioEntry,
@@ -23,6 +23,7 @@ from .._log._log_entries import (
 )
 from .._log._state_snapshot import FOLD, custom_events
 from .._replay import EPOCH
+from ..events import TextInputEvent
 
 __all__ = ["LineEntries", "read_lines"]
 
@@ -115,6 +116,8 @@ class LineEntries:
             self._commands += 1
             named = _object(text.encode("utf-8", "surrogatepass")) or {}
             self._add(CommandEntry(self._commands, str(named.get("type", "")), text))
+            if named.get("type") == TextInputEvent.type:
+                self._add(local_entry(InputSentEvent()))
         elif kind == "open":
             self._conn, self.ended_clean = conn, False
         elif kind in ("close", "drop") and conn == self._conn:

@@ -7,9 +7,11 @@ from typing import Any, TypeAlias, final
 
 from .._core._fast_decoder import DELTAS, Delta
 from .._core._local_events import (
+    InputSentEvent,
     LinkEvent,
     LinkLostEvent,
     Malformed,
+    NoTurnEvent,
     PlaybackEvent,
     SaidEvent,
     VoiceRequestedEvent,
@@ -32,7 +34,10 @@ Put: TypeAlias = Callable[[Any, int], None]
 
 # Local events: they travel through the lanes, but nobody can subscribe to them.
 _LOCAL = frozenset(
-    (LinkEvent, LinkLostEvent, SaidEvent, PlaybackEvent, VoiceRequestedEvent, Malformed)
+    {
+        *(LinkEvent, LinkLostEvent, InputSentEvent, NoTurnEvent),
+        *(SaidEvent, PlaybackEvent, VoiceRequestedEvent, Malformed),
+    }
 )
 
 

@@ -28,7 +28,7 @@ from .._connection._observer import LinkObserver
 from .._connection._recorder import RecorderLike, RecorderTap
 from .._connection._supervisor import Address, Supervisor
 from .._core._codec import Codec
-from .._core._local_events import LinkEvent, SaidEvent
+from .._core._local_events import InputSentEvent, LinkEvent, NoTurnEvent, SaidEvent
 from .._core._notifications import Notification
 from .._core._state import Limits
 from .._exceptions import ClosedError, NotSent, RealtimeError
@@ -103,16 +103,21 @@ class Shell:
             self.rest,
             margin=config.token_margin,
             clock=time.time,
-            tell=self._tell,
+            emit=self._tell,
             hide=tap.hide,
         )
         post, marks = self.pipeline.post, self.pipeline.marks
         self.gate: TurnGate = TurnGate()
         self.playback: PlaybackGate = PlaybackGate(post, marks)
         self.turns: TurnTracker = TurnTracker(marks, self.playback.answer)
-        self.outbox: Outbox = Outbox(config, codec, self.gate, self.turns.killed)
+        self.outbox: Outbox = Outbox(
+            config, codec, self.gate, on_kill=self._killed, on_input=self._input_sent
+        )
         self.canceller: Canceller = Canceller(
-            self.outbox, config.cancel_timeout, self._cancel_by_rest
+            self.outbox,
+            config.cancel_timeout,
+            inputs=lambda: self.gate.inputs,
+            by_rest=self._cancel_by_rest,
         )
         self.observer: LinkObserver = LinkObserver(
             gate=self.gate,
@@ -168,6 +173,16 @@ class Shell:
 
     def _tell(self, note: Notification) -> None:
         self.pipeline.post(SaidEvent(note=note))
+
+    def _killed(self) -> None:
+        """Something is about to be written that kills the running turn."""
+        if self.gate.open:
+            self.pipeline.post(NoTurnEvent())
+        self.turns.killed()
+
+    def _input_sent(self) -> None:
+        """An input is about to be written."""
+        self.pipeline.post(InputSentEvent(ahead=self.gate.ahead))
 
     @property
     def ui_session_id(self) -> str | None:

@@ -5,6 +5,7 @@ It is only imported when :func:`main` runs, so the library does not depend on it
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -40,4 +41,7 @@ def _run(argv: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
+    # A command says on stderr what concerns its user. Without a handler, Python would print the
+    # library's warnings there as well.
+    logging.getLogger("realtime_trio").addHandler(logging.NullHandler())
     return run(argv)

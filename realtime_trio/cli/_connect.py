@@ -31,17 +31,17 @@ def identity(token: str | None, user: str | None) -> str | PasswordLogin:
     :class:`CommandError` without credentials, or with both kinds.
     """
     if token is not None and user is not None:
-        msg = "pass --token or --user, not both"
-        raise CommandError(msg)
+        message = "pass --token or --user, not both"
+        raise CommandError(message)
     if user is not None:
         return PasswordLogin(as_text(user), as_text(_password(user)))
     secret = token or os.environ.get(TOKEN_VARIABLE)
     if not secret:
-        msg = (
+        message = (
             f"no credentials: pass --user NAME or --token TOKEN, or set the environment variable "
             f"{TOKEN_VARIABLE}"
         )
-        raise CommandError(msg)
+        raise CommandError(message)
     return as_text(secret)
 
 
@@ -54,8 +54,8 @@ def _password(user: str) -> str:
         except EOFError:
             password = ""
     if not password:
-        msg = f"no password: type it at a terminal, or set {PASSWORD_VARIABLE}"
-        raise CommandError(msg)
+        message = f"no password: type it at a terminal, or set {PASSWORD_VARIABLE}"
+        raise CommandError(message)
     return password
 
 

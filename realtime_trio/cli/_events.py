@@ -45,8 +45,8 @@ def events(
         Print the protocol as an AsyncAPI document (JSON) instead.
     """
     if json_schema and asyncapi:
-        msg = "pass --json-schema or --asyncapi, not both"
-        raise CommandError(msg)
+        message = "pass --json-schema or --asyncapi, not both"
+        raise CommandError(message)
     if json_schema:
         _print_json(event_schemas())
     elif asyncapi:

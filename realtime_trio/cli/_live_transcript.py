@@ -76,7 +76,7 @@ class LiveTranscript(Transcript):
         if message is None or message.id not in self._written:
             super()._show_begun(session_id)
         else:
-            self._tell_tools(session_id)
+            self._show_tools(session_id)
 
     def _write(self, note: n.MessageStreaming) -> None:
         style = "dim italic" if note.role == THOUGHT else ""
@@ -132,7 +132,7 @@ class LiveTranscript(Transcript):
         elif message.status != "complete":
             label, label_style = label_of(message.role)
             self.line(label, end, label_style=label_style)
-        self._tell_tools(note.session_id)
+        self._show_tools(note.session_id)
         return True
 
 

@@ -17,7 +17,7 @@ from ._chat import ChatLoop
 from ._command_error import CommandError
 from ._connect import connect, identity
 from ._live_transcript import LiveTranscript, follow
-from ._signals import until_told
+from ._signals import until_signalled
 from ._standard_streams import as_text
 from ._terminal_text import clean
 
@@ -61,8 +61,8 @@ def record(
         The session to continue.
     """
     if file.exists() and not overwrite:
-        msg = f"{file} already exists: choose another name, or pass --overwrite"
-        raise CommandError(msg)
+        message = f"{file} already exists: choose another name, or pass --overwrite"
+        raise CommandError(message)
     recorder = Recorder(file)
     auth = identity(token, user)
     client_of = connect(url, auth=auth, agent=agent, session=session, recorder=recorder)
@@ -73,10 +73,10 @@ def record(
 async def _record(
     client_of: AbstractAsyncContextManager[Client], file: Path, say: tuple[str, ...]
 ) -> None:
-    async with until_told() as ending:
+    async with until_signalled() as ending:
         with _writing(file):
             async with client_of as client:
-                ending.begun = True
+                ending.started = True
                 await _converse(client, say)
 
 
@@ -101,14 +101,15 @@ def _writing(file: Path) -> Generator[None, None, None]:
     except OSError as exc:
         if exc.filename is None:
             raise
-        msg = f"cannot write {file}: {exc.strerror}"
-        raise CommandError(msg) from None
+        message = f"cannot write {file}: {exc.strerror}"
+        raise CommandError(message) from None
 
 
 def _report(recorder: Recorder, file: Path) -> None:
-    told = recorder.statistics()
-    if told.error is not None:
-        msg = f"{file}: the recording ends early ({told.error}); {told.dropped} lines are missing"
-        raise CommandError(msg, status=1)
-    lost = f", {told.dropped} dropped" if told.dropped else ""
-    print(f"{clean(str(file))}: {told.written} lines{lost}", file=sys.stderr)
+    statistics = recorder.statistics()
+    if statistics.error is not None:
+        lost = f"{statistics.dropped} lines are missing"
+        message = f"{file}: the recording ends early ({statistics.error}); {lost}"
+        raise CommandError(message, status=1)
+    lost = f", {statistics.dropped} dropped" if statistics.dropped else ""
+    print(f"{clean(str(file))}: {statistics.written} lines{lost}", file=sys.stderr)

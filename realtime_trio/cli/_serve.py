@@ -35,11 +35,11 @@ def serve(*, host: str = "127.0.0.1", port: int = 8080, pace: float = 0.02) -> N
         Seconds between two deltas of an answer.
     """
     if not 0 <= port <= 65_535:
-        msg = "--port must be from 0 to 65535"
-        raise CommandError(msg)
+        message = "--port must be from 0 to 65535"
+        raise CommandError(message)
     if not (math.isfinite(pace) and pace >= 0):
-        msg = "--pace must be 0 seconds or more"
-        raise CommandError(msg)
+        message = "--pace must be 0 seconds or more"
+        raise CommandError(message)
     trio.run(_serve, host, port, pace)
 
 
@@ -52,8 +52,8 @@ async def _serve(host: str, port: int, pace: float) -> None:
                 url = await server.listen(host, port)
             except (OSError, UnicodeError) as exc:  # an invalid host name cannot be encoded
                 why = getattr(exc, "strerror", None) or exc
-                msg = f"cannot listen on {host}:{port}: {why}"
-                raise CommandError(msg) from None
+                message = f"cannot listen on {host}:{port}: {why}"
+                raise CommandError(message) from None
             console = make_console()
             console.print(f"listening on {url}", style="bold", soft_wrap=True)
             console.print(f"  realtime-trio chat {url} --token any", style="dim", soft_wrap=True)

@@ -18,7 +18,7 @@ from ..audio._playback import Playback
 from ._connect import connect, identity
 from ._console import make_console
 from ._level_meter import Meter, measured
-from ._signals import until_told
+from ._signals import until_signalled
 from ._transcript import Transcript
 from ._voice_devices import check_output, detector, open_input, open_output
 
@@ -125,10 +125,10 @@ async def _voice(
 ) -> None:
     transcript = SpokenTranscript(make_console(stderr=output == "-"))
     # A WAV file always gets its last samples.
-    async with until_told() as ending, AsyncExitStack() as stack:
+    async with until_signalled() as ending, AsyncExitStack() as stack:
         source = await open_input(stack, input)
         client = await stack.enter_async_context(client_of)
-        ending.begun = True
+        ending.started = True
         sink = await open_output(stack, output)
         await converse(client, source, sink, transcript, mode=mode, interrupts=interrupts, vad=vad)
 
@@ -177,12 +177,12 @@ class SpokenTranscript(Transcript):
     def sum_up(self, statistics: AudioStatistics) -> None:
         """Show how much audio was sent and heard."""
         said, heard = statistics.sending, statistics.playback
-        told = f"{said.seconds:.1f} s sent"
+        text = f"{said.seconds:.1f} s sent"
         if said.dropped:
-            told += f", {said.dropped} frames of it dropped"
+            text += f", {said.dropped} frames of it dropped"
         assert heard is not None  # there is a sink
-        told += f"; {heard.position:.1f} s heard, {heard.underruns} underruns"
-        self.line("voice", told, style="magenta")
+        text += f"; {heard.position:.1f} s heard, {heard.underruns} underruns"
+        self.line("voice", text, style="magenta")
 
 
 async def _follow(

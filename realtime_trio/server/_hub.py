@@ -152,9 +152,13 @@ class Hub:
         """Serve one websocket until it ends, then close it; an exception ends only this one."""
         self._count += 1
         number = self._count
-        high_water, limit = self.config.soft_queue, self.config.hard_queue
         connection = ClientConnection(
-            number, link, high_water=high_water, limit=limit, on_drained=self._wake_timers
+            number,
+            link,
+            high_water=self.config.soft_queue,
+            limit=self.config.hard_queue,
+            max_bytes=self.config.max_queued_bytes,
+            on_drained=self._wake_timers,
         )
         self.connections[number] = connection
         _logger.info("connection %d is open", number)

@@ -169,7 +169,7 @@ async def test_the_probe_times_every_lane(
                 await asked.wait()
             await client.audio.send(b"\x00\x00")
             for frame in ("no json", '{"type":"nobody_knows"}'):
-                probe.came(frame)
+                probe.record_arrival(frame)
             statistics = client.statistics()
             nursery.cancel_scope.cancel()
     for lane, told in zip(

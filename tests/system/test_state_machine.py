@@ -29,7 +29,7 @@ from .player import (
 )
 
 # A turn starts with its input: a cancel that comes before the start cancels nothing.
-SERVER = ServerConfig(toolset_count=1, pace=0.05, turn_start=0.0)
+SERVER = ServerConfig(toolset_count=1, pace=0.05)
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
 

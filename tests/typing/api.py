@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from hypothesis.strategies import SearchStrategy
 import realtime_trio as rt
 from realtime_trio import events as ev
 from realtime_trio._config import CloseAction
+from realtime_trio._core._input_unit import InputUnit
 from realtime_trio._core._messages import Content
 from realtime_trio._core._values import Log, Recent, Rope
 from realtime_trio._transports._network import Network, OpenStream
@@ -418,12 +419,13 @@ def control_slice(it: rt.ControlSlice) -> None:
     assert_type(it.chat_session_id, str | None)
     assert_type(it.deleted_session_id, str | None)
     assert_type(it.agent, ev.AgentConfiguration | None)
-    assert_type(it.index, tuple[ev.ChatSessionIndexEntry, ...])
+    assert_type(it.index, Sequence[ev.ChatSessionIndexEntry])
     assert_type(it.index_total, int)
     assert_type(it.voice, ev.Voice | None)
     assert_type(it.voice_requested, str | None)
     assert_type(it.avatar_active, bool)
     assert_type(it.listening, bool)
+    assert_type(it.unit, InputUnit | None)
     assert_type(it.extra, Mapping[Any, Any])
     assert_type(it.seen, Recent[Hashable, bool])
     assert_type(it.now, float)
@@ -836,6 +838,7 @@ def client_config(it: rt.ClientConfig) -> None:
     assert_type(it.ping_interval, float | None)
     assert_type(it.pong_timeout, float)
     assert_type(it.turn_silence, float | None)
+    assert_type(it.input_grace, float | None)
     assert_type(it.max_message_size, int)
     assert_type(it.close_deadline, float)
     assert_type(it.backoff_initial, float)
@@ -860,7 +863,7 @@ def coalesce(it: rt.Coalesce) -> None:
 
 
 def cancel_result(it: rt.CancelResult) -> None:
-    assert_type(it.via, Literal["socket", "rest"])
+    assert_type(it.via, Literal["socket", "rest", "withdrawn"])
 
 
 def connected(it: rt.Connected) -> None:
@@ -1004,8 +1007,8 @@ def message(it: rt.Message) -> None:
     assert_type(it.format, str)
     assert_type(it.status, Literal["streaming", "complete", "cancelled", "interrupted"])
     assert_type(it.timestamp, datetime)
-    assert_type(it.tool_calls, tuple[ev.ToolCall, ...])
-    assert_type(it.tool_results, tuple[ev.ToolResult, ...])
+    assert_type(it.tool_calls, Sequence[ev.ToolCall])
+    assert_type(it.tool_results, Sequence[ev.ToolResult])
     assert_type(it.metadata, rt.MessageMetadata)
     assert_type(it.is_sub_session, bool)
     assert_type(it.parent_session_id, str | None)
@@ -1206,12 +1209,12 @@ def session_state(it: rt.SessionState) -> None:
 def sessions_index_updated(it: rt.SessionsIndexUpdated) -> None:
     assert_type(it.name, str)
     assert_type(it.total, int)
-    assert_type(it.session_ids, tuple[str, ...])
+    assert_type(it.session_ids, Sequence[str])
 
 
 def sessions_updated(it: rt.SessionsUpdated) -> None:
     assert_type(it.name, str)
-    assert_type(it.session_ids, tuple[str, ...])
+    assert_type(it.session_ids, Sequence[str])
 
 
 def subscription_statistics(it: rt.SubscriptionStatistics) -> None:
@@ -1316,6 +1319,7 @@ def turn_completed(it: rt.TurnCompleted) -> None:
     assert_type(it.message, rt.Message | None)
     assert_type(it.errors, tuple[str, ...])
     assert_type(it.missed, bool)
+    assert_type(it.began, bool)
 
 
 def turn_failed(it: rt.TurnFailed) -> None:
