@@ -70,7 +70,8 @@ from ._exceptions import *  # noqa: F403
 from ._handlers import handles
 from ._history._history import History, HistoryEntry, open_history
 from ._history._state_diff import Change
-from ._journal._journal import Journal, JournalStatistics, Keep
+from ._journal._journal import Journal
+from ._journal._journal_store import JournalStatistics, Keep
 from ._journal._log_store import LogGap
 from ._journal._recovery import Recovered, RecoveredCommand
 from ._lanes._overflow import Block, Coalesce, DropOldest, Latest, Overflow

@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 import attrs
 import trio
 
-from .._journal._journal import Journal
+from .._journal._journal import Journal, store_of
 from .._journal._journal_life import JournalLife, begin_life_in
 from .._journal._recovery import Recovered
 from .._session._first_cause import first_cause
@@ -76,8 +76,9 @@ async def journalled(
 ) -> AsyncGenerator[T, None]:
     """Open a client within a life of its journal. Errors come out bare, as without one."""
     failure: BaseException | None = None
-    async with options.journal.opened():
-        life = await begin_life_in(options.journal, options.name, recover=options.recover)
+    store = store_of(options.journal)
+    async with store.opened():
+        life = await begin_life_in(store, options.name, recover=options.recover)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(life.writer.run)

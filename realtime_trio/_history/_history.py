@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Final, Literal, TypeAlias, final
 
@@ -252,7 +252,7 @@ class History:
 
     # -- loading ---------------------------------------------------------------------------
 
-    def load_journal(self, file: JournalFile) -> None:
+    def _load_journal(self, file: JournalFile) -> None:
         """Read a session of a journal and fold it once. Blocks."""
         assert self.name is not None
         info = file.info(self.name)
@@ -288,7 +288,7 @@ class History:
             self._gaps.append(LogGap(first=held + 1, last=self._last, why="damaged"))
             self.ended_clean = False
 
-    def load_lines(self, path: str | os.PathLike[str]) -> None:
+    def _load_lines(self, path: str | os.PathLike[str]) -> None:
         """Read a recording or a trace and fold it once. Blocks."""
         entries = LineEntries()
         entries.read(read_lines(path))
@@ -349,21 +349,20 @@ def _load(path: str | os.PathLike[str], name: str | None) -> History:
             message = f"{os.fspath(path)} is no journal: only journals have names of sessions"
             raise ValueError(message)
         history = History(None)
-        history.load_lines(path)
+        history._load_lines(path)
         return history
     file = reading(path)
     try:
         history = History(journal_session(file, name))
-        history.load_journal(file)
+        history._load_journal(file)
     finally:
         file.close()
     return history
 
 
-@asynccontextmanager
-async def open_history(
+def open_history(
     path: str | os.PathLike[str], *, name: str | None = None
-) -> AsyncGenerator[History, None]:
+) -> AbstractAsyncContextManager[History]:
     """Read a journal, a recording or a trace: ``async with open_history(path) as history``.
 
     ``name`` is the session of a journal, by default the one that was written to last. The file
@@ -373,4 +372,9 @@ async def open_history(
     Raises ``OSError`` for a file that cannot be read, ``ValueError`` for one that is nothing of
     these, and :class:`~realtime_trio.JournalError` for a journal or a session that is not there.
     """
+    return _opened(path, name)
+
+
+@asynccontextmanager
+async def _opened(path: str | os.PathLike[str], name: str | None) -> AsyncGenerator[History, None]:
     yield await trio.to_thread.run_sync(_load, path, name, abandon_on_cancel=True)

@@ -25,7 +25,7 @@ from .._log._state_cut import CutParts, StateCut, begin_life, cut_of, restore_fo
 from .._log._state_snapshot import FOLD, custom_events
 from .._processor import Folds
 from ..events import Lane, ServerEvent
-from ._journal import Journal
+from ._journal_store import JournalStore
 from ._log_store import LogClaim
 from ._log_writer import LogWriter
 from ._recovery import Recovered, RecoveredLog, recover_log
@@ -75,7 +75,7 @@ class JournalLife:
     """
 
     def __init__(
-        self, journal: Journal, claim: LogClaim, past: RecoveredLog | None, position: int
+        self, journal: JournalStore, claim: LogClaim, past: RecoveredLog | None, position: int
     ) -> None:
         self._journal = journal
         self._claim = claim
@@ -216,7 +216,7 @@ class JournalLife:
             writer.error = exc
 
 
-async def begin_life_in(journal: Journal, name: str, *, recover: bool) -> JournalLife:
+async def begin_life_in(journal: JournalStore, name: str, *, recover: bool) -> JournalLife:
     """Recover a session of an open journal, and claim its log.
 
     A file that is damaged beyond its blocks is copied first, as far as it can be read. Raises
@@ -230,7 +230,7 @@ async def begin_life_in(journal: Journal, name: str, *, recover: bool) -> Journa
     return await _begin(journal, name, recover=recover)
 
 
-async def _begin(journal: Journal, name: str, *, recover: bool) -> JournalLife:
+async def _begin(journal: JournalStore, name: str, *, recover: bool) -> JournalLife:
     past = await recover_log(journal, name)
     claim = await journal.claim(name)
     position = 0 if past is None else past.info.position

@@ -19,6 +19,7 @@ from realtime_trio._history import _history
 from realtime_trio._history._journal_lines import journal_lines
 from realtime_trio._history._line_entries import read_lines
 from realtime_trio._history._state_diff import MISSING
+from realtime_trio._journal._journal_store import JournalStore
 from realtime_trio._journal._log_store import LogClaim, LogGap, StoredSnapshot
 from realtime_trio._log._log_block import BlockGroup
 from realtime_trio._log._log_entries import AudioEntry
@@ -38,7 +39,9 @@ def prefix(story: list[BlockGroup], position: int) -> LogFold:
     return fold
 
 
-async def append(journal: rt.Journal, claim: LogClaim, first: int, story: list[BlockGroup]) -> int:
+async def append(
+    journal: JournalStore, claim: LogClaim, first: int, story: list[BlockGroup]
+) -> int:
     for group in story:
         await journal.append(claim, first, [group])
         first += len(group[1])
@@ -58,7 +61,7 @@ def test_every_position_of_a_journal_has_its_state(
     path = tmp_path_factory.mktemp("history") / "calls.db"
 
     async def main() -> None:
-        journal = rt.Journal(path, durability="none")
+        journal = JournalStore(path, durability="none")
         async with journal.opened():
             claim = await journal.claim(NAME)
             end = await append(journal, claim, 1, story) - 1
@@ -142,7 +145,7 @@ async def test_a_gap_says_so(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     text = '{"type": "text_delta", "session_id": "s", "content": "x"}'
     story: list[BlockGroup] = [(1.0, [header()]), *((2.0, [text] * 10) for _ in range(3))]
-    journal = rt.Journal(path)
+    journal = JournalStore(path)
     async with journal.opened():
         claim = await journal.claim(NAME)
         await append(journal, claim, 1, story[:2])
@@ -166,7 +169,7 @@ async def test_a_trimmed_beginning_and_a_lost_snapshot(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     text = '{"type": "text_delta", "session_id": "s", "content": "x"}'
     story: list[BlockGroup] = [(1.0, [header()]), *((2.0, [text] * 10) for _ in range(3))]
-    journal = rt.Journal(path)
+    journal = JournalStore(path)
     async with journal.opened():
         claim = await journal.claim(NAME)
         await append(journal, claim, 1, story)
@@ -183,7 +186,7 @@ async def test_a_trimmed_beginning_and_a_lost_snapshot(tmp_path: Path) -> None:
 async def test_a_damaged_end_is_a_gap(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     story: list[BlockGroup] = [(1.0, [header()]), *((2.0, ["no JSON"] * 10) for _ in range(3))]
-    journal = rt.Journal(path)
+    journal = JournalStore(path)
     async with journal.opened():
         claim = await journal.claim(NAME)
         await append(journal, claim, 1, story)
@@ -267,7 +270,7 @@ async def test_what_is_no_history_says_so(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         async with rt.open_history(tmp_path / "nothing"):
             pass
-    journal = rt.Journal(tmp_path / "calls.db")
+    journal = JournalStore(tmp_path / "calls.db")
     async with journal.opened():
         pass
     with pytest.raises(rt.JournalError, match="has no session None; its sessions are: none"):
