@@ -18,6 +18,7 @@ __all__ = [
     "CONNECTORS",
     "DEFAULT",
     "DIAL",
+    "all_durable",
     "audio_sent",
     "bare_trio_websocket",
     "client",
@@ -70,6 +71,13 @@ async def client(
         yield opened
 
 
+async def all_durable(opened: rt.Client) -> None:
+    """Wait until the journal, if there is one, has everything that came until now."""
+    life = opened._shell.life
+    if life is not None:
+        await life.reached(life.writer.position)
+
+
 async def flooded(
     url: str, transport: rt.Connector, turns: int, journal: rt.Journal | None = None
 ) -> float:
@@ -83,8 +91,7 @@ async def flooded(
         began = time.process_time()
         opened.send_nowait(ev.GetAgentsEvent(), force=True)
         await turns_heard(notes, turns)
-        while journal is not None and journal.statistics().waiting:
-            await trio.sleep(0.001)
+        await all_durable(opened)
         return time.process_time() - began
 
 

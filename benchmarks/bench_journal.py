@@ -18,7 +18,7 @@ from realtime_trio._log._log_block import LogBlock
 from realtime_trio._log._log_fold import LogFold
 
 from ._kit import Kit, Subject, each
-from ._sockets import CONNECTORS, connector, flooded, timed
+from ._sockets import CONNECTORS, all_durable, connector, flooded, timed
 from ._wires import Canned, flood_server, turns_heard
 from .stream import EVENTS_A_TURN, mixed_stream
 
@@ -47,9 +47,7 @@ async def kept(frames: Sequence[str], turns: int, path: Path | None) -> float:
         began = time.process_time()
         wire.play(frames)
         await turns_heard(notes, turns)
-        if journal is not None:
-            while journal.statistics().waiting or journal.statistics().durable < len(frames):
-                await trio.sleep(0.001)
+        await all_durable(client)
         return time.process_time() - began
 
 

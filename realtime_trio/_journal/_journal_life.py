@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, final
+from typing import Final, cast, final
 
 import trio
 
@@ -122,16 +122,13 @@ class JournalLife:
     def frames(self, at: float, frames: list[str | bytes]) -> None:
         """Frames that were taken in one go."""
         self._at = at
-        size = 0
-        items: list[LogItem] = []
-        full = self._full_audio
-        for frame in frames:
-            if isinstance(frame, str):
-                items.append(frame)
-                size += len(frame)
-            else:
-                items.append(frame_item(frame, full_audio=full))
-                size += len(frame) if full else 0
+        items: list[LogItem]
+        if bytes in set(map(type, frames)):
+            full = self._full_audio
+            items = [frame_item(frame, full_audio=full) for frame in frames]
+            size = sum(len(frame) for frame in frames if full or isinstance(frame, str))
+        else:
+            items, size = cast("list[LogItem]", frames), sum(map(len, frames))
         self._writer.append(at, items, size)
 
     def local_event(self, at: float, event: ServerEvent) -> None:

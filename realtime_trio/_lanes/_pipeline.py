@@ -207,6 +207,8 @@ class Pipeline:
         events, offers = self._codec.read_all(frames), self._router.offers
         extend = self._lanes[Lane.TEXT].extend
         at = self._arrival()
+        if self._input is not None:
+            self._input.at = at
         observed: type[Incoming] | None = None
         for event, size in events:
             if event.__class__ is observed:
