@@ -112,6 +112,27 @@ LINES: tuple[Line, ...] = (
         at_least=2,
     ),
     Line(
+        question="doors",
+        what="rt.aio, CPU per event under a flood, over the native client",
+        top="aio",
+        bottom="native",
+        at_most=1.5,
+    ),
+    Line(
+        question="doors",
+        what="rt.blocking, CPU per event under a flood, over the native client",
+        top="blocking",
+        bottom="native",
+        at_most=1.3,
+    ),
+    Line(
+        question="doors",
+        what="rt.aio, added latency at 1,000 events/s, p99",
+        top="aio: added p99",
+        at_most=0.5,
+        unit="ms",
+    ),
+    Line(
         question="growth",
         what="cost per delta, 1M deltas over 10k deltas",
         top="delta at 1,000,000",

@@ -18,6 +18,7 @@ __all__ = [
     "CONNECTORS",
     "DEFAULT",
     "DIAL",
+    "GO",
     "all_durable",
     "audio_sent",
     "bare_trio_websocket",
@@ -29,7 +30,7 @@ __all__ = [
     "transported",
 ]
 
-_GO = '{"type":"get_agents"}'
+GO = '{"type":"get_agents"}'
 DIAL = "/api/rt/ws?token=t&agent_key="
 
 # The transport that a client takes where none is named.
@@ -99,7 +100,7 @@ async def bare_trio_websocket(url: str, scenario: str, messages: int) -> float:
     """Seconds of the plainest loop over trio-websocket's public interface."""
     async with trio_websocket.open_websocket_url(f"{url}{DIAL}{scenario}") as ws:
         began = time.process_time()
-        await ws.send_message(_GO)
+        await ws.send_message(GO)
         for _ in range(messages):
             await ws.get_message()
         return time.process_time() - began
@@ -120,7 +121,7 @@ async def transported(url: str, transport: rt.Connector, scenario: str, messages
     """Seconds of a loop over a transport that does nothing with what it receives."""
     async with opened_transport(url, transport, scenario) as link:
         began = time.process_time()
-        await link.send_text(_GO)
+        await link.send_text(GO)
         left = messages
         while left:
             await link.receive()

@@ -19,7 +19,8 @@ General layout, in the order in which data flows; each part imports only earlier
     _session     all parts of one client, wired and started
     _voice       sending, talking, playback
     _client      the client that applications hold
-    server, testing, cli, blocking    built on the client
+    _doors, aio, blocking    the client for other programs than those of trio (public)
+    server, testing, cli     built on the client
 
 This module only lists the public names.
 """
@@ -31,6 +32,8 @@ from . import _startup  # noqa: F401  # pyright: ignore[reportUnusedImport]  bef
 # isort: split
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from trio import BusyResourceError, EndOfChannel, WouldBlock
 
 from . import _exceptions, events  # pyright: ignore[reportPrivateUsage]  a sibling
 from ._client._client import Client, open_client
@@ -119,6 +122,7 @@ __all__ = [
     "AudioStatistics",
     "Auth",
     "Block",
+    "BusyResourceError",
     "CancelResult",
     "Catalog",
     "Change",
@@ -132,6 +136,7 @@ __all__ = [
     "Counters",
     "Direction",
     "DropOldest",
+    "EndOfChannel",
     "Event",
     "EventStreamProcessor",
     "Health",
@@ -194,6 +199,8 @@ __all__ = [
     "VoiceMode",
     "Watch",
     "WebsocketsConnector",
+    "WouldBlock",
+    "aio",
     "audio",
     "blocking",
     "event",
@@ -213,12 +220,12 @@ __all__ += _shell_notifications.__all__
 __all__ += _exceptions.__all__
 
 if TYPE_CHECKING:
-    from . import audio, blocking, server, testing
+    from . import aio, audio, blocking, server, testing
     from ._connection._recording import Recorder, RecorderStatistics
     from ._transports._websockets import WebsocketsConnector
 
 # Parts that not every program needs are imported on first use.
-_MODULES_LATER = frozenset({"audio", "blocking", "server", "testing"})
+_MODULES_LATER = frozenset({"aio", "audio", "blocking", "server", "testing"})
 _NAMES_LATER = {
     "Recorder": "._connection._recording",
     "RecorderStatistics": "._connection._recording",

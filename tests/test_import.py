@@ -16,6 +16,7 @@ LATER = (
     "trio_websocket",
     "websockets",
     "realtime_trio.audio",
+    "realtime_trio.aio",
     "realtime_trio.blocking",
     "realtime_trio.cli",
     "realtime_trio.server",

@@ -49,6 +49,7 @@ from ..events import (
 from ..events._checks import check_several
 from ._command_methods import Commands
 from ._connectors import connector_for
+from ._host_loop import check_loop
 from ._journalled import JournalAccess, journal_options, journalled
 from ._session_list import News, pages
 from ._subscribes import Subscribes
@@ -385,6 +386,7 @@ def open_client(
 
 @asynccontextmanager
 async def _opened(shell: Shell) -> AsyncGenerator[Client, None]:
+    check_loop()
     failure: BaseException | None = None
     try:
         async with shell.recording(), trio.open_nursery() as nursery:

@@ -293,12 +293,10 @@ class Shell:
 
         Raises :class:`~realtime_trio.ClosedError` if the client ends first.
         """
+        self.nursery  # noqa: B018  raises once the client is closed
         mark = self.observer.opening
         if mark is not None:
             await mark.wait()
-        elif self.closed:
-            message = "the client is closed"
-            raise ClosedError(message)
 
     def last_words(self) -> AbstractContextManager[trio.CancelScope]:
         """A shielded scope for what is to be said in leaving: half of the close deadline."""
@@ -322,9 +320,13 @@ class Shell:
 
     async def close(self) -> None:
         """Say goodbye, let the lanes finish, end every task. Always returns in time."""
+        await self.stop()
+        self._scope.cancel()
+
+    async def stop(self) -> None:
+        """Say goodbye and end what the application may wait for; :meth:`close` ends the tasks."""
         with self.last_words():
             await self._stop()
-        self._scope.cancel()
 
     async def _stop(self) -> None:
         self._supervising.cancel()
@@ -356,7 +358,7 @@ class Shell:
         return Health(
             status="closed" if self.closed else status,
             links=self.supervisor.links,
-            pong_age=None if pong is None else trio.current_time() - pong,
+            pong_age=None if pong is None or self.closed else trio.current_time() - pong,
             traffic=None if link is None else link.bytes_received,
             outbox=self.outbox.statistics(),
         )

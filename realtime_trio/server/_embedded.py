@@ -92,7 +92,7 @@ class RealtimeServer:
     """
 
     def __init__(self, hub: Hub, url: str, nursery: trio.Nursery) -> None:
-        self.url = url
+        self.url: str = url
         self._hub = hub
         self._nursery = nursery
 

@@ -289,6 +289,7 @@ async def watching(client: rt.Client) -> None:
 
 async def watch(watch: rt.Watch[bool]) -> None:
     assert_type(await watch.receive(), bool)
+    assert_type(watch.receive_nowait(), bool)
     assert_type(watch.close(), None)
     assert_type(await watch.aclose(), None)
     with watch as same:
@@ -773,30 +774,21 @@ async def peer(it: rt.testing.Peer) -> None:
 # ---- without async -----------------------------------------------------------------------
 
 
-def blocking(event: ev.PingEvent) -> None:
+def doors() -> None:
+    """``door_aio.py`` and ``door_blocking.py`` assert the rest."""
     with rt.blocking.open_client("memory://name", auth="token") as client:
-        assert_type(client, rt.blocking.BlockingClient)
-        assert_type(client.state, rt.SessionState)
-        assert_type(client.ready(), None)
-        assert_type(client.send(event, force=True), Any)
-        assert_type(client.cancel(), Any)
-        with client.ask("Hello") as turn:
-            assert_type(turn, Any)
-
-
-def blocking_channel(channel: rt.blocking.BlockingChannel) -> None:
-    assert_type(channel.receive(), Any)
-    assert_type(channel.receive_nowait(), Any)
-    assert_type(channel.statistics(), Any)
-    assert_type(channel.close(), None)
-    with channel as same:
-        assert_type(same, rt.blocking.BlockingChannel)
+        assert_type(client, rt.blocking.Client)
+    opened = rt.aio.open_client("memory://name", auth="token")
+    assert_type(opened, AbstractAsyncContextManager[rt.aio.Client])
 
 
 # ---- errors ------------------------------------------------------------------------------
 
 
 def errors() -> None:
+    assert_type(rt.BusyResourceError("why"), trio.BusyResourceError)
+    assert_type(rt.EndOfChannel("why"), trio.EndOfChannel)
+    assert_type(rt.WouldBlock("why"), trio.WouldBlock)
     assert_type(rt.RealtimeError("why"), rt.RealtimeError)
     assert_type(rt.ConnectionFailed("why", status=503), rt.ConnectionFailed)
     assert_type(rt.ConnectionLost("why", code=1000, reason=""), rt.ConnectionLost)
