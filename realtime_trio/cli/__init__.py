@@ -15,7 +15,7 @@ from ._standard_streams import prepare
 
 __all__ = ["main"]
 
-_EXTRA = frozenset({"cyclopts", "rich"})
+_EXTRA = frozenset({"cyclopts", "markdown_it", "platformdirs", "prompt_toolkit", "rich"})
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

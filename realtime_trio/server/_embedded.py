@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import cast
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from ._contain import contained
 from ._fault_pipeline import Faults
 from ._faults import CutHow
 from ._http import Upgrade, refuse, serve_requests
-from ._hub import Hub, Received
+from ._hub import Hub, Received, Traffic
 from ._options import ServerConfig
 from ._origin import origin_allowed
 from ._rest_api import Request, Response
@@ -179,6 +179,13 @@ class RealtimeServer:
     def export_chats(self) -> list[dict[str, object]]:
         """Return the chat sessions as JSON values, for the ``chats`` of another server."""
         return [chat.to_wire() for chat in self._hub.core.state.chats.values()]
+
+    def trace(self, tell: Callable[[Traffic], None]) -> None:
+        """Call ``tell`` for each connection, frame and request from now on, in this task.
+
+        It must not block or raise. A second call replaces the first.
+        """
+        self._hub.tell = tell
 
     def statistics(self) -> ServerStatistics:
         """Count what the server holds at the moment."""
