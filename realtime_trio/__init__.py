@@ -71,8 +71,8 @@ from ._core.vendors._normalise import normalise_content
 from ._core.vendors._to_vendor import to_vendor
 from ._exceptions import *  # noqa: F403
 from ._handlers import handles
-from ._history._history import History, HistoryEntry, open_history
 from ._history._state_diff import Change
+from ._history._time_travel import History, HistoryEntry, open_history
 from ._journal._journal import Journal
 from ._journal._journal_store import JournalStatistics, Keep
 from ._journal._log_store import LogGap

@@ -118,7 +118,12 @@ class LineEntries:
             self._add(CommandEntry(self._commands, str(named.get("type", "")), text))
             if named.get("type") == TextInputEvent.type:
                 self._add(local_entry(InputSentEvent()))
-        elif kind == "open":
+        else:
+            self._read_link(kind, conn)
+
+    def _read_link(self, kind: object, conn: object) -> None:
+        """A link that was opened, or the end of the one in use."""
+        if kind == "open":
             self._conn, self.ended_clean = conn, False
         elif kind in ("close", "drop") and conn == self._conn:
             self.ended_clean = kind == "close"

@@ -86,17 +86,12 @@ class Shell:
         recorder: RecorderLike | None,
         life: JournalLife | None = None,
     ) -> None:
-        codec = Codec()
-        self.codec: Codec = codec
+        self.codec: Codec = (codec := Codec())
         self.recorder = recorder
         self.config = config
         self.life = life
         self.pipeline: Pipeline = Pipeline(config, clock=time.time)
-        self.rest: Rest = Rest(
-            address.endpoint,
-            timeout=config.rest_timeout,
-            network=network,
-        )
+        self.rest: Rest = Rest(address.endpoint, timeout=config.rest_timeout, network=network)
         tap = RecorderTap(recorder)
         self.tokens: TokenKeeper = TokenKeeper(
             auth,

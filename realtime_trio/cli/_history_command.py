@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from .._core._render import state_to_json
 from .._core._state import SessionState
 from .._exceptions import HistoryGap, JournalError
-from .._history._history import History, HistoryEntry, open_history
+from .._history._time_travel import History, HistoryEntry, open_history
 from .._replay import state_line
 from ._command_error import CommandError
 from ._terminal_text import clean

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import realtime_trio as rt
 from realtime_trio import events as ev
-from realtime_trio._history import _history
+from realtime_trio._history import _time_travel
 from realtime_trio._history._journal_lines import journal_lines
 from realtime_trio._history._line_entries import read_lines
 from realtime_trio._history._state_diff import MISSING
@@ -79,7 +79,7 @@ def test_every_position_of_a_journal_has_its_state(
                 assert history.position_at(moment) == expected
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_history, "_CUT_EVERY", 5)
+        patch.setattr(_time_travel, "_CUT_EVERY", 5)
         trio.run(main)
 
 

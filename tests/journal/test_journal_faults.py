@@ -406,5 +406,5 @@ def test_a_wrong_use_is_told_at_the_call() -> None:
         rt.open_client(url, auth="any", name="call")
     with pytest.raises(ValueError, match="name of its session"):
         rt.open_client(url, auth="any", journal=rt.Journal("calls.db"))
-    with pytest.raises(TypeError, match="journal must be a Journal"):
+    with pytest.raises(TypeError, match=r"journal=\.\.\.\) must be realtime_trio.Journal"):
         rt.open_client(url, auth="any", journal="calls.db", name="call")  # type: ignore[arg-type]

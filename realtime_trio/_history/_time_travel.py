@@ -169,10 +169,16 @@ class History:
                 return position
         return None
 
-    async def entries(self, since: int | None = None) -> AsyncGenerator[HistoryEntry, None]:
-        """The entries behind ``since``, or all. A checkpoint every few hundred of them."""
+    def entries(self, since: int | None = None) -> AsyncGenerator[HistoryEntry, None]:
+        """Iterate over the entries behind ``since``, or all.
+
+        A checkpoint every few hundred of them.
+        """
+        return self._entries(since or 0)
+
+    async def _entries(self, since: int) -> AsyncGenerator[HistoryEntry, None]:
         await trio.lowlevel.checkpoint()
-        for number, (position, at, item) in enumerate(self._items(since or 0)):
+        for number, (position, at, item) in enumerate(self._items(since)):
             if number % _YIELD_EVERY == _YIELD_EVERY - 1:
                 await trio.lowlevel.checkpoint()
             yield self._entry(position, at, item)
