@@ -355,12 +355,12 @@ def _load(path: str | os.PathLike[str], name: str | None) -> History:
             message = f"{os.fspath(path)} is no journal: only journals have names of sessions"
             raise ValueError(message)
         history = History(None)
-        history._load_lines(path)
+        history._load_lines(path)  # pyright: ignore[reportPrivateUsage]  made here
         return history
     file = reading(path)
     try:
         history = History(journal_session(file, name))
-        history._load_journal(file)
+        history._load_journal(file)  # pyright: ignore[reportPrivateUsage]  made here
     finally:
         file.close()
     return history
