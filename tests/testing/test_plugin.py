@@ -101,7 +101,7 @@ def test_the_blocking_client_over_a_real_socket() -> None:
                 assert changes.receive() is True
             assert client.cancel().via == "socket"
             with pytest.raises(AttributeError):
-                _ = client.no_such_thing
+                _ = client.no_such_thing  # type: ignore[attr-defined]
             assert "blocking" in repr(client)
             assert notes.statistics() is not None
 
