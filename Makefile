@@ -70,6 +70,7 @@ bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 bench-peers: .venv-peers/.peers
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --upgrade openai pipecat-ai
 	@.venv-peers/bin/python -m benchmarks --peers $(BENCH)
 
 # pip has no option for this; uv installs as a wheel, so nothing of the system changes.

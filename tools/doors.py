@@ -350,7 +350,7 @@ BLOCKING: Final = Dialect(
             r"[Aa]ny number of tasks may wait; cancelling one changes nothing",
             "Any number of threads may wait",
         ),
-        (r"([Aa])ny number\s+of tasks may wait", r"\1ny number of threads may wait"),
+        (r"([Aa])ny number\s+of\s+tasks\s+may\s+wait", r"\1ny number of threads may wait"),
         (r"runs in the task that reads", "runs in the client's thread"),
         (r"raised in that task", "raised in the thread that reads"),
         (r"the body\s+is cancelled", "what the body waits for is cancelled"),

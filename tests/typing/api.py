@@ -677,6 +677,14 @@ async def serving(config: rt.server.ServerConfig, chats: list[Mapping[str, objec
     assert_type(rt.server.synthesise("nine", voice="en"), bytes)
 
 
+def traffic(it: rt.server.Traffic) -> None:
+    assert_type(it.connection, int)
+    assert_type(it.status, int)
+    assert_type(it.frame, str | bytes | Mapping[str, object])
+    kind: Literal["open", "close", "in", "out", "http"] = it.kind
+    assert_type(kind, Literal["open", "close", "in", "out", "http"])
+
+
 async def server(server: rt.server.RealtimeServer, request: rt.server.Request) -> None:
     assert_type(server.url, str)
     assert_type(server.config, rt.server.ServerConfig)
@@ -692,6 +700,7 @@ async def server(server: rt.server.RealtimeServer, request: rt.server.Request) -
     assert_type(server.transcript("s1"), list[dict[str, object]])
     assert_type(server.export_chats(), list[dict[str, object]])
     assert_type(server.statistics(), rt.server.ServerStatistics)
+    assert_type(server.trace(traffic), None)
 
 
 def faults(faults: rt.server.Faults, plan: rt.server.Plan, packet: rt.server.Packet) -> None:
@@ -967,6 +976,7 @@ def client_config(it: rt.ClientConfig) -> None:
     assert_type(it.backoff_jitter, float)
     assert_type(it.stable_after, float)
     assert_type(it.max_attempts, int | None)
+    assert_type(it.first_attempts, int | None)
     assert_type(it.max_commands, int)
     assert_type(it.max_command_bytes, int)
     assert_type(it.max_audio_frames, int)
@@ -1105,6 +1115,7 @@ def media(it: rt.Media) -> None:
     assert_type(it.sent_by_class, str | None)
     assert_type(it.sent_by_function, str | None)
     assert_type(it.foreign_content, bool)
+    assert_type(it.save("downloads", max_bytes=1024), Path)
 
 
 def media_added(it: rt.MediaAdded) -> None:
@@ -1536,3 +1547,7 @@ def answers() -> None:
     assert_type(rt.testing.answer("ping"), rt.server.ScriptedAnswer)
     assert_type(rt.testing.command("!help"), rt.server.ScriptedAnswer)
     assert_type(rt.testing.notice("x", severity="info"), rt.server.Notice)
+
+
+async def reconnection(it: rt.Reconnection) -> None:
+    assert_type(await it.wait(), None)

@@ -307,3 +307,7 @@ async def wire_events(client: rt.aio.Client) -> None:
 async def reconnect(it: rt.aio.Client) -> None:
     assert_type(it.reconnect(), rt.aio.Reconnection)
     assert_type(await it.reconnect(), None)
+
+
+async def reconnection(it: rt.aio.Reconnection) -> None:
+    assert_type(await it.wait(), None)

@@ -306,3 +306,7 @@ def wire_events(client: rt.blocking.Client) -> None:
 
 def reconnect(it: rt.blocking.Client) -> None:
     assert_type(it.reconnect(), rt.blocking.Reconnection)
+
+
+def reconnection(it: rt.blocking.Reconnection) -> None:
+    assert_type(it.wait(), None)
