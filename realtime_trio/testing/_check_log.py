@@ -27,8 +27,9 @@ async def check_log(make_log: MakeLog) -> None:
     """Check that a store for logs keeps what the journal relies on.
 
     ``make_log()`` is an async context manager that yields an empty store: an object with the
-    methods of ``LogStore``, which the library's stores have. Each check opens its own. Raises ``AssertionError`` for the first promise that is broken; a check that hangs fails
-    after a minute.
+    methods of ``LogStore``, which the library's stores have. Each check opens its own. Raises
+    ``AssertionError`` for the first promise that is broken; a check that hangs fails after a
+    minute.
     """
     checks: Sequence[Callable[[LogStore], Awaitable[None]]] = (
         _check_empty,
