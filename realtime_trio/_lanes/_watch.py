@@ -61,6 +61,11 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
     __slots__ = ("_busy", "_changes", "_closed", "_last", "_select")
 
     def __init__(self, changes: Changes, select: Callable[[SessionState], T]) -> None:
+        if not callable(select):
+            message = (
+                f"watch takes a function of the state, not {select!r}: watch(lambda s: s.turn)"
+            )
+            raise TypeError(message)
         self._changes = changes
         self._select = select
         self._last: object = _NOTHING
@@ -69,8 +74,8 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
     async def receive(self) -> T:
         """The current value if it is new, else the next that is."""
         if self._busy:
-            msg = "another task is receiving from this watch: give each task its own"
-            raise trio.BusyResourceError(msg)
+            message = "another task is receiving from this watch: give each task its own"
+            raise trio.BusyResourceError(message)
         self._busy = True
         try:
             await trio.lowlevel.checkpoint()
@@ -85,8 +90,8 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
     def receive_nowait(self) -> T:
         """The current value if it is new, else raise ``trio.WouldBlock``."""
         if self._closed:
-            msg = "this watch was closed"
-            raise ClosedError(msg)
+            message = "this watch was closed"
+            raise ClosedError(message)
         state = self._changes.state()
         began = timing.clock()
         value = self._select(state)
