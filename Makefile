@@ -35,6 +35,7 @@ help:
 	@echo 'make test         the test suite with its coverage gate'
 	@echo 'make check        format, lint, types, documentation'
 	@echo 'make test-lowest  the suite with the lowest allowed version of every dependency'
+	@echo 'make soak         the long forms of the tests of the journal: kills, damaged files'
 	@echo 'make bench        the benchmark suite'
 	@echo 'make bench-peers  the same for other libraries, in a separate environment'
 	@echo 'make docs         the documentation, into docs/_build/html'
@@ -60,6 +61,10 @@ check: $(VENV)/.dev
 	$(BIN)/towncrier build --draft --version next >/dev/null
 	$(BIN)/sphinx-build -n -W --keep-going -q -b html docs docs/_build/html
 	$(BIN)/sphinx-build -n -W --keep-going -q -b doctest docs docs/_build/doctest
+
+soak: $(VENV)/.suite
+	@$(BIN)/python -m tests.journal.killing 100
+	@REALTIME_TRIO_SOAK=20 $(BIN)/python -m pytest --no-cov -n $(JOBS) tests/journal
 
 bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks $(BENCH)

@@ -11,6 +11,9 @@ General layout, in the order in which data flows; each part imports only earlier
     _lanes       lanes and subscriptions
     _outbound    outbox, turn gate, receipts, cancels
     _rest        login, tokens, upload, URLs
+    _log         sans-IO: entries, blocks, snapshots and digests of a journal
+    _journal     SQLite, the writer of a log, recovery
+    _history     the state at any position of a journal, a recording or a trace
     _turns       ask: channels, outcome, resync
     _connection  link, liveness, reconnection, recording
     _session     all parts of one client, wired and started
@@ -76,6 +79,7 @@ __all__ = [
     "BusyResourceError",
     "CancelResult",
     "Catalog",
+    "Change",
     "Client",
     "ClientConfig",
     "ClientEvent",
@@ -90,13 +94,19 @@ __all__ = [
     "Event",
     "EventStreamProcessor",
     "Health",
+    "History",
+    "HistoryEntry",
     "ImagePart",
+    "Journal",
+    "JournalStatistics",
+    "Keep",
     "Lane",
     "LaneBounds",
     "LaneStatistics",
     "LaneView",
     "Latest",
     "Limits",
+    "LogGap",
     "MemoryConnector",
     "MemoryTransport",
     "Message",
@@ -114,6 +124,8 @@ __all__ = [
     "Recorder",
     "RecorderLike",
     "RecorderStatistics",
+    "Recovered",
+    "RecoveredCommand",
     "SendingStatistics",
     "ServerEvent",
     "Session",
@@ -151,7 +163,9 @@ __all__ = [
     "memory_pair",
     "normalise_content",
     "open_client",
+    "open_history",
     "server",
+    "stored",
     "testing",
     "to_vendor",
 ]
@@ -181,6 +195,12 @@ if TYPE_CHECKING:
     from ._core.vendors._normalise import normalise_content
     from ._core.vendors._to_vendor import to_vendor
     from ._handlers import handles
+    from ._history._state_diff import Change
+    from ._history._time_travel import History, HistoryEntry, open_history
+    from ._journal._journal import Journal
+    from ._journal._journal_store import JournalStatistics, Keep
+    from ._journal._log_store import LogGap
+    from ._journal._recovery import Recovered, RecoveredCommand
     from ._lanes._overflow import Block, Coalesce, DropOldest, Latest, Overflow
     from ._lanes._statistics import (
         LaneStatistics,
@@ -190,6 +210,7 @@ if TYPE_CHECKING:
     )
     from ._lanes._subscription import LaneView, Subscription
     from ._lanes._watch import Watch
+    from ._log._plain_values import stored
     from ._outbound._cancel import CancelResult
     from ._outbound._receipt import Receipt
     from ._outbound._send_queue import OutboxStatistics
@@ -223,10 +244,17 @@ _NAMES_LATER = {
         "_core.vendors._normalise": "normalise_content",
         "_core.vendors._to_vendor": "to_vendor",
         "_handlers": "handles",
+        "_history._state_diff": "Change",
+        "_history._time_travel": "History HistoryEntry open_history",
+        "_journal._journal": "Journal",
+        "_journal._journal_store": "JournalStatistics Keep",
+        "_journal._log_store": "LogGap",
+        "_journal._recovery": "Recovered RecoveredCommand",
         "_lanes._overflow": "Block Coalesce DropOldest Latest Overflow",
         "_lanes._statistics": "LaneStatistics PipelineStatistics SubscriptionStatistics Timing",
         "_lanes._subscription": "LaneView Subscription",
         "_lanes._watch": "Watch",
+        "_log._plain_values": "stored",
         "_outbound._cancel": "CancelResult",
         "_outbound._receipt": "Receipt",
         "_outbound._send_queue": "OutboxStatistics",

@@ -27,6 +27,7 @@ LONG_MODULES: Mapping[str, str] = MappingProxyType(
     {
         "realtime_trio._core._notifications": "a list of small classes, read by name",
         "realtime_trio.events._server": "a list of small classes, read by name",
+        "realtime_trio._client._client": "the client, and the one function that opens it",
         "realtime_trio._core._state": "the whole shape of the state in one place",
     }
 )
@@ -53,6 +54,7 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
         "realtime_trio._handlers._fold.LaneFold.step": "a handler costs one event (invariant 7)",
         "realtime_trio._session._shell.Shell._supervise": "why the client ended leaves open_client",
         "realtime_trio._client._client._opened": "one clear error leaves open_client",
+        "realtime_trio._client._journalled.journalled": "one clear error leaves open_client",
         "realtime_trio._rest._tokens.TokenKeeper.token": "a source's want of a network is retried",
         "realtime_trio._rest._calls.Rest._send": "whatever an answer makes of httpx fails the call",
         "realtime_trio._transports._trio_websocket_link.TrioWebsocketTransport.run": (

@@ -125,11 +125,21 @@ MODULES: Final = (
         classes=(
             Mirrored(
                 name="Client",
-                natives=(("_client._subscribes", "Subscribes"), (CLIENT, "Client")),
+                natives=(
+                    ("_client._subscribes", "Subscribes"),
+                    ("_client._journalled", "JournalAccess"),
+                    (CLIENT, "Client"),
+                ),
                 base="Commands",
             ),
         ),
         functions=((CLIENT, "open_client", "Client"),),
+    ),
+    DoorModule(
+        name="_history",
+        title="The state at any moment of a journal, a recording or a trace.",
+        classes=(_one("_history._time_travel", "History"),),
+        functions=(("_history._time_travel", "open_history", "History"),),
     ),
     DoorModule(
         name="_server",
@@ -145,7 +155,12 @@ MODULES: Final = (
 PLACES: Final = {entry.name: module.name for module in MODULES for entry in module.classes}
 """The module of a door for each of its classes."""
 
-INTERNAL: Final = frozenset({"Receipt.settle", "TurnChannel.put", "TurnChannel.finish"})
+INTERNAL: Final = frozenset(
+    {
+        *("Receipt.settle", "Receipt.log_queued", "Receipt.log_sending", "Receipt.written_ahead"),
+        *("TurnChannel.put", "TurnChannel.finish"),
+    }
+)
 """Members that other parts of the client use: they are public by their names only."""
 
 FROM_BASE: Final = frozenset(
@@ -335,7 +350,7 @@ BLOCKING: Final = Dialect(
             r"[Aa]ny number of tasks may wait; cancelling one changes nothing",
             "Any number of threads may wait",
         ),
-        (r"([Aa])ny number\s+of tasks may wait", r"\1ny number of threads may wait"),
+        (r"([Aa])ny number\s+of\s+tasks\s+may\s+wait", r"\1ny number of threads may wait"),
         (r"runs in the task that reads", "runs in the client's thread"),
         (r"raised in that task", "raised in the thread that reads"),
         (r"the body\s+is cancelled", "what the body waits for is cancelled"),

@@ -17,6 +17,8 @@ from .._core._notifications import RequestUserSessions
 from .._core._shell_notifications import Reconnected
 from .._core._state import SessionState
 from .._exceptions import ClosedError, RealtimeError
+from .._journal._journal import Journal
+from .._journal._journal_life import JournalLife
 from .._lanes._statistics import PipelineStatistics
 from .._lanes._subscription import LaneView, Subscription
 from .._lanes._watch import Watch
@@ -47,6 +49,7 @@ from ..events import (
 from ..events._checks import check_several
 from ._command_methods import Commands
 from ._connectors import connector_for
+from ._journalled import JournalAccess, journal_options, journalled
 from ._misuse import check_count, check_not_nested, check_options, check_trio, entered
 from ._session_list import News, pages
 from ._subscribes import Subscribes
@@ -57,7 +60,7 @@ T = TypeVar("T")
 
 
 @final
-class Client(Commands, Subscribes):
+class Client(Commands, Subscribes, JournalAccess):
     """An open client; made by :func:`open_client`. All of it is for one ``trio.run``."""
 
     def __init__(self, shell: Shell) -> None:
@@ -326,6 +329,9 @@ def open_client(
     proxy: str | None = ENVIRONMENT,
     headers: Mapping[str, str] | None = None,
     open_stream: OpenStream | None = None,
+    journal: Journal | None = None,
+    name: str | None = None,
+    recover: bool = False,
 ) -> AbstractAsyncContextManager[Client]:
     """Open a client: ``async with open_client(url, auth=token) as client``.
 
@@ -334,6 +340,8 @@ def open_client(
     :class:`~realtime_trio.PasswordLogin`, or anything with ``async token()``. ``agent_key``
     chooses the agent, ``chat_session_id`` a session to go on with; with both, the session
     keeps that agent. ``transport`` opens the connections; ``recorder`` is told every frame.
+    ``journal`` keeps the session under ``name``; with ``recover=True`` the client continues from
+    the state that the journal has, see ``client.recovered``.
 
     For websocket and REST alike: ``ssl_context`` replaces the system's trust store, ``proxy``
     is ``http://…`` or ``socks5://…`` (``None`` for none, else what the environment says),
@@ -361,15 +369,21 @@ def open_client(
         ssl_context=ssl_context, proxy=proxy, headers=headers, open_stream=open_stream
     )
     connector, network = connector_for(where, transport, options, network)
-    shell = Shell(
-        config=options,
-        connector=connector,
-        network=network,
-        address=Address(where, agent_key=agent_key, chat_session_id=chat_session_id),
-        auth=auth,
-        recorder=recorder,
-    )
-    return _opened(shell)
+    kept = journal_options(journal, name, recover=recover)
+
+    def opened(life: JournalLife | None) -> AbstractAsyncContextManager[Client]:
+        shell = Shell(
+            config=options,
+            connector=connector,
+            network=network,
+            address=Address(where, agent_key=agent_key, chat_session_id=chat_session_id),
+            auth=auth,
+            recorder=recorder,
+            life=life,
+        )
+        return _opened(shell)
+
+    return opened(None) if kept is None else journalled(kept, options.close_deadline, opened)
 
 
 @asynccontextmanager

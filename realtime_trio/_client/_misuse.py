@@ -16,6 +16,7 @@ import trio
 
 from .._config import ClientConfig
 from .._exceptions import TurnError
+from .._journal._journal import Journal
 from .._rest._tokens import PasswordLogin
 
 __all__ = ["Entered", "check_count", "check_not_nested", "check_options", "check_trio", "entered"]
@@ -68,6 +69,9 @@ _WANTED: Final[Mapping[str, str]] = {
     "config": "realtime_trio.ClientConfig(...) or None",
     "transport": "a connector such as realtime_trio.TrioWebsocketConnector(), or None",
     "recorder": "realtime_trio.Recorder(path) or None",
+    "journal": "realtime_trio.Journal(path) or None",
+    "name": "the name of a session of the journal (str), or None",
+    "recover": "True or False",
     "ssl_context": "an ssl.SSLContext or None",
     "proxy": "a URL (str) or None",
     "headers": "a mapping of names and values, or None",
@@ -95,6 +99,9 @@ _CHECKS: Final[Mapping[str, Callable[[object], bool]]] = {
     "config": lambda value: value is None or isinstance(value, ClientConfig),
     "transport": lambda value: value is None or _is_connector(value),
     "recorder": lambda value: value is None or _is_recorder(value),
+    "journal": lambda value: value is None or isinstance(value, Journal),
+    "name": lambda value: value is None or isinstance(value, str),
+    "recover": lambda value: isinstance(value, bool),
     "ssl_context": lambda value: value is None or isinstance(value, ssl.SSLContext),
     "proxy": lambda value: value is None or isinstance(value, str),
     "headers": lambda value: value is None or isinstance(value, Mapping),

@@ -148,7 +148,7 @@ def record_attached(txn: TextTransaction, message: Message) -> None:
     A later call with one of these ids may already run or have a message.
     """
     position = txn.session(message.session_id).messages.end
-    for call_id in {call.id for call in message.tool_calls}:
+    for call_id in dict.fromkeys(call.id for call in message.tool_calls):
         key = (message.session_id, call_id)
         known = txn.known(key)
         if known is not None and known.stage is CallStage.ENDED and not known.message_id:
@@ -157,7 +157,7 @@ def record_attached(txn: TextTransaction, message: Message) -> None:
 
 def record_moved(txn: TextTransaction, message: Message, position: int) -> None:
     """Record where a message with its tools stands, or will stand, in another list."""
-    for call_id in {call.id for call in message.tool_calls}:
+    for call_id in dict.fromkeys(call.id for call in message.tool_calls):
         key = (message.session_id, call_id)
         known = txn.known(key)
         if known is not None and known.message_id == message.id:
@@ -185,7 +185,7 @@ def record_listed(
     it.
     """
     answers = {result.tool_use_id for result in message.tool_results}
-    for call_id in {call.id for call in message.tool_calls}:
+    for call_id in dict.fromkeys(call.id for call in message.tool_calls):
         key, answered = (message.session_id, call_id), call_id in answers
         known = txn.known(key)
         if known is None or known.stage <= CallStage.LISTED:

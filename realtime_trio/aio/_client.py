@@ -17,6 +17,8 @@ from .._config import ClientConfig
 from .._connection._recorder import RecorderLike
 from .._core._notifications import Notification
 from .._core._state import SessionState
+from .._journal._journal import Journal
+from .._journal._recovery import Recovered
 from .._lanes._overflow import Coalesce, Overflow
 from .._lanes._statistics import PipelineStatistics
 from .._outbound._cancel import CancelResult
@@ -97,6 +99,16 @@ class Client(Commands):
         return Subscription(self._door, self._inner.subscribe(*classes, overflow=overflow))
 
     @property
+    def recovered(self) -> Recovered | None:
+        """What the client continued from; ``None`` if it did not, or if there was nothing."""
+        return self._inner.recovered
+
+    @property
+    def durable_position(self) -> int | None:
+        """The position up to which the journal has kept everything; ``None`` without one."""
+        return self._inner.durable_position
+
+    @property
     def state(self) -> SessionState:
         """The current state: frozen, cheap to keep."""
         return self._inner.state
@@ -169,8 +181,9 @@ class Client(Commands):
 
         Leaving normally waits for the outcome; leaving by an exception sends one cancel.
         Concurrent calls run one after another, in the order of the calls. Raises
-        ``ValueError`` for a blank text without files, for half of a surrogate pair and for more
-        files than a message may have, ``TypeError`` for anything but text.
+        :class:`~realtime_trio.TurnError` inside another ``ask`` of the same task, which would
+        wait for itself, ``ValueError`` for a blank text without files, for half of a surrogate
+        pair and for more files than a message may have, ``TypeError`` for anything but text.
         """
         return self._door.block(self._inner.ask(text, file_ids=file_ids), Turn)
 
@@ -248,6 +261,9 @@ def open_client(
     proxy: str | None = ENVIRONMENT,
     headers: Mapping[str, str] | None = None,
     open_stream: OpenStream | None = None,
+    journal: Journal | None = None,
+    name: str | None = None,
+    recover: bool = False,
 ) -> AbstractAsyncContextManager[Client]:
     """Open a client: ``async with open_client(url, auth=token) as client``.
 
@@ -256,6 +272,8 @@ def open_client(
     :class:`~realtime_trio.PasswordLogin`, or anything with ``async token()``. ``agent_key``
     chooses the agent, ``chat_session_id`` a session to go on with; with both, the session
     keeps that agent. ``transport`` opens the connections; ``recorder`` is told every frame.
+    ``journal`` keeps the session under ``name``; with ``recover=True`` the client continues from
+    the state that the journal has, see ``client.recovered``.
 
     For websocket and REST alike: ``ssl_context`` replaces the system's trust store, ``proxy``
     is ``http://…`` or ``socks5://…`` (``None`` for none, else what the environment says),
@@ -272,7 +290,8 @@ def open_client(
     :class:`~realtime_trio.AuthenticationError`, or what a token source raised. That reason
     also comes in the place of a ``NotSent``, ``InDoubt``, ``ClosedError`` or
     :class:`~realtime_trio.EndOfChannel` that the end gave the body; of any other error of the body it is the
-    last cause. ``ValueError`` for arguments that fit no server. When the client ends, the body
+    last cause. ``TypeError`` for an argument of the wrong type, ``ValueError`` for one that fits
+    no server, ``RuntimeError`` outside ``trio.run``. When the client ends, the body
     is cancelled a second after everything that it could wait for has ended.
     """
     return opened(
@@ -288,6 +307,9 @@ def open_client(
             proxy=proxy,
             headers=headers,
             open_stream=open_stream,
+            journal=journal,
+            name=name,
+            recover=recover,
         ),
         Client,
     )

@@ -6,7 +6,7 @@ Written by tools/doors.py: change the native classes instead.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 from ..server._embedded import RealtimeServer as NativeRealtimeServer
@@ -14,7 +14,7 @@ from ..server._embedded import ServerStatistics
 from ..server._embedded import open_server as native_open_server
 from ..server._fault_pipeline import Faults as NativeFaults
 from ..server._faults import Action, CutHow, Packet, Plan
-from ..server._hub import Received
+from ..server._hub import Received, Traffic
 from ..server._options import ServerConfig
 from ..server._rest_api import Request, Response
 from ..server._turn_script import ScriptedAnswer, ScriptedTurn
@@ -180,8 +180,10 @@ class RealtimeServer(Mirror[NativeRealtimeServer]):
         """
         return await self._door.call(self._native.listen, host, port)
 
-    def script(self, *scripts: ScriptedTurn | ScriptedAnswer) -> None:
-        """Queue turns for the inputs to come, and answers to commands.
+    def script(
+        self, *scripts: ScriptedTurn | ScriptedAnswer | Iterable[ScriptedTurn | ScriptedAnswer]
+    ) -> None:
+        """Queue turns for the inputs to come, and answers to commands; several at once, too.
 
         An input takes the first turn written for its text, otherwise the first turn written for
         any text. The server echoes an input that no turn matches, answers a chat command such as
@@ -225,6 +227,13 @@ class RealtimeServer(Mirror[NativeRealtimeServer]):
     def export_chats(self) -> list[dict[str, object]]:
         """Return the chat sessions as JSON values, for the ``chats`` of another server."""
         return self._native.export_chats()
+
+    def trace(self, tell: Callable[[Traffic], None]) -> None:
+        """Call ``tell`` for each connection, frame and request from now on, in this task.
+
+        It must not block or raise. A second call replaces the first.
+        """
+        self._native.trace(tell)
 
     def statistics(self) -> ServerStatistics:
         """Count what the server holds at the moment."""

@@ -54,6 +54,16 @@ class Receipt(Mirror[NativeReceipt]):
         """
         await self._door.call(self._native.sent)
 
+    async def durable(self) -> None:
+        """Wait until the journal has kept what became of the command, for good.
+
+        After that no kill takes it away. Returns also where the command was not sent; await
+        :meth:`sent` to learn that. Cancelling this changes nothing, and any number of tasks may
+        wait. Raises :class:`~realtime_trio.JournalError` if the journal ends without it, and
+        ``RuntimeError`` for a client without a journal.
+        """
+        await self._door.call(self._native.durable)
+
 
 class Turn(Mirror[NativeTurn]):
     """A turn that ``client.ask`` has begun.

@@ -26,6 +26,7 @@ native ones are written by ``tools/doors.py``.
 from ._callbacks import PlainAuth, PlainSink
 from ._channels import LaneView, Subscription, TurnChannel, Watch
 from ._client import Client, open_client
+from ._history import History, open_history
 from ._server import Faults, RealtimeServer, open_server
 from ._turn import Receipt, Reconnection, Turn
 from ._voice import (
@@ -43,6 +44,7 @@ __all__ = [
     "AudioLane",
     "Client",
     "Faults",
+    "History",
     "LaneView",
     "Microphone",
     "PlainAuth",
@@ -58,6 +60,7 @@ __all__ = [
     "Watch",
     "WavSink",
     "open_client",
+    "open_history",
     "open_microphone",
     "open_server",
     "open_speaker",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Generic, Protocol, Self, TypeVar, final
 
@@ -53,9 +54,13 @@ class _Fetch(Generic[T]):
         """Do it. Raises the ``KeyboardInterrupt`` that comes meanwhile."""
         portal = self._door.portal
         portal.submit(self._try)
-        interrupt = portal.wait(self._wait, lambda: portal.submit(self._give_up))
+        interrupt = portal.wait(self._wait, self._hurry)
         if interrupt is not None:
             raise interrupt
+
+    def _hurry(self) -> None:
+        with suppress(ClosedError):
+            self._door.portal.submit(self._give_up)
 
     def _try(self) -> None:
         if self._over:
@@ -131,11 +136,12 @@ class Channel(Generic[T_co]):
         except ClosedError:  # trio has ended: what the channel holds is still there
             self._batch.append(self._source.receive_nowait())
             return
+        finally:  # also when it was interrupted: nothing is lost
+            self._batch.extend(fetch.items)
         if fetch.error is not None:
             raise fetch.error
         if not fetch.items:
             raise ClosedError(CLOSED)
-        self._batch.extend(fetch.items)
 
     def __iter__(self) -> Self:
         """Iterate over the items."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import final
 
 import trio
@@ -31,8 +32,8 @@ class ThreadWait:
 
     def finish(self) -> None:
         """End the wait."""
-        if not self._done:
-            self._done = True
+        self._done = True
+        with suppress(RuntimeError):  # two threads may end it
             self._lock.release()
 
     def wait(self, cancel: Callable[[], None]) -> BaseException | None:

@@ -100,8 +100,7 @@ class Playback(Mirror[NativePlayback]):
     def drained(self) -> None:
         """Wait until all received audio has been played or discarded.
 
-        An unfinished answer can receive more audio afterwards. Any number of tasks
-        may wait.
+        An unfinished answer can receive more audio afterwards. Any number of threads may wait.
         """
         self._door.call(self._native.drained)
 

@@ -37,14 +37,20 @@ _COMMANDS = {
     "voice": "Talk to a server and hear its answers. Ctrl-C leaves.",
     "serve": "Run the embedded server until Ctrl-C or SIGTERM.",
     "replay": "Replay a trace or a recording: show what an application would have received.",
+    "history": "Show the state at any moment of a journal, a recording or a trace.",
+    "export": "Write a session of a journal as a recording, without its secrets.",
     "top": "Show lanes, latencies, subscribers and the turn of a client while it works.",
     "record": 'Record a conversation without its secrets; "replay" shows it again.',
     "bench": "Measure how fast the library is on this machine, and compare it with its budget.",
     "events": "Show every event of the protocol: type, class, direction, lanes.",
 }
 
-# Each command is in the module of its name, except that `_replay` is another module's name.
-_MODULES = {"replay": "_replay_command"}
+# Each command is in the module of its name, unless that is another module's name.
+_MODULES = {
+    "replay": "_replay_command",
+    "history": "_history_command",
+    "export": "_export_command",
+}
 _COMPLETION = "--install-completion"
 
 

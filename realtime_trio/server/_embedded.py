@@ -123,8 +123,10 @@ class RealtimeServer:
         address_host = f"[{host}]" if ":" in host else host
         return f"http://{address_host}:{address[1]}"
 
-    def script(self, *scripts: ScriptedTurn | ScriptedAnswer) -> None:
-        """Queue turns for the inputs to come, and answers to commands.
+    def script(
+        self, *scripts: ScriptedTurn | ScriptedAnswer | Iterable[ScriptedTurn | ScriptedAnswer]
+    ) -> None:
+        """Queue turns for the inputs to come, and answers to commands; several at once, too.
 
         An input takes the first turn written for its text, otherwise the first turn written for
         any text. The server echoes an input that no turn matches, answers a chat command such as
@@ -134,7 +136,9 @@ class RealtimeServer:
         Raises ``ValueError`` for a delegation to an agent that the server does not have, and
         ``TypeError`` for a step that is none. Then nothing is queued.
         """
-        self._hub.core.script(scripts)
+        single = (ScriptedTurn, ScriptedAnswer)
+        each = [(one,) if isinstance(one, single) else one for one in scripts]
+        self._hub.core.script([script for several in each for script in several])
 
     def unscript(self) -> None:
         """Drop all queued turns and answers."""

@@ -297,7 +297,7 @@ def test_the_commands(served: Served, tmp_path: Path) -> None:
         ("/delete", r"to delete the current session: /delete admin-"),
         ("/rename", r"which name"),
         ("/new nobody", r"(?s)no agent 'nobody'.*no agent 'nobody'"),
-        ("/new", r"New chat with Demo · 0 in"),
+        ("/new", r"Demo · admin-\S+ · 0 in"),
         ("/resume Trip to Rome", r"Trip to Rome · "),
     ]
     with chatting(served, tmp_path, rows=200, columns=120) as terminal:
@@ -305,6 +305,7 @@ def test_the_commands(served: Served, tmp_path: Path) -> None:
             terminal.send(f"{typed}\r")
             terminal.until(wanted)
             terminal.until(r"you >$")
+        assert "user: " not in terminal.printed  # what was said is not shown again, files included
         terminal.send("/quit\r")
         assert terminal.status() == 0
     assert (tmp_path / "m.svg").read_text() == "<svg/>"

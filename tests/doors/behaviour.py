@@ -239,6 +239,45 @@ async def commands_give_receipts(kit: Any) -> None:
             assert "get_voices" in [seen.type for seen in server.seen]
 
 
+async def every_command_has_a_method(kit: Any) -> None:
+    async with kit.open_server() as server:
+        async with kit.open_client(server.url, auth="any") as client:
+            await client.ready()
+            receipts = [
+                await client.ping(),
+                await client.get_agents(force=True),
+                await client.get_avatars(force=True),
+                await client.get_voices(force=True),
+                await client.get_tool_catalog(force=True),
+                await client.list_workspaces(force=True),
+                await client.add_workspace({"name": "w"}, force=True),
+                await client.remove_workspace("w", force=True),
+                await client.set_agent("default", force=True),
+                await client.set_agent_tools(["search"], force=True),
+                await client.text_input("Hello", force=True),
+                await client.new_chat_session("default", force=True),
+                await client.resume_chat_session("s1", force=True),
+                await client.set_chat_session_name("n", force=True),
+                await client.set_session_metadata({"k": 1}, force=True),
+                await client.set_session_messages([{"role": "user"}], force=True),
+                await client.get_user_sessions(0, 50, force=True),
+                await client.delete_chat_session("s1", force=True),
+                await client.set_agent_voice("v", force=True),
+                await client.set_voice_input_mode("ptt", force=True),
+                await client.ptt_start(force=True),
+                await client.ptt_end(),
+                await client.audio_input_delta(bytes(2), force=True),
+                await client.set_avatar("a", force=True),
+                await client.set_avatar_session("t", "a", force=True),
+                await client.clear_avatar_session("s1", force=True),
+            ]
+            for receipt in receipts:
+                await receipt.sent()
+            names = {receipt.name for receipt in receipts}
+            assert len(names) == len(receipts)
+            assert client.heygen_token is None
+
+
 async def a_cancel_is_confirmed(kit: Any) -> None:
     async with kit.open_server() as server:
         server.script(rt.testing.turn("Hello", rt.testing.wait(60), text="never"))
@@ -260,7 +299,11 @@ async def speech_is_sent(kit: Any) -> None:
             async with client.push_to_talk():
                 await client.audio.send_from(rt.audio.silence_source(0.1))
                 await client.audio.send_from(kit.Sound())
-            assert client.audio.statistics().sending.given >= 2
+                client.audio.begin_speech()
+                await client.audio.send(bytes(640))
+                client.audio.send_nowait(bytes(640))
+            await client.audio.talk(kit.Sound(), mode="realtime")
+            assert client.audio.statistics().sending.given >= 4
             await kit.until(lambda: "ptt_end" in [seen.type for seen in server.seen])
 
 
@@ -268,6 +311,7 @@ async def answers_are_played(kit: Any) -> None:
     async with kit.open_server() as server:
         async with kit.open_client(server.url, auth="any") as client:
             await client.ready()
+            assert client.audio.stop() is None
             sink = kit.Sink()
             async with client.audio.play_to(sink) as playback:
                 assert playback.format == sink.format
@@ -277,6 +321,15 @@ async def answers_are_played(kit: Any) -> None:
                 playback.end_answer()
                 await playback.drained()
                 assert playback.statistics().played > 0
+                playback.begin_turn()
+                playback.feed(bytes(6400), rt.AudioFormat())
+                assert playback.playing
+                assert playback.interrupt().bytes > 0
+                assert playback.interruption is not None
+                playback.discard(bytes(640), rt.AudioFormat())
+                playback.emit_discarded()
+                assert playback.level is not None
+                playback.close()
                 assert client.audio.flush() is None
                 with pytest.raises(rt.BusyResourceError):
                     async with client.audio.play_to(sink):
@@ -424,6 +477,53 @@ async def a_server_is_real(kit: Any) -> None:
         async with kit.open_client(url, auth=rt.PasswordLogin("admin", "admin")) as client:
             await client.ready()
             assert client.health.status == "open"
+
+
+async def a_server_has_faults(kit: Any) -> None:
+    async with kit.open_server() as server:
+        faults = server.faults
+        faults.delay(0.001, types=["pong"])
+        faults.drop(["pong"])
+        faults.duplicate(["pong"])
+        faults.reorder(["pong"])
+        faults.garble(["pong"])
+        faults.oversized(10, types=["pong"])
+        faults.slow_drain(1e9)
+        faults.stall(0.001)
+        faults.mute(10**6)
+        faults.cut(10**6)
+        faults.refuse(503)
+        assert faults.refusal() == (True, 503)
+        assert not faults.holding
+        packet = rt.server.Packet(connection=1, frame={"type": "text_delta"}, at=0.0)
+        assert faults.apply(packet)
+        assert faults.flush() == []
+        faults.install(rt.server.Drop())
+        faults.clear()
+        async with kit.open_client(server.url, auth="any") as client:
+            await client.ready()
+
+
+async def a_server_can_be_asked(kit: Any) -> None:
+    async with kit.open_server(rt.server.ServerConfig(), name="asked") as server:
+        assert server.url == "memory://asked"
+        assert server.config == rt.server.ServerConfig()
+        server.script(rt.testing.turn("Hello", text="scripted"))
+        server.unscript()
+        async with kit.open_client(server.url, auth=server.issue_token()) as client:
+            await client.ready()
+            async with client.ask("Hello"):
+                pass
+            session = client.state.current_session
+            assert session.messages[-1].content == "You said: Hello"
+            assert server.transcript(session.id)
+            assert len(server.export_chats()) == 1
+            request = rt.server.Request(method="GET", target="/nothing", headers={})
+            assert server.handle(request).status == 404
+            await server.restart()
+            await kit.until(lambda: client.health.links == 2)
+            assert "faults" in dir(server)
+            assert "rt." in repr(client) or kit.name == "native"
 
 
 # ---- cancelling --------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar, assert_type
 
@@ -34,6 +35,8 @@ def progress(read: int, size: int) -> None:
 def client(client: rt.blocking.Client, event: ev.SetAgentEvent) -> None:
     assert_type(client.state, rt.SessionState)
     assert_type(client.health, rt.Health)
+    assert_type(client.recovered, rt.Recovered | None)
+    assert_type(client.durable_position, int | None)
     assert_type(client.statistics(), rt.PipelineStatistics)
     assert_type(client.heygen_token, str | None)
     assert_type(client.control, rt.blocking.LaneView)
@@ -129,6 +132,7 @@ def receipt(receipt: rt.blocking.Receipt) -> None:
     assert_type(receipt.status, Literal["queued", "sending", "sent", "not-sent", "in-doubt"])
     assert_type(receipt.queued, bool)
     assert_type(receipt.sent(), None)
+    assert_type(receipt.durable(), None)
 
 
 def subscribing(
@@ -239,6 +243,23 @@ def audio(
     )
 
 
+def history(it: rt.blocking.History, moment: datetime) -> None:
+    assert_type(
+        rt.open_history("calls.db", name="call"), AbstractContextManager[rt.blocking.History]
+    )
+    assert_type(it.name, str | None)
+    assert_type(it.first, int)
+    assert_type(it.last, int)
+    assert_type(it.gaps, tuple[rt.LogGap, ...])
+    assert_type(it.ended_clean, bool)
+    assert_type(it.at(1), rt.SessionState)
+    assert_type(it.at(time=moment), rt.SessionState)
+    assert_type(it.position_at(0.0), int)
+    assert_type(it.diff(1, 2), tuple[rt.Change, ...])
+    assert_type(it.find(lambda s: s.turn.can_send_input, after=1), int | None)
+    assert_type(it.entries(since=1), Generator[rt.HistoryEntry, None])
+
+
 def server(server: rt.blocking.RealtimeServer, request: rt.server.Request) -> None:
     assert_type(server.url, str)
     assert_type(server.config, rt.server.ServerConfig)
@@ -285,3 +306,7 @@ def wire_events(client: rt.blocking.Client) -> None:
 
 def reconnect(it: rt.blocking.Client) -> None:
     assert_type(it.reconnect(), rt.blocking.Reconnection)
+
+
+def reconnection(it: rt.blocking.Reconnection) -> None:
+    assert_type(it.wait(), None)

@@ -7,7 +7,7 @@ and what to redraw (:meth:`ChatView.live`).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, final
 
 import attrs
@@ -15,7 +15,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from ..._core import _notifications as n
-from ..._core._messages import ASSISTANT, THOUGHT, Message
+from ..._core._messages import ASSISTANT, THOUGHT, Message, TextPart
 from ..._core._shell_notifications import AgentChanged
 from ..._core._state import Session, SessionState
 from .._console import content_text, pretty
@@ -217,11 +217,20 @@ class ChatView:
 
     def _added(self, note: n.MessageAdded) -> None:
         message = note.message
-        if message.role == "user" and message.content in self._said:
-            self._said.remove(content_text(message.content).plain)
+        if message.role == "user" and self._is_echo(message):
             return
         self._flush(note.session_id)
         self._print_message(message)
+
+    def _is_echo(self, message: Message) -> bool:
+        """Whether the user said this here, with or without files."""
+        content = message.content
+        parts = (content,) if isinstance(content, str) else tuple(_texts(content))
+        for text in parts:
+            if text in self._said:
+                self._said.remove(text)
+                return True
+        return False
 
     def _print_message(self, message: Message) -> None:
         depth = self._depth(message.session_id)
@@ -370,3 +379,9 @@ class ChatView:
 
     def _agent_changed(self, note: AgentChanged) -> None:
         self.notice(f"the agent is {note.got} now, not {note.expected}", "yellow")
+
+
+def _texts(parts: Iterable[object]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, TextPart):
+            yield part.text
