@@ -29,6 +29,8 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
     "sphinxcontrib_trio",
 ]
 # The benchmark report is included in the performance page.
@@ -37,6 +39,16 @@ myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = f"realtime_trio {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+
+# Copy what a reader types: programs and commands, without prompts; not what they print.
+copybutton_selector = "div:not(.highlight-text) > div.highlight > pre"
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# A signature that does not fit a line has one parameter per line.
+python_maximum_signature_line_length = 84
 
 # sphinxcontrib-trio builds on the class-based autodoc, which Sphinx 9 keeps behind this switch.
 autodoc_use_legacy_class_based = True
