@@ -143,6 +143,14 @@ def test_a_program_for_devices_compiles() -> None:
         program.compiled(ADDRESS)
 
 
+def test_code_of_another_library_compiles_and_is_not_ours() -> None:
+    sketches = _of("python sketch")
+    assert sketches
+    for sketch in sketches:
+        sketch.compiled(ADDRESS)
+        assert "realtime_trio" not in sketch.text
+
+
 def test_excerpts_are_few() -> None:
     assert len(_of("python excerpt")) <= MOST_EXCERPTS
 
