@@ -229,9 +229,6 @@ def shares(lines: Sequence[Share]) -> str | None:
 
 def _share(outcome: _budget.Outcome) -> Share:
     line, value = outcome.line, outcome.value.median
-    if line.at_most is not None:
-        used = value / line.at_most
-    else:
-        used = (line.at_least or math.nan) / value
+    used = (line.at_least or math.nan) / value if line.at_most is None else value / line.at_most
     text = f"{figure(value, line.unit)} ({outcome.limit})"
     return Share(line.what, used, outcome.held, text)

@@ -17,7 +17,16 @@ import attrs
 from . import _plots
 from ._model import Answer, Series
 
-__all__ = ["QUESTIONS", "Table", "digest_of", "draw", "main", "tables"]
+__all__ = [
+    "QUESTIONS",
+    "Table",
+    "answer_of",
+    "digest_of",
+    "draw",
+    "main",
+    "share_of",
+    "tables",
+]
 
 QUESTIONS = (
     "core",
@@ -39,7 +48,7 @@ _XML = '<?xml version="1.0" encoding="utf-8"?>\n'
 
 @attrs.frozen(slots=True)
 class Table:
-    """A table of the report: its title, and the cells of its rows. ``name`` heads the first column."""
+    """A table of the report. ``name`` is the head of its first column."""
 
     title: str
     name: str
@@ -74,7 +83,8 @@ def _number(text: str) -> float:
     return float(found[0].replace(",", ""))
 
 
-def _answer(table: Table) -> Answer:
+def answer_of(table: Table) -> Answer:
+    """Give a table as the answer to its question."""
     return Answer(
         question=table.name,
         title=table.title,
@@ -92,7 +102,8 @@ def _series(name: str, median: str, spread: str, ratio: str) -> Series:
     return Series(name=name, unit=unit, base=base or None, samples=(samples,))
 
 
-def _share(what: str, value: str, _: str, limit: str, mark: str) -> _plots.Share:
+def share_of(what: str, value: str, _: str, limit: str, mark: str) -> _plots.Share:
+    """Give a row of the budget as the share of its limit that is used."""
     used = _number(value) / _number(limit)
     if limit.startswith("at least"):
         used = 1 / used
@@ -101,8 +112,8 @@ def _share(what: str, value: str, _: str, limit: str, mark: str) -> _plots.Share
 
 def _drawn(table: Table) -> list[str]:
     if table.name == _BUDGET:
-        return [shown for shown in [_plots.shares([_share(*row) for row in table.rows])] if shown]
-    return _plots.bars(_answer(table))
+        return [shown for shown in [_plots.shares([share_of(*row) for row in table.rows])] if shown]
+    return _plots.bars(answer_of(table))
 
 
 def digest_of(picture: str) -> str:

@@ -36,6 +36,7 @@ from tests.source import ROOT
 PAGES = pages(ROOT)
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 README = ROOT / "README.md"
+SOURCE = ROOT / "realtime_trio"
 TESTING = ROOT / "docs" / "testing.md"
 TOKEN = "any"
 MOST_EXCERPTS = 4
@@ -159,6 +160,26 @@ def test_pages_are_those_that_readers_get() -> None:
     names = {page.relative_to(ROOT).as_posix() for page in PAGES}
     assert {"README.md", "docs/testing.md", "docs/reference/client.md"} <= names
     assert not [name for name in names if "newsfragments" in name or "_build" in name]
+
+
+# ---- where things are ----------------------------------------------------------------------
+
+
+def test_the_modules_that_the_architecture_names_exist() -> None:
+    text = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", text)
+    assert "_rest/_tokens.py" in named
+    assert [
+        name for name in named if name != "realtime_trio/" and not (SOURCE / name).exists()
+    ] == []
+
+
+def test_every_picture_is_shown_and_has_a_description() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    shown = re.findall(r"```\{figure\} \S*?pictures/(\S+)\n:figclass: \w+\n:alt: \w", text)
+    pictures = ROOT / "docs" / "pictures"
+    there = [path.relative_to(pictures).as_posix() for path in pictures.rglob("*.svg")]
+    assert sorted(shown) == sorted(there)
 
 
 # ---- the harness can fail ------------------------------------------------------------------
