@@ -96,7 +96,8 @@ def _series(name: str, median: str, spread: str, ratio: str) -> Series:
     """Give samples that have this median and these quartiles: nothing else of them is drawn."""
     value = _number(median)
     half = value * _number(spread) / 100 if spread else 0.0
-    samples = (value - half, value - half, value, value + half, value + half)
+    low, high = max(0.0, value - half), value + half
+    samples = (low, low, value, high, high)
     _, _, unit = median.partition(" ")
     _, _, base = ratio.partition(" x ")
     return Series(name=name, unit=unit, base=base or None, samples=(samples,))

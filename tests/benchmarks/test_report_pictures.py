@@ -57,6 +57,12 @@ def test_a_row_becomes_samples_with_its_median_and_quartiles() -> None:
     assert (other.base, set(other.samples[0])) == ("a | b", {2.62})
 
 
+def test_a_quartile_is_not_negative() -> None:
+    _, core, _ = report_pictures.tables(SMALL.replace("± 10 %", "± 207 %"))
+    (samples,) = report_pictures.answer_of(core).series[0].samples
+    assert min(samples) == 0.0
+
+
 def test_a_share_is_of_the_limit_in_either_direction() -> None:
     budget, *_ = report_pictures.tables(SMALL)
     core, events = (report_pictures.share_of(*row) for row in budget.rows)
