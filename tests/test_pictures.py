@@ -27,9 +27,12 @@ def test_a_picture_can_be_taken_again(name: str) -> None:
 
 
 def _words(drawn: str) -> list[str]:
-    """The words without numbers and generated names, which differ from run to run."""
+    """The words without numbers and generated names, which differ from run to run.
+
+    Tools run side by side, so their order does too.
+    """
     text = " ".join(pictures.texts(drawn))
-    return re.findall(r"[A-Za-z_?:]{3,}", re.sub(r"\w+-\w+-\w+", "", text))
+    return sorted(re.findall(r"[A-Za-z_?:]{3,}", re.sub(r"\w+-\w+-\w+", "", text)))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -58,7 +59,7 @@ class Scene:
     @property
     def command(self) -> str:
         """The command as a reader types it."""
-        words = " ".join(self.arguments).replace("URL", "http://127.0.0.1:8080")
+        words = shlex.join(self.arguments).replace("URL", "http://127.0.0.1:8080")
         return f"realtime-trio {words}"
 
 
@@ -78,11 +79,13 @@ SCENES = (
     Scene(
         name="chat",
         arguments=("chat", "URL", "--user", "me"),
-        steps=(
-            (r"Welcome", "What is entanglement?\r"),
-            (r"You said: What is entanglement\?", "And in one sentence?\r"),
-        ),
-        shows=r"You said: And in one sentence\?\s+(\(|[^$]*you >)",
+        steps=((r"Welcome[^$]*you >", "How do I get to the station, and is it raining?\r"),),
+        shows=r"stay dry[^$]*you >",
+    ),
+    Scene(
+        name="top",
+        arguments=("top", "URL", "--say", "Why is the sky blue?", "--once"),
+        shows=r"last errors\n\w+",
     ),
     Scene(
         name="events",
@@ -96,8 +99,8 @@ SCENES = (
 
 @contextmanager
 def _server() -> Generator[str, None, None]:
-    """Run ``realtime-trio serve`` on a free port, and give its address."""
-    command = [sys.executable, "-u", "-m", "realtime_trio", "serve", "--port", "0"]
+    """Run ``realtime-trio serve --demo`` on a free port, and give its address."""
+    command = [sys.executable, "-u", "-m", "realtime_trio", "serve", "--demo", "--port", "0"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
@@ -123,6 +126,7 @@ class _Terminal:
             "PATH": os.environ.get("PATH", os.defpath),
             "PYTHONPATH": str(ROOT),
             "REALTIME_TRIO_PASSWORD": "secret",
+            "REALTIME_TRIO_TOKEN": "any",
             "TERM": "xterm-256color",
         }
         arguments = [url if word == "URL" else word for word in scene.arguments]

@@ -255,6 +255,19 @@ class Codec:
                     event = self._read_or_refuse(frame)
             yield event, size
 
+    def read_one(self, frame: str | bytes) -> ServerEvent | Delta:
+        """What one frame says, as :meth:`read_all` gives it."""
+        if type(frame) is bytes:
+            return AudioFrame(data=frame)
+        if len(frame) <= _SHALLOW:
+            try:
+                event: Any = self._head(frame)
+                reader = self._readers.get(event.__class__)
+                return event if reader is None else reader(frame)
+            except (ValueError, RecursionError):
+                pass
+        return self._read_or_refuse(frame)
+
     def _read_or_refuse(self, frame: str | bytes) -> ServerEvent | Delta:
         try:
             return self.read(frame)

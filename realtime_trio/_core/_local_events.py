@@ -12,9 +12,11 @@ from ..events import ServerEvent, frozen
 from ._notifications import Notification
 
 __all__ = [
+    "InputSentEvent",
     "LinkEvent",
     "LinkLostEvent",
     "Malformed",
+    "NoTurnEvent",
     "PlaybackEvent",
     "Reading",
     "SaidEvent",
@@ -39,6 +41,25 @@ class LinkEvent(ServerEvent):
 @frozen
 class LinkLostEvent(ServerEvent):
     """The link is lost: open messages may have missed deltas (protocol.md §8 M4, S2)."""
+
+
+@frozen
+class InputSentEvent(ServerEvent):
+    """An input is about to be written: the user's turn is over (protocol.md §7 G).
+
+    ``ahead`` is the number of pongs that answer earlier pings and come before those of the
+    input. ``None``: nothing is known of pings, and the next ``user_turn_start`` ends its turn.
+    """
+
+    ahead: int | None = None
+
+
+@frozen
+class NoTurnEvent(ServerEvent):
+    """No turn runs, although no ``user_turn_start`` says so (protocol.md §7 G).
+
+    An input has started none, was refused, or a command has killed the turn.
+    """
 
 
 @frozen

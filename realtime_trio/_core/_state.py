@@ -25,6 +25,7 @@ from ..events import (
     Voice,
 )
 from ._audio_format import DEFAULT_FORMAT, AudioFormat
+from ._input_unit import InputUnit
 from ._messages import Message, OpenMessage
 from ._recency import SessionOrder
 from ._records import EMPTY, SEEN_LIMIT, Record, WaitingTool, equal_but
@@ -94,7 +95,9 @@ class Catalog(Value):
 class TurnState(Value):
     """The turn, as known to the control lane, which is ahead of the text lane.
 
-    ``can_send_input`` is true from ``user_turn_start`` to ``user_turn_end``.
+    ``can_send_input`` is true from ``user_turn_start`` until an input is written or
+    ``user_turn_end`` comes. It is true again where an input started no turn. It is false
+    while the link is away.
     """
 
     can_send_input: bool = False
@@ -110,8 +113,8 @@ class ControlSlice(Compared, frozen=True, eq=False):
     has. ``agent`` is the current session's agent. ``voice`` is the agent's voice according to the
     server, ``voice_requested`` the id of the voice that the client requested last.
     ``avatar_active`` is true if an avatar speaks for the agent. ``listening`` is true if the server
-    receives the user's audio. ``extra`` holds the state of custom handlers. ``seen`` and ``now``
-    are internal.
+    receives the user's audio. ``extra`` holds the state of custom handlers. ``unit`` is
+    an input that has no turn yet. It, ``seen`` and ``now`` are internal.
     """
 
     connection: Connection = Connection()
@@ -127,6 +130,7 @@ class ControlSlice(Compared, frozen=True, eq=False):
     voice_requested: str | None = None
     avatar_active: bool = False
     listening: bool = False
+    unit: InputUnit | None = None
     extra: Mapping[Any, Any] = EMPTY
     seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
     now: float = 0.0
@@ -267,13 +271,14 @@ class Sessions(Mapping[str, Session]):
 class TurnRecord(msgspec.Struct, frozen=True):
     """The text lane's record of one turn; the outcome of an ``ask`` is derived from it.
 
-    ``interactions`` are the sessions with a running interaction. ``message`` is the user session's
-    last assistant message.
+    ``interactions`` are the sessions with a running interaction, ``prepared`` is true once one has
+    started. ``message`` is the user session's last assistant message.
     """
 
     number: int = 0
     began: bool = False
     cancelled: bool = False
+    prepared: bool = False
     interactions: frozenset[str] = frozenset()
     stop_reason: str | None = None
     errors: tuple[str, ...] = ()
@@ -300,8 +305,10 @@ class ConversationDraft(msgspec.Struct, kw_only=True):
     # None: no cancel is in progress. Otherwise: the sessions whose deltas are accepted again.
     fence: frozenset[str] | None = None
     # Whether the user's turn has ended since it last started, and the number of lost links.
+    # The link is away until the next one has brought the session or a part of a turn.
     turn_ended: bool = False
     links_lost: int = 0
+    away: bool = False
     turn: TurnRecord = TurnRecord()
     last_turn: TurnRecord | None = None
     next_id: int = 1

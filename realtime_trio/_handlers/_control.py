@@ -7,7 +7,14 @@ from typing import Any, TypeAlias, cast
 
 import attrs
 
-from .._core._local_events import LinkEvent, SaidEvent, VoiceRequestedEvent
+from .._core._input_unit import InputSign, InputStage, InputUnit
+from .._core._local_events import (
+    InputSentEvent,
+    LinkEvent,
+    NoTurnEvent,
+    SaidEvent,
+    VoiceRequestedEvent,
+)
 from .._core._notifications import (
     AvatarSessionEnded,
     AvatarSessionStarted,
@@ -59,7 +66,7 @@ INDEX_LIMIT = 10_000
 WORKSPACE_LIMIT = 1_000
 
 # The connection answers it.
-not_folded(Lane.CONTROL, [PingEvent, PongEvent])
+not_folded(Lane.CONTROL, [PingEvent])
 
 
 def _catalog(slice_: ControlSlice, **changes: Any) -> ControlSlice:
@@ -180,23 +187,60 @@ def agent_voice_changed(
 # --- the turn -----------------------------------------------------------------------------
 
 
-def _turn(slice_: ControlSlice, *, can_send: bool, listening: bool) -> Handled[ControlSlice]:
+def _turn(
+    slice_: ControlSlice, *, can_send: bool, unit: InputUnit | None = None
+) -> Handled[ControlSlice]:
     notes: tuple[Notification, ...] = ()
     if slice_.turn.can_send_input != can_send:
         notes = (TurnStateChanged(can_send_input=can_send),)
-    return evolve(slice_, turn=TurnState(can_send), listening=listening), notes
+    return evolve(slice_, turn=TurnState(can_send), unit=unit), notes
+
+
+def _sign(slice_: ControlSlice, unit: InputUnit, sign: InputSign) -> Handled[ControlSlice]:
+    """Follow the input that is on its way; nothing else is sent before its verdict."""
+    unit = unit.after(sign)
+    if unit.open:
+        return evolve(slice_, unit=unit), ()
+    return _turn(slice_, can_send=unit.stage is InputStage.ENDED)
+
+
+@fold_event(InputSentEvent, Lane.CONTROL)
+def input_sent(slice_: ControlSlice, event: InputSentEvent) -> Handled[ControlSlice]:
+    """An input is about to be written: no other is accepted until it is known what it did."""
+    unit = None if event.ahead is None else InputUnit(ahead=event.ahead)
+    return _turn(slice_, can_send=False, unit=unit)
+
+
+@fold_event(NoTurnEvent, Lane.CONTROL)
+def no_turn(slice_: ControlSlice, _event: NoTurnEvent) -> Handled[ControlSlice]:
+    """Input is accepted: no turn runs."""
+    return _turn(slice_, can_send=True)
+
+
+@fold_event(PongEvent, Lane.CONTROL)
+def pong(slice_: ControlSlice, _event: PongEvent) -> Handled[ControlSlice]:
+    """It says how far the server is with an input (§7 G)."""
+    if slice_.unit is None:
+        return slice_, ()
+    return _sign(slice_, slice_.unit, InputSign.PONG)
 
 
 @fold_event(UserTurnStartEvent, Lane.CONTROL)
 def user_turn_start(slice_: ControlSlice, _event: UserTurnStartEvent) -> Handled[ControlSlice]:
-    """Start the user's turn: the server accepts input."""
-    return _turn(slice_, can_send=True, listening=slice_.listening)
+    """Start the user's turn, unless an input has been sent since."""
+    if slice_.unit is None:
+        return _turn(slice_, can_send=True)
+    return _sign(slice_, slice_.unit, InputSign.TURN_START)
 
 
 @fold_event(UserTurnEndEvent, Lane.CONTROL)
 def user_turn_end(slice_: ControlSlice, _event: UserTurnEndEvent) -> Handled[ControlSlice]:
     """End the user's turn: the server processes the input."""
-    slice_, notes = _turn(slice_, can_send=False, listening=False)
+    if slice_.unit is None:
+        slice_, notes = _turn(slice_, can_send=False)
+    else:
+        slice_, notes = _sign(slice_, slice_.unit, InputSign.TURN_END)
+    slice_ = evolve(slice_, listening=False)
     if slice_.deleted_session_id is None:
         return slice_, notes
     # The server continues in the session that it was asked to delete: dial with that one.
@@ -323,7 +367,12 @@ def link(slice_: ControlSlice, event: LinkEvent) -> Handled[ControlSlice]:
         ),
     )
     notes = () if event.note is None else (event.note,)
-    return evolve(slice_, connection=connection), notes
+    slice_ = evolve(slice_, connection=connection)
+    if event.initialized is not False:
+        return slice_, notes
+    # What the server accepts is known again when the next link tells.
+    slice_, turn_notes = _turn(slice_, can_send=False)
+    return slice_, notes + turn_notes
 
 
 @fold_event(SaidEvent, Lane.CONTROL)

@@ -19,9 +19,11 @@ import attrs
 
 from .._core._fast_decoder import DELTAS, Delta
 from .._core._local_events import (
+    InputSentEvent,
     LinkEvent,
     LinkLostEvent,
     Malformed,
+    NoTurnEvent,
     PlaybackEvent,
     Reading,
     SaidEvent,
@@ -65,8 +67,8 @@ SLICES: dict[Lane, type[ControlSlice | TextSlice | AudioSlice]] = {
 _NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
     LinkEvent: (Lane.CONTROL, Lane.AUDIO),
     LinkLostEvent: (Lane.TEXT,),
-    VoiceRequestedEvent: (Lane.CONTROL,),
-    SaidEvent: (Lane.CONTROL,),
+    **dict.fromkeys((InputSentEvent, NoTurnEvent), (Lane.CONTROL,)),
+    **dict.fromkeys((VoiceRequestedEvent, SaidEvent), (Lane.CONTROL,)),
     PlaybackEvent: (Lane.AUDIO,),
     SessionsWipedEvent: (Lane.TEXT,),
 }

@@ -24,7 +24,7 @@ from ..events import (
     UserTurnEndEvent,
     UserTurnStartEvent,
 )
-from ._attach import flush_waiting, record_listed
+from ._attach import flush_waiting, record_listed, record_moved
 from ._fold import Handled, fold_event
 from ._transaction import INTERRUPTED, TextTransaction
 from ._users import ended
@@ -41,11 +41,12 @@ def interaction(txn: TextTransaction, event: InteractionEvent) -> None:
     """Record that the runtime starts or ends work in a session."""
     turn = txn.conversation.turn
     running = turn.interactions
+    txn.conversation.away = False
     if not event.started:
         running -= {event.session_id}
     elif len(running) < INTERACTION_LIMIT:
         running |= {event.session_id}
-    txn.conversation.turn = evolve(turn, began=True, interactions=running)
+    txn.conversation.turn = evolve(turn, began=True, prepared=True, interactions=running)
 
 
 def completion_ended(txn: TextTransaction, event: CompletionEvent) -> None:
@@ -60,6 +61,9 @@ _HARMLESS = frozenset({"warning", "info"})
 
 
 def _error(txn: TextTransaction, text: str) -> None:
+    """Count an error for the turn in which it comes; while the link is away, for none."""
+    if txn.conversation.away:
+        return
     turn = txn.conversation.turn
     errors = (*turn.errors, text)[-ERROR_LIMIT:]
     txn.conversation.turn = evolve(turn, errors=errors)
@@ -97,6 +101,7 @@ def user_turn_end(slice_: TextSlice, _event: UserTurnEndEvent) -> Handled[TextSl
     txn.conversation.turn = TurnRecord(number=txn.conversation.turn.number, began=True)
     txn.conversation.turn_ended = True
     _continue_in_deleted(txn)
+    txn.conversation.away = False
     return txn.done()
 
 
@@ -121,6 +126,7 @@ def link_lost(slice_: TextSlice, _event: LinkLostEvent) -> Handled[TextSlice]:
     """Mark open messages: their end may be lost with the link (§8 M4)."""
     txn = TextTransaction(slice_)
     txn.conversation.links_lost += 1
+    txn.conversation.away = True
     for session_id, open_message in slice_.open.items():
         txn.set_open(session_id, evolve(open_message, cut=True))
     return txn.done()
@@ -166,6 +172,7 @@ def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[Te
     txn.clear_tools()
     txn.conversation.fence = None
     txn.conversation.turn_ended = False
+    txn.conversation.away = False
     txn.conversation.last_turn = last
     txn.conversation.turn = TurnRecord(number=last.number + 1)
     txn.emit(AllNotificationsCleared())
@@ -244,8 +251,9 @@ def _list_was_whole(txn: TextTransaction, session_id: str) -> None:
     session.users = session.loaded_users
     session.turns = 0
     kept = tuple(session.messages)
-    for message in kept:
-        record_listed(txn, message)
+    for position, message in enumerate(kept):
+        record_moved(txn, message, position)
+        record_listed(txn, message, position)
     txn.emit(SessionMessagesLoaded(session_id=session_id, messages=kept))
 
 

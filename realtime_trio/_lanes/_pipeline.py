@@ -12,45 +12,58 @@ or, while one is at its bound, none does yet.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, final, overload
 
+import attrs
 import trio
 
 from .._config import ClientConfig
-from .._core._codec import Codec
-from .._core._fast_decoder import DELTAS, Delta, Incoming
-from .._core._local_events import Malformed, Reading
+from .._core._fast_decoder import Incoming
 from .._core._notifications import Notification
 from .._core._shell_notifications import MemoryPressure
 from .._core._state import Limits, SessionState
-from .._exceptions import ClosedError
 from .._processor import Folds
 from ..events import Lane, ServerEvent
 from ._buffers import make_buffer
 from ._custom_code import call_handler
 from ._dispatcher import Command, Observer
-from ._lane import LaneFull, LaneTask
-from ._lane_log import FaultLog, log_level
+from ._input_tap import InputLog, InputTap
+from ._intake import LaneIntake, ignore
+from ._lane import LaneTask
+from ._lane_log import log_level
 from ._marks import Marks
-from ._overflow import Coalesce, Overflow
+from ._overflow import Coalesce, Overflow, check_overflow
 from ._reader import SubscriptionReader
+from ._readers import Readers
 from ._router import Router
-from ._statistics import PipelineStatistics
+from ._statistics import LaneStatistics, PipelineStatistics
+from ._subscribers import check_classes
 from ._subscription import Subscription
 from ._watch import Changes, Watch
 
 __all__ = ["Pipeline"]
 
 T = TypeVar("T")
-_RESOLUTION = 0.001
-_NO_MORE: Iterator[tuple[Incoming, int]] = iter(())
 
 
-def _ignore(_event: Incoming) -> None:
-    pass
+def _total(lanes: Sequence[LaneTask]) -> LaneStatistics:
+    """All lanes together: an event that concerns several counts once."""
+    each = [lane.statistics() for lane in lanes]
+    first, *others = lanes
+    summed = {
+        name: sum(getattr(one, name) for one in each)
+        for name in (field.name for field in attrs.fields(LaneStatistics))
+        if name not in ("lane", "events", "waiting", "handling")
+    }
+    return LaneStatistics(
+        lane=None,
+        events=sum(lane.fold.events for lane in lanes),
+        waiting=first.wait_times.timing(*(lane.wait_times for lane in others)),
+        handling=first.handling_times.timing(*(lane.handling_times for lane in others)),
+        **summed,
+    )
 
 
 @final
@@ -62,29 +75,23 @@ class Pipeline:
     """
 
     __slots__ = (
-        "_abandoned",
-        "_at",
         "_changes",
-        "_clock",
         "_closing",
-        "_codec",
-        "_ended",
-        "_faults",
         "_folds",
+        "_input",
+        "_intake",
         "_lanes",
         "_readers",
         "_router",
         "_started",
-        "_token",
         "marks",
+        "settle",
+        "take",
+        "take_one",
     )
 
     def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
-        self._codec = Codec()
-        self._faults = FaultLog()
         self._folds = Folds(Limits(config.max_sessions, config.max_messages), call=call_handler)
-        self._clock = clock
-        self._at = float("-inf")
         self._changes = Changes(lambda: self._folds.state)
         self._lanes: dict[Lane, LaneTask] = {}
         bounds = {Lane.CONTROL: config.control, Lane.AUDIO: config.audio, Lane.TEXT: config.text}
@@ -99,12 +106,27 @@ class Pipeline:
                 on_step=self._changes.changed,
             )
         self._router = Router(self._lanes)
+        self._intake = LaneIntake(self._lanes.values(), self._router, clock)
+        # The hot path is not to pay for one more call.
+        self.take = self._intake.take
+        self.take_one = self._intake.take_one
+        self.settle = self._intake.settle
         self.marks: Marks = Marks(self._put_mark, lambda lane: self._folds.by_lane[lane].slice)
         """How far the lanes have come."""
-        self._readers: set[SubscriptionReader] = set()
-        self._abandoned: list[SubscriptionReader] = []
-        self._token: trio.lowlevel.TrioToken | None = None
-        self._started = self._closing = self._ended = False
+        self._input: InputTap | None = None
+        self._readers = Readers(self._lanes)
+        self._started = self._closing = False
+
+    def log_to(self, log: InputLog) -> Folds:
+        """Tell ``log`` of every input from now on; gives the folds of what was taken until now."""
+        self._input = self._intake.tap = InputTap(log, self._intake.arrival)
+        self.take_one = self._intake.take_single
+        return self._folds
+
+    @property
+    def drained(self) -> bool:
+        """Whether the lanes have handled everything that was taken."""
+        return not any(lane.backlog.entries for lane in self._lanes.values())
 
     # -- running ---------------------------------------------------------------------------
 
@@ -117,7 +139,7 @@ class Pipeline:
             message = "this pipeline runs already, or has run: make a new one"
             raise RuntimeError(message)
         self._started = True
-        self._token = trio.lowlevel.current_trio_token()
+        self._readers.start()
         try:
             async with trio.open_nursery() as nursery:
                 for lane in self._lanes.values():
@@ -132,23 +154,21 @@ class Pipeline:
         task that waits in :meth:`feed` gets ``ClosedError``. A second call does nothing.
         """
         if not self._closing:
-            self._closing = True
+            self._closing = self._intake.closed = True
             self._router.offers.clear()
             for lane in self._lanes.values():
                 lane.close()
 
     def _end(self) -> None:
         self.close()
-        self._ended = True
-        for reader in tuple(self._readers):
-            reader.end()
+        self._readers.end()
         self.marks.end()
         self._changes.end()
 
     # -- input -----------------------------------------------------------------------------
 
     def feed_nowait(
-        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = _ignore
+        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = ignore
     ) -> None:
         """Take frames: text (``str``) or raw audio (``bytes``).
 
@@ -161,14 +181,10 @@ class Pipeline:
         read; ``Block`` subscriptions that block such a lane are evicted. Raises
         :class:`~realtime_trio.ClosedError` after :meth:`close`.
         """
-        try:
-            self._take(frames, observe)
-        finally:
-            for lane in self._lanes.values():
-                lane.wake()
+        self._intake.feed_nowait(frames, observe)
 
     async def feed(
-        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = _ignore
+        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = ignore
     ) -> None:
         """Take frames as :meth:`feed_nowait` does, waiting for room if there is none.
 
@@ -177,97 +193,8 @@ class Pipeline:
         read nothing after it. It handles the last batch itself while the lanes are idle.
         """
         rest = iter(frames)
-        while True:
-            full: LaneFull | None = None
-            try:
-                self._take(rest, observe)
-            except LaneFull as exc:
-                full = exc
-            finally:
-                for lane in self._lanes.values():
-                    lane.step_in_place()
-            if full is None:
-                return
-            await self._wait(full)
-            self._observe(full.event, observe)
-
-    def _take(self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]) -> None:
-        # The fast path. Most frames are deltas that continue the one before: their lane takes
-        # them in one go. Nearly every other event goes to one lane, which has room: one lookup
-        # finds it. The clock is read once for all frames.
-        events, offers = self._codec.read_all(frames), self._router.offers
-        extend = self._lanes[Lane.TEXT].extend
-        at = self._arrival()
-        observed: type[Incoming] | None = None
-        for event, size in events:
-            if event.__class__ is observed:
-                following = extend(event, size, at, events)
-                if following is None:
-                    break
-                event, size = following
-            elif event.__class__ in DELTAS and extend(event, size, at, _NO_MORE) is None:
-                observed = self._observe(event, observe)
-                continue
-            offer = offers.get(event.__class__)
-            if offer is None or not offer(event, size, at):
-                self._route(event, size, at)
-            if event.__class__ is not observed:
-                observed = self._observe(event, observe)
-
-    async def _wait(self, full: LaneFull) -> None:
-        """Take the event for which there was no room, once there is."""
-        while True:
-            await full.lane.room()
-            try:
-                self._route(full.event, full.size, self._at)
-            except LaneFull as again:
-                full = again
-            else:
-                return
-
-    def _observe(
-        self, event: Incoming, observe: Callable[[Incoming], None]
-    ) -> type[Incoming] | None:
-        """Show an event to the shell; gives the class of which it need not see the next."""
-        if isinstance(event, Reading):
-            self._faults.tolerated(event)
-            event = event.event
-        if isinstance(event, Malformed):
-            self._faults.malformed(event)
-        else:
-            observe(event)
-        return type(event) if isinstance(event, Delta) else None
-
-    def _route(self, event: Incoming, size: int, at: float) -> None:
-        """Put an event into all of its lanes, or raise :class:`LaneFull` and put it into none."""
-        if self._closing:
-            message = "this pipeline takes no more input: it was closed"
-            raise ClosedError(message)
-        lanes = self._router.route(event)
-        full = [lane for lane in lanes if lane.is_full(size)]
-        for lane in full:
-            lane.evict_blockers()
-        if full:
-            raise LaneFull(full[0], event, size)
-        for lane in lanes:
-            if (
-                lane.backlog.depth >= lane.next_items
-                or lane.backlog.bytes + size >= lane.next_bytes
-            ):
-                lane.raise_level(size)
-        for lane in lanes:
-            lane.put(event, size, at)
-
-    def _arrival(self) -> float:
-        """The time, to the millisecond.
-
-        A slice that is given a new time is a new slice: in a burst, a clock that is more
-        exact would cost as much as the fold.
-        """
-        now = self._clock()
-        if not 0.0 <= now - self._at < _RESOLUTION:
-            self._at = now
-        return self._at
+        while not self.take(rest, observe):
+            await self.settle()
 
     def post(self, event: ServerEvent) -> None:
         """Take an event of the library's own. Never waits, even if a lane is at its bound.
@@ -275,25 +202,32 @@ class Pipeline:
         After :meth:`close` it does nothing: there is nobody left to hear of it.
         """
         if not self._closing:
-            self._force(event, self._router.route(event))
+            at = self._force(event, self._router.route(event))
+            if self._input is not None:
+                self._input.local_event(event, at)
 
     def set_user_session_id(self, session_id: str | None) -> None:
         """Say which session is the user's, in order with what the text lane holds."""
         self._command(Lane.TEXT, functools.partial(self._folds.set_user_session_id, session_id))
+        if self._input is not None and not self._closing:
+            self._input.user_session_id(session_id)
 
     def reset(self) -> None:
         """Drop silently what is under way, each lane in order with what it holds."""
         for lane in self._lanes:
             self._command(lane, functools.partial(self._folds.reset, lane))
+        if self._input is not None and not self._closing:
+            self._input.reset()
 
-    def _force(self, event: ServerEvent, lanes: tuple[LaneTask, ...]) -> None:
-        at = self._arrival()
+    def _force(self, event: ServerEvent, lanes: tuple[LaneTask, ...]) -> float:
+        at = self._intake.arrival()
         for lane in lanes:
             if lane.is_full(0):
                 lane.evict_blockers()
             lane.raise_level(0)
             lane.put(event, 0, at)
             lane.wake()
+        return at
 
     def _command(self, lane: Lane, run: Callable[[], tuple[Notification, ...] | None]) -> None:
         if not self._closing:
@@ -302,7 +236,7 @@ class Pipeline:
     def _put_mark(self, lane: Lane, run: Callable[[], None]) -> None:
         """Append a mark to a lane, also past its bound: it takes next to no room."""
         if not self._closing:
-            self._lanes[lane].put(Command(run=run), 0, self._at)
+            self._lanes[lane].put(Command(run=run), 0, self._intake.at)
             self._lanes[lane].wake()
 
     # -- output ----------------------------------------------------------------------------
@@ -334,23 +268,20 @@ class Pipeline:
         raised. Deltas that were merged come as one.
 
         Raises ``TypeError`` for what is neither a class of notifications nor of events that
-        servers send. After the end the subscription is at its end, too.
+        servers send, and for an ``overflow`` that is no rule. After the end the subscription is
+        at its end, too.
         """
-        for cls in classes:
-            if not issubclass(cls, (Notification, ServerEvent)):
-                message = f"subscribe to notifications and server events: {cls.__name__} is neither"
-                raise TypeError(message)
-        self._sweep()
-        reader = SubscriptionReader(self._detach, classes)
+        check_classes(classes)
+        check_overflow(overflow)
+        self._readers.sweep()
+        reader = SubscriptionReader(self._readers.detach, classes)
         chosen = [self._lanes[lane]] if lane is not None else list(self._lanes.values())
         reader.buffers = tuple(make_buffer(reader, each, overflow) for each in chosen)
-        if self._ended:
-            reader.ended = True
-        else:
-            self._readers.add(reader)
+        self._readers.add(reader)
+        if not reader.ended:
             for each, buffer in zip(chosen, reader.buffers, strict=True):
                 each.dispatcher.subscribers.attach(buffer, classes)
-        return Subscription(reader, self._abandon)
+        return Subscription(reader, self._readers.abandon)
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
         """What ``selector`` makes of the state: the current value first, then changes."""
@@ -366,7 +297,7 @@ class Pipeline:
     def statistics(self) -> PipelineStatistics:
         """How each lane does, and all of them together."""
         control, audio, text = (self._lanes[lane].statistics() for lane in sorted(Lane))
-        total = LaneTask.total(tuple(self._lanes.values()))
+        total = _total(tuple(self._lanes.values()))
         return PipelineStatistics(control=control, audio=audio, text=text, total=total)
 
     # -- called by the lanes and their subscriptions ---------------------------------------
@@ -376,20 +307,3 @@ class Pipeline:
         log_level(lane.lane, level)
         note = MemoryPressure(lane=lane.lane.name.lower(), level=level)
         self._command(Lane.CONTROL, lambda: (note,))
-
-    def _detach(self, reader: SubscriptionReader) -> None:
-        self._readers.discard(reader)
-        for buffer in reader.buffers:
-            self._lanes[buffer.lane.lane].dispatcher.subscribers.detach(buffer)
-
-    def _abandon(self, reader: SubscriptionReader) -> None:
-        """A subscription was garbage collected: in any thread, at any point of any code."""
-        self._abandoned.append(reader)
-        if self._token is not None:
-            with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._sweep)
-
-    def _sweep(self) -> None:
-        """Close what was abandoned."""
-        while self._abandoned:
-            self._abandoned.pop().close()

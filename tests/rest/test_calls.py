@@ -406,7 +406,9 @@ async def test_no_secret_is_written_down(caplog: pytest.LogCaptureFixture) -> No
         async with rt.open_client(url, auth=rt.PasswordLogin("admin", "admin")) as client:
             tokens = [await client._shell.tokens.token()]
             server.faults.refuse(401)
-            server.hang_up()
+            with client.subscribe(rt.Reconnected) as reconnected:
+                server.hang_up()
+                await reconnected.receive()
             async with client.ask("hello"):
                 await client.upload_file(b"x", filename="x")
             tokens.append(await client._shell.tokens.token())
