@@ -29,6 +29,8 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
     "sphinxcontrib_trio",
 ]
 # The benchmark report is included in the performance page.
@@ -37,6 +39,17 @@ myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = f"realtime_trio {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+
+# Copy what a reader types: programs and commands, without prompts; not what they print.
+copybutton_selector = "div:not(.highlight-text) > div.highlight > pre"
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# A long signature has one parameter per line. Sphinx counts characters that readers do not see: the
+# modules of the annotations.
+python_maximum_signature_line_length = 150
 
 # sphinxcontrib-trio builds on the class-based autodoc, which Sphinx 9 keeps behind this switch.
 autodoc_use_legacy_class_based = True
@@ -162,8 +175,20 @@ def _shorten_defaults(
     return re.sub(r"<[^<>]*>|\bNOTHING\b", "...", signature), returns
 
 
+# Sections of the protocol's description, which is not part of these pages.
+_SECTIONS = re.compile(r"\s*\((?:protocol\.md )?§[^()]*\)")
+
+
+def _leave_sections_out(
+    app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
+) -> None:
+    """Drop references that no reader can follow; they may go over the end of a line."""
+    lines[:] = _SECTIONS.sub("", "\n".join(lines)).split("\n")
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", _leave_sections_out)
     app.connect("missing-reference", _resolve)
     app.connect("doctree-read", _leave_builtins_alone)
     app.connect("autodoc-process-signature", _shorten_defaults)
