@@ -16,7 +16,7 @@ General layout, in the order in which data flows; each part imports only earlier
     _session     all parts of one client, wired and started
     _voice       sending, talking, playback
     _client      the client that applications hold
-    server, testing, cli, blocking    built on the client
+    server, testing, cli, blocking, instrument    built on the client
 
 This module only lists the public names.
 """
@@ -180,6 +180,7 @@ __all__ = [
     "event",
     "events",
     "handles",
+    "instrument",
     "memory_pair",
     "normalise_content",
     "open_client",
@@ -192,12 +193,12 @@ __all__ += _shell_notifications.__all__
 __all__ += _exceptions.__all__
 
 if TYPE_CHECKING:
-    from . import audio, blocking, server, testing
+    from . import audio, blocking, instrument, server, testing
     from ._connection._recording import Recorder, RecorderStatistics
     from ._transports._websockets import WebsocketsConnector
 
 # Parts that not every program needs are imported on first use.
-_MODULES_LATER = frozenset({"audio", "blocking", "server", "testing"})
+_MODULES_LATER = frozenset({"audio", "blocking", "instrument", "server", "testing"})
 _NAMES_LATER = {
     "Recorder": "._connection._recording",
     "RecorderStatistics": "._connection._recording",

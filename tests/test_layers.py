@@ -4,7 +4,8 @@
 
     events <- _core <- _core.vendors <- _handlers <- _processor <- audio
            <- _transports, _lanes, _outbound <- _rest, _turns <- _connection
-           <- _session <- _voice <- _client <- server, testing, blocking, cli
+           <- _session <- _voice <- _client <- server, testing, blocking,
+           instrument, cli
 
 Every package has a row that names what it may import. The leaves (``_exceptions``,
 ``_config``, ``abc``) may be imported by all and import only each other. An import counts
@@ -66,10 +67,11 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "server": frozenset({"_transports", "audio"}),
     "testing": INNER | {"server"},
     "blocking": INNER,
+    "instrument": INNER,
     "cli": INNER | {"blocking", "server", "testing", "_replay", "_schema", ROOT_LAYER},
     "__main__": frozenset({"cli"}),
     # The public names: everything but the command line.
-    ROOT_LAYER: INNER | {"blocking", "server", "testing"},
+    ROOT_LAYER: INNER | {"blocking", "instrument", "server", "testing"},
 }
 
 # Values in, values out: no scheduler, no clock, no log, no chance, no network.

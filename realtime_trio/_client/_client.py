@@ -47,6 +47,7 @@ from ..events import (
 from ..events._checks import check_several
 from ._command_methods import Commands
 from ._connectors import connector_for
+from ._open_clients import announced
 from ._session_list import News, pages
 from ._subscribes import Subscribes
 
@@ -379,7 +380,8 @@ async def _opened(shell: Shell) -> AsyncGenerator[Client, None]:
                 link = await shell.open()
                 with shell.body:
                     shell.start(link)
-                    yield Client(shell)
+                    with announced(Client(shell)) as client:
+                        yield client
                     await shell.flush()
             except BaseException as exc:  # raised again below, outside the nursery's group
                 failure = exc

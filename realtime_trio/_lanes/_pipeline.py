@@ -34,6 +34,7 @@ from ._intake import LaneIntake, ignore
 from ._lane import LaneTask
 from ._lane_log import log_level
 from ._marks import Marks
+from ._meter import TimeRecorder
 from ._overflow import Coalesce, Overflow
 from ._reader import SubscriptionReader
 from ._router import Router
@@ -81,6 +82,7 @@ class Pipeline:
         "_intake",
         "_lanes",
         "_readers",
+        "_recorders",
         "_router",
         "_started",
         "_token",
@@ -114,6 +116,7 @@ class Pipeline:
         self.marks: Marks = Marks(self._put_mark, lambda lane: self._folds.by_lane[lane].slice)
         """How far the lanes have come."""
         self._readers: set[SubscriptionReader] = set()
+        self._recorders: tuple[TimeRecorder, ...] = ()
         self._abandoned: list[SubscriptionReader] = []
         self._token: trio.lowlevel.TrioToken | None = None
         self._started = self._closing = self._ended = False
@@ -281,6 +284,19 @@ class Pipeline:
         Internal: before the subscribers hear of it, and what it raises ends the pipeline.
         """
         self._lanes[lane].dispatcher.observers.append(callback)
+
+    def measure(self, recorder: TimeRecorder) -> None:
+        """Tell ``recorder`` from now on how long events, items and custom handlers take."""
+        self._meter((*self._recorders, recorder))
+
+    def stop_measuring(self, recorder: TimeRecorder) -> None:
+        """Tell ``recorder`` nothing more."""
+        self._meter(tuple(each for each in self._recorders if each is not recorder))
+
+    def _meter(self, recorders: tuple[TimeRecorder, ...]) -> None:
+        self._recorders = recorders
+        for lane in self._lanes.values():
+            lane.meter.recorders = recorders
 
     def statistics(self) -> PipelineStatistics:
         """How each lane does, and all of them together."""
