@@ -6,6 +6,8 @@ PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 VENV ?= .venv
 # Test processes; the suite is balanced for two cores.
 JOBS ?= 2
+# Options for the server: `make serve SERVE="--port 9000 --demo"`.
+SERVE ?=
 # Options for the benchmarks: `make bench BENCH="--quick core lanes"`.
 RESULTS := benchmarks/results
 BENCH ?= --json $(RESULTS)/last.json --html $(RESULTS)/last.html
@@ -25,13 +27,15 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest check bench bench-peers docs dist clean
+.PHONY: help demo serve test test-lowest check bench bench-peers docs dist clean
 
 help:
 	@echo 'make demo         a conversation with the embedded server, in this terminal'
+	@echo 'make serve        the embedded server, to develop against; SERVE="--demo" answers more'
 	@echo 'make test         the test suite with its coverage gate'
 	@echo 'make check        format, lint, types, documentation'
 	@echo 'make test-lowest  the suite with the lowest allowed version of every dependency'
+	@echo 'make soak         the long forms of the tests of the journal: kills, damaged files'
 	@echo 'make bench        the benchmark suite'
 	@echo 'make bench-peers  the same for other libraries, in a separate environment'
 	@echo 'make docs         the documentation, into docs/_build/html'
@@ -40,6 +44,9 @@ help:
 
 demo: $(VENV)/.demo
 	@$(BIN)/realtime-trio demo
+
+serve: $(VENV)/.demo
+	@exec $(BIN)/realtime-trio serve $(SERVE)
 
 test: $(VENV)/.suite
 	@$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term
@@ -55,10 +62,15 @@ check: $(VENV)/.dev
 	$(BIN)/sphinx-build -n -W --keep-going -q -b html docs docs/_build/html
 	$(BIN)/sphinx-build -n -W --keep-going -q -b doctest docs docs/_build/doctest
 
+soak: $(VENV)/.suite
+	@$(BIN)/python -m tests.journal.killing 100
+	@REALTIME_TRIO_SOAK=20 $(BIN)/python -m pytest --no-cov -n $(JOBS) tests/journal
+
 bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 bench-peers: .venv-peers/.peers
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --upgrade openai pipecat-ai
 	@.venv-peers/bin/python -m benchmarks --peers $(BENCH)
 
 # pip has no option for this; uv installs as a wheel, so nothing of the system changes.

@@ -19,6 +19,7 @@ __all__ = [
     "DEFAULT",
     "DIAL",
     "GO",
+    "all_durable",
     "audio_sent",
     "bare_trio_websocket",
     "client",
@@ -50,24 +51,48 @@ def connector(name: str) -> rt.Connector | None:
 
 @asynccontextmanager
 async def client(
-    url: str, transport: rt.Connector, scenario: str, *, coalesce: bool = True
+    url: str,
+    transport: rt.Connector,
+    scenario: str,
+    *,
+    coalesce: bool = True,
+    journal: rt.Journal | None = None,
 ) -> AsyncGenerator[rt.Client, None]:
     """A client that is connected to a scenario of the flood server and sends no pings."""
     config = rt.ClientConfig(coalesce=coalesce, ping_interval=None, turn_silence=None)
     async with rt.open_client(
-        url, auth="token", agent_key=scenario, transport=transport, config=config
+        url,
+        auth="token",
+        agent_key=scenario,
+        transport=transport,
+        config=config,
+        journal=journal,
+        name=None if journal is None else scenario,
     ) as opened:
         yield opened
 
 
-async def flooded(url: str, transport: rt.Connector, turns: int) -> float:
-    """Seconds from the start of a flood until a subscriber of the text lane has all of it."""
-    async with client(url, transport, f"flood-{turns}") as opened:
+async def all_durable(opened: rt.Client) -> None:
+    """Wait until the journal, if there is one, has everything that came until now."""
+    life = opened._shell.life
+    if life is not None:
+        await life.reached(life.writer.position)
+
+
+async def flooded(
+    url: str, transport: rt.Connector, turns: int, journal: rt.Journal | None = None
+) -> float:
+    """Seconds from the start of a flood until a subscriber of the text lane has all of it.
+
+    With a journal, until that has it, too.
+    """
+    async with client(url, transport, f"flood-{turns}", journal=journal) as opened:
         notes = opened.text.subscribe()
         await trio.lowlevel.checkpoint()
         began = time.process_time()
         opened.send_nowait(ev.GetAgentsEvent(), force=True)
         await turns_heard(notes, turns)
+        await all_durable(opened)
         return time.process_time() - began
 
 

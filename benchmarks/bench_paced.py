@@ -26,7 +26,7 @@ RATES = (5, 40, 200)
 # What is asked in quick mode, and how often; the first is the one that is judged.
 QUICK = (((50, 40), 3), ((1, 200), 1), ((500, 5), 1))
 
-_SECONDS = 2
+SECONDS = 2
 _MOST = 12_000  # events of a stretch: what is offered may be more than a core can take
 
 Subject = Callable[[Pace], float]
@@ -65,7 +65,7 @@ def measure(kit: Kit) -> None:
         for name in subjects:  # to warm up
             subjects[name](Pace(url, 1, 200, 20))
         for (sessions, rate), rounds in shapes:
-            count = max(3, min(rate * _SECONDS, _MOST // sessions))
+            count = max(3, min(rate * SECONDS, _MOST // sessions))
             for round_ in range(rounds):
                 names = list(subjects)
                 turn = (round_ + kit.process) % len(names)

@@ -64,7 +64,7 @@ import realtime_trio as rt
 # realtime_trio.events.Event. It is documented under one of them; references by the others, and
 # those that annotations make with the private one, lead there.
 
-_PUBLIC = ("", ".abc", ".events", ".audio", ".server", ".testing", ".blocking")
+_PUBLIC = ("", ".abc", ".events", ".audio", ".server", ".testing", ".aio", ".blocking")
 
 
 @functools.cache

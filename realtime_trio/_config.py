@@ -125,6 +125,9 @@ class ClientConfig(Value):
     - ``stable_after``: seconds after which a link counts as stable and the delay is reset.
     - ``max_attempts``: consecutive dials before the client gives up, or ``None`` for no limit. A
       link that ended before ``stable_after`` counts as a failed dial.
+    - ``first_attempts``: consecutive dials before the client gives up opening its first link, or
+      ``None`` for the number in ``max_attempts``. Use it to report a wrong address soon, and to be
+      patient with a connection that has worked.
     - ``close_codes``: the action after a close frame of the server, by close code: ``"retry"``
       dials again, ``"renew"`` gets a new token first, ``"final"`` ends the client. These entries
       override the defaults: 1000 is final; 1008, 4001, 4401 and 4403 renew; all others retry.
@@ -171,6 +174,7 @@ class ClientConfig(Value):
     backoff_jitter: float = attrs.field(default=1.0, validator=_within(0, 1))
     stable_after: float = attrs.field(default=30.0, validator=_within(0))
     max_attempts: int | None = attrs.field(default=8, validator=_within(1, none=True))
+    first_attempts: int | None = attrs.field(default=None, validator=_within(1, none=True))
     close_codes: Mapping[int, CloseAction] = attrs.field(
         factory=_no_close_codes, converter=_close_codes
     )

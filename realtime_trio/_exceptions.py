@@ -11,6 +11,9 @@
     ├── TurnError               a turn was used in a way that its state does not allow
     ├── NotSent                 a command was certainly not sent
     ├── InDoubt                 the link broke while a command was being sent
+    ├── JournalError            a journal cannot be opened, read or written
+    │   └── JournalInUse        another client or process writes to this journal
+    ├── HistoryGap              the log does not hold the requested moment
     ├── LaggedError             a subscriber's buffer overflowed
     └── ClosedError             used after it was closed (also a ``trio.ClosedResourceError``)
 
@@ -29,7 +32,10 @@ __all__ = [
     "ConnectionFailed",
     "ConnectionLost",
     "DecodeError",
+    "HistoryGap",
     "InDoubt",
+    "JournalError",
+    "JournalInUse",
     "LaggedError",
     "NotSent",
     "ProtocolError",
@@ -123,6 +129,26 @@ class NotSent(RealtimeError):
 
 class InDoubt(RealtimeError):
     """The link broke while the command was being sent; it is unknown whether the server has it."""
+
+
+class JournalError(RealtimeError):
+    """A journal cannot be opened, read or written; the message says which file and why."""
+
+
+class JournalInUse(JournalError):
+    """Another client or process writes to this journal, or has taken it over."""
+
+
+class HistoryGap(RealtimeError):
+    """The log does not hold this moment: it was trimmed, damaged, or jumped over.
+
+    ``first`` and ``last`` are the positions that are missing.
+    """
+
+    def __init__(self, message: str, *, first: int, last: int) -> None:
+        super().__init__(message)
+        self.first = first
+        self.last = last
 
 
 class LaggedError(RealtimeError):

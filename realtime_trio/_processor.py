@@ -114,13 +114,20 @@ class EventStreamProcessor:
     row. It calls no other code. It is not thread-safe.
 
     ``limits`` bounds the sessions and messages that the state keeps (protocol.md §8 S4).
+    ``folds`` is internal: the folds to continue from.
     """
 
-    def __init__(self, *, limits: Limits | None = None, registry: Registry = REGISTRY) -> None:
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        registry: Registry = REGISTRY,
+        folds: Folds | None = None,
+    ) -> None:
         self._codec = Codec(registry)
         self._registry = registry
         self._read = self._codec.read
-        self._folds = Folds(limits)
+        self._folds = Folds(limits) if folds is None else folds
         # For each event class: the step of its lane, or the combined steps of its lanes.
         self._steps: dict[type, Step] = {}
         self._tolerated = Tolerated()

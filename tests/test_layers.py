@@ -2,10 +2,10 @@
 
 ::
 
-    events <- _core <- _core.vendors <- _handlers <- _processor <- audio
+    events <- _core <- _core.vendors <- _handlers <- _processor <- _log, audio
            <- _transports, _lanes, _outbound <- _rest, _turns <- _connection
-           <- _session <- _voice <- _client <- server, testing, blocking,
-           instrument, cli
+           <- _session <- _voice <- _client <- server, testing, instrument, _doors
+           <- aio, blocking, cli
 
 Every package has a row that names what it may import. The leaves (``_exceptions``,
 ``_config``, ``abc``) may be imported by all and import only each other. An import counts
@@ -32,10 +32,10 @@ VALUES = frozenset({"events", "_core"})
 CLIENT = frozenset(
     {
         *("_transports", "_lanes", "_outbound", "_rest", "_turns"),
-        *("_connection", "_session", "_voice", "_client"),
+        *("_journal", "_connection", "_session", "_voice", "_client"),
     }
 )
-INNER = CORE | CLIENT | {"audio"}
+INNER = CORE | CLIENT | {"_log", "audio"}
 ROOT_LAYER = "(root)"
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "abc": frozenset(),
@@ -50,32 +50,38 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_core.vendors": VALUES,
     "_handlers": VALUES | {"_core.vendors"},
     "_processor": VALUES | {"_handlers"},
+    "_log": CORE,
     "_replay": CORE,
     "_schema": CORE,
     "audio": VALUES,
     "_transports": frozenset(),
     "_lanes": CORE,
+    "_journal": CORE | {"_log", "_lanes"},
+    "_history": CORE | {"_log", "_journal", "_replay"},
     "_outbound": VALUES,
     "_rest": VALUES | {"_transports"},
     "_turns": VALUES | {"_lanes", "_outbound"},
     "_connection": VALUES | {"_transports", "_lanes", "_outbound", "_rest", "_turns"},
-    "_session": CORE | (CLIENT - {"_session", "_voice", "_client"}) | {"audio"},
+    "_session": CORE | {"_log"} | (CLIENT - {"_session", "_voice", "_client"}) | {"audio"},
     "_voice": VALUES | {"audio", "_lanes", "_outbound", "_session"},
     "_client": CORE | (CLIENT - {"_client"}),
     # The server speaks the protocol on its own: it shares only the in-memory transport and
     # the generators of sound.
     "server": frozenset({"_transports", "audio"}),
-    "testing": INNER | {"server"},
-    "blocking": INNER,
+    "testing": INNER | {"_history", "server"},
     "instrument": INNER,
-    "cli": INNER | {"blocking", "server", "testing", "_replay", "_schema", ROOT_LAYER},
+    # What the doors share knows trio and nothing of the client.
+    "_doors": frozenset(),
+    "aio": INNER | {"_doors", "_history", "server"},
+    "blocking": INNER | {"_doors", "_history", "server"},
+    "cli": INNER | {"_history", "blocking", "server", "testing", "_replay", "_schema", ROOT_LAYER},
     "__main__": frozenset({"cli"}),
     # The public names: everything but the command line.
-    ROOT_LAYER: INNER | {"blocking", "instrument", "server", "testing"},
+    ROOT_LAYER: INNER | {"_history", "aio", "blocking", "instrument", "server", "testing"},
 }
 
 # Values in, values out: no scheduler, no clock, no log, no chance, no network.
-SANS_IO = CORE
+SANS_IO = CORE | {"_log"}
 IMPURE = frozenset(
     {
         *("trio", "anyio", "asyncio", "concurrent", "multiprocessing", "subprocess", "threading"),

@@ -27,6 +27,7 @@ LONG_MODULES: Mapping[str, str] = MappingProxyType(
     {
         "realtime_trio._core._notifications": "a list of small classes, read by name",
         "realtime_trio.events._server": "a list of small classes, read by name",
+        "realtime_trio._client._client": "the client, and the one function that opens it",
         "realtime_trio._core._state": "the whole shape of the state in one place",
     }
 )
@@ -34,6 +35,8 @@ LONG_MODULES: Mapping[str, str] = MappingProxyType(
 WIDE_CLASSES: Mapping[str, str] = MappingProxyType(
     {
         "realtime_trio._handlers._transaction.TextTransaction": "all changes of the text slice",
+        "realtime_trio.aio._commands.Commands": "one method for each command",
+        "realtime_trio.blocking._commands.Commands": "one method for each command",
     }
 )
 # Function -> why it may catch everything: the named boundaries where one event, one handler or
@@ -51,6 +54,7 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
         "realtime_trio._handlers._fold.LaneFold.step": "a handler costs one event (invariant 7)",
         "realtime_trio._session._shell.Shell._supervise": "why the client ended leaves open_client",
         "realtime_trio._client._client._opened": "one clear error leaves open_client",
+        "realtime_trio._client._journalled.journalled": "one clear error leaves open_client",
         "realtime_trio._rest._tokens.TokenKeeper.token": "a source's want of a network is retried",
         "realtime_trio._rest._calls.Rest._send": "whatever an answer makes of httpx fails the call",
         "realtime_trio._transports._trio_websocket_link.TrioWebsocketTransport.run": (
@@ -60,6 +64,8 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
             "what the receiver raises in the library's task is raised in its own"
         ),
         "realtime_trio._voice._audio_lane.AudioLane.play_to": "one clear error leaves the playback",
+        "realtime_trio.blocking._channel._Fetch._try": "raised in the thread that reads",
+        "realtime_trio.blocking._portal.ThreadWait.wait": "raised when trio has ended the call",
         "realtime_trio.server._contain.contained": "one connection never ends the server",
         "realtime_trio.server._embedded.open_server": "errors leave bare, as from open_client",
     }

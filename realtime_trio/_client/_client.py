@@ -17,6 +17,8 @@ from .._core._notifications import RequestUserSessions
 from .._core._shell_notifications import Reconnected
 from .._core._state import SessionState
 from .._exceptions import ClosedError, RealtimeError
+from .._journal._journal import Journal
+from .._journal._journal_life import JournalLife
 from .._lanes._statistics import PipelineStatistics
 from .._lanes._subscription import LaneView, Subscription
 from .._lanes._watch import Watch
@@ -47,6 +49,8 @@ from ..events import (
 from ..events._checks import check_several
 from ._command_methods import Commands
 from ._connectors import connector_for
+from ._journalled import JournalAccess, journal_options, journalled
+from ._misuse import check_count, check_not_nested, check_options, check_trio, entered
 from ._open_clients import announced
 from ._session_list import News, pages
 from ._subscribes import Subscribes
@@ -57,7 +61,7 @@ T = TypeVar("T")
 
 
 @final
-class Client(Commands, Subscribes):
+class Client(Commands, Subscribes, JournalAccess):
     """An open client; made by :func:`open_client`. All of it is for one ``trio.run``."""
 
     def __init__(self, shell: Shell) -> None:
@@ -173,24 +177,22 @@ class Client(Commands, Subscribes):
         async with shell.leaving():
             return await shell.canceller.cancel(shell.nursery)
 
+    @entered("async with client.ask(text) as turn:")
     @asynccontextmanager
     async def ask(self, text: str, *, file_ids: Iterable[str] = ()) -> AsyncGenerator[Turn, None]:
         """Send a text and follow its turn.
 
         Leaving normally waits for the outcome; leaving by an exception sends one cancel.
         Concurrent calls run one after another, in the order of the calls. Raises
-        ``ValueError`` for a blank text without files, for half of a surrogate pair and for more
-        files than a message may have, ``TypeError`` for anything but text.
+        :class:`~realtime_trio.TurnError` inside another ``ask`` of the same task, which would
+        wait for itself, ``ValueError`` for a blank text without files, for half of a surrogate
+        pair and for more files than a message may have, ``TypeError`` for anything but text.
         """
         check_several(file_ids, "file_ids")
         ids = tuple(file_ids)
-        most = self._shell.config.max_files
-        if len(ids) > most:
-            message = (
-                f"{len(ids)} files in one message; the limit is {most} (ClientConfig.max_files)"
-            )
-            raise ValueError(message)
+        check_count(ids, self._shell.config.max_files)
         event = TextInputEvent(text=text, file_ids=ids)
+        check_not_nested(self._asking)
         async with self._asking:
             progress = TurnProgress()
             turn = Turn(progress, await self._begin(event, progress))
@@ -281,6 +283,7 @@ class Client(Commands, Subscribes):
 
         return await shell.tokens.call(send)
 
+    @entered("async with client.push_to_talk():")
     @asynccontextmanager
     async def push_to_talk(self, *, force: bool = False) -> AsyncGenerator[None, None]:
         """Tell the server that the user talks, from the start to the end of the block.
@@ -313,6 +316,7 @@ class Client(Commands, Subscribes):
         return None
 
 
+@entered("async with open_client(url, auth=...) as client:")
 def open_client(
     url: str,
     *,
@@ -326,6 +330,9 @@ def open_client(
     proxy: str | None = ENVIRONMENT,
     headers: Mapping[str, str] | None = None,
     open_stream: OpenStream | None = None,
+    journal: Journal | None = None,
+    name: str | None = None,
+    recover: bool = False,
 ) -> AbstractAsyncContextManager[Client]:
     """Open a client: ``async with open_client(url, auth=token) as client``.
 
@@ -334,6 +341,8 @@ def open_client(
     :class:`~realtime_trio.PasswordLogin`, or anything with ``async token()``. ``agent_key``
     chooses the agent, ``chat_session_id`` a session to go on with; with both, the session
     keeps that agent. ``transport`` opens the connections; ``recorder`` is told every frame.
+    ``journal`` keeps the session under ``name``; with ``recover=True`` the client continues from
+    the state that the journal has, see ``client.recovered``.
 
     For websocket and REST alike: ``ssl_context`` replaces the system's trust store, ``proxy``
     is ``http://…`` or ``socks5://…`` (``None`` for none, else what the environment says),
@@ -350,28 +359,37 @@ def open_client(
     :class:`~realtime_trio.AuthenticationError`, or what a token source raised. That reason
     also comes in the place of a ``NotSent``, ``InDoubt``, ``ClosedError`` or
     ``trio.EndOfChannel`` that the end gave the body; of any other error of the body it is the
-    last cause. ``ValueError`` for arguments that fit no server. When the client ends, the body
+    last cause. ``TypeError`` for an argument of the wrong type, ``ValueError`` for one that fits
+    no server, ``RuntimeError`` outside ``trio.run``. When the client ends, the body
     is cancelled a second after everything that it could wait for has ended.
     """
+    check_options(**locals())  # nothing else is local yet
     where = endpoint(url)
     options = config or ClientConfig()
     network = Network(
         ssl_context=ssl_context, proxy=proxy, headers=headers, open_stream=open_stream
     )
     connector, network = connector_for(where, transport, options, network)
-    shell = Shell(
-        config=options,
-        connector=connector,
-        network=network,
-        address=Address(where, agent_key=agent_key, chat_session_id=chat_session_id),
-        auth=auth,
-        recorder=recorder,
-    )
-    return _opened(shell)
+    kept = journal_options(journal, name, recover=recover)
+
+    def opened(life: JournalLife | None) -> AbstractAsyncContextManager[Client]:
+        shell = Shell(
+            config=options,
+            connector=connector,
+            network=network,
+            address=Address(where, agent_key=agent_key, chat_session_id=chat_session_id),
+            auth=auth,
+            recorder=recorder,
+            life=life,
+        )
+        return _opened(shell)
+
+    return opened(None) if kept is None else journalled(kept, options.close_deadline, opened)
 
 
 @asynccontextmanager
 async def _opened(shell: Shell) -> AsyncGenerator[Client, None]:
+    check_trio()
     failure: BaseException | None = None
     try:
         async with shell.recording(), trio.open_nursery() as nursery:

@@ -19,7 +19,7 @@ from .._core._shell_notifications import AgentChanged
 from .._lanes._marks import Mark, Marks
 from .._outbound._cancel import Canceller
 from .._outbound._outbox import Outbox
-from .._outbound._turn_gate import STREAM, Change, Phase, TurnGate
+from .._outbound._turn_gate import STREAM, GateChange, Phase, TurnGate
 from .._turns._resync import Resync
 from .._turns._turn_tracker import TurnTracker
 from ..events import (
@@ -131,16 +131,16 @@ class LinkObserver:
             note = AgentChanged(expected=expected, got=key)
             self._post(LinkEvent(status=None, note=note))
 
-    def _turn_moved(self, change: Change) -> None:
+    def _turn_moved(self, change: GateChange) -> None:
         match change:
-            case Change.HEARD:
+            case GateChange.HEARD:
                 self._turns.heard()
-            case Change.BEGUN:
+            case GateChange.BEGUN:
                 self._canceller.turn_begun()
-            case Change.OPENED:
+            case GateChange.OPENED:
                 self._canceller.no_turn()
                 self._turns.ended(self._gate_opened())
-            case Change.REFUSED:
+            case GateChange.REFUSED:
                 self._canceller.no_turn()
                 self._post(NoTurnEvent())
                 self._turns.refused(self._gate.error, self._gate_opened())
@@ -176,6 +176,11 @@ class LinkObserver:
             self._outbox.put_own(ResumeChatSessionEvent(session_id=session_id))
         elif replaces:
             self._resync.complete(session_id, mark)
+
+    def go_on(self, ui_session_id: str | None, agent_key: str | None) -> None:
+        """Go on from the state of an earlier client: the first link replaces that one's last."""
+        self.ui_session_id, self.agent_key = ui_session_id, agent_key
+        self._links = 1
 
     def link_opened(self, agent_key: str | None = None) -> None:
         """Begin with a new link, whose session is to have this agent."""

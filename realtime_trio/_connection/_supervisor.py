@@ -129,7 +129,7 @@ class Supervisor:
         self._attempts = 0  # dials in a row that brought no stable link
         self._agentless = False  # the next dial does not name the agent: it may be gone
         self._asked_for = False  # the application wants a new link
-        self._ended = False
+        self._ended = self._goes_on = False
         self._openings = trio.lowlevel.ParkingLot()
         self._pausing: trio.CancelScope | None = None
         self.link: Link | None = None
@@ -144,13 +144,26 @@ class Supervisor:
         :class:`~realtime_trio.AuthenticationError` where the token is refused for good.
         """
         try:
-            link, _ = await self._dial_until_open(nursery, tell=False)
+            link, attempts = await self._dial_until_open(nursery, tell=False)
         except RealtimeError as exc:
             self._log_given_up(exc)
             raise
         log.log_open(self._place)
-        self._post(LinkEvent(status="connected", note=Connected()))
+        note: Connected | Reconnected = Connected()
+        if self._goes_on:
+            session_id = self._gate.session_id
+            note = Reconnected(attempts=attempts, missed=True, session_id=session_id)
+        self._post(LinkEvent(status="connected", note=note))
         return link
+
+    def go_on(self) -> None:
+        """Go on from the state of an earlier client, whose last link is gone.
+
+        The first link is then a reconnect that may have missed something.
+        """
+        self._goes_on = True
+        self._post(LinkLostEvent())
+        self._post(LinkEvent(status="reconnecting", initialized=False))
 
     async def run(self, link: Link, nursery: trio.Nursery) -> RealtimeError:
         """Run the first link and those that follow; gives why there will be no other."""
@@ -259,7 +272,8 @@ class Supervisor:
     def _count(self, exc: ConnectionFailed) -> None:
         """Count an attempt; raises ``exc`` where it was the last, or no other can help."""
         self._attempts += 1
-        if exc.final or self._attempts == self._config.max_attempts:
+        first = None if self.links else self._config.first_attempts
+        if exc.final or self._attempts == (first or self._config.max_attempts):
             self._post(LinkEvent(status="closed", note=_given_up(self._attempts, exc)))
             raise exc
 

@@ -26,9 +26,14 @@ import msgspec
 
 from ..events import (
     AnthropicUserMessageEvent,
+    AvatarListEvent,
+    CancelledEvent,
     ChatSessionAddedEvent,
+    ChatSessionChangedEvent,
+    ChatUserDataEvent,
     CompleteThoughtEvent,
     CompletionEvent,
+    ErrorEvent,
     HistoryDeltaEvent,
     InteractionEvent,
     MessageEvent,
@@ -36,14 +41,18 @@ from ..events import (
     PingEvent,
     PongEvent,
     ServerEvent,
+    SubsessionEndedEvent,
+    SubsessionStartedEvent,
     SystemMessageEvent,
     SystemPromptEvent,
     TextDeltaEvent,
     ThoughtDeltaEvent,
     ToolCallEvent,
     ToolSelectDeltaEvent,
+    UiSessionIdChangedEvent,
     UserTurnEndEvent,
     UserTurnStartEvent,
+    VoiceListEvent,
 )
 from ._tool_shapes import normalise_tool_call, normalise_tool_result
 from ._values import unchecked_constructor
@@ -70,6 +79,15 @@ _DIRECT: tuple[type[ServerEvent], ...] = (
     UserTurnEndEvent,
     PingEvent,
     PongEvent,
+    AvatarListEvent,
+    CancelledEvent,
+    ChatSessionChangedEvent,
+    ChatUserDataEvent,
+    ErrorEvent,
+    SubsessionEndedEvent,
+    SubsessionStartedEvent,
+    UiSessionIdChangedEvent,
+    VoiceListEvent,
 )
 
 

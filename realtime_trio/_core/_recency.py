@@ -40,13 +40,18 @@ class Recency:
         self._heap = heap or _Heap([])
         self._version = self._heap.version
 
+    @classmethod
+    def without_heap(cls) -> Recency:
+        """A note that makes its heap when it is asked."""
+        stale = cls()
+        stale._version = -1
+        return stale
+
     def add(self, key: str, at: int, count: int) -> Recency:
         """Note a new key, one of ``count``."""
         heap = self._heap
         if heap.version != self._version or len(heap.entries) > 2 * count + _SURPLUS:
-            stale = Recency()
-            stale._version = -1
-            return stale
+            return Recency.without_heap()
         heap.version += 1
         heappush(heap.entries, (at, key))
         return Recency(heap)

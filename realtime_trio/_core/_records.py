@@ -82,16 +82,17 @@ class KnownCall(msgspec.Struct, frozen=True):
     """The latest call of an id in its session.
 
     ``call`` is kept until the call ends. ``since`` is the number of completions that had started in
-    its session when it ended. ``message_id`` is the message that holds it; ``answered`` is true if
-    its result is there. ``start_mark`` is set for a delegation that was seen running: the number of
-    lost links and of assigned ids at its start. ``announced`` is true if its sub-session was
-    announced.
+    its session when it ended. ``message_id`` is the message that holds it, ``position`` where that
+    message was or will be stored; ``answered`` is true if its result is there. ``start_mark`` is
+    set for a delegation that was seen running: the number of lost links and of assigned ids at its
+    start. ``announced`` is true if its sub-session was announced.
     """
 
     stage: CallStage
     call: ToolCall | None = None
     since: int = 0
     message_id: str = ""
+    position: int = 0
     answered: bool = False
     start_mark: tuple[int, int] | None = None
     announced: bool = False

@@ -204,6 +204,13 @@ class Log(Sequence[T]):
         log._first, log._dropped = self._first, self._dropped
         return log
 
+    @classmethod
+    def restored(cls, items: Iterable[T], dropped: int) -> Log[T]:
+        """The list that ends with these items, after ``dropped`` others have left."""
+        log = cls(items)
+        log._dropped = dropped
+        return log
+
     @property
     def dropped(self) -> int:
         """The number of items removed from the front: the position of the first item."""
@@ -327,6 +334,21 @@ class Recent(Generic[K, V]):
         self._log: list[tuple[K, V]] = []
         self._index: dict[K, int] = {}
         self._count = 0
+
+    @classmethod
+    def restored(cls, items: Iterable[tuple[K, V]], limit: int) -> Recent[K, V]:
+        """The memory that holds these keys with their values, oldest first."""
+        memory = cls(limit)
+        for key, value in items:
+            memory._index[key] = memory._count
+            memory._log.append((key, value))
+            memory._count += 1
+        return memory
+
+    @property
+    def limit(self) -> int:
+        """How many keys it holds at most."""
+        return self._limit
 
     def get(self, key: K) -> V | None:
         """Return the value last set for ``key``, or ``None`` if it is unknown or evicted."""

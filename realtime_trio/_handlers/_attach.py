@@ -23,6 +23,7 @@ __all__ = [
     "kept_calls",
     "record_attached",
     "record_listed",
+    "record_moved",
     "take_waiting",
 ]
 
@@ -49,12 +50,14 @@ def attach(txn: TextTransaction, session_id: str, tool: WaitingTool, *, repeated
     open_message = txn.open.get(session_id)
     session = txn.session(session_id)
     if open_message is not None and open_message.head.role in TOOL_ROLES:
-        txn.note(key, evolve(known, message_id=open_message.id, answered=gives))
+        position = session.messages.end
+        txn.note(key, evolve(known, message_id=open_message.id, position=position, answered=gives))
         _update_open(txn, open_message, _with_tool(open_message.head, tool))
         return
     if session.target >= session.messages.dropped:
         message = session.messages.at(session.target)
-        txn.note(key, evolve(known, message_id=message.id, answered=gives))
+        position = session.target
+        txn.note(key, evolve(known, message_id=message.id, position=position, answered=gives))
         _update_stored(txn, session.target, _with_tool(message, tool))
         return
     txn.note(key, evolve(known, message_id="", answered=gives))
@@ -75,12 +78,13 @@ def _replace(txn: TextTransaction, session_id: str, known: KnownCall, tool: Wait
         _update_open(txn, open_message, _with_end(open_message.head, tool, known))
         return True
     log = txn.session(session_id).messages
-    for position in range(log.end - 1, log.dropped - 1, -1):
-        message = log.at(position)
-        if message.id == known.message_id:
-            _update_stored(txn, position, _with_end(message, tool, known))
-            return True
-    return False
+    if not log.dropped <= known.position < log.end:
+        return False
+    message = log.at(known.position)
+    if message.id != known.message_id:
+        return False
+    _update_stored(txn, known.position, _with_end(message, tool, known))
+    return True
 
 
 def _replace_waiting(txn: TextTransaction, session_id: str, tool: WaitingTool) -> bool:
@@ -139,15 +143,25 @@ def _update_stored(txn: TextTransaction, position: int, message: Message) -> Non
 
 
 def record_attached(txn: TextTransaction, message: Message) -> None:
-    """Record that waiting tools are now in a message.
+    """Record that waiting tools are now in a message, which is the next to be stored.
 
     A later call with one of these ids may already run or have a message.
     """
-    for call_id in {call.id for call in message.tool_calls}:
+    position = txn.session(message.session_id).messages.end
+    for call_id in dict.fromkeys(call.id for call in message.tool_calls):
         key = (message.session_id, call_id)
         known = txn.known(key)
         if known is not None and known.stage is CallStage.ENDED and not known.message_id:
-            txn.note(key, evolve(known, message_id=message.id))
+            txn.note(key, evolve(known, message_id=message.id, position=position))
+
+
+def record_moved(txn: TextTransaction, message: Message, position: int) -> None:
+    """Record where a message with its tools stands, or will stand, in another list."""
+    for call_id in dict.fromkeys(call.id for call in message.tool_calls):
+        key = (message.session_id, call_id)
+        known = txn.known(key)
+        if known is not None and known.message_id == message.id:
+            txn.note(key, evolve(known, position=position))
 
 
 def kept_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) -> frozenset[str]:
@@ -162,23 +176,24 @@ def kept_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) -
 
 
 def record_listed(
-    txn: TextTransaction, message: Message, own: frozenset[str] = frozenset()
+    txn: TextTransaction, message: Message, position: int, own: frozenset[str] = frozenset()
 ) -> None:
-    """Record the tools in a message of the server's list (§8 T1).
+    """Record the tools in a message of the server's list, and its position there (§8 T1).
 
     The list holds finished turns. A call in ``own``, the running turn's calls, is different from
     the list's call with that id. A running call is the list's only if the list has no result for
     it.
     """
     answers = {result.tool_use_id for result in message.tool_results}
-    for call_id in {call.id for call in message.tool_calls}:
+    for call_id in dict.fromkeys(call.id for call in message.tool_calls):
         key, answered = (message.session_id, call_id), call_id in answers
         known = txn.known(key)
         if known is None or known.stage <= CallStage.LISTED:
             known = KnownCall(CallStage.LISTED)
         elif call_id in own if known.stage is CallStage.ENDED else answered:
             continue
-        txn.note(key, evolve(known, message_id=message.id, answered=answered))
+        changes = evolve(known, message_id=message.id, position=position, answered=answered)
+        txn.note(key, changes)
 
 
 def take_waiting(

@@ -35,7 +35,7 @@ from ..events import (
     SystemPromptEvent,
     UserRequestEvent,
 )
-from ._attach import kept_calls, record_listed
+from ._attach import kept_calls, record_listed, record_moved
 from ._delegations import Unfolding
 from ._fold import Handled, fold_event, not_folded
 from ._transaction import TextTransaction
@@ -116,6 +116,9 @@ def _load(txn: TextTransaction, draft: SessionDraft, session: ChatSession) -> No
     else:
         draft.users = user_messages.count
         draft.turns = 0
+    open_message = txn.open.get(session_id)
+    if open_message is not None:
+        record_moved(txn, open_message.head, draft.messages.end)
 
 
 def _continue_after_list(
@@ -136,6 +139,7 @@ def _continue_after_list(
     session.loaded_users = user_messages.count
     session.loaded_whole = whole
     for message in kept:
+        record_moved(txn, message, session.messages.end)
         txn.append(message)
     open_message = txn.open.get(session.id)
     if open_message is not None:
@@ -161,7 +165,8 @@ def _append_history(
     user_messages, depth, announces = _UserMessages(), 0, False
     for item in history:
         if isinstance(item, HistoryMessage):
-            record_listed(txn, item.message, own)
+            position = txn.session(item.message.session_id).messages.end
+            record_listed(txn, item.message, position, own)
             txn.store(item.message, foreign=item.foreign)
             if item.message.role == "user" and not item.foreign:
                 user_messages = _UserMessages(user_messages.count + 1, item.message.content)

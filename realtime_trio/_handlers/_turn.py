@@ -24,7 +24,7 @@ from ..events import (
     UserTurnEndEvent,
     UserTurnStartEvent,
 )
-from ._attach import flush_waiting, record_listed
+from ._attach import flush_waiting, record_listed, record_moved
 from ._fold import Handled, fold_event
 from ._transaction import INTERRUPTED, TextTransaction
 from ._users import ended
@@ -251,8 +251,9 @@ def _list_was_whole(txn: TextTransaction, session_id: str) -> None:
     session.users = session.loaded_users
     session.turns = 0
     kept = tuple(session.messages)
-    for message in kept:
-        record_listed(txn, message)
+    for position, message in enumerate(kept):
+        record_moved(txn, message, position)
+        record_listed(txn, message, position)
     txn.emit(SessionMessagesLoaded(session_id=session_id, messages=kept))
 
 

@@ -15,6 +15,7 @@ from .._core._fast_decoder import DELTAS, Delta, Incoming
 from .._core._local_events import Malformed, Reading
 from .._exceptions import ClosedError
 from ..events import Lane
+from ._input_tap import InputTap
 from ._lane import LaneFull, LaneTask
 from ._lane_log import FaultLog
 from ._router import Router
@@ -43,6 +44,7 @@ class LaneIntake:
         "_unsettled",
         "at",
         "closed",
+        "tap",
     )
 
     def __init__(
@@ -59,6 +61,8 @@ class LaneIntake:
         self._unsettled: tuple[LaneFull, Callable[[Incoming], None]] | None = None
         self.closed: bool = False
         """Whether nothing more is taken."""
+        self.tap: InputTap | None = None
+        """Notes for a log what is taken, in the order of the lanes."""
 
     def feed_nowait(
         self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]
@@ -78,14 +82,23 @@ class LaneIntake:
         Then the frame for which there is no room is kept for :meth:`settle`, which comes next,
         and no frame after it was read.
         """
+        tap, full = self.tap, False
+        if tap is not None:
+            frames = tap.reading(frames)
         try:
             self._take(frames, observe)
         except LaneFull as exc:
             self._unsettled = exc, observe
-            return False
+            full = True
         finally:
+            if tap is not None:
+                tap.batch_ends(refused=full)
             self._step_in_place()
-        return True
+        return not full
+
+    def take_single(self, frame: str | bytes, observe: Callable[[Incoming], None] = ignore) -> bool:
+        """Take one frame, and note it before anything follows from it."""
+        return self.take((frame,), observe)
 
     def take_one(self, frame: str | bytes, observe: Callable[[Incoming], None] = ignore) -> bool:
         """Take one frame, as :meth:`take` does several; at a pace, nothing comes in batches."""
@@ -121,9 +134,12 @@ class LaneIntake:
         # The fast path. Most frames are deltas that continue the one before: their lane takes
         # them in one go. Nearly every other event goes to one lane, which has room: one lookup
         # finds it. The clock is read once for all frames.
+        self._check_open()
         events, offers = self._codec.read_all(frames), self._router.offers
         extend = self._text.extend
         at = self.arrival()
+        if self.tap is not None:
+            self.tap.at = at
         observed: type[Incoming] | None = None
         for event, size in events:
             if event.__class__ is observed:
@@ -144,12 +160,15 @@ class LaneIntake:
         """Take the event for which there was no room, once there is."""
         while True:
             await full.lane.room()
+            at = self.at
             try:
-                self._route(full.event, full.size, self.at)
+                self._route(full.event, full.size, at)
             except LaneFull as again:
                 full = again
             else:
-                return
+                break
+        if self.tap is not None:
+            self.tap.held_was_taken(at)
 
     def _observe(
         self, event: Incoming, observe: Callable[[Incoming], None]
@@ -166,9 +185,7 @@ class LaneIntake:
 
     def _route(self, event: Incoming, size: int, at: float) -> None:
         """Put an event into all of its lanes, or raise :class:`LaneFull` and put it into none."""
-        if self.closed:
-            message = "this pipeline takes no more input: it was closed"
-            raise ClosedError(message)
+        self._check_open()
         lanes = self._router.route(event)
         full = [lane for lane in lanes if lane.is_full(size)]
         for lane in full:
@@ -183,6 +200,11 @@ class LaneIntake:
                 lane.raise_level(size)
         for lane in lanes:
             lane.put(event, size, at)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            message = "this pipeline takes no more input: it was closed"
+            raise ClosedError(message)
 
     def arrival(self) -> float:
         """The time, to the millisecond.

@@ -12,7 +12,6 @@ or, while one is at its bound, none does yet.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, final, overload
@@ -30,15 +29,18 @@ from ..events import Lane, ServerEvent
 from ._buffers import make_buffer
 from ._custom_code import call_handler
 from ._dispatcher import Command, Observer
+from ._input_tap import InputLog, InputTap
 from ._intake import LaneIntake, ignore
 from ._lane import LaneTask
 from ._lane_log import log_level
 from ._marks import Marks
 from ._meter import TimeRecorder
-from ._overflow import Coalesce, Overflow
+from ._overflow import Coalesce, Overflow, check_overflow
 from ._reader import SubscriptionReader
+from ._readers import Readers
 from ._router import Router
 from ._statistics import LaneStatistics, PipelineStatistics
+from ._subscribers import check_classes
 from ._subscription import Subscription
 from ._watch import Changes, Watch
 
@@ -74,18 +76,16 @@ class Pipeline:
     """
 
     __slots__ = (
-        "_abandoned",
         "_changes",
         "_closing",
-        "_ended",
         "_folds",
+        "_input",
         "_intake",
         "_lanes",
         "_readers",
         "_recorders",
         "_router",
         "_started",
-        "_token",
         "marks",
         "settle",
         "take",
@@ -115,11 +115,21 @@ class Pipeline:
         self.settle = self._intake.settle
         self.marks: Marks = Marks(self._put_mark, lambda lane: self._folds.by_lane[lane].slice)
         """How far the lanes have come."""
-        self._readers: set[SubscriptionReader] = set()
+        self._input: InputTap | None = None
+        self._readers = Readers(self._lanes)
         self._recorders: tuple[TimeRecorder, ...] = ()
-        self._abandoned: list[SubscriptionReader] = []
-        self._token: trio.lowlevel.TrioToken | None = None
-        self._started = self._closing = self._ended = False
+        self._started = self._closing = False
+
+    def log_to(self, log: InputLog) -> Folds:
+        """Tell ``log`` of every input from now on; gives the folds of what was taken until now."""
+        self._input = self._intake.tap = InputTap(log, self._intake.arrival)
+        self.take_one = self._intake.take_single
+        return self._folds
+
+    @property
+    def drained(self) -> bool:
+        """Whether the lanes have handled everything that was taken."""
+        return not any(lane.backlog.entries for lane in self._lanes.values())
 
     # -- running ---------------------------------------------------------------------------
 
@@ -132,7 +142,7 @@ class Pipeline:
             message = "this pipeline runs already, or has run: make a new one"
             raise RuntimeError(message)
         self._started = True
-        self._token = trio.lowlevel.current_trio_token()
+        self._readers.start()
         try:
             async with trio.open_nursery() as nursery:
                 for lane in self._lanes.values():
@@ -154,9 +164,7 @@ class Pipeline:
 
     def _end(self) -> None:
         self.close()
-        self._ended = True
-        for reader in tuple(self._readers):
-            reader.end()
+        self._readers.end()
         self.marks.end()
         self._changes.end()
 
@@ -197,18 +205,24 @@ class Pipeline:
         After :meth:`close` it does nothing: there is nobody left to hear of it.
         """
         if not self._closing:
-            self._force(event, self._router.route(event))
+            at = self._force(event, self._router.route(event))
+            if self._input is not None:
+                self._input.local_event(event, at)
 
     def set_user_session_id(self, session_id: str | None) -> None:
         """Say which session is the user's, in order with what the text lane holds."""
         self._command(Lane.TEXT, functools.partial(self._folds.set_user_session_id, session_id))
+        if self._input is not None and not self._closing:
+            self._input.user_session_id(session_id)
 
     def reset(self) -> None:
         """Drop silently what is under way, each lane in order with what it holds."""
         for lane in self._lanes:
             self._command(lane, functools.partial(self._folds.reset, lane))
+        if self._input is not None and not self._closing:
+            self._input.reset()
 
-    def _force(self, event: ServerEvent, lanes: tuple[LaneTask, ...]) -> None:
+    def _force(self, event: ServerEvent, lanes: tuple[LaneTask, ...]) -> float:
         at = self._intake.arrival()
         for lane in lanes:
             if lane.is_full(0):
@@ -216,6 +230,7 @@ class Pipeline:
             lane.raise_level(0)
             lane.put(event, 0, at)
             lane.wake()
+        return at
 
     def _command(self, lane: Lane, run: Callable[[], tuple[Notification, ...] | None]) -> None:
         if not self._closing:
@@ -256,23 +271,20 @@ class Pipeline:
         raised. Deltas that were merged come as one.
 
         Raises ``TypeError`` for what is neither a class of notifications nor of events that
-        servers send. After the end the subscription is at its end, too.
+        servers send, and for an ``overflow`` that is no rule. After the end the subscription is
+        at its end, too.
         """
-        for cls in classes:
-            if not issubclass(cls, (Notification, ServerEvent)):
-                message = f"subscribe to notifications and server events: {cls.__name__} is neither"
-                raise TypeError(message)
-        self._sweep()
-        reader = SubscriptionReader(self._detach, classes)
+        check_classes(classes)
+        check_overflow(overflow)
+        self._readers.sweep()
+        reader = SubscriptionReader(self._readers.detach, classes)
         chosen = [self._lanes[lane]] if lane is not None else list(self._lanes.values())
         reader.buffers = tuple(make_buffer(reader, each, overflow) for each in chosen)
-        if self._ended:
-            reader.ended = True
-        else:
-            self._readers.add(reader)
+        self._readers.add(reader)
+        if not reader.ended:
             for each, buffer in zip(chosen, reader.buffers, strict=True):
                 each.dispatcher.subscribers.attach(buffer, classes)
-        return Subscription(reader, self._abandon)
+        return Subscription(reader, self._readers.abandon)
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
         """What ``selector`` makes of the state: the current value first, then changes."""
@@ -311,20 +323,3 @@ class Pipeline:
         log_level(lane.lane, level)
         note = MemoryPressure(lane=lane.lane.name.lower(), level=level)
         self._command(Lane.CONTROL, lambda: (note,))
-
-    def _detach(self, reader: SubscriptionReader) -> None:
-        self._readers.discard(reader)
-        for buffer in reader.buffers:
-            self._lanes[buffer.lane.lane].dispatcher.subscribers.detach(buffer)
-
-    def _abandon(self, reader: SubscriptionReader) -> None:
-        """A subscription was garbage collected: in any thread, at any point of any code."""
-        self._abandoned.append(reader)
-        if self._token is not None:
-            with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._sweep)
-
-    def _sweep(self) -> None:
-        """Close what was abandoned."""
-        while self._abandoned:
-            self._abandoned.pop().close()

@@ -26,8 +26,9 @@ from .._core._notifications import (
 from .._handlers import lanes_of
 from ..events import Lane, ServerEvent
 from ._buffers import Buffer
+from ._overflow import Block, Coalesce, DropOldest, Latest
 
-__all__ = ["Put", "Subscribers"]
+__all__ = ["Put", "Subscribers", "check_classes"]
 
 # What is put is an event or a notification, or a delta if ``_with_event`` is in between.
 Put: TypeAlias = Callable[[Any, int], None]
@@ -123,3 +124,19 @@ def _with_text(put: Put) -> Put:
         put(note, size + len(content) if isinstance(content, str) else size)
 
     return put_message
+
+
+def check_classes(classes: tuple[object, ...]) -> None:
+    """Raise ``TypeError`` for anything but classes of notifications and of server events."""
+    for cls in classes:
+        if isinstance(cls, type) and issubclass(cls, (Notification, ServerEvent)):
+            continue
+        if isinstance(cls, (Coalesce, Block, DropOldest, Latest)):
+            message = f"the rule is a keyword argument: subscribe(overflow={cls!r})"
+        else:
+            given = cls.__name__ if isinstance(cls, type) else repr(cls)
+            message = (
+                f"subscribe takes classes of notifications and server events, and {given} is "
+                "neither: client.subscribe(rt.MessageComplete, rt.events.ErrorEvent)"
+            )
+        raise TypeError(message)

@@ -15,8 +15,9 @@ from ..events import Lane
 from ._overflow import Coalesce, Overflow
 from ._reader import SubscriptionReader
 from ._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics
+from ._waiters import News
 
-__all__ = ["LaneView", "Subscription"]
+__all__ = ["LaneView", "Subscription", "news_of"]
 
 T = TypeVar("T", covariant=True)
 _SLICE = 31  # items that an iteration takes beside the one for which it let others run
@@ -143,6 +144,11 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
     def __repr__(self) -> str:
         depth = sum(len(buffer.items) for buffer in self._reader.buffers)
         return f"<{type(self).__name__} with {depth} items waiting>"
+
+
+def news_of(subscription: Subscription[object]) -> News:
+    """Return what wakes a reader that is no task of trio; see :class:`Subscription`."""
+    return subscription._reader  # pyright: ignore[reportPrivateUsage]
 
 
 class _Lanes(Protocol):

@@ -28,6 +28,7 @@ from ..events import (
     PttEndEvent,
     TextInputEvent,
 )
+from ._command_log import CommandLog
 from ._outgoing import check_outgoing
 from ._receipt import Receipt, ReceiptStatus
 from ._send_queue import Entry, EntryQueue, OutboxStatistics
@@ -77,6 +78,8 @@ class Outbox:
         self.links: int = 0
         """How many links have taken from it."""
         self._on_kill = on_kill
+        self.command_log: CommandLog | None = None
+        """What is told of every command that has a receipt."""
         self._on_input = on_input
         self._ping = codec.encode(PingEvent())
 
@@ -187,7 +190,7 @@ class Outbox:
             raise ClosedError(message)
         check_outgoing(event)
         frame = self._codec.encode(event)
-        receipt = Receipt(event.type)
+        receipt = Receipt(event.type, self.command_log)
         entry = Entry(frame, _utf8_size(frame), event, receipt, force=force, picked=picked)
         if isinstance(event, TextInputEvent):
             entry.around = self._ping  # it asks whose answer follows (protocol.md §7 G)
@@ -222,6 +225,8 @@ class Outbox:
 
     def _append(self, queue: EntryQueue, entry: Entry) -> None:
         queue.append(entry)
+        if entry.receipt is not None and isinstance(entry.frame, str):
+            entry.receipt.log_queued(entry.frame)
         if queue is self._commands and entry.event is not None:
             entry.may_pass = self._gate.may_pass(entry.event, force=entry.force)
             self._may_pass += entry.may_pass
@@ -242,6 +247,7 @@ class Outbox:
         self._writing = entry
         if entry.receipt is not None:
             entry.receipt.status = "sending"
+            entry.receipt.log_sending(ahead=not isinstance(entry.event, _URGENT))
         if entry.event is not None and self._gate.writing(entry.event):
             self._on_kill()
         if isinstance(entry.event, TextInputEvent):

@@ -46,7 +46,7 @@ from ..events import (
     UserTurnStartEvent,
 )
 
-__all__ = ["STREAM", "Change", "Phase", "TurnGate"]
+__all__ = ["STREAM", "GateChange", "Phase", "TurnGate"]
 
 
 class Phase(enum.Enum):
@@ -65,7 +65,7 @@ class Phase(enum.Enum):
     """An input is being worked on."""
 
 
-class Change(enum.Enum):
+class GateChange(enum.Enum):
     """What an event tells of the turn."""
 
     HEARD = "heard"
@@ -196,7 +196,7 @@ class TurnGate:
         self.unit = unit
         self._stages.unpark_all()
 
-    def _sign(self, sign: InputSign) -> Change | None:
+    def _sign(self, sign: InputSign) -> GateChange | None:
         """Take note of a sign of the input that waits for its verdict."""
         before = self.unit
         if before is None:
@@ -205,17 +205,17 @@ class TurnGate:
         self._follow(unit)
         if unit.stage is InputStage.ENDED:
             self._open()
-            return Change.OPENED
+            return GateChange.OPENED
         if unit.stage is InputStage.REFUSED:
             self._open()
-            return Change.REFUSED
+            return GateChange.REFUSED
         if unit.stage is InputStage.RUNS:
             self.phase = Phase.AGENT
             self._follow(None)
         if unit.begun and not before.begun:
-            return Change.BEGUN
+            return GateChange.BEGUN
         heard = before.stage is InputStage.SENT and unit.stage is InputStage.ASKED
-        return Change.HEARD if heard else None
+        return GateChange.HEARD if heard else None
 
     # -- what leaves -----------------------------------------------------------------------
 
@@ -265,7 +265,7 @@ class TurnGate:
         self._unanswered = 0
         self._follow(None)
 
-    def received(self, event: Incoming) -> Change | None:
+    def received(self, event: Incoming) -> GateChange | None:
         """Note an event that was received."""
         cls = type(event)
         if cls is PongEvent:
@@ -285,7 +285,7 @@ class TurnGate:
             return None
         return self._other(event)
 
-    def received_stream(self) -> Change | None:
+    def received_stream(self) -> GateChange | None:
         """Note an event of :data:`STREAM`."""
         self.signs += 1
         self.streamed = True
@@ -295,19 +295,19 @@ class TurnGate:
             self.phase = Phase.AGENT
         return self._sign(InputSign.STREAM)
 
-    def _pong(self) -> Change | None:
+    def _pong(self) -> GateChange | None:
         if not self._unanswered:
             return None  # it answers nothing
         self._unanswered -= 1
         return self._sign(InputSign.PONG)
 
-    def _start(self) -> Change | None:
+    def _start(self) -> GateChange | None:
         if self.phase is Phase.ASKED:
             return self._sign(InputSign.TURN_START)
         self._open()
-        return Change.OPENED
+        return GateChange.OPENED
 
-    def _other(self, event: Incoming) -> Change | None:
+    def _other(self, event: Incoming) -> GateChange | None:
         if isinstance(event, ErrorEvent):
             if self.unit is not None and not _names_another(event):
                 if self.unit.stage in (InputStage.ASKED, InputStage.GRACE):

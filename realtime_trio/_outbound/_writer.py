@@ -46,6 +46,8 @@ async def write_from(
         entry = await outbox.next()
         frames, size = 1, entry.size
         try:
+            if entry.receipt is not None:
+                await entry.receipt.written_ahead()
             if entry.around is not None:
                 frames = await _write_unit(link, entry, entry.around)
             elif entry.frame is None:

@@ -30,7 +30,9 @@ from .._connection._supervisor import Address, Supervisor
 from .._core._codec import Codec
 from .._core._local_events import InputSentEvent, LinkEvent, NoTurnEvent, SaidEvent
 from .._core._notifications import Notification
+from .._core._state import Limits
 from .._exceptions import ClosedError, NotSent, RealtimeError
+from .._journal._journal_life import JournalLife
 from .._lanes._pipeline import Pipeline
 from .._outbound._cancel import Canceller
 from .._outbound._outbox import Outbox
@@ -84,17 +86,14 @@ class Shell:
         address: Address,
         auth: AuthSource,
         recorder: RecorderLike | None,
+        life: JournalLife | None = None,
     ) -> None:
-        codec = Codec()
-        self.codec: Codec = codec
+        self.codec: Codec = (codec := Codec())
         self.recorder = recorder
         self.config = config
+        self.life = life
         self.pipeline: Pipeline = Pipeline(config, clock=time.time)
-        self.rest: Rest = Rest(
-            address.endpoint,
-            timeout=config.rest_timeout,
-            network=network,
-        )
+        self.rest: Rest = Rest(address.endpoint, timeout=config.rest_timeout, network=network)
         tap = RecorderTap(recorder)
         self.tokens: TokenKeeper = TokenKeeper(
             auth,
@@ -140,6 +139,8 @@ class Shell:
             post=post,
             tap=tap,
         )
+        if life is not None:
+            self._log_to(life)
         self.pipeline.observe(Lane.TEXT, self.turns.observe)
         self.pipeline.observe(Lane.AUDIO, self.playback.observe)
         self.body: trio.CancelScope = trio.CancelScope()
@@ -153,6 +154,19 @@ class Shell:
         self._prepared = trio.Event()
         self._finished: trio.Event | None = None
         self._link_ended = trio.Event()
+
+    def _log_to(self, life: JournalLife) -> None:
+        """Log every input from here on, and go on from what the journal had."""
+        limits = Limits(self.config.max_sessions, self.config.max_messages)
+        life.begin(self.pipeline, limits, time.time())
+        self.outbox.command_log = life
+        state = life.state
+        if state is not None:
+            control = state.control
+            self.gate.session_id = state.current_session_id or control.chat_session_id
+            agent = control.agent
+            self.observer.go_on(control.ui_session_id, None if agent is None else agent.key)
+            self.supervisor.go_on()
 
     def _tell(self, note: Notification) -> None:
         self.pipeline.post(SaidEvent(note=note))
@@ -276,12 +290,10 @@ class Shell:
 
         Raises :class:`~realtime_trio.ClosedError` if the client ends first.
         """
+        self.nursery  # noqa: B018  raises once the client is closed
         mark = self.observer.opening
         if mark is not None:
             await mark.wait()
-        elif self.closed:
-            message = "the client is closed"
-            raise ClosedError(message)
 
     def last_words(self) -> AbstractContextManager[trio.CancelScope]:
         """A shielded scope for what is to be said in leaving: half of the close deadline."""
@@ -305,9 +317,13 @@ class Shell:
 
     async def close(self) -> None:
         """Say goodbye, let the lanes finish, end every task. Always returns in time."""
+        await self.stop()
+        self._scope.cancel()
+
+    async def stop(self) -> None:
+        """Say goodbye and end what the application may wait for; :meth:`close` ends the tasks."""
         with self.last_words():
             await self._stop()
-        self._scope.cancel()
 
     async def _stop(self) -> None:
         self._supervising.cancel()
@@ -339,7 +355,7 @@ class Shell:
         return Health(
             status="closed" if self.closed else status,
             links=self.supervisor.links,
-            pong_age=None if pong is None else trio.current_time() - pong,
+            pong_age=None if pong is None or self.closed else trio.current_time() - pong,
             traffic=None if link is None else link.bytes_received,
             bytes_received=self.supervisor.bytes_received,
             outbox=self.outbox.statistics(),

@@ -69,7 +69,7 @@ class Turn:
         self.tools: TurnChannel[ToolNotification] = progress.tools
         self.media: TurnChannel[Media] = progress.media
         self.subsessions: TurnChannel[Subsession] = progress.subsessions
-        self.receipt = receipt
+        self.receipt: Receipt = receipt
         """How far the input has come."""
         self._progress = progress
 

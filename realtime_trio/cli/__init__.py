@@ -15,7 +15,7 @@ from ._standard_streams import prepare
 
 __all__ = ["main"]
 
-_EXTRA = frozenset({"cyclopts", "rich"})
+_EXTRA = frozenset({"cyclopts", "markdown_it", "platformdirs", "prompt_toolkit", "rich"})
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -43,5 +43,9 @@ def _run(argv: Sequence[str]) -> int:
         return 2
     # A command says on stderr what concerns its user. Without a handler, Python would print the
     # library's warnings there as well.
-    logging.getLogger("realtime_trio").addHandler(logging.NullHandler())
-    return run(argv)
+    logger, silent = logging.getLogger("realtime_trio"), logging.NullHandler()
+    logger.addHandler(silent)
+    try:
+        return run(argv)
+    finally:
+        logger.removeHandler(silent)

@@ -19,7 +19,7 @@ from .._transports._trio_websocket import TrioWebsocketConnector
 from .._turns._outcome import TurnCancelled
 from ..audio import AudioSink, MemorySource, Playback, open_wav_sink
 from ..server import RealtimeServer, ScriptedTurn, ServerConfig, open_server
-from ._chat import ChatLoop
+from ._chat_loop import ChatLoop
 from ._command_error import CommandError
 from ._demo_report import Finding, report
 from ._demo_script import ANSWERS_ALOUD, FLOOD, QUESTIONS, SAID, turns

@@ -48,9 +48,13 @@ class LiveTranscript(Transcript):
             return
         super().tell(note, state, elapsed)
         if isinstance(note, n.AllNotificationsCleared):
-            self.turns_over += 1
-            self._news.set()
-            self._news = trio.Event()
+            self.end_turn()
+
+    def end_turn(self) -> None:
+        """Count a turn that was shown whole."""
+        self.turns_over += 1
+        self._news.set()
+        self._news = trio.Event()
 
     async def turn_over(self, count: int) -> None:
         """Wait until ``count`` turns have been shown completely."""

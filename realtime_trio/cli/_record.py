@@ -13,9 +13,9 @@ from cyclopts import Parameter
 
 from .._client._client import Client
 from .._connection._recording import Recorder
-from ._chat import ChatLoop
+from ._chat_loop import ChatLoop
 from ._command_error import CommandError
-from ._connect import connect, identity
+from ._connect import PATIENT, STEADY, check_session, connect, identity
 from ._live_transcript import LiveTranscript, follow
 from ._signals import until_signalled
 from ._standard_streams import as_text
@@ -65,26 +65,36 @@ def record(
         raise CommandError(message)
     recorder = Recorder(file)
     auth = identity(token, user)
-    client_of = connect(url, auth=auth, agent=agent, session=session, recorder=recorder)
-    trio.run(_record, client_of, file, say)
+    client_of = connect(
+        url,
+        auth=auth,
+        agent=agent,
+        session=session,
+        config=STEADY if say else PATIENT,
+        recorder=recorder,
+    )
+    trio.run(_record, client_of, file, say, session)
     _report(recorder, file)
 
 
 async def _record(
-    client_of: AbstractAsyncContextManager[Client], file: Path, say: tuple[str, ...]
+    client_of: AbstractAsyncContextManager[Client],
+    file: Path,
+    say: tuple[str, ...],
+    session: str | None,
 ) -> None:
     async with until_signalled() as ending:
         with _writing(file):
             async with client_of as client:
                 ending.started = True
-                await _converse(client, say)
+                await _converse(client, say, session)
 
 
-async def _converse(client: Client, say: tuple[str, ...]) -> None:
+async def _converse(client: Client, say: tuple[str, ...], session: str | None) -> None:
     transcript = LiveTranscript()
     async with trio.open_nursery() as nursery:
         await nursery.start(follow, client, transcript)
-        await client.ready()
+        await check_session(client, session)
         await transcript.turn_over(1)
         talk = ChatLoop(client, transcript)
         for text in say:

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final, Protocol, cast
 
+from .._exceptions import JournalError
+from .._history._journal_lines import is_journal, journal_lines
 from .._replay import is_object
 from ._command_error import CommandError
 
@@ -73,6 +75,9 @@ def open_lines(path: str) -> Generator[Iterator[bytes], None, None]:
     yielded first, then an error with status 1 is raised.
     """
     name = "standard input" if path == "-" else path
+    if path != "-" and _is_journal(path):
+        yield _journal_lines(path)
+        return
     try:
         raw = sys.stdin.buffer if path == "-" else open(path, "rb", _BUFFER)  # noqa: SIM115
     except OSError as exc:
@@ -82,6 +87,21 @@ def open_lines(path: str) -> Generator[Iterator[bytes], None, None]:
     finally:
         if path != "-":
             raw.close()
+
+
+def _is_journal(path: str) -> bool:
+    try:
+        return is_journal(path)
+    except OSError:
+        return False  # it is explained where it is opened
+
+
+def _journal_lines(path: str) -> Iterator[bytes]:
+    """The session of a journal that was written to last."""
+    try:
+        yield from journal_lines(path)
+    except JournalError as exc:
+        raise CommandError(str(exc)) from None
 
 
 def _lines_of_a_trace(raw: io.BufferedReader, name: str) -> Iterator[bytes]:

@@ -1,10 +1,12 @@
-"""Tools for testing an application: scripted answers, fault plans and a transport suite."""
+"""Tools for testing an application: scripted answers, fault plans, conformance suites."""
 
 from __future__ import annotations
 
+from ._check_handler import check_handler
+from ._check_log import check_log
 from ._check_transport import check_transport
 from ._plans import fault_plans
-from ._recorded import recorded
+from ._recorded import recorded, recording
 from ._scripting import (
     answer,
     command,
@@ -27,6 +29,8 @@ from ._transport_tools import Peer
 __all__ = [
     "Peer",
     "answer",
+    "check_handler",
+    "check_log",
     "check_transport",
     "command",
     "delegate",
@@ -36,6 +40,7 @@ __all__ = [
     "media",
     "notice",
     "recorded",
+    "recording",
     "say",
     "show",
     "speak",

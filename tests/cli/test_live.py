@@ -13,7 +13,7 @@ import realtime_trio as rt
 from realtime_trio import testing as t
 from realtime_trio._core import _notifications as n
 from realtime_trio._core._shell_notifications import Connected
-from realtime_trio.cli._chat import ChatLoop
+from realtime_trio.cli._chat_loop import ChatLoop
 from realtime_trio.cli._console import pretty
 from realtime_trio.cli._latency_probe import Probe
 from realtime_trio.cli._live_transcript import LiveTranscript, follow

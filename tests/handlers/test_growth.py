@@ -195,6 +195,23 @@ def test_an_event_costs_the_same_among_many_as_among_ten(
     assert size <= few_bytes + SLACK_BYTES
 
 
+def with_an_old_tool(messages: int) -> EventStreamProcessor:
+    """A tool that ended, and messages after it."""
+    processor = EventStreamProcessor(limits=Limits(max_messages=MESSAGES))
+    for wire in (chat_session(), message("x"), begin(call("old")), end(call("old"))):
+        processor.process_event(wire)
+    for _ in range(messages):
+        processor.process_event(message("y"))
+    return processor
+
+
+def test_a_repeated_end_finds_its_message_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "old tool ended", lambda: end(call("old")))
+    few_calls, _ = cost(with_an_old_tool(10), "old tool ended")
+    calls, _ = cost(with_an_old_tool(4_000), "old tool ended")
+    assert calls <= few_calls + 4
+
+
 def test_notifications_that_wait_hold_no_list_of_their_own(many: EventStreamProcessor) -> None:
     """1,000 of them with the ids of 10,000 sessions would be 80 MB."""
     tracemalloc.start()

@@ -15,7 +15,7 @@ from realtime_trio._core._codec import Codec
 from realtime_trio._core._input_unit import InputSign, InputStage, InputUnit
 from realtime_trio._exceptions import InDoubt
 from realtime_trio._outbound._outbox import Outbox
-from realtime_trio._outbound._turn_gate import Change, Phase, TurnGate
+from realtime_trio._outbound._turn_gate import GateChange, Phase, TurnGate
 from realtime_trio._outbound._writer import write_from
 
 from .test_outbox import Wire, written
@@ -93,7 +93,7 @@ def ready() -> TurnGate:
     return gate
 
 
-def hear(gate: TurnGate, names: str) -> list[Change | None]:
+def hear(gate: TurnGate, names: str) -> list[GateChange | None]:
     return [gate.received(EVENTS[name]) for name in names.split()]
 
 
@@ -105,9 +105,9 @@ def test_the_gate_is_closed_until_the_second_pong() -> None:
     """Also where the turn of the input has come and gone."""
     gate = ready()
     assert not ask(gate)
-    assert hear(gate, "pong end start") == [Change.HEARD, Change.BEGUN, None]
+    assert hear(gate, "pong end start") == [GateChange.HEARD, GateChange.BEGUN, None]
     assert gate.phase is Phase.ASKED
-    assert hear(gate, "pong") == [Change.OPENED]
+    assert hear(gate, "pong") == [GateChange.OPENED]
     assert gate.open
     assert gate.unit is None
 
@@ -116,7 +116,7 @@ def test_a_voice_turn_before_the_input_is_not_its_turn() -> None:
     """The input has killed it, or it was over before."""
     gate = ready()
     ask(gate)
-    assert hear(gate, "end stream start pong pong") == [None, None, None, Change.HEARD, None]
+    assert hear(gate, "end stream start pong pong") == [None, None, None, GateChange.HEARD, None]
     assert gate.in_grace
     gate.no_turn()
     assert gate.open
@@ -130,7 +130,7 @@ def test_a_turn_after_the_verdict_closes_the_gate() -> None:
     gate.no_turn()
     assert hear(gate, "end") == [None]
     assert gate.phase is Phase.AGENT
-    assert hear(gate, "start") == [Change.OPENED]
+    assert hear(gate, "start") == [GateChange.OPENED]
 
 
 def test_other_pings_are_counted_too() -> None:
@@ -143,7 +143,13 @@ def test_other_pings_are_counted_too() -> None:
     assert gate.ahead == 2
     gate.writing(ev.PingEvent())
     assert hear(gate, "pong pong") == [None, None]
-    assert hear(gate, "pong ping end pong pong") == [Change.HEARD, None, Change.BEGUN, None, None]
+    assert hear(gate, "pong ping end pong pong") == [
+        GateChange.HEARD,
+        None,
+        GateChange.BEGUN,
+        None,
+        None,
+    ]
     assert gate.phase is Phase.AGENT
     hear(gate, "start pong pong")
     ask(gate)
@@ -154,7 +160,7 @@ def test_an_error_of_the_grace_refuses_at_once() -> None:
     """And its words are kept; another input begins without any."""
     gate = ready()
     ask(gate)
-    assert hear(gate, "pong pong error") == [Change.HEARD, None, Change.REFUSED]
+    assert hear(gate, "pong pong error") == [GateChange.HEARD, None, GateChange.REFUSED]
     assert gate.error == "no"
     ask(gate)
     assert gate.error == ""
@@ -164,7 +170,7 @@ def test_an_answer_whose_beginning_was_lost_is_an_answer() -> None:
     """Once the server is past the input, only its turn can say so much."""
     gate = ready()
     ask(gate)
-    assert hear(gate, "pong pong stream") == [Change.HEARD, None, Change.BEGUN]
+    assert hear(gate, "pong pong stream") == [GateChange.HEARD, None, GateChange.BEGUN]
     assert gate.phase is Phase.AGENT
 
 
@@ -174,8 +180,8 @@ def test_a_forced_input_takes_the_place_of_one_without_a_verdict() -> None:
     ask(gate)
     assert ask(gate)
     assert gate.inputs == 2
-    assert hear(gate, "pong error pong end pong") == [None, None, None, None, Change.HEARD]
-    assert hear(gate, "end pong") == [Change.BEGUN, None]
+    assert hear(gate, "pong error pong end pong") == [None, None, None, None, GateChange.HEARD]
+    assert hear(gate, "end pong") == [GateChange.BEGUN, None]
     assert gate.phase is Phase.AGENT
 
 
@@ -187,7 +193,7 @@ def test_a_new_link_voids_the_verdict() -> None:
     gate.link_lost()
     assert gate.unit is None
     gate.link_opened()
-    assert hear(gate, "pong start") == [None, Change.OPENED]
+    assert hear(gate, "pong start") == [None, GateChange.OPENED]
 
 
 def test_a_cancel_counts_where_a_turn_runs_or_the_server_was_not_there_yet() -> None:

@@ -17,7 +17,7 @@ from realtime_trio._connection._backoff import Backoff
 from realtime_trio._core._codec import Codec
 from realtime_trio._exceptions import ClosedError, InDoubt, NotSent
 from realtime_trio._outbound._outbox import Outbox
-from realtime_trio._outbound._turn_gate import Change, Phase, TurnGate
+from realtime_trio._outbound._turn_gate import GateChange, Phase, TurnGate
 from realtime_trio._outbound._writer import write_from
 
 CODEC = Codec()
@@ -396,7 +396,7 @@ def test_the_gate_follows_its_rules() -> None:
     """Closes for an input and for user_turn_end, opens for user_turn_start."""
     gate = TurnGate()
     assert not gate.open
-    assert gate.received(ev.UserTurnStartEvent()) is Change.OPENED
+    assert gate.received(ev.UserTurnStartEvent()) is GateChange.OPENED
     assert gate.open
     assert not gate.writing(ev.TextInputEvent(text="x"))
     assert not gate.open
@@ -416,12 +416,12 @@ def test_an_error_before_any_turn_refuses_the_input() -> None:
     assert gate.received(ev.ErrorEvent(message="x")) is None
     gate.writing(ev.TextInputEvent(text="x"))
     assert gate.received(ev.ErrorEvent(message="earlier")) is None
-    assert gate.received(ev.PongEvent()) is Change.HEARD
+    assert gate.received(ev.PongEvent()) is GateChange.HEARD
     assert gate.received(ev.ErrorEvent(message="x", source="set_agent")) is None
     assert gate.received(ev.ErrorEvent(message="its own", source="text_input")) is None
     assert gate.received(ev.ErrorEvent(message="another")) is None
     assert not gate.open
-    assert gate.received(ev.PongEvent()) is Change.REFUSED
+    assert gate.received(ev.PongEvent()) is GateChange.REFUSED
     assert gate.error == "its own"
     assert gate.open
 

@@ -373,8 +373,9 @@ def of_server(server: RealtimeServer, client: Client) -> list[Line]:
 
 
 def _killed(turn: Sequence[Message]) -> bool:
-    """Whether a turn ended without an answer, or in the middle of one."""
-    return len(turn) == 1 or any(message.status != "complete" for message in turn)
+    """Whether a turn ended without an answer, or in the middle of one or of a tool."""
+    in_tool = turn[-1].metadata.stop_reason == "tool_use"
+    return len(turn) == 1 or in_tool or any(message.status != "complete" for message in turn)
 
 
 def _lines(messages: Sequence[Message]) -> list[Line]:

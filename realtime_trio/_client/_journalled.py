@@ -1,0 +1,96 @@
+"""A client with a journal: the journal around it, from the recovery to the clean end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
+
+import attrs
+import trio
+
+from .._journal._journal import Journal, store_of
+from .._journal._journal_life import JournalLife, begin_life_in
+from .._journal._recovery import Recovered
+from .._session._first_cause import first_cause
+from .._session._shell import Shell
+
+__all__ = ["JournalAccess", "JournalOptions", "journal_options", "journalled"]
+
+T = TypeVar("T")
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class JournalOptions:
+    """Which session of which journal, and whether to go on from it."""
+
+    journal: Journal
+    name: str
+    recover: bool
+
+
+class JournalAccess:
+    """What a client says of its journal."""
+
+    _shell: Shell
+
+    @property
+    def recovered(self) -> Recovered | None:
+        """What the client continued from; ``None`` if it did not, or if there was nothing."""
+        life = self._shell.life
+        return None if life is None else life.recovered
+
+    @property
+    def durable_position(self) -> int | None:
+        """The position up to which the journal has kept everything; ``None`` without one."""
+        life = self._shell.life
+        return None if life is None else life.writer.durable
+
+
+def journal_options(
+    journal: Journal | None, name: str | None, *, recover: bool
+) -> JournalOptions | None:
+    """Check the options of ``open_client``; ``None`` for a client without a journal.
+
+    Raises ``ValueError`` where one is missing; types were checked before.
+    """
+    if journal is None:
+        if name is not None or recover:
+            message = 'name= and recover= need a journal: journal=rt.Journal("calls.db")'
+            raise ValueError(message)
+        return None
+    if not name:
+        message = "a client with a journal needs the name of its session: name='call-17'"
+        raise ValueError(message)
+    return JournalOptions(journal=journal, name=name, recover=recover)
+
+
+@asynccontextmanager
+async def journalled(
+    options: JournalOptions,
+    deadline: float,
+    opened: Callable[[JournalLife], AbstractAsyncContextManager[T]],
+) -> AsyncGenerator[T, None]:
+    """Open a client within a life of its journal. Errors come out bare, as without one."""
+    failure: BaseException | None = None
+    store = store_of(options.journal)
+    async with store.opened():
+        life = await begin_life_in(store, options.name, recover=options.recover)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(life.writer.run)
+                try:
+                    async with opened(life) as client:
+                        yield client
+                except BaseException as exc:  # raised again below, outside the nursery's group
+                    failure = exc
+                with trio.move_on_after(deadline, shield=True):
+                    await life.finish()
+                nursery.cancel_scope.cancel()
+        except BaseException as exc:
+            failure = first_cause(failure, exc)
+    if failure is not None:
+        try:
+            raise failure
+        finally:
+            del failure  # it refers to this frame

@@ -1,0 +1,307 @@
+"""The file of a journal: SQLite, used by one thread at a time; every method blocks.
+
+Rows are blocks of entries, each with its own checksum: SQLite drops what follows a damaged
+place of its WAL without a word, and its integrity check does not see a flipped byte in a block.
+The positions and names that rows have beside are checked against what is in the blocks.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, final
+
+from .._exceptions import JournalError
+from .._log._log_block import BlockGroup, DamagedBlock, LogBlock, decode_block, encode_block
+from .._log._state_snapshot import check_snapshot
+from ._log_store import LogClaim, LogGap, LogInfo, StoredSnapshot
+from ._owned_file import OwnedFile, name_crc
+
+__all__ = ["JournalFile"]
+
+BLOCK_ENTRIES: Final = 512
+
+
+@final
+class JournalFile(OwnedFile):
+    """The logs in one file."""
+
+    # -- writing ---------------------------------------------------------------------------
+
+    def claim(self, name: str) -> LogClaim:
+        """Become the writer of a log."""
+        with self._writing():
+            self._db.execute(
+                "INSERT INTO sessions (name, crc, token, closed, written) VALUES (?, ?, 0, 0, ?) "
+                "ON CONFLICT (name) DO UPDATE SET crc = excluded.crc",
+                (name, name_crc(name), time.time()),
+            )
+            self._db.execute("UPDATE sessions SET token = token + 1 WHERE name = ?", (name,))
+            (token,) = self._one("SELECT token FROM sessions WHERE name = ?", name)
+        return LogClaim(name=name, token=token)
+
+    def append(self, claim: LogClaim, first: int, groups: Sequence[BlockGroup]) -> int:
+        """Append entries as blocks."""
+        size = 0
+        blocks = list(_cut(first, groups, zstd=self._zstd))
+        with self._writing(claim) as session:
+            end = self._last(session)
+            if first != end + 1:
+                message = f"the log ends at {end}, and these entries begin at {first}"
+                raise ValueError(message)
+            for block in blocks:
+                self._insert_block(session, block)
+                size += len(block.data)
+            self._db.execute(
+                "UPDATE sessions SET closed = NULL, written = ? WHERE id = ?",
+                (time.time(), session),
+            )
+        return size
+
+    def put_snapshot(self, claim: LogClaim, snapshot: StoredSnapshot) -> None:
+        """Keep a snapshot."""
+        with self._writing(claim) as session:
+            self._insert_snapshot(session, snapshot)
+
+    def _insert_block(self, session: int, block: LogBlock) -> None:
+        values = (session, block.first, block.last, block.ended, block.data)
+        self._db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?)", values)
+
+    def _insert_gap(self, session: int, gap: LogGap) -> None:
+        values = (session, gap.first, gap.last, gap.why)
+        self._db.execute("INSERT INTO gaps VALUES (?, ?, ?, ?)", values)
+
+    def _insert_snapshot(self, session: int, snapshot: StoredSnapshot) -> None:
+        values = (session, snapshot.position, snapshot.data)
+        self._db.execute("INSERT INTO snapshots VALUES (?, ?, ?)", values)
+
+    def put_gap(self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None) -> None:
+        """Give up positions."""
+        with self._writing(claim) as session:
+            run = self._db.execute
+            run("DELETE FROM blocks WHERE session = ? AND last >= ?", (session, gap.first))
+            run(
+                "DELETE FROM snapshots WHERE session = ? AND position >= ?",
+                (session, gap.first),
+            )
+            self._insert_gap(session, gap)
+            if snapshot is not None:
+                self._insert_snapshot(session, snapshot)
+            run("UPDATE sessions SET closed = NULL WHERE id = ?", (session,))
+
+    def mark_closed(self, claim: LogClaim) -> None:
+        """Mark a clean end, at the position where it is."""
+        with self._writing(claim) as session:
+            self._db.execute(
+                "UPDATE sessions SET closed = ? WHERE id = ?", (self._last(session), session)
+            )
+
+    def trim(self, claim: LogClaim, *, before: float | None, snapshots: int) -> None:
+        """Drop snapshots but the newest, and what is older than ``before``.
+
+        Entries go only where a snapshot stands for them. One snapshot at the beginning of what
+        is left stays, so that all of it can be folded.
+        """
+        with self._writing(claim) as session:
+            run = self._db.execute
+            positions = [
+                int(row[0])
+                for row in run(
+                    "SELECT position FROM snapshots WHERE session = ? ORDER BY position",
+                    (session,),
+                )
+            ]
+            base = self._base(session, positions, before) if before is not None else 0
+            kept = {*positions[-snapshots:], *([base] if base else [])}
+            held = {int(row[0]) for row in run("SELECT last FROM gaps WHERE session=?", (session,))}
+            (oldest,) = self._one(
+                "SELECT coalesce(min(first), 0) FROM blocks WHERE session=?", session
+            )
+            for position in positions:
+                # What a gap or a trimmed beginning is read on from stays as long as its entries.
+                needed = position > base and (position in held or position == oldest - 1)
+                if position not in kept and not needed:
+                    run(
+                        "DELETE FROM snapshots WHERE session = ? AND position = ?",
+                        (session, position),
+                    )
+            if base:
+                run("DELETE FROM blocks WHERE session = ? AND last <= ?", (session, base))
+                run("DELETE FROM gaps WHERE session = ? AND last <= ?", (session, base))
+
+    def _base(self, session: int, positions: Sequence[int], before: float) -> int:
+        """The newest snapshot with nothing but old entries in front of it, or 0."""
+        (old,) = self._one(
+            "SELECT coalesce(max(last), 0) FROM blocks WHERE session = ? AND ended < ?",
+            session,
+            before,
+        )
+        return max((position for position in positions if position <= old), default=0)
+
+    def forget_old(self, before: float) -> None:
+        """Drop sessions that were not written to since ``before``."""
+        with self._writing():
+            rows = self._db.execute("SELECT id FROM sessions WHERE written < ?", (before,))
+            for (number,) in rows.fetchall():
+                for table in ("blocks", "gaps", "snapshots"):
+                    self._db.execute(f"DELETE FROM {table} WHERE session = ?", (number,))
+                self._db.execute("DELETE FROM sessions WHERE id = ?", (number,))
+        with self._explained("compact"):
+            self._db.execute("PRAGMA incremental_vacuum(4096)").fetchall()
+
+    # -- damage ----------------------------------------------------------------------------
+
+    def salvage(self) -> Path:
+        """Copy what can be read into a new file in the place of this one.
+
+        Gives the path of the damaged file, which is kept beside it.
+        """
+        kept = [self._readable(name) for name in self._readable_names()]
+        self._disconnect()
+        aside = self._move_aside()
+        self.open(owner=True)
+        for name, blocks, gaps, snapshots in kept:
+            claim = self.claim(name)
+            with self._writing(claim) as session:
+                for block in blocks:
+                    self._insert_block(session, block)
+                for gap in gaps:
+                    self._insert_gap(session, gap)
+                for snapshot in snapshots:
+                    self._insert_snapshot(session, snapshot)
+        return aside
+
+    def _readable_names(self) -> tuple[str, ...]:
+        with suppress(JournalError):
+            return self.names()
+        return ()
+
+    def _readable(
+        self, name: str
+    ) -> tuple[str, list[LogBlock], tuple[LogGap, ...], list[StoredSnapshot]]:
+        """What is left of a log: its blocks up to the damage, and what is behind gaps."""
+        gaps: tuple[LogGap, ...] = ()
+        first = 1
+        with suppress(JournalError):
+            info = self.info(name)
+            if info is not None:
+                gaps, first = info.gaps, info.first
+        blocks: list[LogBlock] = []
+        kept: list[LogGap] = []
+        after = first - 1
+        while True:
+            more = self.read(name, after, 1024)
+            if more:
+                blocks += more
+                after = more[-1].last
+                continue
+            gap = next((gap for gap in gaps if gap.first == after + 1), None)
+            if gap is None:
+                break
+            kept.append(gap)
+            after = gap.last
+        snapshots = [each for each in self.snapshots(name) if each.position <= after]
+        return name, blocks, tuple(kept), snapshots[::-1]
+
+    def _move_aside(self) -> Path:
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.damaged-{number}")).exists():
+            number += 1
+        with self._explained("repair"):
+            self.path.rename(aside)
+            for suffix in ("-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
+        return aside
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def _last(self, session: int) -> int:
+        """The last position in use, in blocks, gaps and snapshots."""
+        return self._one(
+            "SELECT max(coalesce((SELECT max(last) FROM blocks WHERE session = ?1), 0), "
+            "coalesce((SELECT max(last) FROM gaps WHERE session = ?1), 0), "
+            "coalesce((SELECT max(position) FROM snapshots WHERE session = ?1), 0))",
+            session,
+        )[0]
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all logs, the one that was written to last at the end."""
+        with self._explained("read"):
+            rows = self._db.execute("SELECT name, crc FROM sessions ORDER BY written, id")
+            return tuple(str(name) for name, crc in rows if crc == name_crc(name))
+
+    def info(self, name: str) -> LogInfo | None:
+        """What there is of a log."""
+        with self._explained("read"):
+            session = self._number(name)
+            if session is None:
+                return None
+            position = self._last(session)
+            run = self._db.execute
+            gaps = run(
+                "SELECT first, last, why FROM gaps WHERE session = ? ORDER BY first", (session,)
+            ).fetchall()
+            (closed,) = self._one("SELECT coalesce(closed, -1) FROM sessions WHERE id=?", session)
+            (first,) = self._one(
+                "SELECT coalesce(min(first), ?) FROM blocks WHERE session = ?",
+                position + 1,
+                session,
+            )
+        return LogInfo(
+            name=name,
+            position=position,
+            first=min([first, *(gap[0] for gap in gaps)]),
+            clean=closed == position,
+            gaps=tuple(LogGap(first=gap[0], last=gap[1], why=gap[2]) for gap in gaps),
+        )
+
+    def read(self, name: str, after: int, limit: int) -> list[LogBlock]:
+        """Blocks with entries behind ``after``, up to a gap or a damaged one."""
+        found: list[LogBlock] = []
+        # What SQLite cannot read is as damaged as a wrong checksum.
+        with suppress(DamagedBlock, sqlite3.DatabaseError):
+            session = self._number(name)
+            rows = self._db.execute(
+                "SELECT first, last, data FROM blocks WHERE session = ? AND last > ? "
+                "ORDER BY first LIMIT ?",
+                (session, after, limit),
+            )
+            for first, last, data in rows:
+                block = decode_block(data)
+                if (block.first, block.last) != (first, last) or first > after + 1:
+                    break
+                found.append(block)
+                after = last
+        return found
+
+    def snapshots(self, name: str) -> list[StoredSnapshot]:
+        """The snapshots that can be read, the newest first."""
+        found: list[StoredSnapshot] = []
+        with suppress(sqlite3.DatabaseError):
+            rows = self._db.execute(
+                "SELECT position, data FROM snapshots WHERE session = ? ORDER BY position DESC",
+                (self._number(name),),
+            )
+            for position, data in rows:
+                with suppress(DamagedBlock):
+                    check_snapshot(data)
+                    found.append(StoredSnapshot(position=position, data=data))
+        return found
+
+
+def _cut(first: int, groups: Iterable[BlockGroup], *, zstd: bool) -> Iterable[LogBlock]:
+    """Entries as blocks of a few hundred."""
+    part: list[BlockGroup] = []
+    count = 0
+    for group in groups:
+        part.append(group)
+        count += len(group[1])
+        if count >= BLOCK_ENTRIES:
+            yield encode_block(first, part, zstd=zstd)
+            first, part, count = first + count, [], 0
+    if part:
+        yield encode_block(first, part, zstd=zstd)

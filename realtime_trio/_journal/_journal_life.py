@@ -1,0 +1,238 @@
+"""One life: a client that writes to a log, from the recovery to the clean end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, cast, final
+
+import trio
+
+from .._core._state import Limits, SessionState
+from .._exceptions import JournalError
+from .._lanes._pipeline import Pipeline
+from .._log._log_entries import (
+    CommandEntry,
+    HeaderEntry,
+    LogItem,
+    ReceiptEntry,
+    ReceiptWord,
+    ResetEntry,
+    UserSessionEntry,
+    frame_item,
+    local_entry,
+)
+from .._log._state_cut import CutParts, StateCut, begin_life, cut_of, restore_folds
+from .._log._state_snapshot import FOLD, custom_events
+from .._processor import Folds
+from ..events import Lane, ServerEvent
+from ._journal_store import JournalStore
+from ._log_store import LogClaim
+from ._log_writer import LogWriter
+from ._recovery import Recovered, RecoveredLog, recover_log
+
+__all__ = ["JournalLife", "begin_life_in"]
+
+_AHEAD: Final = 0.25
+"""Seconds that a command may wait for the journal before it is written to the socket."""
+_SETTLED: Final[dict[str, ReceiptWord]] = {
+    "sent": "sent",
+    "not-sent": "not-sent",
+    "in-doubt": "in-doubt",
+}
+
+
+@final
+class _LaneCutting:
+    """A cut on its way through the lanes."""
+
+    __slots__ = ("_on_done", "_parts", "cut", "position")
+
+    def __init__(
+        self, pipeline: Pipeline, folds: Folds, position: int, on_done: Callable[[], None]
+    ) -> None:
+        self.position: int = position
+        self.cut: StateCut | None = None
+        self._on_done = on_done
+        self._parts = CutParts(folds)
+        mark = pipeline.marks.place()
+        for lane in Lane:
+            mark.when_passed(lane, self._taker(lane))
+        mark.when_done(self._done)
+
+    def _taker(self, lane: Lane) -> Callable[[object], None]:
+        return lambda _slice: self._parts.take(lane)
+
+    def _done(self) -> None:
+        self.cut = self._parts.cut()
+        self._on_done()
+
+
+@final
+class JournalLife:
+    """What a client tells its journal. An ``InputLog`` and a ``CommandLog``.
+
+    ``recovered`` says what it goes on from, ``None`` for a session without a past.
+    """
+
+    def __init__(
+        self, journal: JournalStore, claim: LogClaim, past: RecoveredLog | None, position: int
+    ) -> None:
+        self._journal = journal
+        self._claim = claim
+        self._writer: LogWriter = journal.writer(claim, position=position)
+        self._full_audio = journal.full_audio
+        self._pipeline: Pipeline | None = None
+        self._folds = Folds()
+        self._commands: dict[int, tuple[str, str, bool]] = {}
+        self._number = 0
+        self._at = 0.0
+        self._fresh = past is None
+        self.recovered: Recovered | None = None if past is None else past.recovered
+        self._past: StateCut | None = None if past is None else past.fold.cut()
+
+    @property
+    def state(self) -> SessionState | None:
+        """The state that was recovered."""
+        return None if self._past is None else self._past.state
+
+    @property
+    def writer(self) -> LogWriter:
+        """What writes the log."""
+        return self._writer
+
+    def begin(self, pipeline: Pipeline, limits: Limits, at: float) -> None:
+        """Begin to log what a pipeline takes, before it takes anything."""
+        self._at = at
+        self._pipeline = pipeline
+        self._folds = pipeline.log_to(self)
+        if self._past is not None:
+            restore_folds(self._folds, self._past)
+        begin_life(self._folds, limits, fresh=False)
+        header = HeaderEntry(
+            FOLD, limits.max_sessions, limits.max_messages, custom_events(), self._fresh
+        )
+        self._entry(at, header)
+        self._writer.cut_by(self._take_cut)
+
+    # -- inputs ----------------------------------------------------------------------------
+
+    def _entry(self, at: float, item: LogItem, size: int = 0) -> int:
+        return self._writer.append(at, [item], size)
+
+    def frames(self, at: float, frames: list[str | bytes]) -> None:
+        """Frames that were taken in one go."""
+        self._at = at
+        items: list[LogItem]
+        if bytes in set(map(type, frames)):
+            full = self._full_audio
+            items = [frame_item(frame, full_audio=full) for frame in frames]
+            size = sum(len(frame) for frame in frames if full or isinstance(frame, str))
+        else:
+            items, size = cast("list[LogItem]", frames), sum(map(len, frames))
+        self._writer.append(at, items, size)
+
+    def local_event(self, at: float, event: ServerEvent) -> None:
+        """An event of the library's own."""
+        self._at = at
+        self._entry(at, local_entry(event))
+
+    def user_session_id(self, at: float, session_id: str | None) -> None:
+        """A call of ``set_user_session_id``."""
+        self._entry(at, UserSessionEntry(session_id))
+
+    def reset(self, at: float) -> None:
+        """A call of ``reset``."""
+        self._entry(at, ResetEntry())
+
+    # -- commands --------------------------------------------------------------------------
+
+    def queued(self, name: str, frame: str) -> int:
+        """A command was queued."""
+        self._number += 1
+        self._commands[self._number] = name, frame, False
+        self._entry(self._at, CommandEntry(self._number, name, frame), len(frame))
+        return self._number
+
+    def sending(self, number: int) -> int:
+        """A command is about to be written."""
+        if number in self._commands:
+            name, frame, _ = self._commands[number]
+            self._commands[number] = name, frame, True
+        position = self._entry(self._at, ReceiptEntry(number, "sending"))
+        self._writer.hurry()
+        return position
+
+    def settled(self, number: int, status: str) -> int:
+        """A command came to its end."""
+        self._commands.pop(number, None)
+        return self._entry(self._at, ReceiptEntry(number, _SETTLED[status]))
+
+    async def written_ahead(self, position: int) -> None:
+        """Wait until the journal has it, or a moment where it fails."""
+        writer = self._writer
+        if writer.error is None and not writer.ended:
+            with trio.move_on_after(_AHEAD):
+                try:
+                    await writer.reached(position)
+                except JournalError:
+                    return
+
+    async def reached(self, position: int) -> None:
+        """Wait until everything up to a position is durable."""
+        await self._writer.reached(position)
+
+    # -- cuts and the end ------------------------------------------------------------------
+
+    def _take_cut(self, on_done: Callable[[], None]) -> _LaneCutting:
+        assert self._pipeline is not None
+        cutting = _LaneCutting(self._pipeline, self._folds, self._writer.position, on_done)
+        self._note_open_commands()
+        return cutting
+
+    def _note_open_commands(self) -> None:
+        """Note again what waits, behind a cut: recovery does not read what is in front of it."""
+        for number, (name, frame, begun) in self._commands.items():
+            self._entry(self._at, CommandEntry(number, name, frame), len(frame))
+            if begun:
+                self._entry(self._at, ReceiptEntry(number, "sending"))
+
+    async def finish(self) -> None:
+        """Write what waits, a last snapshot and the clean end; does nothing where that fails."""
+        writer, pipeline = self._writer, self._pipeline
+        position = writer.position
+        self._note_open_commands()
+        writer.close_soon()
+        await writer.finished.wait()
+        if writer.error is not None or writer.durable < writer.position or pipeline is None:
+            return
+        try:
+            if pipeline.drained:
+                await writer.put_snapshot(position, cut_of(self._folds))
+            await self._journal.close(self._claim)
+        except JournalError as exc:
+            writer.error = exc
+
+
+async def begin_life_in(journal: JournalStore, name: str, *, recover: bool) -> JournalLife:
+    """Recover a session of an open journal, and claim its log.
+
+    A file that is damaged beyond its blocks is copied first, as far as it can be read. Raises
+    :class:`~realtime_trio.JournalError`.
+    """
+    try:
+        return await _begin(journal, name, recover=recover)
+    except JournalError as exc:
+        if not await journal.repaired(exc):
+            raise
+    return await _begin(journal, name, recover=recover)
+
+
+async def _begin(journal: JournalStore, name: str, *, recover: bool) -> JournalLife:
+    past = await recover_log(journal, name)
+    claim = await journal.claim(name)
+    position = 0 if past is None else past.info.position
+    if past is not None and past.damage is not None:
+        writer = journal.writer(claim, position=position)
+        snapshot = await writer.encoded(position, past.fold.cut())
+        await journal.put_gap(claim, past.damage, snapshot)
+    return JournalLife(journal, claim, past if recover else None, position)

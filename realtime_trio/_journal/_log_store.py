@@ -1,0 +1,122 @@
+"""What a place for logs does: SQLite, memory, or one of your own.
+
+A store keeps one log for each session name. A log is a sequence of blocks, gaps and snapshots.
+Whoever writes to a log claims it first; a claim ends every earlier claim of that log, so there
+is one writer, and a writer that was paused for a while cannot write over its successor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import attrs
+
+from .._log._log_block import BlockGroup, LogBlock
+
+__all__ = ["LogClaim", "LogGap", "LogInfo", "LogStore", "StoredSnapshot"]
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class LogClaim:
+    """The right to write to the log of ``name``: of all claims only the latest counts."""
+
+    name: str
+    token: int
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class LogGap:
+    """Entries that a log does not hold; ``why`` is "jumped", "damaged" or "trimmed"."""
+
+    first: int
+    last: int
+    why: str
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class StoredSnapshot:
+    """The bytes of a snapshot, after the entry at ``position``."""
+
+    position: int
+    data: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class LogInfo:
+    """What a store knows of one log.
+
+    ``position`` is the last position in use, ``first`` the first that can be read (1 where
+    nothing was trimmed). ``clean``: its last writer closed it; also for a log without a writer
+    so far. ``gaps`` are in order.
+    """
+
+    name: str
+    position: int
+    first: int
+    clean: bool
+    gaps: tuple[LogGap, ...] = ()
+
+
+class LogStore(Protocol):
+    """A place for logs. :func:`realtime_trio.testing.check_log` tests an implementation.
+
+    Every method raises :class:`~realtime_trio.JournalError` where the store fails. Those that
+    take a claim raise :class:`~realtime_trio.JournalInUse` once it is no longer the latest, and
+    have then changed nothing.
+    """
+
+    async def info(self, name: str) -> LogInfo | None:
+        """What there is of this name; ``None`` for nothing."""
+        ...
+
+    async def names(self) -> tuple[str, ...]:
+        """The names of all logs, the one that was written to last at the end."""
+        ...
+
+    async def claim(self, name: str) -> LogClaim:
+        """Become the writer of a log, which is made where it does not exist."""
+        ...
+
+    async def append(self, claim: LogClaim, first: int, groups: Sequence[BlockGroup]) -> int:
+        """Append entries; the first has position ``first``. Gives the bytes that they take.
+
+        Raises ``ValueError`` unless ``first`` follows the last position: a store never leaves a
+        hole. Returns when the entries would survive the end of this process.
+        """
+        ...
+
+    async def put_snapshot(self, claim: LogClaim, snapshot: StoredSnapshot) -> None:
+        """Keep a snapshot of a position that the log has reached."""
+        ...
+
+    async def put_gap(self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None) -> None:
+        """Give up the positions of ``gap``, to its last, and go on behind them.
+
+        Entries at and behind its first position are dropped. ``snapshot``, of its last
+        position, is what the log is read on from.
+        """
+        ...
+
+    async def beat(self, claim: LogClaim) -> None:
+        """Say that the writer is alive; called every few seconds while nothing is written."""
+        ...
+
+    async def trim(self, claim: LogClaim) -> None:
+        """Drop what the rules of the store do not keep; called after a snapshot was stored."""
+        ...
+
+    async def close(self, claim: LogClaim) -> None:
+        """Mark a clean end."""
+        ...
+
+    async def read(self, name: str, after: int, limit: int = 64) -> Sequence[LogBlock]:
+        """Blocks with entries behind ``after``, in order; none at the end or in front of a gap.
+
+        A damaged block, and what is behind it, is not given.
+        """
+        ...
+
+    async def snapshots(self, name: str) -> Sequence[StoredSnapshot]:
+        """The snapshots that can be read, the newest first."""
+        ...

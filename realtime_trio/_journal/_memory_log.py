@@ -1,0 +1,126 @@
+"""Logs in memory: for tests, and for what needs no file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import attrs
+import trio
+
+from .._exceptions import JournalInUse
+from .._log._log_block import BlockGroup, LogBlock, encode_block
+from ._log_store import LogClaim, LogGap, LogInfo, StoredSnapshot
+
+__all__ = ["MemoryLog"]
+
+
+@attrs.define(slots=True)
+class _Kept:
+    """One log."""
+
+    token: int = 0
+    position: int = 0
+    clean: bool = True
+    blocks: list[LogBlock] = attrs.field(factory=list[LogBlock])
+    gaps: list[LogGap] = attrs.field(factory=list[LogGap])
+    snapshots: list[StoredSnapshot] = attrs.field(factory=list[StoredSnapshot])
+
+
+@final
+class MemoryLog:
+    """A :class:`~realtime_trio.abc.LogStore` that keeps its logs as long as it exists."""
+
+    def __init__(self) -> None:
+        self._logs: dict[str, _Kept] = {}
+
+    async def info(self, name: str) -> LogInfo | None:
+        """What there is of this name."""
+        await trio.lowlevel.checkpoint()
+        log = self._logs.get(name)
+        if log is None:
+            return None
+        return LogInfo(
+            name=name, position=log.position, first=1, clean=log.clean, gaps=tuple(log.gaps)
+        )
+
+    async def names(self) -> tuple[str, ...]:
+        """The names of all logs, the one that was written to last at the end."""
+        await trio.lowlevel.checkpoint()
+        return tuple(self._logs)
+
+    async def claim(self, name: str) -> LogClaim:
+        """Become the writer of a log."""
+        await trio.lowlevel.checkpoint()
+        log = self._logs.pop(name) if name in self._logs else _Kept()
+        self._logs[name] = log
+        log.token += 1
+        return LogClaim(name=name, token=log.token)
+
+    def _claimed(self, claim: LogClaim) -> _Kept:
+        log = self._logs[claim.name]
+        if log.token != claim.token:
+            message = f"another client writes to the log {claim.name!r} now"
+            raise JournalInUse(message)
+        return log
+
+    async def append(self, claim: LogClaim, first: int, groups: Sequence[BlockGroup]) -> int:
+        """Append entries."""
+        await trio.lowlevel.checkpoint()
+        log = self._claimed(claim)
+        if first != log.position + 1:
+            message = f"the log ends at {log.position}, and these entries begin at {first}"
+            raise ValueError(message)
+        block = encode_block(first, groups)
+        log.blocks.append(block)
+        log.position, log.clean = block.last, False
+        return len(block.data)
+
+    async def put_snapshot(self, claim: LogClaim, snapshot: StoredSnapshot) -> None:
+        """Keep a snapshot."""
+        await trio.lowlevel.checkpoint()
+        self._claimed(claim).snapshots.insert(0, snapshot)
+
+    async def put_gap(self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None) -> None:
+        """Give up positions."""
+        await trio.lowlevel.checkpoint()
+        log = self._claimed(claim)
+        log.blocks = [block for block in log.blocks if block.last < gap.first]
+        log.gaps.append(gap)
+        log.position, log.clean = gap.last, False
+        if snapshot is not None:
+            log.snapshots.insert(0, snapshot)
+
+    async def beat(self, claim: LogClaim) -> None:
+        """Check that the claim still counts."""
+        await trio.lowlevel.checkpoint()
+        self._claimed(claim)
+
+    async def trim(self, claim: LogClaim) -> None:
+        """Keep everything."""
+        await self.beat(claim)
+
+    async def close(self, claim: LogClaim) -> None:
+        """Mark a clean end."""
+        await trio.lowlevel.checkpoint()
+        self._claimed(claim).clean = True
+
+    async def read(self, name: str, after: int, limit: int = 64) -> Sequence[LogBlock]:
+        """Blocks with entries behind a position."""
+        await trio.lowlevel.checkpoint()
+        log = self._logs.get(name)
+        found: list[LogBlock] = []
+        for block in log.blocks if log is not None else ():
+            if block.last <= after:
+                continue
+            follows = block.first <= (found[-1].last if found else after) + 1
+            if not follows or len(found) == limit:
+                break
+            found.append(block)
+        return found
+
+    async def snapshots(self, name: str) -> Sequence[StoredSnapshot]:
+        """The snapshots, the newest first."""
+        await trio.lowlevel.checkpoint()
+        log = self._logs.get(name)
+        return () if log is None else tuple(log.snapshots)

@@ -1,0 +1,69 @@
+"""The readers of one pipeline: those that are open, and those that were abandoned.
+
+A subscription that the application has dropped is garbage collected: in any thread, at any point
+of any code. Its reader is closed a little later, in the thread of trio.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import final
+
+import trio
+
+from ..events import Lane
+from ._lane import LaneTask
+from ._reader import SubscriptionReader
+
+__all__ = ["Readers"]
+
+
+@final
+class Readers:
+    """The open readers of one pipeline."""
+
+    __slots__ = ("_abandoned", "_lanes", "_open", "_token", "ended")
+
+    def __init__(self, lanes: Mapping[Lane, LaneTask]) -> None:
+        self._lanes = lanes
+        self.ended: bool = False
+        """Whether the pipeline has ended: a new reader is then at its end, too."""
+        self._open: set[SubscriptionReader] = set()
+        self._abandoned: list[SubscriptionReader] = []
+        self._token: trio.lowlevel.TrioToken | None = None
+
+    def start(self) -> None:
+        """Close abandoned readers from now on, in this run of trio."""
+        self._token = trio.lowlevel.current_trio_token()
+
+    def add(self, reader: SubscriptionReader) -> None:
+        """A reader was opened; after the end it is at its end at once."""
+        if self.ended:
+            reader.ended = True
+        else:
+            self._open.add(reader)
+
+    def detach(self, reader: SubscriptionReader) -> None:
+        """A reader has ended: nothing is put into its buffers any more."""
+        self._open.discard(reader)
+        for buffer in reader.buffers:
+            self._lanes[buffer.lane.lane].dispatcher.subscribers.detach(buffer)
+
+    def abandon(self, reader: SubscriptionReader) -> None:
+        """A subscription was garbage collected."""
+        self._abandoned.append(reader)
+        if self._token is not None:
+            with contextlib.suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self.sweep)
+
+    def sweep(self) -> None:
+        """Close what was abandoned."""
+        while self._abandoned:
+            self._abandoned.pop().close()
+
+    def end(self) -> None:
+        """End every reader after what it holds."""
+        self.ended = True
+        for reader in tuple(self._open):
+            reader.end()

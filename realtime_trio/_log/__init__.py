@@ -1,0 +1,1 @@
+"""The core of the log: entries, blocks, snapshots, digests and the fold. Values only, no I/O."""

@@ -1,0 +1,162 @@
+"""Blocks: entries that arrived together, as one checked and compressed piece of bytes.
+
+::
+
+    "RTB" version codec | CRC-32 | first position | count | first and last time | body
+
+The CRC covers everything behind it, and the codec. The body is msgpack, compressed: a list of
+groups, each of a time and the entries that arrived at that time. Positions are not stored: the
+entries of a block are numbered from its first position without a gap.
+"""
+
+from __future__ import annotations
+
+import importlib
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Final, TypeAlias, cast
+
+import attrs
+import msgspec
+
+from ._log_entries import LogItem, RawTextEntry
+
+__all__ = ["BlockGroup", "DamagedBlock", "LogBlock", "decode_block", "encode_block"]
+
+# A time in seconds since 1970, and what arrived then.
+BlockGroup: TypeAlias = tuple[float, list[LogItem]]
+
+_MAGIC: Final = b"RTB"
+_VERSION: Final = 1
+_HEAD: Final = struct.Struct(">3sBBI")
+_FACTS: Final = struct.Struct(">QIddI")
+_ZLIB, _ZSTD, _PLAIN = 1, 2, 0
+_SMALL: Final = 96
+"""A body below this size is not worth compressing."""
+_LARGEST: Final = 1 << 31
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[BlockGroup]).decode
+
+
+class DamagedBlock(ValueError):
+    """These bytes are not a block, or not the block that was written."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class LogBlock:
+    """What a block says of itself, with its bytes: the entries ``first`` to ``last``."""
+
+    first: int
+    count: int
+    began: float
+    ended: float
+    data: bytes = attrs.field(repr=False)
+
+    @property
+    def last(self) -> int:
+        """The position of its last entry."""
+        return self.first + self.count - 1
+
+    def groups(self) -> list[BlockGroup]:
+        """Decode the entries. Raises :class:`DamagedBlock`."""
+        return _entries(self.data, self.count)
+
+    def items(self) -> Iterator[tuple[int, float, LogItem]]:
+        """Each entry with its position and its time."""
+        position = self.first
+        for at, items in self.groups():
+            for item in items:
+                yield position, at, item
+                position += 1
+
+
+def encode_block(first: int, groups: Sequence[BlockGroup], *, zstd: bool = False) -> LogBlock:
+    """Encode entries from position ``first`` on; there is at least one."""
+    count = sum(len(items) for _, items in groups)
+    try:
+        body = _encode(groups)
+    except UnicodeEncodeError:
+        body = _encode([(at, [_plain(item) for item in items]) for at, items in groups])
+    codec, packed = _PLAIN, body
+    if len(body) >= _SMALL:
+        codec = _ZSTD if zstd else _ZLIB
+        packed = _zstd().compress(body) if zstd else zlib.compress(body, 1)
+    began, ended = groups[0][0], groups[-1][0]
+    facts = _FACTS.pack(first, count, began, ended, len(body))
+    crc = zlib.crc32(packed, zlib.crc32(facts, codec))
+    data = b"".join((_HEAD.pack(_MAGIC, _VERSION, codec, crc), facts, packed))
+    return LogBlock(first=first, count=count, began=began, ended=ended, data=data)
+
+
+def _plain(item: LogItem) -> LogItem:
+    """An entry whose text can be encoded."""
+    if isinstance(item, str):
+        try:
+            item.encode()
+        except UnicodeEncodeError:
+            return RawTextEntry(item.encode("utf-8", "surrogatepass"))
+    return item
+
+
+def decode_block(data: bytes) -> LogBlock:
+    """Read what a block says of itself, and check it. Raises :class:`DamagedBlock`."""
+    if len(data) < _HEAD.size + _FACTS.size:
+        message = "the block is too short"
+        raise DamagedBlock(message)
+    magic, version, codec, crc = _HEAD.unpack_from(data)
+    if magic != _MAGIC or version != _VERSION:
+        message = "this is no block, or one of a later version"
+        raise DamagedBlock(message)
+    if zlib.crc32(memoryview(data)[_HEAD.size :], codec) != crc:
+        message = "the checksum of the block is wrong"
+        raise DamagedBlock(message)
+    first, count, began, ended, _ = _FACTS.unpack_from(data, _HEAD.size)
+    return LogBlock(first=first, count=count, began=began, ended=ended, data=data)
+
+
+def _entries(data: bytes, count: int) -> list[BlockGroup]:
+    _, _, codec, _ = _HEAD.unpack_from(data)
+    *_, size = _FACTS.unpack_from(data, _HEAD.size)
+    packed = data[_HEAD.size + _FACTS.size :]
+    try:
+        body = _unpacked(codec, packed, min(size, _LARGEST))
+        groups = _decode(body)
+    except (zlib.error, msgspec.MsgspecError, ValueError) as exc:
+        message = f"the block cannot be read: {type(exc).__name__}"
+        raise DamagedBlock(message) from exc
+    if sum(len(items) for _, items in groups) != count:
+        message = "the block has not as many entries as it says"
+        raise DamagedBlock(message)
+    return groups
+
+
+def _unpacked(codec: int, packed: bytes, size: int) -> bytes:
+    if codec == _PLAIN:
+        return packed
+    if codec == _ZLIB:
+        return zlib.decompressobj().decompress(packed, size)
+    return _zstd().decompress(packed, size)
+
+
+# --- zstandard, an extra -------------------------------------------------------------------
+
+
+@attrs.frozen(slots=True)
+class _Zstd:
+    compress: Callable[[bytes], bytes]
+    decompress: Callable[[bytes, int], bytes]
+
+
+@cache
+def _zstd() -> _Zstd:
+    try:
+        zstandard = importlib.import_module("zstandard")
+    except ImportError:
+        message = "the block is compressed with zstd: install realtime-trio[zstd]"
+        raise DamagedBlock(message) from None
+    compress = cast("Callable[[bytes], bytes]", zstandard.ZstdCompressor(level=3).compress)
+    inflate = zstandard.ZstdDecompressor().decompress
+    return _Zstd(compress, lambda data, size: inflate(data, max_output_size=size))

@@ -1,0 +1,208 @@
+"""What a log is made of: the inputs of the fold, in the order in which the client took them.
+
+A log holds what came in, never what followed from it: frames as the server sent them, the
+library's own events, and the calls that change the state. Folding a log gives the state again.
+Commands and their receipts are in it for people and for recovery; they are not folded.
+
+In a block an entry has the shortest form that says what it is: a text frame is a string, a
+binary frame is an integer (its length and its last byte, which is all that the fold needs), and
+everything else is a record with a tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias, cast
+
+import attrs
+import msgspec
+
+from .._core._local_events import (
+    InputSentEvent,
+    LinkEvent,
+    LinkLostEvent,
+    NoTurnEvent,
+    PlaybackEvent,
+    SaidEvent,
+    SessionsWipedEvent,
+    VoiceRequestedEvent,
+)
+from .._core._notifications import Notification
+from ..events import ServerEvent
+
+__all__ = [
+    "AudioEntry",
+    "CommandEntry",
+    "HeaderEntry",
+    "LocalEntry",
+    "LogItem",
+    "LogRecord",
+    "RawTextEntry",
+    "ReceiptEntry",
+    "ResetEntry",
+    "UserSessionEntry",
+    "audio_of",
+    "audio_size",
+    "frame_item",
+    "local_entry",
+    "local_event",
+    "short_audio",
+    "text_of",
+]
+
+ReceiptWord: TypeAlias = Literal["sending", "sent", "not-sent", "in-doubt"]
+
+
+class HeaderEntry(msgspec.Struct, frozen=True, array_like=True, tag="header"):
+    """The beginning of a life: one client that writes to the log, from its start to its end.
+
+    ``fold`` and ``custom`` say which handlers folded what follows, the limits are those that
+    hold from here on. ``fresh``: the client began with an empty state, not with the state that
+    the log gives.
+    """
+
+    fold: int
+    max_sessions: int
+    max_messages: int
+    custom: tuple[str, ...] = ()
+    fresh: bool = False
+
+
+class LocalEntry(msgspec.Struct, frozen=True, array_like=True, tag="local"):
+    """An event of the library's own; ``note`` is the name of what it emits, if anything."""
+
+    kind: str
+    fields: dict[str, str | int | bool | None] = {}
+    note: str = ""
+
+
+class UserSessionEntry(msgspec.Struct, frozen=True, array_like=True, tag="user"):
+    """A call of ``set_user_session_id``."""
+
+    session_id: str | None
+
+
+class ResetEntry(msgspec.Struct, frozen=True, array_like=True, tag="reset"):
+    """A call of ``reset``."""
+
+
+class CommandEntry(msgspec.Struct, frozen=True, array_like=True, tag="command"):
+    """A command that the application queued. ``number`` counts the commands of its life."""
+
+    number: int
+    name: str
+    frame: str
+
+
+class ReceiptEntry(msgspec.Struct, frozen=True, array_like=True, tag="receipt"):
+    """What became of a command: ``sending`` comes before the first byte leaves."""
+
+    number: int
+    status: ReceiptWord
+
+
+class RawTextEntry(msgspec.Struct, frozen=True, array_like=True, tag="raw"):
+    """A text frame that holds half of a surrogate pair, which is no UTF-8."""
+
+    data: bytes
+
+
+class AudioEntry(msgspec.Struct, frozen=True, array_like=True, tag="audio"):
+    """A binary frame that is kept whole."""
+
+    data: bytes
+
+
+LogRecord: TypeAlias = (
+    HeaderEntry
+    | AudioEntry
+    | LocalEntry
+    | UserSessionEntry
+    | ResetEntry
+    | CommandEntry
+    | ReceiptEntry
+    | RawTextEntry
+)
+LogItem: TypeAlias = str | int | LogRecord
+
+# --- frames -------------------------------------------------------------------------------
+
+# The low eight bits of a short audio entry: the last byte of the frame.
+_LENGTH_SHIFT: Final = 8
+
+
+def short_audio(frame: bytes) -> int:
+    """A binary frame as its length and its last byte.
+
+    The last byte may be half of a sample, also where the length is even: the frame before it
+    may have begun one.
+    """
+    return len(frame) << _LENGTH_SHIFT | (frame[-1] if frame else 0)
+
+
+def audio_size(item: int) -> int:
+    """The length of the frame behind a short audio entry."""
+    return item >> _LENGTH_SHIFT
+
+
+def audio_of(item: int) -> bytes:
+    """Silence that leaves the state that the frame itself did."""
+    size = item >> _LENGTH_SHIFT
+    return bytes(size - 1) + bytes([item & 0xFF]) if size else b""
+
+
+def frame_item(frame: str | bytes, *, full_audio: bool) -> LogItem:
+    """A frame as its entry."""
+    if isinstance(frame, str):
+        return frame
+    return AudioEntry(frame) if full_audio else short_audio(frame)
+
+
+def text_of(entry: RawTextEntry) -> str:
+    """The frame that it was."""
+    return entry.data.decode("utf-8", "surrogatepass")
+
+
+# --- local events -------------------------------------------------------------------------
+
+_LOCAL: Final[Mapping[str, type[ServerEvent]]] = MappingProxyType(
+    {
+        "input-sent": InputSentEvent,
+        "link": LinkEvent,
+        "link-lost": LinkLostEvent,
+        "no-turn": NoTurnEvent,
+        "playback": PlaybackEvent,
+        "said": SaidEvent,
+        "sessions-wiped": SessionsWipedEvent,
+        "voice-requested": VoiceRequestedEvent,
+    }
+)
+_KINDS: Final = {cls: kind for kind, cls in _LOCAL.items()}
+_NOT_STORED: Final = ("id", "note")
+_SILENT: Final = Notification()
+
+
+def local_entry(event: ServerEvent) -> LocalEntry:
+    """An event of the library's own as its entry. ``KeyError`` for a class that is not one."""
+    kind = _KINDS[type(event)]
+    fields = {name: getattr(event, name) for name in _names(type(event)) if name not in _NOT_STORED}
+    note = getattr(event, "note", None)
+    return LocalEntry(kind, fields, note.name if isinstance(note, Notification) else "")
+
+
+def local_event(entry: LocalEntry) -> ServerEvent | None:
+    """The event that folds as the one that was stored, ``None`` for a kind of a later version."""
+    cls = _LOCAL.get(entry.kind)
+    if cls is None:
+        return None
+    known = _names(cls)
+    fields: dict[str, object] = {k: v for k, v in entry.fields.items() if k in known}
+    if "note" in known and cls is not LinkEvent:
+        fields["note"] = _SILENT  # it changes nothing, so only its place is kept
+    make = cast("Callable[..., ServerEvent]", cls)
+    return make(**fields)
+
+
+def _names(cls: type[ServerEvent]) -> list[str]:
+    return [field.name for field in attrs.fields(cast("type[attrs.AttrsInstance]", cls))]

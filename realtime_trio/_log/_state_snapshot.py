@@ -1,0 +1,127 @@
+"""Snapshots and digests: a cut as bytes, and what tells two states apart as 32 bytes.
+
+::
+
+    "RTS" version | CRC-32 | FOLD | position | time | length of the body | body
+
+The body is compressed msgpack. A snapshot is a cache: the log decides. One that another version
+of the handlers made, or one with other custom events, is thrown away and the log is folded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from functools import cache
+from typing import Final
+
+import attrs
+import msgspec
+
+from .._core._state import SessionState
+from ..events import REGISTRY
+from ._log_block import DamagedBlock
+from ._plain_values import stored_names
+from ._state_converter import StateConverter
+from ._state_cut import StateCut
+
+__all__ = [
+    "FOLD",
+    "StateSnapshot",
+    "check_snapshot",
+    "custom_events",
+    "digest",
+    "digest_cut",
+    "read_snapshot",
+    "write_snapshot",
+]
+
+FOLD: Final = 1
+"""Raised whenever a handler or a slice changes its meaning: the same log gives another state."""
+
+_MAGIC: Final = b"RTS"
+_VERSION: Final = 1
+_HEAD: Final = struct.Struct(">3sBI")
+_FACTS: Final = struct.Struct(">IQdI")
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class StateSnapshot:
+    """The state after the entry at ``position``, which arrived at ``at``."""
+
+    position: int
+    at: float
+    cut: StateCut
+
+
+class _Body(msgspec.Struct, frozen=True, array_like=True):
+    custom: tuple[str, ...]
+    cut: bytes
+
+
+@cache
+def _exact() -> StateConverter:
+    return StateConverter(canonical=False)
+
+
+@cache
+def _canonical() -> StateConverter:
+    return StateConverter(canonical=True)
+
+
+def custom_events() -> tuple[str, ...]:
+    """What changes the fold beside the library itself: custom events, their lanes, classes."""
+    rows = [row for row in REGISTRY if not row.builtin]
+    named = [f"{row.type}:{','.join(lane.name for lane in row.lanes)}" for row in rows]
+    return (*sorted(named), *stored_names())
+
+
+def write_snapshot(snapshot: StateSnapshot) -> bytes:
+    """Encode a snapshot. Raises ``NotStorable`` for what ``extra`` may not hold."""
+    body = msgspec.msgpack.encode(_Body(custom_events(), _exact().dump(snapshot.cut)))
+    facts = _FACTS.pack(FOLD, snapshot.position, snapshot.at, len(body))
+    packed = zlib.compress(body, 1)
+    crc = zlib.crc32(packed, zlib.crc32(facts, _VERSION))
+    return b"".join((_HEAD.pack(_MAGIC, _VERSION, crc), facts, packed))
+
+
+def check_snapshot(data: bytes) -> None:
+    """Raise :class:`DamagedBlock` where the bytes are not those that were written."""
+    if len(data) < _HEAD.size + _FACTS.size:
+        message = "the snapshot is too short"
+        raise DamagedBlock(message)
+    magic, version, crc = _HEAD.unpack_from(data)
+    if magic != _MAGIC or zlib.crc32(memoryview(data)[_HEAD.size :], version) != crc:
+        message = "the checksum of the snapshot is wrong"
+        raise DamagedBlock(message)
+
+
+def read_snapshot(data: bytes) -> StateSnapshot | None:
+    """Decode a snapshot; ``None`` for one that other handlers made.
+
+    Raises :class:`DamagedBlock` as :func:`check_snapshot` does.
+    """
+    check_snapshot(data)
+    _, version, _ = _HEAD.unpack_from(data)
+    fold, position, at, size = _FACTS.unpack_from(data, _HEAD.size)
+    if version != _VERSION or fold != FOLD:
+        return None
+    packed = data[_HEAD.size + _FACTS.size :]
+    body = msgspec.msgpack.decode(zlib.decompressobj().decompress(packed, size), type=_Body)
+    if body.custom != custom_events():
+        return None
+    return StateSnapshot(position=position, at=at, cut=_exact().load(body.cut, StateCut))
+
+
+def digest_cut(cut: StateCut) -> str:
+    """32 bytes, in hexadecimal, of what counts when two states are compared."""
+    return digest(cut.state)
+
+
+def digest(state: SessionState) -> str:
+    """The digest of a state: equal states have equal digests, others have not.
+
+    It covers the slices without what only orders things, the revision and the counters.
+    """
+    return hashlib.blake2b(_canonical().dump(state), digest_size=32).hexdigest()
