@@ -1055,6 +1055,7 @@ def health(it: rt.Health) -> None:
     assert_type(it.links, int)
     assert_type(it.pong_age, float | None)
     assert_type(it.traffic, int | None)
+    assert_type(it.bytes_received, int)
     assert_type(it.outbox, rt.OutboxStatistics)
 
 
@@ -1204,6 +1205,7 @@ def outbox_statistics(it: rt.OutboxStatistics) -> None:
     assert_type(it.audio, int)
     assert_type(it.audio_bytes, int)
     assert_type(it.sent, int)
+    assert_type(it.sent_bytes, int)
     assert_type(it.audio_dropped, int)
 
 
