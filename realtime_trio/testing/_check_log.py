@@ -24,7 +24,7 @@ MakeLog = Callable[[], AbstractAsyncContextManager[LogStore]]
 
 
 async def check_log(make_log: MakeLog) -> None:
-    """Check that a store keeps what :class:`~realtime_trio.abc.LogStore` promises.
+    """Check that a store keeps what a ``LogStore`` promises.
 
     ``make_log()`` is an async context manager that yields an empty store. Each check opens its
     own. Raises ``AssertionError`` for the first promise that is broken; a check that hangs fails
