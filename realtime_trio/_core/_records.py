@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from operator import is_not
@@ -33,6 +34,14 @@ __all__ = [
 ]
 
 EMPTY: Mapping[Any, Any] = MappingProxyType({})
+
+
+def _read_only(items: dict[Any, Any]) -> Mapping[Any, Any]:
+    return MappingProxyType(items)
+
+
+# States can be pickled and deep-copied, and their ``extra`` is such a mapping.
+copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
 SEEN_LIMIT = 1024
 
 
