@@ -100,7 +100,8 @@ def _scalar(value: Any) -> Any:
     return value
 
 
-def _text(data: bytes | bytearray | memoryview) -> str:
+def _text(data: Any) -> str:
+    """Bytes of any kind."""
     return base64.b64encode(data).decode()
 
 
@@ -117,7 +118,7 @@ def _unpacked(value: Any) -> Any:
         case dict():
             return {key: _unpacked(item) for key, item in cast("Any", value).items()}
         case list():
-            return [_unpacked(item) for item in cast("list[Any]", value)]
+            return [_unpacked(item) for item in value]
         case _:
             return value
 
@@ -126,7 +127,7 @@ def _unpacked(value: Any) -> Any:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {field.name: _shown(getattr(value, field.name)) for field in attrs.fields(type(value))}
+    return {field.name: _shown(getattr(value, field.name)) for field in value.__attrs_attrs__}
 
 
 def _shown(value: Any) -> Any:
@@ -138,11 +139,10 @@ def _shown(value: Any) -> Any:
         case datetime():
             return value.isoformat()
         case Mapping():
-            items = cast("Mapping[Any, Any]", value)
-            return {str(key): _shown(item) for key, item in items.items()}
+            return {str(key): _shown(item) for key, item in value.items()}
         case Sequence() | Set():
             return [_shown(item) for item in cast("Sequence[Any]", value)]
-        case _ if attrs.has(type(value)):
+        case _ if hasattr(value, "__attrs_attrs__"):
             return _fields(value)
         case _:
             message = f"a value of {type(value).__name__} in it is no plain data"
