@@ -115,6 +115,22 @@ def _find(target: str) -> list[str]:
     return []
 
 
+_DOORS = ("aio", "blocking")
+
+
+def _is_of_a_door(name: str) -> bool:
+    return name.split(".")[1] in _DOORS
+
+
+def _find_short(target: str, page: str) -> list[str]:
+    """The public names that end in ``target``: those of the door on its page, else the native."""
+    door = page.rpartition("/")[2]
+    found = [name for names in _names().values() for name in names if name.endswith(f".{target}")]
+    own = [name for name in found if name == f"realtime_trio.{door}.{target}"]
+    native = [name for name in found if not _is_of_a_door(name)]
+    return own if door in _DOORS and own else native
+
+
 def _is_type_variable(target: str) -> bool:
     module, _, name = target.rpartition(".")
     return isinstance(getattr(sys.modules.get(module), name, None), TypeVar)
@@ -126,16 +142,21 @@ def _resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: Any) 
         return None
     target = str(node.get("reftarget", ""))
     domain = env.domains.python_domain
-    for name in _find(target):
+    for name in _find(target) if "." in target else _find_short(target, node["refdoc"]):
         if name in domain.objects:
             return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", name, node, text)
     return text if _is_type_variable(target) else None
 
 
 def _leave_builtins_alone(app: Sphinx, doctree: Any) -> None:
-    """Keep annotations such as ``type[T]`` from leading to some attribute of that name."""
+    """Keep annotations such as ``type[T]`` from leading to some attribute of that name.
+
+    A name that the doors have as well is left to :func:`_find_short`.
+    """
+    mirrored = {name for names in _names().values() for name in names if _is_of_a_door(name)}
+    ambiguous = {*dir(builtins), *(name.rpartition(".")[2] for name in mirrored)}
     for node in doctree.findall(pending_xref):
-        if node.get("refdomain") == "py" and hasattr(builtins, str(node.get("reftarget"))):
+        if node.get("refdomain") == "py" and node.get("reftarget") in ambiguous:
             node.attributes.pop("refspecific", None)
 
 

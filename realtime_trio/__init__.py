@@ -20,7 +20,7 @@ General layout, in the order in which data flows; each part imports only earlier
     _voice       sending, talking, playback
     _client      the client that applications hold
     _doors, aio, blocking    the client for other programs than those of trio (public)
-    server, testing, cli     built on the client
+    server, testing, instrument, cli     built on the client
 
 This module only lists the public names.
 """
@@ -160,6 +160,7 @@ __all__ = [
     "event",
     "events",
     "handles",
+    "instrument",
     "memory_pair",
     "normalise_content",
     "open_client",
@@ -174,7 +175,7 @@ __all__ += _shell_notifications.__all__
 __all__ += _exceptions.__all__
 
 if TYPE_CHECKING:
-    from . import aio, audio, blocking, server, testing
+    from . import aio, audio, blocking, instrument, server, testing
     from ._client._client import Client, open_client
     from ._connection._recorder import RecorderLike
     from ._connection._recording import Recorder, RecorderStatistics
@@ -230,7 +231,7 @@ if TYPE_CHECKING:
     from ._voice._talk import VoiceMode
 
 # What a program uses of these is imported when it does; the vocabulary is there at once.
-_MODULES_LATER = frozenset({"aio", "audio", "blocking", "server", "testing"})
+_MODULES_LATER = frozenset({"aio", "audio", "blocking", "instrument", "server", "testing"})
 _NAMES_LATER = {
     name: module
     for module, names in {

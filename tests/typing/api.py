@@ -543,8 +543,11 @@ def recovered_command(it: rt.RecoveredCommand) -> None:
     assert_type(it.error, rt.NotSent | rt.InDoubt)
 
 
-async def history(it: rt.History, moment: datetime) -> None:
+def opening_history() -> None:
     assert_type(rt.open_history("calls.db", name="call"), AbstractAsyncContextManager[rt.History])
+
+
+async def history(it: rt.History, moment: datetime) -> None:
     assert_type(it.name, str | None)
     assert_type(it.first, int)
     assert_type(it.last, int)
@@ -1052,6 +1055,7 @@ def health(it: rt.Health) -> None:
     assert_type(it.links, int)
     assert_type(it.pong_age, float | None)
     assert_type(it.traffic, int | None)
+    assert_type(it.bytes_received, int)
     assert_type(it.outbox, rt.OutboxStatistics)
 
 
@@ -1201,6 +1205,7 @@ def outbox_statistics(it: rt.OutboxStatistics) -> None:
     assert_type(it.audio, int)
     assert_type(it.audio_bytes, int)
     assert_type(it.sent, int)
+    assert_type(it.sent_bytes, int)
     assert_type(it.audio_dropped, int)
 
 
