@@ -168,7 +168,7 @@ def _prefer_the_native_class(app: Sphinx, doctree: Any) -> None:
     modules = [importlib.import_module(f"realtime_trio{suffix}") for suffix in _PUBLIC]
     for node in doctree.findall(pending_xref):
         target = str(node.get("reftarget", ""))
-        if node.get("refspecific") and str(node.get("py:module")) not in _DOORS:
+        if node.get("reftype") == "class" and node.get("py:module") not in _DOORS:
             for module in modules:
                 if module.__name__ not in _DOORS and target in module.__all__:
                     node["reftarget"] = f"{module.__name__}.{target}"
