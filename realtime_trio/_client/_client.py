@@ -384,7 +384,7 @@ def open_client(
         )
         return _opened(shell)
 
-    return opened(None) if kept is None else journalled(kept, options.close_deadline, opened)
+    return opened(None) if kept is None else journalled(kept, options.close_deadline / 2, opened)
 
 
 @asynccontextmanager

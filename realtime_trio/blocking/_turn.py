@@ -55,8 +55,7 @@ class Receipt(Mirror[NativeReceipt]):
         """Wait until the journal has kept what became of the command, for good.
 
         After that no kill takes it away. Returns also where the command was not sent; await
-        :meth:`sent` to learn that. Cancelling this changes nothing, and any number of tasks may
-        wait. Raises :class:`~realtime_trio.JournalError` if the journal ends without it, and
+        :meth:`sent` to learn that. Cancelling this changes nothing, and any number of threads may wait. Raises :class:`~realtime_trio.JournalError` if the journal ends without it, and
         ``RuntimeError`` for a client without a journal.
         """
         self._door.call(self._native.durable)

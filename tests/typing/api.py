@@ -543,8 +543,11 @@ def recovered_command(it: rt.RecoveredCommand) -> None:
     assert_type(it.error, rt.NotSent | rt.InDoubt)
 
 
-async def history(it: rt.History, moment: datetime) -> None:
+def opening_history() -> None:
     assert_type(rt.open_history("calls.db", name="call"), AbstractAsyncContextManager[rt.History])
+
+
+async def history(it: rt.History, moment: datetime) -> None:
     assert_type(it.name, str | None)
     assert_type(it.first, int)
     assert_type(it.last, int)
