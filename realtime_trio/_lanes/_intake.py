@@ -20,7 +20,7 @@ from ._lane import LaneFull, LaneTask
 from ._lane_log import FaultLog
 from ._router import Router
 
-__all__ = ["LaneIntake", "TakeFrame", "TakeFrames", "ignore"]
+__all__ = ["LaneIntake", "Settle", "TakeFrame", "TakeFrames", "ignore"]
 
 _RESOLUTION = 0.001
 _NO_MORE: Iterator[tuple[Incoming, int]] = iter(())
@@ -45,6 +45,14 @@ class TakeFrame(Protocol):
 
     def __call__(self, frame: str | bytes, observe: Callable[[Incoming], None] = ...) -> bool:
         """Take one frame."""
+        ...
+
+
+class Settle(Protocol):
+    """The type of :meth:`LaneIntake.settle`."""
+
+    async def __call__(self) -> None:
+        """Wait for room."""
         ...
 
 
