@@ -80,7 +80,7 @@ def from_dict(data: Mapping[str, Any]) -> Any:
 def _packed(value: Any) -> Any:
     match value:
         case dict():
-            items = cast("dict[Any, Any]", value)
+            items: dict[Any, Any] = value
             if all(isinstance(key, str) and key[:1] != "$" for key in items):
                 return {key: _packed(item) for key, item in items.items()}
             return {"$items": [[_packed(key), _packed(item)] for key, item in items.items()]}
@@ -118,7 +118,8 @@ def _unpacked(value: Any) -> Any:
         case dict():
             return {key: _unpacked(item) for key, item in cast("Any", value).items()}
         case list():
-            return [_unpacked(item) for item in value]
+            parts: list[Any] = value
+            return [_unpacked(item) for item in parts]
         case _:
             return value
 
@@ -139,7 +140,8 @@ def _shown(value: Any) -> Any:
         case datetime():
             return value.isoformat()
         case Mapping():
-            return {str(key): _shown(item) for key, item in value.items()}
+            items: Mapping[Any, Any] = value
+            return {str(key): _shown(item) for key, item in items.items()}
         case Sequence() | Set():
             return [_shown(item) for item in cast("Sequence[Any]", value)]
         case _ if hasattr(value, "__attrs_attrs__"):
