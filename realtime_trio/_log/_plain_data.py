@@ -77,13 +77,17 @@ def from_dict(data: Mapping[str, Any]) -> Any:
 # -- the state, exactly --------------------------------------------------------------------
 
 
+def _is(value: Any, *classes: type) -> bool:
+    """``isinstance`` for what the type checkers are not to narrow to items of unknown types."""
+    return isinstance(value, classes)
+
+
 def _packed(value: Any) -> Any:
     match value:
-        case dict():
-            items: dict[Any, Any] = value
-            if all(isinstance(key, str) and key[:1] != "$" for key in items):
-                return {key: _packed(item) for key, item in items.items()}
-            return {"$items": [[_packed(key), _packed(item)] for key, item in items.items()]}
+        case _ if _is(value, dict):
+            if all(isinstance(key, str) and key[:1] != "$" for key in value):
+                return {key: _packed(item) for key, item in value.items()}
+            return {"$items": [[_packed(key), _packed(item)] for key, item in value.items()]}
         case list() | tuple() | frozenset():
             return [_packed(item) for item in cast("Iterable[Any]", value)]
         case msgspec.msgpack.Ext():
@@ -117,9 +121,8 @@ def _unpacked(value: Any) -> Any:
             return {_unpacked(key): _unpacked(item) for key, item in items}
         case dict():
             return {key: _unpacked(item) for key, item in cast("Any", value).items()}
-        case list():
-            parts: list[Any] = value
-            return [_unpacked(item) for item in parts]
+        case _ if _is(value, list):
+            return [_unpacked(item) for item in value]
         case _:
             return value
 
@@ -139,9 +142,8 @@ def _shown(value: Any) -> Any:
             return _scalar(value)
         case datetime():
             return value.isoformat()
-        case Mapping():
-            items: Mapping[Any, Any] = value
-            return {str(key): _shown(item) for key, item in items.items()}
+        case _ if _is(value, Mapping):
+            return {str(key): _shown(item) for key, item in value.items()}
         case Sequence() | Set():
             return [_shown(item) for item in cast("Sequence[Any]", value)]
         case _ if hasattr(value, "__attrs_attrs__"):
