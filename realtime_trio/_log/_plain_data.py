@@ -80,7 +80,7 @@ def from_dict(data: Mapping[str, Any]) -> Any:
 def _packed(value: Any) -> Any:
     match value:
         case dict():
-            items = cast("dict[Any, Any]", value)
+            items: dict[Any, Any] = value
             if all(isinstance(key, str) and key[:1] != "$" for key in items):
                 return {key: _packed(item) for key, item in items.items()}
             return {"$items": [[_packed(key), _packed(item)] for key, item in items.items()]}
