@@ -286,8 +286,8 @@ class Client(Commands, Subscribes, JournalAccess):
     async def push_to_talk(self, *, force: bool = False) -> AsyncGenerator[None, None]:
         """Send ``ptt_start`` when the block begins and ``ptt_end`` when it ends.
 
-        Playback stops immediately. The block is entered when ``ptt_start`` has left, so that no
-        speech overtakes it. That happens in the user's turn, so cancel first to interrupt an answer.
+        Playback stops immediately. The block is entered when ``ptt_start`` has left, so no
+        speech overtakes it. That is in the user's turn, so cancel first to interrupt an answer.
         ``ptt_end`` always follows the queued audio, even after an error.
         """
         self.audio.stop()

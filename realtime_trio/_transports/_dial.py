@@ -175,7 +175,7 @@ async def open_websocket(
 def _moved(target: Target, exc: Redirected) -> Target:
     """Return the target of a redirect; only the same origin, since the query holds the token."""
     here = f"{'wss' if target.secure else 'ws'}://{target.place}{target.resource}"
-    message = f"{target.place} redirects the upgrade to another server, which must not get the token"
+    message = f"{target.place} redirects the upgrade to another server: it must not get the token"
     try:
         # urljoin does not resolve relative ws and wss references before Python 3.14.
         there = urllib.parse.urljoin("http" + here[2:], exc.location)

@@ -278,7 +278,7 @@ class TrioWebsocketTransport:
             raise failure
 
     def _offer(self) -> bool:
-        """Pass collected messages to ``take``; return whether some are left. Called in both tasks."""
+        """Pass collected messages to ``take``; return whether some are left. Runs in both tasks."""
         take, held, queue = self._take, self._held, self._queue
         if take is None or self._end is CLOSED_HERE:
             return False

@@ -30,7 +30,7 @@ _MAX_DEPTH: Final = 4
 _HIDDEN: Final = "<redacted>"
 _LONG: Final = 6
 _SHORT: Final = 3
-"""Secrets longer than this are removed anywhere, shorter ones only as whole words."""
+"""Least length of secrets removed as whole words only; from ``_LONG`` on, removed anywhere."""
 
 
 @attrs.frozen(slots=True, kw_only=True)

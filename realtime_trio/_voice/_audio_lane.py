@@ -36,7 +36,7 @@ __all__ = ["AudioLane", "AudioStatistics"]
 
 @attrs.frozen(slots=True, kw_only=True)
 class AudioStatistics(LaneStatistics):
-    """Statistics of the lane, the playback (``None`` if nothing was ever played) and the sending."""
+    """Statistics of the lane, the playback (``None`` if nothing was ever played), the sending."""
 
     playback: PlaybackStatistics | None
     sending: SendingStatistics

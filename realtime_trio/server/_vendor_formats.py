@@ -1,4 +1,4 @@
-"""Where vendors differ: the form of calls, results and history, and which events they send."""
+"""The differences between vendors: the form of calls, results and history, and which events they send."""
 
 from __future__ import annotations
 
