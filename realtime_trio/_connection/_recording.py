@@ -129,8 +129,8 @@ class Recorder:
         max_bytes: int = MAX_BYTES,
     ) -> None:
         if max_lines < 1 or max_bytes < 1:
-            msg = "max_lines and max_bytes must be at least 1"
-            raise ValueError(msg)
+            message = "max_lines and max_bytes must be at least 1"
+            raise ValueError(message)
         self._path = Path(path)
         self._max_lines, self._max_bytes = max_lines, max_bytes
         self._queue: deque[_Entry | _Gap] = deque()
@@ -195,8 +195,8 @@ class Recorder:
         :class:`~realtime_trio.ClosedError` if this recorder was opened before.
         """
         if self._state != "new":
-            msg = "this recorder was used before: create a new Recorder for each client"
-            raise ClosedError(msg)
+            message = "this recorder was used before: create a new Recorder for each client"
+            raise ClosedError(message)
         self._state = "closed"  # until there is a file, and permanently if there is none
         self._began = trio.current_time()
         file = await trio.to_thread.run_sync(self._create)

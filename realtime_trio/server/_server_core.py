@@ -70,7 +70,7 @@ class ServerCore:
         return user
 
     def _check_session_limit(self, ui_session_id: str) -> None:
-        """Refuse a dial for a new UI session if the limit is reached and all sessions have sockets."""
+        """Refuse a dial for a new UI session if every session within the limit has a socket."""
         if len(ui_session_id) > _MAX_ID:
             raise Refused(400, "the ui_session_id is too long")
         if ui_session_id in self.state.sessions:

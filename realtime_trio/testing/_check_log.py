@@ -24,10 +24,10 @@ MakeLog = Callable[[], AbstractAsyncContextManager[LogStore]]
 
 
 async def check_log(make_log: MakeLog) -> None:
-    """Check that a store keeps what :class:`~realtime_trio.abc.LogStore` promises.
+    """Check that a store fulfils the contract of :class:`~realtime_trio.abc.LogStore`.
 
-    ``make_log()`` is an async context manager that yields an empty store. Each check opens its
-    own. Raises ``AssertionError`` for the first promise that is broken; a check that hangs fails
+    ``make_log()`` is an async context manager that yields an empty store. Each check opens a
+    new one. Raises ``AssertionError`` for the first broken rule; a check that hangs fails
     after a minute.
     """
     checks: Sequence[Callable[[LogStore], Awaitable[None]]] = (
@@ -53,7 +53,7 @@ def _refused(expected: type[Exception], what: str) -> Generator[None, None, None
         yield
     except expected:
         return
-    message = f"{what} has to raise {expected.__name__}"
+    message = f"{what} must raise {expected.__name__}"
     raise AssertionError(message)
 
 
@@ -63,7 +63,7 @@ def _groups(*texts: str, at: float = 1_700_000_000.0) -> list[BlockGroup]:
 
 
 async def _everything(store: LogStore, name: str, after: int = 0) -> list[LogItem]:
-    """Every entry behind a position, read a few blocks at a time."""
+    """Read every entry after a position, a few blocks at a time."""
     found: list[LogItem] = []
     while blocks := await store.read(name, after, 3):
         assert len(blocks) <= 3, "read gave more blocks than its limit"
