@@ -27,7 +27,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-lowest check bench bench-peers docs dist clean
+.PHONY: help demo serve test test-lowest check bench bench-peers docs plots pictures dist clean
 
 help:
 	@echo 'make demo         a conversation with the embedded server, in this terminal'
@@ -39,6 +39,8 @@ help:
 	@echo 'make bench        the benchmark suite'
 	@echo 'make bench-peers  the same for other libraries, in a separate environment'
 	@echo 'make docs         the documentation, into docs/_build/html'
+	@echo 'make plots        the pictures of the benchmark report, from its tables'
+	@echo 'make pictures     the pictures of the terminal, from the real commands'
 	@echo 'make dist         the wheel and the source distribution, into dist'
 	@echo 'make clean        remove all generated files, including $(VENV)'
 
@@ -88,6 +90,12 @@ dist: $(VENV)/.made
 
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -n -W --keep-going -b html docs docs/_build/html
+
+plots: $(VENV)/.bench
+	@$(BIN)/python -m benchmarks.report_pictures docs/benchmark-report.md docs/pictures/benchmarks
+
+pictures: $(VENV)/.dev
+	@$(BIN)/python docs/_tools/pictures.py
 
 clean:
 	rm -rf $(VENV) .venv-peers .venv-lowest docs/_build build dist htmlcov .coverage .coverage.*

@@ -8,7 +8,9 @@ at a pace, waking up is most of the cost.
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
+import json
 import os
 import time
 from collections import deque
@@ -34,11 +36,13 @@ from realtime_trio.events import GetAgentsEvent
 
 from ._consumers import Application, pydantic_reader
 from ._sockets import DIAL, GO, client, opened_transport
-from ._wires import turns_heard
+from .stream import text_deltas
 
 __all__ = ["Pace", "asyncio_by_hand", "bare_transport", "bare_trio_websocket", "floor", "library"]
 
 _names = itertools.count()
+# What every event says: characters.
+_LENGTH = len(json.loads(text_deltas(1)[0])["content"])
 
 
 @attrs.frozen(slots=True)
@@ -63,7 +67,7 @@ async def asyncio_by_hand(pace: Pace) -> float:
 
     async def consume(socket: ClientConnection) -> None:
         handlers = Application(reader.classes).handlers
-        left = pace.count + 1
+        left = pace.count
         async for frame in socket:
             event = read(cast("str", frame))
             handlers[type(event)](event)
@@ -78,6 +82,7 @@ async def asyncio_by_hand(pace: Pace) -> float:
             )
             for _ in range(pace.sessions)
         ]
+        gc.collect()
         tasks = [asyncio.create_task(consume(socket)) for socket in sockets]
         for socket in sockets:
             await socket.send(GO)
@@ -95,6 +100,7 @@ async def _together(
         for member in members:
             nursery.start_soon(member)
         await trio.testing.wait_all_tasks_blocked()
+        gc.collect()  # what opening has left is not what an event costs
         for go in begin:
             await go()
         began = time.process_time()
@@ -111,13 +117,18 @@ async def library(pace: Pace, transport: rt.Connector) -> float:
         ]
         subscriptions = [opened.text.subscribe() for opened in clients]
         return await _together(
-            [partial(_hear_out, notes) for notes in subscriptions],
+            [partial(_hear_out, notes, pace.count * _LENGTH) for notes in subscriptions],
             [partial(opened.send, GetAgentsEvent(), force=True) for opened in clients],
         )
 
 
-async def _hear_out(notes: rt.Subscription[rt.Notification]) -> None:
-    await turns_heard(notes, 1)
+async def _hear_out(notes: rt.Subscription[rt.Notification], length: int) -> None:
+    """Read until so much text has come: deltas may have merged."""
+    async for note in notes:
+        if type(note) is rt.MessageStreaming:
+            length -= len(note.delta)
+            if not length:
+                break
 
 
 async def bare_transport(pace: Pace, transport: rt.Connector) -> float:
@@ -125,7 +136,7 @@ async def bare_transport(pace: Pace, transport: rt.Connector) -> float:
     scenario = pace.scenario()
 
     async def consume(link: rt.Transport) -> None:
-        for _ in range(pace.count + 1):
+        for _ in range(pace.count):
             await link.receive()
 
     async with AsyncExitStack() as stack:
@@ -144,7 +155,7 @@ async def bare_trio_websocket(pace: Pace) -> float:
     scenario = pace.scenario()
 
     async def consume(link: trio_websocket.WebSocketConnection) -> None:
-        for _ in range(pace.count + 1):
+        for _ in range(pace.count):
             await link.get_message()
 
     async with AsyncExitStack() as stack:
@@ -172,7 +183,7 @@ async def floor(pace: Pace) -> float:
             await stack.enter_async_context(_raw_link(pace.url, scenario))
             for _ in range(pace.sessions)
         ]
-        pairs = [_Pair(link, pace.count + 1) for link in links]
+        pairs = [_Pair(link, pace.count) for link in links]
         members = [member for pair in pairs for member in (pair.read, pair.hear)]
         return await _together(members, [partial(link.send_all, _RAW_GO) for link in links])
 

@@ -127,7 +127,7 @@ class _Choir:
                 threading.Thread(target=choir._sing, daemon=True).start()
 
     def _sing(self) -> None:
-        frame, last = framed(text_deltas(1)[0]), framed(b'{"type":"user_turn_start"}')
+        frame = framed(text_deltas(1)[0])
         pause = 1 / (self._rate * self._size)
         due = time.perf_counter() + 0.1
         for _ in range(self._count):
@@ -138,9 +138,6 @@ class _Choir:
                     time.sleep(ahead)
                 with contextlib.suppress(OSError):
                     link.sendall(frame)
-        for link in self._links:
-            with contextlib.suppress(OSError):
-                link.sendall(last)
 
 
 class _Connection:

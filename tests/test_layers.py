@@ -4,7 +4,8 @@
 
     events <- _core <- _core.vendors <- _handlers <- _processor <- _log, audio
            <- _transports, _lanes, _outbound <- _rest, _turns <- _connection
-           <- _session <- _voice <- _client <- server, testing, _doors <- aio, blocking, cli
+           <- _session <- _voice <- _client <- server, testing, instrument, _doors
+           <- aio, blocking, cli
 
 Every package has a row that names what it may import. The leaves (``_exceptions``,
 ``_config``, ``abc``) may be imported by all and import only each other. An import counts
@@ -68,6 +69,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     # the generators of sound.
     "server": frozenset({"_transports", "audio"}),
     "testing": INNER | {"_history", "server"},
+    "instrument": INNER,
     # What the doors share knows trio and nothing of the client.
     "_doors": frozenset(),
     "aio": INNER | {"_doors", "_history", "server"},
@@ -75,7 +77,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "cli": INNER | {"_history", "blocking", "server", "testing", "_replay", "_schema", ROOT_LAYER},
     "__main__": frozenset({"cli"}),
     # The public names: everything but the command line.
-    ROOT_LAYER: INNER | {"_history", "aio", "blocking", "server", "testing"},
+    ROOT_LAYER: INNER | {"_history", "aio", "blocking", "instrument", "server", "testing"},
 }
 
 # Values in, values out: no scheduler, no clock, no log, no chance, no network.

@@ -49,7 +49,7 @@ def _head(tree: ast.Module) -> Iterator[ast.stmt]:
     """The imports, the names of types, and the functions that others use."""
     for node in tree.body[1:]:
         if isinstance(node, Function):
-            if node.name in {"progress", "entered"}:
+            if node.name in {"progress", "entered", "traffic"}:
                 yield node
         elif not isinstance(node, ast.ClassDef):
             yield node

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import final
 
 import attrs
 import trio
@@ -27,9 +26,8 @@ class _Kept:
     snapshots: list[StoredSnapshot] = attrs.field(factory=list[StoredSnapshot])
 
 
-@final
 class MemoryLog:
-    """A :class:`~realtime_trio.abc.LogStore` that keeps its logs as long as it exists."""
+    """A :class:`LogStore` that keeps its logs as long as it exists."""
 
     def __init__(self) -> None:
         self._logs: dict[str, _Kept] = {}

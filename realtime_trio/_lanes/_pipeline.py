@@ -34,6 +34,7 @@ from ._intake import LaneIntake, ignore
 from ._lane import LaneTask
 from ._lane_log import log_level
 from ._marks import Marks
+from ._meter import TimeRecorder
 from ._overflow import Coalesce, Overflow, check_overflow
 from ._reader import SubscriptionReader
 from ._readers import Readers
@@ -82,6 +83,7 @@ class Pipeline:
         "_intake",
         "_lanes",
         "_readers",
+        "_recorders",
         "_router",
         "_started",
         "marks",
@@ -115,6 +117,7 @@ class Pipeline:
         """How much each lane has handled."""
         self._input: InputTap | None = None
         self._readers = Readers(self._lanes)
+        self._recorders: tuple[TimeRecorder, ...] = ()
         self._started = self._closing = False
 
     def log_to(self, log: InputLog) -> Folds:
@@ -293,6 +296,19 @@ class Pipeline:
         Internal: it runs before the subscribers get the items, and its errors end the pipeline.
         """
         self._lanes[lane].dispatcher.observers.append(callback)
+
+    def measure(self, recorder: TimeRecorder) -> None:
+        """Tell ``recorder`` from now on how long events, items and custom handlers take."""
+        self._meter((*self._recorders, recorder))
+
+    def stop_measuring(self, recorder: TimeRecorder) -> None:
+        """Tell ``recorder`` nothing more."""
+        self._meter(tuple(each for each in self._recorders if each is not recorder))
+
+    def _meter(self, recorders: tuple[TimeRecorder, ...]) -> None:
+        self._recorders = recorders
+        for lane in self._lanes.values():
+            lane.meter.recorders = recorders
 
     def statistics(self) -> PipelineStatistics:
         """Return the statistics of each lane, and of all together."""

@@ -41,7 +41,8 @@ class Entry:
 class OutboxStatistics:
     """Queue depths and counters of the outbox.
 
-    ``audio_dropped`` counts frames that were dropped because there was no link.
+    ``sent`` and ``sent_bytes`` count frames and their payload, without the library's pings around
+    an input. ``audio_dropped`` counts frames that were dropped because there was no link.
     """
 
     urgent: int
@@ -50,6 +51,7 @@ class OutboxStatistics:
     audio: int
     audio_bytes: int
     sent: int
+    sent_bytes: int
     audio_dropped: int
 
 

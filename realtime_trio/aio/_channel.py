@@ -102,12 +102,15 @@ class Channel(Generic[T_co]):
         return self
 
     async def __anext__(self) -> T_co:
-        if self._credit > 0:
-            self._credit -= 1
-        else:
+        try:
+            if self._credit > 0:
+                self._credit -= 1
+                try:
+                    return self._source.receive_nowait()
+                except trio.WouldBlock:
+                    return await self._next()
             self._credit = _SLICE
             await asyncio.sleep(0)
-        try:
             return await self._next()
         except trio.EndOfChannel:
             raise StopAsyncIteration from None

@@ -48,8 +48,12 @@ class _Plan:
     """What the server is to do."""
 
     config: ServerConfig
-    scripts: list[ScriptedTurn | ScriptedAnswer] = attrs.field(factory=list)
-    faults: list[tuple[str, Mapping[str, object], str]] = attrs.field(factory=list)
+    scripts: list[ScriptedTurn | ScriptedAnswer] = attrs.field(
+        factory=list[ScriptedTurn | ScriptedAnswer]
+    )
+    faults: list[tuple[str, Mapping[str, object], str]] = attrs.field(
+        factory=list[tuple[str, Mapping[str, object], str]]
+    )
     told: list[str] = attrs.field(factory=list[str])
     login: str = "--token any"
 

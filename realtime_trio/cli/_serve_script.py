@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeAlias, cast
@@ -165,7 +166,7 @@ def _delegation(table: _Table, where: str) -> Delegate:
     options = {**_plain(table, "agent", "steps", "request")}
     agent = cast("str", table.get("agent", "helper"))
     request = cast("str", table.get("request", "Please help."))
-    made = _call(lambda **rest: t.delegate(agent, request, *_steps(table, where), **rest), options)
+    made = _call(partial(t.delegate, agent, request, *_steps(table, where)), options)
     return cast("Delegate", made)
 
 
@@ -179,7 +180,7 @@ def _turn(table: _Table, where: str) -> ScriptedTurn:
     }
     user = cast("str | None", options.pop("user", None))
     steps = _steps(table, where)
-    return cast("ScriptedTurn", _call(lambda **rest: t.turn(user, *steps, **rest), options))
+    return cast("ScriptedTurn", _call(partial(t.turn, user, *steps), options))
 
 
 def _answer(table: _Table, where: str) -> ScriptedAnswer:

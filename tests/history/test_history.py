@@ -22,7 +22,7 @@ from realtime_trio._history._state_diff import MISSING
 from realtime_trio._journal._journal_store import JournalStore
 from realtime_trio._journal._log_store import LogClaim, LogGap, StoredSnapshot
 from realtime_trio._log._log_block import BlockGroup
-from realtime_trio._log._log_entries import AudioEntry
+from realtime_trio._log._log_entries import AudioEntry, LogItem
 from realtime_trio._log._log_fold import LogFold
 from realtime_trio._log._state_snapshot import StateSnapshot, digest, write_snapshot
 from realtime_trio._replay import EPOCH, Replay
@@ -37,6 +37,15 @@ def prefix(story: list[BlockGroup], position: int) -> LogFold:
     fold = LogFold()
     fold.apply_groups(story, until=position)
     return fold
+
+
+def tens(frame: str) -> list[BlockGroup]:
+    """A header, and thirty times the same frame."""
+    groups: list[BlockGroup] = [(1.0, [header()])]
+    for _ in range(3):
+        items: list[LogItem] = [frame] * 10
+        groups.append((2.0, items))
+    return groups
 
 
 async def append(
@@ -144,7 +153,7 @@ async def test_questions_to_a_conversation(tmp_path: Path) -> None:
 async def test_a_gap_says_so(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     text = '{"type": "text_delta", "session_id": "s", "content": "x"}'
-    story: list[BlockGroup] = [(1.0, [header()]), *((2.0, [text] * 10) for _ in range(3))]
+    story = tens(text)
     journal = JournalStore(path)
     async with journal.opened():
         claim = await journal.claim(NAME)
@@ -168,7 +177,7 @@ async def test_a_gap_says_so(tmp_path: Path) -> None:
 async def test_a_trimmed_beginning_and_a_lost_snapshot(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     text = '{"type": "text_delta", "session_id": "s", "content": "x"}'
-    story: list[BlockGroup] = [(1.0, [header()]), *((2.0, [text] * 10) for _ in range(3))]
+    story = tens(text)
     journal = JournalStore(path)
     async with journal.opened():
         claim = await journal.claim(NAME)
@@ -185,7 +194,7 @@ async def test_a_trimmed_beginning_and_a_lost_snapshot(tmp_path: Path) -> None:
 
 async def test_a_damaged_end_is_a_gap(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
-    story: list[BlockGroup] = [(1.0, [header()]), *((2.0, ["no JSON"] * 10) for _ in range(3))]
+    story = tens("no JSON")
     journal = JournalStore(path)
     async with journal.opened():
         claim = await journal.claim(NAME)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import random
 import re
+import socket
 import sqlite3
 import stat
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,12 +18,12 @@ import trio
 
 import realtime_trio as rt
 from realtime_trio._core._state import SessionState
-from realtime_trio._journal import _log_writer, _owned_file
+from realtime_trio._journal import _owned_file
 from realtime_trio._journal._journal import store_of
 from realtime_trio._journal._journal_file import JournalFile
 from realtime_trio._journal._journal_life import begin_life_in
 from realtime_trio._journal._journal_store import JournalStore
-from realtime_trio._journal._log_store import LogClaim
+from realtime_trio._journal._log_store import LogClaim, StoredSnapshot
 from realtime_trio._journal._recovery import recover_log
 from realtime_trio._log._log_block import BlockGroup, encode_block
 from realtime_trio._log._log_entries import LogItem
@@ -56,9 +58,7 @@ async def write(path: Path, *, clean: bool = True) -> None:
             if fold.position == 200:
                 snapshot = StateSnapshot(position=200, at=1.0, cut=fold.cut())
                 stored = write_snapshot(snapshot)
-                await journal.put_snapshot(
-                    claim, _log_writer.StoredSnapshot(position=200, data=stored)
-                )
+                await journal.put_snapshot(claim, StoredSnapshot(position=200, data=stored))
         if clean:
             await journal.close(claim)
             return
@@ -238,7 +238,7 @@ async def test_an_owner_elsewhere_counts_while_its_heart_beats(
 ) -> None:
     path = tmp_path / "calls.db"
     await write(path, clean=False)
-    monkeypatch.setattr(_owned_file.socket, "gethostname", lambda: "elsewhere")
+    monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
     with pytest.raises(rt.JournalInUse):
         await opened(path)
     monkeypatch.setattr(_owned_file, "_STALE", 0.0)
@@ -250,7 +250,7 @@ async def test_a_process_that_is_alive_here_counts(
 ) -> None:
     path = tmp_path / "calls.db"
     await write(path, clean=False)
-    monkeypatch.setattr(_owned_file.os, "getpid", lambda: -1)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
     with pytest.raises(rt.JournalInUse):  # this very process is alive
         await opened(path)
 
@@ -341,12 +341,12 @@ async def test_a_file_that_was_replaced_is_noticed(tmp_path: Path) -> None:
 
 async def put(journal: JournalStore, claim: LogClaim, fold: LogFold, days: float) -> None:
     """Ten entries of so many days ago, and a snapshot behind them."""
-    at = _owned_file.time.time() - days * 86_400
+    at = time.time() - days * 86_400
     groups: list[BlockGroup] = [(at, STORY[0][1] if fold.position == 0 else STORY[3][1])]
     await journal.append(claim, fold.position + 1, groups)
     fold.apply_groups(groups)
     snapshot = StateSnapshot(position=fold.position, at=at, cut=fold.cut())
-    stored = _log_writer.StoredSnapshot(position=fold.position, data=write_snapshot(snapshot))
+    stored = StoredSnapshot(position=fold.position, data=write_snapshot(snapshot))
     await journal.put_snapshot(claim, stored)
     await journal.trim(claim)
 
@@ -374,7 +374,7 @@ async def test_sessions_that_nobody_writes_to_go(
 ) -> None:
     path = tmp_path / "calls.db"
     await write(path)
-    later = _owned_file.time.time() + 20 * 86_400
+    later = time.time() + 20 * 86_400
     monkeypatch.setattr("realtime_trio._journal._journal_store.time.time", lambda: later)
     async with JournalStore(path, keep=rt.Keep(days=30)).opened():
         pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,24 +12,14 @@ from realtime_trio.events import REGISTRY
 from realtime_trio.testing import check_handler
 
 
-@pytest.fixture(autouse=True)
-def forgotten() -> Iterator[None]:
-    yield
-    for row in [row for row in REGISTRY if not row.builtin]:
-        REGISTRY.remove(row)
+@rt.event("chart", lanes=rt.Lane.TEXT)
+class ChartEvent(rt.SessionEvent):
+    """An event of the tests' own, known to nobody else."""
+
+    series: list[float]
 
 
-def event_class() -> Any:
-    @rt.event("chart", lanes=rt.Lane.TEXT)
-    class ChartEvent(rt.SessionEvent):
-        series: list[float]
-
-    return ChartEvent
-
-
-CHART = event_class()
-for _row in [row for row in REGISTRY if not row.builtin]:
-    REGISTRY.remove(_row)
+REGISTRY.remove(REGISTRY.row_of(ChartEvent))
 
 Slice = rt.TextSlice
 Handled = tuple[rt.TextSlice, tuple[rt.Notification, ...]]
@@ -40,11 +29,11 @@ def kept(slice_: Slice, value: Any) -> Handled:
     return slice_.with_extra("charts", value), ()
 
 
-def pure(slice_: Slice, event: CHART) -> Handled:
+def pure(slice_: Slice, event: ChartEvent) -> Handled:
     return kept(slice_, (*slice_.extra.get("charts", ()), tuple(event.series)))
 
 
-def crowded(slice_: Slice, _event: CHART, _more: int) -> Handled:
+def crowded(slice_: Slice, _event: ChartEvent, _more: int) -> Handled:
     return kept(slice_, 1)
 
 
@@ -52,27 +41,27 @@ COUNT = itertools.count()
 KEPT: list[Any] = []
 
 
-def counting(slice_: Slice, _event: CHART) -> Handled:
+def counting(slice_: Slice, _event: ChartEvent) -> Handled:
     return kept(slice_, next(COUNT))
 
 
-def mutating(slice_: Slice, event: CHART) -> Handled:
+def mutating(slice_: Slice, event: ChartEvent) -> Handled:
     charts = slice_.extra.get("charts", [])
     charts.append(1)
     return kept(slice_, charts)
 
 
-def hoarding(slice_: Slice, _event: CHART) -> Handled:
+def hoarding(slice_: Slice, _event: ChartEvent) -> Handled:
     return kept(slice_, object())
 
 
-def silent(slice_: Slice, _event: CHART) -> Any:
+def silent(slice_: Slice, _event: ChartEvent) -> Any:
     return slice_
 
 
 def test_a_pure_handler_passes() -> None:
     check_handler(pure)
-    check_handler(pure, CHART(series=[1.0]), CHART(series=[]))
+    check_handler(pure, ChartEvent(series=[1.0]), ChartEvent(series=[]))
 
 
 @pytest.mark.parametrize(
@@ -86,17 +75,17 @@ def test_a_pure_handler_passes() -> None:
 )
 def test_a_handler_that_is_not_is_found(handler: Any, reason: str) -> None:
     with pytest.raises(AssertionError, match=reason):
-        check_handler(handler, CHART(series=[1.0]), CHART(series=[2.0]))
+        check_handler(handler, ChartEvent(series=[1.0]), ChartEvent(series=[2.0]))
 
 
 def test_a_handler_that_remembers_outside_is_found() -> None:
-    def remembering(slice_: Slice, event: CHART) -> Handled:
+    def remembering(slice_: Slice, event: ChartEvent) -> Handled:
         if event not in KEPT:
             KEPT.append(event)
         return kept(slice_, len(KEPT))
 
     with pytest.raises(AssertionError, match="when chart comes again"):
-        check_handler(remembering, CHART(series=[1.0]), CHART(series=[2.0]))
+        check_handler(remembering, ChartEvent(series=[1.0]), ChartEvent(series=[2.0]))
 
 
 @pytest.mark.parametrize("handler", [crowded, lambda slice_, event: (slice_, ())])

@@ -543,8 +543,11 @@ def recovered_command(it: rt.RecoveredCommand) -> None:
     assert_type(it.error, rt.NotSent | rt.InDoubt)
 
 
-async def history(it: rt.History, moment: datetime) -> None:
+def opening_history() -> None:
     assert_type(rt.open_history("calls.db", name="call"), AbstractAsyncContextManager[rt.History])
+
+
+async def history(it: rt.History, moment: datetime) -> None:
     assert_type(it.name, str | None)
     assert_type(it.first, int)
     assert_type(it.last, int)
@@ -589,6 +592,25 @@ def history_gap(it: rt.HistoryGap) -> None:
 @rt.stored("kept")
 class Kept(Enum):
     ONE = 1
+
+
+def plain_data(state: rt.SessionState) -> None:
+    assert_type(rt.to_dict(state), dict[str, Any])
+    assert_type(rt.from_dict({}), Any)
+
+
+async def instruments(client: rt.Client) -> None:
+    with rt.instrument.prometheus() as metrics:
+        assert_type(metrics.close(), None)
+    traced = rt.instrument.opentelemetry(client)
+    assert_type(traced, AbstractAsyncContextManager[None])
+    for measure in rt.instrument.MEASURES:
+        assert_type(measure, rt.instrument.Measure)
+        assert_type(measure.name, str)
+        assert_type(measure.unit, str)
+        assert_type(measure.description, str)
+        assert_type(measure.attributes, tuple[str, ...])
+        assert_type(measure.prometheus_name, str)
 
 
 def storing() -> None:
@@ -1052,6 +1074,7 @@ def health(it: rt.Health) -> None:
     assert_type(it.links, int)
     assert_type(it.pong_age, float | None)
     assert_type(it.traffic, int | None)
+    assert_type(it.bytes_received, int)
     assert_type(it.outbox, rt.OutboxStatistics)
 
 
@@ -1201,6 +1224,7 @@ def outbox_statistics(it: rt.OutboxStatistics) -> None:
     assert_type(it.audio, int)
     assert_type(it.audio_bytes, int)
     assert_type(it.sent, int)
+    assert_type(it.sent_bytes, int)
     assert_type(it.audio_dropped, int)
 
 

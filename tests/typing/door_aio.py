@@ -6,7 +6,7 @@ Written by tools/door_types.py.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,14 @@ async def entered(manager: AbstractAsyncContextManager[T]) -> T:
 
 def progress(read: int, size: int) -> None:
     assert_type((read, size), tuple[int, int])
+
+
+def traffic(it: rt.server.Traffic) -> None:
+    assert_type(it.connection, int)
+    assert_type(it.status, int)
+    assert_type(it.frame, str | bytes | Mapping[str, object])
+    kind: Literal["open", "close", "in", "out", "http"] = it.kind
+    assert_type(kind, Literal["open", "close", "in", "out", "http"])
 
 
 async def client(client: rt.aio.Client, event: ev.SetAgentEvent) -> None:
@@ -244,9 +252,6 @@ async def audio(
 
 
 async def history(it: rt.aio.History, moment: datetime) -> None:
-    assert_type(
-        rt.open_history("calls.db", name="call"), AbstractAsyncContextManager[rt.aio.History]
-    )
     assert_type(it.name, str | None)
     assert_type(it.first, int)
     assert_type(it.last, int)
@@ -275,6 +280,7 @@ async def server(server: rt.aio.RealtimeServer, request: rt.server.Request) -> N
     assert_type(server.transcript("s1"), list[dict[str, object]])
     assert_type(server.export_chats(), list[dict[str, object]])
     assert_type(server.statistics(), rt.server.ServerStatistics)
+    assert_type(server.trace(traffic), None)
 
 
 def faults(faults: rt.aio.Faults, plan: rt.server.Plan, packet: rt.server.Packet) -> None:

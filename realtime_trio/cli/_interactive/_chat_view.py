@@ -7,7 +7,7 @@ Values in, text out: it handles notifications, and returns the text to print
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, final
 
 import attrs
@@ -15,7 +15,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from ..._core import _notifications as n
-from ..._core._messages import ASSISTANT, THOUGHT, Message, TextPart
+from ..._core._messages import ASSISTANT, THOUGHT, Message
 from ..._core._shell_notifications import AgentChanged
 from ..._core._state import Session, SessionState
 from .._console import content_text, pretty
@@ -224,10 +224,9 @@ class ChatView:
 
     def _is_echo(self, message: Message) -> bool:
         """Whether the user typed this message here, with or without files."""
-        content = message.content
-        parts = (content,) if isinstance(content, str) else tuple(_texts(content))
-        for text in parts:
-            if text in self._said:
+        shown = content_text(message.content).plain
+        for text in self._said:
+            if shown == clean(text) or shown.endswith("\n" + clean(text)):
                 self._said.remove(text)
                 return True
         return False
@@ -379,9 +378,3 @@ class ChatView:
 
     def _agent_changed(self, note: AgentChanged) -> None:
         self.notice(f"the agent is {note.got} now, not {note.expected}", "yellow")
-
-
-def _texts(parts: Iterable[object]) -> Iterator[str]:
-    for part in parts:
-        if isinstance(part, TextPart):
-            yield part.text

@@ -52,7 +52,9 @@ class WordCompleter(Completer):
         self.words: Words = Words()
         self._paths = PathCompleter(expanduser=True)
 
-    def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
         """Return completions for the text before the cursor."""
         text = document.text_before_cursor
         if not text.startswith("/"):
@@ -63,7 +65,7 @@ class WordCompleter(Completer):
             yield from _beginning_with(name, summaries, before=1)
         elif name in _FILES:
             last = argument.rpartition(" ")[2]
-            yield from self._paths.get_completions(Document(last, len(last)), event)
+            yield from self._paths.get_completions(Document(last, len(last)), complete_event)
         else:
             yield from _beginning_with(argument, self.words.of(name))
 
