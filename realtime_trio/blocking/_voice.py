@@ -243,7 +243,7 @@ class AudioLane(LaneView):
         the current block; ``audio-flushed`` reports what was discarded.
 
         Leaving stops immediately; to hear the end, ``playback.drained()`` first. An
-        exception of the sink cancels the body and is raised from this block. Raises
+        exception of the sink ends what the body waits for and is raised from this block. Raises
         :class:`~realtime_trio.BusyResourceError` if a playback is already running.
         """
         return self._door.block(self._inner.play_to(as_sink(sink), config=config), Playback)
