@@ -61,8 +61,8 @@ async def watch_traffic(link: Watched, outbox: Outbox, config: ClientConfig) -> 
     await trio.sleep(config.ping_interval)
     while True:
         seen, frames = link.bytes_received, link.frames_received
-        outbox.put_own(PingEvent())
-        outbox.put_own(None)
+        outbox.put_for_link(PingEvent())
+        outbox.put_for_link(None)
         if await _overslept(config.pong_timeout):
             continue
         if link.bytes_received == seen:

@@ -99,7 +99,7 @@ class LinkObserver:
         elif isinstance(event, PongEvent):
             self.last_pong = trio.current_time()
         elif isinstance(event, PingEvent):
-            self._outbox.put_own(_PONG)
+            self._outbox.put_for_link(_PONG)
         elif isinstance(event, CancelledEvent):
             self._cancelled()
         else:
@@ -173,7 +173,7 @@ class LinkObserver:
         if partial and session_id is not None:
             log_asked_again()
             self._resync.asked(session_id)
-            self._outbox.put_own(ResumeChatSessionEvent(session_id=session_id))
+            self._outbox.put_for_link(ResumeChatSessionEvent(session_id=session_id))
         elif replaces:
             self._resync.complete(session_id, mark)
 

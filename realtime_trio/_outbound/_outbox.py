@@ -155,7 +155,7 @@ class Outbox:
                 return entry.size
         return 0
 
-    def put_own(self, event: Event | None) -> None:
+    def put_for_link(self, event: Event | None) -> None:
         """Queue an entry of the client itself for this link: a ping, a pong, a resync.
 
         ``None`` is a ping of the transport. If the urgent queue is full, the entry is dropped:
