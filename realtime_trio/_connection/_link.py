@@ -243,12 +243,12 @@ class Link:
 
     def _from(self, frames: deque[str | bytes]) -> Iterator[str | bytes]:
         """Yield the frames of one batch; each leaves ``frames`` as it is yielded."""
-        came = self._tap.received if self._tap.recording else None
+        record = self._tap.received if self._tap.recording else None
         for _ in range(min(len(frames), _BATCH)):
             frame = frames.popleft()
             self.frames_received += 1
-            if came is not None:
-                came(frame)
+            if record is not None:
+                record(frame)
             yield frame
             if len(frame) > _LARGE:
                 return
@@ -259,12 +259,12 @@ class Link:
         No frame is taken from the transport before the lanes have taken the previous one.
         """
         receive_nowait = self._transport.receive_nowait
-        came = self._tap.received if self._tap.recording else None
+        record = self._tap.received if self._tap.recording else None
         left = _BATCH
         while True:
             self.frames_received += 1
-            if came is not None:
-                came(frame)
+            if record is not None:
+                record(frame)
             yield frame
             left -= 1
             if not left or len(frame) > _LARGE:

@@ -67,7 +67,7 @@ async def watch_traffic(link: Watched, outbox: Outbox, config: ClientConfig) -> 
             continue
         if link.bytes_received == seen:
             link.dead = True
-            message = f"the connection is dead: nothing came for {config.pong_timeout:g} s"
+            message = f"the connection is dead: nothing was received for {config.pong_timeout:g} s"
             raise ConnectionLost(message)
         if await _overslept(pause):
             continue
@@ -125,5 +125,5 @@ async def watch_silence(gate: TurnGate, config: ClientConfig) -> None:
         if suspended or gate.open or gate.in_grace or gate.signs != signs:
             signs, since = gate.signs, now
         elif now - since >= config.turn_silence:
-            message = f"nothing was heard of the turn for {config.turn_silence:g} s"
+            message = f"no event of the turn was received for {config.turn_silence:g} s"
             raise ConnectionLost(message)

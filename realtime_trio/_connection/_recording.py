@@ -142,7 +142,7 @@ class Recorder:
         self._flush_at = float("inf")
         self._gap: _Gap | None = None
         self._error: str | None = None
-        self._news = trio.Event()
+        self._wakeup = trio.Event()
         self._state: Literal["new", "open", "closing", "closed"] = "new"
         self._began = 0.0
 
@@ -184,7 +184,7 @@ class Recorder:
         self._queue.append(_Entry(kind, payload, conn, at, cost))
         self._bytes += cost
         self._high_water = max(self._high_water, len(self._queue))
-        self._news.set()
+        self._wakeup.set()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None, None]:
@@ -207,7 +207,7 @@ class Recorder:
                 yield
             finally:
                 self._state = "closing"
-                self._news.set()
+                self._wakeup.set()
 
     # -- the queue -------------------------------------------------------------------------
 
@@ -252,9 +252,9 @@ class Recorder:
 
     async def _wait(self) -> None:
         """Wait for new lines, or until it is time to flush what was written."""
-        self._news = trio.Event()
+        self._wakeup = trio.Event()
         with trio.move_on_at(self._flush_at):
-            await self._news.wait()
+            await self._wakeup.wait()
 
     async def _write(self, file: _File, batch: list[_Entry | _Gap]) -> None:
         def write() -> None:

@@ -115,7 +115,7 @@ class LogWriter:
         self._cut: PendingCut | None = None
         self._next_snapshot = position + SNAPSHOT_EVERY
         self._at = 0.0
-        self._news = trio.Event()
+        self._wakeup = trio.Event()
         self._urgent = trio.Event()
         self._moved = trio.lowlevel.ParkingLot()
         self._jumps = self._bytes = 0
@@ -148,13 +148,13 @@ class LogWriter:
             self._drop()
         elif self._waiting >= _ENOUGH:
             self._urgent.set()
-        self._news.set()
+        self._wakeup.set()
         return self.position
 
     def hurry(self) -> None:
         """Write the buffered entries without gathering more: a task waits for them."""
         self._urgent.set()
-        self._news.set()
+        self._wakeup.set()
 
     def _drop(self) -> None:
         self._full = True
@@ -228,8 +228,8 @@ class LogWriter:
     async def _write_once(self) -> None:
         if not self._has_work() and not self._cut_is_done() and not self._closing:
             with trio.move_on_after(_BEAT):
-                await self._news.wait()
-        self._news = trio.Event()
+                await self._wakeup.wait()
+        self._wakeup = trio.Event()
         if self._waiting < _ENOUGH and not self._closing and self._waiting:
             with trio.move_on_after(GATHER):
                 await self._urgent.wait()
@@ -284,7 +284,7 @@ class LogWriter:
         jump = self._jump
         if jump is None or jump.cut is None:
             with trio.move_on_after(GATHER if self._closing else _BEAT):
-                await self._news.wait()
+                await self._wakeup.wait()
             if self._closing and jump is not None and jump.cut is None:
                 message = "the client ended before the journal had caught up"
                 raise JournalError(message)

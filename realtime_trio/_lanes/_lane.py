@@ -215,8 +215,7 @@ class LaneTask:
     def handle_in_place(self, event: Incoming, size: int, at: float) -> bool:
         """:meth:`put` and :meth:`step_in_place` in one, for a single event in an empty lane.
 
-        Returns whether it was handled; if not, nothing was done. In paced traffic every event
-        takes this path.
+        Returns whether it was handled; if not, nothing was done. Paced traffic takes this path.
         """
         backlog = self.backlog
         if (

@@ -66,7 +66,7 @@ class Outbox:
         self._urgent = EntryQueue(_MAX_URGENT, config.max_command_bytes)
         self._commands = EntryQueue(config.max_commands, config.max_command_bytes)
         self.audio: EntryQueue = EntryQueue(config.max_audio_frames, config.max_audio_bytes)
-        self._news = trio.lowlevel.ParkingLot()
+        self._wakeup = trio.lowlevel.ParkingLot()
         self._idle = trio.lowlevel.ParkingLot()
         self._may_pass = 0
         self._writing: Entry | None = None
@@ -236,14 +236,14 @@ class Outbox:
 
     def wake(self) -> None:
         """Make the writer look again: a new entry is queued, or the gate opened."""
-        self._news.unpark_all()
+        self._wakeup.unpark_all()
 
     async def next(self) -> Entry:
         """Take the next entry to write; wait for one. Only the writer task calls this."""
         await trio.lowlevel.checkpoint_if_cancelled()
         while (entry := self._pick()) is None:
             self._idle.unpark_all()
-            await self._news.park()
+            await self._wakeup.park()
         self._writing = entry
         if entry.receipt is not None:
             entry.receipt.status = "sending"

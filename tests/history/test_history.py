@@ -273,7 +273,7 @@ async def test_what_is_no_history_says_so(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is not a journal, recording or trace"):
         async with rt.open_history(path):
             pass
-    with pytest.raises(ValueError, match="only journals have names"):
+    with pytest.raises(ValueError, match="only journals have session names"):
         async with rt.open_history(path, name="call"):
             pass
     with pytest.raises(FileNotFoundError):
