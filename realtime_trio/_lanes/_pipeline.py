@@ -30,7 +30,7 @@ from ._buffers import make_buffer
 from ._custom_code import call_handler
 from ._dispatcher import Command, Observer
 from ._input_tap import InputLog, InputTap
-from ._intake import LaneIntake, ignore
+from ._intake import LaneIntake, Settle, TakeFrame, TakeFrames, ignore
 from ._lane import LaneTask
 from ._lane_log import log_level
 from ._marks import Marks
@@ -110,9 +110,9 @@ class Pipeline:
         self._router = Router(self._lanes)
         self._intake = LaneIntake(self._lanes.values(), self._router, clock)
         # Avoid one more call on the fast path.
-        self.take = self._intake.take
-        self.take_one = self._intake.take_one
-        self.settle = self._intake.settle
+        self.take: TakeFrames = self._intake.take
+        self.take_one: TakeFrame = self._intake.take_one
+        self.settle: Settle = self._intake.settle
         self.marks: Marks = Marks(self._put_mark, lambda lane: self._folds.by_lane[lane].slice)
         """How much each lane has handled."""
         self._input: InputTap | None = None
