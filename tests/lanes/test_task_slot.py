@@ -50,8 +50,8 @@ async def test_a_lane_that_is_blocked_gets_a_task_and_one_only() -> None:
     async with trio.open_nursery() as nursery:
         task = await _running(nursery, pipeline)
         for _ in range(3):
-            await pipeline.feed([DELTA] * 2)
-            await pipeline.feed([DELTA] * 2)
+            for _ in range(3):  # one fits, one spills, one waits in the lane
+                await pipeline.feed([DELTA])
             await trio.testing.wait_all_tasks_blocked()
             assert _tasks(task) == ["text lane"]
             while not pipeline.drained:
