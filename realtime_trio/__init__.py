@@ -159,6 +159,7 @@ __all__ = [
     "blocking",
     "event",
     "events",
+    "from_dict",
     "handles",
     "instrument",
     "memory_pair",
@@ -168,6 +169,7 @@ __all__ = [
     "server",
     "stored",
     "testing",
+    "to_dict",
     "to_vendor",
 ]
 __all__ += _notifications.__all__
@@ -211,6 +213,7 @@ if TYPE_CHECKING:
     )
     from ._lanes._subscription import LaneView, Subscription
     from ._lanes._watch import Watch
+    from ._log._plain_data import from_dict, to_dict
     from ._log._plain_values import stored
     from ._outbound._cancel import CancelResult
     from ._outbound._receipt import Receipt
@@ -255,6 +258,7 @@ _NAMES_LATER = {
         "_lanes._statistics": "LaneStatistics PipelineStatistics SubscriptionStatistics Timing",
         "_lanes._subscription": "LaneView Subscription",
         "_lanes._watch": "Watch",
+        "_log._plain_data": "from_dict to_dict",
         "_log._plain_values": "stored",
         "_outbound._cancel": "CancelResult",
         "_outbound._receipt": "Receipt",

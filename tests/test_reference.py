@@ -12,10 +12,13 @@ import pytest
 from realtime_trio.cli import _app as app
 from tests.source import PACKAGE, ROOT
 
-PUBLIC = ("", ".abc", ".aio", ".audio", ".blocking", ".events", ".server", ".testing")
+PUBLIC = (
+    *("", ".abc", ".aio", ".audio", ".blocking", ".events", ".instrument", ".server"),
+    ".testing",
+)
 DOCS = ROOT / "docs"
 _ENTRY = re.compile(
-    r"^\.\. (?:autoclass|autofunction|py:data|py:type):: ([\w.]+)(?:\(\))?$", re.MULTILINE
+    r"^\.\. (?:autoclass|autofunction|py:data|py:type):: ([\w.]+)(?:\(.*\))?$", re.MULTILINE
 )
 _SECTION = re.compile(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _OPTION = re.compile(r"(?<!\w)--[a-z][a-z-]*")

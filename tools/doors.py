@@ -354,7 +354,7 @@ BLOCKING: Final = Dialect(
         (r"runs in the task that reads", "runs in the client's thread"),
         (r"raised in that task", "raised in the thread that reads"),
         (r"the body\s+is cancelled", "what the body waits for is cancelled"),
-        (r"cancels the body and comes out", "ends what the body waits for and comes out"),
+        (r"cancels the body and is raised", "ends what the body waits for and is raised"),
         (r"other tasks", "other threads"),
         (r"Several tasks", "Several threads"),
         (r"to one task", "to one thread"),
@@ -628,9 +628,11 @@ class ClassWriter:
             self._imports.door("_door", "same")
         self._imports.add("contextlib", self._dialect.manager)
         native = f"{self._held}.{node.name}({given.arguments})"
+        # The block of an ask is in a task of its own: the door knows who asked.
+        alone = ", alone=True" if node.name == "ask" else ""
         return (
             f"{self._dialect.manager}[{ast.unparse(item)}]",
-            [f"return self._door.block({native}, {wrap or 'same'})"],
+            [f"return self._door.block({native}, {wrap or 'same'}{alone})"],
         )
 
     def _wait(self, node: Function, source: Source, given: Signature) -> _Member:

@@ -14,27 +14,21 @@ __all__ = ["DeliveryProbe"]
 
 @final
 class DeliveryProbe:
-    """Times one item of a buffer at a time, until the subscriber takes it."""
+    """Times the last item of a buffer until the subscriber takes it, then leaves the buffer."""
 
     __slots__ = ("_ahead", "_dropped", "_since", "_tell")
 
-    def __init__(self, tell: Callable[[float], None]) -> None:
+    def __init__(self, tell: Callable[[float], None], buffer: Buffer, since: float) -> None:
         self._tell = tell
-        self._ahead = self._dropped = 0
-        self._since = 0.0
-
-    def mark(self, buffer: Buffer, since: float) -> None:
-        """Time the last item of the buffer, if no item of it is being timed."""
-        if not self._ahead and buffer.items:
-            self._ahead = len(buffer.items)
-            self._dropped = buffer.dropped
-            self._since = since
+        self._ahead = len(buffer.items)
+        self._dropped = buffer.dropped
+        self._since = since
 
     def take(self, buffer: Buffer) -> None:
         """The subscriber takes the next item."""
-        if self._ahead:
-            self._ahead -= 1
-            if buffer.dropped != self._dropped:
-                self._ahead = 0  # the item may be gone
-            elif not self._ahead:
-                self._tell(time.perf_counter() - self._since)
+        self._ahead -= 1
+        if buffer.dropped != self._dropped:
+            buffer.probe = None  # the item may be gone
+        elif not self._ahead:
+            buffer.probe = None
+            self._tell(time.perf_counter() - self._since)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from contextvars import Context, copy_context
@@ -14,8 +15,8 @@ import outcome
 import trio
 
 from .._doors._held_manager import HeldManager
-from .._doors._trio_call import CLOSED, TrioCall
-from .._exceptions import ClosedError
+from .._doors._trio_call import CLOSED, NESTED, TrioCall
+from .._exceptions import ClosedError, TurnError
 from ._portal import Portal, ThreadWait, join_portal, leave_portal
 
 __all__ = ["Door", "HeldBlock", "Mirror", "native_of", "same"]
@@ -27,7 +28,7 @@ W = TypeVar("W", covariant=True)
 
 
 def check_thread() -> None:
-    """Raise in a thread that runs a loop, which a call that waits would stop."""
+    """Raise in a thread that runs a loop: a waiting call would stop the loop."""
     if trio.lowlevel.in_trio_task():
         message = "this call of rt.blocking would stop trio, which runs here: use rt.open_client"
         raise RuntimeError(message)
@@ -44,12 +45,14 @@ def check_thread() -> None:
 
 @final
 class Door:
-    """The way to one client or server, and the calls that wait there."""
+    """The connection to one client or server, and the calls that wait there."""
 
-    __slots__ = ("_scopes", "closed", "portal")
+    __slots__ = ("_scopes", "asking", "closed", "portal")
 
     def __init__(self, portal: Portal) -> None:
         self.portal: Portal = portal
+        self.asking: set[object] = set()
+        """The threads that are in the block of an ``ask``."""
         self.closed: bool = False
         """Whether the block of the client or server was left."""
         self._scopes: set[trio.CancelScope] = set()
@@ -69,7 +72,7 @@ class Door:
             self._scopes.add(call.scope)
             try:
                 call.start(context)
-            except RuntimeError:  # trio is about to end: it takes no more tasks
+            except RuntimeError:  # trio is about to end: it accepts no more tasks
                 done()
 
         context = copy_context()
@@ -87,7 +90,7 @@ class Door:
     def plain(self, fn: Callable[[], T]) -> T:
         """Call a function that does not wait, in trio's thread.
 
-        Once that has ended nothing changes any more, and the function is called here.
+        After the run has ended nothing changes any more, and the function is called here.
         """
         if self.portal.inside:
             return fn()
@@ -125,25 +128,29 @@ class Door:
                 self.call(items.aclose)
 
     def block(
-        self, manager: AbstractAsyncContextManager[N, bool | None], wrap: Callable[[Door, N], T]
+        self,
+        manager: AbstractAsyncContextManager[N, bool | None],
+        wrap: Callable[[Door, N], T],
+        *,
+        alone: bool = False,
     ) -> HeldBlock[N, T]:
         """Return the context manager of this door for one of trio."""
-        return HeldBlock(manager, wrap, self)
+        return HeldBlock(manager, wrap, self, alone=alone)
 
     def close(self, stop: Callable[[], Awaitable[None]]) -> None:
-        """Close with ``stop``, and end what still waits."""
+        """Close with ``stop``, and end all waiting calls."""
         with suppress(ClosedError):
             self.call(stop)
             self.plain(self.interrupt)
 
     def interrupt(self) -> None:
-        """End every call that waits, with :class:`~realtime_trio.ClosedError`; in trio's thread."""
+        """End every waiting call with :class:`~realtime_trio.ClosedError`; in trio's thread."""
         for scope in tuple(self._scopes):
             scope.cancel()
 
 
 class Mirror(Generic[N]):
-    """The object of this door for one of trio."""
+    """The object of this door that wraps one of trio."""
 
     def __init__(self, door: Door, native: N) -> None:
         self._door = door
@@ -154,20 +161,20 @@ class Mirror(Generic[N]):
 
 
 def native_of(mirror: Mirror[N]) -> N:
-    """Return the object of trio."""
+    """Return the trio object."""
     return mirror._native  # pyright: ignore[reportPrivateUsage]
 
 
 def same(door: Door, value: T) -> T:
-    """Values need no object of the door's own."""
+    """Return the value unchanged: values need no wrapper."""
     return value
 
 
 class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
     """An async context manager of trio, as a plain one.
 
-    When trio cancels the body (the client has ended), the calls that wait in it end with
-    :class:`~realtime_trio.ClosedError`, and what the manager raises comes out of the block.
+    When trio cancels the body (the client has ended), its waiting calls end with
+    :class:`~realtime_trio.ClosedError`, and the block raises the error of the manager.
     """
 
     def __init__(
@@ -175,19 +182,24 @@ class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
         manager: AbstractAsyncContextManager[N, bool | None],
         wrap: Callable[[Door, N], W],
         door: Door | None = None,
+        *,
+        alone: bool = False,
     ) -> None:
-        """Without ``door`` it is for something that is opened, and joins the shared run."""
+        """Without ``door``, the manager opens something and joins the shared run."""
         self._manager = manager
         self._wrap = wrap
         self._door = door
         self._joined: Portal | None = None
         self._value: tuple[N] | None = None
+        self._alone = alone
+        self._asker: object = None
 
     def __enter__(self) -> W:
         check_thread()
         if self._door is None:
             self._joined = join_portal()
             self._door = Door(self._joined)
+        self._check_alone(self._door, threading.get_ident())
         self._arrival, self._departure = ThreadWait(), ThreadWait()
         self._held = HeldManager(
             self._manager,
@@ -215,12 +227,19 @@ class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
     ) -> bool | None:
         return self._conclude(exc)
 
-    # -- trio's side -----------------------------------------------------------------------
+    def _check_alone(self, door: Door, asker: object) -> None:
+        if self._alone:
+            if asker in door.asking:
+                raise TurnError(NESTED)
+            self._asker = asker
+            door.asking.add(asker)
+
+    # -- the trio side ---------------------------------------------------------------------
 
     def _start(self, context: Context) -> None:
         try:
             self._held.start(context)
-        except RuntimeError:  # trio is about to end: it takes no more tasks
+        except RuntimeError:  # trio is about to end: it accepts no more tasks
             self._left()
 
     def _entered(self, value: N) -> None:
@@ -228,6 +247,8 @@ class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
         self._arrival.finish()
 
     def _left(self) -> None:
+        assert self._door is not None
+        self._door.asking.discard(self._asker)
         self._arrival.finish()
         self._departure.finish()
 
@@ -239,7 +260,7 @@ class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
             self._door.portal.submit(self._held.scope.cancel)
 
     def _conclude(self, own: BaseException | None) -> bool:
-        """Leave, and raise what has to come out; return whether ``own`` is suppressed."""
+        """Leave, and raise the resulting error; return whether ``own`` is suppressed."""
         assert self._door is not None
         portal = self._door.portal
         late: BaseException | None = None

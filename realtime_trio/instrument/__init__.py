@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._client._client import Client
 from .._exceptions import RealtimeError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ._prometheus import PrometheusMetrics
 
-__all__ = ["MEASURES", "Measure", "opentelemetry", "prometheus"]
+__all__ = ["MEASURES", "Measure", "PrometheusMetrics", "opentelemetry", "prometheus"]
 
 
 def prometheus(*, registry: CollectorRegistry | None = None) -> PrometheusMetrics:
@@ -69,3 +69,13 @@ def _need(module: str, extra: str) -> None:
     except ImportError:
         message = f"rt.instrument needs {module}: pip install 'realtime-trio[{extra}]'"
         raise RealtimeError(message) from None
+
+
+def __getattr__(name: str) -> Any:
+    if name == "PrometheusMetrics":
+        _need("prometheus_client", "prometheus")
+        from ._prometheus import PrometheusMetrics
+
+        return PrometheusMetrics
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
 import trio
@@ -23,6 +23,7 @@ from .._core._notifications import (
     TurnStateChanged,
 )
 from .._core._shell_notifications import Disconnected, Reconnected
+from .._exceptions import ClosedError
 from .._lanes._overflow import DropOldest
 from .._lanes._subscription import Subscription
 from ..events import CompletionEvent
@@ -54,28 +55,22 @@ async def traced(
     tree = SpanTree(tracer, measured, lambda: client.state, open_now=client.health.status == "open")
     measured.ledger.add(client)
     pipeline.measure(times)
-    failure: BaseException | None = None
+    # In the nursery of the client, so that what the block raises does not come out in a group.
+    client._shell.nursery.start_soon(_follow, news, tree)  # pyright: ignore[reportPrivateUsage]
     try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_follow, news, tree)
-            try:
-                yield
-            except BaseException as exc:  # raised again below, outside the nursery's group
-                failure = exc
-            nursery.cancel_scope.cancel()
+        yield
     finally:
         pipeline.stop_measuring(times)
         measured.ledger.close(client)
         _take_the_rest(news, tree)
         tree.close()
         news.close()
-    if failure is not None:
-        raise failure
 
 
 async def _follow(news: Subscription[News], tree: SpanTree) -> None:
-    async for item in news:
-        tree.take(item)
+    with suppress(ClosedError):  # at the end of the block
+        async for item in news:
+            tree.take(item)
 
 
 def _take_the_rest(news: Subscription[News], tree: SpanTree) -> None:

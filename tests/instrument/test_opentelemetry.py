@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 import pytest
@@ -44,7 +45,7 @@ class Telemetry:
         """The spans whose names begin like this, in the order in which they ended."""
         return [s for s in self.spans.get_finished_spans() if s.name.startswith(name)]
 
-    def points(self, name: str) -> list[object]:
+    def points(self, name: str) -> list[Any]:
         """The values of a metric."""
         data = self.reader.get_metrics_data()
         assert data is not None
@@ -60,7 +61,7 @@ def _parent(span: ReadableSpan) -> int | None:
 
 def _id(span: ReadableSpan) -> int:
     assert span.context is not None
-    return span.context.span_id
+    return int(span.context.span_id)
 
 
 async def test_a_conversation_is_a_tree_of_spans(autojump_clock: object) -> None:
@@ -83,7 +84,7 @@ async def test_a_conversation_is_a_tree_of_spans(autojump_clock: object) -> None
             await trio.testing.wait_all_tasks_blocked()
             events = client.statistics().text.events
             points = told.points("messaging.client.consumed.messages")
-            values = {p.attributes["messaging.destination.name"]: p.value for p in points}  # type: ignore[attr-defined]
+            values = {p.attributes["messaging.destination.name"]: p.value for p in points}
             assert values["text"] == events
             assert told.points("realtime_trio.lane.latency")
     connection = told.span("connection")
@@ -147,13 +148,13 @@ async def test_clients_of_one_provider_share_their_instruments(autojump_clock: o
         await one.ready()
         await two.ready()
         points = told.points("realtime_trio.clients")
-        counts = {p.attributes["status"]: p.value for p in points}  # type: ignore[attr-defined]
+        counts = {p.attributes["status"]: p.value for p in points}
         assert counts == {"open": 2, "away": 0}
 
 
 # ---- single notifications ------------------------------------------------------------------
 
-TOOL = {"session_id": "s", "id": "t", "tool_name": "look", "arguments": {}}
+TOOL: dict[str, Any] = {"session_id": "s", "id": "t", "tool_name": "look", "arguments": {}}
 BEGIN, END = rt.TurnStateChanged(can_send_input=False), rt.TurnStateChanged(can_send_input=True)
 SUB = rt.SubsessionStarted(
     session_id="sub",
