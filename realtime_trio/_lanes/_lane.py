@@ -36,6 +36,7 @@ from ._dispatcher import Dispatcher
 from ._lane_log import DropLog
 from ._meter import LaneMeter, metered
 from ._statistics import LaneStatistics, Rate, Sampler
+from ._task_slot import TaskSlot
 
 __all__ = ["LaneFull", "LaneTask"]
 
@@ -67,14 +68,12 @@ class LaneTask:
         "_drop_log",
         "_dropped_before",
         "_high_water",
-        "_idle",
         "_level",
         "_on_level",
         "_on_step",
         "_rate",
         "_room",
         "_since",
-        "_unblocked",
         "backlog",
         "bounds",
         "dispatcher",
@@ -88,6 +87,7 @@ class LaneTask:
         "next_bytes",
         "next_items",
         "replaced",
+        "task",
         "wait_times",
     )
 
@@ -118,9 +118,8 @@ class LaneTask:
             max_run=MAX_RUN if coalesce else batch_size, mixed_times=coalesce
         )
         self._above, self._on_level, self._on_step = above, on_level, on_step
-        self._idle = trio.lowlevel.ParkingLot()
+        self.task = TaskSlot()
         self._blockers: set[Buffer] = set()
-        self._unblocked = trio.lowlevel.ParkingLot()
         self._room = trio.lowlevel.ParkingLot()
         self._level = self._high_water = 0
         self._set_next_level()
@@ -196,8 +195,8 @@ class LaneTask:
 
     def wake(self) -> None:
         """Wake the lane's task to handle what was put."""
-        if self.backlog.entries and self._idle:
-            self._idle.unpark_all()
+        if self.backlog.entries:
+            self.task.rouse()
 
     def step_in_place(self) -> None:
         """Make a step instead of the lane's task, if that is idle; else do nothing.
@@ -206,11 +205,11 @@ class LaneTask:
         handles what the step leaves, and everything if the application has custom handlers
         in this lane: the receive task does not wait for those.
         """
-        if self.backlog.entries and self._idle:
+        if self.backlog.entries and self.task.idle:
             if not (self._blockers or self._behind_others or has_custom_handlers(self.lane)):
                 self._step()
             if self.backlog.entries:
-                self._idle.unpark_all()
+                self.task.rouse()
 
     def handle_in_place(self, event: Incoming, size: int, at: float) -> bool:
         """:meth:`put` and :meth:`step_in_place` in one, for a single event in an empty lane.
@@ -220,7 +219,7 @@ class LaneTask:
         backlog = self.backlog
         if (
             backlog.entries
-            or not self._idle
+            or not self.task.idle
             or self._blockers
             or size >= self.next_bytes
             or has_custom_handlers(self.lane)
@@ -250,8 +249,8 @@ class LaneTask:
         """Accept no more events: the rest is handled, then the task ends."""
         self.draining = True
         self._blockers.clear()
-        self._idle.unpark_all()
-        self._unblocked.unpark_all()
+        self.task.rouse()
+        self.task.wake()
         self._room.unpark_all()
 
     # -- subscriptions ---------------------------------------------------------------------
@@ -265,8 +264,8 @@ class LaneTask:
         """Note that ``buffer`` has room again or is gone."""
         if buffer in self._blockers:
             self._blockers.remove(buffer)
-            if not self._blockers:
-                self._unblocked.unpark_all()
+            if not self._blockers and not self.task.idle:
+                self.task.wake()
 
     # -- the steps of the lane -------------------------------------------------------------
 
@@ -286,13 +285,13 @@ class LaneTask:
         entries = self.backlog.entries
         while True:
             if self._blockers:
-                await self._unblocked.park()
+                await self.task.sleep(idle=False)
             elif not entries:
                 if self.draining:
                     if self.dropped:
                         self._log_dropped(math.inf)  # the drops that are not logged yet
                     return
-                await self._idle.park()
+                await self.task.sleep(idle=True)
             else:
                 await self._give_way()
                 await self._step_and_yield()

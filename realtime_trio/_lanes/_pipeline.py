@@ -12,6 +12,7 @@ or, while one is at its bound, none does yet.
 
 from __future__ import annotations
 
+import contextvars
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, final, overload
@@ -77,6 +78,7 @@ class Pipeline:
 
     __slots__ = (
         "_changes",
+        "_closed",
         "_closing",
         "_folds",
         "_input",
@@ -119,6 +121,7 @@ class Pipeline:
         self._readers = Readers(self._lanes)
         self._recorders: tuple[TimeRecorder, ...] = ()
         self._started = self._closing = False
+        self._closed = trio.Event()
 
     def log_to(self, log: InputLog) -> Folds:
         """Pass every input to ``log`` from now on; return the folds of the input so far."""
@@ -145,10 +148,32 @@ class Pipeline:
         self._readers.start()
         try:
             async with trio.open_nursery() as nursery:
-                for lane in self._lanes.values():
-                    nursery.start_soon(lane.run, name=f"{lane.lane.name.lower()} lane")
+                try:
+                    self._start_lanes(nursery)
+                    await self._closed.wait()
+                finally:
+                    for lane in self._lanes.values():
+                        lane.task.abandon()
         finally:
             self._end()
+
+    def _start_lanes(self, nursery: trio.Nursery) -> None:
+        """Handle what was taken before, and let each lane have a task when it needs one.
+
+        Whoever needs it may run in another context: the tasks get that of this one.
+        """
+        here = contextvars.copy_context()
+
+        def spawn(lane: LaneTask) -> None:
+            name = f"{lane.lane.name.lower()} lane"
+            here.run(functools.partial(nursery.start_soon, lane.run, name=name))
+
+        for lane in self._lanes.values():
+            lane.task.start(functools.partial(spawn, lane))
+        for lane in self._lanes.values():
+            lane.step_in_place()
+            if self._closing:
+                lane.task.rouse()
 
     def close(self) -> None:
         """Accept no more input. The lanes handle their backlog, then the subscriptions end.
@@ -161,6 +186,7 @@ class Pipeline:
             self._router.offers.clear()
             for lane in self._lanes.values():
                 lane.close()
+            self._closed.set()
 
     def _end(self) -> None:
         self.close()

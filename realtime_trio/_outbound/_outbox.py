@@ -202,19 +202,19 @@ class Outbox:
 
     async def _enter(self, queue: EntryQueue, entry: Entry) -> None:
         self._check_open()
-        if queue.fits(entry.size) and not queue.turn.locked():
+        if queue.fits(entry.size) and not queue.awaited:
             self._append(queue, entry)
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
         async with queue.turn:
             while not queue.fits(entry.size) and not self._closed:
-                await queue.room.park()
+                await queue.wait()
             self._check_open()
             self._append(queue, entry)
 
     def _enter_nowait(self, queue: EntryQueue, entry: Entry) -> None:
         self._check_open()
-        if queue.turn.locked() or not queue.fits(entry.size):
+        if queue.awaited or not queue.fits(entry.size):
             raise trio.WouldBlock
         self._append(queue, entry)
 

@@ -59,20 +59,44 @@ class OutboxStatistics:
 class EntryQueue:
     """Entries in order, bounded in items and bytes; an empty queue accepts any size."""
 
-    __slots__ = ("entries", "max_bytes", "max_items", "room", "size", "turn")
+    __slots__ = ("_room", "_turn", "entries", "max_bytes", "max_items", "size")
 
     def __init__(self, max_items: int, max_bytes: int) -> None:
         self.entries: deque[Entry] = deque()
         self.size: int = 0
         self.max_items: int = max_items
         self.max_bytes: int = max_bytes
-        self.turn: trio.Lock = trio.Lock()
-        self.room: trio.lowlevel.ParkingLot = trio.lowlevel.ParkingLot()
+        # Most queues are never full.
+        self._turn: trio.Lock | None = None
+        self._room: trio.lowlevel.ParkingLot | None = None
 
     def fits(self, size: int) -> bool:
         """Whether there is room for an entry of that size."""
         entries = len(self.entries)
         return not entries or (entries < self.max_items and self.size + size <= self.max_bytes)
+
+    @property
+    def turn(self) -> trio.Lock:
+        """Held by the one that waits for room; the others wait for the lock."""
+        if self._turn is None:
+            self._turn = trio.Lock()
+        return self._turn
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for room: all others go behind."""
+        return self._turn is not None and self._turn.locked()
+
+    async def wait(self) -> None:
+        """Wait until something has left the queue."""
+        if self._room is None:
+            self._room = trio.lowlevel.ParkingLot()
+        await self._room.park()
+
+    def let_in(self) -> None:
+        """Let the one that waits for room look again."""
+        if self._room is not None:
+            self._room.unpark_all()
 
     def append(self, entry: Entry) -> None:
         """Append an entry, even beyond the bounds."""
@@ -104,12 +128,12 @@ class EntryQueue:
 
     def _left(self, entry: Entry) -> None:
         self.size -= entry.size
-        self.room.unpark_all()
+        self.let_in()
 
     def clear(self) -> list[Entry]:
         """Remove and return all entries."""
         entries = list(self.entries)
         self.entries.clear()
         self.size = 0
-        self.room.unpark_all()
+        self.let_in()
         return entries
