@@ -11,11 +11,18 @@ import trio.testing
 from realtime_trio import ClientConfig
 from realtime_trio._core._local_events import LinkEvent
 from realtime_trio._core._shell_notifications import Connected
+from realtime_trio._lanes import _lane
 from realtime_trio._lanes._overflow import Block
 from realtime_trio._lanes._pipeline import Pipeline
 from realtime_trio._lanes._task_slot import TaskSlot
 
 DELTA = '{"type":"text_delta","session_id":"s","content":"a"}'
+
+
+@pytest.fixture(autouse=True)
+def no_custom_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests that ran before may have registered some, for which a lane needs its task."""
+    monkeypatch.setattr(_lane, "has_custom_handlers", lambda _lane: False)
 
 
 def _tasks(task: trio.lowlevel.Task) -> list[str]:
