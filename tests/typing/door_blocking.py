@@ -265,20 +265,6 @@ def history(it: rt.blocking.History, moment: datetime) -> None:
     assert_type(it.entries(since=1), Generator[rt.HistoryEntry, None])
 
 
-def instruments(client: rt.blocking.Client) -> None:
-    with rt.instrument.prometheus() as metrics:
-        assert_type(metrics.close(), None)
-    traced = rt.instrument.opentelemetry(client)
-    assert_type(traced, AbstractContextManager[None])
-    for measure in rt.instrument.MEASURES:
-        assert_type(measure, rt.instrument.Measure)
-        assert_type(measure.name, str)
-        assert_type(measure.unit, str)
-        assert_type(measure.description, str)
-        assert_type(measure.attributes, tuple[str, ...])
-        assert_type(measure.prometheus_name, str)
-
-
 def server(server: rt.blocking.RealtimeServer, request: rt.server.Request) -> None:
     assert_type(server.url, str)
     assert_type(server.config, rt.server.ServerConfig)
