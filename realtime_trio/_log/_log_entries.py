@@ -38,6 +38,8 @@ __all__ = [
     "LogRecord",
     "RawTextEntry",
     "ReceiptEntry",
+    "RemoteEntry",
+    "RemoteWord",
     "ResetEntry",
     "UserSessionEntry",
     "audio_of",
@@ -49,6 +51,9 @@ __all__ = [
     "text_of",
 ]
 
+RemoteWord: TypeAlias = Literal[
+    "cursor", "accepted", "reserved", "sending", "sent", "not-sent", "in-doubt"
+]
 ReceiptWord: TypeAlias = Literal["sending", "sent", "not-sent", "in-doubt"]
 
 
@@ -100,6 +105,18 @@ class ReceiptEntry(msgspec.Struct, frozen=True, array_like=True, tag="receipt"):
     status: ReceiptWord
 
 
+class RemoteEntry(msgspec.Struct, frozen=True, array_like=True, tag="remote"):
+    """How far a command has come that was given to a session from another process.
+
+    ``number`` is that of the command in its queue, which is read in order: "accepted" says that
+    its owner has read it, "reserved" that it may be on its way from here on, "sending" that it
+    is about to be written. "cursor" says that everything up to there was read.
+    """
+
+    number: int
+    status: RemoteWord
+
+
 class RawTextEntry(msgspec.Struct, frozen=True, array_like=True, tag="raw"):
     """A text frame that holds half of a surrogate pair, which is no UTF-8."""
 
@@ -120,6 +137,7 @@ LogRecord: TypeAlias = (
     | ResetEntry
     | CommandEntry
     | ReceiptEntry
+    | RemoteEntry
     | RawTextEntry
 )
 LogItem: TypeAlias = str | int | LogRecord

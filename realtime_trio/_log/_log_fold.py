@@ -22,7 +22,7 @@ from ._log_entries import (
 from ._state_cut import StateCut, begin_life, cut_of, restored_folds
 from ._state_snapshot import FOLD, custom_events
 
-__all__ = ["LogFold"]
+__all__ = ["LogFold", "groups_behind"]
 
 
 @final
@@ -57,7 +57,7 @@ class LogFold:
         groups = block.groups()
         skip = self.position + 1 - block.first
         if skip > 0:
-            groups = _behind(groups, skip)
+            groups = groups_behind(groups, skip)
         self.apply_groups(groups)
 
     def apply_groups(self, groups: list[BlockGroup], *, until: int | None = None) -> None:
@@ -103,7 +103,7 @@ class LogFold:
                 pass  # commands and their receipts
 
 
-def _behind(groups: list[BlockGroup], skip: int) -> list[BlockGroup]:
+def groups_behind(groups: list[BlockGroup], skip: int) -> list[BlockGroup]:
     """The groups without their first entries."""
     rest: list[BlockGroup] = []
     for at, items in groups:
