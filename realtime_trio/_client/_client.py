@@ -53,7 +53,7 @@ from ._journalled import JournalAccess, journal_options, journalled
 from ._session_list import News, pages
 from ._subscribes import Subscribes
 
-__all__ = ["Client", "open_client"]
+__all__ = ["Client", "open_client", "opened_client"]
 
 T = TypeVar("T")
 
@@ -134,6 +134,19 @@ class Client(Commands, Subscribes, JournalAccess):
         """
         async with self._shell.leaving():
             return await self._shell.outbox.put(event, force=force, picked=self._told(event))
+
+    async def send_picked(
+        self, event: Event, picked: Callable[[], None], *, force: bool = False
+    ) -> Receipt:
+        """As :meth:`send`; ``picked`` is called when the event is about to be written."""
+        told = self._told(event)
+
+        def both() -> None:
+            picked()
+            if told is not None:
+                told()
+
+        return await self._shell.outbox.put(event, force=force, picked=both)
 
     def send_nowait(self, event: Event, *, force: bool = False) -> Receipt:
         """Queue an event as :meth:`send` does, without waiting.
@@ -369,13 +382,14 @@ def open_client(
             recorder=recorder,
             life=life,
         )
-        return _opened(shell)
+        return opened_client(shell)
 
     return opened(None) if kept is None else journalled(kept, options.close_deadline, opened)
 
 
 @asynccontextmanager
-async def _opened(shell: Shell) -> AsyncGenerator[Client, None]:
+async def opened_client(shell: Shell) -> AsyncGenerator[Client, None]:
+    """A client of this shell; errors come out bare."""
     failure: BaseException | None = None
     try:
         async with shell.recording(), trio.open_nursery() as nursery:

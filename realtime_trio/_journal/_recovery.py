@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -100,8 +100,17 @@ def _left(command: CommandEntry, begun: bool) -> RecoveredCommand:
     return RecoveredCommand(type=command.name, frame=command.frame, error=error)
 
 
-async def recover_log(store: LogStore, name: str) -> RecoveredLog | None:
-    """Fold a log to its end; ``None`` where there is none, or an empty one."""
+def _ignore(_groups: Sequence[BlockGroup]) -> None:
+    pass
+
+
+async def recover_log(
+    store: LogStore, name: str, note: Callable[[Sequence[BlockGroup]], None] = _ignore
+) -> RecoveredLog | None:
+    """Fold a log to its end; ``None`` where there is none, or an empty one.
+
+    ``note`` is called in a thread with everything behind the snapshot.
+    """
     info = await store.info(name)
     if info is None or info.position == 0:
         return None
@@ -115,7 +124,7 @@ async def recover_log(store: LogStore, name: str) -> RecoveredLog | None:
     while True:
         blocks = await store.read(name, fold.position, _AT_ONCE)
         if blocks:
-            done = await trio.to_thread.run_sync(_apply, fold, commands, blocks)
+            done = await trio.to_thread.run_sync(_apply, fold, commands, note, blocks)
             if done:
                 continue
             break
@@ -158,11 +167,18 @@ def _read(data: bytes) -> StateSnapshot | None:
         return None
 
 
-def _apply(fold: LogFold, commands: _OpenCommands, blocks: Sequence[LogBlock]) -> bool:
+def _apply(
+    fold: LogFold,
+    commands: _OpenCommands,
+    note: Callable[[Sequence[BlockGroup]], None],
+    blocks: Sequence[LogBlock],
+) -> bool:
     """Fold blocks; tells whether all of them could be read."""
     try:
         for block in blocks:
-            commands.note(block.groups())
+            groups = block.groups()
+            commands.note(groups)
+            note(groups)
             fold.apply(block)
     except DamagedBlock:
         return False

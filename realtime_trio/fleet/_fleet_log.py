@@ -14,8 +14,8 @@ from typing import Literal, Protocol, TypeAlias
 import attrs
 
 from .._exceptions import JournalError
-from .._journal._log_store import LogClaim, LogStore
-from .._journal._log_writer import LogWriter
+from .._journal._journal_life import WritesLogs
+from .._journal._log_store import LogClaim
 from .._log._log_block import LogBlock
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "QueueFull",
     "Seat",
     "Spec",
-    "WritesLogs",
     "shard_of",
 ]
 
@@ -92,19 +91,6 @@ class LogNews:
         factory=dict[str, Sequence[FleetCommand]]
     )
     stale: frozenset[str] = frozenset()
-
-
-class WritesLogs(LogStore, Protocol):
-    """A store that makes writers of its own."""
-
-    @property
-    def full_audio(self) -> bool:
-        """Whether binary frames are kept whole."""
-        ...
-
-    def writer(self, claim: LogClaim, *, position: int) -> LogWriter:
-        """A writer of the log of this claim."""
-        ...
 
 
 class FleetLog(WritesLogs, Protocol):
