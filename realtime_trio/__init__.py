@@ -184,6 +184,7 @@ __all__ = [
     "blocking",
     "event",
     "events",
+    "fleet",
     "handles",
     "memory_pair",
     "normalise_content",
@@ -198,12 +199,12 @@ __all__ += _shell_notifications.__all__
 __all__ += _exceptions.__all__
 
 if TYPE_CHECKING:
-    from . import audio, blocking, server, testing
+    from . import audio, blocking, fleet, server, testing
     from ._connection._recording import Recorder, RecorderStatistics
     from ._transports._websockets import WebsocketsConnector
 
 # Parts that not every program needs are imported on first use.
-_MODULES_LATER = frozenset({"audio", "blocking", "server", "testing"})
+_MODULES_LATER = frozenset({"audio", "blocking", "fleet", "server", "testing"})
 _NAMES_LATER = {
     "Recorder": "._connection._recording",
     "RecorderStatistics": "._connection._recording",

@@ -64,6 +64,7 @@ class Client(Commands, Subscribes, JournalAccess):
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
+        self._pipeline = shell.pipeline
         self._asking = trio.Lock()
         self.control: LaneView = LaneView(shell.pipeline, Lane.CONTROL)
         """The control lane: catalogue, turn state, errors, the link."""

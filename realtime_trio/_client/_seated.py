@@ -22,20 +22,20 @@ from ._connectors import connector_for
 __all__ = ["DialOptions", "seated_client"]
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True)
 class DialOptions:
     """How to dial, as :func:`~realtime_trio.open_client` takes it."""
 
     url: str
-    auth: AuthSource
-    agent_key: str | None = None
-    chat_session_id: str | None = None
-    config: ClientConfig | None = None
-    transport: Connector | None = None
-    ssl_context: ssl.SSLContext | None = None
-    proxy: str | None = ENVIRONMENT
-    headers: Mapping[str, str] | None = None
-    open_stream: OpenStream | None = None
+    auth: AuthSource = attrs.field(repr=False)
+    agent_key: str | None = attrs.field(default=None, kw_only=True)
+    chat_session_id: str | None = attrs.field(default=None, kw_only=True)
+    config: ClientConfig | None = attrs.field(default=None, kw_only=True)
+    transport: Connector | None = attrs.field(default=None, kw_only=True)
+    ssl_context: ssl.SSLContext | None = attrs.field(default=None, kw_only=True)
+    proxy: str | None = attrs.field(default=ENVIRONMENT, kw_only=True)
+    headers: Mapping[str, str] | None = attrs.field(default=None, kw_only=True)
+    open_stream: OpenStream | None = attrs.field(default=None, kw_only=True)
 
 
 @asynccontextmanager

@@ -166,8 +166,10 @@ class CommandIntake:
                 event, lambda: self._told(number), force=command.kind == "force"
             )
             await receipt.sent()
-        except (NotSent, ClosedError):
-            self._note(number, "accepted")  # nobody has it: for the next owner
+        except (NotSent, ClosedError) as exc:
+            # A client that ends leaves it to the next owner; a cancel took it back for good.
+            left = self._shell.closed or isinstance(exc, ClosedError)
+            self._note(number, "accepted" if left else "not-sent")
         except InDoubt:
             self._note(number, "in-doubt")
         else:
