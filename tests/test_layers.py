@@ -4,7 +4,7 @@
 
     events <- _core <- _core.vendors <- _handlers <- _processor <- _log, audio
            <- _transports, _lanes, _outbound <- _rest, _turns <- _connection
-           <- _session <- _voice <- _client <- server, testing, blocking, cli
+           <- _session <- _voice <- _client <- server, testing, blocking, fleet, cli
 
 Every package has a row that names what it may import. The leaves (``_exceptions``,
 ``_config``, ``abc``) may be imported by all and import only each other. An import counts
@@ -66,12 +66,13 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     # The server speaks the protocol on its own: it shares only the in-memory transport and
     # the generators of sound.
     "server": frozenset({"_transports", "audio"}),
+    "fleet": INNER - {"audio", "_replay"},
     "testing": INNER | {"server"},
     "blocking": INNER,
-    "cli": INNER | {"blocking", "server", "testing", "_replay", "_schema", ROOT_LAYER},
+    "cli": INNER | {"blocking", "fleet", "server", "testing", "_replay", "_schema", ROOT_LAYER},
     "__main__": frozenset({"cli"}),
     # The public names: everything but the command line.
-    ROOT_LAYER: INNER | {"blocking", "server", "testing"},
+    ROOT_LAYER: INNER | {"blocking", "fleet", "server", "testing"},
 }
 
 # Values in, values out: no scheduler, no clock, no log, no chance, no network.

@@ -34,6 +34,8 @@ LONG_MODULES: Mapping[str, str] = MappingProxyType(
 WIDE_CLASSES: Mapping[str, str] = MappingProxyType(
     {
         "realtime_trio._handlers._transaction.TextTransaction": "all changes of the text slice",
+        "realtime_trio.fleet._redis_fleet.RedisLog": "a FleetLog, which is a LogStore",
+        "realtime_trio.fleet._sqlite_fleet.SqliteLog": "a FleetLog, which is a LogStore",
     }
 )
 # Function -> why it may catch everything: the named boundaries where one event, one handler or
@@ -50,7 +52,7 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
         "realtime_trio._core._converter._built": "a field costs itself",
         "realtime_trio._handlers._fold.LaneFold.step": "a handler costs one event (invariant 7)",
         "realtime_trio._session._shell.Shell._supervise": "why the client ended leaves open_client",
-        "realtime_trio._client._client._opened": "one clear error leaves open_client",
+        "realtime_trio._client._client.opened_client": "one clear error leaves open_client",
         "realtime_trio._client._journalled.journalled": "one clear error leaves open_client",
         "realtime_trio._rest._tokens.TokenKeeper.token": "a source's want of a network is retried",
         "realtime_trio._rest._calls.Rest._send": "whatever an answer makes of httpx fails the call",
@@ -58,6 +60,10 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
             "whatever ends the library's task ends the link"
         ),
         "realtime_trio._voice._audio_lane.AudioLane.play_to": "one clear error leaves the playback",
+        "realtime_trio.fleet._bare_nursery.bare_nursery": "errors leave bare, as from open_client",
+        "realtime_trio.fleet._redis_host.RedisHost.run.work": "raised again in the caller",
+        "realtime_trio.fleet._redis_host.RedisHost.soon.work": "raises what is not of Redis",
+        "realtime_trio.fleet._seat_run.SeatRun.run": "a session never ends its node",
         "realtime_trio.server._contain.contained": "one connection never ends the server",
         "realtime_trio.server._embedded.open_server": "errors leave bare, as from open_client",
     }

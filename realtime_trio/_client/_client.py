@@ -12,8 +12,6 @@ import trio
 from .._config import ClientConfig
 from .._connection._recorder import RecorderLike
 from .._connection._supervisor import Address
-from .._core._local_events import SaidEvent, VoiceRequestedEvent
-from .._core._notifications import RequestUserSessions
 from .._core._shell_notifications import Reconnected
 from .._core._state import SessionState
 from .._exceptions import ClosedError, RealtimeError
@@ -38,12 +36,10 @@ from ..events import (
     ChatSessionIndexEntry,
     ErrorEvent,
     Event,
-    GetUserSessionsEvent,
     GetUserSessionsResponseEvent,
     Lane,
     PttEndEvent,
     PttStartEvent,
-    SetAgentVoiceEvent,
     TextInputEvent,
 )
 from ..events._checks import check_several
@@ -52,6 +48,7 @@ from ._connectors import connector_for
 from ._journalled import JournalAccess, journal_options, journalled
 from ._session_list import News, pages
 from ._subscribes import Subscribes
+from ._told import told
 
 __all__ = ["Client", "open_client", "opened_client"]
 
@@ -134,39 +131,16 @@ class Client(Commands, Subscribes, JournalAccess):
         that servers send, and both ``TypeError`` and ``ValueError`` as the event's class does.
         """
         async with self._shell.leaving():
-            return await self._shell.outbox.put(event, force=force, picked=self._told(event))
-
-    async def send_picked(
-        self, event: Event, picked: Callable[[], None], *, force: bool = False
-    ) -> Receipt:
-        """As :meth:`send`; ``picked`` is called when the event is about to be written."""
-        told = self._told(event)
-
-        def both() -> None:
-            picked()
-            if told is not None:
-                told()
-
-        return await self._shell.outbox.put(event, force=force, picked=both)
+            return await self._shell.outbox.put(
+                event, force=force, picked=told(self._pipeline, event)
+            )
 
     def send_nowait(self, event: Event, *, force: bool = False) -> Receipt:
         """Queue an event as :meth:`send` does, without waiting.
 
         Raises ``trio.WouldBlock`` if its queue is full or other tasks wait for room in it.
         """
-        return self._shell.outbox.put_nowait(event, force=force, picked=self._told(event))
-
-    def _told(self, event: Event) -> Callable[[], None] | None:
-        """What the lanes must learn when this event leaves."""
-        post = self._shell.pipeline.post
-        match event:
-            case SetAgentVoiceEvent(voice_id=voice_id):
-                return lambda: post(VoiceRequestedEvent(voice_id=voice_id))
-            case GetUserSessionsEvent(offset=offset, limit=limit):
-                note = RequestUserSessions(offset=offset, limit=limit)
-                return lambda: post(SaidEvent(note=note))
-            case _:
-                return None
+        return self._shell.outbox.put_nowait(event, force=force, picked=told(self._pipeline, event))
 
     async def cancel(self) -> CancelResult:
         """Cancel the running turn; overtakes everything queued. Playback stops immediately.

@@ -45,6 +45,7 @@ class WritesLogs(LogStore, Protocol):
         """A writer of the log of this claim."""
         ...
 
+
 _AHEAD: Final = 0.25
 """Seconds that a command may wait for the journal before it is written to the socket."""
 _SETTLED: Final[dict[str, ReceiptWord]] = {

@@ -88,8 +88,8 @@ class WriterStatistics:
 class LogWriter:
     """Writes the log of one claim, from ``position`` on.
 
-    ``stop``: an error of the store leaves :meth:`run`, instead of being tried again. ``gather``: seconds
-    that a block waits for more entries.
+    ``stop``: an error of the store leaves :meth:`run`, instead of being tried again.
+    ``gather``: seconds that a block waits for more entries.
     """
 
     def __init__(

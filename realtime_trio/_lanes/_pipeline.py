@@ -69,28 +69,29 @@ class Pipeline:
         "_closing",
         "_codec",
         "_faults",
-        "_folds",
         "_input",
         "_lanes",
         "_readers",
         "_router",
         "_started",
+        "folds",
         "marks",
     )
 
     def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
         self._codec = Codec()
         self._faults = FaultLog()
-        self._folds = Folds(Limits(config.max_sessions, config.max_messages), call=call_handler)
+        limits = Limits(config.max_sessions, config.max_messages)
+        self.folds: Folds = Folds(limits, call=call_handler)
         self._input: InputTap | None = None
         self._clock = clock
         self._at = float("-inf")
-        self._changes = Changes(lambda: self._folds.state)
+        self._changes = Changes(lambda: self.folds.state)
         self._lanes: dict[Lane, LaneTask] = {}
         bounds = {Lane.CONTROL: config.control, Lane.AUDIO: config.audio, Lane.TEXT: config.text}
         for lane in sorted(Lane):
             self._lanes[lane] = LaneTask(
-                self._folds.by_lane[lane],
+                self.folds.by_lane[lane],
                 bounds[lane],
                 batch_size=config.batch_size,
                 coalesce=config.coalesce,
@@ -99,7 +100,7 @@ class Pipeline:
                 on_step=self._changes.changed,
             )
         self._router = Router(self._lanes)
-        self.marks: Marks = Marks(self._put_mark, lambda lane: self._folds.by_lane[lane].slice)
+        self.marks: Marks = Marks(self._put_mark, lambda lane: self.folds.by_lane[lane].slice)
         """How far the lanes have come."""
         self._readers = Readers(self._lanes)
         self._started = self._closing = False
@@ -107,12 +108,7 @@ class Pipeline:
     def log_to(self, log: InputLog) -> Folds:
         """Tell ``log`` of every input that comes by :meth:`feed`; gives the folds until now."""
         self._input = InputTap(log, lambda: self._at)
-        return self._folds
-
-    @property
-    def folds(self) -> Folds:
-        """The folds of the lanes; whoever changes them has let the lanes pass a mark before."""
-        return self._folds
+        return self.folds
 
     def announce(self, note: Notification) -> None:
         """Emit a notification in the control lane that is no part of the conversation."""
@@ -305,14 +301,14 @@ class Pipeline:
 
     def set_user_session_id(self, session_id: str | None) -> None:
         """Say which session is the user's, in order with what the text lane holds."""
-        self._command(Lane.TEXT, functools.partial(self._folds.set_user_session_id, session_id))
+        self._command(Lane.TEXT, functools.partial(self.folds.set_user_session_id, session_id))
         if self._input is not None and not self._closing:
             self._input.user_session_id(session_id)
 
     def reset(self) -> None:
         """Drop silently what is under way, each lane in order with what it holds."""
         for lane in self._lanes:
-            self._command(lane, functools.partial(self._folds.reset, lane))
+            self._command(lane, functools.partial(self.folds.reset, lane))
         if self._input is not None and not self._closing:
             self._input.reset()
 
@@ -341,7 +337,7 @@ class Pipeline:
     @property
     def state(self) -> SessionState:
         """A snapshot: consistent within each slice, not across slices."""
-        return self._folds.state
+        return self.folds.state
 
     @overload
     def subscribe(
@@ -386,10 +382,7 @@ class Pipeline:
         return Watch(self._changes, selector)
 
     def observe(self, lane: Lane, callback: Observer) -> None:
-        """Call back in a lane's task after each fold: the event, its notifications, the slice.
-
-        Internal: before the subscribers hear of it, and what it raises ends the pipeline.
-        """
+        """Internal: call back in a lane's task after each fold, before the subscribers."""
         self._lanes[lane].dispatcher.observers.append(callback)
 
     def statistics(self) -> PipelineStatistics:

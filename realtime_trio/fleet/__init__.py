@@ -6,7 +6,16 @@ Not imported before it is used: ``realtime_trio.fleet`` is loaded on first use.
 from __future__ import annotations
 
 from ._fleet import Fleet, open_fleet
-from ._fleet_log import FleetCommand, FleetLog, LogNews, NoSuchSession, QueueFull, Seat, Spec
+from ._fleet_log import (
+    FleetCommand,
+    FleetLog,
+    LogNews,
+    NoSuchSession,
+    QueueFull,
+    Seat,
+    Spec,
+    shard_of,
+)
 from ._memory_fleet import MemoryLog
 from ._node import Claimed, Lost, Node, NodeHealth, Released, open_node
 from ._redis_fleet import RedisLog
@@ -39,4 +48,5 @@ __all__ = [
     "SqliteLog",
     "open_fleet",
     "open_node",
+    "shard_of",
 ]

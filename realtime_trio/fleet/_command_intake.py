@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, cast, final
 
 import trio
 
 from .._client._client import Client
+from .._client._told import told
 from .._core._codec import Codec
 from .._exceptions import ClosedError, DecodeError, InDoubt, JournalError, NotSent
 from .._journal._journal_life import JournalLife
@@ -116,7 +119,9 @@ class CommandIntake:
         self._accepted += 1
         if self._accepted % _FORGET_EVERY == 0:
             try:
-                await self._log.forget_commands(self._life.claim, min(self._oldest(), command.number))
+                await self._log.forget_commands(
+                    self._life.claim, min(self._oldest(), command.number)
+                )
             except JournalError:
                 return  # the writer meets the same failure, and deals with it
 
@@ -162,8 +167,10 @@ class CommandIntake:
         if not await self._reserve(number):
             return
         try:
-            receipt = await self._client.send_picked(
-                event, lambda: self._told(number), force=command.kind == "force"
+            receipt = await self._shell.outbox.put(
+                event,
+                force=command.kind == "force",
+                picked=partial(self._picked, number, told(self._shell.pipeline, event)),
             )
             await receipt.sent()
         except (NotSent, ClosedError) as exc:
@@ -175,8 +182,10 @@ class CommandIntake:
         else:
             self._note(number, "sent")
 
-    def _told(self, number: int) -> None:
+    def _picked(self, number: int, tell: Callable[[], None] | None) -> None:
         self._note(number, "sending")
+        if tell is not None:
+            tell()
 
     async def _cancel(self, command: FleetCommand) -> None:
         number = command.number

@@ -61,5 +61,3 @@ class CommandProgress:
             yield RemoteEntry(self.cursor, "cursor")
         for number, status in (*self.ends.items(), *self.open.items()):
             yield RemoteEntry(number, status)
-
-

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import final
-
-import trio
+from typing import cast, final
 
 from .._config import ClientConfig
-from .._session._first_cause import first_cause
+from ._bare_nursery import bare_nursery
 from ._fleet_log import FleetLog, NoSuchSession, Seat, Spec
 from ._follower import Follower
 from ._remote_session import RemoteSession
@@ -41,9 +39,7 @@ class Fleet:
         nodes' dial function. Raises :class:`~realtime_trio.JournalError` where the log fails.
         """
         _check_name(name)
-        spec = Spec(
-            labels=dict(labels or {}), agent_key=agent_key, chat_session_id=chat_session_id
-        )
+        spec = Spec(labels=dict(labels or {}), agent_key=agent_key, chat_session_id=chat_session_id)
         return await self._log.create(name, spec)
 
     async def remove(self, name: str) -> None:
@@ -74,23 +70,10 @@ class Fleet:
             raise NoSuchSession(message)
         follower = Follower(self._log, self._readers, seat, config or self._config)
         await follower.begin()
-        failure: BaseException | None = None
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(follower.pipeline.run)
-                nursery.start_soon(follower.run)
-                try:
-                    yield RemoteSession(self._log, follower)
-                except BaseException as exc:  # raised again below, outside the nursery's group
-                    failure = exc
-                nursery.cancel_scope.cancel()
-        except BaseException as exc:
-            failure = first_cause(failure, exc)
-        if failure is not None:
-            try:
-                raise failure
-            finally:
-                del failure  # it refers to this frame
+        async with bare_nursery() as nursery:
+            nursery.start_soon(follower.pipeline.run)
+            nursery.start_soon(follower.run)
+            yield RemoteSession(self._log, follower)
 
 
 @asynccontextmanager
@@ -103,26 +86,11 @@ async def open_fleet(
     attached. Raises :class:`~realtime_trio.JournalError` if the log cannot be opened; errors of
     the body come out bare.
     """
-    failure: BaseException | None = None
-    async with log.opened():
-        try:
-            async with trio.open_nursery() as nursery:
-                readers = ShardReaders(log, nursery)
-                try:
-                    yield Fleet(log, readers, config or ClientConfig())
-                except BaseException as exc:  # raised again below, outside the nursery's group
-                    failure = exc
-                nursery.cancel_scope.cancel()
-        except BaseException as exc:
-            failure = first_cause(failure, exc)
-    if failure is not None:
-        try:
-            raise failure
-        finally:
-            del failure  # it refers to this frame
+    async with log.opened(), bare_nursery() as nursery:
+        yield Fleet(log, ShardReaders(log, nursery), config or ClientConfig())
 
 
 def _check_name(name: str) -> None:
-    if not isinstance(name, str) or not name or any(mark in name for mark in "{}"):
+    if not isinstance(cast("object", name), str) or not name or set(name) & set("{}"):
         message = f"the name of a session is a text without braces, not {name!r}"
         raise ValueError(message)

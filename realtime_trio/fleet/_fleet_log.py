@@ -141,9 +141,7 @@ class FleetLog(WritesLogs, Protocol):
         """Give the seat back: nobody holds it. ``JournalInUse`` if another does already."""
         ...
 
-    async def put_command(
-        self, name: str, key: str, kind: CommandKind, frame: str
-    ) -> FleetCommand:
+    async def put_command(self, name: str, key: str, kind: CommandKind, frame: str) -> FleetCommand:
         """Append a command to the queue of a session; one with a known key is the one before.
 
         Raises :class:`NoSuchSession` and :class:`QueueFull`.

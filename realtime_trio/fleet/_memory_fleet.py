@@ -151,9 +151,7 @@ class MemoryLog(MemoryStore):
 
     # -- commands --------------------------------------------------------------------------
 
-    async def put_command(
-        self, name: str, key: str, kind: CommandKind, frame: str
-    ) -> FleetCommand:
+    async def put_command(self, name: str, key: str, kind: CommandKind, frame: str) -> FleetCommand:
         """Append a command to the queue of a session."""
         await trio.lowlevel.checkpoint()
         seat = self._seats.get(name)
@@ -204,9 +202,7 @@ class MemoryLog(MemoryStore):
             await self._moved.park()
         return LogNews()
 
-    def _look(
-        self, logs: Mapping[str, int], commands: Mapping[str, int]
-    ) -> LogNews | None:
+    def _look(self, logs: Mapping[str, int], commands: Mapping[str, int]) -> LogNews | None:
         blocks: dict[str, Sequence[LogBlock]] = {}
         stale: set[str] = set()
         for name, after in logs.items():

@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from .._exceptions import JournalError
-from .._session._first_cause import first_cause
+from ._bare_nursery import bare_nursery
 from ._fleet_log import FleetLog, Seat
 from ._seat_run import DialFunction, SeatRun
 from ._shard_readers import ShardReaders
@@ -24,6 +24,7 @@ _logger: Final = logging.getLogger("realtime_trio.fleet")
 
 _LEASE: Final = 2.0
 """Heartbeats that a node may miss before its sessions are taken over."""
+_LEAVE: Final = 1.0
 _MOST_CHANGES: Final = 4096
 _AGAIN: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
 """Seconds until this node tries a session again that it could not open."""
@@ -105,7 +106,7 @@ class Node:
         self._beat_at: float | None = None
         self._error: JournalError | None = None
         self._draining = False
-        self._random = random.Random(name)  # noqa: S311  jitter
+        self._random = random.Random(name)
 
     @property
     def sessions(self) -> tuple[str, ...]:
@@ -206,9 +207,7 @@ class Node:
         claim = await self._log.seize(seat, self.name)
         if claim is None:
             return
-        run = SeatRun(
-            self._log, self._readers, seat, claim, dial=self._dial, limiter=self._limiter
-        )
+        run = SeatRun(self._log, self._readers, seat, claim, dial=self._dial, limiter=self._limiter)
         self._runs[seat.name] = run
         self._tell(Claimed(session=seat.name, took_over=seat.node))
         self._nursery.start_soon(self._hold, seat.name, run)
@@ -284,34 +283,22 @@ async def open_node(
         if not value > 0:
             message = f"{key} must be greater than 0, not {value!r}"
             raise ValueError(message)
-    failure: BaseException | None = None
-    async with log.opened():
+    async with log.opened(), bare_nursery() as nursery:
+        node = Node(
+            log,
+            dial,
+            nursery,
+            name=f"{name or 'node'}-{secrets.token_hex(3)}",
+            capacity=capacity,
+            heartbeat=heartbeat,
+            limiter=trio.CapacityLimiter(dials),
+        )
+        nursery.start_soon(node.beat)
+        nursery.start_soon(node.claim)
         try:
-            async with trio.open_nursery() as nursery:
-                node = Node(
-                    log,
-                    dial,
-                    nursery,
-                    name=f"{name or 'node'}-{secrets.token_hex(3)}",
-                    capacity=capacity,
-                    heartbeat=heartbeat,
-                    limiter=trio.CapacityLimiter(dials),
-                )
-                nursery.start_soon(node.beat)
-                nursery.start_soon(node.claim)
-                try:
-                    yield node
-                    with trio.move_on_after(drain):
-                        await node.drain()
-                except BaseException as exc:  # raised again below, outside the nursery's group
-                    failure = exc
-                with trio.move_on_after(1.0, shield=True):
-                    await node.leave()
-                nursery.cancel_scope.cancel()
-        except BaseException as exc:
-            failure = first_cause(failure, exc)
-    if failure is not None:
-        try:
-            raise failure
+            yield node
+            with trio.move_on_after(drain):
+                await node.drain()
         finally:
-            del failure  # it refers to this frame
+            with trio.move_on_after(_LEAVE, shield=True):
+                await node.leave()

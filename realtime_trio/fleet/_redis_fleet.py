@@ -293,9 +293,7 @@ class RedisLog:
 
     # -- commands and news -----------------------------------------------------------------
 
-    async def put_command(
-        self, name: str, key: str, kind: CommandKind, frame: str
-    ) -> FleetCommand:
+    async def put_command(self, name: str, key: str, kind: CommandKind, frame: str) -> FleetCommand:
         """Append a command to the queue of a session."""
         keys = self._keys(name, "own", "cmd", "keys")
         data = frame.encode("utf-8", "surrogatepass")
@@ -397,5 +395,3 @@ def _command(row: Any) -> FleetCommand:  # type: ignore[explicit-any]
         frame=fields[b"frame"].decode("utf-8", "surrogatepass"),
         position=int(fields[b"pos"]),
     )
-
-

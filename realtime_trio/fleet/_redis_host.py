@@ -18,14 +18,14 @@ from urllib.parse import urlsplit
 import trio
 
 from .._exceptions import JournalError
-from .._session._first_cause import first_cause
+from ._bare_nursery import bare_nursery
 from ._redis_scripts import SCRIPTS
 
 __all__ = ["RedisHost", "open_host"]
 
 T = TypeVar("T")
 _TIMEOUT: Final = 5.0
-_HASHES: Final = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in SCRIPTS.items()}  # noqa: S324  Redis names scripts so
+_HASHES: Final = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in SCRIPTS.items()}
 _EVICTING: Final = "allkeys-"
 
 
@@ -89,7 +89,7 @@ class RedisHost:
         async def work() -> None:
             try:
                 found.append(await make())
-            except Exception as exc:  # noqa: BLE001  raised in the caller
+            except Exception as exc:
                 failed.append(exc)
             finally:
                 done.set()
@@ -134,7 +134,7 @@ class RedisHost:
         async def work() -> None:
             try:
                 await getattr(self._main, name)(*args, **options)
-            except Exception as exc:  # noqa: BLE001  seen below
+            except Exception as exc:
                 error = self.explained(exc)
                 if not isinstance(error, JournalError):
                     raise
@@ -173,22 +173,7 @@ def _place(url: str) -> str:
 @asynccontextmanager
 async def open_host(url: str) -> AsyncGenerator[RedisHost, None]:
     """Connections to a Redis within this block; errors of the block come out bare."""
-    failure: BaseException | None = None
-    try:
-        async with trio.open_nursery() as nursery:
-            host = RedisHost(url, nursery)
-            try:
-                async with host.opened():
-                    try:
-                        yield host
-                    except BaseException as exc:  # raised again below, outside the groups
-                        failure = exc
-            finally:
-                nursery.cancel_scope.cancel()
-    except BaseException as exc:
-        failure = first_cause(failure, exc)
-    if failure is not None:
-        try:
-            raise failure
-        finally:
-            del failure  # it refers to this frame
+    async with bare_nursery() as nursery:
+        host = RedisHost(url, nursery)
+        async with host.opened():
+            yield host

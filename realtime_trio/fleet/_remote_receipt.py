@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias, final
-from typing import Literal as _Literal
+from typing import Literal, TypeAlias, cast, final
 
 import trio
 
@@ -12,7 +11,7 @@ from .._log._log_entries import RemoteWord
 
 __all__ = ["RemoteReceipt", "RemoteStatus"]
 
-RemoteStatus: TypeAlias = _Literal["queued", "accepted", "sending", "sent", "not-sent", "in-doubt"]
+RemoteStatus: TypeAlias = Literal["queued", "accepted", "sending", "sent", "not-sent", "in-doubt"]
 
 
 @final
@@ -75,12 +74,8 @@ class RemoteReceipt:
 
     def move(self, word: RemoteWord, position: int) -> None:
         """Note what the log says; for the follower only."""
-        status: RemoteStatus
-        if word in {"reserved", "cursor"}:
-            status = "accepted"
-        else:
-            status = word  # type: ignore[assignment]
-        self.status, self.position = status, position
+        known = "accepted" if word in {"reserved", "cursor"} else word
+        self.status, self.position = cast("RemoteStatus", known), position
         self._moved.unpark_all()
 
     def settle(self, status: RemoteStatus, why: str) -> None:

@@ -9,11 +9,10 @@ from typing import TypeVar, final
 
 import trio
 
-from .._core._codec import Codec
-from .._core._notifications import Media
-from .._core._notifications import ToolNotification
-from .._core._state import SessionState
 from .._client._subscribes import Subscribes
+from .._core._codec import Codec
+from .._core._notifications import Media, ToolNotification
+from .._core._state import SessionState
 from .._exceptions import RealtimeError, TurnError
 from .._lanes._statistics import PipelineStatistics
 from .._lanes._subscription import LaneView
@@ -36,7 +35,7 @@ _LAST_WORDS = 2.0
 
 @final
 class RemoteTurn:
-    """A turn that ``session.ask`` has begun; its members are those of :class:`~realtime_trio.Turn`."""
+    """A turn that ``session.ask`` has begun; see :class:`~realtime_trio.Turn`."""
 
     def __init__(self, progress: TurnProgress, receipt: RemoteReceipt) -> None:
         self.text: TurnChannel[str] = progress.text

@@ -15,8 +15,8 @@ from .._exceptions import JournalError, JournalInUse, RealtimeError
 from .._journal._journal_life import JournalLife, life_of
 from .._journal._log_store import LogClaim
 from .._journal._recovery import recover_log
-from .._session._first_cause import first_cause
 from .._session._shell import Shell
+from ._bare_nursery import bare_nursery
 from ._command_intake import CommandIntake
 from ._command_progress import CommandProgress
 from ._fleet_log import FleetLog, Seat
@@ -100,13 +100,14 @@ class SeatRun:
             with trio.move_on_after(_GIVE_BACK, shield=True), suppress(JournalError):
                 await self._log.release(self._claim)
             raise
-        except JournalInUse as exc:
-            return SeatEnd(kind="lost", why=str(exc))
-        except Exception as exc:  # noqa: BLE001  of the dial function or the session
+        except Exception as exc:
             end = SeatEnd(kind="released", why=_words(exc), failed=True)
         else:
             why = "drained" if self._drained.is_set() else "the client ended"
             end = SeatEnd(kind="released", why=why)
+        lost = self._lost()
+        if lost is not None:
+            return SeatEnd(kind="lost", why=str(lost))
         try:
             await self._log.release(self._claim)
         except JournalInUse as exc:
@@ -120,28 +121,20 @@ class SeatRun:
         life = await life_of(self._log, self._claim, past, recover=True)
         self.life = life
         life.notes_again = self._progress.again
-        failure: BaseException | None = None
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(life.writer.run)
-                nursery.start_soon(self._watch_writer, life)
-                try:
-                    with self._scope:
-                        await self._serve(life)
-                except BaseException as exc:  # raised again below, outside the nursery's group
-                    failure = exc
+        async with bare_nursery() as nursery:
+            nursery.start_soon(life.writer.run)
+            nursery.start_soon(self._watch_writer, life)
+            try:
+                with self._scope:
+                    await self._serve(life)
+            finally:
                 with trio.move_on_after(_FINISH, shield=True):
                     await life.finish()
-                nursery.cancel_scope.cancel()
-        except BaseException as exc:
-            failure = first_cause(failure, exc)
-        if isinstance(life.writer.error, JournalInUse):
-            raise life.writer.error
-        if failure is not None:
-            try:
-                raise failure
-            finally:
-                del failure  # it refers to this frame
+
+    def _lost(self) -> JournalInUse | None:
+        """Why another node holds the session, if one does."""
+        error = None if self.life is None else self.life.writer.error
+        return error if isinstance(error, JournalInUse) else None
 
     async def _watch_writer(self, life: JournalLife) -> None:
         """A writer that another has followed may not go on to talk to the server."""

@@ -91,7 +91,9 @@ class SharedFile(JournalFile):
                 (name,),
             ).fetchall()
         return [
-            Seat(name=row[0], node=row[1], token=row[2], spec=msgspec.json.decode(row[3], type=Spec))
+            Seat(
+                name=row[0], node=row[1], token=row[2], spec=msgspec.json.decode(row[3], type=Spec)
+            )
             for row in rows
         ]
 
@@ -204,5 +206,3 @@ class SharedFile(JournalFile):
 def _command(row: sqlite3.Row | tuple[object, ...]) -> FleetCommand:
     number, key, kind, frame, position = cast("tuple[int, str, CommandKind, str, int]", row)
     return FleetCommand(number=number, key=key, kind=kind, frame=frame, position=position)
-
-

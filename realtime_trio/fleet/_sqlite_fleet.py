@@ -171,9 +171,7 @@ class SqliteLog:
 
     # -- commands and news -----------------------------------------------------------------
 
-    async def put_command(
-        self, name: str, key: str, kind: CommandKind, frame: str
-    ) -> FleetCommand:
+    async def put_command(self, name: str, key: str, kind: CommandKind, frame: str) -> FleetCommand:
         """Append a command to the queue of a session."""
         return await self._run(self._writer.put_command, name, key, kind, frame)
 
