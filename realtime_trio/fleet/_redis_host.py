@@ -59,13 +59,13 @@ class RedisHost:
         )
 
     @asynccontextmanager
-    async def opened(self) -> AsyncGenerator[None, None]:
-        """Connect, and check that this Redis does not evict."""
+    async def connected(self) -> AsyncGenerator[None, None]:
+        """Hold the connections."""
         async with self._main:
-            await self._check()
             yield
 
-    async def _check(self) -> None:
+    async def check(self) -> None:
+        """Raise where Redis cannot be reached, or evicts keys."""
         policy = await self.run(lambda: self._main.config_get(["maxmemory-policy"]), may_fail=True)
         for value in policy.values() if policy else ():
             text = value.decode() if isinstance(value, bytes) else str(value)
@@ -173,7 +173,17 @@ def _place(url: str) -> str:
 @asynccontextmanager
 async def open_host(url: str) -> AsyncGenerator[RedisHost, None]:
     """Connections to a Redis within this block; errors of the block come out bare."""
+    failure: BaseException | None = None
     async with bare_nursery() as nursery:
         host = RedisHost(url, nursery)
-        async with host.opened():
-            yield host
+        async with host.connected():
+            try:
+                await host.check()
+                yield host
+            except BaseException as exc:  # raised again below, outside the group of coredis
+                failure = exc
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure  # it refers to this frame
