@@ -255,7 +255,8 @@ class LogWriter:
             else:
                 await self._store.beat(self._claim)
         except ValueError:
-            await self._find_place(groups, count, size)
+            self._put_back(groups, count, size)
+            await self._find_place()
             return
         except JournalError as exc:
             self._put_back(groups, count, size)
@@ -266,16 +267,18 @@ class LogWriter:
             self._commits.append(time.perf_counter() - began)
             self._reached(self.durable + count)
 
-    async def _find_place(self, groups: list[BlockGroup], count: int, size: int) -> None:
+    async def _find_place(self) -> None:
         """The store is not where it should be: the answer to an append was lost, or entries."""
         info = await self._store.info(self._claim.name)
         found = 0 if info is None else info.position
         kept = found - self.durable
-        if not 0 <= kept <= count:
+        if not 0 < kept <= self._waiting or self._full:
             self._drop()  # rule 1: the log jumps to where this writer is
             return
-        if kept < count:
-            self._put_back(groups_behind(groups, kept), count - kept, size)
+        self._groups = groups_behind(self._groups, kept)
+        self._waiting -= kept
+        if not self._groups:
+            self._waiting_bytes = 0
         self._reached(found)
 
     def _put_back(self, groups: list[BlockGroup], count: int, size: int) -> None:

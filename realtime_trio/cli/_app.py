@@ -33,6 +33,7 @@ _COMMANDS = {
     "chat": "Talk to a server: type a line, read the answer.",
     "voice": "Talk to a server and hear its answers. Ctrl-C leaves.",
     "serve": "Run the embedded server until Ctrl-C or SIGTERM.",
+    "node": "Hold sessions of a fleet until Ctrl-C or SIGTERM; then finish turns and hand over.",
     "replay": "Replay a trace or a recording: show what an application would have received.",
     "record": 'Record a conversation without its secrets; "replay" shows it again.',
     "bench": "Measure how fast the library is on this machine, and compare it with its budget.",
@@ -40,7 +41,7 @@ _COMMANDS = {
 }
 
 # Each command is in the module of its name, except that `_replay` is another module's name.
-_MODULES = {"replay": "_replay_command"}
+_MODULES = {"node": "_node_command", "replay": "_replay_command"}
 
 
 def _make_app(called: Sequence[str]) -> App:

@@ -140,41 +140,46 @@ class Follower:
             with trio.move_on_after(_QUIET):
                 await feed.wait()
                 return
-        await self._catch_up()
-        feed.join(self.position)
+        if await self._catch_up():
+            feed.join(self.position)
+        else:
+            await trio.sleep(_PAUSE)
 
-    async def _catch_up(self) -> None:
-        """Read on by itself, to the end of the log, over every place where it does not go on."""
+    async def _catch_up(self) -> bool:
+        """Read on by itself, over every place where the log does not go on; tells whether all."""
         while True:
             blocks = await self._log.read(self.seat.name, self.position, 64)
             for block in blocks:
                 await self._feed(block)
-            if not blocks and not await self._pass_gap():
+            if blocks:
+                continue
+            info = await self._look_again()
+            if info.position == self.position and info.epoch == self._epoch:
                 self.error = None
-                return
+                return True
+            if not await self._pass_gap(info):
+                return False  # the owner has not caught up yet
 
     # -- jumps -----------------------------------------------------------------------------
 
-    async def _pass_gap(self) -> bool:
-        """Go on from a snapshot, where the log does not go on from here; tells whether it did."""
+    async def _look_again(self) -> LogInfo:
         name = self.seat.name
-        seat = await self._log.seat(name)
-        if seat is None:
+        seat, info = await self._log.seat(name), await self._log.info(name)
+        if seat is None or info is None and self.position:
             # A store that was emptied: the owner, if there is one, begins the log anew.
             message = f"the fleet has no session {name!r} now"
             raise NoSuchSession(message)
         self.seat = seat
-        info = await self._log.info(name)
-        if info is None or (info.position == self.position and info.epoch == self._epoch):
-            return False
-        if info.position > self.position and await self._log.read(name, self.position, 1):
+        return info or LogInfo(name=name, position=0, first=1, clean=True, epoch=self._epoch)
+
+    async def _pass_gap(self, info: LogInfo) -> bool:
+        """Go on where the log does not go on from here; tells whether that made a step."""
+        if info.position > self.position and await self._log.read(info.name, self.position, 1):
             return True  # it was written meanwhile
         snapshot = await self._newest(info)
-        if snapshot is None:
-            return False  # the owner has not caught up yet
-        if snapshot.position > self.position:
+        if snapshot is not None and snapshot.position > self.position:
             await self._jump(snapshot, _why(info, self.position, self._epoch))
-        elif snapshot.position < self.position:
+        elif info.epoch == self._epoch or info.position < self.position:
             return False
         if info.epoch != self._epoch:
             await self._new_epoch(info)

@@ -20,6 +20,18 @@ from .partition import PartitionedLog
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
+
+@pytest.fixture(autouse=True)
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The virtual clock does not wait for threads, so what they do is done in place."""
+
+    async def run_sync(call: Callable[..., object], *args: object, **_: object) -> object:
+        await trio.lowlevel.checkpoint()
+        return call(*args)
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", run_sync)
+
+
 DialTo = Callable[[rt.fleet.Claim], Awaitable[rt.fleet.Dial]]
 
 
@@ -234,7 +246,7 @@ async def test_a_lost_answer_of_the_log_is_no_gap(realtime_server: RealtimeServe
 
 async def test_a_follower_that_is_slow_reads_on_by_itself(realtime_server: RealtimeServer) -> None:
     log = MemoryLog()
-    config = rt.ClientConfig(text=rt.LaneBounds(items=8, bytes=1 << 20))
+    config = rt.ClientConfig(text=rt.LaneBounds(max_items=8))
     async with (
         rt.fleet.open_node(log, dial_to(realtime_server)),
         rt.fleet.open_fleet(log) as fleet,
