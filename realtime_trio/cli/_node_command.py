@@ -6,7 +6,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import cast
 
@@ -101,7 +101,7 @@ def _log(url: str, shards: int) -> FleetLog:
 
 def _dial(text: str) -> DialFunction:
     module, _, function = text.partition(":")
-    sys.path.insert(0, os.getcwd())  # noqa: PTH109  as python -m does
+    sys.path.insert(0, os.getcwd())  # as python -m does
     try:
         found = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as exc:
@@ -128,7 +128,7 @@ async def _serve_health(
     )
 
 
-def _answering(held: Node) -> Callable[[trio.SocketStream], object]:
+def _answering(held: Node) -> Callable[[trio.SocketStream], Awaitable[object]]:
     async def answer(stream: trio.SocketStream) -> None:
         with trio.move_on_after(5):
             try:

@@ -165,7 +165,7 @@ class Follower:
     async def _look_again(self) -> LogInfo:
         name = self.seat.name
         seat, info = await self._log.seat(name), await self._log.info(name)
-        if seat is None or info is None and self.position:
+        if seat is None or (info is None and self.position):
             # A store that was emptied: the owner, if there is one, begins the log anew.
             message = f"the fleet has no session {name!r} now"
             raise NoSuchSession(message)

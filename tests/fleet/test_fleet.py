@@ -118,7 +118,7 @@ async def test_the_same_key_is_sent_once(realtime_server: RealtimeServer) -> Non
 
 async def test_a_cancel_overtakes_what_waits(realtime_server: RealtimeServer) -> None:
     realtime_server.script(
-        rt.testing.turn("Long", *[rt.testing.say("x"), rt.testing.wait(30.0), rt.testing.say("y")])
+        rt.testing.turn("Long", rt.testing.say("x"), rt.testing.wait(30.0), rt.testing.say("y"))
     )
     log = MemoryLog()
     async with (
@@ -134,6 +134,12 @@ async def test_a_cancel_overtakes_what_waits(realtime_server: RealtimeServer) ->
         await waiting.sent()
 
 
+async def leave_an_ask(session: RemoteSession) -> None:
+    async with session.ask("Long") as turn:
+        assert await anext(aiter(turn.text)) == "x"
+        raise KeyError
+
+
 async def test_leaving_an_ask_cancels_its_turn(realtime_server: RealtimeServer) -> None:
     realtime_server.script(rt.testing.turn("Long", rt.testing.say("x"), rt.testing.wait(300.0)))
     log = MemoryLog()
@@ -142,9 +148,7 @@ async def test_leaving_an_ask_cancels_its_turn(realtime_server: RealtimeServer) 
         attached(log) as session,
     ):
         with pytest.raises(KeyError):
-            async with session.ask("Long") as turn:
-                assert await anext(aiter(turn.text)) == "x"
-                raise KeyError
+            await leave_an_ask(session)
         with trio.fail_after(10):
             await session.ready()
 
@@ -152,24 +156,23 @@ async def test_leaving_an_ask_cancels_its_turn(realtime_server: RealtimeServer) 
 async def test_a_drained_node_hands_its_sessions_over(realtime_server: RealtimeServer) -> None:
     log = MemoryLog()
     dial = dial_to(realtime_server)
-    async with attached(log) as session:
-        async with rt.fleet.open_node(log, dial, name="a") as first:
-            async with first.changes() as changes:
-                await session.ready()
-                async with rt.fleet.open_node(log, dial, name="b") as second:
-                    await first.drain()
-                    assert first.health().draining
-                    assert isinstance(await changes.receive(), rt.fleet.Claimed)
-                    released = await changes.receive()
-                    assert released == rt.fleet.Released(session="call-17", why="drained")
-                    with trio.fail_after(5):
-                        while "call-17" not in second.sessions:
-                            await trio.sleep(0.1)
-                    async with session.ask("Hello") as turn:
-                        pass
-                    assert isinstance(turn.outcome, rt.TurnCompleted)
-                    assert session.owner == second.name
-                    await check_follower(log, session)
+    async with attached(log) as session, rt.fleet.open_node(log, dial, name="a") as first:
+        async with first.changes() as changes:
+            await session.ready()
+            async with rt.fleet.open_node(log, dial, name="b") as second:
+                await first.drain()
+                assert first.health().draining
+                assert isinstance(await changes.receive(), rt.fleet.Claimed)
+                released = await changes.receive()
+                assert released == rt.fleet.Released(session="call-17", why="drained")
+                with trio.fail_after(5):
+                    while "call-17" not in second.sessions:
+                        await trio.sleep(0.1)
+                async with session.ask("Hello") as turn:
+                    pass
+                assert isinstance(turn.outcome, rt.TurnCompleted)
+                assert session.owner == second.name
+                await check_follower(log, session)
 
 
 async def test_a_node_that_is_cut_off_is_followed(realtime_server: RealtimeServer) -> None:
@@ -179,7 +182,7 @@ async def test_a_node_that_is_cut_off_is_followed(realtime_server: RealtimeServe
     dial = dial_to(realtime_server)
     async with (
         attached(log) as session,
-        rt.fleet.open_node(cut_off, dial, name="a") as first,  # type: ignore[arg-type]
+        rt.fleet.open_node(cut_off, dial, name="a") as first,
         first.changes() as changes,
     ):
         await session.ready()
@@ -206,7 +209,7 @@ async def test_a_log_that_is_away_stops_nothing(realtime_server: RealtimeServer)
     view = PartitionedLog(log)
     async with (
         attached(log) as session,
-        rt.fleet.open_node(view, dial_to(realtime_server)) as node,  # type: ignore[arg-type]
+        rt.fleet.open_node(view, dial_to(realtime_server)) as node,
     ):
         await session.ready()
         view.away = True
@@ -227,7 +230,7 @@ async def test_a_lost_answer_of_the_log_is_no_gap(realtime_server: RealtimeServe
     view = PartitionedLog(log, seed=3)
     async with (
         attached(log) as session,
-        rt.fleet.open_node(view, dial_to(realtime_server)),  # type: ignore[arg-type]
+        rt.fleet.open_node(view, dial_to(realtime_server)),
     ):
         await session.ready()
         view.loses = 0.3
@@ -289,7 +292,7 @@ async def test_what_a_dead_node_had_reserved_is_in_doubt(realtime_server: Realti
     dial = dial_to(realtime_server)
     realtime_server.script(rt.testing.turn("Long", rt.testing.say("x"), rt.testing.wait(300.0)))
     async with attached(log) as session:
-        async with rt.fleet.open_node(view, dial, name="a"):  # type: ignore[arg-type]
+        async with rt.fleet.open_node(view, dial, name="a"):
             await session.ready()
             await (await session.send_text("Long")).sent()
             queued = await session.send_text("Hello")

@@ -998,7 +998,8 @@ def jumped(it: rt.Jumped) -> None:
 
 
 def fleet(log: rt.fleet.RedisLog) -> None:
-    assert_type(rt.fleet.open_fleet(log), AbstractAsyncContextManager[rt.fleet.Fleet])
+    opened: AbstractAsyncContextManager[rt.fleet.Fleet] = rt.fleet.open_fleet(log)
+    del opened
 
 
 def memory_pressure(it: rt.MemoryPressure) -> None:
