@@ -25,11 +25,12 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest check bench bench-peers docs dist clean
+.PHONY: help demo test test-lowest soak check bench bench-peers docs dist clean
 
 help:
 	@echo 'make demo         a conversation with the embedded server, in this terminal'
 	@echo 'make test         the test suite with its coverage gate'
+	@echo 'make soak         the long test of a fleet: processes that are killed, a Redis that is stopped'
 	@echo 'make check        format, lint, types, documentation'
 	@echo 'make test-lowest  the suite with the lowest versions of every dependency that are allowed'
 	@echo 'make soak         the long forms of the tests of the journal: kills, damaged files'
@@ -45,6 +46,9 @@ demo: $(VENV)/.demo
 test: $(VENV)/.suite
 	@$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term
 	@$(BIN)/python -m coverage report --include='$(CORE)' --fail-under=99 --show-missing
+
+soak: $(VENV)/.suite
+	@FLEET_SOAK=1 $(BIN)/python -m pytest tests/fleet/test_processes.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -141,7 +141,7 @@ async def leave_an_ask(session: RemoteSession) -> None:
 
 
 async def test_leaving_an_ask_cancels_its_turn(realtime_server: RealtimeServer) -> None:
-    realtime_server.script(rt.testing.turn("Long", rt.testing.say("x"), rt.testing.wait(300.0)))
+    realtime_server.script(rt.testing.turn("Long", rt.testing.say("x"), rt.testing.wait(20.0)))
     log = MemoryLog()
     async with (
         rt.fleet.open_node(log, dial_to(realtime_server)),
@@ -156,23 +156,26 @@ async def test_leaving_an_ask_cancels_its_turn(realtime_server: RealtimeServer) 
 async def test_a_drained_node_hands_its_sessions_over(realtime_server: RealtimeServer) -> None:
     log = MemoryLog()
     dial = dial_to(realtime_server)
-    async with attached(log) as session, rt.fleet.open_node(log, dial, name="a") as first:
-        async with first.changes() as changes:
-            await session.ready()
-            async with rt.fleet.open_node(log, dial, name="b") as second:
-                await first.drain()
-                assert first.health().draining
-                assert isinstance(await changes.receive(), rt.fleet.Claimed)
-                released = await changes.receive()
-                assert released == rt.fleet.Released(session="call-17", why="drained")
-                with trio.fail_after(5):
-                    while "call-17" not in second.sessions:
-                        await trio.sleep(0.1)
-                async with session.ask("Hello") as turn:
-                    pass
-                assert isinstance(turn.outcome, rt.TurnCompleted)
-                assert session.owner == second.name
-                await check_follower(log, session)
+    async with (
+        attached(log) as session,
+        rt.fleet.open_node(log, dial, name="a") as first,
+        first.changes() as changes,
+    ):
+        await session.ready()
+        async with rt.fleet.open_node(log, dial, name="b") as second:
+            await first.drain()
+            assert first.health().draining
+            assert isinstance(await changes.receive(), rt.fleet.Claimed)
+            released = await changes.receive()
+            assert released == rt.fleet.Released(session="call-17", why="drained")
+            with trio.fail_after(5):
+                while "call-17" not in second.sessions:  # noqa: ASYNC110
+                    await trio.sleep(0.1)
+            async with session.ask("Hello") as turn:
+                pass
+            assert isinstance(turn.outcome, rt.TurnCompleted)
+            assert session.owner == second.name
+            await check_follower(log, session)
 
 
 async def test_a_node_that_is_cut_off_is_followed(realtime_server: RealtimeServer) -> None:
@@ -189,7 +192,7 @@ async def test_a_node_that_is_cut_off_is_followed(realtime_server: RealtimeServe
         cut_off.pause()
         async with rt.fleet.open_node(log, dial, name="b") as second:
             began = trio.current_time()
-            while "call-17" not in second.sessions:
+            while "call-17" not in second.sessions:  # noqa: ASYNC110
                 await trio.sleep(0.1)
             assert trio.current_time() - began < 4.0
             async with session.ask("Hello") as turn:
@@ -290,7 +293,7 @@ async def test_what_a_dead_node_had_reserved_is_in_doubt(realtime_server: Realti
     log = MemoryLog()
     view = PartitionedLog(log)
     dial = dial_to(realtime_server)
-    realtime_server.script(rt.testing.turn("Long", rt.testing.say("x"), rt.testing.wait(300.0)))
+    realtime_server.script(rt.testing.turn("Long", rt.testing.say("x"), rt.testing.wait(20.0)))
     async with attached(log) as session:
         async with rt.fleet.open_node(view, dial, name="a"):
             await session.ready()
@@ -299,7 +302,7 @@ async def test_what_a_dead_node_had_reserved_is_in_doubt(realtime_server: Realti
             await queued.accepted()
             view.pause()
             async with rt.fleet.open_node(log, dial, name="b"):
-                with trio.fail_after(400):
+                with trio.fail_after(60):
                     await queued.sent()  # accepted only, so the next owner sends it
             view.wake()
         words = await commands_of(log, "call-17")
