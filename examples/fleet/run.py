@@ -41,7 +41,7 @@ async def main(rounds: int) -> None:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         socket = f"{folder}/redis.sock"
         start(stack, redis_server(), "--port", "0", "--unixsocket", socket, "--dir", folder)
-        while not Path(socket).exists():
+        while not await trio.Path(socket).exists():
             await trio.sleep(0.05)
         log = rt.fleet.RedisLog(f"unix://{socket}")
         async with rt.server.open_server() as server, rt.fleet.open_fleet(log) as fleet:

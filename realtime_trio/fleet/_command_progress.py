@@ -41,7 +41,7 @@ class CommandProgress:
             self.ends[number] = status
             if len(self.ends) > _KEPT:
                 self.ends.popitem(last=False)
-        else:
+        elif status != "reserved" or self.open.get(number) != "sending":
             self.open[number] = status
 
     def fold_groups(self, groups: Sequence[BlockGroup]) -> None:
@@ -60,4 +60,5 @@ class CommandProgress:
         if self.cursor:
             yield RemoteEntry(self.cursor, "cursor")
         for number, status in (*self.ends.items(), *self.open.items()):
-            yield RemoteEntry(number, status)
+            # "sending" stands once in a log; for a next owner both are in doubt.
+            yield RemoteEntry(number, "reserved" if status == "sending" else status)

@@ -18,8 +18,6 @@ from realtime_trio.server import RealtimeServer
 
 from .partition import PartitionedLog
 
-pytestmark = pytest.mark.usefixtures("autojump_clock")
-
 
 @pytest.fixture(autouse=True)
 def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +69,9 @@ async def commands_of(log: MemoryLog, name: str) -> list[tuple[int, str]]:
     return found
 
 
-async def test_a_session_is_asked_from_another_process(realtime_server: RealtimeServer) -> None:
+async def test_a_session_is_asked_from_another_process(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
     realtime_server.script(rt.testing.turn("Hello", text="Hi there, how are you?"))
     log = MemoryLog()
     async with (
@@ -90,7 +90,9 @@ async def test_a_session_is_asked_from_another_process(realtime_server: Realtime
         assert (health.sessions, health.open, health.error) == (1, 1, None)
 
 
-async def test_the_same_key_is_sent_once(realtime_server: RealtimeServer) -> None:
+async def test_the_same_key_is_sent_once(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
     log = MemoryLog()
     async with (
         rt.fleet.open_node(log, dial_to(realtime_server)),
@@ -116,7 +118,9 @@ async def test_the_same_key_is_sent_once(realtime_server: RealtimeServer) -> Non
         assert isinstance(turn.outcome, rt.TurnLost)
 
 
-async def test_a_cancel_overtakes_what_waits(realtime_server: RealtimeServer) -> None:
+async def test_a_cancel_overtakes_what_waits(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
     realtime_server.script(
         rt.testing.turn("Long", rt.testing.say("x"), rt.testing.wait(30.0), rt.testing.say("y"))
     )
@@ -140,7 +144,9 @@ async def leave_an_ask(session: RemoteSession) -> None:
         raise KeyError
 
 
-async def test_leaving_an_ask_cancels_its_turn(realtime_server: RealtimeServer) -> None:
+async def test_leaving_an_ask_cancels_its_turn(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
     realtime_server.script(rt.testing.turn("Long", rt.testing.say("x"), rt.testing.wait(20.0)))
     log = MemoryLog()
     async with (
@@ -153,7 +159,9 @@ async def test_leaving_an_ask_cancels_its_turn(realtime_server: RealtimeServer) 
             await session.ready()
 
 
-async def test_a_drained_node_hands_its_sessions_over(realtime_server: RealtimeServer) -> None:
+async def test_a_drained_node_hands_its_sessions_over(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
     log = MemoryLog()
     dial = dial_to(realtime_server)
     async with (
@@ -178,7 +186,9 @@ async def test_a_drained_node_hands_its_sessions_over(realtime_server: RealtimeS
             await check_follower(log, session)
 
 
-async def test_a_node_that_is_cut_off_is_followed(realtime_server: RealtimeServer) -> None:
+async def test_a_node_that_is_cut_off_is_followed(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
     """It cannot write any more, closes its connection, and the turn's followers see the scar."""
     log = MemoryLog()
     cut_off = PartitionedLog(log)
@@ -207,7 +217,9 @@ async def test_a_node_that_is_cut_off_is_followed(realtime_server: RealtimeServe
             await check_follower(log, session)
 
 
-async def test_a_log_that_is_away_stops_nothing(realtime_server: RealtimeServer) -> None:
+async def test_a_log_that_is_away_stops_nothing(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
     log = MemoryLog()
     view = PartitionedLog(log)
     async with (
@@ -228,7 +240,9 @@ async def test_a_log_that_is_away_stops_nothing(realtime_server: RealtimeServer)
         await check_follower(log, session)
 
 
-async def test_a_lost_answer_of_the_log_is_no_gap(realtime_server: RealtimeServer) -> None:
+async def test_a_lost_answer_of_the_log_is_no_gap(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
     log = MemoryLog()
     view = PartitionedLog(log, seed=3)
     async with (
@@ -250,7 +264,9 @@ async def test_a_lost_answer_of_the_log_is_no_gap(realtime_server: RealtimeServe
         await check_follower(log, session)
 
 
-async def test_a_follower_that_is_slow_reads_on_by_itself(realtime_server: RealtimeServer) -> None:
+async def test_a_follower_that_is_slow_reads_on_by_itself(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
     log = MemoryLog()
     config = rt.ClientConfig(text=rt.LaneBounds(max_items=8))
     async with (
@@ -270,7 +286,9 @@ async def test_a_follower_that_is_slow_reads_on_by_itself(realtime_server: Realt
             assert digest(quick.state) == digest(slow.state)
 
 
-async def test_a_jump_is_told(realtime_server: RealtimeServer) -> None:
+async def test_a_jump_is_told(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
     log = MemoryLog()
     async with attached(log) as session:
         jumps = session.subscribe(rt.Jumped)
@@ -289,7 +307,9 @@ async def test_a_jump_is_told(realtime_server: RealtimeServer) -> None:
             await check_follower(log, session)
 
 
-async def test_what_a_dead_node_had_reserved_is_in_doubt(realtime_server: RealtimeServer) -> None:
+async def test_what_a_dead_node_had_reserved_is_in_doubt(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
     log = MemoryLog()
     view = PartitionedLog(log)
     dial = dial_to(realtime_server)
@@ -306,7 +326,7 @@ async def test_what_a_dead_node_had_reserved_is_in_doubt(realtime_server: Realti
                     await queued.sent()  # accepted only, so the next owner sends it
             view.wake()
         words = await commands_of(log, "call-17")
-        assert words.count((queued.number, "sent")) == 1
+        assert words.count((queued.number, "sending")) == 1
     async with rt.fleet.open_fleet(log) as fleet:
         (seat,) = await fleet.sessions()
         claim = await log.seize(seat, "n9")
@@ -322,7 +342,9 @@ async def test_what_a_dead_node_had_reserved_is_in_doubt(realtime_server: Realti
                 await receipt.sent()
 
 
-async def test_a_dial_that_fails_gives_the_session_back(realtime_server: RealtimeServer) -> None:
+async def test_a_dial_that_fails_gives_the_session_back(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
     log = MemoryLog()
     refused = 2
 
@@ -334,19 +356,22 @@ async def test_a_dial_that_fails_gives_the_session_back(realtime_server: Realtim
             raise KeyError("no such user")
         return rt.fleet.Dial(realtime_server.url, auth="any")
 
-    async with rt.fleet.open_node(log, dial) as node, rt.fleet.open_fleet(log) as fleet:
-        async with node.changes() as changes:
-            await fleet.create("call-17", labels={"user": "u1"})
-            async with fleet.attach("call-17") as session:
-                await session.ready()
-                assert await fleet.nodes() == {node.name}
-            assert isinstance(await changes.receive(), rt.fleet.Claimed)
-            assert await changes.receive() == rt.fleet.Released(
-                session="call-17", why="it ended with KeyError"
-            )
+    async with (
+        rt.fleet.open_node(log, dial) as node,
+        rt.fleet.open_fleet(log) as fleet,
+        node.changes() as changes,
+    ):
+        await fleet.create("call-17", labels={"user": "u1"})
+        async with fleet.attach("call-17") as session:
+            await session.ready()
+            assert await fleet.nodes() == {node.name}
+        assert isinstance(await changes.receive(), rt.fleet.Claimed)
+        assert await changes.receive() == rt.fleet.Released(
+            session="call-17", why="it ended with KeyError"
+        )
 
 
-async def test_a_session_that_is_not_there_is_named() -> None:
+async def test_a_session_that_is_not_there_is_named(autojump_clock: trio.testing.MockClock) -> None:
     async with rt.fleet.open_fleet(MemoryLog()) as fleet:
         with pytest.raises(rt.fleet.NoSuchSession, match="call-17"):
             async with fleet.attach("call-17"):
@@ -355,7 +380,9 @@ async def test_a_session_that_is_not_there_is_named() -> None:
             await fleet.create("{x}")
 
 
-async def test_errors_of_bodies_come_out_bare(realtime_server: RealtimeServer) -> None:
+async def test_errors_of_bodies_come_out_bare(
+    realtime_server: RealtimeServer, autojump_clock: trio.testing.MockClock
+) -> None:
     log = MemoryLog()
     with pytest.raises(KeyError):
         async with rt.fleet.open_node(log, dial_to(realtime_server)), attached(log):

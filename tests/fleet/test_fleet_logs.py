@@ -183,20 +183,20 @@ async def test_waiting_gives_entries_commands_and_what_cannot_be_read_on(make: M
             assert [block.last for block in news.blocks[name]] == [10]
 
 
-async def test_a_nudge_ends_the_waiting(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with make() as log:
-        with trio.fail_after(10):
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(log.wait, 0, {}, {})
-                await trio.testing.wait_all_tasks_blocked(0.05)
-                log.nudge(0)
+async def test_a_nudge_ends_the_waiting(make: Make) -> None:
+    async with make() as log, trio.open_nursery() as nursery:
+        nursery.start_soon(log.wait, 0, {}, {})
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        log.nudge(0)
 
 
 async def test_redis_that_evicts_is_refused() -> None:
-    with running_redis("--maxmemory", "50mb", "--maxmemory-policy", "allkeys-lru") as server:
-        with pytest.raises(rt.JournalError, match="maxmemory-policy allkeys-lru"):
-            async with rt.fleet.RedisLog(server.url).opened():
-                pass
+    with (
+        running_redis("--maxmemory", "50mb", "--maxmemory-policy", "allkeys-lru") as server,
+        pytest.raises(rt.JournalError, match="maxmemory-policy allkeys-lru"),
+    ):
+        async with rt.fleet.RedisLog(server.url).opened():
+            pass
 
 
 async def test_redis_that_is_away_is_named_without_its_secrets(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ async def test_a_killed_node_is_followed_by_another() -> None:
                 assert first == ["sent"] * SESSIONS
                 survivor = stack.enter_context(running_node(redis, url, "b"))
                 with trio.fail_after(60):
-                    while len(await fleet.nodes()) < 2:
+                    while len(await fleet.nodes()) < 2:  # noqa: ASYNC110
                         await trio.sleep(0.1)
                 receipts = await ask_all(sessions, "during")
                 first_node.kill()
