@@ -41,7 +41,7 @@ async def main(rounds: int) -> None:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         socket = f"{folder}/redis.sock"
         start(stack, redis_server(), "--port", "0", "--unixsocket", socket, "--dir", folder)
-        while not await trio.Path(socket).exists():
+        while not await trio.Path(socket).exists():  # noqa: ASYNC110
             await trio.sleep(0.05)
         log = rt.fleet.RedisLog(f"unix://{socket}")
         async with rt.server.open_server() as server, rt.fleet.open_fleet(log) as fleet:
@@ -56,9 +56,8 @@ async def main(rounds: int) -> None:
                 for number in range(rounds):
                     async with session.ask(f"This is question {number}") as turn:
                         text = "".join([piece async for piece in turn.text])
-                    print(
-                        f"{session.owner} at {session.position}: {text} ({turn.outcome.__class__.__name__})"
-                    )
+                    outcome = type(turn.outcome).__name__
+                    print(f"{session.owner} at {session.position}: {text} ({outcome})")
                     await trio.sleep(1)
 
 

@@ -11,7 +11,7 @@ answers, at any time; both may be killed and replaced. Meanwhile commands are pu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import hypothesis.strategies as st
 import pytest
@@ -22,6 +22,7 @@ from hypothesis import given, settings
 import realtime_trio as rt
 from realtime_trio._log._log_entries import HeaderEntry, RemoteEntry
 from realtime_trio.fleet import MemoryLog, RemoteReceipt, RemoteSession
+from realtime_trio.server import RealtimeServer
 
 from .partition import PartitionedLog
 from .test_fleet import check_follower, dial_to
@@ -33,7 +34,7 @@ STEPS = (
 
 
 @pytest.fixture(autouse=True, scope="module")
-def no_threads() -> object:
+def no_threads() -> Iterator[None]:
     """The virtual clock does not wait for threads, so what they do is done in place."""
 
     async def run_sync(call: Callable[..., object], *args: object, **_: object) -> object:
@@ -48,7 +49,7 @@ def no_threads() -> object:
 class Cluster:
     """Two nodes, the commands that were given, and the troubles that are on."""
 
-    def __init__(self, log: MemoryLog, nursery: trio.Nursery, url: object) -> None:
+    def __init__(self, log: MemoryLog, nursery: trio.Nursery, url: RealtimeServer) -> None:
         self.log = log
         self.nursery = nursery
         self.url = url
@@ -56,11 +57,14 @@ class Cluster:
         self.scopes = [trio.CancelScope(), trio.CancelScope()]
         self.receipts: list[RemoteReceipt] = []
 
-    async def hold(self, index: int) -> None:
-        """A node in the place ``index``, until it is killed."""
-        view = self.views[index]
-        with self.scopes[index]:
-            async with rt.fleet.open_node(view, dial_to(self.url), name=f"n{index}"):  # type: ignore[arg-type]
+    def start(self, index: int) -> None:
+        """Start the node in the place ``index``."""
+        self.nursery.start_soon(self.hold, self.views[index], self.scopes[index])
+
+    async def hold(self, view: PartitionedLog, scope: trio.CancelScope) -> None:
+        """A node, until it is killed."""
+        with scope:
+            async with rt.fleet.open_node(view, dial_to(self.url)):
                 await trio.sleep_forever()
 
     def kill(self, index: int) -> None:
@@ -69,7 +73,7 @@ class Cluster:
         self.scopes[index].cancel()
         self.views[index] = PartitionedLog(self.log, index + 10)
         self.scopes[index] = trio.CancelScope()
-        self.nursery.start_soon(self.hold, index)
+        self.start(index)
 
     def heal(self) -> None:
         """No trouble any more."""
@@ -122,8 +126,8 @@ async def run_schedule(steps: Sequence[tuple[str, int]]) -> None:
         async with fleet.attach("call-17") as session, trio.open_nursery() as nursery:
             jumps = session.subscribe(rt.Jumped)
             cluster = Cluster(log, nursery, server)
-            nursery.start_soon(cluster.hold, 0)
-            nursery.start_soon(cluster.hold, 1)
+            cluster.start(0)
+            cluster.start(1)
             for step, index in steps:
                 await cluster.step(step, index, session)
             cluster.heal()
@@ -182,6 +186,6 @@ schedules = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 1)), max_s
 
 
 @given(schedules)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_the_invariants_hold_over_any_schedule(steps: list[tuple[str, int]]) -> None:
     trio.run(run_schedule, steps, clock=trio.testing.MockClock(autojump_threshold=0))
