@@ -1,54 +1,58 @@
-# Every target makes what it needs: `make demo` and `make test` want Python 3.11+ and nothing else.
-# Written for GNU make 3.81, the one that macOS ships.
+# Every target creates its environment: `make demo` and `make test` need only Python 3.11+. Written
+# for GNU make 3.81, the one that macOS ships.
 
-# The first of these that is new enough is used; `make PYTHON=/path/to/python3.12 test` names one.
+# The first that is new enough is used; `make PYTHON=/path/to/python3.12 test` selects one.
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 VENV ?= .venv
 # Test processes; the suite is balanced for two cores.
 JOBS ?= 2
+# Options for the server: `make serve SERVE="--port 9000 --demo"`.
+SERVE ?=
 # Options for the benchmarks: `make bench BENCH="--quick core lanes"`.
 RESULTS := benchmarks/results
 BENCH ?= --json $(RESULTS)/last.json --html $(RESULTS)/last.html
 
-# What has neither trio nor a clock in it is covered whole, but for a line that only chance comes to.
+# The sans-IO core is covered completely, except lines that only random input reaches.
 CORE := realtime_trio/_core/*,realtime_trio/_handlers/*,realtime_trio/_processor.py,realtime_trio/events/*
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-# How pyright is told of the environment: it ignores --pythonpath together with --verifytypes.
+# Selects the environment for pyright, which ignores --pythonpath with --verifytypes.
 IN_VENV := PATH="$(abspath $(BIN)):$$PATH"
 
-# pyright comes whole from its wheel; it need not ask the network whether there is a newer one.
+# pyright comes from its wheel, so it need not check the network for a newer version.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest soak check bench bench-peers docs dist clean
+.PHONY: help demo serve test test-lowest soak check bench bench-peers docs plots pictures dist clean
 
 help:
 	@echo 'make demo         a conversation with the embedded server, in this terminal'
+	@echo 'make serve        the embedded server, to develop against; SERVE="--demo" answers more'
 	@echo 'make test         the test suite with its coverage gate'
-	@echo 'make soak         the long test of a fleet: processes that are killed, a Redis that is stopped'
 	@echo 'make check        format, lint, types, documentation'
-	@echo 'make test-lowest  the suite with the lowest versions of every dependency that are allowed'
-	@echo 'make soak         the long forms of the tests of the journal: kills, damaged files'
+	@echo 'make test-lowest  the suite with the lowest allowed version of every dependency'
+	@echo 'make soak         the long forms of the tests of the journal and the fleet: kills, damage'
 	@echo 'make bench        the benchmark suite'
-	@echo 'make bench-peers  the same beside other libraries, in an environment of its own'
+	@echo 'make bench-peers  the same for other libraries, in a separate environment'
 	@echo 'make docs         the documentation, into docs/_build/html'
+	@echo 'make plots        the pictures of the benchmark report, from its tables'
+	@echo 'make pictures     the pictures of the terminal, from the real commands'
 	@echo 'make dist         the wheel and the source distribution, into dist'
-	@echo 'make clean        remove what these made, $(VENV) included'
+	@echo 'make clean        remove all generated files, including $(VENV)'
 
 demo: $(VENV)/.demo
 	@$(BIN)/realtime-trio demo
 
+serve: $(VENV)/.demo
+	@exec $(BIN)/realtime-trio serve $(SERVE)
+
 test: $(VENV)/.suite
 	@$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term
 	@$(BIN)/python -m coverage report --include='$(CORE)' --fail-under=99 --show-missing
-
-soak: $(VENV)/.suite
-	@FLEET_SOAK=1 $(BIN)/python -m pytest tests/fleet/test_processes.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -63,11 +67,13 @@ check: $(VENV)/.dev
 soak: $(VENV)/.suite
 	@$(BIN)/python -m tests.journal.killing 100
 	@REALTIME_TRIO_SOAK=20 $(BIN)/python -m pytest --no-cov -n $(JOBS) tests/journal
+	@FLEET_SOAK=1 $(BIN)/python -m pytest --no-cov tests/fleet/test_processes.py
 
 bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 bench-peers: .venv-peers/.peers
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --upgrade openai pipecat-ai
 	@.venv-peers/bin/python -m benchmarks --peers $(BENCH)
 
 # pip has no option for this; uv installs as a wheel, so nothing of the system changes.
@@ -86,6 +92,12 @@ dist: $(VENV)/.made
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -n -W --keep-going -b html docs docs/_build/html
 
+plots: $(VENV)/.bench
+	@$(BIN)/python -m benchmarks.report_pictures docs/benchmark-report.md docs/pictures/benchmarks
+
+pictures: $(VENV)/.dev
+	@$(BIN)/python docs/_tools/pictures.py
+
 clean:
 	rm -rf $(VENV) .venv-peers .venv-lowest docs/_build build dist htmlcov .coverage .coverage.*
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -93,7 +105,7 @@ clean:
 
 # ---- environments ------------------------------------------------------------------------
 
-# One stamp for each set of packages: made again when pyproject.toml changes.
+# One stamp per set of packages, updated when pyproject.toml changes.
 $(VENV)/.demo: EXTRAS := cli
 $(VENV)/.suite: EXTRAS := suite
 $(VENV)/.dev: EXTRAS := dev
@@ -115,15 +127,15 @@ $(VENV)/.made:
 	@for candidate in $(PYTHON); do \
 	    "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue; \
 	    "$$candidate" -c 'import ensurepip, venv' >/dev/null 2>&1 || { lacking=$$candidate; continue; }; \
-	    echo "making $(VENV) with $$candidate"; \
+	    echo "creating $(VENV) with $$candidate";  \
 	    "$$candidate" -m venv --clear $(VENV) || exit 1; \
 	    touch $@; exit 0; \
 	done; \
 	if [ -n "$$lacking" ]; then \
-	    echo "error: $$lacking cannot make virtual environments, because its ensurepip module is missing." >&2; \
+	    echo "error: $$lacking cannot create virtual environments, because its ensurepip module is missing." >&2; \
 	    echo "On Debian and Ubuntu: apt install python3-venv. Then run make again." >&2; \
 	else \
 	    echo "error: no Python 3.11 or newer among: $(PYTHON)." >&2; \
-	    echo "Install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; \
+	    echo "Install one, or select one: make PYTHON=/path/to/python3.12 ..." >&2; \
 	fi; \
 	exit 1

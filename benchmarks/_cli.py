@@ -67,8 +67,8 @@ def ask(argv: Sequence[str]) -> int:
     known = _questions.names(peers=True)
     unknown = sorted(set(options.names) - set(known))
     if unknown:
-        msg = f"no such question: {', '.join(unknown)}; there are: {', '.join(known)}"
-        raise Misuse(msg)
+        message = f"no such question: {', '.join(unknown)}; there are: {', '.join(known)}"
+        raise Misuse(message)
     try:
         before = _model.load(options.compare) if options.compare else None
         run = _model.load(options.stored) if options.stored else None

@@ -105,8 +105,8 @@ def load(path: Path) -> Run:
     try:
         return _converter.structure(json.loads(path.read_text(encoding="utf-8")), Run)
     except (cattrs.BaseValidationError, ValueError, TypeError, KeyError, AttributeError) as exc:
-        msg = f"{path} holds no run of this suite"
-        raise ValueError(msg) from exc
+        message = f"{path} holds no run of this suite"
+        raise ValueError(message) from exc
 
 
 def to_json(answer: Answer) -> str:

@@ -10,6 +10,7 @@ from itertools import groupby
 from textwrap import fill
 from typing import Any, Generic, TypeVar
 
+import attrs
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -18,7 +19,7 @@ from . import _budget, _stats
 from ._figures import figure
 from ._model import Answer, Curve, Run, Series
 
-__all__ = ["bars", "budget", "curves"]
+__all__ = ["Share", "bars", "budget", "curves", "shares"]
 
 _T = TypeVar("_T")
 
@@ -192,29 +193,42 @@ def _scale(axes: Any, group: list[Curve]) -> None:
 
 def budget(run: Run) -> str | None:
     """How much of each limit is used: to the left of the line is good."""
-    outcomes = list(_budget.judge(run))
-    if not outcomes:
+    return shares([_share(outcome) for outcome in _budget.judge(run)])
+
+
+@attrs.frozen(slots=True)
+class Share:
+    """How much of a limit is used: 1 is all of it. ``text`` says the value and the limit."""
+
+    what: str
+    used: float
+    held: bool
+    text: str
+
+
+def shares(lines: Sequence[Share]) -> str | None:
+    """Draw how much of each limit is used; ``None`` if there is no line."""
+    if not lines:
         return None
-    drawn = _figure(0.75 + 0.4 * len(outcomes))
+    drawn = _figure(0.75 + 0.4 * len(lines))
     axes = drawn.subplots()
-    used = [_used(outcome) for outcome in outcomes]
-    places = range(len(outcomes))
-    colours = [_GREEN if outcome.held else _RED for outcome in outcomes]
-    axes.barh(places, used, height=0.62, color=colours)
+    places = range(len(lines))
+    colours = [_GREEN if line.held else _RED for line in lines]
+    axes.barh(places, [line.used for line in lines], height=0.62, color=colours)
     axes.axvline(1, color=_INK, linewidth=1)
-    axes.set_yticks(list(places), [fill(outcome.line.what, 44) for outcome in outcomes])
+    axes.set_yticks(list(places), [fill(line.what, 44) for line in lines])
     axes.invert_yaxis()
-    for place, share, outcome in zip(places, used, outcomes, strict=True):
-        text = f" {figure(outcome.value.median, outcome.line.unit)} ({outcome.limit})"
-        axes.annotate(text, (share, place), va="center", fontsize=8, bbox=_ON_WHITE)
-    axes.set_xlim(0, max(1.6, *used) * 1.35)
+    for place, line in zip(places, lines, strict=True):
+        text = f" {line.text}"
+        axes.annotate(text, (line.used, place), va="center", fontsize=8, bbox=_ON_WHITE)
+    axes.set_xlim(0, max(1.6, *(line.used for line in lines)) * 1.35)
     axes.set_xlabel("share of the limit that is used")
     _bare(axes)
     return _svg(drawn)
 
 
-def _used(outcome: _budget.Outcome) -> float:
+def _share(outcome: _budget.Outcome) -> Share:
     line, value = outcome.line, outcome.value.median
-    if line.at_most is not None:
-        return value / line.at_most
-    return (line.at_least or math.nan) / value
+    used = (line.at_least or math.nan) / value if line.at_most is None else value / line.at_most
+    text = f"{figure(value, line.unit)} ({outcome.limit})"
+    return Share(line.what, used, outcome.held, text)

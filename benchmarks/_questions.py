@@ -15,8 +15,8 @@ __all__ = ["Question", "find", "names"]
 
 # In this order they are asked; what is not named comes behind, by name.
 _ORDER = (
-    "decode", "fold", "core", "lanes", "socket", "compression", "latency",
-    "cancel_under_flood", "growth", "many", "audio", "detector", "startup", "memory",
+    "decode", "fold", "core", "lanes", "paced", "socket", "compression", "latency", "doors",
+    "cancel_under_flood", "growth", "many", "journal", "audio", "detector", "startup", "memory",
 )  # fmt: skip
 # Asked with --peers only: they want packages of their own.
 PEERS = "peers"
@@ -52,8 +52,8 @@ def names(*, peers: bool = False) -> list[str]:
 def find(name: str) -> Question:
     """The question of that name. Raises ``LookupError``."""
     if name not in names(peers=True):
-        msg = f"there is no question {name!r}; there are: {', '.join(names(peers=True))}"
-        raise LookupError(msg)
+        message = f"there is no question {name!r}; there are: {', '.join(names(peers=True))}"
+        raise LookupError(message)
     module = importlib.import_module(f".bench_{name}", __package__)
     return Question(
         name=name,

@@ -2,13 +2,16 @@
 
 A process of its own, and no websocket library: frames are made before they are wanted, so
 that the server is never what a benchmark measures. The scenario comes as ``agent_key`` in the
-URL: ``flood-TURNS``, ``openai-TURNS``, ``pace-RATE-COUNT``, ``sink-COUNT`` or nothing. It starts
-when the client sends ``get_agents``. A flood is compressed if the client offers it.
+URL: ``flood-TURNS``, ``openai-TURNS``, ``pace-RATE-COUNT``, ``choir-RATE-COUNT-SIZE-NAME``,
+``sink-COUNT`` or nothing. It starts when the client sends ``get_agents``; a choir starts when all
+its members have, and is sent to in turn, at the rate of each. A flood is compressed if the client
+offers it.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import re
 import socket
@@ -19,8 +22,9 @@ import time
 import urllib.parse
 import zlib
 from collections.abc import Iterable, Iterator
+from typing import ClassVar
 
-from .stream import SESSION, encode, mixed_stream
+from .stream import SESSION, encode, mixed_stream, text_deltas
 from .stream_openai import openai_stream
 
 # What a flood consists of, by the first word of its scenario.
@@ -102,6 +106,40 @@ class _Reader:
         return opcode, payload
 
 
+class _Choir:
+    """Clients that are sent to together, each at the same pace, by one thread for all of them."""
+
+    _known: ClassVar[dict[str, _Choir]] = {}
+    _lock = threading.Lock()
+
+    def __init__(self, rate: int, count: int, size: int) -> None:
+        self._rate, self._count, self._size = rate, count, size
+        self._links: list[socket.socket] = []
+
+    @classmethod
+    def join(cls, name: str, words: Iterable[str], link: socket.socket) -> None:
+        """Add a member; the last one starts it."""
+        with cls._lock:
+            choir = cls._known.setdefault(name, cls(*map(int, words)))
+            choir._links.append(link)
+            if len(choir._links) == choir._size:
+                del cls._known[name]
+                threading.Thread(target=choir._sing, daemon=True).start()
+
+    def _sing(self) -> None:
+        frame = framed(text_deltas(1)[0])
+        pause = 1 / (self._rate * self._size)
+        due = time.perf_counter() + 0.1
+        for _ in range(self._count):
+            for link in self._links:
+                due += pause
+                ahead = due - time.perf_counter()
+                if ahead > 0:
+                    time.sleep(ahead)
+                with contextlib.suppress(OSError):
+                    link.sendall(frame)
+
+
 class _Connection:
     """One client, in a thread of its own."""
 
@@ -172,6 +210,8 @@ class _Connection:
         elif self._words[0] == "pace":
             rate, count = int(self._words[1]), int(self._words[2])
             threading.Thread(target=self._pace, args=(rate, count), daemon=True).start()
+        elif self._words[0] == "choir":
+            _Choir.join(self._words[4], self._words[1:4], self._link)
 
     def _pace(self, rate: int, count: int) -> None:
         """Send so many events a second; one that is late is sent at once, and says when."""

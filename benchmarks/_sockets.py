@@ -18,6 +18,8 @@ __all__ = [
     "CONNECTORS",
     "DEFAULT",
     "DIAL",
+    "GO",
+    "all_durable",
     "audio_sent",
     "bare_trio_websocket",
     "client",
@@ -28,7 +30,7 @@ __all__ = [
     "transported",
 ]
 
-_GO = '{"type":"get_agents"}'
+GO = '{"type":"get_agents"}'
 DIAL = "/api/rt/ws?token=t&agent_key="
 
 # The transport that a client takes where none is named.
@@ -49,24 +51,48 @@ def connector(name: str) -> rt.Connector | None:
 
 @asynccontextmanager
 async def client(
-    url: str, transport: rt.Connector, scenario: str, *, coalesce: bool = True
+    url: str,
+    transport: rt.Connector,
+    scenario: str,
+    *,
+    coalesce: bool = True,
+    journal: rt.Journal | None = None,
 ) -> AsyncGenerator[rt.Client, None]:
     """A client that is connected to a scenario of the flood server and sends no pings."""
     config = rt.ClientConfig(coalesce=coalesce, ping_interval=None, turn_silence=None)
     async with rt.open_client(
-        url, auth="token", agent_key=scenario, transport=transport, config=config
+        url,
+        auth="token",
+        agent_key=scenario,
+        transport=transport,
+        config=config,
+        journal=journal,
+        name=None if journal is None else scenario,
     ) as opened:
         yield opened
 
 
-async def flooded(url: str, transport: rt.Connector, turns: int) -> float:
-    """Seconds from the start of a flood until a subscriber of the text lane has all of it."""
-    async with client(url, transport, f"flood-{turns}") as opened:
+async def all_durable(opened: rt.Client) -> None:
+    """Wait until the journal, if there is one, has everything that came until now."""
+    life = opened._shell.life
+    if life is not None:
+        await life.reached(life.writer.position)
+
+
+async def flooded(
+    url: str, transport: rt.Connector, turns: int, journal: rt.Journal | None = None
+) -> float:
+    """Seconds from the start of a flood until a subscriber of the text lane has all of it.
+
+    With a journal, until that has it, too.
+    """
+    async with client(url, transport, f"flood-{turns}", journal=journal) as opened:
         notes = opened.text.subscribe()
         await trio.lowlevel.checkpoint()
         began = time.process_time()
         opened.send_nowait(ev.GetAgentsEvent(), force=True)
         await turns_heard(notes, turns)
+        await all_durable(opened)
         return time.process_time() - began
 
 
@@ -74,7 +100,7 @@ async def bare_trio_websocket(url: str, scenario: str, messages: int) -> float:
     """Seconds of the plainest loop over trio-websocket's public interface."""
     async with trio_websocket.open_websocket_url(f"{url}{DIAL}{scenario}") as ws:
         began = time.process_time()
-        await ws.send_message(_GO)
+        await ws.send_message(GO)
         for _ in range(messages):
             await ws.get_message()
         return time.process_time() - began
@@ -95,7 +121,7 @@ async def transported(url: str, transport: rt.Connector, scenario: str, messages
     """Seconds of a loop over a transport that does nothing with what it receives."""
     async with opened_transport(url, transport, scenario) as link:
         began = time.process_time()
-        await link.send_text(_GO)
+        await link.send_text(GO)
         left = messages
         while left:
             await link.receive()

@@ -55,8 +55,8 @@ def median(groups: Groups) -> float:
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least ``share`` (0 to 1) of the values do not exceed."""
     if not values:
-        msg = "a percentile of nothing"
-        raise ValueError(msg)
+        message = "a percentile of nothing"
+        raise ValueError(message)
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 

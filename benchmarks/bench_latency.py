@@ -11,7 +11,7 @@ import realtime_trio as rt
 from realtime_trio import events as ev
 
 from ._kit import Kit
-from ._sockets import CONNECTORS, client, connector
+from ._sockets import CONNECTORS, GO, client, connector, opened_transport
 from ._stats import percentile
 from ._wires import flood_server
 
@@ -21,6 +21,8 @@ PROCESSES = (1, 3)
 _STAMP = 21  # characters: twenty digits and a space
 _SHARES = {"p50": 0.50, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
 _RATES = (100, 1_000, 10_000)
+_JUDGED = 1_000
+_MARK = '"content":"'
 
 
 async def _latencies(url: str, transport: rt.Connector, rate: int, count: int) -> list[float]:
@@ -42,6 +44,19 @@ async def _latencies(url: str, transport: rt.Connector, rate: int, count: int) -
     return found
 
 
+async def _bare_latencies(url: str, transport: rt.Connector, rate: int, count: int) -> list[float]:
+    """Milliseconds until the transport alone gives a frame: what no client can undercut."""
+    found: list[float] = []
+    async with opened_transport(url, transport, f"pace-{rate}-{count}") as link:
+        await link.send_text(GO)
+        for _ in range(count):
+            frame = await link.receive()
+            assert isinstance(frame, str)
+            at = frame.index(_MARK) + len(_MARK)
+            found.append((time.perf_counter_ns() - int(frame[at : at + _STAMP])) / 1e6)
+    return found
+
+
 def measure(kit: Kit) -> None:
     """Percentiles at 100, 1,000 and 10,000 events a second, through each transport in turn."""
     kit.note("each sample is the percentile of one stretch; stretches take turns")
@@ -57,6 +72,9 @@ def measure(kit: Kit) -> None:
                         count = int(rate * kit.pick(6, 20) / 10)
                         found = trio.run(_latencies, url, transport, rate, count)
                         _keep(kit, f"{name}, {rate}/s", found)
+                        if rate == _JUDGED:
+                            bare = trio.run(_bare_latencies, url, transport, rate, count)
+                            _compare(kit, f"{name}, {rate}/s", found, bare)
         for name, transport in transports.items():
             if transport is not None:
                 _draw(kit, name)
@@ -65,6 +83,14 @@ def measure(kit: Kit) -> None:
 def _keep(kit: Kit, label: str, found: list[float]) -> None:
     for share, part in _SHARES.items():
         kit.sample(f"{label}: {share}", percentile(found, part), "ms")
+
+
+def _compare(kit: Kit, label: str, found: list[float], bare: list[float]) -> None:
+    """What the client adds to the slowest hundredth; never less than nothing."""
+    slowest = percentile(bare, 0.99)
+    kit.sample(f"{label}: bare loop, p99", slowest, "ms")
+    more = max(0.001, percentile(found, 0.99) - slowest)
+    kit.sample(f"{label}: p99 over the bare loop's", more, "ms")
 
 
 def _draw(kit: Kit, name: str) -> None:

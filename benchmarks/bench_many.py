@@ -31,14 +31,14 @@ async def _opened(stack: AsyncExitStack, wire: Canned) -> rt.Client:
 
 
 async def _idle(kit: Kit, count: int) -> None:
-    """Kilobytes for each of so many open clients that do nothing."""
+    """Kilobytes for each of so many open clients that do nothing, a subscription included."""
     async with AsyncExitStack() as stack:
-        await _opened(stack, Canned())  # what is made once for all
+        (await _opened(stack, Canned())).text.subscribe()  # what is made once for all
         before = resident_kilobytes()
-        for _ in range(count):
-            await _opened(stack, Canned())
+        kept = [(await _opened(stack, Canned())).text.subscribe() for _ in range(count)]
         await trio.testing.wait_all_tasks_blocked()
         kit.sample(f"idle client at {count}", (resident_kilobytes() - before) / count, "KB")
+        assert len(kept) == count
 
 
 async def _busy(count: int) -> tuple[float, float]:

@@ -29,14 +29,27 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
     "sphinxcontrib_trio",
 ]
-# The report of the benchmarks is part of their page.
+# The benchmark report is included in the performance page.
 exclude_patterns = ["_build", "newsfragments", "benchmark-report.md"]
 myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = f"realtime_trio {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+
+# Copy what a reader types: programs and commands, without prompts; not what they print.
+copybutton_selector = "div:not(.highlight-text) > div.highlight > pre"
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# A long signature has one parameter per line. Sphinx counts characters that readers do not see: the
+# modules of the annotations.
+python_maximum_signature_line_length = 150
 
 # sphinxcontrib-trio builds on the class-based autodoc, which Sphinx 9 keeps behind this switch.
 autodoc_use_legacy_class_based = True
@@ -44,8 +57,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autoclass_content = "class"
 
-# The build reads nothing from the network, so names of other libraries have no page to point
-# to. Nothing of this library stands here: a reference that leads nowhere fails the build.
+# The build does not use the network, so names of other libraries have no link target. This list has
+# no names of this library: a broken reference fails the build.
 nitpick_ignore_regex = [
     (r"py:.*", r"(anyio|attrs?|cattrs|hypothesis|msgspec|trio)\..*"),
     (r"py:class", r"SearchStrategy"),
@@ -64,7 +77,7 @@ import realtime_trio as rt
 # realtime_trio.events.Event. It is documented under one of them; references by the others, and
 # those that annotations make with the private one, lead there.
 
-_PUBLIC = ("", ".abc", ".events", ".audio", ".server", ".testing", ".blocking")
+_PUBLIC = ("", ".abc", ".events", ".audio", ".server", ".testing", ".aio", ".blocking")
 
 
 @functools.cache
@@ -76,7 +89,7 @@ def _names() -> dict[str, list[str]]:
     """
     public: dict[int, list[str]] = {}
     homes: dict[str, int] = {}
-    things: list[Any] = []  # kept, so that no id is given twice
+    things: list[Any] = []  # kept alive, so that no id is reused
     for suffix in _PUBLIC:
         module = importlib.import_module(f"realtime_trio{suffix}")
         for name in module.__all__:
@@ -102,6 +115,22 @@ def _find(target: str) -> list[str]:
     return []
 
 
+_DOORS = ("aio", "blocking")
+
+
+def _is_of_a_door(name: str) -> bool:
+    return name.split(".")[1] in _DOORS
+
+
+def _find_short(target: str, page: str) -> list[str]:
+    """The public names that end in ``target``: those of the door on its page, else the native."""
+    door = page.rpartition("/")[2]
+    found = [name for names in _names().values() for name in names if name.endswith(f".{target}")]
+    own = [name for name in found if name == f"realtime_trio.{door}.{target}"]
+    native = [name for name in found if not _is_of_a_door(name)]
+    return own if door in _DOORS and own else native
+
+
 def _is_type_variable(target: str) -> bool:
     module, _, name = target.rpartition(".")
     return isinstance(getattr(sys.modules.get(module), name, None), TypeVar)
@@ -113,16 +142,21 @@ def _resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: Any) 
         return None
     target = str(node.get("reftarget", ""))
     domain = env.domains.python_domain
-    for name in _find(target):
+    for name in _find(target) if "." in target else _find_short(target, node["refdoc"]):
         if name in domain.objects:
             return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", name, node, text)
     return text if _is_type_variable(target) else None
 
 
 def _leave_builtins_alone(app: Sphinx, doctree: Any) -> None:
-    """Keep annotations such as ``type[T]`` from leading to some attribute of that name."""
+    """Keep annotations such as ``type[T]`` from leading to some attribute of that name.
+
+    A name that the doors have as well is left to :func:`_find_short`.
+    """
+    mirrored = {name for names in _names().values() for name in names if _is_of_a_door(name)}
+    ambiguous = {*dir(builtins), *(name.rpartition(".")[2] for name in mirrored)}
     for node in doctree.findall(pending_xref):
-        if node.get("refdomain") == "py" and hasattr(builtins, str(node.get("reftarget"))):
+        if node.get("refdomain") == "py" and node.get("reftarget") in ambiguous:
             node.attributes.pop("refspecific", None)
 
 
@@ -141,8 +175,20 @@ def _shorten_defaults(
     return re.sub(r"<[^<>]*>|\bNOTHING\b", "...", signature), returns
 
 
+# Sections of the protocol's description, which is not part of these pages.
+_SECTIONS = re.compile(r"\s*\((?:protocol\.md )?§[^()]*\)")
+
+
+def _leave_sections_out(
+    app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
+) -> None:
+    """Drop references that no reader can follow; they may go over the end of a line."""
+    lines[:] = _SECTIONS.sub("", "\n".join(lines)).split("\n")
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", _leave_sections_out)
     app.connect("missing-reference", _resolve)
     app.connect("doctree-read", _leave_builtins_alone)
     app.connect("autodoc-process-signature", _shorten_defaults)

@@ -32,8 +32,8 @@ def _within(low: float, high: float = math.inf, *, none: bool = False) -> _Valid
         fits = isinstance(value, (int, float)) and low <= value <= high and not math.isinf(value)
         if not fits:
             wanted = f"at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
-            msg = f"{field.name} must be {wanted}{' or None' if none else ''}, not {value!r}"
-            raise ValueError(msg)
+            message = f"{field.name} must be {wanted}{' or None' if none else ''}, not {value!r}"
+            raise ValueError(message)
 
     return check
 
@@ -41,8 +41,8 @@ def _within(low: float, high: float = math.inf, *, none: bool = False) -> _Valid
 def _is_bool(_config: Any, field: attrs.Attribute[Any], value: Any) -> None:
     """A validator: ``True`` or ``False``."""
     if not isinstance(value, bool):
-        msg = f"{field.name} must be True or False, not {value!r}"
-        raise ValueError(msg)
+        message = f"{field.name} must be True or False, not {value!r}"
+        raise ValueError(message)
 
 
 CloseAction: TypeAlias = Literal["retry", "renew", "final"]
@@ -56,16 +56,16 @@ def _no_close_codes() -> Mapping[int, CloseAction]:
 def _close_codes(given: object) -> Mapping[int, CloseAction]:
     """Return a frozen copy; raises ``ValueError`` for an invalid code or action."""
     if not isinstance(given, Mapping):
-        msg = f"close_codes must be a mapping of close codes to actions, not {given!r}"
-        raise ValueError(msg)
+        message = f"close_codes must be a mapping of close codes to actions, not {given!r}"
+        raise ValueError(message)
     known = cast("Mapping[object, object]", given)
     for code, action in known.items():
         if isinstance(code, bool) or not isinstance(code, int) or not 1000 <= code < 5000:
-            msg = f"close_codes must have codes from 1000 to 4999, not {code!r}"
-            raise ValueError(msg)
+            message = f"close_codes must have codes from 1000 to 4999, not {code!r}"
+            raise ValueError(message)
         if action not in _ACTIONS:
-            msg = f"close_codes[{code}] must be 'retry', 'renew' or 'final', not {action!r}"
-            raise ValueError(msg)
+            message = f"close_codes[{code}] must be 'retry', 'renew' or 'final', not {action!r}"
+            raise ValueError(message)
     return MappingProxyType(dict(cast("Mapping[int, CloseAction]", given)))
 
 
@@ -107,6 +107,9 @@ class ClientConfig(Value):
     - ``pong_timeout``: seconds without any byte after a check before the link counts as lost.
     - ``turn_silence``: seconds without any event during a turn before the client replaces the
       link, or ``None`` for never.
+    - ``input_grace``: seconds to wait for the beginning of a turn once the server has handled
+      an input. If none begins, the server has answered without a turn, as it does with a chat
+      command. ``None`` waits as long as ``turn_silence``.
     - ``max_message_size``: bytes of the largest accepted message.
     - ``close_deadline``: seconds for the closing handshake when the client is closed.
     - ``compression``: whether to offer ``permessage-deflate``. A message may inflate to
@@ -122,6 +125,9 @@ class ClientConfig(Value):
     - ``stable_after``: seconds after which a link counts as stable and the delay is reset.
     - ``max_attempts``: consecutive dials before the client gives up, or ``None`` for no limit. A
       link that ended before ``stable_after`` counts as a failed dial.
+    - ``first_attempts``: consecutive dials before the client gives up opening its first link, or
+      ``None`` for the number in ``max_attempts``. Use it to report a wrong address soon, and to be
+      patient with a connection that has worked.
     - ``close_codes``: the action after a close frame of the server, by close code: ``"retry"``
       dials again, ``"renew"`` gets a new token first, ``"final"`` ends the client. These entries
       override the defaults: 1000 is final; 1008, 4001, 4401 and 4403 renew; all others retry.
@@ -157,6 +163,7 @@ class ClientConfig(Value):
     ping_interval: float | None = attrs.field(default=30.0, validator=_within(0, none=True))
     pong_timeout: float = attrs.field(default=10.0, validator=_within(0))
     turn_silence: float | None = attrs.field(default=300.0, validator=_within(0, none=True))
+    input_grace: float | None = attrs.field(default=1.0, validator=_within(0, none=True))
     max_message_size: int = attrs.field(default=64 * MIB, validator=_within(1))
     close_deadline: float = attrs.field(default=5.0, validator=_within(0))
     compression: bool = attrs.field(default=False, validator=_is_bool)
@@ -167,6 +174,7 @@ class ClientConfig(Value):
     backoff_jitter: float = attrs.field(default=1.0, validator=_within(0, 1))
     stable_after: float = attrs.field(default=30.0, validator=_within(0))
     max_attempts: int | None = attrs.field(default=8, validator=_within(1, none=True))
+    first_attempts: int | None = attrs.field(default=None, validator=_within(1, none=True))
     close_codes: Mapping[int, CloseAction] = attrs.field(
         factory=_no_close_codes, converter=_close_codes
     )

@@ -25,7 +25,7 @@ from ._exceptions import ClosedError, DecodeError
 from ._handlers import CallHandler, LaneFold, lanes_of, reset
 from .events import REGISTRY, AudioFrame, Lane, Registry, ServerEvent
 
-__all__ = ["EventStreamProcessor", "Folds", "malformed_lane"]
+__all__ = ["EventStreamProcessor", "Folds", "malformed_lane", "processor_of"]
 
 
 Step: TypeAlias = Callable[[ServerEvent | Delta, float | None], tuple[Notification, ...]]
@@ -114,7 +114,6 @@ class EventStreamProcessor:
     row. It calls no other code. It is not thread-safe.
 
     ``limits`` bounds the sessions and messages that the state keeps (protocol.md §8 S4).
-    ``folds`` is internal: the folds to continue from.
     """
 
     def __init__(
@@ -122,12 +121,11 @@ class EventStreamProcessor:
         *,
         limits: Limits | None = None,
         registry: Registry = REGISTRY,
-        folds: Folds | None = None,
     ) -> None:
         self._codec = Codec(registry)
         self._registry = registry
         self._read = self._codec.read
-        self._folds = Folds(limits) if folds is None else folds
+        self._folds = Folds(limits)
         # For each event class: the step of its lane, or the combined steps of its lanes.
         self._steps: dict[type, Step] = {}
         self._tolerated = Tolerated()
@@ -202,11 +200,11 @@ class EventStreamProcessor:
 
     def _check(self, at: float | None) -> None:
         if self._closed:
-            msg = "this processor is closed: create a new EventStreamProcessor()"
-            raise ClosedError(msg)
+            message = "this processor is closed: create a new EventStreamProcessor()"
+            raise ClosedError(message)
         if at is not None and not math.isfinite(at):
-            msg = "at must be a finite number of seconds since 1970"
-            raise ValueError(msg)
+            message = "at must be a finite number of seconds since 1970"
+            raise ValueError(message)
 
     def _fold(self, event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
         if isinstance(event, Reading):
@@ -227,3 +225,10 @@ class EventStreamProcessor:
         return self._folds.by_lane[lane].step(
             Malformed(event_type=exc.event_type, error=str(exc)), at
         )
+
+
+def processor_of(folds: Folds) -> EventStreamProcessor:
+    """Return a processor that continues from these folds."""
+    processor = EventStreamProcessor()
+    processor._folds = folds  # pyright: ignore[reportPrivateUsage]  made here
+    return processor

@@ -23,11 +23,12 @@ import attrs
 import msgspec
 from msgspec.structs import asdict
 
-from ._core._local_events import LinkLostEvent
+from ._core._local_events import InputSentEvent, LinkLostEvent
 from ._core._notifications import MessageStreaming, Notification
 from ._core._render import notification_to_json, state_to_json
 from ._core._state import Limits, SessionState
 from ._processor import EventStreamProcessor
+from .events import TextInputEvent
 
 __all__ = ["EPOCH", "Aside", "Replay", "is_object", "note_line", "state_line"]
 
@@ -72,8 +73,8 @@ _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 def _refuse(name: str) -> NoReturn:
-    msg = f"{name} is not JSON"
-    raise ValueError(msg)
+    message = f"{name} is not JSON"
+    raise ValueError(message)
 
 
 def _read_object(line: bytes) -> JsonObject | None:
@@ -94,6 +95,14 @@ def _read_object(line: bytes) -> JsonObject | None:
 def is_object(line: bytes) -> bool:
     """Whether a line is a JSON object, as required in a trace or a recording."""
     return line.lstrip().startswith(b"{") and _read_object(line) is not None
+
+
+def _is_input(text: object) -> bool:
+    """Whether what was sent is a ``text_input``."""
+    if not isinstance(text, str) or TextInputEvent.type not in text:
+        return False
+    fields = _read_object(text.encode("utf-8", "surrogatepass"))
+    return fields is not None and fields.get("type") == TextInputEvent.type
 
 
 def _seconds(value: object) -> float | None:
@@ -229,13 +238,15 @@ class Replay:
         return self._set_aside(str(fields.get("dir", "?")), fields)
 
     def _set_aside(self, kind: str, fields: JsonObject) -> tuple[Notification, ...]:
-        """Show a line without folding it, unless it is the end of the current link."""
+        """Show a line without folding it, unless it is an input or the end of the current link."""
         self.aside = Aside(kind, fields)
         conn = fields.get("conn")
         if kind == "open":
             self._connected = conn
         elif kind in ("close", "drop") and conn == self._connected:
             return self._lose_link()
+        elif kind == "out" and _is_input(fields.get("text")):
+            return self._processor.process_event(InputSentEvent(), at=self.now)
         return ()
 
     def _sound(self, data: str) -> tuple[Notification, ...]:

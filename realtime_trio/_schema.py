@@ -200,8 +200,8 @@ def _type_schema(hint: Any, defs: dict[str, Schema]) -> Schema:
         return {"type": "array", "items": _type_schema(arguments[0], defs)}
     if origin is not None and issubclass(origin, Mapping):
         return {"type": "object"}
-    msg = f"no JSON Schema for a field of type {hint!r}"
-    raise TypeError(msg)
+    message = f"no JSON Schema for a field of type {hint!r}"
+    raise TypeError(message)
 
 
 def _union(schemas: list[Schema]) -> Schema:

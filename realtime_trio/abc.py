@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import trio
 
-__all__ = ["Aborts", "Connector", "SendsMany", "Transport"]
+__all__ = ["Aborts", "Connector", "Delivers", "SendsMany", "Transport"]
 
 
 class Transport(Protocol):
@@ -73,6 +74,26 @@ class SendsMany(Protocol):
 
         Errors and cancellation as for :meth:`Transport.send_text`: either all of them have
         been handed to the system, or the link has ended.
+        """
+        ...
+
+
+@runtime_checkable
+class Delivers(Protocol):
+    """An optional method of a :class:`Transport`: frames are taken in the task that reads.
+
+    At a steady pace, a switch from the task that reads the socket to the one that receives costs
+    more than a frame. If a transport has the method, the library calls it in the place of
+    :meth:`Transport.receive`.
+    """
+
+    async def deliver(self, take: Callable[[deque[str | bytes]], bool]) -> None:
+        """Call ``take`` with the frames that are at hand, until it returns ``False``.
+
+        ``take`` removes one or more from the left, and never waits; it is called again with what
+        it leaves. It may be called in another task, but only while this call runs. What it raises
+        is raised here. Errors, cancellation and a second task are as for
+        :meth:`Transport.receive`, which gives what a call of this method has left. A checkpoint.
         """
         ...
 

@@ -36,6 +36,7 @@ from tests.source import ROOT
 PAGES = pages(ROOT)
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 README = ROOT / "README.md"
+SOURCE = ROOT / "realtime_trio"
 TESTING = ROOT / "docs" / "testing.md"
 TOKEN = "any"
 MOST_EXCERPTS = 4
@@ -143,6 +144,14 @@ def test_a_program_for_devices_compiles() -> None:
         program.compiled(ADDRESS)
 
 
+def test_code_of_another_library_compiles_and_is_not_ours() -> None:
+    sketches = _of("python sketch")
+    assert sketches
+    for sketch in sketches:
+        sketch.compiled(ADDRESS)
+        assert "realtime_trio" not in sketch.text
+
+
 def test_excerpts_are_few() -> None:
     assert len(_of("python excerpt")) <= MOST_EXCERPTS
 
@@ -151,6 +160,26 @@ def test_pages_are_those_that_readers_get() -> None:
     names = {page.relative_to(ROOT).as_posix() for page in PAGES}
     assert {"README.md", "docs/testing.md", "docs/reference/client.md"} <= names
     assert not [name for name in names if "newsfragments" in name or "_build" in name]
+
+
+# ---- where things are ----------------------------------------------------------------------
+
+
+def test_the_modules_that_the_architecture_names_exist() -> None:
+    text = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", text)
+    assert "_rest/_tokens.py" in named
+    assert [
+        name for name in named if name != "realtime_trio/" and not (SOURCE / name).exists()
+    ] == []
+
+
+def test_every_picture_is_shown_and_has_a_description() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    shown = re.findall(r"```\{figure\} \S*?pictures/(\S+)\n:figclass: \w+\n:alt: \w", text)
+    pictures = ROOT / "docs" / "pictures"
+    there = [path.relative_to(pictures).as_posix() for path in pictures.rglob("*.svg")]
+    assert set(shown) == set(there)
 
 
 # ---- the harness can fail ------------------------------------------------------------------

@@ -10,12 +10,16 @@ import realtime_trio as rt
 # Not every program needs these: they come when they are first used.
 LATER = (
     "cattrs",
+    "h11",
     "httpx",
     "numpy",
     "rich",
     "trio_websocket",
     "websockets",
+    "realtime_trio._client",
+    "realtime_trio._lanes",
     "realtime_trio.audio",
+    "realtime_trio.aio",
     "realtime_trio.blocking",
     "realtime_trio.cli",
     "realtime_trio.server",

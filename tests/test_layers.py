@@ -4,7 +4,7 @@
 
     events <- _core <- _core.vendors <- _handlers <- _processor <- _log, audio
            <- _transports, _lanes, _outbound <- _rest, _turns <- _connection
-           <- _session <- _voice <- _client <- server, testing, blocking, fleet, cli
+           <- _session <- _voice <- _client <- server, testing, fleet, _doors <- aio, blocking, cli
 
 Every package has a row that names what it may import. The leaves (``_exceptions``,
 ``_config``, ``abc``) may be imported by all and import only each other. An import counts
@@ -56,6 +56,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_transports": frozenset(),
     "_lanes": CORE,
     "_journal": CORE | {"_log", "_lanes"},
+    "_history": CORE | {"_log", "_journal", "_replay"},
     "_outbound": VALUES,
     "_rest": VALUES | {"_transports"},
     "_turns": VALUES | {"_lanes", "_outbound"},
@@ -67,12 +68,16 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     # the generators of sound.
     "server": frozenset({"_transports", "audio"}),
     "fleet": INNER - {"audio", "_replay"},
-    "testing": INNER | {"server"},
-    "blocking": INNER,
-    "cli": INNER | {"blocking", "fleet", "server", "testing", "_replay", "_schema", ROOT_LAYER},
+    "testing": INNER | {"_history", "server"},
+    # What the doors share knows trio and nothing of the client.
+    "_doors": frozenset(),
+    "aio": INNER | {"_doors", "_history", "server"},
+    "blocking": INNER | {"_doors", "_history", "server"},
+    "cli": INNER
+    | {"_history", "blocking", "fleet", "server", "testing", "_replay", "_schema", ROOT_LAYER},
     "__main__": frozenset({"cli"}),
     # The public names: everything but the command line.
-    ROOT_LAYER: INNER | {"blocking", "fleet", "server", "testing"},
+    ROOT_LAYER: INNER | {"_history", "aio", "blocking", "fleet", "server", "testing"},
 }
 
 # Values in, values out: no scheduler, no clock, no log, no chance, no network.

@@ -218,7 +218,14 @@ def dangling_links(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/newsfragments/README.md"]
+    "name",
+    [
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "docs/newsfragments/README.md",
+    ],
 )
 def test_links_lead_somewhere(name: str) -> None:
     assert dangling_links(ROOT / name) == []

@@ -46,6 +46,7 @@ from ..events._checks import check_several
 from ._command_methods import Commands
 from ._connectors import connector_for
 from ._journalled import JournalAccess, journal_options, journalled
+from ._misuse import check_count, check_not_nested, check_options, check_trio, entered
 from ._session_list import News, pages
 from ._subscribes import Subscribes
 from ._told import told
@@ -145,33 +146,40 @@ class Client(Commands, Subscribes, JournalAccess):
     async def cancel(self) -> CancelResult:
         """Cancel the running turn; overtakes everything queued. Playback stops immediately.
 
-        Returns when the server confirms it, even if no turn is running. Concurrent callers
+        If the input of an :meth:`ask` still waits to be sent, it takes that back instead
+        (``via="withdrawn"``): its receipt is ``not-sent``, its outcome
+        :class:`~realtime_trio.TurnCancelled`. Otherwise it returns when the server confirms the
+        cancel, even if no turn is running. A confirmation that comes before the turn of the
+        input has begun has cancelled nothing, so the cancel is sent once more when it begins.
+        Concurrent callers
         share one request; cancelling one of them does not affect the others. Raises
         :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` if no confirmation
         arrives, neither on the socket nor by REST.
         """
         self.audio.stop()
-        async with self._shell.leaving():
-            return await self._shell.canceller.cancel(self._shell.nursery)
+        shell = self._shell
+        if shell.turns.withdraw(shell.outbox):
+            await trio.lowlevel.checkpoint()
+            return CancelResult("withdrawn")
+        async with shell.leaving():
+            return await shell.canceller.cancel(shell.nursery)
 
+    @entered("async with client.ask(text) as turn:")
     @asynccontextmanager
     async def ask(self, text: str, *, file_ids: Iterable[str] = ()) -> AsyncGenerator[Turn, None]:
         """Send a text and follow its turn.
 
         Leaving normally waits for the outcome; leaving by an exception sends one cancel.
         Concurrent calls run one after another, in the order of the calls. Raises
-        ``ValueError`` for a blank text without files, for half of a surrogate pair and for more
-        files than a message may have, ``TypeError`` for anything but text.
+        :class:`~realtime_trio.TurnError` inside another ``ask`` of the same task, which would
+        wait for itself, ``ValueError`` for a blank text without files, for half of a surrogate
+        pair and for more files than a message may have, ``TypeError`` for anything but text.
         """
         check_several(file_ids, "file_ids")
         ids = tuple(file_ids)
-        most = self._shell.config.max_files
-        if len(ids) > most:
-            message = (
-                f"{len(ids)} files in one message; the limit is {most} (ClientConfig.max_files)"
-            )
-            raise ValueError(message)
+        check_count(ids, self._shell.config.max_files)
         event = TextInputEvent(text=text, file_ids=ids)
+        check_not_nested(self._asking)
         async with self._asking:
             progress = TurnProgress()
             turn = Turn(progress, await self._begin(event, progress))
@@ -188,7 +196,7 @@ class Client(Commands, Subscribes, JournalAccess):
         async with shell.leaving():
             receipt = await shell.outbox.put(event, picked=lambda: turns.begin(progress))
         if not progress.written:
-            turns.queued(progress)
+            turns.queued(progress, receipt)
         return receipt
 
     async def _abandon(self, progress: TurnProgress, receipt: Receipt) -> None:
@@ -262,6 +270,7 @@ class Client(Commands, Subscribes, JournalAccess):
 
         return await shell.tokens.call(send)
 
+    @entered("async with client.push_to_talk():")
     @asynccontextmanager
     async def push_to_talk(self, *, force: bool = False) -> AsyncGenerator[None, None]:
         """Tell the server that the user talks, from the start to the end of the block.
@@ -294,6 +303,7 @@ class Client(Commands, Subscribes, JournalAccess):
         return None
 
 
+@entered("async with open_client(url, auth=...) as client:")
 def open_client(
     url: str,
     *,
@@ -336,9 +346,11 @@ def open_client(
     :class:`~realtime_trio.AuthenticationError`, or what a token source raised. That reason
     also comes in the place of a ``NotSent``, ``InDoubt``, ``ClosedError`` or
     ``trio.EndOfChannel`` that the end gave the body; of any other error of the body it is the
-    last cause. ``ValueError`` for arguments that fit no server. When the client ends, the body
+    last cause. ``TypeError`` for an argument of the wrong type, ``ValueError`` for one that fits
+    no server, ``RuntimeError`` outside ``trio.run``. When the client ends, the body
     is cancelled a second after everything that it could wait for has ended.
     """
+    check_options(**locals())  # nothing else is local yet
     where = endpoint(url)
     options = config or ClientConfig()
     network = Network(
@@ -359,12 +371,13 @@ def open_client(
         )
         return opened_client(shell)
 
-    return opened(None) if kept is None else journalled(kept, options.close_deadline, opened)
+    return opened(None) if kept is None else journalled(kept, options.close_deadline / 2, opened)
 
 
 @asynccontextmanager
 async def opened_client(shell: Shell) -> AsyncGenerator[Client, None]:
     """A client of this shell; errors come out bare."""
+    check_trio()
     failure: BaseException | None = None
     try:
         async with shell.recording(), trio.open_nursery() as nursery:

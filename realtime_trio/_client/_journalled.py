@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import attrs
 import trio
 
-from .._journal._journal import Journal
+from .._journal._journal import Journal, store_of
 from .._journal._journal_life import JournalLife, begin_life_in
 from .._journal._recovery import Recovered
 from .._session._first_cause import first_cause
@@ -52,17 +52,14 @@ def journal_options(
 ) -> JournalOptions | None:
     """Check the options of ``open_client``; ``None`` for a client without a journal.
 
-    Raises ``TypeError`` and ``ValueError`` that name the right form.
+    Raises ``ValueError`` where one is missing; types were checked before.
     """
     if journal is None:
         if name is not None or recover:
             message = 'name= and recover= need a journal: journal=rt.Journal("calls.db")'
             raise ValueError(message)
         return None
-    if not isinstance(cast("object", journal), Journal):
-        message = f"journal must be a Journal, rt.Journal(path), not {type(journal).__name__}"
-        raise TypeError(message)
-    if not isinstance(name, str) or not name:
+    if not name:
         message = "a client with a journal needs the name of its session: name='call-17'"
         raise ValueError(message)
     return JournalOptions(journal=journal, name=name, recover=recover)
@@ -76,8 +73,9 @@ async def journalled(
 ) -> AsyncGenerator[T, None]:
     """Open a client within a life of its journal. Errors come out bare, as without one."""
     failure: BaseException | None = None
-    async with options.journal.opened():
-        life = await begin_life_in(options.journal, options.name, recover=options.recover)
+    store = store_of(options.journal)
+    async with store.opened():
+        life = await begin_life_in(store, options.name, recover=options.recover)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(life.writer.run)

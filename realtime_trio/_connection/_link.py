@@ -8,7 +8,9 @@ task. The end of any of its tasks is the end of the link.
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Final, Protocol, final
 
 import trio
@@ -20,9 +22,9 @@ from .._exceptions import ClosedError, ConnectionFailed, ConnectionLost, DecodeE
 from .._outbound._outbox import Outbox
 from .._outbound._turn_gate import TurnGate
 from .._outbound._writer import write_from
-from ..abc import Aborts, Connector, SendsMany, Transport
+from ..abc import Aborts, Connector, Delivers, SendsMany, Transport
 from ..events import PingEvent, PongEvent
-from ._liveness import watch_silence, watch_traffic
+from ._liveness import watch_grace, watch_silence, watch_traffic
 from ._recorder import RecorderTap
 
 __all__ = ["Link", "dial"]
@@ -47,7 +49,19 @@ _GOING_AWAY: Final = 1001
 
 
 class Intake(Protocol):
-    """The part of the pipeline that a link fills."""
+    """The part of the pipeline that a link fills. One task at a time."""
+
+    def take(self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]) -> bool:
+        """Take frames and tell what they were; ``False`` where a lane is at its bound."""
+        ...
+
+    def take_one(self, frame: str | bytes, observe: Callable[[Incoming], None]) -> bool:
+        """Take one frame, as :meth:`take` does several."""
+        ...
+
+    async def settle(self) -> None:
+        """Wait for room for the frame at which :meth:`take` stopped, and take it."""
+        ...
 
     async def feed(
         self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]
@@ -154,9 +168,12 @@ class Link:
         outbox: Outbox,
         gate: TurnGate,
         observe: Callable[[Incoming], None],
+        no_turn: Callable[[], None],
         config: ClientConfig,
     ) -> ConnectionLost:
         """Move frames both ways until the link ends; gives how it ended.
+
+        ``observe`` is told what comes, and ``no_turn`` when an input has begun no turn.
 
         Cancelled, it says goodbye. Either way the connection is closed afterwards.
         """
@@ -169,6 +186,7 @@ class Link:
                     nursery.start_soon(self._until_lost, write_from, outbox, self, many)
                     nursery.start_soon(self._until_lost, watch_traffic, self, outbox, config)
                     nursery.start_soon(self._until_lost, watch_silence, gate, config)
+                    nursery.start_soon(watch_grace, gate, config, no_turn)
             goodbye = _GOING_AWAY
         finally:
             if self.dead and isinstance(self._transport, Aborts):
@@ -204,9 +222,36 @@ class Link:
         early, self._early = self._early, []
         self.frames_received += len(early)
         await intake.feed(early, observe)
+        transport = self._transport
+        if isinstance(transport, Delivers):
+            take = partial(self._take, intake, observe)
+            while True:
+                await transport.deliver(take)
+                await intake.settle()
         while True:
-            first = await self._transport.receive()
+            first = await transport.receive()
             await intake.feed(self._at_hand(first), observe)
+
+    def _take(
+        self, intake: Intake, observe: Callable[[Incoming], None], frames: deque[str | bytes]
+    ) -> bool:
+        """Take what a transport delivers: at a pace, one frame."""
+        if len(frames) > 1 or self._tap.recording:
+            return intake.take(self._from(frames), observe)
+        self.frames_received += 1
+        return intake.take_one(frames.popleft(), observe)
+
+    def _from(self, frames: deque[str | bytes]) -> Iterator[str | bytes]:
+        """The frames of one go, which leave ``frames`` one at a time."""
+        came = self._tap.received if self._tap.recording else None
+        for _ in range(min(len(frames), _BATCH)):
+            frame = frames.popleft()
+            self.frames_received += 1
+            if came is not None:
+                came(frame)
+            yield frame
+            if len(frame) > _LARGE:
+                return
 
     def _at_hand(self, frame: str | bytes) -> Iterator[str | bytes]:
         """A frame and what came with it, one at a time, until the others get their turn.

@@ -1,11 +1,14 @@
-"""Whether a link is alive: two watches that end it where it is not.
+"""What only time can tell of a link: whether it is alive, and that an input began no turn.
 
-Both judge what the transport and the receive task have seen, never what the application has
-read: a consumer that does not read does not look dead.
+The two watches of life end the link where it is not alive. They judge what the transport and
+the receive task have seen, never what the application has read: a consumer that does not read
+does not look dead.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Protocol
 
 import trio
@@ -16,7 +19,7 @@ from .._outbound._outbox import Outbox
 from .._outbound._turn_gate import TurnGate
 from ..events import PingEvent
 
-__all__ = ["watch_silence", "watch_traffic"]
+__all__ = ["watch_grace", "watch_silence", "watch_traffic"]
 
 _LATE = 1.0
 """Seconds after which a sleep that ends late means that the process was suspended."""
@@ -73,6 +76,28 @@ async def watch_traffic(link: Watched, outbox: Outbox, config: ClientConfig) -> 
             raise ConnectionLost(message)
 
 
+async def watch_grace(gate: TurnGate, config: ClientConfig, no_turn: Callable[[], None]) -> None:
+    """Call ``no_turn`` when an input has begun no turn in its grace (protocol.md §7 G).
+
+    Where the process was suspended, what came meanwhile is read first.
+    """
+    seconds = config.turn_silence if config.input_grace is None else config.input_grace
+    while True:
+        await gate.grace()
+        number = gate.inputs
+        with trio.move_on_after(math.inf if seconds is None else seconds):
+            await gate.grace_ended()
+        await _let_read()
+        if gate.in_grace and gate.inputs == number:
+            no_turn()
+
+
+async def _let_read() -> None:
+    """Let the reader take what waits in the system."""
+    for _ in range(_PASSES):
+        await trio.lowlevel.checkpoint()
+
+
 async def _overslept(seconds: float) -> bool:
     """Sleep, then let the reader run; tells whether the process was suspended meanwhile.
 
@@ -82,8 +107,7 @@ async def _overslept(seconds: float) -> bool:
     due = trio.current_time() + seconds
     await trio.sleep(seconds)
     late = trio.current_time() - due
-    for _ in range(_PASSES):
-        await trio.lowlevel.checkpoint()
+    await _let_read()
     return late > _LATE
 
 
@@ -91,7 +115,7 @@ async def watch_silence(gate: TurnGate, config: ClientConfig) -> None:
     """End a link on which a turn does not get on, since a new one would tell how it stands.
 
     Raises :class:`~realtime_trio.ConnectionLost` after ``turn_silence`` seconds of a closed
-    gate without any event.
+    gate without any event. An input in its grace has a limit of its own.
     """
     if config.turn_silence is None:
         return
@@ -99,7 +123,7 @@ async def watch_silence(gate: TurnGate, config: ClientConfig) -> None:
     while True:
         suspended = await _overslept(config.turn_silence / _LOOKS)
         now = trio.current_time()
-        if suspended or gate.open or gate.signs != signs:
+        if suspended or gate.open or gate.in_grace or gate.signs != signs:
             signs, since = gate.signs, now
         elif now - since >= config.turn_silence:
             message = f"nothing was heard of the turn for {config.turn_silence:g} s"

@@ -13,24 +13,24 @@ from typing import Final, final
 import trio
 
 from .._core._fast_decoder import Incoming
-from .._core._local_events import LinkEvent
+from .._core._local_events import LinkEvent, NoTurnEvent
 from .._core._notifications import Initialized
 from .._core._shell_notifications import AgentChanged
 from .._lanes._marks import Mark, Marks
 from .._outbound._cancel import Canceller
 from .._outbound._outbox import Outbox
-from .._outbound._turn_gate import STREAM, Change, Phase, TurnGate
+from .._outbound._turn_gate import STREAM, GateChange, Phase, TurnGate
 from .._turns._resync import Resync
 from .._turns._turn_tracker import TurnTracker
 from ..events import (
     AgentConfigurationChangedEvent,
     CancelledEvent,
     ChatSessionChangedEvent,
-    ErrorEvent,
     PingEvent,
     PongEvent,
     ResumeChatSessionEvent,
     UiSessionIdChangedEvent,
+    UserTurnStartEvent,
 )
 from ._connection_log import log_asked_again
 
@@ -56,7 +56,7 @@ class LinkObserver:
         canceller: Canceller,
         resync: Resync,
         marks: Marks,
-        post: Callable[[LinkEvent], None],
+        post: Callable[[LinkEvent | NoTurnEvent], None],
         silence: Callable[[], object],
     ) -> None:
         self._gate = gate
@@ -83,21 +83,34 @@ class LinkObserver:
     def received(self, event: Incoming) -> None:
         """Take note of one event; it was just routed to its lanes."""
         if type(event) in STREAM:  # nearly all of them: the rest can cost what it likes
-            self._gate.received_stream()
+            if self._gate.received_stream() is not None:
+                self._canceller.turn_begun()
             return
         self._resync.received(event)
         change = self._gate.received(event)
+        first = type(event) is UserTurnStartEvent and not self._initialized
+        if first:
+            self._initialized = True
+            self._post(LinkEvent(status=None, initialized=True, note=Initialized()))
         if change is not None:
-            self._gate_opened(change, event)
+            self._turn_moved(change)
+        if first:
+            self._first_turn(self._marks.place())
+        elif isinstance(event, PongEvent):
+            self.last_pong = trio.current_time()
         elif isinstance(event, PingEvent):
             self._outbox.put_own(_PONG)
         elif isinstance(event, CancelledEvent):
-            self._silence()
-            self._canceller.confirm()
-        elif isinstance(event, PongEvent):
-            self.last_pong = trio.current_time()
+            self._cancelled()
         else:
             self._note_ids(event)
+
+    def _cancelled(self) -> None:
+        self._silence()
+        if self._gate.cancellable:
+            self._canceller.confirm()
+        else:
+            self._canceller.confirm_early()
 
     def _note_ids(self, event: Incoming) -> None:
         if isinstance(event, UiSessionIdChangedEvent):
@@ -118,20 +131,33 @@ class LinkObserver:
             note = AgentChanged(expected=expected, got=key)
             self._post(LinkEvent(status=None, note=note))
 
-    def _gate_opened(self, change: Change, event: Incoming) -> None:
-        first = change is Change.OPENED and not self._initialized
-        if first:
-            self._initialized = True
-            self._post(LinkEvent(status=None, initialized=True, note=Initialized()))
+    def _turn_moved(self, change: GateChange) -> None:
+        match change:
+            case GateChange.HEARD:
+                self._turns.heard()
+            case GateChange.BEGUN:
+                self._canceller.turn_begun()
+            case GateChange.OPENED:
+                self._canceller.no_turn()
+                self._turns.ended(self._gate_opened())
+            case GateChange.REFUSED:
+                self._canceller.no_turn()
+                self._post(NoTurnEvent())
+                self._turns.refused(self._gate.error, self._gate_opened())
+
+    def no_turn(self) -> None:
+        """The grace of the input is over: it has begun no turn."""
+        cancelled = self._canceller.wanted
+        self._gate.no_turn()
+        self._canceller.no_turn()
+        self._post(NoTurnEvent())
+        self._turns.not_begun(self._gate_opened(), cancelled=cancelled)
+
+    def _gate_opened(self) -> Mark:
+        """Mark the place at which the gate opened, and let out what waits there."""
         mark = self.opening = self._marks.place()
-        if change is Change.REFUSED:
-            assert isinstance(event, ErrorEvent)
-            self._turns.refused(event.message, mark)
-        else:
-            self._turns.ended(mark)
-        if first:
-            self._first_turn(mark)
         self._outbox.wake()
+        return mark
 
     def _first_turn(self, mark: Mark) -> None:
         """It is the user's turn for the first time on this link.
@@ -169,7 +195,10 @@ class LinkObserver:
     def link_lost(self) -> bool:
         """Note that the link has ended; tells whether something may have been missed."""
         running = self._gate.phase is not Phase.USER
+        if self._gate.unit is not None:
+            self._turns.voided(self._marks.place())
         self._turns.link_lost()
         self._outbox.link_lost()
-        self._gate.link_opened()
+        self._canceller.link_lost()
+        self._gate.link_lost()
         return running

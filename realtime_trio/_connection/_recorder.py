@@ -52,12 +52,9 @@ class RecorderTap:
 
     def __init__(self, recorder: RecorderLike | None) -> None:
         self._recorder = recorder
-        self._conn = 0
-
-    @property
-    def recording(self) -> bool:
+        self.recording: bool = recorder is not None
         """Whether there is a recorder."""
-        return self._recorder is not None
+        self._conn = 0
 
     def hide(self, secret: str) -> None:
         """A value must not be written, if the recorder can see to that."""

@@ -168,8 +168,14 @@ class Supervisor:
         """Run the first link and those that follow; gives why there will be no other."""
         while True:
             self.link = link
+            observer = self._observer
             end = await link.run(
-                self._intake, self._outbox, self._gate, self._observer.received, self._config
+                self._intake,
+                self._outbox,
+                self._gate,
+                observer.received,
+                observer.no_turn,
+                self._config,
             )
             self.link = None
             self._post(LinkLostEvent())
@@ -258,7 +264,8 @@ class Supervisor:
     def _count(self, exc: ConnectionFailed) -> None:
         """Count an attempt; raises ``exc`` where it was the last, or no other can help."""
         self._attempts += 1
-        if exc.final or self._attempts == self._config.max_attempts:
+        first = None if self.links else self._config.first_attempts
+        if exc.final or self._attempts == (first or self._config.max_attempts):
             self._post(LinkEvent(status="closed", note=_given_up(self._attempts, exc)))
             raise exc
 

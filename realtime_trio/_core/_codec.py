@@ -7,8 +7,8 @@ class. Whatever it rejects goes to the converter, which knows what a server may 
 (protocol.md §2).
 
 Frames and mappings follow the same rules (design.md, "Codec"). A mapping with a value that JSON
-cannot express (NaN), or nested deeper than ``MAX_DEPTH``, is rejected too. Only this module and the
-converter handle ``Any``.
+cannot express (NaN) is rejected too. A value that is nested too deep costs only its own field (see
+``_depth``). Only this module and the converter handle ``Any``.
 """
 
 from __future__ import annotations
@@ -24,25 +24,22 @@ import msgspec
 
 from .._exceptions import DecodeError
 from ..events import REGISTRY, AudioFrame, ClientEvent, Event, Registry, ServerEvent, UnknownEvent
-from ..events._json import describe
-from ._fast_decoder import DELTAS, Delta, fast_way
-from ._leniency import leaving_out
+from ..events._json import Mismatch, describe
+from ._depth import LEVELS, MAX_DEPTH, shallow, shallow_text
+from ._fast_decoder import DELTAS, Delta, fast_decoders
+from ._leniency import lenient_decoding
 from ._local_events import Malformed, Reading
-from ._unicode import join_halves, valid_text
+from ._unicode import join_surrogates, valid_text
 
 if TYPE_CHECKING:
     import cattrs
 
-__all__ = ["MAX_DEPTH", "Codec"]
+__all__ = ["Codec"]
 
-MAX_DEPTH = 256
 # Shorter text cannot contain enough brackets to nest deeper.
 _SHALLOW = 2 * MAX_DEPTH
 
-# Whole strings, and brackets outside strings. The quantifiers are possessive, so the scan never
-# backtracks. An unterminated string extends to the end of the text.
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|([\[{])|[\]}]', re.DOTALL)
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 # Python refuses to parse or format integers with more digits.
 _MAX_DIGITS = 4300
@@ -50,21 +47,9 @@ _HUGE = 10**_MAX_DIGITS
 _MAX_STEP = 64  # characters of one name in an error path
 
 
-def _too_deep(text: str) -> bool:
-    depth = 0
-    for token in _TOKEN.finditer(text):
-        if token[1]:
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif token[0] in "]}":
-            depth -= 1
-    return False
-
-
 def _no_json_constant(_name: str) -> Any:
-    msg = "not JSON"
-    raise ValueError(msg)
+    message = "not JSON"
+    raise ValueError(message)
 
 
 def _parse_integer(digits: str) -> int | float:
@@ -84,9 +69,9 @@ def _parse(text: str) -> Any:
     except (msgspec.ValidationError, UnicodeEncodeError):
         pass
     except msgspec.DecodeError:
-        if _HALF.search(text) is None:
+        if _SURROGATE_ESCAPE.search(text) is None:
             raise
-    return _whole(_plain_json(text))
+    return _without_surrogates(_plain_json(text))
 
 
 # --- copies -----------------------------------------------------------------------------
@@ -100,13 +85,13 @@ class _Fault(Exception):
         self.got = got
         self.steps: list[str] = []
 
-    def refusal(self) -> DecodeError:
+    def error(self) -> DecodeError:
         """Return the error with the path of the fault."""
         path = "".join(("$", *reversed(self.steps)))
         return DecodeError(None, path, self.expected, self.got)
 
 
-def _no_half(text: str) -> str:
+def _reject_surrogates(text: str) -> str:
     if valid_text(text) is not text:
         raise _Fault("text", "half of a surrogate pair")
     return text
@@ -120,7 +105,7 @@ def _checked_copy(value: Any, text: Callable[[str], str] = valid_text) -> Any:
     try:
         return _copy(value, text, 0)
     except _Fault as fault:
-        raise fault.refusal() from None
+        raise fault.error() from None
 
 
 def _copy(value: Any, text: Callable[[str], str], depth: int) -> Any:
@@ -136,7 +121,7 @@ def _copy(value: Any, text: Callable[[str], str], depth: int) -> Any:
             raise _Fault("a number", "NaN")
         return value
     if depth >= MAX_DEPTH:
-        raise DecodeError(None, "$", f"at most {MAX_DEPTH} levels", "more")
+        raise DecodeError(None, "$", LEVELS, "more")
     if isinstance(value, Mapping):
         return _copy_mapping(cast("dict[Any, Any]", value), text, depth)
     if isinstance(value, (list, tuple)):
@@ -179,7 +164,7 @@ def _plain_value(value: Any) -> Any:
     return dict(value)
 
 
-def _whole(raw: Any) -> Any:
+def _without_surrogates(raw: Any) -> Any:
     """Return a copy of an event's object without unpaired surrogates (§2 L4).
 
     The content of a delta keeps an unpaired surrogate: the next delta may hold the other half.
@@ -189,7 +174,7 @@ def _whole(raw: Any) -> Any:
         fields = cast("dict[str, Any]", copy)
         tag: Any = fields.get("type")
         if type(tag) is str and tag in _DELTA_TYPES and type(raw.get("content")) is str:
-            fields["content"] = join_halves(raw["content"])
+            fields["content"] = join_surrogates(raw["content"])
     return cast("Any", copy)
 
 
@@ -197,7 +182,7 @@ _DELTA_TYPES = frozenset(delta.type for delta in DELTAS)
 
 
 @functools.cache
-def _plain_way() -> tuple[cattrs.Converter, Callable[[Exception], tuple[str, str, str]]]:
+def _load_converter() -> tuple[cattrs.Converter, Callable[[Exception], tuple[str, str, str]]]:
     """Return the converter and ``explain``. They are imported when an event first needs them.
 
     A stream of deltas never needs them.
@@ -215,7 +200,7 @@ class Codec:
 
     def __init__(self, registry: Registry = REGISTRY) -> None:
         self._registry = registry
-        self._head, self._readers = fast_way()
+        self._head, self._readers = fast_decoders()
 
     def decode_text(self, frame: str | bytes) -> ServerEvent:
         """Decode one text frame. Raises :class:`~realtime_trio.DecodeError`."""
@@ -232,15 +217,17 @@ class Codec:
         """
         if type(frame) is bytes and not frame.isascii():
             frame = self._utf8(frame)
+        cut = False
         if len(frame) > _SHALLOW:
-            self._check_depth(frame)
+            within = self._within_depth(frame)
+            cut, frame = within is not frame, within
         try:
             head = self._head(frame)
             reader = self._readers.get(head.__class__)
             if reader is not None:
                 return reader(frame)
         except (ValueError, RecursionError):  # the converter reports the fault, if there is one
-            return self._structure(self._read(frame))
+            return self._structure(self._read(frame), cut=cut)
         delta: Delta = head
         return delta
 
@@ -268,6 +255,19 @@ class Codec:
                     event = self._read_or_refuse(frame)
             yield event, size
 
+    def read_one(self, frame: str | bytes) -> ServerEvent | Delta:
+        """What one frame says, as :meth:`read_all` gives it."""
+        if type(frame) is bytes:
+            return AudioFrame(data=frame)
+        if len(frame) <= _SHALLOW:
+            try:
+                event: Any = self._head(frame)
+                reader = self._readers.get(event.__class__)
+                return event if reader is None else reader(frame)
+            except (ValueError, RecursionError):
+                pass
+        return self._read_or_refuse(frame)
+
     def _read_or_refuse(self, frame: str | bytes) -> ServerEvent | Delta:
         try:
             return self.read(frame)
@@ -281,13 +281,19 @@ class Codec:
 
     def read_mapping(self, mapping: Mapping[str, Any]) -> ServerEvent:
         """Decode one parsed JSON object for the fold; see :meth:`read`."""
+        cut = False
         try:
-            raw = _whole(mapping)
+            try:
+                raw = _without_surrogates(mapping)
+            except DecodeError as exc:
+                if exc.expected != LEVELS:
+                    raise
+                raw, cut = _without_surrogates(shallow(mapping)), True
         except DecodeError as exc:
             tag = mapping.get("type") if hasattr(mapping, "get") else None
             known = tag if type(tag) is str and self._registry.server_row(tag) else None
             raise DecodeError(known, exc.path, exc.expected, exc.got) from None
-        return self._structure(raw)
+        return self._structure(raw, cut=cut)
 
     def encode(self, event: Event) -> str:
         """Encode an event as the JSON text of one frame.
@@ -307,7 +313,7 @@ class Codec:
         if isinstance(event, UnknownEvent):
             return dict(event.payload)
         row = self._registry.row_of(type(event))
-        raw = cast("dict[str, Any]", _plain_way()[0].unstructure(event))
+        raw = cast("dict[str, Any]", _load_converter()[0].unstructure(event))
         if isinstance(event, ClientEvent) or row.type in ("ping", "pong", "delete_chat_session"):
             raw = {name: value for name, value in raw.items() if value is not None}
         elif raw["id"] is None:
@@ -316,7 +322,7 @@ class Codec:
 
     def decode_command(self, mapping: Mapping[str, Any]) -> Event:
         """Decode a client event from its JSON object, strictly, as a server reads it."""
-        raw = _checked_copy(mapping, _no_half)
+        raw = _checked_copy(mapping, _reject_surrogates)
         tag = raw.get("type")
         row = self._registry.client_row(tag) if type(tag) is str else None
         if row is None:
@@ -329,15 +335,16 @@ class Codec:
         except UnicodeDecodeError:
             raise DecodeError(None, "$", "UTF-8", "other bytes") from None
 
-    def _check_depth(self, frame: str | bytes) -> None:
+    def _within_depth(self, frame: str | bytes) -> str | bytes:
         if type(frame) is bytes:
             openers = frame.count(b"[") + frame.count(b"{")
         else:
             openers = cast("str", frame).count("[") + cast("str", frame).count("{")
-        if openers > MAX_DEPTH:
-            text = frame.decode() if isinstance(frame, bytes) else frame
-            if _too_deep(text):
-                raise DecodeError(None, "$", f"at most {MAX_DEPTH} levels", "more")
+        if openers <= MAX_DEPTH:
+            return frame
+        text = frame.decode() if isinstance(frame, bytes) else frame
+        within = shallow_text(text)
+        return frame if within is text else within
 
     def _read(self, frame: str | bytes) -> Any:
         try:
@@ -345,7 +352,7 @@ class Codec:
         except (ValueError, RecursionError):
             raise DecodeError(None, "$", "a JSON object", "text that is no JSON") from None
 
-    def _structure(self, raw: Any) -> ServerEvent:
+    def _structure(self, raw: Any, *, cut: bool = False) -> ServerEvent:
         if not isinstance(raw, dict):
             raise DecodeError(None, "$", "object", describe(raw))
         fields = cast("dict[str, Any]", raw)
@@ -356,21 +363,23 @@ class Codec:
         row = self._registry.server_row(tag)
         if row is None:
             return UnknownEvent(tag=tag, payload=fields)
-        left_out: tuple[str, ...] = ()
+        skipped: tuple[str, ...] = ()
         try:  # Nearly every event is valid, so leniency, which costs time, comes second.
-            event = cast("ServerEvent", _plain_way()[0].structure(fields, row.cls))
+            if cut:
+                raise Mismatch(LEVELS, "more")
+            event = cast("ServerEvent", _load_converter()[0].structure(fields, row.cls))
         except Exception:
-            with leaving_out() as found:
+            with lenient_decoding(cut=cut) as found:
                 event = cast("ServerEvent", self._build(fields, tag, row.cls))
-            left_out = tuple(found.paths)
+            skipped = tuple(found.paths)
         own = fields.get("id")
         # Only a string is an id, and nearly every class keeps it unchanged (§8 D1).
-        if not left_out and (type(own) is not str or own == event.id):
+        if not skipped and (type(own) is not str or own == event.id):
             return event
-        return Reading(event=event, left_out=left_out, id=own)
+        return Reading(event=event, skipped=skipped, id=own)
 
     def _build(self, fields: dict[str, Any], tag: str, cls: type[Event]) -> Event:
-        converter, explain = _plain_way()
+        converter, explain = _load_converter()
         try:
             return converter.structure(fields, cls)
         except Exception as exc:  # any error of a class's validators counts as a rejection

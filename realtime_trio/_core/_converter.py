@@ -22,7 +22,7 @@ from cattrs import AttributeValidationNote, IterableValidationNote
 
 from ..events import AgentCatalogEntry, RenderMediaEvent, Tool, ToolCall, ToolResult
 from ..events._json import INT_MAX, INT_MIN, Mismatch, check_json, describe, is_shareable
-from ._leniency import LeftOut, current
+from ._leniency import SkippedPaths, current
 from ._scalars import (
     SESSION_IDS,
     TIMES,
@@ -63,7 +63,7 @@ def _is_union(tp: Any) -> bool:
     return get_origin(tp) in (Union, types.UnionType)
 
 
-def _is_word_type(tp: Any) -> bool:
+def _is_open_enum(tp: Any) -> bool:
     """Whether this is a string type with some known values: an open enum (§2 L3)."""
     if not _is_union(tp):
         return False
@@ -106,23 +106,23 @@ def _array_hook(tp: Any, converter: cattrs.Converter) -> Hook:
         if not isinstance(value, (list, tuple)):
             raise Mismatch("array", describe(value))
         items = cast("list[Any]", value)
-        left_out = current()
+        skipped = current()
         if (element is Any or {*map(type, items)} <= same) and (
-            element is str or (free_form and (left_out is None or is_shareable(items)))
+            element is str or (free_form and (skipped is None or is_shareable(items)))
         ):
             return make(items)  # nearly every list
-        if left_out is None:
+        if skipped is None:
             return make([_entry(hook, element, item, i) for i, item in enumerate(items)])
         read: list[Any] = []
-        left_out.push("[]")
+        skipped.push("[]")
         for item in items:
             try:
                 read.append(
-                    _shareable(hook(item, element), left_out) if free_form else hook(item, element)
+                    _shareable(hook(item, element), skipped) if free_form else hook(item, element)
                 )
             except Exception:  # any error of a class's validators counts as a rejection
-                left_out.add("")
-        left_out.pop()
+                skipped.add("")
+        skipped.pop()
         return make(read)
 
     return structure
@@ -135,22 +135,22 @@ def _entry(hook: Hook, element: Any, item: Any, index: int) -> Any:
         raise _mismatch(exc, f"[{index}]", element) from None
 
 
-def _shareable(item: Any, left_out: LeftOut) -> Any:
+def _shareable(item: Any, skipped: SkippedPaths) -> Any:
     """Return a free-form entry, with numbers that not every JSON parser accepts set to null."""
     try:
         check_json(item)
     except Mismatch:
-        left_out.add("")
-        return _without_odd_numbers(item)
+        skipped.add("")
+        return _without_unsupported_numbers(item)
     return item
 
 
-def _without_odd_numbers(value: Any) -> Any:
+def _without_unsupported_numbers(value: Any) -> Any:
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
-        return {name: _without_odd_numbers(inner) for name, inner in fields.items()}
+        return {name: _without_unsupported_numbers(inner) for name, inner in fields.items()}
     if isinstance(value, list):
-        return [_without_odd_numbers(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+        return [_without_unsupported_numbers(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
     odd = (type(value) is int and not INT_MIN <= value <= INT_MAX) or (
         type(value) is float and not math.isfinite(value)
     )
@@ -235,7 +235,7 @@ def _field(field: attrs.Attribute[Any], converter: cattrs.Converter) -> _Field:
         or (hook is read_session_id and field.name == "session_id")
         or "never_guessed" in field.metadata,
         takes_null=_takes_null(field.type),
-        exact=str if _is_word_type(field.type) else _exact_class(field.type),
+        exact=str if _is_open_enum(field.type) else _exact_class(field.type),
     )
 
 
@@ -252,28 +252,29 @@ def _class_hook(cls: type[Any], converter: cattrs.Converter) -> Hook:
         raw = cast("dict[str, Any]", value)
         if prepare is not None:
             raw = prepare(raw)
-        left_out = current()
+        skipped = current()
+        whole = skipped is None or not skipped.cut
         arguments: dict[str, Any] = {}
         for name, argument, exact, takes_null, field in rows:
             item = raw.get(name, _MISSING)
             if item is _MISSING or (item is None and not takes_null):
-                if field.required or (left_out is None and item is None):
+                if field.required or (skipped is None and item is None):
                     got = "nothing" if item is _MISSING else "null"
                     raise Mismatch(_expected(field.type), got, f".{name}")
-            elif type(item) is exact:
+            elif type(item) is exact and (whole or exact is not dict):
                 arguments[argument] = item
             elif item is None:
                 arguments[argument] = None
-            elif left_out is None:
+            elif skipped is None:
                 arguments[argument] = _strictly(field, item)
             else:
-                _leniently(field, item, arguments, left_out)
+                _read_leniently(field, item, arguments, skipped)
         try:
             return cls(**arguments)
         except Exception:
-            if left_out is None or not optional & arguments.keys():
+            if skipped is None or not optional & arguments.keys():
                 raise
-        return _built(cls, fields, arguments, left_out)
+        return _build_without_invalid(cls, fields, arguments, skipped)
 
     return structure
 
@@ -285,21 +286,23 @@ def _strictly(field: _Field, value: Any) -> Any:
         raise _mismatch(exc, f".{field.name}", field.type) from None
 
 
-def _leniently(field: _Field, value: Any, arguments: dict[str, Any], left_out: LeftOut) -> None:
+def _read_leniently(
+    field: _Field, value: Any, arguments: dict[str, Any], skipped: SkippedPaths
+) -> None:
     """Decode a field. An ill-typed value is replaced by the field's default, if it has one."""
-    left_out.push(f".{field.name}")
+    skipped.push(f".{field.name}")
     try:
         arguments[field.argument] = field.hook(value, field.type)
     except Exception as exc:  # any error of a class's validators counts as a rejection
         if field.decisive:
             raise _mismatch(exc, f".{field.name}", field.type) from None
-        left_out.add("")
+        skipped.add("")
     finally:
-        left_out.pop()
+        skipped.pop()
 
 
-def _built(
-    cls: type[Any], fields: tuple[_Field, ...], arguments: dict[str, Any], left_out: LeftOut
+def _build_without_invalid(
+    cls: type[Any], fields: tuple[_Field, ...], arguments: dict[str, Any], skipped: SkippedPaths
 ) -> Any:
     """Build a value without the fields that a validator rejects.
 
@@ -312,7 +315,7 @@ def _built(
             try:
                 made = cls(**taken, **{field.argument: arguments[field.argument]})
             except Exception:
-                left_out.add(f".{field.name}")
+                skipped.add(f".{field.name}")
             else:
                 taken[field.argument] = arguments[field.argument]
     return made
@@ -322,13 +325,13 @@ def _built(
 
 
 def _tool_call(raw: Any, _: Any) -> ToolCall:
-    left_out = current()
-    return normalise_tool_call(raw, _refuse if left_out is None else left_out.add)
+    skipped = current()
+    return normalise_tool_call(raw, _refuse if skipped is None else skipped.add)
 
 
 def _tool_result(raw: Any, _: Any) -> ToolResult:
-    left_out = current()
-    return normalise_tool_result(raw, _refuse if left_out is None else left_out.add)
+    skipped = current()
+    return normalise_tool_result(raw, _refuse if skipped is None else skipped.add)
 
 
 def _refuse(path: str) -> None:
@@ -347,7 +350,7 @@ def make_converter() -> cattrs.Converter:
     converter.register_structure_hook(bool, read_boolean)
     converter.register_structure_hook(float, read_number)
     converter.register_structure_hook_func(_is_object_type, read_object)
-    converter.register_structure_hook_func(_is_word_type, read_text)
+    converter.register_structure_hook_func(_is_open_enum, read_text)
     converter.register_structure_hook_func(_is_text_or_object_type, read_text_or_object)
     converter.register_structure_hook(ToolCall, _tool_call)
     converter.register_structure_hook(ToolResult, _tool_result)

@@ -26,9 +26,14 @@ import msgspec
 
 from ..events import (
     AnthropicUserMessageEvent,
+    AvatarListEvent,
+    CancelledEvent,
     ChatSessionAddedEvent,
+    ChatSessionChangedEvent,
+    ChatUserDataEvent,
     CompleteThoughtEvent,
     CompletionEvent,
+    ErrorEvent,
     HistoryDeltaEvent,
     InteractionEvent,
     MessageEvent,
@@ -36,19 +41,23 @@ from ..events import (
     PingEvent,
     PongEvent,
     ServerEvent,
+    SubsessionEndedEvent,
+    SubsessionStartedEvent,
     SystemMessageEvent,
     SystemPromptEvent,
     TextDeltaEvent,
     ThoughtDeltaEvent,
     ToolCallEvent,
     ToolSelectDeltaEvent,
+    UiSessionIdChangedEvent,
     UserTurnEndEvent,
     UserTurnStartEvent,
+    VoiceListEvent,
 )
 from ._tool_shapes import normalise_tool_call, normalise_tool_result
 from ._values import unchecked_constructor
 
-__all__ = ["DELTAS", "Delta", "Incoming", "Reader", "fast_way"]
+__all__ = ["DELTAS", "Delta", "Incoming", "Reader", "fast_decoders"]
 
 Reader = Callable[[str | bytes], ServerEvent]
 _T = TypeVar("_T")
@@ -70,6 +79,15 @@ _DIRECT: tuple[type[ServerEvent], ...] = (
     UserTurnEndEvent,
     PingEvent,
     PongEvent,
+    AvatarListEvent,
+    CancelledEvent,
+    ChatSessionChangedEvent,
+    ChatUserDataEvent,
+    ErrorEvent,
+    SubsessionEndedEvent,
+    SubsessionStartedEvent,
+    UiSessionIdChangedEvent,
+    VoiceListEvent,
 )
 
 
@@ -171,7 +189,7 @@ def _refuse(_path: str) -> None:
 
 
 @functools.cache
-def fast_way() -> tuple[Callable[[str | bytes], Any], dict[type, Reader]]:
+def fast_decoders() -> tuple[Callable[[str | bytes], Any], dict[type, Reader]]:
     """Return the head decoder, and the decoder for the rest by class of head.
 
     A delta needs no second decoder. The result is created on first use and shared.

@@ -97,8 +97,8 @@ def _named(value: object) -> object:
 
 
 def _refuse(constant: str) -> NoReturn:
-    msg = f"{constant} is no JSON"
-    raise ValueError(msg)
+    message = f"{constant} is no JSON"
+    raise ValueError(message)
 
 
 _read_json = json.JSONDecoder(parse_constant=_refuse).decode

@@ -9,21 +9,23 @@ from typing import Final
 
 from ._local_events import Reading
 
-__all__ = ["LeftOut", "Tolerated", "current", "leaving_out"]
+__all__ = ["SkippedPaths", "Tolerated", "current", "lenient_decoding"]
 
 _MAX_PATHS: Final = 256
 
 
-class LeftOut:
+class SkippedPaths:
     """The paths of one event's unusable values, in the order in which they are found.
 
     A path has no list indexes, so a thousand bad entries count as one. Every step of a path is a
     field name of one of our classes, never text from the server.
     """
 
-    __slots__ = ("_steps", "paths")
+    __slots__ = ("_steps", "cut", "paths")
 
-    def __init__(self) -> None:
+    def __init__(self, *, cut: bool = False) -> None:
+        self.cut = cut
+        """Whether something was cut out of the event because it was nested too deep."""
         self._steps: list[str] = ["$"]
         self.paths: dict[str, None] = {}
 
@@ -43,17 +45,17 @@ class LeftOut:
 
 # Converter hooks take only a value and a type, so the current recorder is a context variable.
 # Without a recorder, decoding is strict: nothing may be skipped.
-_reading: ContextVar[LeftOut | None] = ContextVar("_reading", default=None)
+_reading: ContextVar[SkippedPaths | None] = ContextVar("_reading", default=None)
 current = _reading.get
 
 
 @contextmanager
-def leaving_out() -> Generator[LeftOut, None, None]:
+def lenient_decoding(*, cut: bool = False) -> Generator[SkippedPaths, None, None]:
     """Decode one event leniently: skip ill-typed values and record their paths."""
-    left_out = LeftOut()
-    token = _reading.set(left_out)
+    skipped = SkippedPaths(cut=cut)
+    token = _reading.set(skipped)
     try:
-        yield left_out
+        yield skipped
     finally:
         _reading.reset(token)
 
@@ -73,7 +75,7 @@ class Tolerated:
     def add(self, reading: Reading) -> list[tuple[str, str]]:
         """Add the skipped paths of an event; return the new ones."""
         fresh: list[tuple[str, str]] = []
-        for path in reading.left_out:
+        for path in reading.skipped:
             key = (reading.event.type, path)
             if key not in self._known and len(self._known) < _MAX_PATHS:
                 self._known[key] = None

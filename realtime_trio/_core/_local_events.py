@@ -12,9 +12,11 @@ from ..events import ServerEvent, frozen
 from ._notifications import Notification
 
 __all__ = [
+    "InputSentEvent",
     "LinkEvent",
     "LinkLostEvent",
     "Malformed",
+    "NoTurnEvent",
     "PlaybackEvent",
     "Reading",
     "SaidEvent",
@@ -39,6 +41,25 @@ class LinkEvent(ServerEvent):
 @frozen
 class LinkLostEvent(ServerEvent):
     """The link is lost: open messages may have missed deltas (protocol.md §8 M4, S2)."""
+
+
+@frozen
+class InputSentEvent(ServerEvent):
+    """An input is about to be written: the user's turn is over (protocol.md §7 G).
+
+    ``ahead`` is the number of pongs that answer earlier pings and come before those of the
+    input. ``None``: nothing is known of pings, and the next ``user_turn_start`` ends its turn.
+    """
+
+    ahead: int | None = None
+
+
+@frozen
+class NoTurnEvent(ServerEvent):
+    """No turn runs, although no ``user_turn_start`` says so (protocol.md §7 G).
+
+    An input has started none, was refused, or a command has killed the turn.
+    """
 
 
 @frozen
@@ -79,11 +100,11 @@ class Malformed(ServerEvent):
 class Reading(ServerEvent):
     """An event with decoding details that its class has no field for.
 
-    ``left_out`` holds the paths of unusable values (§2 L3), without list indexes. ``id`` is the raw
+    ``skipped`` holds the paths of unusable values (§2 L3), without list indexes. ``id`` is the raw
     ``id`` of the event's JSON object, even if the event's class changes it (§8 D1). The codec
     creates a reading only if there are such details. It represents its event up to the fold and
     never reaches the application.
     """
 
     event: ServerEvent
-    left_out: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()

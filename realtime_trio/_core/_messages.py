@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, TypedDict
 
 import attrs
 
@@ -19,6 +19,7 @@ __all__ = [
     "ImagePart",
     "Message",
     "MessageMetadata",
+    "MessageOptions",
     "MessageStatus",
     "OpenMessage",
     "Part",
@@ -167,9 +168,9 @@ class Message:
     end). ``timestamp`` (UTC) is the arrival time of the first delta. For a message of a loaded
     history it is the time in its record (``timestamp``, ``created_at`` or ``updated_at``, as ISO
     text or in seconds since 1970), or the load time if the record has none. ``tool_calls`` and
-    ``tool_results`` are attached to the message. Their numbers can differ, and an id can occur
-    twice because a vendor may reuse it. ``is_sub_session`` is true in a session that an agent
-    delegated to.
+    ``tool_results`` are attached to the message: immutable sequences that equal a tuple of the
+    same items. Their numbers can differ, and an id can occur twice because a vendor may reuse it.
+    ``is_sub_session`` is true in a session that an agent delegated to.
     """
 
     id: str
@@ -179,12 +180,21 @@ class Message:
     format: str = "markdown"
     status: MessageStatus = "complete"
     timestamp: datetime
-    tool_calls: tuple[ToolCall, ...] = ()
-    tool_results: tuple[ToolResult, ...] = ()
+    tool_calls: Sequence[ToolCall] = ()
+    tool_results: Sequence[ToolResult] = ()
     metadata: MessageMetadata = NO_METADATA
     is_sub_session: bool = False
     parent_session_id: str | None = None
     user_session_id: str | None = None
+
+
+class MessageOptions(TypedDict, total=False):
+    """What a new message may have besides its role and its content."""
+
+    format: str
+    status: MessageStatus
+    tool_calls: Sequence[ToolCall]
+    tool_results: Sequence[ToolResult]
 
 
 _message = unchecked_constructor(Message)
@@ -215,7 +225,7 @@ def with_text(
 
 
 def with_tools(
-    message: Message, calls: tuple[ToolCall, ...], results: tuple[ToolResult, ...]
+    message: Message, calls: Sequence[ToolCall], results: Sequence[ToolResult]
 ) -> Message:
     """Return a message with other tools, at the same low cost; runs once per completed tool."""
     return _message(

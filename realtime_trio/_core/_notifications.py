@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
 
 import attrs
@@ -14,6 +16,7 @@ import attrs
 from .._value import Value
 from ..events import RenderMediaEvent, ToolCall, ToolResult, Voice
 from ._audio_format import AudioFormat
+from ._media_file import file_name, media_bytes, write_new
 from ._messages import Message
 from ._values import unchecked_constructor
 
@@ -240,6 +243,24 @@ class Media(Value):
             foreign_content=event.foreign_content,
         )
 
+    def save(self, directory: str | os.PathLike[str], *, max_bytes: int = 10 * 2**20) -> Path:
+        """Write the content to a new file in ``directory`` and return its path.
+
+        The file is named after :attr:`name`, made safe: no directories, no leading dot, no
+        device of Windows. It never overwrites a file and never follows a link; a number is added
+        instead. Only its owner can read it. Binary types (``image/png``) are decoded from
+        base64, and so is a ``data:`` URL; any other URL is not fetched.
+
+        Raises ``ValueError`` for more than ``max_bytes`` and for media without content, and
+        ``OSError`` where the file cannot be written. It blocks until the disk has it: in trio,
+        call it with ``trio.to_thread.run_sync``.
+        """
+        data = media_bytes(self.content, self.url, self.content_type)
+        if len(data) > max_bytes:
+            message = f"this media is {len(data)} bytes; the limit is {max_bytes} (max_bytes)"
+            raise ValueError(message)
+        return write_new(Path(directory), file_name(self.name, self.content_type), data)
+
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MediaAdded(Notification):
@@ -285,19 +306,25 @@ class ChatSessionChanged(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionsUpdated(Notification):
-    """The set of sessions in the state changed, or one of them did."""
+    """The set of sessions in the state changed, or one of them did.
+
+    ``session_ids`` is an immutable sequence, built when it is read.
+    """
 
     name: ClassVar[str] = "sessions-updated"
-    session_ids: tuple[str, ...]
+    session_ids: Sequence[str]
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionsIndexUpdated(Notification):
-    """The list of the user's sessions changed: ``total`` exist, ``session_ids`` are known."""
+    """The list of the user's sessions changed: ``total`` exist, ``session_ids`` are known.
+
+    ``session_ids`` is an immutable sequence, built when it is read.
+    """
 
     name: ClassVar[str] = "sessions-index-updated"
     total: int
-    session_ids: tuple[str, ...]
+    session_ids: Sequence[str]
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from operator import is_not
 from types import MappingProxyType
@@ -82,17 +82,19 @@ class KnownCall(msgspec.Struct, frozen=True):
     """The latest call of an id in its session.
 
     ``call`` is kept until the call ends. ``since`` is the number of completions that had started in
-    its session when it ended. ``message_id`` is the message that holds it; ``answered`` is true if
-    its result is there. ``begun`` is set for a delegation that was seen running: the number of lost
-    links and of assigned ids at its start. ``announced`` is true if its sub-session was announced.
+    its session when it ended. ``message_id`` is the message that holds it, ``position`` where that
+    message was or will be stored; ``answered`` is true if its result is there. ``start_mark`` is
+    set for a delegation that was seen running: the number of lost links and of assigned ids at its
+    start. ``announced`` is true if its sub-session was announced.
     """
 
     stage: CallStage
     call: ToolCall | None = None
     since: int = 0
     message_id: str = ""
+    position: int = 0
     answered: bool = False
-    begun: tuple[int, int] | None = None
+    start_mark: tuple[int, int] | None = None
     announced: bool = False
 
 
@@ -120,9 +122,10 @@ class SessionDraft(msgspec.Struct, kw_only=True, eq=False):
     position in ``messages`` of the message that receives tools (§8 T4), or -1.
 
     The turn starts with the last ``user_turn_start`` (§8 S1). ``turn_from`` is the position of its
-    first message and ``asked_from`` that of the user's message, or -1. ``stirred`` is true if an
-    event of its stream arrived, ``asked`` if a user's message did; both count only after the
-    server's list, if there was one. ``at_work`` is true while the latest interaction runs.
+    first message and ``user_message_from`` that of the user's message, or -1. ``has_events`` is
+    true if an event of its stream arrived, ``has_user_message`` if a user's message did; both count
+    only after the server's list, if there was one. ``is_running`` is true while the latest
+    interaction runs.
 
     For the server's lists: ``users`` counts the user's messages in the last list, ``turns`` the
     turns that completed since. A list that arrives during a turn takes effect at the end of the
@@ -140,7 +143,7 @@ class SessionDraft(msgspec.Struct, kw_only=True, eq=False):
     user_session_id: str | None = None
     exists: bool = True
     messages: Log[Message] = msgspec.field(default_factory=lambda: Log[Message]())
-    waiting: tuple[WaitingTool, ...] = ()
+    waiting: Sequence[WaitingTool] = ()
     calls: Recent[str, KnownCall] = msgspec.field(
         default_factory=lambda: Recent[str, KnownCall](SEEN_LIMIT)
     )
@@ -153,10 +156,10 @@ class SessionDraft(msgspec.Struct, kw_only=True, eq=False):
     token_count: int = 0
     target: int = -1
     turn_from: int = -1
-    asked_from: int = -1
-    stirred: bool = False
-    asked: bool = False
-    at_work: bool = False
+    user_message_from: int = -1
+    has_events: bool = False
+    has_user_message: bool = False
+    is_running: bool = False
     users: int = 0
     turns: int = 0
     loaded: int = -1

@@ -6,7 +6,7 @@ Keys are snake_case. Internal fields are omitted.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -126,8 +126,8 @@ def _value_to_json(value: object) -> Any:
     render = _RENDER.get(type(value))
     if render is not None:
         return render(value)
-    if isinstance(value, tuple):
-        return [_value_to_json(item) for item in cast("tuple[object, ...]", value)]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_value_to_json(item) for item in cast("Sequence[object]", value)]
     if isinstance(value, Mapping):
         return dict(cast("Mapping[str, Any]", value))
     names = _fields_of(value)

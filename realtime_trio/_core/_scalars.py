@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from ..events._json import Mismatch, describe
+from ._depth import check_whole
 from ._leniency import current
 
 __all__ = [
@@ -66,19 +67,27 @@ def read_object(value: Any, _: Any) -> Mapping[str, Any]:
     """Read a free-form object."""
     if not isinstance(value, dict):
         raise Mismatch("object", describe(value))
-    return cast("Mapping[str, Any]", value)
+    return cast("Mapping[str, Any]", _uncut(value))
+
+
+def _uncut(value: Any) -> Any:
+    """A value of free form, refused if something was cut out of it."""
+    skipped = current()
+    if skipped is not None and skipped.cut:
+        check_whole(value)
+    return value
 
 
 def read_text_or_object(value: Any, _: Any) -> Any:
     """Read a string, an object or null."""
     if value is not None and type(value) is not str and not isinstance(value, dict):
         raise Mismatch("string, object or null", describe(value))
-    return cast("Any", value)
+    return _uncut(value)
 
 
 def read_anything(value: Any, _: Any) -> Any:
     """Read any value."""
-    return value
+    return _uncut(value)
 
 
 def read_session_id(value: Any, _: Any) -> Any:

@@ -18,31 +18,33 @@ class SpokenAnswer:
     """
 
     played: bool = False
-    _came: dict[AudioFormat, int] = attrs.field(factory=dict[AudioFormat, int], init=False)
-    _heard: dict[AudioFormat, int] = attrs.field(factory=dict[AudioFormat, int], init=False)
+    _received_bytes: dict[AudioFormat, int] = attrs.field(
+        factory=dict[AudioFormat, int], init=False
+    )
+    _heard_bytes: dict[AudioFormat, int] = attrs.field(factory=dict[AudioFormat, int], init=False)
 
-    def came(self, size: int, format: AudioFormat) -> None:
+    def add_received(self, size: int, format: AudioFormat) -> None:
         """Count bytes received from the server."""
-        self._came[format] = self._came.get(format, 0) + size
+        self._received_bytes[format] = self._received_bytes.get(format, 0) + size
 
-    def heard(self, size: int, format: AudioFormat) -> None:
+    def add_heard(self, size: int, format: AudioFormat) -> None:
         """Count bytes written to a sink; negative for bytes that it did not play."""
-        self._heard[format] = self._heard.get(format, 0) + size
+        self._heard_bytes[format] = self._heard_bytes.get(format, 0) + size
 
     @property
     def spoken(self) -> bool:
         """Whether any audio was received."""
-        return bool(self._came)
+        return bool(self._received_bytes)
 
     @property
     def heard_ms(self) -> float:
         """Duration in milliseconds of the audio that was heard."""
-        return _ms(self._heard)
+        return _ms(self._heard_bytes)
 
     @property
     def unheard_ms(self) -> float:
         """Duration in milliseconds of the audio that was received but not heard."""
-        return max(0.0, _ms(self._came) - _ms(self._heard))
+        return max(0.0, _ms(self._received_bytes) - _ms(self._heard_bytes))
 
 
 def _ms(sizes: dict[AudioFormat, int]) -> float:

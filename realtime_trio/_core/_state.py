@@ -6,7 +6,7 @@ Values that change with every delta are separate from the rest. A delta creates 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -25,7 +25,9 @@ from ..events import (
     Voice,
 )
 from ._audio_format import DEFAULT_FORMAT, AudioFormat
+from ._input_unit import InputUnit
 from ._messages import Message, OpenMessage
+from ._recency import SessionOrder
 from ._records import EMPTY, SEEN_LIMIT, Record, WaitingTool, equal_but
 from ._values import Compared, Log, Recent, evolve, unchecked_constructor
 
@@ -93,7 +95,9 @@ class Catalog(Value):
 class TurnState(Value):
     """The turn, as known to the control lane, which is ahead of the text lane.
 
-    ``can_send_input`` is true from ``user_turn_start`` to ``user_turn_end``.
+    ``can_send_input`` is true from ``user_turn_start`` until an input is written or
+    ``user_turn_end`` comes. It is true again where an input started no turn. It is false
+    while the link is away.
     """
 
     can_send_input: bool = False
@@ -105,11 +109,12 @@ class ControlSlice(Compared, frozen=True, eq=False):
     ``connection``, ``catalog`` and ``turn`` are separate records. ``ui_session_id``,
     ``chat_session_id`` are the ids for the next dial. ``deleted_session_id`` is the id of a deleted
     current session, as long as the server may continue in it. ``index`` is the known part of the
-    list of the user's sessions, ``index_total`` the number the server has. ``agent`` is the current
-    session's agent. ``voice`` is the agent's voice according to the server, ``voice_requested`` the
-    id of the voice that the client requested last. ``avatar_active`` is true if an avatar speaks
-    for the agent. ``listening`` is true if the server receives the user's audio. ``extra`` holds
-    the state of custom handlers. ``seen`` and ``now`` are internal.
+    list of the user's sessions, an immutable sequence; ``index_total`` is the number the server
+    has. ``agent`` is the current session's agent. ``voice`` is the agent's voice according to the
+    server, ``voice_requested`` the id of the voice that the client requested last.
+    ``avatar_active`` is true if an avatar speaks for the agent. ``listening`` is true if the server
+    receives the user's audio. ``extra`` holds the state of custom handlers. ``unit`` is
+    an input that has no turn yet. It, ``seen`` and ``now`` are internal.
     """
 
     connection: Connection = Connection()
@@ -119,12 +124,13 @@ class ControlSlice(Compared, frozen=True, eq=False):
     chat_session_id: str | None = None
     deleted_session_id: str | None = None
     agent: AgentConfiguration | None = None
-    index: tuple[ChatSessionIndexEntry, ...] = ()
+    index: Sequence[ChatSessionIndexEntry] = ()
     index_total: int = 0
     voice: Voice | None = None
     voice_requested: str | None = None
     avatar_active: bool = False
     listening: bool = False
+    unit: InputUnit | None = None
     extra: Mapping[Any, Any] = EMPTY
     seen: Recent[Hashable, bool] = msgspec.field(default_factory=_seen)
     now: float = 0.0
@@ -265,13 +271,14 @@ class Sessions(Mapping[str, Session]):
 class TurnRecord(msgspec.Struct, frozen=True):
     """The text lane's record of one turn; the outcome of an ``ask`` is derived from it.
 
-    ``interactions`` are the sessions with a running interaction. ``message`` is the user session's
-    last assistant message.
+    ``interactions`` are the sessions with a running interaction, ``prepared`` is true once one has
+    started. ``message`` is the user session's last assistant message.
     """
 
     number: int = 0
     began: bool = False
     cancelled: bool = False
+    prepared: bool = False
     interactions: frozenset[str] = frozenset()
     stop_reason: str | None = None
     errors: tuple[str, ...] = ()
@@ -279,9 +286,13 @@ class TurnRecord(msgspec.Struct, frozen=True):
 
 
 class ConversationDraft(msgspec.Struct, kw_only=True):
-    """The part of the text slice that a delta does not touch, while a transaction changes it."""
+    """The part of the text slice that a delta does not touch, while a transaction changes it.
+
+    ``order`` is that of the ``records``, and finds which of them was used least recently.
+    """
 
     records: Mapping[str, Record] = EMPTY
+    order: SessionOrder = msgspec.field(default_factory=SessionOrder)
     current_session_id: str | None = None
     user_session_id: str | None = None
     # The deleted current session, until it is known whether the server continues in it; its record,
@@ -294,8 +305,10 @@ class ConversationDraft(msgspec.Struct, kw_only=True):
     # None: no cancel is in progress. Otherwise: the sessions whose deltas are accepted again.
     fence: frozenset[str] | None = None
     # Whether the user's turn has ended since it last started, and the number of lost links.
+    # The link is away until the next one has brought the session or a part of a turn.
     turn_ended: bool = False
     links_lost: int = 0
+    away: bool = False
     turn: TurnRecord = TurnRecord()
     last_turn: TurnRecord | None = None
     next_id: int = 1

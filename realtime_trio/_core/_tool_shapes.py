@@ -64,17 +64,17 @@ def _require(record: Block, name: str, path: str = "") -> str:
 _tool_call = unchecked_constructor(ToolCall)
 _tool_result = unchecked_constructor(ToolResult)
 
-LeaveOut: TypeAlias = Callable[[str], None]
+SkipPath: TypeAlias = Callable[[str], None]
 
 
 def _ignore(_path: str) -> None:
     pass
 
 
-def normalise_tool_call(raw: object, leave_out: LeaveOut = _ignore) -> ToolCall:
+def normalise_tool_call(raw: object, skip: SkipPath = _ignore) -> ToolCall:
     """Normalise one tool call of any vendor (§8 T2).
 
-    An input that is neither an object nor a string becomes ``{}`` (§2 L3), and ``leave_out``
+    An input that is neither an object nor a string becomes ``{}`` (§2 L3), and ``skip``
     receives its path. Raises ``Mismatch`` if ``raw`` is not an object, or if ``id`` or ``name`` is
     not a string. ``type`` is not checked.
     """
@@ -86,7 +86,7 @@ def normalise_tool_call(raw: object, leave_out: LeaveOut = _ignore) -> ToolCall:
     record, path = (raw, "") if whole else _named_call(raw)
     name = _require(record, "name", path)
     key = "input" if record.get("input") is not None else "arguments"
-    arguments = _input(record.get(key), f"{path}.{key}", leave_out)
+    arguments = _input(record.get(key), f"{path}.{key}", skip)
     kind = raw.get("type")
     if not isinstance(kind, str) or (kind in _OPENAI and not whole):
         kind = "tool_use"
@@ -106,7 +106,7 @@ def _named_call(raw: Block) -> tuple[Block, str]:
     return raw, ""
 
 
-def _input(value: object, path: str, leave_out: LeaveOut) -> Block:
+def _input(value: object, path: str, skip: SkipPath) -> Block:
     if value is None:
         return {}
     if isinstance(value, str):
@@ -116,14 +116,14 @@ def _input(value: object, path: str, leave_out: LeaveOut) -> Block:
         return {"_raw": value} if known is None else known
     if is_mapping(value) and is_shareable(value):
         return value
-    leave_out(path)
+    skip(path)
     return {}
 
 
-def normalise_tool_result(raw: object, leave_out: LeaveOut = _ignore) -> ToolResult:
+def normalise_tool_result(raw: object, skip: SkipPath = _ignore) -> ToolResult:
     """Normalise one tool result of any vendor; its content becomes text.
 
-    An ``is_error`` that is not a boolean counts as false, and ``leave_out`` receives its path.
+    An ``is_error`` that is not a boolean counts as false, and ``skip`` receives its path.
     Raises ``Mismatch`` if ``raw`` is not an object or has no call id. ``type`` is not checked.
     """
     if not is_mapping(raw):
@@ -132,7 +132,7 @@ def normalise_tool_result(raw: object, leave_out: LeaveOut = _ignore) -> ToolRes
     identity = _require(raw, key)
     is_error = raw.get("is_error")
     if is_error is not None and not isinstance(is_error, bool):
-        leave_out(".is_error")
+        skip(".is_error")
         is_error = False
     kind, content = raw.get("type"), result_text(raw.get("content"))
     return _tool_result(

@@ -13,7 +13,14 @@ from __future__ import annotations
 import re
 from typing import Any, TypeVar, cast
 
-__all__ = ["REPLACEMENT", "hold_back", "is_whole", "join_halves", "valid_json", "valid_text"]
+__all__ = [
+    "REPLACEMENT",
+    "has_no_surrogates",
+    "join_surrogates",
+    "split_incomplete",
+    "valid_json",
+    "valid_text",
+]
 
 T = TypeVar("T")
 
@@ -38,19 +45,19 @@ def valid_text(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def is_whole(text: str) -> bool:
+def has_no_surrogates(text: str) -> bool:
     """Whether a text has no surrogates. It runs per delta, so the cheap checks come first."""
     return text.isascii() or text.isprintable() or _HALF.search(text) is None
 
 
-def hold_back(text: str) -> tuple[str, str]:
+def split_incomplete(text: str) -> tuple[str, str]:
     """Split a text into its complete part and a high surrogate at its end, if any."""
     if "\ud800" <= text[-1] <= "\udbff":
         return valid_text(text[:-1]), text[-1]
     return valid_text(text), ""
 
 
-def join_halves(text: str) -> str:
+def join_surrogates(text: str) -> str:
     """Join adjacent halves of surrogate pairs; unpaired ones stay."""
     if _is_valid(text):
         return text

@@ -18,7 +18,18 @@ from typing import Generic, ParamSpec, TypeVar, cast, overload
 import attrs
 import msgspec
 
-__all__ = ["Compared", "Log", "Recent", "Rope", "evolve", "freeze", "thaw", "unchecked_constructor"]
+__all__ = [
+    "Compared",
+    "Log",
+    "Recent",
+    "Rope",
+    "evolve",
+    "freeze",
+    "longer",
+    "thaw",
+    "unchecked_constructor",
+    "with_item",
+]
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -225,8 +236,8 @@ class Log(Sequence[T]):
         """Return a list with ``item`` at ``position`` (see :attr:`end`); ``IndexError`` outside."""
         index = position - self._dropped
         if not 0 <= index < len(self):
-            msg = f"position {position} is not in {self._dropped}..{self.end}"
-            raise IndexError(msg)
+            message = f"position {position} is not in {self._dropped}..{self.end}"
+            raise IndexError(message)
         chunk, place = divmod(index + self._first, _CHUNK)
         if chunk == self._sealed:
             tail = (*self._tail[:place], item, *self._tail[place + 1 :])
@@ -240,8 +251,8 @@ class Log(Sequence[T]):
         """Return the item at ``position``; ``IndexError`` outside."""
         index = position - self._dropped
         if not 0 <= index < len(self):
-            msg = f"position {position} is not in {self._dropped}..{self.end}"
-            raise IndexError(msg)
+            message = f"position {position} is not in {self._dropped}..{self.end}"
+            raise IndexError(message)
         return self[index]
 
     def keep_last(self, count: int) -> Log[T]:
@@ -275,8 +286,8 @@ class Log(Sequence[T]):
         if index < 0:
             index += size
         if not 0 <= index < size:
-            msg = "index out of range"
-            raise IndexError(msg)
+            message = "index out of range"
+            raise IndexError(message)
         chunk, place = divmod(index + self._first, _CHUNK)
         return self._tail[place] if chunk == self._sealed else self._chunks[chunk][place]
 
@@ -296,6 +307,21 @@ class Log(Sequence[T]):
 
     def __repr__(self) -> str:
         return f"Log({list(self)!r})"
+
+
+def longer(items: Sequence[T], item: T) -> Sequence[T]:
+    """The items and one more: a tuple while they are few, which costs least, and then a log."""
+    if len(items) < _CHUNK:
+        return (*items, item)
+    log = items if isinstance(items, Log) else Log(items)
+    return log.append(item)
+
+
+def with_item(items: Sequence[T], place: int, item: T) -> Sequence[T]:
+    """The items with another one at ``place``."""
+    if isinstance(items, Log):
+        return items.replace(place + items.dropped, item)
+    return (*items[:place], item, *items[place + 1 :])
 
 
 class Recent(Generic[K, V]):

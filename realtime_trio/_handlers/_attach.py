@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, TypeVar
 
 import attrs
 
 from .._core._messages import ASSISTANT, Message, OpenMessage, with_tools
 from .._core._notifications import MessageComplete, message_updated
 from .._core._records import CallStage, KnownCall, WaitingTool
-from .._core._values import evolve
+from .._core._values import evolve, longer, with_item
 from ..events import ToolCall, ToolResult
 from ._transaction import INTERRUPTED, TOOL_ROLES, TextTransaction
 
@@ -20,16 +20,18 @@ __all__ = [
     "attach",
     "flush_waiting",
     "interrupt",
-    "listed",
-    "own_calls",
+    "kept_calls",
+    "record_attached",
+    "record_listed",
+    "record_moved",
     "take_waiting",
-    "taken",
 ]
 
 # Maximum number of active tools, and of waiting ones; far more than any model calls.
 TOOL_LIMIT = 1024
 
 Key: TypeAlias = tuple[str, str]
+T = TypeVar("T")
 
 
 def attach(txn: TextTransaction, session_id: str, tool: WaitingTool, *, repeated: bool) -> None:
@@ -48,17 +50,19 @@ def attach(txn: TextTransaction, session_id: str, tool: WaitingTool, *, repeated
     open_message = txn.open.get(session_id)
     session = txn.session(session_id)
     if open_message is not None and open_message.head.role in TOOL_ROLES:
-        txn.note(key, evolve(known, message_id=open_message.id, answered=gives))
+        position = session.messages.end
+        txn.note(key, evolve(known, message_id=open_message.id, position=position, answered=gives))
         _update_open(txn, open_message, _with_tool(open_message.head, tool))
         return
     if session.target >= session.messages.dropped:
         message = session.messages.at(session.target)
-        txn.note(key, evolve(known, message_id=message.id, answered=gives))
+        position = session.target
+        txn.note(key, evolve(known, message_id=message.id, position=position, answered=gives))
         _update_stored(txn, session.target, _with_tool(message, tool))
         return
     txn.note(key, evolve(known, message_id="", answered=gives))
     if len(session.waiting) < TOOL_LIMIT:
-        session.waiting = (*session.waiting, tool)
+        session.waiting = longer(session.waiting, tool)
     else:
         flush_waiting(txn, session_id)
         attach(txn, session_id, tool, repeated=False)
@@ -74,47 +78,54 @@ def _replace(txn: TextTransaction, session_id: str, known: KnownCall, tool: Wait
         _update_open(txn, open_message, _with_end(open_message.head, tool, known))
         return True
     log = txn.session(session_id).messages
-    for position in range(log.end - 1, log.dropped - 1, -1):
-        message = log.at(position)
-        if message.id == known.message_id:
-            _update_stored(txn, position, _with_end(message, tool, known))
-            return True
-    return False
+    if not log.dropped <= known.position < log.end:
+        return False
+    message = log.at(known.position)
+    if message.id != known.message_id:
+        return False
+    _update_stored(txn, known.position, _with_end(message, tool, known))
+    return True
 
 
 def _replace_waiting(txn: TextTransaction, session_id: str, tool: WaitingTool) -> bool:
     """Replace the result of the latest waiting call with this id."""
     session = txn.session(session_id)
     waiting = session.waiting
-    place = _last([other.call.id for other in waiting], tool.call.id)
+    place = _last(waiting, lambda other: other.call.id, tool.call.id)
     if place < 0:
         return False
     if tool.result is None:  # a repetition without a result keeps the old one
         tool = attrs.evolve(tool, result=waiting[place].result)
-    session.waiting = (*waiting[:place], tool, *waiting[place + 1 :])
+    session.waiting = with_item(waiting, place, tool)
     return True
 
 
-def _last(ids: Sequence[str], wanted: str) -> int:
-    """Return the last index of an id, or -1."""
-    return next((place for place in reversed(range(len(ids))) if ids[place] == wanted), -1)
+def _last(items: Sequence[T], id_of: Callable[[T], str], wanted: str) -> int:
+    """Return the last index of an item with an id, or -1."""
+    places = reversed(range(len(items)))
+    return next((place for place in places if id_of(items[place]) == wanted), -1)
 
 
 def _with_tool(message: Message, tool: WaitingTool) -> Message:
     """Return the message with one more tool."""
-    results = message.tool_results if tool.result is None else (*message.tool_results, tool.result)
-    return with_tools(message, (*message.tool_calls, tool.call), results)
+    results = message.tool_results
+    if tool.result is not None:
+        results = longer(results, tool.result)
+    return with_tools(message, longer(message.tool_calls, tool.call), results)
 
 
 def _with_end(message: Message, tool: WaitingTool, known: KnownCall) -> Message:
     """Return the message with a new result for the latest call of an id."""
     calls, results = message.tool_calls, message.tool_results
-    place = _last([call.id for call in calls], tool.call.id)
-    calls = (*calls[:place], tool.call, *calls[place + 1 :])
-    if tool.result is not None:
-        ids = [result.tool_use_id for result in results]
-        place = _last(ids, tool.call.id) if known.answered else len(results)
-        results = (*results[:place], tool.result, *results[place + 1 :])
+    place = _last(calls, lambda call: call.id, tool.call.id)
+    calls = with_item(calls, place, tool.call)
+    if tool.result is None:
+        return with_tools(message, calls, results)
+    if known.answered:
+        place = _last(results, lambda result: result.tool_use_id, tool.call.id)
+        results = with_item(results, place, tool.result)
+    else:
+        results = longer(results, tool.result)
     return with_tools(message, calls, results)
 
 
@@ -131,19 +142,29 @@ def _update_stored(txn: TextTransaction, position: int, message: Message) -> Non
     txn.emit(message_updated(session_id=session_id, message=message))
 
 
-def taken(txn: TextTransaction, message: Message) -> None:
-    """Record that waiting tools are now in a message.
+def record_attached(txn: TextTransaction, message: Message) -> None:
+    """Record that waiting tools are now in a message, which is the next to be stored.
 
     A later call with one of these ids may already run or have a message.
     """
+    position = txn.session(message.session_id).messages.end
     for call_id in dict.fromkeys(call.id for call in message.tool_calls):
         key = (message.session_id, call_id)
         known = txn.known(key)
         if known is not None and known.stage is CallStage.ENDED and not known.message_id:
-            txn.note(key, evolve(known, message_id=message.id))
+            txn.note(key, evolve(known, message_id=message.id, position=position))
 
 
-def own_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) -> frozenset[str]:
+def record_moved(txn: TextTransaction, message: Message, position: int) -> None:
+    """Record where a message with its tools stands, or will stand, in another list."""
+    for call_id in dict.fromkeys(call.id for call in message.tool_calls):
+        key = (message.session_id, call_id)
+        known = txn.known(key)
+        if known is not None and known.message_id == message.id:
+            txn.note(key, evolve(known, position=position))
+
+
+def kept_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) -> frozenset[str]:
     """Return the ids of calls that wait or are in messages kept after a list (§8 S1)."""
     ids = {message.id for message in kept}
     open_message = txn.open.get(session_id)
@@ -154,8 +175,10 @@ def own_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) ->
     return frozenset(standing.union(tool.call.id for tool in session.waiting))
 
 
-def listed(txn: TextTransaction, message: Message, own: frozenset[str] = frozenset()) -> None:
-    """Record the tools in a message of the server's list (§8 T1).
+def record_listed(
+    txn: TextTransaction, message: Message, position: int, own: frozenset[str] = frozenset()
+) -> None:
+    """Record the tools in a message of the server's list, and its position there (§8 T1).
 
     The list holds finished turns. A call in ``own``, the running turn's calls, is different from
     the list's call with that id. A running call is the list's only if the list has no result for
@@ -169,7 +192,8 @@ def listed(txn: TextTransaction, message: Message, own: frozenset[str] = frozens
             known = KnownCall(CallStage.LISTED)
         elif call_id in own if known.stage is CallStage.ENDED else answered:
             continue
-        txn.note(key, evolve(known, message_id=message.id, answered=answered))
+        changes = evolve(known, message_id=message.id, position=position, answered=answered)
+        txn.note(key, changes)
 
 
 def take_waiting(
@@ -201,7 +225,7 @@ def flush_waiting(txn: TextTransaction, session_id: str) -> None:
         tool_calls=calls,
         tool_results=results,
     )
-    taken(txn, message)
+    record_attached(txn, message)
     txn.append(message)
     txn.emit(MessageComplete(session_id=session_id, message=message))
 

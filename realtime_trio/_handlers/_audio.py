@@ -58,7 +58,7 @@ def audio_delta(slice_: AudioSlice, event: AudioDeltaEvent) -> Handled[AudioSlic
     if event.content_type != PLAIN_L16:
         said = content_format(event.content_type, format_ or DEFAULT_FORMAT)
         if said is None:
-            return _not_samples(slice_, event.content_type, len(data))
+            return _reject_content(slice_, event.content_type, len(data))
         if format_ is not None:  # otherwise the voice has no playback, whatever the content type
             format_ = said
     stream = (_short(event.session_id), _short(event.id), format_)
@@ -77,7 +77,7 @@ def _samples(
 ) -> Handled[AudioSlice]:
     """Emit whole samples; the remainder waits for the next frame of its stream."""
     if stream != slice_.stream:
-        slice_ = _switched(slice_, stream)
+        slice_ = _switch_stream(slice_, stream)
     whole = slice_.carry + data if slice_.carry else data
     step = format_.frame_bytes if format_ is not None else 2
     cut = len(whole) - len(whole) % step
@@ -92,7 +92,7 @@ def _samples(
     return new, (AudioOutput(data=whole[:cut], format=format_),)
 
 
-def _switched(slice_: AudioSlice, stream: Hashable) -> AudioSlice:
+def _switch_stream(slice_: AudioSlice, stream: Hashable) -> AudioSlice:
     """Switch to another stream: store the old stream's incomplete sample and load the new one's."""
     halves = dict(slice_.halves)
     if slice_.carry:
@@ -102,7 +102,7 @@ def _switched(slice_: AudioSlice, stream: Hashable) -> AudioSlice:
     return evolve(slice_, stream=stream, carry=carry, halves=kept)
 
 
-def _not_samples(slice_: AudioSlice, content_type: str, size: int) -> Handled[AudioSlice]:
+def _reject_content(slice_: AudioSlice, content_type: str, size: int) -> Handled[AudioSlice]:
     """Count audio that is not PCM16, and announce each content type once."""
     new = evolve(slice_, frames=slice_.frames + 1, byte_count=slice_.byte_count + size)
     shown = content_type if len(content_type) <= _SHOWN else content_type[:_SHOWN] + "…"

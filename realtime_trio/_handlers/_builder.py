@@ -20,7 +20,7 @@ from .._core._notifications import (
     streaming,
 )
 from .._core._state import TextSlice
-from .._core._unicode import hold_back, is_whole
+from .._core._unicode import has_no_surrogates, split_incomplete
 from .._core._values import Rope
 from ..events import (
     CompletionEvent,
@@ -32,7 +32,7 @@ from ..events import (
     ThoughtDeltaEvent,
 )
 from . import _tools, _turn
-from ._attach import take_waiting, taken
+from ._attach import record_attached, take_waiting
 from ._fold import Handled, fold_event
 from ._transaction import INTERRUPTED, TOOL_ROLES, TextTransaction
 
@@ -58,7 +58,7 @@ def _delta(
         text
         and head.role == role
         and not open_message.half
-        and (text.isascii() or event.__class__ in _STRUCTS or is_whole(text))
+        and (text.isascii() or event.__class__ in _STRUCTS or has_no_surrogates(text))
     ):
         tick = slice_.tick + 1
         longer = OpenMessage(head, open_message.text.append(text), tick)
@@ -100,7 +100,7 @@ def _begin(
     open_message = txn.open.get(session_id)
     if open_message is not None and open_message.head.role == role:
         head, rope = open_message.head, open_message.text
-        shown, half = hold_back(open_message.half + text)
+        shown, half = split_incomplete(open_message.half + text)
         longer = OpenMessage(head, rope.append(shown) if shown else rope, txn.tick, half)
     else:
         txn.complete(session_id)
@@ -114,8 +114,8 @@ def _begin(
             tool_calls=calls,
             tool_results=results,
         )
-        taken(txn, head)
-        shown, half = hold_back(text)
+        record_attached(txn, head)
+        shown, half = split_incomplete(text)
         longer = OpenMessage(head, Rope.of(shown), txn.tick, half)
     txn.set_open(session_id, longer)
     if shown:
@@ -142,7 +142,7 @@ def whole_message(slice_: TextSlice, event: MessageEvent) -> Handled[TextSlice]:
         tool_calls=calls,
         tool_results=results,
     )
-    taken(txn, message)
+    record_attached(txn, message)
     txn.append(message)
     txn.emit(MessageComplete(session_id=event.session_id, message=message))
     return txn.done()
@@ -156,7 +156,7 @@ def completion(slice_: TextSlice, event: CompletionEvent) -> Handled[TextSlice]:
     session = txn.ensure_for(event)
     txn.stream_event(session_id)
     if event.running:
-        txn.lift_fence(session_id)
+        txn.accept_deltas(session_id)
         txn.complete(session_id)
         session.completions += 1
         return txn.done()
@@ -177,10 +177,10 @@ def interaction(slice_: TextSlice, event: InteractionEvent) -> Handled[TextSlice
     session_id = event.session_id
     session = txn.ensure_for(event)
     txn.stream_event(session_id)
-    session.at_work = event.started
+    session.is_running = event.started
     _turn.interaction(txn, event)
     if event.started:
-        txn.lift_fence(session_id)
+        txn.accept_deltas(session_id)
         txn.complete(session_id, "interrupted", INTERRUPTED)
         txn.remove_tools(session_id)
     else:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeAlias, cast
 
 import attrs
 
-from .._core._local_events import LinkEvent, SaidEvent, VoiceRequestedEvent
+from .._core._input_unit import InputSign, InputStage, InputUnit
+from .._core._local_events import (
+    InputSentEvent,
+    LinkEvent,
+    NoTurnEvent,
+    SaidEvent,
+    VoiceRequestedEvent,
+)
 from .._core._notifications import (
     AvatarSessionEnded,
     AvatarSessionStarted,
@@ -20,6 +28,7 @@ from .._core._notifications import (
     VoicesUpdated,
 )
 from .._core._state import ControlSlice, TurnState
+from .._core._table import Table
 from .._core._values import evolve
 from ..events import (
     AgentConfigurationChangedEvent,
@@ -57,7 +66,7 @@ INDEX_LIMIT = 10_000
 WORKSPACE_LIMIT = 1_000
 
 # The connection answers it.
-not_folded(Lane.CONTROL, [PingEvent, PongEvent])
+not_folded(Lane.CONTROL, [PingEvent])
 
 
 def _catalog(slice_: ControlSlice, **changes: Any) -> ControlSlice:
@@ -178,23 +187,60 @@ def agent_voice_changed(
 # --- the turn -----------------------------------------------------------------------------
 
 
-def _turn(slice_: ControlSlice, *, can_send: bool, listening: bool) -> Handled[ControlSlice]:
+def _turn(
+    slice_: ControlSlice, *, can_send: bool, unit: InputUnit | None = None
+) -> Handled[ControlSlice]:
     notes: tuple[Notification, ...] = ()
     if slice_.turn.can_send_input != can_send:
         notes = (TurnStateChanged(can_send_input=can_send),)
-    return evolve(slice_, turn=TurnState(can_send), listening=listening), notes
+    return evolve(slice_, turn=TurnState(can_send), unit=unit), notes
+
+
+def _sign(slice_: ControlSlice, unit: InputUnit, sign: InputSign) -> Handled[ControlSlice]:
+    """Follow the input that is on its way; nothing else is sent before its verdict."""
+    unit = unit.after(sign)
+    if unit.open:
+        return evolve(slice_, unit=unit), ()
+    return _turn(slice_, can_send=unit.stage is InputStage.ENDED)
+
+
+@fold_event(InputSentEvent, Lane.CONTROL)
+def input_sent(slice_: ControlSlice, event: InputSentEvent) -> Handled[ControlSlice]:
+    """An input is about to be written: no other is accepted until it is known what it did."""
+    unit = None if event.ahead is None else InputUnit(ahead=event.ahead)
+    return _turn(slice_, can_send=False, unit=unit)
+
+
+@fold_event(NoTurnEvent, Lane.CONTROL)
+def no_turn(slice_: ControlSlice, _event: NoTurnEvent) -> Handled[ControlSlice]:
+    """Input is accepted: no turn runs."""
+    return _turn(slice_, can_send=True)
+
+
+@fold_event(PongEvent, Lane.CONTROL)
+def pong(slice_: ControlSlice, _event: PongEvent) -> Handled[ControlSlice]:
+    """It says how far the server is with an input (§7 G)."""
+    if slice_.unit is None:
+        return slice_, ()
+    return _sign(slice_, slice_.unit, InputSign.PONG)
 
 
 @fold_event(UserTurnStartEvent, Lane.CONTROL)
 def user_turn_start(slice_: ControlSlice, _event: UserTurnStartEvent) -> Handled[ControlSlice]:
-    """Start the user's turn: the server accepts input."""
-    return _turn(slice_, can_send=True, listening=slice_.listening)
+    """Start the user's turn, unless an input has been sent since."""
+    if slice_.unit is None:
+        return _turn(slice_, can_send=True)
+    return _sign(slice_, slice_.unit, InputSign.TURN_START)
 
 
 @fold_event(UserTurnEndEvent, Lane.CONTROL)
 def user_turn_end(slice_: ControlSlice, _event: UserTurnEndEvent) -> Handled[ControlSlice]:
     """End the user's turn: the server processes the input."""
-    slice_, notes = _turn(slice_, can_send=False, listening=False)
+    if slice_.unit is None:
+        slice_, notes = _turn(slice_, can_send=False)
+    else:
+        slice_, notes = _sign(slice_, slice_.unit, InputSign.TURN_END)
+    slice_ = evolve(slice_, listening=False)
     if slice_.deleted_session_id is None:
         return slice_, notes
     # The server continues in the session that it was asked to delete: dial with that one.
@@ -226,25 +272,28 @@ def error(slice_: ControlSlice, event: ErrorEvent) -> Handled[ControlSlice]:
 # --- the list of sessions -----------------------------------------------------------------
 
 
-def _index(
-    slice_: ControlSlice, index: tuple[ChatSessionIndexEntry, ...], total: int
-) -> Handled[ControlSlice]:
-    index = index[-INDEX_LIMIT:]
+_Index: TypeAlias = Table[str, ChatSessionIndexEntry]
+
+
+def _indexed(entries: Iterable[ChatSessionIndexEntry]) -> _Index:
+    if isinstance(entries, Table):
+        return cast("_Index", entries)
+    return Table((entry.session_id, entry) for entry in entries)
+
+
+def _index(slice_: ControlSlice, index: _Index, total: int) -> Handled[ControlSlice]:
+    index = index.keep_last(INDEX_LIMIT)
     new = evolve(slice_, index=index, index_total=total)
-    ids = tuple(entry.session_id for entry in index)
-    return new, (SessionsIndexUpdated(total=total, session_ids=ids),)
+    return new, (SessionsIndexUpdated(total=total, session_ids=index.keys),)
 
 
 @fold_event(ChatSessionAddedEvent, Lane.CONTROL)
 def chat_session_added(slice_: ControlSlice, event: ChatSessionAddedEvent) -> Handled[ControlSlice]:
     """Add or update one session in the list."""
     entry = event.chat_session
-    if any(known.session_id == entry.session_id for known in slice_.index):
-        index = tuple(
-            entry if known.session_id == entry.session_id else known for known in slice_.index
-        )
-        return _index(slice_, index, slice_.index_total)
-    return _index(slice_, (*slice_.index, entry), slice_.index_total + 1)
+    index = _indexed(slice_.index)
+    more = not index.has(entry.session_id)
+    return _index(slice_, index.set(entry.session_id, entry), slice_.index_total + more)
 
 
 @fold_event(GetUserSessionsResponseEvent, Lane.CONTROL)
@@ -256,9 +305,11 @@ def get_user_sessions_response(
     fresh = {entry.session_id: entry for entry in page.chat_sessions}
     whole = page.offset == 0 and len(fresh) >= page.total_sessions
     if whole:
-        return _index(slice_, tuple(fresh.values()), page.total_sessions)
-    kept = tuple(fresh.pop(known.session_id, known) for known in slice_.index)
-    return _index(slice_, (*kept, *fresh.values()), page.total_sessions)
+        return _index(slice_, _indexed(fresh.values()), page.total_sessions)
+    index = _indexed(slice_.index)
+    for session_id, entry in fresh.items():
+        index = index.set(session_id, entry)
+    return _index(slice_, index, page.total_sessions)
 
 
 @fold_event(ChatSessionDeletedEvent, Lane.CONTROL)
@@ -281,9 +332,10 @@ def _deleted(slice_: ControlSlice, named: str | None) -> Handled[ControlSlice]:
     session_id = named or slice_.chat_session_id
     if session_id is not None and session_id == slice_.chat_session_id:
         slice_ = evolve(slice_, chat_session_id=None, deleted_session_id=session_id)
-    index = tuple(entry for entry in slice_.index if entry.session_id != session_id)
-    if len(index) == len(slice_.index):
+    index = _indexed(slice_.index)
+    if session_id is None or not index.has(session_id):
         return slice_, ()
+    index = index.discard(session_id)
     return _index(slice_, index, max(slice_.index_total - 1, len(index)))
 
 
@@ -315,7 +367,12 @@ def link(slice_: ControlSlice, event: LinkEvent) -> Handled[ControlSlice]:
         ),
     )
     notes = () if event.note is None else (event.note,)
-    return evolve(slice_, connection=connection), notes
+    slice_ = evolve(slice_, connection=connection)
+    if event.initialized is not False:
+        return slice_, notes
+    # What the server accepts is known again when the next link tells.
+    slice_, turn_notes = _turn(slice_, can_send=False)
+    return slice_, notes + turn_notes
 
 
 @fold_event(SaidEvent, Lane.CONTROL)

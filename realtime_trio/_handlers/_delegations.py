@@ -17,7 +17,7 @@ from .._core.vendors._delegation import delegation_of, is_delegation, request_te
 from ..events import SubsessionStartedEvent, ToolCall
 from ._transaction import TextTransaction
 
-__all__ = ["Unfolding", "begun", "seen", "started"]
+__all__ = ["Unfolding", "match_announced", "record_end", "start_mark"]
 
 _NONE = Delegation()
 
@@ -35,19 +35,19 @@ def _note(txn: TextTransaction, session_id: str, key: DelegationKey, known: Dele
     session.delegations = session.delegations.set(key, known)
 
 
-def begun(txn: TextTransaction, call: ToolCall) -> tuple[int, int] | None:
+def start_mark(txn: TextTransaction, call: ToolCall) -> tuple[int, int] | None:
     """Return the start mark of a delegation: the lost links and assigned ids so far."""
     if not is_delegation(call.name):
         return None
     return txn.conversation.links_lost, txn.conversation.next_id
 
 
-def started(txn: TextTransaction, event: SubsessionStartedEvent) -> None:
+def match_announced(txn: TextTransaction, event: SubsessionStartedEvent) -> None:
     """Match an announced sub-session to the best of the running, unannounced calls."""
     best: tuple[int, tuple[str, str], KnownCall, ToolCall] | None = None
     for key in txn.active:
         known = txn.known(key) if key[0] == event.session_id else None
-        if known is None or known.begun is None or known.announced or known.call is None:
+        if known is None or known.start_mark is None or known.announced or known.call is None:
             continue
         fit = _fit(known.call, event)
         if best is None or fit > best[0]:
@@ -62,32 +62,38 @@ def started(txn: TextTransaction, event: SubsessionStartedEvent) -> None:
 
 
 def _fit(call: ToolCall, event: SubsessionStartedEvent) -> int:
-    started = delegation_of(call, event.session_id)
-    assert started is not None
+    delegation = delegation_of(call, event.session_id)
+    assert delegation is not None
     return (
-        4 * (started.sub_agent_type == event.sub_agent_type)
-        + 2 * (started.sub_session_type == event.sub_session_type)
-        + (started.sub_agent_key == event.sub_agent_key)
+        4 * (delegation.sub_agent_type == event.sub_agent_type)
+        + 2 * (delegation.sub_session_type == event.sub_session_type)
+        + (delegation.sub_agent_key == event.sub_agent_key)
     )
 
 
-def seen(txn: TextTransaction, key: tuple[str, str], known: KnownCall, call: ToolCall) -> None:
+def record_end(
+    txn: TextTransaction, key: tuple[str, str], known: KnownCall, call: ToolCall
+) -> None:
     """Record the end of a call: a delegation without a lost link was seen completely."""
-    if known.begun is None or known.call is None or known.begun[0] != txn.conversation.links_lost:
+    if (
+        known.start_mark is None
+        or known.call is None
+        or known.start_mark[0] != txn.conversation.links_lost
+    ):
         return
     delegation = _known(txn, key[0], _key(call))
-    whole = evolve(delegation, live=(known.begun[1], txn.conversation.next_id))
+    whole = evolve(delegation, live=(known.start_mark[1], txn.conversation.next_id))
     _note(txn, key[0], _key(call), whole)
 
 
 class Unfolding:
     """Decides for each delegation of a list, in order, whether to unfold it.
 
-    ``news`` states which of the unfolded ones to announce.
+    ``to_announce`` states which of the unfolded ones to announce.
     """
 
     def __init__(self, txn: TextTransaction, session_id: str) -> None:
-        self.news: list[bool] = []
+        self.to_announce: list[bool] = []
         self._txn = txn
         self._session_id = session_id
         self._counts: defaultdict[DelegationKey, int] = defaultdict(int)
@@ -101,7 +107,7 @@ class Unfolding:
         known = _known(self._txn, self._session_id, key)
         if count > known.unfolded and known.live is not None and self._is_kept(*known.live):
             return False
-        self.news.append(count > known.announced)
+        self.to_announce.append(count > known.announced)
         known = evolve(
             known, unfolded=max(count, known.unfolded), announced=max(count, known.announced)
         )

@@ -19,9 +19,11 @@ import attrs
 
 from .._core._fast_decoder import DELTAS, Delta
 from .._core._local_events import (
+    InputSentEvent,
     LinkEvent,
     LinkLostEvent,
     Malformed,
+    NoTurnEvent,
     PlaybackEvent,
     Reading,
     SaidEvent,
@@ -65,8 +67,8 @@ SLICES: dict[Lane, type[ControlSlice | TextSlice | AudioSlice]] = {
 _NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
     LinkEvent: (Lane.CONTROL, Lane.AUDIO),
     LinkLostEvent: (Lane.TEXT,),
-    VoiceRequestedEvent: (Lane.CONTROL,),
-    SaidEvent: (Lane.CONTROL,),
+    **dict.fromkeys((InputSentEvent, NoTurnEvent), (Lane.CONTROL,)),
+    **dict.fromkeys((VoiceRequestedEvent, SaidEvent), (Lane.CONTROL,)),
     PlaybackEvent: (Lane.AUDIO,),
     SessionsWipedEvent: (Lane.TEXT,),
 }
@@ -140,8 +142,8 @@ def fold_event(
 
     def register(handler: Callable[[S, E], Handled[S]]) -> Callable[[S, E], Handled[S]]:
         if (lane, cls) in _REGISTERED:
-            msg = f"{cls.__name__} has a handler in the {lane.name.lower()} lane already"
-            raise ValueError(msg)
+            message = f"{cls.__name__} has a handler in the {lane.name.lower()} lane already"
+            raise ValueError(message)
         _REGISTERED.add((lane, cls))
         _GENERICS[lane].register(cls, handler)
         for cache in _FOUND.values():
@@ -166,8 +168,10 @@ def handles(
     """
     chosen = _lane_of(cls, lane)
     if (chosen, cls) in NOT_FOLDED:
-        msg = f"{cls.__name__} is a protocol event without effect; register a custom event class"
-        raise ValueError(msg)
+        message = (
+            f"{cls.__name__} is a protocol event without effect; register a custom event class"
+        )
+        raise ValueError(message)
     slice_class = SLICES[chosen]
 
     def register(handler: Callable[[S, E], Handled[S]]) -> Callable[[S, E], Handled[S]]:
@@ -188,8 +192,8 @@ def _check_handled(handled: Any, slice_class: type) -> None:
     """Check a custom handler's result: a wrong slice would break every later event."""
     new, notes = handled
     if type(new) is not slice_class or not isinstance(notes, tuple):
-        msg = f"a handler must return ({slice_class.__name__}, tuple of notifications)"
-        raise TypeError(msg)
+        message = f"a handler must return ({slice_class.__name__}, tuple of notifications)"
+        raise TypeError(message)
 
 
 def _lane_of(cls: type[ServerEvent], lane: Lane | None) -> Lane:
@@ -198,12 +202,12 @@ def _lane_of(cls: type[ServerEvent], lane: Lane | None) -> Lane:
     if lane is None:
         if len(lanes) != 1:
             names = ", ".join(f"lane=Lane.{each.name}" for each in lanes)
-            msg = f"{cls.__name__} goes to {len(lanes)} lanes: pass lane= ({names})"
-            raise ValueError(msg)
+            message = f"{cls.__name__} goes to {len(lanes)} lanes: pass one of {names}"
+            raise ValueError(message)
         return lanes[0]
     if lane not in lanes:
-        msg = f"{cls.__name__} does not go to the {lane.name.lower()} lane"
-        raise ValueError(msg)
+        message = f"{cls.__name__} does not go to the {lane.name.lower()} lane"
+        raise ValueError(message)
     return lane
 
 
@@ -291,8 +295,8 @@ class LaneFold(Generic[S]):
         ):
             self.delivered = False  # counted and discarded: it can arrive again (§8 M5, D1)
             if weight > 1:
-                new = _late_more(new, weight - 1)
-        elif key is not None and (self._reading is None or not self._reading.left_out):
+                new = _count_late(new, weight - 1)
+        elif key is not None and (self._reading is None or not self._reading.skipped):
             new = _remember(new, key)
         self.slice = new
         return notes
@@ -301,7 +305,7 @@ class LaneFold(Generic[S]):
         """Fold the event of a reading: it counts and is dispatched as itself."""
         event = reading.event
         self.handled -= 1
-        if reading.left_out and lanes_of(type(event))[0] is self.lane:
+        if reading.skipped and lanes_of(type(event))[0] is self.lane:
             self.tolerated += 1
         self._reading = reading
         try:
@@ -338,7 +342,7 @@ def _at(slice_: Any, at: float) -> Any:
     return evolve(slice_, now=at)
 
 
-def _late_more(slice_: Any, count: int) -> Any:
+def _count_late(slice_: Any, count: int) -> Any:
     """Count the remaining coalesced deltas as late."""
     rest = evolve(slice_.rest, late_deltas=slice_.rest.late_deltas + count)
     return evolve(slice_, rest=rest)

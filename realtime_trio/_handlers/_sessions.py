@@ -35,7 +35,7 @@ from ..events import (
     SystemPromptEvent,
     UserRequestEvent,
 )
-from ._attach import listed, own_calls
+from ._attach import kept_calls, record_listed, record_moved
 from ._delegations import Unfolding
 from ._fold import Handled, fold_event, not_folded
 from ._transaction import TextTransaction
@@ -66,6 +66,7 @@ def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> H
     previous = slice_.current_session_id
     txn.conversation.deleted = None
     txn.conversation.deleted_record = None
+    txn.conversation.away = False
     draft = txn.ensure(session.session_id, None, session.session_id)
     _load(txn, draft, session)
     txn.conversation.current_session_id = session.session_id
@@ -81,7 +82,7 @@ def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> H
 
 
 @attrs.frozen(slots=True)
-class _Asked:
+class _UserMessages:
     """The user's messages in a list, except sub-sessions': their number and the last one."""
 
     count: int = 0
@@ -99,9 +100,9 @@ def _load(txn: TextTransaction, draft: SessionDraft, session: ChatSession) -> No
     if running and draft.turn_from >= 0:
         kept = draft.messages[max(0, draft.turn_from - draft.messages.dropped) :]
     draft.messages = Log[Message]()
-    draft.target = draft.turn_from = draft.asked_from = draft.loaded = -1
-    draft.stirred = running
-    draft.asked = False
+    draft.target = draft.turn_from = draft.user_message_from = draft.loaded = -1
+    draft.has_events = running
+    draft.has_user_message = False
     draft.name = session.session_name
     draft.metadata = session.metadata
     draft.vendor = session.vendor
@@ -109,36 +110,45 @@ def _load(txn: TextTransaction, draft: SessionDraft, session: ChatSession) -> No
     if session.token_count or not session.messages:  # otherwise the server does not count tokens
         draft.input_tokens = draft.output_tokens = 0
         draft.token_count = session.token_count
-    asked = _append_history(txn, session, own_calls(txn, session_id, kept))
+    user_messages = _append_history(txn, session, kept_calls(txn, session_id, kept))
     if running:
-        _go_on_behind(txn, draft, asked, kept)
+        _continue_after_list(txn, draft, user_messages, kept)
     else:
-        draft.users = asked.count
+        draft.users = user_messages.count
         draft.turns = 0
+    open_message = txn.open.get(session_id)
+    if open_message is not None:
+        record_moved(txn, open_message.head, draft.messages.end)
 
 
-def _go_on_behind(
-    txn: TextTransaction, session: SessionDraft, asked: _Asked, kept: tuple[Message, ...]
+def _continue_after_list(
+    txn: TextTransaction,
+    session: SessionDraft,
+    user_messages: _UserMessages,
+    kept: tuple[Message, ...],
 ) -> None:
     """Continue the running turn after the list, unless the list turns out to hold it (§8 S1)."""
     said = [message.content for message in kept if message.role == "user"]
     finished = session.users + session.turns
-    whole = asked.count > finished and (not said or asked.last == said[-1])
+    whole = user_messages.count > finished and (not said or user_messages.last == said[-1])
     if not whole:
-        session.users = asked.count
+        session.users = user_messages.count
         session.turns = 0
     session.loaded = session.turn_from = session.messages.end
     session.loaded_target = session.target
-    session.loaded_users = asked.count
+    session.loaded_users = user_messages.count
     session.loaded_whole = whole
     for message in kept:
+        record_moved(txn, message, session.messages.end)
         txn.append(message)
     open_message = txn.open.get(session.id)
     if open_message is not None:
         txn.set_open(session.id, evolve(open_message, touched=0))
 
 
-def _append_history(txn: TextTransaction, session: ChatSession, own: frozenset[str]) -> _Asked:
+def _append_history(
+    txn: TextTransaction, session: ChatSession, own: frozenset[str]
+) -> _UserMessages:
     # The history code is imported when the first history arrives.
     from .._core.vendors._history import DelegationStarted, HistoryMessage, convert_history
 
@@ -151,24 +161,25 @@ def _append_history(txn: TextTransaction, session: ChatSession, own: frozenset[s
         timestamp=moment(txn.now),
         unfolds=unfolding.unfolds,
     )
-    news = iter(unfolding.news)
-    asked, depth, announces = _Asked(), 0, False
+    to_announce = iter(unfolding.to_announce)
+    user_messages, depth, announces = _UserMessages(), 0, False
     for item in history:
         if isinstance(item, HistoryMessage):
-            listed(txn, item.message, own)
+            position = txn.session(item.message.session_id).messages.end
+            record_listed(txn, item.message, position, own)
             txn.store(item.message, foreign=item.foreign)
             if item.message.role == "user" and not item.foreign:
-                asked = _Asked(asked.count + 1, item.message.content)
+                user_messages = _UserMessages(user_messages.count + 1, item.message.content)
         elif isinstance(item, DelegationStarted):
             depth += 1
-            announces = next(news)
+            announces = next(to_announce)
             if announces:
                 _delegation_started(txn, session, item, depth)
         else:
             if announces:
                 _delegation_ended(txn, session.session_id, depth)
             depth -= 1
-    return asked
+    return user_messages
 
 
 def _delegation_ended(txn: TextTransaction, session_id: str, depth: int) -> None:
@@ -299,7 +310,9 @@ def _without_work(record: Record) -> Record:
     """Return a record without running and waiting tools; completed tools keep their messages."""
     calls: Recent[str, KnownCall] = Recent(SEEN_LIMIT)
     for call_id, known in record.calls.items():
-        calls = calls.set(call_id, evolve(known, stage=CallStage.FORGOTTEN, call=None, begun=None))
+        calls = calls.set(
+            call_id, evolve(known, stage=CallStage.FORGOTTEN, call=None, start_mark=None)
+        )
     return evolve(record, waiting=(), calls=calls)
 
 

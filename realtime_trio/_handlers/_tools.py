@@ -40,14 +40,16 @@ def tool_select(slice_: TextSlice, event: ToolSelectDeltaEvent) -> Handled[TextS
         if active is None:
             if _may_be_chosen(txn, key):
                 _announce(txn, key, call, "preparing")
-        elif active.status == "preparing" and not _is_same(active, call):
+        elif active.status == "preparing" and not _is_same(active, txn.known(key), call):
             _move(txn, key, call, "preparing", CallStage.PREPARING)
     return txn.done()
 
 
-def _is_same(active: ActiveTool, call: ToolCall) -> bool:
+def _is_same(active: ActiveTool, known: KnownCall | None, call: ToolCall) -> bool:
     """Whether the list, which is repeated with every selection, has nothing new for a call."""
-    return not call.input and not active.arguments and active.tool_name == call.name
+    if call.input or active.arguments or active.tool_name != call.name:
+        return False
+    return known is not None and known.call is not None and known.call.type == call.type
 
 
 def _may_be_chosen(txn: TextTransaction, key: Key) -> bool:
@@ -91,9 +93,9 @@ def _named_by_results(txn: TextTransaction, event: ToolCallEvent) -> tuple[ToolC
     """Return the unfinished calls of this session that are named only in results."""
     if not event.tool_results or event.session_id not in txn.records:
         return ()
-    begun = txn.session(event.session_id).calls
+    calls = txn.session(event.session_id).calls
     named = {result.tool_use_id: None for result in event.tool_results}
-    known = [begun.get(call_id) for call_id in named]
+    known = [calls.get(call_id) for call_id in named]
     return tuple(each.call for each in known if each is not None and each.call is not None)
 
 
@@ -153,8 +155,8 @@ def _announce(
         txn.remove_tool(next(iter(txn.active)))
     stage = CallStage.PREPARING if status == "preparing" else CallStage.EXECUTING
     txn.tools[key] = active_tool(*key, call.name, status, call.input)
-    begun = None if status == "preparing" else _delegations.begun(txn, call)
-    txn.note(key, KnownCall(stage, call, begun=begun))
+    start_mark = None if status == "preparing" else _delegations.start_mark(txn, call)
+    txn.note(key, KnownCall(stage, call, start_mark=start_mark))
     txn.emit(_tool_note(key, call, status))
 
 
@@ -168,8 +170,8 @@ def _move(
     """Record an active tool's status and arguments."""
     txn.tools[key] = active_tool(*key, call.name, status, call.input)
     known = txn.known(key) or KnownCall(stage)
-    begun = known.begun if status == "preparing" else _delegations.begun(txn, call)
-    txn.note(key, evolve(known, stage=stage, call=call, begun=begun))
+    start_mark = known.start_mark if status == "preparing" else _delegations.start_mark(txn, call)
+    txn.note(key, evolve(known, stage=stage, call=call, start_mark=start_mark))
 
 
 def _tool_note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:
@@ -190,6 +192,6 @@ def _complete(txn: TextTransaction, key: Key, call: ToolCall, *, late: bool) -> 
     if not late and stage < CallStage.REMOVED:
         txn.emit(_tool_note(key, call, "complete"))
     if known is not None:
-        _delegations.seen(txn, key, known, call)
+        _delegations.record_end(txn, key, known, call)
     txn.leave_tool(key, CallStage.ENDED)
     return stage is CallStage.ENDED

@@ -7,8 +7,8 @@ end, so that each part of the slice is built at most once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypedDict, Unpack
+from collections.abc import Mapping, Sequence
+from typing import Unpack
 
 from .._core._messages import (
     ASSISTANT,
@@ -17,6 +17,7 @@ from .._core._messages import (
     Content,
     Message,
     MessageMetadata,
+    MessageOptions,
     MessageStatus,
     OpenMessage,
     moment,
@@ -28,11 +29,13 @@ from .._core._notifications import (
     SessionCleared,
     ToolNotificationRemoved,
 )
+from .._core._recency import SessionOrder
 from .._core._records import CallStage, KnownCall, Record, SessionDraft, differs
 from .._core._state import ActiveTool, ConversationDraft, ConversationRecord, TextSlice
+from .._core._table import Keys
 from .._core._unicode import REPLACEMENT
 from .._core._values import evolve, freeze, thaw
-from ..events import SessionEvent, ToolCall, ToolResult
+from ..events import SessionEvent
 
 __all__ = ["INTERRUPTED", "TOOL_ROLES", "TextTransaction"]
 
@@ -43,15 +46,6 @@ INTERRUPTED = MessageMetadata(stop_reason="interrupted")
 # Maximum number of sessions tracked while a cancel is in progress. Above it, the deltas of all
 # sessions are accepted again: a lost answer is worse than a late one.
 FENCE_LIMIT = 1024
-
-
-class _Optional(TypedDict, total=False):
-    """The optional fields of a new message."""
-
-    format: str
-    status: MessageStatus
-    tool_calls: tuple[ToolCall, ...]
-    tool_results: tuple[ToolResult, ...]
 
 
 class TextTransaction:
@@ -125,6 +119,7 @@ class TextTransaction:
             record = kept
             self.conversation.deleted_record = None
         self.records = {**self.records, session_id: record}
+        self.conversation.order = self.conversation.order.add(session_id, self.tick)
 
     def ensure_for(self, event: SessionEvent, *, exists: bool = False) -> SessionDraft:
         """Return the session of an event. ``exists``: the event makes it visible (§2 L2)."""
@@ -133,13 +128,14 @@ class TextTransaction:
         if exists and not session_id and not session.exists:
             session.exists = True  # it takes its position in the order now
             self.records = {**{k: v for k, v in self.records.items() if k}, "": self.records[""]}
+            self.conversation.order = self.conversation.order.add("", self.tick)
         return session
 
-    def shown(self) -> tuple[str, ...]:
-        """Return the ids of the sessions that an application sees."""
+    def shown(self) -> Sequence[str]:
+        """Return the ids of the sessions that an application sees, as a sequence built on read."""
         if "" not in self.records or "" in self.open or self.session("").messages:
-            return tuple(self.records)
-        return tuple(session_id for session_id in self.records if session_id)
+            return self.conversation.order.ids.keys
+        return Keys(self.conversation.order.ids, hidden="")
 
     def session(self, session_id: str) -> SessionDraft:
         """Return the draft of a session; ``KeyError`` if the session is unknown."""
@@ -152,7 +148,7 @@ class TextTransaction:
         """Record an event of a session's stream: its turn runs, even if a list ended it (§8 S1)."""
         if session_id in self.records:
             session = self.session(session_id)
-            session.stirred = True
+            session.has_events = True
             session.loaded = -1
 
     def forget(self, session_id: str) -> Record:
@@ -166,6 +162,7 @@ class TextTransaction:
         record = freeze(self.session(session_id), Record)
         del records[session_id], self._sessions[session_id]
         self.records = records
+        self.conversation.order = self.conversation.order.discard(session_id)
         self.emit(SessionCleared(session_id=session_id))
         return record
 
@@ -173,6 +170,7 @@ class TextTransaction:
         """Remove all sessions and emit nothing. They must have no open message."""
         self._sessions.clear()
         self.records = {}
+        self.conversation.order = SessionOrder()
         self.conversation.current_session_id = None
         self.conversation.deleted = None
         self.conversation.deleted_record = None
@@ -206,7 +204,7 @@ class TextTransaction:
             self._open[session_id] = message
 
     def message_of(
-        self, event: SessionEvent, role: str, content: Content, **optional: Unpack[_Optional]
+        self, event: SessionEvent, role: str, content: Content, **optional: Unpack[MessageOptions]
     ) -> Message:
         """Create a message with a new id in the session of an event."""
         parent, user = event.parent_session_id, event.user_session_id
@@ -219,7 +217,7 @@ class TextTransaction:
         user_session_id: str | None,
         role: str,
         content: Content,
-        **optional: Unpack[_Optional],
+        **optional: Unpack[MessageOptions],
     ) -> Message:
         """Create a message with a new id, marked if its session is a sub-session (§8 U3)."""
         user = user_session_id or self.conversation.user_session_id
@@ -242,8 +240,8 @@ class TextTransaction:
         position = session.messages.end
         if session.turn_from < 0:
             session.turn_from = position
-        if message.role == "user" and session.asked_from < 0:
-            session.asked_from = position
+        if message.role == "user" and session.user_message_from < 0:
+            session.user_message_from = position
         self.store(message)
 
     def store(self, message: Message, *, foreign: bool = False) -> None:
@@ -346,7 +344,7 @@ class TextTransaction:
         fence = self.conversation.fence
         return fence is not None and session_id not in fence
 
-    def lift_fence(self, session_id: str) -> None:
+    def accept_deltas(self, session_id: str) -> None:
         """Accept this session's deltas again."""
         fence = self.conversation.fence
         if fence is not None:
@@ -363,17 +361,16 @@ class TextTransaction:
 
     def evict(self) -> None:
         """Evict the least recently used sessions above the limit, never the current one (§8 S4)."""
-        while len(self._existing()) > self.conversation.limits.max_sessions:
-            current = self.conversation.current_session_id
-            others = (each for each in self._existing() if each != current)
-            self.forget(min(others, key=self._last_use))
+        to_come = "" in self.records and not self.session("").exists  # §2 L2
+        while len(self.records) - to_come > self.conversation.limits.max_sessions:
+            oldest, self.conversation.order = self.conversation.order.pop(self._last_use)
+            self.forget(oldest)
 
-    def _existing(self) -> tuple[str, ...]:
-        """Return the sessions without the one that does not exist yet (§2 L2)."""
-        return tuple(each for each in self.records if each or self.session(each).exists)
-
-    def _last_use(self, session_id: str) -> int:
-        # Read without a draft: an eviction compares all sessions.
+    def _last_use(self, session_id: str) -> int | None:
+        stays = session_id == self.conversation.current_session_id
+        if stays or not (session_id or self.session("").exists):
+            return None
+        # Read without a draft: an eviction may compare many sessions.
         touched = (self._sessions.get(session_id) or self.records[session_id]).touched
         open_message = self.open.get(session_id)
         return touched if open_message is None else max(touched, open_message.touched)

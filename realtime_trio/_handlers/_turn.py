@@ -24,7 +24,7 @@ from ..events import (
     UserTurnEndEvent,
     UserTurnStartEvent,
 )
-from ._attach import flush_waiting, listed
+from ._attach import flush_waiting, record_listed, record_moved
 from ._fold import Handled, fold_event
 from ._transaction import INTERRUPTED, TextTransaction
 from ._users import ended
@@ -40,12 +40,13 @@ INTERACTION_LIMIT = 1024
 def interaction(txn: TextTransaction, event: InteractionEvent) -> None:
     """Record that the runtime starts or ends work in a session."""
     turn = txn.conversation.turn
-    at_work = turn.interactions
+    running = turn.interactions
+    txn.conversation.away = False
     if not event.started:
-        at_work -= {event.session_id}
-    elif len(at_work) < INTERACTION_LIMIT:
-        at_work |= {event.session_id}
-    txn.conversation.turn = evolve(turn, began=True, interactions=at_work)
+        running -= {event.session_id}
+    elif len(running) < INTERACTION_LIMIT:
+        running |= {event.session_id}
+    txn.conversation.turn = evolve(turn, began=True, prepared=True, interactions=running)
 
 
 def completion_ended(txn: TextTransaction, event: CompletionEvent) -> None:
@@ -60,6 +61,9 @@ _HARMLESS = frozenset({"warning", "info"})
 
 
 def _error(txn: TextTransaction, text: str) -> None:
+    """Count an error for the turn in which it comes; while the link is away, for none."""
+    if txn.conversation.away:
+        return
     turn = txn.conversation.turn
     errors = (*turn.errors, text)[-ERROR_LIMIT:]
     txn.conversation.turn = evolve(turn, errors=errors)
@@ -96,11 +100,12 @@ def user_turn_end(slice_: TextSlice, _event: UserTurnEndEvent) -> Handled[TextSl
     txn = TextTransaction(slice_)
     txn.conversation.turn = TurnRecord(number=txn.conversation.turn.number, began=True)
     txn.conversation.turn_ended = True
-    _go_on_in_deleted(txn)
+    _continue_in_deleted(txn)
+    txn.conversation.away = False
     return txn.done()
 
 
-def _go_on_in_deleted(txn: TextTransaction) -> None:
+def _continue_in_deleted(txn: TextTransaction) -> None:
     """Continue in the session that the server was asked to delete (§8 S3)."""
     session_id = txn.conversation.deleted
     if session_id is None:
@@ -121,6 +126,7 @@ def link_lost(slice_: TextSlice, _event: LinkLostEvent) -> Handled[TextSlice]:
     """Mark open messages: their end may be lost with the link (§8 M4)."""
     txn = TextTransaction(slice_)
     txn.conversation.links_lost += 1
+    txn.conversation.away = True
     for session_id, open_message in slice_.open.items():
         txn.set_open(session_id, evolve(open_message, cut=True))
     return txn.done()
@@ -148,7 +154,7 @@ def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[Te
     txn = TextTransaction(slice_)
     decided = {each for each in txn.records if _list_decides(txn, each)}
     whole = {each for each in decided if txn.session(each).loaded_whole}
-    well = {each for each in txn.records if each not in decided and _ends_well(txn, each)}
+    well = {each for each in txn.records if each not in decided and _has_completed(txn, each)}
     for session_id in txn.open_sessions():
         if _is_cut(txn, session_id) or session_id in decided - whole:
             txn.complete(session_id, "interrupted", INTERRUPTED)
@@ -166,6 +172,7 @@ def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[Te
     txn.clear_tools()
     txn.conversation.fence = None
     txn.conversation.turn_ended = False
+    txn.conversation.away = False
     txn.conversation.last_turn = last
     txn.conversation.turn = TurnRecord(number=last.number + 1)
     txn.emit(AllNotificationsCleared())
@@ -177,18 +184,20 @@ def _list_decides(txn: TextTransaction, session_id: str) -> bool:
     if txn.session(session_id).loaded < 0:
         return False
     open_message = txn.open.get(session_id)
-    went_on = open_message is not None and open_message.touched > 0
-    return not went_on and not (txn.session(session_id).asked and txn.conversation.turn_ended)
+    continued = open_message is not None and open_message.touched > 0
+    return not continued and not (
+        txn.session(session_id).has_user_message and txn.conversation.turn_ended
+    )
 
 
 def _is_cut(txn: TextTransaction, session_id: str) -> bool:
     """Whether the end of an open message was lost (§8 M4)."""
     open_message = txn.open.get(session_id)
     cut = open_message is not None and open_message.cut
-    return cut or txn.session(session_id).at_work
+    return cut or txn.session(session_id).is_running
 
 
-def _ends_well(txn: TextTransaction, session_id: str) -> bool:
+def _has_completed(txn: TextTransaction, session_id: str) -> bool:
     """Whether a session's turn ran and was neither interrupted nor cancelled."""
     return (
         ran(txn, session_id)
@@ -200,18 +209,18 @@ def _ends_well(txn: TextTransaction, session_id: str) -> bool:
 def ran(txn: TextTransaction, session_id: str) -> bool:
     """Whether a session's turn runs or has just ended (§8 S1)."""
     session = txn.session(session_id)
-    return session.stirred or (session.asked and txn.conversation.turn_ended)
+    return session.has_events or (session.has_user_message and txn.conversation.turn_ended)
 
 
 def _end_turn(txn: TextTransaction, session_id: str, *, well: bool) -> None:
     """Reset a session's turn fields for the next turn."""
     session = txn.session(session_id)
-    marks = (session.turn_from, session.asked_from, session.loaded)
-    if marks == (-1, -1, -1) and not session.stirred and not session.asked:
+    marks = (session.turn_from, session.user_message_from, session.loaded)
+    if marks == (-1, -1, -1) and not session.has_events and not session.has_user_message:
         return
     session.turns += well
-    session.turn_from = session.asked_from = session.loaded = -1
-    session.stirred = session.asked = False
+    session.turn_from = session.user_message_from = session.loaded = -1
+    session.has_events = session.has_user_message = False
 
 
 def _finish_turn(txn: TextTransaction) -> TurnRecord:
@@ -222,9 +231,9 @@ def _finish_turn(txn: TextTransaction) -> TurnRecord:
         return turn
     session = txn.session(session_id)
     log = session.messages
-    if session.asked_from < 0:
+    if session.user_message_from < 0:
         return turn
-    begin = max(session.asked_from, log.dropped)
+    begin = max(session.user_message_from, log.dropped)
     for position in range(log.end - 1, begin - 1, -1):
         message = log.at(position)
         if message.role == ASSISTANT and not message.is_sub_session:
@@ -242,8 +251,9 @@ def _list_was_whole(txn: TextTransaction, session_id: str) -> None:
     session.users = session.loaded_users
     session.turns = 0
     kept = tuple(session.messages)
-    for message in kept:
-        listed(txn, message)
+    for position, message in enumerate(kept):
+        record_moved(txn, message, position)
+        record_listed(txn, message, position)
     txn.emit(SessionMessagesLoaded(session_id=session_id, messages=kept))
 
 

@@ -77,7 +77,7 @@ def _user_message(
     txn.ensure_for(event, exists=True)
     if txn.conversation.turn_ended:
         txn.stream_event(event.session_id)
-    txn.session(event.session_id).asked = True
+    txn.session(event.session_id).has_user_message = True
     interrupt(txn, event.session_id)
     stored = txn.message_of(event, "user", content=NO_CONTENT if content is None else content)
     txn.append(stored)
@@ -119,7 +119,7 @@ def subsession_started(slice_: TextSlice, event: SubsessionStartedEvent) -> Hand
         stack=user,
     )
     txn.conversation.subsessions = (*open_ones, opened)[-SUBSESSION_LIMIT:]
-    _delegations.started(txn, event)
+    _delegations.match_announced(txn, event)
     txn.emit(
         SubsessionStarted(
             session_id=opened.session_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol, final
+from typing import Final, Protocol, cast, final
 
 import trio
 
@@ -25,7 +25,7 @@ from .._log._state_cut import CutParts, StateCut, begin_life, cut_of, restore_fo
 from .._log._state_snapshot import FOLD, custom_events
 from .._processor import Folds
 from ..events import Lane, ServerEvent
-from ._journal import Journal
+from ._journal_store import JournalStore
 from ._log_store import LogClaim, LogStore
 from ._log_writer import LogWriter
 from ._recovery import Recovered, RecoveredLog, recover_log
@@ -143,16 +143,13 @@ class JournalLife:
     def frames(self, at: float, frames: list[str | bytes]) -> None:
         """Frames that were taken in one go."""
         self._at = at
-        size = 0
-        items: list[LogItem] = []
-        full = self._full_audio
-        for frame in frames:
-            if isinstance(frame, str):
-                items.append(frame)
-                size += len(frame)
-            else:
-                items.append(frame_item(frame, full_audio=full))
-                size += len(frame) if full else 0
+        items: list[LogItem]
+        if bytes in set(map(type, frames)):
+            full = self._full_audio
+            items = [frame_item(frame, full_audio=full) for frame in frames]
+            size = sum(len(frame) for frame in frames if full or isinstance(frame, str))
+        else:
+            items, size = cast("list[LogItem]", frames), sum(map(len, frames))
         self._writer.append(at, items, size)
 
     def local_event(self, at: float, event: ServerEvent) -> None:
@@ -244,7 +241,7 @@ class JournalLife:
             writer.error = exc
 
 
-async def begin_life_in(journal: Journal, name: str, *, recover: bool) -> JournalLife:
+async def begin_life_in(journal: JournalStore, name: str, *, recover: bool) -> JournalLife:
     """Recover a session of an open journal, and claim its log.
 
     A file that is damaged beyond its blocks is copied first, as far as it can be read. Raises
@@ -258,7 +255,7 @@ async def begin_life_in(journal: Journal, name: str, *, recover: bool) -> Journa
     return await _begin(journal, name, recover=recover)
 
 
-async def _begin(journal: Journal, name: str, *, recover: bool) -> JournalLife:
+async def _begin(journal: JournalStore, name: str, *, recover: bool) -> JournalLife:
     past = await recover_log(journal, name)
     claim = await journal.claim(name)
     return await life_of(journal, claim, past, recover=recover)

@@ -41,7 +41,8 @@ MAX_ENTRIES: Final = 65_536
 MAX_BYTES: Final = 64 * 2**20
 SNAPSHOT_EVERY: Final = 20_000
 _ENTRY_BYTES: Final = 64
-_BLOCK_ENTRIES: Final = 512
+_ENOUGH: Final = 4096
+"""Entries that are written without gathering more."""
 _BEAT: Final = 2.0
 _PAUSES: Final = (0.1, 0.5, 1.0, 5.0)
 _TIMES: Final = 512
@@ -149,7 +150,7 @@ class LogWriter:
         self._waiting_bytes += size + _ENTRY_BYTES * len(items)
         if self._waiting > MAX_ENTRIES or self._waiting_bytes > MAX_BYTES:
             self._drop()
-        elif self._waiting >= _BLOCK_ENTRIES:
+        elif self._waiting >= _ENOUGH:
             self._urgent.set()
         self._news.set()
         return self.position
@@ -233,7 +234,7 @@ class LogWriter:
             with trio.move_on_after(_BEAT):
                 await self._news.wait()
         self._news = trio.Event()
-        if self._waiting < _BLOCK_ENTRIES and not self._closing and self._waiting:
+        if self._waiting < _ENOUGH and not self._closing and self._waiting:
             with trio.move_on_after(self._gather):
                 await self._urgent.wait()
         self._urgent = trio.Event()

@@ -27,7 +27,7 @@ class _Kept:
 
 
 class MemoryStore:
-    """A :class:`~realtime_trio.abc.LogStore` that keeps its logs as long as it exists."""
+    """A :class:`LogStore` that keeps its logs as long as it exists."""
 
     def __init__(self) -> None:
         self._logs: dict[str, _Kept] = {}

@@ -73,8 +73,7 @@ class Dispatcher:
 
         Gives how many events were handled, and their bytes.
         """
-        fold, fold_event, observers = self.fold, self.fold.step, self.observers
-        subscribers, found = self.subscribers, self.subscribers.found
+        handle = self.handle
         handled = handled_bytes = 0
         left = self._batch_size
         event: Incoming
@@ -98,32 +97,39 @@ class Dispatcher:
             handled += weight
             handled_bytes += size
             left -= 1
-            cls = event.__class__
-            if cls is Command:
-                notes = cast("Command", event).run() or ()
-            else:
-                notes = fold_event(event, at, weight)
-                if cls is Reading:  # its subscribers get the event that it stands for
-                    event = cast("Reading", event).event
-                    cls = event.__class__
-                for observer in observers:
-                    observer(event, notes, fold.slice)
-                targets = found.get(cls)
-                if targets is None:
-                    targets = subscribers.find(cls)
-                if targets and fold.delivered:
-                    for put in targets:
-                        put(event, size)
-            for note in notes:
-                kind = note.__class__
-                targets = found.get(kind)
-                if targets is None:
-                    targets = subscribers.find(kind)
-                for put in targets:
-                    put(note, size)
+            handle(event, size, at, weight)
             if blockers or left <= 0 or handled_bytes > HEAVY:
                 break
         return handled, handled_bytes
+
+    def handle(self, event: Incoming, size: int, at: float, weight: int = 1) -> None:
+        """Fold one event, or one that stands for ``weight``, and dispatch what follows."""
+        subscribers = self.subscribers
+        found = subscribers.found
+        cls = event.__class__
+        if cls is Command:
+            notes = cast("Command", event).run() or ()
+        else:
+            fold = self.fold
+            notes = fold.step(event, at, weight)
+            if cls is Reading:  # its subscribers get the event that it stands for
+                event = cast("Reading", event).event
+                cls = event.__class__
+            for observer in self.observers:
+                observer(event, notes, fold.slice)
+            targets = found.get(cls)
+            if targets is None:
+                targets = subscribers.find(cls)
+            if targets and fold.delivered:
+                for put in targets:
+                    put(event, size)
+        for note in notes:
+            kind = note.__class__
+            targets = found.get(kind)
+            if targets is None:
+                targets = subscribers.find(kind)
+            for put in targets:
+                put(note, size)
 
     # -- runs whose deltas are emitted one by one ------------------------------------------
 

@@ -43,23 +43,21 @@ class InputLog(Protocol):
 class InputTap:
     """Collects the frames of one go. ``arrival`` gives the time that those have in the lanes."""
 
-    __slots__ = ("_arrival", "_at", "_held", "_log", "_new_batch", "_taken")
+    __slots__ = ("_arrival", "_held", "_log", "_taken", "at")
 
     def __init__(self, log: InputLog, arrival: Callable[[], float]) -> None:
         self._log = log
         self._arrival = arrival
         self._taken: list[str | bytes] = []
         self._held: str | bytes | None = None
-        self._at = 0.0
-        self._new_batch = True
+        self.at: float = 0.0
+        """The time of the frames that are being taken."""
 
     def reading(self, frames: Iterable[str | bytes]) -> Iterator[str | bytes]:
         """The frames; when the next is asked for, the one before it was taken."""
+        append = self._taken.append
         for frame in frames:
-            if self._new_batch:
-                self._new_batch = False
-                self._at = self._arrival()
-            self._taken.append(frame)
+            append(frame)
             yield frame
 
     def batch_ends(self, *, refused: bool) -> None:
@@ -67,7 +65,6 @@ class InputTap:
         if refused:
             self._held = self._taken.pop()
         self._flush()
-        self._new_batch = True
 
     def held_was_taken(self, at: float) -> None:
         """There was room at last for the frame that was held back."""
@@ -77,8 +74,8 @@ class InputTap:
 
     def _flush(self) -> None:
         if self._taken:
-            taken, self._taken = self._taken, []
-            self._log.frames(self._at, taken)
+            self._log.frames(self.at, self._taken.copy())
+            self._taken.clear()  # in place: ``reading`` goes on appending to it
 
     def local_event(self, event: ServerEvent, at: float) -> None:
         """An event of the library's own was put into its lanes."""

@@ -23,7 +23,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, final
 
-import attrs
 import trio
 
 from .._config import LaneBounds
@@ -66,7 +65,6 @@ class LaneTask:
         "_blockers",
         "_drop_log",
         "_dropped_before",
-        "_handling_times",
         "_high_water",
         "_idle",
         "_level",
@@ -76,18 +74,19 @@ class LaneTask:
         "_room",
         "_since",
         "_unblocked",
-        "_wait_times",
         "backlog",
         "bounds",
         "dispatcher",
         "draining",
         "dropped",
         "fold",
+        "handling_times",
         "lagged",
         "lane",
         "next_bytes",
         "next_items",
         "replaced",
+        "wait_times",
     )
 
     def __init__(
@@ -128,7 +127,7 @@ class LaneTask:
         self._high_water = 0
         self._ahead = 0  # events up to the one whose waiting is timed, that one included
         self._since = 0.0
-        self._wait_times, self._handling_times = Sampler(), Sampler()
+        self.wait_times, self.handling_times = Sampler(), Sampler()
         self._rate = Rate(time.perf_counter())
 
     # -- the receive task's side -----------------------------------------------------------
@@ -209,10 +208,42 @@ class LaneTask:
         of its own in this lane: the receive task does not wait for those.
         """
         if self.backlog.entries and self._idle:
-            above = any(lane.has_backlog for lane in self._above)
-            if not (above or self._blockers or has_custom_handlers(self.lane)):
+            if not (self._blockers or self._behind_others or has_custom_handlers(self.lane)):
                 self._step()
-            self.wake()
+            if self.backlog.entries:
+                self._idle.unpark_all()
+
+    def handle_in_place(self, event: Incoming, size: int, at: float) -> bool:
+        """:meth:`put` and :meth:`step_in_place` in one, for an event that is all there is.
+
+        Tells whether it was done; else nothing was. At a pace this is what every event takes.
+        """
+        backlog = self.backlog
+        if (
+            backlog.entries
+            or not self._idle
+            or self._blockers
+            or size >= self.next_bytes
+            or has_custom_handlers(self.lane)
+        ):
+            return False
+        for lane in self._above:
+            if lane.backlog.entries and not lane._blockers:
+                return False
+        began = time.perf_counter()
+        self.dispatcher.handle(event, size, at)
+        now = time.perf_counter()
+        if not self._high_water:
+            self._high_water = 1
+        self.wait_times.add(0.0)
+        self.handling_times.add(now - began)
+        self._rate.mark(now, self.fold.handled)
+        if now - began > SLOW:
+            log_slow_step(self.lane, began, now, 1)
+        if self.dropped != self._dropped_before:
+            self._log_dropped(now)
+        self._on_step()
+        return True
 
     def close(self) -> None:
         """Nothing more will be put: what is there is handled, then the task ends."""
@@ -242,6 +273,11 @@ class LaneTask:
     def has_backlog(self) -> bool:
         """Whether there is something that the lane could handle (rule 2)."""
         return bool(self.backlog.entries) and not self._blockers
+
+    @property
+    def _behind_others(self) -> bool:
+        """Whether a lane above goes first (rule 2)."""
+        return any(lane.has_backlog for lane in self._above)
 
     async def run(self) -> None:
         """Handle events until the lane is closed and empty."""
@@ -273,10 +309,7 @@ class LaneTask:
     async def _give_way(self) -> None:
         """Let the lanes above go first (rule 2)."""
         for _ in range(GIVE_WAY):
-            for lane in self._above:
-                if lane.has_backlog:
-                    break
-            else:
+            if not self._behind_others:
                 return
             await trio.lowlevel.checkpoint()
 
@@ -293,7 +326,7 @@ class LaneTask:
         self.backlog.depth -= handled
         self.backlog.bytes -= size
         now = time.perf_counter()
-        self._handling_times.add((now - began) / handled)
+        self.handling_times.add((now - began) / handled)
         self._rate.mark(now, self.fold.handled)
         if now - began > SLOW:
             log_slow_step(self.lane, began, now, handled)
@@ -301,7 +334,7 @@ class LaneTask:
             self._log_dropped(now)
         if self._ahead:
             if handled >= self._ahead:
-                self._wait_times.add(began - self._since)
+                self.wait_times.add(began - self._since)
                 self._ahead = 0
             else:
                 self._ahead -= handled
@@ -337,24 +370,6 @@ class LaneTask:
             self._set_next_level()
             self._on_level(self, 0)
 
-    @classmethod
-    def total(cls, lanes: Sequence[LaneTask]) -> LaneStatistics:
-        """All lanes together: an event that concerns several counts once."""
-        each = [lane.statistics() for lane in lanes]
-        first, *others = lanes
-        summed = {
-            name: sum(getattr(one, name) for one in each)
-            for name in (field.name for field in attrs.fields(LaneStatistics))
-            if name not in ("lane", "events", "waiting", "handling")
-        }
-        return LaneStatistics(
-            lane=None,
-            events=sum(lane.fold.events for lane in lanes),
-            waiting=first._wait_times.timing(*(lane._wait_times for lane in others)),
-            handling=first._handling_times.timing(*(lane._handling_times for lane in others)),
-            **summed,
-        )
-
     def statistics(self) -> LaneStatistics:
         """How the lane does."""
         fold = self.fold
@@ -367,8 +382,8 @@ class LaneTask:
             high_water=max(self._high_water, self.backlog.depth),
             max_items=self.bounds.max_items,
             max_bytes=self.bounds.max_bytes,
-            waiting=self._wait_times.timing(),
-            handling=self._handling_times.timing(),
+            waiting=self.wait_times.timing(),
+            handling=self.handling_times.timing(),
             coalesced=self.dispatcher.coalesced,
             dropped=self.dropped,
             lagged=self.lagged,

@@ -15,7 +15,16 @@ import attrs
 
 from .._value import Value
 
-__all__ = ["MAX_BYTES", "MAX_ITEMS", "Block", "Coalesce", "DropOldest", "Latest", "Overflow"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_ITEMS",
+    "Block",
+    "Coalesce",
+    "DropOldest",
+    "Latest",
+    "Overflow",
+    "check_overflow",
+]
 
 MAX_ITEMS = 65_536
 MAX_BYTES = 16 * 1024 * 1024
@@ -23,8 +32,8 @@ MAX_BYTES = 16 * 1024 * 1024
 
 def _check_items(_rule: object, field: attrs.Attribute[Any], value: Any) -> None:
     if value is not None and (type(value) is not int or value < 1):
-        msg = f"{field.name} must be a whole number of at least 1, and is {value!r}"
-        raise ValueError(msg)
+        message = f"{field.name} must be a whole number of at least 1, and is {value!r}"
+        raise ValueError(message)
 
 
 @attrs.frozen(slots=True, eq=False, repr=False)
@@ -66,11 +75,11 @@ class DropOldest(Value):
     def __attrs_post_init__(self) -> None:
         """Refuse neither, both, and a length of time that is none."""
         if (self.max_items is None) == (self.seconds is None):
-            msg = "give one of the two: DropOldest(100) or DropOldest(seconds=2.0)"
-            raise ValueError(msg)
+            message = "give one of the two: DropOldest(100) or DropOldest(seconds=2.0)"
+            raise ValueError(message)
         if self.seconds is not None and not 0 < self.seconds < math.inf:
-            msg = f"seconds must be more than 0, and is {self.seconds!r}"
-            raise ValueError(msg)
+            message = f"seconds must be more than 0, and is {self.seconds!r}"
+            raise ValueError(message)
 
 
 @attrs.frozen(slots=True, eq=False, repr=False)
@@ -79,3 +88,15 @@ class Latest(Value):
 
 
 Overflow: TypeAlias = Coalesce | Block | DropOldest | Latest
+
+
+def check_overflow(rule: object) -> None:
+    """Raise ``TypeError`` for anything but a rule: it would silently decide what is lost."""
+    if isinstance(rule, (Coalesce, Block, DropOldest, Latest)):
+        return
+    given = f"the class {rule.__name__}" if isinstance(rule, type) else repr(rule)
+    message = (
+        f"overflow must be a rule, not {given}: overflow=rt.Coalesce(), rt.Block(64), "
+        "rt.DropOldest(100), rt.DropOldest(seconds=2.0) or rt.Latest()"
+    )
+    raise TypeError(message)

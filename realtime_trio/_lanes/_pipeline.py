@@ -13,45 +13,57 @@ or, while one is at its bound, none does yet.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, final, overload
 
+import attrs
 import trio
 
 from .._config import ClientConfig
-from .._core._codec import Codec
-from .._core._fast_decoder import DELTAS, Delta, Incoming
-from .._core._local_events import Malformed, Reading
+from .._core._fast_decoder import Incoming
 from .._core._notifications import Notification
 from .._core._shell_notifications import MemoryPressure
 from .._core._state import Limits, SessionState
-from .._exceptions import ClosedError
 from .._processor import Folds
 from ..events import Lane, ServerEvent
 from ._buffers import make_buffer
 from ._custom_code import call_handler
 from ._dispatcher import Command, Observer
 from ._input_tap import InputLog, InputTap
-from ._lane import LaneFull, LaneTask
-from ._lane_log import FaultLog, log_level
+from ._intake import LaneIntake, ignore
+from ._lane import LaneTask
+from ._lane_log import log_level
 from ._marks import Marks
-from ._overflow import Coalesce, Overflow
+from ._overflow import Coalesce, Overflow, check_overflow
 from ._reader import SubscriptionReader
 from ._readers import Readers
 from ._router import Router
-from ._statistics import PipelineStatistics
+from ._statistics import LaneStatistics, PipelineStatistics
+from ._subscribers import check_classes
 from ._subscription import Subscription
 from ._watch import Changes, Watch
 
 __all__ = ["Pipeline"]
 
 T = TypeVar("T")
-_RESOLUTION = 0.001
-_NO_MORE: Iterator[tuple[Incoming, int]] = iter(())
 
 
-def _ignore(_event: Incoming) -> None:
-    pass
+def _total(lanes: Sequence[LaneTask]) -> LaneStatistics:
+    """All lanes together: an event that concerns several counts once."""
+    each = [lane.statistics() for lane in lanes]
+    first, *others = lanes
+    summed = {
+        name: sum(getattr(one, name) for one in each)
+        for name in (field.name for field in attrs.fields(LaneStatistics))
+        if name not in ("lane", "events", "waiting", "handling")
+    }
+    return LaneStatistics(
+        lane=None,
+        events=sum(lane.fold.events for lane in lanes),
+        waiting=first.wait_times.timing(*(lane.wait_times for lane in others)),
+        handling=first.handling_times.timing(*(lane.handling_times for lane in others)),
+        **summed,
+    )
 
 
 @final
@@ -63,29 +75,24 @@ class Pipeline:
     """
 
     __slots__ = (
-        "_at",
         "_changes",
-        "_clock",
         "_closing",
-        "_codec",
-        "_faults",
         "_input",
+        "_intake",
         "_lanes",
         "_readers",
         "_router",
         "_started",
         "folds",
         "marks",
+        "settle",
+        "take",
+        "take_one",
     )
 
     def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
-        self._codec = Codec()
-        self._faults = FaultLog()
         limits = Limits(config.max_sessions, config.max_messages)
         self.folds: Folds = Folds(limits, call=call_handler)
-        self._input: InputTap | None = None
-        self._clock = clock
-        self._at = float("-inf")
         self._changes = Changes(lambda: self.folds.state)
         self._lanes: dict[Lane, LaneTask] = {}
         bounds = {Lane.CONTROL: config.control, Lane.AUDIO: config.audio, Lane.TEXT: config.text}
@@ -100,14 +107,21 @@ class Pipeline:
                 on_step=self._changes.changed,
             )
         self._router = Router(self._lanes)
+        self._intake = LaneIntake(self._lanes.values(), self._router, clock)
+        # The hot path is not to pay for one more call.
+        self.take = self._intake.take
+        self.take_one = self._intake.take_one
+        self.settle = self._intake.settle
         self.marks: Marks = Marks(self._put_mark, lambda lane: self.folds.by_lane[lane].slice)
         """How far the lanes have come."""
+        self._input: InputTap | None = None
         self._readers = Readers(self._lanes)
         self._started = self._closing = False
 
     def log_to(self, log: InputLog) -> Folds:
-        """Tell ``log`` of every input that comes by :meth:`feed`; gives the folds until now."""
-        self._input = InputTap(log, lambda: self._at)
+        """Tell ``log`` of every input from now on; gives the folds of what was taken until now."""
+        self._input = self._intake.tap = InputTap(log, self._intake.arrival)
+        self.take_one = self._intake.take_single
         return self.folds
 
     def announce(self, note: Notification) -> None:
@@ -145,7 +159,7 @@ class Pipeline:
         task that waits in :meth:`feed` gets ``ClosedError``. A second call does nothing.
         """
         if not self._closing:
-            self._closing = True
+            self._closing = self._intake.closed = True
             self._router.offers.clear()
             for lane in self._lanes.values():
                 lane.close()
@@ -159,7 +173,7 @@ class Pipeline:
     # -- input -----------------------------------------------------------------------------
 
     def feed_nowait(
-        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = _ignore
+        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = ignore
     ) -> None:
         """Take frames: text (``str``) or raw audio (``bytes``).
 
@@ -172,14 +186,10 @@ class Pipeline:
         read; ``Block`` subscriptions that block such a lane are evicted. Raises
         :class:`~realtime_trio.ClosedError` after :meth:`close`.
         """
-        try:
-            self._take(frames, observe)
-        finally:
-            for lane in self._lanes.values():
-                lane.wake()
+        self._intake.feed_nowait(frames, observe)
 
     async def feed(
-        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = _ignore
+        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = ignore
     ) -> None:
         """Take frames as :meth:`feed_nowait` does, waiting for room if there is none.
 
@@ -187,107 +197,9 @@ class Pipeline:
         application. Cancelled while it waits for one frame, it has taken nothing of it and
         read nothing after it. It handles the last batch itself while the lanes are idle.
         """
-        rest = iter(frames) if self._input is None else self._input.reading(frames)
-        while True:
-            full: LaneFull | None = None
-            try:
-                self._take(rest, observe)
-            except LaneFull as exc:
-                full = exc
-            finally:
-                if self._input is not None:
-                    self._input.batch_ends(refused=full is not None)
-                for lane in self._lanes.values():
-                    lane.step_in_place()
-            if full is None:
-                return
-            await self._wait(full)
-            self._observe(full.event, observe)
-
-    def _take(self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]) -> None:
-        # The fast path. Most frames are deltas that continue the one before: their lane takes
-        # them in one go. Nearly every other event goes to one lane, which has room: one lookup
-        # finds it. The clock is read once for all frames.
-        self._check_open()
-        events, offers = self._codec.read_all(frames), self._router.offers
-        extend = self._lanes[Lane.TEXT].extend
-        at = self._arrival()
-        observed: type[Incoming] | None = None
-        for event, size in events:
-            if event.__class__ is observed:
-                following = extend(event, size, at, events)
-                if following is None:
-                    break
-                event, size = following
-            elif event.__class__ in DELTAS and extend(event, size, at, _NO_MORE) is None:
-                observed = self._observe(event, observe)
-                continue
-            offer = offers.get(event.__class__)
-            if offer is None or not offer(event, size, at):
-                self._route(event, size, at)
-            if event.__class__ is not observed:
-                observed = self._observe(event, observe)
-
-    async def _wait(self, full: LaneFull) -> None:
-        """Take the event for which there was no room, once there is."""
-        while True:
-            await full.lane.room()
-            at = self._at
-            try:
-                self._route(full.event, full.size, at)
-            except LaneFull as again:
-                full = again
-            else:
-                break
-        if self._input is not None:
-            self._input.held_was_taken(at)
-
-    def _observe(
-        self, event: Incoming, observe: Callable[[Incoming], None]
-    ) -> type[Incoming] | None:
-        """Show an event to the shell; gives the class of which it need not see the next."""
-        if isinstance(event, Reading):
-            self._faults.tolerated(event)
-            event = event.event
-        if isinstance(event, Malformed):
-            self._faults.malformed(event)
-        else:
-            observe(event)
-        return type(event) if isinstance(event, Delta) else None
-
-    def _route(self, event: Incoming, size: int, at: float) -> None:
-        """Put an event into all of its lanes, or raise :class:`LaneFull` and put it into none."""
-        self._check_open()
-        lanes = self._router.route(event)
-        full = [lane for lane in lanes if lane.is_full(size)]
-        for lane in full:
-            lane.evict_blockers()
-        if full:
-            raise LaneFull(full[0], event, size)
-        for lane in lanes:
-            if (
-                lane.backlog.depth >= lane.next_items
-                or lane.backlog.bytes + size >= lane.next_bytes
-            ):
-                lane.raise_level(size)
-        for lane in lanes:
-            lane.put(event, size, at)
-
-    def _check_open(self) -> None:
-        if self._closing:
-            message = "this pipeline takes no more input: it was closed"
-            raise ClosedError(message)
-
-    def _arrival(self) -> float:
-        """The time, to the millisecond.
-
-        A slice that is given a new time is a new slice: in a burst, a clock that is more
-        exact would cost as much as the fold.
-        """
-        now = self._clock()
-        if not 0.0 <= now - self._at < _RESOLUTION:
-            self._at = now
-        return self._at
+        rest = iter(frames)
+        while not self.take(rest, observe):
+            await self.settle()
 
     def post(self, event: ServerEvent) -> None:
         """Take an event of the library's own. Never waits, even if a lane is at its bound.
@@ -313,7 +225,7 @@ class Pipeline:
             self._input.reset()
 
     def _force(self, event: ServerEvent, lanes: tuple[LaneTask, ...]) -> float:
-        at = self._arrival()
+        at = self._intake.arrival()
         for lane in lanes:
             if lane.is_full(0):
                 lane.evict_blockers()
@@ -329,7 +241,7 @@ class Pipeline:
     def _put_mark(self, lane: Lane, run: Callable[[], None]) -> None:
         """Append a mark to a lane, also past its bound: it takes next to no room."""
         if not self._closing:
-            self._lanes[lane].put(Command(run=run), 0, self._at)
+            self._lanes[lane].put(Command(run=run), 0, self._intake.at)
             self._lanes[lane].wake()
 
     # -- output ----------------------------------------------------------------------------
@@ -361,12 +273,11 @@ class Pipeline:
         raised. Deltas that were merged come as one.
 
         Raises ``TypeError`` for what is neither a class of notifications nor of events that
-        servers send. After the end the subscription is at its end, too.
+        servers send, and for an ``overflow`` that is no rule. After the end the subscription is
+        at its end, too.
         """
-        for cls in classes:
-            if not issubclass(cls, (Notification, ServerEvent)):
-                message = f"subscribe to notifications and server events: {cls.__name__} is neither"
-                raise TypeError(message)
+        check_classes(classes)
+        check_overflow(overflow)
         self._readers.sweep()
         reader = SubscriptionReader(self._readers.detach, classes)
         chosen = [self._lanes[lane]] if lane is not None else list(self._lanes.values())
@@ -382,13 +293,16 @@ class Pipeline:
         return Watch(self._changes, selector)
 
     def observe(self, lane: Lane, callback: Observer) -> None:
-        """Internal: call back in a lane's task after each fold, before the subscribers."""
+        """Call back in a lane's task after each fold: the event, its notifications, the slice.
+
+        Internal: before the subscribers hear of it, and what it raises ends the pipeline.
+        """
         self._lanes[lane].dispatcher.observers.append(callback)
 
     def statistics(self) -> PipelineStatistics:
         """How each lane does, and all of them together."""
         control, audio, text = (self._lanes[lane].statistics() for lane in sorted(Lane))
-        total = LaneTask.total(tuple(self._lanes.values()))
+        total = _total(tuple(self._lanes.values()))
         return PipelineStatistics(control=control, audio=audio, text=text, total=total)
 
     # -- called by the lanes and their subscriptions ---------------------------------------

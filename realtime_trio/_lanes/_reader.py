@@ -7,6 +7,7 @@ Lanes know buffers, buffers know their reader, and nothing on this side knows th
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, final
 
 import trio
@@ -34,8 +35,8 @@ class SubscriptionReader:
         self, detach: Callable[[SubscriptionReader], None], classes: tuple[type, ...] = ()
     ) -> None:
         self.buffers: tuple[Buffer, ...] = ()
-        self.waiting: trio.lowlevel.Task | None = None
-        """The task that waits for an item."""
+        self.waiting: Callable[[], None] | None = None
+        """Wakes the one that waits for an item."""
         self.closed: bool = False
         self.ended: bool = False
         self.lagged: str | None = None
@@ -43,11 +44,34 @@ class SubscriptionReader:
         self._classes = classes
 
     def wake(self) -> None:
-        """Let the task that waits look again."""
-        task = self.waiting
-        if task is not None:
+        """Let the one that waits look again."""
+        wake = self.waiting
+        if wake is not None:
             self.waiting = None
-            trio.lowlevel.reschedule(task)
+            wake()
+
+    def add_waiter(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` once, when there may be something new.
+
+        Raises ``trio.BusyResourceError`` if another one waits.
+        """
+        if self.waiting is not None:
+            message = "another task is receiving from this subscription: give each task its own"
+            raise trio.BusyResourceError(message)
+        self.waiting = wake
+
+    def discard_waiter(self, wake: Callable[[], None]) -> None:
+        """Do not call it after all."""
+        if self.waiting is wake:
+            self.waiting = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to give, and no end to tell."""
+        for buffer in self.buffers:
+            if buffer.items:
+                return False
+        return not (self.closed or self.ended or self.lagged is not None)
 
     def pop(self) -> Item:
         """The next item, lanes in the order of their priority.
@@ -69,16 +93,12 @@ class SubscriptionReader:
 
     async def wait(self) -> None:
         """Wait until there may be something new. One task at a time."""
-        if self.waiting is not None:
-            message = "another task is receiving from this subscription: give each task its own"
-            raise trio.BusyResourceError(message)
-        self.waiting = trio.lowlevel.current_task()
+        self.add_waiter(partial(trio.lowlevel.reschedule, trio.lowlevel.current_task()))
+        await trio.lowlevel.wait_task_rescheduled(self._abort)
 
-        def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
-            self.waiting = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
+    def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        self.waiting = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def evict(self, reason: str) -> None:
         """End a subscription that did not keep up; what it holds is still delivered."""

@@ -7,9 +7,11 @@ from typing import Any, TypeAlias, final
 
 from .._core._fast_decoder import DELTAS, Delta
 from .._core._local_events import (
+    InputSentEvent,
     LinkEvent,
     LinkLostEvent,
     Malformed,
+    NoTurnEvent,
     PlaybackEvent,
     SaidEvent,
     VoiceRequestedEvent,
@@ -24,15 +26,19 @@ from .._core._notifications import (
 from .._handlers import lanes_of
 from ..events import Lane, ServerEvent
 from ._buffers import Buffer
+from ._overflow import Block, Coalesce, DropOldest, Latest
 
-__all__ = ["Put", "Subscribers"]
+__all__ = ["Put", "Subscribers", "check_classes"]
 
 # What is put is an event or a notification, or a delta if ``_with_event`` is in between.
 Put: TypeAlias = Callable[[Any, int], None]
 
 # Local events: they travel through the lanes, but nobody can subscribe to them.
 _LOCAL = frozenset(
-    (LinkEvent, LinkLostEvent, SaidEvent, PlaybackEvent, VoiceRequestedEvent, Malformed)
+    {
+        *(LinkEvent, LinkLostEvent, InputSentEvent, NoTurnEvent),
+        *(SaidEvent, PlaybackEvent, VoiceRequestedEvent, Malformed),
+    }
 )
 
 
@@ -115,3 +121,19 @@ def _with_text(put: Put) -> Put:
         put(note, size + len(content) if isinstance(content, str) else size)
 
     return put_message
+
+
+def check_classes(classes: tuple[object, ...]) -> None:
+    """Raise ``TypeError`` for anything but classes of notifications and of server events."""
+    for cls in classes:
+        if isinstance(cls, type) and issubclass(cls, (Notification, ServerEvent)):
+            continue
+        if isinstance(cls, (Coalesce, Block, DropOldest, Latest)):
+            message = f"the rule is a keyword argument: subscribe(overflow={cls!r})"
+        else:
+            given = cls.__name__ if isinstance(cls, type) else repr(cls)
+            message = (
+                f"subscribe takes classes of notifications and server events, and {given} is "
+                "neither: client.subscribe(rt.MessageComplete, rt.events.ErrorEvent)"
+            )
+        raise TypeError(message)

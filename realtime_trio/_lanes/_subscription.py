@@ -15,8 +15,9 @@ from ..events import Lane
 from ._overflow import Coalesce, Overflow
 from ._reader import SubscriptionReader
 from ._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics
+from ._waiters import News
 
-__all__ = ["LaneView", "Subscription"]
+__all__ = ["LaneView", "Subscription", "news_of"]
 
 T = TypeVar("T", covariant=True)
 _SLICE = 31  # items that an iteration takes beside the one for which it let others run
@@ -58,27 +59,22 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
 
     async def receive(self) -> T:
         """The next item; waits for one. A checkpoint."""
-        await trio.lowlevel.checkpoint_if_cancelled()
-        try:
-            item = self._reader.pop()
-        except trio.WouldBlock:
-            return await self._wait()
-        await trio.lowlevel.cancel_shielded_checkpoint()
+        reader = self._reader
+        if not reader.idle:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            item: Any = reader.pop()
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        else:
+            await reader.wait()
+            while reader.idle:  # another task may take what this one was woken for
+                await reader.wait()
+            item = reader.pop()
         self._credit = _SLICE
         return cast("T", item)
 
     def receive_nowait(self) -> T:
         """The next item. Raises ``trio.WouldBlock`` where there is none now."""
         return cast("T", self._reader.pop())
-
-    async def _wait(self) -> T:
-        while True:
-            await self._reader.wait()
-            self._credit = _SLICE
-            try:
-                return cast("T", self._reader.pop())
-            except trio.WouldBlock:  # another task has taken it meanwhile
-                continue
 
     def __aiter__(self) -> Subscription[T]:
         """The subscription itself."""
@@ -146,6 +142,11 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
     def __repr__(self) -> str:
         depth = sum(len(buffer.items) for buffer in self._reader.buffers)
         return f"<{type(self).__name__} with {depth} items waiting>"
+
+
+def news_of(subscription: Subscription[object]) -> News:
+    """Return what wakes a reader that is no task of trio; see :class:`Subscription`."""
+    return subscription._reader  # pyright: ignore[reportPrivateUsage]
 
 
 class _Lanes(Protocol):

@@ -12,8 +12,9 @@ import trio.abc
 from .._core._state import SessionState
 from .._exceptions import ClosedError
 from . import _custom_code as timing
+from ._waiters import News, Waiters
 
-__all__ = ["Changes", "Watch"]
+__all__ = ["Changes", "Watch", "news_of"]
 
 T = TypeVar("T")
 _NOTHING = object()
@@ -22,26 +23,25 @@ _NOTHING = object()
 class Changes:
     """The state as watchers see it: they read it, and wait until it may have changed."""
 
-    __slots__ = ("_parked", "ended", "state")
+    __slots__ = ("ended", "state", "waiters")
 
     def __init__(self, state: Callable[[], SessionState]) -> None:
         self.state: Callable[[], SessionState] = state
         self.ended: bool = False
-        self._parked = trio.lowlevel.ParkingLot()
+        self.waiters: Waiters = Waiters()
 
     def changed(self) -> None:
         """Let every watcher look again."""
-        if self._parked:
-            self._parked.unpark_all()
+        self.waiters.wake_all()
 
     def end(self) -> None:
         """No more changes will come."""
         self.ended = True
-        self._parked.unpark_all()
+        self.waiters.wake_all()
 
     async def wait(self) -> None:
         """Wait for a change."""
-        await self._parked.park()
+        await self.waiters.park()
 
 
 class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
@@ -61,6 +61,11 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
     __slots__ = ("_busy", "_changes", "_closed", "_last", "_select")
 
     def __init__(self, changes: Changes, select: Callable[[SessionState], T]) -> None:
+        if not callable(select):
+            message = (
+                f"watch takes a function of the state, not {select!r}: watch(lambda s: s.turn)"
+            )
+            raise TypeError(message)
         self._changes = changes
         self._select = select
         self._last: object = _NOTHING
@@ -69,29 +74,36 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
     async def receive(self) -> T:
         """The current value if it is new, else the next that is."""
         if self._busy:
-            msg = "another task is receiving from this watch: give each task its own"
-            raise trio.BusyResourceError(msg)
+            message = "another task is receiving from this watch: give each task its own"
+            raise trio.BusyResourceError(message)
         self._busy = True
         try:
             await trio.lowlevel.checkpoint()
             while True:
-                if self._closed:
-                    msg = "this watch was closed"
-                    raise ClosedError(msg)
-                state = self._changes.state()
-                began = timing.clock()
-                value = self._select(state)
-                same = self._last is not _NOTHING and self._last == value
-                if timing.clock() - began > timing.SLOW:
-                    timing.log_slow("selector", self._select, began)
-                if not same:
-                    self._last = value
-                    return value
-                if self._changes.ended:
-                    raise trio.EndOfChannel
-                await self._changes.wait()
+                try:
+                    return self.receive_nowait()
+                except trio.WouldBlock:
+                    await self._changes.wait()
         finally:
             self._busy = False
+
+    def receive_nowait(self) -> T:
+        """The current value if it is new, else raise ``trio.WouldBlock``."""
+        if self._closed:
+            message = "this watch was closed"
+            raise ClosedError(message)
+        state = self._changes.state()
+        began = timing.clock()
+        value = self._select(state)
+        same = self._last is not _NOTHING and self._last == value
+        if timing.clock() - began > timing.SLOW:
+            timing.log_slow("selector", self._select, began)
+        if not same:
+            self._last = value
+            return value
+        if self._changes.ended:
+            raise trio.EndOfChannel
+        raise trio.WouldBlock
 
     async def aclose(self) -> None:
         """:meth:`close`, and a checkpoint."""
@@ -114,3 +126,8 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def news_of(watch: Watch[T]) -> News:
+    """Return what wakes a reader that is no task of trio; see :class:`Watch`."""
+    return watch._changes.waiters  # pyright: ignore[reportPrivateUsage]

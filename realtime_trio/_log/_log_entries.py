@@ -19,8 +19,10 @@ import attrs
 import msgspec
 
 from .._core._local_events import (
+    InputSentEvent,
     LinkEvent,
     LinkLostEvent,
+    NoTurnEvent,
     PlaybackEvent,
     SaidEvent,
     SessionsWipedEvent,
@@ -184,8 +186,10 @@ def text_of(entry: RawTextEntry) -> str:
 
 _LOCAL: Final[Mapping[str, type[ServerEvent]]] = MappingProxyType(
     {
+        "input-sent": InputSentEvent,
         "link": LinkEvent,
         "link-lost": LinkLostEvent,
+        "no-turn": NoTurnEvent,
         "playback": PlaybackEvent,
         "said": SaidEvent,
         "sessions-wiped": SessionsWipedEvent,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from .._core._state import Limits, SessionState
-from .._processor import EventStreamProcessor, Folds
+from .._processor import Folds, processor_of
 from ._log_block import BlockGroup, LogBlock
 from ._log_entries import (
     AudioEntry,
@@ -38,7 +38,7 @@ class LogFold:
         self.position: int = position
         self.at: float | None = None
         self.exact: bool = True
-        self._processor = EventStreamProcessor(folds=self.folds)
+        self._processor = processor_of(self.folds)
 
     @property
     def state(self) -> SessionState:
@@ -104,7 +104,7 @@ class LogFold:
 
 
 def groups_behind(groups: list[BlockGroup], skip: int) -> list[BlockGroup]:
-    """The groups without their first entries."""
+    """The groups without their first ``skip`` entries."""
     rest: list[BlockGroup] = []
     for at, items in groups:
         if skip < len(items):

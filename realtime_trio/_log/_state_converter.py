@@ -7,7 +7,7 @@ their default. What is derived or only orders things is left out of a digest (``
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, cast, get_args, get_origin
@@ -27,7 +27,9 @@ from .._core._messages import (
     ToolResultPart,
     ToolUsePart,
 )
+from .._core._recency import Recency
 from .._core._records import EMPTY
+from .._core._table import Table
 from .._core._values import Log, Recent, Rope
 from ..events import AgentConfiguration, ToolCall, ToolResult, User, Voice
 from ._plain_values import PlainValues, stored
@@ -96,6 +98,13 @@ class StateConverter:
         converter.register_structure_hook_factory(_is_generic(Log), self._log_in)
         converter.register_unstructure_hook_factory(_is_generic(Recent), self._recent_out)
         converter.register_structure_hook_factory(_is_generic(Recent), self._recent_in)
+        converter.register_unstructure_hook_factory(_is_generic(Table), self._table_out)
+        converter.register_structure_hook_factory(_is_generic(Table), self._table_in)
+        converter.register_unstructure_hook_factory(_is_generic(Sequence), self._sequence_out)
+        converter.register_structure_hook_factory(_is_generic(Sequence), self._sequence_in)
+        # It follows from the records, and is made anew when it is asked.
+        converter.register_unstructure_hook(Recency, lambda _: None)
+        converter.register_structure_hook(Recency, lambda _, __: Recency.without_heap())
         converter.register_unstructure_hook_factory(_is_mapping, self._mapping_out)
         converter.register_structure_hook_factory(_is_mapping, self._mapping_in)
         converter.register_unstructure_hook_func(_is_open, self.plain.pack)
@@ -198,6 +207,35 @@ class StateConverter:
             return Recent[Any, Any].restored(pairs, limit)
 
         return structure
+
+    def _table_out(self, cls: Any) -> Callable[[Any], Any]:
+        _, value_type = get_args(cls)
+        hook = self._converter.get_unstructure_hook(value_type)
+        if self._canonical:  # keys do not count when two tables are compared
+            return lambda table: [hook(item) for item in table]
+        pack = self.plain.pack
+        return lambda table: [
+            [pack(key), hook(item)] for key, item in zip(*table.columns(), strict=True)
+        ]
+
+    def _table_in(self, cls: Any) -> Callable[[Any, Any], Any]:
+        _, value_type = get_args(cls)
+        hook = self._converter.get_structure_hook(value_type)
+
+        def structure(value: Any, _: Any) -> Any:
+            return Table[Any, Any]([(key, hook(item, value_type)) for key, item in value])
+
+        return structure
+
+    def _sequence_out(self, cls: Any) -> Callable[[Any], Any]:
+        (item_type,) = get_args(cls)
+        hook = self._converter.get_unstructure_hook(item_type)
+        return lambda items: [hook(item) for item in items]
+
+    def _sequence_in(self, cls: Any) -> Callable[[Any, Any], Any]:
+        (item_type,) = get_args(cls)
+        hook = self._converter.get_structure_hook(item_type)
+        return lambda items, _: tuple(hook(item, item_type) for item in items)
 
     def _mapping_out(self, cls: Any) -> Callable[[Any], Any]:
         key_type, value_type = get_args(cls)

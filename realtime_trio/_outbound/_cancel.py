@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Literal, final
 
 import attrs
@@ -18,16 +19,26 @@ __all__ = ["CancelResult", "Canceller"]
 
 @attrs.frozen(slots=True)
 class CancelResult:
-    """The server has confirmed a cancel; ``via`` is the way on which it did."""
+    """What a cancel came to: ``via`` is the way on which the server has confirmed it.
 
-    via: Literal["socket", "rest"]
+    ``"withdrawn"``: the input of the turn had not been written, and never will be. The server
+    knows of neither.
+    """
+
+    via: Literal["socket", "rest", "withdrawn"]
 
 
 @attrs.define(slots=True, eq=False)
 class _Request:
-    """One cancel on its way, shared by ``waiters`` tasks."""
+    """One cancel on its way, shared by ``waiters`` tasks.
+
+    ``input`` is the number of the input that was written last when it was made, ``words`` how
+    many answers of the server are due.
+    """
 
     receipt: Receipt
+    input: int
+    words: int = 1
     waiters: int = 0
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     settled: trio.Event = attrs.field(factory=trio.Event)
@@ -42,22 +53,39 @@ class _Request:
 
 @final
 class Canceller:
-    """Sends at most one ``client_wants_cancel`` at a time and waits for ``cancelled``.
+    """Sends one ``client_wants_cancel`` for all who ask and waits for ``cancelled``.
 
-    ``by_rest`` asks the server over REST; it raises :class:`~realtime_trio.RealtimeError`
-    where that fails.
+    ``inputs`` gives how many inputs were written. ``by_rest`` asks the server over REST; it
+    raises :class:`~realtime_trio.RealtimeError` where that fails.
+
+    A server confirms a cancel also where it has come to an input whose turn has not begun, and
+    has cancelled nothing then (protocol.md §7 G). So it is asked once more when that begins.
     """
 
     def __init__(
         self,
         outbox: Outbox,
         timeout: float,
+        *,
+        inputs: Callable[[], int],
         by_rest: Callable[[], Awaitable[None]],
     ) -> None:
         self._outbox = outbox
         self._timeout = timeout
+        self._inputs = inputs
         self._by_rest = by_rest
         self._request: _Request | None = None
+        self._early = 0  # words of the server that came before the turn of the input had begun
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the turn of the last input is to be cancelled, and is not known to be."""
+        if self._early:
+            return True
+        request = self._request
+        if request is None or request.settled.is_set():
+            return False
+        return request.input == self._inputs()
 
     async def cancel(self, nursery: trio.Nursery) -> CancelResult:
         """Ask, or join the request that is on its way, and wait for the server's word.
@@ -69,10 +97,14 @@ class Canceller:
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         request = self._request
-        if request is None:
-            request = _Request(self._outbox.put_anyway(ClientWantsCancelEvent()))
+        if request is None or request.settled.is_set():
+            request = _Request(self._outbox.put_anyway(ClientWantsCancelEvent()), self._inputs())
             self._request = request
             nursery.start_soon(self._pursue, request)
+        elif request.input != self._inputs():  # that one was meant for an earlier turn
+            request.input = self._inputs()
+            if not request.receipt.queued:
+                self._send_again(request)
         request.waiters += 1
         try:
             await request.settled.wait()
@@ -86,10 +118,43 @@ class Canceller:
         assert request.confirmed is not None
         return request.confirmed
 
+    def _send_again(self, request: _Request) -> None:
+        request.receipt = self._outbox.put_anyway(ClientWantsCancelEvent())
+        request.words += 1
+
     def confirm(self) -> None:
         """``cancelled`` was received."""
-        if self._request is not None:
-            self._request.settle(CancelResult("socket"))
+        request = self._request
+        if request is not None:
+            request.words -= 1
+            if request.words <= 0:
+                request.settle(CancelResult("socket"))
+
+    def confirm_early(self) -> None:
+        """``cancelled`` was received before the turn of the input had begun."""
+        self._early += 1
+
+    def turn_begun(self) -> None:
+        """The turn of the input has begun: ask again, if it is to be cancelled."""
+        if not self._early:
+            return
+        request = self._request
+        with suppress(ClosedError):
+            if request is None or request.settled.is_set():
+                self._outbox.put_anyway(ClientWantsCancelEvent())
+            else:
+                self._send_again(request)
+        self.no_turn()
+
+    def no_turn(self) -> None:
+        """The input has begun no turn: what was confirmed is all that there is to confirm."""
+        early, self._early = self._early, 0
+        for _ in range(early):
+            self.confirm()
+
+    def link_lost(self) -> None:
+        """What was confirmed says nothing of the turn that may run on the next link."""
+        self._early = 0
 
     def close(self) -> None:
         """The client has ended: nothing will be heard."""
@@ -106,7 +171,8 @@ class Canceller:
                     return
                 await self._ask_by_rest(request)
         finally:
-            self._request = None
+            if self._request is request:
+                self._request = None
             if not request.settled.is_set():
                 self._outbox.withdraw(request.receipt)
 

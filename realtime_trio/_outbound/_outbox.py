@@ -26,6 +26,7 @@ from ..events import (
     PingEvent,
     PongEvent,
     PttEndEvent,
+    TextInputEvent,
 )
 from ._command_log import CommandLog
 from ._outgoing import check_outgoing
@@ -47,11 +48,18 @@ def _utf8_size(text: str) -> int:
 class Outbox:
     """The queues of one client. Outlives links: what a link did not take, the next one may.
 
-    ``on_kill`` is called when something is about to be written that kills the running turn.
+    ``on_kill`` is called when something is about to be written that kills the running turn,
+    ``on_input`` when an input is.
     """
 
     def __init__(
-        self, config: ClientConfig, codec: Codec, gate: TurnGate, on_kill: Callable[[], None]
+        self,
+        config: ClientConfig,
+        codec: Codec,
+        gate: TurnGate,
+        *,
+        on_kill: Callable[[], None],
+        on_input: Callable[[], None],
     ) -> None:
         self._codec = codec
         self._gate = gate
@@ -72,6 +80,8 @@ class Outbox:
         self._on_kill = on_kill
         self.command_log: CommandLog | None = None
         """What is told of every command that has a receipt."""
+        self._on_input = on_input
+        self._ping = codec.encode(PingEvent())
 
     # -- in --------------------------------------------------------------------------------
 
@@ -182,6 +192,8 @@ class Outbox:
         frame = self._codec.encode(event)
         receipt = Receipt(event.type, self.command_log)
         entry = Entry(frame, _utf8_size(frame), event, receipt, force=force, picked=picked)
+        if isinstance(event, TextInputEvent):
+            entry.around = self._ping  # it asks whose answer follows (protocol.md §7 G)
         if isinstance(event, _URGENT):
             return entry, self._urgent
         # While the link is away its audio is gone: see link_lost.
@@ -238,6 +250,8 @@ class Outbox:
             entry.receipt.log_sending(ahead=not isinstance(entry.event, _URGENT))
         if entry.event is not None and self._gate.writing(entry.event):
             self._on_kill()
+        if isinstance(entry.event, TextInputEvent):
+            self._on_input()
         if entry.picked is not None:
             entry.picked()
         return entry
@@ -265,11 +279,14 @@ class Outbox:
         return None
 
     def wrote(self, entry: Entry, status: ReceiptStatus, why: str = "", *, frames: int = 1) -> None:
-        """Write down what became of the entry that was taken last, and of its run."""
+        """Write down what became of the entry that was taken last, and of its run.
+
+        A receipt that says already that its command was sent stays as it is.
+        """
         self._writing = None
         if status == "sent":
             self._sent += frames
-        if entry.receipt is not None:
+        if entry.receipt is not None and entry.receipt.status == "sending":
             entry.receipt.settle(status, why)
 
     @property

@@ -31,6 +31,8 @@ class Entry:
     """Made for one link by the shell itself: goes with it."""
     may_pass: bool = False
     """Waits among the commands and might leave through the closed gate."""
+    around: str | None = attrs.field(default=None, repr=False)
+    """Written before it and behind it, with nothing in between."""
     picked: Callable[[], None] | None = attrs.field(default=None, repr=False)
     """Called when the writer takes it, just before it is written."""
 

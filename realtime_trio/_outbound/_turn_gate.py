@@ -5,10 +5,12 @@ command arrives. So commands wait for the user's turn. Only the receive task and
 task move the gate, because the lanes may be far behind.
 
 Rule 1: it closes when a ``text_input`` is about to be written, or ``user_turn_end`` comes.
-Rule 2: it opens on ``user_turn_start``, on an ``error`` that comes between a ``text_input``
-and any ``user_turn_end`` (the input was refused), and when something that was written all
-the same has killed the turn.
+Rule 2: it opens on ``user_turn_start``, on the verdict that an input was refused or has begun
+no turn, and when something that was written all the same has killed the turn. While an input
+waits for its verdict (``_core/_input_unit``), only that opens it.
 Rule 3: a new link begins closed, since only the server knows whether a turn is running.
+
+Pings are counted as they are written, and the n-th pong of a link answers its n-th ping.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Final, final
 import trio
 
 from .._core._fast_decoder import DELTAS, Incoming
+from .._core._input_unit import InputSign, InputStage, InputUnit
 from ..events import (
     REGISTRY,
     ChatSessionChangedEvent,
@@ -43,7 +46,7 @@ from ..events import (
     UserTurnStartEvent,
 )
 
-__all__ = ["STREAM", "Change", "Phase", "TurnGate"]
+__all__ = ["STREAM", "GateChange", "Phase", "TurnGate"]
 
 
 class Phase(enum.Enum):
@@ -55,16 +58,27 @@ class Phase(enum.Enum):
     USER = "user"
     """Input is accepted: the gate is open."""
 
+    ASKED = "asked"
+    """An input was written, and there is no verdict on it yet."""
+
     AGENT = "agent"
     """An input is being worked on."""
 
 
-class Change(enum.Enum):
-    """What an event did to the gate."""
+class GateChange(enum.Enum):
+    """What an event tells of the turn."""
+
+    HEARD = "heard"
+    """The server has come to the input: what came before belongs to something earlier."""
+
+    BEGUN = "begun"
+    """The turn of the input has begun."""
 
     OPENED = "opened"
+    """The turn is over: the gate is open."""
+
     REFUSED = "refused"
-    """Opened by an error: the input that was written last came to nothing."""
+    """The gate is open: the input that was written last came to nothing."""
 
 
 _HARMLESS: Final = (PingEvent, PongEvent, ClientWantsCancelEvent)
@@ -88,30 +102,40 @@ class TurnGate:
     """Follows what is written and what comes in, in that order, and says what may leave.
 
     ``signs`` grows with every sign of a turn's life: events other than ping and pong, and
-    inputs written. ``session_id`` is the current session.
+    inputs written. ``session_id`` is the current session. ``inputs`` counts the inputs that
+    were written. ``unit`` is the one that waits for its verdict. ``error`` is the server's
+    word on the input that it refused last.
     """
 
     __slots__ = (
         "_closed",
         "_deleted",
         "_openings",
+        "_stages",
         "_unanswered",
+        "error",
+        "inputs",
         "phase",
         "session_id",
         "signs",
         "streamed",
+        "unit",
     )
 
     def __init__(self) -> None:
         self.phase: Phase = Phase.UNKNOWN
         self.signs: int = 0
+        self.inputs: int = 0
+        self.unit: InputUnit | None = None
+        self.error: str = ""
         self.session_id: str | None = None
         self._closed = False
         self._openings = trio.lowlevel.ParkingLot()
+        self._stages = trio.lowlevel.ParkingLot()
         self._deleted: str | None = None  # the server may go on in it (protocol.md §8 S3)
         self.streamed: bool = False
         """Whether this link has brought anything of a turn."""
-        self._unanswered = False
+        self._unanswered = 0  # pings of this link
 
     @property
     def open(self) -> bool:
@@ -130,12 +154,74 @@ class TurnGate:
 
     def _open(self) -> None:
         self.phase = Phase.USER
-        self._unanswered = False
+        self._follow(None)
         self._openings.unpark_all()
+
+    # -- the input that waits for its verdict ----------------------------------------------
+
+    @property
+    def ahead(self) -> int:
+        """Pongs that come before those of the input that waits for its verdict."""
+        return 0 if self.unit is None else self.unit.ahead
+
+    @property
+    def in_grace(self) -> bool:
+        """Whether only time can tell that the input began no turn."""
+        return self.unit is not None and self.unit.stage is InputStage.GRACE
+
+    @property
+    def cancellable(self) -> bool:
+        """Whether a cancel that was confirmed now has cancelled what runs.
+
+        It has not where the server has come to an input whose turn has not begun.
+        """
+        return self.unit is None or self.unit.stage is InputStage.SENT or self.unit.begun
+
+    async def grace(self) -> None:
+        """Wait until an input is in its grace."""
+        while not self.in_grace:
+            await self._stages.park()
+
+    async def grace_ended(self) -> None:
+        """Wait until the input that is in its grace no longer is."""
+        number = self.inputs
+        while self.in_grace and self.inputs == number:
+            await self._stages.park()
+
+    def no_turn(self) -> None:
+        """Open: the grace is over, and the input has begun no turn."""
+        self._open()
+
+    def _follow(self, unit: InputUnit | None) -> None:
+        self.unit = unit
+        self._stages.unpark_all()
+
+    def _sign(self, sign: InputSign) -> GateChange | None:
+        """Take note of a sign of the input that waits for its verdict."""
+        before = self.unit
+        if before is None:
+            return None
+        unit = before.after(sign)
+        self._follow(unit)
+        if unit.stage is InputStage.ENDED:
+            self._open()
+            return GateChange.OPENED
+        if unit.stage is InputStage.REFUSED:
+            self._open()
+            return GateChange.REFUSED
+        if unit.stage is InputStage.RUNS:
+            self.phase = Phase.AGENT
+            self._follow(None)
+        if unit.begun and not before.begun:
+            return GateChange.BEGUN
+        heard = before.stage is InputStage.SENT and unit.stage is InputStage.ASKED
+        return GateChange.HEARD if heard else None
+
+    # -- what leaves -----------------------------------------------------------------------
 
     def allows(self, event: Event, *, force: bool) -> bool:
         """Whether this event may leave now."""
-        return self.phase is Phase.USER or force or self._harmless(event)
+        return self.open or force or self._harmless(event)
 
     def may_pass(self, event: Event, *, force: bool) -> bool:
         """Whether this event could ever leave through the closed gate."""
@@ -147,56 +233,86 @@ class TurnGate:
         return isinstance(event, _HARMLESS)
 
     def writing(self, event: Event) -> bool:
-        """Note that an event is about to be written; tell whether it kills a running turn."""
-        kills = self.phase is Phase.AGENT and not self._harmless(event)
+        """Note that an event is about to be written; tell whether it kills a running turn.
+
+        An input is written between two pings of its own.
+        """
+        kills = self.phase in (Phase.ASKED, Phase.AGENT) and not self._harmless(event)
         if kills:
             self._open()
-        if isinstance(event, TextInputEvent):
-            self.phase = Phase.AGENT
+        if isinstance(event, PingEvent):
+            self._unanswered += 1
+        elif isinstance(event, TextInputEvent):
+            self.phase = Phase.ASKED
             self.signs += 1
-            self._unanswered = True
+            self.inputs += 1
+            self.error = ""
+            self._follow(InputUnit(ahead=self._unanswered))
+            self._unanswered += 2
         return kills
 
+    # -- what comes ------------------------------------------------------------------------
+
     def link_opened(self) -> None:
-        """Begin with a new link."""
+        """Begin with a new link, which was asked for its proof by a ping."""
+        self.link_lost()
+        self._unanswered = 1
+
+    def link_lost(self) -> None:
+        """Nothing more comes on this link: an open verdict will not come either."""
         self.phase = Phase.UNKNOWN
         self.streamed = False
-        self._unanswered = False
+        self._unanswered = 0
+        self._follow(None)
 
-    def received(self, event: Incoming) -> Change | None:
+    def received(self, event: Incoming) -> GateChange | None:
         """Note an event that was received."""
         cls = type(event)
-        if cls is PongEvent or cls is PingEvent:
+        if cls is PongEvent:
+            return self._pong()
+        if cls is PingEvent:
             return None
         if cls in STREAM:
-            self.received_stream()
-            return None
+            return self.received_stream()
         self.signs += 1
         if cls is UserTurnStartEvent:
             return self._start()
         if cls is UserTurnEndEvent:
-            self.phase = Phase.AGENT
-            self._unanswered = False
             self.session_id, self._deleted = self.session_id or self._deleted, None
+            if self.phase is Phase.ASKED:
+                return self._sign(InputSign.TURN_END)
+            self.phase = Phase.AGENT
             return None
         return self._other(event)
 
-    def received_stream(self) -> None:
+    def received_stream(self) -> GateChange | None:
         """Note an event of :data:`STREAM`."""
         self.signs += 1
         self.streamed = True
+        if self.phase is Phase.AGENT:  # nearly always
+            return None
         if self.phase is Phase.UNKNOWN:
             self.phase = Phase.AGENT
+        return self._sign(InputSign.STREAM)
 
-    def _start(self) -> Change:
+    def _pong(self) -> GateChange | None:
+        if not self._unanswered:
+            return None  # it answers nothing
+        self._unanswered -= 1
+        return self._sign(InputSign.PONG)
+
+    def _start(self) -> GateChange | None:
+        if self.phase is Phase.ASKED:
+            return self._sign(InputSign.TURN_START)
         self._open()
-        return Change.OPENED
+        return GateChange.OPENED
 
-    def _other(self, event: Incoming) -> Change | None:
+    def _other(self, event: Incoming) -> GateChange | None:
         if isinstance(event, ErrorEvent):
-            if self._unanswered and not _names_another(event):
-                self._open()
-                return Change.REFUSED
+            if self.unit is not None and not _names_another(event):
+                if self.unit.stage in (InputStage.ASKED, InputStage.GRACE):
+                    self.error = event.message
+                return self._sign(InputSign.ERROR)
         elif isinstance(event, ChatSessionChangedEvent):
             if event.chat_session is not None:
                 self.session_id, self._deleted = event.chat_session.session_id, None

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from ._outbox import Outbox
+from ._send_queue import Entry
 
 __all__ = ["SendingLink", "write_from"]
 
@@ -47,7 +48,9 @@ async def write_from(
         try:
             if entry.receipt is not None:
                 await entry.receipt.written_ahead()
-            if entry.frame is None:
+            if entry.around is not None:
+                frames = await _write_unit(link, entry, entry.around)
+            elif entry.frame is None:
                 await link.ping()
             elif isinstance(entry.frame, str):
                 await link.send_text(entry.frame)
@@ -63,3 +66,17 @@ async def write_from(
             outbox.wrote(entry, "in-doubt", _AWAY)
             raise
         outbox.wrote(entry, "sent", frames=frames)
+
+
+async def _write_unit(link: SendingLink, entry: Entry, ping: str) -> int:
+    """Write an input between two pings of its own; gives the number of frames.
+
+    The receipt is that of the input, so it is settled before the second ping.
+    """
+    assert isinstance(entry.frame, str)
+    assert entry.receipt is not None
+    await link.send_text(ping)
+    await link.send_text(entry.frame)
+    entry.receipt.settle("sent")
+    await link.send_text(ping)
+    return 3

@@ -129,7 +129,7 @@ class Rest:
                 scope.deadline = math.inf if reading else now + self._timeout
 
             if isinstance(body, Body):
-                body.hear_reading = pause
+                body.on_reading = pause
             sent = {**_HEADERS, **_lower(self._network.headers), **headers}
             call = _Call(method, self._endpoint.rest_url(name), sent, body, tuple(secrets))
             return await self._send(call, name)
@@ -157,7 +157,7 @@ class Rest:
             if isinstance(body, Body) and body.reading:
                 raise  # from the file or the progress callback
             # Not chained: its request holds the token.
-            fault = _fault(exc)
+            fault = _describe_error(exc)
         _log.info("%s: the request to %s failed: %s", name, place, fault)
         message = f"the {name} request to {place} failed: {fault}"
         raise ConnectionFailed(message)
@@ -193,7 +193,7 @@ class Rest:
             if isinstance(call.body, Body) or _origin(url) != _origin(request.url):
                 message = f"{self._endpoint.place} redirects {name} to another host"
                 raise ConnectionFailed(message, status=status)
-            call = call.moved(str(url), status)
+            call = call.redirected(str(url), status)
         message = f"{self._endpoint.place} redirects {name} more than {_MAX_REDIRECTS} times"
         raise ConnectionFailed(message)
 
@@ -202,8 +202,8 @@ class Rest:
     ) -> Mapping[str, object]:
         status = answer.status_code
         if not answer.is_success:
-            words = await _words(answer, secrets)
-            said = f": {words}" if words else ""
+            detail = await _server_message(answer, secrets)
+            said = f": {detail}" if detail else ""
             if status in _REFUSED:
                 message = f"{self._endpoint.place} refused {name} with status {status}{said}"
                 raise AuthenticationError(message)
@@ -223,7 +223,7 @@ class Rest:
         return cast("dict[str, object]", value)
 
 
-async def _words(answer: httpx.Response, secrets: Iterable[str]) -> str:
+async def _server_message(answer: httpx.Response, secrets: Iterable[str]) -> str:
     """Return the server's message in an error response; only its start is read, briefly."""
     import httpcore
 
@@ -241,7 +241,7 @@ async def _words(answer: httpx.Response, secrets: Iterable[str]) -> str:
     return words_of(bytes(body), answer.reason_phrase, secrets)
 
 
-def _fault(exc: Exception) -> str:
+def _describe_error(exc: Exception) -> str:
     """Describe an error: the names of httpcore's errors are not helpful."""
     import httpcore
     import httpx
@@ -299,7 +299,7 @@ class _Call:
         request.stream = _stream(self.body)
         return request
 
-    def moved(self, url: str, status: int) -> _Call:
+    def redirected(self, url: str, status: int) -> _Call:
         """Return the redirected call: most redirects change it to GET (RFC 9110 §15.4)."""
         if status in (307, 308) or self.method == "GET":
             return attrs.evolve(self, url=url)
@@ -334,28 +334,28 @@ def _grant(name: str, answer: Mapping[str, object]) -> Grant:
         raise ProtocolError(message)
     return Grant(
         token=token,
-        heygen_token=_sound(heygen, _MAX_TOKEN),
-        ui_session_id=_sound(ui_session_id, _MAX_ID),
+        heygen_token=_usable_text(heygen, _MAX_TOKEN),
+        ui_session_id=_usable_text(ui_session_id, _MAX_ID),
     )
 
 
-def _sound(value: object, longest: int) -> str | None:
+def _usable_text(value: object, longest: int) -> str | None:
     """Return a usable string from a response; anything else counts as absent."""
     fits = isinstance(value, str) and len(value) <= longest and value.isprintable()
     return cast("str", value) if fits else None
 
 
-class _Once(AsyncIterator[bytes]):
+class _SingleChunk(AsyncIterator[bytes]):
     """A body in a single chunk."""
 
     def __init__(self, body: bytes) -> None:
-        self._pieces = [body] if body else []
+        self._chunks = [body] if body else []
 
     async def __anext__(self) -> bytes:
         await trio.lowlevel.checkpoint()
-        if not self._pieces:
+        if not self._chunks:
             raise StopAsyncIteration
-        return self._pieces.pop()
+        return self._chunks.pop()
 
 
 def _stream(body: bytes | Body) -> httpx.AsyncByteStream:
@@ -364,7 +364,7 @@ def _stream(body: bytes | Body) -> httpx.AsyncByteStream:
 
     class Stream(httpx.AsyncByteStream):
         def __aiter__(self) -> AsyncIterator[bytes]:
-            return body if isinstance(body, Body) else _Once(body)
+            return body if isinstance(body, Body) else _SingleChunk(body)
 
     return Stream()
 

@@ -85,7 +85,7 @@ def expiry(token: str) -> float | None:
     return float(ends) if 0 <= ends <= _LAST else None
 
 
-def _is_away(exc: Exception) -> bool:
+def _is_network_error(exc: Exception) -> bool:
     """Whether a token source failed because of the network."""
     httpx = sys.modules.get("httpx")  # a source that raises httpx errors has imported httpx
     known = (OSError,) if httpx is None else (OSError, httpx.HTTPError)
@@ -105,7 +105,7 @@ class TokenKeeper:
     """Holds the token of one client. ``clock`` gives seconds since 1970.
 
     A token is renewed ``margin`` seconds before its expiry, or after half of its lifetime if that
-    is later. ``tell`` receives the notifications, ``hide`` every token before its use.
+    is later. ``emit`` receives the notifications, ``hide`` every token before its use.
     """
 
     def __init__(
@@ -115,14 +115,14 @@ class TokenKeeper:
         *,
         margin: float,
         clock: Callable[[], float],
-        tell: Callable[[Notification], None],
+        emit: Callable[[Notification], None],
         hide: Callable[[str], None] | None = None,
     ) -> None:
         self._auth = auth
         self._rest = rest
         self._margin = margin
         self._clock = clock
-        self._tell = tell
+        self._emit = emit
         from .._redact import Redactor  # its patterns are slow to compile
 
         self._redactor = Redactor()
@@ -146,7 +146,7 @@ class TokenKeeper:
         :class:`~realtime_trio.ConnectionFailed` if the server cannot be reached.
         """
         if isinstance(self._auth, (str, PasswordLogin)):
-            return self._sound(await self._own_token())
+            return self._check_sendable(await self._own_token())
         try:
             token = await self._auth.token()
         except AuthenticationError as exc:
@@ -155,12 +155,12 @@ class TokenKeeper:
         except ConnectionFailed:
             raise
         except Exception as exc:
-            if not _is_away(exc):
+            if not _is_network_error(exc):
                 raise  # a bug in the token source
             message = f"the token source failed: {str(exc) or type(exc).__name__}"
             raise ConnectionFailed(self.redacted(message)) from exc
         self._hide(token)
-        return self._sound(token)
+        return self._check_sendable(token)
 
     async def _own_token(self) -> str:
         async with self._lock:
@@ -173,7 +173,7 @@ class TokenKeeper:
             assert self._token is not None
             return self._token
 
-    def _sound(self, token: str) -> str:
+    def _check_sendable(self, token: str) -> str:
         """Check that a token can be sent; the error must not contain it."""
         if not _is_text(token):
             message = "the token cannot be sent: it contains a lone surrogate"
@@ -245,7 +245,7 @@ class TokenKeeper:
                 await self._log_in_or_refresh(self._auth)
             else:
                 assert self._token is not None
-                await self._refresh_what_was_given(self._token)
+                await self._refresh_given_token(self._token)
         except AuthenticationError as exc:
             raise self._failed(exc) from exc.__cause__
         self._refusal = "no"
@@ -262,12 +262,12 @@ class TokenKeeper:
             else:
                 return
         self._keep(await self._rest.login(login.username, login.password))
-        self._never_at_once()
-        self._tell(AuthLogin())
+        self._delay_renewal()
+        self._emit(AuthLogin())
         if first:
-            self._tell(AuthStateChanged(authenticated=True))
+            self._emit(AuthStateChanged(authenticated=True))
 
-    async def _refresh_what_was_given(self, token: str) -> None:
+    async def _refresh_given_token(self, token: str) -> None:
         """Refresh a token without a password login.
 
         If it cannot be refreshed, an expired token may still work, since clocks differ and the
@@ -285,8 +285,8 @@ class TokenKeeper:
 
     async def _refresh(self, token: str) -> None:
         self._keep(await self._rest.refresh(token))
-        self._never_at_once()
-        self._tell(AuthTokensRefreshed())
+        self._delay_renewal()
+        self._emit(AuthTokensRefreshed())
 
     def _keep(self, grant: Grant) -> None:
         self._token = grant.token
@@ -300,13 +300,13 @@ class TokenKeeper:
         if ends is not None:
             self._renew_at = ends - min(self._margin, max(0.0, ends - now) / 2)
 
-    def _never_at_once(self) -> None:
+    def _delay_renewal(self) -> None:
         """If even a new token seems expired, the local clock is wrong: do not renew immediately."""
         now = self._clock()
         if self._renew_at <= now:
             self._renew_at = now + _RETRY
 
     def _failed(self, error: AuthenticationError) -> AuthenticationError:
-        self._tell(AuthFailed(error=str(error)))
-        self._tell(AuthStateChanged(authenticated=False))
+        self._emit(AuthFailed(error=str(error)))
+        self._emit(AuthStateChanged(authenticated=False))
         return error

@@ -161,28 +161,28 @@ class Body(AsyncIterator[bytes]):
         size: int,
         progress: Progress | None,
     ) -> None:
-        self._pieces = [form.tail, form.head]
+        self._chunks = [form.tail, form.head]
         self._file = file
         self._size = self._left = size
         self._progress = progress
         self.reading: bool = False
         """Whether a chunk is being read: an error then is not a network error."""
-        self.hear_reading: Callable[[bool], None] = _nothing
+        self.on_reading: Callable[[bool], None] = _ignore_progress
         """Callback before and after each chunk is read, including the end."""
 
     async def __anext__(self) -> bytes:
         """Return the next chunk: the head, the file, the tail."""
         self.reading = True
-        self.hear_reading(True)
+        self.on_reading(True)
         piece = await self._next()
-        self.hear_reading(False)
+        self.on_reading(False)
         self.reading = False
         if piece is None:
             raise StopAsyncIteration
         return piece
 
     async def _next(self) -> bytes | None:
-        if len(self._pieces) == 1 and self._left:
+        if len(self._chunks) == 1 and self._left:
             piece = await self._file.read(min(self._left, _PIECE))
             if not piece:
                 # Content-Length is already sent, so the request must be aborted.
@@ -193,10 +193,10 @@ class Body(AsyncIterator[bytes]):
                 self._progress(self._size - self._left, self._size)
             return piece
         await trio.lowlevel.checkpoint()
-        return self._pieces.pop() if self._pieces else None
+        return self._chunks.pop() if self._chunks else None
 
 
-def _nothing(_reading: bool) -> None:
+def _ignore_progress(_reading: bool) -> None:
     """Ignore progress."""
 
 

@@ -65,8 +65,8 @@ class Endpoint:
             query["agent_key"] = agent_key
         # An id from the server can contain surrogates, which UTF-8 cannot encode; the dial reports
         # them.
-        asked = urllib.parse.urlencode(query, errors="replace")
-        return f"{self.websocket}{self.prefix}{_PATH}?{asked}"
+        encoded = urllib.parse.urlencode(query, errors="replace")
+        return f"{self.websocket}{self.prefix}{_PATH}?{encoded}"
 
     def rest_url(self, name: str) -> str:
         """Return the URL of the REST call ``name``."""

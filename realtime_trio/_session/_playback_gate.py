@@ -68,7 +68,7 @@ class PlaybackGate:
             raise trio.BusyResourceError(message)
         from ..audio._playback import Playback
 
-        playback = Playback(sink, config, tell=self._tell, answer=self._answer)
+        playback = Playback(sink, config, emit=self._tell, answer=self._answer)
         self._answer.played = True
         self.playback = playback
         self._attached = True
@@ -115,7 +115,7 @@ class PlaybackGate:
         playing = self._playing()
         if playing is None:
             if note.format is not None:
-                self._answer.came(len(note.data), note.format)
+                self._answer.add_received(len(note.data), note.format)
             return
         if self._late or self._stops_ahead:
             playing.discard(note.data, note.format)
@@ -134,7 +134,7 @@ class PlaybackGate:
         playing = self._playing()
         if playing is not None:
             playing.end_answer()
-            playing.tell_discarded()
+            playing.emit_discarded()
 
     def _turn_ended(self, _event: UserTurnEndEvent) -> None:
         self._late = False
@@ -149,7 +149,7 @@ class PlaybackGate:
         self._answer = SpokenAnswer(played=playing is not None)
         self._answer_over = False
         if playing is not None:
-            playing.tell_discarded()
+            playing.emit_discarded()
             playing.begin_turn(self._answer)
 
     def _playing(self) -> Playback | None:

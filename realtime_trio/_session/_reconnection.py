@@ -21,6 +21,10 @@ class Reconnection:
     def __init__(self, wait: Callable[[], Awaitable[None]]) -> None:
         self._wait = wait
 
+    async def wait(self) -> None:
+        """Wait for the new link, as awaiting the object does."""
+        await self._wait()
+
     def __await__(self) -> Generator[Any, Any, None]:
         """Wait for the new link."""
-        return self._wait().__await__()
+        return self.wait().__await__()

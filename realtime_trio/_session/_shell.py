@@ -28,7 +28,7 @@ from .._connection._observer import LinkObserver
 from .._connection._recorder import RecorderLike, RecorderTap
 from .._connection._supervisor import Address, Supervisor
 from .._core._codec import Codec
-from .._core._local_events import LinkEvent, SaidEvent
+from .._core._local_events import InputSentEvent, LinkEvent, NoTurnEvent, SaidEvent
 from .._core._notifications import Notification
 from .._core._state import Limits
 from .._exceptions import ClosedError, NotSent, RealtimeError
@@ -86,33 +86,33 @@ class Shell:
         recorder: RecorderLike | None,
         life: JournalLife | None = None,
     ) -> None:
-        codec = Codec()
-        self.codec: Codec = codec
+        self.codec: Codec = (codec := Codec())
         self.recorder = recorder
         self.config = config
         self.life = life
         self.pipeline: Pipeline = Pipeline(config, clock=time.time)
-        self.rest: Rest = Rest(
-            address.endpoint,
-            timeout=config.rest_timeout,
-            network=network,
-        )
+        self.rest: Rest = Rest(address.endpoint, timeout=config.rest_timeout, network=network)
         tap = RecorderTap(recorder)
         self.tokens: TokenKeeper = TokenKeeper(
             auth,
             self.rest,
             margin=config.token_margin,
             clock=time.time,
-            tell=self._tell,
+            emit=self._tell,
             hide=tap.hide,
         )
         post, marks = self.pipeline.post, self.pipeline.marks
         self.gate: TurnGate = TurnGate()
         self.playback: PlaybackGate = PlaybackGate(post, marks)
         self.turns: TurnTracker = TurnTracker(marks, self.playback.answer)
-        self.outbox: Outbox = Outbox(config, codec, self.gate, self.turns.killed)
+        self.outbox: Outbox = Outbox(
+            config, codec, self.gate, on_kill=self._killed, on_input=self._input_sent
+        )
         self.canceller: Canceller = Canceller(
-            self.outbox, config.cancel_timeout, self._cancel_by_rest
+            self.outbox,
+            config.cancel_timeout,
+            inputs=lambda: self.gate.inputs,
+            by_rest=self._cancel_by_rest,
         )
         self.observer: LinkObserver = LinkObserver(
             gate=self.gate,
@@ -168,6 +168,16 @@ class Shell:
 
     def _tell(self, note: Notification) -> None:
         self.pipeline.post(SaidEvent(note=note))
+
+    def _killed(self) -> None:
+        """Something is about to be written that kills the running turn."""
+        if self.gate.open:
+            self.pipeline.post(NoTurnEvent())
+        self.turns.killed()
+
+    def _input_sent(self) -> None:
+        """An input is about to be written."""
+        self.pipeline.post(InputSentEvent(ahead=self.gate.ahead))
 
     @property
     def ui_session_id(self) -> str | None:
@@ -278,12 +288,10 @@ class Shell:
 
         Raises :class:`~realtime_trio.ClosedError` if the client ends first.
         """
+        self.nursery  # noqa: B018  raises once the client is closed
         mark = self.observer.opening
         if mark is not None:
             await mark.wait()
-        elif self.closed:
-            message = "the client is closed"
-            raise ClosedError(message)
 
     def last_words(self) -> AbstractContextManager[trio.CancelScope]:
         """A shielded scope for what is to be said in leaving: half of the close deadline."""
@@ -307,9 +315,13 @@ class Shell:
 
     async def close(self) -> None:
         """Say goodbye, let the lanes finish, end every task. Always returns in time."""
+        await self.stop()
+        self._scope.cancel()
+
+    async def stop(self) -> None:
+        """Say goodbye and end what the application may wait for; :meth:`close` ends the tasks."""
         with self.last_words():
             await self._stop()
-        self._scope.cancel()
 
     async def _stop(self) -> None:
         self._supervising.cancel()
@@ -341,7 +353,7 @@ class Shell:
         return Health(
             status="closed" if self.closed else status,
             links=self.supervisor.links,
-            pong_age=None if pong is None else trio.current_time() - pong,
+            pong_age=None if pong is None or self.closed else trio.current_time() - pong,
             traffic=None if link is None else link.bytes_received,
             outbox=self.outbox.statistics(),
         )

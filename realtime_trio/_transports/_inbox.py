@@ -99,17 +99,18 @@ class Inbox:
     __slots__ = (
         "_arrivals",
         "_costs",
-        "_frames",
         "_held",
         "_max_held",
         "_resume_at",
         "_room",
         "end",
+        "frames",
     )
 
     def __init__(self, max_held: int, *, resume_at: int | None = None) -> None:
         """``resume_at``: a waiting producer is woken once no more than this is held."""
-        self._frames: deque[str | bytes] = deque()
+        self.frames: deque[str | bytes] = deque()
+        """To be looked at only."""
         self._costs: deque[int] = deque()  # given back with each frame: mostly nothing
         self._held = 0
         self._max_held = max_held
@@ -125,14 +126,14 @@ class Inbox:
 
     def fits(self, frame: str | bytes) -> bool:
         """Whether the frame may be put without passing the bound."""
-        return not self._frames or self._held + cost_of(frame) <= self._max_held
+        return not self.frames or self._held + cost_of(frame) <= self._max_held
 
     def put(self, frame: str | bytes) -> None:
         """Add a frame; it is dropped where the link was closed from this side."""
         if self.end is not None:
             return
         cost = cost_of(frame)
-        self._frames.append(frame)
+        self.frames.append(frame)
         self._costs.append(cost)
         self._held += cost
         if self._arrivals:
@@ -144,7 +145,7 @@ class Inbox:
             return
         count = len(frames)
         cost = sum(map(sys.getsizeof, frames)) + PLACE * count
-        self._frames.extend(frames)
+        self.frames.extend(frames)
         self._costs.extend(repeat(0, count - 1))
         self._costs.append(cost)
         self._held += cost
@@ -156,7 +157,7 @@ class Inbox:
         if self.end is None or (end.local and not self.end.local):
             self.end = end
         if self.end.local:
-            self._frames.clear()
+            self.frames.clear()
             self._costs.clear()
             self._held = 0
         self._arrivals.unpark_all()
@@ -166,13 +167,21 @@ class Inbox:
         """Wait until a frame was taken (down to ``resume_at``) or the link ended."""
         await self._room.park()
 
+    async def arrival(self) -> None:
+        """Wait until a frame comes, the link ends, or :meth:`look_again` is called."""
+        await self._arrivals.park()
+
+    def look_again(self) -> None:
+        """Wake whoever waits for frames: something else has changed."""
+        self._arrivals.unpark_all()
+
     def receive_nowait(self) -> str | bytes:
         """Take the oldest frame; ``trio.WouldBlock`` where there is none yet."""
-        if not self._frames:
+        if not self.frames:
             if self.end is not None:
                 raise self.end.error()
             raise trio.WouldBlock
-        frame = self._frames.popleft()
+        frame = self.frames.popleft()
         cost = self._costs.popleft()
         if cost:
             self._held -= cost
@@ -180,11 +189,29 @@ class Inbox:
                 self._room.unpark_all()
         return frame
 
+    def take_all(self) -> list[str | bytes]:
+        """Take all frames that there are."""
+        frames = list(self.frames)
+        self.frames.clear()
+        self._costs.clear()
+        self._held = 0
+        self._room.unpark_all()
+        return frames
+
+    def put_back(self, frames: deque[str | bytes]) -> None:
+        """Put frames that were taken back to the front; ``frames`` is empty afterwards."""
+        if frames and not (self.end is not None and self.end.local):
+            cost = sum(map(sys.getsizeof, frames)) + PLACE * len(frames)
+            self._costs.extendleft((cost, *repeat(0, len(frames) - 1)))
+            self.frames.extendleft(reversed(frames))
+            self._held += cost
+        frames.clear()
+
     async def receive(self) -> str | bytes:
         """Take the oldest frame, waiting for it; a cancelled call takes none."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._frames or self.end is not None:
+        if self.frames or self.end is not None:
             await trio.lowlevel.cancel_shielded_checkpoint()
-        while not self._frames and self.end is None:
+        while not self.frames and self.end is None:
             await self._arrivals.park()
         return self.receive_nowait()

@@ -222,7 +222,13 @@ class MemoryListener:
         self._dials: deque[_Dial] = deque()
         self._arrivals = trio.lowlevel.ParkingLot()
         self._closed = False
+        self._run = trio.lowlevel.current_trio_token() if trio.lowlevel.in_trio_run() else None
         _listeners[name] = self
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it belongs to another run of trio than the caller: it must not be touched."""
+        return self._run is not None and self._run is not trio.lowlevel.current_trio_token()
 
     @property
     def url(self) -> str:
@@ -312,6 +318,13 @@ class MemoryConnector:
         if listener is None:
             await trio.lowlevel.checkpoint()
             raise _no_server(_SCHEME + name)
+        if listener.elsewhere:
+            await trio.lowlevel.checkpoint()
+            message = (
+                f"the server at {_SCHEME}{name} belongs to another run of trio: open it with the "
+                "open_server of the door that opens the client, or dial its listen() address"
+            )
+            raise ConnectionFailed(message, status=404)
         with trio.move_on_after(self.connect_timeout):
             return await listener.dial(url)
         raise dial.timed_out(_SCHEME + name, self.connect_timeout)
@@ -320,7 +333,7 @@ class MemoryConnector:
 def memory_answer(url: str) -> MemoryAnswer | None:
     """The REST part of the server that ``memory://name…`` names, where there is one."""
     listener = _listeners.get(_name_of(url))
-    return None if listener is None else listener.answer
+    return None if listener is None or listener.elsewhere else listener.answer
 
 
 def _name_of(url: str) -> str:

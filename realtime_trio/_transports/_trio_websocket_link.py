@@ -11,8 +11,10 @@ either side: that would be most of what a message costs, the tasks behind not co
 :meth:`TrioWebsocketTransport.receive` that has its message lets the library's reader get on
 with what has come, until the reader turns to the socket again, or may be waiting to write,
 and takes what is in the library's queue by then: nothing is held back for what may take its
-time. The queue is no public attribute. Where a release of the library has none of that name,
-messages are received one by one.
+time. Better still, :meth:`TrioWebsocketTransport.deliver` has messages taken in the reader's own
+task, when it turns to the socket again: then no other task has to wake. The queue is no public
+attribute. Where a release of the library has none of that name, messages are received one by
+one.
 
 A fourth habit: the library keeps the fragments of a message in a list until the last has come,
 and bounds what they hold, not the list. So before each read that list is pressed: a megabyte
@@ -24,16 +26,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import sys
 from collections import deque
-from collections.abc import Mapping
-from typing import Final, cast, final
+from collections.abc import Callable, Mapping
+from typing import Final, final
 
-import attrs
 import trio
-from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection, wrap_client_stream
-from wsproto import ConnectionType, WSConnection
-from wsproto.extensions import Extension
+from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection
 
 from realtime_trio._exceptions import RealtimeError
 from realtime_trio._transports import _dial as dial
@@ -48,14 +46,10 @@ from realtime_trio._transports._inbox import (
 )
 from realtime_trio._transports._trio_websocket_held import press, queue_of, size_of
 from realtime_trio._transports._trio_websocket_stream import WatchedStream
+from realtime_trio._transports._trio_websocket_upgrade import UpgradeRequest, begin
 
 __all__ = ["TrioWebsocketTransport", "open_link"]
 
-# The library's reader never waits for room: WatchedStream bounds in bytes what is read ahead.
-_QUEUE: Final = sys.maxsize
-# Bytes that the library reads at once, and so what its reader can be busy with while a receive
-# waits: a millisecond or two.
-_CHUNK: Final = 32 * 2**10
 _NOTHING_THERE: Final = (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError)
 # Seconds that a message waits at most for those behind it, whatever the reader does.
 _PATIENCE: Final = 0.01
@@ -81,7 +75,7 @@ async def open_link(
     try:
         wire = WatchedStream(stream, max_buffer, target.secrets)
         link = TrioWebsocketTransport(wire, close_timeout)
-        request = _UpgradeRequest(
+        request = UpgradeRequest(
             headers=[(name.encode(), value.encode()) for name, value in (headers or {}).items()],
             max_message_size=max_message_size,
             compression=compression,
@@ -91,15 +85,6 @@ async def open_link(
         await trio.aclose_forcefully(stream)
         raise
     return link
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class _UpgradeRequest:
-    """What the upgrade asks for."""
-
-    headers: list[tuple[bytes, bytes]] = attrs.field(repr=False)
-    max_message_size: int
-    compression: bool
 
 
 def _lost_by(close: CloseReason, limit: int) -> End:
@@ -121,8 +106,10 @@ class TrioWebsocketTransport:
     __slots__ = (
         "_close_timeout",
         "_deflate",
+        "_delivery",
         "_drained",
         "_end",
+        "_failure",
         "_finished",
         "_held",
         "_held_size",
@@ -130,6 +117,7 @@ class TrioWebsocketTransport:
         "_pings",
         "_queue",
         "_scope",
+        "_take",
         "_wire",
         "_ws",
     )
@@ -147,6 +135,9 @@ class TrioWebsocketTransport:
         self._drained = False
         self._held: deque[str | bytes] = deque()
         self._held_size = 0  # on the wire; accounted for when all of them are taken
+        self._take: Callable[[deque[str | bytes]], bool] | None = None  # while it delivers
+        self._failure: BaseException | None = None  # what that raised
+        self._delivery = trio.lowlevel.ParkingLot()
         self._pings = itertools.count()
         self._scope = trio.CancelScope()
         self._finished = trio.Event()
@@ -154,7 +145,7 @@ class TrioWebsocketTransport:
     async def run(
         self,
         target: dial.Target,
-        request: _UpgradeRequest,
+        request: UpgradeRequest,
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
@@ -165,7 +156,10 @@ class TrioWebsocketTransport:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     with wire.opening:
-                        self._ws = await self._open(nursery, target, request)
+                        if request.compression:
+                            most = request.max_message_size
+                            self._deflate = BoundedDeflate(most, wire.grew)
+                        self._ws = await begin(nursery, wire, target, request, self._deflate)
                         self._queue = queue_of(self._ws)
                         wire.survey = self._survey
                         wire.opened = True
@@ -180,44 +174,9 @@ class TrioWebsocketTransport:
                 await trio.aclose_forcefully(wire)
             finally:
                 self._finished.set()
+                self._delivery.unpark_all()
         if not wire.opened:
             raise dial.refusal(target.place, wire.status, wire.answer)
-
-    async def _open(
-        self, nursery: trio.Nursery, target: dial.Target, request: _UpgradeRequest
-    ) -> WebSocketConnection:
-        """Have the library open the websocket."""
-        # The library asks for less than its annotation says.
-        stream = cast("trio.SocketStream", self._wire)
-        if not request.compression:
-            return await wrap_client_stream(
-                nursery,
-                stream,
-                target.host_header,
-                target.resource,
-                message_queue_size=_QUEUE,
-                extra_headers=request.headers,
-                max_message_size=request.max_message_size,
-                receive_buffer_size=_CHUNK,
-            )
-        # The same by hand: the library has no parameter for extensions.
-        self._deflate = BoundedDeflate(request.max_message_size, self._wire.grew)
-        ws = WebSocketConnection(
-            stream,
-            WSConnection(ConnectionType.CLIENT),
-            host=target.host_header,
-            path=target.resource,
-            client_extra_headers=request.headers,
-            message_queue_size=_QUEUE,
-            max_message_size=request.max_message_size,
-            receive_buffer_size=_CHUNK,
-        )
-        asked = ws._initial_request  # pyright: ignore[reportPrivateUsage]
-        assert asked is not None
-        cast("list[Extension]", asked.extensions).append(self._deflate)
-        nursery.start_soon(ws._reader_task)  # pyright: ignore[reportPrivateUsage]
-        await ws._open_handshake.wait()  # pyright: ignore[reportPrivateUsage]
-        return ws
 
     def _survey(self) -> int:
         """What waiting messages take beside their payload; keeps one in fragments small.
@@ -286,10 +245,65 @@ class TrioWebsocketTransport:
             message = self._held.popleft()
             if not self._held:
                 self._wire.take(self._held_size)
+                self._held_size = 0
             return message
         if end is not None and (self._drained or end.local):
             raise end.error()
         raise trio.WouldBlock
+
+    async def deliver(self, take: Callable[[deque[str | bytes]], bool]) -> None:
+        """Have messages taken in the task of the library's reader, until ``take`` says no."""
+        await trio.lowlevel.checkpoint()
+        wire = self._wire
+        self._take = take
+        wire.offer = self._offer
+        wire.demand()
+        try:
+            while True:
+                if self._end is CLOSED_HERE:
+                    await self._check()
+                self._offer()
+                if self._take is None:
+                    break
+                if self._held:
+                    await trio.lowlevel.checkpoint()
+                elif self._queue is None or self._ws.closed is not None or self._finished.is_set():
+                    await self._collect()
+                else:
+                    await self._delivery.park()
+        finally:
+            wire.demanded = False
+            wire.offer = self._take = None
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def _offer(self) -> bool:
+        """Have taken what has come; tells whether some is left. In the one task or the other."""
+        take, held, queue = self._take, self._held, self._queue
+        if take is None or self._end is CLOSED_HERE:
+            return False
+        try:
+            while queue is not None:
+                message = queue.receive_nowait()
+                held.append(message)
+                self._held_size += size_of((message,))
+        except _NOTHING_THERE:
+            pass
+        if held:
+            try:
+                more = take(held)
+            except BaseException as failure:  # whatever it is, it is the receiver's
+                self._failure, more = failure, False
+            if not held:
+                self._wire.take(self._held_size)
+                self._held_size = 0
+            if not more:
+                self._take = None
+        if self._take is None or self._ws.closed is not None:
+            self._delivery.unpark_all()
+            return False
+        return bool(held)
 
     async def send_text(self, text: str) -> None:
         """Send one text frame; cancelled in mid-frame, it ends the link."""
@@ -367,6 +381,7 @@ class TrioWebsocketTransport:
             await shielded_checkpoint()
             return
         self._finish(CLOSED_HERE)
+        self._delivery.unpark_all()
         self._wire.open_gate()
         if not self._wire.torn and not self._finished.is_set():
             with trio.move_on_after(self._close_timeout, shield=True):

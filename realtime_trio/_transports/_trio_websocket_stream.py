@@ -14,11 +14,17 @@ from typing import Final, final
 import trio
 
 from realtime_trio._transports import _dial as dial
+from realtime_trio._transports._direct import reader_of
 from realtime_trio._transports._upgrade_answer import UpgradeAnswer, read_answer
 
-__all__ = ["WatchedStream"]
+__all__ = ["CHUNK", "WatchedStream"]
 
 _PING: Final = 0x89
+# Bytes that the library reads at once, and so what its reader can be busy with while a receive
+# waits: a millisecond or two.
+CHUNK: Final = 32 * 2**10
+# In so few bytes read ahead there is nothing that would have to be pressed.
+_LITTLE: Final = 512
 
 
 @final
@@ -44,6 +50,10 @@ class WatchedStream(trio.abc.Stream):
         # Called ahead of each read, when the reader has dealt with all that was read before:
         # gives the bytes that waiting messages take beside what they took on the wire.
         self.survey: Callable[[], int] | None = None
+        # Called ahead of each read, too: takes what the reader has put into the library's queue,
+        # in the reader's task, and tells whether it left any.
+        self.offer: Callable[[], bool] | None = None
+        self._read_some = reader_of(stream, CHUNK)
         self._reading = self._writing = False
         self._stream = stream
         self._head = b""
@@ -82,11 +92,13 @@ class WatchedStream(trio.abc.Stream):
         """Read, but no further ahead of the consumer than the bound."""
         self._reading = True
         self._pause()
-        extra = 0 if self.survey is None else self.survey()
+        while self.offer is not None and self.offer():
+            await trio.lowlevel.checkpoint()
+        extra = 0 if self._ahead < _LITTLE or self.survey is None else self.survey()
         while self._ahead + extra >= self._max_buffer and not self.demanded:
             await self._gate.park()
         try:
-            data = await self._stream.receive_some(max_bytes)
+            data = await self._read_some()
         except trio.BrokenResourceError:
             self._give_up()
             raise

@@ -72,6 +72,8 @@ class FrameReader:
         "_owed",
         "_protocol",
         "_whole",
+        "busy",
+        "over",
     )
 
     def __init__(self, protocol: ClientProtocol, max_message_size: int) -> None:
@@ -83,6 +85,11 @@ class FrameReader:
         self._opcode = _TEXT
         self._whole = bytearray()
         self._failed = False
+        self.over: bool = False
+        """Whether the peer has said its last word, or had it taken away."""
+        self.busy: bool = False
+        """Whether the library has read something: it may want to answer."""
+        self._look()
 
     @property
     def longest(self) -> int:
@@ -94,11 +101,15 @@ class FrameReader:
         """Whether it was this reader that refused what came, and not the library."""
         return self._failed
 
-    @property
-    def over(self) -> bool:
-        """Whether the peer has said its last word, or had it taken away."""
+    def feed_eof(self) -> None:
+        """Take the end of what comes."""
+        self._protocol.receive_eof()
+        self._look()
+
+    def _look(self) -> None:
+        """Whether it is over is up to the library."""
         protocol = self._protocol
-        return (
+        self.over = (
             protocol.close_rcvd is not None
             or protocol.parser_exc is not None
             or protocol.state is State.CLOSED
@@ -115,6 +126,10 @@ class FrameReader:
             data, self._head = self._head + data, b""
         at, end = 0, len(data)
         try:
+            if not (self._owed or self._fragments or self.over):
+                at = self._cut(data, at, messages)
+                if at == end:  # nearly always
+                    return messages
             while at < end and not self.over:
                 if not self._owed:
                     if not self._fragments:
@@ -128,7 +143,7 @@ class FrameReader:
                 self._read(data[at:stop], messages)
                 at = stop
         except UnicodeDecodeError:
-            self._failed = True
+            self._failed = self.over = True
             self._protocol.fail(CloseCode.INVALID_DATA)
         return messages
 
@@ -156,6 +171,7 @@ class FrameReader:
 
     def _read(self, data: bytes, messages: list[str | bytes]) -> None:
         """Let the library read what is not plain."""
+        self.busy = True
         self._protocol.receive_data(data)
         for frame in self._protocol.events_received():
             assert isinstance(frame, Frame)
@@ -163,6 +179,7 @@ class FrameReader:
                 messages.append(_message(frame.opcode, frame.data))
             elif frame.opcode in (_TEXT, _BINARY, Opcode.CONT):
                 self._collect(frame, messages)
+        self._look()
 
     def _collect(self, frame: Frame, messages: list[str | bytes]) -> None:
         """Add a fragment to its message; the protocol keeps the message's size in bounds."""

@@ -1,9 +1,10 @@
 """A websocket over websockets' sans-IO ``ClientProtocol``: its parser, our tasks.
 
-Why it is fast: one task, the pump, reads 64 KiB at a time, has it cut into messages (see
-``_transport_websockets_frames``) and puts them all into the inbox; the consumer awaits once
-and takes the rest with ``receive_nowait``. So the switch between tasks is paid once a chunk,
-not once a message. What waits to be sent together is written together.
+Why it is fast: one task reads 64 KiB at a time, has it cut into messages (see
+``_websockets_frames``) and puts them all into the inbox; the consumer awaits once and takes the
+rest with ``receive_nowait``. So the switch between tasks is paid once a chunk, not once a
+message. Who calls ``deliver`` reads in the task of its own, and pays for no switch at all. What
+waits to be sent together is written together.
 
 Rules that keep it whole:
 
@@ -19,14 +20,18 @@ written any more; cancelled, it ends the link at once.
 
 Rule 4: the pump's end is the end of the socket. Whoever wants the link gone cancels
 ``_scope``.
+
+Rule 5: one task reads at a time: the pump, or ``deliver`` while the pump stands aside. The pump
+does so between two reads only, since a read under TLS is nothing to be cancelled in the middle;
+the end of the link is its own again.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar, final
 
 import trio
@@ -38,6 +43,12 @@ from websockets.uri import WebSocketURI
 
 from realtime_trio._exceptions import RealtimeError
 from realtime_trio._transports import _dial as dial
+from realtime_trio._transports._direct import (
+    WRITE_ERRORS,
+    WriteTurn,
+    reader_of,
+    writer_of,
+)
 from realtime_trio._transports._inbox import (
     BROKEN_BY_CANCEL,
     CLOSED_HERE,
@@ -91,75 +102,27 @@ async def open_link(
     return link
 
 
-def _writer(stream: trio.abc.Stream) -> Callable[[bytes], Awaitable[None]]:
-    """Give what writes all of a frame, by the shortest way there is.
-
-    A frame mostly fits into the kernel's buffer at once; trio's ``send_all`` pays for the
-    other case, and for guards against a second writer, each time. The caller has looked
-    whether it is cancelled.
-    """
-    if not isinstance(stream, trio.SocketStream):
-        return stream.send_all
-    # Asked each time: once the socket is closed, its number may be another file's.
-    fileno = stream.socket.fileno
-
-    async def send_all(data: bytes) -> None:
-        try:
-            sent = os.write(fileno(), data)
-        except BlockingIOError:
-            sent = 0
-        if sent < len(data):
-            await stream.send_all(memoryview(data)[sent:])
-        else:
-            await trio.lowlevel.cancel_shielded_checkpoint()
-
-    return send_all
-
-
-@final
-class _Turn:
-    """A lock that is handed on in order, at less cost than ``trio.Lock``."""
-
-    __slots__ = ("_queue", "taken")
-
-    def __init__(self) -> None:
-        self.taken = False
-        self._queue = trio.lowlevel.ParkingLot()
-
-    async def wait(self) -> None:
-        """Wait in line; the turn is ours afterwards. A cancelled call leaves the line."""
-        await self._queue.park()
-
-    def pass_on(self) -> None:
-        """Give the turn to the next in line, or back."""
-        if self._queue:
-            self._queue.unpark()  # still taken: nobody can come between
-        else:
-            self.taken = False
-
-    async def __aenter__(self) -> None:
-        if self.taken:
-            await self.wait()
-        self.taken = True
-
-    async def __aexit__(self, *_: object) -> None:
-        self.pass_on()
-
-
 @final
 class WebsocketsTransport:
     """One open websocket; see :class:`~realtime_trio.abc.Transport` for what it promises."""
 
     __slots__ = (
+        "_aside",
+        "_broken",
         "_close_timeout",
         "_closing",
+        "_delivering",
         "_finished",
         "_frames",
+        "_fresh",
         "_inbox",
         "_limit",
         "_muted",
+        "_nursery",
+        "_over",
         "_pong",
         "_protocol",
+        "_read_some",
         "_reader",
         "_received",
         "_scope",
@@ -179,7 +142,8 @@ class WebsocketsTransport:
     ) -> None:
         """Take over an upgraded stream; :meth:`pump` must be started."""
         self._stream = stream
-        self._send_all = _writer(stream)
+        self._read_some = reader_of(stream)
+        self._send_all = writer_of(stream)
         self._protocol = protocol
         self._reader = reader
         self._frames = FrameWriter()
@@ -189,12 +153,18 @@ class WebsocketsTransport:
         # Wake the pump at half the bound, not at each frame that is taken.
         self._inbox = Inbox(max_buffer, resume_at=max_buffer // 2)
         self._pong = b""
-        self._turn = _Turn()
-        self._torn = False
+        self._turn = WriteTurn()
+        self._torn = self._broken = False
+        self._over = False  # there is nothing more to be read
+        self._delivering = False
+        self._fresh: deque[str | bytes] = deque()  # what ``deliver`` has read
+        self._aside = trio.lowlevel.ParkingLot()  # where the pump waits while it stands aside
         self._muted = False
         self._closing = False
         self._scope = trio.CancelScope()
         self._finished = trio.Event()
+
+    _nursery: trio.Nursery  # the pump's
 
     @property
     def bytes_received(self) -> int:
@@ -208,6 +178,37 @@ class WebsocketsTransport:
     def receive_nowait(self) -> str | bytes:
         """Give a frame that is at hand, else raise ``trio.WouldBlock``."""
         return self._inbox.receive_nowait()
+
+    async def deliver(self, take: Callable[[deque[str | bytes]], bool]) -> None:
+        """Read in this task, and have frames taken as they come, until ``take`` says no."""
+        inbox, fresh, read = self._inbox, self._fresh, self._read
+        await trio.lowlevel.checkpoint_if_cancelled()
+        ended = True
+        self._delivering = True
+        try:
+            while inbox.end is None or not inbox.end.local:
+                if fresh:
+                    if not take(fresh):
+                        ended = False
+                        break
+                    if fresh:
+                        await trio.lowlevel.checkpoint()
+                elif inbox.frames:
+                    fresh.extend(inbox.take_all())
+                elif inbox.end is not None:
+                    break
+                elif self._aside and not self._over:
+                    await read()
+                else:  # the pump has a read to end, or the end of the link to see to
+                    self._aside.unpark_all()
+                    await inbox.arrival()
+        finally:
+            self._delivering = False
+            self._aside.unpark_all()
+            inbox.put_back(fresh)
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        if ended:
+            raise self._error()
 
     async def send_text(self, text: str) -> None:
         """Send one text frame; cancelled in mid-frame, it ends the link."""
@@ -280,7 +281,7 @@ class WebsocketsTransport:
         """Write whole frames; the turn is ours (rule 3)."""
         try:
             await self._send_all(data)
-        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
+        except WRITE_ERRORS:
             self._torn = self._muted = True
             # What arrived before may tell why, so the pump gets a moment to read it.
             deadline = trio.current_time() + self._close_timeout
@@ -297,7 +298,8 @@ class WebsocketsTransport:
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
-                    await self._read(nursery)
+                    self._nursery = nursery
+                    await self._read_on()
                     nursery.cancel_scope.cancel()
         finally:
             self._muted = True
@@ -307,37 +309,55 @@ class WebsocketsTransport:
             finally:
                 self._finished.set()
 
-    async def _read(self, nursery: trio.Nursery) -> None:
-        reader, inbox = self._reader, self._inbox
-        while not reader.over:
+    async def _read_on(self) -> None:
+        """Read until the link ends, but for the time in which another task does (rule 5)."""
+        inbox = self._inbox
+        while not self._over:
+            if self._delivering:
+                inbox.look_again()
+                await self._aside.park()
+            elif inbox.full:
+                await inbox.wait_room()
+            else:
+                await self._read()
+        if not self._broken:
+            await self._part()
+
+    async def _read(self) -> None:
+        """Read once, whatever comes first."""
+        if self._reader.busy:
+            self._reader.busy = False
             pongs = self._protocol.data_to_send()
             if pongs:
-                self._answer(pongs[-1], nursery)
-            while inbox.full:
-                await inbox.wait_room()
-            try:
-                data = await self._stream.receive_some(dial.CHUNK)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                return
-            if data:
-                self.take(bytes(data), len(data))
-            else:
-                self._protocol.receive_eof()
-        await self._part()
+                self._answer(pongs[-1])
+        try:
+            data = await self._read_some()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._broken = self._over = True
+            return
+        if data:
+            self.take(bytes(data), len(data))
+        else:
+            self._reader.feed_eof()
+            self._over = self._reader.over
 
     def take(self, data: bytes, size: int) -> None:
         """Put the messages in ``data`` into the inbox; ``size`` is what came in all."""
         self._received += size
-        self._inbox.put_all(self._reader.feed(data))
-        # The peer may have closed in the same breath in which it accepted.
-        self._muted = self._muted or self._reader.over
+        messages = self._reader.feed(data)
+        if self._delivering and self._aside:
+            self._fresh.extend(messages)
+        else:
+            self._inbox.put_all(messages)
+        if self._reader.over:  # the peer may close in the same breath in which it accepts
+            self._over = self._muted = True
 
-    def _answer(self, pong: bytes, nursery: trio.Nursery) -> None:
+    def _answer(self, pong: bytes) -> None:
         """Have the newest pong written by a task of its own (rule 2)."""
         waiting = bool(self._pong)
         self._pong = pong
         if not waiting:
-            nursery.start_soon(self._send_pong)
+            self._nursery.start_soon(self._send_pong)
 
     async def _send_pong(self) -> None:
         async with self._turn:

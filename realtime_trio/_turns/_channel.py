@@ -14,9 +14,10 @@ from typing import Final, Generic, Self, TypeVar, cast, final
 import attrs
 import trio
 
-from .._exceptions import LaggedError
+from .._exceptions import ClosedError, LaggedError
+from .._lanes._waiters import News, Waiters
 
-__all__ = ["TurnChannel", "TurnChannelStatistics", "weight"]
+__all__ = ["TurnChannel", "TurnChannelStatistics", "news_of", "weight"]
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
         self._over = False
         self._closed = False
         self._lagged = False
-        self._arrivals = trio.lowlevel.ParkingLot()
+        self._arrivals = Waiters()
 
     def put(self, item: T, size: int = 0) -> None:
         """Add an item of about ``size`` bytes; for the turn only."""
@@ -75,16 +76,16 @@ class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
         if self._held > MAX_HELD:
             self._lagged = True
             self._items.clear()
-            self._arrivals.unpark_all()
+            self._arrivals.wake_all()
             return
         self._items.append((item, size + ITEM_COST))
         self._max_depth = max(self._max_depth, len(self._items))
-        self._arrivals.unpark()
+        self._arrivals.wake()
 
     def finish(self) -> None:
         """Nothing more comes; for the turn only."""
         self._over = True
-        self._arrivals.unpark_all()
+        self._arrivals.wake_all()
 
     def receive_nowait(self) -> T:
         """Take an item that is there, else raise ``trio.WouldBlock``.
@@ -93,7 +94,8 @@ class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
         :class:`~realtime_trio.LaggedError` where too much had piled up.
         """
         if self._closed:
-            raise trio.ClosedResourceError
+            message = "this channel was closed"
+            raise ClosedError(message)
         if self._lagged:
             message = "nobody read these pieces of the turn in time: more than 16 MiB waited"
             raise LaggedError(message)
@@ -140,11 +142,11 @@ class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
             raise StopAsyncIteration from None
 
     def close(self) -> None:
-        """Drop what waits; reading raises ``trio.ClosedResourceError`` from now on."""
+        """Drop what waits; reading raises :class:`~realtime_trio.ClosedError` from now on."""
         self._closed = True
         self._items.clear()
         self._held = 0
-        self._arrivals.unpark_all()
+        self._arrivals.wake_all()
 
     async def aclose(self) -> None:
         """:meth:`close` and a checkpoint."""
@@ -166,3 +168,8 @@ class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def news_of(channel: TurnChannel[T]) -> News:
+    """Return what wakes a reader that is no task of trio; see :class:`TurnChannel`."""
+    return channel._arrivals  # pyright: ignore[reportPrivateUsage]

@@ -19,6 +19,8 @@ class TurnCompleted(Value):
     """The turn came to its end.
 
     ``message`` is the user session's last answer, ``None`` where the turn gave none.
+    ``began`` is false where the server answered the input without a turn, as it does with a
+    chat command such as ``!help``; then there is no ``message``.
     ``errors`` came on the way: a turn may succeed all the same. ``missed`` tells that a part
     of the turn went by while the link was down, so ``message`` may have a hole; what is in
     the state has none once :class:`~realtime_trio.SessionRestored` came.
@@ -27,11 +29,14 @@ class TurnCompleted(Value):
     message: Message | None
     errors: tuple[str, ...] = ()
     missed: bool = False
+    began: bool = True
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class TurnCancelled(Value):
-    """The server stopped the turn; ``message`` is as far as the answer came.
+    """The server stopped the turn, or a cancel came before the turn had begun.
+
+    ``message`` is as far as the answer came.
 
     ``heard_ms`` and ``unheard_ms`` tell, in milliseconds, how much of this turn's own spoken
     answer was played and how much of it came but was not. Both are ``None`` where the answer
@@ -85,6 +90,9 @@ def outcome_of(record: TurnRecord, *, missed: bool, spoken: SpokenAnswer | None 
         return TurnLost(reason=reason, message=message, errors=errors)
     if record.interactions:
         reason = "the server gave up on it without an end"
+        return TurnFailed(reason=reason, message=message, errors=errors)
+    if record.errors and record.began and not (record.prepared or missed):
+        reason = "the server could not prepare it"
         return TurnFailed(reason=reason, message=message, errors=errors)
     if record.stop_reason in _FAILED:
         reason = f"it stopped with {record.stop_reason!r}"

@@ -26,8 +26,8 @@ class TurnProgress:
 
     ``written``: its input was handed to the network. ``missed``: the link was lost while it
     ran. ``record`` and ``answer`` are what the text lane and the audio lane have of it, once
-    they passed its end; ``earlier`` is the answer that the audio lane had when it passed the
-    input.
+    they passed its end. ``earlier`` is the answer that the audio lane had when the server came
+    to the input, ``earlier_errors`` the number of errors that the text lane had.
     """
 
     text: TurnChannel[str] = attrs.field(factory=TurnChannel[str])
@@ -39,6 +39,7 @@ class TurnProgress:
     missed: bool = False
     record: TurnRecord | None = None
     earlier: SpokenAnswer | None = None
+    earlier_errors: int = 0
     answer: SpokenAnswer | None = None
     outcome: Outcome | None = None
     decided: trio.Event = attrs.field(factory=trio.Event)
@@ -68,7 +69,7 @@ class Turn:
         self.tools: TurnChannel[ToolNotification] = progress.tools
         self.media: TurnChannel[Media] = progress.media
         self.subsessions: TurnChannel[Subsession] = progress.subsessions
-        self.receipt = receipt
+        self.receipt: Receipt = receipt
         """How far the input has come."""
         self._progress = progress
 

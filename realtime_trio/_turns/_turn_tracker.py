@@ -4,8 +4,9 @@ Two sides meet here. The writer task and the observer in the receive task know a
 input is about to be written and that its turn has ended, was refused or killed. The lanes may
 be far behind, so each of these is a mark (see ``_lanes/_marks``):
 
-- The channels get what the text lane handles between the mark of the input and the mark of
-  the end. So nothing of the turn before leaks into this one.
+- The channels get what the text lane handles between the mark of the first pong, at which the
+  server has come to the input, and the mark of the end. So nothing of the turn before leaks
+  into this one.
 - The outcome is decided when every lane has passed the mark of the end. So it does not
   overtake anything that belongs to the turn.
 """
@@ -29,6 +30,8 @@ from .._core._notifications import (
 from .._core._spoken import SpokenAnswer
 from .._core._state import TextSlice
 from .._lanes._marks import Mark, Marks, Slice
+from .._outbound._outbox import Outbox
+from .._outbound._receipt import Receipt
 from ..events import (
     ChatSessionChangedEvent,
     ErrorEvent,
@@ -38,11 +41,19 @@ from ..events import (
     UserTurnStartEvent,
 )
 from ._channel import weight
-from ._outcome import TurnFailed, TurnLost, outcome_of
+from ._outcome import (
+    Outcome,
+    TurnCancelled,
+    TurnCompleted,
+    TurnFailed,
+    TurnLost,
+    outcome_of,
+)
 from ._turn_progress import TurnProgress
 
 __all__ = ["TurnTracker"]
 
+_VOID = TurnLost(reason="the link was lost before the server told what became of the input")
 _KILLED = TurnFailed(reason="a command that was sent in the middle of it killed it")
 
 
@@ -56,26 +67,40 @@ class TurnTracker:
     def __init__(self, marks: Marks, answer: Callable[[], SpokenAnswer | None]) -> None:
         self._marks = marks
         self._answer = answer
-        self._queued: set[TurnProgress] = set()
+        self._queued: dict[TurnProgress, Receipt] = {}
         self._running: TurnProgress | None = None  # written, and its end has not been received
         self._fed: TurnProgress | None = None  # between its two marks in the text lane
         # Not decided yet: some lane has not passed the mark of its end.
-        self._ending: dict[TurnProgress, TurnFailed | None] = {}
+        self._ending: dict[TurnProgress, Outcome | None] = {}
 
     # -- the writer's and the observer's side ----------------------------------------------
 
-    def queued(self, turn: TurnProgress) -> None:
+    def queued(self, turn: TurnProgress, receipt: Receipt) -> None:
         """The input waits to be written."""
-        self._queued.add(turn)
+        self._queued[turn] = receipt
+
+    def withdraw(self, outbox: Outbox) -> bool:
+        """Take back the input that waits, whose turn is to be cancelled; tell if there is one."""
+        for turn, receipt in tuple(self._queued.items()):
+            if outbox.withdraw(receipt):
+                self._forget(turn)
+                turn.decide(TurnCancelled())
+                return True
+        return False
 
     def begin(self, turn: TurnProgress) -> None:
         """The input is about to be written."""
-        self._queued.discard(turn)
+        self._queued.pop(turn, None)
         turn.written = True
         self._running = turn
-        mark = self._marks.place(Lane.TEXT, Lane.AUDIO)
-        mark.when_passed(Lane.TEXT, partial(self._text_begins, turn))
-        mark.when_passed(Lane.AUDIO, partial(self._audio_begins, turn))
+
+    def heard(self) -> None:
+        """The server has come to the input: what comes now may be its turn."""
+        turn = self._running
+        if turn is not None:
+            mark = self._marks.place(Lane.TEXT, Lane.AUDIO)
+            mark.when_passed(Lane.TEXT, partial(self._text_begins, turn))
+            mark.when_passed(Lane.AUDIO, partial(self._audio_begins, turn))
 
     def ended(self, mark: Mark) -> None:
         """``user_turn_start`` was received; ``mark`` is directly behind it in every lane."""
@@ -87,6 +112,16 @@ class TurnTracker:
     def refused(self, error: str, mark: Mark) -> None:
         """An ``error`` answered the input; ``mark`` is directly behind it in every lane."""
         self._end_at(mark, TurnFailed(reason="the server refused the input", errors=(error,)))
+
+    def not_begun(self, mark: Mark, *, cancelled: bool) -> None:
+        """The input began no turn; ``mark`` is directly behind the verdict in every lane."""
+        turn = self._end_at(mark, None)
+        if turn is not None:
+            mark.when_passed(Lane.TEXT, partial(self._text_not_begun, turn, cancelled))
+
+    def voided(self, mark: Mark) -> None:
+        """The link was lost, and the verdict on the input with it."""
+        self._end_at(mark, _VOID)
 
     def killed(self) -> None:
         """A command that did not wait for the gate has killed the turn; no end of it comes."""
@@ -105,26 +140,26 @@ class TurnTracker:
 
     def end(self, why: str) -> None:
         """The client has ended: nothing more is received of any turn."""
-        for turn, failure in tuple(self._ending.items()):
-            if turn.record is not None or failure is not None:
+        for turn, outcome in tuple(self._ending.items()):
+            if turn.record is not None or outcome is not None:
                 self._decide(turn)
         running = () if self._running is None else (self._running,)
         for turn in (*running, *self._queued, *self._ending):
             self.lost(turn, why)
 
-    def _end_at(self, mark: Mark, failure: TurnFailed | None) -> TurnProgress | None:
+    def _end_at(self, mark: Mark, outcome: Outcome | None) -> TurnProgress | None:
         """Decide the running turn, if there is one, when every lane has passed the mark."""
         turn, self._running = self._running, None
         if turn is not None:
-            self._ending[turn] = failure
+            self._ending[turn] = outcome
             mark.when_done(partial(self._decide, turn))
         return turn
 
     def _decide(self, turn: TurnProgress) -> None:
-        failure = self._ending.get(turn)
+        outcome = self._ending.get(turn)
         self._forget(turn)
-        if failure is not None:
-            turn.decide(failure)
+        if outcome is not None:
+            turn.decide(outcome)
         elif turn.record is not None:
             answer = turn.answer or self._answer()
             if answer is turn.earlier or not (answer and answer.spoken and answer.played):
@@ -132,7 +167,7 @@ class TurnTracker:
             turn.decide(outcome_of(turn.record, missed=turn.missed, spoken=answer))
 
     def _forget(self, turn: TurnProgress) -> None:
-        self._queued.discard(turn)
+        self._queued.pop(turn, None)
         self._ending.pop(turn, None)
         if self._running is turn:
             self._running = None
@@ -152,9 +187,22 @@ class TurnTracker:
             notes = tuple(note for note in notes if isinstance(note, MessageStreaming))
         _feed(turn, event, notes, slice_)
 
-    def _text_begins(self, turn: TurnProgress, _slice: Slice) -> None:
+    def _text_begins(self, turn: TurnProgress, slice_: Slice) -> None:
+        assert isinstance(slice_, TextSlice)
+        turn.earlier_errors = len(slice_.rest.turn.errors)
         if turn.outcome is None:
             self._fed = turn
+
+    def _text_not_begun(self, turn: TurnProgress, cancelled: bool, slice_: Slice) -> None:
+        assert isinstance(slice_, TextSlice)
+        errors = slice_.rest.turn.errors[turn.earlier_errors :]
+        self._ending[turn] = (
+            TurnCancelled(errors=errors)
+            if cancelled
+            else TurnCompleted(message=None, errors=errors, began=False)
+        )
+        if self._fed is turn:
+            self._fed = None
 
     def _audio_begins(self, turn: TurnProgress, _slice: Slice) -> None:
         turn.earlier = self._answer()

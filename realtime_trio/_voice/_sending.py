@@ -146,8 +146,8 @@ def check_chunk(chunk: float) -> None:
     """Raise ``ValueError`` for a length that no server expects."""
     low, high = _CHUNKS
     if not low <= chunk <= high:
-        msg = f"chunk must be from {low:g} to {high:g} seconds, not {chunk!r}"
-        raise ValueError(msg)
+        message = f"chunk must be from {low:g} to {high:g} seconds, not {chunk!r}"
+        raise ValueError(message)
 
 
 async def send_all(

@@ -293,8 +293,8 @@ async def _stream(
     try:
         stream = await trio.to_thread.run_sync(start)
     except (module.PortAudioError, ValueError) as exc:  # ValueError: no such device
-        msg = f"cannot open the audio device: {exc}"
-        raise RealtimeError(msg) from exc
+        message = f"cannot open the audio device: {exc}"
+        raise RealtimeError(message) from exc
     try:
         yield
     finally:

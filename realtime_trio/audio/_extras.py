@@ -14,8 +14,8 @@ def _extra(name: str, purpose: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
-        msg = f"{purpose} needs {name}: pip install 'realtime-trio[audio]'"
-        raise RealtimeError(msg) from None
+        message = f"{purpose} needs {name}: pip install 'realtime-trio[audio]'"
+        raise RealtimeError(message) from None
 
 
 def numpy() -> Any:
@@ -37,8 +37,8 @@ def soundfile() -> Any:
     try:
         return _extra("soundfile", "reading a sound file other than WAV of PCM16")
     except OSError:
-        msg = "reading a sound file other than WAV of PCM16 needs libsndfile, which is missing"
-        raise RealtimeError(msg) from None
+        message = "reading a sound file other than WAV of PCM16 needs libsndfile, which is missing"
+        raise RealtimeError(message) from None
 
 
 def sounddevice() -> Any:
@@ -49,8 +49,8 @@ def sounddevice() -> Any:
     try:
         return _extra("sounddevice", "a microphone or a speaker")
     except OSError:
-        msg = (
+        message = (
             "a microphone or a speaker needs PortAudio, which is not installed: on Debian and "
             "Ubuntu apt install libportaudio2, on macOS brew install portaudio"
         )
-        raise RealtimeError(msg) from None
+        raise RealtimeError(message) from None

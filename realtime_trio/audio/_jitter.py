@@ -51,8 +51,8 @@ class PlaybackConfig:
 
     def __attrs_post_init__(self) -> None:
         if not self.min_target <= self.max_target < self.max_buffered:
-            msg = "expected min_target <= max_target < max_buffered"
-            raise ValueError(msg)
+            message = "expected min_target <= max_target < max_buffered"
+            raise ValueError(message)
 
 
 @attrs.define(slots=True)
@@ -157,7 +157,7 @@ class JitterBuffer:
         self.state = "idle" if self._ended else "filling"
         if not self._ended:
             self._dry_since = now + self.format.seconds_of(len(block))
-        return self._shape(block, out=True) if block else self._broken_off()
+        return self._shape(block, out=True) if block else self._ramp_out()
 
     def _full_enough(self, now: float) -> bool:
         if not self._size:
@@ -233,7 +233,7 @@ class JitterBuffer:
         self._last_frame = b"" if out else block[-self.format.frame_bytes :]
         return block
 
-    def _broken_off(self) -> bytes:
+    def _ramp_out(self) -> bytes:
         """Return a ramp: no audio arrived in time after a block without a fade-out."""
         last, self._last_frame = self._last_frame, b""
         frames = self.format.bytes_of(self.config.fade) // self.format.frame_bytes

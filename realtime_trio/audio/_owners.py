@@ -37,8 +37,8 @@ class Owners:
 
         It can return at most the last ``keep`` bytes.
         """
-        for answer, count in self.lose(size):
-            answer.heard(count, self._format)
+        for answer, count in self.drop_oldest(size):
+            answer.add_heard(count, self._format)
             self._taken.append((answer, count))
         if ramp:
             self._taken.append((None, ramp))
@@ -46,19 +46,19 @@ class Owners:
         while self._taken and self._taken_size - self._taken[0][1] >= keep:
             self._taken_size -= self._taken.popleft()[1]
 
-    def give_back(self, size: int) -> int:
+    def return_unplayed(self, size: int) -> int:
         """Record that the device did not play ``size`` bytes; return how many were received."""
         sent = 0
         for answer, count in self._last(size):
             if answer is not None:
-                answer.heard(-count, self._format)
+                answer.add_heard(-count, self._format)
                 self._waiting.appendleft((answer, count))
                 sent += count
         self._taken.clear()
         self._taken_size = 0
         return sent
 
-    def lose(self, size: int) -> list[tuple[SpokenAnswer, int]]:
+    def drop_oldest(self, size: int) -> list[tuple[SpokenAnswer, int]]:
         """Remove the oldest bytes; return their answers, each once."""
         lost: dict[SpokenAnswer, int] = {}
         while size and self._waiting:

@@ -4,11 +4,12 @@ The shell passes received audio to :meth:`Playback.feed`, which never blocks. Th
 :meth:`Playback.run` reads the jitter buffer block by block and writes to the sink. Only the buffer
 is between the two, so emptying it stops playback after the current block.
 
-Rule 1. Every byte fed is counted in exactly one of played, dropped, flushed and buffered. Rule 2.
-Feeding and interrupting take effect immediately and cannot fail, whatever the sink does. Rule 3.
-Every byte counts for its own answer, even if the end of one answer is still playing when the next
-arrives. Rule 4. A sink without a clock gets blocks at fixed intervals counted from the first block,
-so an hour of blocks takes an hour.
+Rule 1. Every byte fed is counted in exactly one of played, dropped, flushed and buffered.
+Rule 2. Feeding and interrupting take effect immediately and cannot fail, whatever the sink does.
+Rule 3. Every byte counts for its own answer, even if the end of one answer is still playing when
+the next arrives.
+Rule 4. A sink without a clock gets blocks at fixed intervals counted from the first block, so an
+hour of blocks takes an hour.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class PlaybackStatistics:
 
 
 class Playback:
-    """Plays to one sink while :meth:`run` runs. ``tell`` receives gaps and flushes.
+    """Plays to one sink while :meth:`run` runs. ``emit`` receives gaps and flushes.
 
     With ``answer``, the owner determines the answer of the audio, here and with :meth:`begin_turn`.
     Without it, :meth:`end_answer` and :meth:`interrupt` start another answer.
@@ -79,7 +80,7 @@ class Playback:
         sink: AudioSink,
         config: PlaybackConfig | None = None,
         *,
-        tell: Callable[[Notification], None] = lambda note: None,
+        emit: Callable[[Notification], None] = lambda note: None,
         answer: SpokenAnswer | None = None,
     ) -> None:
         self.format: AudioFormat = sink.format
@@ -87,7 +88,7 @@ class Playback:
         """The last interruption of an answer; ``None`` once another answer has started."""
         self._sink = sink
         self._clocked = sink if isinstance(sink, ClockedSink) else None
-        self._tell = tell
+        self._emit = emit
         self._buffer = JitterBuffer(sink.format, config)
         self._resampler: Resampler | None = None
         self._news = trio.lowlevel.ParkingLot()
@@ -114,7 +115,7 @@ class Playback:
             self._skipped += 1
             return
         self._begin()
-        self._answer.came(len(data), format)
+        self._answer.add_received(len(data), format)
         try:
             data = self._convert(data, format)
         except RealtimeError as exc:  # the extra is missing: run() raises it
@@ -141,7 +142,7 @@ class Playback:
         size = self._buffer.flush()
         if self._clocked is not None:
             # The device did not play it, so it does not count as played.
-            back = self._owners.give_back(self._clocked.flush())
+            back = self._owners.return_unplayed(self._clocked.flush())
             self._buffer.counts.played -= back
             self._buffer.counts.flushed += back
             size += back
@@ -155,7 +156,7 @@ class Playback:
             size = round(frames * self.format.rate / format.rate) * self.format.frame_bytes
             self._buffer.counts.received += size
             self._buffer.counts.flushed += size
-            self._answer.came(len(data), format)
+            self._answer.add_received(len(data), format)
             self._discarded += size
             told = self.interruption
             if told is not None:
@@ -163,11 +164,11 @@ class Playback:
                 total = told.bytes + size
                 self.interruption = attrs.evolve(told, bytes=total, unheard_ms=unheard)
 
-    def tell_discarded(self) -> None:
+    def emit_discarded(self) -> None:
         """End the interrupted answer: emit the audio that arrived after the interruption."""
         size, self._discarded = self._discarded, 0
         if size:
-            self._tell(self._unheard(self._answer, size))
+            self._emit(self._unheard(self._answer, size))
 
     def begin_turn(self, answer: SpokenAnswer | None = None) -> None:
         """Start another answer; the previous one is complete."""
@@ -199,7 +200,7 @@ class Playback:
             self._owners.push(self._answer, len(data))
         gone = self._buffer.push(data, trio.current_time())
         if gone:
-            self._owners.lose(gone)
+            self._owners.drop_oldest(gone)
             self._gap_pieces += 1
             self._gap_bytes += gone
         self._resting = False
@@ -217,7 +218,7 @@ class Playback:
                 await self._clocked.ready()
             block = self._pull()
             if self._gap_bytes:
-                self._tell_gap()
+                self._emit_gap()
             if not block:
                 await self._wait_for_more()
                 due = _NEVER
@@ -278,8 +279,8 @@ class Playback:
     @volume.setter
     def volume(self, factor: float) -> None:
         if not 0.0 <= factor < float("inf"):
-            msg = f"volume must be 0 or more, not {factor!r}"
-            raise ValueError(msg)
+            message = f"volume must be 0 or more, not {factor!r}"
+            raise ValueError(message)
         self._buffer.volume = factor
 
     @property
@@ -325,18 +326,18 @@ class Playback:
         return AudioFlushed(bytes=size, heard_ms=heard, unheard_ms=self._ms(size))
 
     def _flushed(self, size: int) -> AudioFlushed | None:
-        lost = self._owners.lose(size)
+        lost = self._owners.drop_oldest(size)
         if self.interruption is None:
             self.interruption = self._unheard(self._answer, dict(lost).get(self._answer, 0))
         notes = [self._unheard(answer, count) for answer, count in lost]
         for note in notes:
-            self._tell(note)
+            self._emit(note)
         if not notes:
             return None
         heard = sum(note.heard_ms for note in notes)
         return AudioFlushed(bytes=size, heard_ms=heard, unheard_ms=self._ms(size))
 
-    def _tell_gap(self) -> None:
+    def _emit_gap(self) -> None:
         gap = AudioGap(frames=self._gap_pieces, bytes=self._gap_bytes)
         self._gap_pieces = self._gap_bytes = 0
-        self._tell(gap)
+        self._emit(gap)

@@ -98,7 +98,7 @@ class WavSink:
     """
 
     def __init__(self, writer: wave.Wave_write, file: IO[bytes], format: AudioFormat) -> None:
-        self.format = format
+        self.format: AudioFormat = format
         self.frames: int = 0
         """Frames written so far."""
         self._writer = writer

@@ -9,11 +9,12 @@ first sound is complete.
 Rule 1. The first ``learning`` seconds of sound determine the noise level: their mean in a steady
 band, otherwise close to their minimum, because a person is already talking. Sound louder than any
 room noise (-15 dBFS) starts an utterance immediately. Speech during the learning time is reported
-afterwards, from its first sound. Rule 2. Digital silence does not count as noise: devices start
-with it and produce gaps of it. Rule 3. The noise level adapts: down immediately, up by at most
-``rise_quiet`` dB per second, or ``rise_loud`` while frames are loud. Rule 4. Sound with a constant
-level for three seconds is noise. A fan that is switched on starts an utterance, but only a short
-one.
+afterwards, from its first sound.
+Rule 2. Digital silence does not count as noise: devices start with it and produce gaps of it.
+Rule 3. The noise level adapts: down immediately, up by at most ``rise_quiet`` dB per second, or
+``rise_loud`` while frames are loud.
+Rule 4. Sound with a constant level for three seconds is noise. A fan that is switched on starts an
+utterance, but only a short one.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class _Noise:
         if self._floors is None:
             return self._learn(levels)
         loud = audible >= self._config.minimum_dbfs and self._is_loud(levels, self._floors)
-        self._floors = self._followed(levels, self._floors, loud=loud)
+        self._floors = self._adapted(levels, self._floors, loud=loud)
         return int(loud)
 
     def _learn(self, levels: list[float]) -> int:
@@ -140,19 +141,19 @@ class _Noise:
         threshold = self._config.threshold_db
         return any(now >= floor + threshold for now, floor in zip(levels, floors, strict=True))
 
-    def _followed(self, levels: list[float], floors: list[float], *, loud: bool) -> list[float]:
+    def _adapted(self, levels: list[float], floors: list[float], *, loud: bool) -> list[float]:
         """Return the noise level adapted to the current frame."""
         rise = (self._config.rise_loud if loud else self._config.rise_quiet) * FRAME_SECONDS
         share = 1.0 if loud else _FOLLOW
         followed: list[float] = []
         for now, floor in zip(levels, floors, strict=True):
-            apart = now - floor
-            if apart < -_DROP:
-                step = apart / 2
-            elif apart < 0:
-                step = apart * _FOLLOW
+            difference = now - floor
+            if difference < -_DROP:
+                step = difference / 2
+            elif difference < 0:
+                step = difference * _FOLLOW
             else:
-                step = min(apart * share, rise)
+                step = min(difference * share, rise)
             followed.append(max(self._lowest, floor + step))
         return followed
 

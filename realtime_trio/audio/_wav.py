@@ -64,8 +64,8 @@ def open_reader(path: str | Path) -> Reader:
         except _NotPcm16 as exc:
             not_ours = f"{path} is not a WAV file of PCM16 samples: {exc}"
             if not file.seekable():
-                msg = f"{not_ours}. A pipe can only be read as WAV"
-                raise RealtimeError(msg) from None
+                message = f"{not_ours}. A pipe can only be read as WAV"
+                raise RealtimeError(message) from None
         else:
             stack.pop_all()  # the reader closes it
             return reader
@@ -125,19 +125,19 @@ class _Header:
         """Read up to the samples. Raises :exc:`_NotPcm16`."""
         magic = file.read(12)
         if len(magic) < 12:
-            msg = "the file ends too early"
-            raise _NotPcm16(msg)
+            message = "the file ends too early"
+            raise _NotPcm16(message)
         order = _BYTE_ORDERS.get(magic[:4])
         if order is None or magic[8:] != b"WAVE":
-            msg = "it has no RIFF/WAVE header"
-            raise _NotPcm16(msg)
+            message = "it has no RIFF/WAVE header"
+            raise _NotPcm16(message)
         format_: AudioFormat | None = None
         long_size: int | None = None
         while True:
             head = file.read(8)
             if len(head) < 8:
-                msg = "the file ends too early"
-                raise _NotPcm16(msg)
+                message = "the file ends too early"
+                raise _NotPcm16(message)
             name, size = struct.unpack(f"{order}4sI", head)
             if name == b"data":
                 break
@@ -150,8 +150,8 @@ class _Header:
             elif name == b"ds64" and len(chunk) >= 16:
                 long_size = struct.unpack(f"{order}8xQ", chunk[:16])[0]
         if format_ is None:
-            msg = "it does not describe its samples"
-            raise _NotPcm16(msg)
+            message = "it does not describe its samples"
+            raise _NotPcm16(message)
         if size == _ENDLESS and long_size is not None:
             size = long_size
         return cls(format_, _data_size(size, file, order), order == ">", file)
@@ -167,21 +167,21 @@ def _skip_pad(file: _Forward) -> None:
 def _format_of(chunk: bytes, order: str) -> AudioFormat:
     """Parse the format in a ``fmt`` chunk. Raises :exc:`_NotPcm16`."""
     if len(chunk) < 16:
-        msg = "it does not describe its samples"
-        raise _NotPcm16(msg)
+        message = "it does not describe its samples"
+        raise _NotPcm16(message)
     tag, channels, rate, _, block, bits = struct.unpack(f"{order}HHIIHH", chunk[:16])
     if tag == _EXTENSIBLE and len(chunk) >= 26:
         (tag,) = struct.unpack(f"{order}H", chunk[24:26])  # the first bytes of the sub-format
     if tag != _PCM:
-        msg = f"its samples have the format {tag:#06x}"
-        raise _NotPcm16(msg)
+        message = f"its samples have the format {tag:#06x}"
+        raise _NotPcm16(message)
     if not channels or not rate:
-        msg = f"its header names {channels} channels at {rate} Hz"
-        raise _NotPcm16(msg)
+        message = f"its header names {channels} channels at {rate} Hz"
+        raise _NotPcm16(message)
     # Samples with fewer bits are left-aligned in their bytes.
     if not 9 <= bits <= 16 or block not in (0, 2 * channels):
-        msg = f"its samples have {bits} bits: expected 16 (PCM16)"
-        raise _NotPcm16(msg)
+        message = f"its samples have {bits} bits: expected 16 (PCM16)"
+        raise _NotPcm16(message)
     return AudioFormat(rate, channels)
 
 
@@ -232,14 +232,14 @@ def _open_with_soundfile(path: str | Path, not_ours: str) -> Reader:
     try:
         soundfile, numpy = _extras.soundfile(), _extras.numpy()
     except RealtimeError as exc:
-        msg = f"{not_ours}. {exc}"
-        raise RealtimeError(msg) from None
+        message = f"{not_ours}. {exc}"
+        raise RealtimeError(message) from None
     try:
         return _SoundReader(soundfile.SoundFile(str(path)), numpy, soundfile.SoundFileError)
     except (soundfile.SoundFileError, TypeError, ValueError):
         # soundfile raises TypeError for the extension of a headerless format: it needs a rate.
-        msg = f"{not_ours}; libsndfile does not recognise it either"
-        raise RealtimeError(msg) from None
+        message = f"{not_ours}; libsndfile does not recognise it either"
+        raise RealtimeError(message) from None
 
 
 class _SoundReader:
@@ -262,8 +262,8 @@ class _SoundReader:
             # As floats: soundfile does not scale float files when it reads integers.
             samples = self._file.read(frames, dtype="float32", always_2d=True)
         except self._error as exc:
-            msg = f"{self._file.name} is corrupt: {exc}"
-            raise RealtimeError(msg) from None
+            message = f"{self._file.name} is corrupt: {exc}"
+            raise RealtimeError(message) from None
         scaled = np.rint(np.clip(np.nan_to_num(samples), -1.0, 1.0) * 32768).clip(max=32767)
         data: bytes = scaled.astype("<i2").tobytes()
         return data

@@ -5,6 +5,7 @@ It is only imported when :func:`main` runs, so the library does not depend on it
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -14,7 +15,7 @@ from ._standard_streams import prepare
 
 __all__ = ["main"]
 
-_EXTRA = frozenset({"cyclopts", "rich"})
+_EXTRA = frozenset({"cyclopts", "markdown_it", "platformdirs", "prompt_toolkit", "rich"})
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -40,4 +41,11 @@ def _run(argv: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    return run(argv)
+    # A command says on stderr what concerns its user. Without a handler, Python would print the
+    # library's warnings there as well.
+    logger, silent = logging.getLogger("realtime_trio"), logging.NullHandler()
+    logger.addHandler(silent)
+    try:
+        return run(argv)
+    finally:
+        logger.removeHandler(silent)

@@ -10,10 +10,12 @@ from cyclopts import App, CycloptsError
 
 from .._exceptions import RealtimeError
 from ._command_error import CommandError
+from ._package_version import package_version
+from ._settings import Settings
 from ._standard_streams import is_output_failure, silence
 from ._terminal_text import clean
 
-__all__ = ["run"]
+__all__ = ["run", "whole_app"]
 
 
 # Expected errors of commands; anything else is a bug and shows its traceback.
@@ -31,22 +33,39 @@ _REPORTED = (
 _COMMANDS = {
     "demo": "Show a conversation over a real websocket, with measurements.",
     "chat": "Talk to a server: type a line, read the answer.",
+    "send": "Say one thing, and print the answer; for scripts.",
     "voice": "Talk to a server and hear its answers. Ctrl-C leaves.",
     "serve": "Run the embedded server until Ctrl-C or SIGTERM.",
     "node": "Hold sessions of a fleet until Ctrl-C or SIGTERM; then finish turns and hand over.",
     "replay": "Replay a trace or a recording: show what an application would have received.",
+    "history": "Show the state at any moment of a journal, a recording or a trace.",
+    "export": "Write a session of a journal as a recording, without its secrets.",
+    "top": "Show lanes, latencies, subscribers and the turn of a client while it works.",
     "record": 'Record a conversation without its secrets; "replay" shows it again.',
     "bench": "Measure how fast the library is on this machine, and compare it with its budget.",
     "events": "Show every event of the protocol: type, class, direction, lanes.",
 }
 
-# Each command is in the module of its name, except that `_replay` is another module's name.
-_MODULES = {"node": "_node_command", "replay": "_replay_command"}
+# Each command is in the module of its name, unless that is another module's name.
+_MODULES = {
+    "node": "_node_command",
+    "replay": "_replay_command",
+    "history": "_history_command",
+    "export": "_export_command",
+}
+_COMPLETION = "--install-completion"
+
+
+def whole_app() -> App:
+    """Create the program, for its completion."""
+    return _make_app(())
 
 
 def _make_app(called: Sequence[str]) -> App:
     app = App(
         name="realtime-trio",
+        version=lambda: f"realtime-trio {package_version()}",
+        config=Settings(tuple(_COMMANDS)),
         help="Realtime agent streams from the command line.",
         help_format="plaintext",
         print_error=False,
@@ -60,6 +79,8 @@ def _make_app(called: Sequence[str]) -> App:
         own = None if name in called else summary
         module = _MODULES.get(name, f"_{name}")
         app.command(f"{__package__}.{module}:{name}", name=name, help=own)
+    own = None if _COMPLETION in called else "Install completion for the shell: bash, zsh or fish."
+    app.command(f"{__package__}._completion_command:install_completion", name=_COMPLETION, help=own)
     return app
 
 

@@ -72,16 +72,16 @@ def _suite() -> ModuleType:
     """Return the entry point of the suite."""
     found = next(_homes(), None)
     if found is None:
-        msg = (
+        message = (
             "the benchmarks are not installed: run this command in a checkout of the repository, "
             "or install the package from a wheel"
         )
-        raise CommandError(msg)
+        raise CommandError(message)
     try:
         return importlib.import_module(f"{found}._cli")
     except ModuleNotFoundError as exc:
-        msg = f"the benchmarks need {exc.name}: pip install 'realtime-trio[bench]'"
-        raise CommandError(msg) from exc
+        message = f"the benchmarks need {exc.name}: pip install 'realtime-trio[bench]'"
+        raise CommandError(message) from exc
 
 
 def _homes() -> Iterator[str]:

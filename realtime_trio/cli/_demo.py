@@ -19,7 +19,7 @@ from .._transports._trio_websocket import TrioWebsocketConnector
 from .._turns._outcome import TurnCancelled
 from ..audio import AudioSink, MemorySource, Playback, open_wav_sink
 from ..server import RealtimeServer, ScriptedTurn, ServerConfig, open_server
-from ._chat import ChatLoop
+from ._chat_loop import ChatLoop
 from ._command_error import CommandError
 from ._demo_report import Finding, report
 from ._demo_script import ANSWERS_ALOUD, FLOOD, QUESTIONS, SAID, turns
@@ -48,8 +48,8 @@ def demo(*, wav: Path | None = None) -> None:
     except OSError as exc:
         if exc.filename != str(heard):
             raise
-        msg = f"cannot write {heard}: {exc.strerror}"
-        raise CommandError(msg) from None
+        message = f"cannot write {heard}: {exc.strerror}"
+        raise CommandError(message) from None
 
 
 class _DemoTranscript(LiveTranscript):
@@ -77,8 +77,8 @@ async def _demo(wav: Path, script: Sequence[ScriptedTurn]) -> None:
             found = await _converse(server, transcript, sink)
         report(transcript.console, found, wav)
         return
-    msg = f"the demo did not finish within {_DEADLINE:g} seconds"
-    raise CommandError(msg, status=1)
+    message = f"the demo did not finish within {_DEADLINE:g} seconds"
+    raise CommandError(message, status=1)
 
 
 async def _converse(
@@ -130,8 +130,8 @@ async def _talk_aloud(client: Client, transcript: _DemoTranscript, playback: Pla
         nursery.cancel_scope.cancel()
     heard = playback.statistics()
     sent = client.audio.statistics().sending.seconds
-    told = f"{sent:.1f} s said, {heard.position:.1f} s heard, {heard.underruns} underruns"
-    transcript.line("audio", told, style="magenta")
+    text = f"{sent:.1f} s said, {heard.position:.1f} s heard, {heard.underruns} underruns"
+    transcript.line("audio", text, style="magenta")
 
 
 async def _interrupt(client: Client, transcript: _DemoTranscript, probe: Probe) -> Finding:
@@ -147,14 +147,16 @@ async def _interrupt(client: Client, transcript: _DemoTranscript, probe: Probe) 
             probe.phase = "flood"
             waiting = client.text.statistics().depth
             took = await _cancel(client, control)
-            told = f"{waiting:,} deltas were queued when the cancel was sent"
-            transcript.line("flood", told, style="yellow")
+            text = f"{waiting:,} deltas were queued when the cancel was sent"
+            transcript.line("flood", text, style="yellow")
             held.close()
             outcome = await turn.wait()
     await transcript.turn_over(before + 1)
     if not isinstance(outcome, TurnCancelled):
-        msg = f"expected the cancelled turn to end as TurnCancelled, not {type(outcome).__name__}"
-        raise CommandError(msg, status=1)
+        message = (
+            f"expected the cancelled turn to end as TurnCancelled, not {type(outcome).__name__}"
+        )
+        raise CommandError(message, status=1)
     return Finding(
         lanes=client.statistics(),
         samples=probe.samples,

@@ -83,17 +83,17 @@ def _outcome(found: Finding) -> Table:
     )
     for lane in lanes.lanes:
         assert lane.lane is not None
-        told = (
+        text = (
             f"{lane.events:,} events, at most {lane.high_water:,} queued, {lane.dropped:,} dropped"
         )
-        table.add_row(f"{lane.lane.name.lower()} lane", told)
+        table.add_row(f"{lane.lane.name.lower()} lane", text)
     for session in state.sessions.values():
         current = " (current)" if session.id == state.current_session_id else ""
-        told = (
+        text = (
             f"{len(session.messages)} messages, {session.input_tokens:,} tokens in, "
             f"{session.output_tokens:,} out{current}"
         )
-        table.add_row("session", Text(f"{clean(session.id)}: {told}"))
+        table.add_row("session", Text(f"{clean(session.id)}: {text}"))
     turn = "the user's" if state.turn.can_send_input else "the agent's"
     table.add_row(
         "turn",

@@ -5,29 +5,27 @@ from __future__ import annotations
 import json
 import re
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 from cyclopts import Parameter
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
 from .._schema import asyncapi, event_schemas, summary_of
 from ..events import REGISTRY, Direction, Row
 from ._command_error import CommandError
+from ._package_version import package_version
 
-__all__ = ["events", "package_version"]
+__all__ = ["events"]
 
 _FROM = {Direction.SERVER: "server", Direction.CLIENT: "client", Direction.BOTH: "both"}
 # Markup in docstrings: code, and references to sections of the protocol.
 _MARKUP = re.compile(r"``| \(§[^()]*+\)")
-_WIDE = 150  # columns reserved for the meaning
-
-
-def package_version() -> str:
-    """Return the version of the installed package, or "0" if it runs from source."""
-    try:
-        return version("realtime-trio")
-    except PackageNotFoundError:
-        return "0"
+_PIPE = 1_000  # columns of a pipe or a file: nothing is broken there
+_WIDE = 150  # columns from which there is room for the meaning
+_NARROW = 110  # columns below which there is no room for a table
 
 
 def events(
@@ -45,8 +43,8 @@ def events(
         Print the protocol as an AsyncAPI document (JSON) instead.
     """
     if json_schema and asyncapi:
-        msg = "pass --json-schema or --asyncapi, not both"
-        raise CommandError(msg)
+        message = "pass --json-schema or --asyncapi, not both"
+        raise CommandError(message)
     if json_schema:
         _print_json(event_schemas())
     elif asyncapi:
@@ -64,18 +62,24 @@ def _print_json(document: object) -> None:
 
 
 def _print_table() -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     from ._console import make_console
 
-    console = make_console(plain_width=_WIDE)
+    console = make_console(plain_width=_PIPE)
+    if console.width < _NARROW:
+        _print_list(console)
+    else:
+        _print_rows(console)
+    console.print(Text("A binary frame is the local event AudioFrame, on the audio lane."))
+
+
+def _print_rows(console: Console) -> None:
+    """Print a table; in a pipe each event is on one line, for grep."""
     wide = console.width >= _WIDE
-    table = Table(title="Events", title_justify="left", header_style="bold", caption_justify="left")
+    table = Table(title="Events", title_justify="left", header_style="bold")
     for name in ("type", "class", "from", "lanes"):
-        table.add_column(name, no_wrap=wide, overflow="fold")
+        table.add_column(name, no_wrap=True)
     if wide:
-        table.add_column("meaning", ratio=1)
+        table.add_column("meaning", no_wrap=console.width == _PIPE)
     before: Direction | None = None
     for row in REGISTRY:
         if row.direction is Direction.CLIENT and before is not row.direction:
@@ -83,8 +87,16 @@ def _print_table() -> None:
         before = row.direction
         cells = _cells(row)
         table.add_row(*(cells if wide else cells[:-1]))
-    table.caption = Text("A binary frame is the local event AudioFrame, on the audio lane.")
     console.print(table)
+
+
+def _print_list(console: Console) -> None:
+    """Print one paragraph for each event: a narrow terminal would break every name."""
+    for row in REGISTRY:
+        names, class_name, sender, lanes, meaning = _cells(row)
+        console.print(Text(" ".join(names.split()), "bold"))
+        about = Text(f"{class_name}\n", "cyan").append(f"from {sender}; {lanes}\n", "dim")
+        console.print(Padding(about.append(meaning), (0, 0, 0, 2)))
 
 
 def _cells(row: Row) -> list[str]:

@@ -38,7 +38,7 @@ class Probe:
 
     def __init__(self, inner: abc.Connector) -> None:
         self._inner = inner
-        self._came: dict[Lane, deque[tuple[_Key, float]]] = {lane: deque() for lane in Lane}
+        self._arrivals: dict[Lane, deque[tuple[_Key, float]]] = {lane: deque() for lane in Lane}
         self.phase = ""
         self.samples: dict[tuple[str, Lane], list[float]] = {}
 
@@ -51,13 +51,13 @@ class Probe:
         with client.subscribe(ServerEvent, overflow=Block(_ROOM)) as events:
             task_status.started()
             async for event in events:
-                self._told(event)
+                self._record_delivery(event)
 
-    def came(self, frame: str | bytes) -> None:
+    def record_arrival(self, frame: str | bytes) -> None:
         """Record a frame from the socket."""
         now = trio.current_time()
         if isinstance(frame, bytes):
-            self._came[Lane.AUDIO].append((("audio", len(frame)), now))
+            self._arrivals[Lane.AUDIO].append((("audio", len(frame)), now))
             return
         try:
             head = _read(frame)
@@ -65,9 +65,9 @@ class Probe:
             return
         row = REGISTRY.server_row(head.type)
         if row is not None:
-            self._came[row.home].append(((row.type, head.content), now))
+            self._arrivals[row.home].append(((row.type, head.content), now))
 
-    def _told(self, event: ServerEvent) -> None:
+    def _record_delivery(self, event: ServerEvent) -> None:
         """Match a delivered event to its arrival, and skip events that were dropped."""
         key: _Key
         if isinstance(event, AudioFrame):
@@ -77,9 +77,9 @@ class Probe:
             if row is None:
                 return
             lane, key = row.home, (row.type, getattr(event, "content", None))
-        came = self._came[lane]
-        while came:
-            other, at = came.popleft()
+        arrivals = self._arrivals[lane]
+        while arrivals:
+            other, at = arrivals.popleft()
             if other == key:
                 taken = trio.current_time() - at
                 self.samples.setdefault((self.phase, lane), []).append(taken)
@@ -104,13 +104,13 @@ class _Watched:
     async def receive(self) -> str | bytes:
         """Forward the call, and record the frame."""
         frame = await self._inner.receive()
-        self._probe.came(frame)
+        self._probe.record_arrival(frame)
         return frame
 
     def receive_nowait(self) -> str | bytes:
         """Forward the call, and record the frame."""
         frame = self._inner.receive_nowait()
-        self._probe.came(frame)
+        self._probe.record_arrival(frame)
         return frame
 
     async def ping(self) -> None:

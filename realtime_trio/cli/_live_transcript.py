@@ -48,9 +48,13 @@ class LiveTranscript(Transcript):
             return
         super().tell(note, state, elapsed)
         if isinstance(note, n.AllNotificationsCleared):
-            self.turns_over += 1
-            self._news.set()
-            self._news = trio.Event()
+            self.end_turn()
+
+    def end_turn(self) -> None:
+        """Count a turn that was shown whole."""
+        self.turns_over += 1
+        self._news.set()
+        self._news = trio.Event()
 
     async def turn_over(self, count: int) -> None:
         """Wait until ``count`` turns have been shown completely."""
@@ -76,7 +80,7 @@ class LiveTranscript(Transcript):
         if message is None or message.id not in self._written:
             super()._show_begun(session_id)
         else:
-            self._tell_tools(session_id)
+            self._show_tools(session_id)
 
     def _write(self, note: n.MessageStreaming) -> None:
         style = "dim italic" if note.role == THOUGHT else ""
@@ -132,7 +136,7 @@ class LiveTranscript(Transcript):
         elif message.status != "complete":
             label, label_style = label_of(message.role)
             self.line(label, end, label_style=label_style)
-        self._tell_tools(note.session_id)
+        self._show_tools(note.session_id)
         return True
 
 

@@ -13,11 +13,11 @@ from cyclopts import Parameter
 
 from .._client._client import Client
 from .._connection._recording import Recorder
-from ._chat import ChatLoop
+from ._chat_loop import ChatLoop
 from ._command_error import CommandError
-from ._connect import connect, identity
+from ._connect import PATIENT, STEADY, check_session, connect, identity
 from ._live_transcript import LiveTranscript, follow
-from ._signals import until_told
+from ._signals import until_signalled
 from ._standard_streams import as_text
 from ._terminal_text import clean
 
@@ -61,30 +61,40 @@ def record(
         The session to continue.
     """
     if file.exists() and not overwrite:
-        msg = f"{file} already exists: choose another name, or pass --overwrite"
-        raise CommandError(msg)
+        message = f"{file} already exists: choose another name, or pass --overwrite"
+        raise CommandError(message)
     recorder = Recorder(file)
     auth = identity(token, user)
-    client_of = connect(url, auth=auth, agent=agent, session=session, recorder=recorder)
-    trio.run(_record, client_of, file, say)
+    client_of = connect(
+        url,
+        auth=auth,
+        agent=agent,
+        session=session,
+        config=STEADY if say else PATIENT,
+        recorder=recorder,
+    )
+    trio.run(_record, client_of, file, say, session)
     _report(recorder, file)
 
 
 async def _record(
-    client_of: AbstractAsyncContextManager[Client], file: Path, say: tuple[str, ...]
+    client_of: AbstractAsyncContextManager[Client],
+    file: Path,
+    say: tuple[str, ...],
+    session: str | None,
 ) -> None:
-    async with until_told() as ending:
+    async with until_signalled() as ending:
         with _writing(file):
             async with client_of as client:
-                ending.begun = True
-                await _converse(client, say)
+                ending.started = True
+                await _converse(client, say, session)
 
 
-async def _converse(client: Client, say: tuple[str, ...]) -> None:
+async def _converse(client: Client, say: tuple[str, ...], session: str | None) -> None:
     transcript = LiveTranscript()
     async with trio.open_nursery() as nursery:
         await nursery.start(follow, client, transcript)
-        await client.ready()
+        await check_session(client, session)
         await transcript.turn_over(1)
         talk = ChatLoop(client, transcript)
         for text in say:
@@ -101,14 +111,15 @@ def _writing(file: Path) -> Generator[None, None, None]:
     except OSError as exc:
         if exc.filename is None:
             raise
-        msg = f"cannot write {file}: {exc.strerror}"
-        raise CommandError(msg) from None
+        message = f"cannot write {file}: {exc.strerror}"
+        raise CommandError(message) from None
 
 
 def _report(recorder: Recorder, file: Path) -> None:
-    told = recorder.statistics()
-    if told.error is not None:
-        msg = f"{file}: the recording ends early ({told.error}); {told.dropped} lines are missing"
-        raise CommandError(msg, status=1)
-    lost = f", {told.dropped} dropped" if told.dropped else ""
-    print(f"{clean(str(file))}: {told.written} lines{lost}", file=sys.stderr)
+    statistics = recorder.statistics()
+    if statistics.error is not None:
+        lost = f"{statistics.dropped} lines are missing"
+        message = f"{file}: the recording ends early ({statistics.error}); {lost}"
+        raise CommandError(message, status=1)
+    lost = f", {statistics.dropped} dropped" if statistics.dropped else ""
+    print(f"{clean(str(file))}: {statistics.written} lines{lost}", file=sys.stderr)

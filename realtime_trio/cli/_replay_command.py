@@ -102,14 +102,14 @@ def replay(
         Replay in the original time, divided by this number.
     """
     if file.startswith("-") and file != "-":
-        msg = f"unknown option: {file} (for a file with this name, write ./{file})"
-        raise CommandError(msg)
+        message = f"unknown option: {file} (for a file with this name, write ./{file})"
+        raise CommandError(message)
     if at is not None and at < 0:
-        msg = "--at must be a line number, counted from 0"
-        raise CommandError(msg)
+        message = "--at must be a line number, counted from 0"
+        raise CommandError(message)
     if speed is not None and not (math.isfinite(speed) and speed > 0):
-        msg = "--speed must be greater than 0: 1 is real time, 10 is ten times as fast"
-        raise CommandError(msg)
+        message = "--speed must be greater than 0: 1 is real time, 10 is ten times as fast"
+        raise CommandError(message)
     sink = _sink(as_json=json, at=at, live=speed is not None)
     folded = Replay()
     with open_lines(file) as lines, closing(sink):

@@ -9,7 +9,7 @@ from typing import final
 
 import trio
 
-__all__ = ["Ending", "endings", "until_told"]
+__all__ = ["Ending", "endings", "until_signalled"]
 
 
 def endings() -> list[signal.Signals]:
@@ -30,13 +30,13 @@ class Ending:
     """Whether a signal arrived, and whether the command had started by then."""
 
     def __init__(self) -> None:
-        self.begun: bool = False
+        self.started: bool = False
         """Set once there is work to end in an orderly way."""
-        self.told: bool = False
+        self.signalled: bool = False
 
 
 @asynccontextmanager
-async def until_told() -> AsyncGenerator[Ending, None]:
+async def until_signalled() -> AsyncGenerator[Ending, None]:
     """Cancel the block when a signal arrives; then continue after it.
 
     Raises ``KeyboardInterrupt`` instead if nothing had started.
@@ -46,7 +46,7 @@ async def until_told() -> AsyncGenerator[Ending, None]:
         await nursery.start(_watch, ending, nursery.cancel_scope)
         yield ending
         nursery.cancel_scope.cancel()
-    if ending.told and not ending.begun:
+    if ending.signalled and not ending.started:
         raise KeyboardInterrupt
 
 
@@ -56,5 +56,5 @@ async def _watch(
     with trio.open_signal_receiver(*endings()) as signals:
         task_status.started()
         async for _ in signals:
-            ending.told = True
+            ending.signalled = True
             scope.cancel()

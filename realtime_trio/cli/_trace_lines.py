@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final, Protocol, cast
 
+from .._exceptions import JournalError
+from .._history._journal_lines import is_journal, journal_lines
 from .._replay import is_object
 from ._command_error import CommandError
 
@@ -73,6 +75,9 @@ def open_lines(path: str) -> Generator[Iterator[bytes], None, None]:
     yielded first, then an error with status 1 is raised.
     """
     name = "standard input" if path == "-" else path
+    if path != "-" and _is_journal(path):
+        yield _journal_lines(path)
+        return
     try:
         raw = sys.stdin.buffer if path == "-" else open(path, "rb", _BUFFER)  # noqa: SIM115
     except OSError as exc:
@@ -84,6 +89,21 @@ def open_lines(path: str) -> Generator[Iterator[bytes], None, None]:
             raw.close()
 
 
+def _is_journal(path: str) -> bool:
+    try:
+        return is_journal(path)
+    except OSError:
+        return False  # it is explained where it is opened
+
+
+def _journal_lines(path: str) -> Iterator[bytes]:
+    """The session of a journal that was written to last."""
+    try:
+        yield from journal_lines(path)
+    except JournalError as exc:
+        raise CommandError(str(exc)) from None
+
+
 def _lines_of_a_trace(raw: io.BufferedReader, name: str) -> Iterator[bytes]:
     """Yield all lines, once one of them is a JSON object."""
     lines = _lines(raw, name)
@@ -91,14 +111,14 @@ def _lines_of_a_trace(raw: io.BufferedReader, name: str) -> Iterator[bytes]:
     try:
         begin = _up_to_an_object(lines, name)
     except _Damaged:
-        msg = f"cannot read {name}: {damaged}"
-        raise CommandError(msg) from None
+        message = f"cannot read {name}: {damaged}"
+        raise CommandError(message) from None
     yield from begin
     try:
         yield from lines
     except _Damaged:
-        msg = f"{name}: {damaged}; the lines before that were replayed"
-        raise CommandError(msg, status=1) from None
+        message = f"{name}: {damaged}; the lines before that were replayed"
+        raise CommandError(message, status=1) from None
 
 
 def _up_to_an_object(lines: Iterator[bytes], name: str) -> Iterator[bytes]:
@@ -109,11 +129,11 @@ def _up_to_an_object(lines: Iterator[bytes], name: str) -> Iterator[bytes]:
         if is_object(line):
             return io.BytesIO(held)
         if number == _MAX_LINES or len(held) > MAX_LINE:
-            msg = f"{name} is not a trace: none of its first {number:,} lines is a JSON object"
-            raise CommandError(msg)
+            message = f"{name} is not a trace: none of its first {number:,} lines is a JSON object"
+            raise CommandError(message)
     if held and not held.isspace():
-        msg = f"{name} is not a trace: none of its lines is a JSON object"
-        raise CommandError(msg)
+        message = f"{name} is not a trace: none of its lines is a JSON object"
+        raise CommandError(message)
     return io.BytesIO(held)
 
 
@@ -129,8 +149,8 @@ def _lines(raw: io.BufferedReader, name: str) -> Iterator[bytes]:
             stream = io.BufferedReader(_After(b"", gzip.GzipFile(fileobj=stream)), _UNPACKED)
         for line in iter(partial(stream.readline, MAX_LINE + 1), b""):
             if len(line) > MAX_LINE and not line.endswith(b"\n"):
-                msg = f"{name}: a line is longer than the limit of {MAX_LINE >> 20} MiB"
-                raise CommandError(msg)
+                message = f"{name}: a line is longer than the limit of {MAX_LINE >> 20} MiB"
+                raise CommandError(message)
             yield line
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise _Damaged from None

@@ -147,7 +147,7 @@ class Transcript:
 
     def _message(self, note: n.MessageComplete | n.MessageAdded) -> None:
         self._show_message(note.message)
-        self._tell_tools(note.session_id)
+        self._show_tools(note.session_id)
 
     def _show_message(self, message: Message, *, dim: bool = False) -> None:
         self.tally.count(message)
@@ -178,7 +178,7 @@ class Transcript:
                 depth=self._message_depth(message.head),
             )
             self._begun[message.id] = begun + len(text)
-        self._tell_tools(session_id)
+        self._show_tools(session_id)
 
     def _loaded_messages(self, note: n.SessionMessagesLoaded) -> None:
         count = len(note.messages)
@@ -207,16 +207,16 @@ class Transcript:
             body.append(f"  {note.status}", "bold yellow")
         self._calls.setdefault(note.session_id, []).append(body)
         if note.session_id not in self._state.text.open:
-            self._tell_tools(note.session_id)
+            self._show_tools(note.session_id)
 
-    def _tell_tools(self, session_id: str | None = None) -> None:
+    def _show_tools(self, session_id: str | None = None) -> None:
         """Show the waiting calls of one session, or of all."""
         for each in [session_id] if session_id is not None else list(self._calls):
             for body in self._calls.pop(each, ()):
                 self.line("tool", body, label_style="yellow", depth=self._depth(each))
 
     def _tool_removed(self, note: n.ToolNotificationRemoved) -> None:
-        self._tell_tools(note.session_id)
+        self._show_tools(note.session_id)
         if (note.session_id, note.id) in self._shown_tools:
             self.line("tool", "stopped", style="red", depth=self._depth(note.session_id))
 
@@ -281,7 +281,7 @@ class Transcript:
         self.line("cancelled", "the server cancelled this turn", style="bold red")
 
     def _turn_over(self, _note: n.AllNotificationsCleared) -> None:
-        self._tell_tools()
+        self._show_tools()
         self.console.print(Text("─" * min(40, self.console.width), "dim"))
 
     def _voice(self, note: n.VoiceChanged) -> None:
@@ -291,8 +291,8 @@ class Transcript:
         self.tally.audio_bytes += len(note.data)
 
     def _interrupted(self, note: AudioFlushed) -> None:
-        told = f"interrupted after {note.heard_ms / 1000:.1f} s"
-        self.line("voice", f"{told}, {note.unheard_ms / 1000:.1f} s unheard", style="magenta")
+        text = f"interrupted after {note.heard_ms / 1000:.1f} s"
+        self.line("voice", f"{text}, {note.unheard_ms / 1000:.1f} s unheard", style="magenta")
 
 
 def label_of(role: str) -> tuple[str, str]:

@@ -15,10 +15,10 @@ from .._voice._audio_lane import AudioStatistics
 from .._voice._talk import VoiceMode
 from ..audio import AudioSink, AudioSource, VadConfig
 from ..audio._playback import Playback
-from ._connect import connect, identity
+from ._connect import PATIENT, STEADY, check_session, connect, identity
 from ._console import make_console
 from ._level_meter import Meter, measured
-from ._signals import until_told
+from ._signals import until_signalled
 from ._transcript import Transcript
 from ._voice_devices import check_output, detector, open_input, open_output
 
@@ -104,15 +104,11 @@ def voice(
         pre_roll=vad_pre_roll,
         learning=vad_learning,
     )
-    trio.run(
-        _voice,
-        connect(url, auth=identity(token, user), agent=agent, session=session),
-        input,
-        output,
-        mode,
-        input == "mic" if barge_in is None else barge_in,
-        vad,
-    )
+    patience = PATIENT if input == "mic" else STEADY
+    auth = identity(token, user)
+    client_of = connect(url, auth=auth, agent=agent, session=session, config=patience)
+    interrupts = input == "mic" if barge_in is None else barge_in
+    trio.run(_voice, client_of, input, output, mode, interrupts, vad, session)
 
 
 async def _voice(
@@ -122,15 +118,25 @@ async def _voice(
     mode: VoiceMode,
     interrupts: bool,
     vad: VadConfig,
+    session: str | None,
 ) -> None:
     transcript = SpokenTranscript(make_console(stderr=output == "-"))
     # A WAV file always gets its last samples.
-    async with until_told() as ending, AsyncExitStack() as stack:
+    async with until_signalled() as ending, AsyncExitStack() as stack:
         source = await open_input(stack, input)
         client = await stack.enter_async_context(client_of)
-        ending.begun = True
+        ending.started = True
         sink = await open_output(stack, output)
-        await converse(client, source, sink, transcript, mode=mode, interrupts=interrupts, vad=vad)
+        await converse(
+            client,
+            source,
+            sink,
+            transcript,
+            mode=mode,
+            interrupts=interrupts,
+            vad=vad,
+            session=session,
+        )
 
 
 async def converse(
@@ -142,6 +148,7 @@ async def converse(
     mode: VoiceMode,
     interrupts: bool,
     vad: VadConfig | None = None,
+    session: str | None = None,
 ) -> None:
     """Run the conversation until the source ends and all answers are played, or the client ends."""
     metered = measured(source)
@@ -150,7 +157,7 @@ async def converse(
             await nursery.start(_follow, client, transcript, nursery.cancel_scope)
             meter = Meter(transcript.console, metered, playback, say=transcript.show_level)
             nursery.start_soon(meter.run)
-            await client.ready()
+            await check_session(client, session)
             await client.audio.talk(metered, mode=mode, vad=vad, barge_in=interrupts)
             await _hear_the_end(client, transcript, playback)
             nursery.cancel_scope.cancel()
@@ -177,12 +184,12 @@ class SpokenTranscript(Transcript):
     def sum_up(self, statistics: AudioStatistics) -> None:
         """Show how much audio was sent and heard."""
         said, heard = statistics.sending, statistics.playback
-        told = f"{said.seconds:.1f} s sent"
+        text = f"{said.seconds:.1f} s sent"
         if said.dropped:
-            told += f", {said.dropped} frames of it dropped"
+            text += f", {said.dropped} frames of it dropped"
         assert heard is not None  # there is a sink
-        told += f"; {heard.position:.1f} s heard, {heard.underruns} underruns"
-        self.line("voice", told, style="magenta")
+        text += f"; {heard.position:.1f} s heard, {heard.underruns} underruns"
+        self.line("voice", text, style="magenta")
 
 
 async def _follow(

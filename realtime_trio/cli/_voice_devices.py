@@ -47,8 +47,8 @@ def detector(**settings: float) -> VadConfig:
                 raise ValueError
             VadConfig(**{name: value})  # type: ignore[arg-type]
         except ValueError:
-            msg = f"--vad-{_OPTIONS.get(name, name)} cannot be {value:g}"
-            raise CommandError(msg) from None
+            message = f"--vad-{_OPTIONS.get(name, name)} cannot be {value:g}"
+            raise CommandError(message) from None
     return VadConfig(**settings)  # type: ignore[arg-type]
 
 
@@ -64,10 +64,10 @@ async def open_input(stack: AsyncExitStack, name: str) -> AudioSource:
     try:
         return stack.enter_context(open_wav(name))
     except OSError as exc:
-        msg = f"cannot read {name}: {exc.strerror or exc}"
+        message = f"cannot read {name}: {exc.strerror or exc}"
     except RealtimeError as exc:
-        msg = str(exc)
-    raise CommandError(msg)
+        message = str(exc)
+    raise CommandError(message)
 
 
 def check_output(name: str, *, source: str, overwrite: bool) -> None:
@@ -76,11 +76,11 @@ def check_output(name: str, *, source: str, overwrite: bool) -> None:
         sounddevice()
     elif name != "-" and Path(name).exists():
         if source not in {"mic", "-"} and Path(source).exists() and Path(source).samefile(name):
-            msg = f"{name} cannot be both --input and --output"
-            raise CommandError(msg)
+            message = f"{name} cannot be both --input and --output"
+            raise CommandError(message)
         if not overwrite:
-            msg = f"{name} already exists: choose another name, or pass --overwrite"
-            raise CommandError(msg)
+            message = f"{name} already exists: choose another name, or pass --overwrite"
+            raise CommandError(message)
 
 
 async def open_output(stack: AsyncExitStack, name: str) -> AudioSink:
@@ -112,8 +112,8 @@ async def _wav(name: str) -> AsyncGenerator[WavSink, None]:
         async with open_wav_sink(name) as sink:
             yield sink
     except OSError as exc:
-        msg = f"cannot write {name}: {exc.strerror or exc}"
-        raise CommandError(msg) from None
+        message = f"cannot write {name}: {exc.strerror or exc}"
+        raise CommandError(message) from None
 
 
 def _is_pipe(descriptor: int) -> bool:

@@ -40,8 +40,8 @@ def _text(value: object, place: str) -> None:
         try:
             value.encode()
         except UnicodeEncodeError:
-            msg = f"{place} must not contain lone surrogates"
-            raise ValueError(msg) from None
+            message = f"{place} must not contain lone surrogates"
+            raise ValueError(message) from None
 
 
 _ALONE: tuple[type, ...] = (str, bytes, Mapping)
@@ -72,8 +72,8 @@ def _integer(value: object, place: str) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
         raise _wrong_type(place, "int", value)
     if not INT_MIN <= value <= INT_MAX:
-        msg = f"{place} must fit in 64 bits"
-        raise ValueError(msg)
+        message = f"{place} must fit in 64 bits"
+        raise ValueError(message)
 
 
 def _number(value: object, place: str) -> None:
@@ -82,8 +82,8 @@ def _number(value: object, place: str) -> None:
     if isinstance(value, int):
         _integer(value, place)
     elif not math.isfinite(value):
-        msg = f"{place} must be a finite number"
-        raise ValueError(msg)
+        message = f"{place} must be a finite number"
+        raise ValueError(message)
 
 
 # --- free-form JSON -----------------------------------------------------------------------
@@ -94,8 +94,8 @@ def _json(value: object, place: str, depth: int = 0) -> None:
         _text(value, place)
     elif isinstance(value, (Mapping, list, tuple)):
         if depth >= MAX_DEPTH:
-            msg = f"{place} is nested deeper than the limit of {MAX_DEPTH} levels"
-            raise ValueError(msg)
+            message = f"{place} is nested deeper than the limit of {MAX_DEPTH} levels"
+            raise ValueError(message)
         for inner in _inside(cast("Mapping[object, object] | list[object]", value), place):
             _json(inner, place, depth + 1)
     elif value is not None and not isinstance(value, bool):
@@ -181,8 +181,8 @@ def _one_of(choices: tuple[Any, ...], value: object, place: str) -> None:
     if describe(value) not in kinds:
         raise _wrong_type(place, " or ".join(sorted(kinds)), value)
     if value not in choices:
-        msg = f"{place} must be one of {', '.join(map(repr, choices))}"
-        raise ValueError(msg)
+        message = f"{place} must be one of {', '.join(map(repr, choices))}"
+        raise ValueError(message)
 
 
 def _each(check: Check, value: object, place: str) -> None:

@@ -141,8 +141,8 @@ class TextInputEvent(ClientEvent):
         """Check every field. A server does not answer blank text (§7)."""
         check_event(self)
         if not self.file_ids and not self.text.strip():
-            msg = "TextInputEvent needs text that is not blank, or file_ids"
-            raise ValueError(msg)
+            message = "TextInputEvent needs text that is not blank, or file_ids"
+            raise ValueError(message)
 
 
 @frozen

@@ -77,14 +77,16 @@ class Registry:
         for tag in (row.type, *row.aliases):
             if tag in self._by_type:
                 owner = self._by_type[tag].cls.__name__
-                msg = f"the event type {tag!r} is already registered for {owner}"
-                raise ValueError(msg)
+                message = f"the event type {tag!r} is already registered for {owner}"
+                raise ValueError(message)
         if row.cls in self._by_class:
-            msg = f"{row.cls.__name__} is already registered as {self._by_class[row.cls].type!r}"
-            raise ValueError(msg)
+            message = (
+                f"{row.cls.__name__} is already registered as {self._by_class[row.cls].type!r}"
+            )
+            raise ValueError(message)
         if Direction.SERVER in row.direction and not row.lanes:
-            msg = f"the server event {row.type!r} needs a lane: lanes=Lane.TEXT"
-            raise ValueError(msg)
+            message = f"the server event {row.type!r} needs a lane: lanes=Lane.TEXT"
+            raise ValueError(message)
         for tag in (row.type, *row.aliases):
             self._by_type[tag] = row
         self._by_class[row.cls] = row
@@ -94,8 +96,8 @@ class Registry:
     def remove(self, row: Row) -> None:
         """Remove the row of a custom event, for tests. Raises ``ValueError`` for built-in rows."""
         if row.builtin:
-            msg = f"{row.type!r} is part of the protocol and cannot be removed"
-            raise ValueError(msg)
+            message = f"{row.type!r} is part of the protocol and cannot be removed"
+            raise ValueError(message)
         for tag in (row.type, *row.aliases):
             del self._by_type[tag]
         del self._by_class[row.cls]
@@ -116,11 +118,11 @@ class Registry:
         try:
             return self._by_class[cls]
         except KeyError:
-            msg = (
+            message = (
                 f"{cls.__name__} is not a registered event: "
                 "decorate it with @realtime_trio.event(...)"
             )
-            raise LookupError(msg) from None
+            raise LookupError(message) from None
 
 
 _C, _A, _T = Lane.CONTROL, Lane.AUDIO, Lane.TEXT

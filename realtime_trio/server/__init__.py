@@ -41,7 +41,7 @@ from ._faults import (
     Stage,
     Stall,
 )
-from ._hub import Received
+from ._hub import Received, Traffic
 from ._options import ServerConfig
 from ._rest_api import Request, Response
 from ._turn_script import (
@@ -99,6 +99,7 @@ __all__ = [
     "Stage",
     "Stall",
     "Think",
+    "Traffic",
     "UseTools",
     "Wait",
     "open_server",

@@ -13,6 +13,7 @@ import trio
 from .._exceptions import ClosedError, ConnectionLost
 from ..abc import Transport
 from ._faults import Action, CutHow, HangUp, Packet, Silence
+from ._storage import held_bytes
 
 __all__ = ["AbortableTransport", "ClientConnection"]
 
@@ -45,10 +46,11 @@ class _CloseLink:
 class ClientConnection:
     """Carries frames between a link and the owner of the connection.
 
-    Queued packets leave in order, each at its time. The queue holds at most ``limit`` packets.
-    One more aborts the link, so a client that never reads costs a bounded amount of memory.
-    From ``high_water`` packets on, the connection is ``backlogged``, and its owner should pause
-    until the connection calls ``on_drained``.
+    Queued packets leave in order, each at its time. The queue holds at most ``limit`` packets
+    and ``max_bytes`` bytes, as held in memory, those of its last packet not counted. One more
+    aborts the link, so a client that never reads costs a bounded amount of memory. From
+    ``high_water`` packets or half of the bytes on, the connection is ``backlogged``, and its
+    owner should pause until the connection calls ``on_drained``.
     """
 
     def __init__(
@@ -58,14 +60,17 @@ class ClientConnection:
         *,
         high_water: int,
         limit: int,
+        max_bytes: int,
         on_drained: Callable[[], None],
     ) -> None:
         self.number = number
         self._link = link
         self._high_water = high_water
         self._limit = limit
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._on_drained = on_drained
-        self._queue: deque[Packet | HangUp | Silence | _CloseLink] = deque()
+        self._queue: deque[tuple[Action | _CloseLink, int]] = deque()
         self._queued = trio.Event()
         self._muted = False
         self._closing = False
@@ -79,36 +84,43 @@ class ClientConnection:
 
     @property
     def backlogged(self) -> bool:
-        """Whether the queue has reached its high-water mark."""
-        return len(self._queue) >= self._high_water
+        """Whether the queue has reached its high-water mark, in packets or in bytes."""
+        return len(self._queue) >= self._high_water or self._bytes * 2 >= self._max_bytes
 
     def put(self, action: Action) -> None:
         """Queue one action; a muted or closing connection drops it."""
         if self._muted or self._closing:
             return
-        if len(self._queue) >= self._limit:
+        # Who keeps up is not made to wait for its frames to be measured.
+        size = held_bytes(action.frame) if self._queue and isinstance(action, Packet) else 0
+        if len(self._queue) >= self._limit or self._bytes > self._max_bytes:
             self.hang_up("abort")
             return
-        self._queue.append(action)
+        self._queue.append((action, size))
+        self._bytes += size
         self._queued.set()
 
     def close(self, code: int, reason: str) -> None:
         """Close the link after everything that is queued; a stall does not delay this."""
         if not self._closing:
             self._closing = True
-            self._queue.append(_CloseLink(code, reason))
+            self._queue.append((_CloseLink(code, reason), 0))
             self._queued.set()
             self._stall_scope.cancel()
 
     def hang_up(self, how: CutHow) -> None:
         """End the connection now, dropping the queue; only ``clean`` sends a close frame."""
-        self._queue.clear()
+        self._drop_queue()
         if how == "clean":
             self.close(1000, "")
         else:
             self._closing = True
             self._link.abort()
             self._scope.cancel()
+
+    def _drop_queue(self) -> None:
+        self._queue.clear()
+        self._bytes = 0
 
     async def run(self, on_frame: Callable[[str | bytes], None]) -> None:
         """Run until the link ends, pass each frame to ``on_frame``, and close the link."""
@@ -119,7 +131,7 @@ class ClientConnection:
                     nursery.start_soon(self._read, on_frame)
         finally:
             self._closing = True
-            self._queue.clear()
+            self._drop_queue()
             await self._link.aclose()
 
     async def _read(self, on_frame: Callable[[str | bytes], None]) -> None:
@@ -136,14 +148,15 @@ class ClientConnection:
                     self._queued = trio.Event()
                     await self._queued.wait()
                 was_backlogged = self.backlogged
-                action = self._queue.popleft()
+                action, size = self._queue.popleft()
+                self._bytes -= size
                 if was_backlogged and not self.backlogged:
                     self._on_drained()
                 await self._perform(action)
         except (ConnectionLost, ClosedError):
             self._scope.cancel()
 
-    async def _perform(self, action: Packet | HangUp | Silence | _CloseLink) -> None:
+    async def _perform(self, action: Action | _CloseLink) -> None:
         if isinstance(action, Packet):
             if action.at > trio.current_time():
                 await trio.sleep_until(action.at)
@@ -165,7 +178,7 @@ class ClientConnection:
     async def _stall(self, seconds: float) -> None:
         if math.isinf(seconds):
             self._muted = True
-            self._queue.clear()
+            self._drop_queue()
             self._on_drained()
         self._set_ignore_pings(True)
         with trio.CancelScope() as self._stall_scope:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import cast
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from ._contain import contained
 from ._fault_pipeline import Faults
 from ._faults import CutHow
 from ._http import Upgrade, refuse, serve_requests
-from ._hub import Hub, Received
+from ._hub import Hub, Received, Traffic
 from ._options import ServerConfig
 from ._origin import origin_allowed
 from ._rest_api import Request, Response
@@ -92,7 +92,7 @@ class RealtimeServer:
     """
 
     def __init__(self, hub: Hub, url: str, nursery: trio.Nursery) -> None:
-        self.url = url
+        self.url: str = url
         self._hub = hub
         self._nursery = nursery
 
@@ -123,8 +123,10 @@ class RealtimeServer:
         address_host = f"[{host}]" if ":" in host else host
         return f"http://{address_host}:{address[1]}"
 
-    def script(self, *scripts: ScriptedTurn | ScriptedAnswer) -> None:
-        """Queue turns for the inputs to come, and answers to commands.
+    def script(
+        self, *scripts: ScriptedTurn | ScriptedAnswer | Iterable[ScriptedTurn | ScriptedAnswer]
+    ) -> None:
+        """Queue turns for the inputs to come, and answers to commands; several at once, too.
 
         An input takes the first turn written for its text, otherwise the first turn written for
         any text. The server echoes an input that no turn matches, answers a chat command such as
@@ -134,7 +136,9 @@ class RealtimeServer:
         Raises ``ValueError`` for a delegation to an agent that the server does not have, and
         ``TypeError`` for a step that is none. Then nothing is queued.
         """
-        self._hub.core.script(scripts)
+        single = (ScriptedTurn, ScriptedAnswer)
+        each = [(one,) if isinstance(one, single) else one for one in scripts]
+        self._hub.core.script([script for several in each for script in several])
 
     def unscript(self) -> None:
         """Drop all queued turns and answers."""
@@ -175,6 +179,13 @@ class RealtimeServer:
     def export_chats(self) -> list[dict[str, object]]:
         """Return the chat sessions as JSON values, for the ``chats`` of another server."""
         return [chat.to_wire() for chat in self._hub.core.state.chats.values()]
+
+    def trace(self, tell: Callable[[Traffic], None]) -> None:
+        """Call ``tell`` for each connection, frame and request from now on, in this task.
+
+        It must not block or raise. A second call replaces the first.
+        """
+        self._hub.tell = tell
 
     def statistics(self) -> ServerStatistics:
         """Count what the server holds at the moment."""

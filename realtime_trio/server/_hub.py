@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Container, Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
@@ -23,7 +23,7 @@ from ._rest_api import Request, Response, respond
 from ._server_core import Effect, Refused, Send, ServerCore
 from ._storage import SeenFrames
 
-__all__ = ["Hub", "Received"]
+__all__ = ["Hub", "Received", "Traffic"]
 
 _logger: Final = logging.getLogger("realtime_trio.server")
 
@@ -51,6 +51,20 @@ class Received:
         return None if event is None else str(event["type"])
 
 
+@attrs.frozen(slots=True, kw_only=True)
+class Traffic:
+    """What a server does, for a log of it.
+
+    ``kind`` is "open" and "close" for a websocket, "in" and "out" for a frame, before faults,
+    and "http" for a request, whose ``frame`` is its method and path and ``status`` its answer.
+    """
+
+    kind: Literal["open", "close", "in", "out", "http"]
+    connection: int = 0
+    frame: str | bytes | Mapping[str, object] = attrs.field(default="", repr=False)
+    status: int = 0
+
+
 class Hub:
     """One server core with its connections and faults."""
 
@@ -61,6 +75,8 @@ class Hub:
         self._seen = SeenFrames(config.max_seen, config.max_seen_bytes)
         self.connections: dict[int, ClientConnection] = {}
         self.down = False
+        self.tell: Callable[[Traffic], None] = _ignore
+        """Called for everything that happens; it must not block or raise."""
         self._count = 0
         self._wake = trio.Event()
         self._flush_at: float | None = None
@@ -97,6 +113,7 @@ class Hub:
         now = trio.current_time()
         for effect in effects:
             if isinstance(effect, Send):
+                self.tell(Traffic(kind="out", connection=effect.connection, frame=effect.frame))
                 packet = Packet(connection=effect.connection, frame=effect.frame, at=now)
                 self._route(self.faults.apply(packet))
             elif (connection := self.connections.get(effect.connection)) is not None:
@@ -107,6 +124,12 @@ class Hub:
 
     def handle(self, request: Request) -> Response:
         """Answer one HTTP request; one that fails here is answered with 500."""
+        response = self._answer(request)
+        what = f"{request.method} {urlsplit(request.target).path}"
+        self.tell(Traffic(kind="http", frame=what, status=response.status))
+        return response
+
+    def _answer(self, request: Request) -> Response:
         if not origin_allowed(request.headers.items(), self.config.allowed_origins):
             return Response.json(403, {"detail": "The origin is not allowed."})
         with contained("a request"):
@@ -152,18 +175,24 @@ class Hub:
         """Serve one websocket until it ends, then close it; an exception ends only this one."""
         self._count += 1
         number = self._count
-        high_water, limit = self.config.soft_queue, self.config.hard_queue
         connection = ClientConnection(
-            number, link, high_water=high_water, limit=limit, on_drained=self._wake_timers
+            number,
+            link,
+            high_water=self.config.soft_queue,
+            limit=self.config.hard_queue,
+            max_bytes=self.config.max_queued_bytes,
+            on_drained=self._wake_timers,
         )
         self.connections[number] = connection
         _logger.info("connection %d is open", number)
 
         def on_frame(frame: str | bytes) -> None:
             now = trio.current_time()
+            self.tell(Traffic(kind="in", connection=number, frame=frame))
             self._seen.add(Received(connection=number, frame=frame, at=now))
             self.apply(self.core.receive(number, frame, now))
 
+        self.tell(Traffic(kind="open", connection=number))
         try:
             with contained(f"connection {number}"):
                 self.apply(self.core.connect(number, _query(url), trio.current_time()))
@@ -172,6 +201,7 @@ class Hub:
             del self.connections[number]
             _logger.info("connection %d is closed", number)
             self.core.disconnect(number, trio.current_time())
+            self.tell(Traffic(kind="close", connection=number))
 
     def hang_up(self, how: CutHow) -> None:
         """End every connection now."""
@@ -186,6 +216,10 @@ class Hub:
             connection = self.connections.get(action.connection)
             if connection is not None:
                 connection.put(action)
+
+
+def _ignore(_: Traffic) -> None:
+    """Nobody keeps a log."""
 
 
 def _query(url: str) -> dict[str, str]:

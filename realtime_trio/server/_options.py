@@ -110,6 +110,10 @@ class ServerConfig:
     hard_queue: int = 20_000
     """Frames queued for a slow client before its connection is aborted."""
 
+    max_queued_bytes: int = 64 * 1024 * 1024
+    """Maximum size in bytes, as held in memory, of the frames queued for a slow client. From half
+    of it on its turn pauses; beyond it the connection is aborted."""
+
     max_seen: int = 200_000
     """Maximum number of entries in ``server.seen``; the oldest are evicted first."""
 

@@ -14,6 +14,7 @@ from ._answer import Answer
 from ._chat_sessions import StoredSession
 from ._script_checks import Script, check_script
 from ._server_state import ServerState
+from ._storage import held_bytes
 from ._turn_engine import Item, Items, Pause, TurnRun
 from ._turn_script import ScriptedAnswer, ScriptedTurn, WireFrame
 from ._ui_session import RunningTurn, UISession
@@ -24,6 +25,9 @@ __all__ = ["TurnScheduler"]
 
 _BATCH = 64
 """Items that one turn may send before the other turns run."""
+
+_BATCH_BYTES = 256 * 1024
+"""Bytes that it may send before then, those of its last item not counted."""
 
 _CANCELLED = "Interaction cancelled by user, waiting for runtime to exit.."
 
@@ -187,13 +191,15 @@ class TurnScheduler:
 
     def _run_batch(self, turn: RunningTurn) -> None:
         state, session = self.state, turn.session
+        room = _BATCH_BYTES
         for _ in range(_BATCH):
-            if turn.due > state.now or session.turn is not turn:
+            if turn.due > state.now or session.turn is not turn or room < 0:
                 return
             item = self._next_item(turn)
             if not isinstance(item, Pause):
                 turn.started = True
                 state.send(session, item)
+                room -= _size(item)
                 continue
             turn.shielded = item.shielded
             if item.shielded or not turn.run.cancelled:
@@ -235,3 +241,11 @@ class TurnScheduler:
         while turn.run.late_deltas > 0:
             # This is a delta: as many are left, and a cancelled turn does not pause.
             self.state.send(session, cast("WireFrame", next(turn.items)))
+
+
+def _size(frame: WireFrame) -> int:
+    """About how large a frame is; a delta, which has nothing but texts, is measured at once."""
+    if isinstance(frame, (str, bytes)):
+        return len(frame)
+    values = frame.values()
+    return sum(len(each) if isinstance(each, str) else held_bytes(each) for each in values)

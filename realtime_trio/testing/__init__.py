@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ._check_handler import check_handler
 from ._check_log import check_log
 from ._check_transport import check_transport
 from ._plans import fault_plans
-from ._recorded import recorded
+from ._recorded import recorded, recording
 from ._scripting import (
     answer,
     command,
@@ -28,6 +29,7 @@ from ._transport_tools import Peer
 __all__ = [
     "Peer",
     "answer",
+    "check_handler",
     "check_log",
     "check_transport",
     "command",
@@ -38,6 +40,7 @@ __all__ = [
     "media",
     "notice",
     "recorded",
+    "recording",
     "say",
     "show",
     "speak",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import Final
+from typing import Final, cast
 
 import trio
 
@@ -19,16 +19,17 @@ __all__ = ["MakeLog", "check_log"]
 
 _CHECK_TIMEOUT: Final = 60.0
 
-MakeLog = Callable[[], AbstractAsyncContextManager[LogStore]]
+MakeLog = Callable[[], AbstractAsyncContextManager[object]]
 """Opens an empty store and cleans it up."""
 
 
 async def check_log(make_log: MakeLog) -> None:
-    """Check that a store keeps what :class:`~realtime_trio.abc.LogStore` promises.
+    """Check that a store for logs keeps what the journal relies on.
 
-    ``make_log()`` is an async context manager that yields an empty store. Each check opens its
-    own. Raises ``AssertionError`` for the first promise that is broken; a check that hangs fails
-    after a minute.
+    ``make_log()`` is an async context manager that yields an empty store: an object with the
+    methods of ``LogStore``, which the library's stores have. Each check opens its own. Raises
+    ``AssertionError`` for the first promise that is broken; a check that hangs fails after a
+    minute.
     """
     checks: Sequence[Callable[[LogStore], Awaitable[None]]] = (
         _check_empty,
@@ -44,7 +45,7 @@ async def check_log(make_log: MakeLog) -> None:
     for check in checks:
         async with make_log() as store:
             with trio.fail_after(_CHECK_TIMEOUT):
-                await check(store)
+                await check(cast("LogStore", store))
 
 
 @contextmanager

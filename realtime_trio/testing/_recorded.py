@@ -4,33 +4,43 @@ from __future__ import annotations
 
 import base64
 import binascii
-import gzip
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Final, cast
 
 import attrs
 
+from .._history._journal_lines import is_journal, journal_lines
+from .._history._line_entries import read_lines
 from ..server._command_handlers import KEEPS_TURN
 from ..server._turn_engine import replace_strings
 from ..server._turn_script import Emit, ScriptedAnswer, ScriptedTurn, Step, Wait, WireFrame
 
-__all__ = ["recorded"]
+__all__ = ["recorded", "recording"]
 
-_GZIP: Final = b"\x1f\x8b"
 _ANSWERED_LIVE: Final = frozenset({"ping", "pong", "cancelled"})
 """Events with which the server answers the current client, so they are not replayed."""
 
 
+def recording(
+    path: str | os.PathLike[str], *, name: str | None = None, speed: float = 1.0
+) -> tuple[ScriptedTurn | ScriptedAnswer, ...]:
+    """Make a server of a recording or a journal: ``server.script(recording("call.jsonl.gz"))``.
+
+    The scripts are those of :func:`recorded`, which see.
+    """
+    return recorded(path, name=name, speed=speed)
+
+
 def recorded(
-    path: str | os.PathLike[str], *, speed: float = 1.0
+    path: str | os.PathLike[str], *, name: str | None = None, speed: float = 1.0
 ) -> tuple[ScriptedTurn | ScriptedAnswer, ...]:
     """Return the turns of a recording as scripts, for ``server.script(*recorded(path))``.
 
     ``path`` is a file written by :class:`~realtime_trio.Recorder` or ``realtime-trio record``,
-    gzip-compressed or not. A turn starts with the ``text_input`` that the client sent (for
+    gzip-compressed or not, or a journal with its session ``name``, by default the one that was
+    written to last. A turn starts with the ``text_input`` that the client sent (for
     speech, with ``user_turn_end``) and ends with ``user_turn_start``. It answers the same text,
     frame by frame, with the recording's timing divided by ``speed``; only the session id is
     replaced by that of the current session. A turn that was killed does not end: it runs until a
@@ -47,7 +57,7 @@ def recorded(
     if not speed > 0:
         message = f"speed must be greater than 0, not {speed!r}; 1.0 is the recorded speed"
         raise ValueError(message)
-    lines = list(_read_lines(Path(path)))
+    lines = list(_read_lines(path, name))
     if not lines:
         message = f"{os.fspath(path)} contains no frames; pass a file written by Recorder"
         raise ValueError(message)
@@ -141,9 +151,9 @@ def _current_session(event: Mapping[str, object]) -> object:
     return cast("dict[str, object]", chat).get("session_id") if isinstance(chat, dict) else None
 
 
-def _read_lines(path: Path) -> Iterator[_Line]:
-    data = path.read_bytes()
-    for raw in (gzip.decompress(data) if data.startswith(_GZIP) else data).splitlines():
+def _read_lines(path: str | os.PathLike[str], name: str | None) -> Iterator[_Line]:
+    journal = is_journal(path)
+    for raw in journal_lines(path, name) if journal else read_lines(path):
         row = _decode_object(raw)
         at, text, audio = row.get("t"), row.get("text"), row.get("data")
         if row.get("dir") not in ("in", "out") or not isinstance(at, (int, float)):

@@ -1,35 +1,51 @@
 """The pytest plugin: fixtures for testing an application that uses this library.
 
-They work with the fixtures of pytest-trio (``autojump_clock``, ``mock_clock``, ``nursery``).
-A whole test runs in one ``trio.run``, on the clock that the test asks for.
+An ``async`` test that uses one of them runs under trio, whatever pytest's settings are. Other
+async tests need pytest-trio's ``trio_mode = true`` or ``@pytest.mark.trio``.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Final, NoReturn
 
-from pytest_trio import trio_fixture  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+import pytest
 
-from .._client._client import Client, open_client
-from ..server import RealtimeServer, open_server
+if TYPE_CHECKING:
+    from ._fixtures import realtime_client, realtime_server
+else:
+    try:
+        from ._fixtures import realtime_client, realtime_server
+    except ModuleNotFoundError as exc:
+        # pytest loads the plugin wherever the library is installed, with or without the extra.
+        if exc.name != "pytest_trio":
+            raise
 
-__all__ = ["realtime_client", "realtime_server"]
+        def _missing() -> NoReturn:
+            pytest.fail("this fixture needs: pip install 'realtime-trio[testing]'", pytrace=False)
+
+        @pytest.fixture
+        def realtime_server() -> None:
+            """Say what to install."""
+            _missing()
+
+        @pytest.fixture
+        def realtime_client() -> None:
+            """Say what to install."""
+            _missing()
 
 
-@trio_fixture  # type: ignore[untyped-decorator]
-async def realtime_server() -> AsyncGenerator[RealtimeServer, None]:
-    """A scripted server in memory, which ends after the test.
+__all__ = ["pytest_collection_modifyitems", "realtime_client", "realtime_server"]
 
-    ``.url`` is a ``memory://`` address for a client in the same test, with virtual time as well.
-    ``await realtime_server.listen()`` returns the URL of a real socket, for real time only.
-    """
-    async with open_server() as server:
-        yield server
+_FIXTURES: Final = frozenset({"realtime_client", "realtime_server"})
 
 
-@trio_fixture  # type: ignore[untyped-decorator]
-async def realtime_client(realtime_server: RealtimeServer) -> AsyncGenerator[Client, None]:
-    """A client of that server: connected, initialised, and on the user's turn."""
-    async with open_client(realtime_server.url, auth="any") as client:
-        await client.ready()
-        yield client
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let async tests that use the fixtures run under trio."""
+    for item in items:
+        if not isinstance(item, pytest.Function) or _FIXTURES.isdisjoint(item.fixturenames):
+            continue
+        # hypothesis wraps the test in a function that is not async
+        inner: object = getattr(getattr(item.obj, "hypothesis", None), "inner_test", item.obj)
+        if iscoroutinefunction(inner) and item.get_closest_marker("trio") is None:
+            item.add_marker(pytest.mark.trio)

@@ -22,9 +22,9 @@ def test_bytes_are_played_and_lost_in_order() -> None:
     owners.play(SECOND // 2)
     owners.play(SECOND)
     assert (first.heard_ms, second.heard_ms) == (1000, 500)
-    assert owners.lose(SECOND) == [(second, SECOND)]
-    assert owners.lose(SECOND) == [(second, SECOND // 2)]
-    assert owners.lose(SECOND) == []
+    assert owners.drop_oldest(SECOND) == [(second, SECOND)]
+    assert owners.drop_oldest(SECOND) == [(second, SECOND // 2)]
+    assert owners.drop_oldest(SECOND) == []
 
 
 def test_a_device_gives_back_the_last_that_it_took() -> None:
@@ -36,11 +36,11 @@ def test_a_device_gives_back_the_last_that_it_took() -> None:
     owners.play(640, keep=1440)
     assert owners.queued_ms(first, 1440) == owners.queued_ms(second, 1440) == 20
     assert owners.queued_ms(first, 800) == 0
-    assert owners.give_back(1120) == 960  # of it, 160 were a ramp
+    assert owners.return_unplayed(1120) == 960  # of it, 160 were a ramp
     assert first.heard_ms == pytest.approx(10)
     assert second.heard_ms == 0
-    assert owners.lose(2000) == [(first, 320), (second, 640)]
-    assert owners.give_back(1000) == 0
+    assert owners.drop_oldest(2000) == [(first, 320), (second, 640)]
+    assert owners.return_unplayed(1000) == 0
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50)), max_size=60))
@@ -53,18 +53,18 @@ def test_every_byte_has_one_owner(steps: list[tuple[int, int]]) -> None:
             answers.append(SpokenAnswer())
         elif kind == 1 and size:
             owners.push(answers[-1], size)
-            answers[-1].came(size, DEFAULT_FORMAT)
+            answers[-1].add_received(size, DEFAULT_FORMAT)
             pushed += size
             waiting += size
         elif kind == 2:
             taken = min(size, waiting)
             owners.play(taken, keep=25)
-            back = owners.give_back(min(taken, 25))
+            back = owners.return_unplayed(min(taken, 25))
             assert back == min(taken, 25)
             played += taken - back
             waiting += back - taken
         else:
-            gone = sum(count for _, count in owners.lose(size))
+            gone = sum(count for _, count in owners.drop_oldest(size))
             assert gone == min(size, waiting)
             lost += gone
             waiting -= gone

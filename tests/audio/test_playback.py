@@ -109,7 +109,7 @@ async def test_a_short_answer_does_not_wait_once_it_is_complete(autojump_clock: 
 async def test_an_interruption_stops_after_the_block_that_plays(autojump_clock: MockClock) -> None:
     told: list[rt.Notification] = []
     sink = Stamped()
-    playback = Playback(sink, PLAIN, tell=told.append)
+    playback = Playback(sink, PLAIN, emit=told.append)
     async with playing(playback):
         playback.feed(SECOND * 30, DEFAULT_FORMAT)
         await trio.sleep(0.995)
@@ -156,7 +156,7 @@ async def test_a_gap_is_told(autojump_clock: MockClock) -> None:
     told: list[rt.Notification] = []
     config = PlaybackConfig(fade=0.0, max_buffered=1.0)
     sink = MemorySink()
-    playback = Playback(sink, config, tell=told.append)
+    playback = Playback(sink, config, emit=told.append)
     async with playing(playback):
         for _ in range(3):
             playback.feed(SECOND, DEFAULT_FORMAT)

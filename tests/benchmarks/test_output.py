@@ -18,7 +18,7 @@ from .runs import answer, core, run, series
 @pytest.fixture(name="found")
 def _found() -> Run:
     broken = answer("startup", series("import trio", 100.0, unit="ms"), failure="it <fell> | over")
-    return run(*core(3.0).answers, broken)
+    return run(*core(2.0).answers, broken)
 
 
 def shown(found: Run, before: Run | None = None) -> str:
@@ -65,23 +65,23 @@ def test_figures_have_the_digits_that_count(value: float, text: str) -> None:
 
 def test_the_table_says_it_all(found: Run) -> None:
     text = shown(found)
-    assert re.search(r"core +3\.01 us +± 0 % +1\.50 x json\.loads", text)
-    assert re.search(r"core, per event .* 1\.50 x .* at most 1\.7 x +pass", text)
+    assert re.search(r"core +2\.01 us +± 0 % +1\.00 x json\.loads", text)
+    assert re.search(r"core, per event .* 1\.00 x .* at most 1\.1 x +pass", text)
     assert "failed: it <fell> | over" in text
     assert "not measured (startup)" in text
     assert "faster" not in text
 
 
 def test_the_table_says_what_has_changed(found: Run) -> None:
-    assert "25 % faster (99 % sure)" in shown(found, core(4.0))
+    assert "50 % faster (99 % sure)" in shown(found, core(4.0))
     assert "new" in shown(found, core(4.0))
     assert "compared with the quick run of 2026" in shown(found, core(4.0))
 
 
 def test_the_markdown_is_a_table(found: Run) -> None:
     text = _report.markdown(found)
-    assert "| core | 3.01 us | ± 0 % | 1.50 x json.loads |" in text
-    assert re.search(r"^\| core, per event .* \| at most 1.7 x \| pass \|$", text, re.MULTILINE)
+    assert "| core | 2.01 us | ± 0 % | 1.00 x json.loads |" in text
+    assert re.search(r"^\| core, per event .* \| at most 1.1 x \| pass \|$", text, re.MULTILINE)
     assert "This question was not answered" in text
     assert "As <it> is." in text
 
@@ -94,7 +94,7 @@ def test_the_page_needs_nothing_but_itself(found: Run) -> None:
     assert not re.search(r"(src|href)=\"(?!#)|@import|url\(http|<script|<link", text)
     assert text.count("<svg") == 4  # the budget, a curve of each question, the bars of one
     assert "<fell>" not in text
-    assert "25 % faster" in text
+    assert "50 % faster" in text
     assert "a &lt;curve&gt;" in text or "<curve>" not in text
 
 
@@ -102,7 +102,7 @@ def test_the_status_is_what_a_script_asks_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    _model.save(core(3.0), Path("good.json"))
+    _model.save(core(2.0), Path("good.json"))
     _model.save(core(9.0), Path("over.json"))
     _model.save(run(answer("core", failure="no")), Path("failed.json"))
     statuses = {

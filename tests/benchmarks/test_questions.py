@@ -26,11 +26,19 @@ SMALL: dict[str, dict[str, Any]] = {
     "growth": {"DELTAS": (2_100, 2_200, 2_300), "MESSAGES": (10, 20, 30)},
     "many": {"COUNTS": (1, 2, 3), "TURNS_IN_ALL": 3},
     "memory": {"EVENTS": 5_000, "STEPS": 2},
+    "paced": {"QUICK": (((2, 200), 1),), "SECONDS": 0},
     "startup": {"JUDGED": ("math", "json"), "OTHERS": ()},
 }
 # The names of series that the budget looks for are those of the real sizes.
-RENAMED = {"growth", "many", "startup"}
+RENAMED = {"growth", "many", "paced", "startup"}
 
+
+PACED_BY = (
+    "asyncio by hand",
+    "trio-websocket, bare loop",
+    "trio-websocket, client",
+    "websockets, client",
+)
 
 # What these do at a pace needs no real time: all of it is in this process.
 PACED = {"audio"}
@@ -98,10 +106,14 @@ def test_a_question_that_cannot_be_asked_is_told_and_the_run_goes_on(
 
 
 def test_the_series_of_the_real_sizes_are_those_that_the_budget_looks_for() -> None:
-    growth, many, startup = (import_module(f"benchmarks.bench_{name}") for name in sorted(RENAMED))
+    growth, many, paced, startup = (
+        import_module(f"benchmarks.bench_{name}") for name in sorted(RENAMED)
+    )
     names = {
         *(f"delta at {size:,}" for size in growth.DELTAS),
         *(f"idle client at {count}" for count in many.COUNTS),
+        *(f"event at {count}" for count in many.COUNTS),
+        *(f"{name}, {n} x {rate}/s" for name in PACED_BY for (n, rate), _ in paced.QUICK),
         *(f"import {package}" for package in startup.JUDGED),
     }
     for line in _budget.LINES:

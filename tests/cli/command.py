@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import attrs
 import pytest
@@ -29,13 +30,15 @@ def run(
     *arguments: str | Path,
     stdin: bytes | None = None,
     env: dict[str, str] | None = None,
+    stdout: IO[bytes] | int = subprocess.PIPE,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run one command to its end, with warnings as errors."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", PACKAGE, *map(str, arguments)],
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         check=False,
         env=env or environment(),
         timeout=120,

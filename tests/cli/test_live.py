@@ -13,7 +13,7 @@ import realtime_trio as rt
 from realtime_trio import testing as t
 from realtime_trio._core import _notifications as n
 from realtime_trio._core._shell_notifications import Connected
-from realtime_trio.cli._chat import ChatLoop
+from realtime_trio.cli._chat_loop import ChatLoop
 from realtime_trio.cli._console import pretty
 from realtime_trio.cli._latency_probe import Probe
 from realtime_trio.cli._live_transcript import LiveTranscript, follow
@@ -169,7 +169,7 @@ async def test_the_probe_times_every_lane(
                 await asked.wait()
             await client.audio.send(b"\x00\x00")
             for frame in ("no json", '{"type":"nobody_knows"}'):
-                probe.came(frame)
+                probe.record_arrival(frame)
             statistics = client.statistics()
             nursery.cancel_scope.cancel()
     for lane, told in zip(

@@ -366,7 +366,7 @@ def test_errors_of_use(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         (["chat", "http://localhost"], TOKEN),
         (["chat", "http://localhost", "--token", "x", "--user", "me"], "not both"),
         (["chat", "ftp://localhost", "--token", "x"], "https://host"),
-        (["chat", "http://me:pw@localhost", "--token", "x"], "no user, no query and no fragment"),
+        (["chat", "http://me:pw@localhost", "--token", "x"], "must not have a user"),
         (["record", "http://localhost", file, "--token", "x"], "--overwrite"),
         (["record", "http://localhost", tmp_path / "no" / "x", "--token", "x"], "No such file"),
         (["serve", "--port", "70000"], "--port"),
@@ -462,7 +462,7 @@ def test_the_demo_shows_everything_in_time(tmp_path: Path) -> None:
     ):
         assert wanted in said, said
     assert "\x1b" not in said
-    overtaken = re.search(r"with ([\d,]+) events waiting", said)
+    overtaken = re.search(r"with ([\d,]+) events queued", said)
     assert overtaken is not None
     assert int(overtaken[1].replace(",", "")) >= 5_000
     told = re.search(r"([\d.]+) s said, ([\d.]+) s heard", said)

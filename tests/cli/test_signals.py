@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from realtime_trio import _startup
-from realtime_trio.cli._signals import endings, until_told
+from realtime_trio.cli._signals import endings, until_signalled
 
 TOLD = pytest.mark.parametrize(
     "how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name
@@ -21,14 +21,14 @@ TOLD = pytest.mark.parametrize(
 async def test_what_has_begun_ends_in_good_order(how: signal.Signals) -> None:
     """It is cancelled, cleans up, and the command goes on behind it."""
     steps: list[str] = []
-    async with until_told() as ending:
-        ending.begun = True
+    async with until_signalled() as ending:
+        ending.started = True
         try:
             os.kill(os.getpid(), how)
             await trio.sleep_forever()
         finally:
             steps.append("cleaned up")
-    assert ending.told
+    assert ending.signalled
     assert steps == ["cleaned up"]
 
 
@@ -37,7 +37,7 @@ async def test_what_has_not_begun_is_an_interrupt(how: signal.Signals) -> None:
     """As Ctrl-C is where nobody waits for it."""
 
     async def run() -> None:
-        async with until_told():
+        async with until_signalled():
             os.kill(os.getpid(), how)
             await trio.sleep_forever()
 
@@ -48,9 +48,9 @@ async def test_what_has_not_begun_is_an_interrupt(how: signal.Signals) -> None:
 async def test_nobody_told_it(autojump_clock: object) -> None:
     """Then it comes to its own end, and the signals are what they were."""
     before = signal.getsignal(signal.SIGTERM)
-    async with until_told() as ending:
+    async with until_signalled() as ending:
         assert signal.getsignal(signal.SIGTERM) is not before
-    assert not ending.told
+    assert not ending.signalled
     assert signal.getsignal(signal.SIGTERM) is before
 
 

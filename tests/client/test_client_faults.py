@@ -19,7 +19,7 @@ from realtime_trio._exceptions import InDoubt, NotSent, RealtimeError
 from realtime_trio._outbound._receipt import Receipt
 from realtime_trio._turns._outcome import TurnCompleted
 from realtime_trio._turns._turn_progress import Turn
-from realtime_trio.server import RealtimeServer, ServerConfig, open_server
+from realtime_trio.server import RealtimeServer, open_server
 from realtime_trio.server._turn_script import Say, Wait
 from realtime_trio.testing import say, tool, turn, wait
 
@@ -174,7 +174,7 @@ def test_after_the_faults_the_transcript_is_the_servers(
         trio._core._run._r.seed(seed)
         with trio.fail_after(5000):
             async with (
-                open_server(ServerConfig(turn_start=0.0)) as server,
+                open_server() as server,
                 open_client(server.url, auth="any", config=CONFIG) as client,
             ):
                 await Talk(server, client).play(actions)

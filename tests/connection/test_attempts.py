@@ -360,7 +360,7 @@ class Heard:
 
 
 def _outbox(config: rt.ClientConfig) -> Outbox:
-    return Outbox(config, Codec(), TurnGate(), lambda: None)
+    return Outbox(config, Codec(), TurnGate(), on_kill=lambda: None, on_input=lambda: None)
 
 
 async def test_sleep_in_time_is_no_suspension(autojump_clock: object) -> None:

@@ -42,6 +42,8 @@ class Intake:
         self.wire = wire
         self.goes: list[list[str | bytes]] = []
         self.left: list[int] = []
+        self.full_at = 0  # the go at which a lane is full
+        self.settled = 0
 
     async def feed(self, frames: Iterable[str | bytes], _saw: Callable[[Any], None]) -> None:
         """Take all of them."""
@@ -50,6 +52,20 @@ class Intake:
         for frame in frames:
             go.append(frame)
             self.left.append(len(self.wire.frames))
+
+    def take(self, frames: Iterable[str | bytes], _saw: Callable[[Any], None]) -> bool:
+        """Take all of them."""
+        self.goes.append(list(frames))
+        return len(self.goes) != self.full_at
+
+    def take_one(self, frame: str | bytes, saw: Callable[[Any], None]) -> bool:
+        """Take one."""
+        return self.take([frame], saw)
+
+    async def settle(self) -> None:
+        """Have room."""
+        await trio.lowlevel.checkpoint()
+        self.settled += 1
 
 
 class Book:
@@ -64,12 +80,30 @@ class Book:
         self.frames.append(payload)
 
 
+class DeliveringWire(Wire):
+    """The same, and it delivers."""
+
+    async def deliver(self, take: Callable[[deque[str | bytes]], bool]) -> None:
+        """Give all that is there."""
+        await trio.lowlevel.checkpoint()
+        while self.frames:
+            if not take(self.frames):
+                return
+        self.receive_nowait()
+
+
 async def _receive(
-    frames: list[str | bytes], *, early: Iterable[str | bytes] = (), book: Any = None
+    frames: list[str | bytes],
+    *,
+    early: Iterable[str | bytes] = (),
+    book: Any = None,
+    wire_class: type[Wire] = Wire,
+    full_at: int = 0,
 ) -> tuple[Link, Intake]:
-    wire: Any = Wire(frames)
+    wire: Any = wire_class(frames)
     link = Link(wire, list(early), RecorderTap(book))
     intake = Intake(wire)
+    intake.full_at = full_at
     with pytest.raises(ConnectionLost):
         await link._receive(intake, lambda _event: None)
     return link, intake
@@ -97,3 +131,22 @@ async def test_nothing_is_taken_ahead() -> None:
     """A frame leaves the transport when what came before it is in the lanes."""
     _, intake = await _receive([str(number) for number in range(10)])
     assert intake.left == list(range(9, -1, -1))
+
+
+async def test_what_is_delivered_is_taken_in_the_same_goes() -> None:
+    """So many frames, or up to a large one; each is recorded."""
+    frames: list[str | bytes] = [str(number) for number in range(300)]
+    book = Book()
+    link, intake = await _receive(frames, wire_class=DeliveringWire, book=book)
+    assert [len(go) for go in intake.goes] == [0, 128, 128, 44]
+    assert [frame for go in intake.goes for frame in go] == frames == book.frames
+    assert link.frames_received == 300
+    large = "x" * 20_000
+    _, intake = await _receive(["a", large, "b", "c"], wire_class=DeliveringWire)
+    assert intake.goes == [[], ["a", large], ["b", "c"]]
+
+
+async def test_a_frame_that_is_delivered_alone_is_taken_alone() -> None:
+    """And a lane that is full then is waited for before there is another."""
+    link, intake = await _receive(["a"], wire_class=DeliveringWire, full_at=2)
+    assert (intake.goes, intake.settled, link.frames_received) == ([[], ["a"]], 1, 1)

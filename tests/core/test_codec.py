@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_trio import events as ev
-from realtime_trio._core._codec import MAX_DEPTH, Codec
+from realtime_trio._core._codec import Codec
 from realtime_trio._core._converter import explain
-from realtime_trio._core._fast_decoder import DELTAS, Delta, fast_way
+from realtime_trio._core._depth import MAX_DEPTH
+from realtime_trio._core._fast_decoder import DELTAS, Delta, fast_decoders
+from realtime_trio._core._local_events import Reading
 from realtime_trio._exceptions import DecodeError
 from realtime_trio._processor import EventStreamProcessor
 from tests.wire_strategies import CLIENT_ROWS, JSON, SERVER_ROWS, TEXT, instances
@@ -90,7 +92,7 @@ def test_a_command_of_no_client_is_refused() -> None:
 MUTATIONS = st.sampled_from(["drop", "replace", "add", "null"])
 
 
-HEAD, READERS = fast_way()
+HEAD, READERS = fast_decoders()
 FAST = sorted([delta.type for delta in DELTAS] + [head.__name__[1:] for head in READERS])
 
 
@@ -239,8 +241,9 @@ def test_a_refusal_names_the_type_the_place_and_both_sides(
         (b'{"type": "error", "message": "\\ud800', "a JSON object"),
         (b'{"type": "ping", "x": "\xff"}', "UTF-8"),
         (b'{"type": "ping"', "a JSON object"),
-        ("[" * 100_000, f"at most {MAX_DEPTH} levels"),
-        ('{"type": "ping", "x": ' + "[" * 600 + "]" * 600 + "}", f"at most {MAX_DEPTH} levels"),
+        ("[" * 100_000, "a JSON object"),
+        ("[" * 600 + "]" * 600, "object"),
+        ('{"type": "ping", "x": ' + "[" * 600 + "}", "a JSON object"),
         (b'{"type": "error", "message": "\xed\xa0\xbd"}', "UTF-8"),
     ],
     ids=lambda value: str(value)[:50],
@@ -258,7 +261,6 @@ def test_what_is_no_json_object_is_refused(frame: str | bytes, expected: str) ->
         ({"type": "ping", "x": float("nan")}, "a number"),
         ({"type": "ping", "x": {1: 2}}, "names that are strings"),
         ({"type": "ping", "x": {1, 2}}, "a JSON value"),
-        ({"type": "ping", "x": TOO_DEEP}, f"at most {MAX_DEPTH} levels"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -289,6 +291,113 @@ def test_a_number_too_large_for_a_float_costs_only_who_holds_it() -> None:
         "a finite number",
         "one that is not",
     )
+
+
+def nested(levels: int) -> Any:
+    value: Any = "deep"
+    for n in range(levels):
+        value = {"x": value} if n % 2 else [value]
+    return value
+
+
+DEEP = nested(400)
+
+
+@pytest.mark.parametrize("levels", [MAX_DEPTH, 400, 100_000])
+@pytest.mark.parametrize(
+    "head", ['{"type": "ping", "x": ', '{"type": "error", "message": "m", "y": ']
+)
+def test_depth_costs_a_field_that_nobody_knows_nothing(head: str, levels: int) -> None:
+    frame = head + "[" * levels + '"]", 1' + "]" * levels + "}"
+    assert framed(frame) == framed(head + "1}")
+
+
+@pytest.mark.parametrize(
+    ("event", "shown", "path"),
+    [
+        (
+            {"type": "chat_session_changed", "chat_session": {"session_id": "s", "metadata": DEEP}},
+            {"type": "chat_session_changed", "chat_session": {"session_id": "s"}},
+            "$.chat_session.metadata",
+        ),
+        (
+            {"type": "completion", "running": True, "completion_options": {"x": DEEP}},
+            {"type": "completion", "running": True},
+            "$.completion_options",
+        ),
+        (
+            {"type": "error", "message": "m", "source": DEEP},
+            {"type": "error", "message": "m"},
+            "$.source",
+        ),
+        (
+            {
+                "type": "tool_call",
+                "active": True,
+                "tool_calls": [{"id": "t", "name": "n", "input": {"x": DEEP}}],
+            },
+            {
+                "type": "tool_call",
+                "active": True,
+                "tool_calls": [{"id": "t", "name": "n", "input": {}}],
+            },
+            "$.tool_calls[].input",
+        ),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_nested_too_deep_takes_its_default(
+    event: dict[str, Any], shown: dict[str, Any], path: str
+) -> None:
+    expected = plain(shown)
+    for reading in (Codec().read(json.dumps(event)), Codec().read_mapping(event)):
+        assert isinstance(reading, Reading)
+        assert reading.skipped == (path,)
+        assert reading.event == expected
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "session_metadata_changed", "meta": {"x": DEEP}},
+        {"type": "workspace_added", "entry": {"x": DEEP}},
+        {"type": "error", "message": DEEP},
+    ],
+    ids=lambda event: str(event["type"]),
+)
+def test_depth_in_a_field_that_is_needed_is_a_refusal(event: dict[str, Any]) -> None:
+    for refusal in (framed(json.dumps(event)), plain(event)):
+        assert isinstance(refusal, tuple)
+        assert refusal[0] == event["type"]
+
+
+def test_depth_in_one_field_leaves_the_others() -> None:
+    whole = {"a": [1, "x", {"b": None}], "c": {}}
+    event = {
+        "type": "avatar_connection_changed",
+        "avatar_session_request": {"x": DEEP},
+        "avatar_session": whole,
+    }
+    for reading in (Codec().read(json.dumps(event)), Codec().read_mapping(event)):
+        assert isinstance(reading, Reading)
+        assert isinstance(reading.event, ev.AvatarConnectionChangedEvent)
+        assert reading.event.avatar_session_request is None
+        assert reading.event.avatar_session == whole
+        assert reading.skipped == ("$.avatar_session_request",)
+
+
+def test_depth_in_a_history_costs_what_is_nested() -> None:
+    messages = [{"role": "user", "content": "kept"}, {"role": "user", "content": [DEEP]}]
+    event = {
+        "type": "chat_session_changed",
+        "chat_session": {"session_id": "s", "messages": messages},
+    }
+    for reading in (Codec().read(json.dumps(event)), Codec().read_mapping(event)):
+        assert isinstance(reading, Reading)
+        assert isinstance(reading.event, ev.ChatSessionChangedEvent)
+        assert reading.event.chat_session is not None
+        assert len(reading.event.chat_session.messages) == 2
+        assert reading.skipped == ("$.chat_session.messages[]",)
 
 
 def test_large_and_deep_events_that_are_well_formed_apply() -> None:

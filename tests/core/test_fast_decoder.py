@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realtime_trio import events as ev
-from realtime_trio._core._fast_decoder import DELTAS, Delta, fast_way
+from realtime_trio._core._fast_decoder import DELTAS, Delta, fast_decoders
 from realtime_trio._core._json_shapes import json_object
 from realtime_trio._core._messages import Message, moment
 from realtime_trio._core._notifications import (
@@ -164,5 +164,5 @@ def test_a_delta_stands_for_its_event(delta: type[Delta], data: st.DataObject) -
 
 
 def test_the_readers_are_made_once() -> None:
-    assert fast_way() is fast_way()
+    assert fast_decoders() is fast_decoders()
     assert ev.TextDeltaEvent in DELTAS.values()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from realtime_trio import events as ev
 from realtime_trio._core._codec import Codec
 from realtime_trio._core._fast_decoder import Delta
-from realtime_trio._core._leniency import LeftOut, Tolerated
+from realtime_trio._core._leniency import SkippedPaths, Tolerated
 from realtime_trio._core._local_events import Reading
 from realtime_trio._exceptions import DecodeError
 from realtime_trio._processor import EventStreamProcessor
@@ -81,7 +81,7 @@ def _outcome(read: Any) -> Outcome:
     if isinstance(read, Delta):
         return read.event(), ()
     if isinstance(read, Reading):
-        return read.event, read.left_out
+        return read.event, read.skipped
     return read, ()
 
 
@@ -291,8 +291,8 @@ def test_a_field_of_a_record_costs_no_other(cls: type[Any], name: str, data: st.
                 assert outcome == f"$.{place}.{name}"
             return
         assert not isinstance(outcome, str)
-        left_out = (f"{step}.{name}",) if faulty else ()
-        assert outcome[1] == left_out
+        skipped = (f"{step}.{name}",) if faulty else ()
+        assert outcome[1] == skipped
         assert _only_record(outcome[0], place) == attrs.evolve(record, **{name: stands})
 
     check(spoil(), faulty=False)
@@ -308,7 +308,7 @@ VOICE = {"voice_id": "v"}
 
 
 @pytest.mark.parametrize(
-    ("raw", "expected", "left_out"),
+    ("raw", "expected", "skipped"),
     [
         (
             {"type": "voice_list", "voices": [3, VOICE, {}, {"voice_id": 5}, None]},
@@ -390,9 +390,9 @@ VOICE = {"voice_id": "v"}
     ids=lambda value: str(value)[:60],
 )
 def test_an_entry_that_cannot_be_read_is_skipped(
-    raw: dict[str, Any], expected: ev.ServerEvent, left_out: tuple[str, ...]
+    raw: dict[str, Any], expected: ev.ServerEvent, skipped: tuple[str, ...]
 ) -> None:
-    assert through_every_door(raw) == (expected, left_out)
+    assert through_every_door(raw) == (expected, skipped)
 
 
 # --- conversions --------------------------------------------------------------------------
@@ -430,7 +430,7 @@ def test_what_can_be_read_is_not_left_out(raw: dict[str, Any], field: str, value
 
 
 @pytest.mark.parametrize(
-    ("sent", "kept", "left_out"),
+    ("sent", "kept", "skipped"),
     [
         (1731000000, "2024-11-07T17:20:00+00:00", False),
         (1731000000.5, "2024-11-07T17:20:00.500000+00:00", False),
@@ -442,7 +442,7 @@ def test_what_can_be_read_is_not_left_out(raw: dict[str, Any], field: str, value
     ],
 )
 def test_a_time_as_a_number_is_kept_as_iso_text(
-    sent: object, kept: str | None, left_out: bool
+    sent: object, kept: str | None, skipped: bool
 ) -> None:
     for place in ("created_at", "updated_at"):
         outcome = through_every_door(
@@ -451,7 +451,7 @@ def test_a_time_as_a_number_is_kept_as_iso_text(
         assert not isinstance(outcome, str)
         assert isinstance(outcome[0], ev.ChatSessionAddedEvent)
         assert getattr(outcome[0].chat_session, place) == kept
-        assert bool(outcome[1]) is left_out
+        assert bool(outcome[1]) is skipped
     avatar = {"avatar_id": "a", "created_at": sent}
     outcome = through_every_door({"type": "avatar_list", "avatars": [avatar]})
     assert not isinstance(outcome, str)
@@ -519,12 +519,12 @@ def test_what_is_left_out_is_counted_once_and_remembered() -> None:
 
 
 def test_the_memory_of_what_was_left_out_is_bounded() -> None:
-    left_out = LeftOut()
+    skipped = SkippedPaths()
     for i in range(1000):
-        left_out.add(f".{i}")
-    assert len(left_out.paths) == 256
+        skipped.add(f".{i}")
+    assert len(skipped.paths) == 256
     tolerated = Tolerated()
     event = ev.PingEvent()
-    assert len(tolerated.add(Reading(event=event, left_out=tuple(left_out.paths)))) == 256
-    assert tolerated.add(Reading(event=event, left_out=("$.more",))) == []
+    assert len(tolerated.add(Reading(event=event, skipped=tuple(skipped.paths)))) == 256
+    assert tolerated.add(Reading(event=event, skipped=("$.more",))) == []
     assert len(list(tolerated)) == 256

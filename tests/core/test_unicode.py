@@ -13,7 +13,7 @@ from realtime_trio import events as ev
 from realtime_trio._core._codec import Codec
 from realtime_trio._core._json_shapes import json_object
 from realtime_trio._core._local_events import Reading
-from realtime_trio._core._unicode import join_halves, valid_json, valid_text
+from realtime_trio._core._unicode import join_surrogates, valid_json, valid_text
 from realtime_trio._exceptions import DecodeError
 from realtime_trio._processor import EventStreamProcessor
 from realtime_trio._replay import note_line, state_line
@@ -49,7 +49,7 @@ def test_text_is_made_valid_and_nothing_else_of_it_changes(text: str) -> None:
     valid.encode()
     pairs = json.loads(json.dumps(text))  # JSON's readers join the halves of a pair
     assert valid == "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in pairs)
-    assert join_halves(text) == pairs
+    assert join_surrogates(text) == pairs
     assert valid_text(valid) is valid
 
 

@@ -213,7 +213,7 @@ def test_what_is_not_pcm_is_announced_once_and_not_played() -> None:
     (note,) = processor.process_event(delta(b"mp3", None, "audio/mpeg"))
     assert isinstance(note, ProcessingFailed)
     assert note.event_type == "audio_delta"
-    assert "'audio/mpeg' is not PCM16" in note.error
+    assert "'audio/mpeg' is not played: only PCM16" in note.error
     assert processor.process_event(delta(b"mp3", "other", "audio/mpeg")) == ()
     assert (audio(processor).frames, audio(processor).byte_count) == (3, 9)
     assert output(processor.process_event(delta(b"d"))) == [(b"cd", DEFAULT_FORMAT)]

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from realtime_trio._core._notifications import SessionsIndexUpdated
 from realtime_trio._core._state import Limits
 from realtime_trio._processor import EventStreamProcessor
 
@@ -134,3 +135,90 @@ def test_a_state_costs_nothing_to_keep(long: EventStreamProcessor) -> None:
     kept = [long.state for _ in range(100)]
     assert all(each.text is kept[0].text for each in kept)
     assert kept[0].sessions[MAIN].messages is kept[1].sessions[MAIN].messages
+
+
+def with_many(sessions: int, tools: int) -> EventStreamProcessor:
+    """A list of sessions, and a message that many tools have run for."""
+    processor = EventStreamProcessor()
+    processor.process_event(chat_session())
+    for n in range(sessions):
+        processor.process_event(listed_session(f"known{n}"))
+    processor.process_event(text("a piece "))
+    for n in range(tools):
+        processor.process_event(end(call(f"ended{n}")))
+    return processor
+
+
+def listed_session(session_id: str) -> Json:
+    return {"type": "chat_session_added", "chat_session": {"session_id": session_id}}
+
+
+OF_MANY: dict[str, Callable[[], Json]] = {
+    "session added": lambda: listed_session(f"new{next(numbers)}"),
+    "session changed": lambda: listed_session("known3"),
+    "session deleted": lambda: {
+        "type": "chat_session_deleted",
+        "session_id": f"known{next(numbers) % 8}",
+    },
+    "page": lambda: {
+        "type": "get_user_sessions_response",
+        "sessions": {
+            "chat_sessions": [{"session_id": "known1"}],
+            "total_sessions": 9,
+            "offset": 3,
+        },
+    },
+    "tool selected": lambda: select(call(f"t{next(numbers)}")),
+    "tool begun": lambda: begin(call(f"t{next(numbers)}")),
+    "tool ended": lambda: end(call(f"t{next(numbers)}")),
+}
+
+
+@pytest.fixture(scope="module")
+def many() -> EventStreamProcessor:
+    processor = with_many(sessions=10_000, tools=4_000)
+    assert len(processor.state.control.index) == 10_000
+    open_message = processor.state.sessions[MAIN].open_message
+    assert open_message is not None
+    assert len(open_message.head.tool_calls) == 4_000
+    return processor
+
+
+@pytest.mark.parametrize("kind", list(OF_MANY))
+def test_an_event_costs_the_same_among_many_as_among_ten(
+    kind: str, many: EventStreamProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, kind, OF_MANY[kind])
+    few_calls, few_bytes = cost(with_many(sessions=10, tools=10), kind)
+    calls, size = cost(many, kind)
+    assert calls <= few_calls + 8
+    assert size <= few_bytes + SLACK_BYTES
+
+
+def with_an_old_tool(messages: int) -> EventStreamProcessor:
+    """A tool that ended, and messages after it."""
+    processor = EventStreamProcessor(limits=Limits(max_messages=MESSAGES))
+    for wire in (chat_session(), message("x"), begin(call("old")), end(call("old"))):
+        processor.process_event(wire)
+    for _ in range(messages):
+        processor.process_event(message("y"))
+    return processor
+
+
+def test_a_repeated_end_finds_its_message_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "old tool ended", lambda: end(call("old")))
+    few_calls, _ = cost(with_an_old_tool(10), "old tool ended")
+    calls, _ = cost(with_an_old_tool(4_000), "old tool ended")
+    assert calls <= few_calls + 4
+
+
+def test_notifications_that_wait_hold_no_list_of_their_own(many: EventStreamProcessor) -> None:
+    """1,000 of them with the ids of 10,000 sessions would be 80 MB."""
+    tracemalloc.start()
+    waiting = [many.process_event(listed_session("known5")) for _ in range(1_000)]
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 4_000_000
+    (note,) = waiting[0]
+    assert isinstance(note, SessionsIndexUpdated)
+    assert len(note.session_ids) == len(tuple(note.session_ids)) == 10_000

@@ -608,8 +608,8 @@ def odd_event() -> Iterator[type[ServerEvent]]:
     @handles(OddEvent, lane=Lane.TEXT)
     def odd(slice_: TextSlice, event: OddEvent) -> tuple[TextSlice, tuple[()]]:
         if event.fail:
-            msg = "a secret"
-            raise LookupError(msg)
+            message = "a secret"
+            raise LookupError(message)
         return slice_.with_extra("odd", slice_.extra.get("odd", 0) + 1), ()
 
     yield OddEvent

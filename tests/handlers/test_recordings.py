@@ -118,7 +118,8 @@ def test_nothing_is_left_over_and_nothing_was_wrong(name: str) -> None:
     assert {key for key, value in counters.items() if value} == {"events"}
     assert state["active_tools"] == []
     assert state["subsessions"] == []
-    assert state["turn"] == {"can_send_input": True}
+    # The last input of one was sent on a link that was mute.
+    assert state["turn"] == {"can_send_input": name != "reconnect"}
     for session in state["sessions"].values():
         assert session["open_message"] is None
         assert session["waiting_tools"] == []

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import random
 import re
+import socket
 import sqlite3
 import stat
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,10 +18,12 @@ import trio
 
 import realtime_trio as rt
 from realtime_trio._core._state import SessionState
-from realtime_trio._journal import _log_writer, _owned_file
+from realtime_trio._journal import _owned_file
+from realtime_trio._journal._journal import store_of
 from realtime_trio._journal._journal_file import JournalFile
 from realtime_trio._journal._journal_life import begin_life_in
-from realtime_trio._journal._log_store import LogClaim
+from realtime_trio._journal._journal_store import JournalStore
+from realtime_trio._journal._log_store import LogClaim, StoredSnapshot
 from realtime_trio._journal._recovery import recover_log
 from realtime_trio._log._log_block import BlockGroup, encode_block
 from realtime_trio._log._log_entries import LogItem
@@ -44,7 +48,7 @@ STORY = story(400)
 
 async def write(path: Path, *, clean: bool = True) -> None:
     """A log of 400 entries in 40 blocks, and a snapshot in its middle."""
-    journal = rt.Journal(path)
+    journal = JournalStore(path)
     async with journal.opened():
         claim = await journal.claim(NAME)
         fold = LogFold()
@@ -54,9 +58,7 @@ async def write(path: Path, *, clean: bool = True) -> None:
             if fold.position == 200:
                 snapshot = StateSnapshot(position=200, at=1.0, cut=fold.cut())
                 stored = write_snapshot(snapshot)
-                await journal.put_snapshot(
-                    claim, _log_writer.StoredSnapshot(position=200, data=stored)
-                )
+                await journal.put_snapshot(claim, StoredSnapshot(position=200, data=stored))
         if clean:
             await journal.close(claim)
             return
@@ -89,7 +91,7 @@ def tear(path: Path, chance: random.Random) -> None:
 
 async def judge(path: Path, *, more: bool = False) -> str:
     """A client can go on from whatever is left: a prefix, and what is said of it is true."""
-    journal = rt.Journal(path)
+    journal = JournalStore(path)
     with suppress(rt.JournalError):
         return await _judge(journal, more=more)
     with pytest.raises(rt.JournalError, match=re.escape(str(path))):
@@ -97,7 +99,7 @@ async def judge(path: Path, *, more: bool = False) -> str:
     return "refused"  # the table of contents itself is damaged
 
 
-async def _judge(journal: rt.Journal, *, more: bool) -> str:
+async def _judge(journal: JournalStore, *, more: bool) -> str:
     async with journal.opened():
         life = await begin_life_in(journal, NAME, recover=True)
         recovered = life.recovered
@@ -151,9 +153,9 @@ async def test_a_flipped_byte_in_a_block_costs_what_is_behind_it(tmp_path: Path)
     block = encode_block(251, [STORY[25]]).data
     data[data.index(block) + len(block) - 3] ^= 1
     path.write_bytes(bytes(data))
-    async with rt.Journal(path).opened():
+    async with JournalStore(path).opened():
         pass
-    journal = rt.Journal(path)
+    journal = JournalStore(path)
     async with journal.opened():
         life = await begin_life_in(journal, NAME, recover=True)
         assert life.recovered is not None
@@ -172,7 +174,7 @@ async def test_a_flipped_byte_in_a_block_costs_what_is_behind_it(tmp_path: Path)
 
 
 async def opened(path: Path) -> None:
-    async with rt.Journal(path).opened():
+    async with JournalStore(path).opened():
         pass
 
 
@@ -225,7 +227,7 @@ async def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 async def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
-    async with rt.Journal(path).opened():
+    async with JournalStore(path).opened():
         with pytest.raises(rt.JournalInUse, match=f"process {os.getpid()} on .* writes"):
             await opened(path)
     await opened(path)
@@ -236,7 +238,7 @@ async def test_an_owner_elsewhere_counts_while_its_heart_beats(
 ) -> None:
     path = tmp_path / "calls.db"
     await write(path, clean=False)
-    monkeypatch.setattr(_owned_file.socket, "gethostname", lambda: "elsewhere")
+    monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
     with pytest.raises(rt.JournalInUse):
         await opened(path)
     monkeypatch.setattr(_owned_file, "_STALE", 0.0)
@@ -248,18 +250,18 @@ async def test_a_process_that_is_alive_here_counts(
 ) -> None:
     path = tmp_path / "calls.db"
     await write(path, clean=False)
-    monkeypatch.setattr(_owned_file.os, "getpid", lambda: -1)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
     with pytest.raises(rt.JournalInUse):  # this very process is alive
         await opened(path)
 
 
 async def test_an_owner_that_was_replaced_cannot_write(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
-    journal = rt.Journal(path)
+    journal = JournalStore(path)
     async with journal.opened():
         claim = await journal.claim(NAME)
         _owned_file._OPEN.clear()  # as if it were another process that is gone
-        other = rt.Journal(path)
+        other = JournalStore(path)
         async with other.opened():
             new = await other.claim(NAME)
             with pytest.raises(rt.JournalInUse, match="has taken the journal"):
@@ -270,7 +272,9 @@ async def test_an_owner_that_was_replaced_cannot_write(tmp_path: Path) -> None:
 # ---- while it is written --------------------------------------------------------------------
 
 
-async def talk(path: Path, *, harm: Callable[[JournalFile], None], **options: object) -> rt.Journal:
+async def talk(
+    path: Path, *, harm: Callable[[JournalFile], None], **options: object
+) -> JournalStore:
     """A client whose journal is harmed in the middle; the client does not mind."""
     journal = rt.Journal(path, **options)  # type: ignore[arg-type]
     async with open_server() as server:
@@ -281,7 +285,7 @@ async def talk(path: Path, *, harm: Callable[[JournalFile], None], **options: ob
                 pass
             assert isinstance(asked.outcome, rt.TurnCompleted)
             await asked.receipt.durable()
-            harm(journal._file)
+            harm(store_of(journal)._file)
             async with client.ask(random.Random(1).randbytes(100_000).hex()) as asked:
                 pass
             assert isinstance(asked.outcome, rt.TurnCompleted)
@@ -289,7 +293,7 @@ async def talk(path: Path, *, harm: Callable[[JournalFile], None], **options: ob
                 while journal.statistics().error is None:
                     await trio.lowlevel.checkpoint()
             assert len(client.state.sessions) == 1
-    return journal
+    return store_of(journal)
 
 
 def full(file: JournalFile) -> None:
@@ -335,20 +339,20 @@ async def test_a_file_that_was_replaced_is_noticed(tmp_path: Path) -> None:
 # ---- what is kept ---------------------------------------------------------------------------
 
 
-async def put(journal: rt.Journal, claim: LogClaim, fold: LogFold, days: float) -> None:
+async def put(journal: JournalStore, claim: LogClaim, fold: LogFold, days: float) -> None:
     """Ten entries of so many days ago, and a snapshot behind them."""
-    at = _owned_file.time.time() - days * 86_400
+    at = time.time() - days * 86_400
     groups: list[BlockGroup] = [(at, STORY[0][1] if fold.position == 0 else STORY[3][1])]
     await journal.append(claim, fold.position + 1, groups)
     fold.apply_groups(groups)
     snapshot = StateSnapshot(position=fold.position, at=at, cut=fold.cut())
-    stored = _log_writer.StoredSnapshot(position=fold.position, data=write_snapshot(snapshot))
+    stored = StoredSnapshot(position=fold.position, data=write_snapshot(snapshot))
     await journal.put_snapshot(claim, stored)
     await journal.trim(claim)
 
 
 async def test_old_entries_go_and_the_rest_can_be_folded(tmp_path: Path) -> None:
-    journal = rt.Journal(tmp_path / "calls.db", keep=rt.Keep(days=10, snapshots=2))
+    journal = JournalStore(tmp_path / "calls.db", keep=rt.Keep(days=10, snapshots=2))
     fold = LogFold()
     async with journal.opened():
         claim = await journal.claim(NAME)
@@ -370,12 +374,12 @@ async def test_sessions_that_nobody_writes_to_go(
 ) -> None:
     path = tmp_path / "calls.db"
     await write(path)
-    later = _owned_file.time.time() + 20 * 86_400
-    monkeypatch.setattr("realtime_trio._journal._journal.time.time", lambda: later)
-    async with rt.Journal(path, keep=rt.Keep(days=30)).opened():
+    later = time.time() + 20 * 86_400
+    monkeypatch.setattr("realtime_trio._journal._journal_store.time.time", lambda: later)
+    async with JournalStore(path, keep=rt.Keep(days=30)).opened():
         pass
     assert await judge(path) == "whole"
-    async with rt.Journal(path, keep=rt.Keep(days=10)).opened():
+    async with JournalStore(path, keep=rt.Keep(days=10)).opened():
         pass
     assert await judge(path) == "empty"
 
@@ -402,5 +406,5 @@ def test_a_wrong_use_is_told_at_the_call() -> None:
         rt.open_client(url, auth="any", name="call")
     with pytest.raises(ValueError, match="name of its session"):
         rt.open_client(url, auth="any", journal=rt.Journal("calls.db"))
-    with pytest.raises(TypeError, match="journal must be a Journal"):
+    with pytest.raises(TypeError, match=r"journal=\.\.\.\) must be realtime_trio.Journal"):
         rt.open_client(url, auth="any", journal="calls.db", name="call")  # type: ignore[arg-type]

@@ -251,7 +251,7 @@ async def _with(
             begin_(*args)
             pipeline_started.set()
 
-        life.begin = began  # type: ignore[method-assign]
+        life.begin = began  # type: ignore[method-assign, assignment]
         pipeline = await live(life, wire, chance, config_of(chance))
         nursery.cancel_scope.cancel()
     return pipeline

@@ -10,8 +10,9 @@ from unittest.mock import patch
 
 import pytest
 
-from realtime_trio import Journal, Keep
+from realtime_trio import Keep
 from realtime_trio._exceptions import JournalInUse
+from realtime_trio._journal._journal_store import JournalStore
 from realtime_trio._journal._log_store import LogClaim, LogStore
 from realtime_trio._journal._memory_log import MemoryStore
 from realtime_trio.testing import check_log
@@ -25,7 +26,7 @@ async def memory() -> AsyncGenerator[LogStore, None]:
 @asynccontextmanager
 async def sqlite() -> AsyncGenerator[LogStore, None]:
     with TemporaryDirectory() as folder:
-        journal = Journal(Path(folder) / "calls.db", durability="none")
+        journal = JournalStore(Path(folder) / "calls.db", durability="none")
         async with journal.opened():
             yield journal
 
@@ -34,7 +35,7 @@ async def sqlite() -> AsyncGenerator[LogStore, None]:
 async def sqlite_trimmed() -> AsyncGenerator[LogStore, None]:
     with TemporaryDirectory() as folder:
         keep = Keep(days=1000.0, snapshots=1)
-        journal = Journal(Path(folder) / "calls.db", keep=keep, compression="zstd")
+        journal = JournalStore(Path(folder) / "calls.db", keep=keep, compression="zstd")
         async with journal.opened():
             yield journal
 

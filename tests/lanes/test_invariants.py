@@ -207,7 +207,11 @@ async def _feed(
         if chance.random() < 0.3:
             await _pause(chance)
         NOW[0] = now
-        await pipeline.feed(_looking(burst, look))
+        if len(burst) == 1 and chance.random() < 0.7:  # at a pace
+            if not pipeline.take_one(burst[0]):
+                await pipeline.settle()
+        else:
+            await pipeline.feed(_looking(burst, look))
         look()
     pipeline.close()
 

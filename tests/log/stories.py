@@ -8,8 +8,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from realtime_trio._core._local_events import (
+    InputSentEvent,
     LinkEvent,
     LinkLostEvent,
+    NoTurnEvent,
     PlaybackEvent,
     SaidEvent,
     SessionsWipedEvent,
@@ -35,6 +37,9 @@ LOCAL = [
     LinkEvent(status="reconnecting", attempt=2, initialized=False),
     LinkEvent(status=None, initialized=True),
     LinkLostEvent(),
+    InputSentEvent(ahead=1),
+    InputSentEvent(),
+    NoTurnEvent(),
     SaidEvent(note=Initialized()),
     PlaybackEvent(note=Initialized()),
     SessionsWipedEvent(),

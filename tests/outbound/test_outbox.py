@@ -17,10 +17,12 @@ from realtime_trio._connection._backoff import Backoff
 from realtime_trio._core._codec import Codec
 from realtime_trio._exceptions import ClosedError, InDoubt, NotSent
 from realtime_trio._outbound._outbox import Outbox
-from realtime_trio._outbound._turn_gate import Change, Phase, TurnGate
+from realtime_trio._outbound._turn_gate import GateChange, Phase, TurnGate
 from realtime_trio._outbound._writer import write_from
 
 CODEC = Codec()
+# An input and its whole turn.
+ANSWERED = [ev.PongEvent(), ev.PongEvent(), ev.UserTurnEndEvent(), ev.UserTurnStartEvent()]
 
 
 class Wire:
@@ -47,7 +49,9 @@ def outbox(*, gate: TurnGate | None = None, config: ClientConfig | None = None) 
     if gate is None:
         gate = TurnGate()
         gate.received(ev.UserTurnStartEvent())
-    return Outbox(config or ClientConfig(), CODEC, gate, lambda: None)
+    return Outbox(
+        config or ClientConfig(), CODEC, gate, on_kill=lambda: None, on_input=lambda: None
+    )
 
 
 async def written(box: Outbox, wire: Wire) -> list[object]:
@@ -236,7 +240,8 @@ async def test_queues_are_bounded_in_items_and_bytes(autojump_clock: object) -> 
         wire = Wire()
         nursery.start_soon(write_from, box, wire)
         await trio.testing.wait_all_tasks_blocked()
-        box._gate.received(ev.UserTurnStartEvent())
+        for event in ANSWERED:
+            box._gate.received(event)
         box.wake()
         await trio.testing.wait_all_tasks_blocked()
         assert order == [0, 1, 2, 3, 4]
@@ -391,11 +396,12 @@ def test_the_gate_follows_its_rules() -> None:
     """Closes for an input and for user_turn_end, opens for user_turn_start."""
     gate = TurnGate()
     assert not gate.open
-    assert gate.received(ev.UserTurnStartEvent()) is Change.OPENED
+    assert gate.received(ev.UserTurnStartEvent()) is GateChange.OPENED
     assert gate.open
     assert not gate.writing(ev.TextInputEvent(text="x"))
     assert not gate.open
-    gate.received(ev.UserTurnEndEvent())
+    for event in ANSWERED[:3]:
+        gate.received(event)
     assert gate.received(ev.ErrorEvent(message="in a turn that goes on")) is None
     assert not gate.open
     start(gate)
@@ -404,13 +410,19 @@ def test_the_gate_follows_its_rules() -> None:
 
 
 def test_an_error_before_any_turn_refuses_the_input() -> None:
-    """Unless it says that it answers something else."""
+    """Unless it says that it answers something else, or comes before the first pong."""
     gate = TurnGate()
     start(gate)
     assert gate.received(ev.ErrorEvent(message="x")) is None
     gate.writing(ev.TextInputEvent(text="x"))
+    assert gate.received(ev.ErrorEvent(message="earlier")) is None
+    assert gate.received(ev.PongEvent()) is GateChange.HEARD
     assert gate.received(ev.ErrorEvent(message="x", source="set_agent")) is None
-    assert gate.received(ev.ErrorEvent(message="x", source="text_input")) is Change.REFUSED
+    assert gate.received(ev.ErrorEvent(message="its own", source="text_input")) is None
+    assert gate.received(ev.ErrorEvent(message="another")) is None
+    assert not gate.open
+    assert gate.received(ev.PongEvent()) is GateChange.REFUSED
+    assert gate.error == "its own"
     assert gate.open
 
 

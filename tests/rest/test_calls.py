@@ -89,7 +89,7 @@ async def test_a_redirect_to_another_host_gets_no_token() -> None:
     async with serving(replies(steal)) as thief, serving(replies(reply)) as house:
         rest = Rest(endpoint(f"http://{house}"), timeout=10)
         target = f"http://{thief}/api/rt/refresh_token"
-        with pytest.raises(rt.ConnectionFailed, match="no token goes"):
+        with pytest.raises(rt.ConnectionFailed, match="another host"):
             await rest.refresh("good")
         assert not seen
         target = f"http://{house}/moved"
@@ -111,7 +111,7 @@ async def test_redirects_come_to_an_end() -> None:
     async with serving(replies(reply)) as house:
         rest = Rest(endpoint(f"http://{house}"), timeout=10)
         assert (await rest.login("me", "secret")).token == "new"
-        with pytest.raises(rt.ConnectionFailed, match="more than 5 times"):
+        with pytest.raises(rt.ConnectionFailed, match="more than 3 times"):
             await rest.refresh("good")
 
 
@@ -130,7 +130,7 @@ async def test_an_answer_that_is_too_long_is_no_answer() -> None:
                 sent += 1
 
     async with serving(serve) as house:
-        with pytest.raises(rt.ProtocolError, match="longer than 1048576 bytes"):
+        with pytest.raises(rt.ProtocolError, match="limit of 1048576 bytes"):
             await Rest(endpoint(f"http://{house}"), timeout=math.inf).refresh("good")
         assert sent < 2000  # the rest is what the system holds between the two
 
@@ -240,7 +240,7 @@ async def test_an_answer_that_makes_no_sense_is_a_failed_call(reply: bytes) -> N
 async def test_a_token_that_no_header_can_hold_is_refused_here(token: str) -> None:
     """It never leaves, and no error quotes it."""
     rest = Rest(endpoint("http://127.0.0.1:9"), timeout=10)
-    with pytest.raises(rt.AuthenticationError, match="no header can hold"):
+    with pytest.raises(rt.AuthenticationError, match="a header cannot hold"):
         await rest.refresh(token)
 
 
@@ -406,7 +406,9 @@ async def test_no_secret_is_written_down(caplog: pytest.LogCaptureFixture) -> No
         async with rt.open_client(url, auth=rt.PasswordLogin("admin", "admin")) as client:
             tokens = [await client._shell.tokens.token()]
             server.faults.refuse(401)
-            server.hang_up()
+            with client.subscribe(rt.Reconnected) as reconnected:
+                server.hang_up()
+                await reconnected.receive()
             async with client.ask("hello"):
                 await client.upload_file(b"x", filename="x")
             tokens.append(await client._shell.tokens.token())

@@ -79,7 +79,7 @@ class Desk:
             self.rest(),
             margin=60,
             clock=lambda: self.now + trio.current_time(),
-            tell=self.told.append,
+            emit=self.told.append,
         )
 
     def grants(self, name: str, *tokens: str) -> None:
@@ -201,7 +201,7 @@ async def test_an_answer_of_something_else_is_nobody_to_ask(autojump_clock: obje
     """The page of a captive portal, say: a failed dial, which is tried again."""
     async with desk() as it:
         it.answers["login"] = [(200, b"<html>")]
-        with pytest.raises(ConnectionFailed, match="no JSON object"):
+        with pytest.raises(ConnectionFailed, match="not a JSON object"):
             await it.keeper(LOGIN).token()
 
 

@@ -104,9 +104,10 @@ async def test_a_cancelled_server_ends(autojump_clock: object) -> None:
                 await client.next()
 
 
-def shrink(server: RealtimeServer) -> None:
+def shrink(server: RealtimeServer, max_message: int = 10**6) -> None:
     """Limit the buffers of clients that dial from now on to a few frames."""
-    _transport_memory._listeners[server.url.removeprefix("memory://")]._sizes = (2000, 10**6)
+    listener = _transport_memory._listeners[server.url.removeprefix("memory://")]
+    listener._sizes = (2000, max_message)
 
 
 async def test_a_slow_client_pauses_its_turn_only(autojump_clock: object) -> None:
@@ -143,6 +144,36 @@ async def test_a_client_that_never_reads_is_aborted_at_the_limit(autojump_clock:
             await trio.sleep(1.0)
             assert server.statistics().connections == 0
             assert lost.code is None
+
+
+async def test_a_client_that_never_reads_is_aborted_at_its_bytes(autojump_clock: object) -> None:
+    """Far fewer frames than ``hard_queue`` allows: each of these is a catalogue."""
+    config = ServerConfig(
+        max_queued_bytes=2_000_000, voice_names=tuple(f"v{n}" for n in range(500))
+    )
+    async with open_server(config) as server:
+        shrink(server)
+        async with dial(server) as client:
+            lost = await flood(client)
+            await trio.sleep(1.0)
+            assert server.statistics().connections == 0
+            assert lost.code is None
+            assert len(server.seen) < 200
+
+
+async def test_large_frames_pause_the_turn_of_a_slow_client(autojump_clock: object) -> None:
+    config = ServerConfig(max_queued_bytes=4_000_000, pace=0.0)
+    text = "x" * 3_000_000
+    async with open_server(config) as server:
+        shrink(server, max_message=10**7)
+        server.script(turn("flood", say(text, size=50_000), delay=0.0))
+        async with dial(server) as slow:
+            await slow.until("user_turn_start")
+            await slow.say("flood")
+            for _ in range(20):
+                await trio.sleep(1.0)
+                assert 0 < server.statistics().backlog < 50
+            assert text_of(await slow.until("user_turn_start")) == text
 
 
 async def test_a_flood_does_not_block_other_sessions(

@@ -186,7 +186,9 @@ def packet(number: int, at: float = 0.0) -> Packet:
 
 async def test_packets_leave_in_order_at_their_time(autojump_clock: object) -> None:
     client, server = memory_pair()
-    connection = ClientConnection(1, server, high_water=5, limit=10, on_drained=lambda: None)
+    connection = ClientConnection(
+        1, server, high_water=5, limit=10, max_bytes=10**6, on_drained=lambda: None
+    )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(connection.run, lambda frame: None)
         for number, at in enumerate((5.0, 2.0, 0.0)):
@@ -203,7 +205,9 @@ async def test_packets_leave_in_order_at_their_time(autojump_clock: object) -> N
 
 async def test_closing_does_not_wait_for_a_stall(autojump_clock: object) -> None:
     client, server = memory_pair()
-    connection = ClientConnection(1, server, high_water=5, limit=10, on_drained=lambda: None)
+    connection = ClientConnection(
+        1, server, high_water=5, limit=10, max_bytes=10**6, on_drained=lambda: None
+    )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(connection.run, lambda frame: None)
         connection.put(Silence(connection=1, seconds=1000.0))
@@ -220,7 +224,9 @@ async def test_closing_does_not_wait_for_a_stall(autojump_clock: object) -> None
 
 async def test_closing_before_a_stall(autojump_clock: object) -> None:
     client, server = memory_pair()
-    connection = ClientConnection(1, server, high_water=5, limit=10, on_drained=lambda: None)
+    connection = ClientConnection(
+        1, server, high_water=5, limit=10, max_bytes=10**6, on_drained=lambda: None
+    )
     connection.put(Silence(connection=1, seconds=1000.0))
     connection.close(1000, "")
     await connection.run(lambda frame: None)

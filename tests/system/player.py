@@ -35,7 +35,9 @@ from realtime_trio.testing import (
     wait,
 )
 
-CONFIG: Final = ClientConfig(max_attempts=None, turn_silence=20.0)
+# The faults delay single frames by seconds, which a server that starts its turns at once does not:
+# the grace is as long as the silence, so that a late start of a turn is waited for.
+CONFIG: Final = ClientConfig(max_attempts=None, turn_silence=20.0, input_grace=None)
 PATIENCE: Final = 5_000.0
 """Virtual seconds after which a conversation counts as stuck."""
 
@@ -371,8 +373,9 @@ def of_server(server: RealtimeServer, client: Client) -> list[Line]:
 
 
 def _killed(turn: Sequence[Message]) -> bool:
-    """Whether a turn ended without an answer, or in the middle of one."""
-    return len(turn) == 1 or any(message.status != "complete" for message in turn)
+    """Whether a turn ended without an answer, or in the middle of one or of a tool."""
+    in_tool = turn[-1].metadata.stop_reason == "tool_use"
+    return len(turn) == 1 or in_tool or any(message.status != "complete" for message in turn)
 
 
 def _lines(messages: Sequence[Message]) -> list[Line]:

@@ -18,6 +18,8 @@ from .player import (
     PATIENCE,
     Action,
     Ask,
+    Command,
+    Pause,
     Trouble,
     actions,
     check_all_came,
@@ -29,7 +31,7 @@ from .player import (
 )
 
 # A turn starts with its input: a cancel that comes before the start cancels nothing.
-SERVER = ServerConfig(toolset_count=1, pace=0.05, turn_start=0.0)
+SERVER = ServerConfig(toolset_count=1, pace=0.05)
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
 
@@ -76,6 +78,7 @@ def test_whatever_goes_wrong(plan: list[Action]) -> None:
 
 
 @given(actions(gentle=True))
+@example([Ask("tools", "reads"), Pause(0.3), Command(force=True, kind="name")])
 @settings(max_examples=100, suppress_health_check=SLOW)
 def test_what_a_client_can_notice_it_repairs(plan: list[Action]) -> None:
     """Links break, stall and fall silent; the transcript is whole without anybody's help."""

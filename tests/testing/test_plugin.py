@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import trio
 import trio.testing
 
 import realtime_trio as rt
+from tests.source import ROOT
 
 
 async def test_a_server_can_be_scripted(
@@ -95,6 +101,77 @@ def test_the_blocking_client_over_a_real_socket() -> None:
                 assert changes.receive() is True
             assert client.cancel().via == "socket"
             with pytest.raises(AttributeError):
-                _ = client.no_such_thing
+                _ = client.no_such_thing  # type: ignore[attr-defined]
             assert "blocking" in repr(client)
             assert notes.statistics() is not None
+
+
+FRESH = """
+import realtime_trio as rt
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+@pytest.fixture
+def url(realtime_server):
+    return "not used"
+
+async def test_with_the_server(realtime_server, autojump_clock):
+    async with rt.open_client(realtime_server.url, auth="any") as client:
+        await client.ready()
+
+async def test_with_the_client(realtime_client):
+    async with realtime_client.ask("x") as turn:
+        assert "".join([piece async for piece in turn.text]) == "You said: x"
+
+@given(text=st.sampled_from(["a", "b"]))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+async def test_by_hypothesis(realtime_server, text):
+    assert realtime_server.url
+
+def test_of_another_kind():
+    pass
+"""
+
+
+def fresh_project(tmp_path: Path, text: str, *more: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest in a project that has no settings."""
+    (tmp_path / "test_fresh.py").write_text(text)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *more]
+    path = os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(ROOT)]).lstrip(os.pathsep)
+    env = {**os.environ, "PYTHONPATH": path}
+    return subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_a_fresh_project_needs_no_settings(tmp_path: Path) -> None:
+    """Async tests that use the fixtures run under trio."""
+    done = fresh_project(tmp_path, FRESH)
+    assert done.returncode == 0, done.stdout
+    assert "4 passed" in done.stdout
+
+
+WITHOUT_PYTEST_TRIO = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pytest_trio":
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
+
+
+def test_without_pytest_trio_the_plugin_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It must not keep pytest from starting where only the library is installed."""
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_PYTEST_TRIO)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    text = "def test_plain():\n    pass\n\ndef test_with(realtime_client):\n    pass\n"
+    done = fresh_project(tmp_path, text, "-p", "realtime_trio.testing.plugin")
+    assert "1 passed, 1 error" in done.stdout, done.stdout + done.stderr
+    assert "pip install 'realtime-trio[testing]'" in done.stdout

@@ -59,6 +59,7 @@ RECORDING = [
     line(6.0, "in", type="user_turn_end"),
     line(6.0, "in", type="user_turn_start"),
     line(7.0, "out", type="text_input", text="killed"),
+    line(7.1, "in", type="user_turn_end"),
     line(7.1, "in", type="text_delta", content="a bit", **SESSION),
     line(8.0, "out", type="text_input", text="nothing came"),
 ]

@@ -135,7 +135,9 @@ async def test_closing_drops_what_waits(autojump_clock: object) -> None:
         (TurnRecord(began=True, cancelled=True, interactions=frozenset("s")), True, TurnCancelled),
         (TurnRecord(began=True, stop_reason="exception"), False, TurnFailed),
         (TurnRecord(began=True, stop_reason="max_tokens"), False, TurnCompleted),
-        (TurnRecord(began=True, errors=("x",)), False, TurnCompleted),
+        (TurnRecord(began=True, prepared=True, errors=("x",)), False, TurnCompleted),
+        (TurnRecord(began=True, errors=("x",)), False, TurnFailed),
+        (TurnRecord(began=True, errors=("x",)), True, TurnCompleted),
     ],
 )
 def test_an_outcome_is_read_from_the_record(
@@ -205,6 +207,9 @@ def test_a_turn_gets_what_is_between_its_two_marks() -> None:
         return progress.text.statistics().depth
 
     tracker.begin(progress)
+    queues.go()
+    assert hear() == 0
+    tracker.heard()
     assert hear() == 0
     queues.go()
     assert hear() == 1
@@ -246,7 +251,7 @@ def test_the_end_of_the_client_decides_every_turn() -> None:
     tracker.begin(unseen)
     tracker.ended(queues.marks.place())
     tracker.begin(running)
-    tracker.queued(queued)
+    tracker.queued(queued, Receipt("text_input"))
     tracker.end("the end")
     outcomes = [each.outcome for each in (recorded, refused, unseen, running, queued)]
     kinds = [TurnCompleted, TurnFailed, TurnLost, TurnLost, TurnLost]
@@ -260,6 +265,7 @@ def test_text_that_an_event_of_ones_own_streams_is_not_the_users() -> None:
     tracker, queues = _tracker()
     progress = TurnProgress()
     tracker.begin(progress)
+    tracker.heard()
     queues.go()
     note = MessageStreaming(session_id="s", message_id="m", role="assistant", delta="x")
     tracker.observe(ev.UnknownEvent(tag="chart", payload={}), (note,), TextSlice())
@@ -271,6 +277,7 @@ def test_what_a_session_without_an_id_says_is_the_users() -> None:
     tracker, queues = _tracker()
     progress = TurnProgress()
     tracker.begin(progress)
+    tracker.heard()
     queues.go()
     fold = LaneFold(Lane.TEXT, TextSlice())
     said: list[ev.ServerEvent] = [
@@ -312,7 +319,7 @@ class Quiet:
 async def test_a_link_without_a_byte_is_dead(autojump_clock: object) -> None:
     """Within the pong timeout after the question; not where nobody asks."""
     gate = TurnGate()
-    box = Outbox(ClientConfig(), Codec(), gate, lambda: None)
+    box = Outbox(ClientConfig(), Codec(), gate, on_kill=lambda: None, on_input=lambda: None)
     link = Quiet()
     with pytest.raises(ConnectionLost, match="dead"):
         await watch_traffic(link, box, ClientConfig())

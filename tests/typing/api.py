@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ssl
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar, assert_type
 
@@ -20,9 +21,12 @@ from hypothesis.strategies import SearchStrategy
 import realtime_trio as rt
 from realtime_trio import events as ev
 from realtime_trio._config import CloseAction
+from realtime_trio._core._input_unit import InputUnit
 from realtime_trio._core._messages import Content
 from realtime_trio._core._values import Log, Recent, Rope
 from realtime_trio._transports._network import Network, OpenStream
+from realtime_trio.testing._check_handler import Handler
+from realtime_trio.testing._check_log import MakeLog
 
 T = TypeVar("T")
 Opened: TypeAlias = AbstractAsyncContextManager[rt.Client]
@@ -48,6 +52,7 @@ def opening(
     config: rt.ClientConfig,
     transport: rt.Connector,
     recorder: rt.RecorderLike,
+    journal: rt.Journal,
 ) -> None:
     assert_type(rt.open_client(url, auth="token"), Opened)
     assert_type(rt.open_client(url, auth=login), Opened)
@@ -61,6 +66,9 @@ def opening(
             config=config,
             transport=transport,
             recorder=recorder,
+            journal=journal,
+            name="call",
+            recover=True,
         ),
         Opened,
     )
@@ -77,6 +85,8 @@ async def authenticating(auth: rt.Auth) -> None:
 async def client(client: rt.Client, event: ev.SetAgentEvent) -> None:
     assert_type(client.state, rt.SessionState)
     assert_type(client.health, rt.Health)
+    assert_type(client.recovered, rt.Recovered | None)
+    assert_type(client.durable_position, int | None)
     assert_type(client.statistics(), rt.PipelineStatistics)
     assert_type(client.heygen_token, str | None)
     assert_type(client.control, rt.LaneView)
@@ -193,6 +203,10 @@ async def receipt(receipt: rt.Receipt) -> None:
     assert_type(receipt.queued, bool)
     assert_type(await receipt.sent(), None)
     assert_type(receipt.settle("sent"), None)
+    assert_type(await receipt.durable(), None)
+    assert_type(receipt.log_queued("{}"), None)
+    assert_type(receipt.log_sending(ahead=True), None)
+    assert_type(await receipt.written_ahead(), None)
 
 
 # ---- subscriptions, lanes, watches -------------------------------------------------------
@@ -275,6 +289,7 @@ async def watching(client: rt.Client) -> None:
 
 async def watch(watch: rt.Watch[bool]) -> None:
     assert_type(await watch.receive(), bool)
+    assert_type(watch.receive_nowait(), bool)
     assert_type(watch.close(), None)
     assert_type(await watch.aclose(), None)
     with watch as same:
@@ -418,12 +433,13 @@ def control_slice(it: rt.ControlSlice) -> None:
     assert_type(it.chat_session_id, str | None)
     assert_type(it.deleted_session_id, str | None)
     assert_type(it.agent, ev.AgentConfiguration | None)
-    assert_type(it.index, tuple[ev.ChatSessionIndexEntry, ...])
+    assert_type(it.index, Sequence[ev.ChatSessionIndexEntry])
     assert_type(it.index_total, int)
     assert_type(it.voice, ev.Voice | None)
     assert_type(it.voice_requested, str | None)
     assert_type(it.avatar_active, bool)
     assert_type(it.listening, bool)
+    assert_type(it.unit, InputUnit | None)
     assert_type(it.extra, Mapping[Any, Any])
     assert_type(it.seen, Recent[Hashable, bool])
     assert_type(it.now, float)
@@ -474,6 +490,112 @@ def open_message(it: rt.OpenMessage) -> None:
     assert_type(it.cut, bool)
     assert_type(it.snapshot(), rt.Message)
     assert_type(it.finish("complete", rt.MessageMetadata()), rt.Message)
+
+
+# ---- journal, history --------------------------------------------------------------------
+
+
+def journal(it: rt.Journal) -> None:
+    assert_type(
+        rt.Journal(
+            Path("calls.db"),
+            durability="each",
+            keep=rt.Keep(days=30, snapshots=2),
+            audio="full",
+            compression="zstd",
+            on_failure="stop",
+        ),
+        rt.Journal,
+    )
+    assert_type(it.path, Path)
+    assert_type(it.statistics(), rt.JournalStatistics)
+
+
+def journal_statistics(it: rt.JournalStatistics) -> None:
+    assert_type(it.appended, int)
+    assert_type(it.durable, int)
+    assert_type(it.waiting, int)
+    assert_type(it.waiting_bytes, int)
+    assert_type(it.jumps, int)
+    assert_type(it.bytes_written, int)
+    assert_type(it.commit_p50, float)
+    assert_type(it.commit_p99, float)
+    assert_type(it.error, str | None)
+
+
+def keep(it: rt.Keep) -> None:
+    assert_type(it.days, float | None)
+    assert_type(it.snapshots, int)
+
+
+def recovered(it: rt.Recovered) -> None:
+    assert_type(it.position, int)
+    assert_type(it.at, datetime)
+    assert_type(it.clean, bool)
+    assert_type(it.exact, bool)
+    assert_type(it.lost, tuple[int, int] | None)
+    assert_type(it.commands, tuple[rt.RecoveredCommand, ...])
+
+
+def recovered_command(it: rt.RecoveredCommand) -> None:
+    assert_type(it.type, str)
+    assert_type(it.frame, str)
+    assert_type(it.error, rt.NotSent | rt.InDoubt)
+
+
+def opening_history() -> None:
+    assert_type(rt.open_history("calls.db", name="call"), AbstractAsyncContextManager[rt.History])
+
+
+async def history(it: rt.History, moment: datetime) -> None:
+    assert_type(it.name, str | None)
+    assert_type(it.first, int)
+    assert_type(it.last, int)
+    assert_type(it.gaps, tuple[rt.LogGap, ...])
+    assert_type(it.ended_clean, bool)
+    assert_type(it.at(1), rt.SessionState)
+    assert_type(it.at(time=moment), rt.SessionState)
+    assert_type(it.position_at(0.0), int)
+    assert_type(it.diff(1, 2), tuple[rt.Change, ...])
+    assert_type(it.find(lambda s: s.turn.can_send_input, after=1), int | None)
+    assert_type(it.entries(since=1), AsyncGenerator[rt.HistoryEntry, None])
+
+
+def history_entry(it: rt.HistoryEntry) -> None:
+    assert_type(it.position, int)
+    assert_type(it.at, datetime)
+    assert_type(
+        it.kind,
+        Literal["begin", "event", "audio", "local", "user-session", "reset", "command", "receipt"],
+    )
+    assert_type(it.frame, str | bytes | None)
+    assert_type(it.event, ev.ServerEvent | None)
+
+
+def log_gap(it: rt.LogGap) -> None:
+    assert_type(it.first, int)
+    assert_type(it.last, int)
+    assert_type(it.why, str)
+
+
+def change(it: rt.Change) -> None:
+    assert_type(it.path, tuple[str | int, ...])
+    assert_type(it.before, object)
+    assert_type(it.after, object)
+
+
+def history_gap(it: rt.HistoryGap) -> None:
+    assert_type(it.first, int)
+    assert_type(it.last, int)
+
+
+@rt.stored("kept")
+class Kept(Enum):
+    ONE = 1
+
+
+def storing() -> None:
+    assert_type(rt.stored("kept")(Kept), type[Kept])
 
 
 # ---- recording, transports ---------------------------------------------------------------
@@ -558,6 +680,14 @@ async def serving(config: rt.server.ServerConfig, chats: list[Mapping[str, objec
     assert_type(rt.server.synthesise("nine", voice="en"), bytes)
 
 
+def traffic(it: rt.server.Traffic) -> None:
+    assert_type(it.connection, int)
+    assert_type(it.status, int)
+    assert_type(it.frame, str | bytes | Mapping[str, object])
+    kind: Literal["open", "close", "in", "out", "http"] = it.kind
+    assert_type(kind, Literal["open", "close", "in", "out", "http"])
+
+
 async def server(server: rt.server.RealtimeServer, request: rt.server.Request) -> None:
     assert_type(server.url, str)
     assert_type(server.config, rt.server.ServerConfig)
@@ -573,6 +703,7 @@ async def server(server: rt.server.RealtimeServer, request: rt.server.Request) -
     assert_type(server.transcript("s1"), list[dict[str, object]])
     assert_type(server.export_chats(), list[dict[str, object]])
     assert_type(server.statistics(), rt.server.ServerStatistics)
+    assert_type(server.trace(traffic), None)
 
 
 def faults(faults: rt.server.Faults, plan: rt.server.Plan, packet: rt.server.Packet) -> None:
@@ -631,7 +762,16 @@ async def testing(make_pair: Callable[[], AbstractAsyncContextManager[Any]]) -> 
         tuple[rt.server.ScriptedTurn | rt.server.ScriptedAnswer, ...],
     )
     assert_type(rt.testing.fault_plans(), SearchStrategy[tuple[rt.server.Plan, ...]])
+    assert_type(
+        rt.testing.recording("a.db", name="call", speed=2.0),
+        tuple[rt.server.ScriptedTurn | rt.server.ScriptedAnswer, ...],
+    )
     assert_type(await rt.testing.check_transport(make_pair), None)
+
+
+async def keeping(make_log: MakeLog, handler: Handler, event: ev.ServerEvent) -> None:
+    assert_type(await rt.testing.check_log(make_log), None)
+    assert_type(rt.testing.check_handler(handler, event), None)
 
 
 async def peer(it: rt.testing.Peer) -> None:
@@ -646,30 +786,21 @@ async def peer(it: rt.testing.Peer) -> None:
 # ---- without async -----------------------------------------------------------------------
 
 
-def blocking(event: ev.PingEvent) -> None:
+def doors() -> None:
+    """``door_aio.py`` and ``door_blocking.py`` assert the rest."""
     with rt.blocking.open_client("memory://name", auth="token") as client:
-        assert_type(client, rt.blocking.BlockingClient)
-        assert_type(client.state, rt.SessionState)
-        assert_type(client.ready(), None)
-        assert_type(client.send(event, force=True), Any)
-        assert_type(client.cancel(), Any)
-        with client.ask("Hello") as turn:
-            assert_type(turn, Any)
-
-
-def blocking_channel(channel: rt.blocking.BlockingChannel) -> None:
-    assert_type(channel.receive(), Any)
-    assert_type(channel.receive_nowait(), Any)
-    assert_type(channel.statistics(), Any)
-    assert_type(channel.close(), None)
-    with channel as same:
-        assert_type(same, rt.blocking.BlockingChannel)
+        assert_type(client, rt.blocking.Client)
+    opened = rt.aio.open_client("memory://name", auth="token")
+    assert_type(opened, AbstractAsyncContextManager[rt.aio.Client])
 
 
 # ---- errors ------------------------------------------------------------------------------
 
 
 def errors() -> None:
+    assert_type(rt.BusyResourceError("why"), trio.BusyResourceError)
+    assert_type(rt.EndOfChannel("why"), trio.EndOfChannel)
+    assert_type(rt.WouldBlock("why"), trio.WouldBlock)
     assert_type(rt.RealtimeError("why"), rt.RealtimeError)
     assert_type(rt.ConnectionFailed("why", status=503), rt.ConnectionFailed)
     assert_type(rt.ConnectionLost("why", code=1000, reason=""), rt.ConnectionLost)
@@ -677,6 +808,9 @@ def errors() -> None:
     assert_type(rt.ProtocolError("why"), rt.ProtocolError)
     assert_type(rt.TurnError("why"), rt.TurnError)
     assert_type(rt.NotSent("why"), rt.NotSent)
+    assert_type(rt.JournalError("why"), rt.JournalError)
+    assert_type(rt.JournalInUse("why"), rt.JournalInUse)
+    assert_type(rt.HistoryGap("why", first=1, last=2), rt.HistoryGap)
     assert_type(rt.InDoubt("why"), rt.InDoubt)
     assert_type(rt.LaggedError("why"), rt.LaggedError)
     assert_type(rt.ClosedError("why"), rt.ClosedError)
@@ -836,6 +970,7 @@ def client_config(it: rt.ClientConfig) -> None:
     assert_type(it.ping_interval, float | None)
     assert_type(it.pong_timeout, float)
     assert_type(it.turn_silence, float | None)
+    assert_type(it.input_grace, float | None)
     assert_type(it.max_message_size, int)
     assert_type(it.close_deadline, float)
     assert_type(it.backoff_initial, float)
@@ -844,6 +979,7 @@ def client_config(it: rt.ClientConfig) -> None:
     assert_type(it.backoff_jitter, float)
     assert_type(it.stable_after, float)
     assert_type(it.max_attempts, int | None)
+    assert_type(it.first_attempts, int | None)
     assert_type(it.max_commands, int)
     assert_type(it.max_command_bytes, int)
     assert_type(it.max_audio_frames, int)
@@ -860,7 +996,7 @@ def coalesce(it: rt.Coalesce) -> None:
 
 
 def cancel_result(it: rt.CancelResult) -> None:
-    assert_type(it.via, Literal["socket", "rest"])
+    assert_type(it.via, Literal["socket", "rest", "withdrawn"])
 
 
 def connected(it: rt.Connected) -> None:
@@ -982,6 +1118,7 @@ def media(it: rt.Media) -> None:
     assert_type(it.sent_by_class, str | None)
     assert_type(it.sent_by_function, str | None)
     assert_type(it.foreign_content, bool)
+    assert_type(it.save("downloads", max_bytes=1024), Path)
 
 
 def media_added(it: rt.MediaAdded) -> None:
@@ -1016,8 +1153,8 @@ def message(it: rt.Message) -> None:
     assert_type(it.format, str)
     assert_type(it.status, Literal["streaming", "complete", "cancelled", "interrupted"])
     assert_type(it.timestamp, datetime)
-    assert_type(it.tool_calls, tuple[ev.ToolCall, ...])
-    assert_type(it.tool_results, tuple[ev.ToolResult, ...])
+    assert_type(it.tool_calls, Sequence[ev.ToolCall])
+    assert_type(it.tool_results, Sequence[ev.ToolResult])
     assert_type(it.metadata, rt.MessageMetadata)
     assert_type(it.is_sub_session, bool)
     assert_type(it.parent_session_id, str | None)
@@ -1218,12 +1355,12 @@ def session_state(it: rt.SessionState) -> None:
 def sessions_index_updated(it: rt.SessionsIndexUpdated) -> None:
     assert_type(it.name, str)
     assert_type(it.total, int)
-    assert_type(it.session_ids, tuple[str, ...])
+    assert_type(it.session_ids, Sequence[str])
 
 
 def sessions_updated(it: rt.SessionsUpdated) -> None:
     assert_type(it.name, str)
-    assert_type(it.session_ids, tuple[str, ...])
+    assert_type(it.session_ids, Sequence[str])
 
 
 def subscription_statistics(it: rt.SubscriptionStatistics) -> None:
@@ -1328,6 +1465,7 @@ def turn_completed(it: rt.TurnCompleted) -> None:
     assert_type(it.message, rt.Message | None)
     assert_type(it.errors, tuple[str, ...])
     assert_type(it.missed, bool)
+    assert_type(it.began, bool)
 
 
 def turn_failed(it: rt.TurnFailed) -> None:
@@ -1424,3 +1562,7 @@ def answers() -> None:
     assert_type(rt.testing.answer("ping"), rt.server.ScriptedAnswer)
     assert_type(rt.testing.command("!help"), rt.server.ScriptedAnswer)
     assert_type(rt.testing.notice("x", severity="info"), rt.server.Notice)
+
+
+async def reconnection(it: rt.Reconnection) -> None:
+    assert_type(await it.wait(), None)

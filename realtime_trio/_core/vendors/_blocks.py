@@ -56,7 +56,7 @@ def _text(text: str) -> Record:
     return {"type": "text", "text": text}
 
 
-def _with_given_back(
+def _with_original_blocks(
     parts: Sequence[Part], role: str, is_foreign: Callable[[str], bool]
 ) -> Iterator[Part | Record]:
     """Return the parts, with each placeholder replaced by its block if the vendor accepts it.
@@ -136,7 +136,7 @@ def anthropic_blocks(parts: Sequence[Part], role: str, *, keep_blank: bool = Fal
     """
     made = [
         part if isinstance(part, dict) else _anthropic_block(part, role)
-        for part in _with_given_back(parts, role, _OPENAI.__contains__)
+        for part in _with_original_blocks(parts, role, _OPENAI.__contains__)
     ]
     return [block for block in made if keep_blank or not _is_blank(block)]
 
@@ -205,7 +205,7 @@ def _tool_result(part: ToolResultPart) -> Record:
 
 def openai_parts(parts: Sequence[Part], role: str) -> list[Record]:
     """Convert the parts of a message of ``role`` to OpenAI's, without calls and results."""
-    given_back = _with_given_back(parts, role, _is_anthropic)
+    given_back = _with_original_blocks(parts, role, _is_anthropic)
     return [
         _openai_image(part) if isinstance(part, ImagePart) and role == _USER else _named(part)
         for part in given_back

@@ -16,7 +16,7 @@ import attrs
 
 from .._messages import Part, TextPart, ToolResultPart, ToolUsePart
 
-__all__ = ["NO_RESULT", "Naming", "VendorEntry", "linked"]
+__all__ = ["NO_RESULT", "Naming", "VendorEntry", "link_results"]
 
 NO_RESULT = "[No result: the call did not finish]"
 
@@ -27,8 +27,8 @@ _Results: TypeAlias = dict[str, deque[ToolResultPart]]
 class VendorEntry:
     """The content of one vendor message: parts, including calls, and the results of the calls.
 
-    ``is_text`` marks content that was a single text. Before :func:`linked`, results can be in any
-    order and can be missing.
+    ``is_text`` marks content that was a single text. Before :func:`link_results`, results can be in
+    any order and can be missing.
     """
 
     role: str
@@ -95,7 +95,7 @@ class _Ids:
         return identity[: self._naming.id_length - len(suffix)] + suffix
 
 
-def linked(entries: Sequence[VendorEntry], naming: Naming) -> Iterator[VendorEntry]:
+def link_results(entries: Sequence[VendorEntry], naming: Naming) -> Iterator[VendorEntry]:
     """Return the entries with each call followed by its one result, under a unique id.
 
     A call without a result gets an error result. A result without a call becomes text. The results

@@ -51,7 +51,7 @@ from ._to_vendor_messages import (
     ReadMessage,
     Step,
     read_message,
-    stray_result,
+    unmatched_result,
 )
 
 __all__ = [
@@ -265,10 +265,10 @@ def _assistant(transcript: _HistoryBuilder, reading: ReadMessage) -> None:
 
 def _tool(transcript: _HistoryBuilder, reading: ReadMessage) -> None:
     if not any(answer is not None and answer.called is not None for answer in reading.answers):
-        transcript.say(_USER, (stray_result(reading.record),))
+        transcript.say(_USER, (unmatched_result(reading.record),))
 
 
-def _hidden(_transcript: _HistoryBuilder, _reading: ReadMessage) -> None:
+def _skip(_transcript: _HistoryBuilder, _reading: ReadMessage) -> None:
     """Skip system and developer messages: they instruct the agent."""
 
 
@@ -282,7 +282,7 @@ _TELLERS: dict[str, Callable[[_HistoryBuilder, ReadMessage], None]] = {
     _USER: _user,
     ASSISTANT: _assistant,
     **dict.fromkeys(TOOL_ROLES, _tool),
-    **dict.fromkeys(HIDDEN_ROLES, _hidden),
+    **dict.fromkeys(HIDDEN_ROLES, _skip),
 }
 
 

@@ -25,7 +25,7 @@ from .._messages import (
 )
 from .._unicode import valid_json
 from ._blocks import anthropic_blocks, is_signed, openai_parts
-from ._call_order import Naming, VendorEntry, linked
+from ._call_order import Naming, VendorEntry, link_results
 
 __all__ = ["to_vendor"]
 
@@ -72,10 +72,10 @@ def to_vendor(messages: Iterable[Message], vendor: Vendor) -> list[Record]:
     """
     form = _FORMS.get(vendor)
     if form is None:
-        msg = f"unknown vendor {vendor!r}; expected one of: {', '.join(_FORMS)}"
-        raise ValueError(msg)
-    entries = list(_entries(messages, form.keeps_thinking))
-    return valid_json(list(form.write(list(linked(entries, form.naming)))))
+        message = f"unknown vendor {vendor!r}; expected one of: {', '.join(_FORMS)}"
+        raise ValueError(message)
+    entries = list(_all_entries(messages, form.keeps_thinking))
+    return valid_json(list(form.write(list(link_results(entries, form.naming)))))
 
 
 @attrs.frozen(slots=True)
@@ -90,7 +90,7 @@ class _Form:
 # --- messages to entries ----------------------------------------------------------------
 
 
-def _entries(
+def _all_entries(
     messages: Iterable[Message], keeps_thinking: Callable[[Part], bool]
 ) -> Iterator[VendorEntry]:
     request: Message | None = None

@@ -29,7 +29,7 @@ from .._unicode import valid_json
 from ._normalise import content_of, parts_of
 from ._results import Called, ToolAnswer, answer_in, answers_of
 
-__all__ = ["TOOL_ROLES", "ReadMessage", "Step", "read_message", "stray_result"]
+__all__ = ["TOOL_ROLES", "ReadMessage", "Step", "read_message", "unmatched_result"]
 
 TOOL_ROLES = ("tool", "function")
 HIDDEN_ROLES = ("system", "developer")
@@ -169,7 +169,7 @@ def _called(raw: object, index: int) -> Step:
         return PlaceholderPart(block_type(raw), raw)
 
 
-def stray_result(record: Block) -> ToolResultPart:
+def unmatched_result(record: Block) -> ToolResultPart:
     """Convert a ``tool`` or ``function`` message that answers no call."""
     return ToolResultPart(
         text_field(record, "tool_call_id", "tool_use_id", "name") or "",

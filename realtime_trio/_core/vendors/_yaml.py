@@ -80,7 +80,7 @@ def _items(lines: Sequence[str]) -> list[list[str]]:
 
 
 def _block_of(lines: Sequence[str]) -> dict[str, str] | None:
-    entries = _entries(lines)
+    entries = _values_by_key(lines)
     if entries is None:
         return None
     kind = _value(entries, "type")
@@ -97,7 +97,7 @@ def _value(entries: dict[str, list[str]], name: str) -> str | None:
     return None if said is None else valid_text(said)
 
 
-def _entries(lines: Sequence[str]) -> dict[str, list[str]] | None:
+def _values_by_key(lines: Sequence[str]) -> dict[str, list[str]] | None:
     """Return the lines of each value by key; the first line is the rest of the key's line."""
     entries: dict[str, list[str]] = {}
     value: list[str] = []
@@ -149,11 +149,11 @@ def _scalar(first: str, rest: Sequence[str]) -> str | None:
 def _plain(text: str) -> str | None:
     if text[:1] in _INDICATORS or re.search(r":(\s|$)|(^|\s)#", text):
         return None
-    text = _fold(text)
+    text = _join_lines(text)
     return None if text in _NULL else text
 
 
-def _fold(text: str) -> str:
+def _join_lines(text: str) -> str:
     """Join lines as in flow scalars: a break becomes a space, n empty lines become n breaks."""
     first, *later = text.split("\n")
     if not later:
@@ -175,7 +175,7 @@ def _quoted(text: str) -> str | None:
     if found is None:
         return None
     if single:
-        return _fold(found["body"]).replace("''", "'")
+        return _join_lines(found["body"]).replace("''", "'")
     return _unescape(found["body"])
 
 
@@ -183,7 +183,7 @@ def _unescape(body: str) -> str | None:
     pieces: list[str] = []
     end = 0
     for found in _ESCAPE.finditer(body):
-        pieces.append(_fold(body[end : found.start()]))
+        pieces.append(_join_lines(body[end : found.start()]))
         end = found.end()
         code = found["hex"]
         if code is not None and int(code[1:], 16) <= _LAST_CODE:
@@ -192,7 +192,7 @@ def _unescape(body: str) -> str | None:
             pieces.append(_NAMED[found["name"]])
         elif code is not None or found["name"] is not None:
             return None
-    return "".join([*pieces, _fold(body[end:])])
+    return "".join([*pieces, _join_lines(body[end:])])
 
 
 def _block(header: str, lines: Sequence[str]) -> str | None:

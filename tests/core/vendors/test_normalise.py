@@ -345,10 +345,10 @@ def test_t2_a_call_that_nothing_identifies_is_refused(
     ],
 )
 def test_t2_an_ill_typed_input_is_empty(raw: object, path: str) -> None:
-    left_out: list[str] = []
+    skipped: list[str] = []
     expected = ToolCall(id="t", name="n", input={})
-    assert normalise_tool_call(raw, left_out.append) == normalise_tool_call(raw) == expected
-    assert left_out == [path]
+    assert normalise_tool_call(raw, skipped.append) == normalise_tool_call(raw) == expected
+    assert skipped == [path]
 
 
 @pytest.mark.parametrize(
@@ -393,11 +393,11 @@ def test_a_result_that_nothing_identifies_is_refused(
 
 
 def test_an_is_error_that_is_no_boolean_is_false() -> None:
-    left_out: list[str] = []
+    skipped: list[str] = []
     raw = {"tool_use_id": "t", "is_error": "yes"}
     expected = ToolResult(tool_use_id="t", content="")
-    assert normalise_tool_result(raw, left_out.append) == normalise_tool_result(raw) == expected
-    assert left_out == [".is_error"]
+    assert normalise_tool_result(raw, skipped.append) == normalise_tool_result(raw) == expected
+    assert skipped == [".is_error"]
 
 
 # --- shapes -----------------------------------------------------------------------------

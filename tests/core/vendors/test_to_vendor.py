@@ -791,12 +791,12 @@ def read(history: list[Any]) -> list[Message]:
 
 @given(HISTORIES, st.sampled_from(VENDORS))
 def test_text_of_any_history_comes_back(history: list[Any], vendor: Vendor) -> None:
-    """What was converted once keeps every word on the way there and back."""
+    """A converted history keeps every word in a round trip, except Anthropic's blank text."""
     messages = read(history)
     again = "\n".join(word for message in back(messages, vendor) for word in _words(message))
     for message in messages:
         for word in _words(message):
-            assert word in again
+            assert word in again or (vendor == "anthropic" and not word.strip())
 
 
 def _words(message: Message) -> list[str]:
@@ -812,5 +812,5 @@ def _words(message: Message) -> list[str]:
 
 
 def test_a_vendor_without_a_form_is_refused() -> None:
-    with pytest.raises(ValueError, match="one of anthropic, openai"):
+    with pytest.raises(ValueError, match="one of: anthropic, openai"):
         to_vendor([], "none")  # type: ignore[arg-type]

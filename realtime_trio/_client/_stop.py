@@ -1,0 +1,12 @@
+"""Closing a client from outside its block, for doors that have no cancel scopes."""
+
+from __future__ import annotations
+
+from ._client import Client
+
+__all__ = ["stop_client"]
+
+
+async def stop_client(client: Client) -> None:
+    """Close a client from outside its block: nothing that its users wait for comes any more."""
+    await client._shell.stop()  # pyright: ignore[reportPrivateUsage]

@@ -1,0 +1,112 @@
+"""Media as a file: its name and its content come from a server, so neither is trusted."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import mimetypes
+import os
+import re
+from itertools import chain
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+__all__ = ["file_name", "media_bytes", "write_new"]
+
+_LONGEST: Final = 120  # bytes of a name; file systems allow 255
+_TRIES: Final = 1_000
+_UNSAFE: Final = re.compile(r"[^\w.\-() ]")
+_RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")  # devices of Windows
+_TEXT: Final = re.compile(r"(?i)text/|application/(json|xml|javascript|.*\+(json|xml))$|.*\+xml$")
+_EXTENSIONS: Final = {"text/markdown": ".md", "image/jpeg": ".jpg", "audio/wav": ".wav"}
+
+
+def file_name(name: str | None, content_type: str) -> str:
+    """A name that is safe in any directory of any system.
+
+    Without directories, without a dot at its beginning, not the name of a device, and with an
+    extension that fits ``content_type`` where it has none.
+    """
+    last = re.split(r"[/\\]", name or "")[-1]
+    stem, dot, extension = _UNSAFE.sub("_", last).strip(" .").rpartition(".")
+    if not dot:
+        stem, extension = extension, ""
+    kind = _kind(content_type)
+    if not extension:
+        extension = (_EXTENSIONS.get(kind) or mimetypes.guess_extension(kind) or "").lstrip(".")
+    stem = stem.strip(" .") or "media"
+    if _RESERVED.match(stem):
+        stem = f"_{stem}"
+    tail = f".{extension[:16]}" if extension else ""
+    room = _LONGEST - len(tail.encode())
+    return stem.encode()[:room].decode(errors="ignore").rstrip(" .") + tail
+
+
+def media_bytes(content: str | None, url: str | None, content_type: str) -> bytes:
+    """What media contains: its content, decoded where it is base64, or a ``data:`` URL's.
+
+    Raises ``ValueError`` where it only has an address to fetch it from, or nothing.
+    """
+    if content is not None:
+        return (
+            content.encode(errors="replace")
+            if _TEXT.match(_kind(content_type))
+            else _decoded(content)
+        )
+    if url is not None and url[:5].lower() == "data:":
+        head, _, data = url[5:].partition(",")
+        raw = unquote_to_bytes(data)
+        return _base64(raw) if head.lower().endswith(";base64") else raw
+    if url is not None:
+        message = "this media has an address and no content: fetch its url yourself"
+        raise ValueError(message)
+    message = "this media has no content"
+    raise ValueError(message)
+
+
+def _kind(content_type: str) -> str:
+    """The type without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _decoded(content: str) -> bytes:
+    """Binary types are sent as base64; what is not base64 is kept as text."""
+    try:
+        return _base64(content.encode("ascii"))
+    except (ValueError, UnicodeEncodeError):
+        return content.encode(errors="replace")
+
+
+def _base64(data: bytes) -> bytes:
+    try:
+        return base64.b64decode(b"".join(data.split()), validate=True)
+    except binascii.Error as exc:
+        message = f"this media is no valid base64: {exc}"
+        raise ValueError(message) from None
+
+
+def write_new(directory: Path, name: str, data: bytes) -> Path:
+    """Write a file that was not there, with a number in its name where it has to be.
+
+    An existing file is never overwritten, and a link is never followed: what stands under the
+    name, a link that leads nowhere included, only changes the number.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    stem, extension = os.path.splitext(name)
+    for number in chain([""], (f"-{count}" for count in range(2, _TRIES))):
+        path = directory / f"{stem}{number}{extension}"
+        try:
+            descriptor = os.open(path, flags, 0o600)
+        except FileExistsError:
+            continue
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(data)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+    message = f"{directory} has {_TRIES} files like {name} already"
+    raise FileExistsError(message)

@@ -1,0 +1,91 @@
+"""An async context manager of trio that is entered and left from outside.
+
+It lives in one system task from its beginning to its end, as trio's scopes and nurseries demand.
+What happens to the body happens elsewhere, and is told here: :meth:`HeldManager.leave` says how
+the body ended, and ``interrupted`` is called when trio cancels it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from contextvars import Context
+from typing import Generic, TypeVar, final
+
+import outcome
+import trio
+
+__all__ = ["HeldManager"]
+
+T = TypeVar("T")
+
+
+@final
+class HeldManager(Generic[T]):
+    """Holds ``manager`` open in a system task.
+
+    ``entered`` gets the value, ``interrupted`` is called at most once, when the body is to be
+    cancelled, and ``left`` last, in any case. All of them in trio's thread.
+    """
+
+    def __init__(
+        self,
+        manager: AbstractAsyncContextManager[T, bool | None],
+        *,
+        entered: Callable[[T], None],
+        interrupted: Callable[[], None],
+        left: Callable[[], None],
+    ) -> None:
+        self.scope: trio.CancelScope = trio.CancelScope()
+        self.outcome: outcome.Outcome[bool] | None = None
+        """Whether the manager suppressed the body's error, or what came out of it."""
+        self._manager = manager
+        self._entered = entered
+        self._interrupted = interrupted
+        self._left = left
+        self._leaving = trio.Event()
+        self._error: BaseException | None = None
+        self._cancelled = False
+
+    def start(self, context: Context) -> None:
+        """Begin to enter."""
+        trio.lowlevel.spawn_system_task(self._run, name=self._manager, context=context)
+
+    def leave(self, error: BaseException | None = None, *, cancelled: bool = False) -> None:
+        """Leave the block: the body has ended, with ``error``, or because it was cancelled."""
+        self._error = error
+        self._cancelled = cancelled
+        self._leaving.set()
+
+    async def _run(self) -> None:
+        try:
+            with self.scope:
+                self.outcome = await outcome.acapture(self._hold)
+        finally:
+            self._left()
+
+    async def _hold(self) -> bool:
+        self._entered(await self._manager.__aenter__())
+        error = await self._body()
+        if error is None:
+            return bool(await self._manager.__aexit__(None, None, None))
+        suppressed = await self._manager.__aexit__(type(error), error, error.__traceback__)
+        if isinstance(error, trio.Cancelled) and not suppressed:
+            raise error
+        return bool(suppressed)
+
+    async def _body(self) -> BaseException | None:
+        """Stand in for the body, and return what it raised as trio sees it."""
+        try:
+            await self._leaving.wait()
+            if not self._cancelled:
+                return self._error
+            self.scope.cancel()
+            await trio.lowlevel.checkpoint()
+        except trio.Cancelled as exc:
+            if not self._leaving.is_set():
+                self._interrupted()
+                with trio.CancelScope(shield=True):
+                    await self._leaving.wait()
+            return exc if self._cancelled else self._error
+        return None

@@ -1,0 +1,165 @@
+"""A journal as the lines of a recording, for everything that reads recordings."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, final
+
+from .._exceptions import JournalError
+from .._journal._journal_file import JournalFile
+from .._log._log_block import LogBlock
+from .._log._log_entries import (
+    AudioEntry,
+    CommandEntry,
+    HeaderEntry,
+    LocalEntry,
+    LogItem,
+    RawTextEntry,
+    ReceiptEntry,
+    ResetEntry,
+    UserSessionEntry,
+    audio_of,
+    text_of,
+)
+
+__all__ = ["is_journal", "journal_lines", "journal_session", "reading"]
+
+_SQLITE: Final = b"SQLite format 3\0"
+_AT_ONCE: Final = 256
+
+
+def is_journal(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is an SQLite file. Raises ``OSError`` if it cannot be read."""
+    with open(path, "rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
+
+
+def reading(path: str | os.PathLike[str]) -> JournalFile:
+    """Open a journal to read it, also while a client writes to it. To be closed.
+
+    Raises :class:`~realtime_trio.JournalError`.
+    """
+    file = JournalFile(Path(path), durability="none", zstd=False)
+    file.open(owner=False)
+    return file
+
+
+def journal_session(file: JournalFile, name: str | None) -> str:
+    """The session of this name; without one, that which was written to last.
+
+    Raises :class:`~realtime_trio.JournalError` where there is none.
+    """
+    names = file.names()
+    if name is None and names:
+        return names[-1]
+    if name is None or name not in names:
+        known = ", ".join(map(repr, names)) or "none"
+        message = f"{file.path} has no session {name!r}; its sessions are: {known}"
+        raise JournalError(message)
+    return name
+
+
+def journal_lines(
+    path: str | os.PathLike[str], name: str | None = None, *, after: int = 0
+) -> Iterator[bytes]:
+    """The entries of a session as the lines of a recording, each with its line break.
+
+    Frames are as the journal has them, with the secrets that they may hold. Raises
+    :class:`~realtime_trio.JournalError`.
+    """
+    file = reading(path)
+    try:
+        session = journal_session(file, name)
+        writer = _LineWriter()
+        for block in _blocks(file, session, after):
+            for position, at, item in block.items():
+                if position > after:
+                    for line in writer.lines(at, item):
+                        yield json.dumps(line).encode() + b"\n"
+    finally:
+        file.close()
+
+
+def _blocks(file: JournalFile, session: str, after: int) -> Iterator[LogBlock]:
+    info = file.info(session)
+    gaps = {} if info is None else {gap.first: gap.last for gap in info.gaps}
+    if info is not None:
+        after = max(after, info.first - 1)
+    while True:
+        blocks = file.read(session, after, _AT_ONCE)
+        if blocks:
+            yield from blocks
+            after = blocks[-1].last
+        elif after + 1 in gaps:
+            after = gaps[after + 1]
+        else:
+            return
+
+
+@final
+class _LineWriter:
+    """Writes entries as lines; ``conn`` counts the links."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._conn = 0
+        self._waiting: dict[int, CommandEntry] = {}
+
+    def lines(self, at: float, item: LogItem) -> list[dict[str, object]]:
+        if self._began is None:
+            self._began = at
+        moment = {"t": round(at - self._began, 6)}
+        match item:
+            case str():
+                return [{**moment, "dir": "in", "text": item, "conn": self._conn}]
+            case int():
+                return [self._audio(moment, audio_of(item))]
+            case AudioEntry():
+                return [self._audio(moment, item.data)]
+            case RawTextEntry():
+                return [{**moment, "dir": "in", "text": text_of(item), "conn": self._conn}]
+            case _:
+                return self._record_lines(moment, item)
+
+    def _audio(self, moment: dict[str, float], data: bytes) -> dict[str, object]:
+        encoded = base64.b64encode(data).decode()
+        return {**moment, "dir": "in", "data": encoded, "conn": self._conn}
+
+    def _record_lines(self, moment: dict[str, float], item: LogItem) -> list[dict[str, object]]:
+        match item:
+            case LocalEntry(kind="link", fields={"status": "connected"}):
+                self._conn += 1
+                return [{**moment, "dir": "open", "text": "", "conn": self._conn}]
+            case LocalEntry(kind="link-lost") if self._conn:
+                return [{**moment, "dir": "drop", "text": "", "conn": self._conn}]
+            case CommandEntry():
+                self._waiting[item.number] = item
+                return []
+            case ReceiptEntry():
+                return self._sent(moment, item)
+            case _:
+                return _control_lines(item)
+
+    def _sent(self, moment: dict[str, float], item: ReceiptEntry) -> list[dict[str, object]]:
+        """A command stands where it was written, not where it was queued."""
+        command = self._waiting.get(item.number)
+        if command is None or item.status != "sending":
+            return []
+        return [{**moment, "dir": "out", "text": command.frame, "conn": self._conn}]
+
+
+def _control_lines(item: LogItem) -> list[dict[str, object]]:
+    match item:
+        case UserSessionEntry():
+            return [{"__ctl": "set_user_session_id", "id": item.session_id}]
+        case ResetEntry():
+            return [{"__ctl": "reset"}]
+        case HeaderEntry():
+            limits = {"max_sessions": item.max_sessions, "max_messages": item.max_messages}
+            return [{"__ctl": "config", **limits}]
+        case _:
+            return []

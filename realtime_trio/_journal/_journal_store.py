@@ -1,0 +1,230 @@
+"""Logs of clients in one SQLite file, behind the async interface of a store."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal, ParamSpec, TypeVar, final
+
+import attrs
+import trio
+
+from .._exceptions import JournalError
+from .._log._log_block import BlockGroup, LogBlock
+from ._journal_file import JournalFile
+from ._log_store import LogClaim, LogGap, LogInfo, StoredSnapshot
+from ._log_writer import LogWriter, WriterStatistics
+from ._owned_file import Durability
+
+__all__ = ["JournalStatistics", "JournalStore", "Keep"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_DAY = 86_400.0
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Keep:
+    """How much a journal keeps.
+
+    ``days``: entries, and sessions that nobody writes to, go after so many days; ``None`` keeps
+    them. ``snapshots``: how many snapshots of each session are kept beside those that the
+    entries need to be read. Retention runs after each snapshot.
+
+    Raises ``ValueError`` for numbers that are not positive.
+    """
+
+    days: float | None = attrs.field(default=None)
+    snapshots: int = attrs.field(default=2)
+
+    def __attrs_post_init__(self) -> None:
+        """Check the numbers."""
+        if self.days is not None and not self.days > 0:
+            message = f"Keep.days must be greater than 0, or None to keep all, not {self.days!r}"
+            raise ValueError(message)
+        if isinstance(self.snapshots, bool) or self.snapshots < 1:
+            message = f"Keep.snapshots must be at least 1, not {self.snapshots!r}"
+            raise ValueError(message)
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class JournalStatistics:
+    """How a journal does, over all clients that write to it now or did since it was opened.
+
+    ``appended`` counts the entries that were handed over, ``durable`` those that a kill no
+    longer takes away, ``waiting`` those in between, ``jumps`` how often entries were dropped and
+    replaced by a snapshot. ``bytes_written`` is the size of the blocks. ``commit_p50`` and
+    ``commit_p99`` are seconds for one commit. ``error`` says why the last attempt to write
+    failed, ``None`` where it did not.
+    """
+
+    appended: int = 0
+    durable: int = 0
+    waiting: int = 0
+    waiting_bytes: int = 0
+    jumps: int = 0
+    bytes_written: int = 0
+    commit_p50: float = 0.0
+    commit_p99: float = 0.0
+    error: str | None = None
+
+
+@final
+class JournalStore:
+    """A :class:`LogStore` in an SQLite file; what a :class:`Journal` has inside."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        durability: Durability = "batch",
+        keep: Keep | None = None,
+        audio: Literal["length", "full"] = "length",
+        compression: Literal["zlib", "zstd"] = "zlib",
+        on_failure: Literal["continue", "stop"] = "continue",
+    ) -> None:
+        _one_of("durability", durability, "none", "batch", "each")
+        _one_of("audio", audio, "length", "full")
+        _one_of("compression", compression, "zlib", "zstd")
+        _one_of("on_failure", on_failure, "continue", "stop")
+        self._path = Path(os.fspath(path))
+        self._keep = keep if keep is not None else Keep()
+        self._full_audio = audio == "full"
+        self._stop = on_failure == "stop"
+        self._file = JournalFile(self._path, durability=durability, zstd=compression == "zstd")
+        self._limiter = trio.CapacityLimiter(1)
+        self._users = 0
+        self._turn = trio.Lock()
+        self._writers: list[LogWriter] = []
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    def statistics(self) -> JournalStatistics:
+        """How the journal does."""
+        each = [writer.statistics() for writer in self._writers]
+        return _summed(each)
+
+    # -- for the client --------------------------------------------------------------------
+
+    @property
+    def full_audio(self) -> bool:
+        """Whether binary frames are kept whole."""
+        return self._full_audio
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[None, None]:
+        """The file is open for writing within this block. Blocks may overlap."""
+        async with self._turn:
+            if self._users == 0:
+                await self._run(self._open)
+                self._writers.clear()
+            self._users += 1
+        try:
+            yield
+        finally:
+            with trio.CancelScope(shield=True):
+                async with self._turn:
+                    self._users -= 1
+                    if self._users == 0:
+                        with trio.move_on_after(5):
+                            await self._run(self._file.close)
+
+    def _open(self) -> None:
+        self._file.open(owner=True)
+        if self._keep.days is not None:
+            self._file.forget_old(time.time() - self._keep.days * _DAY)
+
+    def writer(self, claim: LogClaim, *, position: int) -> LogWriter:
+        """A writer whose figures count in :meth:`statistics`."""
+        writer = LogWriter(self, claim, position=position, stop=self._stop)
+        self._writers.append(writer)
+        return writer
+
+    async def repaired(self, exc: JournalError) -> bool:
+        """Make a new file of what can be read of a damaged one; tells whether that can help."""
+        if not self._file.is_damage(exc):
+            return False
+        await self._run(self._file.salvage)
+        return True
+
+    # -- the store -------------------------------------------------------------------------
+
+    async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call in a thread; one call at a time uses the file."""
+
+        def run() -> T:
+            return call(*args, **kwargs)
+
+        return await trio.to_thread.run_sync(run, limiter=self._limiter, abandon_on_cancel=True)
+
+    async def info(self, name: str) -> LogInfo | None:
+        """What there is of a log; ``None`` for nothing."""
+        return await self._run(self._file.info, name)
+
+    async def names(self) -> tuple[str, ...]:
+        """The names of all logs, the one that was written to last at the end."""
+        return await self._run(self._file.names)
+
+    async def claim(self, name: str) -> LogClaim:
+        """Become the writer of a log."""
+        return await self._run(self._file.claim, name)
+
+    async def append(self, claim: LogClaim, first: int, groups: Sequence[BlockGroup]) -> int:
+        """Append entries; gives the bytes that they take."""
+        return await self._run(self._file.append, claim, first, groups)
+
+    async def put_snapshot(self, claim: LogClaim, snapshot: StoredSnapshot) -> None:
+        """Keep a snapshot."""
+        await self._run(self._file.put_snapshot, claim, snapshot)
+
+    async def put_gap(self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None) -> None:
+        """Give up positions, and go on behind them."""
+        await self._run(self._file.put_gap, claim, gap, snapshot)
+
+    async def beat(self, claim: LogClaim) -> None:
+        """Say that the writer is alive."""
+        await self._run(self._file.beat)
+
+    async def trim(self, claim: LogClaim) -> None:
+        """Drop what ``keep`` does not keep."""
+        days = self._keep.days
+        before = None if days is None else time.time() - days * _DAY
+        await self._run(self._file.trim, claim, before=before, snapshots=self._keep.snapshots)
+
+    async def close(self, claim: LogClaim) -> None:
+        """Mark a clean end."""
+        await self._run(self._file.mark_closed, claim)
+
+    async def read(self, name: str, after: int, limit: int = 64) -> Sequence[LogBlock]:
+        """Blocks with entries behind a position."""
+        return await self._run(self._file.read, name, after, limit)
+
+    async def snapshots(self, name: str) -> Sequence[StoredSnapshot]:
+        """The snapshots that can be read, the newest first."""
+        return await self._run(self._file.snapshots, name)
+
+
+def _one_of(name: str, value: str, *allowed: str) -> None:
+    if value not in allowed:
+        message = f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}"
+        raise ValueError(message)
+
+
+def _summed(each: Sequence[WriterStatistics]) -> JournalStatistics:
+    return JournalStatistics(
+        appended=sum(one.appended for one in each),
+        durable=sum(one.durable for one in each),
+        waiting=sum(one.waiting for one in each),
+        waiting_bytes=sum(one.waiting_bytes for one in each),
+        jumps=sum(one.jumps for one in each),
+        bytes_written=sum(one.bytes_written for one in each),
+        commit_p50=max((one.commit_p50 for one in each), default=0.0),
+        commit_p99=max((one.commit_p99 for one in each), default=0.0),
+        error=next((one.error for one in reversed(each) if one.error), None),
+    )

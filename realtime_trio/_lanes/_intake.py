@@ -1,0 +1,218 @@
+"""The way into the lanes: a frame is decoded, routed and, where nothing is waiting, handled.
+
+One task at a time feeds. A frame that comes alone, as at a steady pace all of them do, is
+handled right here while its lane is idle and empty; frames that come together are put into
+their lanes first, so that neighbouring deltas coalesce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import final
+
+from .._core._codec import Codec
+from .._core._fast_decoder import DELTAS, Delta, Incoming
+from .._core._local_events import Malformed, Reading
+from .._exceptions import ClosedError
+from ..events import Lane
+from ._input_tap import InputTap
+from ._lane import LaneFull, LaneTask
+from ._lane_log import FaultLog
+from ._router import Router
+
+__all__ = ["LaneIntake", "ignore"]
+
+_RESOLUTION = 0.001
+_NO_MORE: Iterator[tuple[Incoming, int]] = iter(())
+
+
+def ignore(_event: Incoming) -> None:
+    """Observe nothing."""
+
+
+@final
+class LaneIntake:
+    """Feeds the lanes; ``lanes`` in the order of their priority, ``clock`` as for the pipeline."""
+
+    __slots__ = (
+        "_clock",
+        "_codec",
+        "_faults",
+        "_lanes",
+        "_router",
+        "_text",
+        "_unsettled",
+        "at",
+        "closed",
+        "tap",
+    )
+
+    def __init__(
+        self, lanes: Iterable[LaneTask], router: Router, clock: Callable[[], float]
+    ) -> None:
+        self._codec = Codec()
+        self._faults = FaultLog()
+        self._lanes = tuple(lanes)
+        self._text = next(lane for lane in self._lanes if lane.lane is Lane.TEXT)
+        self._router = router
+        self._clock = clock
+        self.at: float = float("-inf")
+        """The time of what was taken last."""
+        self._unsettled: tuple[LaneFull, Callable[[Incoming], None]] | None = None
+        self.closed: bool = False
+        """Whether nothing more is taken."""
+        self.tap: InputTap | None = None
+        """Notes for a log what is taken, in the order of the lanes."""
+
+    def feed_nowait(
+        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]
+    ) -> None:
+        """Put frames into their lanes, and wake those; raises ``LaneFull``."""
+        try:
+            self._take(frames, observe)
+        finally:
+            for lane in self._lanes:
+                lane.wake()
+
+    def take(
+        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = ignore
+    ) -> bool:
+        """Take frames, and handle what the lanes have no backlog for; ``False`` where one is full.
+
+        Then the frame for which there is no room is kept for :meth:`settle`, which comes next,
+        and no frame after it was read.
+        """
+        tap, full = self.tap, False
+        if tap is not None:
+            frames = tap.reading(frames)
+        try:
+            self._take(frames, observe)
+        except LaneFull as exc:
+            self._unsettled = exc, observe
+            full = True
+        finally:
+            if tap is not None:
+                tap.batch_ends(refused=full)
+            self._step_in_place()
+        return not full
+
+    def take_single(self, frame: str | bytes, observe: Callable[[Incoming], None] = ignore) -> bool:
+        """Take one frame, and note it before anything follows from it."""
+        return self.take((frame,), observe)
+
+    def take_one(self, frame: str | bytes, observe: Callable[[Incoming], None] = ignore) -> bool:
+        """Take one frame, as :meth:`take` does several; at a pace, nothing comes in batches."""
+        event, size, at = self._codec.read_one(frame), len(frame), self.arrival()
+        if event.__class__ in DELTAS and self._text.handle_in_place(event, size, at):
+            observe(event)  # of a delta it only notes that it came
+            return True
+        try:
+            offer = self._router.offers.get(event.__class__)
+            if offer is None or not offer(event, size, at):
+                self._route(event, size, at)
+            self._observe(event, observe)
+        except LaneFull as exc:
+            self._unsettled = exc, observe
+            return False
+        finally:
+            self._step_in_place()
+        return True
+
+    def _step_in_place(self) -> None:
+        for lane in self._lanes:
+            if lane.backlog.entries:
+                lane.step_in_place()
+
+    async def settle(self) -> None:
+        """Wait for room for the frame that :meth:`take` has kept. Cancelled, it drops it."""
+        assert self._unsettled is not None
+        (full, observe), self._unsettled = self._unsettled, None
+        await self._wait(full)
+        self._observe(full.event, observe)
+
+    def _take(self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]) -> None:
+        # The fast path. Most frames are deltas that continue the one before: their lane takes
+        # them in one go. Nearly every other event goes to one lane, which has room: one lookup
+        # finds it. The clock is read once for all frames.
+        self._check_open()
+        events, offers = self._codec.read_all(frames), self._router.offers
+        extend = self._text.extend
+        at = self.arrival()
+        if self.tap is not None:
+            self.tap.at = at
+        observed: type[Incoming] | None = None
+        for event, size in events:
+            if event.__class__ is observed:
+                following = extend(event, size, at, events)
+                if following is None:
+                    break
+                event, size = following
+            elif event.__class__ in DELTAS and extend(event, size, at, _NO_MORE) is None:
+                observed = self._observe(event, observe)
+                continue
+            offer = offers.get(event.__class__)
+            if offer is None or not offer(event, size, at):
+                self._route(event, size, at)
+            if event.__class__ is not observed:
+                observed = self._observe(event, observe)
+
+    async def _wait(self, full: LaneFull) -> None:
+        """Take the event for which there was no room, once there is."""
+        while True:
+            await full.lane.room()
+            at = self.at
+            try:
+                self._route(full.event, full.size, at)
+            except LaneFull as again:
+                full = again
+            else:
+                break
+        if self.tap is not None:
+            self.tap.held_was_taken(at)
+
+    def _observe(
+        self, event: Incoming, observe: Callable[[Incoming], None]
+    ) -> type[Incoming] | None:
+        """Show an event to the shell; gives the class of which it need not see the next."""
+        if isinstance(event, Reading):
+            self._faults.tolerated(event)
+            event = event.event
+        if isinstance(event, Malformed):
+            self._faults.malformed(event)
+        else:
+            observe(event)
+        return type(event) if isinstance(event, Delta) else None
+
+    def _route(self, event: Incoming, size: int, at: float) -> None:
+        """Put an event into all of its lanes, or raise :class:`LaneFull` and put it into none."""
+        self._check_open()
+        lanes = self._router.route(event)
+        full = [lane for lane in lanes if lane.is_full(size)]
+        for lane in full:
+            lane.evict_blockers()
+        if full:
+            raise LaneFull(full[0], event, size)
+        for lane in lanes:
+            if (
+                lane.backlog.depth >= lane.next_items
+                or lane.backlog.bytes + size >= lane.next_bytes
+            ):
+                lane.raise_level(size)
+        for lane in lanes:
+            lane.put(event, size, at)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            message = "this pipeline takes no more input: it was closed"
+            raise ClosedError(message)
+
+    def arrival(self) -> float:
+        """The time, to the millisecond.
+
+        A slice that is given a new time is a new slice: in a burst, a clock that is more
+        exact would cost as much as the fold.
+        """
+        now = self._clock()
+        if not 0.0 <= now - self.at < _RESOLUTION:
+            self.at = now
+        return self.at

@@ -1,0 +1,149 @@
+"""Reading: a future that a callback sets, and no task of trio for it."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Final, Generic, Protocol, Self, TypeVar
+
+import trio
+
+from .._lanes._waiters import News
+from ._door import Door
+
+__all__ = ["Channel", "NativeChannel"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+_SLICE: Final = 31
+"""Items that an iteration takes beside the one for which it let others run."""
+
+
+class NativeChannel(Protocol[T_co]):
+    """What is asked of a channel of trio."""
+
+    def receive_nowait(self) -> T_co:
+        """Take an item that is there."""
+        ...
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+class Channel(Generic[T_co]):
+    """A channel to read from; each kind of channel is a subclass."""
+
+    def __init__(
+        self, door: Door, source: NativeChannel[T_co], news: News, *, exclusive: bool = False
+    ) -> None:
+        self._door = door
+        self._source = source
+        self._news = news
+        self._exclusive = exclusive
+        self._waiting = False
+        self._credit = 0
+
+    async def receive(self) -> T_co:
+        """Return the next item, and wait for one if need be; lets other tasks run.
+
+        Raises :class:`~realtime_trio.EndOfChannel` at the end. A call that is cancelled takes
+        nothing.
+        """
+        if self._exclusive and self._waiting:
+            self._busy()
+        await asyncio.sleep(0)
+        return await self._next()
+
+    def receive_nowait(self) -> T_co:
+        """Return an item that is there, else raise :class:`~realtime_trio.WouldBlock`."""
+        return self._source.receive_nowait()
+
+    async def _next(self) -> T_co:
+        while True:
+            try:
+                return self._source.receive_nowait()
+            except trio.WouldBlock:
+                await self._wait()
+                self._credit = _SLICE
+
+    async def _wait(self) -> None:
+        self._door.check()
+        if self._exclusive and self._waiting:
+            self._busy()
+        news = self._news
+        future: asyncio.Future[None] = self._door.loop.create_future()
+
+        def wake() -> None:
+            if future.done():  # cancelled, and not seen by its task yet
+                news.wake()
+            else:
+                future.set_result(None)
+
+        news.add_waiter(wake)
+        self._waiting = True
+        try:
+            await future
+        except BaseException:
+            if future.cancelled():
+                news.discard_waiter(wake)
+            else:  # woken as well: another reader may take the item
+                news.wake()
+            raise
+        finally:
+            self._waiting = False
+
+    def _busy(self) -> None:
+        message = "another task is receiving from this channel: give each task its own"
+        raise trio.BusyResourceError(message)
+
+    def __aiter__(self) -> Self:
+        """Iterate over the items; other tasks get their turn at least every 32."""
+        return self
+
+    async def __anext__(self) -> T_co:
+        try:
+            if self._credit > 0:
+                self._credit -= 1
+                try:
+                    return self._source.receive_nowait()
+                except trio.WouldBlock:
+                    return await self._next()
+            self._credit = _SLICE
+            await asyncio.sleep(0)
+            return await self._next()
+        except trio.EndOfChannel:
+            raise StopAsyncIteration from None
+
+    def close(self) -> None:
+        """End now: what waits is dropped. A second call does nothing."""
+        self._source.close()
+
+    async def aclose(self) -> None:
+        """:meth:`close`; lets other tasks run."""
+        self.close()
+        await asyncio.sleep(0)
+
+    def __enter__(self) -> Self:
+        """Leaving the block closes the channel."""
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        """Leaving the block closes the channel."""
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,68 @@
+"""The same client without ``async``, for scripts, Flask and threads.
+
+Every class and function has the name, the options and the guarantees of the native one. Use
+``with`` instead of ``async with``, ``for`` instead of ``async for``, and no ``await``.
+
+::
+
+    with rt.blocking.open_client(url, auth=token) as client:
+        client.ready()
+        with client.ask("Hello") as turn:
+            for piece in turn.text:
+                print(piece, end="")
+
+The clients of a process share one thread, which runs trio while something is open. Any thread may
+use a client; threads that read one channel share its items. A channel fetches up to 64 items at a
+time. There are no cancel scopes: Ctrl-C ends a wait of the main thread, and ``client.close()``
+from another thread ends all waits of that client, with :class:`~realtime_trio.ClosedError`.
+
+Token sources, audio sources and sinks may be plain, and then run in threads, or trio's.
+
+General layout: ``_portal`` (the thread), ``_door`` (calls and blocks), ``_channel`` (reading),
+``_callbacks`` (the application's own objects) are written by hand; the classes that mirror the
+native ones are written by ``tools/doors.py``.
+"""
+
+from ._callbacks import PlainAuth, PlainSink
+from ._channels import LaneView, Subscription, TurnChannel, Watch
+from ._client import Client, open_client
+from ._history import History, open_history
+from ._server import Faults, RealtimeServer, open_server
+from ._turn import Receipt, Reconnection, Turn
+from ._voice import (
+    AudioLane,
+    Microphone,
+    Playback,
+    Speaker,
+    WavSink,
+    open_microphone,
+    open_speaker,
+    open_wav_sink,
+)
+
+__all__ = [
+    "AudioLane",
+    "Client",
+    "Faults",
+    "History",
+    "LaneView",
+    "Microphone",
+    "PlainAuth",
+    "PlainSink",
+    "Playback",
+    "RealtimeServer",
+    "Receipt",
+    "Reconnection",
+    "Speaker",
+    "Subscription",
+    "Turn",
+    "TurnChannel",
+    "Watch",
+    "WavSink",
+    "open_client",
+    "open_history",
+    "open_microphone",
+    "open_server",
+    "open_speaker",
+    "open_wav_sink",
+]

@@ -1,0 +1,171 @@
+"""Reading: one call to trio's thread fetches all that is there, and needs no task there."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Generic, Protocol, Self, TypeVar, final
+
+import trio
+
+from .._doors._trio_call import CLOSED
+from .._exceptions import ClosedError
+from .._lanes._waiters import News
+from ._door import Door, check_thread
+from ._portal import ThreadWait
+
+__all__ = ["Channel", "NativeChannel"]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+_BATCH: Final = 64
+"""Items that one call fetches at most."""
+
+
+class NativeChannel(Protocol[T_co]):
+    """What is asked of a channel of trio."""
+
+    def receive_nowait(self) -> T_co:
+        """Take an item that is there."""
+        ...
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+@final
+class _Fetch(Generic[T]):
+    """One call to trio's thread: waits until there is something, and takes all of it."""
+
+    def __init__(self, door: Door, source: NativeChannel[T], news: News) -> None:
+        self.items: deque[T] = deque()
+        self.error: BaseException | None = None
+        self._door = door
+        self._source = source
+        self._news = news
+        self._wait = ThreadWait()
+        self._over = False
+
+    def run(self) -> None:
+        """Do it. Raises the ``KeyboardInterrupt`` that comes meanwhile."""
+        portal = self._door.portal
+        portal.submit(self._try)
+        interrupt = portal.wait(self._wait, self._hurry)
+        if interrupt is not None:
+            raise interrupt
+
+    def _hurry(self) -> None:
+        with suppress(ClosedError):
+            self._door.portal.submit(self._give_up)
+
+    def _try(self) -> None:
+        if self._over:
+            return
+        source, items = self._source, self.items
+        try:
+            while len(items) < _BATCH:
+                items.append(source.receive_nowait())
+        except trio.WouldBlock:
+            if not items:
+                self._news.add_waiter(self._again)
+                return
+        except BaseException as exc:
+            if not items:  # else the next call meets it again
+                self.error = exc
+        self._finish()
+
+    def _again(self) -> None:
+        self._door.portal.submit(self._try)
+
+    def _give_up(self) -> None:
+        self._news.discard_waiter(self._again)
+        self._finish()
+
+    def _finish(self) -> None:
+        self._over = True
+        self._wait.finish()
+
+
+class Channel(Generic[T_co]):
+    """A channel to read from; each kind of channel is a subclass.
+
+    Any number of threads may read one: each item goes to one of them.
+    """
+
+    def __init__(
+        self, door: Door, source: NativeChannel[T_co], news: News, *, exclusive: bool = False
+    ) -> None:
+        self._door = door
+        self._source = source
+        self._news = news
+        self._latest = exclusive
+        self._batch: deque[T_co] = deque()
+        self._reading = threading.Lock()
+
+    def receive(self) -> T_co:
+        """Return the next item, and wait for one if need be.
+
+        Raises :class:`~realtime_trio.EndOfChannel` at the end.
+        """
+        with self._reading:
+            if not self._batch:
+                self._fetch()
+            return self._batch.popleft()
+
+    def receive_nowait(self) -> T_co:
+        """Return an item that is there, else raise :class:`~realtime_trio.WouldBlock`."""
+        if not self._reading.acquire(blocking=False):
+            raise trio.WouldBlock  # another thread waits for the next one
+        try:
+            return self._batch.popleft() if self._batch else self._now()
+        finally:
+            self._reading.release()
+
+    def _now(self) -> T_co:
+        return self._door.plain(self._source.receive_nowait)
+
+    def _fetch(self) -> None:
+        check_thread()
+        fetch = _Fetch(self._door, self._source, self._news)
+        try:
+            fetch.run()
+        except ClosedError:  # trio has ended: what the channel holds is still there
+            self._batch.append(self._source.receive_nowait())
+            return
+        finally:  # also when it was interrupted: nothing is lost
+            self._batch.extend(fetch.items)
+        if fetch.error is not None:
+            raise fetch.error
+        if not fetch.items:
+            raise ClosedError(CLOSED)
+
+    def __iter__(self) -> Self:
+        """Iterate over the items."""
+        return self
+
+    def __next__(self) -> T_co:
+        try:
+            return self.receive()
+        except trio.EndOfChannel:
+            raise StopIteration from None
+
+    def close(self) -> None:
+        """End now: what waits is dropped. A second call does nothing."""
+        self._door.plain(self._source.close)
+        self._batch.clear()
+
+    def __enter__(self) -> Self:
+        """Leaving the block closes the channel."""
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,173 @@
+"""One run of trio in a thread of its own, shared by all blocking clients of the process.
+
+The run exists while something is open. Other threads hand it functions, and wait.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import final
+
+import trio
+
+from .._doors._trio_call import CLOSED
+from .._exceptions import ClosedError
+
+__all__ = ["Portal", "ThreadWait", "join_portal"]
+
+
+@final
+class ThreadWait:
+    """A wait of a thread for something that trio does."""
+
+    __slots__ = ("_done", "_lock")
+
+    def __init__(self) -> None:
+        self._done = False
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def finish(self) -> None:
+        """End the wait."""
+        self._done = True
+        with suppress(RuntimeError):  # two threads may end it
+            self._lock.release()
+
+    def wait(self, cancel: Callable[[], None]) -> BaseException | None:
+        """Wait to the end; return the ``KeyboardInterrupt`` that came meanwhile.
+
+        ``cancel`` is called then, to hurry trio. A second interrupt ends the wait.
+        """
+        interrupt: BaseException | None = None
+        while not self._done:
+            try:
+                self._lock.acquire()
+            except BaseException as exc:
+                if interrupt is not None:
+                    raise
+                interrupt = exc
+                cancel()
+        return interrupt
+
+
+@final
+class Portal:
+    """The run, and the way to it."""
+
+    def __init__(self) -> None:
+        self.ended: bool = False
+        self._tenants = 0
+        self._waits: set[ThreadWait] = set()
+        self._started = ThreadWait()
+        self._thread = threading.Thread(target=self._run, name="realtime_trio", daemon=True)
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._finish: trio.Event | None = None
+
+    # -- tenants: under the lock of the module -----------------------------------------------
+
+    def enter(self) -> None:
+        """Keep the run alive until :meth:`leave`; the first one starts it."""
+        self._tenants += 1
+        if self._tenants == 1:
+            self._thread.start()
+            self._started.wait(_nothing)
+
+    def leave(self) -> bool:
+        """Return whether this was the last one, and the run ends."""
+        self._tenants -= 1
+        if self._tenants:
+            return False
+        assert self._finish is not None
+        self.submit(self._finish.set)
+        return True
+
+    def join(self) -> None:
+        """Wait for the end of the thread."""
+        self._thread.join()
+
+    # -- calls -----------------------------------------------------------------------------
+
+    @property
+    def inside(self) -> bool:
+        """Whether the caller is in the thread of the run."""
+        return threading.current_thread() is self._thread
+
+    def submit(self, fn: Callable[[], object]) -> None:
+        """Call ``fn`` in trio's thread, soon. It must not block or raise.
+
+        Raises :class:`~realtime_trio.ClosedError` once the run has ended.
+        """
+        assert self._token is not None
+        try:
+            self._token.run_sync_soon(fn)
+        except trio.RunFinishedError:
+            raise ClosedError(CLOSED) from None
+
+    def wait(self, wait: ThreadWait, cancel: Callable[[], None]) -> BaseException | None:
+        """Wait as :meth:`ThreadWait.wait` does, and also until the run has ended."""
+        self._waits.add(wait)
+        try:
+            if self.ended:
+                return None
+            return wait.wait(cancel)
+        finally:
+            self._waits.discard(wait)
+
+    def _run(self) -> None:
+        try:
+            trio.run(self._main)
+        finally:
+            self.ended = True
+            for wait in tuple(self._waits):
+                wait.finish()
+            self._started.finish()
+
+    async def _main(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        self._finish = trio.Event()
+        self._started.finish()
+        await self._finish.wait()
+
+
+class _Shared:
+    """The portal of this process, while there is one."""
+
+    lock = threading.Lock()
+    portal: Portal | None = None
+
+
+def join_portal() -> Portal:
+    """Keep the run of this process alive, started if need be, until :func:`leave_portal`."""
+    with _Shared.lock:
+        if _Shared.portal is None:
+            _Shared.portal = Portal()
+        portal = _Shared.portal
+        portal.enter()
+        return portal
+
+
+def leave_portal(portal: Portal) -> None:
+    """The last one to leave ends the run and its thread."""
+    with _Shared.lock:
+        last = portal.leave()
+        if last and _Shared.portal is portal:
+            _Shared.portal = None
+    if last:
+        portal.join()
+
+
+def _forget() -> None:
+    """The child of a fork has no thread of trio."""
+    _Shared.lock = threading.Lock()
+    _Shared.portal = None
+
+
+def _nothing() -> None:
+    """The start of the thread is not hurried."""
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,83 @@
+"""Completion: commands, agents, voices, sessions, and the names of files.
+
+prompt_toolkit calls it in its own thread, so it reads :attr:`WordCompleter.words` only: an
+immutable value that the chat replaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, final
+
+import attrs
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
+from prompt_toolkit.document import Document
+
+from .._terminal_text import one_line
+from ._slash_commands import COMMANDS
+
+__all__ = ["WordCompleter", "Words"]
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_FILES: Final = ("upload", "save")
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Words:
+    """What can be completed, each with what to show beside it."""
+
+    agents: Mapping[str, str] = _NONE
+    voices: Mapping[str, str] = _NONE
+    sessions: Mapping[str, str] = _NONE
+
+    def of(self, command: str) -> Mapping[str, str]:
+        """The words that an argument of this command can be."""
+        match command:
+            case "agent" | "new":
+                return self.agents
+            case "voice":
+                return self.voices
+            case "resume" | "delete":
+                return self.sessions
+            case _:
+                return _NONE
+
+
+@final
+class WordCompleter(Completer):
+    """Completes a line that begins with a slash."""
+
+    def __init__(self) -> None:
+        self.words: Words = Words()
+        self._paths = PathCompleter(expanduser=True)
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
+        """Give what fits the text before the cursor."""
+        text = document.text_before_cursor
+        if not text.startswith("/"):
+            return
+        name, space, argument = text[1:].partition(" ")
+        if not space:
+            summaries = {each: command.summary for each, command in COMMANDS.items()}
+            yield from _beginning_with(name, summaries, before=1)
+        elif name in _FILES:
+            last = argument.rpartition(" ")[2]
+            yield from self._paths.get_completions(Document(last, len(last)), complete_event)
+        else:
+            yield from _beginning_with(argument, self.words.of(name))
+
+
+def _beginning_with(
+    typed: str, words: Mapping[str, str], *, before: int = 0
+) -> Iterator[Completion]:
+    """Words that begin with what was typed, or whose description holds it."""
+    wanted = typed.lower()
+    for word, told in words.items():
+        if word.lower().startswith(wanted) or (not before and wanted and wanted in told.lower()):
+            shown = f"/{word}" if before else one_line(word, 60)
+            yield Completion(
+                word, start_position=-len(typed), display=shown, display_meta=one_line(told, 50)
+            )

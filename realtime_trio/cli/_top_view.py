@@ -1,0 +1,136 @@
+"""The picture of ``top``: values of one moment, and how they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import attrs
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from .._client._client import Client
+from .._lanes._statistics import LaneStatistics
+from ..events import Lane
+from ._terminal_text import clean, one_line
+
+__all__ = ["TopView", "draw"]
+
+_BAR: Final = 20
+_STEPS: Final = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0)  # seconds
+_LABELS: Final = ("≤0.1ms", "0.3", "1", "3", "10", "30", "100", "1s", "more")
+_BLOCKS: Final = " ▁▂▃▄▅▆▇█"
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class TopView:
+    """What is shown: one moment of a client."""
+
+    link: str = "closed"
+    lanes: tuple[LaneStatistics, ...] = ()
+    histograms: Mapping[str, Sequence[int]] = attrs.field(factory=dict[str, Sequence[int]])
+    rows: tuple[tuple[str, str], ...] = ()
+    errors: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        client: Client,
+        samples: Mapping[tuple[str, Lane], Sequence[float]],
+        errors: tuple[str, ...],
+    ) -> TopView:
+        """Look at a client."""
+        state, health = client.state, client.health
+        statistics = client.statistics()
+        session = state.current_session
+        traffic = "" if health.traffic is None else f", {health.traffic:,} bytes received"
+        turn = "the user's" if state.turn.can_send_input else "the agent's"
+        tools = ", ".join(one_line(each.tool_name, 30) for each in state.active_tools)
+        delegations = " > ".join(one_line(each.sub_agent_key, 30) for each in state.subsessions)
+        rows = (
+            ("link", f"{health.status}, {health.links} opened{traffic}"),
+            ("to be sent", f"{health.outbox.commands} commands"),
+            ("turn", turn),
+            ("session", "none" if session is None else one_line(session.name or session.id, 60)),
+            ("tools", tools or "none"),
+            ("sub-agents", delegations or "none"),
+            (
+                "subscribers",
+                f"{statistics.total.subscriptions} open, {statistics.total.dropped} items dropped, "
+                f"{statistics.total.lagged} ended because they lagged",
+            ),
+        )
+        return cls(
+            link=health.status,
+            lanes=statistics.lanes,
+            histograms={
+                lane.name.lower(): _histogram(
+                    [
+                        value
+                        for (_, each), found in samples.items()
+                        if each is lane
+                        for value in found
+                    ]
+                )
+                for lane in Lane
+            },
+            rows=rows,
+            errors=errors,
+        )
+
+
+def _histogram(seconds: Sequence[float]) -> list[int]:
+    counts = [0] * (len(_STEPS) + 1)
+    for value in seconds:
+        counts[next((i for i, step in enumerate(_STEPS) if value <= step), len(_STEPS))] += 1
+    return counts
+
+
+def draw(view: TopView) -> Group:
+    """Draw a picture of about 90 columns."""
+    rows = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in view.rows:
+        rows.add_row(Text(name, "bold"), Text(value))
+    errors = Text("\n".join(clean(each) for each in view.errors) or "none", "red")
+    return Group(
+        _lanes(view.lanes),
+        Text(),
+        _latencies(view),
+        Text(),
+        rows,
+        Text(),
+        Text("last errors", "bold"),
+        errors if view.errors else Text("none", "dim"),
+    )
+
+
+def _lanes(lanes: Sequence[LaneStatistics]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("lane")
+    table.add_column("waiting".ljust(_BAR))
+    for name in ("depth", "high water", "events", "per second", "coalesced"):
+        table.add_column(name, justify="right")
+    for lane in lanes:
+        name = "" if lane.lane is None else lane.lane.name.lower()
+        numbers = (lane.depth, lane.high_water, lane.events, round(lane.rate), lane.coalesced)
+        bar = _bar(lane.depth, max(lane.high_water, 1))
+        table.add_row(Text(name, "bold"), bar, *(f"{each:,}" for each in numbers))
+    return table
+
+
+def _bar(value: int, whole: int) -> Text:
+    filled = min(_BAR, round(_BAR * value / whole))
+    return Text("█" * filled, "green").append("░" * (_BAR - filled), "dim")
+
+
+def _latencies(view: TopView) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("latency")
+    for label in _LABELS:
+        table.add_column(label, justify="right")
+    for lane, counts in view.histograms.items():
+        most = max([*counts, 1])
+        cells = (f"{count:,} {_BLOCKS[round(8 * count / most)]}" for count in counts)
+        table.add_row(Text(lane, "bold"), *cells)
+    return table

@@ -1,0 +1,354 @@
+"""``realtime-trio chat`` at a terminal, driven through a pseudo-terminal and read as a screen."""
+
+from __future__ import annotations
+
+import base64
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from realtime_trio import testing as t
+from realtime_trio.server import RealtimeServer, ScriptedAnswer, ScriptedTurn, open_server
+from tests.cli.command import DATA
+from tests.cli.terminal import Terminal, open_terminal
+
+SCREENS = DATA / "screens"
+
+
+class Served:
+    """A server of this process at a real socket, used from the test's thread."""
+
+    def __init__(self, server: RealtimeServer, call: Callable[..., object]) -> None:
+        self._server = server
+        self._call = call
+        self.url = str(call(server.listen))
+
+    def script(self, *scripts: ScriptedTurn | ScriptedAnswer) -> None:
+        self._call(self._server.script, *scripts)
+
+    def hang_up(self) -> None:
+        self._call(self._server.hang_up)
+
+    def go_down(self, refusals: int) -> None:
+        self._call(lambda: self._server.faults.refuse(None, times=refusals))
+        self.hang_up()
+
+    def clear_faults(self) -> None:
+        self._call(self._server.faults.clear)
+
+    @property
+    def said(self) -> list[str]:
+        """The texts that the clients sent."""
+        events = (each.event or {} for each in self._server.seen)
+        return [str(event["text"]) for event in events if event.get("type") == "text_input"]
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    with (
+        start_blocking_portal("trio") as portal,
+        portal.wrap_async_context_manager(open_server()) as server,
+    ):
+        yield Served(server, portal.call)
+
+
+@contextmanager
+def chatting(
+    served: Served, tmp_path: Path, *more: str, columns: int = 100, rows: int = 40, **extra: str
+) -> Iterator[Terminal]:
+    arguments = ("chat", served.url, "--token", "any", "--history", str(tmp_path / "history"))
+    kept = {"HOME": str(tmp_path), **extra}
+    with open_terminal(*arguments, *more, columns=columns, rows=rows, **kept) as terminal:
+        terminal.until(r"Welcome[^$]*you >")
+        yield terminal
+
+
+def leave(terminal: Terminal) -> None:
+    terminal.send("\x04")
+    assert terminal.status() == 0
+
+
+CONVERSATION = t.turn(
+    "Show me",
+    t.think("First the table, then the code."),
+    t.say(
+        "# A heading\n\nSome *text* with `code`, and a line that is long enough to be broken at "
+        "sixty columns.\n\n| tool | runs |\n| --- | --- |\n| search | 3 |\n| fetch | 12 |\n\n"
+        "1. one\n2. two\n\n"
+    ),
+    t.use(
+        t.tool("search", {"query": "weather"}, result="3 hits"),
+        t.tool("fetch", {"url": "http://x"}, result="no route", is_error=True),
+    ),
+    t.use(t.delegate("helper", "Which way?", text="**Left**, then right.")),
+    t.show(t.media("<svg/>", "image/svg+xml", name="map.svg")),
+    t.say("```python\nprint('done')\n```\n\nThat is all."),
+)
+
+
+@pytest.mark.parametrize("colour", [True, False], ids=["colour", "plain"])
+@pytest.mark.parametrize("columns", [100, 60])
+def test_a_conversation_as_it_is_shown(
+    served: Served, tmp_path: Path, columns: int, colour: bool
+) -> None:
+    """Markdown, tools, a sub-agent and media; a table and code are whole at any width."""
+    served.script(CONVERSATION)
+    extra = {} if colour else {"NO_COLOR": "1"}
+    with chatting(served, tmp_path, columns=columns, rows=60, **extra) as terminal:
+        terminal.send("Show me\r")
+        shown = terminal.until(r"That is all\.[^$]*connected\nyou >")
+        assert bool(terminal.colours) == colour
+        leave(terminal)
+    assert shown + "\n" == (SCREENS / f"chat-{columns}.txt").read_text()
+
+
+def test_editing_and_history(served: Served, tmp_path: Path) -> None:
+    """Arrow keys edit, several lines are one message, and another chat remembers them."""
+    with chatting(served, tmp_path) as terminal:
+        terminal.send("wrld\x1b[D\x1b[D\x1b[Do\x1b[F!\r")
+        terminal.until(r"You said: world!")
+        terminal.send("one\x1b\rtwo\\\rthree")
+        terminal.until(r"you > one\n +\.\.\. two\n +\.\.\. three")
+        terminal.send("\r")
+        terminal.until(r"You said: one")
+        leave(terminal)
+    assert served.said == ["world!", "one\ntwo\nthree"]
+    assert (tmp_path / "history").stat().st_mode & 0o077 == 0
+    with chatting(served, tmp_path) as terminal:
+        terminal.send("\x12wor")  # Ctrl-R
+        terminal.until(r"world!")
+        terminal.send("\r")
+        terminal.until(r"you > world!")
+        terminal.send("\r")
+        terminal.until(r"You said: world!")
+        leave(terminal)
+    assert served.said[2:] == ["world!"]
+
+
+def test_a_paste_is_one_message(served: Served, tmp_path: Path) -> None:
+    """Of several lines, and longer than a line of a terminal may be."""
+    pasted = "\n".join(",".join(f"{number:05d}" for number in range(500)) for _ in range(3))
+    with chatting(served, tmp_path) as terminal:
+        terminal.paste(pasted)
+        terminal.send("\r")
+        terminal.until(lambda: "connected\nyou >" in terminal.text and bool(served.said))
+        terminal.until(r"00499")
+        leave(terminal)
+    assert served.said == [pasted]
+
+
+def test_keys_of_vi(served: Served, tmp_path: Path) -> None:
+    with chatting(served, tmp_path, "--vi") as terminal:
+        terminal.send("hello word\x1b")
+        terminal.until(r"you > hello word")
+        terminal.send("bcwworld\r")
+        terminal.until(r"You said: hello world")
+        leave(terminal)
+
+
+def test_ctrl_c_clears_a_line_and_leaves_an_empty_one(served: Served, tmp_path: Path) -> None:
+    with chatting(served, tmp_path) as terminal:
+        terminal.send("half of a")
+        terminal.until(r"you > half of a")
+        terminal.send("\x03")
+        terminal.until(r"you >$")
+        terminal.send("\x03")
+        assert terminal.status() == 0
+    assert served.said == []
+
+
+def test_ctrl_c_cancels_an_answer_and_keeps_what_is_typed(served: Served, tmp_path: Path) -> None:
+    served.script(t.turn("go", t.say("Some words. "), t.wait(600), t.say("never")))
+    with chatting(served, tmp_path) as terminal:
+        terminal.send("go\r")
+        terminal.until(r"Some words")
+        terminal.send("next")
+        terminal.until(r"you > next")
+        terminal.send("\x03")
+        terminal.until(r"\[cancelled\]")
+        terminal.until(r"you > next")
+        terminal.send("\r")
+        terminal.until(r"You said: next")
+        leave(terminal)
+    assert served.said == ["go", "next"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name)
+def test_a_signal_leaves_tidily(served: Served, tmp_path: Path, how: signal.Signals) -> None:
+    with chatting(served, tmp_path) as terminal:
+        terminal.signal(how)
+        assert terminal.status() == 0
+        assert "Traceback" not in terminal.printed
+
+
+def test_a_signal_is_a_key(served: Served, tmp_path: Path) -> None:
+    """SIGINT from elsewhere does what Ctrl-C does."""
+    with chatting(served, tmp_path) as terminal:
+        terminal.send("half")
+        terminal.until(r"you > half")
+        terminal.signal(signal.SIGINT)
+        terminal.until(r"you >$")
+        terminal.signal(signal.SIGINT)
+        assert terminal.status() == 0
+
+
+def test_a_lost_link_is_told_and_survived(served: Served, tmp_path: Path) -> None:
+    """With what was typed, and with what was sent while it was away."""
+    with chatting(served, tmp_path) as terminal:
+        terminal.send("half a se")
+        terminal.until(r"you > half a se")
+        served.go_down(refusals=8)
+        terminal.until(r"disconnected \(it broke\): reconnecting[^$]*you > half a se")
+        terminal.until(r"reconnecting in \d+ s")
+        terminal.send("ntence\r")
+        terminal.until(r"> half a sentence")
+        served.clear_faults()
+        terminal.until(r"connected again")
+        terminal.until(r"You said: half a sentence")
+        leave(terminal)
+    assert served.said == ["half a sentence"]
+
+
+def test_a_link_that_comes_back_at_once_is_told(served: Served, tmp_path: Path) -> None:
+    with chatting(served, tmp_path) as terminal:
+        terminal.send("one\r")
+        terminal.until(r"You said: one")
+        served.hang_up()
+        terminal.until(r"connected again[^$]*resynced\nyou >")
+        terminal.send("two\r")
+        terminal.until(r"You said: two[^$]*connected\nyou >")
+        leave(terminal)
+
+
+def test_thoughts_are_folded_and_unfolded(served: Served, tmp_path: Path) -> None:
+    served.script(t.turn("why", t.think("Because it is so."), t.say("It is."), times=2))
+    with chatting(served, tmp_path) as terminal:
+        terminal.send("why\r")
+        shown = terminal.until(r"It is\.[^$]*connected\nyou >")
+        assert "thought, 4 words" in shown
+        assert "Because" not in shown
+        terminal.send("\x14")
+        terminal.until(r"Because it is so\.[^$]*thoughts are shown")
+        terminal.send("why\r")
+        terminal.until(r"(?s)Because it is so\..*Because it is so\.")
+        leave(terminal)
+
+
+def test_commands_are_completed(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "picture.png").write_bytes(b"x")
+    with chatting(served, tmp_path) as terminal:
+        terminal.send("/re")
+        terminal.until(r"/resume +go on in a session")
+        terminal.send("n")
+        for typed, shown, completed in (
+            ("", r"/rename +name the session", r"you > /rename"),
+            ("\x03/agent he", r"helper +Helper", r"you > /agent helper"),
+            ("\x03/voice al", r" alloy", r"you > /voice alloy"),
+        ):
+            terminal.send(typed)
+            terminal.until(shown)
+            terminal.send("\t")
+            terminal.until(completed)
+        terminal.send("\x03/upload ~/pic")
+        terminal.until(r" picture\.png")
+        terminal.send("\t")
+        terminal.until(r"you > /upload ~/picture\.png")
+        leave(terminal)
+
+
+def test_the_commands(served: Served, tmp_path: Path) -> None:
+    """Each of them, one after the other."""
+    (tmp_path / "a b.txt").write_text("content")
+    served.script(t.turn("draw", t.show(t.media("<svg/>", "image/svg+xml", name="../m.svg"))))
+    steps = [
+        ("/help", r"/quit +leave"),
+        ("/nonsense x", r"no command /nonsense"),
+        ("/agent", r"\*default[^$]* helper"),
+        ("/agent nobody", r"no agent 'nobody'; there are: default, helper"),
+        ("/agent helper", r" Helper · "),
+        ("/voice", r" alloy[^$]* ash"),
+        ("/voice nothing", r"no voice 'nothing'"),
+        ("/voice ash", r"voice ash"),
+        ("/rename Trip to Rome", r"Trip to Rome · "),
+        ("/sessions", r"no sessions yet"),
+        ("/upload", r"which file"),
+        ("/upload 'a b.txt", r"cannot read the names"),
+        ("/upload ~/missing", r"missing: No such file"),
+        ("/upload '~/a b.txt'", r"~/a b\.txt goes with the next message[^$]* 1 file "),
+        ("/copy", r"there is no answer yet"),
+        ("read it", r"You said: read it"),
+        ("/copy", r"copied \d+ characters"),
+        ("/sessions", r"\*admin-\S+ +Trip to Rome"),
+        ("//slash", r"You said: /slash"),
+        ("/save", r"no media; there are 0"),
+        ("draw", r"▣ 1 +\.\./m\.svg"),
+        ("/save 7", r"no media 7; there are 1"),
+        ("/save 1 ~", r"saved \S+/m\.svg"),
+        ("/save all ~/none", r"media 1: No such file"),
+        ("/state", r"agent +helper"),
+        ("/stats", r"link +open, 1 opened"),
+        ("/resume", r"which session"),
+        ("/resume nothing", r"no session 'nothing'"),
+        ("/delete", r"to delete the current session: /delete admin-"),
+        ("/rename", r"which name"),
+        ("/new nobody", r"(?s)no agent 'nobody'.*no agent 'nobody'"),
+        ("/new", r"Demo · admin-\S+ · 0 in"),
+        ("/resume Trip to Rome", r"Trip to Rome · "),
+    ]
+    with chatting(served, tmp_path, rows=200, columns=120) as terminal:
+        for typed, wanted in steps:
+            terminal.send(f"{typed}\r")
+            terminal.until(wanted)
+            terminal.until(r"you >$")
+        assert "user: " not in terminal.printed  # what was said is not shown again, files included
+        terminal.send("/quit\r")
+        assert terminal.status() == 0
+    assert (tmp_path / "m.svg").read_text() == "<svg/>"
+
+
+def test_the_clipboard_is_the_terminals(served: Served, tmp_path: Path) -> None:
+    """OSC 52, which passes through ssh."""
+    with chatting(served, tmp_path) as terminal:
+        terminal.send("hi\r")
+        terminal.until(r"You said: hi[^$]*connected\nyou >")
+        terminal.send("/copy\r")
+        terminal.until(r"copied 12 characters")
+        leave(terminal)
+    found = re.search(rb"\x1b\]52;c;([^\a]+)\a", terminal.received)
+    assert found is not None
+    assert base64.b64decode(found[1]) == b"You said: hi"
+
+
+def test_what_is_hostile_does_not_reach_the_terminal(served: Served, tmp_path: Path) -> None:
+    served.script(t.turn("x", t.say("a\x1b[2J\x1b]0;title\x07b [link](http://real.example)")))
+    with chatting(served, tmp_path) as terminal:
+        terminal.send("x\r")
+        shown = terminal.until(r"real\.example[^$]*connected\nyou >")
+        assert "Welcome" in shown
+        assert "a␛[2J␛]0;title␇b link (http://real.example)" in shown
+        leave(terminal)
+
+
+def test_a_failed_answer_is_told(served: Served, tmp_path: Path) -> None:
+    served.script(t.turn("x", unprepared="no such file"))
+    with chatting(served, tmp_path) as terminal:
+        terminal.send("x\r")
+        terminal.until(r"no such file")
+        terminal.send("y\r")
+        terminal.until(r"You said: y")
+        leave(terminal)
+
+
+def test_an_unknown_session_and_an_unknown_agent_are_named(served: Served) -> None:
+    for option, told in (
+        ("--session", "the server has no session 'nothing'"),
+        ("--agent", "the server has no agent 'nothing'; there are: default, helper"),
+    ):
+        with open_terminal("chat", served.url, "--token", "any", option, "nothing") as terminal:
+            assert terminal.status() == 2
+            assert told in " ".join(terminal.printed.split())

@@ -1,0 +1,92 @@
+"""``realtime-trio top``: a picture of a client, for a terminal, a pipe and a page."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from realtime_trio import testing as t
+from realtime_trio.cli._top_view import TopView, draw
+from realtime_trio.server import open_server
+from tests.cli.command import Call, refusal, run
+from tests.cli.terminal import open_terminal
+from tests.cli.test_live import make_console
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with (
+        start_blocking_portal("trio") as portal,
+        portal.wrap_async_context_manager(open_server()) as server,
+    ):
+        fault = t.turn("fail", t.notice("no more tokens", severity="error"), text="Sorry.")
+        slow = t.turn("slow", t.use(t.tool("dig", delay=600)), text="never")
+        portal.call(server.script, fault, slow)
+        yield str(portal.call(server.listen))
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_once_prints_a_picture_and_leaves(url: str, call: Call, tmp_path: Path) -> None:
+    picture = tmp_path / "top.svg"
+    done = call("top", url, "--token", "any", "--say", "fail", "--once", "--svg", picture)
+    shown = done.out.decode()
+    assert (done.status, done.err) == (0, b"")
+    for wanted in (
+        "control",
+        "latency",
+        "link open, 1 opened",
+        "turn the user's",
+        "no more tokens",
+    ):
+        assert wanted in words(shown)
+    assert max(map(len, shown.splitlines())) <= 100
+    saved = picture.read_text()
+    assert saved.startswith("<svg")
+    assert "tokens" in saved
+
+
+def test_a_recording_is_played(url: str, call: Call, tmp_path: Path) -> None:
+    file = tmp_path / "call.jsonl"
+    said = ("--say", "Hello", "--say", "again")
+    assert call("record", url, file, "--token", "any", *said).status == 0
+    done = call("top", file, "--once")
+    assert done.status == 0, done.err
+    assert "session admin-" in words(done.out.decode())
+
+
+def test_it_is_redrawn_until_it_is_told_to_end(url: str) -> None:
+    with open_terminal("top", url, "--token", "any", "--say", "slow") as terminal:
+        terminal.until(r"turn +the agent's")
+        terminal.until(r"tools +dig")
+        terminal.signal(signal.SIGINT)
+        assert terminal.status() == 0
+
+
+def test_errors_of_use(url: str, call: Call, tmp_path: Path) -> None:
+    assert "no address and no file" in refusal(call, "top", "nowhere")
+    (tmp_path / "x").write_text("no recording")
+    assert "contains no frames" in refusal(call, "top", tmp_path / "x")
+    assert "cannot read" in refusal(call, "top", tmp_path)
+    done = call("top", url, "--token", "x", "--once", "--svg", tmp_path / "no" / "x.svg")
+    assert (done.status, b"cannot write" in done.err) == (1, True)
+
+
+def test_a_full_disk_ends_it_tidily(url: str) -> None:
+    with open("/dev/full", "wb") as full:
+        done = run("top", url, "--token", "any", "--once", stdout=full)
+    assert done.returncode == 1
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_an_empty_picture_can_be_drawn() -> None:
+    """Before the first link."""
+    console, said = make_console(100)
+    console.print(draw(TopView()))
+    assert "none" in said.getvalue()

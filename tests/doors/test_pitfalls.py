@@ -1,0 +1,370 @@
+"""What goes wrong where loops meet: each has a clear error, or ends well."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+import trio
+import uvloop
+
+import realtime_trio as rt
+from tests.source import ROOT
+
+Kept = list[AbstractAsyncContextManager[Any]]
+
+
+async def _converse() -> None:
+    async with (
+        rt.aio.open_server() as server,
+        rt.aio.open_client(server.url, auth="any") as client,
+    ):
+        await client.ready()
+
+
+async def _left_open() -> Kept:
+    server = rt.aio.open_server()
+    client = rt.aio.open_client((await server.__aenter__()).url, auth="any")
+    await (await client.__aenter__()).ready()
+    return [server, client]
+
+
+# ---- the wrong door ------------------------------------------------------------------------
+
+
+def test_the_native_client_in_asyncio_names_aio() -> None:
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match=r"rt\.aio\.open_client"):
+            async with rt.open_client("http://127.0.0.1:9", auth="any"):
+                pass
+
+    asyncio.run(main())
+
+
+def test_the_blocking_client_in_a_loop_names_the_door() -> None:
+    async def main(door: str) -> None:
+        with (
+            pytest.raises(RuntimeError, match=door),
+            rt.blocking.open_client("http://127.0.0.1:9", auth="any"),
+        ):
+            pass
+        with pytest.raises(RuntimeError, match=door):
+            client.ready()
+        with pytest.raises(RuntimeError, match=door):
+            notes.receive()
+
+    with (
+        rt.blocking.open_server() as server,
+        rt.blocking.open_client(server.url, auth="any") as client,
+        client.subscribe(rt.AudioOutput) as notes,
+    ):
+        asyncio.run(main(r"rt\.aio"))
+        trio.run(main, r"rt\.open_client")
+
+
+def test_aio_in_trio_names_the_native_client() -> None:
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match=r"rt\.open_client"):
+            async with rt.aio.open_client("memory://nobody", auth="any"):
+                pass
+
+    trio.run(main)
+
+
+def test_a_thread_has_one_run_of_trio() -> None:
+    async def main() -> None:
+        async with rt.aio.open_server():
+            with pytest.raises(RuntimeError, match="inside a run"):
+                trio.run(trio.sleep, 0)
+
+    asyncio.run(main())
+    trio.run(trio.sleep, 0)
+
+
+def test_a_client_belongs_to_one_loop() -> None:
+    async def main() -> None:
+        async with (
+            rt.aio.open_server() as server,
+            rt.aio.open_client(server.url, auth="any") as client,
+        ):
+
+            async def elsewhere() -> None:
+                with pytest.raises(RuntimeError, match="another loop"):
+                    await client.ready()
+
+            await asyncio.to_thread(asyncio.run, elsewhere())
+
+    asyncio.run(main())
+
+
+def test_two_loops_of_one_thread_do_not_share() -> None:
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+    kept = first.run_until_complete(_left_open())
+    with pytest.raises(RuntimeError, match="another loop of this thread"):
+        second.run_until_complete(_converse())
+    for manager in reversed(kept):
+        first.run_until_complete(manager.__aexit__(None, None, None))
+    second.run_until_complete(_converse())
+    first.close()
+    second.close()
+
+
+def test_an_in_memory_server_is_for_its_own_run() -> None:
+    async def elsewhere(url: str) -> None:
+        with pytest.raises(rt.ConnectionFailed, match="another run of trio"):
+            async with rt.aio.open_client(url, auth="any"):
+                pass
+
+    with rt.blocking.open_server() as server:
+        asyncio.run(elsewhere(server.url))
+
+
+# ---- loops that end --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_loop_that_is_closed_with_a_client_open(new_loop: Any) -> None:
+    loop = new_loop()
+    kept = loop.run_until_complete(_left_open())
+    with pytest.warns(ResourceWarning, match="still open"):
+        loop.close()
+    asyncio.run(_converse())
+    trio.run(trio.sleep, 0)
+    assert kept
+
+
+def test_a_loop_that_shuts_down_with_a_client_open() -> None:
+    with pytest.warns(ResourceWarning, match="still open"):
+        kept = asyncio.run(_left_open())
+    asyncio.run(_converse())
+    trio.run(trio.sleep, 0)
+    assert kept
+
+
+def test_a_task_that_is_thrown_away() -> None:
+    loop = asyncio.new_event_loop()
+
+    async def forever() -> None:
+        async with (
+            rt.aio.open_server() as server,
+            rt.aio.open_client(server.url, auth="any") as client,
+        ):
+            await client.ready()
+            async with client.ask("Hello") as turn:
+                await turn.wait()
+                await asyncio.sleep(60)
+
+    task = loop.create_task(forever())
+    loop.run_until_complete(asyncio.sleep(0.05))
+    loop.set_exception_handler(lambda loop, context: None)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        loop.close()
+        del task
+        gc.collect()
+    assert "still open" in "".join(str(each.message) for each in told)
+    asyncio.run(_converse())
+
+
+def test_three_loops_in_three_threads() -> None:
+    def run(results: list[str]) -> None:
+        asyncio.run(_converse())
+        results.append("done")
+
+    results: list[str] = []
+    threads = [threading.Thread(target=run, args=(results,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == ["done"] * 3
+
+
+def test_clients_of_one_loop_share_one_run() -> None:
+    async def main() -> None:
+        async with rt.aio.open_server() as server:
+            await asyncio.gather(*(_one(server.url) for _ in range(5)))
+
+    async def _one(url: str) -> None:
+        async with rt.aio.open_client(url, auth="any") as client:
+            await client.ready()
+
+    asyncio.run(main())
+    uvloop.run(main())
+
+
+# ---- Ctrl-C ------------------------------------------------------------------------------------
+
+_INTERRUPTED = """
+import asyncio, os, signal, sys, threading
+import realtime_trio as rt
+import uvloop
+
+how, busy = sys.argv[1:]
+
+def interrupt():
+    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+async def main():
+    async with rt.aio.open_server() as server, rt.aio.open_client(server.url, auth="any") as client:
+        await client.ready()
+        interrupt()
+        try:
+            while busy == "busy":
+                async with client.ask("word " * 200) as turn:
+                    async for piece in turn.text:
+                        pass
+            await asyncio.sleep(60)
+        finally:
+            print("left", flush=True)
+
+async def again():
+    async with rt.aio.open_server() as server, rt.aio.open_client(server.url, auth="any") as client:
+        await client.ready()
+
+try:
+    if how == "run":
+        asyncio.run(main())
+    elif how == "uvloop":
+        uvloop.run(main())
+    else:
+        loop = asyncio.new_event_loop()
+        try:
+            loop.run_until_complete(main())
+        finally:
+            loop.close()
+except KeyboardInterrupt:
+    asyncio.run(again())
+    print("usable", flush=True)
+"""
+
+
+@pytest.mark.parametrize("busy", ["idle", "busy"])
+@pytest.mark.parametrize("how", ["run", "bare", "uvloop"])
+def test_ctrl_c(how: str, busy: str) -> None:
+    """The client leaves, ``KeyboardInterrupt`` comes out, and the thread can be used again."""
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED, how, busy],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "usable" in done.stdout, done.stderr
+    assert sorted(done.stdout.split()) == ["left", "usable"]
+
+
+_BLOCKED = """
+import os, signal, threading
+import realtime_trio as rt
+
+with rt.blocking.open_server() as server, rt.blocking.open_client(server.url, auth="any") as client:
+    client.ready()
+    notes = client.subscribe(rt.AudioOutput)
+    for wait in (notes.receive, lambda: client.audio.send_from(endless())):
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        try:
+            wait()
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+    client.get_voices()
+"""
+
+
+def test_ctrl_c_ends_a_wait_of_the_blocking_client() -> None:
+    program = "def endless():\n    while True:\n        yield bytes(640)\n" + _BLOCKED
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout.split() == ["interrupted"] * 2, done.stderr
+    assert done.returncode == 0
+
+
+# ---- the blocking client -----------------------------------------------------------------------
+
+
+def test_closing_from_another_thread_ends_every_wait() -> None:
+    with rt.blocking.open_server() as server:
+        server.script(rt.testing.turn("Hello", rt.testing.wait(60), text="never"))
+        with rt.blocking.open_client(server.url, auth="any") as client:
+            client.ready()
+            ended: list[str] = []
+
+            def wait(name: str, call: Any) -> None:
+                try:
+                    call()
+                except rt.ClosedError:
+                    ended.append(name)
+
+            notes = client.subscribe(rt.AudioOutput)
+            source = rt.audio.silence_source(60)
+            threads = [
+                threading.Thread(target=wait, args=("send", lambda: client.audio.send_from(source)))
+            ]
+            reader = threading.Thread(target=lambda: ended.extend(n.name for n in notes))
+            for thread in (*threads, reader):
+                thread.start()
+            client.close()
+            client.close()
+            for thread in (*threads, reader):
+                thread.join(10)
+            assert ended == ["send"]
+            with pytest.raises(rt.ClosedError):
+                client.ready()
+
+
+def test_threads_share_the_items_of_a_channel() -> None:
+    with (
+        rt.blocking.open_server() as server,
+        rt.blocking.open_client(server.url, auth="any") as client,
+    ):
+        client.ready()
+        notes = client.subscribe(rt.MessageComplete)
+        got: list[object] = []
+        threads = [
+            threading.Thread(target=lambda: got.extend(note.message.content for note in notes))
+            for _ in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        for number in range(20):
+            with client.ask(str(number)):
+                pass
+        client.close()
+        for thread in threads:
+            thread.join(10)
+        assert sorted(map(str, got)) == sorted(f"You said: {number}" for number in range(20))
+
+
+def test_an_awaitable_of_the_door_is_one_of_asyncio() -> None:
+    """Nothing native is handed out: no ``await`` of asyncio meets a trap of trio."""
+
+    async def main() -> None:
+        async with (
+            rt.aio.open_server() as server,
+            rt.aio.open_client(server.url, auth="any") as client,
+        ):
+            await client.ready()
+            calls: list[Coroutine[Any, Any, Any]] = [
+                client.ping(),
+                (await client.ping()).sent(),
+                client.reconnect().wait(),
+            ]
+            await asyncio.gather(*calls)
+            await client.reconnect()
+
+    asyncio.run(main())

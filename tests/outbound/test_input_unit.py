@@ -1,0 +1,334 @@
+"""Whose answer is it? The verdict on an input, step by step (protocol.md §7 G)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import trio
+import trio.testing
+
+from realtime_trio import events as ev
+from realtime_trio._config import ClientConfig
+from realtime_trio._connection._liveness import watch_grace
+from realtime_trio._core._codec import Codec
+from realtime_trio._core._input_unit import InputSign, InputStage, InputUnit
+from realtime_trio._exceptions import InDoubt
+from realtime_trio._outbound._outbox import Outbox
+from realtime_trio._outbound._turn_gate import GateChange, Phase, TurnGate
+from realtime_trio._outbound._writer import write_from
+
+from .test_outbox import Wire, written
+
+CODEC = Codec()
+SIGNS = {
+    "pong": InputSign.PONG,
+    "end": InputSign.TURN_END,
+    "start": InputSign.TURN_START,
+    "error": InputSign.ERROR,
+    "stream": InputSign.STREAM,
+}
+EVENTS: dict[str, ev.ServerEvent] = {
+    "pong": ev.PongEvent(),
+    "ping": ev.PingEvent(),
+    "end": ev.UserTurnEndEvent(),
+    "start": ev.UserTurnStartEvent(),
+    "error": ev.ErrorEvent(message="no"),
+    "stream": ev.TextDeltaEvent(content="x"),
+}
+
+
+@pytest.mark.parametrize(
+    ("signs", "stage"),
+    [
+        ("", InputStage.SENT),
+        ("end start error stream", InputStage.SENT),
+        ("pong", InputStage.ASKED),
+        ("pong start stream", InputStage.ASKED),
+        ("pong error", InputStage.ERRED),
+        ("pong end", InputStage.BEGUN),
+        ("pong error end", InputStage.BEGUN),
+        ("pong end error", InputStage.BEGUN),
+        ("pong end start", InputStage.OVER),
+        ("pong end start end", InputStage.BEGUN),
+        ("pong pong", InputStage.GRACE),
+        ("end pong pong", InputStage.GRACE),
+        ("error pong pong", InputStage.GRACE),
+        ("pong pong pong", InputStage.GRACE),
+        ("pong end pong", InputStage.RUNS),
+        ("pong error end pong", InputStage.RUNS),
+        ("pong pong end", InputStage.RUNS),
+        ("pong pong stream", InputStage.RUNS),
+        ("pong end start pong", InputStage.ENDED),
+        ("pong pong start", InputStage.ENDED),
+        ("pong error pong", InputStage.REFUSED),
+        ("pong pong error", InputStage.REFUSED),
+        ("pong pong error end", InputStage.REFUSED),
+    ],
+)
+def test_each_order_has_its_stage(signs: str, stage: InputStage) -> None:
+    """What comes before the first pong counts for nothing; the rest in the order of the rule."""
+    unit = InputUnit()
+    for sign in signs.split():
+        unit = unit.after(SIGNS[sign])
+    assert unit.stage is stage
+    assert unit.open is (stage not in (InputStage.RUNS, InputStage.ENDED, InputStage.REFUSED))
+
+
+def test_pongs_of_earlier_pings_come_first() -> None:
+    """The n-th pong answers the n-th ping."""
+    unit = InputUnit(ahead=2)
+    for sign in (InputSign.PONG, InputSign.TURN_END, InputSign.PONG, InputSign.ERROR):
+        unit = unit.after(sign)
+    assert unit == InputUnit()
+    assert unit.after(InputSign.PONG).stage is InputStage.ASKED
+
+
+def ready() -> TurnGate:
+    """A gate on a link whose proof was answered, in the user's turn."""
+    gate = TurnGate()
+    gate.link_opened()
+    hear(gate, "start pong")
+    assert gate.open
+    return gate
+
+
+def hear(gate: TurnGate, names: str) -> list[GateChange | None]:
+    return [gate.received(EVENTS[name]) for name in names.split()]
+
+
+def ask(gate: TurnGate) -> bool:
+    return gate.writing(ev.TextInputEvent(text="x"))
+
+
+def test_the_gate_is_closed_until_the_second_pong() -> None:
+    """Also where the turn of the input has come and gone."""
+    gate = ready()
+    assert not ask(gate)
+    assert hear(gate, "pong end start") == [GateChange.HEARD, GateChange.BEGUN, None]
+    assert gate.phase is Phase.ASKED
+    assert hear(gate, "pong") == [GateChange.OPENED]
+    assert gate.open
+    assert gate.unit is None
+
+
+def test_a_voice_turn_before_the_input_is_not_its_turn() -> None:
+    """The input has killed it, or it was over before."""
+    gate = ready()
+    ask(gate)
+    assert hear(gate, "end stream start pong pong") == [None, None, None, GateChange.HEARD, None]
+    assert gate.in_grace
+    gate.no_turn()
+    assert gate.open
+
+
+def test_a_turn_after_the_verdict_closes_the_gate() -> None:
+    """It begins without an ask."""
+    gate = ready()
+    ask(gate)
+    hear(gate, "pong pong")
+    gate.no_turn()
+    assert hear(gate, "end") == [None]
+    assert gate.phase is Phase.AGENT
+    assert hear(gate, "start") == [GateChange.OPENED]
+
+
+def test_other_pings_are_counted_too() -> None:
+    """The proof's, liveness', the application's; a pong that answers none is not."""
+    gate = TurnGate()
+    gate.link_opened()
+    hear(gate, "start")
+    gate.writing(ev.PingEvent())
+    ask(gate)
+    assert gate.ahead == 2
+    gate.writing(ev.PingEvent())
+    assert hear(gate, "pong pong") == [None, None]
+    assert hear(gate, "pong ping end pong pong") == [
+        GateChange.HEARD,
+        None,
+        GateChange.BEGUN,
+        None,
+        None,
+    ]
+    assert gate.phase is Phase.AGENT
+    hear(gate, "start pong pong")
+    ask(gate)
+    assert gate.ahead == 0
+
+
+def test_an_error_of_the_grace_refuses_at_once() -> None:
+    """And its words are kept; another input begins without any."""
+    gate = ready()
+    ask(gate)
+    assert hear(gate, "pong pong error") == [GateChange.HEARD, None, GateChange.REFUSED]
+    assert gate.error == "no"
+    ask(gate)
+    assert gate.error == ""
+
+
+def test_an_answer_whose_beginning_was_lost_is_an_answer() -> None:
+    """Once the server is past the input, only its turn can say so much."""
+    gate = ready()
+    ask(gate)
+    assert hear(gate, "pong pong stream") == [GateChange.HEARD, None, GateChange.BEGUN]
+    assert gate.phase is Phase.AGENT
+
+
+def test_a_forced_input_takes_the_place_of_one_without_a_verdict() -> None:
+    """What comes before its own first pong is the other's."""
+    gate = ready()
+    ask(gate)
+    assert ask(gate)
+    assert gate.inputs == 2
+    assert hear(gate, "pong error pong end pong") == [None, None, None, None, GateChange.HEARD]
+    assert hear(gate, "end pong") == [GateChange.BEGUN, None]
+    assert gate.phase is Phase.AGENT
+
+
+def test_a_new_link_voids_the_verdict() -> None:
+    """Nothing of the old one counts, its pings neither."""
+    gate = ready()
+    ask(gate)
+    hear(gate, "pong")
+    gate.link_lost()
+    assert gate.unit is None
+    gate.link_opened()
+    assert hear(gate, "pong start") == [None, GateChange.OPENED]
+
+
+def test_a_cancel_counts_where_a_turn_runs_or_the_server_was_not_there_yet() -> None:
+    """Between the two it has cancelled nothing."""
+    gate = ready()
+    ask(gate)
+    assert gate.cancellable
+    hear(gate, "pong")
+    assert not gate.cancellable
+    hear(gate, "pong")
+    assert not gate.cancellable
+    hear(gate, "end")
+    assert gate.cancellable
+
+
+# --- writing ----------------------------------------------------------------------------------
+
+
+def outbox(gate: TurnGate, told: list[str] | None = None) -> Outbox:
+    news = [] if told is None else told
+    return Outbox(
+        ClientConfig(),
+        CODEC,
+        gate,
+        on_kill=lambda: news.append("killed"),
+        on_input=lambda: news.append("input"),
+    )
+
+
+async def test_an_input_is_written_between_two_pings(autojump_clock: object) -> None:
+    """Not even what is urgent comes between, and the pings need no room in its queue."""
+    told: list[str] = []
+    gate = ready()
+    box, wire = outbox(gate, told), Wire(pace=1)
+    receipt = box.put_nowait(ev.TextInputEvent(text="x"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write_from, box, wire)
+        await trio.sleep(0.5)
+        for _ in range(100):
+            box.put_own(ev.PingEvent())
+        await trio.sleep(1)
+        assert receipt.status == "sending"
+        await receipt.sent()
+        assert trio.current_time() == 2
+        await box.flushed()
+        nursery.cancel_scope.cancel()
+    assert wire.sent[:4] == [ev.PingEvent, ev.TextInputEvent, ev.PingEvent, ev.PingEvent]
+    assert wire.sent.count(ev.PingEvent) == 2 + 64
+    assert told == ["input"]
+    assert box.statistics().sent == 3 + 64
+
+
+async def test_a_forced_input_kills_and_is_told(autojump_clock: object) -> None:
+    """In this order."""
+    told: list[str] = []
+    gate = ready()
+    hear(gate, "end")
+    box = outbox(gate, told)
+    box.put_nowait(ev.TextInputEvent(text="x"), force=True)
+    await written(box, Wire())
+    assert told == ["killed", "input"]
+
+
+@pytest.mark.parametrize(("cut", "status"), [(0.5, "in-doubt"), (1.5, "in-doubt"), (2.5, "sent")])
+async def test_a_link_that_breaks_in_a_unit(
+    autojump_clock: object, cut: float, status: str
+) -> None:
+    """The receipt is that of the input alone."""
+    box = outbox(ready())
+    receipt = box.put_nowait(ev.TextInputEvent(text="x"))
+    with trio.move_on_after(cut):
+        await write_from(box, Wire(pace=1))
+    assert receipt.status == status
+    assert box.empty
+    if status == "in-doubt":
+        with pytest.raises(InDoubt):
+            await receipt.sent()
+
+
+# --- the grace --------------------------------------------------------------------------------
+
+
+async def graces(gate: TurnGate, config: ClientConfig, moves: Sequence[tuple[float, str]]) -> float:
+    """Play what comes at which time; gives when the watch says that there is no turn."""
+    ended: list[float] = []
+
+    def no_turn() -> None:
+        ended.append(trio.current_time())
+        gate.no_turn()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch_grace, gate, config, no_turn)
+        for at, names in moves:
+            await trio.sleep_until(at)
+            if names == "ask":
+                ask(gate)
+            else:
+                hear(gate, names)
+        await trio.sleep(10_000)
+        nursery.cancel_scope.cancel()
+    return ended[-1] if ended else float("inf")
+
+
+NEVER = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("moves", "at"),
+    [
+        ([(0, "ask"), (5, "pong pong")], 6),
+        ([(0, "ask"), (5, "pong"), (7, "pong")], 8),
+        ([(0, "ask"), (5, "pong pong"), (5.5, "end")], NEVER),
+        ([(0, "ask"), (5, "pong pong"), (5.5, "error")], NEVER),
+        ([(0, "ask"), (5, "pong")], NEVER),
+        # Another input in the grace of the first has a grace of its own.
+        ([(0, "ask"), (5, "pong pong"), (5.5, "ask"), (5.6, "pong pong")], 6.6),
+    ],
+)
+async def test_the_grace_begins_at_the_second_pong(
+    autojump_clock: object, moves: list[tuple[float, str]], at: float
+) -> None:
+    assert await graces(ready(), ClientConfig(), moves) == pytest.approx(at)
+
+
+@pytest.mark.parametrize(
+    ("config", "at"),
+    [
+        (ClientConfig(input_grace=0), 5),
+        (ClientConfig(input_grace=7), 12),
+        (ClientConfig(input_grace=None), 305),
+        (ClientConfig(input_grace=None, turn_silence=None), NEVER),
+    ],
+)
+async def test_the_grace_is_an_option(
+    autojump_clock: object, config: ClientConfig, at: float
+) -> None:
+    moves = [(0.0, "ask"), (5.0, "pong pong")]
+    assert await graces(ready(), config, moves) == pytest.approx(at)

@@ -1,0 +1,94 @@
+"""``check_handler`` finds what would make a fold depend on more than its events."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+import realtime_trio as rt
+from realtime_trio.events import REGISTRY
+from realtime_trio.testing import check_handler
+
+
+@rt.event("chart", lanes=rt.Lane.TEXT)
+class ChartEvent(rt.SessionEvent):
+    """An event of the tests' own, known to nobody else."""
+
+    series: list[float]
+
+
+REGISTRY.remove(REGISTRY.row_of(ChartEvent))
+
+Slice = rt.TextSlice
+Handled = tuple[rt.TextSlice, tuple[rt.Notification, ...]]
+
+
+def kept(slice_: Slice, value: Any) -> Handled:
+    return slice_.with_extra("charts", value), ()
+
+
+def pure(slice_: Slice, event: ChartEvent) -> Handled:
+    return kept(slice_, (*slice_.extra.get("charts", ()), tuple(event.series)))
+
+
+def crowded(slice_: Slice, _event: ChartEvent, _more: int) -> Handled:
+    return kept(slice_, 1)
+
+
+COUNT = itertools.count()
+KEPT: list[Any] = []
+
+
+def counting(slice_: Slice, _event: ChartEvent) -> Handled:
+    return kept(slice_, next(COUNT))
+
+
+def mutating(slice_: Slice, event: ChartEvent) -> Handled:
+    charts = slice_.extra.get("charts", [])
+    charts.append(1)
+    return kept(slice_, charts)
+
+
+def hoarding(slice_: Slice, _event: ChartEvent) -> Handled:
+    return kept(slice_, object())
+
+
+def silent(slice_: Slice, _event: ChartEvent) -> Any:
+    return slice_
+
+
+def test_a_pure_handler_passes() -> None:
+    check_handler(pure)
+    check_handler(pure, ChartEvent(series=[1.0]), ChartEvent(series=[]))
+
+
+@pytest.mark.parametrize(
+    ("handler", "reason"),
+    [
+        (counting, "counting gives another result"),
+        (mutating, "mutating changes its arguments"),
+        (hoarding, "cannot store what hoarding keeps: a value of object"),
+        (silent, r"silent has to return \(TextSlice, tuple of notifications\)"),
+    ],
+)
+def test_a_handler_that_is_not_is_found(handler: Any, reason: str) -> None:
+    with pytest.raises(AssertionError, match=reason):
+        check_handler(handler, ChartEvent(series=[1.0]), ChartEvent(series=[2.0]))
+
+
+def test_a_handler_that_remembers_outside_is_found() -> None:
+    def remembering(slice_: Slice, event: ChartEvent) -> Handled:
+        if event not in KEPT:
+            KEPT.append(event)
+        return kept(slice_, len(KEPT))
+
+    with pytest.raises(AssertionError, match="when chart comes again"):
+        check_handler(remembering, ChartEvent(series=[1.0]), ChartEvent(series=[2.0]))
+
+
+@pytest.mark.parametrize("handler", [crowded, lambda slice_, event: (slice_, ())])
+def test_a_handler_without_annotations_is_refused(handler: Any) -> None:
+    with pytest.raises(TypeError, match="annotate the handler"):
+        check_handler(handler)

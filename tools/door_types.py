@@ -1,0 +1,94 @@
+"""Write the assertions of types for both doors from those for the native classes.
+
+``python -m tools.door_types`` writes ``tests/typing/door_aio.py`` and ``door_blocking.py`` from
+the functions of ``tests/typing/api.py`` whose parameters are of a class that the doors mirror.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from tools.doors import BLOCKING, DIALECTS, INTERNAL, PLACES, ROOT, Dialect, Function
+from tools.without_async import without_async
+
+__all__ = ["generate", "main", "path_of"]
+
+API: Final = ROOT / "tests" / "typing" / "api.py"
+
+_NATIVE_ONLY: Final = ("from_channel(",)
+"""In a line that says nothing of a door: its channels are no channels of trio."""
+
+_BLOCKING_ONLY: Final = ("aclose(", "await it.reconnect()")
+"""In a line that says nothing of the blocking door."""
+
+_MEMBERS: Final = tuple(f".{member.partition('.')[2]}(" for member in INTERNAL)
+
+_PLACE: Final = re.compile(rf"\brt\.(?:audio\.|server\.)?({'|'.join(sorted(PLACES))})\b")
+
+
+def _mirrored(node: Function) -> bool:
+    """Whether a parameter is of a class that the doors have."""
+    annotations = [each.annotation for each in node.args.args if each.annotation is not None]
+    return any(_PLACE.search(ast.unparse(annotation)) for annotation in annotations)
+
+
+def _lines(node: Function, dialect: Dialect) -> Iterator[ast.stmt]:
+    without = [*_NATIVE_ONLY, *_MEMBERS, *(_BLOCKING_ONLY if dialect is BLOCKING else ())]
+    for statement in node.body:
+        if not any(part in ast.unparse(statement) for part in without):
+            yield statement
+
+
+def _head(tree: ast.Module) -> Iterator[ast.stmt]:
+    """The imports, the names of types, and the functions that others use."""
+    for node in tree.body[1:]:
+        if isinstance(node, Function):
+            if node.name in {"progress", "entered", "traffic"}:
+                yield node
+        elif not isinstance(node, ast.ClassDef):
+            yield node
+
+
+def generate(dialect: Dialect) -> str:
+    """Return the text of one file."""
+    tree = ast.parse(API.read_text(encoding="utf-8"))
+    chosen = [node for node in tree.body if isinstance(node, Function) and _mirrored(node)]
+    for node in chosen:
+        node.body = list(_lines(node, dialect))
+    head = list(_head(tree))
+    whole = ast.Module(body=[*head, *chosen], type_ignores=[])
+    if dialect is BLOCKING:
+        whole = without_async(whole)
+    text = "\n\n\n".join(ast.unparse(node) for node in whole.body[len(head) :])
+    top = "\n".join(ast.unparse(node) for node in whole.body[: len(head)])
+    doc = (
+        f'"""The types of ``rt.{dialect.package}``, as ``api.py`` asserts the native ones.\n\n'
+        'Written by tools/door_types.py.\n"""'
+    )
+    return f"{doc}\n\n" + _PLACE.sub(rf"rt.{dialect.package}.\1", f"{top}\n\n\n{text}\n")
+
+
+def path_of(dialect: Dialect) -> Path:
+    """Return where a file is checked in."""
+    return API.with_name(f"door_{dialect.package}.py")
+
+
+def main() -> None:
+    """Write both files, and format them."""
+    paths: list[str] = []
+    for dialect in DIALECTS:
+        path_of(dialect).write_text(generate(dialect), encoding="utf-8")
+        paths.append(str(path_of(dialect)))
+    ruff = [sys.executable, "-m", "ruff"]
+    subprocess.run([*ruff, "check", "--select", "I,F401", "--fix", "-q", *paths], check=True)
+    subprocess.run([*ruff, "format", "-q", *paths], check=True)
+
+
+if __name__ == "__main__":
+    main()
