@@ -160,6 +160,22 @@ def _leave_builtins_alone(app: Sphinx, doctree: Any) -> None:
             node.attributes.pop("refspecific", None)
 
 
+_DOORS = ("realtime_trio.aio", "realtime_trio.blocking")
+
+
+def _prefer_the_native_class(app: Sphinx, doctree: Any) -> None:
+    """Lead a bare class name in an annotation to the native class, not to its mirrors."""
+    modules = [importlib.import_module(f"realtime_trio{suffix}") for suffix in _PUBLIC]
+    for node in doctree.findall(pending_xref):
+        target = str(node.get("reftarget", ""))
+        if node.get("reftype") == "class" and node.get("py:module") not in _DOORS:
+            for module in modules:
+                if module.__name__ not in _DOORS and target in module.__all__:
+                    node["reftarget"] = f"{module.__name__}.{target}"
+                    node.attributes.pop("refspecific", None)
+                    break
+
+
 def _shorten_defaults(
     app: Sphinx,
     what: str,
@@ -191,4 +207,5 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", _leave_sections_out)
     app.connect("missing-reference", _resolve)
     app.connect("doctree-read", _leave_builtins_alone)
+    app.connect("doctree-read", _prefer_the_native_class)
     app.connect("autodoc-process-signature", _shorten_defaults)

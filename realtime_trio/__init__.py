@@ -20,7 +20,7 @@ General layout, in the order in which data flows; each part imports only earlier
     _voice       sending, talking, playback
     _client      the client that applications hold
     _doors, aio, blocking    the client for other programs than those of trio (public)
-    server, testing, cli     built on the client
+    server, testing, instrument, cli     built on the client
 
 This module only lists the public names.
 """
@@ -160,7 +160,9 @@ __all__ = [
     "event",
     "events",
     "fleet",
+    "from_dict",
     "handles",
+    "instrument",
     "memory_pair",
     "normalise_content",
     "open_client",
@@ -168,6 +170,7 @@ __all__ = [
     "server",
     "stored",
     "testing",
+    "to_dict",
     "to_vendor",
 ]
 __all__ += _notifications.__all__
@@ -175,7 +178,7 @@ __all__ += _shell_notifications.__all__
 __all__ += _exceptions.__all__
 
 if TYPE_CHECKING:
-    from . import aio, audio, blocking, fleet, server, testing
+    from . import aio, audio, blocking, fleet, instrument, server, testing
     from ._client._client import Client, open_client
     from ._connection._recorder import RecorderLike
     from ._connection._recording import Recorder, RecorderStatistics
@@ -211,6 +214,7 @@ if TYPE_CHECKING:
     )
     from ._lanes._subscription import LaneView, Subscription
     from ._lanes._watch import Watch
+    from ._log._plain_data import from_dict, to_dict
     from ._log._plain_values import stored
     from ._outbound._cancel import CancelResult
     from ._outbound._receipt import Receipt
@@ -231,7 +235,7 @@ if TYPE_CHECKING:
     from ._voice._talk import VoiceMode
 
 # What a program uses of these is imported when it does; the vocabulary is there at once.
-_MODULES_LATER = frozenset({"aio", "audio", "blocking", "fleet", "server", "testing"})
+_MODULES_LATER = frozenset({"aio", "audio", "blocking", "fleet", "instrument", "server", "testing"})
 _NAMES_LATER = {
     name: module
     for module, names in {
@@ -255,6 +259,7 @@ _NAMES_LATER = {
         "_lanes._statistics": "LaneStatistics PipelineStatistics SubscriptionStatistics Timing",
         "_lanes._subscription": "LaneView Subscription",
         "_lanes._watch": "Watch",
+        "_log._plain_data": "from_dict to_dict",
         "_log._plain_values": "stored",
         "_outbound._cancel": "CancelResult",
         "_outbound._receipt": "Receipt",

@@ -61,9 +61,9 @@ class Folds:
         text = TextSlice()
         if limits is not None:
             text = evolve(text, rest=evolve(text.rest, limits=limits))
-        self.control = LaneFold(Lane.CONTROL, ControlSlice(), call=call)
-        self.text = LaneFold(Lane.TEXT, text, call=call)
-        self.audio = LaneFold(Lane.AUDIO, AudioSlice(), call=call)
+        self.control: LaneFold[ControlSlice] = LaneFold(Lane.CONTROL, ControlSlice(), call=call)
+        self.text: LaneFold[TextSlice] = LaneFold(Lane.TEXT, text, call=call)
+        self.audio: LaneFold[AudioSlice] = LaneFold(Lane.AUDIO, AudioSlice(), call=call)
         self.by_lane: dict[Lane, LaneFold[Any]] = {
             Lane.CONTROL: self.control,
             Lane.AUDIO: self.audio,

@@ -168,3 +168,29 @@ def test_fastapi_stream(url: str) -> None:
         began = time.monotonic()
         process.communicate(timeout=60)
         assert time.monotonic() - began < 60
+
+
+def test_metrics(url: str) -> None:
+    with socket.socket() as one, socket.socket() as two:
+        for port in range(20_000, 60_000, 2):
+            try:
+                one.bind(("127.0.0.1", port))
+                two.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            break
+    command = [sys.executable, str(EXAMPLES / "metrics.py"), url, str(port)]
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "You said: Hello\n"
+        assert process.stdout.readline() == "ready\n"
+        page = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        health = httpx.get(f"http://127.0.0.1:{port + 1}/health")
+    finally:
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    assert said == "stopped\n"
+    assert 'realtime_trio_clients{status="open"} 1.0' in page
+    assert (health.status_code, health.json()["health"]["status"]) == (200, "open")
+    assert health.json()["statistics"]["text"]["events"] > 0

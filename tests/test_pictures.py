@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import attrs
@@ -38,7 +39,7 @@ def _words(drawn: str) -> list[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_picture_shows_its_command_and_loads_nothing(name: str) -> None:
     drawn = (DIRECTORY / f"{name}.svg").read_text(encoding="utf-8")
-    shown = " ".join(pictures.texts(drawn)).replace("&#160;", " ")
+    shown = html.unescape(" ".join(pictures.texts(drawn))).replace("\N{NO-BREAK SPACE}", " ")
     assert f"$ {scene_of(name).command}" in shown
     assert "url(http" not in drawn
     assert "@font-face" not in drawn

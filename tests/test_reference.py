@@ -12,7 +12,10 @@ import pytest
 from realtime_trio.cli import _app as app
 from tests.source import PACKAGE, ROOT
 
-PUBLIC = ("", ".abc", ".aio", ".audio", ".blocking", ".events", ".server", ".testing")
+PUBLIC = (
+    *("", ".abc", ".aio", ".audio", ".blocking", ".events", ".instrument", ".server"),
+    ".testing",
+)
 DOCS = ROOT / "docs"
 _ENTRY = re.compile(
     r"^\.\. (?:autoclass|autofunction|py:data|py:type):: ([\w.]+)(?:\(\))?$", re.MULTILINE

@@ -53,6 +53,7 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
         "realtime_trio._core._converter._strictly": "adds the place, and raises",
         "realtime_trio._core._converter._read_leniently": "a field costs itself",
         "realtime_trio._core._converter._build_without_invalid": "a field costs itself",
+        "realtime_trio._log._plain_data.from_dict": "each of its codecs has errors of its own",
         "realtime_trio._handlers._fold.LaneFold.step": "a handler costs one event (invariant 7)",
         "realtime_trio._session._shell.Shell._supervise": "why the client ended leaves open_client",
         "realtime_trio._client._client.opened_client": "one clear error leaves open_client",

@@ -628,9 +628,11 @@ class ClassWriter:
             self._imports.door("_door", "same")
         self._imports.add("contextlib", self._dialect.manager)
         native = f"{self._held}.{node.name}({given.arguments})"
+        # The block of an ask is in a task of its own: the door knows who asked.
+        alone = ", alone=True" if node.name == "ask" else ""
         return (
             f"{self._dialect.manager}[{ast.unparse(item)}]",
-            [f"return self._door.block({native}, {wrap or 'same'})"],
+            [f"return self._door.block({native}, {wrap or 'same'}{alone})"],
         )
 
     def _wait(self, node: Function, source: Source, given: Signature) -> _Member:

@@ -47,6 +47,7 @@ from ._command_methods import Commands
 from ._connectors import connector_for
 from ._journalled import JournalAccess, journal_options, journalled
 from ._misuse import check_count, check_not_nested, check_options, check_trio, entered
+from ._open_clients import announced
 from ._session_list import News, pages
 from ._subscribes import Subscribes
 from ._told import told
@@ -386,7 +387,8 @@ async def opened_client(shell: Shell) -> AsyncGenerator[Client, None]:
                 link = await shell.open()
                 with shell.body:
                     shell.start(link)
-                    yield Client(shell)
+                    with announced(Client(shell)) as client:
+                        yield client
                     await shell.flush()
             except BaseException as exc:  # raised again below, outside the nursery's group
                 failure = exc

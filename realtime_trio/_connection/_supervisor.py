@@ -134,6 +134,7 @@ class Supervisor:
         self._pausing: trio.CancelScope | None = None
         self.link: Link | None = None
         self.links: int = 0
+        self._earlier_bytes = 0
         """How many links were opened and proven."""
 
     async def open(self, nursery: trio.Nursery) -> Link:
@@ -178,6 +179,7 @@ class Supervisor:
                 self._config,
             )
             self.link = None
+            self._earlier_bytes += link.bytes_received
             self._post(LinkLostEvent())
             end.reason = self._tokens.redacted(end.reason)  # the peer's words, which may quote it
             dropped = self._outbox.statistics().audio_dropped
@@ -220,6 +222,12 @@ class Supervisor:
             self.link.replace()
         elif self._pausing is not None:
             self._pausing.cancel()
+
+    @property
+    def bytes_received(self) -> int:
+        """The bytes that all links have received."""
+        link = self.link
+        return self._earlier_bytes + (0 if link is None else link.bytes_received)
 
     async def proven(self, links: int) -> None:
         """Wait until so many links were opened and proven.

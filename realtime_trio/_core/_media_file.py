@@ -18,7 +18,7 @@ _LONGEST: Final = 120  # bytes of a name; file systems allow 255
 _TRIES: Final = 1_000
 _UNSAFE: Final = re.compile(r"[^\w.\-() ]")
 _RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")  # devices of Windows
-_TEXT: Final = re.compile(r"(?i)text/|application/(json|xml|javascript|.*\+(json|xml))$|.*\+xml$")
+_TEXTS: Final = frozenset({"application/json", "application/xml", "application/javascript"})
 _EXTENSIONS: Final = {"text/markdown": ".md", "image/jpeg": ".jpg", "audio/wav": ".wav"}
 
 
@@ -49,11 +49,7 @@ def media_bytes(content: str | None, url: str | None, content_type: str) -> byte
     Raises ``ValueError`` where it only has an address to fetch it from, or nothing.
     """
     if content is not None:
-        return (
-            content.encode(errors="replace")
-            if _TEXT.match(_kind(content_type))
-            else _decoded(content)
-        )
+        return content.encode(errors="replace") if _is_text(content_type) else _decoded(content)
     if url is not None and url[:5].lower() == "data:":
         head, _, data = url[5:].partition(",")
         raw = unquote_to_bytes(data)
@@ -65,9 +61,10 @@ def media_bytes(content: str | None, url: str | None, content_type: str) -> byte
     raise ValueError(message)
 
 
-def _kind(content_type: str) -> str:
-    """The type without its parameters."""
-    return content_type.partition(";")[0].strip().lower()
+def _is_text(content_type: str) -> bool:
+    """Return whether content of a type is text as it stands, and not base64."""
+    kind = _kind(content_type)
+    return kind in _TEXTS or kind.startswith("text/") or kind.endswith(("+json", "+xml"))
 
 
 def _decoded(content: str) -> bytes:
@@ -110,3 +107,8 @@ def write_new(directory: Path, name: str, data: bytes) -> Path:
         return path
     message = f"{directory} has {_TRIES} files like {name} already"
     raise FileExistsError(message)
+
+
+def _kind(content_type: str) -> str:
+    """Return the type without its parameters."""
+    return content_type.partition(";")[0].strip().lower()

@@ -246,7 +246,7 @@ class Media(Value):
     def save(self, directory: str | os.PathLike[str], *, max_bytes: int = 10 * 2**20) -> Path:
         """Write the content to a new file in ``directory`` and return its path.
 
-        The file is named after :attr:`name`, made safe: no directories, no leading dot, no
+        The file is named after ``name``, made safe: no directories, no leading dot, no
         device of Windows. It never overwrites a file and never follows a link; a number is added
         instead. Only its owner can read it. Binary types (``image/png``) are decoded from
         base64, and so is a ``data:`` URL; any other URL is not fetched.

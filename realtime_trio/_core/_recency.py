@@ -22,8 +22,8 @@ class _Heap:
 
     def __init__(self, entries: list[tuple[int, str]]) -> None:
         heapify(entries)
-        self.entries = entries
-        self.version = 0
+        self.entries: list[tuple[int, str]] = entries
+        self.version: int = 0
 
 
 class Recency:
@@ -89,7 +89,8 @@ class Recency:
         """What it notes follows from other fields."""
         return isinstance(other, Recency)
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash(Recency)
 
     def __repr__(self) -> str:
         return "<Recency>"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copyreg
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from operator import is_not
 from types import MappingProxyType
@@ -33,6 +34,20 @@ __all__ = [
 ]
 
 EMPTY: Mapping[Any, Any] = MappingProxyType({})
+
+
+def _read_only(items: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(items)
+
+
+def _reduced(
+    mapping: MappingProxyType[Any, Any],
+) -> tuple[Callable[[dict[Any, Any]], MappingProxyType[Any, Any]], tuple[dict[Any, Any]]]:
+    return _read_only, (dict(mapping),)
+
+
+# States can be pickled and deep-copied, and their ``extra`` is such a mapping.
+copyreg.pickle(MappingProxyType, _reduced)
 SEEN_LIMIT = 1024
 
 

@@ -11,11 +11,15 @@ import trio
 
 from .._exceptions import ClosedError
 
-__all__ = ["CLOSED", "TrioCall"]
+__all__ = ["CLOSED", "NESTED", "TrioCall"]
 
 T = TypeVar("T")
 
 CLOSED = "the client is closed"
+NESTED = (
+    "this task is inside another client.ask(): leave that block before the next question, "
+    "or ask from another task, which then waits for its turn"
+)
 
 
 @final

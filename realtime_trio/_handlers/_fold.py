@@ -241,15 +241,19 @@ class LaneFold(Generic[S]):
     )
 
     def __init__(self, lane: Lane, slice_: S, *, call: CallHandler | None = None) -> None:
-        self.lane = lane
+        self.lane: Lane = lane
         self.slice: S = slice_
         self._call = call
         self._found = _found_by(lane, call)
         self._is_text = lane is Lane.TEXT
-        self.delivered = True
-        self.events = self.handled = 0
-        self.unknown = self.malformed = self.duplicates = self.handler_errors = 0
-        self.tolerated = 0
+        self.delivered: bool = True
+        self.events: int = 0
+        self.handled: int = 0
+        self.unknown: int = 0
+        self.malformed: int = 0
+        self.duplicates: int = 0
+        self.handler_errors: int = 0
+        self.tolerated: int = 0
         self._reading: Reading | None = None  # the reading of the current event
 
     def step(

@@ -17,6 +17,7 @@ from .._core._notifications import AudioOutput, MessageStreaming, streaming
 from .._core._shell_notifications import AudioGap, Lagged
 from ..events import Lane
 from ._coalescing import BufferEntry, Run, StreamingCoalescer
+from ._delivery_probe import DeliveryProbe
 from ._overflow import MAX_BYTES, MAX_ITEMS, Block, Coalesce, DropOldest, Overflow
 from ._reader import Item, SubscriptionReader
 
@@ -45,7 +46,17 @@ class Buffer:
     """
 
     may_block: ClassVar[bool] = False
-    __slots__ = ("bytes", "dropped", "high_water", "items", "lane", "largest", "merged", "reader")
+    __slots__ = (
+        "bytes",
+        "dropped",
+        "high_water",
+        "items",
+        "lane",
+        "largest",
+        "merged",
+        "probe",
+        "reader",
+    )
 
     def __init__(self, reader: SubscriptionReader, lane: BufferedLane) -> None:
         self.reader = reader
@@ -55,6 +66,7 @@ class Buffer:
         self.bytes: int = 0
         self.largest = 0
         self.merged = self.dropped = self.high_water = 0
+        self.probe: DeliveryProbe | None = None
 
     def put(self, item: Item, size: int) -> None:
         """Take an item that counts ``size`` bytes. Called by the lane only."""

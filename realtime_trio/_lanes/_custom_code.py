@@ -15,6 +15,7 @@ from typing import Any, Final
 from .._core._notifications import Notification
 from .._throttle import Throttle
 from ..events import Lane
+from ._meter import metered
 
 __all__ = ["SLOW", "call_handler", "clock", "log_slow", "log_slow_step"]
 
@@ -42,8 +43,10 @@ def call_handler(
             _logger.warning("the handler %s raised %s%s", name, kind, _more(times))
         raise
     finally:
-        if clock() - began > SLOW:
+        if (took := clock() - began) > SLOW:
             log_slow("handler", handler, began)
+        if (meter := metered.get()) is not None and meter.recorders:
+            meter.called(_name_of(handler), took)
 
 
 def log_slow(what: str, code: Callable[..., object], began: float) -> None:

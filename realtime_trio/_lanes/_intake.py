@@ -8,7 +8,7 @@ their lanes first, so that neighbouring deltas coalesce.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import final
+from typing import Protocol, final
 
 from .._core._codec import Codec
 from .._core._fast_decoder import DELTAS, Delta, Incoming
@@ -20,7 +20,7 @@ from ._lane import LaneFull, LaneTask
 from ._lane_log import FaultLog
 from ._router import Router
 
-__all__ = ["LaneIntake", "ignore"]
+__all__ = ["LaneIntake", "TakeFrame", "TakeFrames", "ignore"]
 
 _RESOLUTION = 0.001
 _NO_MORE: Iterator[tuple[Incoming, int]] = iter(())
@@ -28,6 +28,24 @@ _NO_MORE: Iterator[tuple[Incoming, int]] = iter(())
 
 def ignore(_event: Incoming) -> None:
     """Observe nothing."""
+
+
+class TakeFrames(Protocol):
+    """The type of :meth:`LaneIntake.take`."""
+
+    def __call__(
+        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = ...
+    ) -> bool:
+        """Take several frames."""
+        ...
+
+
+class TakeFrame(Protocol):
+    """The type of :meth:`LaneIntake.take_one`."""
+
+    def __call__(self, frame: str | bytes, observe: Callable[[Incoming], None] = ...) -> bool:
+        """Take one frame."""
+        ...
 
 
 @final

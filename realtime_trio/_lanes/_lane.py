@@ -34,6 +34,7 @@ from ._coalescing import HEAVY, MAX_RUN, DeltaCoalescer
 from ._custom_code import SLOW, log_slow_step
 from ._dispatcher import Dispatcher
 from ._lane_log import DropLog
+from ._meter import LaneMeter, metered
 from ._statistics import LaneStatistics, Rate, Sampler
 
 __all__ = ["LaneFull", "LaneTask"]
@@ -83,6 +84,7 @@ class LaneTask:
         "handling_times",
         "lagged",
         "lane",
+        "meter",
         "next_bytes",
         "next_items",
         "replaced",
@@ -115,20 +117,17 @@ class LaneTask:
         self.backlog = DeltaCoalescer(
             max_run=MAX_RUN if coalesce else batch_size, mixed_times=coalesce
         )
-        self._above = above
-        self._on_level = on_level
-        self._on_step = on_step
+        self._above, self._on_level, self._on_step = above, on_level, on_step
         self._idle = trio.lowlevel.ParkingLot()
         self._blockers: set[Buffer] = set()
         self._unblocked = trio.lowlevel.ParkingLot()
         self._room = trio.lowlevel.ParkingLot()
-        self._level = 0
+        self._level = self._high_water = 0
         self._set_next_level()
-        self._high_water = 0
-        self._ahead = 0  # events up to the one whose waiting is timed, that one included
-        self._since = 0.0
+        self._ahead, self._since = 0, 0.0  # events up to the one that is timed, and its arrival
         self.wait_times, self.handling_times = Sampler(), Sampler()
         self._rate = Rate(time.perf_counter())
+        self.meter = LaneMeter(self.lane, self.dispatcher.subscribers)
 
     # -- the receive task's side -----------------------------------------------------------
 
@@ -238,6 +237,8 @@ class LaneTask:
         self.wait_times.add(0.0)
         self.handling_times.add(now - began)
         self._rate.mark(now, self.fold.handled)
+        if self.meter.recorders:
+            self.meter.step(began, began, now, 1)
         if now - began > SLOW:
             log_slow_step(self.lane, began, now, 1)
         if self.dropped != self._dropped_before:
@@ -281,6 +282,7 @@ class LaneTask:
 
     async def run(self) -> None:
         """Handle events until the lane is closed and empty."""
+        metered.set(self.meter)
         entries = self.backlog.entries
         while True:
             if self._blockers:
@@ -328,6 +330,8 @@ class LaneTask:
         now = time.perf_counter()
         self.handling_times.add((now - began) / handled)
         self._rate.mark(now, self.fold.handled)
+        if self.meter.recorders and 0 < self._ahead <= handled:
+            self.meter.step(self._since, began, now, handled)
         if now - began > SLOW:
             log_slow_step(self.lane, began, now, handled)
         if self.dropped != self._dropped_before:

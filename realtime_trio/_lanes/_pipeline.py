@@ -13,7 +13,7 @@ or, while one is at its bound, none does yet.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar, final, overload
 
 import attrs
@@ -30,10 +30,11 @@ from ._buffers import make_buffer
 from ._custom_code import call_handler
 from ._dispatcher import Command, Observer
 from ._input_tap import InputLog, InputTap
-from ._intake import LaneIntake, ignore
+from ._intake import LaneIntake, TakeFrame, TakeFrames, ignore
 from ._lane import LaneTask
 from ._lane_log import log_level
 from ._marks import Marks
+from ._meter import TimeRecorder
 from ._overflow import Coalesce, Overflow, check_overflow
 from ._reader import SubscriptionReader
 from ._readers import Readers
@@ -81,6 +82,7 @@ class Pipeline:
         "_intake",
         "_lanes",
         "_readers",
+        "_recorders",
         "_router",
         "_started",
         "folds",
@@ -109,13 +111,14 @@ class Pipeline:
         self._router = Router(self._lanes)
         self._intake = LaneIntake(self._lanes.values(), self._router, clock)
         # The hot path is not to pay for one more call.
-        self.take = self._intake.take
-        self.take_one = self._intake.take_one
-        self.settle = self._intake.settle
+        self.take: TakeFrames = self._intake.take
+        self.take_one: TakeFrame = self._intake.take_one
+        self.settle: Callable[[], Coroutine[Any, Any, None]] = self._intake.settle
         self.marks: Marks = Marks(self._put_mark, lambda lane: self.folds.by_lane[lane].slice)
         """How far the lanes have come."""
         self._input: InputTap | None = None
         self._readers = Readers(self._lanes)
+        self._recorders: tuple[TimeRecorder, ...] = ()
         self._started = self._closing = False
 
     def log_to(self, log: InputLog) -> Folds:
@@ -298,6 +301,19 @@ class Pipeline:
         Internal: before the subscribers hear of it, and what it raises ends the pipeline.
         """
         self._lanes[lane].dispatcher.observers.append(callback)
+
+    def measure(self, recorder: TimeRecorder) -> None:
+        """Tell ``recorder`` from now on how long events, items and custom handlers take."""
+        self._meter((*self._recorders, recorder))
+
+    def stop_measuring(self, recorder: TimeRecorder) -> None:
+        """Tell ``recorder`` nothing more."""
+        self._meter(tuple(each for each in self._recorders if each is not recorder))
+
+    def _meter(self, recorders: tuple[TimeRecorder, ...]) -> None:
+        self._recorders = recorders
+        for lane in self._lanes.values():
+            lane.meter.recorders = recorders
 
     def statistics(self) -> PipelineStatistics:
         """How each lane does, and all of them together."""

@@ -81,6 +81,8 @@ class SubscriptionReader:
         """
         for buffer in self.buffers:
             if buffer.items:
+                if buffer.probe is not None:
+                    buffer.probe.take(buffer)
                 return buffer.get()
         if self.closed:
             message = "this subscription was closed"

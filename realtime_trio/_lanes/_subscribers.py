@@ -46,16 +46,18 @@ _LOCAL = frozenset(
 class Subscribers:
     """The buffers that a lane fills.
 
-    ``found`` holds what :meth:`find` has answered, by class. ``blocking`` are the buffers that
-    may block the lane, ``streaming`` those that get ``message-streaming``.
+    ``found`` holds what :meth:`find` has answered, by class. ``all`` are the buffers,
+    ``blocking`` those that may block the lane, ``streaming`` those that get
+    ``message-streaming``.
     """
 
-    __slots__ = ("_buffers", "_lane", "blocking", "found", "streaming")
+    __slots__ = ("_buffers", "_lane", "all", "blocking", "found", "streaming")
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self._buffers: list[tuple[Buffer, tuple[type, ...]]] = []
         self.found: dict[type, tuple[Put, ...]] = {}
+        self.all: tuple[Buffer, ...] = ()
         self.blocking: tuple[Buffer, ...] = ()
         self.streaming: tuple[Buffer, ...] = ()
 
@@ -74,6 +76,7 @@ class Subscribers:
 
     def _changed(self) -> None:
         self.found.clear()
+        self.all = tuple(buffer for buffer, _ in self._buffers)
         self.blocking = tuple(buffer for buffer, _ in self._buffers if buffer.may_block)
         self.streaming = tuple(self._of(MessageStreaming))
 

@@ -88,6 +88,8 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
                 if only.items:
                     self._credit -= 1
                     await trio.lowlevel.checkpoint_if_cancelled()
+                    if only.probe is not None:
+                        only.probe.take(only)
                     item: T = only.get()
                     return item
             elif any(buffer.items for buffer in self._reader.buffers):

@@ -78,11 +78,15 @@ class StateConverter:
 
     def dump(self, value: object) -> bytes:
         """Encode a struct or a value of an attrs class."""
-        return self.plain.encode(self._converter.unstructure(value, type(value)))
+        return self.plain.encode(self.take_apart(value))
 
     def load(self, data: bytes, cls: type[Any]) -> Any:
         """Decode it again."""
         return self._converter.structure(self.plain.decode(data), cls)
+
+    def take_apart(self, value: object) -> Any:
+        """What :meth:`dump` encodes: lists, mappings, plain values and msgpack's extensions."""
+        return self._converter.unstructure(value, type(value))
 
     def _register(self) -> None:
         converter = self._converter

@@ -70,7 +70,7 @@ class Outbox:
         self._idle = trio.lowlevel.ParkingLot()
         self._may_pass = 0
         self._writing: Entry | None = None
-        self._sent = 0
+        self._sent = self._sent_bytes = 0
         self._audio_dropped = 0
         self._closed = False
         self._draining = 0
@@ -278,14 +278,23 @@ class Outbox:
                     return entry
         return None
 
-    def wrote(self, entry: Entry, status: ReceiptStatus, why: str = "", *, frames: int = 1) -> None:
-        """Write down what became of the entry that was taken last, and of its run.
+    def wrote(
+        self,
+        entry: Entry,
+        status: ReceiptStatus,
+        why: str = "",
+        *,
+        frames: int = 1,
+        size: int | None = None,
+    ) -> None:
+        """Write down what became of the entry that was taken last, and of its run of that size.
 
         A receipt that says already that its command was sent stays as it is.
         """
         self._writing = None
         if status == "sent":
             self._sent += frames
+            self._sent_bytes += entry.size if size is None else size
         if entry.receipt is not None and entry.receipt.status == "sending":
             entry.receipt.settle(status, why)
 
@@ -370,5 +379,6 @@ class Outbox:
             audio=sum(entry.event is None for entry in self.audio.entries),
             audio_bytes=self.audio.size,
             sent=self._sent,
+            sent_bytes=self._sent_bytes,
             audio_dropped=self._audio_dropped,
         )

@@ -41,7 +41,8 @@ class Entry:
 class OutboxStatistics:
     """What waits to be sent, and what became of the rest.
 
-    ``audio_dropped`` counts frames that were thrown away because the link was away.
+    ``sent`` and ``sent_bytes`` count frames and their payload, the pings of the library around an
+    input aside. ``audio_dropped`` counts frames that were thrown away because the link was away.
     """
 
     urgent: int
@@ -50,6 +51,7 @@ class OutboxStatistics:
     audio: int
     audio_bytes: int
     sent: int
+    sent_bytes: int
     audio_dropped: int
 
 

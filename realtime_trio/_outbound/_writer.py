@@ -44,7 +44,7 @@ async def write_from(
     """
     while True:
         entry = await outbox.next()
-        frames = 1
+        frames, size = 1, entry.size
         try:
             if entry.receipt is not None:
                 await entry.receipt.written_ahead()
@@ -60,12 +60,12 @@ async def write_from(
                 # What would leave next whatever happens now, and no more than a few frames:
                 # what is taken can no longer be overtaken by a cancel.
                 run = [entry.frame, *outbox.audio.pop_run(_MAX_RUN - len(entry.frame))]
-                frames = len(run)
+                frames, size = len(run), sum(map(len, run))
                 await send_many(run)
         except BaseException:
             outbox.wrote(entry, "in-doubt", _AWAY)
             raise
-        outbox.wrote(entry, "sent", frames=frames)
+        outbox.wrote(entry, "sent", frames=frames, size=size)
 
 
 async def _write_unit(link: SendingLink, entry: Entry, ping: str) -> int:

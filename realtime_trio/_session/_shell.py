@@ -61,13 +61,15 @@ class Health:
 
     ``links`` counts the connections that were opened and proven. ``pong_age`` is the time in
     seconds since the last pong, ``traffic`` the bytes that the present link has received;
-    both ``None`` where there is nothing to tell.
+    both ``None`` where there is nothing to tell. ``bytes_received`` is what all links together
+    have received.
     """
 
     status: Literal["open", "away", "closed"]
     links: int
     pong_age: float | None
     traffic: int | None
+    bytes_received: int
     outbox: OutboxStatistics
 
 
@@ -355,6 +357,7 @@ class Shell:
             links=self.supervisor.links,
             pong_age=None if pong is None or self.closed else trio.current_time() - pong,
             traffic=None if link is None else link.bytes_received,
+            bytes_received=self.supervisor.bytes_received,
             outbox=self.outbox.statistics(),
         )
 

@@ -14,8 +14,8 @@ import outcome
 import trio
 
 from .._doors._held_manager import HeldManager
-from .._doors._trio_call import CLOSED, TrioCall
-from .._exceptions import ClosedError
+from .._doors._trio_call import CLOSED, NESTED, TrioCall
+from .._exceptions import ClosedError, TurnError
 from ._guest import Guest, HostWait, join_guest
 
 __all__ = ["Door", "HeldBlock", "Mirror", "native_of", "same"]
@@ -30,10 +30,12 @@ W = TypeVar("W", covariant=True)
 class Door:
     """The way from one loop of asyncio to the trio run on it."""
 
-    __slots__ = ("closed", "guest", "loop")
+    __slots__ = ("asking", "closed", "guest", "loop")
 
     def __init__(self, guest: Guest) -> None:
         self.guest: Guest = guest
+        self.asking: set[object] = set()
+        """Who is in the block of an ``ask``."""
         self.closed: bool = False
         """Whether the block of the client or server was left."""
         self.loop: asyncio.AbstractEventLoop = guest.loop
@@ -77,10 +79,14 @@ class Door:
                 await self.call(items.aclose)
 
     def block(
-        self, manager: AbstractAsyncContextManager[N, bool | None], wrap: Callable[[Door, N], T]
+        self,
+        manager: AbstractAsyncContextManager[N, bool | None],
+        wrap: Callable[[Door, N], T],
+        *,
+        alone: bool = False,
     ) -> HeldBlock[N, T]:
         """Return the context manager of this door for one of trio."""
-        return HeldBlock(manager, wrap, self)
+        return HeldBlock(manager, wrap, self, alone=alone)
 
 
 class Mirror(Generic[N]):
@@ -116,6 +122,8 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
         manager: AbstractAsyncContextManager[N, bool | None],
         wrap: Callable[[Door, N], W],
         door: Door | None = None,
+        *,
+        alone: bool = False,
     ) -> None:
         """Without ``door`` it is for something that is opened, and joins the loop's run."""
         self._manager = manager
@@ -123,6 +131,8 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
         self._door = door
         self._guest: Guest | None = None
         self._value: tuple[N] | None = None
+        self._alone = alone
+        self._asker: object = None
         self._interrupting = False
 
     async def __aenter__(self) -> W:
@@ -133,6 +143,7 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
         loop = self._door.loop
         self._task = asyncio.current_task(loop)
         self._cancelling = 0 if self._task is None else self._task.cancelling()
+        self._check_alone(self._door, self._task)
         self._arrival = HostWait(loop)
         self._departure = HostWait(loop)
         self._held = HeldManager(
@@ -163,6 +174,13 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
         """Leave without a wait."""
         self._held.leave(cancelled=True)
 
+    def _check_alone(self, door: Door, asker: object) -> None:
+        if self._alone:
+            if asker in door.asking:
+                raise TurnError(NESTED)
+            self._asker = asker
+            door.asking.add(asker)
+
     # -- trio's side -----------------------------------------------------------------------
 
     def _entered(self, value: N) -> None:
@@ -179,6 +197,7 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
         assert self._door is not None
         if self._guest is not None:
             self._door.closed = True
+        self._door.asking.discard(self._asker)
         self._door.guest.left(self)
         self._arrival.finish()
         self._departure.finish()

@@ -134,9 +134,9 @@ class Playback(Mirror[NativePlayback]):
 
 
 class Microphone(Mirror[NativeMicrophone]):
-    """An endless :class:`LiveSource`; see :func:`open_microphone`. Only one task may read it.
+    """An endless :class:`~realtime_trio.audio.LiveSource`; see :func:`open_microphone`.
 
-    It buffers at most ``max_chunks``; above that, the oldest is dropped.
+    Only one task may read it. It buffers at most ``max_chunks``; above that, the oldest is dropped.
     """
 
     @property
@@ -162,7 +162,10 @@ class Microphone(Mirror[NativeMicrophone]):
 
 
 class Speaker(Mirror[NativeSpeaker]):
-    """A :class:`ClockedSink`; see :func:`open_speaker`. Only one task may write to it."""
+    """A :class:`~realtime_trio.audio.ClockedSink`; see :func:`open_speaker`.
+
+    Only one task may write to it.
+    """
 
     @property
     def format(self) -> AudioFormat:

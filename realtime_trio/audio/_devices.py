@@ -87,9 +87,9 @@ class _Waker:
 
 @final
 class Microphone:
-    """An endless :class:`LiveSource`; see :func:`open_microphone`. Only one task may read it.
+    """An endless :class:`~realtime_trio.audio.LiveSource`; see :func:`open_microphone`.
 
-    It buffers at most ``max_chunks``; above that, the oldest is dropped.
+    Only one task may read it. It buffers at most ``max_chunks``; above that, the oldest is dropped.
     """
 
     def __init__(self, format: AudioFormat, max_chunks: int) -> None:
@@ -145,7 +145,10 @@ class Microphone:
 
 @final
 class Speaker:
-    """A :class:`ClockedSink`; see :func:`open_speaker`. Only one task may write to it."""
+    """A :class:`~realtime_trio.audio.ClockedSink`; see :func:`open_speaker`.
+
+    Only one task may write to it.
+    """
 
     def __init__(self, format: AudioFormat, block_bytes: int) -> None:
         self.format = format

@@ -191,7 +191,7 @@ class Client(Commands):
         wait for itself, ``ValueError`` for a blank text without files, for half of a surrogate
         pair and for more files than a message may have, ``TypeError`` for anything but text.
         """
-        return self._door.block(self._inner.ask(text, file_ids=file_ids), Turn)
+        return self._door.block(self._inner.ask(text, file_ids=file_ids), Turn, alone=True)
 
     def reconnect(self) -> Reconnection:
         """Replace the link now: after sleep, or when the network has changed.

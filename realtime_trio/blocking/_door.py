@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from contextvars import Context, copy_context
@@ -14,8 +15,8 @@ import outcome
 import trio
 
 from .._doors._held_manager import HeldManager
-from .._doors._trio_call import CLOSED, TrioCall
-from .._exceptions import ClosedError
+from .._doors._trio_call import CLOSED, NESTED, TrioCall
+from .._exceptions import ClosedError, TurnError
 from ._portal import Portal, ThreadWait, join_portal, leave_portal
 
 __all__ = ["Door", "HeldBlock", "Mirror", "native_of", "same"]
@@ -46,10 +47,12 @@ def check_thread() -> None:
 class Door:
     """The way to one client or server, and the calls that wait there."""
 
-    __slots__ = ("_scopes", "closed", "portal")
+    __slots__ = ("_scopes", "asking", "closed", "portal")
 
     def __init__(self, portal: Portal) -> None:
         self.portal: Portal = portal
+        self.asking: set[object] = set()
+        """Who is in the block of an ``ask``."""
         self.closed: bool = False
         """Whether the block of the client or server was left."""
         self._scopes: set[trio.CancelScope] = set()
@@ -125,10 +128,14 @@ class Door:
                 self.call(items.aclose)
 
     def block(
-        self, manager: AbstractAsyncContextManager[N, bool | None], wrap: Callable[[Door, N], T]
+        self,
+        manager: AbstractAsyncContextManager[N, bool | None],
+        wrap: Callable[[Door, N], T],
+        *,
+        alone: bool = False,
     ) -> HeldBlock[N, T]:
         """Return the context manager of this door for one of trio."""
-        return HeldBlock(manager, wrap, self)
+        return HeldBlock(manager, wrap, self, alone=alone)
 
     def close(self, stop: Callable[[], Awaitable[None]]) -> None:
         """Close with ``stop``, and end what still waits."""
@@ -175,6 +182,8 @@ class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
         manager: AbstractAsyncContextManager[N, bool | None],
         wrap: Callable[[Door, N], W],
         door: Door | None = None,
+        *,
+        alone: bool = False,
     ) -> None:
         """Without ``door`` it is for something that is opened, and joins the shared run."""
         self._manager = manager
@@ -182,12 +191,15 @@ class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
         self._door = door
         self._joined: Portal | None = None
         self._value: tuple[N] | None = None
+        self._alone = alone
+        self._asker: object = None
 
     def __enter__(self) -> W:
         check_thread()
         if self._door is None:
             self._joined = join_portal()
             self._door = Door(self._joined)
+        self._check_alone(self._door, threading.get_ident())
         self._arrival, self._departure = ThreadWait(), ThreadWait()
         self._held = HeldManager(
             self._manager,
@@ -215,6 +227,13 @@ class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
     ) -> bool | None:
         return self._conclude(exc)
 
+    def _check_alone(self, door: Door, asker: object) -> None:
+        if self._alone:
+            if asker in door.asking:
+                raise TurnError(NESTED)
+            self._asker = asker
+            door.asking.add(asker)
+
     # -- trio's side -----------------------------------------------------------------------
 
     def _start(self, context: Context) -> None:
@@ -228,6 +247,8 @@ class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
         self._arrival.finish()
 
     def _left(self) -> None:
+        assert self._door is not None
+        self._door.asking.discard(self._asker)
         self._arrival.finish()
         self._departure.finish()
 

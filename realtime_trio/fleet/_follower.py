@@ -17,7 +17,7 @@ import trio
 from .._config import ClientConfig
 from .._core._codec import Codec
 from .._core._fast_decoder import Incoming
-from .._core._local_events import LinkEvent, LinkLostEvent
+from .._core._local_events import LinkEvent, LinkLostEvent, NoTurnEvent
 from .._core._shell_notifications import Jumped
 from .._core._state import Limits
 from .._exceptions import DecodeError, JournalError
@@ -42,11 +42,11 @@ from .._log._log_entries import (
 )
 from .._log._state_cut import begin_life, cut_of, restore_folds
 from .._log._state_snapshot import FOLD, StateSnapshot, custom_events, read_snapshot
-from .._outbound._turn_gate import Change, TurnGate
+from .._outbound._turn_gate import GateChange, TurnGate
 from .._session._playback_gate import PlaybackGate
 from .._turns._turn_progress import TurnProgress
 from .._turns._turn_tracker import TurnTracker
-from ..events import ErrorEvent, Event, Lane
+from ..events import ClientWantsCancelEvent, Event, Lane
 from ._command_progress import CommandProgress
 from ._fleet_log import FleetLog, NoSuchSession, Seat
 from ._remote_receipt import RemoteReceipt
@@ -79,6 +79,7 @@ class Follower:
         self._gate = TurnGate()
         self._codec = Codec()
         self._sent: dict[int, Event] = {}
+        self._cancelled = False
         self.commands: CommandProgress = CommandProgress()
         self._receipts: dict[int, list[RemoteReceipt]] = {}
         self._asked: dict[int, TurnProgress] = {}
@@ -125,6 +126,8 @@ class Follower:
         self._ended = True
         self._moved.unpark_all()
         self.turns.end("the session was left")
+        for progress in self._asked.values():
+            self.turns.lost(progress, "the session was left")
         for receipts in self._receipts.values():
             for receipt in receipts:
                 receipt.close()
@@ -285,20 +288,33 @@ class Follower:
         if event is None:
             return
         if isinstance(event, LinkLostEvent):
-            self.turns.link_lost()
+            self._link_lost()
+        elif isinstance(event, NoTurnEvent) and self._gate.unit is not None:
+            self._gate.no_turn()
+            self.turns.not_begun(self.pipeline.marks.place(), cancelled=self._cancelled)
         elif isinstance(event, LinkEvent) and event.status == "connected":
             self._gate.link_opened()
         self.pipeline.post(event)
 
+    def _link_lost(self) -> None:
+        if self._gate.unit is not None:
+            self.turns.voided(self.pipeline.marks.place())
+        self.turns.link_lost()
+        self._gate.link_lost()
+
     # -- turns and commands ----------------------------------------------------------------
 
     def _observe(self, event: Incoming) -> None:
-        change = self._gate.received(event)
-        if change is Change.OPENED:
-            self.turns.ended(self.pipeline.marks.place())
-        elif change is Change.REFUSED:
-            assert isinstance(event, ErrorEvent)
-            self.turns.refused(event.message, self.pipeline.marks.place())
+        marks = self.pipeline.marks
+        match self._gate.received(event):
+            case GateChange.HEARD:
+                self.turns.heard()
+            case GateChange.OPENED:
+                self.turns.ended(marks.place())
+            case GateChange.REFUSED:
+                self.turns.refused(self._gate.error, marks.place())
+            case _:
+                pass
 
     def _note_sending(self, item: CommandEntry | ReceiptEntry) -> None:
         """What the owner writes moves the gate, as it does there."""
@@ -310,8 +326,10 @@ class Follower:
         event = self._sent.get(item.number)
         if item.status != "sending":
             self._sent.pop(item.number, None)
-        elif event is not None and self._gate.writing(event):
-            self.turns.killed()
+        elif event is not None:
+            self._cancelled = isinstance(event, ClientWantsCancelEvent)
+            if self._gate.writing(event):
+                self.turns.killed()
 
     def _event(self, frame: str) -> Event | None:
         try:
@@ -349,7 +367,6 @@ class Follower:
         self._receipts.setdefault(number, []).append(receipt)
         if progress is not None:
             self._asked[number] = progress
-            self.turns.queued(progress)
         return receipt
 
     def forget(self, number: int, progress: TurnProgress) -> None:

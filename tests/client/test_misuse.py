@@ -155,5 +155,5 @@ def test_asyncio_is_told_what_to_use() -> None:
         async with rt.open_client("http://127.0.0.1:9", auth="any"):
             pass
 
-    with pytest.raises(RuntimeError, match=r"runs on trio.*realtime_trio\.aio\.open_client"):
+    with pytest.raises(RuntimeError, match=r"runs on trio.*rt\.aio\.open_client"):
         asyncio.run(main())

@@ -108,6 +108,19 @@ async def concurrent_turns_run_one_after_another(kit: Any) -> None:
             assert [type(outcome) for outcome in outcomes] == [rt.TurnCompleted] * 3
 
 
+async def an_ask_inside_an_ask_is_an_error(kit: Any) -> None:
+    async with kit.open_server() as server:
+        async with kit.open_client(server.url, auth="any") as client:
+            await client.ready()
+            async with client.ask("Hello"):
+                with pytest.raises(rt.TurnError, match="inside another"):
+                    async with client.ask("Again"):
+                        pass
+            async with client.ask("Hello") as turn:
+                pass
+            assert isinstance(turn.outcome, rt.TurnCompleted)
+
+
 # ---- subscribing and watching ----------------------------------------------------------------
 
 

@@ -594,6 +594,25 @@ class Kept(Enum):
     ONE = 1
 
 
+def plain_data(state: rt.SessionState) -> None:
+    assert_type(rt.to_dict(state), dict[str, Any])
+    assert_type(rt.from_dict({}), Any)
+
+
+async def instruments(client: rt.Client) -> None:
+    with rt.instrument.prometheus() as metrics:
+        assert_type(metrics.close(), None)
+    traced = rt.instrument.opentelemetry(client)
+    assert_type(traced, AbstractAsyncContextManager[None])
+    for measure in rt.instrument.MEASURES:
+        assert_type(measure, rt.instrument.Measure)
+        assert_type(measure.name, str)
+        assert_type(measure.unit, str)
+        assert_type(measure.description, str)
+        assert_type(measure.attributes, tuple[str, ...])
+        assert_type(measure.prometheus_name, str)
+
+
 def storing() -> None:
     assert_type(rt.stored("kept")(Kept), type[Kept])
 
@@ -1055,6 +1074,7 @@ def health(it: rt.Health) -> None:
     assert_type(it.links, int)
     assert_type(it.pong_age, float | None)
     assert_type(it.traffic, int | None)
+    assert_type(it.bytes_received, int)
     assert_type(it.outbox, rt.OutboxStatistics)
 
 
@@ -1216,6 +1236,7 @@ def outbox_statistics(it: rt.OutboxStatistics) -> None:
     assert_type(it.audio, int)
     assert_type(it.audio_bytes, int)
     assert_type(it.sent, int)
+    assert_type(it.sent_bytes, int)
     assert_type(it.audio_dropped, int)
 
 

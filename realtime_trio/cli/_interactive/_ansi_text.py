@@ -13,7 +13,6 @@ from rich.text import Text
 
 __all__ = ["AnsiText"]
 
-_PADDING: Final = re.compile(r" +$", re.MULTILINE)
 _EMPTY: Final = re.compile(r"(?:\s|│|\x1b\[[\d;]*m)*")
 _NARROWEST: Final = 20
 _DEEPEST: Final = 6
@@ -72,7 +71,7 @@ class AnsiText:
         with console.capture() as captured:
             for renderable in renderables:
                 console.print(renderable)
-        drawn = _PADDING.sub("", captured.get())
+        drawn = "\n".join(line.rstrip(" ") for line in captured.get().split("\n"))
         if not bars:
             return drawn
         with console.capture() as captured:

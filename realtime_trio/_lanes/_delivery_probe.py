@@ -1,0 +1,34 @@
+"""How long an item waits in a buffer: one of them is timed at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, final
+
+if TYPE_CHECKING:
+    from ._buffers import Buffer
+
+__all__ = ["DeliveryProbe"]
+
+
+@final
+class DeliveryProbe:
+    """Times the last item of a buffer until the subscriber takes it, then leaves the buffer."""
+
+    __slots__ = ("_ahead", "_dropped", "_since", "_tell")
+
+    def __init__(self, tell: Callable[[float], None], buffer: Buffer, since: float) -> None:
+        self._tell = tell
+        self._ahead = len(buffer.items)
+        self._dropped = buffer.dropped
+        self._since = since
+
+    def take(self, buffer: Buffer) -> None:
+        """The subscriber takes the next item."""
+        self._ahead -= 1
+        if buffer.dropped != self._dropped:
+            buffer.probe = None  # the item may be gone
+        elif not self._ahead:
+            buffer.probe = None
+            self._tell(time.perf_counter() - self._since)

@@ -1,0 +1,76 @@
+"""What measures a lane from outside: how long events wait, and how long handlers take.
+
+While nobody measures, a lane pays for one look at an empty tuple per step. Else times are
+sampled as in ``_statistics``: one waiting event of a lane, and one item of each subscription,
+at a time; handling once a batch, as the batch's mean. In a flood one sample in a millisecond is
+enough, and every one that is longer than that. Custom handlers are timed at each call.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Final, Protocol, final
+
+from ..events import Lane
+from ._delivery_probe import DeliveryProbe
+from ._subscribers import Subscribers
+
+__all__ = ["LaneMeter", "TimeRecorder", "metered"]
+
+
+class TimeRecorder(Protocol):
+    """What is told the times, in seconds. Called in the middle of a step: must not raise."""
+
+    def latency(self, lane: Lane, seconds: float) -> None:
+        """An event was handled so long after it was received."""
+
+    def delivery(self, lane: Lane, seconds: float) -> None:
+        """A subscriber received an item so long after its event was received."""
+
+    def handling(self, lane: Lane, seconds: float) -> None:
+        """An event was folded and dispatched in this time."""
+
+    def handler(self, name: str, seconds: float) -> None:
+        """A custom handler ran for so long."""
+
+
+INTERVAL: Final = 0.001
+"""Seconds between two samples of one lane; longer times are all told."""
+
+metered: ContextVar[LaneMeter | None] = ContextVar("metered", default=None)
+"""The meter of the lane whose task this is: only a lane's task calls custom handlers."""
+
+
+@final
+class LaneMeter:
+    """The times of one lane, told to ``recorders``: nothing is timed while there are none."""
+
+    __slots__ = ("_lane", "_next", "_subscribers", "recorders")
+
+    def __init__(self, lane: Lane, subscribers: Subscribers) -> None:
+        self._lane = lane
+        self._subscribers = subscribers
+        self._next = 0.0
+        self.recorders: tuple[TimeRecorder, ...] = ()
+
+    def step(self, received: float, began: float, ended: float, handled: int) -> None:
+        """A step that began then handled so many events, the timed one received then."""
+        if ended < self._next and ended - received < INTERVAL:
+            return
+        self._next = ended + INTERVAL
+        lane = self._lane
+        for recorder in self.recorders:
+            recorder.latency(lane, ended - received)
+            recorder.handling(lane, (ended - began) / handled)
+        for buffer in self._subscribers.all:
+            if buffer.items and buffer.probe is None:
+                buffer.probe = DeliveryProbe(self._delivered, buffer, received)
+
+    def called(self, name: str, seconds: float) -> None:
+        """A custom handler ran for so long."""
+        for recorder in self.recorders:
+            recorder.handler(name, seconds)
+
+    def _delivered(self, seconds: float) -> None:
+        for recorder in self.recorders:
+            recorder.delivery(self._lane, seconds)

@@ -1,0 +1,81 @@
+"""Metrics and traces of clients, for Prometheus and OpenTelemetry.
+
+The extras ``prometheus`` and ``otel`` install what they need. Nothing of it is imported, and
+nothing is measured, before the first call. Metrics and spans hold counts, times, names and ids,
+never what was said: no texts, arguments, results or tokens.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .._client._client import Client
+from .._exceptions import RealtimeError
+from ._measures import MEASURES, Measure
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+    from prometheus_client import CollectorRegistry
+
+    from ._prometheus import PrometheusMetrics
+
+__all__ = ["MEASURES", "Measure", "PrometheusMetrics", "opentelemetry", "prometheus"]
+
+
+def prometheus(*, registry: CollectorRegistry | None = None) -> PrometheusMetrics:
+    """Register a collector with the metrics of all clients of this process, until it is closed.
+
+    ``registry`` is that of ``prometheus_client`` by default. Values are read when the registry is
+    scraped, which may happen in any thread. All clients together give one value per lane. A
+    client that has closed still counts in the counters and histograms.
+
+    Raises ``ValueError`` if the registry has such a collector already, and
+    :class:`~realtime_trio.RealtimeError` without the extra ``prometheus``.
+    """
+    _need("prometheus_client", "prometheus")
+    from ._prometheus import PrometheusMetrics
+
+    return PrometheusMetrics(registry)
+
+
+def opentelemetry(
+    client: Client,
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+) -> AbstractAsyncContextManager[None]:
+    """Trace and measure a client within this block: ``async with opentelemetry(client):``.
+
+    A span for each connection holds one for each turn, with those of its tools and sub-sessions.
+    A connection after a reconnect is linked to the one before. The providers are the global ones
+    by default. All clients of one meter provider share their metrics. What is open when the block
+    ends, ends with it.
+
+    Raises what the block raises, and :class:`~realtime_trio.RealtimeError` without the extra
+    ``otel``.
+    """
+    _need("opentelemetry", "otel")
+    from ._otel import traced
+
+    return traced(client, tracer_provider, meter_provider)
+
+
+def _need(module: str, extra: str) -> None:
+    try:
+        import_module(module)
+    except ImportError:
+        message = f"rt.instrument needs {module}: pip install 'realtime-trio[{extra}]'"
+        raise RealtimeError(message) from None
+
+
+def __getattr__(name: str) -> Any:
+    if name == "PrometheusMetrics":
+        _need("prometheus_client", "prometheus")
+        from ._prometheus import PrometheusMetrics
+
+        return PrometheusMetrics
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

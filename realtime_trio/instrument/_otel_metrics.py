@@ -1,0 +1,135 @@
+"""The metrics of OpenTelemetry: counters are read when they are collected.
+
+A provider has one set of instruments, whatever the number of clients. Times are recorded one by
+one, which costs more than an event does: so of each lane one in ten milliseconds is recorded,
+and every one of at least ten milliseconds.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Final, final
+from weakref import WeakKeyDictionary
+
+from opentelemetry.metrics import CallbackOptions, Histogram, MeterProvider, Observation
+
+from ..events import Lane
+from ._histograms import BOUNDS
+from ._ledger import Ledger
+from ._measures import (
+    DELIVERY,
+    EVENTS,
+    HANDLER,
+    HANDLING,
+    HISTOGRAMS,
+    LATENCY,
+    MEASURES,
+    SENT,
+    SYSTEM,
+    Measure,
+)
+
+__all__ = ["OtelMetrics", "OtelTimes", "metrics_of"]
+
+_INTERVAL: Final = 0.01
+_LONG: Final = 0.01
+_OF_MESSAGES: Final = (EVENTS, SENT, HANDLER)
+
+_lock: Final = threading.Lock()
+_known: WeakKeyDictionary[MeterProvider, OtelMetrics] = WeakKeyDictionary()
+
+
+def metrics_of(provider: MeterProvider, release: str) -> OtelMetrics:
+    """The instruments of a provider."""
+    with _lock:
+        if provider not in _known:
+            _known[provider] = OtelMetrics(provider, release)
+        return _known[provider]
+
+
+@final
+class OtelMetrics:
+    """The instruments of one provider, and the clients that they read."""
+
+    def __init__(self, provider: MeterProvider, release: str) -> None:
+        meter = provider.get_meter("realtime_trio", release)
+        self.ledger: Ledger = Ledger()
+        self.histograms: dict[Measure, Histogram] = {
+            measure: meter.create_histogram(
+                measure.name,
+                unit=measure.unit,
+                description=measure.description,
+                explicit_bucket_boundaries_advisory=BOUNDS,
+            )
+            for measure in HISTOGRAMS
+        }
+        self.durations: Histogram = meter.create_histogram(
+            "gen_ai.client.operation.duration", unit="s", description="A turn, a sub-session."
+        )
+        self.tokens: Histogram = meter.create_histogram(
+            "gen_ai.client.token.usage", unit="{token}", description="Tokens of a model call."
+        )
+        for measure in MEASURES:
+            create = {
+                "counter": meter.create_observable_counter,
+                "gauge": meter.create_observable_gauge,
+            }.get(measure.kind)
+            if create is not None:
+                create(
+                    measure.name,
+                    [self._reader(measure)],
+                    unit=measure.unit,
+                    description=measure.description,
+                )
+
+    def _reader(self, measure: Measure) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        ledger = self.ledger  # not self: the provider keeps the callbacks, and must not keep this
+
+        def read(_options: CallbackOptions) -> Iterable[Observation]:
+            for (of, values), value in ledger.totals().items():
+                if of is measure:
+                    yield Observation(value, attributes_of(measure, values))
+
+        return read
+
+
+def attributes_of(measure: Measure, values: Iterable[str]) -> dict[str, str]:
+    """The attributes of one value."""
+    given = dict(zip(measure.attributes, values, strict=True))
+    return {"messaging.system": SYSTEM, **given} if measure in _OF_MESSAGES else given
+
+
+@final
+class OtelTimes:
+    """Records the times of one client, thinned out; a ``TimeRecorder``."""
+
+    def __init__(self, measured: OtelMetrics) -> None:
+        self._histograms = measured.histograms
+        self._names = {lane: lane.name.lower() for lane in Lane}
+        self._next: dict[tuple[Measure, Lane], float] = {}
+
+    def latency(self, lane: Lane, seconds: float) -> None:
+        """An event was handled so long after it was received."""
+        self._record(LATENCY, lane, seconds)
+
+    def delivery(self, lane: Lane, seconds: float) -> None:
+        """A subscriber received an item so long after its event was received."""
+        self._record(DELIVERY, lane, seconds)
+
+    def handling(self, lane: Lane, seconds: float) -> None:
+        """An event was folded and dispatched in this time."""
+        self._record(HANDLING, lane, seconds)
+
+    def handler(self, name: str, seconds: float) -> None:
+        """A custom handler ran for so long."""
+        self._histograms[HANDLER].record(seconds, attributes_of(HANDLER, (name,)))
+
+    def _record(self, measure: Measure, lane: Lane, seconds: float) -> None:
+        now = time.perf_counter()
+        key = measure, lane
+        if seconds >= _LONG or now >= self._next.get(key, 0.0):
+            self._next[key] = now + _INTERVAL
+            attributes = attributes_of(measure, (self._names[lane],))
+            self._histograms[measure].record(seconds, attributes)

@@ -1,0 +1,131 @@
+"""The collector for Prometheus: values are read when it is scraped."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, final
+
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from .._client._open_clients import listen
+from ._histograms import BOUNDS, ClientTimes, TimeHistogram
+from ._ledger import Ledger, Totals
+from ._measures import HISTOGRAMS, MEASURES, Measure
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from .._client._client import Client
+
+__all__ = ["PrometheusMetrics"]
+
+
+@final
+class PrometheusMetrics(Collector):
+    """The metrics of all clients; made by :func:`~realtime_trio.instrument.prometheus`.
+
+    A context manager that closes itself.
+    """
+
+    def __init__(self, registry: CollectorRegistry | None) -> None:
+        self._registry = REGISTRY if registry is None else registry
+        self._ledger = Ledger()
+        self._lock = threading.Lock()
+        self._times: dict[Client, ClientTimes] = {}
+        self._closed_times = ClientTimes()
+        self._registry.register(self)
+        self._stop = listen(self)
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Leave the registry, and measure nothing more. A second call does nothing."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._registry.unregister(self)
+            self._stop()
+
+    def __enter__(self) -> PrometheusMetrics:
+        """Enter a block at whose end the collector is closed."""
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- the open clients ------------------------------------------------------------------
+
+    def opened(self, client: Client) -> None:
+        """Measure a client. Called when one opens."""
+        times = ClientTimes()
+        with self._lock:
+            self._times[client] = times
+        self._ledger.add(client)
+        client._shell.pipeline.measure(times)  # pyright: ignore[reportPrivateUsage]
+
+    def closed(self, client: Client) -> None:
+        """Keep what a client has counted. Called when one closes."""
+        self._ledger.close(client)
+        with self._lock:
+            times = self._times.pop(client)
+            self._closed_times.merge(times)
+        client._shell.pipeline.stop_measuring(times)  # pyright: ignore[reportPrivateUsage]
+
+    # -- a scrape --------------------------------------------------------------------------
+
+    def describe(self) -> Iterator[Metric]:
+        """The metrics without values, from which the registry learns their names."""
+        return _families(Counter(), ClientTimes())
+
+    def collect(self) -> Iterator[Metric]:
+        """The values of now, in any thread."""
+        times = ClientTimes()
+        with self._lock:
+            for each in (self._closed_times, *self._times.values()):
+                times.merge(each)
+        return _families(self._ledger.totals(), times)
+
+
+def _families(totals: Totals, times: ClientTimes) -> Iterator[Metric]:
+    for measure in MEASURES:
+        if measure.kind == "histogram":
+            continue
+        family = _family(measure)
+        for (of, values), value in totals.items():
+            if of is measure:
+                family.add_metric(values, value)
+        yield family
+    for measure in HISTOGRAMS:
+        histogram = HistogramMetricFamily(
+            measure.prometheus_name, measure.description, labels=_labels(measure)
+        )
+        for of, name, counted in times.each():
+            if of is measure:
+                histogram.add_metric([name], _buckets(counted), counted.sum)
+        yield histogram
+
+
+def _family(measure: Measure) -> CounterMetricFamily | GaugeMetricFamily:
+    make = CounterMetricFamily if measure.kind == "counter" else GaugeMetricFamily
+    return make(measure.prometheus_name, measure.description, labels=_labels(measure))
+
+
+def _labels(measure: Measure) -> list[str]:
+    return [name.replace(".", "_") for name in measure.attributes]
+
+
+def _buckets(histogram: TimeHistogram) -> list[tuple[str, int]]:
+    bounds = [*(f"{bound:g}" for bound in BOUNDS), "+Inf"]
+    return list(zip(bounds, histogram.cumulative(), strict=True))
