@@ -34,7 +34,8 @@ class PartitionedLog:
 
     def pause(self) -> None:
         """Let every call wait, as for a process that is stopped."""
-        self.awake = trio.Event()
+        if self.awake.is_set():
+            self.awake = trio.Event()
 
     def wake(self) -> None:
         """Go on."""
