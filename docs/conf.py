@@ -61,6 +61,8 @@ autoclass_content = "class"
 # no names of this library: a broken reference fails the build.
 nitpick_ignore_regex = [
     (r"py:.*", r"(anyio|attrs?|cattrs|hypothesis|msgspec|trio)\..*"),
+    # Imported for annotations only, so their modules are not known.
+    (r"py:class", r"AbstractAsyncContextManager|CollectorRegistry|MeterProvider|TracerProvider"),
     (r"py:class", r"SearchStrategy"),
     (r"py:.*", r"(collections|contextlib|datetime|enum|os|pathlib|random|types|typing|wave)\..*"),
     (r"py:.*", r"ssl(\..*)?"),

@@ -7,6 +7,7 @@ Each sub-agent has a session of its own, which names the session that delegated 
 """
 
 import sys
+from contextlib import suppress
 
 import trio
 
@@ -67,6 +68,9 @@ async def main(url: str, question: str) -> None:
                 nursery.start_soon(show)
                 await turn.wait()
                 nursery.cancel_scope.cancel()
+            with suppress(trio.WouldBlock):  # what was emitted last and is not printed yet
+                while True:
+                    tree.show(notes.receive_nowait())
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ PUBLIC = (
 )
 DOCS = ROOT / "docs"
 _ENTRY = re.compile(
-    r"^\.\. (?:autoclass|autofunction|py:data|py:type):: ([\w.]+)(?:\(\))?$", re.MULTILINE
+    r"^\.\. (?:autoclass|autofunction|py:data|py:type):: ([\w.]+)(?:\(.*\))?$", re.MULTILINE
 )
 _SECTION = re.compile(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _OPTION = re.compile(r"(?<!\w)--[a-z][a-z-]*")

@@ -21,6 +21,9 @@ __all__ = ["generate", "main", "path_of"]
 
 API: Final = ROOT / "tests" / "typing" / "api.py"
 
+_NATIVE_FUNCTIONS: Final = frozenset({"instruments"})
+"""About what takes a native client only."""
+
 _NATIVE_ONLY: Final = ("from_channel(",)
 """In a line that says nothing of a door: its channels are no channels of trio."""
 
@@ -58,7 +61,8 @@ def _head(tree: ast.Module) -> Iterator[ast.stmt]:
 def generate(dialect: Dialect) -> str:
     """Return the text of one file."""
     tree = ast.parse(API.read_text(encoding="utf-8"))
-    chosen = [node for node in tree.body if isinstance(node, Function) and _mirrored(node)]
+    functions = [node for node in tree.body if isinstance(node, Function) and _mirrored(node)]
+    chosen = [node for node in functions if node.name not in _NATIVE_FUNCTIONS]
     for node in chosen:
         node.body = list(_lines(node, dialect))
     head = list(_head(tree))

@@ -354,7 +354,7 @@ BLOCKING: Final = Dialect(
         (r"runs in the task that reads", "runs in the client's thread"),
         (r"raised in that task", "raised in the thread that reads"),
         (r"the body\s+is cancelled", "what the body waits for is cancelled"),
-        (r"cancels the body and comes out", "ends what the body waits for and comes out"),
+        (r"cancels the body and is raised", "ends what the body waits for and is raised"),
         (r"other tasks", "other threads"),
         (r"Several tasks", "Several threads"),
         (r"to one task", "to one thread"),

@@ -1,1 +1,1 @@
-"""The client that applications hold."""
+"""The client object and ``open_client``."""

@@ -1,4 +1,4 @@
-"""``open_client`` and the client that it gives."""
+"""``open_client`` and the client that it opens."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Client(Commands, Subscribes, JournalAccess):
             leaving=shell.leaving,
             beginnings=lambda: shell.observer.beginnings,
         )
-        """The audio lane: what the agent says, and sending what the user says."""
+        """The audio lane: the agent's speech, and sending the user's speech."""
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -89,11 +89,11 @@ class Client(Commands, Subscribes, JournalAccess):
 
     @property
     def health(self) -> Health:
-        """The condition of the link."""
+        """The health of the client and its link."""
         return self._shell.health()
 
     def statistics(self) -> PipelineStatistics:
-        """What the lanes have handled and what they buffer."""
+        """Return what the lanes have handled and what they buffer."""
         return self._shell.pipeline.statistics()
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
@@ -128,9 +128,9 @@ class Client(Commands, Subscribes, JournalAccess):
 
         Commands leave in order when the turn gate opens; cancel, ping and a resume of the
         current session do not wait for it. ``force=True`` sends immediately and kills the
-        running turn. Cancelled, the event is not queued. Raises
-        :class:`~realtime_trio.ClosedError` once the client is closed, ``TypeError`` for an event
-        that servers send, and both ``TypeError`` and ``ValueError`` as the event's class does.
+        running turn. If the call is cancelled, the event is not queued. Raises
+        :class:`~realtime_trio.ClosedError` once the client is closed, ``TypeError`` for a server
+        event, and both ``TypeError`` and ``ValueError`` as the class of the event does.
         """
         async with self._shell.leaving():
             return await self._shell.outbox.put(
@@ -147,14 +147,13 @@ class Client(Commands, Subscribes, JournalAccess):
     async def cancel(self) -> CancelResult:
         """Cancel the running turn; overtakes everything queued. Playback stops immediately.
 
-        If the input of an :meth:`ask` still waits to be sent, it takes that back instead
+        If the input of an :meth:`ask` is still queued, it is withdrawn instead
         (``via="withdrawn"``): its receipt is ``not-sent``, its outcome
         :class:`~realtime_trio.TurnCancelled`. Otherwise it returns when the server confirms the
-        cancel, even if no turn is running. A confirmation that comes before the turn of the
+        cancel, even if no turn is running. A confirmation received before the turn of the
         input has begun has cancelled nothing, so the cancel is sent once more when it begins.
-        Concurrent callers
-        share one request; cancelling one of them does not affect the others. Raises
-        :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` if no confirmation
+        Concurrent callers share one request; cancelling one of them does not affect the others.
+        Raises :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` if no confirmation
         arrives, neither on the socket nor by REST.
         """
         self.audio.stop()
@@ -201,7 +200,7 @@ class Client(Commands, Subscribes, JournalAccess):
         return receipt
 
     async def _abandon(self, progress: TurnProgress, receipt: Receipt) -> None:
-        """The caller left: withdraw the input, or cancel its turn."""
+        """Withdraw the input, or cancel its turn, after the caller left."""
         shell = self._shell
         if progress.outcome is not None:
             return
@@ -216,9 +215,9 @@ class Client(Commands, Subscribes, JournalAccess):
     def reconnect(self) -> Reconnection:
         """Replace the link now: after sleep, or when the network has changed.
 
-        What is open is closed and dialled anew, without a pause; a pause that runs ends.
+        The current link is closed and a new one is dialled without a pause; a running pause ends.
         Await the result to wait until the new link is proven. Raises
-        :class:`~realtime_trio.ClosedError` once the client is closed, and where it ends.
+        :class:`~realtime_trio.ClosedError` once the client is closed, or when it ends.
         """
         return self._shell.reconnect()
 
@@ -274,10 +273,10 @@ class Client(Commands, Subscribes, JournalAccess):
     @entered("async with client.push_to_talk():")
     @asynccontextmanager
     async def push_to_talk(self, *, force: bool = False) -> AsyncGenerator[None, None]:
-        """Tell the server that the user talks, from the start to the end of the block.
+        """Send ``ptt_start`` when the block begins and ``ptt_end`` when it ends.
 
-        Playback stops immediately. Enters when ``ptt_start`` has left, so that no speech
-        overtakes it; that is in the user's turn, so cancel first to interrupt an answer.
+        Playback stops immediately. The block is entered when ``ptt_start`` has left, so no
+        speech overtakes it. That is in the user's turn, so cancel first to interrupt an answer.
         ``ptt_end`` always follows the queued audio, even after an error.
         """
         self.audio.stop()
@@ -327,27 +326,27 @@ def open_client(
     ``url`` is http(s), ws(s), or ``memory://name`` of a server in this process; a path in it is
     the prefix of a server behind a reverse proxy. ``auth`` is a token, a
     :class:`~realtime_trio.PasswordLogin`, or anything with ``async token()``. ``agent_key``
-    chooses the agent, ``chat_session_id`` a session to go on with; with both, the session
-    keeps that agent. ``transport`` opens the connections; ``recorder`` is told every frame.
+    chooses the agent, ``chat_session_id`` a session to resume; with both, the session
+    keeps that agent. ``transport`` opens the connections; ``recorder`` records every frame.
     ``journal`` keeps the session under ``name``; with ``recover=True`` the client continues from
-    the state that the journal has, see ``client.recovered``.
+    the state in the journal, see ``client.recovered``.
 
     For websocket and REST alike: ``ssl_context`` replaces the system's trust store, ``proxy``
-    is ``http://…`` or ``socks5://…`` (``None`` for none, else what the environment says),
-    ``headers`` go with each upgrade and call, ``open_stream(host, port)`` gives the stream in
-    the place of TCP. They also apply to a ``transport`` of this library.
+    is ``http://…`` or ``socks5://…`` (``None`` for none; by default the environment decides),
+    ``headers`` are sent with each upgrade and call, ``open_stream(host, port)`` returns the
+    stream to use instead of TCP. They also apply to a ``transport`` of this library.
 
     Enters when the first connection is open and proven, and starts to receive at the body's
     first checkpoint: a subscription made before that misses nothing. Lost connections are
-    replaced. Leaving always returns within ``config.close_deadline`` seconds, with nothing
+    replaced. Leaving always returns within ``config.close_deadline`` seconds, and no task is
     left running.
 
     Raises what the body raises. Otherwise raises the reason why the client ended, not in a group:
     :class:`~realtime_trio.ConnectionFailed`, :class:`~realtime_trio.ConnectionLost` or
-    :class:`~realtime_trio.AuthenticationError`, or what a token source raised. That reason
-    also comes in the place of a ``NotSent``, ``InDoubt``, ``ClosedError`` or
-    ``trio.EndOfChannel`` that the end gave the body; of any other error of the body it is the
-    last cause. ``TypeError`` for an argument of the wrong type, ``ValueError`` for one that fits
+    :class:`~realtime_trio.AuthenticationError`, or the error of a token source. That reason
+    also replaces a ``NotSent``, ``InDoubt``, ``ClosedError`` or ``trio.EndOfChannel`` that the
+    body raised because the client ended; for any other error of the body it is the last cause.
+    Raises ``TypeError`` for an argument of the wrong type, ``ValueError`` for one that fits
     no server, ``RuntimeError`` outside ``trio.run``. When the client ends, the body
     is cancelled a second after everything that it could wait for has ended.
     """

@@ -1,4 +1,4 @@
-"""The transport of a client, and the network that its REST calls share with it."""
+"""The transport of a client, and the network options that its REST calls share with it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["connector_for"]
 def connector_for(
     where: Endpoint, given: Connector | None, config: ClientConfig, network: Network
 ) -> tuple[Connector, Network]:
-    """Choose the connector, or give the one that was chosen the options of the network.
+    """Choose the connector, or apply the network options to the given one.
 
-    Raises ``ValueError`` where options are given beside a connector of the user's own, which
-    could not know of them.
+    Raises ``ValueError`` if options are given together with a custom connector, which cannot
+    use them.
     """
     if given is None and where.in_memory:
         given = MemoryConnector(connect_timeout=config.connect_timeout)
@@ -42,7 +42,7 @@ def connector_for(
         given = attrs.evolve(given, **options) if options else given
         return given, given.network
     if options and not isinstance(given, MemoryConnector):
-        message = f"a transport of your own has its own network: it takes no {', '.join(options)}"
+        message = f"a custom transport has its own network: it accepts no {', '.join(options)}"
         raise ValueError(message)
     own = getattr(given, "ssl_context", None)
     return given, network if own is None else attrs.evolve(network, ssl_context=own)

@@ -1,4 +1,4 @@
-"""A client with a journal: the journal around it, from the recovery to the clean end."""
+"""A client with a journal: the journal's lifetime around it, from recovery to the clean end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @attrs.frozen(slots=True, kw_only=True)
 class JournalOptions:
-    """Which session of which journal, and whether to go on from it."""
+    """Which session of which journal to use, and whether to continue from it."""
 
     journal: Journal
     name: str
@@ -30,7 +30,7 @@ class JournalOptions:
 
 
 class JournalAccess:
-    """What a client says of its journal."""
+    """The members of a client that concern its journal."""
 
     _shell: Shell
 
@@ -52,7 +52,7 @@ def journal_options(
 ) -> JournalOptions | None:
     """Check the options of ``open_client``; ``None`` for a client without a journal.
 
-    Raises ``ValueError`` where one is missing; types were checked before.
+    Raises ``ValueError`` if one is missing; the types were checked before.
     """
     if journal is None:
         if name is not None or recover:
@@ -71,7 +71,7 @@ async def journalled(
     deadline: float,
     opened: Callable[[JournalLife], AbstractAsyncContextManager[T]],
 ) -> AsyncGenerator[T, None]:
-    """Open a client within a life of its journal. Errors come out bare, as without one."""
+    """Open a client while its journal is open. Errors are raised bare, as without a journal."""
     failure: BaseException | None = None
     store = store_of(options.journal)
     async with store.opened():

@@ -1,6 +1,6 @@
-"""Misuse, reported where it happens, with the right form in the message.
+"""Report misuse where it happens, with the correct form in the message.
 
-A message names what was given by its type only: the value may be a secret.
+A message names a given value only by its type: the value may be a secret.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def check_count(file_ids: tuple[str, ...], most: int) -> None:
         raise ValueError(message)
 
 
-# ---- options ---------------------------------------------------------------------------------
+# -- options ---------------------------------------------------------------------------
 
 _WANTED: Final[Mapping[str, str]] = {
     "url": "a str such as 'https://agents.example.com'",
@@ -80,7 +80,7 @@ _WANTED: Final[Mapping[str, str]] = {
 
 
 def _has(*methods: str) -> Callable[[object], bool]:
-    """A check: an object, not its class, with these methods."""
+    """Return a check: an object (not its class) with these methods."""
     return lambda value: (
         not isinstance(value, type)
         and all(callable(getattr(value, name, None)) for name in methods)
@@ -123,12 +123,12 @@ def _kind(value: object) -> str:
     return "None" if value is None else type(value).__name__
 
 
-# ---- a context manager that was not entered --------------------------------------------------
+# -- a context manager that was not entered --------------------------------------------
 
 
 @final
 class Entered(AbstractAsyncContextManager[T_co]):
-    """An async context manager that says so when it is used without ``async with``."""
+    """An async context manager that explains itself when it is used without ``async with``."""
 
     def __init__(self, manager: AbstractAsyncContextManager[T_co], form: str) -> None:
         self._manager = manager
@@ -155,7 +155,7 @@ class Entered(AbstractAsyncContextManager[T_co]):
         raise TypeError(self._say())
 
     def __exit__(self, *_: object) -> None:
-        """Only there so that plain ``with`` reaches ``__enter__``."""
+        """Only defined so that plain ``with`` reaches ``__enter__``."""
 
     def _say(self) -> str:
         return f"enter it first: '{self._form}'"
@@ -166,7 +166,7 @@ def entered(
 ) -> Callable[
     [Callable[P, AbstractAsyncContextManager[T]]], Callable[P, AbstractAsyncContextManager[T]]
 ]:
-    """Decorate a function that gives a context manager; ``form`` is its right use."""
+    """Decorate a function that returns a context manager; ``form`` is its correct use."""
 
     def decorate(
         function: Callable[P, AbstractAsyncContextManager[T]],

@@ -1,4 +1,4 @@
-"""Closing a client from outside its block, for doors that have no cancel scopes."""
+"""Close a client from outside its block, for doors that have no cancel scopes."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ __all__ = ["stop_client"]
 
 
 async def stop_client(client: Client) -> None:
-    """Close a client from outside its block: nothing that its users wait for comes any more."""
+    """Close a client from outside its block; every task that waits for it is woken."""
     await client._shell.stop()  # pyright: ignore[reportPrivateUsage]

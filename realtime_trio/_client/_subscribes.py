@@ -1,4 +1,4 @@
-"""``client.subscribe``: what a type checker knows of the items."""
+"""``client.subscribe``, typed by the classes of the items."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ class Subscribes:
         *classes: type[Any],
         overflow: Overflow = Coalesce(),  # noqa: B008  frozen
     ) -> Subscription[Any]:
-        """Hear items of these classes, notifications and wire events alike, from now on.
+        """Subscribe to items of these classes, notifications and wire events alike, from now on.
 
-        Without classes, all notifications. Of up to five classes a type checker knows the union.
+        Without classes, all notifications. For up to five classes a type checker infers the union.
         Across lanes: control first, then audio, then text, never reordered within a lane. Raises
-        ``TypeError`` for a class that is neither; of a client that has ended the subscription is
-        at its end.
+        ``TypeError`` for a class that is neither. After the client has ended, the subscription
+        ends immediately.
         """
         return self._pipeline.subscribe(*classes, overflow=overflow)

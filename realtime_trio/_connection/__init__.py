@@ -1,1 +1,1 @@
-"""One link after another: proof, liveness, reconnection, recording."""
+"""Links one after another: proof, liveness, reconnection, recording."""

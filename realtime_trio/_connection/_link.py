@@ -1,8 +1,8 @@
-"""One connection, from the dial to its end: proof, receive task, writer task, liveness.
+"""One link, from the dial to its end: proof, receive task, writer task, liveness.
 
-A connection that was opened may still be mute (protocol.md §7.2), so it is asked for a sign
-of life before it counts: ``ping``, and whatever comes until ``pong`` is kept for the receive
-task. The end of any of its tasks is the end of the link.
+A new link may be mute (protocol.md §7.2), so the client asks it for a sign of life before it
+counts: it sends ``ping`` and keeps the frames received before ``pong`` for the receive task.
+When any of its tasks ends, the link ends.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from ._recorder import RecorderTap
 
 __all__ = ["Link", "dial"]
 
-# What is taken in one go: so many frames, or up to the first that is large. Most are deltas,
-# which cost next to nothing here: the others wait a fraction of a millisecond.
+# How many frames are taken together: up to this many, or up to the first large one. Most are
+# deltas, which are cheap here: other tasks wait a fraction of a millisecond.
 _BATCH: Final = 128
 _LARGE: Final = 16 * 1024
 _SMALL: Final = 256
-"""A ``pong`` is no longer than this, so nothing longer is decoded to look for it."""
+"""A ``pong`` is not longer than this, so longer frames are not decoded to look for it."""
 
 _EARLY: Final = 1024
 _EARLY_BYTES: Final = 16 * 2**20
-"""Frames that may come before the ``pong``, and the memory that they may take.
+"""Bounds of the frames received before the ``pong``: their number and their memory.
 
-A link that says so much is not mute, and counts as proven. The frame that passes the bound is
-kept as well: it may be one history.
+A link that sends more than that is not mute and counts as proven. The frame that exceeds the
+bound is kept as well: it may be a complete history.
 """
 
 _GOODBYE: Final = 1000
@@ -52,21 +52,21 @@ class Intake(Protocol):
     """The part of the pipeline that a link fills. One task at a time."""
 
     def take(self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]) -> bool:
-        """Take frames and tell what they were; ``False`` where a lane is at its bound."""
+        """Route frames and pass each event to ``observe``; ``False`` if a lane is at its bound."""
         ...
 
     def take_one(self, frame: str | bytes, observe: Callable[[Incoming], None]) -> bool:
-        """Take one frame, as :meth:`take` does several."""
+        """Route one frame, as :meth:`take` does for several."""
         ...
 
     async def settle(self) -> None:
-        """Wait for room for the frame at which :meth:`take` stopped, and take it."""
+        """Wait for room for the frame at which :meth:`take` stopped, and route it."""
         ...
 
     async def feed(
         self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]
     ) -> None:
-        """Take frames, waiting while a lane is at its bound, and tell what they were."""
+        """Route frames, wait while a lane is at its bound, and pass each event to ``observe``."""
         ...
 
 
@@ -79,9 +79,9 @@ async def dial(
     codec: Codec,
     tap: RecorderTap,
 ) -> Link:
-    """Open a connection and prove it.
+    """Open a link and prove it.
 
-    Raises :class:`~realtime_trio.ConnectionFailed`. Cancelled, it leaves nothing open.
+    Raises :class:`~realtime_trio.ConnectionFailed`. If cancelled, it leaves nothing open.
     """
     with trio.move_on_after(config.connect_timeout):
         transport = await connector.connect(url, nursery)
@@ -103,18 +103,18 @@ async def dial(
 
 
 def place(url: str) -> str:
-    """The host of an URL, as messages may name it."""
+    """Return the host of a URL, for messages."""
     return url.partition("://")[2].partition("/")[0].partition("?")[0]
 
 
 class _Mute(Exception):
-    """Nobody answered the first ping."""
+    """The first ping got no answer."""
 
 
 async def _prove(
     transport: Transport, config: ClientConfig, codec: Codec, tap: RecorderTap
 ) -> list[str | bytes]:
-    """Ask for a sign of life; give what came up to it."""
+    """Ask for a sign of life; return the frames received before it."""
     early: list[str | bytes] = []
     held = 0
     ping = codec.encode(PingEvent())
@@ -143,7 +143,7 @@ def _is_pong(frame: str | bytes, codec: Codec) -> bool:
 
 
 async def _close(transport: Transport, code: int) -> None:
-    # aclose always returns, also when cancelled; the shield gives the peer its moment.
+    # aclose always returns, also when cancelled; the shield gives the peer time to answer.
     with trio.move_on_after(1, shield=True):
         await transport.aclose(code)
 
@@ -171,11 +171,11 @@ class Link:
         no_turn: Callable[[], None],
         config: ClientConfig,
     ) -> ConnectionLost:
-        """Move frames both ways until the link ends; gives how it ended.
+        """Move frames in both directions until the link ends; return how it ended.
 
-        ``observe`` is told what comes, and ``no_turn`` when an input has begun no turn.
-
-        Cancelled, it says goodbye. Either way the connection is closed afterwards.
+        ``observe`` is called with each event received, and ``no_turn`` when an input has begun no
+        turn. If cancelled, the close frame is sent. In every case the connection is closed
+        afterwards.
         """
         goodbye = _GOODBYE
         many = self._send_many if isinstance(self._transport, SendsMany) else None
@@ -197,12 +197,12 @@ class Link:
 
     @property
     def bytes_received(self) -> int:
-        """Bytes of any kind that came."""
+        """Bytes of any kind received."""
         return self._transport.bytes_received
 
     def replace(self) -> None:
-        """End the link, so that another takes its place."""
-        self._lost(ConnectionLost("a new connection was asked for"))
+        """End the link so that another one replaces it."""
+        self._lost(ConnectionLost("the application asked for a new connection"))
 
     def _lost(self, end: ConnectionLost) -> None:
         if self._end is None:
@@ -215,10 +215,10 @@ class Link:
         except ConnectionLost as exc:
             self._lost(exc)
         except ClosedError:
-            self._lost(ConnectionLost("the connection was closed from this side"))
+            self._lost(ConnectionLost("the client closed the connection"))
 
     async def _receive(self, intake: Intake, observe: Callable[[Incoming], None]) -> None:
-        """The receive task: it never waits for the application, only for the lanes' handlers."""
+        """The receive task: it never waits for the application, only for the handlers."""
         early, self._early = self._early, []
         self.frames_received += len(early)
         await intake.feed(early, observe)
@@ -235,46 +235,46 @@ class Link:
     def _take(
         self, intake: Intake, observe: Callable[[Incoming], None], frames: deque[str | bytes]
     ) -> bool:
-        """Take what a transport delivers: at a pace, one frame."""
+        """Route what a transport delivers: one frame in paced traffic."""
         if len(frames) > 1 or self._tap.recording:
             return intake.take(self._from(frames), observe)
         self.frames_received += 1
         return intake.take_one(frames.popleft(), observe)
 
     def _from(self, frames: deque[str | bytes]) -> Iterator[str | bytes]:
-        """The frames of one go, which leave ``frames`` one at a time."""
-        came = self._tap.received if self._tap.recording else None
+        """Yield the frames of one batch; each leaves ``frames`` as it is yielded."""
+        record = self._tap.received if self._tap.recording else None
         for _ in range(min(len(frames), _BATCH)):
             frame = frames.popleft()
             self.frames_received += 1
-            if came is not None:
-                came(frame)
+            if record is not None:
+                record(frame)
             yield frame
             if len(frame) > _LARGE:
                 return
 
     def _at_hand(self, frame: str | bytes) -> Iterator[str | bytes]:
-        """A frame and what came with it, one at a time, until the others get their turn.
+        """Yield a frame and those received with it, until other tasks must run.
 
-        Nothing is taken from the transport before the lanes have taken what came before.
+        No frame is taken from the transport before the lanes have taken the previous one.
         """
         receive_nowait = self._transport.receive_nowait
-        came = self._tap.received if self._tap.recording else None
+        record = self._tap.received if self._tap.recording else None
         left = _BATCH
         while True:
             self.frames_received += 1
-            if came is not None:
-                came(frame)
+            if record is not None:
+                record(frame)
             yield frame
             left -= 1
             if not left or len(frame) > _LARGE:
                 return
             try:
                 frame = receive_nowait()
-            except (trio.WouldBlock, ConnectionLost, ClosedError):  # receive() says it anew
+            except (trio.WouldBlock, ConnectionLost, ClosedError):  # receive() raises it again
                 return
 
-    # -- what the writer writes to ---------------------------------------------------------
+    # -- the interface of the writer -------------------------------------------------------
 
     async def send_text(self, text: str) -> None:
         """Send and record one text frame."""
@@ -293,5 +293,5 @@ class Link:
             self._tap.sent(frame)
 
     async def ping(self) -> None:
-        """Send a ping of the transport's own."""
+        """Send a ping of the transport."""
         await self._transport.ping()

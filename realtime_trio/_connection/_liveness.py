@@ -1,8 +1,8 @@
-"""What only time can tell of a link: whether it is alive, and that an input began no turn.
+"""Time limits of a link: whether it is alive, and whether an input began a turn.
 
-The two watches of life end the link where it is not alive. They judge what the transport and
-the receive task have seen, never what the application has read: a consumer that does not read
-does not look dead.
+Two of the watches end a link that is not alive. They judge what the transport and the receive
+task have seen, never what the application has read: a slow consumer does not make a link look
+dead.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ from ..events import PingEvent
 __all__ = ["watch_grace", "watch_silence", "watch_traffic"]
 
 _LATE = 1.0
-"""Seconds after which a sleep that ends late means that the process was suspended."""
+"""Seconds of delay after which a sleep shows that the process was suspended."""
 
 _PASSES = 8
-"""Passes of the event loop in which what waits in the system reaches the counters."""
+"""Passes of the event loop in which data waiting in the system reaches the counters."""
 
 _LOOKS = 16
-"""How often in the time of one silence it is looked for: it ends at most 1/16 late."""
+"""Checks per ``turn_silence``: the limit is exceeded by 1/16 at most."""
 
 
 class Watched(Protocol):
-    """What the watch sees of a link."""
+    """The part of a link that the watches use."""
 
     dead: bool
-    """Set where not one byte came: nobody is there to take a goodbye."""
+    """Set if not one byte was received: there is no peer for a close frame."""
 
     @property
     def bytes_received(self) -> int:
-        """Bytes of any kind that came."""
+        """Bytes of any kind received."""
         ...
 
     @property
     def frames_received(self) -> int:
-        """Events and audio that came."""
+        """Events and audio frames received."""
         ...
 
 
 async def watch_traffic(link: Watched, outbox: Outbox, config: ClientConfig) -> None:
     """Ask for a sign of life at each interval.
 
-    It asks twice, by the protocol's ``ping`` and by the transport's own. Raises
-    :class:`~realtime_trio.ConnectionLost` where not one byte came within ``pong_timeout``,
-    and where in a whole interval only the websocket answered, never the server behind it.
+    It asks twice, with the ``ping`` of the protocol and with that of the transport. Raises
+    :class:`~realtime_trio.ConnectionLost` if not one byte is received within ``pong_timeout``,
+    or if during a whole interval only the websocket answered, never the server behind it.
     """
     if config.ping_interval is None:
         return
@@ -61,13 +61,13 @@ async def watch_traffic(link: Watched, outbox: Outbox, config: ClientConfig) -> 
     await trio.sleep(config.ping_interval)
     while True:
         seen, frames = link.bytes_received, link.frames_received
-        outbox.put_own(PingEvent())
-        outbox.put_own(None)
+        outbox.put_for_link(PingEvent())
+        outbox.put_for_link(None)
         if await _overslept(config.pong_timeout):
             continue
         if link.bytes_received == seen:
             link.dead = True
-            message = f"the connection is dead: nothing came for {config.pong_timeout:g} s"
+            message = f"the connection is dead: nothing was received for {config.pong_timeout:g} s"
             raise ConnectionLost(message)
         if await _overslept(pause):
             continue
@@ -77,9 +77,9 @@ async def watch_traffic(link: Watched, outbox: Outbox, config: ClientConfig) -> 
 
 
 async def watch_grace(gate: TurnGate, config: ClientConfig, no_turn: Callable[[], None]) -> None:
-    """Call ``no_turn`` when an input has begun no turn in its grace (protocol.md §7 G).
+    """Call ``no_turn`` when an input has begun no turn in its grace period (protocol.md §7 G).
 
-    Where the process was suspended, what came meanwhile is read first.
+    If the process was suspended, the data received meanwhile is read first.
     """
     seconds = config.turn_silence if config.input_grace is None else config.input_grace
     while True:
@@ -93,16 +93,15 @@ async def watch_grace(gate: TurnGate, config: ClientConfig, no_turn: Callable[[]
 
 
 async def _let_read() -> None:
-    """Let the reader take what waits in the system."""
+    """Let the reader take the data that waits in the system."""
     for _ in range(_PASSES):
         await trio.lowlevel.checkpoint()
 
 
 async def _overslept(seconds: float) -> bool:
-    """Sleep, then let the reader run; tells whether the process was suspended meanwhile.
+    """Sleep, then let the reader run; return whether the process was suspended meanwhile.
 
-    What came while it was suspended waits in the system, and nobody has read it yet: silence
-    says nothing then.
+    Data received during a suspension waits in the system unread, so silence proves nothing.
     """
     due = trio.current_time() + seconds
     await trio.sleep(seconds)
@@ -112,10 +111,10 @@ async def _overslept(seconds: float) -> bool:
 
 
 async def watch_silence(gate: TurnGate, config: ClientConfig) -> None:
-    """End a link on which a turn does not get on, since a new one would tell how it stands.
+    """End a link on which a turn makes no progress: a new link shows the state of the turn.
 
     Raises :class:`~realtime_trio.ConnectionLost` after ``turn_silence`` seconds of a closed
-    gate without any event. An input in its grace has a limit of its own.
+    gate without any event. An input in its grace period has a separate limit.
     """
     if config.turn_silence is None:
         return
@@ -126,5 +125,5 @@ async def watch_silence(gate: TurnGate, config: ClientConfig) -> None:
         if suspended or gate.open or gate.in_grace or gate.signs != signs:
             signs, since = gate.signs, now
         elif now - since >= config.turn_silence:
-            message = f"nothing was heard of the turn for {config.turn_silence:g} s"
+            message = f"no event of the turn was received for {config.turn_silence:g} s"
             raise ConnectionLost(message)

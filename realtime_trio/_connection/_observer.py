@@ -1,8 +1,8 @@
-"""What the client itself takes from what it receives, at once and in the receive task.
+"""React to received events immediately, in the receive task.
 
-The lanes may be far behind the wire. Answering a ping, opening the gate, silencing a cancelled
-answer and knowing the ids to dial with cannot wait for them. What does have to wait for the
-lanes gets a mark, which stands directly behind the event that it is about.
+The lanes may lag far behind the wire. Answering a ping, opening the gate, silencing a cancelled
+answer and learning the ids for the next dial cannot wait for them. Whatever has to wait for the
+lanes gets a mark directly behind its event.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class LinkObserver:
     """Reacts to events as they arrive. ``post`` hands a local event to the lanes.
 
     ``silence`` stops the playback of the answer that is arriving. ``ui_session_id`` is the id
-    to dial with.
+    for the next dial.
     """
 
     def __init__(
@@ -74,15 +74,15 @@ class LinkObserver:
         """How often the server began a session: each begins with the server's defaults."""
         self.last_pong: float | None = None
         self.agent_key: str | None = None
-        """The agent of the current session, to dial with; ``None`` while it is not known."""
-        self._expected: str | None = None  # the agent that this link was asked to go on with
+        """The agent of the current session, for the next dial; ``None`` if it is not known."""
+        self._expected: str | None = None  # the agent requested for this link
         self._links = 0
         self._initialized = False
         self._loaded = False
 
     def received(self, event: Incoming) -> None:
-        """Take note of one event; it was just routed to its lanes."""
-        if type(event) in STREAM:  # nearly all of them: the rest can cost what it likes
+        """Handle one event that was just routed to its lanes."""
+        if type(event) in STREAM:  # the fast path: nearly all events
             if self._gate.received_stream() is not None:
                 self._canceller.turn_begun()
             return
@@ -99,7 +99,7 @@ class LinkObserver:
         elif isinstance(event, PongEvent):
             self.last_pong = trio.current_time()
         elif isinstance(event, PingEvent):
-            self._outbox.put_own(_PONG)
+            self._outbox.put_for_link(_PONG)
         elif isinstance(event, CancelledEvent):
             self._cancelled()
         else:
@@ -146,7 +146,7 @@ class LinkObserver:
                 self._turns.refused(self._gate.error, self._gate_opened())
 
     def no_turn(self) -> None:
-        """The grace of the input is over: it has begun no turn."""
+        """Note that the grace period of the input is over: it has begun no turn."""
         cancelled = self._canceller.wanted
         self._gate.no_turn()
         self._canceller.no_turn()
@@ -154,18 +154,18 @@ class LinkObserver:
         self._turns.not_begun(self._gate_opened(), cancelled=cancelled)
 
     def _gate_opened(self) -> Mark:
-        """Mark the place at which the gate opened, and let out what waits there."""
+        """Mark the place at which the gate opened, and wake the writer."""
         mark = self.opening = self._marks.place()
         self._outbox.wake()
         return mark
 
     def _first_turn(self, mark: Mark) -> None:
-        """It is the user's turn for the first time on this link.
+        """Handle the first user's turn on this link.
 
-        A link that began in the middle of a turn has brought a list without that turn, and
-        then its end only. One that brought no list at all says nothing of what it missed.
-        Either way the client asks for the session again: resuming the current one is the one
-        command that harms nothing at any time, and it goes ahead of everything that waits.
+        A link that began in the middle of a turn has delivered a list without that turn, and
+        then only its end. A link that delivered no list says nothing about what it missed.
+        In both cases the client asks for the session again: resuming the current session is the
+        one command that is harmless at any time, and it goes ahead of all queued commands.
         """
         session_id = self._gate.session_id
         replaces = self._links > 1
@@ -173,17 +173,17 @@ class LinkObserver:
         if partial and session_id is not None:
             log_asked_again()
             self._resync.asked(session_id)
-            self._outbox.put_own(ResumeChatSessionEvent(session_id=session_id))
+            self._outbox.put_for_link(ResumeChatSessionEvent(session_id=session_id))
         elif replaces:
             self._resync.complete(session_id, mark)
 
     def go_on(self, ui_session_id: str | None, agent_key: str | None) -> None:
-        """Go on from the state of an earlier client: the first link replaces that one's last."""
+        """Continue from the state of an earlier client: the first link replaces its last one."""
         self.ui_session_id, self.agent_key = ui_session_id, agent_key
         self._links = 1
 
     def link_opened(self, agent_key: str | None = None) -> None:
-        """Begin with a new link, whose session is to have this agent."""
+        """Start on a new link whose session should have this agent."""
         self._expected = agent_key
         self._gate.link_opened()
         self._outbox.link_opened()
@@ -193,7 +193,7 @@ class LinkObserver:
         self._loaded = False
 
     def link_lost(self) -> bool:
-        """Note that the link has ended; tells whether something may have been missed."""
+        """Note that the link has ended; return whether something may have been missed."""
         running = self._gate.phase is not Phase.USER
         if self._gate.unit is not None:
             self._turns.voided(self._marks.place())

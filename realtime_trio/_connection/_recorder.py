@@ -1,4 +1,4 @@
-"""Recording what crosses the wire: what the client asks of a recorder, and how it tells it."""
+"""Recording of the frames on the wire: the interface of a recorder and the calls to it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ RecordKind: TypeAlias = Literal["in", "out", "open", "close", "drop"]
 
 
 class RecorderLike(Protocol):
-    """What ``open_client(recorder=…)`` takes: a :class:`~realtime_trio.Recorder`, or its like.
+    """The type of ``open_client(recorder=…)``: a :class:`~realtime_trio.Recorder` or similar.
 
-    Frames come as they are, with the secrets that they may hold; only URLs come without their
-    token. A recorder that also has ``hide(secret)`` is told each token of the client before it
+    Frames are passed unchanged, with any secrets in them; only URLs are passed without their
+    token. A recorder that also has ``hide(secret)`` gets each token of the client before it
     is used.
     """
 
     def open(self) -> AbstractAsyncContextManager[None]:
-        """Be ready to record until the block is left."""
+        """Record until the block is left."""
         ...
 
     def record(self, kind: RecordKind, payload: str | bytes, *, conn: int, at: float) -> None:
-        """Note one frame, the opening or the end of a connection. Must not block or raise.
+        """Record one frame, or the start or end of a connection. Must not block or raise.
 
         ``payload`` is the frame for "in" and "out" (text or audio), the URL without its
-        token for "open", and for "close" (with a close frame) and "drop" (without) the code.
+        token for "open", and the code for "close" (with a close frame) and "drop" (without).
         ``conn`` numbers the connections from 1; ``at`` is trio's time in seconds.
         """
         ...
@@ -39,16 +39,16 @@ class RecorderLike(Protocol):
 
 @runtime_checkable
 class HidesSecrets(Protocol):
-    """A recorder that is told which values it must not write."""
+    """A recorder that accepts values which it must not write."""
 
     def hide(self, secret: str) -> None:
-        """Never write this value, wherever it stands. Must not block or raise."""
+        """Never write this value, wherever it occurs. Must not block or raise."""
         ...
 
 
 @final
 class RecorderTap:
-    """Hands everything to the recorder, where there is one."""
+    """Passes everything to the recorder, if there is one."""
 
     def __init__(self, recorder: RecorderLike | None) -> None:
         self._recorder = recorder
@@ -57,29 +57,29 @@ class RecorderTap:
         self._conn = 0
 
     def hide(self, secret: str) -> None:
-        """A value must not be written, if the recorder can see to that."""
+        """Pass a secret to the recorder if it supports ``hide``."""
         if isinstance(self._recorder, HidesSecrets):
             self._recorder.hide(secret)
 
     def opened(self, url: str) -> None:
-        """A connection was opened."""
+        """Record a new connection."""
         self._conn += 1
         self._note("open", redacted(url))
 
     def closed(self, end: ConnectionLost | None) -> None:
-        """It ended; ``None``: from this side."""
+        """Record its end; ``None`` means that the client closed it."""
         if end is None:
             self._note("close", "1000")
         else:
             self._note("drop" if end.code is None else "close", str(end.code or ""))
 
     def received(self, frame: str | bytes) -> None:
-        """A frame was received."""
+        """Record a received frame."""
         if self._recorder is not None:
             self._note("in", frame)
 
     def sent(self, frame: str | bytes) -> None:
-        """A frame was sent."""
+        """Record a sent frame."""
         if self._recorder is not None:
             self._note("out", frame)
 

@@ -1,8 +1,8 @@
-"""A recorder that writes a file: one JSON line a frame, in the form that ``replay`` reads.
+"""A recorder that writes a file: one JSON line per frame, in the format that ``replay`` reads.
 
-The client's tasks hand frames over and go on at once. A task of the recorder's own takes
-them from a bounded queue; taking secrets out, compressing and writing happen in a thread.
-Where the disk cannot keep up, lines are dropped, counted, and the file says how many.
+The client's tasks hand frames over without waiting. A task of the recorder takes them from a
+bounded queue; a thread removes secrets, compresses and writes. If the disk cannot keep up, lines
+are dropped and counted, and the file records how many.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ MAX_BYTES: Final = 64 * 2**20
 _BATCH: Final = 1024
 _BATCH_BYTES: Final = 256 * 1024
 _LINE: Final = 128
-"""Bytes of memory that a waiting line takes beside its frame."""
+"""Bytes of memory that a queued line takes besides its frame."""
 _FLUSH_AFTER: Final = 1.0
-"""Seconds that a line that was written may wait to be given to the system."""
+"""Seconds that a written line may wait to be flushed to the system."""
 _OWNER_ONLY: Final = 0o600
 _CLOSE_DEADLINE: Final = 5.0
 
@@ -44,13 +44,13 @@ Kind: TypeAlias = Literal["in", "out", "open", "close", "drop"]
 
 @attrs.frozen(slots=True)
 class RecorderStatistics:
-    """How a recorder does.
+    """Statistics of a recorder.
 
-    ``written`` counts the lines that reached the file: the system has them. ``waiting`` counts
-    those in the queue and ``waiting_bytes`` the memory that they take; ``high_water`` is the most
-    lines that ever waited. For about a second a line may be neither, then it is the one or
-    ``dropped``. ``error`` says why writing stopped before the end, ``None`` where it did not:
-    from then on every line is dropped.
+    ``written`` counts the lines that were flushed to the file. ``waiting`` counts those in the
+    queue, ``waiting_bytes`` the memory that they take; ``high_water`` is the most lines that ever
+    waited. For about a second a line may be in none of the counters, then it is in ``written`` or
+    ``dropped``. ``error`` is the reason why writing stopped early, ``None`` if it did not:
+    after an error every line is dropped.
     """
 
     written: int
@@ -81,7 +81,7 @@ class _Gap:
 
 
 class _File(Protocol):
-    """What is written to."""
+    """The file to write to."""
 
     def write(self, data: bytes, /) -> object: ...
     def flush(self) -> None: ...
@@ -89,7 +89,7 @@ class _File(Protocol):
 
 
 class _Gzip:
-    """A gzip file that can be read up to its last flush, whatever becomes of the rest."""
+    """A gzip file that can be read up to its last flush, even after a crash."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -109,16 +109,16 @@ class _Gzip:
 
 @final
 class Recorder:
-    """Writes both directions of a connection to ``path``, gzip-compressed where it ends in ``.gz``.
+    """Writes both directions of a connection to ``path``, gzip-compressed if it ends in ``.gz``.
 
-    Pass it to :func:`~realtime_trio.open_client`, which opens it and closes it. It serves one
+    Pass it to :func:`~realtime_trio.open_client`, which opens and closes it. It serves one
     client; an existing file is overwritten. Only its owner may read the file. Secrets (tokens,
-    passwords, what a URL holds of them) never reach it, nor does what :meth:`hide` was told. A
-    line reaches the file within about a second, also where the program is killed later.
+    passwords, secret parts of a URL) never reach it, nor do values passed to :meth:`hide`. A
+    line reaches the file within about a second, even if the program is killed later.
 
     At most ``max_lines`` lines wait to be written, and those that wait or are being written
-    take at most ``max_bytes`` bytes of memory, except that one line may always wait; what comes
-    beyond that is dropped and counted.
+    take at most ``max_bytes`` bytes of memory, except that one line may always wait; further
+    lines are dropped and counted.
     """
 
     def __init__(
@@ -129,8 +129,8 @@ class Recorder:
         max_bytes: int = MAX_BYTES,
     ) -> None:
         if max_lines < 1 or max_bytes < 1:
-            msg = "max_lines and max_bytes are at least 1"
-            raise ValueError(msg)
+            message = "max_lines and max_bytes must be at least 1"
+            raise ValueError(message)
         self._path = Path(path)
         self._max_lines, self._max_bytes = max_lines, max_bytes
         self._queue: deque[_Entry | _Gap] = deque()
@@ -138,16 +138,16 @@ class Recorder:
         self._bytes = 0
         self._busy_bytes = 0  # of the lines that are being written
         self._written = self._dropped = self._high_water = 0
-        self._unflushed = 0  # lines that were taken, and may not have reached the file
+        self._unflushed = 0  # lines that were taken and may not have reached the file
         self._flush_at = float("inf")
         self._gap: _Gap | None = None
         self._error: str | None = None
-        self._news = trio.Event()
+        self._wakeup = trio.Event()
         self._state: Literal["new", "open", "closing", "closed"] = "new"
         self._began = 0.0
 
     def statistics(self) -> RecorderStatistics:
-        """How it does; also after it was closed."""
+        """Return the statistics; also after it was closed."""
         return RecorderStatistics(
             written=self._written,
             dropped=self._dropped,
@@ -158,10 +158,9 @@ class Recorder:
         )
 
     def hide(self, secret: str) -> None:
-        """Take this value out of every line that is written from now on, wherever it stands.
+        """Remove this value from every line written from now on, wherever it occurs.
 
-        The client tells its tokens here. A value of fewer than six characters is not looked
-        for.
+        The client passes its tokens here. Values of fewer than six characters are ignored.
         """
         self._redactor.hide(secret)
 
@@ -170,7 +169,7 @@ class Recorder:
 
         ``payload`` is the frame for "in" and "out", the URL for "open", the code for "close" and
         "drop". ``conn`` numbers the connections from 1, ``at`` is trio's time in seconds. Before
-        :meth:`open` and after it, and where the queue is full, the line is dropped.
+        :meth:`open`, after it, and if the queue is full, the line is dropped.
         """
         cost = sys.getsizeof(payload) + _LINE
         held = self._bytes + self._busy_bytes
@@ -185,20 +184,20 @@ class Recorder:
         self._queue.append(_Entry(kind, payload, conn, at, cost))
         self._bytes += cost
         self._high_water = max(self._high_water, len(self._queue))
-        self._news.set()
+        self._wakeup.set()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None, None]:
-        """Create the file and write to it until the block is left; then write what waits.
+        """Create the file and write to it until the block is left; then write the queued lines.
 
-        Leaving takes at most five seconds, also when cancelled: what a stuck disk has not taken
-        by then is dropped. Raises ``OSError`` where the file cannot be created, and
-        :class:`~realtime_trio.ClosedError` where this recorder has been opened before.
+        Leaving takes at most five seconds, also when cancelled: lines that a stuck disk has not
+        taken by then are dropped. Raises ``OSError`` if the file cannot be created, and
+        :class:`~realtime_trio.ClosedError` if this recorder was opened before.
         """
         if self._state != "new":
-            msg = "this recorder has been used: make a new Recorder for each client"
-            raise ClosedError(msg)
-        self._state = "closed"  # until there is a file, and for good where there is none
+            message = "this recorder was used before: create a new Recorder for each client"
+            raise ClosedError(message)
+        self._state = "closed"  # until there is a file, and permanently if there is none
         self._began = trio.current_time()
         file = await trio.to_thread.run_sync(self._create)
         self._state = "open"
@@ -208,9 +207,9 @@ class Recorder:
                 yield
             finally:
                 self._state = "closing"
-                self._news.set()
+                self._wakeup.set()
 
-    # --- the queue ------------------------------------------------------------------------------
+    # -- the queue -------------------------------------------------------------------------
 
     def _drop(self, conn: int, at: float) -> None:
         self._dropped += 1
@@ -218,7 +217,7 @@ class Recorder:
         self._gap = _Gap(before + 1, conn, at)
 
     def _take(self) -> list[_Entry | _Gap]:
-        """The lines to write next: few enough to take little memory while they are."""
+        """Return the lines to write next: few enough to take little memory meanwhile."""
         batch: list[_Entry | _Gap] = []
         taken = 0
         while self._queue and len(batch) < _BATCH and taken < _BATCH_BYTES:
@@ -228,7 +227,7 @@ class Recorder:
         self._busy_bytes = taken
         return batch
 
-    # --- writing --------------------------------------------------------------------------------
+    # -- writing ---------------------------------------------------------------------------
 
     async def _work(self, file: _File) -> None:
         with trio.CancelScope(shield=True) as scope:
@@ -245,17 +244,17 @@ class Recorder:
                     await self._wait()
             await self._finish(file)
         self._state = "closed"
-        if scope.cancelled_caught:  # the thread that is stuck has the file: close it behind that
+        if scope.cancelled_caught:  # the stuck thread owns the file: close it after that
             trio.lowlevel.start_thread_soon(file.close, _ignore)
         self._dropped += len(self._queue) + self._unflushed
         self._queue.clear()
         self._bytes = self._busy_bytes = self._unflushed = 0
 
     async def _wait(self) -> None:
-        """Wait for news, or until it is time to give to the system what was written."""
-        self._news = trio.Event()
+        """Wait for new lines, or until it is time to flush what was written."""
+        self._wakeup = trio.Event()
         with trio.move_on_at(self._flush_at):
-            await self._news.wait()
+            await self._wakeup.wait()
 
     async def _write(self, file: _File, batch: list[_Entry | _Gap]) -> None:
         def write() -> None:
@@ -305,7 +304,7 @@ class Recorder:
         else:
             fields["dir"] = entry.kind
             fields |= self._fields(entry.kind, entry.payload)
-        # ASCII only: halves of surrogate pairs, which a frame may hold, have no UTF-8.
+        # ASCII only: frames may hold lone surrogates, which UTF-8 cannot encode.
         return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
 
     def _fields(self, kind: Kind, payload: str | bytes) -> dict[str, object]:
@@ -321,19 +320,19 @@ class Recorder:
 
 
 def _make_private(descriptor: int) -> None:
-    """For a file that was there before and that others may read; no device and no pipe."""
+    """Restrict access to a file that existed before; ignore devices and pipes."""
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode) and mode & 0o077 and hasattr(os, "fchmod"):
-        with suppress(PermissionError):  # it is another's file, which we may write to
+        with suppress(PermissionError):  # the file belongs to another user, but we may write it
             os.fchmod(descriptor, _OWNER_ONLY)
 
 
 def _ignore(_outcome: Outcome[None]) -> None:
-    """Nobody waits for it any more."""
+    """Ignore the result: no task waits for it any more."""
 
 
 def _letters(number: int) -> str:
-    """The name of a connection: A to Z, then AA and so on."""
+    """Return the name of a connection: A to Z, then AA and so on."""
     name = ""
     while number > 0:
         number, rest = divmod(number - 1, 26)

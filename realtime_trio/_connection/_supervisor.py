@@ -1,9 +1,9 @@
-"""Keeps one link after another alive: dials, waits, tells, and knows when to stop.
+"""Keep the client connected: dial, wait, emit notifications, and stop when dialling is useless.
 
 Every end of a link but one is followed by another dial, unless ``close_codes`` says otherwise.
-A close with code 1000 while this
-side did nothing is the server's goodbye, or another client that took the session over:
-dialling again would take it back, and the two would fight for ever.
+A close with code 1000 that the client did not start is either the server ending the session or
+another client that took it over: dialling again would take it back, and the two clients would
+compete forever.
 """
 
 from __future__ import annotations
@@ -47,25 +47,25 @@ _CLOSE_CODES: Final[Mapping[int, CloseAction]] = MappingProxyType(
 )
 _TAKEN: Final = (
     "the server closed the connection for good (1000): "
-    "another client took the session over, or it said goodbye"
+    "another client took the session over, or the server ended it"
 )
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class DialTarget:
-    """The session that a dial goes on with, and its agent."""
+    """The session that a dial resumes, and its agent."""
 
     chat_session_id: str | None
     agent_key: str | None
 
     @property
     def both(self) -> bool:
-        """Whether both are named."""
+        """Whether both are set."""
         return self.chat_session_id is not None and self.agent_key is not None
 
 
 class Address:
-    """What goes into the URL of a dial: fixed for the first, learnt for the others."""
+    """The parts of the URL of a dial: fixed for the first dial, learned for later ones."""
 
     def __init__(
         self, endpoint: Endpoint, *, agent_key: str | None, chat_session_id: str | None
@@ -75,14 +75,14 @@ class Address:
         self._chat_session_id = chat_session_id
 
     def target(self, session_id: str | None, agent_key: str | None) -> DialTarget:
-        """What to go on with: what is known by now, else what the client was opened with."""
+        """Return what to resume: the current values, else those the client was opened with."""
         return DialTarget(
             chat_session_id=session_id or self._chat_session_id,
             agent_key=agent_key or self._agent_key,
         )
 
     def url(self, token: str, ui_session_id: str | None, target: DialTarget) -> str:
-        """The URL to dial; holds the token."""
+        """Return the URL to dial; it contains the token."""
         return self.endpoint.dial_url(
             token,
             ui_session_id=ui_session_id,
@@ -126,22 +126,22 @@ class Supervisor:
         self._chance = chance
         self._backoff = Backoff.of(config)
         self._pauses = 0
-        self._attempts = 0  # dials in a row that brought no stable link
-        self._agentless = False  # the next dial does not name the agent: it may be gone
+        self._attempts = 0  # consecutive dials without a stable link
+        self._agentless = False  # the next dial omits the agent: it may no longer exist
         self._asked_for = False  # the application wants a new link
         self._ended = self._goes_on = False
         self._openings = trio.lowlevel.ParkingLot()
         self._pausing: trio.CancelScope | None = None
         self.link: Link | None = None
         self.links: int = 0
-        self._earlier_bytes = 0
-        """How many links were opened and proven."""
+        """The number of links that were opened and proven."""
+        self._earlier_bytes = 0  # received by earlier links
 
     async def open(self, nursery: trio.Nursery) -> Link:
-        """Open the first link; as patient as all others.
+        """Open the first link, with the same retries as later ones.
 
-        Raises :class:`~realtime_trio.ConnectionFailed` when every attempt is used up and
-        :class:`~realtime_trio.AuthenticationError` where the token is refused for good.
+        Raises :class:`~realtime_trio.ConnectionFailed` when every attempt has failed and
+        :class:`~realtime_trio.AuthenticationError` if the token is refused for good.
         """
         try:
             link, attempts = await self._dial_until_open(nursery, tell=False)
@@ -157,7 +157,7 @@ class Supervisor:
         return link
 
     def go_on(self) -> None:
-        """Go on from the state of an earlier client, whose last link is gone.
+        """Continue from the state of an earlier client, whose last link is gone.
 
         The first link is then a reconnect that may have missed something.
         """
@@ -166,7 +166,7 @@ class Supervisor:
         self._post(LinkEvent(status="reconnecting", initialized=False))
 
     async def run(self, link: Link, nursery: trio.Nursery) -> RealtimeError:
-        """Run the first link and those that follow; gives why there will be no other."""
+        """Run the first link and its successors; return why there will be no other."""
         while True:
             self.link = link
             observer = self._observer
@@ -181,7 +181,7 @@ class Supervisor:
             self.link = None
             self._earlier_bytes += link.bytes_received
             self._post(LinkLostEvent())
-            end.reason = self._tokens.redacted(end.reason)  # the peer's words, which may quote it
+            end.reason = self._tokens.redacted(end.reason)  # text of the peer, which may quote it
             dropped = self._outbox.statistics().audio_dropped
             missed = self._observer.link_lost()
             action = self._action(end)
@@ -216,7 +216,7 @@ class Supervisor:
         log.log_given_up(self._place, self._attempts or 1, self._tokens.redacted(str(exc)))
 
     def replace(self) -> None:
-        """Have a new link now: instead of the one that is open, or of a pause."""
+        """Open a new link now, in place of the current one or of a pause."""
         if self.link is not None:
             self._asked_for = True
             self.link.replace()
@@ -230,9 +230,9 @@ class Supervisor:
         return self._earlier_bytes + (0 if link is None else link.bytes_received)
 
     async def proven(self, links: int) -> None:
-        """Wait until so many links were opened and proven.
+        """Wait until ``links`` links were opened and proven.
 
-        Raises :class:`~realtime_trio.ClosedError` where there will not be so many.
+        Raises :class:`~realtime_trio.ClosedError` if that can no longer happen.
         """
         await trio.lowlevel.checkpoint()
         while self.links < links:
@@ -242,19 +242,19 @@ class Supervisor:
             await self._openings.park()
 
     def end(self) -> None:
-        """Let nobody wait for a link that will not come."""
+        """Wake all tasks that wait for a link: there will be none."""
         self._ended = True
         self._openings.unpark_all()
 
     def _action(self, end: ConnectionLost) -> CloseAction:
-        """What follows the end of a link."""
+        """Return the reaction to the end of a link."""
         code = end.code
         if code is None:
             return "retry"
         return self._config.close_codes.get(code) or _CLOSE_CODES.get(code, "retry")
 
     async def _after(self, link: Link, end: ConnectionLost, *, renew: bool) -> None:
-        """Between a link and the next dial: count it, have a new token, wait."""
+        """Between a link and the next dial: count it, renew the token, wait."""
         if self._asked_for:
             self._asked_for, self._attempts, self._pauses = False, 0, 0
             log.log_replaced(self._place)
@@ -270,7 +270,7 @@ class Supervisor:
         await self._pause(1, delay)
 
     def _count(self, exc: ConnectionFailed) -> None:
-        """Count an attempt; raises ``exc`` where it was the last, or no other can help."""
+        """Count an attempt; raise ``exc`` if it was the last or if retrying cannot help."""
         self._attempts += 1
         first = None if self.links else self._config.first_attempts
         if exc.final or self._attempts == (first or self._config.max_attempts):
@@ -283,7 +283,7 @@ class Supervisor:
             try:
                 link, target = await self._dial(nursery)
             except ConnectionFailed as exc:
-                exc.args = (self._tokens.redacted(str(exc)),)  # it may hold the peer's words
+                exc.args = (self._tokens.redacted(str(exc)),)  # it may contain text of the peer
                 await self._failed(exc)
                 delay = self._delay(at_least=exc.retry_after)
                 log.log_failure(self._attempts, self._config.max_attempts, str(exc), delay)
@@ -297,12 +297,12 @@ class Supervisor:
             await self._pause(attempt, delay, tell=tell)
 
     async def _failed(self, exc: ConnectionFailed) -> None:
-        """Learn from a dial that failed; raises where there is to be no other."""
+        """Handle a failed dial; raise if there must be no other."""
         if exc.status in _SUSPECT:
             await self._tokens.refused(certain=exc.status in _REFUSED)
         cause = exc.__cause__
         if isinstance(cause, ConnectionLost) and cause.code is not None:
-            # It was closed before it was proven. A goodbye is none there.
+            # It was closed before it was proven. Code 1000 does not end the session there.
             given = self._config.close_codes.get(cause.code)
             if given == "final":
                 self._post(LinkEvent(status="closed", note=_disconnected(cause)))
@@ -312,7 +312,7 @@ class Supervisor:
         self._count(exc)
 
     def _delay(self, *, at_least: float | None = None) -> float:
-        """How long the next pause is: they grow until a link proves stable."""
+        """Return the next pause: pauses grow until a link proves stable."""
         self._pauses += 1
         delay = self._backoff.delay(self._pauses, self._chance())
         if at_least is not None:
@@ -329,7 +329,7 @@ class Supervisor:
         self._pausing = None
 
     async def _dial(self, nursery: trio.Nursery) -> tuple[Link, DialTarget]:
-        """Open a link, and say what it was asked to go on with."""
+        """Open a link; return it with what it was asked to resume."""
         target = self._address.target(self._gate.session_id, self._observer.agent_key)
         asked = attrs.evolve(target, agent_key=None) if self._agentless else target
         self._agentless = False
@@ -357,7 +357,7 @@ class Supervisor:
 
 
 def _unstable(place: str, end: ConnectionLost) -> ConnectionFailed:
-    """The attempt that a link was which did not last."""
+    """Return the failed attempt for a link that did not last."""
     exc = ConnectionFailed(f"the connections to {place} do not last: {end}")
     exc.__cause__ = end
     return exc

@@ -1,8 +1,8 @@
 """An async context manager of trio that is entered and left from outside.
 
-It lives in one system task from its beginning to its end, as trio's scopes and nurseries demand.
-What happens to the body happens elsewhere, and is told here: :meth:`HeldManager.leave` says how
-the body ended, and ``interrupted`` is called when trio cancels it.
+It lives in one system task from beginning to end, as trio's scopes and nurseries require.
+The body runs elsewhere and reports here: :meth:`HeldManager.leave` passes how the body ended,
+and ``interrupted`` is called when trio cancels it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ T = TypeVar("T")
 class HeldManager(Generic[T]):
     """Holds ``manager`` open in a system task.
 
-    ``entered`` gets the value, ``interrupted`` is called at most once, when the body is to be
-    cancelled, and ``left`` last, in any case. All of them in trio's thread.
+    ``entered`` gets the value, ``interrupted`` is called at most once, when the body should be
+    cancelled, and ``left`` last, in any case. All of them run in trio's thread.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class HeldManager(Generic[T]):
     ) -> None:
         self.scope: trio.CancelScope = trio.CancelScope()
         self.outcome: outcome.Outcome[bool] | None = None
-        """Whether the manager suppressed the body's error, or what came out of it."""
+        """Whether the manager suppressed the body's error, or the error that it raised."""
         self._manager = manager
         self._entered = entered
         self._interrupted = interrupted
@@ -52,7 +52,7 @@ class HeldManager(Generic[T]):
         trio.lowlevel.spawn_system_task(self._run, name=self._manager, context=context)
 
     def leave(self, error: BaseException | None = None, *, cancelled: bool = False) -> None:
-        """Leave the block: the body has ended, with ``error``, or because it was cancelled."""
+        """Leave the block: the body ended, with ``error`` or by cancellation."""
         self._error = error
         self._cancelled = cancelled
         self._leaving.set()
@@ -75,7 +75,7 @@ class HeldManager(Generic[T]):
         return bool(suppressed)
 
     async def _body(self) -> BaseException | None:
-        """Stand in for the body, and return what it raised as trio sees it."""
+        """Stand in for the body, and return its error in the form that trio expects."""
         try:
             await self._leaving.wait()
             if not self._cancelled:

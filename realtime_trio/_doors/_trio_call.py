@@ -1,4 +1,4 @@
-"""One call from outside trio: an async function in a system task, in a scope of its own."""
+"""One call from outside trio: an async function in a system task, in its own scope."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class TrioCall(Generic[T]):
             self._done()
 
     def result(self) -> T:
-        """What the function returned, or raise its error.
+        """Return the result of the function, or raise its error.
 
-        Raises :class:`~realtime_trio.ClosedError` if its end came from outside: the run has ended.
+        Raises :class:`~realtime_trio.ClosedError` if the run of trio ended before it.
         """
         found = self._outcome
         if found is None or (

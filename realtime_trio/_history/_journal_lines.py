@@ -1,4 +1,4 @@
-"""A journal as the lines of a recording, for everything that reads recordings."""
+"""A journal as lines of a recording, for all readers of recordings."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _AT_ONCE: Final = 256
 
 
 def is_journal(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is an SQLite file. Raises ``OSError`` if it cannot be read."""
+    """Return whether a file is an SQLite file. Raises ``OSError`` if it cannot be read."""
     with open(path, "rb") as file:
         return file.read(len(_SQLITE)) == _SQLITE
 
 
 def reading(path: str | os.PathLike[str]) -> JournalFile:
-    """Open a journal to read it, also while a client writes to it. To be closed.
+    """Open a journal for reading, even while a client writes to it. The caller closes it.
 
     Raises :class:`~realtime_trio.JournalError`.
     """
@@ -49,9 +49,9 @@ def reading(path: str | os.PathLike[str]) -> JournalFile:
 
 
 def journal_session(file: JournalFile, name: str | None) -> str:
-    """The session of this name; without one, that which was written to last.
+    """Return the session of this name; without a name, the one that was written to last.
 
-    Raises :class:`~realtime_trio.JournalError` where there is none.
+    Raises :class:`~realtime_trio.JournalError` if there is none.
     """
     names = file.names()
     if name is None and names:
@@ -66,9 +66,9 @@ def journal_session(file: JournalFile, name: str | None) -> str:
 def journal_lines(
     path: str | os.PathLike[str], name: str | None = None, *, after: int = 0
 ) -> Iterator[bytes]:
-    """The entries of a session as the lines of a recording, each with its line break.
+    """Yield the entries of a session as lines of a recording, each with its line break.
 
-    Frames are as the journal has them, with the secrets that they may hold. Raises
+    Frames are unchanged, with any secrets in them. Raises
     :class:`~realtime_trio.JournalError`.
     """
     file = reading(path)
@@ -145,7 +145,7 @@ class _LineWriter:
                 return _control_lines(item)
 
     def _sent(self, moment: dict[str, float], item: ReceiptEntry) -> list[dict[str, object]]:
-        """A command stands where it was written, not where it was queued."""
+        """Return the lines of a command: at the time it was written, not when it was queued."""
         command = self._waiting.get(item.number)
         if command is None or item.status != "sending":
             return []

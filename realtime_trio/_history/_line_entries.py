@@ -1,4 +1,4 @@
-"""The lines of a recording or a trace as the entries of a log."""
+"""Convert the lines of a recording or a trace to entries of a log."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _GZIP: Final = b"\x1f\x8b"
 
 
 def read_lines(path: str | os.PathLike[str]) -> list[bytes]:
-    """The lines of a file, gzip-compressed or not. Raises ``OSError``."""
+    """Read the lines of a file, gzip-compressed or not. Raises ``OSError``."""
     data = Path(path).read_bytes()
     return (gzip.decompress(data) if data.startswith(_GZIP) else data).splitlines()
 
 
 @final
 class LineEntries:
-    """Turns lines into entries. ``ended_clean``: the last link was closed, or it is a trace."""
+    """Converts lines to entries. ``ended_clean``: the last link was closed, or it is a trace."""
 
     def __init__(self) -> None:
         self.groups: list[BlockGroup] = []
@@ -122,7 +122,7 @@ class LineEntries:
             self._read_link(kind, conn)
 
     def _read_link(self, kind: object, conn: object) -> None:
-        """A link that was opened, or the end of the one in use."""
+        """Read the start of a link, or the end of the current one."""
         if kind == "open":
             self._conn, self.ended_clean = conn, False
         elif kind in ("close", "drop") and conn == self._conn:

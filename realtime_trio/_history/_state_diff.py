@@ -1,4 +1,4 @@
-"""The difference of two states, as changes that people can read."""
+"""The difference of two states, as readable changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PathStep: TypeAlias = str | int
 
 
 class _Missing:
-    """What stands for a value that is not there."""
+    """The type of the placeholder for an absent value."""
 
     def __repr__(self) -> str:
         return "MISSING"
@@ -27,10 +27,10 @@ MISSING = _Missing()
 
 @attrs.frozen(slots=True)
 class Change:
-    """One value that differs: where it is, what it was and what it is.
+    """One value that differs: its place, its old and its new value.
 
     ``path`` names the fields and keys from the state down, as in
-    ``("sessions", "s1", "messages", 4)``. A value that is not there is ``MISSING``.
+    ``("sessions", "s1", "messages", 4)``. An absent value is ``MISSING``.
     """
 
     path: tuple[PathStep, ...]
@@ -47,7 +47,7 @@ class Change:
 
 
 def _view(state: SessionState) -> dict[str, object]:
-    """What an application reads of a state, by name."""
+    """Return the public parts of a state, by name."""
     control, audio = state.control, state.audio
     return {
         "connection": _fields(control.connection),
@@ -80,7 +80,7 @@ def _fields(value: attrs.AttrsInstance) -> dict[str, object]:
 
 
 def diff_states(before: SessionState, after: SessionState) -> Iterator[Change]:
-    """What differs, in the order of the state's fields."""
+    """Yield the differences in the order of the state's fields."""
     return _diff((), _view(before), _view(after))
 
 
@@ -98,7 +98,7 @@ def _diff(path: tuple[PathStep, ...], before: object, after: object) -> Iterator
 
 
 def _parts(value: object) -> dict[object, object] | None:
-    """The parts of a value that has some, by key."""
+    """Return the parts of a compound value by key; ``None`` for other values."""
     if isinstance(value, Mapping):
         return dict(cast("Mapping[object, object]", value))
     if isinstance(value, Session):

@@ -56,11 +56,11 @@ _YIELD_EVERY: Final = 256
 class HistoryEntry:
     """One entry of a log.
 
-    ``at`` is when it arrived (UTC). ``kind``: "event" and "audio" came from the server, "local"
-    is an event of the client itself, such as a lost link, "begin" is where a client began to
-    write, and "command" and "receipt" tell of what was sent. ``frame`` is the frame as it came
-    or was sent, ``None`` where there was none or where only the length of audio was kept.
-    ``event`` is what was folded, ``None`` for a frame that could not be read.
+    ``at`` is when it arrived (UTC). ``kind``: "event" and "audio" are frames of the server, "local"
+    is an event of the client itself, such as a lost link, "begin" is the place where a client began
+    to write, and "command" and "receipt" describe sent commands. ``frame`` is the frame as received
+    or sent, ``None`` if there was none or if only the length of audio was kept.
+    ``event`` is the folded event, ``None`` for a frame that could not be read.
     """
 
     position: int
@@ -72,11 +72,11 @@ class HistoryEntry:
 
 @final
 class History:
-    """A log that can be asked for the state at any of its positions.
+    """A log with the state at each of its positions.
 
     Made by :func:`open_history`. It keeps the log in memory, compressed, and the state at every
-    256th entry, which shares nearly everything with its neighbours. Not for several threads at
-    once.
+    256th entry, which shares nearly everything with its neighbours. Do not use it from several
+    threads at the same time.
     """
 
     def __init__(self, name: str | None) -> None:
@@ -92,11 +92,11 @@ class History:
         self._codec = Codec()
         self._decoded: tuple[int, list[BlockGroup]] = (0, [])
 
-    # -- what there is ---------------------------------------------------------------------
+    # -- range -----------------------------------------------------------------------------
 
     @property
     def first(self) -> int:
-        """The first position that can be read; 1 where nothing was trimmed."""
+        """The first position that can be read; 1 if nothing was trimmed."""
         return self._first
 
     @property
@@ -106,20 +106,20 @@ class History:
 
     @property
     def gaps(self) -> tuple[LogGap, ...]:
-        """The positions in between that the log does not hold, in order."""
+        """The ranges of positions that the log does not hold, in order."""
         return tuple(self._gaps)
 
-    # -- questions -------------------------------------------------------------------------
+    # -- states ----------------------------------------------------------------------------
 
     def at(
         self, position: int | None = None, *, time: datetime | float | None = None
     ) -> SessionState:
-        """The state after the entry at ``position``, or after the last that came up to ``time``.
+        """Return the state after the entry at ``position``, or at ``time``.
 
-        Position 0 is the state before the first entry. A time is a datetime (local where it
-        names no zone) or in seconds since 1970. Raises
-        :class:`~realtime_trio.HistoryGap` where the log does not hold that moment, ``ValueError``
-        for a position that it does not have, and ``TypeError`` unless one of both is given.
+        Position 0 is the state before the first entry. A time is a datetime (local if it
+        has no zone) or in seconds since 1970. Raises
+        :class:`~realtime_trio.HistoryGap` if the log does not hold that moment, ``ValueError``
+        for a position that it does not have, and ``TypeError`` unless exactly one is given.
         """
         if (position is None) == (time is None):
             message = "give at() a position or a time: at(1200) or at(time=datetime(...))"
@@ -130,8 +130,8 @@ class History:
         return self._fold_to(position).state
 
     def position_at(self, time: datetime | float) -> int:
-        """The position of the last entry that came up to a time; 0 where all came later."""
-        # A datetime is exact to the microsecond, and the time of an entry is not.
+        """Return the position of the last entry up to a time; 0 if all are later."""
+        # A datetime is exact to the microsecond; the time of an entry is not.
         seconds = time.timestamp() + 1e-6 if isinstance(time, datetime) else float(time)
         found = self._first - 1
         for block in self._blocks:
@@ -148,11 +148,11 @@ class History:
         return found
 
     def diff(self, before: int, after: int) -> tuple[Change, ...]:
-        """What differs between the states at two positions. Raises as :meth:`at` does."""
+        """Return the differences between two positions. Raises the same errors as :meth:`at`."""
         return tuple(diff_states(self.at(before), self.at(after)))
 
     def find(self, predicate: Callable[[SessionState], object], *, after: int = 0) -> int | None:
-        """The first position behind ``after`` whose state a predicate accepts, or ``None``.
+        """Return the first position after ``after`` with a matching state, or ``None``.
 
         The predicate is called with the state at every position that the log holds, so this
         takes as long as folding all of it.
@@ -170,7 +170,7 @@ class History:
         return None
 
     def entries(self, since: int | None = None) -> AsyncGenerator[HistoryEntry, None]:
-        """Iterate over the entries behind ``since``, or all.
+        """Iterate over the entries after ``since``, or over all.
 
         A checkpoint every few hundred of them.
         """
@@ -187,7 +187,7 @@ class History:
 
     def _fold_to(self, position: int) -> LogFold:
         if not 0 <= position <= self._last:
-            message = f"this history has the positions up to {self._last}, and not {position}"
+            message = f"this history has positions up to {self._last}, not {position}"
             raise ValueError(message)
         index = bisect_right(self._cuts, position, key=lambda cut: cut[0]) - 1
         fold = None
@@ -212,7 +212,7 @@ class History:
                 message = f"position {position} is in a gap: {gap.first} to {gap.last} {gap.why}"
                 return HistoryGap(message, first=gap.first, last=gap.last)
         after = next((at for at, _ in self._cuts if at > position), self._last + 1)
-        message = f"nothing is left to fold position {position} from; the next is {after}"
+        message = f"no state is left before position {position}; the next one is at {after}"
         return HistoryGap(message, first=position, last=after - 1)
 
     def _groups(self, block: LogBlock) -> list[BlockGroup]:
@@ -299,7 +299,7 @@ class History:
         entries = LineEntries()
         entries.read(read_lines(path))
         if not entries.found:
-            message = f"{os.fspath(path)} is no journal, recording or trace"
+            message = f"{os.fspath(path)} is not a journal, recording or trace"
             raise ValueError(message)
         self.ended_clean = entries.ended_clean
         fold: LogFold | None = LogFold()
@@ -312,7 +312,7 @@ class History:
     def _take(
         self, fold: LogFold | None, blocks: list[LogBlock], snapshots: dict[int, StateCut]
     ) -> LogFold | None:
-        """Keep blocks, up to one that cannot be read, and fold them where that can be."""
+        """Keep blocks, up to an unreadable one, and fold them if possible."""
         for block in blocks:
             try:
                 groups = block.groups()
@@ -352,7 +352,7 @@ def _fold_from(snapshots: dict[int, StateCut], position: int) -> LogFold | None:
 def _load(path: str | os.PathLike[str], name: str | None) -> History:
     if not is_journal(path):
         if name is not None:
-            message = f"{os.fspath(path)} is no journal: only journals have names of sessions"
+            message = f"{os.fspath(path)} is not a journal: only journals have session names"
             raise ValueError(message)
         history = History(None)
         history._load_lines(path)  # pyright: ignore[reportPrivateUsage]  made here
@@ -373,10 +373,10 @@ def open_history(
 
     ``name`` is the session of a journal, by default the one that was written to last. The file
     is read and folded once, in a thread; a journal that a client is writing to is read as it is
-    at that moment. Cancelling waits for nothing.
+    at that moment. Cancelling returns immediately.
 
-    Raises ``OSError`` for a file that cannot be read, ``ValueError`` for one that is nothing of
-    these, and :class:`~realtime_trio.JournalError` for a journal or a session that is not there.
+    Raises ``OSError`` for a file that cannot be read, ``ValueError`` for any other kind of file,
+    and :class:`~realtime_trio.JournalError` for a missing journal or session.
     """
     return _opened(path, name)
 

@@ -1,1 +1,1 @@
-"""Where logs are kept and how a client writes one: stores, writer, recovery."""
+"""Storage of logs: stores, the writer of a client's log, and recovery."""

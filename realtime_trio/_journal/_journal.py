@@ -1,4 +1,4 @@
-"""``Journal``: what an application makes and passes to ``open_client``."""
+"""``Journal``: the object that an application creates and passes to ``open_client``."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Journal:
     ``trio.run``; a file has one writer at a time.
 
     ``durability``: with "batch", a commit survives the end of the process, and all but the last
-    commits survive the loss of power. With "each", a commit waits for the disk. With "none",
-    the system writes when it likes, which is fastest and does not survive the loss of power.
+    commits survive a power failure. With "each", a commit waits for the disk. With "none",
+    the system decides when to write, which is fastest and does not survive a power failure.
     A commit follows at most 20 milliseconds after the entries.
 
-    ``keep`` says what is kept. ``audio="full"`` keeps received audio, which is otherwise kept as
-    its length. ``compression="zstd"`` needs ``realtime-trio[zstd]``. ``on_failure="stop"`` ends
-    the client with :class:`~realtime_trio.JournalError` when the journal cannot be written;
-    otherwise :meth:`statistics` says so, writing is tried again, and the client goes on.
+    ``keep`` sets the retention. ``audio="full"`` keeps received audio; by default only
+    its length is kept. ``compression="zstd"`` needs ``realtime-trio[zstd]``. ``on_failure="stop"``
+    ends the client with :class:`~realtime_trio.JournalError` when the journal cannot be written;
+    otherwise :meth:`statistics` shows the error, writing is retried, and the client continues.
 
     The file holds the conversation in clear text, and only its owner may read it. Tokens and
     URLs never reach it.
@@ -59,7 +59,7 @@ class Journal:
         return self._store.path
 
     def statistics(self) -> JournalStatistics:
-        """How the journal does."""
+        """Return the statistics of the journal."""
         return self._store.statistics()
 
     def __repr__(self) -> str:
@@ -67,5 +67,5 @@ class Journal:
 
 
 def store_of(journal: Journal) -> JournalStore:
-    """The store behind a journal."""
+    """Return the store of a journal."""
     return journal._store  # pyright: ignore[reportPrivateUsage]  of this module

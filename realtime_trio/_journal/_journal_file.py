@@ -1,8 +1,8 @@
 """The file of a journal: SQLite, used by one thread at a time; every method blocks.
 
-Rows are blocks of entries, each with its own checksum: SQLite drops what follows a damaged
-place of its WAL without a word, and its integrity check does not see a flipped byte in a block.
-The positions and names that rows have beside are checked against what is in the blocks.
+Rows are blocks of entries, each with a checksum: SQLite silently drops everything after a damaged
+place in its WAL, and its integrity check does not detect a flipped byte in a block.
+The positions and names in the rows are checked against the contents of the blocks.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class JournalFile(OwnedFile):
         self._db.execute("INSERT INTO snapshots VALUES (?, ?, ?)", values)
 
     def put_gap(self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None) -> None:
-        """Give up positions."""
+        """Replace positions by a gap."""
         with self._writing(claim) as session:
             run = self._db.execute
             run("DELETE FROM blocks WHERE session = ? AND last >= ?", (session, gap.first))
@@ -95,17 +95,17 @@ class JournalFile(OwnedFile):
             run("UPDATE sessions SET closed = NULL WHERE id = ?", (session,))
 
     def mark_closed(self, claim: LogClaim) -> None:
-        """Mark a clean end, at the position where it is."""
+        """Mark a clean end at the last position."""
         with self._writing(claim) as session:
             self._db.execute(
                 "UPDATE sessions SET closed = ? WHERE id = ?", (self._last(session), session)
             )
 
     def trim(self, claim: LogClaim, *, before: float | None, snapshots: int) -> None:
-        """Drop snapshots but the newest, and what is older than ``before``.
+        """Drop all but the newest snapshots, and entries older than ``before``.
 
-        Entries go only where a snapshot stands for them. One snapshot at the beginning of what
-        is left stays, so that all of it can be folded.
+        Entries are only dropped if a snapshot replaces them. One snapshot at the beginning of the
+        remaining entries stays, so that all of them can be folded.
         """
         with self._writing(claim) as session:
             run = self._db.execute
@@ -123,7 +123,7 @@ class JournalFile(OwnedFile):
                 "SELECT coalesce(min(first), 0) FROM blocks WHERE session=?", session
             )
             for position in positions:
-                # What a gap or a trimmed beginning is read on from stays as long as its entries.
+                # The snapshot after a gap or a trimmed beginning stays as long as its entries.
                 needed = position > base and (position in held or position == oldest - 1)
                 if position not in kept and not needed:
                     run(
@@ -135,7 +135,7 @@ class JournalFile(OwnedFile):
                 run("DELETE FROM gaps WHERE session = ? AND last <= ?", (session, base))
 
     def _base(self, session: int, positions: Sequence[int], before: float) -> int:
-        """The newest snapshot with nothing but old entries in front of it, or 0."""
+        """Return the newest snapshot with only old entries before it, or 0."""
         (old,) = self._one(
             "SELECT coalesce(max(last), 0) FROM blocks WHERE session = ? AND ended < ?",
             session,
@@ -175,9 +175,9 @@ class JournalFile(OwnedFile):
     # -- damage ----------------------------------------------------------------------------
 
     def salvage(self) -> Path:
-        """Copy what can be read into a new file in the place of this one.
+        """Copy everything readable into a new file that replaces this one.
 
-        Gives the path of the damaged file, which is kept beside it.
+        Returns the path of the damaged file, which is kept next to it.
         """
         kept = [self._readable(name) for name in self._readable_names()]
         self._disconnect()
@@ -202,7 +202,7 @@ class JournalFile(OwnedFile):
     def _readable(
         self, name: str
     ) -> tuple[str, list[LogBlock], tuple[LogGap, ...], list[StoredSnapshot]]:
-        """What is left of a log: its blocks up to the damage, and what is behind gaps."""
+        """Return the rest of a log: its blocks up to the damage, and everything after gaps."""
         gaps: tuple[LogGap, ...] = ()
         first = 1
         with suppress(JournalError):
@@ -240,7 +240,7 @@ class JournalFile(OwnedFile):
     # -- reading ---------------------------------------------------------------------------
 
     def _last(self, session: int) -> int:
-        """The last position in use, in blocks, gaps and snapshots."""
+        """Return the last position in use, in blocks, gaps and snapshots."""
         return self._one(
             "SELECT max(coalesce((SELECT max(last) FROM blocks WHERE session = ?1), 0), "
             "coalesce((SELECT max(last) FROM gaps WHERE session = ?1), 0), "
@@ -249,13 +249,13 @@ class JournalFile(OwnedFile):
         )[0]
 
     def names(self) -> tuple[str, ...]:
-        """The names of all logs, the one that was written to last at the end."""
+        """Return the names of all logs, the most recently written one last."""
         with self._explained("read"):
             rows = self._db.execute("SELECT name, crc FROM sessions ORDER BY written, id")
             return tuple(str(name) for name, crc in rows if crc == name_crc(name))
 
     def info(self, name: str) -> LogInfo | None:
-        """What there is of a log."""
+        """Return the description of a log."""
         with self._explained("read"):
             session = self._number(name)
             if session is None:
@@ -280,9 +280,9 @@ class JournalFile(OwnedFile):
         )
 
     def read(self, name: str, after: int, limit: int) -> list[LogBlock]:
-        """Blocks with entries behind ``after``, up to a gap or a damaged one."""
+        """Return blocks with entries after ``after``, up to a gap or a damaged one."""
         found: list[LogBlock] = []
-        # What SQLite cannot read is as damaged as a wrong checksum.
+        # Data that SQLite cannot read is as damaged as a block with a wrong checksum.
         with suppress(DamagedBlock, sqlite3.DatabaseError):
             session = self._number(name)
             rows = self._db.execute(
@@ -299,7 +299,7 @@ class JournalFile(OwnedFile):
         return found
 
     def snapshots(self, name: str) -> list[StoredSnapshot]:
-        """The snapshots that can be read, the newest first."""
+        """Return the readable snapshots, the newest first."""
         found: list[StoredSnapshot] = []
         with suppress(sqlite3.DatabaseError):
             rows = self._db.execute(
@@ -314,7 +314,7 @@ class JournalFile(OwnedFile):
 
 
 def _cut(first: int, groups: Iterable[BlockGroup], *, zstd: bool) -> Iterable[LogBlock]:
-    """Entries as blocks of a few hundred."""
+    """Split entries into blocks of a few hundred."""
     part: list[BlockGroup] = []
     count = 0
     for group in groups:

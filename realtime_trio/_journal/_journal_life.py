@@ -1,4 +1,4 @@
-"""One life: a client that writes to a log, from the recovery to the clean end."""
+"""One life of a log: a client that writes to it, from recovery to the clean end."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _SETTLED: Final[dict[str, ReceiptWord]] = {
 
 @final
 class _LaneCutting:
-    """A cut on its way through the lanes."""
+    """A cut that is passing through the lanes."""
 
     __slots__ = ("_on_done", "_parts", "cut", "position")
 
@@ -83,9 +83,9 @@ class _LaneCutting:
 
 @final
 class JournalLife:
-    """What a client tells its journal. An ``InputLog`` and a ``CommandLog``.
+    """Records the inputs and commands of a client. An ``InputLog`` and a ``CommandLog``.
 
-    ``recovered`` says what it goes on from, ``None`` for a session without a past.
+    ``recovered`` describes the state that it continues from, ``None`` for a new session.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class JournalLife:
 
     @property
     def state(self) -> SessionState | None:
-        """The state that was recovered."""
+        """The recovered state."""
         return None if self._past is None else self._past.state
 
     @property
@@ -118,11 +118,11 @@ class JournalLife:
 
     @property
     def writer(self) -> LogWriter:
-        """What writes the log."""
+        """The writer of the log."""
         return self._writer
 
     def begin(self, pipeline: Pipeline, limits: Limits, at: float) -> None:
-        """Begin to log what a pipeline takes, before it takes anything."""
+        """Start to log the input of a pipeline, before it takes any."""
         self._at = at
         self._pipeline = pipeline
         self._folds = pipeline.log_to(self)
@@ -141,7 +141,7 @@ class JournalLife:
         return self._writer.append(at, [item], size)
 
     def frames(self, at: float, frames: list[str | bytes]) -> None:
-        """Frames that were taken in one go."""
+        """Log frames that were taken together."""
         self._at = at
         items: list[LogItem]
         if bytes in set(map(type, frames)):
@@ -153,29 +153,29 @@ class JournalLife:
         self._writer.append(at, items, size)
 
     def local_event(self, at: float, event: ServerEvent) -> None:
-        """An event of the library's own."""
+        """Log an event of the library itself."""
         self._at = at
         self._entry(at, local_entry(event))
 
     def user_session_id(self, at: float, session_id: str | None) -> None:
-        """A call of ``set_user_session_id``."""
+        """Log a call of ``set_user_session_id``."""
         self._entry(at, UserSessionEntry(session_id))
 
     def reset(self, at: float) -> None:
-        """A call of ``reset``."""
+        """Log a call of ``reset``."""
         self._entry(at, ResetEntry())
 
     # -- commands --------------------------------------------------------------------------
 
     def queued(self, name: str, frame: str) -> int:
-        """A command was queued."""
+        """Log a queued command."""
         self._number += 1
         self._commands[self._number] = name, frame, False
         self._entry(self._at, CommandEntry(self._number, name, frame), len(frame))
         return self._number
 
     def sending(self, number: int) -> int:
-        """A command is about to be written."""
+        """Log that a command is about to be written."""
         if number in self._commands:
             name, frame, _ = self._commands[number]
             self._commands[number] = name, frame, True
@@ -184,12 +184,12 @@ class JournalLife:
         return position
 
     def settled(self, number: int, status: str) -> int:
-        """A command came to its end."""
+        """Log the final status of a command."""
         self._commands.pop(number, None)
         return self._entry(self._at, ReceiptEntry(number, _SETTLED[status]))
 
     async def written_ahead(self, position: int) -> None:
-        """Wait until the journal has it, or a moment where it fails."""
+        """Wait until it is durable; return soon if the journal fails."""
         writer = self._writer
         if writer.error is None and not writer.ended:
             with trio.move_on_after(_AHEAD):
@@ -211,7 +211,7 @@ class JournalLife:
         return cutting
 
     def _note_open_commands(self) -> None:
-        """Note again what waits, behind a cut: recovery does not read what is in front of it."""
+        """Log the unsettled commands again after a cut: recovery does not read before it."""
         for number, (name, frame, begun) in self._commands.items():
             self._entry(self._at, CommandEntry(number, name, frame), len(frame))
             if begun:
@@ -225,7 +225,7 @@ class JournalLife:
         return self._entry(self._at, item)
 
     async def finish(self) -> None:
-        """Write what waits, a last snapshot and the clean end; does nothing where that fails."""
+        """Write the buffered entries, a last snapshot and the clean end; do nothing on failure."""
         writer, pipeline = self._writer, self._pipeline
         position = writer.position
         self._note_open_commands()
@@ -244,7 +244,7 @@ class JournalLife:
 async def begin_life_in(journal: JournalStore, name: str, *, recover: bool) -> JournalLife:
     """Recover a session of an open journal, and claim its log.
 
-    A file that is damaged beyond its blocks is copied first, as far as it can be read. Raises
+    If a file is damaged beyond its blocks, its readable part is first copied. Raises
     :class:`~realtime_trio.JournalError`.
     """
     try:

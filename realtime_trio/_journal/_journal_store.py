@@ -28,11 +28,11 @@ _DAY = 86_400.0
 
 @attrs.frozen(slots=True, kw_only=True)
 class Keep:
-    """How much a journal keeps.
+    """The retention of a journal.
 
-    ``days``: entries, and sessions that nobody writes to, go after so many days; ``None`` keeps
-    them. ``snapshots``: how many snapshots of each session are kept beside those that the
-    entries need to be read. Retention runs after each snapshot.
+    ``days``: entries, and sessions that are no longer written to, are deleted after this many
+    days; ``None`` keeps them. ``snapshots``: how many snapshots of each session are kept in
+    addition to those that the entries need. Retention runs after each snapshot.
 
     Raises ``ValueError`` for numbers that are not positive.
     """
@@ -52,13 +52,13 @@ class Keep:
 
 @attrs.frozen(slots=True, kw_only=True)
 class JournalStatistics:
-    """How a journal does, over all clients that write to it now or did since it was opened.
+    """Statistics of a journal, over all clients that have written to it since it was opened.
 
-    ``appended`` counts the entries that were handed over, ``durable`` those that a kill no
-    longer takes away, ``waiting`` those in between, ``jumps`` how often entries were dropped and
+    ``appended`` counts the entries handed over, ``durable`` those that survive a kill,
+    ``waiting`` those in between, ``jumps`` how often entries were dropped and
     replaced by a snapshot. ``bytes_written`` is the size of the blocks. ``commit_p50`` and
-    ``commit_p99`` are seconds for one commit. ``error`` says why the last attempt to write
-    failed, ``None`` where it did not.
+    ``commit_p99`` are seconds for one commit. ``error`` is the reason why the last attempt to
+    write failed, ``None`` if it succeeded.
     """
 
     appended: int = 0
@@ -74,7 +74,7 @@ class JournalStatistics:
 
 @final
 class JournalStore:
-    """A :class:`LogStore` in an SQLite file; what a :class:`Journal` has inside."""
+    """A :class:`LogStore` in an SQLite file, used by :class:`Journal`."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class JournalStore:
         return self._path
 
     def statistics(self) -> JournalStatistics:
-        """How the journal does."""
+        """Return the statistics of the journal."""
         each = [writer.statistics() for writer in self._writers]
         return _summed(each)
 
@@ -119,7 +119,7 @@ class JournalStore:
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None, None]:
-        """The file is open for writing within this block. Blocks may overlap."""
+        """Keep the file open for writing within this block. Blocks may overlap."""
         async with self._turn:
             if self._users == 0:
                 await self._run(self._open)
@@ -141,13 +141,13 @@ class JournalStore:
             self._file.forget_old(time.time() - self._keep.days * _DAY)
 
     def writer(self, claim: LogClaim, *, position: int) -> LogWriter:
-        """A writer whose figures count in :meth:`statistics`."""
+        """Return a writer that is counted in :meth:`statistics`."""
         writer = LogWriter(self, claim, position=position, stop=self._stop)
         self._writers.append(writer)
         return writer
 
     async def repaired(self, exc: JournalError) -> bool:
-        """Make a new file of what can be read of a damaged one; tells whether that can help."""
+        """Copy the readable part of a damaged file to a new one; return whether that can help."""
         if not self._file.is_damage(exc):
             return False
         await self._run(self._file.salvage)
@@ -164,11 +164,11 @@ class JournalStore:
         return await trio.to_thread.run_sync(run, limiter=self._limiter, abandon_on_cancel=True)
 
     async def info(self, name: str) -> LogInfo | None:
-        """What there is of a log; ``None`` for nothing."""
+        """Return the description of a log; ``None`` if there is none."""
         return await self._run(self._file.info, name)
 
     async def names(self) -> tuple[str, ...]:
-        """The names of all logs, the one that was written to last at the end."""
+        """Return the names of all logs, the most recently written one last."""
         return await self._run(self._file.names)
 
     async def claim(self, name: str) -> LogClaim:
@@ -176,7 +176,7 @@ class JournalStore:
         return await self._run(self._file.claim, name)
 
     async def append(self, claim: LogClaim, first: int, groups: Sequence[BlockGroup]) -> int:
-        """Append entries; gives the bytes that they take."""
+        """Append entries; return the bytes that they take."""
         return await self._run(self._file.append, claim, first, groups)
 
     async def put_snapshot(self, claim: LogClaim, snapshot: StoredSnapshot) -> None:
@@ -184,15 +184,15 @@ class JournalStore:
         await self._run(self._file.put_snapshot, claim, snapshot)
 
     async def put_gap(self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None) -> None:
-        """Give up positions, and go on behind them."""
+        """Replace positions by a gap, and continue after them."""
         await self._run(self._file.put_gap, claim, gap, snapshot)
 
     async def beat(self, claim: LogClaim) -> None:
-        """Say that the writer is alive."""
+        """Refresh the heartbeat of the writer."""
         await self._run(self._file.beat)
 
     async def trim(self, claim: LogClaim) -> None:
-        """Drop what ``keep`` does not keep."""
+        """Drop everything beyond the retention of ``keep``."""
         days = self._keep.days
         before = None if days is None else time.time() - days * _DAY
         await self._run(self._file.trim, claim, before=before, snapshots=self._keep.snapshots)
@@ -202,11 +202,11 @@ class JournalStore:
         await self._run(self._file.mark_closed, claim)
 
     async def read(self, name: str, after: int, limit: int = 64) -> Sequence[LogBlock]:
-        """Blocks with entries behind a position."""
+        """Return blocks with entries after a position."""
         return await self._run(self._file.read, name, after, limit)
 
     async def snapshots(self, name: str) -> Sequence[StoredSnapshot]:
-        """The snapshots that can be read, the newest first."""
+        """Return the readable snapshots, the newest first."""
         return await self._run(self._file.snapshots, name)
 
 

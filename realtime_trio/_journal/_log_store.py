@@ -1,8 +1,8 @@
-"""What a place for logs does: SQLite, memory, or one of your own.
+"""The interface of a log store: SQLite, memory, or a custom one.
 
 A store keeps one log for each session name. A log is a sequence of blocks, gaps and snapshots.
-Whoever writes to a log claims it first; a claim ends every earlier claim of that log, so there
-is one writer, and a writer that was paused for a while cannot write over its successor.
+A writer claims a log first; a claim ends every earlier claim of that log, so there
+is one writer, and a writer that was paused for a while cannot overwrite its successor.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class LogClaim:
 
 @attrs.frozen(slots=True, kw_only=True)
 class LogGap:
-    """Entries that a log does not hold; ``why`` is "jumped", "damaged" or "trimmed"."""
+    """Positions that a log does not hold; ``why`` is "jumped", "damaged" or "trimmed"."""
 
     first: int
     last: int
@@ -53,7 +53,7 @@ class StoredSnapshot:
 
 @attrs.frozen(slots=True, kw_only=True)
 class LogInfo:
-    """What a store knows of one log.
+    """The description of one log in a store.
 
     ``position`` is the last position in use, ``first`` the first that can be read (1 where
     nothing was trimmed). ``clean``: its last writer closed it; also for a log without a writer
@@ -70,27 +70,27 @@ class LogInfo:
 
 
 class LogStore(Protocol):
-    """A place for logs. :func:`realtime_trio.testing.check_log` tests an implementation.
+    """A store for logs. :func:`realtime_trio.testing.check_log` tests an implementation.
 
-    Every method raises :class:`~realtime_trio.JournalError` where the store fails. Those that
-    take a claim raise :class:`~realtime_trio.JournalInUse` once it is no longer the latest, and
-    have then changed nothing.
+    Every method raises :class:`~realtime_trio.JournalError` if the store fails. Methods that
+    take a claim raise :class:`~realtime_trio.JournalInUse` when it is no longer the latest, and
+    then change nothing.
     """
 
     async def info(self, name: str) -> LogInfo | None:
-        """What there is of this name; ``None`` for nothing."""
+        """Return the description of a log; ``None`` if there is none."""
         ...
 
     async def names(self) -> tuple[str, ...]:
-        """The names of all logs, the one that was written to last at the end."""
+        """Return the names of all logs, the most recently written one last."""
         ...
 
     async def claim(self, name: str) -> LogClaim:
-        """Become the writer of a log, which is made where it does not exist."""
+        """Become the writer of a log, which is created if it does not exist."""
         ...
 
     async def append(self, claim: LogClaim, first: int, groups: Sequence[BlockGroup]) -> int:
-        """Append entries; the first has position ``first``. Gives the bytes that they take.
+        """Append entries; the first has position ``first``. Return the bytes that they take.
 
         Raises ``ValueError`` unless ``first`` follows the last position: a store never leaves a
         hole. Returns when the entries would survive the end of this process.
@@ -102,19 +102,19 @@ class LogStore(Protocol):
         ...
 
     async def put_gap(self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None) -> None:
-        """Give up the positions of ``gap``, to its last, and go on behind them.
+        """Replace the positions of ``gap`` up to its last, and continue after them.
 
-        Entries at and behind its first position are dropped. ``snapshot``, of its last
-        position, is what the log is read on from.
+        Entries at and after its first position are dropped. ``snapshot``, of its last
+        position, is the state from which the log continues.
         """
         ...
 
     async def beat(self, claim: LogClaim) -> None:
-        """Say that the writer is alive; called every few seconds while nothing is written."""
+        """Refresh the writer's heartbeat; called every few seconds while nothing is written."""
         ...
 
     async def trim(self, claim: LogClaim) -> None:
-        """Drop what the rules of the store do not keep; called after a snapshot was stored."""
+        """Drop entries beyond the store's retention; called after a snapshot was stored."""
         ...
 
     async def close(self, claim: LogClaim) -> None:
@@ -122,12 +122,12 @@ class LogStore(Protocol):
         ...
 
     async def read(self, name: str, after: int, limit: int = 64) -> Sequence[LogBlock]:
-        """Blocks with entries behind ``after``, in order; none at the end or in front of a gap.
+        """Return blocks with entries after ``after``, in order; none at the end or before a gap.
 
-        A damaged block, and what is behind it, is not given.
+        A damaged block, and everything after it, is left out.
         """
         ...
 
     async def snapshots(self, name: str) -> Sequence[StoredSnapshot]:
-        """The snapshots that can be read, the newest first."""
+        """Return the readable snapshots, the newest first."""
         ...

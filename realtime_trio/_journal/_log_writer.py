@@ -1,15 +1,15 @@
-"""The writer of one log: takes entries at once, writes them in blocks a moment later.
+"""The writer of one log: takes entries without waiting, writes them in blocks soon after.
 
-The client's tasks hand entries over and go on; one task writes all that waits, at most
-``GATHER`` seconds later. A store that fails is tried again, with pauses that grow, and nothing
+The client's tasks hand entries over and continue; one task writes all buffered entries, at most
+``GATHER`` seconds later. A failing store is retried, with growing pauses, and nothing
 else waits for it.
 
-Rule 1. What waits is bounded in entries and bytes. When it is full it is dropped, and entries
-        are only counted, until the store answers again: then the log *jumps*. A gap says what is
-        missing, and a snapshot at its end is what the log is read on from.
-Rule 2. Positions count every entry, also those that are dropped, so they never move.
+Rule 1. The buffer is bounded in entries and bytes. When it is full it is dropped, and entries
+        are only counted, until the store answers again: then the log *jumps*. A gap records what
+        is missing, and the log continues from a snapshot at its end.
+Rule 2. Positions count every entry, also dropped ones, so they never change.
 Rule 3. A snapshot is taken every ``SNAPSHOT_EVERY`` entries. It is a cut that passes through
-        the lanes, so the writer goes on meanwhile.
+        the lanes, so the writer continues meanwhile.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _TIMES: Final = 512
 
 
 class PendingCut(Protocol):
-    """A cut on its way through the lanes."""
+    """A cut that is passing through the lanes."""
 
     @property
     def position(self) -> int:
@@ -66,13 +66,13 @@ class CutTaker(Protocol):
     """Places cuts. ``on_done`` is called when every lane has passed."""
 
     def __call__(self, on_done: Callable[[], None]) -> PendingCut:
-        """Place a cut behind everything that was handed over until now."""
+        """Place a cut after everything that was handed over so far."""
         ...
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class WriterStatistics:
-    """How the writing goes: positions, what waits, and seconds per commit."""
+    """Statistics of the writer: positions, buffered entries, and seconds per commit."""
 
     appended: int
     durable: int
@@ -114,32 +114,32 @@ class LogWriter:
         self._take_cut: CutTaker | None = None
         self._groups: list[BlockGroup] = []
         self._waiting = self._waiting_bytes = 0
-        self._full = False  # rule 1: entries are counted only
+        self._full = False  # rule 1: entries are only counted
         self._jump: PendingCut | None = None
         self._cut: PendingCut | None = None
         self._next_snapshot = position + SNAPSHOT_EVERY
         self._at = 0.0
-        self._news = trio.Event()
+        self._wakeup = trio.Event()
         self._urgent = trio.Event()
         self._moved = trio.lowlevel.ParkingLot()
         self._jumps = self._bytes = 0
         self._commits: deque[float] = deque(maxlen=_TIMES)
         self.error: JournalError | None = None
-        """Why the last attempt failed; ``None`` once one has succeeded again."""
+        """The reason of the last failed attempt; ``None`` after one has succeeded again."""
         self._ended = self._warned = False
         self.finished: trio.Event = trio.Event()
-        """Set once nothing more will be written."""
+        """Set when nothing more will be written."""
 
     def cut_by(self, take: CutTaker) -> None:
-        """Take cuts with ``take``; without, there are no snapshots."""
+        """Take cuts with ``take``; without it, there are no snapshots."""
         self._take_cut = take
 
     # -- handing over: never waits, never fails --------------------------------------------
 
     def append(self, at: float, items: list[LogItem], size: int) -> int:
-        """Hand over entries that arrived at one time; gives the position of the last.
+        """Hand over entries that arrived at one time; return the position of the last.
 
-        The list belongs to the writer from here on. ``size`` is about the memory they take.
+        The writer owns the list from now on. ``size`` estimates their memory.
         """
         self.position += len(items)
         self._at = at
@@ -152,13 +152,13 @@ class LogWriter:
             self._drop()
         elif self._waiting >= _ENOUGH:
             self._urgent.set()
-        self._news.set()
+        self._wakeup.set()
         return self.position
 
     def hurry(self) -> None:
-        """Write what waits without gathering more: somebody waits for it."""
+        """Write the buffered entries without gathering more: a task waits for them."""
         self._urgent.set()
-        self._news.set()
+        self._wakeup.set()
 
     def _drop(self) -> None:
         self._full = True
@@ -222,7 +222,7 @@ class LogWriter:
         self._moved.unpark_all()
 
     def close_soon(self) -> None:
-        """Write what waits, then let :meth:`run` return."""
+        """Write the buffered entries, then let :meth:`run` return."""
         self._closing = True
         self.hurry()
 
@@ -232,8 +232,8 @@ class LogWriter:
     async def _write_once(self) -> None:
         if not self._has_work() and not self._cut_is_done() and not self._closing:
             with trio.move_on_after(_BEAT):
-                await self._news.wait()
-        self._news = trio.Event()
+                await self._wakeup.wait()
+        self._wakeup = trio.Event()
         if self._waiting < _ENOUGH and not self._closing and self._waiting:
             with trio.move_on_after(self._gather):
                 await self._urgent.wait()
@@ -298,17 +298,17 @@ class LogWriter:
     # -- jumps and snapshots ---------------------------------------------------------------
 
     async def _write_jump(self) -> None:
-        """Go on behind what was dropped (rule 1)."""
+        """Continue after the dropped entries (rule 1)."""
         if self._full:
             if self._take_cut is None:
-                message = "the journal is full, and there is no state to go on from"
+                message = "the buffer of the journal is full, and no state is left to continue from"
                 raise JournalError(message)
             self._full = False
             self._jump = self._take_cut(self.hurry)
         jump = self._jump
         if jump is None or jump.cut is None:
             with trio.move_on_after(GATHER if self._closing else _BEAT):
-                await self._news.wait()
+                await self._wakeup.wait()
             if self._closing and jump is not None and jump.cut is None:
                 message = "the client ended before the journal had caught up"
                 raise JournalError(message)
@@ -316,7 +316,7 @@ class LogWriter:
         snapshot = await self.encoded(jump.position, jump.cut)
         gap = LogGap(first=self.durable + 1, last=jump.position, why="jumped")
         await self._store.put_gap(self._claim, gap, snapshot)
-        if self._jump is jump:  # else it was dropped again meanwhile
+        if self._jump is jump:  # otherwise it was dropped again meanwhile
             self._jump = None
         self._jumps += 1
         self._next_snapshot = jump.position + SNAPSHOT_EVERY
@@ -336,14 +336,14 @@ class LogWriter:
         await self.put_snapshot(pending.position, pending.cut)
 
     async def put_snapshot(self, position: int, cut: StateCut) -> None:
-        """Store a snapshot, unless the state holds what cannot be stored."""
+        """Store a snapshot, unless the state holds a value that cannot be stored."""
         snapshot = await self.encoded(position, cut)
         if snapshot is not None:
             await self._store.put_snapshot(self._claim, snapshot)
             await self._store.trim(self._claim)
 
     async def encoded(self, position: int, cut: StateCut) -> StoredSnapshot | None:
-        """Encode a snapshot in a thread; ``None``, and one warning, where that cannot be."""
+        """Encode a snapshot in a thread; on failure ``None``, and one warning."""
         snapshot = StateSnapshot(position=position, at=self._at, cut=cut)
         try:
             data = await trio.to_thread.run_sync(write_snapshot, snapshot, abandon_on_cancel=True)
@@ -358,7 +358,7 @@ class LogWriter:
             _logger.warning("no snapshots of %s: its state holds %s", self._claim.name, exc)
 
     def statistics(self) -> WriterStatistics:
-        """How the writing goes."""
+        """Return the statistics."""
         times = sorted(self._commits)
         return WriterStatistics(
             appended=self.position,

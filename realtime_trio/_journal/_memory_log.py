@@ -1,4 +1,4 @@
-"""Logs in memory: for tests, and for what needs no file."""
+"""Logs in memory: for tests, and for uses without a file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class MemoryStore:
         self._logs: dict[str, _Kept] = {}
 
     async def info(self, name: str) -> LogInfo | None:
-        """What there is of this name."""
+        """Return the description of a log."""
         await trio.lowlevel.checkpoint()
         log = self._logs.get(name)
         if log is None:
@@ -43,7 +43,7 @@ class MemoryStore:
         )
 
     async def names(self) -> tuple[str, ...]:
-        """The names of all logs, the one that was written to last at the end."""
+        """Return the names of all logs, the most recently written one last."""
         await trio.lowlevel.checkpoint()
         return tuple(self._logs)
 
@@ -74,7 +74,7 @@ class MemoryStore:
     def _claimed(self, claim: LogClaim) -> _Kept:
         log = self._logs.get(claim.name)
         if log is None or log.token != claim.token:
-            message = f"another client writes to the log {claim.name!r} now"
+            message = f"another client is now writing to the log {claim.name!r}"
             raise JournalInUse(message)
         return log
 
@@ -96,7 +96,7 @@ class MemoryStore:
         self._claimed(claim).snapshots.insert(0, snapshot)
 
     async def put_gap(self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None) -> None:
-        """Give up positions."""
+        """Replace positions by a gap."""
         await trio.lowlevel.checkpoint()
         log = self._claimed(claim)
         log.blocks = [block for block in log.blocks if block.last < gap.first]
@@ -106,7 +106,7 @@ class MemoryStore:
             log.snapshots.insert(0, snapshot)
 
     async def beat(self, claim: LogClaim) -> None:
-        """Check that the claim still counts."""
+        """Check that the claim is the latest."""
         await trio.lowlevel.checkpoint()
         self._claimed(claim)
 
@@ -120,7 +120,7 @@ class MemoryStore:
         self._claimed(claim).clean = True
 
     async def read(self, name: str, after: int, limit: int = 64) -> Sequence[LogBlock]:
-        """Blocks with entries behind a position."""
+        """Return blocks with entries after a position."""
         await trio.lowlevel.checkpoint()
         return self.read_now(name, after, limit)
 
@@ -138,7 +138,7 @@ class MemoryStore:
         return found
 
     async def snapshots(self, name: str) -> Sequence[StoredSnapshot]:
-        """The snapshots, the newest first."""
+        """Return the snapshots, the newest first."""
         await trio.lowlevel.checkpoint()
         log = self._logs.get(name)
         return () if log is None else tuple(log.snapshots)

@@ -1,8 +1,8 @@
 """The connection to a journal's file: opening, the owner, transactions, closing.
 
 One row names the owner: the process that has the file open for writing, with a heartbeat. Every
-write checks it in its own transaction, so a process that was paused cannot write over its
-successor. At a clean end the WAL goes back into the file, which is then the whole journal.
+write checks it in its own transaction, so a process that was paused cannot overwrite its
+successor. At a clean end the WAL is merged into the file, which is then the whole journal.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _OPEN: Final[set[str]] = set()
 
 
 class OwnedFile:
-    """One connection to the file. Not for two threads at once."""
+    """One connection to the file. Do not use it from two threads at the same time."""
 
     def __init__(self, path: Path, *, durability: Durability, zstd: bool) -> None:
         self.path = path
@@ -101,7 +101,7 @@ class OwnedFile:
         )
 
     def _make_file(self) -> None:
-        """Make an empty file that only its owner may read, where there is none."""
+        """Create an empty file that only its owner may read, if there is none."""
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
@@ -116,7 +116,7 @@ class OwnedFile:
         if new or (application == 0 and tables == 0):
             return
         if application != APPLICATION_ID:
-            message = f"{self.path} is an SQLite file, but no journal of this library"
+            message = f"{self.path} is an SQLite file, but not a journal of this library"
             raise JournalError(message)
         if version > _VERSION:
             message = f"{self.path} was written by a later version of this library"
@@ -154,12 +154,12 @@ class OwnedFile:
         _OPEN.add(token)
 
     def beat(self) -> None:
-        """Say that the owner is alive."""
+        """Refresh the heartbeat of the owner."""
         with self._writing():
             pass
 
     def close(self) -> None:
-        """Give the file up. If nothing failed, it is one file again."""
+        """Release the file. If nothing failed, it is a single file again."""
         try:
             if self._token and self._connection is not None:
                 with suppress(sqlite3.Error):
@@ -222,7 +222,7 @@ class OwnedFile:
 
     @contextmanager
     def _writing(self, claim: LogClaim | None = None) -> Generator[int, None, None]:
-        """A transaction of the owner and of the latest claim; gives the number of the session."""
+        """Run a transaction of the owner and the latest claim; yield the number of the session."""
         with self._explained("write"):
             self._check_place()
             with self._transaction():
@@ -235,7 +235,7 @@ class OwnedFile:
                 yield 0 if claim is None else self._session(claim)
 
     def _check_place(self) -> None:
-        """SQLite writes on into a file that was deleted or replaced; this finds out."""
+        """Detect a deleted or replaced file, into which SQLite would keep writing."""
         found = self.path.stat()
         if (found.st_dev, found.st_ino) != self._inode:
             message = f"{self.path} was replaced by another file"
@@ -246,7 +246,7 @@ class OwnedFile:
             "SELECT id, token FROM sessions WHERE name = ?", (claim.name,)
         ).fetchone()
         if row is None or row[1] != claim.token:
-            message = f"another client writes to the log {claim.name!r} now"
+            message = f"another client is now writing to the log {claim.name!r}"
             raise JournalInUse(message)
         return int(row[0])
 
@@ -256,12 +256,12 @@ class OwnedFile:
 
 
 def name_crc(name: object) -> int:
-    """The checksum that stands beside a name."""
+    """Return the checksum that is stored with a name."""
     return zlib.crc32(str(name).encode("utf-8", "surrogatepass"))
 
 
 def _alive(token: str, pid: int, host: str, beat: float) -> bool:
-    """Whether the owner that a file names still has it open."""
+    """Return whether the owner that a file names still has it open."""
     if token in _OPEN:
         return True
     if host != socket.gethostname():

@@ -1,4 +1,4 @@
-"""Recovery: the state that a log gives, and what is to be said of how it ended."""
+"""Recovery: the state of a log, and a report on how it ended."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _AT_ONCE: Final = 64
 
 @attrs.frozen(slots=True, kw_only=True)
 class RecoveredCommand:
-    """A command of the life before that was not known to have been sent when it ended.
+    """A command of the previous life that was not known to have been sent when it ended.
 
     ``type`` is its wire type, ``frame`` its JSON text. ``error`` is
-    :class:`~realtime_trio.NotSent` where the server certainly does not have it, and
-    :class:`~realtime_trio.InDoubt` where it was being written. Nothing sends it again by itself.
+    :class:`~realtime_trio.NotSent` if the server certainly does not have it, and
+    :class:`~realtime_trio.InDoubt` if it was being written. It is never sent again automatically.
     """
 
     type: str
@@ -39,13 +39,14 @@ class RecoveredCommand:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Recovered:
-    """What a client went on from.
+    """The state and the history that a client continues from.
 
     ``position`` is that of the last entry of the log, ``at`` when it arrived (UTC). ``clean``:
-    the life before closed its log; otherwise it was killed, and what it had not committed yet is
-    lost. ``exact``: the state is what the life before had at that position; false where another
-    version of the handlers wrote the log. ``lost`` are positions that could not be read, the
-    first and the last; ``None`` for none. ``commands`` are those that were not known to be sent.
+    the previous life closed its log; otherwise it was killed, and what it had not committed is
+    lost. ``exact``: the state is the one that the previous life had at that position; false if
+    another version of the handlers wrote the log. ``lost`` is the range of positions that could
+    not be read (first, last); ``None`` for none. ``commands`` are those that were not known to
+    be sent.
     """
 
     position: int
@@ -58,7 +59,7 @@ class Recovered:
 
 @attrs.frozen(slots=True, kw_only=True)
 class RecoveredLog:
-    """The fold at the end of a log, and what has to be repaired before it goes on."""
+    """The fold at the end of a log, and what must be repaired before it continues."""
 
     info: LogInfo
     fold: LogFold
@@ -67,7 +68,7 @@ class RecoveredLog:
 
 
 class _OpenCommands:
-    """The commands of the last life, and how far each had come."""
+    """The commands of the last life, and the status of each."""
 
     def __init__(self) -> None:
         self._open: dict[int, tuple[CommandEntry, bool]] = {}
@@ -118,7 +119,7 @@ async def recover_log(
     begun_at = fold.position
     commands = _OpenCommands()
     lost: tuple[int, int] | None = None
-    if begun_at < info.first - 1:  # trimmed, and the snapshot at its beginning is gone
+    if begun_at < info.first - 1:  # trimmed, and the snapshot at its beginning is missing
         lost = begun_at + 1, info.first - 1
         fold.position = info.first - 1
     while True:
@@ -150,7 +151,7 @@ async def recover_log(
 
 
 async def _begin(store: LogStore, info: LogInfo) -> LogFold:
-    """The fold at the newest snapshot that can be used, or at the beginning."""
+    """Return the fold at the newest usable snapshot, or at the beginning."""
     for stored in await store.snapshots(info.name):
         snapshot = await trio.to_thread.run_sync(_read, stored.data)
         if snapshot is not None and snapshot.position == stored.position <= info.position:

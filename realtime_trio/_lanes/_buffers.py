@@ -1,9 +1,9 @@
 """A subscription's buffers: one for each of its lanes, filled by the lane.
 
-Two tasks meet here and neither waits for the other: the lane calls ``put``, which takes the
-item at once whatever the overflow rule, and the subscriber's task calls ``get`` while
-``items`` is not empty. Each rule is a subclass. It never raises, never calls the application,
-and never drops an item without counting it.
+Two tasks meet here and neither waits for the other: the lane calls ``put``, which accepts the
+item immediately under any overflow rule, and the subscriber's task calls ``get`` while
+``items`` is not empty. Each rule is a subclass. A buffer never raises, never calls the
+application, and never drops an item without counting it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Buffer", "BufferedLane", "make_buffer"]
 
 
 class BufferedLane(Protocol):
-    """What a buffer needs to know of its lane."""
+    """The part of a lane that a buffer uses."""
 
     lane: Lane
     dropped: int
@@ -33,14 +33,14 @@ class BufferedLane(Protocol):
     lagged: int
 
     def block(self, buffer: Buffer) -> None:
-        """Handle nothing more until the buffer has room."""
+        """Handle no more events until the buffer has room."""
 
     def unblock(self, buffer: Buffer) -> None:
-        """The buffer has room again, or is gone."""
+        """Note that the buffer has room again or is gone."""
 
 
 class Buffer:
-    """What one lane holds for one subscription. This base keeps everything, without a bound.
+    """The items of one lane for one subscription. This base class keeps everything, unbounded.
 
     ``may_block`` tells whether a buffer of this kind may block its lane.
     """
@@ -62,14 +62,14 @@ class Buffer:
         self.reader = reader
         self.lane = lane
         self.items: deque[Any] = deque()
-        """Items with their sizes; what a subclass puts among them, its ``get`` takes out."""
+        """Items with their sizes; a subclass may add entries that only its ``get`` understands."""
         self.bytes: int = 0
         self.largest = 0
         self.merged = self.dropped = self.high_water = 0
         self.probe: DeliveryProbe | None = None
 
     def put(self, item: Item, size: int) -> None:
-        """Take an item that counts ``size`` bytes. Called by the lane only."""
+        """Add an item that counts ``size`` bytes. Called by the lane only."""
         self.items.append((item, size))
         self.bytes += size
         if size > self.largest:
@@ -78,12 +78,12 @@ class Buffer:
             self.reader.wake()
 
     def put_all(self, items: Sequence[Item], size: int) -> None:
-        """Take items of ``size`` bytes each."""
+        """Add items of ``size`` bytes each."""
         for item in items:
             self.put(item, size)
 
     def get(self) -> Item:
-        """Give the next item. ``items`` must not be empty."""
+        """Remove and return the next item. ``items`` must not be empty."""
         items = self.items
         if len(items) > self.high_water:
             self.high_water = len(items)
@@ -95,7 +95,7 @@ class Buffer:
         return item
 
     def room(self, size: int) -> int:
-        """How many items, of together ``size`` bytes, fit before the lane is blocked.
+        """Return how many items of ``size`` bytes in total fit before the lane is blocked.
 
         1 if that depends on the item. For buffers that may block.
         """
@@ -103,7 +103,7 @@ class Buffer:
 
     @property
     def blocking(self) -> bool:
-        """Whether the lane waits for room here."""
+        """Whether the lane waits for room in this buffer."""
         return False
 
     def clear(self) -> None:
@@ -112,13 +112,13 @@ class Buffer:
         self.bytes = self.largest = 0
 
     def over(self, size: int) -> bool:
-        """Whether ``size`` bytes more are too much, the largest item not counted."""
+        """Whether ``size`` more bytes exceed the bound, not counting the largest item."""
         return self.bytes + size - max(size, self.largest) > MAX_BYTES
 
 
 @final
 class CoalesceBuffer(Buffer):
-    """Coalesces the pieces of one message; past its bound the subscription is evicted."""
+    """Coalesces the deltas of one message; beyond its bound the subscription is evicted."""
 
     __slots__ = ("_coalescer", "_max_items")
 
@@ -129,7 +129,7 @@ class CoalesceBuffer(Buffer):
         self.items = self._coalescer.entries
 
     def put(self, item: Item, size: int) -> None:
-        """Take an item, or evict the subscription."""
+        """Add an item, or evict the subscription."""
         items = self.items
         coalescer = self._coalescer
         if type(item) is MessageStreaming:
@@ -170,7 +170,7 @@ class CoalesceBuffer(Buffer):
         )
 
     def get(self) -> Item:
-        """Give the next item, a run as one."""
+        """Remove and return the next item; a run becomes one item."""
         items = self.items
         if len(items) > self.high_water:
             self.high_water = len(items)
@@ -197,8 +197,8 @@ class CoalesceBuffer(Buffer):
 class BlockBuffer(Buffer):
     """Blocks its lane while an item does not fit.
 
-    The items of one event that do not fit lie in ``_spill``, as the item of a blocked
-    ``send`` lies beside a memory channel.
+    Items of one event that do not fit wait in ``_spill``, like the item of a blocked
+    ``send`` on a memory channel.
     """
 
     may_block = True
@@ -210,7 +210,7 @@ class BlockBuffer(Buffer):
         self._spill: deque[BufferEntry] = deque()
 
     def put(self, item: Item, size: int) -> None:
-        """Take an item, and block the lane if it does not fit."""
+        """Add an item, and block the lane if it does not fit."""
         items = self.items
         if self._spill or (
             len(items) >= self._max_items or (self.bytes + size > MAX_BYTES and self.over(size))
@@ -226,7 +226,7 @@ class BlockBuffer(Buffer):
             self.reader.wake()
 
     def put_all(self, items: Sequence[Item], size: int) -> None:
-        """Take items of ``size`` bytes each, in one go if they fit."""
+        """Add items of ``size`` bytes each, all at once if they fit."""
         count = len(items)
         if not 1 < count <= self.room(count * size):
             super().put_all(items, size)
@@ -239,7 +239,7 @@ class BlockBuffer(Buffer):
             self.reader.wake()
 
     def get(self) -> Item:
-        """Give the next item, and unblock the lane if there is room again."""
+        """Remove and return the next item, and unblock the lane if there is room again."""
         items = self.items
         if len(items) > self.high_water:
             self.high_water = len(items)
@@ -253,7 +253,7 @@ class BlockBuffer(Buffer):
         return item
 
     def _settle(self) -> None:
-        """Move what has room now, and touch nothing else: one event may have spilt thousands."""
+        """Move only what fits now, and touch nothing else: one event may have spilt thousands."""
         spill = self._spill
         while spill and len(self.items) < self._max_items:
             size = spill[0][1]
@@ -264,14 +264,14 @@ class BlockBuffer(Buffer):
             self.lane.unblock(self)
 
     def room(self, size: int) -> int:
-        """How many items, of together ``size`` bytes, fit before the lane is blocked."""
+        """Return how many items of ``size`` bytes in total fit before the lane is blocked."""
         if self._spill or self.bytes + size > MAX_BYTES:
             return 1
         return self._max_items - len(self.items)
 
     @property
     def blocking(self) -> bool:
-        """Whether the lane waits for room here."""
+        """Whether the lane waits for room in this buffer."""
         return bool(self._spill)
 
     def clear(self) -> None:
@@ -282,7 +282,7 @@ class BlockBuffer(Buffer):
 
 @final
 class DropOldestBuffer(Buffer):
-    """Drops from the front; the subscriber gets the gap before the item that follows it."""
+    """Drops from the front; the gap is delivered before the item that follows it."""
 
     __slots__ = ("_gap", "_gap_bytes", "_gap_frames", "_length", "_max_items", "_max_length")
 
@@ -294,7 +294,7 @@ class DropOldestBuffer(Buffer):
         self._gap = self._gap_frames = self._gap_bytes = 0
 
     def put(self, item: Item, size: int) -> None:
-        """Take an item and drop what is too much."""
+        """Add an item and drop the oldest ones beyond the bound."""
         self._length += _length(item)
         super().put(item, size)
         while len(self.items) > 1 and self._full():
@@ -318,7 +318,7 @@ class DropOldestBuffer(Buffer):
             self._gap_bytes += len(item.data)
 
     def get(self) -> Item:
-        """Give the gap, or the next item."""
+        """Return the gap, or the next item."""
         if self._gap:
             gap, self._gap = self._gap, 0
             return Lagged(count=gap)
@@ -343,7 +343,7 @@ class LatestBuffer(Buffer):
     __slots__ = ()
 
     def put(self, item: Item, size: int) -> None:
-        """Take an item in the place of the one before."""
+        """Replace the buffered item."""
         if self.items:
             self.clear()
             self.dropped += 1
@@ -353,19 +353,19 @@ class LatestBuffer(Buffer):
 
 
 def _whole(seconds: float) -> int:
-    """Microseconds: whole numbers, so that sums of lengths stay exact."""
+    """Return microseconds: whole numbers, so that sums of lengths stay exact."""
     return round(seconds * 1_000_000)
 
 
 def _length(item: Item) -> int:
-    """How long an item plays; without a format of its own, by the protocol's default."""
+    """Return how long an item plays; without its own format, in the protocol's default."""
     if not isinstance(item, AudioOutput):
         return 0
     return _whole((item.format or DEFAULT_FORMAT).seconds_of(len(item.data)))
 
 
 def make_buffer(reader: SubscriptionReader, lane: BufferedLane, rule: Overflow) -> Buffer:
-    """The buffer of an overflow rule."""
+    """Create the buffer of an overflow rule."""
     if isinstance(rule, Coalesce):
         return CoalesceBuffer(reader, lane, rule)
     if isinstance(rule, Block):

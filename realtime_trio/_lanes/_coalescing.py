@@ -1,12 +1,11 @@
-"""Coalescing: neighbours in a buffer that differ in their text only become one run.
+"""Coalescing: neighbours in a buffer that differ only in their text become one run.
 
 Lanes coalesce decoded deltas, subscriptions coalesce ``message-streaming``; both do it here.
-An item continues the last one of its buffer if all but their texts is equal. A run starts
-when the second item arrives: an item that stays alone costs no more than its place in the
-buffer.
+An item continues the last one of its buffer if everything but the text is equal. A run starts
+when the second item arrives, so a single item costs no more than its place in the buffer.
 
-Folding one delta that has the text of a whole run gives the state that folding each delta
-gives, because the fold of a delta appends.
+Folding one delta with the text of a whole run gives the same state as folding each delta,
+because the fold of a delta appends.
 """
 
 from __future__ import annotations
@@ -34,12 +33,12 @@ __all__ = [
 E = TypeVar("E", bound="tuple[Any, ...]")
 I = TypeVar("I")  # noqa: E741  an item
 
-# What a lane holds: an event, its size in bytes, and when it arrived.
+# An entry of a lane: an event, its size in bytes, and its time of arrival.
 LaneEntry: TypeAlias = tuple[Incoming, int, float]
-# What a subscription's buffer holds: an item and its size in bytes.
+# An entry of a subscription's buffer: an item and its size in bytes.
 BufferEntry: TypeAlias = tuple[Item, int]
 
-# A step of the fold joins so many texts, and so many bytes and one delta more.
+# The most texts and the most bytes (plus one delta) that one step of the fold joins.
 MAX_RUN: Final = 256
 HEAVY: Final = 256 * 1024
 
@@ -48,10 +47,10 @@ _BLOCK: Final = 256
 
 @final
 class Run(Generic[E]):
-    """Neighbours that differ in their text only: the entry of the first, and every text.
+    """Neighbours that differ only in their text: the entry of the first, and every text.
 
-    256 texts at a time become one block, so a text of one character does not keep an object
-    of its own alive. Each character is copied twice in all.
+    256 texts at a time become one block, so that texts of one character do not each keep an
+    object alive. Each character is copied twice in total.
     """
 
     __slots__ = ("_blocks", "continued", "count", "entry", "size", "texts")
@@ -67,7 +66,7 @@ class Run(Generic[E]):
         self._blocks: list[str] | None = None
 
     def append(self, text: str, size: int) -> None:
-        """Add a text that counts ``size`` bytes."""
+        """Append a text that counts ``size`` bytes."""
         texts = self.texts
         texts.append(text)
         self.count += 1
@@ -83,7 +82,7 @@ class Run(Generic[E]):
         return "".join(self.texts if self._blocks is None else [*self._blocks, *self.texts])
 
     def split(self, count: int) -> tuple[Run[E], Run[E]]:
-        """The first ``count`` items and the others; both get some. For runs without blocks."""
+        """Split off the first ``count`` items; both runs get some. For runs without blocks."""
         size = self.size * count // self.count
         first = self._part(self.texts[:count], size, continued=self.continued)
         return first, self._part(self.texts[count:], self.size - size, continued=True)
@@ -100,9 +99,9 @@ DeltaRun: TypeAlias = Run[LaneEntry]
 class Coalescer(Generic[E, I]):
     """The end of a buffer: the item that the next one may continue, and their run.
 
-    The owner appends what continues nothing, then calls :meth:`begin` if the next item may
-    continue that, else :meth:`seal`. It also seals when it removes the last entry. A run
-    takes the place of its first item's entry.
+    The owner appends each item that continues nothing, then calls :meth:`begin` if the next item
+    may continue it, else :meth:`seal`. It also seals when it removes the last entry. A run
+    replaces the entry of its first item.
     """
 
     __slots__ = ("_last", "_run", "entries")
@@ -113,12 +112,12 @@ class Coalescer(Generic[E, I]):
         self._run: Run[E] | None = None
 
     def begin(self, item: I) -> None:
-        """The last entry is of this item, and the next one may continue it."""
+        """Note that the last entry is of this item, and that the next one may continue it."""
         self._last = item
         self._run = None
 
     def seal(self) -> None:
-        """Nothing continues the last entry."""
+        """Note that nothing may continue the last entry."""
         self._last = self._run = None
 
     def _begin_run(self, text: str) -> Run[E]:
@@ -130,12 +129,12 @@ class Coalescer(Generic[E, I]):
 
 @final
 class StreamingCoalescer(Coalescer[BufferEntry, MessageStreaming]):
-    """Coalesces the pieces of a message in the buffer of a subscription."""
+    """Coalesces the deltas of a message in the buffer of a subscription."""
 
     __slots__ = ()
 
     def run_of(self, note: MessageStreaming) -> Run[BufferEntry] | None:
-        """The run that a piece continues, or ``None`` if it continues nothing."""
+        """Return the run that an item continues, or ``None`` if it continues nothing."""
         last = self._last
         if (
             last is None
@@ -152,7 +151,7 @@ class DeltaCoalescer(Coalescer[LaneEntry, Delta]):
     """Coalesces the deltas of a lane, at most ``max_run`` into one.
 
     ``mixed_times``: whether deltas of one run may have arrived at different times. ``depth``
-    and ``bytes`` are what was put and is not handled yet.
+    and ``bytes`` count the events that are not handled yet.
     """
 
     __slots__ = ("_at_limit", "_continued", "_max_run", "_mixed_times", "bytes", "depth")
@@ -163,15 +162,15 @@ class DeltaCoalescer(Coalescer[LaneEntry, Delta]):
         self.bytes: int = 0
         self._max_run = max_run
         self._mixed_times = mixed_times
-        self._at_limit = False  # the next delta begins another run only because this one is full
-        self._continued = False  # so did the last entry
+        self._at_limit = False  # the next delta begins a new run only because this one is full
+        self._continued = False  # the last entry began for the same reason
 
     def put(self, event: Incoming, size: int, at: float) -> None:
         """Append an event."""
         self.depth += 1
         self.bytes += size
         self.entries.append((event, size, at))
-        # A run begins with a delta that has a text: the time of that one is the message's.
+        # A run begins with a delta that has a text: its time is the time of the message.
         if isinstance(event, Delta) and event.id is None and event.content:
             self._last = event
         else:
@@ -191,8 +190,8 @@ class DeltaCoalescer(Coalescer[LaneEntry, Delta]):
     ) -> tuple[Incoming, int] | None:
         """Add events for as long as they are deltas that continue the last one.
 
-        ``event`` is the first of them, ``more`` gives the others, with their sizes. It stops
-        before ``depth`` or ``bytes`` pass their maximum. Gives the first event that it did
+        ``event`` is the first of them, ``more`` yields the others, with their sizes. It stops
+        before ``depth`` or ``bytes`` exceed their maximum. Returns the first event that it did
         not add, ``None`` if there is none. A delta with an id continues nothing, nor does one
         without text: it changes more than the text of its message.
         """

@@ -1,8 +1,8 @@
 """Code of the application that runs in the event loop: custom handlers and selectors.
 
-While it runs, nothing else does. What takes longer than a tenth of a second is logged by its
-name, and so is a handler that raises: the notification of that names the type of the event
-only. A name that keeps coming is logged once in ten seconds.
+While it runs, no other task runs. Code that takes longer than a tenth of a second is logged by
+its name, and so is a handler that raises: its notification names only the type of the event.
+Each name is logged at most once in ten seconds.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ._meter import metered
 __all__ = ["SLOW", "call_handler", "clock", "log_slow", "log_slow_step"]
 
 SLOW: Final = 0.1
-"""Seconds for which a handler or a selector may hold the event loop without being named."""
+"""Seconds for which a handler or a selector may hold the event loop without a log record."""
 
 _logger: Final = logging.getLogger("realtime_trio.lanes")
 _throttle: Final = Throttle(10.0)
 clock: Callable[[], float] = time.perf_counter
-"""By which handlers and selectors are timed."""
+"""The clock that times handlers and selectors."""
 
-_named: float = 0.0  # when the code that was slow last had ended
+_named: float = 0.0  # when the last slow code ended
 
 
 def call_handler(
@@ -50,7 +50,7 @@ def call_handler(
 
 
 def log_slow(what: str, code: Callable[..., object], began: float) -> None:
-    """Log that ``code``, which began at that time of :func:`clock`, has just taken too long."""
+    """Log that ``code``, which began at time ``began`` of :func:`clock`, took too long."""
     global _named
     _named = now = clock()
     name = _name_of(code)
@@ -62,7 +62,7 @@ def log_slow(what: str, code: Callable[..., object], began: float) -> None:
 
 
 def log_slow_step(lane: Lane, began: float, ended: float, events: int) -> None:
-    """Log a step of a lane that took long, unless code that is named already made it so."""
+    """Log a slow step of a lane, unless a record already names the code that made it slow."""
     if _named >= began:
         return
     name = lane.name.lower()
@@ -74,7 +74,7 @@ def log_slow_step(lane: Lane, began: float, ended: float, events: int) -> None:
 
 
 def _name_of(code: Callable[..., object]) -> str:
-    """Module and name of what is called; of an object without a name, those of its class."""
+    """Return module and name of a callable; for an object without a name, those of its class."""
     inner: object = code
     while (wrapped := getattr(inner, "func", None)) is not None:  # functools.partial
         inner = wrapped

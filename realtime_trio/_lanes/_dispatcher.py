@@ -1,17 +1,17 @@
-"""One step of a lane: fold the entries at its front, dispatch what follows to subscribers.
+"""One step of a lane: fold its first entries, and dispatch the results to subscribers.
 
-The fast path of the lanes. An event costs one step of the fold, one lookup to see that nobody
-subscribed to the event itself, and for each notification one lookup and one ``put`` for each
+This is the fast path of the lanes. An event costs one step of the fold, one lookup to see that
+nobody subscribed to the event itself, and for each notification one lookup and one ``put`` per
 subscriber. A run of deltas (see ``_coalescing``) is folded as one event. Its subscribers get
 one ``message-streaming`` for the whole run, or one for each delta with
 ``ClientConfig(coalesce=False)``.
 
 Rule 1. A step never waits. It is bounded by ``batch_size`` events (a coalesced run counts
-        once) and by ``HEAVY`` bytes and one event more.
+        once) and by ``HEAVY`` bytes and one more event.
 Rule 2. A ``Block`` subscription blocks the lane at the event whose items do not fit. So with
-        ``coalesce=False`` a step folds no more of a run than is certain to fit: what a delta
-        emits beside its own piece is unknown before the fold; only a delta that continues the
-        one before it emits nothing else.
+        ``coalesce=False`` a step folds no more of a run than is certain to fit: the notifications
+        that a delta emits besides its own text are unknown before the fold; only a delta that
+        continues the one before it emits nothing else.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Observer: TypeAlias = Callable[[Incoming, "tuple[Notification, ...]", Any], None
 
 @frozen
 class Command(ServerEvent):
-    """Something that a lane does between two events; never folded, never counted."""
+    """An action of a lane between two events; never folded, never counted."""
 
     run: Callable[[], tuple[Notification, ...] | None]
 
@@ -45,8 +45,7 @@ class Command(ServerEvent):
 class Dispatcher:
     """A lane's fold, its observers and its subscribers.
 
-    ``coalesced`` counts the deltas that were folded and emitted together with the one before
-    them.
+    ``coalesced`` counts the deltas that were folded and emitted together with the previous one.
     """
 
     __slots__ = (
@@ -112,7 +111,7 @@ class Dispatcher:
         else:
             fold = self.fold
             notes = fold.step(event, at, weight)
-            if cls is Reading:  # its subscribers get the event that it stands for
+            if cls is Reading:  # its subscribers get the event that it contains
                 event = cast("Reading", event).event
                 cls = event.__class__
             for observer in self.observers:
@@ -134,7 +133,7 @@ class Dispatcher:
     # -- runs whose deltas are emitted one by one ------------------------------------------
 
     def _fitting(self, run: DeltaRun, entries: deque[LaneEntry | DeltaRun]) -> DeltaRun:
-        """As much of a run as is certain to fit (rule 2); the rest goes back to the front."""
+        """Return as much of a run as is certain to fit (rule 2); put the rest back to the front."""
         blocking = self.subscribers.blocking
         if not blocking:
             return run
@@ -152,7 +151,7 @@ class Dispatcher:
     def _step_each(self, run: DeltaRun) -> None:
         """Fold a run as one event, and emit what each of its deltas would have emitted.
 
-        All but the last notification comes of the first delta.
+        All notifications but the last belong to the first delta.
         """
         event, size, at, weight = _whole(run)
         fold, of = self.fold, self.subscribers.of
@@ -173,7 +172,7 @@ class Dispatcher:
     def _dispatch_each(
         self, event: Delta, texts: Sequence[str], notes: Sequence[Notification], size: int
     ) -> None:
-        """Dispatch every delta of a run, each ahead of the notifications that it caused."""
+        """Dispatch every delta of a run, each before the notifications that it caused."""
         of = self.subscribers.of
         rest = iter(notes)
         for text in texts:
@@ -187,15 +186,15 @@ class Dispatcher:
 
 
 def _whole(run: DeltaRun) -> tuple[Delta, int, float, int]:
-    """The delta that stands for a run, its bytes, its time, and how many deltas it stands for."""
+    """Return the coalesced delta of a run, its bytes, its time, and the number of deltas."""
     event, _, at = run.entry
     return evolve(cast("Delta", event), content=run.text()), run.size, at, run.count
 
 
 def _one_by_one(notes: tuple[Notification, ...], texts: Sequence[str]) -> tuple[Notification, ...]:
-    """What folding each delta would have emitted, from what folding them as one did emit.
+    """Split the notifications of a coalesced delta into those of each delta.
 
-    What the message had held back (protocol.md §2 L4) comes with the first delta.
+    Text held back by the message (protocol.md §2 L4) is emitted with the first delta.
     """
     if not notes or type(notes[-1]) is not MessageStreaming:
         return notes

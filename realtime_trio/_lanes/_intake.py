@@ -1,7 +1,7 @@
-"""The way into the lanes: a frame is decoded, routed and, where nothing is waiting, handled.
+"""The entry to the lanes: decode a frame, route it and, if the lanes are idle, handle it.
 
-One task at a time feeds. A frame that comes alone, as at a steady pace all of them do, is
-handled right here while its lane is idle and empty; frames that come together are put into
+One task at a time feeds. A frame that arrives alone, as all do in paced traffic, is
+handled right here while its lane is idle and empty; frames that arrive together are put into
 their lanes first, so that neighbouring deltas coalesce.
 """
 
@@ -20,7 +20,7 @@ from ._lane import LaneFull, LaneTask
 from ._lane_log import FaultLog
 from ._router import Router
 
-__all__ = ["LaneIntake", "TakeFrame", "TakeFrames", "ignore"]
+__all__ = ["LaneIntake", "Settle", "TakeFrame", "TakeFrames", "ignore"]
 
 _RESOLUTION = 0.001
 _NO_MORE: Iterator[tuple[Incoming, int]] = iter(())
@@ -45,6 +45,14 @@ class TakeFrame(Protocol):
 
     def __call__(self, frame: str | bytes, observe: Callable[[Incoming], None] = ...) -> bool:
         """Take one frame."""
+        ...
+
+
+class Settle(Protocol):
+    """The type of :meth:`LaneIntake.settle`."""
+
+    async def __call__(self) -> None:
+        """Wait for room."""
         ...
 
 
@@ -75,12 +83,12 @@ class LaneIntake:
         self._router = router
         self._clock = clock
         self.at: float = float("-inf")
-        """The time of what was taken last."""
+        """The time of the last input."""
         self._unsettled: tuple[LaneFull, Callable[[Incoming], None]] | None = None
         self.closed: bool = False
-        """Whether nothing more is taken."""
+        """Whether no more input is taken."""
         self.tap: InputTap | None = None
-        """Notes for a log what is taken, in the order of the lanes."""
+        """Records the input for a log, in the order of the lanes."""
 
     def feed_nowait(
         self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]
@@ -119,10 +127,10 @@ class LaneIntake:
         return self.take((frame,), observe)
 
     def take_one(self, frame: str | bytes, observe: Callable[[Incoming], None] = ignore) -> bool:
-        """Take one frame, as :meth:`take` does several; at a pace, nothing comes in batches."""
+        """Take one frame, as :meth:`take` does for several; the usual case in paced traffic."""
         event, size, at = self._codec.read_one(frame), len(frame), self.arrival()
         if event.__class__ in DELTAS and self._text.handle_in_place(event, size, at):
-            observe(event)  # of a delta it only notes that it came
+            observe(event)  # for a delta it only notes the arrival
             return True
         try:
             offer = self._router.offers.get(event.__class__)
@@ -142,7 +150,7 @@ class LaneIntake:
                 lane.step_in_place()
 
     async def settle(self) -> None:
-        """Wait for room for the frame that :meth:`take` has kept. Cancelled, it drops it."""
+        """Wait for room for the frame that :meth:`take` kept. If cancelled, the frame is lost."""
         assert self._unsettled is not None
         (full, observe), self._unsettled = self._unsettled, None
         await self._wait(full)
@@ -175,7 +183,7 @@ class LaneIntake:
                 observed = self._observe(event, observe)
 
     async def _wait(self, full: LaneFull) -> None:
-        """Take the event for which there was no room, once there is."""
+        """Take the event for which there was no room, as soon as there is."""
         while True:
             await full.lane.room()
             at = self.at
@@ -221,7 +229,7 @@ class LaneIntake:
 
     def _check_open(self) -> None:
         if self.closed:
-            message = "this pipeline takes no more input: it was closed"
+            message = "this pipeline is closed: it takes no more input"
             raise ClosedError(message)
 
     def arrival(self) -> float:

@@ -36,12 +36,13 @@ from ._dispatcher import Dispatcher
 from ._lane_log import DropLog
 from ._meter import LaneMeter, metered
 from ._statistics import LaneStatistics, Rate, Sampler
+from ._task_slot import TaskSlot
 
 __all__ = ["LaneFull", "LaneTask"]
 
 GIVE_WAY: Final = 8
-LEVELS: Final = (50, 80, 95)  # percent of a bound at which memory pressure is announced
-RELIEF: Final = 40  # percent below which it is taken back
+LEVELS: Final = (50, 80, 95)  # percent of a bound at which memory pressure is emitted
+RELIEF: Final = 40  # percent below which the pressure ends
 
 
 class LaneFull(trio.WouldBlock):
@@ -67,14 +68,12 @@ class LaneTask:
         "_drop_log",
         "_dropped_before",
         "_high_water",
-        "_idle",
         "_level",
         "_on_level",
         "_on_step",
         "_rate",
         "_room",
         "_since",
-        "_unblocked",
         "backlog",
         "bounds",
         "dispatcher",
@@ -88,6 +87,7 @@ class LaneTask:
         "next_bytes",
         "next_items",
         "replaced",
+        "task",
         "wait_times",
     )
 
@@ -108,7 +108,7 @@ class LaneTask:
         self.dispatcher = Dispatcher(fold, batch_size=batch_size, coalesce=coalesce)
         self.dropped = self.lagged = 0
         self.replaced = 0
-        """How many of those that were dropped gave way to a newer one (``Latest``)."""
+        """How many of the dropped items were replaced by a newer one (``Latest``)."""
         self._dropped_before = 0
         self._drop_log: DropLog | None = None  # most lanes never need one
         self.draining = False
@@ -118,9 +118,8 @@ class LaneTask:
             max_run=MAX_RUN if coalesce else batch_size, mixed_times=coalesce
         )
         self._above, self._on_level, self._on_step = above, on_level, on_step
-        self._idle = trio.lowlevel.ParkingLot()
+        self.task = TaskSlot()
         self._blockers: set[Buffer] = set()
-        self._unblocked = trio.lowlevel.ParkingLot()
         self._room = trio.lowlevel.ParkingLot()
         self._level = self._high_water = 0
         self._set_next_level()
@@ -129,10 +128,10 @@ class LaneTask:
         self._rate = Rate(time.perf_counter())
         self.meter = LaneMeter(self.lane, self.dispatcher.subscribers)
 
-    # -- the receive task's side -----------------------------------------------------------
+    # -- the receive task ------------------------------------------------------------------
 
     def offer(self, event: Incoming, size: int, at: float) -> bool:
-        """Take an event below the next level; tells whether it was taken."""
+        """Take an event if it stays below the next level; return whether it was taken."""
         backlog = self.backlog
         if backlog.depth >= self.next_items or backlog.bytes + size >= self.next_bytes:
             return False
@@ -152,16 +151,16 @@ class LaneTask:
         )
 
     def put(self, event: Incoming, size: int, at: float) -> None:
-        """Take an event whatever the lane holds; see :meth:`raise_level`."""
+        """Take an event even beyond the bound; see :meth:`raise_level`."""
         self.backlog.put(event, size, at)
         if not self._ahead:
             self._ahead = self.backlog.depth
             self._since = time.perf_counter()
 
     def raise_level(self, size: int) -> None:
-        """Announce the memory pressure if one event more, of ``size`` bytes, reaches a level.
+        """Emit memory pressure if one more event, of ``size`` bytes, reaches a level.
 
-        To be called before :meth:`put` if ``depth`` is at ``next_items``, or ``bytes + size``
+        Call it before :meth:`put` if ``depth`` is at ``next_items``, or ``bytes + size``
         at ``next_bytes``; below both, the lane is not full either.
         """
         bounds = self.bounds
@@ -191,36 +190,36 @@ class LaneTask:
             )
 
     async def room(self) -> None:
-        """Wait until the lane has handled something, or something blocks it."""
+        """Wait until the lane has handled an event, or is blocked."""
         await self._room.park()
 
     def wake(self) -> None:
-        """Let the lane's task handle what was put."""
-        if self.backlog.entries and self._idle:
-            self._idle.unpark_all()
+        """Wake the lane's task to handle what was put."""
+        if self.backlog.entries:
+            self.task.rouse()
 
     def step_in_place(self) -> None:
-        """Make a step in the place of the lane's task, if that is idle; else nothing.
+        """Make a step instead of the lane's task, if that is idle; else do nothing.
 
-        Idle means that it waits for entries: everything there was put since. What the step
-        leaves is for the lane's task, and so is everything if the application has handlers
-        of its own in this lane: the receive task does not wait for those.
+        Idle means that it waits for entries: all entries were put since then. The lane's task
+        handles what the step leaves, and everything if the application has custom handlers
+        in this lane: the receive task does not wait for those.
         """
-        if self.backlog.entries and self._idle:
+        if self.backlog.entries and self.task.idle:
             if not (self._blockers or self._behind_others or has_custom_handlers(self.lane)):
                 self._step()
             if self.backlog.entries:
-                self._idle.unpark_all()
+                self.task.rouse()
 
     def handle_in_place(self, event: Incoming, size: int, at: float) -> bool:
-        """:meth:`put` and :meth:`step_in_place` in one, for an event that is all there is.
+        """:meth:`put` and :meth:`step_in_place` in one, for a single event in an empty lane.
 
-        Tells whether it was done; else nothing was. At a pace this is what every event takes.
+        Returns whether it was handled; if not, nothing was done. Paced traffic takes this path.
         """
         backlog = self.backlog
         if (
             backlog.entries
-            or not self._idle
+            or not self.task.idle
             or self._blockers
             or size >= self.next_bytes
             or has_custom_handlers(self.lane)
@@ -247,32 +246,32 @@ class LaneTask:
         return True
 
     def close(self) -> None:
-        """Nothing more will be put: what is there is handled, then the task ends."""
+        """Accept no more events: the rest is handled, then the task ends."""
         self.draining = True
         self._blockers.clear()
-        self._idle.unpark_all()
-        self._unblocked.unpark_all()
+        self.task.rouse()
+        self.task.wake()
         self._room.unpark_all()
 
     # -- subscriptions ---------------------------------------------------------------------
 
     def block(self, buffer: Buffer) -> None:
-        """Handle nothing more until ``buffer`` has room (rule 3)."""
+        """Handle no more events until ``buffer`` has room (rule 3)."""
         if not self.draining:
             self._blockers.add(buffer)
 
     def unblock(self, buffer: Buffer) -> None:
-        """``buffer`` has room again or is gone."""
+        """Note that ``buffer`` has room again or is gone."""
         if buffer in self._blockers:
             self._blockers.remove(buffer)
-            if not self._blockers:
-                self._unblocked.unpark_all()
+            if not self._blockers and not self.task.idle:
+                self.task.wake()
 
-    # -- the lane's steps ------------------------------------------------------------------
+    # -- the steps of the lane -------------------------------------------------------------
 
     @property
     def has_backlog(self) -> bool:
-        """Whether there is something that the lane could handle (rule 2)."""
+        """Whether there are entries that the lane could handle (rule 2)."""
         return bool(self.backlog.entries) and not self._blockers
 
     @property
@@ -286,13 +285,13 @@ class LaneTask:
         entries = self.backlog.entries
         while True:
             if self._blockers:
-                await self._unblocked.park()
+                await self.task.sleep(idle=False)
             elif not entries:
                 if self.draining:
                     if self.dropped:
-                        self._log_dropped(math.inf)  # what is not logged yet
+                        self._log_dropped(math.inf)  # the drops that are not logged yet
                     return
-                await self._idle.park()
+                await self.task.sleep(idle=True)
             else:
                 await self._give_way()
                 await self._step_and_yield()
@@ -304,19 +303,19 @@ class LaneTask:
         elif self.backlog.entries:
             await trio.lowlevel.checkpoint()
         if heavy:
-            # Subscribers wake in the next round, in any order with this task. After something
-            # large each that keeps up has emptied its buffer before more comes.
+            # Subscribers wake in the next round, in any order with this task. After a large
+            # batch, each one that keeps up has emptied its buffer before more arrives.
             await trio.lowlevel.checkpoint()
 
     async def _give_way(self) -> None:
-        """Let the lanes above go first (rule 2)."""
+        """Wait for the lanes above (rule 2)."""
         for _ in range(GIVE_WAY):
             if not self._behind_others:
                 return
             await trio.lowlevel.checkpoint()
 
     def _step(self) -> bool:
-        """Handle a batch. Tells whether it was a large one."""
+        """Handle a batch. Return whether it was a large one."""
         entries = self.backlog.entries
         if self.backlog.depth > self._high_water:
             self._high_water = self.backlog.depth
@@ -355,7 +354,7 @@ class LaneTask:
             self._drop_log = DropLog(self.lane)
         self._drop_log.note(self.dropped, self.replaced, now)
 
-    # -- how full it is --------------------------------------------------------------------
+    # -- statistics ------------------------------------------------------------------------
 
     def _fill(self) -> float:
         """Percent of the bound."""
@@ -375,7 +374,7 @@ class LaneTask:
             self._on_level(self, 0)
 
     def statistics(self) -> LaneStatistics:
-        """How the lane does."""
+        """Return the statistics of the lane."""
         fold = self.fold
         return LaneStatistics(
             lane=self.lane,

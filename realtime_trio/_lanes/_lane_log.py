@@ -1,6 +1,6 @@
-"""What the lanes log of their own: what servers get wrong, and what subscribers lose.
+"""Log records of the lanes: faults of servers, and losses of subscribers.
 
-A record names types, places and numbers, never what an event holds.
+A record names types, places and numbers, never the content of an event.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["DropLog", "FaultLog", "log_evicted", "log_level"]
 _logger: Final = logging.getLogger("realtime_trio.lanes")
 
 _PAUSE: Final = 10.0
-"""Seconds between two records of what keeps being dropped."""
+"""Seconds between two records about continuing drops."""
 
 _ALMOST_FULL: Final = 95
 
 
 @final
 class FaultLog:
-    """Events that a server gets wrong (protocol.md §2 L3, §8 M8): each place once."""
+    """Logs faults in events of the server (protocol.md §2 L3, §8 M8): each place once."""
 
     __slots__ = ("_malformed", "_tolerated")
 
@@ -34,15 +34,15 @@ class FaultLog:
         self._malformed: tuple[str | None, ...] = ()
 
     def tolerated(self, reading: Reading) -> None:
-        """An event was taken without what could not be read in it."""
+        """Log that an event was accepted without a value that could not be read."""
         for event_type, path in self._tolerated.add(reading):
             _logger.warning("ignored an ill-typed value in %s at %s", event_type, path)
 
     def malformed(self, event: Malformed) -> None:
-        """An event could not be read at all."""
+        """Log an event that could not be read at all."""
         kind = event.event_type
         if kind is not None and REGISTRY.server_row(kind) is None:
-            kind = None  # the server's own word
+            kind = None  # untrusted text of the server
         if kind not in self._malformed:
             self._malformed += (kind,)
             _logger.warning("ignored %s: it could not be read", kind or "a frame without a type")
@@ -50,7 +50,7 @@ class FaultLog:
 
 @final
 class DropLog:
-    """What the overflow rules of one lane's subscriptions drop; one record in ten seconds."""
+    """Logs the drops of one lane's subscriptions; one record in ten seconds."""
 
     __slots__ = ("_lane", "_logged", "_replaced", "_throttle")
 
@@ -60,9 +60,9 @@ class DropLog:
         self._throttle = Throttle(_PAUSE)
 
     def note(self, dropped: int, replaced: int, now: float) -> None:
-        """Log what is new of ``dropped`` items in all, ``replaced`` of them by newer ones.
+        """Log the new part of ``dropped`` items in total, ``replaced`` of them by newer ones.
 
-        ``Latest`` drops nearly everything, as it was asked to, so that is only worth a DEBUG.
+        ``Latest`` is meant to drop nearly everything, so that is only logged at DEBUG.
         """
         lost = dropped - replaced
         if lost > self._logged and self._throttle.count("lost", now):
@@ -74,13 +74,13 @@ class DropLog:
 
 
 def log_evicted(classes: tuple[type, ...], reason: str) -> None:
-    """A subscription was evicted."""
+    """Log that a subscription was evicted."""
     wanted = ", ".join(cls.__name__ for cls in classes) or "all notifications"
     _logger.warning("evicted a subscription to %s: %s", wanted, reason)
 
 
 def log_level(lane: Lane, level: int) -> None:
-    """A lane has reached a level of its bound, in percent; 0 when it has drained."""
+    """Log that a lane has reached a level of its bound, in percent; 0 when it has drained."""
     name = lane.name.lower()
     if level:
         severity = logging.WARNING if level >= _ALMOST_FULL else logging.INFO

@@ -1,12 +1,12 @@
-"""Marks: how far a lane has come.
+"""Marks: find out how much a lane has handled.
 
-A mark stands in one lane or in several, behind everything that was routed before it was placed
-and before everything that is routed afterwards. A lane passes it between two events, in its
-own order; a mark is never folded or counted. This is the one way in which other parts find out
-what a lane has handled: nobody counts events.
+A mark is placed in one lane or in several, behind everything that was routed before and ahead of
+everything that is routed afterwards. A lane passes it between two events, in its own order; a
+mark is never folded or counted. Other parts use only marks to find out what a lane has handled:
+no part counts events.
 
 The observer in the receive task sees an event right after it was routed. A mark that it
-places then stands directly behind that event, in every lane.
+places is then directly behind that event, in every lane.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Slice: TypeAlias = ControlSlice | TextSlice | AudioSlice
 class Mark:
     """A place in the stream of events, made by :meth:`Marks.place`.
 
-    Callbacks are given right after the mark was placed, before the next checkpoint.
+    Add callbacks right after placing the mark, before the next checkpoint.
     """
 
     __slots__ = ("_ahead", "_on_done", "_on_pass", "_settled")
@@ -47,11 +47,11 @@ class Mark:
         return not self._ahead
 
     def when_passed(self, lane: Lane, callback: Callable[[Slice], None]) -> None:
-        """Call back in the lane's own step when it passes the mark, with its slice there."""
+        """Call ``callback`` with the slice of ``lane``, in the step in which it passes the mark."""
         self._on_pass.append((lane, callback))
 
     def when_done(self, callback: Callable[[], None]) -> None:
-        """Call back when the last lane has passed, after the callbacks of the lanes."""
+        """Call ``callback`` when the last lane has passed, after the callbacks of the lanes."""
         self._on_done.append(callback)
 
     async def wait(self) -> None:
@@ -76,13 +76,13 @@ class Mark:
                 done()
 
     def give_up(self) -> None:
-        """Note that no lane will pass any more; for :class:`Marks` only."""
+        """Note that no lane will pass; for :class:`Marks` only."""
         self._settled.set()
 
 
 @final
 class Marks:
-    """Places marks. ``put`` appends a call to a lane, ``slice_of`` gives a lane's slice."""
+    """Places marks. ``put`` appends a call to a lane, ``slice_of`` returns a lane's slice."""
 
     __slots__ = ("_ended", "_open", "_put", "_slice_of")
 
@@ -97,9 +97,9 @@ class Marks:
         self._ended = False
 
     def place(self, *lanes: Lane) -> Mark:
-        """Mark the place behind everything that was routed until now, in these lanes or all.
+        """Mark the place behind everything routed so far, in these lanes or in all.
 
-        Never waits. Once the client has ended, no lane passes the mark any more.
+        Never waits. After the client has ended, no lane passes the mark.
         """
         mark = Mark(lanes or tuple(Lane))
         if self._ended:
@@ -116,7 +116,7 @@ class Marks:
             self._open.discard(mark)
 
     def end(self) -> None:
-        """Nothing is handled any more: whoever waits for a mark stops waiting."""
+        """Wake all tasks that wait for a mark: no more events are handled."""
         self._ended = True
         for mark in self._open:
             mark.give_up()

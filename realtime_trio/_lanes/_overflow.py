@@ -1,9 +1,9 @@
-"""The four rules for what happens when a subscriber does not keep up.
+"""The four overflow rules: the reaction to a subscriber that does not keep up.
 
-Each is a value that is given to ``subscribe(overflow=…)``. Their counts hold for each lane
-that the subscription hears; what a rule drops or merges, its subscription's
-``statistics()`` tell. Beside its own count every rule has the same bound of 16 MiB, not
-counting the largest item that it holds: one item of any size always finds room.
+A rule is passed to ``subscribe(overflow=…)``. Its count applies to each lane of the subscription;
+``statistics()`` of the subscription returns how many items a rule dropped or merged. Every rule
+also has a bound of 16 MiB, not counting the largest item that it holds: one item of any size
+always fits.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ MAX_BYTES = 16 * 1024 * 1024
 
 def _check_items(_rule: object, field: attrs.Attribute[Any], value: Any) -> None:
     if value is not None and (type(value) is not int or value < 1):
-        message = f"{field.name} must be a whole number of at least 1, and is {value!r}"
+        message = f"{field.name} must be a whole number of at least 1, not {value!r}"
         raise ValueError(message)
 
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class Coalesce(Value):
-    """Lossless, and never in anybody's way: neighbouring deltas of one message merge.
+    """Lossless and never blocking: neighbouring deltas of one message are coalesced.
 
-    Past ``max_items`` items or 16 MiB the subscription ends: it delivers what it holds and
+    Beyond ``max_items`` items or 16 MiB the subscription ends: it delivers the buffered items and
     then raises :class:`~realtime_trio.LaggedError`.
     """
 
@@ -49,11 +49,11 @@ class Coalesce(Value):
 
 @attrs.frozen(slots=True, eq=False, repr=False)
 class Block(Value):
-    """Lossless and unmerged: when it is full, its own lane waits for it.
+    """Lossless and not coalesced: when it is full, its lane waits for it.
 
-    The lane goes no further than the event whose items do not fit. When the lane itself has
-    reached its bound the subscription is freed: it delivers what it holds and then raises
-    :class:`~realtime_trio.LaggedError`. Another lane never waits for it.
+    The lane stops at the event whose items do not fit. When the lane itself has
+    reached its bound, the subscription is evicted: it delivers the buffered items and then raises
+    :class:`~realtime_trio.LaggedError`. Other lanes never wait for it.
     """
 
     max_items: int = attrs.field(validator=_check_items)
@@ -63,22 +63,21 @@ class Block(Value):
 class DropOldest(Value):
     """Keeps the newest ``max_items``, or the last ``seconds`` of audio; give one of the two.
 
-    Where something was dropped, the next item is ``Lagged(count=…)``, and after it
-    ``AudioGap(frames=…, bytes=…)`` if there was audio among it. With ``seconds`` the length
-    of ``audio-output`` counts, and items of other kinds weigh nothing. The newest item is
-    always kept.
+    If items were dropped, the next item is ``Lagged(count=…)``, followed by
+    ``AudioGap(frames=…, bytes=…)`` if there was audio among them. With ``seconds`` the length
+    of ``audio-output`` counts, and other items count nothing. The newest item is always kept.
     """
 
     max_items: int | None = attrs.field(default=None, validator=_check_items)
     seconds: float | None = attrs.field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        """Refuse neither, both, and a length of time that is none."""
+        """Refuse neither, both, and an invalid length of time."""
         if (self.max_items is None) == (self.seconds is None):
-            message = "give one of the two: DropOldest(100) or DropOldest(seconds=2.0)"
+            message = "give either a count or seconds: DropOldest(100) or DropOldest(seconds=2.0)"
             raise ValueError(message)
         if self.seconds is not None and not 0 < self.seconds < math.inf:
-            message = f"seconds must be more than 0, and is {self.seconds!r}"
+            message = f"seconds must be more than 0, not {self.seconds!r}"
             raise ValueError(message)
 
 
@@ -91,7 +90,7 @@ Overflow: TypeAlias = Coalesce | Block | DropOldest | Latest
 
 
 def check_overflow(rule: object) -> None:
-    """Raise ``TypeError`` for anything but a rule: it would silently decide what is lost."""
+    """Raise ``TypeError`` if ``rule`` is not an overflow rule."""
     if isinstance(rule, (Coalesce, Block, DropOldest, Latest)):
         return
     given = f"the class {rule.__name__}" if isinstance(rule, type) else repr(rule)

@@ -12,8 +12,9 @@ or, while one is at its bound, none does yet.
 
 from __future__ import annotations
 
+import contextvars
 import functools
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, final, overload
 
 import attrs
@@ -30,7 +31,7 @@ from ._buffers import make_buffer
 from ._custom_code import call_handler
 from ._dispatcher import Command, Observer
 from ._input_tap import InputLog, InputTap
-from ._intake import LaneIntake, TakeFrame, TakeFrames, ignore
+from ._intake import LaneIntake, Settle, TakeFrame, TakeFrames, ignore
 from ._lane import LaneTask
 from ._lane_log import log_level
 from ._marks import Marks
@@ -50,7 +51,7 @@ T = TypeVar("T")
 
 
 def _total(lanes: Sequence[LaneTask]) -> LaneStatistics:
-    """All lanes together: an event that concerns several counts once."""
+    """Return the statistics of all lanes together: an event in several lanes counts once."""
     each = [lane.statistics() for lane in lanes]
     first, *others = lanes
     summed = {
@@ -69,14 +70,15 @@ def _total(lanes: Sequence[LaneTask]) -> LaneStatistics:
 
 @final
 class Pipeline:
-    """Three lanes and what they feed. One task feeds it, any number subscribe.
+    """Three lanes and their subscriptions. One task feeds it, any number of tasks subscribe.
 
-    ``clock`` gives seconds since 1970: the time at which events arrive. Events that are fed
+    ``clock`` returns seconds since 1970: the time at which events arrive. Events that are fed
     within one millisecond share theirs.
     """
 
     __slots__ = (
         "_changes",
+        "_closed",
         "_closing",
         "_input",
         "_intake",
@@ -110,19 +112,20 @@ class Pipeline:
             )
         self._router = Router(self._lanes)
         self._intake = LaneIntake(self._lanes.values(), self._router, clock)
-        # The hot path is not to pay for one more call.
+        # Avoid one more call on the fast path.
         self.take: TakeFrames = self._intake.take
         self.take_one: TakeFrame = self._intake.take_one
-        self.settle: Callable[[], Coroutine[Any, Any, None]] = self._intake.settle
+        self.settle: Settle = self._intake.settle
         self.marks: Marks = Marks(self._put_mark, lambda lane: self.folds.by_lane[lane].slice)
-        """How far the lanes have come."""
+        """How much each lane has handled."""
         self._input: InputTap | None = None
         self._readers = Readers(self._lanes)
         self._recorders: tuple[TimeRecorder, ...] = ()
         self._started = self._closing = False
+        self._closed = trio.Event()
 
     def log_to(self, log: InputLog) -> Folds:
-        """Tell ``log`` of every input from now on; gives the folds of what was taken until now."""
+        """Pass every input to ``log`` from now on; return the folds of the input so far."""
         self._input = self._intake.tap = InputTap(log, self._intake.arrival)
         self.take_one = self._intake.take_single
         return self.folds
@@ -144,21 +147,43 @@ class Pipeline:
         However it ends, every subscription ends with it, after what it holds.
         """
         if self._started:
-            message = "this pipeline runs already, or has run: make a new one"
+            message = "this pipeline is running or has run: create a new one"
             raise RuntimeError(message)
         self._started = True
         self._readers.start()
         try:
             async with trio.open_nursery() as nursery:
-                for lane in self._lanes.values():
-                    nursery.start_soon(lane.run, name=f"{lane.lane.name.lower()} lane")
+                try:
+                    self._start_lanes(nursery)
+                    await self._closed.wait()
+                finally:
+                    for lane in self._lanes.values():
+                        lane.task.abandon()
         finally:
             self._end()
 
-    def close(self) -> None:
-        """No more input. The lanes handle what they hold, then the subscriptions end.
+    def _start_lanes(self, nursery: trio.Nursery) -> None:
+        """Handle what was taken before, and let each lane have a task when it needs one.
 
-        Nothing blocks a lane any longer: a ``Block`` subscription takes all that is left. A
+        Whoever needs it may run in another context: the tasks get that of this one.
+        """
+        here = contextvars.copy_context()
+
+        def spawn(lane: LaneTask) -> None:
+            name = f"{lane.lane.name.lower()} lane"
+            here.run(functools.partial(nursery.start_soon, lane.run, name=name))
+
+        for lane in self._lanes.values():
+            lane.task.start(functools.partial(spawn, lane))
+        for lane in self._lanes.values():
+            lane.step_in_place()
+            if self._closing:
+                lane.task.rouse()
+
+    def close(self) -> None:
+        """Accept no more input. The lanes handle their backlog, then the subscriptions end.
+
+        Nothing blocks a lane any longer: a ``Block`` subscription accepts all that is left. A
         task that waits in :meth:`feed` gets ``ClosedError``. A second call does nothing.
         """
         if not self._closing:
@@ -166,6 +191,7 @@ class Pipeline:
             self._router.offers.clear()
             for lane in self._lanes.values():
                 lane.close()
+            self._closed.set()
 
     def _end(self) -> None:
         self.close()
@@ -205,9 +231,9 @@ class Pipeline:
             await self.settle()
 
     def post(self, event: ServerEvent) -> None:
-        """Take an event of the library's own. Never waits, even if a lane is at its bound.
+        """Take an event of the library itself. Never waits, even if a lane is at its bound.
 
-        After :meth:`close` it does nothing: there is nobody left to hear of it.
+        After :meth:`close` it does nothing: no subscriber is left.
         """
         if not self._closing:
             at = self._force(event, self._router.route(event))
@@ -215,13 +241,13 @@ class Pipeline:
                 self._input.local_event(event, at)
 
     def set_user_session_id(self, session_id: str | None) -> None:
-        """Say which session is the user's, in order with what the text lane holds."""
+        """Set the user's session, in order with the entries of the text lane."""
         self._command(Lane.TEXT, functools.partial(self.folds.set_user_session_id, session_id))
         if self._input is not None and not self._closing:
             self._input.user_session_id(session_id)
 
     def reset(self) -> None:
-        """Drop silently what is under way, each lane in order with what it holds."""
+        """Silently drop unfinished messages, each lane in order with its entries."""
         for lane in self._lanes:
             self._command(lane, functools.partial(self.folds.reset, lane))
         if self._input is not None and not self._closing:
@@ -268,16 +294,16 @@ class Pipeline:
         lane: Lane | None = None,
         overflow: Overflow = Coalesce(),  # noqa: B008  frozen
     ) -> Subscription[Any]:
-        """Hear notifications and wire events of these classes, their subclasses included.
+        """Subscribe to notifications and wire events of these classes and their subclasses.
 
         Without classes, all notifications; with ``lane``, those of one lane only. Starts with
-        the call. A wire event comes once, from its home lane, ahead of the notifications that
-        it caused, and only if it counted: not a duplicate, a late delta, or one whose handler
-        raised. Deltas that were merged come as one.
+        the call. A wire event is delivered once, by its home lane, before the notifications that
+        it caused, and only if it had an effect: not a duplicate, a late delta, or one whose handler
+        raised. Coalesced deltas are delivered as one.
 
-        Raises ``TypeError`` for what is neither a class of notifications nor of events that
-        servers send, and for an ``overflow`` that is no rule. After the end the subscription is
-        at its end, too.
+        Raises ``TypeError`` for a class that is neither a notification nor a server event, and for
+        an ``overflow`` that is not a rule. After the client has ended, the subscription ends
+        immediately.
         """
         check_classes(classes)
         check_overflow(overflow)
@@ -292,13 +318,13 @@ class Pipeline:
         return Subscription(reader, self._readers.abandon)
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
-        """What ``selector`` makes of the state: the current value first, then changes."""
+        """Watch the result of ``selector`` on the state: the current value first, then changes."""
         return Watch(self._changes, selector)
 
     def observe(self, lane: Lane, callback: Observer) -> None:
-        """Call back in a lane's task after each fold: the event, its notifications, the slice.
+        """Call ``callback`` in a lane's task after each fold: event, notifications, slice.
 
-        Internal: before the subscribers hear of it, and what it raises ends the pipeline.
+        Internal: it runs before the subscribers get the items, and its errors end the pipeline.
         """
         self._lanes[lane].dispatcher.observers.append(callback)
 
@@ -316,15 +342,15 @@ class Pipeline:
             lane.meter.recorders = recorders
 
     def statistics(self) -> PipelineStatistics:
-        """How each lane does, and all of them together."""
+        """Return the statistics of each lane, and of all together."""
         control, audio, text = (self._lanes[lane].statistics() for lane in sorted(Lane))
         total = _total(tuple(self._lanes.values()))
         return PipelineStatistics(control=control, audio=audio, text=text, total=total)
 
-    # -- called by the lanes and their subscriptions ---------------------------------------
+    # -- called by lanes and subscriptions -------------------------------------------------
 
     def _announce_level(self, lane: LaneTask, level: int) -> None:
-        """A lane has reached a level of its bound, or has fallen back."""
+        """Emit that a lane has reached a level of its bound, or has fallen below."""
         log_level(lane.lane, level)
         note = MemoryPressure(lane=lane.lane.name.lower(), level=level)
         self._command(Lane.CONTROL, lambda: (note,))

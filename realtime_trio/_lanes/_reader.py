@@ -1,7 +1,7 @@
-"""The reader's side of a subscription: its buffers, the task that waits, and how it ended.
+"""The reading side of a subscription: its buffers, the waiting task, and how it ended.
 
-Lanes know buffers, buffers know their reader, and nothing on this side knows the
-:class:`Subscription` itself: so one that the application has dropped is garbage collected.
+Lanes know buffers, buffers know their reader, and nothing here knows the
+:class:`Subscription` itself: so one that the application drops is garbage collected.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class SubscriptionReader:
     ) -> None:
         self.buffers: tuple[Buffer, ...] = ()
         self.waiting: Callable[[], None] | None = None
-        """Wakes the one that waits for an item."""
+        """Wakes the task that waits for an item."""
         self.closed: bool = False
         self.ended: bool = False
         self.lagged: str | None = None
@@ -44,16 +44,16 @@ class SubscriptionReader:
         self._classes = classes
 
     def wake(self) -> None:
-        """Let the one that waits look again."""
+        """Make the waiting task check again."""
         wake = self.waiting
         if wake is not None:
             self.waiting = None
             wake()
 
     def add_waiter(self, wake: Callable[[], None]) -> None:
-        """Call ``wake`` once, when there may be something new.
+        """Call ``wake`` once, when there may be a new item.
 
-        Raises ``trio.BusyResourceError`` if another one waits.
+        Raises ``trio.BusyResourceError`` if another task waits.
         """
         if self.waiting is not None:
             message = "another task is receiving from this subscription: give each task its own"
@@ -61,23 +61,23 @@ class SubscriptionReader:
         self.waiting = wake
 
     def discard_waiter(self, wake: Callable[[], None]) -> None:
-        """Do not call it after all."""
+        """Cancel :meth:`add_waiter`."""
         if self.waiting is wake:
             self.waiting = None
 
     @property
     def idle(self) -> bool:
-        """Whether there is nothing to give, and no end to tell."""
+        """Whether there is no item and no end to deliver."""
         for buffer in self.buffers:
             if buffer.items:
                 return False
         return not (self.closed or self.ended or self.lagged is not None)
 
     def pop(self) -> Item:
-        """The next item, lanes in the order of their priority.
+        """Return the next item, lanes in the order of their priority.
 
-        Raises ``trio.WouldBlock`` if there is none now. Once the subscription has ended it
-        raises how: closed at once, lagged and ended after what it still holds.
+        Raises ``trio.WouldBlock`` if there is none now. After the end it raises the reason:
+        immediately if closed, after the buffered items if evicted or ended.
         """
         for buffer in self.buffers:
             if buffer.items:
@@ -94,7 +94,7 @@ class SubscriptionReader:
         raise trio.WouldBlock
 
     async def wait(self) -> None:
-        """Wait until there may be something new. One task at a time."""
+        """Wait until there may be a new item. One task at a time."""
         self.add_waiter(partial(trio.lowlevel.reschedule, trio.lowlevel.current_task()))
         await trio.lowlevel.wait_task_rescheduled(self._abort)
 
@@ -103,20 +103,20 @@ class SubscriptionReader:
         return trio.lowlevel.Abort.SUCCEEDED
 
     def evict(self, reason: str) -> None:
-        """End a subscription that did not keep up; what it holds is still delivered."""
+        """End a subscription that did not keep up; buffered items are still delivered."""
         if self.lagged is None:
             self.lagged = reason
             log_evicted(self._classes, reason)
             self._leave()
 
     def end(self) -> None:
-        """Nothing more comes; what the subscription holds is still delivered."""
+        """End the subscription; buffered items are still delivered."""
         if not self.ended:
             self.ended = True
             self._leave()
 
     def close(self) -> None:
-        """End now and drop what the subscription holds."""
+        """End now and drop the buffered items."""
         if not self.closed:
             self.closed = True
             for buffer in self.buffers:

@@ -1,6 +1,6 @@
-"""The readers of one pipeline: those that are open, and those that were abandoned.
+"""The readers of one pipeline, both open and abandoned.
 
-A subscription that the application has dropped is garbage collected: in any thread, at any point
+A subscription that the application drops is garbage collected: in any thread, at any point
 of any code. Its reader is closed a little later, in the thread of trio.
 """
 
@@ -28,7 +28,7 @@ class Readers:
     def __init__(self, lanes: Mapping[Lane, LaneTask]) -> None:
         self._lanes = lanes
         self.ended: bool = False
-        """Whether the pipeline has ended: a new reader is then at its end, too."""
+        """Whether the pipeline has ended: then a new reader ends immediately."""
         self._open: set[SubscriptionReader] = set()
         self._abandoned: list[SubscriptionReader] = []
         self._token: trio.lowlevel.TrioToken | None = None
@@ -38,32 +38,32 @@ class Readers:
         self._token = trio.lowlevel.current_trio_token()
 
     def add(self, reader: SubscriptionReader) -> None:
-        """A reader was opened; after the end it is at its end at once."""
+        """Add an opened reader; after the end of the pipeline it ends immediately."""
         if self.ended:
             reader.ended = True
         else:
             self._open.add(reader)
 
     def detach(self, reader: SubscriptionReader) -> None:
-        """A reader has ended: nothing is put into its buffers any more."""
+        """Remove a reader that has ended: its buffers get no more items."""
         self._open.discard(reader)
         for buffer in reader.buffers:
             self._lanes[buffer.lane.lane].dispatcher.subscribers.detach(buffer)
 
     def abandon(self, reader: SubscriptionReader) -> None:
-        """A subscription was garbage collected."""
+        """Note that a subscription was garbage collected."""
         self._abandoned.append(reader)
         if self._token is not None:
             with contextlib.suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(self.sweep)
 
     def sweep(self) -> None:
-        """Close what was abandoned."""
+        """Close abandoned readers."""
         while self._abandoned:
             self._abandoned.pop().close()
 
     def end(self) -> None:
-        """End every reader after what it holds."""
+        """End every reader after its buffered items."""
         self.ended = True
         for reader in tuple(self._open):
             reader.end()

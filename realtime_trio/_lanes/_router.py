@@ -14,7 +14,7 @@ from ._lane import LaneTask
 
 __all__ = ["Offer", "Router"]
 
-# A lane's ``offer``: takes an event, its size in bytes and its time, and tells whether it did.
+# A lane's ``offer``: takes an event, its size in bytes and its time; returns whether it took it.
 Offer: TypeAlias = Callable[..., bool]
 
 
@@ -22,8 +22,8 @@ Offer: TypeAlias = Callable[..., bool]
 class Router:
     """The table from events to lanes.
 
-    ``offers`` is the fast path: by class of what goes to one lane only, that lane's offer.
-    Everything else takes :meth:`route`, which fills it.
+    ``offers`` is the fast path: for classes that go to one lane only, the offer of that lane.
+    All other classes take :meth:`route`, which fills the table.
     """
 
     __slots__ = ("_lanes", "offers")

@@ -1,8 +1,8 @@
-"""What the pipeline tells of itself: frozen records, and the small instruments behind them.
+"""Statistics of the pipeline: frozen records, and the small instruments behind them.
 
-Times are sampled, not measured for each event: a reading of the clock costs a twentieth of
+Times are sampled, not measured for each event: reading the clock costs a twentieth of
 an event. Waiting is measured for one event of a lane at a time, from its arrival until its
-batch begins; handling once a batch, as the batch's mean. Percentiles are those of the last
+batch begins; handling once per batch, as the mean of the batch. Percentiles are those of the last
 1024 samples, the maximum is that of all.
 """
 
@@ -39,13 +39,13 @@ class Timing(Value):
 class LaneStatistics(Value):
     """One lane, or all of them together (``lane`` is ``None``).
 
-    ``events`` counts what the lane has handled, merged deltas each; in all, an event that
-    concerns several lanes counts once. ``rate`` is events a second over the last five
-    seconds or so. ``depth`` and ``bytes`` wait to be handled, ``high_water`` is the largest
-    depth so far, ``max_items`` and ``max_bytes`` are the bounds. ``coalesced`` counts deltas
-    that were merged into the one before, ``dropped`` items that subscriptions left out by
-    their rule, ``lagged`` subscriptions that ended because they did not keep up.
-    ``unknown``, ``malformed``, ``tolerated``, ``duplicates`` and ``handler_errors`` count events.
+    ``events`` counts the events that the lane has handled, each merged delta separately; in the
+    total, an event that goes to several lanes counts once. ``rate`` is events per second over the
+    last five seconds or so. ``depth`` and ``bytes`` wait to be handled, ``high_water`` is the
+    highest depth so far, ``max_items`` and ``max_bytes`` are the bounds. ``coalesced`` counts
+    deltas that were merged into the previous one, ``dropped`` items that overflow rules dropped,
+    ``lagged`` subscriptions that were evicted because they did not keep up. ``unknown``,
+    ``malformed``, ``tolerated``, ``duplicates`` and ``handler_errors`` count events.
     """
 
     lane: Lane | None
@@ -71,7 +71,7 @@ class LaneStatistics(Value):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class PipelineStatistics(Value):
-    """The three lanes, and all in one."""
+    """The three lanes, and all of them together."""
 
     control: LaneStatistics
     audio: LaneStatistics
@@ -88,9 +88,9 @@ class PipelineStatistics(Value):
 class SubscriptionStatistics(Value):
     """One subscription, all its lanes together.
 
-    ``depth`` items of ``bytes`` wait to be received; ``high_water`` is the largest depth so
-    far of one lane's queue. ``merged`` deltas joined the one before, ``dropped`` items were
-    left out by the rule. ``blocking`` tells whether a lane waits for this subscription now.
+    ``depth`` items of ``bytes`` wait to be received; ``high_water`` is the highest depth so
+    far of one lane's buffer. ``merged`` deltas were joined with the previous one, ``dropped``
+    items were dropped by the rule. ``blocking`` tells whether a lane waits for this subscription.
     """
 
     depth: int
@@ -102,7 +102,7 @@ class SubscriptionStatistics(Value):
 
 
 class Sampler:
-    """Seconds, sampled: the last 1024, and the longest of all.
+    """Sampled seconds: the last 1024, and the longest of all.
 
     It grows with its samples: an idle client has six of these, and there may be a thousand
     clients.
@@ -112,11 +112,11 @@ class Sampler:
 
     def __init__(self) -> None:
         self._recent: list[float] = []
-        self._oldest = 0  # once it is full
+        self._oldest = 0  # used when it is full
         self._longest = 0.0
 
     def add(self, seconds: float) -> None:
-        """Take a sample."""
+        """Add a sample."""
         if len(self._recent) < SAMPLES:
             self._recent.append(seconds)
         else:
@@ -126,7 +126,7 @@ class Sampler:
             self._longest = seconds
 
     def timing(self, *others: Sampler) -> Timing:
-        """What the samples say, with those of others thrown in."""
+        """Return the timing of these samples, combined with those of others."""
         samplers = (self, *others)
         samples = sorted(sample for each in samplers for sample in each._recent)
         if not samples:
@@ -137,7 +137,7 @@ class Sampler:
 
 
 class Rate:
-    """Events a second, from marks that are a second apart at least."""
+    """Events per second, from marks that are at least a second apart."""
 
     __slots__ = ("_marks",)
 
@@ -145,11 +145,11 @@ class Rate:
         self._marks: list[tuple[float, int]] = [(now, 0)]
 
     def mark(self, now: float, count: int) -> None:
-        """Note that ``count`` events had come by ``now``."""
+        """Note that ``count`` events had arrived by ``now``."""
         if now - self._marks[-1][0] >= 1.0:
             self._marks = [*self._marks[1 - _RATE_SPAN :], (now, count)]
 
     def of(self, now: float, count: int) -> float:
-        """Events a second since the oldest mark."""
+        """Return events per second since the oldest mark."""
         since, before = self._marks[0]
         return (count - before) / (now - since) if now > since else 0.0

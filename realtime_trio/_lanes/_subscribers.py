@@ -30,10 +30,10 @@ from ._overflow import Block, Coalesce, DropOldest, Latest
 
 __all__ = ["Put", "Subscribers", "check_classes"]
 
-# What is put is an event or a notification, or a delta if ``_with_event`` is in between.
+# The argument is an event or a notification, or a delta if ``_with_event`` is in between.
 Put: TypeAlias = Callable[[Any, int], None]
 
-# Local events: they travel through the lanes, but nobody can subscribe to them.
+# Local events: they pass the lanes, but nobody can subscribe to them.
 _LOCAL = frozenset(
     {
         *(LinkEvent, LinkLostEvent, InputSentEvent, NoTurnEvent),
@@ -46,7 +46,7 @@ _LOCAL = frozenset(
 class Subscribers:
     """The buffers that a lane fills.
 
-    ``found`` holds what :meth:`find` has answered, by class. ``all`` are the buffers,
+    ``found`` caches the results of :meth:`find`, by class. ``all`` are the buffers,
     ``blocking`` those that may block the lane, ``streaming`` those that get
     ``message-streaming``.
     """
@@ -70,7 +70,7 @@ class Subscribers:
         self._changed()
 
     def detach(self, buffer: Buffer) -> None:
-        """Dispatch no more to ``buffer``."""
+        """Stop dispatching to ``buffer``."""
         self._buffers = [entry for entry in self._buffers if entry[0] is not buffer]
         self._changed()
 
@@ -81,12 +81,12 @@ class Subscribers:
         self.streaming = tuple(self._of(MessageStreaming))
 
     def of(self, cls: type[Any]) -> tuple[Put, ...]:
-        """Who gets items of a class."""
+        """Return the subscribers of a class."""
         targets = self.found.get(cls)
         return self.find(cls) if targets is None else targets
 
     def find(self, cls: type[Any]) -> tuple[Put, ...]:
-        """Find out who gets items of a class."""
+        """Look up the subscribers of a class."""
         targets: tuple[Put, ...] = ()
         if issubclass(cls, Delta):
             targets = tuple(_with_event(put) for put in self.find(DELTAS[cls]))
@@ -108,7 +108,7 @@ class Subscribers:
 
 
 def _with_event(put: Put) -> Put:
-    """``put`` for a delta as it was decoded: its event is made for those who subscribe to it."""
+    """Wrap ``put`` for decoded deltas: the event is created only for those who subscribe to it."""
 
     def put_event(delta: Any, size: int) -> None:
         put(delta.event(), size)
@@ -117,7 +117,7 @@ def _with_event(put: Put) -> Put:
 
 
 def _with_text(put: Put) -> Put:
-    """``put`` for a whole message, which is far larger than the event that completed it."""
+    """Wrap ``put`` for a whole message, which is far larger than the event that completed it."""
 
     def put_message(note: Any, size: int) -> None:
         content = note.message.content

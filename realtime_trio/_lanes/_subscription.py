@@ -1,4 +1,4 @@
-"""What the application holds: a receive channel with a buffer and a rule of its own."""
+"""The subscription: a receive channel with its own buffer and overflow rule."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from ._waiters import News
 __all__ = ["LaneView", "Subscription", "news_of"]
 
 T = TypeVar("T", covariant=True)
-_SLICE = 31  # items that an iteration takes beside the one for which it let others run
+_SLICE = 31  # items that an iteration takes between two checkpoints
 
 
 class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
-    """A stream of notifications and wire events, from the call that made it on.
+    """A stream of notifications and wire events, starting with the call that made it.
 
     Made by ``subscribe``. Receive from it, iterate it, close it (``close``, ``aclose``,
-    ``with``, ``async with``). One that is dropped without closing is noticed when it is
-    garbage collected, and freed.
+    ``with``, ``async with``). One that is dropped without closing is freed when it is
+    garbage collected.
 
-    Items come in each lane's order; where several lanes have something, control goes before
-    audio and audio before text. A wire event comes before the notifications that it caused.
+    Items are delivered in each lane's order; if several lanes have items, control goes before
+    audio and audio before text. A wire event precedes the notifications that it caused.
 
     It belongs to one task at a time: a second one that would have to wait gets
     ``trio.BusyResourceError``. Nothing is lost when a receive is cancelled.
 
-    How it ends: after :meth:`close`, with :class:`~realtime_trio.ClosedError` at once; when
-    the client has ended, with ``trio.EndOfChannel`` after what it holds (an iteration simply
-    stops); when it did not keep up, with :class:`~realtime_trio.LaggedError` after what it
-    holds.
+    How it ends: after :meth:`close`, with :class:`~realtime_trio.ClosedError` immediately; when
+    the client has ended, with ``trio.EndOfChannel`` after the buffered items (an iteration simply
+    stops); if it did not keep up, with :class:`~realtime_trio.LaggedError` after the buffered
+    items.
     """
 
     __slots__ = ("__weakref__", "_credit", "_finalizer", "_only", "_reader")
@@ -53,12 +53,12 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
         self._finalizer = weakref.finalize(self, abandon, reader)
         self._finalizer.atexit = False
 
-    # Receiving. ``receive`` is always a checkpoint. An iteration over items that are at hand
-    # is not: a checkpoint costs more than all the rest of an event. It asks whether it was
-    # cancelled at each item, and lets the other tasks run at each 32nd.
+    # Receiving. ``receive`` is always a checkpoint. An iteration over buffered items is not: a
+    # checkpoint costs more than everything else about an event. It checks for cancellation at
+    # each item, and lets the other tasks run at each 32nd.
 
     async def receive(self) -> T:
-        """The next item; waits for one. A checkpoint."""
+        """Take the next item; wait for one. A checkpoint."""
         reader = self._reader
         if not reader.idle:
             await trio.lowlevel.checkpoint_if_cancelled()
@@ -66,22 +66,22 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
             await trio.lowlevel.cancel_shielded_checkpoint()
         else:
             await reader.wait()
-            while reader.idle:  # another task may take what this one was woken for
+            while reader.idle:  # another task may take the item for which this one was woken
                 await reader.wait()
             item = reader.pop()
         self._credit = _SLICE
         return cast("T", item)
 
     def receive_nowait(self) -> T:
-        """The next item. Raises ``trio.WouldBlock`` where there is none now."""
+        """Take the next item. Raises ``trio.WouldBlock`` if there is none now."""
         return cast("T", self._reader.pop())
 
     def __aiter__(self) -> Subscription[T]:
-        """The subscription itself."""
+        """Return the subscription itself."""
         return self
 
     async def __anext__(self) -> T:
-        """The next item; stops where the client has ended."""
+        """Take the next item; stop when the client has ended."""
         if self._credit > 0:
             only = self._only
             if only is not None:
@@ -101,10 +101,10 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
         except trio.EndOfChannel:
             raise StopAsyncIteration from None
 
-    # Ending.
+    # Closing.
 
     def close(self) -> None:
-        """End now: what is held is forgotten, and a lane that waits for this goes on.
+        """End now: buffered items are dropped, and a lane that waits for this continues.
 
         A task that is receiving gets :class:`~realtime_trio.ClosedError`. A second call does
         nothing.
@@ -130,7 +130,7 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
         self.close()
 
     def statistics(self) -> SubscriptionStatistics:
-        """How much waits, and what the rule has merged and dropped."""
+        """Return how much waits, and how much the rule has merged and dropped."""
         buffers = self._reader.buffers
         return SubscriptionStatistics(
             depth=sum(len(buffer.items) for buffer in buffers),
@@ -147,12 +147,12 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
 
 
 def news_of(subscription: Subscription[object]) -> News:
-    """Return what wakes a reader that is no task of trio; see :class:`Subscription`."""
+    """Return the object that wakes a reader that is not a trio task; see :class:`Subscription`."""
     return subscription._reader  # pyright: ignore[reportPrivateUsage]
 
 
 class _Lanes(Protocol):
-    """What a view needs of the pipeline."""
+    """The part of the pipeline that a view uses."""
 
     def subscribe(
         self, *, lane: Lane | None = None, overflow: Overflow = ...
@@ -175,7 +175,7 @@ class LaneView:
         *,
         overflow: Overflow = Coalesce(),  # noqa: B008  frozen
     ) -> Subscription[Notification]:
-        """Every notification of this lane from now on."""
+        """Subscribe to every notification of this lane, from now on."""
         return self._pipeline.subscribe(lane=self._lane, overflow=overflow)
 
     def __aiter__(self) -> Subscription[Notification]:
@@ -183,6 +183,6 @@ class LaneView:
         return self.subscribe()
 
     def statistics(self) -> LaneStatistics:
-        """How the lane does."""
+        """Return the statistics of the lane."""
         statistics = self._pipeline.statistics()
         return statistics.lanes[self._lane]

@@ -1,4 +1,4 @@
-"""Those who wait for news of one thing: tasks of trio, and callables for everything else."""
+"""Waiters for one object: trio tasks, and callables for other event loops."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ __all__ = ["News", "Waiters"]
 
 
 class News(Protocol):
-    """What tells a reader that it may find something new. The readers of other loops use it."""
+    """Wakes a reader when there may be something new. The readers of other loops use it."""
 
     def add_waiter(self, wake: Callable[[], None]) -> None:
-        """Call ``wake`` once, at the next news; it must not block or raise.
+        """Call ``wake`` once, at the next change; it must not block or raise.
 
-        Raises ``trio.BusyResourceError`` where only one reader may wait.
+        Raises ``trio.BusyResourceError`` if only one reader may wait.
         """
         ...
 
     def discard_waiter(self, wake: Callable[[], None]) -> None:
-        """Do not call it after all."""
+        """Cancel :meth:`add_waiter`."""
         ...
 
     def wake(self) -> None:
-        """Wake one that waits: for a reader that was woken and does not read."""
+        """Wake one waiter, in place of a reader that was woken and does not read."""
         ...
 
 
 @final
 class Waiters:
-    """Any number of readers that wait; each is woken once, the first one first."""
+    """Any number of waiting readers; each is woken once, in order."""
 
     __slots__ = ("_wakes",)
 
@@ -40,29 +40,29 @@ class Waiters:
         self._wakes: dict[Callable[[], None], None] = {}
 
     def add_waiter(self, wake: Callable[[], None]) -> None:
-        """Call ``wake`` once, at the next news."""
+        """Call ``wake`` once, at the next change."""
         self._wakes[wake] = None
 
     def discard_waiter(self, wake: Callable[[], None]) -> None:
-        """Do not call it after all."""
+        """Cancel :meth:`add_waiter`."""
         self._wakes.pop(wake, None)
 
     def wake(self) -> None:
-        """Wake the first of those that wait."""
+        """Wake the first waiter."""
         if self._wakes:
             first = next(iter(self._wakes))
             del self._wakes[first]
             first()
 
     def wake_all(self) -> None:
-        """Wake all that wait."""
+        """Wake all waiters."""
         if self._wakes:
             wakes, self._wakes = self._wakes, {}
             for wake in wakes:
                 wake()
 
     async def park(self) -> None:
-        """Wait in the present task until it is woken."""
+        """Wait in the current task until it is woken."""
         wake = partial(trio.lowlevel.reschedule, trio.lowlevel.current_task())
         self._wakes[wake] = None
 

@@ -21,7 +21,7 @@ _NOTHING = object()
 
 
 class Changes:
-    """The state as watchers see it: they read it, and wait until it may have changed."""
+    """The state for watchers: they read it, and wait until it may have changed."""
 
     __slots__ = ("ended", "state", "waiters")
 
@@ -31,11 +31,11 @@ class Changes:
         self.waiters: Waiters = Waiters()
 
     def changed(self) -> None:
-        """Let every watcher look again."""
+        """Make every watcher check again."""
         self.waiters.wake_all()
 
     def end(self) -> None:
-        """No more changes will come."""
+        """Note that no more changes will follow."""
         self.ended = True
         self.waiters.wake_all()
 
@@ -45,17 +45,16 @@ class Changes:
 
 
 class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
-    """What a selector makes of the state, each time that it differs; made by ``watch``.
+    """The results of a selector on the state, each time it differs; made by ``watch``.
 
-    The first value is the current one. Values that came and went between two receives are
-    not seen: the latest wins. The selector and ``==`` run in the receiving task, nowhere
-    else, and what they raise comes out there. A value that ``==`` cannot tell from the last
-    is not delivered again.
+    The first value is the current one. Values that were replaced between two receives are
+    not delivered: the latest wins. The selector and ``==`` run in the receiving task only,
+    and their errors are raised there. A value that equals the last one is not delivered again.
 
     ``receive`` is always a checkpoint; cancelling it loses nothing. It belongs to one task
     at a time: a second gets ``trio.BusyResourceError``. When the client has ended, the last
-    value is delivered if it is new, then the channel ends. It holds nothing that would have
-    to be freed; closing it ends a task that waits, with :class:`~realtime_trio.ClosedError`.
+    value is delivered if it is new, then the channel ends. It holds no resources;
+    closing it ends a waiting task with :class:`~realtime_trio.ClosedError`.
     """
 
     __slots__ = ("_busy", "_changes", "_closed", "_last", "_select")
@@ -72,7 +71,7 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
         self._closed = self._busy = False
 
     async def receive(self) -> T:
-        """The current value if it is new, else the next that is."""
+        """Return the current value if it is new, else wait for the next one."""
         if self._busy:
             message = "another task is receiving from this watch: give each task its own"
             raise trio.BusyResourceError(message)
@@ -88,7 +87,7 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
             self._busy = False
 
     def receive_nowait(self) -> T:
-        """The current value if it is new, else raise ``trio.WouldBlock``."""
+        """Return the current value if it is new, else raise ``trio.WouldBlock``."""
         if self._closed:
             message = "this watch was closed"
             raise ClosedError(message)
@@ -129,5 +128,5 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
 
 
 def news_of(watch: Watch[T]) -> News:
-    """Return what wakes a reader that is no task of trio; see :class:`Watch`."""
+    """Return the object that wakes a reader that is not a trio task; see :class:`Watch`."""
     return watch._changes.waiters  # pyright: ignore[reportPrivateUsage]

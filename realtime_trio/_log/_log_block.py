@@ -25,7 +25,7 @@ from ._log_entries import LogItem, RawTextEntry
 
 __all__ = ["BlockGroup", "DamagedBlock", "LogBlock", "decode_block", "encode_block"]
 
-# A time in seconds since 1970, and what arrived then.
+# A time in seconds since 1970, and the entries that arrived then.
 BlockGroup: TypeAlias = tuple[float, list[LogItem]]
 
 _MAGIC: Final = b"RTB"
@@ -42,12 +42,12 @@ _decode = msgspec.msgpack.Decoder(list[BlockGroup]).decode
 
 
 class DamagedBlock(ValueError):
-    """These bytes are not a block, or not the block that was written."""
+    """The bytes are not a block, or differ from the block that was written."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class LogBlock:
-    """What a block says of itself, with its bytes: the entries ``first`` to ``last``."""
+    """The header of a block, with its bytes: the entries ``first`` to ``last``."""
 
     first: int
     count: int
@@ -74,7 +74,7 @@ class LogBlock:
 
 
 def encode_block(first: int, groups: Sequence[BlockGroup], *, zstd: bool = False) -> LogBlock:
-    """Encode entries from position ``first`` on; there is at least one."""
+    """Encode entries from position ``first`` on; at least one is required."""
     count = sum(len(items) for _, items in groups)
     try:
         body = _encode(groups)
@@ -92,7 +92,7 @@ def encode_block(first: int, groups: Sequence[BlockGroup], *, zstd: bool = False
 
 
 def _plain(item: LogItem) -> LogItem:
-    """An entry whose text can be encoded."""
+    """Return an entry whose text can be encoded."""
     if isinstance(item, str):
         try:
             item.encode()
@@ -102,13 +102,13 @@ def _plain(item: LogItem) -> LogItem:
 
 
 def decode_block(data: bytes) -> LogBlock:
-    """Read what a block says of itself, and check it. Raises :class:`DamagedBlock`."""
+    """Read the header of a block, and check it. Raises :class:`DamagedBlock`."""
     if len(data) < _HEAD.size + _FACTS.size:
         message = "the block is too short"
         raise DamagedBlock(message)
     magic, version, codec, crc = _HEAD.unpack_from(data)
     if magic != _MAGIC or version != _VERSION:
-        message = "this is no block, or one of a later version"
+        message = "not a block, or a block of a later version"
         raise DamagedBlock(message)
     if zlib.crc32(memoryview(data)[_HEAD.size :], codec) != crc:
         message = "the checksum of the block is wrong"
@@ -128,7 +128,7 @@ def _entries(data: bytes, count: int) -> list[BlockGroup]:
         message = f"the block cannot be read: {type(exc).__name__}"
         raise DamagedBlock(message) from exc
     if sum(len(items) for _, items in groups) != count:
-        message = "the block has not as many entries as it says"
+        message = "the number of entries in the block does not match its header"
         raise DamagedBlock(message)
     return groups
 
@@ -141,7 +141,7 @@ def _unpacked(codec: int, packed: bytes, size: int) -> bytes:
     return _zstd().decompress(packed, size)
 
 
-# --- zstandard, an extra -------------------------------------------------------------------
+# -- zstandard, an extra ---------------------------------------------------------------
 
 
 @attrs.frozen(slots=True)

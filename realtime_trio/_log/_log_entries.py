@@ -1,10 +1,10 @@
-"""What a log is made of: the inputs of the fold, in the order in which the client took them.
+"""The entries of a log: the inputs of the fold, in the order in which the client took them.
 
-A log holds what came in, never what followed from it: frames as the server sent them, the
-library's own events, and the calls that change the state. Folding a log gives the state again.
-Commands and their receipts are in it for people and for recovery; they are not folded.
+A log holds inputs, never results: frames as the server sent them, the library's own events, and
+the calls that change the state. Folding a log gives the state again. Commands and their receipts
+are included for people and for recovery; they are not folded.
 
-In a block an entry has the shortest form that says what it is: a text frame is a string, a
+In a block an entry has its shortest unambiguous form: a text frame is a string, a
 binary frame is an integer (its length and its last byte, which is all that the fold needs), and
 everything else is a record with a tag.
 """
@@ -62,9 +62,9 @@ ReceiptWord: TypeAlias = Literal["sending", "sent", "not-sent", "in-doubt"]
 class HeaderEntry(msgspec.Struct, frozen=True, array_like=True, tag="header"):
     """The beginning of a life: one client that writes to the log, from its start to its end.
 
-    ``fold`` and ``custom`` say which handlers folded what follows, the limits are those that
-    hold from here on. ``fresh``: the client began with an empty state, not with the state that
-    the log gives.
+    ``fold`` and ``custom`` identify the handlers that folded the following entries; the limits
+    apply from here on. ``fresh``: the client began with an empty state, not with the state of
+    the log.
     """
 
     fold: int
@@ -75,7 +75,7 @@ class HeaderEntry(msgspec.Struct, frozen=True, array_like=True, tag="header"):
 
 
 class LocalEntry(msgspec.Struct, frozen=True, array_like=True, tag="local"):
-    """An event of the library's own; ``note`` is the name of what it emits, if anything."""
+    """An event of the library itself; ``note`` is the name of its notification, if any."""
 
     kind: str
     fields: dict[str, str | int | bool | None] = {}
@@ -101,7 +101,7 @@ class CommandEntry(msgspec.Struct, frozen=True, array_like=True, tag="command"):
 
 
 class ReceiptEntry(msgspec.Struct, frozen=True, array_like=True, tag="receipt"):
-    """What became of a command: ``sending`` comes before the first byte leaves."""
+    """The status of a command: ``sending`` is recorded before the first byte leaves."""
 
     number: int
     status: ReceiptWord
@@ -120,7 +120,7 @@ class RemoteEntry(msgspec.Struct, frozen=True, array_like=True, tag="remote"):
 
 
 class RawTextEntry(msgspec.Struct, frozen=True, array_like=True, tag="raw"):
-    """A text frame that holds half of a surrogate pair, which is no UTF-8."""
+    """A text frame with a lone surrogate, which UTF-8 cannot encode."""
 
     data: bytes
 
@@ -144,45 +144,45 @@ LogRecord: TypeAlias = (
 )
 LogItem: TypeAlias = str | int | LogRecord
 
-# --- frames -------------------------------------------------------------------------------
+# -- frames ----------------------------------------------------------------------------
 
 # The low eight bits of a short audio entry: the last byte of the frame.
 _LENGTH_SHIFT: Final = 8
 
 
 def short_audio(frame: bytes) -> int:
-    """A binary frame as its length and its last byte.
+    """Encode a binary frame as its length and its last byte.
 
-    The last byte may be half of a sample, also where the length is even: the frame before it
-    may have begun one.
+    The last byte may be half of a sample, even if the length is even: the previous frame
+    may have ended with the first half of one.
     """
     return len(frame) << _LENGTH_SHIFT | (frame[-1] if frame else 0)
 
 
 def audio_size(item: int) -> int:
-    """The length of the frame behind a short audio entry."""
+    """Return the length of the frame of a short audio entry."""
     return item >> _LENGTH_SHIFT
 
 
 def audio_of(item: int) -> bytes:
-    """Silence that leaves the state that the frame itself did."""
+    """Return silence that leads to the same state as the original frame."""
     size = item >> _LENGTH_SHIFT
     return bytes(size - 1) + bytes([item & 0xFF]) if size else b""
 
 
 def frame_item(frame: str | bytes, *, full_audio: bool) -> LogItem:
-    """A frame as its entry."""
+    """Return a frame as its entry."""
     if isinstance(frame, str):
         return frame
     return AudioEntry(frame) if full_audio else short_audio(frame)
 
 
 def text_of(entry: RawTextEntry) -> str:
-    """The frame that it was."""
+    """Return the original frame."""
     return entry.data.decode("utf-8", "surrogatepass")
 
 
-# --- local events -------------------------------------------------------------------------
+# -- local events ----------------------------------------------------------------------
 
 _LOCAL: Final[Mapping[str, type[ServerEvent]]] = MappingProxyType(
     {
@@ -202,7 +202,7 @@ _SILENT: Final = Notification()
 
 
 def local_entry(event: ServerEvent) -> LocalEntry:
-    """An event of the library's own as its entry. ``KeyError`` for a class that is not one."""
+    """Return an event of the library itself as its entry. ``KeyError`` for other classes."""
     kind = _KINDS[type(event)]
     fields = {name: getattr(event, name) for name in _names(type(event)) if name not in _NOT_STORED}
     note = getattr(event, "note", None)
@@ -210,7 +210,7 @@ def local_entry(event: ServerEvent) -> LocalEntry:
 
 
 def local_event(entry: LocalEntry) -> ServerEvent | None:
-    """The event that folds as the one that was stored, ``None`` for a kind of a later version."""
+    """Return an event that folds like the stored one; ``None`` for a kind of a later version."""
     cls = _LOCAL.get(entry.kind)
     if cls is None:
         return None

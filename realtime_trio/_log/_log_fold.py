@@ -27,10 +27,10 @@ __all__ = ["LogFold", "groups_behind"]
 
 @final
 class LogFold:
-    """Folds entries in their order, as the lanes of the client did.
+    """Folds entries in order, as the lanes of the client did.
 
-    ``exact`` turns false at a life whose handlers were not the present ones: the state is what
-    these make of the same input.
+    ``exact`` becomes false at a life with other handlers than the current ones: the state is then
+    the result of the current handlers on the same input.
     """
 
     def __init__(self, cut: StateCut | None = None, *, position: int = 0) -> None:
@@ -46,13 +46,13 @@ class LogFold:
         return self.folds.state
 
     def cut(self) -> StateCut:
-        """The state with all that the fold goes on from."""
+        """Return the state with everything that the fold needs to continue."""
         return cut_of(self.folds)
 
     def apply(self, block: LogBlock) -> None:
-        """Fold what a block has behind the last entry that was folded.
+        """Fold the entries of a block after the last folded one.
 
-        Raises ``DamagedBlock`` where it cannot be read, and has then folded nothing of it.
+        Raises ``DamagedBlock`` if it cannot be read; then nothing of it is folded.
         """
         groups = block.groups()
         skip = self.position + 1 - block.first
@@ -61,7 +61,7 @@ class LogFold:
         self.apply_groups(groups)
 
     def apply_groups(self, groups: list[BlockGroup], *, until: int | None = None) -> None:
-        """Fold decoded entries, up to and with position ``until``."""
+        """Fold decoded entries, up to and including position ``until``."""
         process = self._processor.process_frame
         for at, items in groups:
             for item in items:
@@ -104,7 +104,7 @@ class LogFold:
 
 
 def groups_behind(groups: list[BlockGroup], skip: int) -> list[BlockGroup]:
-    """The groups without their first ``skip`` entries."""
+    """Return the groups without their first ``skip`` entries."""
     rest: list[BlockGroup] = []
     for at, items in groups:
         if skip < len(items):

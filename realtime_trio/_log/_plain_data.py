@@ -80,10 +80,10 @@ def from_dict(data: Mapping[str, Any]) -> Any:
 def _packed(value: Any) -> Any:
     match value:
         case dict():
-            items: dict[Any, Any] = value
-            if all(isinstance(key, str) and key[:1] != "$" for key in items):
-                return {key: _packed(item) for key, item in items.items()}
-            return {"$items": [[_packed(key), _packed(item)] for key, item in items.items()]}
+            items = [(key, _packed(item)) for key, item in cast("Any", value).items()]
+            if all(isinstance(key, str) and key[:1] != "$" for key, _ in items):
+                return dict(items)
+            return {"$items": [[_packed(key), item] for key, item in items]}
         case list() | tuple() | frozenset():
             return [_packed(item) for item in cast("Iterable[Any]", value)]
         case msgspec.msgpack.Ext():
@@ -118,7 +118,7 @@ def _unpacked(value: Any) -> Any:
         case dict():
             return {key: _unpacked(item) for key, item in cast("Any", value).items()}
         case list():
-            return [_unpacked(item) for item in value]
+            return [_unpacked(item) for item in cast("Any", value)]
         case _:
             return value
 
@@ -139,7 +139,7 @@ def _shown(value: Any) -> Any:
         case datetime():
             return value.isoformat()
         case Mapping():
-            return {str(key): _shown(item) for key, item in value.items()}
+            return {str(key): _shown(item) for key, item in cast("Any", value).items()}
         case Sequence() | Set():
             return [_shown(item) for item in cast("Sequence[Any]", value)]
         case _ if hasattr(value, "__attrs_attrs__"):

@@ -1,8 +1,8 @@
-"""Values of any kind as msgpack, exactly: JSON, and what JSON cannot tell apart.
+"""Encode values of any kind as msgpack, exactly: JSON, and values that JSON cannot distinguish.
 
-This is for the parts of the state whose type says nothing: JSON as the server sent it, keys of
-memories, and what custom handlers keep in ``extra``. A tuple comes back as a tuple and a mapping
-with tuples for keys as that. A custom class has to be registered with :func:`stored`.
+This is for the parts of the state without a precise type: JSON as the server sent it, keys of
+memories, and values that custom handlers keep in ``extra``. A tuple is decoded as a tuple, and a
+mapping with tuples as keys as such. A custom class must be registered with :func:`stored`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def stored(name: str) -> Callable[[type[C]], type[C]]:
     """Let a journal store values of this class that custom handlers keep in ``extra``.
 
     A class decorator for attrs classes, dataclasses, :class:`msgspec.Struct` and enums. ``name``
-    stands for the class in snapshots: keep it when you rename the class. Values are read by the
+    identifies the class in snapshots: keep it when you rename the class. Values are read by the
     names of their fields; unknown ones are ignored and missing ones get their default.
 
     Raises ``ValueError`` if the name is in use, and ``TypeError`` for a class of another kind.
@@ -44,7 +44,7 @@ def stored(name: str) -> Callable[[type[C]], type[C]]:
     def register(cls: type[C]) -> type[C]:
         known = attrs.has(cls) or hasattr(cls, "__dataclass_fields__")
         if not known and not issubclass(cls, (msgspec.Struct, enum.Enum)):
-            message = f"{cls.__name__} is no attrs class, dataclass, msgspec.Struct or enum"
+            message = f"{cls.__name__} is not an attrs class, dataclass, msgspec.Struct or enum"
             raise TypeError(message)
         if name in _CLASSES:
             message = f"the name {name!r} already stands for {_CLASSES[name].__name__}"
@@ -64,7 +64,7 @@ def stored_names() -> tuple[str, ...]:
 class PlainValues:
     """Packs values of any kind for msgpack and unpacks them.
 
-    ``converter`` takes registered classes apart. ``canonical``: mappings are written in the
+    ``converter`` unstructures registered classes. ``canonical``: mappings are written in the
     order of their packed keys, so equal mappings have equal bytes.
     """
 
@@ -76,11 +76,11 @@ class PlainValues:
         self._decode = msgspec.msgpack.Decoder(ext_hook=self._restore).decode
 
     def decode(self, data: bytes) -> Any:
-        """Decode what :attr:`encode` made of packed values."""
+        """Decode the result of :attr:`encode` on packed values."""
         return self._decode(data)
 
     def pack(self, value: Any) -> Any:
-        """A value that msgpack can encode. Raises :class:`NotStorable`."""
+        """Return a value that msgpack can encode. Raises :class:`NotStorable`."""
         cls = value.__class__
         if cls is str:
             return value if value.isascii() else self._text(value)
@@ -122,7 +122,7 @@ class PlainValues:
         return self._ext(_PAIRS, self.pairs(value.items()))
 
     def pairs(self, items: Iterable[tuple[Any, Any]]) -> list[Any]:
-        """Keys with their values, packed."""
+        """Return keys with their values, packed."""
         packed = [[self.pack(key), self.pack(item)] for key, item in items]
         return sorted(packed, key=self.encode) if self._canonical else packed
 

@@ -1,7 +1,7 @@
 """The converter between slices and plain values, for snapshots and for digests.
 
-Fields go by name: a reader ignores those that it does not know and gives those that are missing
-their default. What is derived or only orders things is left out of a digest (``canonical``).
+Fields are matched by name: a reader ignores unknown ones and uses the defaults of missing ones.
+Derived values and values that only define an order are left out of a digest (``canonical``).
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from ._plain_values import PlainValues, stored
 
 __all__ = ["StateConverter"]
 
-# When something came to be known does not count when two states are compared.
+# The time at which something became known is ignored when two states are compared.
 _ORDER_ONLY: Final = frozenset({"now", "tick", "touched"})
 _PARTS: Final = {
     cls.type: cls for cls in (TextPart, ImagePart, ToolUsePart, ToolResultPart, PlaceholderPart)
 }
 _OPEN: Final = (Any, Hashable, object)
 
-# Classes of the library that keys hold, and those that handlers are likely to keep.
+# Classes of the library in keys, and those that handlers are likely to keep.
 for _cls in (AudioFormat, Message, ToolCall, ToolResult, AgentConfiguration, User, Voice):
     stored(f"realtime_trio.{_cls.__name__}")(_cls)
 
@@ -53,7 +53,7 @@ def _is_struct(cls: Any) -> bool:
 
 
 def _is_open(cls: Any) -> bool:
-    """Whether a type says nothing of what is in it."""
+    """Whether a type does not specify its contents."""
     if cls in _OPEN:
         return True
     return _is_mapping(cls) and any(_is_open(arg) for arg in get_args(cls))
@@ -64,7 +64,7 @@ def _is_mapping(cls: Any) -> bool:
 
 
 class StateConverter:
-    """Unstructures slices into what msgpack can encode, and structures them again.
+    """Unstructures slices into values that msgpack can encode, and structures them again.
 
     Raises :class:`~realtime_trio._log._plain_values.NotStorable` for a value of ``extra`` that
     is neither like JSON nor of a registered class.
@@ -106,7 +106,7 @@ class StateConverter:
         converter.register_structure_hook_factory(_is_generic(Table), self._table_in)
         converter.register_unstructure_hook_factory(_is_generic(Sequence), self._sequence_out)
         converter.register_structure_hook_factory(_is_generic(Sequence), self._sequence_in)
-        # It follows from the records, and is made anew when it is asked.
+        # It is derived from the records, and computed again on demand.
         converter.register_unstructure_hook(Recency, lambda _: None)
         converter.register_structure_hook(Recency, lambda _, __: Recency.without_heap())
         converter.register_unstructure_hook_factory(_is_mapping, self._mapping_out)
@@ -121,7 +121,7 @@ class StateConverter:
             converter.register_unstructure_hook_factory(attrs.has, self._compared_out)
 
     def _compared_out(self, cls: Any) -> Callable[[Any], Any]:
-        """Of an attrs class, what counts when two values are compared."""
+        """Unstructure only the fields of an attrs class that count in comparisons."""
         attrs.resolve_types(cls)
         fields = [field for field in attrs.fields(cls) if field.eq]
         hook_of = self._converter.get_unstructure_hook
@@ -144,7 +144,7 @@ class StateConverter:
     def _struct_out(self, cls: Any) -> Callable[[Any], Any]:
         hooks: list[tuple[str, Callable[[Any], Any]]] = []
         for name, hint in self._fields(cls):
-            # Half of a surrogate pair: the one text in the state that is no UTF-8.
+            # A lone surrogate: the one text in the state that is not UTF-8.
             half = name == "half"
             hooks.append((name, _half if half else self._converter.get_unstructure_hook(hint)))
 
@@ -300,7 +300,7 @@ def _same(value: Any) -> Any:
 
 
 def _restored(value: Any, cls: Any) -> Any:
-    """A value of any kind. What handlers keep in ``extra`` is read only, as they leave it."""
+    """Structure a value of any kind. Values in ``extra`` are read only, as handlers leave them."""
     if _is_mapping(cls) and get_args(cls)[0] is Any:
         return MappingProxyType(cast("dict[Any, Any]", value)) if value else EMPTY
     return value

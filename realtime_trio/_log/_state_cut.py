@@ -1,6 +1,6 @@
-"""A cut: the state at one position of the log, with everything that the fold goes on from.
+"""A cut: the state at one position of the log, with everything that the fold needs to continue.
 
-Each lane gives its part when it passes a mark that stands at that position; the slices are
+Each lane contributes its part when it passes a mark at that position; the slices are
 frozen, so a cut costs nothing to take or to keep.
 """
 
@@ -58,7 +58,7 @@ class StateCut(msgspec.Struct, frozen=True):
 
 @final
 class CutParts:
-    """Collects the lanes' parts of one cut, in whatever order the lanes come to it."""
+    """Collects the lanes' parts of one cut, in the order in which the lanes reach it."""
 
     __slots__ = ("_folds", "_parts")
 
@@ -67,12 +67,12 @@ class CutParts:
         self._parts: dict[Lane, tuple[object, LaneCounts]] = {}
 
     def take(self, lane: Lane) -> None:
-        """Take a lane's part; it stands at the position now."""
+        """Take a lane's part when the lane is at the position."""
         fold = self._folds.by_lane[lane]
         self._parts[lane] = fold.slice, _counts(fold)
 
     def cut(self) -> StateCut:
-        """The whole, once every lane has passed."""
+        """Return the whole cut, when every lane has passed."""
         slices = {lane: slice_ for lane, (slice_, _) in self._parts.items()}
         return StateCut(
             cast("ControlSlice", slices[Lane.CONTROL]),
@@ -83,7 +83,7 @@ class CutParts:
 
 
 def cut_of(folds: Folds) -> StateCut:
-    """A cut of folds that stand at one position."""
+    """Return the cut of folds that are at one position."""
     parts = CutParts(folds)
     for lane in Lane:
         parts.take(lane)
@@ -95,14 +95,14 @@ def _counts(fold: LaneFold[Any]) -> LaneCounts:
 
 
 def restored_folds(cut: StateCut) -> Folds:
-    """Folds that go on from a cut."""
+    """Return folds that continue from a cut."""
     folds = Folds()
     restore_folds(folds, cut)
     return folds
 
 
 def restore_folds(folds: Folds, cut: StateCut) -> None:
-    """Let folds go on from a cut."""
+    """Make folds continue from a cut."""
     folds.control.slice, folds.audio.slice, folds.text.slice = cut.control, cut.audio, cut.text
     for lane, counts in zip(Lane, cut.counts, strict=True):
         for name in _COUNTS:
@@ -110,7 +110,7 @@ def restore_folds(folds: Folds, cut: StateCut) -> None:
 
 
 def begin_life(folds: Folds, limits: Limits, *, fresh: bool) -> None:
-    """What a header entry does: its limits hold from here on. ``fresh``: from an empty state."""
+    """Apply a header entry: its limits apply from here on. ``fresh``: from an empty state."""
     if fresh:
         restore_folds(folds, cut_of(Folds()))
     text = folds.text.slice

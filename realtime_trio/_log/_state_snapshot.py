@@ -1,11 +1,11 @@
-"""Snapshots and digests: a cut as bytes, and what tells two states apart as 32 bytes.
+"""Snapshots and digests: a cut as bytes, and a fingerprint of a state in 32 bytes.
 
 ::
 
     "RTS" version | CRC-32 | FOLD | position | time | length of the body | body
 
-The body is compressed msgpack. A snapshot is a cache: the log decides. One that another version
-of the handlers made, or one with other custom events, is thrown away and the log is folded.
+The body is compressed msgpack. A snapshot is a cache: the log decides. One of another version
+of the handlers, or with other custom events, is discarded and the log is folded.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 FOLD: Final = 1
-"""Raised whenever a handler or a slice changes its meaning: the same log gives another state."""
+"""Increase it when a handler or a slice changes its meaning: the same log gives another state."""
 
 _MAGIC: Final = b"RTS"
 _VERSION: Final = 1
@@ -71,14 +71,14 @@ def _canonical() -> StateConverter:
 
 
 def custom_events() -> tuple[str, ...]:
-    """What changes the fold beside the library itself: custom events, their lanes, classes."""
+    """Return what else changes the fold: custom events, their lanes, and stored classes."""
     rows = [row for row in REGISTRY if not row.builtin]
     named = [f"{row.type}:{','.join(lane.name for lane in row.lanes)}" for row in rows]
     return (*sorted(named), *stored_names())
 
 
 def write_snapshot(snapshot: StateSnapshot) -> bytes:
-    """Encode a snapshot. Raises ``NotStorable`` for what ``extra`` may not hold."""
+    """Encode a snapshot. Raises ``NotStorable`` for values that ``extra`` must not hold."""
     body = msgspec.msgpack.encode(_Body(custom_events(), _exact().dump(snapshot.cut)))
     facts = _FACTS.pack(FOLD, snapshot.position, snapshot.at, len(body))
     packed = zlib.compress(body, 1)
@@ -87,7 +87,7 @@ def write_snapshot(snapshot: StateSnapshot) -> bytes:
 
 
 def check_snapshot(data: bytes) -> None:
-    """Raise :class:`DamagedBlock` where the bytes are not those that were written."""
+    """Raise :class:`DamagedBlock` if the bytes differ from those that were written."""
     if len(data) < _HEAD.size + _FACTS.size:
         message = "the snapshot is too short"
         raise DamagedBlock(message)
@@ -98,7 +98,7 @@ def check_snapshot(data: bytes) -> None:
 
 
 def read_snapshot(data: bytes) -> StateSnapshot | None:
-    """Decode a snapshot; ``None`` for one that other handlers made.
+    """Decode a snapshot; ``None`` for one of other handlers.
 
     Raises :class:`DamagedBlock` as :func:`check_snapshot` does.
     """
@@ -115,13 +115,13 @@ def read_snapshot(data: bytes) -> StateSnapshot | None:
 
 
 def digest_cut(cut: StateCut) -> str:
-    """32 bytes, in hexadecimal, of what counts when two states are compared."""
+    """Return 32 bytes, in hexadecimal, of the values that count in comparisons."""
     return digest(cut.state)
 
 
 def digest(state: SessionState) -> str:
-    """The digest of a state: equal states have equal digests, others have not.
+    """Return the digest of a state: equal states have equal digests, different ones differ.
 
-    It covers the slices without what only orders things, the revision and the counters.
+    It covers the slices, but not values that only define an order, the revision and the counters.
     """
     return hashlib.blake2b(_canonical().dump(state), digest_size=32).hexdigest()

@@ -1,1 +1,1 @@
-"""What the client sends: the outbox, the turn gate, receipts and cancels."""
+"""The sending side of the client: the outbox, the turn gate, receipts and cancels."""

@@ -1,4 +1,4 @@
-"""Cancelling the turn that runs: one request for all who ask, and the server's word for it."""
+"""Cancel the running turn: all callers share one request and one confirmation of the server."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["CancelResult", "Canceller"]
 
 @attrs.frozen(slots=True)
 class CancelResult:
-    """What a cancel came to: ``via`` is the way on which the server has confirmed it.
+    """The result of a cancel: ``via`` names the path on which the server confirmed it.
 
-    ``"withdrawn"``: the input of the turn had not been written, and never will be. The server
+    ``"withdrawn"``: the input of the turn was not written and never will be. The server
     knows of neither.
     """
 
@@ -30,10 +30,10 @@ class CancelResult:
 
 @attrs.define(slots=True, eq=False)
 class _Request:
-    """One cancel on its way, shared by ``waiters`` tasks.
+    """One cancel in progress, shared by ``waiters`` tasks.
 
-    ``input`` is the number of the input that was written last when it was made, ``words`` how
-    many answers of the server are due.
+    ``input`` is the number of the last input that was written when the request was made,
+    ``words`` is the number of confirmations that the server still owes.
     """
 
     receipt: Receipt
@@ -53,13 +53,13 @@ class _Request:
 
 @final
 class Canceller:
-    """Sends one ``client_wants_cancel`` for all who ask and waits for ``cancelled``.
+    """Send one ``client_wants_cancel`` for all callers and wait for ``cancelled``.
 
-    ``inputs`` gives how many inputs were written. ``by_rest`` asks the server over REST; it
-    raises :class:`~realtime_trio.RealtimeError` where that fails.
+    ``inputs`` returns the number of inputs written. ``by_rest`` asks the server over REST; it
+    raises :class:`~realtime_trio.RealtimeError` if that fails.
 
-    A server confirms a cancel also where it has come to an input whose turn has not begun, and
-    has cancelled nothing then (protocol.md §7 G). So it is asked once more when that begins.
+    A server also confirms a cancel that reaches an input whose turn has not begun, but then it
+    cancels nothing (protocol.md §7 G). The client asks once more when that turn begins.
     """
 
     def __init__(
@@ -75,11 +75,11 @@ class Canceller:
         self._inputs = inputs
         self._by_rest = by_rest
         self._request: _Request | None = None
-        self._early = 0  # words of the server that came before the turn of the input had begun
+        self._early = 0  # confirmations received before the turn of the input began
 
     @property
     def wanted(self) -> bool:
-        """Whether the turn of the last input is to be cancelled, and is not known to be."""
+        """Whether the turn of the last input should be cancelled and no cancel is confirmed yet."""
         if self._early:
             return True
         request = self._request
@@ -88,12 +88,12 @@ class Canceller:
         return request.input == self._inputs()
 
     async def cancel(self, nursery: trio.Nursery) -> CancelResult:
-        """Ask, or join the request that is on its way, and wait for the server's word.
+        """Send a request, or join the one in progress, and wait for the confirmation.
 
-        ``nursery`` runs the request, so that one caller's cancellation does not undo what
-        others wait for; when the last of them is cancelled, a request that has not left is
-        taken back. Raises :class:`~realtime_trio.NotSent` or
-        :class:`~realtime_trio.InDoubt` where no word came in time on either way.
+        ``nursery`` runs the request, so the cancellation of one caller does not undo what others
+        wait for. When the last of them is cancelled, a request that is still queued is withdrawn.
+        Raises :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` if neither path
+        confirms the cancel in time.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         request = self._request
@@ -101,7 +101,7 @@ class Canceller:
             request = _Request(self._outbox.put_anyway(ClientWantsCancelEvent()), self._inputs())
             self._request = request
             nursery.start_soon(self._pursue, request)
-        elif request.input != self._inputs():  # that one was meant for an earlier turn
+        elif request.input != self._inputs():  # that request was meant for an earlier turn
             request.input = self._inputs()
             if not request.receipt.queued:
                 self._send_again(request)
@@ -113,7 +113,7 @@ class Canceller:
             if not request.waiters:
                 request.scope.cancel()
         if request.error is not None:
-            # A fresh one for each: one that is raised twice collects both tracebacks.
+            # A new exception for each caller: one that is raised twice collects both tracebacks.
             raise type(request.error)(*request.error.args)
         assert request.confirmed is not None
         return request.confirmed
@@ -123,7 +123,7 @@ class Canceller:
         request.words += 1
 
     def confirm(self) -> None:
-        """``cancelled`` was received."""
+        """Handle ``cancelled``."""
         request = self._request
         if request is not None:
             request.words -= 1
@@ -131,11 +131,11 @@ class Canceller:
                 request.settle(CancelResult("socket"))
 
     def confirm_early(self) -> None:
-        """``cancelled`` was received before the turn of the input had begun."""
+        """Handle a ``cancelled`` received before the turn of the input began."""
         self._early += 1
 
     def turn_begun(self) -> None:
-        """The turn of the input has begun: ask again, if it is to be cancelled."""
+        """Note that the turn of the input began; ask again if it should be cancelled."""
         if not self._early:
             return
         request = self._request
@@ -147,23 +147,23 @@ class Canceller:
         self.no_turn()
 
     def no_turn(self) -> None:
-        """The input has begun no turn: what was confirmed is all that there is to confirm."""
+        """Note that the input begins no turn: an early confirmation settles the cancel."""
         early, self._early = self._early, 0
         for _ in range(early):
             self.confirm()
 
     def link_lost(self) -> None:
-        """What was confirmed says nothing of the turn that may run on the next link."""
+        """Forget early confirmations: they prove nothing about a turn on the next link."""
         self._early = 0
 
     def close(self) -> None:
-        """The client has ended: nothing will be heard."""
+        """Settle all requests: the client ended, and no confirmation can arrive."""
         if self._request is not None:
             message = "the client was closed before the server answered the cancel"
             self._request.settle(None, ClosedError(message))
 
     async def _pursue(self, request: _Request) -> None:
-        """Wait for the word on the socket, then ask by REST."""
+        """Wait for the confirmation on the socket, then ask by REST."""
         try:
             with request.scope:
                 with trio.move_on_after(self._timeout):

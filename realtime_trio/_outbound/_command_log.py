@@ -1,4 +1,4 @@
-"""What is told of commands: a log that says, after a kill, how far each had come."""
+"""The interface of the command log: after a crash it shows how far each command got."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ __all__ = ["CommandLog"]
 
 
 class CommandLog(Protocol):
-    """Notes the commands of one client. A number tells a command from the others.
+    """Records the commands of one client. A number identifies each command.
 
-    All but the last method note at once, and never raise.
+    All methods but the last record immediately and never raise.
     """
 
     def queued(self, name: str, frame: str) -> int:
-        """A command was queued; gives its number."""
+        """Record a queued command; return its number."""
         ...
 
     def sending(self, number: int) -> int:
-        """It is about to be written; gives a position for :meth:`written_ahead`."""
+        """Record that it is about to be written; return a position for :meth:`written_ahead`."""
         ...
 
     def settled(self, number: int, status: str) -> int:
-        """It came to its end; gives a position for :meth:`reached`."""
+        """Record its final status; return a position for :meth:`reached`."""
         ...
 
     async def written_ahead(self, position: int) -> None:
-        """Wait until that is noted for good, or a moment where the log fails."""
+        """Wait until the record is durable; return soon if the log has failed."""
         ...
 
     async def reached(self, position: int) -> None:
-        """Wait until everything up to there is noted for good.
+        """Wait until everything up to ``position`` is durable.
 
-        Raises :class:`~realtime_trio.JournalError` if that will not happen.
+        Raises :class:`~realtime_trio.JournalError` if that cannot happen.
         """
         ...

@@ -1,11 +1,11 @@
-"""What waits to be sent: three queues, the turn gate, and one task that writes.
+"""The outbox: three queues, the turn gate, and one task that writes.
 
-Urgent entries (cancel, pings and their answers) go before commands, commands before audio,
-and each queue keeps its order. A command waits at the gate while an answer is being made
-(see ``_turn_gate``); one that may pass does not wait behind one that may not.
+Urgent entries (cancels, pings and pongs) go before commands, and commands before audio. Each
+queue keeps its order. A command waits at the gate while the server works on an answer (see
+``_turn_gate``); a command that may pass does not wait behind one that may not.
 
-Only the writer task touches the socket: a send that is cancelled half-way would corrupt the
-connection in silence. So what the application calls is a queue, and cancelling that is
+Only the writer task touches the socket: a send that is cancelled half-way would silently
+corrupt the connection. The application only calls a queue, and cancelling that call is
 harmless: an event is queued once or not at all.
 """
 
@@ -46,10 +46,10 @@ def _utf8_size(text: str) -> int:
 
 @final
 class Outbox:
-    """The queues of one client. Outlives links: what a link did not take, the next one may.
+    """The queues of one client. It outlives links: the next link sends what the last one did not.
 
-    ``on_kill`` is called when something is about to be written that kills the running turn,
-    ``on_input`` when an input is.
+    The outbox calls ``on_kill`` before it writes something that kills the running turn, and
+    ``on_input`` before it writes an input.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Outbox:
         self._urgent = EntryQueue(_MAX_URGENT, config.max_command_bytes)
         self._commands = EntryQueue(config.max_commands, config.max_command_bytes)
         self.audio: EntryQueue = EntryQueue(config.max_audio_frames, config.max_audio_bytes)
-        self._news = trio.lowlevel.ParkingLot()
+        self._wakeup = trio.lowlevel.ParkingLot()
         self._idle = trio.lowlevel.ParkingLot()
         self._may_pass = 0
         self._writing: Entry | None = None
@@ -76,21 +76,21 @@ class Outbox:
         self._draining = 0
         self._away = False
         self.links: int = 0
-        """How many links have taken from it."""
+        """The number of links that have taken entries from it."""
         self._on_kill = on_kill
         self.command_log: CommandLog | None = None
-        """What is told of every command that has a receipt."""
+        """Records every command that has a receipt."""
         self._on_input = on_input
         self._ping = codec.encode(PingEvent())
 
-    # -- in --------------------------------------------------------------------------------
+    # -- queueing --------------------------------------------------------------------------
 
     async def put(
         self, event: Event, *, force: bool = False, picked: Callable[[], None] | None = None
     ) -> Receipt:
-        """Queue an event, waiting for room. Cancelled, it is not queued.
+        """Queue an event; wait for room. If the call is cancelled, the event is not queued.
 
-        Those who wait get room in the order in which they came. Raises
+        Waiting callers get room in the order of their calls. Raises
         :class:`~realtime_trio.ClosedError` once closed.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -102,16 +102,16 @@ class Outbox:
     def put_nowait(
         self, event: Event, *, force: bool = False, picked: Callable[[], None] | None = None
     ) -> Receipt:
-        """Queue an event, or raise ``trio.WouldBlock`` where its queue is full."""
+        """Queue an event, or raise ``trio.WouldBlock`` if its queue is full."""
         entry, queue = self._entry(event, force, picked)
         self._enter_nowait(queue, entry)
         assert entry.receipt is not None
         return entry.receipt
 
     async def put_audio(self, data: bytes) -> None:
-        """Queue one frame of audio, waiting for room; as :meth:`put` otherwise.
+        """Queue one frame of audio; wait for room. Otherwise the same as :meth:`put`.
 
-        While the link is away it is dropped and counted.
+        While there is no link, the frame is dropped and counted.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         if self._drops_audio():
@@ -125,15 +125,15 @@ class Outbox:
             self._enter_nowait(self.audio, Entry(data, len(data)))
 
     def _drops_audio(self) -> bool:
-        """Drop and count a frame while there is no link: late speech helps nobody."""
+        """Whether to drop (and count) a frame because there is no link: late speech is useless."""
         self._check_open()
         self._audio_dropped += self._away
         return self._away
 
     def put_anyway(self, event: PttEndEvent | ClientWantsCancelEvent) -> Receipt:
-        """Queue the end of a speech or a cancel also where its queue is full.
+        """Queue the end of an utterance or a cancel even if its queue is full.
 
-        There is one of each at a time, so the bounds still hold, by one.
+        At most one of each waits at a time, so the bounds are exceeded by one entry at most.
         """
         entry, queue = self._entry(event, False, None)
         self._check_open()
@@ -143,11 +143,11 @@ class Outbox:
 
     @property
     def audio_size(self) -> int:
-        """Bytes of audio that wait."""
+        """Bytes of queued audio."""
         return self.audio.size
 
     def drop_oldest_audio(self) -> int:
-        """Throw away the oldest frame of audio that waits; gives its bytes, 0 for none."""
+        """Drop the oldest queued frame of audio; return its size in bytes, 0 if there is none."""
         for entry in self.audio.entries:
             if entry.event is None:
                 self.audio.remove(entry)
@@ -155,11 +155,11 @@ class Outbox:
                 return entry.size
         return 0
 
-    def put_own(self, event: Event | None) -> None:
-        """Queue something of the shell's own for this link: a ping, its answer, a repair.
+    def put_for_link(self, event: Event | None) -> None:
+        """Queue an entry of the client itself for this link: a ping, a pong, a resync.
 
-        ``None`` is a ping of the transport. Beyond the bound of the urgent queue it is left
-        out: there are more than enough of its kind on their way.
+        ``None`` is a ping of the transport. If the urgent queue is full, the entry is dropped:
+        enough entries of its kind are already queued.
         """
         if self._closed or len(self._urgent.entries) >= _MAX_URGENT:
             return
@@ -168,7 +168,7 @@ class Outbox:
         self._append(self._urgent, Entry(frame, size, event, of_link=True))
 
     def withdraw(self, receipt: Receipt) -> bool:
-        """Take a command back, where it has not been picked yet."""
+        """Withdraw a command if the writer has not taken it yet."""
         if not receipt.queued:
             return False
         queue, entry = next(
@@ -186,35 +186,35 @@ class Outbox:
         self, event: Event, force: bool, picked: Callable[[], None] | None
     ) -> tuple[Entry, EntryQueue]:
         if self._draining and not isinstance(event, (ClientWantsCancelEvent, PttEndEvent)):
-            message = "the client is being drained: it takes nothing new"
+            message = "the client is draining: it accepts no new commands"
             raise ClosedError(message)
         check_outgoing(event)
         frame = self._codec.encode(event)
         receipt = Receipt(event.type, self.command_log)
         entry = Entry(frame, _utf8_size(frame), event, receipt, force=force, picked=picked)
         if isinstance(event, TextInputEvent):
-            entry.around = self._ping  # it asks whose answer follows (protocol.md §7 G)
+            entry.around = self._ping  # the pongs show which answer is its own (protocol.md §7 G)
         if isinstance(event, _URGENT):
             return entry, self._urgent
-        # While the link is away its audio is gone: see link_lost.
+        # While there is no link, its audio is dropped: see link_lost.
         behind_audio = isinstance(event, PttEndEvent) and not self._away
         return entry, self.audio if behind_audio else self._commands
 
     async def _enter(self, queue: EntryQueue, entry: Entry) -> None:
         self._check_open()
-        if queue.fits(entry.size) and not queue.turn.locked():
+        if queue.fits(entry.size) and not queue.awaited:
             self._append(queue, entry)
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
         async with queue.turn:
             while not queue.fits(entry.size) and not self._closed:
-                await queue.room.park()
+                await queue.wait()
             self._check_open()
             self._append(queue, entry)
 
     def _enter_nowait(self, queue: EntryQueue, entry: Entry) -> None:
         self._check_open()
-        if queue.turn.locked() or not queue.fits(entry.size):
+        if queue.awaited or not queue.fits(entry.size):
             raise trio.WouldBlock
         self._append(queue, entry)
 
@@ -232,18 +232,18 @@ class Outbox:
             self._may_pass += entry.may_pass
         self.wake()
 
-    # -- out -------------------------------------------------------------------------------
+    # -- writing ---------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Let the writer look again: something came, or the gate opened."""
-        self._news.unpark_all()
+        """Make the writer look again: a new entry is queued, or the gate opened."""
+        self._wakeup.unpark_all()
 
     async def next(self) -> Entry:
-        """Take what is to be written now, waiting for it. For the one writer task."""
+        """Take the next entry to write; wait for one. Only the writer task calls this."""
         await trio.lowlevel.checkpoint_if_cancelled()
         while (entry := self._pick()) is None:
             self._idle.unpark_all()
-            await self._news.park()
+            await self._wakeup.park()
         self._writing = entry
         if entry.receipt is not None:
             entry.receipt.status = "sending"
@@ -287,9 +287,9 @@ class Outbox:
         frames: int = 1,
         size: int | None = None,
     ) -> None:
-        """Write down what became of the entry that was taken last, and of its run of that size.
+        """Record what happened to the entry that was taken last, and to its run of that size.
 
-        A receipt that says already that its command was sent stays as it is.
+        A receipt that already has the status "sent" keeps it.
         """
         self._writing = None
         if status == "sent":
@@ -300,18 +300,18 @@ class Outbox:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing waits and nothing is being written."""
+        """Whether nothing is queued and nothing is being written."""
         queues = (self._urgent, self._commands, self.audio)
         return self._writing is None and not any(queue.entries for queue in queues)
 
     async def emptied(self) -> None:
-        """Wait until it is empty, or closed."""
+        """Wait until the outbox is empty or closed."""
         while not self.empty:
             await self._idle.park()
 
     @contextmanager
     def draining(self) -> Generator[None, None, None]:
-        """Take nothing new within this block but cancels and the ends of speeches."""
+        """Within this block, accept only cancels and ends of utterances."""
         self._draining += 1
         try:
             yield
@@ -319,7 +319,7 @@ class Outbox:
             self._draining -= 1
 
     async def flushed(self) -> None:
-        """Wait until all that may leave has left; for ever, where no link takes it."""
+        """Wait until every entry that may leave has left; forever if no link takes them."""
         while self._writing is not None or self._leavable():
             await self._idle.park()
 
@@ -337,10 +337,10 @@ class Outbox:
     # -- the link and the end --------------------------------------------------------------
 
     def link_lost(self) -> int:
-        """Drop what was meant for the link that broke; gives the number of audio frames.
+        """Drop the entries of the broken link; return the number of audio frames dropped.
 
-        Commands stay and wait for the next link's gate. The end of a speech joins them: it
-        would kill a turn that goes on there, and its audio is gone.
+        Commands stay and wait for the gate of the next link. The end of an utterance is dropped
+        too: it would kill a turn that continues there, and its audio is lost.
         """
         self._away = True
         for entry in self._urgent.clear():
@@ -356,12 +356,12 @@ class Outbox:
         return dropped
 
     def link_opened(self) -> None:
-        """Take audio again."""
+        """Accept audio again."""
         self._away = False
         self.links += 1
 
     def close(self, why: str) -> None:
-        """Refuse what comes, and tell whoever waits that it was not sent. May be repeated."""
+        """Refuse new entries and settle all waiting receipts as "not-sent". May be repeated."""
         self._closed = True
         for queue in (self._urgent, self._commands, self.audio):
             for entry in queue.clear():
@@ -371,7 +371,7 @@ class Outbox:
         self._idle.unpark_all()
 
     def statistics(self) -> OutboxStatistics:
-        """What waits now, and the counters."""
+        """Return the queue depths and the counters."""
         return OutboxStatistics(
             urgent=len(self._urgent.entries),
             commands=len(self._commands.entries),

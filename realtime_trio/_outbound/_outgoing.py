@@ -1,4 +1,4 @@
-"""What a client may send: the check at the door of the outbox."""
+"""Check that an event is one that a client may send."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["check_outgoing"]
 
 
 def check_outgoing(event: object) -> None:
-    """Raise ``TypeError`` or ``ValueError`` for what a client cannot send (protocol.md §2 L5).
+    """Raise ``TypeError`` or ``ValueError`` if a client cannot send ``event`` (protocol.md §2 L5).
 
-    An event is checked when it is made, and here once more: the mappings that it holds are the
-    application's own and may have changed.
+    An event is checked when it is created. It is checked again here because the application may
+    have changed the mappings that it holds.
     """
     if not isinstance(event, Event):
         message = (
@@ -21,6 +21,6 @@ def check_outgoing(event: object) -> None:
         raise TypeError(message)
     local = isinstance(event, (UnknownEvent, AudioFrame))
     if local or Direction.CLIENT not in REGISTRY.row_of(type(event)).direction:
-        message = f"{type(event).__name__} is what a server sends: a client cannot send it"
+        message = f"{type(event).__name__} is a server event: a client cannot send it"
         raise TypeError(message)
     check_event(event)

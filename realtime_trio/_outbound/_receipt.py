@@ -1,4 +1,4 @@
-"""What became of one command."""
+"""The receipt of one command: its status from queued to sent."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ ReceiptStatus: TypeAlias = Literal["queued", "sending", "sent", "not-sent", "in-
 
 @final
 class Receipt:
-    """Tells how far a command has come; what ``client.send`` returns.
+    """The status of one command; ``client.send`` returns it.
 
-    ``status`` goes from "queued" over "sending" to one of three ends, and stays there:
-    "sent" (handed whole to the network), "not-sent" (the server certainly does not have it)
-    or "in-doubt" (the link broke in the middle). Keeping or dropping a receipt changes
-    nothing for its command.
+    ``status`` goes from "queued" over "sending" to one of three final values:
+    "sent" (fully handed to the network), "not-sent" (the server certainly does not have it)
+    or "in-doubt" (the link broke in the middle). Keeping or dropping a receipt does not affect
+    its command.
     """
 
     __slots__ = ("_ahead", "_log", "_number", "_position", "_settled", "_why", "name", "status")
 
     def __init__(self, name: str, log: CommandLog | None = None) -> None:
-        """``name`` is the wire type of the command, as errors name it."""
+        """``name`` is the wire type of the command, for error messages."""
         self.name: str = name
         self.status: ReceiptStatus = "queued"
         self._why = ""
@@ -38,15 +38,15 @@ class Receipt:
 
     @property
     def queued(self) -> bool:
-        """Whether the command still waits for its turn to leave."""
+        """Whether the command is still queued."""
         return self.status == "queued"
 
     async def sent(self) -> None:
-        """Wait until the command has left.
+        """Wait until the command is sent.
 
-        Raises :class:`~realtime_trio.NotSent` where it certainly did not, and
-        :class:`~realtime_trio.InDoubt` where the link broke while it was on its way.
-        Cancelling this takes nothing back. Any number of tasks may wait.
+        Raises :class:`~realtime_trio.NotSent` if it certainly was not, and
+        :class:`~realtime_trio.InDoubt` if the link broke while it was being written.
+        Cancelling this call does not withdraw the command. Any number of tasks may wait.
         """
         await self._settled.wait()
         if self.status == "not-sent":
@@ -57,12 +57,12 @@ class Receipt:
             raise InDoubt(message)
 
     async def durable(self) -> None:
-        """Wait until the journal has kept what became of the command, for good.
+        """Wait until the journal has durably recorded the final status of the command.
 
-        After that no kill takes it away. Returns also where the command was not sent; await
-        :meth:`sent` to learn that. Cancelling this changes nothing, and any number of tasks may
-        wait. Raises :class:`~realtime_trio.JournalError` if the journal ends without it, and
-        ``RuntimeError`` for a client without a journal.
+        After that, not even a crash loses it. It also returns if the command was not sent; await
+        :meth:`sent` to find out. Cancelling this changes nothing, and any number of tasks may
+        wait. Raises :class:`~realtime_trio.JournalError` if the journal ends without the record,
+        and ``RuntimeError`` for a client without a journal.
         """
         if self._log is None:
             message = "this client has no journal: open_client(url, journal=rt.Journal(path))"
@@ -71,7 +71,7 @@ class Receipt:
         await self._log.reached(self._position)
 
     def settle(self, status: ReceiptStatus, why: str = "") -> None:
-        """Write down how it ended; for the outbox only."""
+        """Set the final status; for the outbox only."""
         self.status = status
         self._why = why
         if self._log is not None:
@@ -79,25 +79,25 @@ class Receipt:
         self._settled.set()
 
     def log_queued(self, frame: str) -> None:
-        """Note in the journal that it is queued; for the outbox only, which may say so twice."""
+        """Record in the journal that it is queued; for the outbox only. Repeating is harmless."""
         if self._log is not None and not self._number:
             self._number = self._log.queued(self.name, frame)
 
     def log_sending(self, *, ahead: bool) -> None:
-        """Note in the journal that it is about to be written; for the outbox only.
+        """Record in the journal that it is about to be written; for the outbox only.
 
-        ``ahead``: not before the journal has that. Then a command that the journal has as
-        queued was certainly not sent. What is urgent does not wait.
+        ``ahead``: wait for the journal before writing. Then a command that the journal shows as
+        queued was certainly not sent. Urgent commands do not wait.
         """
         if self._log is not None:
             self._position = self._log.sending(self._number)
             self._ahead = ahead
 
     async def written_ahead(self) -> None:
-        """Wait until the journal has that; for the writer only."""
+        """Wait until that record is durable; for the writer only."""
         if self._log is not None and self._ahead:
             await self._log.written_ahead(self._position)
 
     def __repr__(self) -> str:
-        """Type and status; never what the command says."""
+        """Type and status; never the content of the command."""
         return f"<Receipt {self.name}: {self.status}>"

@@ -1,4 +1,4 @@
-"""What waits to be sent, in queues that are bounded in items and bytes."""
+"""Queues of entries to send, bounded in items and bytes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ._receipt import Receipt
 __all__ = ["Entry", "EntryQueue", "OutboxStatistics"]
 
 _MAX_RUN: Final = 32
-"""Frames that leave the queue in one go: there are empty ones."""
+"""The most frames that leave the queue together: frames can be empty."""
 
 
 @attrs.define(slots=True, eq=False)
 class Entry:
-    """One frame that waits. ``event`` is ``None`` for audio, and for a ping of the transport."""
+    """One queued frame. ``event`` is ``None`` for audio and for a ping of the transport."""
 
     frame: str | bytes | None = attrs.field(repr=False)
     size: int
@@ -28,21 +28,21 @@ class Entry:
     receipt: Receipt | None = None
     force: bool = False
     of_link: bool = False
-    """Made for one link by the shell itself: goes with it."""
+    """Made for one link by the client itself: it is dropped with that link."""
     may_pass: bool = False
-    """Waits among the commands and might leave through the closed gate."""
+    """Whether it is a queued command that may leave through the closed gate."""
     around: str | None = attrs.field(default=None, repr=False)
-    """Written before it and behind it, with nothing in between."""
+    """Frame to write directly before and directly after it."""
     picked: Callable[[], None] | None = attrs.field(default=None, repr=False)
-    """Called when the writer takes it, just before it is written."""
+    """Called when the writer takes the entry, just before writing it."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class OutboxStatistics:
-    """What waits to be sent, and what became of the rest.
+    """Queue depths and counters of the outbox.
 
-    ``sent`` and ``sent_bytes`` count frames and their payload, the pings of the library around an
-    input aside. ``audio_dropped`` counts frames that were thrown away because the link was away.
+    ``sent`` and ``sent_bytes`` count frames and their payload, without the library's pings around
+    an input. ``audio_dropped`` counts frames that were dropped because there was no link.
     """
 
     urgent: int
@@ -57,36 +57,60 @@ class OutboxStatistics:
 
 @final
 class EntryQueue:
-    """Entries in order, bounded in items and bytes; an empty one takes any size."""
+    """Entries in order, bounded in items and bytes; an empty queue accepts any size."""
 
-    __slots__ = ("entries", "max_bytes", "max_items", "room", "size", "turn")
+    __slots__ = ("_room", "_turn", "entries", "max_bytes", "max_items", "size")
 
     def __init__(self, max_items: int, max_bytes: int) -> None:
         self.entries: deque[Entry] = deque()
         self.size: int = 0
         self.max_items: int = max_items
         self.max_bytes: int = max_bytes
-        self.turn: trio.Lock = trio.Lock()
-        self.room: trio.lowlevel.ParkingLot = trio.lowlevel.ParkingLot()
+        # Most queues are never full.
+        self._turn: trio.Lock | None = None
+        self._room: trio.lowlevel.ParkingLot | None = None
 
     def fits(self, size: int) -> bool:
-        """Whether something of that size finds room."""
+        """Whether there is room for an entry of that size."""
         entries = len(self.entries)
         return not entries or (entries < self.max_items and self.size + size <= self.max_bytes)
 
+    @property
+    def turn(self) -> trio.Lock:
+        """Held by the one that waits for room; the others wait for the lock."""
+        if self._turn is None:
+            self._turn = trio.Lock()
+        return self._turn
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for room: all others go behind."""
+        return self._turn is not None and self._turn.locked()
+
+    async def wait(self) -> None:
+        """Wait until something has left the queue."""
+        if self._room is None:
+            self._room = trio.lowlevel.ParkingLot()
+        await self._room.park()
+
+    def let_in(self) -> None:
+        """Let the one that waits for room look again."""
+        if self._room is not None:
+            self._room.unpark_all()
+
     def append(self, entry: Entry) -> None:
-        """Take an entry, whatever there is already."""
+        """Append an entry, even beyond the bounds."""
         self.entries.append(entry)
         self.size += entry.size
 
     def popleft(self) -> Entry:
-        """Give the oldest."""
+        """Remove and return the oldest entry."""
         entry = self.entries.popleft()
         self._left(entry)
         return entry
 
     def pop_run(self, max_bytes: int) -> list[bytes]:
-        """Give the oldest frames of audio up to so many bytes, or to what is no audio."""
+        """Remove and return the oldest audio frames: up to ``max_bytes`` and to other entries."""
         run: list[bytes] = []
         while self.entries and len(run) < _MAX_RUN:
             frame = self.entries[0].frame
@@ -98,18 +122,18 @@ class EntryQueue:
         return run
 
     def remove(self, entry: Entry) -> None:
-        """Take one out, wherever it stands."""
+        """Remove one entry at any place in the queue."""
         self.entries.remove(entry)
         self._left(entry)
 
     def _left(self, entry: Entry) -> None:
         self.size -= entry.size
-        self.room.unpark_all()
+        self.let_in()
 
     def clear(self) -> list[Entry]:
-        """Take all out."""
+        """Remove and return all entries."""
         entries = list(self.entries)
         self.entries.clear()
         self.size = 0
-        self.room.unpark_all()
+        self.let_in()
         return entries

@@ -1,16 +1,16 @@
 """The turn gate: when a command may leave without killing an answer (protocol.md §7).
 
-A server drops the turn that it is working on, without an end of any kind, when almost any
-command arrives. So commands wait for the user's turn. Only the receive task and the writer
-task move the gate, because the lanes may be far behind.
+A server drops the running turn, without any closing event, when almost any command arrives. So
+commands wait for the user's turn. Only the receive task and the writer task move the gate,
+because the lanes may lag far behind.
 
-Rule 1: it closes when a ``text_input`` is about to be written, or ``user_turn_end`` comes.
-Rule 2: it opens on ``user_turn_start``, on the verdict that an input was refused or has begun
-no turn, and when something that was written all the same has killed the turn. While an input
-waits for its verdict (``_core/_input_unit``), only that opens it.
-Rule 3: a new link begins closed, since only the server knows whether a turn is running.
+Rule 1: it closes when a ``text_input`` is about to be written or ``user_turn_end`` is received.
+Rule 2: it opens on ``user_turn_start``, when an input is known to be refused or to begin no
+turn, and when a forced command has killed the turn. While an input waits for its verdict
+(``_core/_input_unit``), only that verdict opens it.
+Rule 3: a new link starts closed, since only the server knows whether a turn is running.
 
-Pings are counted as they are written, and the n-th pong of a link answers its n-th ping.
+Pings are counted as they are written; the n-th pong of a link answers its n-th ping.
 """
 
 from __future__ import annotations
@@ -50,39 +50,39 @@ __all__ = ["STREAM", "GateChange", "Phase", "TurnGate"]
 
 
 class Phase(enum.Enum):
-    """Whose turn it is, as far as the shell knows."""
+    """Whose turn it is, as far as the client knows."""
 
     UNKNOWN = "unknown"
-    """A new link has not told yet."""
+    """A new link: not known yet."""
 
     USER = "user"
     """Input is accepted: the gate is open."""
 
     ASKED = "asked"
-    """An input was written, and there is no verdict on it yet."""
+    """An input was written and has no verdict yet."""
 
     AGENT = "agent"
-    """An input is being worked on."""
+    """The server is working on an input."""
 
 
 class GateChange(enum.Enum):
-    """What an event tells of the turn."""
+    """What an event changes about the turn."""
 
     HEARD = "heard"
-    """The server has come to the input: what came before belongs to something earlier."""
+    """The server has reached the input: earlier events belong to an earlier input."""
 
     BEGUN = "begun"
-    """The turn of the input has begun."""
+    """The turn of the input began."""
 
     OPENED = "opened"
     """The turn is over: the gate is open."""
 
     REFUSED = "refused"
-    """The gate is open: the input that was written last came to nothing."""
+    """The gate is open: the last input written was refused."""
 
 
 _HARMLESS: Final = (PingEvent, PongEvent, ClientWantsCancelEvent)
-# What only a turn that is running sends: on a new link it tells that one is.
+# Events that only a running turn sends: on a new link they show that one is running.
 STREAM: Final[frozenset[type[Incoming]]] = frozenset(
     {
         *DELTAS,
@@ -99,12 +99,12 @@ STREAM: Final[frozenset[type[Incoming]]] = frozenset(
 
 @final
 class TurnGate:
-    """Follows what is written and what comes in, in that order, and says what may leave.
+    """Follows sent and received events, in that order, and decides what may leave.
 
-    ``signs`` grows with every sign of a turn's life: events other than ping and pong, and
-    inputs written. ``session_id`` is the current session. ``inputs`` counts the inputs that
-    were written. ``unit`` is the one that waits for its verdict. ``error`` is the server's
-    word on the input that it refused last.
+    ``signs`` grows with every sign of life of a turn: events other than ping and pong, and
+    inputs written. ``session_id`` is the current session. ``inputs`` counts the inputs
+    written. ``unit`` is the input that waits for its verdict. ``error`` is the server's
+    error for the last refused input.
     """
 
     __slots__ = (
@@ -134,7 +134,7 @@ class TurnGate:
         self._stages = trio.lowlevel.ParkingLot()
         self._deleted: str | None = None  # the server may go on in it (protocol.md §8 S3)
         self.streamed: bool = False
-        """Whether this link has brought anything of a turn."""
+        """Whether this link has received anything of a turn."""
         self._unanswered = 0  # pings of this link
 
     @property
@@ -148,7 +148,7 @@ class TurnGate:
             await self._openings.park()
 
     def close(self) -> None:
-        """Let nobody wait for an opening that does not come any more."""
+        """Wake all waiters: the gate will not open again."""
         self._closed = True
         self._openings.unpark_all()
 
@@ -161,35 +161,35 @@ class TurnGate:
 
     @property
     def ahead(self) -> int:
-        """Pongs that come before those of the input that waits for its verdict."""
+        """Pongs that arrive before those of the input that waits for its verdict."""
         return 0 if self.unit is None else self.unit.ahead
 
     @property
     def in_grace(self) -> bool:
-        """Whether only time can tell that the input began no turn."""
+        """Whether only the end of the grace period can show that the input began no turn."""
         return self.unit is not None and self.unit.stage is InputStage.GRACE
 
     @property
     def cancellable(self) -> bool:
-        """Whether a cancel that was confirmed now has cancelled what runs.
+        """Whether a cancel confirmed now has cancelled the running turn.
 
-        It has not where the server has come to an input whose turn has not begun.
+        It has not if the server has reached an input whose turn has not begun.
         """
         return self.unit is None or self.unit.stage is InputStage.SENT or self.unit.begun
 
     async def grace(self) -> None:
-        """Wait until an input is in its grace."""
+        """Wait until an input enters its grace period."""
         while not self.in_grace:
             await self._stages.park()
 
     async def grace_ended(self) -> None:
-        """Wait until the input that is in its grace no longer is."""
+        """Wait until the input in its grace period leaves it."""
         number = self.inputs
         while self.in_grace and self.inputs == number:
             await self._stages.park()
 
     def no_turn(self) -> None:
-        """Open: the grace is over, and the input has begun no turn."""
+        """Open the gate: the grace period is over, and the input began no turn."""
         self._open()
 
     def _follow(self, unit: InputUnit | None) -> None:
@@ -197,7 +197,7 @@ class TurnGate:
         self._stages.unpark_all()
 
     def _sign(self, sign: InputSign) -> GateChange | None:
-        """Take note of a sign of the input that waits for its verdict."""
+        """Handle a sign of the input that waits for its verdict."""
         before = self.unit
         if before is None:
             return None
@@ -217,7 +217,7 @@ class TurnGate:
         heard = before.stage is InputStage.SENT and unit.stage is InputStage.ASKED
         return GateChange.HEARD if heard else None
 
-    # -- what leaves -----------------------------------------------------------------------
+    # -- sending ---------------------------------------------------------------------------
 
     def allows(self, event: Event, *, force: bool) -> bool:
         """Whether this event may leave now."""
@@ -233,7 +233,7 @@ class TurnGate:
         return isinstance(event, _HARMLESS)
 
     def writing(self, event: Event) -> bool:
-        """Note that an event is about to be written; tell whether it kills a running turn.
+        """Note that an event is about to be written; return whether it kills a running turn.
 
         An input is written between two pings of its own.
         """
@@ -251,22 +251,22 @@ class TurnGate:
             self._unanswered += 2
         return kills
 
-    # -- what comes ------------------------------------------------------------------------
+    # -- receiving -------------------------------------------------------------------------
 
     def link_opened(self) -> None:
-        """Begin with a new link, which was asked for its proof by a ping."""
+        """Start on a new link; the first ping asks the server for proof that it is alive."""
         self.link_lost()
         self._unanswered = 1
 
     def link_lost(self) -> None:
-        """Nothing more comes on this link: an open verdict will not come either."""
+        """Note that the link is lost: an open verdict will not arrive."""
         self.phase = Phase.UNKNOWN
         self.streamed = False
         self._unanswered = 0
         self._follow(None)
 
     def received(self, event: Incoming) -> GateChange | None:
-        """Note an event that was received."""
+        """Handle a received event; return the change, if any."""
         cls = type(event)
         if cls is PongEvent:
             return self._pong()
@@ -286,10 +286,10 @@ class TurnGate:
         return self._other(event)
 
     def received_stream(self) -> GateChange | None:
-        """Note an event of :data:`STREAM`."""
+        """Handle an event of :data:`STREAM`."""
         self.signs += 1
         self.streamed = True
-        if self.phase is Phase.AGENT:  # nearly always
+        if self.phase is Phase.AGENT:  # the most frequent case
             return None
         if self.phase is Phase.UNKNOWN:
             self.phase = Phase.AGENT
@@ -297,7 +297,7 @@ class TurnGate:
 
     def _pong(self) -> GateChange | None:
         if not self._unanswered:
-            return None  # it answers nothing
+            return None  # it answers no ping
         self._unanswered -= 1
         return self._sign(InputSign.PONG)
 

@@ -11,13 +11,13 @@ from ._send_queue import Entry
 __all__ = ["SendingLink", "write_from"]
 
 _MAX_RUN: Final = 16 * 2**10
-"""Bytes of audio that are written together."""
+"""The most bytes of audio to write together."""
 
-_AWAY: Final = "the link broke while it was on its way"
+_AWAY: Final = "the link broke while it was being written"
 
 
 class SendingLink(Protocol):
-    """What the writer task writes to: the sending half of a link."""
+    """The sending half of a link, as the writer task uses it."""
 
     async def send_text(self, text: str) -> None:
         """Send one text frame."""
@@ -28,7 +28,7 @@ class SendingLink(Protocol):
         ...
 
     async def ping(self) -> None:
-        """Send a ping of the transport's own."""
+        """Send a ping of the transport."""
         ...
 
 
@@ -37,10 +37,10 @@ async def write_from(
     link: SendingLink,
     send_many: Callable[[Sequence[bytes]], Awaitable[None]] | None = None,
 ) -> None:
-    """Write what the outbox gives until the link breaks: the one task that touches it.
+    """Write the entries of the outbox until the link breaks; no other task writes to the link.
 
-    ``send_many`` writes some frames at once, if the transport can. Raises what the
-    link raises. Cancelled in the middle of a frame, it has broken the link: close it.
+    ``send_many`` writes several frames at once, if the transport can. Raises what the
+    link raises. A cancellation in the middle of a frame breaks the link: close it.
     """
     while True:
         entry = await outbox.next()
@@ -57,8 +57,8 @@ async def write_from(
             elif send_many is None:
                 await link.send_bytes(entry.frame)
             else:
-                # What would leave next whatever happens now, and no more than a few frames:
-                # what is taken can no longer be overtaken by a cancel.
+                # Only entries that would leave next in any case, and only a few frames: a
+                # cancel can no longer overtake an entry that is taken.
                 run = [entry.frame, *outbox.audio.pop_run(_MAX_RUN - len(entry.frame))]
                 frames, size = len(run), sum(map(len, run))
                 await send_many(run)
@@ -69,7 +69,7 @@ async def write_from(
 
 
 async def _write_unit(link: SendingLink, entry: Entry, ping: str) -> int:
-    """Write an input between two pings of its own; gives the number of frames.
+    """Write an input between two pings; return the number of frames.
 
     The receipt is that of the input, so it is settled before the second ping.
     """

@@ -1,1 +1,1 @@
-"""All parts of one client, joined, and the order in which they start and stop."""
+"""All parts of one client, wired together, and the order in which they start and stop."""

@@ -1,4 +1,4 @@
-"""Errors as one clear exception: the one place where groups of a nursery are opened."""
+"""Reduce errors to one clear exception: only this module unpacks the groups of a nursery."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _ECHOES: Final = (ClosedError, InDoubt, NotSent, trio.EndOfChannel)
 
 
 def first_cause(own: BaseException | None, raised: BaseException) -> BaseException:
-    """What to raise where a body ended with ``own`` and its nursery with ``raised``.
+    """Return the exception to raise when a body ended with ``own`` and its nursery with ``raised``.
 
-    The body's own error wins. Else the one error that is no ``Cancelled``; where there are
-    several, a flat group of them; where there is none, a ``Cancelled`` as it came.
+    The error of the body wins. Otherwise it is the one error that is not ``Cancelled``; for
+    several errors a flat group of them; for none the ``Cancelled`` itself.
     """
     if own is not None and not isinstance(own, trio.Cancelled):
         return own
@@ -32,10 +32,10 @@ def first_cause(own: BaseException | None, raised: BaseException) -> BaseExcepti
 
 
 def with_reason(own: BaseException | None, reason: BaseException) -> BaseException:
-    """What to raise where a client ended by itself for ``reason``, and its body with ``own``.
+    """Return the exception to raise when a client ended for ``reason`` and its body with ``own``.
 
-    The reason itself where the body raised nothing, or no more than that the client has ended.
-    An error that says something else stays, and has the reason at the end of its causes.
+    It is ``reason`` itself if the body raised nothing or only reported that the client has ended.
+    Any other error stays and gets ``reason`` at the end of its causes.
     """
     if own is None or _is_echo(own):
         return reason
@@ -47,7 +47,7 @@ def with_reason(own: BaseException | None, reason: BaseException) -> BaseExcepti
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """An error, what caused it, and so on."""
+    """Return an error, its cause, and so on."""
     chain = [error]
     while (cause := chain[-1].__cause__) is not None and all(cause is not one for one in chain):
         chain.append(cause)
@@ -55,7 +55,7 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 
 def _is_echo(error: BaseException) -> bool:
-    """Whether an error says no more than that nothing gets out or comes in any more."""
+    """Whether an error only reports that the client can no longer send or receive."""
     errors = [leaf for leaf in _leaves(error) if not isinstance(leaf, trio.Cancelled)]
     return bool(errors) and all(isinstance(leaf, _ECHOES) for leaf in errors)
 

@@ -1,16 +1,16 @@
-"""Which part of the agent's audio is played, and when the playback stops.
+"""Decide which part of the agent's audio is played, and when the playback stops.
 
-The audio lane may be behind the wire, so a stop and the frames that it concerns meet here:
+The audio lane may lag behind the wire, so this module matches a stop to the frames it concerns:
 
-Rule 1. A ``cancelled`` stops the playback when it is received, and a stop of the application
-does so at once. Both place a mark in the audio lane: no frame before the mark is played.
-Rule 2. After the mark, frames are still late if a turn runs: nothing is played until that is
-over (``user_turn_start``) or another one has begun (``user_turn_end``).
+Rule 1. A ``cancelled`` stops the playback when it is received; a stop of the application
+does so immediately. Both place a mark in the audio lane: no frame before the mark is played.
+Rule 2. After the mark, frames are still late if a turn runs: nothing is played until that turn
+is over (``user_turn_start``) or another one has begun (``user_turn_end``).
 
-What is not played for one of these reasons counts as flushed.
+Audio that is not played for one of these reasons counts as flushed.
 
-Rule 3. Audio belongs to the answer of the last ``user_turn_end``: what follows the
-``user_turn_start`` that ended its turn is still its own. A new link may have lost a
+Rule 3. Audio belongs to the answer of the last ``user_turn_end``. Audio after the
+``user_turn_start`` that ended its turn still belongs to it. A new link may have lost a
 ``user_turn_end``, so an answer begins there unless the turn of the last one is still running.
 """
 
@@ -44,11 +44,11 @@ class PlaybackGate:
 
     def __init__(self, post: Callable[[PlaybackEvent], None], marks: Marks) -> None:
         self.playback: Playback | None = None
-        """The present playback, or the last one."""
+        """The current playback, or the last one."""
         self._attached = False
         self._post = post
         self._marks = marks
-        self._stops_ahead = 0  # whose marks the audio lane has not passed
+        self._stops_ahead = 0  # stops whose marks the audio lane has not passed
         self._late = False
         self._answer = SpokenAnswer()
         self._answer_over = False  # its turn has ended
@@ -59,10 +59,10 @@ class PlaybackGate:
             LinkEvent: self._link_changed,
         }
 
-    # -- the application's side ------------------------------------------------------------
+    # -- the application -------------------------------------------------------------------
 
     def attach(self, sink: AudioSink, config: PlaybackConfig | None) -> Playback:
-        """Play to this sink from now on. One at a time."""
+        """Play to this sink from now on. Only one sink at a time."""
         if self._attached:
             message = "the agent's audio is being played already: leave that play_to block first"
             raise trio.BusyResourceError(message)
@@ -75,14 +75,14 @@ class PlaybackGate:
         return playback
 
     def detach(self) -> None:
-        """Play no more."""
+        """Stop playing."""
         playing = self._playing()
         assert playing is not None
         playing.close()
         self._attached = False
 
     def flush(self) -> AudioFlushed | None:
-        """Throw away what waits to be played; what comes next is played."""
+        """Drop the audio that waits to be played; later audio is played."""
         playing = self._playing()
         return None if playing is None else playing.interrupt()
 
@@ -94,16 +94,16 @@ class PlaybackGate:
         return flushed
 
     def answer(self) -> SpokenAnswer | None:
-        """The answer of the turn in which the audio lane is, else of the one that it ended last.
+        """Return the spoken answer of the turn that the audio lane is in, else of the last one.
 
         ``None`` if that turn had none.
         """
         return self._ended if self._answer_over else self._answer
 
-    # -- the lane's side -------------------------------------------------------------------
+    # -- the lane --------------------------------------------------------------------------
 
     def observe(self, event: Incoming, notes: tuple[Notification, ...], _slice: object) -> None:
-        """Take part in one step of the audio lane, after the fold."""
+        """Observe one step of the audio lane, after the fold."""
         for note in notes:
             if type(note) is AudioOutput:
                 self._take(note)

@@ -1,4 +1,4 @@
-"""What ``client.reconnect()`` gives: the new link, to be waited for."""
+"""The awaitable that ``client.reconnect()`` returns."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["Reconnection"]
 
 @final
 class Reconnection:
-    """Await it to wait until the new link is proven; or leave it, the link comes all the same.
+    """Await it to wait until the new link is proven. The client reconnects even if nobody waits.
 
     Any number of tasks may wait, and cancelling one changes nothing. Raises
-    :class:`~realtime_trio.ClosedError` where the client ends.
+    :class:`~realtime_trio.ClosedError` if the client ends.
     """
 
     __slots__ = ("_wait",)
@@ -22,7 +22,7 @@ class Reconnection:
         self._wait = wait
 
     async def wait(self) -> None:
-        """Wait for the new link, as awaiting the object does."""
+        """Wait for the new link; the same as awaiting the object."""
         await self._wait()
 
     def __await__(self) -> Generator[Any, Any, None]:

@@ -1,10 +1,10 @@
-"""All parts of one client, joined, and the order in which they start and stop.
+"""All parts of one client, wired together, and the order in which they start and stop.
 
-The body of ``open_client`` and the tasks of the shell live in scopes of their own. When the
-body is cancelled the shell still runs, so what the body has to say in leaving (a cancel, the
-end of a speech) gets out; then the shell is stopped, within the close deadline. When the
-shell ends by itself it closes everything that the body may wait for, gives it a moment to
-take what is there, and cancels it.
+The body of ``open_client`` and the tasks of the client run in separate scopes. When the body is
+cancelled, the tasks still run, so the body can send its last commands (a cancel, the end of an
+utterance); then the tasks are stopped, within the close deadline. When the client ends by
+itself, it closes everything that the body may wait for, gives the body a moment to take what is
+buffered, and cancels it.
 """
 
 from __future__ import annotations
@@ -52,17 +52,16 @@ from ._reconnection import Reconnection
 __all__ = ["Health", "Shell"]
 
 _GRACE: Final = 1.0
-"""Seconds that the body has to end by itself once the client has."""
+"""Seconds that the body has to end after the client has ended."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Health:
-    """How the client does.
+    """The health of a client.
 
     ``links`` counts the connections that were opened and proven. ``pong_age`` is the time in
-    seconds since the last pong, ``traffic`` the bytes that the present link has received;
-    both ``None`` where there is nothing to tell. ``bytes_received`` is what all links together
-    have received.
+    seconds since the last pong, ``traffic`` the number of bytes that the current link has received;
+    both are ``None`` if there is no value. ``bytes_received`` is the total of all links.
     """
 
     status: Literal["open", "away", "closed"]
@@ -144,9 +143,9 @@ class Shell:
         self.pipeline.observe(Lane.TEXT, self.turns.observe)
         self.pipeline.observe(Lane.AUDIO, self.playback.observe)
         self.body: trio.CancelScope = trio.CancelScope()
-        """Around the body of ``open_client``: cancelled when the client has ended by itself."""
+        """Around the body of ``open_client``: cancelled when the client ends by itself."""
         self.failure: BaseException | None = None
-        """Why the client has ended by itself, whatever it was."""
+        """The error for which the client ended by itself."""
         self.closed: bool = False
         self._scope = trio.CancelScope(shield=True)
         self._supervising = trio.CancelScope()
@@ -156,7 +155,7 @@ class Shell:
         self._link_ended = trio.Event()
 
     def _log_to(self, life: JournalLife) -> None:
-        """Log every input from here on, and go on from what the journal had."""
+        """Log every input from now on, and continue from the state of the journal."""
         limits = Limits(self.config.max_sessions, self.config.max_messages)
         life.begin(self.pipeline, limits, time.time())
         self.outbox.command_log = life
@@ -172,43 +171,43 @@ class Shell:
         self.pipeline.post(SaidEvent(note=note))
 
     def _killed(self) -> None:
-        """Something is about to be written that kills the running turn."""
+        """React to a command about to be written that kills the running turn."""
         if self.gate.open:
             self.pipeline.post(NoTurnEvent())
         self.turns.killed()
 
     def _input_sent(self) -> None:
-        """An input is about to be written."""
+        """React to an input about to be written."""
         self.pipeline.post(InputSentEvent(ahead=self.gate.ahead))
 
     @property
     def ui_session_id(self) -> str | None:
-        """The id that REST calls name: what the server told, or else what was dialled with."""
+        """The id for REST calls: sent by the server, or given when the client was opened."""
         return self.observer.ui_session_id or self.tokens.ui_session_id
 
     async def _cancel_by_rest(self) -> None:
         ui_session_id = self.ui_session_id
         if ui_session_id is None:
-            message = "the server has not told the id of the session yet"
+            message = "the server has not sent the id of the session yet"
             raise NotSent(message)
         await self.tokens.call(lambda token: self.rest.cancel(token, ui_session_id))
 
     @property
     def nursery(self) -> trio.Nursery:
-        """Where tasks of the shell run; raises :class:`~realtime_trio.ClosedError` once closed."""
+        """The nursery of all tasks; raises :class:`~realtime_trio.ClosedError` once closed."""
         if self._nursery is None or self.closed:
             message = "the client is closed"
             raise ClosedError(message)
         return self._nursery
 
     def recording(self) -> AbstractAsyncContextManager[None]:
-        """Around everything: the recorder, where there is one."""
+        """Return the context of the recorder, if there is one."""
         return nullcontext() if self.recorder is None else self.recorder.open()
 
     async def run(self) -> None:
         """Hold the nursery of all tasks until :meth:`close`. Shielded: see above.
 
-        What one of them raises ends the client, and comes out of here.
+        An error of one of them ends the client and is raised here.
         """
         try:
             with self._scope:
@@ -218,7 +217,7 @@ class Shell:
                     try:
                         await trio.sleep_forever()
                     finally:
-                        self._nursery = None  # nobody meets a nursery that takes no more tasks
+                        self._nursery = None  # a nursery that takes no more tasks must not be used
         except BaseException as exc:
             if self.failure is None:
                 self.failure = first_cause(None, exc)
@@ -226,14 +225,14 @@ class Shell:
             raise
 
     async def open(self) -> Link:
-        """Open the first link, once :meth:`run` runs."""
-        # Not nursery.start(): cancelled, it would wait for a task that its shield keeps alive.
+        """Open the first link, while :meth:`run` runs."""
+        # Not nursery.start(): if cancelled, it would wait for a task that its shield keeps alive.
         with trio.CancelScope(shield=True):
             await self._prepared.wait()
         return await self.supervisor.open(self.nursery)
 
     def start(self, link: Link) -> None:
-        """Start to receive, at the caller's next checkpoint."""
+        """Start to receive at the caller's next checkpoint."""
         self._finished = trio.Event()
         self.nursery.start_soon(self._run_pipeline, self._finished)
         self.nursery.start_soon(self._supervise, link, self.nursery)
@@ -250,7 +249,7 @@ class Shell:
             with self._supervising:
                 try:
                     self.failure = await self.supervisor.run(link, nursery)
-                except Exception as exc:  # of a token source, mostly
+                except Exception as exc:  # usually of a token source
                     self.failure = first_cause(None, exc)
                     self.pipeline.post(LinkEvent(status="closed"))
                 self._end(_reason(self.failure))
@@ -260,7 +259,7 @@ class Shell:
             self._link_ended.set()
 
     def _end(self, why: str) -> None:
-        """Let nobody wait for what will not come."""
+        """Wake every task that waits for something that can no longer happen."""
         self.closed = True
         self.turns.end(why)
         self.canceller.close()
@@ -271,9 +270,9 @@ class Shell:
 
     @asynccontextmanager
     async def leaving(self) -> AsyncGenerator[None, None]:
-        """Around what a caller waits for: where the client ends by itself, so does the body.
+        """Cancel the wait of a caller when the client ends by itself.
 
-        Then its error comes out of ``open_client``. A caller that is not in the body gets
+        The error is then raised by ``open_client``. A caller outside the body gets
         :class:`~realtime_trio.ClosedError`.
         """
         try:
@@ -296,32 +295,32 @@ class Shell:
             await mark.wait()
 
     def last_words(self) -> AbstractContextManager[trio.CancelScope]:
-        """A shielded scope for what is to be said in leaving: half of the close deadline."""
+        """Return a shielded scope for the last commands: half of the close deadline."""
         return trio.move_on_after(self.config.close_deadline / 2, shield=True)
 
     async def flush(self) -> None:
-        """Give what may leave a moment to leave."""
+        """Give the queued entries a moment to leave."""
         if not self.closed:
             with trio.move_on_after(self.config.close_deadline / 2):
                 await self.outbox.flushed()
 
     async def drain(self) -> None:
-        """Let what has begun come to its end, then close."""
+        """Let running work finish, then close."""
         with self.outbox.draining():
             while not (self.gate.open and self.outbox.empty):
                 await self.gate.opened()
                 await self.outbox.emptied()
-                self.nursery  # noqa: B018  raises where the client has ended meanwhile
+                self.nursery  # noqa: B018  raises if the client has ended meanwhile
             await self.caught_up()
         await self._stop()
 
     async def close(self) -> None:
-        """Say goodbye, let the lanes finish, end every task. Always returns in time."""
+        """Send the close frame, let the lanes finish, end every task. Always returns in time."""
         await self.stop()
         self._scope.cancel()
 
     async def stop(self) -> None:
-        """Say goodbye and end what the application may wait for; :meth:`close` ends the tasks."""
+        """Send the close frame and wake all waiting callers; :meth:`close` ends the tasks."""
         with self.last_words():
             await self._stop()
 
@@ -332,12 +331,12 @@ class Shell:
             self._end("the client was closed")
         if self._finished is not None:
             await self._finished.wait()
-            # The transport's own tasks are needed until the goodbye is said and answered.
+            # The tasks of the transport are needed until the close frame is sent and answered.
             await self._link_ended.wait()
 
     def reconnect(self) -> Reconnection:
-        """Have a new link now; gives what waits for it."""
-        self.nursery  # noqa: B018  raises where the client has ended
+        """Open a new link now; return the object that waits for it."""
+        self.nursery  # noqa: B018  raises if the client has ended
         wanted = self.supervisor.links + 1
         self.supervisor.replace()
 
@@ -348,7 +347,7 @@ class Shell:
         return Reconnection(wait)
 
     def health(self) -> Health:
-        """How the client does now."""
+        """Return the current health."""
         link = self.supervisor.link
         status: Literal["open", "away"] = "away" if link is None else "open"
         pong = self.observer.last_pong
@@ -363,6 +362,6 @@ class Shell:
 
 
 def _reason(failure: BaseException) -> str:
-    """Words for receipts and lost turns; those of others may quote a secret."""
+    """Return a text for receipts and lost turns; other errors may quote a secret."""
     known = isinstance(failure, RealtimeError)
     return str(failure) if known else f"the client ended with {type(failure).__name__}"

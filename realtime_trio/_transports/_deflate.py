@@ -1,6 +1,6 @@
-"""``permessage-deflate`` (RFC 7692) for wsproto, with a bound on what a message inflates to.
+"""``permessage-deflate`` (RFC 7692) for wsproto, with a bound on the inflated message size.
 
-wsproto's own inflates whatever comes: a few kilobytes may become a gigabyte. This one stops a
+The extension of wsproto has no bound: a few kilobytes may become a gigabyte. This one stops one
 byte above the bound, and the link ends with code 1009.
 """
 
@@ -18,20 +18,20 @@ __all__ = ["BoundedDeflate"]
 
 @final
 class BoundedDeflate(PerMessageDeflate):
-    """``grew`` hears by how many bytes a piece became longer than it was on the wire."""
+    """Calls ``grew`` with the number of bytes by which a part grew when it was inflated."""
 
     def __init__(self, limit: int, grew: Callable[[int], None]) -> None:
         super().__init__()
         self._limit = limit
         self._grew = grew
-        self._inflated = 0  # of the message that is not complete
+        self._inflated = 0  # bytes of the incomplete message
         self.exceeded: bool = False
-        """Whether a message was above the bound."""
+        """Whether a message exceeded the bound."""
 
     def frame_inbound_payload_data(
         self, proto: FrameDecoder | FrameProtocol, data: bytes
     ) -> bytes | CloseReason:
-        """Inflate a piece of a message."""
+        """Inflate a part of a message."""
         if not self._inbound_compressed or not self._inbound_is_compressible:
             return data
         assert self._decompressor is not None
@@ -50,9 +50,9 @@ class BoundedDeflate(PerMessageDeflate):
     def frame_inbound_complete(
         self, proto: FrameDecoder | FrameProtocol, fin: bool
     ) -> bytes | CloseReason | None:
-        """End a frame; the next message has the whole bound again."""
+        """End a frame; the next message gets the whole bound again."""
         rest = super().frame_inbound_complete(proto, fin)
-        # Between the frames of a message, control frames may come.
+        # Control frames may arrive between the frames of a message.
         if fin and self._inbound_is_compressible:
             self._inflated = 0
         return rest

@@ -1,7 +1,7 @@
-"""From an URL to an open websocket, and the sizes and deadlines that the transports share.
+"""From a URL to an open websocket, and the sizes and deadlines that the transports share.
 
-The query of an URL holds the token. So an URL is taken apart here, once, and from then on
-only ``place`` (host and port) is ever put into a message.
+The query of a URL holds the token. So a URL is parsed once, here, and from then on messages
+contain only ``place`` (host and port).
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ __all__ = [
 T = TypeVar("T")
 
 MAX_MESSAGE_SIZE: Final = 64 * 2**20
-"""Bytes: the largest message that is accepted. A long session's history passes 1 MiB."""
+"""Bytes: the largest accepted message. The history of a long session exceeds 1 MiB."""
 
 MAX_FRAGMENTS: Final = 2**20
-"""Fragments of one message: far more than any sender makes, and soon reached by an endless one."""
+"""Fragments of one message: more than any normal sender makes; stops an endless message."""
 
 MAX_BUFFER: Final = 2**20
 """Bytes read ahead of ``receive`` before the transport stops reading the socket."""
@@ -53,9 +53,9 @@ CLOSE_TIMEOUT: Final = 1.0
 """Seconds that ``aclose`` waits for the peer's half of the closing handshake."""
 
 CHUNK: Final = 64 * 2**10
-"""Bytes asked of the socket at a time."""
+"""Bytes requested from the socket at a time."""
 
-# The delimiters of RFC 3986 and the sign of what is quoted already.
+# The delimiters of RFC 3986 and the sign of text that is already quoted.
 _SAFE: Final = ":/?#[]@!$&'()*+,;=%"
 _CLOSE_CODES: Final = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
@@ -65,7 +65,7 @@ _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 @attrs.frozen(slots=True, kw_only=True)
 class Target:
-    """Where to dial: an URL taken apart."""
+    """The parsed URL to dial."""
 
     secure: bool
     host: str
@@ -75,28 +75,28 @@ class Target:
 
     @property
     def place(self) -> str:
-        """Host and port, as messages name them."""
+        """Host and port, for messages."""
         return place_of(self.host, self.port)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values in the query, as they are sent and as they are meant."""
+        """The values in the query, both quoted and unquoted."""
         query = self.resource.partition("?")[2]
         raw = [pair.partition("=")[2] for pair in query.split("&") if pair.startswith("token=")]
         return (*raw, *(urllib.parse.unquote_plus(each) for each in raw))
 
     @property
     def host_header(self) -> str:
-        """The value of the ``Host`` header: the port only where it is not the usual one."""
+        """The value of the ``Host`` header: with the port only if it is not the default."""
         place = self.place
         usual = f":{443 if self.secure else 80}"
         return place.removesuffix(usual)
 
 
 def parse_url(url: str) -> Target:
-    """Take a websocket URL apart.
+    """Parse a websocket URL.
 
-    Raises ``ValueError``, which never quotes the URL: no retry would make it a good one.
+    Raises ``ValueError``, which never quotes the URL; retrying cannot help.
     """
     try:
         parts = urllib.parse.urlsplit(url)
@@ -104,10 +104,10 @@ def parse_url(url: str) -> Target:
         host = host if host.isascii() else host.encode("idna").decode("ascii")
         port = parts.port
     except ValueError:
-        message = "the url of the server cannot be read"
+        message = "the URL of the server cannot be parsed"
         raise ValueError(message) from None
     if parts.scheme not in ("ws", "wss") or not host:
-        message = "the url of the server must look like ws://host/path or wss://host/path"
+        message = "the URL of the server must look like ws://host/path or wss://host/path"
         raise ValueError(message)
     secure = parts.scheme == "wss"
     resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -120,7 +120,7 @@ def parse_url(url: str) -> Target:
 
 
 def http_status(head: bytes) -> int | None:
-    """Read the status from the first bytes of an answer; ``None`` while they do not tell."""
+    """Read the status from the first bytes of an answer; ``None`` if they do not contain it yet."""
     match = _STATUS_LINE.match(head)
     return None if match is None else int(match[1])
 
@@ -128,7 +128,7 @@ def http_status(head: bytes) -> int | None:
 def refusal(
     place: str, status: int | None, answer: UpgradeAnswer | None = None
 ) -> ConnectionFailed:
-    """Make the error of an upgrade that did not come about."""
+    """Return the error of a failed upgrade."""
     if status is None or status == 101:
         return ConnectionFailed(f"{place} did not complete the upgrade to a websocket")
     words = f": {answer.words}" if answer is not None and answer.words else ""
@@ -141,7 +141,7 @@ def refusal(
 
 @final
 class Redirected(ConnectionFailed):
-    """The upgrade is to be found elsewhere; ``location`` may hold the token."""
+    """The server redirects the upgrade; ``location`` may hold the token."""
 
     def __init__(self, message: str, *, status: int, location: str) -> None:
         super().__init__(message, status=status)
@@ -154,9 +154,9 @@ async def open_websocket(
     patience: float,
     open_link: Callable[[trio.abc.Stream, Target], Awaitable[T]],
 ) -> T:
-    """Open a websocket by ``open_link``, following redirects that stay on the server.
+    """Open a websocket with ``open_link``, following redirects that stay on the server.
 
-    Raises :class:`~realtime_trio.ConnectionFailed`; ``ValueError`` where ``url`` is no
+    Raises :class:`~realtime_trio.ConnectionFailed`; ``ValueError`` if ``url`` is not a
     websocket URL. A cancelled call leaves nothing open.
     """
     target = parse_url(url)
@@ -173,11 +173,11 @@ async def open_websocket(
 
 
 def _moved(target: Target, exc: Redirected) -> Target:
-    """Where a redirect points; only to the same origin, since the query holds the token."""
+    """Return the target of a redirect; only the same origin, since the query holds the token."""
     here = f"{'wss' if target.secure else 'ws'}://{target.place}{target.resource}"
-    message = f"{target.place} sends the upgrade elsewhere, where no token goes"
+    message = f"{target.place} redirects the upgrade to another server: it must not get the token"
     try:
-        # Of ws and wss, urljoin knows no relative references before Python 3.14.
+        # urljoin does not resolve relative ws and wss references before Python 3.14.
         there = urllib.parse.urljoin("http" + here[2:], exc.location)
         moved = parse_url(re.sub(r"^http", "ws", there))
     except ValueError:
@@ -188,14 +188,14 @@ def _moved(target: Target, exc: Redirected) -> Target:
 
 
 def timed_out(place: str, seconds: float) -> ConnectionFailed:
-    """Make the error of a dial that took too long."""
+    """Return the error of a dial that took too long."""
     return ConnectionFailed(f"{place} did not open a websocket within {seconds:g} s")
 
 
 def close_frame(code: int, reason: str) -> tuple[int, str]:
-    """Fit code and reason into a close frame (RFC 6455 §5.5.1, §7.4): ``aclose`` may not fail.
+    """Fit code and reason into a close frame (RFC 6455 §5.5.1, §7.4): ``aclose`` must not fail.
 
-    Codes that may not travel become 1000; the reason is cut at 123 bytes, between characters.
+    Codes that must not be sent become 1000; the reason is cut at 123 bytes, between characters.
     """
     allowed = code in _CLOSE_CODES or 3000 <= code < 5000
     text = reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")

@@ -1,11 +1,12 @@
-"""The shortest way to read and to write a stream: past trio's own guards where it is TCP.
+"""Fast reads and writes on a stream: they bypass trio's guards if it is TCP.
 
-``receive_some`` of trio tries the socket before it waits, so that a frame that comes at a pace
-costs two system calls, the first of them in vain. ``send_all`` pays for the case in which not
-all fits, and for guards against a second writer, each time. Both are made here for the other
-case, which is nearly every one: nothing is there yet, and all fits.
+``receive_some`` of trio tries the socket before it waits, so a frame in paced traffic costs two
+system calls, the first of them useless. ``send_all`` handles partial writes and guards against a
+second writer on every call. The functions here are written for the usual case: no data is
+available yet, and the whole frame fits.
 
-The socket's number is asked for each time: once the socket is closed, it may be another file's.
+They ask for the file descriptor each time: once the socket is closed, it may belong to another
+file.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ def _is_plain(stream: trio.abc.Stream) -> TypeGuard[trio.SocketStream]:
 
 
 def reader_of(stream: trio.abc.Stream, size: int = dial.CHUNK) -> _Read:
-    """What reads up to ``size`` bytes once there are any. A checkpoint; cancelled, it reads none.
+    """Return a function that waits for data and reads up to ``size`` bytes.
 
-    Raises ``trio.BrokenResourceError`` or ``trio.ClosedResourceError``.
+    It is a checkpoint; if cancelled, it reads nothing. It raises ``trio.BrokenResourceError`` or
+    ``trio.ClosedResourceError``.
     """
     if not _is_plain(stream):
         return partial(stream.receive_some, size)
@@ -50,7 +52,7 @@ def reader_of(stream: trio.abc.Stream, size: int = dial.CHUNK) -> _Read:
             await trio.lowlevel.wait_readable(number)
             try:
                 return os.read(number, size)
-            except BlockingIOError:  # the system may wake for nothing
+            except BlockingIOError:  # spurious wakeup
                 continue
             except OSError as exc:
                 message = "the socket broke"
@@ -60,9 +62,9 @@ def reader_of(stream: trio.abc.Stream, size: int = dial.CHUNK) -> _Read:
 
 
 def writer_of(stream: trio.abc.Stream) -> _Write:
-    """What writes all of a frame. The caller has looked whether it is cancelled.
+    """Return a function that writes a whole frame. The caller checks for cancellation first.
 
-    Raises one of ``WRITE_ERRORS`` where the stream is broken or closed.
+    It raises one of ``WRITE_ERRORS`` if the stream is broken or closed.
     """
     if not _is_plain(stream):
         return stream.send_all
@@ -83,7 +85,7 @@ def writer_of(stream: trio.abc.Stream) -> _Write:
 
 @final
 class WriteTurn:
-    """A lock that is handed on in order, at less cost than ``trio.Lock``."""
+    """A lock that is passed on in order, at less cost than ``trio.Lock``."""
 
     __slots__ = ("_queue", "taken")
 
@@ -92,13 +94,13 @@ class WriteTurn:
         self._queue = trio.lowlevel.ParkingLot()
 
     async def wait(self) -> None:
-        """Wait in line; the turn is ours afterwards. A cancelled call leaves the line."""
+        """Wait for the turn. A cancelled call gives up its place."""
         await self._queue.park()
 
     def pass_on(self) -> None:
-        """Give the turn to the next in line, or back."""
+        """Pass the turn to the next waiting task, or release it."""
         if self._queue:
-            self._queue.unpark()  # still taken: nobody can come between
+            self._queue.unpark()  # still taken: no other task can get it in between
         else:
             self.taken = False
 

@@ -1,12 +1,12 @@
-"""What every transport shares: how a link ended, and the frames that nobody took yet.
+"""Shared by all transports: how a link ended, and the buffer of received frames.
 
-Two rules of the seam live here, so that no transport can differ from another in them:
+Two rules are implemented here, so that all transports follow them in the same way:
 
-Rule 1: the first end counts. Whatever tells of it later (a failed write, the EOF behind a
-close frame) changes nothing, except that closing from this side always wins.
+Rule 1: the first end counts. Later signs of it (a failed write, the EOF after a
+close frame) change nothing, except that a local close always wins.
 
-Rule 2: what had arrived before a link ended is delivered before the end is told, unless it
-was closed from this side: then nobody wants it, and it is dropped.
+Rule 2: frames that arrived before a link ended are delivered before the end is raised, unless
+the client closed the link: then no task wants them, and they are dropped.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ __all__ = [
 ]
 
 PLACE: Final = 48
-"""Bytes that a place in the inbox takes: an empty frame costs memory, too."""
+"""Bytes of overhead for each frame in the inbox: an empty frame costs memory, too."""
 
 
 def cost_of(frame: str | bytes) -> int:
-    """Bytes of memory that a waiting frame takes; a text may take four for a character."""
+    """Return the bytes of memory of a buffered frame; text may take four bytes per character."""
     return sys.getsizeof(frame) + PLACE
 
 
 @attrs.frozen(slots=True)
 class End:
-    """How a link ended; ``local`` when it was closed from this side."""
+    """How a link ended; ``local`` if this side closed it."""
 
     message: str
     code: int | None = None
@@ -52,48 +52,48 @@ class End:
     local: bool = False
 
     def error(self) -> ClosedError | ConnectionLost:
-        """Make a fresh error: one that is raised twice would collect both tracebacks."""
+        """Return a new error: one that is raised twice would collect both tracebacks."""
         if self.local:
             return ClosedError(self.message)
         return ConnectionLost(self.message, code=self.code, reason=self.reason)
 
 
-CLOSED_HERE: Final = End("the connection was closed from this side", local=True)
+CLOSED_HERE: Final = End("the client closed the connection", local=True)
 BROKEN_BY_CANCEL: Final = End("a send was cancelled in mid-frame, which broke the connection")
 
 
 def too_big(limit: int) -> End:
-    """Describe a link that this side ended since a message was above its limit."""
+    """Return the end of a link that this side ended because a message exceeded its limit."""
     return End(f"a message was larger than max_message_size ({limit} bytes)", 1009)
 
 
 def lost(code: int | None, reason: str = "") -> End:
-    """Describe a link that ended by itself.
+    """Return the end of a link that this side did not close.
 
     ``code`` is that of the close frame, or ``None`` (also for 1006, which stands for "no
-    close frame" and never travels). The peer's reason stays out of the message: it is the
-    peer's text and may quote anything.
+    close frame" and is never sent). The peer's reason is not part of the message: it is
+    text of the peer and may quote anything.
     """
     if code is None or code == 1006:
         return End("the connection broke without a close frame")
-    # An int, whatever enum the library makes of it: it is shown, compared and pickled.
+    # Convert the library's enum to int: the code is shown, compared and pickled.
     return End(f"the connection was closed with code {int(code)}", int(code), reason)
 
 
 async def shielded_checkpoint() -> None:
-    """Be a checkpoint, as every ``async def`` is, where ``Cancelled`` must not be raised."""
+    """Be a checkpoint, as every ``async def`` is, at a place that must not raise ``Cancelled``."""
     with trio.CancelScope(shield=True):
         await trio.lowlevel.checkpoint()
 
 
 @final
 class Inbox:
-    """Frames between who reads the wire and who calls ``receive``; bounded in bytes.
+    """Frames between the reader of the wire and the caller of ``receive``; bounded in bytes.
 
-    The bound (``max_held``, counted by :func:`cost_of`) is kept by the producer: it asks
-    :attr:`full` or :meth:`fits` and awaits :meth:`wait_room`. One frame is always taken,
-    however large. Frames that were put together are accounted for together: measured once,
-    and given back when the last of them is taken.
+    The producer keeps to the bound (``max_held``, counted by :func:`cost_of`): it checks
+    :attr:`full` or :meth:`fits` and awaits :meth:`wait_room`. One frame is always accepted,
+    however large. Frames that are put together are accounted for together: measured once,
+    and released when the last of them is taken.
     """
 
     __slots__ = (
@@ -108,10 +108,10 @@ class Inbox:
     )
 
     def __init__(self, max_held: int, *, resume_at: int | None = None) -> None:
-        """``resume_at``: a waiting producer is woken once no more than this is held."""
+        """``resume_at``: a waiting producer is woken when at most this many bytes are held."""
         self.frames: deque[str | bytes] = deque()
-        """To be looked at only."""
-        self._costs: deque[int] = deque()  # given back with each frame: mostly nothing
+        """Read only."""
+        self._costs: deque[int] = deque()  # released with each frame: usually 0
         self._held = 0
         self._max_held = max_held
         self._resume_at = max_held if resume_at is None else resume_at
@@ -121,15 +121,15 @@ class Inbox:
 
     @property
     def full(self) -> bool:
-        """Whether the bound is reached; never once the link has ended."""
+        """Whether the bound is reached; always false after the link has ended."""
         return self._held >= self._max_held and self.end is None
 
     def fits(self, frame: str | bytes) -> bool:
-        """Whether the frame may be put without passing the bound."""
+        """Whether the frame can be put without exceeding the bound."""
         return not self.frames or self._held + cost_of(frame) <= self._max_held
 
     def put(self, frame: str | bytes) -> None:
-        """Add a frame; it is dropped where the link was closed from this side."""
+        """Add a frame; it is dropped if this side closed the link."""
         if self.end is not None:
             return
         cost = cost_of(frame)
@@ -140,7 +140,7 @@ class Inbox:
             self._arrivals.unpark()
 
     def put_all(self, frames: Sequence[str | bytes]) -> None:
-        """Add frames in order, as :meth:`put` does each."""
+        """Add frames in order, with the effect of :meth:`put` for each."""
         if self.end is not None or not frames:
             return
         count = len(frames)
@@ -153,7 +153,7 @@ class Inbox:
             self._arrivals.unpark()
 
     def finish(self, end: End) -> None:
-        """Record how the link ended (rules 1 and 2) and wake whoever waits."""
+        """Record how the link ended (rules 1 and 2) and wake all waiting tasks."""
         if self.end is None or (end.local and not self.end.local):
             self.end = end
         if self.end.local:
@@ -168,15 +168,15 @@ class Inbox:
         await self._room.park()
 
     async def arrival(self) -> None:
-        """Wait until a frame comes, the link ends, or :meth:`look_again` is called."""
+        """Wait until a frame arrives, the link ends, or :meth:`look_again` is called."""
         await self._arrivals.park()
 
     def look_again(self) -> None:
-        """Wake whoever waits for frames: something else has changed."""
+        """Wake the tasks that wait for frames: something else has changed."""
         self._arrivals.unpark_all()
 
     def receive_nowait(self) -> str | bytes:
-        """Take the oldest frame; ``trio.WouldBlock`` where there is none yet."""
+        """Take the oldest frame, or raise ``trio.WouldBlock``."""
         if not self.frames:
             if self.end is not None:
                 raise self.end.error()
@@ -190,7 +190,7 @@ class Inbox:
         return frame
 
     def take_all(self) -> list[str | bytes]:
-        """Take all frames that there are."""
+        """Take all buffered frames."""
         frames = list(self.frames)
         self.frames.clear()
         self._costs.clear()
@@ -199,7 +199,7 @@ class Inbox:
         return frames
 
     def put_back(self, frames: deque[str | bytes]) -> None:
-        """Put frames that were taken back to the front; ``frames`` is empty afterwards."""
+        """Put taken frames back to the front; ``frames`` is empty afterwards."""
         if frames and not (self.end is not None and self.end.local):
             cost = sum(map(sys.getsizeof, frames)) + PLACE * len(frames)
             self._costs.extendleft((cost, *repeat(0, len(frames) - 1)))
@@ -208,7 +208,7 @@ class Inbox:
         frames.clear()
 
     async def receive(self) -> str | bytes:
-        """Take the oldest frame, waiting for it; a cancelled call takes none."""
+        """Take the oldest frame; wait for one. A cancelled call takes none."""
         await trio.lowlevel.checkpoint_if_cancelled()
         if self.frames or self.end is not None:
             await trio.lowlevel.cancel_shielded_checkpoint()

@@ -1,9 +1,9 @@
-"""Websockets without a network: a pair of transports, and servers by the name ``memory://``.
+"""Websockets without a network: pairs of transports, and servers named ``memory://…``.
 
-Nothing here takes time, so under a virtual clock a test is deterministic. Everything that a
-real link does and a program may notice is there: close codes, an abort, a bounded buffer
-and its backpressure, an upgrade that is refused, a message that is too large, and a send
-that breaks the link when it is cancelled in the middle.
+Nothing here takes time, so a test under a virtual clock is deterministic. It reproduces
+everything about a real link that a program can observe: close codes, an abort, a bounded buffer
+and its backpressure, a refused upgrade, a message that is too large, and a send that breaks the
+link when it is cancelled in the middle.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ MemoryAnswer: TypeAlias = Callable[[str, str, Mapping[str, str], bytes], tuple[i
 
 _SCHEME: Final = "memory://"
 _PING_SIZE: Final = 6
-"""Bytes that an empty ping, or its pong, would have on the wire."""
+"""Bytes that an empty ping or pong would take on the wire."""
 
 _BACKLOG: Final = 128
-"""Dials that wait for ``accept``; more are refused, as a kernel does."""
+"""Dials that wait for ``accept``; further ones are refused, as by a kernel."""
 
 
 @final
@@ -60,21 +60,21 @@ class MemoryTransport:
     _peer: MemoryTransport
 
     def __init__(self, max_buffer: int, max_message_size: int) -> None:
-        """Make one end; :meth:`pair` makes two and joins them."""
+        """Create one end; :meth:`pair` creates two and connects them."""
         self._inbox = Inbox(max_buffer)
         self._max_message_size = max_message_size
         self._received = 0
 
     @classmethod
     def pair(cls, max_buffer: int, max_message_size: int) -> tuple[Self, Self]:
-        """Make two ends that are each other's peer; see :func:`memory_pair`."""
+        """Create two connected ends; see :func:`memory_pair`."""
         one, other = cls(max_buffer, max_message_size), cls(max_buffer, max_message_size)
         one._peer, other._peer = other, one
         return one, other
 
     @property
     def bytes_received(self) -> int:
-        """Bytes of payload that came in so far; pings and pongs count six each."""
+        """Bytes of payload received so far; pings and pongs count as six each."""
         return self._received
 
     async def receive(self) -> str | bytes:
@@ -82,7 +82,7 @@ class MemoryTransport:
         return await self._inbox.receive()
 
     def receive_nowait(self) -> str | bytes:
-        """Give a frame that is at hand, else raise ``trio.WouldBlock``."""
+        """Take a buffered frame, or raise ``trio.WouldBlock``."""
         return self._inbox.receive_nowait()
 
     async def send_text(self, text: str) -> None:
@@ -117,13 +117,13 @@ class MemoryTransport:
             self._inbox.put(frame)
 
     def _end(self, code: int, reason: str) -> None:
-        """End both sides, as the close frame of one and the answer of the other would."""
+        """End both sides, as a close frame and its answer would."""
         end = lost(code, reason)
         self._inbox.finish(end)
         self._peer._inbox.finish(end)
 
     async def ping(self) -> None:
-        """Ping the peer, which answers at once, without waiting for it."""
+        """Ping the peer, which answers immediately; do not wait for the answer."""
         await self._check()
         await trio.lowlevel.cancel_shielded_checkpoint()
         self._raise_end()
@@ -158,18 +158,18 @@ class MemoryTransport:
 def memory_pair(
     *, max_buffer: int = dial.MAX_BUFFER, max_message_size: int = dial.MAX_MESSAGE_SIZE
 ) -> tuple[MemoryTransport, MemoryTransport]:
-    """Make the two ends of an in-memory websocket: ``(client, server)``.
+    """Create the two ends of an in-memory websocket: ``(client, server)``.
 
-    ``max_buffer`` bounds, each way, what waits to be received (bytes of memory, and 48 for
-    each frame; one frame always fits); a send blocks at the bound. A message of more than
-    ``max_message_size`` bytes ends the link with code 1009.
+    ``max_buffer`` bounds the frames that wait to be received in each direction (bytes of memory,
+    and 48 for each frame; one frame always fits); a send blocks at the bound. A message of more
+    than ``max_message_size`` bytes ends the link with code 1009.
     """
     return MemoryTransport.pair(max_buffer, max_message_size)
 
 
 @attrs.define(slots=True, eq=False)
 class _Dial:
-    """A dial that waits for its server: answered with a transport or an error."""
+    """A dial that waits for its server, which answers with a transport or an error."""
 
     url: str = attrs.field(repr=False)
     answer: MemoryTransport | ConnectionFailed | None = None
@@ -180,17 +180,17 @@ class _Dial:
         self.answered.set()
 
 
-# Weak: a listener that nobody holds cannot accept, so it need not be dialled either.
+# Weak: a listener without a reference cannot accept, so dialling it is pointless.
 _listeners: weakref.WeakValueDictionary[str, MemoryListener] = weakref.WeakValueDictionary()
 _numbers: Final = itertools.count(1)
 
 
 @final
 class MemoryListener:
-    """A server in this process that ``memory://name`` reaches, within one ``trio.run``.
+    """A server in this process with the URL ``memory://name``, within one ``trio.run``.
 
     ``with MemoryListener() as listener`` registers the name until the block ends. Dials wait
-    until :meth:`accept` takes them, at most 128 of them; more are refused.
+    until :meth:`accept` takes them, at most 128 of them; further ones are refused.
     """
 
     def __init__(
@@ -201,22 +201,22 @@ class MemoryListener:
         max_buffer: int = dial.MAX_BUFFER,
         max_message_size: int = dial.MAX_MESSAGE_SIZE,
     ) -> None:
-        """Register ``name`` (one of its own if ``None``).
+        """Register ``name`` (a generated one if ``None``).
 
-        ``refuse`` is asked with the URL of each dial, at the dial; the HTTP status that it
-        gives refuses the upgrade, ``None`` lets it wait. Raises ``ValueError`` where the
-        name is taken or cannot stand in an URL.
+        ``refuse`` is called with the URL of each dial: if it returns an HTTP status, the upgrade
+        is refused with it; ``None`` lets the dial wait. Raises ``ValueError`` if the name is taken
+        or cannot be part of a URL.
         """
         name = f"server-{next(_numbers)}" if name is None else name
         if _name_of(_SCHEME + name) != name:
-            message = "a memory server's name is lower case and holds none of /?#@:"
+            message = "the name of a memory server must be lower case without any of /?#@:"
             raise ValueError(message)
         if name in _listeners:
-            message = f"there is a memory server named {name!r} already"
+            message = f"a memory server named {name!r} is already registered"
             raise ValueError(message)
         self.refuse = refuse
         self.answer: MemoryAnswer | None = None
-        """Answers HTTP requests to this server, where it has a REST part."""
+        """Answers HTTP requests to this server, if it has a REST part."""
         self._name = name
         self._sizes = (max_buffer, max_message_size)
         self._dials: deque[_Dial] = deque()
@@ -227,16 +227,16 @@ class MemoryListener:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether it belongs to another run of trio than the caller: it must not be touched."""
+        """Whether it belongs to another trio run than the caller: then it must not be used."""
         return self._run is not None and self._run is not trio.lowlevel.current_trio_token()
 
     @property
     def url(self) -> str:
-        """What to dial; a path and a query may follow."""
+        """The URL to dial; a path and a query may follow."""
         return _SCHEME + self._name
 
     async def accept(self) -> tuple[str, MemoryTransport]:
-        """Take the oldest dial: the URL that was asked for, and the server's end of the link.
+        """Take the oldest dial: its URL, and the server's end of the link.
 
         Raises :class:`~realtime_trio.ClosedError` once closed. A cancelled call takes none.
         """
@@ -255,7 +255,7 @@ class MemoryListener:
         return dialled.url, server
 
     async def dial(self, url: str) -> MemoryTransport:
-        """Ask for a link and wait for the answer; a cancelled call takes the dial back."""
+        """Request a link and wait for the answer; a cancelled call withdraws the dial."""
         status = None if self.refuse is None else self.refuse(url)
         await trio.lowlevel.checkpoint()
         if status is not None:
@@ -271,14 +271,14 @@ class MemoryListener:
             if dialled in self._dials:
                 self._dials.remove(dialled)
             elif isinstance(dialled.answer, MemoryTransport):
-                dialled.answer.abort()  # it was accepted while the cancellation was on its way
+                dialled.answer.abort()  # it was accepted just before the cancellation
             raise
         if isinstance(dialled.answer, MemoryTransport):
             return dialled.answer
         raise dialled.answer or _no_server(self.url)
 
     def close(self) -> None:
-        """Give the name back and refuse the dials that wait; links that are open stay open."""
+        """Release the name and refuse the waiting dials; open links stay open."""
         self._closed = True
         if _listeners.get(self._name) is self:
             del _listeners[self._name]
@@ -287,7 +287,7 @@ class MemoryListener:
         self._arrivals.unpark_all()
 
     def __enter__(self) -> Self:
-        """Give the listener itself."""
+        """Return the listener itself."""
         return self
 
     def __exit__(
@@ -302,16 +302,16 @@ class MemoryListener:
 
 @attrs.frozen(slots=True, kw_only=True)
 class MemoryConnector:
-    """Opens transports to the listener that an URL ``memory://name…`` names."""
+    """Opens transports to the listener with the URL ``memory://name…``."""
 
     connect_timeout: float = dial.CONNECT_TIMEOUT
     """Seconds that a dial waits for ``accept``."""
 
     async def connect(self, url: str, nursery: trio.Nursery) -> abc.Transport:
-        """Open a link; needs no background task, so ``nursery`` is left alone.
+        """Open a link; needs no background task, so ``nursery`` is not used.
 
-        Raises :class:`~realtime_trio.ConnectionFailed` where there is no such server or it
-        refuses; ``ValueError`` where ``url`` is no ``memory://`` URL.
+        Raises :class:`~realtime_trio.ConnectionFailed` if there is no such server or it
+        refuses; ``ValueError`` if ``url`` is not a ``memory://`` URL.
         """
         name = _name_of(url)
         listener = _listeners.get(name)
@@ -331,7 +331,7 @@ class MemoryConnector:
 
 
 def memory_answer(url: str) -> MemoryAnswer | None:
-    """The REST part of the server that ``memory://name…`` names, where there is one."""
+    """Return the REST part of the server ``memory://name…``, if it has one."""
     listener = _listeners.get(_name_of(url))
     return None if listener is None or listener.elsewhere else listener.answer
 
@@ -343,7 +343,7 @@ def _name_of(url: str) -> str:
     except ValueError:
         name = None
     if not url.startswith(_SCHEME) or not name:
-        message = "the url of a memory server must look like memory://name"
+        message = "the URL of a memory server must look like memory://name"
         raise ValueError(message)
     return name
 

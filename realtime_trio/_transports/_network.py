@@ -1,7 +1,7 @@
-"""How a stream to a server is opened: by TCP or through a proxy, with TLS where it is secure.
+"""Open a stream to a server: by TCP or through a proxy, with TLS if it is secure.
 
 The websocket and the REST calls open their streams here, so they share one trust store, one
-proxy and one way to say what failed.
+proxy and one style of error messages.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from realtime_trio._exceptions import ConnectionFailed
 __all__ = ["ENVIRONMENT", "Network", "OpenStream", "default_context", "place_of"]
 
 OpenStream: TypeAlias = Callable[..., Awaitable[trio.abc.Stream]]
-"""Gives an open stream; called with host and port, or with nothing if it takes nothing."""
+"""Returns an open stream; called with host and port, or without arguments if it takes none."""
 
 ENVIRONMENT: Final = "environment"
-"""The default of ``proxy``: what ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` say."""
+"""The default of ``proxy``: use ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``."""
 
 _USUAL: Final = {"http": 8080, "socks5": 1080}
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -41,7 +41,7 @@ _OURS: Final = frozenset(
 
 
 def place_of(host: str, port: int) -> str:
-    """Host and port, as messages name them."""
+    """Return host and port, for messages."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -50,7 +50,7 @@ def _check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     for name, value in dict(headers or {}).items():
         known: Any = (name, value)
         if not all(isinstance(each, str) for each in known):
-            message = "headers= takes names and values that are text"
+            message = "headers= must map names to values, both str"
             raise TypeError(message)
         lower = name.lower()
         if not _NAME.fullmatch(name) or lower in _OURS or lower.startswith("sec-websocket-"):
@@ -73,7 +73,7 @@ class _Proxy:
 
 
 def _read_proxy(url: str) -> _Proxy:
-    """Read the URL of a proxy; raises ``ValueError``, which never quotes it."""
+    """Parse the URL of a proxy; raises ``ValueError``, which never quotes it."""
     message = "a proxy must look like http://host:port or socks5://host:port"
     try:
         parts = urllib.parse.urlsplit(url if "://" in url else f"http://{url}")
@@ -93,7 +93,7 @@ def _read_proxy(url: str) -> _Proxy:
 
 def _check_proxy(proxy: object) -> str | None:
     if proxy is not None and not isinstance(proxy, str):
-        message = "proxy= takes a URL or None"
+        message = "proxy= must be a URL or None"
         raise TypeError(message)
     if proxy is not None and proxy != ENVIRONMENT:
         _read_proxy(proxy)
@@ -103,10 +103,10 @@ def _check_proxy(proxy: object) -> str | None:
 @final
 @attrs.frozen(slots=True, kw_only=True)
 class Network:
-    """The options of the network, which all links and REST calls of a client share."""
+    """The network options that all links and REST calls of a client share."""
 
     ssl_context: ssl.SSLContext | None = None
-    """``None`` is the default context of :mod:`ssl`, with the system's authorities."""
+    """``None`` means the default context of :mod:`ssl`, with the system's authorities."""
 
     proxy: str | None = attrs.field(default=ENVIRONMENT, converter=_check_proxy, repr=False)
     """The URL of a proxy, ``None`` for none, or :data:`ENVIRONMENT`."""
@@ -117,19 +117,19 @@ class Network:
     """Sent with each upgrade and each REST call."""
 
     open_stream: OpenStream | None = None
-    """Opens the stream in the place of TCP; no proxy is used then."""
+    """Opens the stream instead of TCP; then no proxy is used."""
 
     def __attrs_post_init__(self) -> None:
-        """Refuse what contradicts itself."""
+        """Refuse options that contradict each other."""
         if self.open_stream is not None and self.proxy not in (None, ENVIRONMENT):
             message = "give proxy= or open_stream=, not both"
             raise ValueError(message)
 
     async def open(self, host: str, port: int, *, secure: bool) -> trio.abc.Stream:
-        """Open a stream, with TLS where ``secure``.
+        """Open a stream, with TLS if ``secure``.
 
-        Raises :class:`~realtime_trio.ConnectionFailed`, which names the place and what
-        failed. Cancelled, it closes the socket at once.
+        Raises :class:`~realtime_trio.ConnectionFailed`, which names the place and the
+        failure. If cancelled, it closes the socket immediately.
         """
         stream = await self._open_plain(host, port, secure=secure)
         if not secure:
@@ -167,7 +167,7 @@ class Network:
             return await opener(host, port)
         except (OSError, trio.BrokenResourceError) as error:
             fault = getattr(error, "strerror", None) or type(error).__name__
-            message = f"open_stream= gave no connection to {place_of(host, port)}: {fault}"
+            message = f"open_stream= opened no connection to {place_of(host, port)}: {fault}"
             raise ConnectionFailed(message) from error
 
     def _proxy_for(self, host: str, port: int, *, secure: bool) -> _Proxy | None:
@@ -180,12 +180,12 @@ class Network:
         try:
             return _read_proxy(url)
         except ValueError as exc:
-            message = f"the environment names a proxy that cannot be used: {exc}"
+            message = f"the environment variables name a proxy that cannot be used: {exc}"
             raise ConnectionFailed(message) from None
 
 
 def _is_exempt(host: str, port: int, exempt: str) -> bool:
-    """Whether ``NO_PROXY`` names the host: itself, a domain above it, with or without a port."""
+    """Whether ``NO_PROXY`` names the host: itself, a parent domain, with or without a port."""
     names = (host.lower(), place_of(host, port).lower())
     for entry in exempt.lower().replace(",", " ").split():
         wanted = entry.lstrip("*").lstrip(".")
@@ -207,7 +207,7 @@ def _takes_nothing(opener: OpenStream) -> bool:
 
 
 async def _through(proxy: _Proxy, host: str, port: int) -> trio.abc.Stream:
-    """A stream through a proxy; the proxy looks the name up."""
+    """Open a stream through a proxy; the proxy resolves the name."""
     import python_socks
     from python_socks.async_.trio import Proxy
 
@@ -225,7 +225,7 @@ async def _through(proxy: _Proxy, host: str, port: int) -> trio.abc.Stream:
         raise ConnectionFailed(message) from cause
     except python_socks.ProxyError as error:
         said = f" (status {error.error_code})" if error.error_code else ""
-        message = f"the proxy {place} gave no connection to {target}{said}"
+        message = f"the proxy {place} opened no connection to {target}{said}"
         raise ConnectionFailed(message) from None  # its text is the proxy's, and may quote
     except (OSError, UnicodeError, ValueError) as error:
         message = f"no connection through the proxy {place}: {_tcp_fault(error)}"
@@ -235,14 +235,14 @@ async def _through(proxy: _Proxy, host: str, port: int) -> trio.abc.Stream:
 
 @functools.cache
 def default_context() -> ssl.SSLContext:
-    """Make the context for TLS: one for all, since loading the authorities takes long."""
+    """Return the shared context for TLS: loading the authorities is slow."""
     return ssl.create_default_context()
 
 
 def _tcp_fault(error: BaseException) -> str:
     if isinstance(error, (socket.gaierror, UnicodeError)):
         return "the name of the host is not known"
-    # trio tells of all attempts in one OSError without a number; the first is the fault.
+    # trio reports all attempts in one OSError without a number; the first is the cause.
     first: BaseException = error
     if error.__cause__ is not None:
         first = getattr(error.__cause__, "exceptions", (error,))[0]

@@ -29,7 +29,7 @@ class TrioWebsocketConnector:
     """Bytes of a binary message, characters of a text; a larger one ends the link with 1009."""
 
     max_buffer: int = attrs.field(default=dial.MAX_BUFFER, validator=attrs.validators.ge(1))
-    """Bytes (and 64 messages) read ahead of ``receive`` before the socket is no longer read."""
+    """Bytes (and 64 messages) to read ahead of ``receive`` before reading stops."""
 
     connect_timeout: float = dial.CONNECT_TIMEOUT
     """Seconds for TCP, TLS and the upgrade together."""
@@ -44,23 +44,23 @@ class TrioWebsocketConnector:
     """For ``wss``; ``None`` is the default context of :mod:`ssl`."""
 
     proxy: str | None = attrs.field(default=ENVIRONMENT, repr=False)
-    """``http://…`` (CONNECT) or ``socks5://…``, ``None`` for none; by default what the
-    environment says (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``)."""
+    """``http://…`` (CONNECT) or ``socks5://…``, ``None`` for none; by default the environment
+    decides (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``)."""
 
     headers: Mapping[str, str] | None = attrs.field(default=None, repr=False)
-    """Sent with the upgrade, beside the websocket's own."""
+    """Sent with the upgrade, in addition to the websocket headers."""
 
     open_stream: OpenStream | None = None
-    """Opens the stream in the place of TCP: an async callable of host and port, or of nothing."""
+    """Opens the stream instead of TCP: an async callable of host and port, or of nothing."""
 
     def __attrs_post_init__(self) -> None:
-        """Find out now, not at the first dial, what cannot be."""
+        """Check the options now, not at the first dial."""
         self.network  # noqa: B018  raises
 
     async def connect(self, url: str, nursery: trio.Nursery) -> abc.Transport:
         """Open a websocket; its tasks run in ``nursery`` until ``aclose``.
 
-        Raises :class:`~realtime_trio.ConnectionFailed`; ``ValueError`` where ``url`` is no
+        Raises :class:`~realtime_trio.ConnectionFailed`; ``ValueError`` if ``url`` is not a
         websocket URL. A cancelled call leaves nothing open.
         """
         from realtime_trio._transports._trio_websocket_link import open_link
@@ -83,7 +83,7 @@ class TrioWebsocketConnector:
 
     @property
     def network(self) -> Network:
-        """The options of the network as one value; raises ``ValueError`` for what cannot be."""
+        """The network options as one value; raises ``ValueError`` for invalid ones."""
         return Network(
             ssl_context=self.ssl_context,
             proxy=self.proxy,

@@ -1,4 +1,4 @@
-"""What trio-websocket holds, looked at where its public API does not show it."""
+"""Inspect what trio-websocket buffers where its public API does not show it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from trio_websocket import WebSocketConnection
 
 __all__ = ["press", "queue_of", "size_of"]
 
-# What a frame takes beside its payload, rounded up: a count that creeps down is corrected
-# at zero, one that creeps up (by control frames) would close the gate for good.
+# Overhead of a frame besides its payload, rounded up: a count that drifts down is corrected at
+# zero; one that drifts up (because of control frames) would close the gate permanently.
 _HEADER: Final = 16
-# So many fragments are held as they came; then they are joined to one.
+# The number of fragments kept unjoined; then they are joined into one.
 _LOOSE: Final = 256
 
 _Part: TypeAlias = str | bytes
 
 
 def size_of(messages: Iterable[str | bytes]) -> int:
-    """What messages took on the wire, their headers rounded up."""
+    """Return the size of messages on the wire, with headers rounded up."""
     sizes = [
         len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode())
         for message in messages
@@ -29,7 +29,7 @@ def size_of(messages: Iterable[str | bytes]) -> int:
 
 
 def queue_of(ws: WebSocketConnection) -> trio.MemoryReceiveChannel[str | bytes] | None:
-    """Where the library's reader puts messages."""
+    """Return the queue into which the library's reader puts messages."""
     queue: object = getattr(ws, "_recv_channel", None)
     if not isinstance(queue, trio.MemoryReceiveChannel):
         return None
@@ -38,17 +38,17 @@ def queue_of(ws: WebSocketConnection) -> trio.MemoryReceiveChannel[str | bytes] 
 
 @final
 class _Pressed(list[_Part]):
-    """Parts of a message, most of them joined already."""
+    """The parts of a message, most of them joined already."""
 
     __slots__ = ("done", "fragments")
 
     def __init__(self, parts: Iterable[_Part]) -> None:
         super().__init__(parts)
-        self.done = 0  # parts that are joined
-        self.fragments = 0  # that those were
+        self.done = 0  # joined parts
+        self.fragments = 0  # fragments in the joined parts
 
     def press(self) -> None:
-        """Join what is loose, so that each character is copied once."""
+        """Join the unjoined parts; each character is copied once."""
         loose = self[self.done :]
         if len(loose) >= _LOOSE:
             self.fragments += len(loose)
@@ -62,9 +62,9 @@ class _Pressed(list[_Part]):
 
 
 def press(ws: WebSocketConnection) -> int:
-    """Press what the library holds of a message that is not complete; give its fragments.
+    """Join the buffered fragments of an incomplete message; return their number.
 
-    A frame that comes in several reads counts as so many; fewer than 256 are not counted.
+    A frame that arrives in several reads counts several times; fewer than 256 are not counted.
     """
     parts: object = getattr(ws, "_message_parts", None)
     if not isinstance(parts, list):
@@ -74,7 +74,7 @@ def press(ws: WebSocketConnection) -> int:
         if len(known) < _LOOSE:
             return 0
         known = _Pressed(known)
-        # The library puts a list of its own there for the next message.
+        # The library creates a new list here for the next message.
         ws._message_parts = known  # pyright: ignore[reportPrivateUsage]
     known.press()
     return known.fragments

@@ -1,25 +1,24 @@
-"""A websocket over trio-websocket, through its public API but for one look into its queue.
+"""A websocket over trio-websocket, through its public API except for its queue and parts.
 
-The library takes any ``trio.abc.Stream``, so what it does not offer is done in the stream
-that it is given, :class:`WatchedStream`.
+The library takes any ``trio.abc.Stream``, so the features it lacks are implemented in the stream
+that it gets, :class:`WatchedStream`.
 
-Three of its habits shape the rest. Its reader task may die of an exception (a ping that
-comes while we close is enough), so it lives in a nursery of its own, where that is one more
-way to lose a link. It answers pings from the reader: while the peer reads nothing, it does
-not read either. And it hands messages over one by one, each with a switch of tasks for
-either side: that would be most of what a message costs, the tasks behind not counted. So a
-:meth:`TrioWebsocketTransport.receive` that has its message lets the library's reader get on
-with what has come, until the reader turns to the socket again, or may be waiting to write,
-and takes what is in the library's queue by then: nothing is held back for what may take its
-time. Better still, :meth:`TrioWebsocketTransport.deliver` has messages taken in the reader's own
-task, when it turns to the socket again: then no other task has to wake. The queue is no public
-attribute. Where a release of the library has none of that name, messages are received one by
-one.
+Four properties of the library shape the rest:
 
-A fourth habit: the library keeps the fragments of a message in a list until the last has come,
-and bounds what they hold, not the list. So before each read that list is pressed: a megabyte
-of empty or tiny fragments costs no more memory than what they hold. It is no public attribute
-either; a test tells when a release has none of that name.
+- Its reader task may fail with an exception (a ping received while we close is enough), so it
+  runs in a separate nursery, where a failure is one more way to lose a link.
+- It answers pings from the reader: while the peer does not read, the reader stops reading too.
+- It delivers messages one by one, each with a task switch on both sides, which would be most of
+  the cost of a message. So :meth:`TrioWebsocketTransport.receive`, once it has a message, lets
+  the library's reader process the data already received, until the reader returns to the socket
+  or may block on a write. Then it takes what is in the library's queue; it never delays a message
+  for that. :meth:`TrioWebsocketTransport.deliver` goes further: messages are taken in the task of
+  the reader when it returns to the socket, so no other task has to wake. The queue is not a
+  public attribute. If a release of the library lacks it, messages are received one by one.
+- It keeps the fragments of a message in a list until the last one arrives, and bounds their
+  content, not the list. So that list is joined before each read: a megabyte of empty or tiny
+  fragments takes no more memory than their content. The list is not public either; a test fails
+  if a release lacks it.
 """
 
 from __future__ import annotations
@@ -51,11 +50,11 @@ from realtime_trio._transports._trio_websocket_upgrade import UpgradeRequest, be
 __all__ = ["TrioWebsocketTransport", "open_link"]
 
 _NOTHING_THERE: Final = (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError)
-# Seconds that a message waits at most for those behind it, whatever the reader does.
+# The longest time in seconds that a message waits for those behind it.
 _PATIENCE: Final = 0.01
-# Bytes that a message takes in memory beside its payload.
+# Bytes of memory that a message takes besides its payload.
 _PLACE: Final = 64
-# What the library says of a message above its limit, in a close frame of its own.
+# The library's close reason for a message above its limit.
 _TOO_BIG: Final = 1009
 _EXCEEDED: Final = "Exceeded maximum message size"
 
@@ -71,7 +70,7 @@ async def open_link(
     headers: Mapping[str, str] | None = None,
     compression: bool = False,
 ) -> TrioWebsocketTransport:
-    """Upgrade an open stream; it is closed where that fails or is cancelled."""
+    """Upgrade an open stream; it is closed if that fails or is cancelled."""
     try:
         wire = WatchedStream(stream, max_buffer, target.secrets)
         link = TrioWebsocketTransport(wire, close_timeout)
@@ -88,7 +87,7 @@ async def open_link(
 
 
 def _lost_by(close: CloseReason, limit: int) -> End:
-    """How a link ended by a close frame, the peer's or the library's own."""
+    """Return how a link ended by a close frame, from the peer or from the library."""
     reason = close.reason or ""
     if close.code == _TOO_BIG and reason.startswith(_EXCEEDED):
         return too_big(limit)
@@ -97,9 +96,9 @@ def _lost_by(close: CloseReason, limit: int) -> End:
 
 @final
 class TrioWebsocketTransport:
-    """One open websocket; see :class:`~realtime_trio.abc.Transport` for what it promises.
+    """One open websocket; see :class:`~realtime_trio.abc.Transport` for its contract.
 
-    ``receive_nowait`` finds what the last ``receive`` has collected, which may be less than
+    ``receive_nowait`` returns what the last ``receive`` has collected, which may be less than
     what has arrived.
     """
 
@@ -135,8 +134,8 @@ class TrioWebsocketTransport:
         self._drained = False
         self._held: deque[str | bytes] = deque()
         self._held_size = 0  # on the wire; accounted for when all of them are taken
-        self._take: Callable[[deque[str | bytes]], bool] | None = None  # while it delivers
-        self._failure: BaseException | None = None  # what that raised
+        self._take: Callable[[deque[str | bytes]], bool] | None = None  # during ``deliver``
+        self._failure: BaseException | None = None  # the error that ``_take`` raised
         self._delivery = trio.lowlevel.ParkingLot()
         self._pings = itertools.count()
         self._scope = trio.CancelScope()
@@ -149,7 +148,7 @@ class TrioWebsocketTransport:
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Open the websocket, keep the library's reader, and close the socket in the end."""
+        """Open the websocket, run the library's reader, and close the socket at the end."""
         wire = self._wire
         self._limit = request.max_message_size
         try:
@@ -167,7 +166,7 @@ class TrioWebsocketTransport:
                     if not wire.opened:
                         nursery.cancel_scope.cancel()
         except* Exception as failure:
-            # The boundary to a task that is not ours: whatever it died of, the link is lost.
+            # The boundary to a task that is not ours: whatever error ended it, the link is lost.
             self._crash(failure)
         finally:
             try:
@@ -179,7 +178,7 @@ class TrioWebsocketTransport:
             raise dial.refusal(target.place, wire.status, wire.answer)
 
     def _survey(self) -> int:
-        """What waiting messages take beside their payload; keeps one in fragments small.
+        """Return the memory overhead of buffered messages; join fragments.
 
         Raises ``trio.BrokenResourceError``, with which the library ends the link.
         """
@@ -198,7 +197,7 @@ class TrioWebsocketTransport:
 
     @property
     def bytes_received(self) -> int:
-        """Bytes that came in so far, the upgrade's answer and control frames included."""
+        """Bytes received so far, including the answer to the upgrade and control frames."""
         return self._wire.received
 
     async def receive(self) -> str | bytes:
@@ -222,14 +221,14 @@ class TrioWebsocketTransport:
                 if wire.busy():
                     with trio.move_on_after(_PATIENCE) as wire.collecting:
                         await trio.sleep_forever()
-                # Where the link ends meanwhile, the next call hears of it.
+                # If the link ends meanwhile, the next call raises the error.
                 with contextlib.suppress(*_NOTHING_THERE):
                     while True:
                         held.append(queue.receive_nowait())
         except ConnectionClosed:
             end = self._ended()
             self._drained = True
-            # The library would go on waiting for the peer to close TCP.
+            # The library would keep waiting for the peer to close TCP.
             self._scope.cancel()
             await trio.lowlevel.cancel_shielded_checkpoint()
             raise end.error() from None
@@ -239,7 +238,7 @@ class TrioWebsocketTransport:
             self._held_size = size_of(held)
 
     def receive_nowait(self) -> str | bytes:
-        """Give what the last ``receive`` has collected, or say how the link ended."""
+        """Take a frame that the last ``receive`` collected, or raise how the link ended."""
         end = self._end
         if self._held and end is not CLOSED_HERE:
             message = self._held.popleft()
@@ -252,7 +251,7 @@ class TrioWebsocketTransport:
         raise trio.WouldBlock
 
     async def deliver(self, take: Callable[[deque[str | bytes]], bool]) -> None:
-        """Have messages taken in the task of the library's reader, until ``take`` says no."""
+        """Take messages in the task of the library's reader until ``take`` returns false."""
         await trio.lowlevel.checkpoint()
         wire = self._wire
         self._take = take
@@ -279,7 +278,7 @@ class TrioWebsocketTransport:
             raise failure
 
     def _offer(self) -> bool:
-        """Have taken what has come; tells whether some is left. In the one task or the other."""
+        """Pass collected messages to ``take``; return whether some are left. Runs in both tasks."""
         take, held, queue = self._take, self._held, self._queue
         if take is None or self._end is CLOSED_HERE:
             return False
@@ -293,7 +292,7 @@ class TrioWebsocketTransport:
         if held:
             try:
                 more = take(held)
-            except BaseException as failure:  # whatever it is, it is the receiver's
+            except BaseException as failure:  # any error is raised in the receiver
                 self._failure, more = failure, False
             if not held:
                 self._wire.take(self._held_size)
@@ -324,7 +323,7 @@ class TrioWebsocketTransport:
             raise
 
     async def ping(self) -> None:
-        """Send a ping and do not wait for its answer."""
+        """Send a ping; do not wait for its answer."""
         await self._check()
         payload = next(self._pings).to_bytes(8, "big")
         try:
@@ -348,13 +347,13 @@ class TrioWebsocketTransport:
         return self._ended().error()
 
     def _tear(self) -> None:
-        """End the link if the send that was cancelled just now had begun to write."""
+        """End the link if the send that was just cancelled had begun to write."""
         if self._wire.torn:
             self._finish(BROKEN_BY_CANCEL)
             self._scope.cancel()
 
     def _ended(self) -> End:
-        """Tell how the link ended, asking the library where we do not know yet."""
+        """Return how the link ended; ask the library if it is not recorded yet."""
         if self._end is None:
             close = self._ws.closed
             big = self._deflate is not None and self._deflate.exceeded
@@ -370,7 +369,7 @@ class TrioWebsocketTransport:
             self._end = end
 
     def abort(self) -> None:
-        """End the link at once, without a goodbye; ``aclose`` waits for the socket."""
+        """End the link immediately, without a close frame; ``aclose`` waits for the socket."""
         self._wire.torn = True
         self._finish(lost(None))
         self._scope.cancel()

@@ -1,8 +1,8 @@
-"""The stream that trio-websocket reads and writes: the real one, watched.
+"""The stream that trio-websocket uses: a wrapper that watches the real one.
 
-What the library does not offer is done here: counting bytes, reading the status of a refused
-upgrade, bounding what is read ahead in bytes (the library counts messages), knowing whether a
-write ended, that a ping has left, and whether the library's reader is busy.
+It implements what the library lacks: counting bytes, reading the status of a refused
+upgrade, bounding the read-ahead in bytes (the library counts messages), and knowing whether a
+write ended, whether a ping was sent, and whether the library's reader is busy.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from realtime_trio._transports._upgrade_answer import UpgradeAnswer, read_answer
 __all__ = ["CHUNK", "WatchedStream"]
 
 _PING: Final = 0x89
-# Bytes that the library reads at once, and so what its reader can be busy with while a receive
-# waits: a millisecond or two.
+# The size of the library's reads, and so the most that its reader can be busy with while a
+# receive waits: a millisecond or two.
 CHUNK: Final = 32 * 2**10
-# In so few bytes read ahead there is nothing that would have to be pressed.
+# With so few bytes read ahead there is nothing worth joining.
 _LITTLE: Final = 512
 
 
 @final
 class WatchedStream(trio.abc.Stream):
-    """The stream that the library reads and writes: the real one, watched."""
+    """The stream that the library reads and writes: a watched wrapper of the real one."""
 
     def __init__(
         self, stream: trio.abc.Stream, max_buffer: int, secrets: Iterable[str] = ()
@@ -39,19 +39,19 @@ class WatchedStream(trio.abc.Stream):
         self.demanded = False
         self.opened = False
         self.status: int | None = None
-        self.answer: UpgradeAnswer | None = None  # where the upgrade was refused
+        self.answer: UpgradeAnswer | None = None  # set if the upgrade was refused
         self._secrets = secrets
         # Cancelled when the upgrade fails; the library would wait for it forever.
         self.opening = trio.CancelScope()
         # Cancelled when a ping was written; the library would wait for its pong.
         self.pinging: trio.CancelScope | None = None
-        # Cancelled as soon as no more messages are at hand.
+        # Cancelled as soon as no more messages are buffered.
         self.collecting: trio.CancelScope | None = None
-        # Called ahead of each read, when the reader has dealt with all that was read before:
-        # gives the bytes that waiting messages take beside what they took on the wire.
+        # Called before each read, when the reader has processed all earlier data: returns the
+        # memory overhead of buffered messages, beyond their size on the wire.
         self.survey: Callable[[], int] | None = None
-        # Called ahead of each read, too: takes what the reader has put into the library's queue,
-        # in the reader's task, and tells whether it left any.
+        # Also called before each read: takes what the reader has put into the library's queue,
+        # in the reader's task, and returns whether some is left.
         self.offer: Callable[[], bool] | None = None
         self._read_some = reader_of(stream, CHUNK)
         self._reading = self._writing = False
@@ -62,18 +62,18 @@ class WatchedStream(trio.abc.Stream):
         self._gate = trio.lowlevel.ParkingLot()
 
     def demand(self) -> None:
-        """Let the reader read: somebody waits for a message, or for the end."""
+        """Let the reader read: a task waits for a message, or for the end."""
         self.demanded = True
         if self._gate:
             self._gate.unpark()
 
     def open_gate(self) -> None:
-        """Let the reader read to the end: the consumer has left, its messages are dropped."""
+        """Let the reader read to the end: the consumer has left, so messages are dropped."""
         self._max_buffer = sys.maxsize
         self._gate.unpark()
 
     def busy(self) -> bool:
-        """Whether the reader is sure to get on with what has come, and waits for nothing."""
+        """Whether the reader is certain to process the received data and waits for nothing."""
         return not self._reading and not self._writing
 
     def _pause(self) -> None:
@@ -81,7 +81,7 @@ class WatchedStream(trio.abc.Stream):
             self.collecting.cancel()
 
     def grew(self, size: int) -> None:
-        """Account for what a message that was read takes beside its bytes on the wire."""
+        """Account for the memory overhead of a message that was read."""
         self._ahead = max(0, self._ahead + size)
 
     def take(self, size: int) -> None:
@@ -89,7 +89,7 @@ class WatchedStream(trio.abc.Stream):
         self._ahead = max(0, self._ahead - size)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Read, but no further ahead of the consumer than the bound."""
+        """Read, but not further ahead of the consumer than the bound."""
         self._reading = True
         self._pause()
         while self.offer is not None and self.offer():
@@ -114,7 +114,7 @@ class WatchedStream(trio.abc.Stream):
             self._head += data
             self.status = dial.http_status(self._head)
         if self.status is not None and self.status >= 200:
-            # Keep it from the library, which would wait for the body and then raise.
+            # Hide it from the library, which would wait for the body and then raise.
             message = "the upgrade was refused"
             self.answer = await read_answer(self._stream.receive_some, self._head, self._secrets)
             self._give_up()
@@ -127,11 +127,11 @@ class WatchedStream(trio.abc.Stream):
             self.opening.cancel()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Write whole frames, or never again."""
+        """Write whole frames; after a partial write, refuse all further ones."""
         if self.torn:
             message = "half a frame was written"
             raise trio.BrokenResourceError(message)
-        # A pong is the reader's to write, behind whoever writes already.
+        # The reader writes pongs, after any running write.
         self._writing = True
         self._pause()
         try:
@@ -145,7 +145,7 @@ class WatchedStream(trio.abc.Stream):
             self.pinging.cancel()
 
     async def wait_send_all_might_not_block(self) -> None:
-        """As the stream's own."""
+        """Delegate to the stream."""
         await self._stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:

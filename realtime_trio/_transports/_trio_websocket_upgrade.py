@@ -1,4 +1,4 @@
-"""The opening handshake of trio-websocket, and what it asks for."""
+"""The opening handshake of trio-websocket, and its options."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from realtime_trio._transports._trio_websocket_stream import CHUNK
 
 __all__ = ["UpgradeRequest", "begin"]
 
-# The library's reader never waits for room: WatchedStream bounds in bytes what is read ahead.
+# The library's reader never waits for room: WatchedStream bounds the read-ahead in bytes.
 _QUEUE: Final = sys.maxsize
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class UpgradeRequest:
-    """What the upgrade asks for."""
+    """The options of an upgrade."""
 
     headers: list[tuple[bytes, bytes]] = attrs.field(repr=False)
     max_message_size: int
@@ -37,7 +37,7 @@ async def begin(
     deflate: Extension | None,
 ) -> WebSocketConnection:
     """Have the library open the websocket; its reader runs in ``nursery``."""
-    # The library asks for less than its annotation says.
+    # The library needs less than its annotation demands.
     stream = cast("trio.SocketStream", wire)
     if deflate is None:
         return await wrap_client_stream(
@@ -50,7 +50,7 @@ async def begin(
             max_message_size=request.max_message_size,
             receive_buffer_size=CHUNK,
         )
-    # The same by hand: the library has no parameter for extensions.
+    # The same steps by hand: the library has no parameter for extensions.
     ws = WebSocketConnection(
         stream,
         WSConnection(ConnectionType.CLIENT),

@@ -1,7 +1,7 @@
-"""What a server says when it refuses: the upgrade to a websocket, or a REST call.
+"""Read the answer of a server that refuses an upgrade to a websocket or a REST call.
 
-The words are a stranger's. They are read up to a bound, and only for a moment; what is shown
-of them is one short line without control characters and without the secrets of the dial.
+The text is untrusted. It is read up to a bound and for a limited time; only one short line of it
+is shown, without control characters and without the secrets of the dial.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ __all__ = ["UpgradeAnswer", "clean_line", "read_answer", "retry_after", "words_o
 _MAX_BODY: Final = 16 * 1024
 _MAX_WORDS: Final = 200
 _PATIENCE: Final = 1.0
-"""Seconds that the rest of a refusal may take: its body may never end."""
+"""Seconds for the rest of a refusal: its body may never end."""
 
 _FIELDS: Final = ("detail", "message", "error", "title", "reason", "msg", "error_description")
 _MAX_DEPTH: Final = 4
 _HIDDEN: Final = "<redacted>"
 _LONG: Final = 6
 _SHORT: Final = 3
-"""Characters of a secret that is looked for anywhere, and of one that must be a word."""
+"""Least length of secrets removed as whole words only; from ``_LONG`` on, removed anywhere."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class UpgradeAnswer:
-    """A refusal, as far as it was read. ``words`` holds no secret that the reader knew."""
+    """A refusal, as far as it was read. ``words`` contains no secret that the reader knew."""
 
     status: int
     words: str = ""
@@ -46,9 +46,9 @@ class UpgradeAnswer:
 async def read_answer(
     receive: Callable[[], Awaitable[bytes | bytearray]], begun: bytes, secrets: Iterable[str]
 ) -> UpgradeAnswer | None:
-    """Read a refusal that began with ``begun``; ``None`` where it is no HTTP.
+    """Read a refusal that began with ``begun``; ``None`` if it is not HTTP.
 
-    It reads until the end, the bound, or a second has gone by. Errors of the stream end it.
+    It reads until the end, the bound, or the time limit. Errors of the stream end it.
     """
     wire = h11.Connection(h11.CLIENT)
     wire.send(h11.Request(method="GET", target="/", headers=[("host", "x")]))
@@ -85,7 +85,7 @@ async def read_answer(
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that ``Retry-After`` asks to wait (RFC 9110 §10.2.3): a number, or a date."""
+    """Return the seconds to wait according to ``Retry-After`` (RFC 9110 §10.2.3)."""
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:9])
@@ -97,21 +97,21 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def words_of(body: bytes, reason: str, secrets: Iterable[str]) -> str:
-    """The server's own words in one line: from its body, else the reason of the status line."""
+    """Return the server's text in one line: from its body, else the reason of the status line."""
     text = _text_of(body[:_MAX_BODY])
     line = clean_line(text, secrets) or clean_line(reason, secrets)
     return line if len(line) <= _MAX_WORDS else line[: _MAX_WORDS - 1] + "…"
 
 
 def clean_line(text: str, secrets: Iterable[str]) -> str:
-    """``text`` on one line, without control characters and secrets."""
+    """Return ``text`` on one line, without control characters and secrets."""
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _LONG:
             text = text.replace(secret, _HIDDEN)
         elif len(secret) >= _SHORT:  # it may be a part of other words
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", _HIDDEN, text)
     kept = [" " if char.isspace() else char for char in text if char.isspace() or _shown(char)]
-    from .._redact import redact_text  # its patterns take a moment to make
+    from .._redact import redact_text  # compiling its patterns is slow
 
     return redact_text(" ".join("".join(kept).split()))
 
@@ -125,14 +125,14 @@ def _text_of(body: bytes) -> str:
     try:
         value: object = json.loads(text)
     except (ValueError, RecursionError):
-        # A page for people says nothing that fits a line.
+        # An HTML page contains no text that fits on a line.
         return "" if text.lstrip().startswith("<") else text
     # A body that happens to be a number is text as well.
     return text if value is None or isinstance(value, (bool, int, float)) else _said(value, 0)
 
 
 def _said(value: object, depth: int) -> str:
-    """The text in an error object. Of FastAPI's list of faults: where and what, not the input."""
+    """Return the text in an error object. For FastAPI's list of faults: place and message only."""
     if isinstance(value, str):
         return value
     if depth >= _MAX_DEPTH:

@@ -22,9 +22,9 @@ __all__ = ["WebsocketsConnector"]
 
 @attrs.frozen(slots=True, kw_only=True)
 class WebsocketsConnector:
-    """Opens websockets with the parser of the library ``websockets`` and a trio pump of our own.
+    """Opens websockets with the parser of the library ``websockets`` and our own trio tasks.
 
-    Making one raises ``ImportError`` where the extra ``fast`` is not installed.
+    Creating one raises ``ImportError`` if the extra ``fast`` is not installed.
     """
 
     max_message_size: int = attrs.field(
@@ -33,7 +33,7 @@ class WebsocketsConnector:
     """Bytes; a larger message ends the link with code 1009."""
 
     max_buffer: int = attrs.field(default=dial.MAX_BUFFER, validator=attrs.validators.ge(1))
-    """Bytes of frames that wait for ``receive`` before the socket is no longer read."""
+    """Bytes of frames that wait for ``receive`` before reading stops."""
 
     connect_timeout: float = dial.CONNECT_TIMEOUT
     """Seconds for TCP, TLS and the upgrade together."""
@@ -48,17 +48,17 @@ class WebsocketsConnector:
     """For ``wss``; ``None`` is the default context of :mod:`ssl`."""
 
     proxy: str | None = attrs.field(default=ENVIRONMENT, repr=False)
-    """``http://…`` (CONNECT) or ``socks5://…``, ``None`` for none; by default what the
-    environment says (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``)."""
+    """``http://…`` (CONNECT) or ``socks5://…``, ``None`` for none; by default the environment
+    decides (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``)."""
 
     headers: Mapping[str, str] | None = attrs.field(default=None, repr=False)
-    """Sent with the upgrade, beside the websocket's own."""
+    """Sent with the upgrade, in addition to the websocket headers."""
 
     open_stream: OpenStream | None = None
-    """Opens the stream in the place of TCP: an async callable of host and port, or of nothing."""
+    """Opens the stream instead of TCP: an async callable of host and port, or of nothing."""
 
     def __attrs_post_init__(self) -> None:
-        """Find out now, not at the first dial, what is missing or cannot be."""
+        """Check the options and the extra now, not at the first dial."""
         self.network  # noqa: B018  raises
         if importlib.util.find_spec("websockets") is None:
             message = (
@@ -70,7 +70,7 @@ class WebsocketsConnector:
     async def connect(self, url: str, nursery: trio.Nursery) -> abc.Transport:
         """Open a websocket; its pump runs in ``nursery`` until ``aclose``.
 
-        Raises :class:`~realtime_trio.ConnectionFailed`; ``ValueError`` where ``url`` is no
+        Raises :class:`~realtime_trio.ConnectionFailed`; ``ValueError`` if ``url`` is not a
         websocket URL. A cancelled call leaves nothing open.
         """
         from realtime_trio._transports._websockets_link import open_link
@@ -93,7 +93,7 @@ class WebsocketsConnector:
 
     @property
     def network(self) -> Network:
-        """The options of the network as one value; raises ``ValueError`` for what cannot be."""
+        """The network options as one value; raises ``ValueError`` for invalid ones."""
         return Network(
             ssl_context=self.ssl_context,
             proxy=self.proxy,

@@ -1,24 +1,24 @@
-"""Frames of a websocket on the client's side, read and made: most of them the short way.
+"""Read and write the frames of a client's websocket, most of them on a fast path.
 
-The library's parser reads any frame that RFC 6455 knows, and takes two microseconds for it:
-it is a coroutine that asks for two bytes, then two, then the rest, and makes a record of
-them. Of a stream of events nearly every frame is of one plain kind, though: a whole message
-that is not masked (a server's never are) and shorter than 64 KiB. Such a frame is cut out of
-the bytes right here. Everything else goes to the library, byte for byte: control frames,
-fragments, large messages, what runs over the end of the bytes at hand, and what is wrong.
+The library's parser reads any frame of RFC 6455, and takes two microseconds for it:
+it is a coroutine that requests two bytes, then two, then the rest, and creates a record of
+them. But in a stream of events nearly every frame is of one plain kind: a whole message,
+unmasked (as all frames of a server) and shorter than 64 KiB. The fast path cuts such a frame
+directly out of the bytes. Everything else goes to the library, byte for byte: control frames,
+fragments, large messages, frames that are not complete yet, and invalid ones.
 
-Rule 1: the library sees whole frames, one after another, and no frame is seen by both. So
-it stands at the border of two frames whenever the short way looks at bytes.
-Rule 2: within a fragmented message nothing goes the short way, since the library must see
-what may not stand there.
-Rule 3: a frame of which only a part has come is the library's, so that it is the library
-that collects it and that says at its head that it is too large.
-Rule 4: what is held of a fragmented message is its bytes, in one piece, so that empty and tiny
-fragments cost no memory. They cost time, and nothing holds the peer back while a message is
-not complete: their number has a bound, too.
+Rule 1: the library sees whole frames, one after another, and no frame is read twice. So
+the library is between two frames whenever the fast path looks at bytes.
+Rule 2: within a fragmented message nothing takes the fast path, since the library must detect
+frames that are invalid there.
+Rule 3: an incomplete frame goes to the library, which collects it and reports from its header
+that it is too large.
+Rule 4: a fragmented message is buffered as its bytes, in one piece, so that empty and tiny
+fragments take no memory. They take time, and there is no backpressure while a message is
+incomplete: so their number has a bound, too.
 
-So the short way only takes what the library would take as well; a property test holds the
-two equal.
+So the fast path only accepts what the library would accept as well; a property test compares
+the two.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from realtime_trio._transports import _dial as dial
 
 try:
     from websockets.speedups import apply_mask
-except ImportError:  # an installation without a compiler
+except ImportError:  # installed without a compiler
     from websockets.utils import apply_mask
 
 __all__ = ["FrameReader", "FrameWriter"]
@@ -49,18 +49,18 @@ _WHOLE_BINARY: Final = _WHOLE | _BINARY
 _MASKED: Final = 0x80
 _OPCODES: Final = frozenset(map(int, Opcode))
 _TWO_BYTES: Final = 126
-"""A length of this says that the length stands in the next two bytes, one more: in eight."""
+"""This length means that the next two bytes hold the length; one more means eight bytes."""
 
 _KEYS: Final = 4096
-"""Random bytes that are asked of the system at once; a frame takes four."""
+"""Random bytes requested from the system at once; a frame takes four."""
 
 
 @final
 class FrameReader:
-    """Reads the messages out of what the peer sent, after the answer to the upgrade.
+    """Reads messages from the bytes of the peer that follow the answer to the upgrade.
 
-    ``protocol`` is in its state after that answer and has been given none of the bytes that
-    follow. What it wants to be written stands in it.
+    ``protocol`` has processed that answer and none of the bytes that follow. It also holds what
+    it wants to be written.
     """
 
     __slots__ = (
@@ -79,35 +79,35 @@ class FrameReader:
     def __init__(self, protocol: ClientProtocol, max_message_size: int) -> None:
         self._protocol = protocol
         self._longest = max_message_size
-        self._head = b""  # the beginning of a frame's head
-        self._owed = 0  # bytes that the library lacks of the frame that it reads
-        self._fragments = 0  # of the message that is not complete, which has this opcode
+        self._head = b""  # the beginning of a frame's header
+        self._owed = 0  # missing bytes of the frame that the library reads
+        self._fragments = 0  # of the incomplete message, which has this opcode
         self._opcode = _TEXT
         self._whole = bytearray()
         self._failed = False
         self.over: bool = False
-        """Whether the peer has said its last word, or had it taken away."""
+        """Whether nothing more can be read from the peer."""
         self.busy: bool = False
         """Whether the library has read something: it may want to answer."""
         self._look()
 
     @property
     def longest(self) -> int:
-        """Bytes of the longest message that is taken."""
+        """Bytes of the longest message that is accepted."""
         return self._longest
 
     @property
     def failed(self) -> bool:
-        """Whether it was this reader that refused what came, and not the library."""
+        """Whether this reader refused the input, and not the library."""
         return self._failed
 
     def feed_eof(self) -> None:
-        """Take the end of what comes."""
+        """Handle the end of the input."""
         self._protocol.receive_eof()
         self._look()
 
     def _look(self) -> None:
-        """Whether it is over is up to the library."""
+        """Let the library decide whether the input is over."""
         protocol = self._protocol
         self.over = (
             protocol.close_rcvd is not None
@@ -117,9 +117,9 @@ class FrameReader:
         )
 
     def feed(self, data: bytes) -> list[str | bytes]:
-        """Take what came, in pieces of any size; give the messages that it completes.
+        """Process received bytes, in parts of any size; return the completed messages.
 
-        Once the peer's last word is among it, the rest is dropped.
+        After the peer's close frame, the rest is dropped.
         """
         messages: list[str | bytes] = []
         if self._head:
@@ -128,7 +128,7 @@ class FrameReader:
         try:
             if not (self._owed or self._fragments or self.over):
                 at = self._cut(data, at, messages)
-                if at == end:  # nearly always
+                if at == end:  # the usual case
                     return messages
             while at < end and not self.over:
                 if not self._owed:
@@ -148,7 +148,7 @@ class FrameReader:
         return messages
 
     def _cut(self, data: bytes, at: int, messages: list[str | bytes]) -> int:
-        """Cut out plain frames up to the first that is not; give where that begins."""
+        """Cut out plain frames up to the first other one; return where that begins."""
         end, longest = len(data), self._longest
         while end - at >= 4:
             kind, size, start = data[at], data[at + 1], at + 2
@@ -170,7 +170,7 @@ class FrameReader:
         return at
 
     def _read(self, data: bytes, messages: list[str | bytes]) -> None:
-        """Let the library read what is not plain."""
+        """Let the library read everything that is not plain."""
         self.busy = True
         self._protocol.receive_data(data)
         for frame in self._protocol.events_received():
@@ -182,7 +182,7 @@ class FrameReader:
         self._look()
 
     def _collect(self, frame: Frame, messages: list[str | bytes]) -> None:
-        """Add a fragment to its message; the protocol keeps the message's size in bounds."""
+        """Add a fragment to its message; the protocol bounds the message's size."""
         if frame.opcode is not Opcode.CONT:
             self._opcode = frame.opcode
         self._fragments += 1
@@ -200,9 +200,9 @@ def _message(opcode: Opcode, data: bytes | bytearray | memoryview) -> str | byte
 
 
 def _frame_size(data: bytes, at: int) -> int:
-    """How long the frame is that begins here, its head included; 0 where the head is cut off.
+    """Return the length of the frame that begins here, with header; 0 if the header is cut off.
 
-    Where the first two bytes are wrong already, they are all that the library needs.
+    If the first two bytes are already invalid, they are all that the library needs.
     """
     if len(data) < at + 2:
         return 0
@@ -218,7 +218,7 @@ def _frame_size(data: bytes, at: int) -> int:
 
 @final
 class FrameWriter:
-    """Makes the frames of one client, each with a mask of its own (RFC 6455 §5.3)."""
+    """Creates the frames of one client, each with a separate mask (RFC 6455 §5.3)."""
 
     __slots__ = ("_keys",)
 
@@ -226,21 +226,21 @@ class FrameWriter:
         self._keys: Iterator[tuple[bytes]] = iter(())
 
     def message(self, message: str | bytes) -> bytes:
-        """A whole message."""
+        """Return a whole message as a frame."""
         if isinstance(message, str):
             return self.frame(_TEXT, message.encode())
         return self.frame(_BINARY, message)
 
     def messages(self, messages: Iterable[str | bytes]) -> bytes:
-        """Some messages, one behind the other."""
+        """Return several messages as consecutive frames."""
         return b"".join([self.message(message) for message in messages])
 
     def ping(self, payload: bytes) -> bytes:
-        """A ping, of at most 125 bytes."""
+        """Return a ping of at most 125 bytes."""
         return self.frame(Opcode.PING, payload)
 
     def frame(self, opcode: Opcode, payload: bytes) -> bytes:
-        """A whole frame."""
+        """Return a whole frame."""
         size = len(payload)
         key = self._key()
         if size < _TWO_BYTES:
@@ -252,7 +252,7 @@ class FrameWriter:
         return b"".join((head, key, apply_mask(payload, key)))
 
     def _key(self) -> bytes:
-        """Four bytes that nobody can guess: asking the system for so few each time is slow."""
+        """Return four unpredictable bytes, from a buffer: asking the system each time is slow."""
         key = next(self._keys, None)
         if key is None:
             self._keys = struct.iter_unpack("4s", os.urandom(_KEYS))

@@ -1,29 +1,28 @@
 """A websocket over websockets' sans-IO ``ClientProtocol``: its parser, our tasks.
 
-Why it is fast: one task reads 64 KiB at a time, has it cut into messages (see
+Why it is fast: one task reads 64 KiB at a time, splits it into messages (see
 ``_websockets_frames``) and puts them all into the inbox; the consumer awaits once and takes the
-rest with ``receive_nowait``. So the switch between tasks is paid once a chunk, not once a
-message. Who calls ``deliver`` reads in the task of its own, and pays for no switch at all. What
-waits to be sent together is written together.
+rest with ``receive_nowait``. So there is one task switch per chunk, not per message. A caller of
+``deliver`` reads in its own task and needs no task switch. Frames that are queued together are
+written together.
 
-Rules that keep it whole:
+Rules that keep it correct:
 
-Rule 1: who holds ``_turn`` writes, and a frame is made only when its turn has come. Taking
-a free turn is no checkpoint, since ``send_all`` is one.
+Rule 1: the holder of ``_turn`` writes, and a frame is created only in its turn. Taking
+a free turn is not a checkpoint, since ``send_all`` is one.
 
-Rule 2: the pump never waits for a writer. A pong is written by a task of its own; while it
-waits for its turn, a newer pong replaces it (RFC 6455 §5.5.3), so a flood of pings costs
-one frame.
+Rule 2: the pump never waits for a writer. A separate task writes pongs; while it
+waits for its turn, a newer pong replaces the older one (RFC 6455 §5.5.3), so a flood of pings
+costs one frame.
 
-Rule 3: a write that did not end leaves half a frame on the wire. From then on nothing is
-written any more; cancelled, it ends the link at once.
+Rule 3: a write that did not end leaves half a frame on the wire. From then on nothing
+more is written; a cancelled write ends the link immediately.
 
-Rule 4: the pump's end is the end of the socket. Whoever wants the link gone cancels
-``_scope``.
+Rule 4: the end of the pump is the end of the socket. To end the link, cancel ``_scope``.
 
-Rule 5: one task reads at a time: the pump, or ``deliver`` while the pump stands aside. The pump
-does so between two reads only, since a read under TLS is nothing to be cancelled in the middle;
-the end of the link is its own again.
+Rule 5: one task reads at a time: the pump, or ``deliver`` while the pump is paused. The pump
+pauses only between two reads, since a read under TLS must not be cancelled in the middle;
+it takes over again at the end of the link.
 """
 
 from __future__ import annotations
@@ -63,8 +62,8 @@ from realtime_trio._transports._websockets_upgrade import upgrade
 
 __all__ = ["WebsocketsTransport", "open_link"]
 
-# The library logs requests, and with them the token, as soon as debug logging is on for the
-# root logger. This one is outside the tree and off.
+# The library logs requests, including the token, as soon as debug logging is enabled for the
+# root logger. This logger is outside the tree and disabled.
 _SILENT: Final = logging.Logger("realtime_trio.websockets")
 _SILENT.disabled = True
 
@@ -82,7 +81,7 @@ async def open_link(
     headers: Mapping[str, str] | None = None,
     compression: bool = False,
 ) -> WebsocketsTransport:
-    """Upgrade an open stream; it is closed where that fails or is cancelled."""
+    """Upgrade an open stream; it is closed if that fails or is cancelled."""
     uri = WebSocketURI(target.secure, target.host, target.port, target.resource, "")
     protocol = ClientProtocol(
         uri,
@@ -104,7 +103,7 @@ async def open_link(
 
 @final
 class WebsocketsTransport:
-    """One open websocket; see :class:`~realtime_trio.abc.Transport` for what it promises."""
+    """One open websocket; see :class:`~realtime_trio.abc.Transport` for its contract."""
 
     __slots__ = (
         "_aside",
@@ -155,10 +154,10 @@ class WebsocketsTransport:
         self._pong = b""
         self._turn = WriteTurn()
         self._torn = self._broken = False
-        self._over = False  # there is nothing more to be read
+        self._over = False  # nothing more can be read
         self._delivering = False
-        self._fresh: deque[str | bytes] = deque()  # what ``deliver`` has read
-        self._aside = trio.lowlevel.ParkingLot()  # where the pump waits while it stands aside
+        self._fresh: deque[str | bytes] = deque()  # frames read by ``deliver``
+        self._aside = trio.lowlevel.ParkingLot()  # the paused pump waits here
         self._muted = False
         self._closing = False
         self._scope = trio.CancelScope()
@@ -168,7 +167,7 @@ class WebsocketsTransport:
 
     @property
     def bytes_received(self) -> int:
-        """Bytes that came in so far, the upgrade's answer and control frames included."""
+        """Bytes received so far, including the answer to the upgrade and control frames."""
         return self._received
 
     async def receive(self) -> str | bytes:
@@ -176,11 +175,11 @@ class WebsocketsTransport:
         return await self._inbox.receive()
 
     def receive_nowait(self) -> str | bytes:
-        """Give a frame that is at hand, else raise ``trio.WouldBlock``."""
+        """Take a buffered frame, or raise ``trio.WouldBlock``."""
         return self._inbox.receive_nowait()
 
     async def deliver(self, take: Callable[[deque[str | bytes]], bool]) -> None:
-        """Read in this task, and have frames taken as they come, until ``take`` says no."""
+        """Read in this task, and pass frames to ``take`` as they arrive, until it returns false."""
         inbox, fresh, read = self._inbox, self._fresh, self._read
         await trio.lowlevel.checkpoint_if_cancelled()
         ended = True
@@ -199,7 +198,7 @@ class WebsocketsTransport:
                     break
                 elif self._aside and not self._over:
                     await read()
-                else:  # the pump has a read to end, or the end of the link to see to
+                else:  # the pump must finish a read, or handle the end of the link
                     self._aside.unpark_all()
                     await inbox.arrival()
         finally:
@@ -219,11 +218,11 @@ class WebsocketsTransport:
         await self._send(self._frames.message, data)
 
     async def send_many(self, messages: Sequence[str | bytes]) -> None:
-        """Send some frames in one write; cancelled in the middle, it ends the link."""
+        """Send several frames in one write; if cancelled in the middle, it ends the link."""
         await self._send(self._frames.messages, messages)
 
     async def ping(self) -> None:
-        """Send a ping and do not wait for its answer."""
+        """Send a ping; do not wait for its answer."""
         await self._send(self._frames.ping, b"")
 
     async def _send(self, make: Callable[[_What], bytes], what: _What) -> None:
@@ -241,7 +240,7 @@ class WebsocketsTransport:
             turn.pass_on()
 
     def abort(self) -> None:
-        """End the link at once, without a goodbye; ``aclose`` waits for the socket."""
+        """End the link immediately, without a close frame; ``aclose`` waits for the socket."""
         self._torn = self._muted = True
         self._inbox.finish(lost(None))
         self._scope.cancel()
@@ -261,11 +260,11 @@ class WebsocketsTransport:
             await self._finished.wait()
 
     async def _say_goodbye(self, code: int, reason: str) -> None:
-        # Where the peer closed first, its turn is the pump's answer: waiting for ours is
-        # waiting until that is out.
+        # If the peer closed first, the pump holds the turn to answer: waiting for the turn
+        # means waiting until that answer is sent.
         async with self._turn:
             if self._torn or self._protocol.state is not State.OPEN:
-                return  # nobody to say it to
+                return  # there is no peer any more
             self._protocol.send_close(code, reason)
             with contextlib.suppress(RealtimeError):
                 await self._write(self._outgoing())
@@ -278,12 +277,12 @@ class WebsocketsTransport:
         return b"".join(self._protocol.data_to_send())
 
     async def _write(self, data: bytes) -> None:
-        """Write whole frames; the turn is ours (rule 3)."""
+        """Write whole frames; the caller holds the turn (rule 3)."""
         try:
             await self._send_all(data)
         except WRITE_ERRORS:
             self._torn = self._muted = True
-            # What arrived before may tell why, so the pump gets a moment to read it.
+            # Data that arrived before may show why, so the pump gets a moment to read it.
             deadline = trio.current_time() + self._close_timeout
             self._scope.deadline = min(self._scope.deadline, deadline)
             raise self._error() from None
@@ -310,7 +309,7 @@ class WebsocketsTransport:
                 self._finished.set()
 
     async def _read_on(self) -> None:
-        """Read until the link ends, but for the time in which another task does (rule 5)."""
+        """Read until the link ends, except while another task reads (rule 5)."""
         inbox = self._inbox
         while not self._over:
             if self._delivering:
@@ -324,7 +323,7 @@ class WebsocketsTransport:
             await self._part()
 
     async def _read(self) -> None:
-        """Read once, whatever comes first."""
+        """Read once and process the data."""
         if self._reader.busy:
             self._reader.busy = False
             pongs = self._protocol.data_to_send()
@@ -342,18 +341,18 @@ class WebsocketsTransport:
             self._over = self._reader.over
 
     def take(self, data: bytes, size: int) -> None:
-        """Put the messages in ``data`` into the inbox; ``size`` is what came in all."""
+        """Put the messages in ``data`` into the inbox; ``size`` is the number of bytes received."""
         self._received += size
         messages = self._reader.feed(data)
         if self._delivering and self._aside:
             self._fresh.extend(messages)
         else:
             self._inbox.put_all(messages)
-        if self._reader.over:  # the peer may close in the same breath in which it accepts
+        if self._reader.over:  # the peer may close directly after it accepts
             self._over = self._muted = True
 
     def _answer(self, pong: bytes) -> None:
-        """Have the newest pong written by a task of its own (rule 2)."""
+        """Let a separate task write the newest pong (rule 2)."""
         waiting = bool(self._pong)
         self._pong = pong
         if not waiting:
@@ -376,10 +375,10 @@ class WebsocketsTransport:
         return lost(close.code, close.reason)
 
     async def _part(self) -> None:
-        """Tell how it ended, answer the peer's close frame, and wait for its EOF.
+        """Record how the link ended, answer the peer's close frame, and wait for its EOF.
 
-        Waiting matters where the fault was the peer's: closing a socket with bytes unread
-        resets it, and our close frame, which says what was wrong, could be lost with it.
+        Waiting matters if the peer caused the fault: closing a socket with unread bytes
+        resets it, and our close frame, which names the fault, could be lost.
         """
         self._muted = True
         protocol = self._protocol

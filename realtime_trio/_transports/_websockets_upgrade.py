@@ -1,4 +1,4 @@
-"""The opening handshake over websockets' ``ClientProtocol``, and what was read behind it."""
+"""The opening handshake over websockets' ``ClientProtocol``, and the bytes read after it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ async def upgrade(
     target: dial.Target,
     headers: Mapping[str, str],
 ) -> tuple[bytes, int]:
-    """Do the opening handshake; give the bytes behind the answer, and how many came in all."""
+    """Do the opening handshake; return the bytes after the answer, and the total received."""
     request = protocol.connect()
     for name, value in headers.items():
-        # A header of the library's own (User-Agent) gives way.
+        # The library's own User-Agent header is replaced.
         request.headers.pop(name, None)
         request.headers[name] = value
     protocol.send_request(request)
@@ -53,16 +53,16 @@ async def upgrade(
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         raise dial.refusal(target.place, None) from None
     if protocol.handshake_exc is not None:
-        # Not as the cause: it may quote what the server answered.
+        # Not as the cause: it may quote the server's answer.
         raise dial.refusal(target.place, None)
     protocol.events_received()  # the answer
     return early, received
 
 
 def _split(data: bytes, before: bytes) -> tuple[bytes, bytes]:
-    """Cut behind the empty line that ends the answer's head; ``before`` came ahead of ``data``.
+    """Split after the empty line that ends the header; ``before`` precedes ``data``.
 
-    A good answer has no body, so what follows are frames, and not the library's.
+    A successful answer has no body, so what follows are frames, which the library must not read.
     """
     found = (before + data).find(_HEAD_END)
     end = len(data) if found < 0 else found + len(_HEAD_END) - len(before)

@@ -1,1 +1,1 @@
-"""One question and its answer: channels, outcome, resync after a lost link."""
+"""Turns that the application asks for: channels, outcome, and resync after a lost link."""

@@ -1,7 +1,7 @@
-"""What a turn hands out: a channel that buffers from the start and loses nothing.
+"""The channel of a turn: it buffers from the start and loses nothing.
 
-Bounded: what nobody reads is kept up to 16 MiB a channel. Past that the channel gives
-up, and its reader is told so; the outcome of the turn still holds the whole message.
+It is bounded: unread items are kept up to 16 MiB per channel. Beyond that the channel fails and
+its reader gets an error; the outcome of the turn still holds the whole message.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _RUN: Final = 32
 
 
 def weight(value: object) -> int:
-    """About how many bytes a JSON value takes: its text, and a charge for each part of it."""
+    """Estimate the bytes that a JSON value takes: its text, and a fixed cost for each part."""
     total = 0
     left = [value]
     while left:
@@ -44,7 +44,7 @@ def weight(value: object) -> int:
 
 @attrs.frozen(slots=True)
 class TurnChannelStatistics:
-    """``depth`` items wait, ``max_depth`` was the most that ever did."""
+    """``depth`` items wait; ``max_depth`` is the highest depth so far."""
 
     depth: int
     max_depth: int
@@ -52,10 +52,10 @@ class TurnChannelStatistics:
 
 @final
 class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
-    """Items of one turn, in order; ends when the turn is over.
+    """The items of one turn, in order; it ends when the turn is over.
 
     Several tasks may read it: each item goes to one of them. Iterating is a checkpoint at
-    least every 32 items, ``receive`` always is. Closing drops what waits.
+    least every 32 items, ``receive`` always is. Closing drops the buffered items.
     """
 
     def __init__(self) -> None:
@@ -83,15 +83,15 @@ class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
         self._arrivals.wake()
 
     def finish(self) -> None:
-        """Nothing more comes; for the turn only."""
+        """End the channel after the buffered items; for the turn only."""
         self._over = True
         self._arrivals.wake_all()
 
     def receive_nowait(self) -> T:
-        """Take an item that is there, else raise ``trio.WouldBlock``.
+        """Take a buffered item, or raise ``trio.WouldBlock``.
 
-        Raises ``trio.EndOfChannel`` after the last one of the turn,
-        :class:`~realtime_trio.LaggedError` where too much had piled up.
+        Raises ``trio.EndOfChannel`` after the last item of the turn, and
+        :class:`~realtime_trio.LaggedError` if too many unread items had piled up.
         """
         if self._closed:
             message = "this channel was closed"
@@ -108,7 +108,7 @@ class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
         raise trio.WouldBlock
 
     async def receive(self) -> T:
-        """Take the next item, waiting for it; a cancelled call takes none."""
+        """Take the next item; wait for it. A cancelled call takes none."""
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
             item = self.receive_nowait()
@@ -126,7 +126,7 @@ class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
                 continue
 
     async def __anext__(self) -> T:
-        """Take the next item; other tasks get their turn at least every 32."""
+        """Take the next item; yield to other tasks at least every 32 items."""
         await trio.lowlevel.checkpoint_if_cancelled()
         self._run += 1
         try:
@@ -142,7 +142,7 @@ class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
             raise StopAsyncIteration from None
 
     def close(self) -> None:
-        """Drop what waits; reading raises :class:`~realtime_trio.ClosedError` from now on."""
+        """Drop the buffered items; further reads raise :class:`~realtime_trio.ClosedError`."""
         self._closed = True
         self._items.clear()
         self._held = 0
@@ -154,11 +154,11 @@ class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
         await trio.lowlevel.checkpoint()
 
     def statistics(self) -> TurnChannelStatistics:
-        """How much waits."""
+        """Return the current and the highest depth."""
         return TurnChannelStatistics(len(self._items), self._max_depth)
 
     def __enter__(self) -> Self:
-        """Give the channel itself; leaving the block closes it."""
+        """Return the channel itself; leaving the block closes it."""
         return self
 
     def __exit__(
@@ -171,5 +171,5 @@ class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
 
 
 def news_of(channel: TurnChannel[T]) -> News:
-    """Return what wakes a reader that is no task of trio; see :class:`TurnChannel`."""
+    """Return the object that wakes a reader that is not a trio task; see :class:`TurnChannel`."""
     return channel._arrivals  # pyright: ignore[reportPrivateUsage]

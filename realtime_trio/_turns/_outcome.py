@@ -16,14 +16,14 @@ __all__ = ["Outcome", "TurnCancelled", "TurnCompleted", "TurnFailed", "TurnLost"
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class TurnCompleted(Value):
-    """The turn came to its end.
+    """The turn completed.
 
-    ``message`` is the user session's last answer, ``None`` where the turn gave none.
-    ``began`` is false where the server answered the input without a turn, as it does with a
+    ``message`` is the last answer in the user's session, ``None`` if the turn gave none.
+    ``began`` is false if the server answered the input without a turn, as it does for a
     chat command such as ``!help``; then there is no ``message``.
-    ``errors`` came on the way: a turn may succeed all the same. ``missed`` tells that a part
-    of the turn went by while the link was down, so ``message`` may have a hole; what is in
-    the state has none once :class:`~realtime_trio.SessionRestored` came.
+    ``errors`` holds the errors received on the way: a turn may succeed despite them. ``missed``
+    means that a part of the turn was lost while the link was down, so ``message`` may have a
+    gap; the state has none after :class:`~realtime_trio.SessionRestored`.
     """
 
     message: Message | None
@@ -34,13 +34,13 @@ class TurnCompleted(Value):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class TurnCancelled(Value):
-    """The server stopped the turn, or a cancel came before the turn had begun.
+    """The server stopped the turn, or a cancel arrived before the turn began.
 
-    ``message`` is as far as the answer came.
+    ``message`` is the answer received so far.
 
-    ``heard_ms`` and ``unheard_ms`` tell, in milliseconds, how much of this turn's own spoken
-    answer was played and how much of it came but was not. Both are ``None`` where the answer
-    had no voice, or nothing plays (``client.audio.play_to``).
+    ``heard_ms`` and ``unheard_ms`` are, in milliseconds, the played and the unplayed part of
+    the speech received in this turn. Both are ``None`` if the answer had no speech or if
+    nothing plays it (``client.audio.play_to``).
     """
 
     message: Message | None = None
@@ -51,9 +51,9 @@ class TurnCancelled(Value):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class TurnFailed(Value):
-    """The turn died on the server, or its input was refused.
+    """The turn failed on the server, or its input was refused.
 
-    ``errors`` are the server's words, ``reason`` says in ours what was seen.
+    ``errors`` are the server's errors; ``reason`` describes what the client observed.
     """
 
     reason: str
@@ -63,7 +63,7 @@ class TurnFailed(Value):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class TurnLost(Value):
-    """What became of the turn is not known: the link was away, or the client ended."""
+    """The result of the turn is not known: the link was down, or the client ended."""
 
     reason: str
     message: Message | None = None
@@ -76,17 +76,17 @@ _FAILED: Final = frozenset({"error", "exception", "failed"})
 
 
 def outcome_of(record: TurnRecord, *, missed: bool, spoken: SpokenAnswer | None = None) -> Outcome:
-    """Judge a turn by what the text lane saw of it.
+    """Derive the outcome of a turn from the record of the text lane.
 
-    ``missed``: the link was lost meanwhile, so an end that was not seen proves nothing.
-    ``spoken``: how much of its voice was heard.
+    ``missed``: the link was lost meanwhile, so a missing end proves nothing.
+    ``spoken``: how much of its speech was played.
     """
     message, errors = record.message, record.errors
     if record.cancelled:
         heard, unheard = (spoken.heard_ms, spoken.unheard_ms) if spoken else (None, None)
         return TurnCancelled(message=message, errors=errors, heard_ms=heard, unheard_ms=unheard)
     if missed and (record.interactions or not record.began):
-        reason = "its end went by while the link was away"
+        reason = "its end was lost while the link was down"
         return TurnLost(reason=reason, message=message, errors=errors)
     if record.interactions:
         reason = "the server gave up on it without an end"

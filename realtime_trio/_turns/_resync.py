@@ -1,11 +1,11 @@
-"""When a session is whole again after a link was lost.
+"""Find out when a session is complete again after a link was lost.
 
-A link that begins in the user's turn brings the whole list of messages, and that completes the
-resync. One that begins in the middle of a turn brings a list without that turn and then only
-its end: the turn has a hole, and the client asks for the list again once the turn is over.
+A link that begins in the user's turn delivers the whole list of messages, and that completes the
+resync. A link that begins in the middle of a turn delivers a list without that turn and then only
+its end: the turn has a gap, and the client asks for the list again after the turn.
 
-The resync completes when the text lane has handled the event that makes the session whole: a
-mark stands directly behind that event.
+The resync completes when the text lane has handled the event that completes the session: a mark
+is placed directly behind that event.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ _logger: Final = logging.getLogger("realtime_trio.connection")
 
 @final
 class Resync:
-    """One resync at a time; another link begins another. ``post`` hands events to the lanes."""
+    """One resync at a time; a new link begins a new one. ``post`` hands events to the lanes."""
 
     def __init__(self, post: Callable[[SaidEvent], None], marks: Marks) -> None:
         self._post = post
         self._marks = marks
         self._asked: str | None = None
-        self._expected: SessionRestored | None = None  # emitted when the text lane gets there
+        self._expected: SessionRestored | None = None  # emitted when the text lane reaches the mark
 
     def link_opened(self) -> None:
-        """Forget what was to be resynchronised on the last link."""
+        """Forget the resync of the last link."""
         self._asked = self._expected = None
 
     def received(self, event: Incoming) -> None:
-        """Look at an event that was just routed."""
+        """Handle an event that was just routed."""
         if self._asked is not None and isinstance(event, ChatSessionChangedEvent):
             session = event.chat_session
             if session is not None and session.session_id == self._asked:
@@ -49,11 +49,11 @@ class Resync:
                 self._complete_at(self._marks.place(Lane.TEXT), note)
 
     def asked(self, session_id: str) -> None:
-        """The list of this session was asked for: the session is whole when that is handled."""
+        """Note that the list of this session was requested: handling it completes the session."""
         self._asked = session_id
 
     def complete(self, session_id: str | None, mark: Mark) -> None:
-        """Nothing is missing once the lanes have passed this mark."""
+        """Complete the resync when the lanes pass this mark."""
         self._complete_at(mark, SessionRestored(session_id=session_id))
 
     def _complete_at(self, mark: Mark, note: SessionRestored) -> None:

@@ -22,12 +22,12 @@ Subsession: TypeAlias = SubsessionStarted | SubsessionEnded
 
 @attrs.define(slots=True, eq=False)
 class TurnProgress:
-    """What the client knows of one turn.
+    """The client's record of one turn.
 
     ``written``: its input was handed to the network. ``missed``: the link was lost while it
-    ran. ``record`` and ``answer`` are what the text lane and the audio lane have of it, once
-    they passed its end. ``earlier`` is the answer that the audio lane had when the server came
-    to the input, ``earlier_errors`` the number of errors that the text lane had.
+    ran. ``record`` and ``answer`` are the results of the text lane and the audio lane after
+    they passed its end. ``earlier`` is the answer that the audio lane had when the server
+    reached the input, ``earlier_errors`` the number of errors that the text lane had.
     """
 
     text: TurnChannel[str] = attrs.field(factory=TurnChannel[str])
@@ -45,7 +45,7 @@ class TurnProgress:
     decided: trio.Event = attrs.field(factory=trio.Event)
 
     def decide(self, outcome: Outcome) -> None:
-        """Set the outcome and end the channels; only the first call counts."""
+        """Set the outcome and end the channels; only the first call has an effect."""
         if self.outcome is None:
             self.outcome = outcome
             for channel in (self.text, self.thoughts, self.tools, self.media, self.subsessions):
@@ -55,9 +55,9 @@ class TurnProgress:
 
 @final
 class Turn:
-    """A turn that ``client.ask`` has begun.
+    """A turn that ``client.ask`` began.
 
-    Its channels buffer from the start: ``text`` and ``thoughts`` give the pieces (``str``)
+    Its channels buffer from the start: ``text`` and ``thoughts`` give the deltas (``str``)
     of the user's own session, ``tools`` :class:`~realtime_trio.ToolNotification`, ``media``
     :class:`~realtime_trio.Media`, ``subsessions`` the beginnings and ends of delegations.
     They end when the turn is over.
@@ -70,14 +70,14 @@ class Turn:
         self.media: TurnChannel[Media] = progress.media
         self.subsessions: TurnChannel[Subsession] = progress.subsessions
         self.receipt: Receipt = receipt
-        """How far the input has come."""
+        """The status of the input."""
         self._progress = progress
 
     @property
     def outcome(self) -> Outcome:
         """How the turn ended.
 
-        Raises :class:`~realtime_trio.TurnError` while it is not over: leave the ``async
+        Raises :class:`~realtime_trio.TurnError` while the turn runs: leave the ``async
         with`` block, or ``await turn.wait()``.
         """
         if self._progress.outcome is None:
@@ -94,6 +94,6 @@ class Turn:
         return self.outcome
 
     def __repr__(self) -> str:
-        """Whether it is over, and how; never what was said."""
+        """Whether it is over, and how; never its content."""
         outcome = self._progress.outcome
         return f"<Turn: {'under way' if outcome is None else type(outcome).__name__}>"

@@ -1,11 +1,11 @@
 """Which events belong to which turn, and how each turn ends.
 
-Two sides meet here. The writer task and the observer in the receive task know at once that an
-input is about to be written and that its turn has ended, was refused or killed. The lanes may
-be far behind, so each of these is a mark (see ``_lanes/_marks``):
+Two sides meet here. The writer task and the observer in the receive task know immediately that
+an input is about to be written and that its turn ended, was refused or was killed. The lanes may
+lag far behind, so each of these events gets a mark (see ``_lanes/_marks``):
 
-- The channels get what the text lane handles between the mark of the first pong, at which the
-  server has come to the input, and the mark of the end. So nothing of the turn before leaks
+- The channels get what the text lane handles between the mark of the first pong, which shows that
+  the server reached the input, and the mark of the end. So nothing of the previous turn leaks
   into this one.
 - The outcome is decided when every lane has passed the mark of the end. So it does not
   overtake anything that belongs to the turn.
@@ -53,34 +53,34 @@ from ._turn_progress import TurnProgress
 
 __all__ = ["TurnTracker"]
 
-_VOID = TurnLost(reason="the link was lost before the server told what became of the input")
-_KILLED = TurnFailed(reason="a command that was sent in the middle of it killed it")
+_VOID = TurnLost(reason="the link was lost before the server answered the input")
+_KILLED = TurnFailed(reason="a command that was sent during the turn killed it")
 
 
 @final
 class TurnTracker:
     """Follows the turns that the application asked for.
 
-    ``answer`` gives the spoken answer that the audio lane is at, or that it ended last.
+    ``answer`` returns the spoken answer that the audio lane is handling, or the last one it ended.
     """
 
     def __init__(self, marks: Marks, answer: Callable[[], SpokenAnswer | None]) -> None:
         self._marks = marks
         self._answer = answer
         self._queued: dict[TurnProgress, Receipt] = {}
-        self._running: TurnProgress | None = None  # written, and its end has not been received
+        self._running: TurnProgress | None = None  # written, and its end was not received yet
         self._fed: TurnProgress | None = None  # between its two marks in the text lane
-        # Not decided yet: some lane has not passed the mark of its end.
+        # Not decided yet: some lane has not passed the mark of the end.
         self._ending: dict[TurnProgress, Outcome | None] = {}
 
-    # -- the writer's and the observer's side ----------------------------------------------
+    # -- the writer and the observer -------------------------------------------------------
 
     def queued(self, turn: TurnProgress, receipt: Receipt) -> None:
-        """The input waits to be written."""
+        """Note that the input is queued."""
         self._queued[turn] = receipt
 
     def withdraw(self, outbox: Outbox) -> bool:
-        """Take back the input that waits, whose turn is to be cancelled; tell if there is one."""
+        """Withdraw the queued input whose turn is cancelled; return whether there was one."""
         for turn, receipt in tuple(self._queued.items()):
             if outbox.withdraw(receipt):
                 self._forget(turn)
@@ -89,13 +89,13 @@ class TurnTracker:
         return False
 
     def begin(self, turn: TurnProgress) -> None:
-        """The input is about to be written."""
+        """Note that the input is about to be written."""
         self._queued.pop(turn, None)
         turn.written = True
         self._running = turn
 
     def heard(self) -> None:
-        """The server has come to the input: what comes now may be its turn."""
+        """Note that the server reached the input: further events may belong to its turn."""
         turn = self._running
         if turn is not None:
             mark = self._marks.place(Lane.TEXT, Lane.AUDIO)
@@ -103,43 +103,43 @@ class TurnTracker:
             mark.when_passed(Lane.AUDIO, partial(self._audio_begins, turn))
 
     def ended(self, mark: Mark) -> None:
-        """``user_turn_start`` was received; ``mark`` is directly behind it in every lane."""
+        """Handle ``user_turn_start``; ``mark`` is directly behind it in every lane."""
         turn = self._end_at(mark, None)
         if turn is not None:
             mark.when_passed(Lane.TEXT, partial(self._text_over, turn))
             mark.when_passed(Lane.AUDIO, partial(self._audio_over, turn))
 
     def refused(self, error: str, mark: Mark) -> None:
-        """An ``error`` answered the input; ``mark`` is directly behind it in every lane."""
+        """Handle an ``error`` as the answer to the input; ``mark`` is directly behind it."""
         self._end_at(mark, TurnFailed(reason="the server refused the input", errors=(error,)))
 
     def not_begun(self, mark: Mark, *, cancelled: bool) -> None:
-        """The input began no turn; ``mark`` is directly behind the verdict in every lane."""
+        """Note that the input began no turn; ``mark`` is directly behind the verdict."""
         turn = self._end_at(mark, None)
         if turn is not None:
             mark.when_passed(Lane.TEXT, partial(self._text_not_begun, turn, cancelled))
 
     def voided(self, mark: Mark) -> None:
-        """The link was lost, and the verdict on the input with it."""
+        """Note that the link was lost before the verdict on the input."""
         self._end_at(mark, _VOID)
 
     def killed(self) -> None:
-        """A command that did not wait for the gate has killed the turn; no end of it comes."""
+        """Note that a forced command killed the turn: no end of it will arrive."""
         if self._running is not None:
             self._end_at(self._marks.place(), _KILLED)
 
     def link_lost(self) -> None:
-        """From now on something of the running turn may be missing."""
+        """Note that a part of the running turn may be missing from now on."""
         if self._running is not None:
             self._running.missed = True
 
     def lost(self, turn: TurnProgress, reason: str) -> None:
-        """Nothing more is received of this turn."""
+        """Settle a turn of which nothing more can be received."""
         self._forget(turn)
         turn.decide(TurnLost(reason=reason))
 
     def end(self, why: str) -> None:
-        """The client has ended: nothing more is received of any turn."""
+        """Settle all turns: the client ended."""
         for turn, outcome in tuple(self._ending.items()):
             if turn.record is not None or outcome is not None:
                 self._decide(turn)
@@ -174,16 +174,16 @@ class TurnTracker:
         if self._fed is turn:
             self._fed = None
 
-    # -- the lanes' side -------------------------------------------------------------------
+    # -- the lanes -------------------------------------------------------------------------
 
     def observe(self, event: Incoming, notes: tuple[Notification, ...], slice_: Slice) -> None:
-        """Take part in one step of the text lane, after the fold."""
+        """Observe one step of the text lane, after the fold."""
         turn = self._fed
         if turn is None or isinstance(event, (ChatSessionChangedEvent, ErrorEvent)):
             return
         assert isinstance(slice_, TextSlice)
         if type(event) is UserTurnStartEvent:
-            # The end of a message may emit what was held back of it (protocol.md §2 L4).
+            # The end of a message may emit text held back until then (protocol.md §2 L4).
             notes = tuple(note for note in notes if isinstance(note, MessageStreaming))
         _feed(turn, event, notes, slice_)
 
@@ -220,7 +220,7 @@ class TurnTracker:
 def _feed(
     turn: TurnProgress, event: Incoming, notes: tuple[Notification, ...], slice_: TextSlice
 ) -> None:
-    """Put what one event brought into the channels."""
+    """Put the notifications of one event into the channels."""
     for note in notes:
         match note:
             case MessageStreaming(session_id=session_id, delta=delta, role=role):
@@ -246,12 +246,12 @@ def _feed_text(turn: TurnProgress, role: str, text: str) -> None:
 
 
 def _users_session(event: Incoming, slice_: TextSlice) -> str | None:
-    """The session that the user sees (protocol.md §8 U3), by what an event and the state say."""
+    """Return the user's session (protocol.md §8 U3) according to an event and the state."""
     if not isinstance(event, (SessionEvent, Delta)):
         return slice_.user_session_id
     return event.user_session_id or slice_.user_session_id or event.session_id
 
 
 def _is_users(event: MessageEvent, slice_: TextSlice) -> bool:
-    """Whether an event belongs to that session; one that names none does (§2 L2)."""
+    """Whether an event belongs to that session; one that names no session does (§2 L2)."""
     return event.session_id in ("", _users_session(event, slice_))

@@ -1,1 +1,1 @@
-"""Voice: hearing the agent and talking to it."""
+"""Voice: playing the agent's speech and sending the user's."""

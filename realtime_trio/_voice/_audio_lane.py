@@ -36,7 +36,7 @@ __all__ = ["AudioLane", "AudioStatistics"]
 
 @attrs.frozen(slots=True, kw_only=True)
 class AudioStatistics(LaneStatistics):
-    """The lane, the playback (``None`` if nothing was ever played) and the sending."""
+    """Statistics of the lane, the playback (``None`` if nothing was ever played), the sending."""
 
     playback: PlaybackStatistics | None
     sending: SendingStatistics
@@ -71,20 +71,20 @@ class AudioLane(LaneView):
         self._beginnings = beginnings
         self._sender = Sender(outbox)
 
-    # -- hearing ---------------------------------------------------------------------------
+    # -- playing ---------------------------------------------------------------------------
 
     @asynccontextmanager
     async def play_to(
         self, sink: AudioSink, *, config: PlaybackConfig | None = None
     ) -> AsyncGenerator[Playback, None]:
-        """Play what the agent says, from now until the block is left.
+        """Play the agent's speech, from now until the block is left.
 
         Audio goes through a jitter buffer in the sink's format. ``cancelled``,
         :meth:`Client.cancel`, :meth:`Client.push_to_talk` and :meth:`stop` silence it after
         the current block; ``audio-flushed`` reports what was discarded.
 
         Leaving stops immediately; to hear the end, ``await playback.drained()`` first. An
-        exception of the sink cancels the body and comes out of this block. Raises
+        exception of the sink cancels the body and is raised from this block. Raises
         ``trio.BusyResourceError`` if a playback is already running.
         """
         playback = self._playback.attach(sink, config)
@@ -110,7 +110,7 @@ class AudioLane(LaneView):
     def flush(self) -> AudioFlushed | None:
         """Discard the buffered sound after the current block.
 
-        Later sound is played. Returns what was discarded, ``None`` for nothing.
+        Later sound is played. Returns what was discarded, ``None`` if nothing was.
         """
         return self._playback.flush()
 
@@ -124,7 +124,7 @@ class AudioLane(LaneView):
     # -- talking ---------------------------------------------------------------------------
 
     def begin_speech(self) -> None:
-        """Start a new speech: half a sample left of the last one is dropped.
+        """Start a new utterance: half a sample left of the last one is dropped.
 
         :meth:`send_from`, :meth:`talk` and :meth:`Client.push_to_talk` start with it, and the
         last one also ends with it.
@@ -191,14 +191,14 @@ class AudioLane(LaneView):
         barge_in: bool = True,
         chunk: float = CHUNK,
     ) -> None:
-        """Hold a conversation: tell the server the mode, and send the source to its end.
+        """Hold a conversation: set the mode on the server, and send the source to its end.
 
         The mode is a command: in the agent's turn it waits for the user's.
 
         In mode "ptt" the client finds the utterances in the source and sends each of them as
-        if the key had been held down; in "vad" the server finds them in what is sent during
+        if the key had been held down; in "vad" the server finds them in the audio of
         the user's turns; in "realtime" it gets everything. When the user starts to talk,
-        playback stops and the running turn is cancelled. With ``barge_in`` false the client
+        playback stops and the running turn is cancelled. If ``barge_in`` is false, the client
         ignores the user until the answer was played: for loudspeakers without echo
         cancellation, and for files, which wait meanwhile.
 
@@ -225,7 +225,7 @@ class AudioLane(LaneView):
     # -- both ------------------------------------------------------------------------------
 
     def statistics(self) -> AudioStatistics:
-        """Figures of the lane, the playback and the sending."""
+        """Return statistics of the lane, the playback and the sending."""
         playback = self._playback.playback
         return AudioStatistics(
             **attrs.asdict(super().statistics(), recurse=False),

@@ -3,10 +3,11 @@
 Late speech is useless, so the newest has priority: if the link is too slow, the oldest chunk
 in the outbox is dropped, and while there is no link all of them are.
 
-A server refuses a frame of half a sample, so a byte that is over leaves with the next frame of
-the same speech. It never crosses a new link. What is given then is either the next speech, in
-whole samples, or goes on with the old one, so that it begins with the other half. An even number
-of bytes is the one and an odd number the other, as long as all frames of a speech are of one size.
+A server refuses a frame with half a sample, so an odd byte leaves with the next frame of
+the same utterance. It never moves to a new link. The first frame on a new link either starts a
+new utterance, in whole samples, or continues the old one, so it begins with the second half of a
+sample. An even number of bytes means the former and an odd number the latter, as long as all
+frames of an utterance have the same size.
 """
 
 from __future__ import annotations
@@ -34,21 +35,21 @@ CHUNK: Final = 0.04
 """Default seconds of a chunk."""
 
 LEAD: Final = 0.1
-"""Seconds that sending may be ahead of real time."""
+"""Seconds by which sending may be ahead of real time."""
 
 _MAX_WAITING: Final = 2.0
 _CHUNKS: Final = (0.02, 0.1)
 
 _PAUSE: Final = 10.0
-"""Seconds between two records of speech that is dropped."""
+"""Seconds between two log records about dropped speech."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class SendingStatistics:
-    """Frames of speech: ``given = sent + dropped + waiting``.
+    """Counters of speech frames: ``given = sent + dropped + waiting``.
 
-    ``dropped`` were thrown away because the link could not keep up or was away, ``waiting``
-    are in the outbox. ``seconds`` is how much was given in all.
+    ``dropped`` counts frames dropped because the link was too slow or missing, ``waiting`` those
+    in the outbox. ``seconds`` is the total length of the given speech.
     """
 
     given: int
@@ -67,15 +68,15 @@ class Sender:
         self._max = DEFAULT_FORMAT.bytes_of(_MAX_WAITING)
         self._given = self._bytes = self._refused = 0
         self._drops = Throttle(_PAUSE)
-        self._carry = b""  # half a sample, of what was given while there was link number _link
+        self._carry = b""  # half a sample, given while link number _link was open
         self._link = outbox.links
 
     def begin(self) -> None:
-        """A speech begins: nothing is left of the one before."""
+        """Begin a new utterance: drop what is left of the last one."""
         self._carry = b""
 
     async def put(self, pcm: bytes) -> None:
-        """Queue a frame, waiting for room. Cancelled, it is not queued."""
+        """Queue a frame; wait for room. If cancelled, it is not queued."""
         whole, carry, link = self._cut(pcm)
         if whole:
             await self._outbox.put_audio(whole)
@@ -93,11 +94,11 @@ class Sender:
         self._carry, self._link = carry, link
 
     async def put_text(self, pcm: bytes) -> None:
-        """Queue a frame as a command in base64, waiting for room."""
+        """Queue a frame as a base64 command; wait for room."""
         await self._outbox.put(AudioInputDeltaEvent(content=base64.b64encode(pcm).decode()))
 
     def put_newest(self, pcm: bytes) -> None:
-        """Queue a frame of whole samples; where two seconds wait already, the oldest go."""
+        """Queue a frame of whole samples; if two seconds are queued, drop the oldest frames."""
         outbox = self._outbox
         dropped = 0
         while outbox.audio_size + len(pcm) > self._max and outbox.drop_oldest_audio():
@@ -113,7 +114,7 @@ class Sender:
             _logger.warning("dropped %d frames of speech: they leave too slowly", times)
 
     def _cut(self, pcm: bytes) -> tuple[bytes, bytes, int]:
-        """Whole samples, what is over, and the number of the link that this is for."""
+        """Return whole samples, the remainder, and the number of the link they are for."""
         if not pcm:
             return b"", self._carry, self._link
         carry, link = self._carry, self._outbox.links
@@ -130,7 +131,7 @@ class Sender:
         self._bytes += len(whole)
 
     def statistics(self) -> SendingStatistics:
-        """What happened to the frames so far."""
+        """Return the counters so far."""
         outbox = self._outbox.statistics()
         dropped = outbox.audio_dropped + self._refused
         return SendingStatistics(
@@ -143,7 +144,7 @@ class Sender:
 
 
 def check_chunk(chunk: float) -> None:
-    """Raise ``ValueError`` for a length that no server expects."""
+    """Raise ``ValueError`` for a chunk length that no server expects."""
     low, high = _CHUNKS
     if not low <= chunk <= high:
         message = f"chunk must be from {low:g} to {high:g} seconds, not {chunk!r}"
@@ -169,7 +170,7 @@ async def send_all(
             if respect_turn and not gate.open:
                 await gate.opened()
                 if gate.open and forget(source):
-                    continue  # what was said meanwhile was not meant for the server
+                    continue  # the user did not say it to the agent
             if as_text:
                 await sender.put_text(pcm)
             else:

@@ -1,7 +1,7 @@
-"""A conversation by voice: who talks when, in the three modes of the protocol.
+"""A voice conversation: whose turn it is to talk, in the three modes of the protocol.
 
 ========  ====================================  ========================================
-mode      what is sent                          who finds the utterances
+mode      audio that is sent                    utterances are found by
 ========  ====================================  ========================================
 ptt       each utterance, as if the user held   the client's VAD
           the key down while talking
@@ -51,14 +51,14 @@ class Speaking(Protocol):
         ...
 
     def push_to_talk(self, *, force: bool = False) -> AbstractAsyncContextManager[None]:
-        """Hold the key down."""
+        """Hold down the push-to-talk key."""
         ...
 
 
 Chunks = AsyncGenerator[bytes, None]
 
 _ECHO: Final = 0.25
-"""Seconds that a room and a device may go on to sound when the last block was handed over."""
+"""Seconds for which a room and a device may still sound after the last block."""
 
 
 @final
@@ -94,18 +94,18 @@ class VoiceConversation:
         }
 
     async def run(self, chunks: Chunks, mode: VoiceMode) -> None:
-        """Tell the server the mode, and talk until the source is at its end."""
+        """Set the mode on the server, and talk until the source ends."""
         await self._client.send(SetVoiceInputModeEvent(mode=mode))
         self._sender.begin()
         async with aclosing(self._reminding(chunks, mode)) as reminding:
             await self._modes[mode](reminding)
 
     async def _reminding(self, chunks: Chunks, mode: VoiceMode) -> Chunks:
-        """The chunks; a server that has forgotten the session is told the mode again."""
+        """Yield the chunks; set the mode again if the server has lost the session."""
         told = self._beginnings()
         async for chunk in chunks:
             if self._beginnings() != told:
-                if told:  # before the first one it is still on its way
+                if told:  # before the first event, the mode command is still in the queue
                     await self._client.send(SetVoiceInputModeEvent(mode=mode))
                 told = self._beginnings()
             yield chunk
@@ -116,7 +116,7 @@ class VoiceConversation:
                 if event.kind == "end":
                     continue  # of an utterance whose beginning was lost with a link
                 await self._barge_in()
-                # Lost with the link: what is left of the utterance is another one.
+                # Lost with the link: the rest of the utterance becomes a new one.
                 with suppress(NotSent, InDoubt):
                     async with self._client.push_to_talk():
                         await self._utterance(event, events)
@@ -124,12 +124,12 @@ class VoiceConversation:
     async def _utterance(self, event: VadEvent, events: AsyncGenerator[VadEvent, None]) -> None:
         self._sender.begin()
         self._say(event.audio)
-        while event.kind != "end":  # it comes, at the latest when the source is at its end
+        while event.kind != "end":  # it arrives at the latest when the source ends
             event = await anext(events)
             self._say(event.audio)
 
     async def _heard(self, chunks: Chunks) -> AsyncGenerator[VadEvent, None]:
-        """What the VAD finds."""
+        """Yield the events of the VAD."""
         async for chunk in chunks:
             if not self._vad.speaking and not await self._half_duplex():
                 continue
@@ -160,7 +160,7 @@ class VoiceConversation:
             self._say(chunk)
 
     def _started(self, chunk: bytes) -> VadEvent | None:
-        """Whether somebody has begun to talk with this chunk."""
+        """Return the start of an utterance if this chunk begins one."""
         events = self._vad.process(chunk)
         return next((event for event in events if event.kind == "start"), None)
 
@@ -169,17 +169,17 @@ class VoiceConversation:
             self._sender.put_newest(pcm)
 
     async def _barge_in(self) -> None:
-        """The user talks: the agent is silent."""
+        """Interrupt the agent: the user talks."""
         self._playback.stop()
         if self._barges_in and not self._gate.open:
-            # Where no word comes, the turn's own end opens the gate.
+            # If no confirmation arrives, the end of the turn opens the gate.
             with suppress(NotSent, InDoubt):
                 await self._client.cancel()
 
     async def _half_duplex(self) -> bool:
-        """Without barge-in, hear nothing until the agent has finished and was heard.
+        """Without barge-in, wait until the agent has finished and its speech was played.
 
-        Whether the chunk at hand is still good: a live source has heard the agent with it.
+        Return whether the current chunk is usable: a live source has recorded the agent in it.
         """
         if self._barges_in or not self._agent_talks():
             return True

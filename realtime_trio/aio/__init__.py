@@ -1,8 +1,8 @@
 """The same client for programs of asyncio: FastAPI, aiohttp, notebooks.
 
 trio runs as a guest on the loop of the caller, in the caller's thread. Every class and function
-has the name, the options and the guarantees of the native one; ``asyncio`` is what waits, cancels
-and sets deadlines.
+has the name, the options and the guarantees of the native one; use ``asyncio`` to wait, cancel
+and set deadlines.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What the user gives: token sources, audio sources and sinks run on the loop of asyncio."""
+"""Objects of the application: token sources, audio sources and sinks run on the asyncio loop."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SoundSink: TypeAlias = AudioSink
 T = TypeVar("T")
 
 _CLOSE: Final = 1.0
-"""Seconds that a source which is left has to close."""
+"""Seconds that an abandoned source has to close."""
 
 _OURS: Final = f"{__name__.partition('.')[0]}."
 
 
 async def on_host(fn: Callable[[], Awaitable[T]]) -> T:
-    """Run an async function of asyncio, from a task of trio; a cancellation cancels it."""
+    """Run an asyncio function from a trio task; a cancellation cancels it."""
     loop = current_guest().loop
     waiting = trio.lowlevel.current_task()
 
@@ -41,7 +41,7 @@ async def on_host(fn: Callable[[], Awaitable[T]]) -> T:
     cancelled: list[Callable[[], NoReturn]] = []
 
     def abort(raise_cancel: Callable[[], NoReturn]) -> trio.lowlevel.Abort:
-        if loop.is_closed():  # nothing runs there any more
+        if loop.is_closed():  # nothing can run there any more
             return trio.lowlevel.Abort.SUCCEEDED
         cancelled.append(raise_cancel)
         task.cancel()
@@ -74,7 +74,7 @@ class _HostAuth:
 
 
 def as_auth(auth: AuthSource) -> AuthSource:
-    """Return what trio can ask for a token."""
+    """Return a token source for trio."""
     if isinstance(auth, (str, PasswordLogin)) or not hasattr(auth, "token"):
         return auth
     return _HostAuth(auth)
@@ -107,7 +107,7 @@ class _HostSource:
 
 @final
 class _HostLiveSource(_HostSource):
-    """A source that keeps the time itself."""
+    """A source that provides its own timing."""
 
     def __init__(self, source: LiveSource) -> None:
         super().__init__(source)
@@ -118,7 +118,7 @@ class _HostLiveSource(_HostSource):
 
 
 def as_source(source: AsyncIterable[bytes]) -> AsyncIterable[bytes]:
-    """Return what trio can iterate over."""
+    """Return an audio source for trio."""
     if isinstance(source, Mirror):
         return cast("AsyncIterable[bytes]", native_of(cast("Mirror[object]", source)))
     if _is_ours(source) or not hasattr(source, "__aiter__"):
@@ -142,7 +142,7 @@ class _HostSink:
 
 @final
 class _HostClockedSink(_HostSink):
-    """A sink with a clock of its own."""
+    """A sink with its own clock."""
 
     def __init__(self, sink: ClockedSink) -> None:
         super().__init__(sink)
@@ -166,7 +166,7 @@ class _HostClockedSink(_HostSink):
 
 
 def as_sink(sink: AudioSink) -> AudioSink:
-    """Return what trio can write to."""
+    """Return an audio sink for trio."""
     if isinstance(sink, Mirror):
         return cast("AudioSink", native_of(cast("Mirror[object]", sink)))
     if _is_ours(sink):

@@ -1,4 +1,4 @@
-"""Reading: a future that a callback sets, and no task of trio for it."""
+"""Read from a channel with a future that a callback sets, without a trio task."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["Channel", "NativeChannel"]
 T_co = TypeVar("T_co", covariant=True)
 
 _SLICE: Final = 31
-"""Items that an iteration takes beside the one for which it let others run."""
+"""Items that an iteration takes between two points at which other tasks run."""
 
 
 class NativeChannel(Protocol[T_co]):
-    """What is asked of a channel of trio."""
+    """The interface of a trio channel that is used here."""
 
     def receive_nowait(self) -> T_co:
-        """Take an item that is there."""
+        """Take a buffered item."""
         ...
 
     def close(self) -> None:
@@ -45,10 +45,9 @@ class Channel(Generic[T_co]):
         self._credit = 0
 
     async def receive(self) -> T_co:
-        """Return the next item, and wait for one if need be; lets other tasks run.
+        """Return the next item; wait for one if necessary. Other tasks can run.
 
-        Raises :class:`~realtime_trio.EndOfChannel` at the end. A call that is cancelled takes
-        nothing.
+        Raises :class:`~realtime_trio.EndOfChannel` at the end. A cancelled call takes nothing.
         """
         if self._exclusive and self._waiting:
             self._busy()
@@ -56,7 +55,7 @@ class Channel(Generic[T_co]):
         return await self._next()
 
     def receive_nowait(self) -> T_co:
-        """Return an item that is there, else raise :class:`~realtime_trio.WouldBlock`."""
+        """Return a buffered item, or raise :class:`~realtime_trio.WouldBlock`."""
         return self._source.receive_nowait()
 
     async def _next(self) -> T_co:
@@ -75,7 +74,7 @@ class Channel(Generic[T_co]):
         future: asyncio.Future[None] = self._door.loop.create_future()
 
         def wake() -> None:
-            if future.done():  # cancelled, and not seen by its task yet
+            if future.done():  # cancelled, but its task has not run yet
                 news.wake()
             else:
                 future.set_result(None)
@@ -98,7 +97,7 @@ class Channel(Generic[T_co]):
         raise trio.BusyResourceError(message)
 
     def __aiter__(self) -> Self:
-        """Iterate over the items; other tasks get their turn at least every 32."""
+        """Iterate over the items; other tasks can run at least every 32 items."""
         return self
 
     async def __anext__(self) -> T_co:
@@ -116,11 +115,11 @@ class Channel(Generic[T_co]):
             raise StopAsyncIteration from None
 
     def close(self) -> None:
-        """End now: what waits is dropped. A second call does nothing."""
+        """End now: buffered items are dropped. A second call does nothing."""
         self._source.close()
 
     async def aclose(self) -> None:
-        """:meth:`close`; lets other tasks run."""
+        """:meth:`close`; other tasks can run."""
         self.close()
         await asyncio.sleep(0)
 

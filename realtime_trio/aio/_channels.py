@@ -26,22 +26,22 @@ __all__ = ["LaneView", "Subscription", "TurnChannel", "Watch"]
 
 
 class Subscription(Channel[T], Generic[T]):
-    """A stream of notifications and wire events, from the call that made it on.
+    """A stream of notifications and wire events, starting with the call that made it.
 
     Made by ``subscribe``. Receive from it, iterate it, close it (``close``, ``aclose``,
-    ``with``, ``async with``). One that is dropped without closing is noticed when it is
-    garbage collected, and freed.
+    ``with``, ``async with``). One that is dropped without closing is freed when it is
+    garbage collected.
 
-    Items come in each lane's order; where several lanes have something, control goes before
-    audio and audio before text. A wire event comes before the notifications that it caused.
+    Items are delivered in each lane's order; if several lanes have items, control goes before
+    audio and audio before text. A wire event precedes the notifications that it caused.
 
     It belongs to one task at a time: a second one that would have to wait gets
     :class:`~realtime_trio.BusyResourceError`. Nothing is lost when a receive is cancelled.
 
-    How it ends: after :meth:`close`, with :class:`~realtime_trio.ClosedError` at once; when
-    the client has ended, with :class:`~realtime_trio.EndOfChannel` after what it holds (an iteration simply
-    stops); when it did not keep up, with :class:`~realtime_trio.LaggedError` after what it
-    holds.
+    How it ends: after :meth:`close`, with :class:`~realtime_trio.ClosedError` immediately; when
+    the client has ended, with :class:`~realtime_trio.EndOfChannel` after the buffered items (an iteration simply
+    stops); if it did not keep up, with :class:`~realtime_trio.LaggedError` after the buffered
+    items.
     """
 
     def __init__(self, door: Door, native: NativeSubscription[T]) -> None:
@@ -49,22 +49,21 @@ class Subscription(Channel[T], Generic[T]):
         self._inner = native
 
     def statistics(self) -> SubscriptionStatistics:
-        """How much waits, and what the rule has merged and dropped."""
+        """Return how much waits, and how much the rule has merged and dropped."""
         return self._inner.statistics()
 
 
 class Watch(Channel[T], Generic[T]):
-    """What a selector makes of the state, each time that it differs; made by ``watch``.
+    """The results of a selector on the state, each time it differs; made by ``watch``.
 
-    The first value is the current one. Values that came and went between two receives are
-    not seen: the latest wins. The selector and ``==`` run in the receiving task, nowhere
-    else, and what they raise comes out there. A value that ``==`` cannot tell from the last
-    is not delivered again.
+    The first value is the current one. Values that were replaced between two receives are
+    not delivered: the latest wins. The selector and ``==`` run in the receiving task only,
+    and their errors are raised there. A value that equals the last one is not delivered again.
 
     ``receive`` is always a checkpoint; cancelling it loses nothing. It belongs to one task
     at a time: a second gets :class:`~realtime_trio.BusyResourceError`. When the client has ended, the last
-    value is delivered if it is new, then the channel ends. It holds nothing that would have
-    to be freed; closing it ends a task that waits, with :class:`~realtime_trio.ClosedError`.
+    value is delivered if it is new, then the channel ends. It holds no resources;
+    closing it ends a waiting task with :class:`~realtime_trio.ClosedError`.
     """
 
     def __init__(self, door: Door, native: NativeWatch[T]) -> None:
@@ -73,10 +72,10 @@ class Watch(Channel[T], Generic[T]):
 
 
 class TurnChannel(Channel[T], Generic[T]):
-    """Items of one turn, in order; ends when the turn is over.
+    """The items of one turn, in order; it ends when the turn is over.
 
     Several tasks may read it: each item goes to one of them. Iterating is a checkpoint at
-    least every 32 items, ``receive`` always is. Closing drops what waits.
+    least every 32 items, ``receive`` always is. Closing drops the buffered items.
     """
 
     def __init__(self, door: Door, native: NativeTurnChannel[T]) -> None:
@@ -84,7 +83,7 @@ class TurnChannel(Channel[T], Generic[T]):
         self._inner = native
 
     def statistics(self) -> TurnChannelStatistics:
-        """How much waits."""
+        """Return the current and the highest depth."""
         return self._inner.statistics()
 
 
@@ -92,7 +91,7 @@ class LaneView(Mirror[NativeLaneView]):
     """One lane as the application sees it: ``client.text``, ``.control``, ``.audio``."""
 
     def subscribe(self, *, overflow: Overflow = Coalesce()) -> Subscription[Notification]:
-        """Every notification of this lane from now on."""
+        """Subscribe to every notification of this lane, from now on."""
         return Subscription(self._door, self._native.subscribe(overflow=overflow))
 
     def __aiter__(self) -> Subscription[Notification]:
@@ -100,5 +99,5 @@ class LaneView(Mirror[NativeLaneView]):
         return Subscription(self._door, self._native.__aiter__())
 
     def statistics(self) -> LaneStatistics:
-        """How the lane does."""
+        """Return the statistics of the lane."""
         return self._native.statistics()

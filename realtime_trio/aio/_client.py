@@ -49,7 +49,7 @@ class Client(Commands):
         self.text: LaneView = LaneView(door, native.text)
         """The text lane: messages, tools, media, sessions."""
         self.audio: AudioLane = AudioLane(door, native.audio)
-        """The audio lane: what the agent says, and sending what the user says."""
+        """The audio lane: the agent's speech, and sending the user's speech."""
 
     @overload
     def subscribe(self, *, overflow: Overflow = ...) -> Subscription[Notification]: ...
@@ -89,12 +89,12 @@ class Client(Commands):
     def subscribe(self, *classes: type[T], overflow: Overflow = ...) -> Subscription[T]: ...
 
     def subscribe(self, *classes: type[Any], overflow: Overflow = Coalesce()) -> Subscription[Any]:
-        """Hear items of these classes, notifications and wire events alike, from now on.
+        """Subscribe to items of these classes, notifications and wire events alike, from now on.
 
-        Without classes, all notifications. Of up to five classes a type checker knows the union.
+        Without classes, all notifications. For up to five classes a type checker infers the union.
         Across lanes: control first, then audio, then text, never reordered within a lane. Raises
-        ``TypeError`` for a class that is neither; of a client that has ended the subscription is
-        at its end.
+        ``TypeError`` for a class that is neither. After the client has ended, the subscription
+        ends immediately.
         """
         return Subscription(self._door, self._inner.subscribe(*classes, overflow=overflow))
 
@@ -115,11 +115,11 @@ class Client(Commands):
 
     @property
     def health(self) -> Health:
-        """The condition of the link."""
+        """The health of the client and its link."""
         return self._inner.health
 
     def statistics(self) -> PipelineStatistics:
-        """What the lanes have handled and what they buffer."""
+        """Return what the lanes have handled and what they buffer."""
         return self._inner.statistics()
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
@@ -148,9 +148,9 @@ class Client(Commands):
 
         Commands leave in order when the turn gate opens; cancel, ping and a resume of the
         current session do not wait for it. ``force=True`` sends immediately and kills the
-        running turn. Cancelled, the event is not queued. Raises
-        :class:`~realtime_trio.ClosedError` once the client is closed, ``TypeError`` for an event
-        that servers send, and both ``TypeError`` and ``ValueError`` as the event's class does.
+        running turn. If the call is cancelled, the event is not queued. Raises
+        :class:`~realtime_trio.ClosedError` once the client is closed, ``TypeError`` for a server
+        event, and both ``TypeError`` and ``ValueError`` as the class of the event does.
         """
         return Receipt(self._door, await self._door.call(self._inner.send, event, force=force))
 
@@ -164,14 +164,13 @@ class Client(Commands):
     async def cancel(self) -> CancelResult:
         """Cancel the running turn; overtakes everything queued. Playback stops immediately.
 
-        If the input of an :meth:`ask` still waits to be sent, it takes that back instead
+        If the input of an :meth:`ask` is still queued, it is withdrawn instead
         (``via="withdrawn"``): its receipt is ``not-sent``, its outcome
         :class:`~realtime_trio.TurnCancelled`. Otherwise it returns when the server confirms the
-        cancel, even if no turn is running. A confirmation that comes before the turn of the
+        cancel, even if no turn is running. A confirmation received before the turn of the
         input has begun has cancelled nothing, so the cancel is sent once more when it begins.
-        Concurrent callers
-        share one request; cancelling one of them does not affect the others. Raises
-        :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` if no confirmation
+        Concurrent callers share one request; cancelling one of them does not affect the others.
+        Raises :class:`~realtime_trio.NotSent` or :class:`~realtime_trio.InDoubt` if no confirmation
         arrives, neither on the socket nor by REST.
         """
         return await self._door.call(self._inner.cancel)
@@ -190,9 +189,9 @@ class Client(Commands):
     def reconnect(self) -> Reconnection:
         """Replace the link now: after sleep, or when the network has changed.
 
-        What is open is closed and dialled anew, without a pause; a pause that runs ends.
+        The current link is closed and a new one is dialled without a pause; a running pause ends.
         Await the result to wait until the new link is proven. Raises
-        :class:`~realtime_trio.ClosedError` once the client is closed, and where it ends.
+        :class:`~realtime_trio.ClosedError` once the client is closed, or when it ends.
         """
         return Reconnection(self._door, self._inner.reconnect())
 
@@ -239,10 +238,10 @@ class Client(Commands):
         )
 
     def push_to_talk(self, *, force: bool = False) -> AbstractAsyncContextManager[None]:
-        """Tell the server that the user talks, from the start to the end of the block.
+        """Send ``ptt_start`` when the block begins and ``ptt_end`` when it ends.
 
-        Playback stops immediately. Enters when ``ptt_start`` has left, so that no speech
-        overtakes it; that is in the user's turn, so cancel first to interrupt an answer.
+        Playback stops immediately. The block is entered when ``ptt_start`` has left, so no
+        speech overtakes it. That is in the user's turn, so cancel first to interrupt an answer.
         ``ptt_end`` always follows the queued audio, even after an error.
         """
         return self._door.block(self._inner.push_to_talk(force=force), same)
@@ -270,27 +269,27 @@ def open_client(
     ``url`` is http(s), ws(s), or ``memory://name`` of a server in this process; a path in it is
     the prefix of a server behind a reverse proxy. ``auth`` is a token, a
     :class:`~realtime_trio.PasswordLogin`, or anything with ``async token()``. ``agent_key``
-    chooses the agent, ``chat_session_id`` a session to go on with; with both, the session
-    keeps that agent. ``transport`` opens the connections; ``recorder`` is told every frame.
+    chooses the agent, ``chat_session_id`` a session to resume; with both, the session
+    keeps that agent. ``transport`` opens the connections; ``recorder`` records every frame.
     ``journal`` keeps the session under ``name``; with ``recover=True`` the client continues from
-    the state that the journal has, see ``client.recovered``.
+    the state in the journal, see ``client.recovered``.
 
     For websocket and REST alike: ``ssl_context`` replaces the system's trust store, ``proxy``
-    is ``http://…`` or ``socks5://…`` (``None`` for none, else what the environment says),
-    ``headers`` go with each upgrade and call, ``open_stream(host, port)`` gives the stream in
-    the place of TCP. They also apply to a ``transport`` of this library.
+    is ``http://…`` or ``socks5://…`` (``None`` for none; by default the environment decides),
+    ``headers`` are sent with each upgrade and call, ``open_stream(host, port)`` returns the
+    stream to use instead of TCP. They also apply to a ``transport`` of this library.
 
     Enters when the first connection is open and proven, and starts to receive at the body's
     first checkpoint: a subscription made before that misses nothing. Lost connections are
-    replaced. Leaving always returns within ``config.close_deadline`` seconds, with nothing
+    replaced. Leaving always returns within ``config.close_deadline`` seconds, and no task is
     left running.
 
     Raises what the body raises. Otherwise raises the reason why the client ended, not in a group:
     :class:`~realtime_trio.ConnectionFailed`, :class:`~realtime_trio.ConnectionLost` or
-    :class:`~realtime_trio.AuthenticationError`, or what a token source raised. That reason
-    also comes in the place of a ``NotSent``, ``InDoubt``, ``ClosedError`` or
-    :class:`~realtime_trio.EndOfChannel` that the end gave the body; of any other error of the body it is the
-    last cause. ``TypeError`` for an argument of the wrong type, ``ValueError`` for one that fits
+    :class:`~realtime_trio.AuthenticationError`, or the error of a token source. That reason
+    also replaces a ``NotSent``, ``InDoubt``, ``ClosedError`` or :class:`~realtime_trio.EndOfChannel` that the
+    body raised because the client ended; for any other error of the body it is the last cause.
+    Raises ``TypeError`` for an argument of the wrong type, ``ValueError`` for one that fits
     no server, ``RuntimeError`` outside ``trio.run``. When the client ends, the body
     is cancelled a second after everything that it could wait for has ended.
     """

@@ -28,24 +28,24 @@ W = TypeVar("W", covariant=True)
 
 @final
 class Door:
-    """The way from one loop of asyncio to the trio run on it."""
+    """The connection from one asyncio loop to the trio run on it."""
 
     __slots__ = ("asking", "closed", "guest", "loop")
 
     def __init__(self, guest: Guest) -> None:
         self.guest: Guest = guest
         self.asking: set[object] = set()
-        """Who is in the block of an ``ask``."""
+        """The tasks that are in the block of an ``ask``."""
         self.closed: bool = False
         """Whether the block of the client or server was left."""
         self.loop: asyncio.AbstractEventLoop = guest.loop
 
     def check(self) -> None:
-        """Raise unless the caller is where this can be used."""
+        """Raise unless the caller may use this door."""
         if self.closed or self.guest.ended:
             raise ClosedError(CLOSED)
         if trio.lowlevel.in_trio_task():
-            message = "this is a task of trio, and the client one of rt.aio: use rt.open_client"
+            message = "this is a trio task, and the client belongs to rt.aio: use rt.open_client"
             raise RuntimeError(message)
         if asyncio.get_running_loop() is not self.loop:
             message = "this client belongs to another loop: open one for each loop"
@@ -90,7 +90,7 @@ class Door:
 
 
 class Mirror(Generic[N]):
-    """The object of this door for one of trio."""
+    """The object of this door that wraps one of trio."""
 
     def __init__(self, door: Door, native: N) -> None:
         self._door = door
@@ -101,12 +101,12 @@ class Mirror(Generic[N]):
 
 
 def native_of(mirror: Mirror[N]) -> N:
-    """Return the object of trio."""
+    """Return the trio object."""
     return mirror._native  # pyright: ignore[reportPrivateUsage]
 
 
 def same(door: Door, value: T) -> T:
-    """Values need no object of the door's own."""
+    """Return the value unchanged: values need no wrapper."""
     return value
 
 
@@ -114,7 +114,7 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
     """An async context manager of trio, as one of asyncio.
 
     When trio cancels the body (the client has ended), the task that entered is cancelled, and
-    what the manager raises comes out of the block in the place of that cancellation.
+    the block raises the error of the manager instead of that cancellation.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
         *,
         alone: bool = False,
     ) -> None:
-        """Without ``door`` it is for something that is opened, and joins the loop's run."""
+        """Without ``door``, the manager opens something and joins the run of the loop."""
         self._manager = manager
         self._wrap = wrap
         self._door = door
@@ -163,7 +163,7 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        if isinstance(exc, GeneratorExit):  # the task is thrown away: nothing can be awaited
+        if isinstance(exc, GeneratorExit):  # the task is discarded: nothing can be awaited
             self.abandon()
             if self._guest is not None and self._guest.loop.is_closed():
                 self._guest.abandon()
@@ -171,7 +171,7 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
         return await self._conclude(exc)
 
     def abandon(self) -> None:
-        """Leave without a wait."""
+        """Leave without waiting."""
         self._held.leave(cancelled=True)
 
     def _check_alone(self, door: Door, asker: object) -> None:
@@ -181,7 +181,7 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
             self._asker = asker
             door.asking.add(asker)
 
-    # -- trio's side -----------------------------------------------------------------------
+    # -- the trio side ---------------------------------------------------------------------
 
     def _entered(self, value: N) -> None:
         self._value = (value,)
@@ -205,14 +205,14 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
     # -- leaving ---------------------------------------------------------------------------
 
     async def _conclude(self, own: BaseException | None) -> bool:
-        """Leave, and raise what has to come out; return whether ``own`` is suppressed."""
+        """Leave, and raise the resulting error; return whether ``own`` is suppressed."""
         cancelled = isinstance(own, asyncio.CancelledError)
         self._held.leave(None if cancelled else own, cancelled=cancelled)
         late = await self._departure.wait(self._held.scope.cancel)
         if self._guest is not None:
             late = late or await self._guest.wait_ended()
         if self._is_ours() and (cancelled or late is not None):
-            # The cancellation was for the reason that comes out now.
+            # The cancellation was caused by the error that is raised now.
             cancelled, late = False, None
         result = self._held.outcome
         error = result.error if isinstance(result, outcome.Error) else None
@@ -227,7 +227,7 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
         raise error
 
     def _is_ours(self) -> bool:
-        """Take our cancellation back; whether nobody else has cancelled the task meanwhile."""
+        """Undo our cancellation; return whether the task was not cancelled by anyone else."""
         if not self._interrupting or self._task is None:
             return False
         self._interrupting = False

@@ -1,8 +1,8 @@
-"""One run of trio as a guest on a loop of asyncio, shared by the clients of that loop.
+"""One run of trio as a guest on an asyncio loop, shared by the clients of that loop.
 
-trio takes its steps in the loop's thread, between the loop's own callbacks, so objects of both
-may be used by plain calls. A run exists while something is open on its loop. There can be one
-run for each thread.
+trio takes its steps in the thread of the loop, between the callbacks of the loop, so plain calls
+can use objects of both. A run exists while something is open on its loop. Each thread can have
+one run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class OpenBlock(Protocol):
     """A block that is open in a run."""
 
     def abandon(self) -> None:
-        """Leave, with nobody to wait for it."""
+        """Leave when no task can wait for it."""
         ...
 
 
@@ -45,7 +45,7 @@ _here = _Here()
 
 @final
 class HostWait:
-    """A wait of a task of asyncio for something that trio does."""
+    """A wait of an asyncio task for an action of trio."""
 
     __slots__ = ("_done", "_future", "_loop")
 
@@ -62,9 +62,9 @@ class HostWait:
             future.set_result(None)
 
     async def wait(self, cancel: Callable[[], None]) -> asyncio.CancelledError | None:
-        """Wait to the end, whatever happens; return the cancellation that came meanwhile.
+        """Wait to the end in any case; return a cancellation that arrived meanwhile.
 
-        ``cancel`` is called at each cancellation of the task, to hurry trio.
+        ``cancel`` is called at each cancellation of the task, to make trio finish sooner.
         """
         cancelled: asyncio.CancelledError | None = None
         while not self._done:
@@ -74,7 +74,7 @@ class HostWait:
             except asyncio.CancelledError as exc:
                 cancelled = cancelled or exc
                 cancel()
-            except BaseException:  # the task is thrown away
+            except BaseException:  # the task is discarded
                 cancel()
                 raise
         return cancelled
@@ -98,7 +98,7 @@ class Guest:
 
     def start(self) -> None:
         """Start the run; from then on trio can be used in this thread."""
-        # The loop closes its async generators when it shuts down: that is how we learn of it.
+        # The loop closes its async generators when it shuts down: this shows us that it does.
         with suppress(StopIteration):
             self._keeper.__anext__().send(None)
         trio.lowlevel.start_guest_run(
@@ -112,7 +112,7 @@ class Guest:
         self._watch_close()
 
     def _watch_close(self) -> None:
-        """Have a loop that is closed meanwhile end the run: it gives no other sign of it."""
+        """End the run if its loop is closed: there is no other sign of that."""
         loop = self.loop
         close = loop.close
 
@@ -122,7 +122,7 @@ class Guest:
             if _here.guest is self:
                 self.abandon()
 
-        with suppress(AttributeError):  # a loop that has no place for it
+        with suppress(AttributeError):  # the loop does not accept the attribute
             vars(loop)["close"] = close_loop
 
     def _unwatch_close(self) -> None:
@@ -141,7 +141,7 @@ class Guest:
         self._tenants.add(tenant)
 
     def entering(self, block: OpenBlock) -> None:
-        """Know a block, until it has :meth:`left`."""
+        """Track a block until it has :meth:`left`."""
         self._blocks[block] = None
 
     def left(self, block: OpenBlock) -> None:
@@ -178,7 +178,7 @@ class Guest:
         await wait.wait(_nothing)
 
     def abandon(self) -> None:
-        """End a run whose loop was closed, here and now, so that this thread can have another."""
+        """End a run whose loop was closed, immediately, so that this thread can have another."""
         if self.ended:
             return
         self._warn("its loop was closed")
@@ -194,25 +194,25 @@ class Guest:
                 message = "the clients of a closed loop do not end"
                 raise RuntimeError(message) from None
             step()
-        sys.set_asyncgen_hooks(*hooks)  # trio has put back those of the closed loop
+        sys.set_asyncgen_hooks(*hooks)  # trio has restored those of the closed loop
 
     def _warn(self, why: str) -> None:
         message = f"{why} and a client of rt.aio is still open: leave its block first"
         warnings.warn(message, ResourceWarning, stacklevel=3, source=self)
 
     def _evict(self) -> None:
-        """Have the innermost block leave, and then, one by one, those around it."""
+        """Make the innermost block leave, and then, one by one, those around it."""
         self._evicting = True
         if self._blocks:
             next(reversed(self._blocks)).abandon()
 
-    # -- trio's side -----------------------------------------------------------------------
+    # -- the trio side ---------------------------------------------------------------------
 
     async def _main(self) -> None:
         while True:
             try:
                 await self._finish.wait()
-            except KeyboardInterrupt:  # trio was running when it came: it is for the loop
+            except KeyboardInterrupt:  # trio was running when it arrived: it is for the loop
                 self.loop.call_soon(_interrupt)
             else:
                 return
@@ -226,7 +226,7 @@ class Guest:
         result.unwrap()
 
     def _soon(self, step: Callable[[], object]) -> None:
-        """Schedule a step of trio. A loop that is closed forgets what it has scheduled."""
+        """Schedule a step of trio. A closed loop drops its scheduled steps."""
         known = self._known(step)
         try:
             self.loop.call_soon(known)
@@ -253,7 +253,7 @@ class Guest:
 
 
 def _nothing() -> None:
-    """A run that ends is not hurried."""
+    """Do nothing: the end of a run cannot be made faster."""
 
 
 def _interrupt() -> None:
@@ -268,13 +268,13 @@ def current_guest() -> Guest:
 
 
 async def join_guest(tenant: OpenBlock) -> Guest:
-    """Give ``tenant`` the run of this loop, started if need be.
+    """Return the run of this loop for ``tenant``; start it if necessary.
 
-    Raises ``RuntimeError`` where trio runs already, and where another loop of this thread has a
-    run: there can be one for each thread.
+    Raises ``RuntimeError`` if trio already runs in this thread, or if another loop of this
+    thread has a run: each thread can have one.
     """
     if trio.lowlevel.in_trio_task() or (_here.guest is None and trio.lowlevel.in_trio_run()):
-        message = "rt.aio is for asyncio, and this thread runs trio: use rt.open_client here"
+        message = "rt.aio is for asyncio, but this thread runs trio: use rt.open_client here"
         raise RuntimeError(message)
     loop = asyncio.get_running_loop()
     while True:

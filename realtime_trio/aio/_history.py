@@ -23,11 +23,11 @@ __all__ = ["History", "open_history"]
 
 
 class History(Mirror[NativeHistory]):
-    """A log that can be asked for the state at any of its positions.
+    """A log with the state at each of its positions.
 
     Made by :func:`open_history`. It keeps the log in memory, compressed, and the state at every
-    256th entry, which shares nearly everything with its neighbours. Not for several threads at
-    once.
+    256th entry, which shares nearly everything with its neighbours. Do not use it from several
+    threads at the same time.
     """
 
     @property
@@ -42,7 +42,7 @@ class History(Mirror[NativeHistory]):
 
     @property
     def first(self) -> int:
-        """The first position that can be read; 1 where nothing was trimmed."""
+        """The first position that can be read; 1 if nothing was trimmed."""
         return self._native.first
 
     @property
@@ -52,31 +52,31 @@ class History(Mirror[NativeHistory]):
 
     @property
     def gaps(self) -> tuple[LogGap, ...]:
-        """The positions in between that the log does not hold, in order."""
+        """The ranges of positions that the log does not hold, in order."""
         return self._native.gaps
 
     def at(
         self, position: int | None = None, *, time: datetime | float | None = None
     ) -> SessionState:
-        """The state after the entry at ``position``, or after the last that came up to ``time``.
+        """Return the state after the entry at ``position``, or at ``time``.
 
-        Position 0 is the state before the first entry. A time is a datetime (local where it
-        names no zone) or in seconds since 1970. Raises
-        :class:`~realtime_trio.HistoryGap` where the log does not hold that moment, ``ValueError``
-        for a position that it does not have, and ``TypeError`` unless one of both is given.
+        Position 0 is the state before the first entry. A time is a datetime (local if it
+        has no zone) or in seconds since 1970. Raises
+        :class:`~realtime_trio.HistoryGap` if the log does not hold that moment, ``ValueError``
+        for a position that it does not have, and ``TypeError`` unless exactly one is given.
         """
         return self._native.at(position, time=time)
 
     def position_at(self, time: datetime | float) -> int:
-        """The position of the last entry that came up to a time; 0 where all came later."""
+        """Return the position of the last entry up to a time; 0 if all are later."""
         return self._native.position_at(time)
 
     def diff(self, before: int, after: int) -> tuple[Change, ...]:
-        """What differs between the states at two positions. Raises as :meth:`at` does."""
+        """Return the differences between two positions. Raises the same errors as :meth:`at`."""
         return self._native.diff(before, after)
 
     def find(self, predicate: Callable[[SessionState], object], *, after: int = 0) -> int | None:
-        """The first position behind ``after`` whose state a predicate accepts, or ``None``.
+        """Return the first position after ``after`` with a matching state, or ``None``.
 
         The predicate is called with the state at every position that the log holds, so this
         takes as long as folding all of it.
@@ -84,7 +84,7 @@ class History(Mirror[NativeHistory]):
         return self._native.find(predicate, after=after)
 
     def entries(self, since: int | None = None) -> AsyncGenerator[HistoryEntry, None]:
-        """Iterate over the entries behind ``since``, or all.
+        """Iterate over the entries after ``since``, or over all.
 
         A checkpoint every few hundred of them.
         """
@@ -98,9 +98,9 @@ def open_history(
 
     ``name`` is the session of a journal, by default the one that was written to last. The file
     is read and folded once, in a thread; a journal that a client is writing to is read as it is
-    at that moment. Cancelling waits for nothing.
+    at that moment. Cancelling returns immediately.
 
-    Raises ``OSError`` for a file that cannot be read, ``ValueError`` for one that is nothing of
-    these, and :class:`~realtime_trio.JournalError` for a journal or a session that is not there.
+    Raises ``OSError`` for a file that cannot be read, ``ValueError`` for any other kind of file,
+    and :class:`~realtime_trio.JournalError` for a missing journal or session.
     """
     return opened(native_open_history(path, name=name), History)

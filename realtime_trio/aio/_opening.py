@@ -1,4 +1,4 @@
-"""Opening something: the block that joins the loop's run, or starts it."""
+"""The block that opens something: it joins the run of the loop, or starts it."""
 
 from __future__ import annotations
 

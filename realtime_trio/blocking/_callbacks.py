@@ -1,4 +1,4 @@
-"""What the user gives: token sources, audio sources and sinks may be plain, and run in threads."""
+"""Objects of the application: plain token sources, audio sources and sinks run in threads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PlainAuth(Protocol):
     """A token source without ``async``: see :class:`~realtime_trio.Auth`."""
 
     def token(self) -> str:
-        """A token that is good now; asked before every dial, in a thread."""
+        """Return a valid token; called before every dial, in a thread."""
         ...
 
 
@@ -38,7 +38,7 @@ class PlainSink(Protocol):
 
     @property
     def format(self) -> AudioFormat:
-        """What the blocks must be made of."""
+        """The format of the blocks."""
         ...
 
     def write(self, chunk: bytes) -> None:
@@ -63,7 +63,7 @@ class _ThreadAuth:
 
 
 def as_auth(auth: TokenSource) -> AuthSource:
-    """Return what trio can ask for a token."""
+    """Return a token source for trio."""
     if isinstance(auth, (str, PasswordLogin)):
         return auth
     asked: object = getattr(auth, "token", None)
@@ -100,7 +100,7 @@ class _ThreadSource:
 
 
 def as_source(source: SoundSource) -> AsyncIterable[bytes]:
-    """Return what trio can iterate over."""
+    """Return an audio source for trio."""
     if isinstance(source, Mirror):
         return cast("AsyncIterable[bytes]", native_of(cast("Mirror[object]", source)))
     if isinstance(source, AsyncIterable) or not hasattr(source, "__iter__"):
@@ -124,7 +124,7 @@ class _ThreadSink:
 
 
 def as_sink(sink: SoundSink) -> AudioSink:
-    """Return what trio can write to."""
+    """Return an audio sink for trio."""
     if isinstance(sink, Mirror):
         return cast("AudioSink", native_of(cast("Mirror[object]", sink)))
     if iscoroutinefunction(sink.write):

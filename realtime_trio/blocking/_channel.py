@@ -1,4 +1,4 @@
-"""Reading: one call to trio's thread fetches all that is there, and needs no task there."""
+"""Read from a channel: one call to trio's thread fetches all buffered items, without a task."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 _BATCH: Final = 64
-"""Items that one call fetches at most."""
+"""The most items that one call fetches."""
 
 
 class NativeChannel(Protocol[T_co]):
-    """What is asked of a channel of trio."""
+    """The interface of a trio channel that is used here."""
 
     def receive_nowait(self) -> T_co:
-        """Take an item that is there."""
+        """Take a buffered item."""
         ...
 
     def close(self) -> None:
@@ -39,7 +39,7 @@ class NativeChannel(Protocol[T_co]):
 
 @final
 class _Fetch(Generic[T]):
-    """One call to trio's thread: waits until there is something, and takes all of it."""
+    """One call to trio's thread: it waits for an item, and takes all buffered ones."""
 
     def __init__(self, door: Door, source: NativeChannel[T], news: News) -> None:
         self.items: deque[T] = deque()
@@ -51,7 +51,7 @@ class _Fetch(Generic[T]):
         self._over = False
 
     def run(self) -> None:
-        """Do it. Raises the ``KeyboardInterrupt`` that comes meanwhile."""
+        """Fetch. Raises a ``KeyboardInterrupt`` that arrives meanwhile."""
         portal = self._door.portal
         portal.submit(self._try)
         interrupt = portal.wait(self._wait, self._hurry)
@@ -74,7 +74,7 @@ class _Fetch(Generic[T]):
                 self._news.add_waiter(self._again)
                 return
         except BaseException as exc:
-            if not items:  # else the next call meets it again
+            if not items:  # otherwise the next call raises it again
                 self.error = exc
         self._finish()
 
@@ -107,7 +107,7 @@ class Channel(Generic[T_co]):
         self._reading = threading.Lock()
 
     def receive(self) -> T_co:
-        """Return the next item, and wait for one if need be.
+        """Return the next item; wait for one if necessary.
 
         Raises :class:`~realtime_trio.EndOfChannel` at the end.
         """

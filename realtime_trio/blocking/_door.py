@@ -28,7 +28,7 @@ W = TypeVar("W", covariant=True)
 
 
 def check_thread() -> None:
-    """Raise in a thread that runs a loop, which a call that waits would stop."""
+    """Raise in a thread that runs a loop: a waiting call would stop the loop."""
     if trio.lowlevel.in_trio_task():
         message = "this call of rt.blocking would stop trio, which runs here: use rt.open_client"
         raise RuntimeError(message)
@@ -45,14 +45,14 @@ def check_thread() -> None:
 
 @final
 class Door:
-    """The way to one client or server, and the calls that wait there."""
+    """The connection to one client or server, and the calls that wait there."""
 
     __slots__ = ("_scopes", "asking", "closed", "portal")
 
     def __init__(self, portal: Portal) -> None:
         self.portal: Portal = portal
         self.asking: set[object] = set()
-        """Who is in the block of an ``ask``."""
+        """The threads that are in the block of an ``ask``."""
         self.closed: bool = False
         """Whether the block of the client or server was left."""
         self._scopes: set[trio.CancelScope] = set()
@@ -72,7 +72,7 @@ class Door:
             self._scopes.add(call.scope)
             try:
                 call.start(context)
-            except RuntimeError:  # trio is about to end: it takes no more tasks
+            except RuntimeError:  # trio is about to end: it accepts no more tasks
                 done()
 
         context = copy_context()
@@ -90,7 +90,7 @@ class Door:
     def plain(self, fn: Callable[[], T]) -> T:
         """Call a function that does not wait, in trio's thread.
 
-        Once that has ended nothing changes any more, and the function is called here.
+        After the run has ended nothing changes any more, and the function is called here.
         """
         if self.portal.inside:
             return fn()
@@ -138,19 +138,19 @@ class Door:
         return HeldBlock(manager, wrap, self, alone=alone)
 
     def close(self, stop: Callable[[], Awaitable[None]]) -> None:
-        """Close with ``stop``, and end what still waits."""
+        """Close with ``stop``, and end all waiting calls."""
         with suppress(ClosedError):
             self.call(stop)
             self.plain(self.interrupt)
 
     def interrupt(self) -> None:
-        """End every call that waits, with :class:`~realtime_trio.ClosedError`; in trio's thread."""
+        """End every waiting call with :class:`~realtime_trio.ClosedError`; in trio's thread."""
         for scope in tuple(self._scopes):
             scope.cancel()
 
 
 class Mirror(Generic[N]):
-    """The object of this door for one of trio."""
+    """The object of this door that wraps one of trio."""
 
     def __init__(self, door: Door, native: N) -> None:
         self._door = door
@@ -161,20 +161,20 @@ class Mirror(Generic[N]):
 
 
 def native_of(mirror: Mirror[N]) -> N:
-    """Return the object of trio."""
+    """Return the trio object."""
     return mirror._native  # pyright: ignore[reportPrivateUsage]
 
 
 def same(door: Door, value: T) -> T:
-    """Values need no object of the door's own."""
+    """Return the value unchanged: values need no wrapper."""
     return value
 
 
 class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
     """An async context manager of trio, as a plain one.
 
-    When trio cancels the body (the client has ended), the calls that wait in it end with
-    :class:`~realtime_trio.ClosedError`, and what the manager raises comes out of the block.
+    When trio cancels the body (the client has ended), its waiting calls end with
+    :class:`~realtime_trio.ClosedError`, and the block raises the error of the manager.
     """
 
     def __init__(
@@ -185,7 +185,7 @@ class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
         *,
         alone: bool = False,
     ) -> None:
-        """Without ``door`` it is for something that is opened, and joins the shared run."""
+        """Without ``door``, the manager opens something and joins the shared run."""
         self._manager = manager
         self._wrap = wrap
         self._door = door
@@ -234,12 +234,12 @@ class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
             self._asker = asker
             door.asking.add(asker)
 
-    # -- trio's side -----------------------------------------------------------------------
+    # -- the trio side ---------------------------------------------------------------------
 
     def _start(self, context: Context) -> None:
         try:
             self._held.start(context)
-        except RuntimeError:  # trio is about to end: it takes no more tasks
+        except RuntimeError:  # trio is about to end: it accepts no more tasks
             self._left()
 
     def _entered(self, value: N) -> None:
@@ -260,7 +260,7 @@ class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
             self._door.portal.submit(self._held.scope.cancel)
 
     def _conclude(self, own: BaseException | None) -> bool:
-        """Leave, and raise what has to come out; return whether ``own`` is suppressed."""
+        """Leave, and raise the resulting error; return whether ``own`` is suppressed."""
         assert self._door is not None
         portal = self._door.portal
         late: BaseException | None = None

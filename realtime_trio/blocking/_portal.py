@@ -1,6 +1,6 @@
-"""One run of trio in a thread of its own, shared by all blocking clients of the process.
+"""One run of trio in a separate thread, shared by all blocking clients of the process.
 
-The run exists while something is open. Other threads hand it functions, and wait.
+The run exists while something is open. Other threads pass it functions, and wait.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Portal", "ThreadWait", "join_portal"]
 
 @final
 class ThreadWait:
-    """A wait of a thread for something that trio does."""
+    """A wait of a thread for an action of trio."""
 
     __slots__ = ("_done", "_lock")
 
@@ -37,9 +37,9 @@ class ThreadWait:
             self._lock.release()
 
     def wait(self, cancel: Callable[[], None]) -> BaseException | None:
-        """Wait to the end; return the ``KeyboardInterrupt`` that came meanwhile.
+        """Wait to the end; return a ``KeyboardInterrupt`` that arrived meanwhile.
 
-        ``cancel`` is called then, to hurry trio. A second interrupt ends the wait.
+        On an interrupt ``cancel`` is called, to hurry trio. A second one ends the wait.
         """
         interrupt: BaseException | None = None
         while not self._done:
@@ -55,7 +55,7 @@ class ThreadWait:
 
 @final
 class Portal:
-    """The run, and the way to it."""
+    """The run, and the interface to it."""
 
     def __init__(self) -> None:
         self.ended: bool = False
@@ -66,7 +66,7 @@ class Portal:
         self._token: trio.lowlevel.TrioToken | None = None
         self._finish: trio.Event | None = None
 
-    # -- tenants: under the lock of the module -----------------------------------------------
+    # -- tenants: under the lock of the module ---------------------------------------------
 
     def enter(self) -> None:
         """Keep the run alive until :meth:`leave`; the first one starts it."""
@@ -76,7 +76,7 @@ class Portal:
             self._started.wait(_nothing)
 
     def leave(self) -> bool:
-        """Return whether this was the last one, and the run ends."""
+        """Return whether this was the last one, so that the run ends."""
         self._tenants -= 1
         if self._tenants:
             return False
@@ -107,7 +107,7 @@ class Portal:
             raise ClosedError(CLOSED) from None
 
     def wait(self, wait: ThreadWait, cancel: Callable[[], None]) -> BaseException | None:
-        """Wait as :meth:`ThreadWait.wait` does, and also until the run has ended."""
+        """Wait as :meth:`ThreadWait.wait` does, but at most until the run has ended."""
         self._waits.add(wait)
         try:
             if self.ended:
@@ -140,7 +140,7 @@ class _Shared:
 
 
 def join_portal() -> Portal:
-    """Keep the run of this process alive, started if need be, until :func:`leave_portal`."""
+    """Keep the run of this process alive until :func:`leave_portal`; start it if necessary."""
     with _Shared.lock:
         if _Shared.portal is None:
             _Shared.portal = Portal()
@@ -150,7 +150,7 @@ def join_portal() -> Portal:
 
 
 def leave_portal(portal: Portal) -> None:
-    """The last one to leave ends the run and its thread."""
+    """End the run and its thread if this was the last user."""
     with _Shared.lock:
         last = portal.leave()
         if last and _Shared.portal is portal:
@@ -160,13 +160,13 @@ def leave_portal(portal: Portal) -> None:
 
 
 def _forget() -> None:
-    """The child of a fork has no thread of trio."""
+    """Forget the run in the child of a fork, which has no trio thread."""
     _Shared.lock = threading.Lock()
     _Shared.portal = None
 
 
 def _nothing() -> None:
-    """The start of the thread is not hurried."""
+    """Do nothing: the start of the thread cannot be made faster."""
 
 
 if hasattr(os, "register_at_fork"):

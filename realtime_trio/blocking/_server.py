@@ -189,7 +189,7 @@ class RealtimeServer(Mirror[NativeRealtimeServer]):
     def script(
         self, *scripts: ScriptedTurn | ScriptedAnswer | Iterable[ScriptedTurn | ScriptedAnswer]
     ) -> None:
-        """Queue turns for the inputs to come, and answers to commands; several at once, too.
+        """Queue turns for future inputs, and answers to commands.
 
         An input takes the first turn written for its text, otherwise the first turn written for
         any text. The server echoes an input that no turn matches, answers a chat command such as
@@ -197,7 +197,7 @@ class RealtimeServer(Mirror[NativeRealtimeServer]):
         answer written for it, an input before any turn.
 
         Raises ``ValueError`` for a delegation to an agent that the server does not have, and
-        ``TypeError`` for a step that is none. Then nothing is queued.
+        ``TypeError`` for a value that is not a step. Then nothing is queued.
         """
         self._door.plain(lambda: self._native.script(*scripts))
 

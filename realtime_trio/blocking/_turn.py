@@ -19,12 +19,12 @@ __all__ = ["Receipt", "Reconnection", "Turn"]
 
 
 class Receipt(Mirror[NativeReceipt]):
-    """Tells how far a command has come; what ``client.send`` returns.
+    """The status of one command; ``client.send`` returns it.
 
-    ``status`` goes from "queued" over "sending" to one of three ends, and stays there:
-    "sent" (handed whole to the network), "not-sent" (the server certainly does not have it)
-    or "in-doubt" (the link broke in the middle). Keeping or dropping a receipt changes
-    nothing for its command.
+    ``status`` goes from "queued" over "sending" to one of three final values:
+    "sent" (fully handed to the network), "not-sent" (the server certainly does not have it)
+    or "in-doubt" (the link broke in the middle). Keeping or dropping a receipt does not affect
+    its command.
     """
 
     @property
@@ -39,32 +39,32 @@ class Receipt(Mirror[NativeReceipt]):
 
     @property
     def queued(self) -> bool:
-        """Whether the command still waits for its turn to leave."""
+        """Whether the command is still queued."""
         return self._door.plain(lambda: self._native.queued)
 
     def sent(self) -> None:
-        """Wait until the command has left.
+        """Wait until the command is sent.
 
-        Raises :class:`~realtime_trio.NotSent` where it certainly did not, and
-        :class:`~realtime_trio.InDoubt` where the link broke while it was on its way.
-        Cancelling this takes nothing back. Any number of threads may wait.
+        Raises :class:`~realtime_trio.NotSent` if it certainly was not, and
+        :class:`~realtime_trio.InDoubt` if the link broke while it was being written.
+        Cancelling this call does not withdraw the command. Any number of threads may wait.
         """
         self._door.call(self._native.sent)
 
     def durable(self) -> None:
-        """Wait until the journal has kept what became of the command, for good.
+        """Wait until the journal has durably recorded the final status of the command.
 
-        After that no kill takes it away. Returns also where the command was not sent; await
-        :meth:`sent` to learn that. Cancelling this changes nothing, and any number of threads may wait. Raises :class:`~realtime_trio.JournalError` if the journal ends without it, and
-        ``RuntimeError`` for a client without a journal.
+        After that, not even a crash loses it. It also returns if the command was not sent; await
+        :meth:`sent` to find out. Cancelling this changes nothing, and any number of threads may wait. Raises :class:`~realtime_trio.JournalError` if the journal ends without the record,
+        and ``RuntimeError`` for a client without a journal.
         """
         self._door.call(self._native.durable)
 
 
 class Turn(Mirror[NativeTurn]):
-    """A turn that ``client.ask`` has begun.
+    """A turn that ``client.ask`` began.
 
-    Its channels buffer from the start: ``text`` and ``thoughts`` give the pieces (``str``)
+    Its channels buffer from the start: ``text`` and ``thoughts`` give the deltas (``str``)
     of the user's own session, ``tools`` :class:`~realtime_trio.ToolNotification`, ``media``
     :class:`~realtime_trio.Media`, ``subsessions`` the beginnings and ends of delegations.
     They end when the turn is over.
@@ -78,13 +78,13 @@ class Turn(Mirror[NativeTurn]):
         self.media: TurnChannel[Media] = TurnChannel(door, native.media)
         self.subsessions: TurnChannel[Subsession] = TurnChannel(door, native.subsessions)
         self.receipt: Receipt = Receipt(door, native.receipt)
-        """How far the input has come."""
+        """The status of the input."""
 
     @property
     def outcome(self) -> Outcome:
         """How the turn ended.
 
-        Raises :class:`~realtime_trio.TurnError` while it is not over: leave the ``with`` block, or ``turn.wait()``.
+        Raises :class:`~realtime_trio.TurnError` while the turn runs: leave the ``with`` block, or ``turn.wait()``.
         """
         return self._door.plain(lambda: self._native.outcome)
 
@@ -97,12 +97,12 @@ class Turn(Mirror[NativeTurn]):
 
 
 class Reconnection(Mirror[NativeReconnection]):
-    """Call :meth:`wait` to wait until the new link is proven; or leave it, the link comes all the same.
+    """Call :meth:`wait` to wait until the new link is proven. The client reconnects even if nobody waits.
 
     Any number of threads may wait. Raises
-    :class:`~realtime_trio.ClosedError` where the client ends.
+    :class:`~realtime_trio.ClosedError` if the client ends.
     """
 
     def wait(self) -> None:
-        """Wait for the new link, as awaiting the object does."""
+        """Wait for the new link; the same as awaiting the object."""
         self._door.call(self._native.wait)

@@ -236,14 +236,14 @@ class AudioLane(LaneView):
     def play_to(
         self, sink: SoundSink, *, config: PlaybackConfig | None = None
     ) -> AbstractContextManager[Playback]:
-        """Play what the agent says, from now until the block is left.
+        """Play the agent's speech, from now until the block is left.
 
         Audio goes through a jitter buffer in the sink's format. ``cancelled``,
         :meth:`Client.cancel`, :meth:`Client.push_to_talk` and :meth:`stop` silence it after
         the current block; ``audio-flushed`` reports what was discarded.
 
         Leaving stops immediately; to hear the end, ``playback.drained()`` first. An
-        exception of the sink ends what the body waits for and comes out of this block. Raises
+        exception of the sink ends what the body waits for and is raised from this block. Raises
         :class:`~realtime_trio.BusyResourceError` if a playback is already running.
         """
         return self._door.block(self._inner.play_to(as_sink(sink), config=config), Playback)
@@ -251,7 +251,7 @@ class AudioLane(LaneView):
     def flush(self) -> AudioFlushed | None:
         """Discard the buffered sound after the current block.
 
-        Later sound is played. Returns what was discarded, ``None`` for nothing.
+        Later sound is played. Returns what was discarded, ``None`` if nothing was.
         """
         return self._door.plain(lambda: self._inner.flush())
 
@@ -263,7 +263,7 @@ class AudioLane(LaneView):
         return self._door.plain(lambda: self._inner.stop())
 
     def begin_speech(self) -> None:
-        """Start a new speech: half a sample left of the last one is dropped.
+        """Start a new utterance: half a sample left of the last one is dropped.
 
         :meth:`send_from`, :meth:`talk` and :meth:`Client.push_to_talk` start with it, and the
         last one also ends with it.
@@ -327,14 +327,14 @@ class AudioLane(LaneView):
         barge_in: bool = True,
         chunk: float = CHUNK,
     ) -> None:
-        """Hold a conversation: tell the server the mode, and send the source to its end.
+        """Hold a conversation: set the mode on the server, and send the source to its end.
 
         The mode is a command: in the agent's turn it waits for the user's.
 
         In mode "ptt" the client finds the utterances in the source and sends each of them as
-        if the key had been held down; in "vad" the server finds them in what is sent during
+        if the key had been held down; in "vad" the server finds them in the audio of
         the user's turns; in "realtime" it gets everything. When the user starts to talk,
-        playback stops and the running turn is cancelled. With ``barge_in`` false the client
+        playback stops and the running turn is cancelled. If ``barge_in`` is false, the client
         ignores the user until the answer was played: for loudspeakers without echo
         cancellation, and for files, which wait meanwhile.
 
@@ -345,7 +345,7 @@ class AudioLane(LaneView):
         )
 
     def statistics(self) -> AudioStatistics:
-        """Figures of the lane, the playback and the sending."""
+        """Return statistics of the lane, the playback and the sending."""
         return self._door.plain(lambda: self._inner.statistics())
 
 

@@ -34,7 +34,7 @@ def chat(
     """Talk to a server: type a line, read the answer.
 
     At a terminal: /help lists the commands, Ctrl-C cancels the answer, clears the line, or leaves
-    if there is neither, and Ctrl-D leaves. Elsewhere: plain lines in, plain text out.
+    if there is neither, and Ctrl-D leaves. Without a terminal: plain lines in, plain text out.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def chat(
     vi
         Edit with the keys of vi, not of emacs.
     history
-        The file for what was typed; by default it is in the user's state directory.
+        The file for the input history; by default it is in the user's state directory.
     user
         Log in with this name. The command asks for the password, unless the environment
         variable REALTIME_TRIO_PASSWORD contains it.
@@ -63,7 +63,7 @@ def chat(
     patience = PATIENT if drawn else STEADY
     client_of = connect(url, auth=auth, agent=agent, session=session, config=patience)
     if drawn:
-        # With prompt_toolkit, which nothing else needs.
+        # Imports prompt_toolkit, which no other command needs.
         from ._interactive._chat_tasks import ChatOptions, chat_at_terminal
 
         options = ChatOptions(vi=vi, thoughts=thoughts, history=history)
@@ -73,6 +73,6 @@ def chat(
 
 
 def _is_terminal() -> bool:
-    """Whether a prompt can be drawn: both ends are a terminal that can move its cursor."""
+    """Return whether input and output are a terminal that can move its cursor."""
     able = os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
     return able and sys.stdin.isatty() and sys.stdout.isatty()

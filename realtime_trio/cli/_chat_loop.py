@@ -1,4 +1,4 @@
-"""Says things to a server, one after the other, and follows each to its end."""
+"""Send texts to a server, one after the other, and follow each turn to its end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ChatLoop"]
 
 
 class ChatLoop:
-    """Says things, one after the other, and knows what was said last."""
+    """Sends texts, one after the other, and remembers the last one."""
 
     def __init__(self, client: Client, transcript: LiveTranscript) -> None:
         self._client = client
@@ -24,7 +24,7 @@ class ChatLoop:
         self.asking = False
 
     async def say(self, text: str) -> None:
-        """Say something and wait until all of its answer has been shown."""
+        """Send a text and wait until its whole answer has been shown."""
         before = self._transcript.turns_over
         self.asking = True
         try:
@@ -34,12 +34,12 @@ class ChatLoop:
             self.asking = False
         if isinstance(outcome, TurnFailed | TurnLost):
             self._transcript.line("turn", one_line(outcome.reason), style="bold red")
-        # Of a turn that was lost no end may ever come.
+        # A lost turn may never get an end.
         with trio.move_on_after(1 if isinstance(outcome, TurnFailed | TurnLost) else math.inf):
             await self._transcript.turn_over(before + 1)
 
     async def stop(self) -> None:
-        """Stop the answer that is being given."""
+        """Stop the running answer."""
         try:
             await self._client.cancel()
         except RealtimeError as exc:

@@ -19,7 +19,7 @@ __all__ = ["export"]
 def export(file: str, to: str = "-", /, *, name: str | None = None, after: int = 0) -> int:
     """Write a session of a journal as a recording, without its secrets.
 
-    "replay" and "history" read what it writes, and so do tests, as a server.
+    "replay" and "history" read the file, and tests can use it as a server.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def export(file: str, to: str = "-", /, *, name: str | None = None, after: int =
     name
         The session; by default the one that was written to last.
     after
-        Begin behind this position.
+        Begin after this position.
     """
     try:
         _write(_redacted(journal_lines(file, name, after=after)), to)
@@ -61,5 +61,5 @@ def _write(lines: Iterator[bytes], to: str) -> None:
             out.write(first)
             out.writelines(lines)
     except OSError as exc:
-        msg = f"cannot write {to}: {exc.strerror or type(exc).__name__}"
-        raise CommandError(msg) from None
+        message = f"cannot write {to}: {exc.strerror or type(exc).__name__}"
+        raise CommandError(message) from None

@@ -46,26 +46,26 @@ def history(
     at
         Show the state after this position, or at this time (2026-01-31T14:03:00).
     diff
-        Show what differs between the states at two positions.
+        Show the differences between the states at two positions.
     find
         Show the first position whose state this Python expression accepts; the state is "s",
         as in "s.turn.can_send_input".
     after
-        Begin behind this position, for the entries and for --find.
+        Begin after this position, for the entries and for --find.
     json
         Print JSON.
     """
     if sum(given is not None for given in (at, diff, find)) > 1:
-        msg = "give one of --at, --diff and --find"
-        raise CommandError(msg)
+        message = "give one of --at, --diff and --find"
+        raise CommandError(message)
     predicate = None if find is None else _predicate(find)
     try:
         return trio.run(_history, file, name, at, diff, predicate, after, json)
     except (JournalError, ValueError, HistoryGap) as exc:
         raise CommandError(str(exc)) from None
     except OSError as exc:
-        msg = f"cannot read {file}: {exc.strerror or type(exc).__name__}"
-        raise CommandError(msg) from None
+        message = f"cannot read {file}: {exc.strerror or type(exc).__name__}"
+        raise CommandError(message) from None
 
 
 async def _history(
@@ -95,26 +95,26 @@ def _position(opened: History, at: str) -> int:
     try:
         return opened.position_at(datetime.fromisoformat(at))
     except ValueError:
-        msg = f"--at takes a position or an ISO time such as 2026-01-31T14:03:00, not {at!r}"
-        raise CommandError(msg) from None
+        message = f"--at takes a position or an ISO time such as 2026-01-31T14:03:00, not {at!r}"
+        raise CommandError(message) from None
 
 
 def _predicate(expression: str) -> Callable[[SessionState], object]:
-    """A Python expression as a function of the state; the user's own, on the user's machine."""
+    """Compile a Python expression of the user to a function of the state."""
     try:
         code = compile(expression, "--find", "eval")
     except (SyntaxError, ValueError) as exc:
-        msg = f"--find is no Python expression: {exc}"
-        raise CommandError(msg) from None
+        message = f"--find is not a Python expression: {exc}"
+        raise CommandError(message) from None
 
     def accepts(state: SessionState) -> object:
         try:
             return eval(code, {"s": state})
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-            return False  # the state does not have what it asks for yet
+            return False  # the state does not have that member yet
         except NameError as exc:
-            msg = f"--find: {exc}; the state is s"
-            raise CommandError(msg) from None
+            message = f"--find: {exc}; the state is s"
+            raise CommandError(message) from None
 
     return accepts
 

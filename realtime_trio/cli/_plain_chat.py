@@ -24,7 +24,7 @@ __all__ = ["chat_in_lines"]
 async def chat_in_lines(
     client_of: AbstractAsyncContextManager[Client], session: str | None, as_json: bool
 ) -> None:
-    """Say each line of standard input, and print the answers."""
+    """Send each line of standard input, and print the answers."""
     silent = as_json or not sys.stdin.isatty()
     transcript = NotificationLines() if as_json else LiveTranscript(echo=silent)
     async with client_of as client, trio.open_nursery() as nursery:
@@ -50,7 +50,7 @@ async def _obey_interrupts(talk: ChatLoop, scope: trio.CancelScope) -> None:
 
 
 async def _typed(prompt: Console | None) -> AsyncGenerator[str, None]:
-    """The lines that are typed, without the empty ones."""
+    """Yield the typed lines, without the empty ones."""
     rest = b""
     more = True
     while more:
@@ -68,10 +68,10 @@ async def _typed(prompt: Console | None) -> AsyncGenerator[str, None]:
 
 
 async def _read() -> bytes:
-    """Some input; empty at its end.
+    """Read some input; empty at its end.
 
-    Abandoned when it is left: a thread that waits for a key cannot be woken. That thread must
-    hold nothing that the interpreter wants at its end, so it reads the file, not ``sys.stdin``.
+    The thread is abandoned on cancellation: a thread that waits for a key cannot be woken. It must
+    not hold a lock that the interpreter needs at exit, so it reads the file, not ``sys.stdin``.
     """
     return await trio.to_thread.run_sync(
         os.read, sys.stdin.fileno(), 65_536, abandon_on_cancel=True

@@ -1,4 +1,4 @@
-"""``realtime-trio top URL | FILE``: how a client is doing, redrawn while it works."""
+"""``realtime-trio top URL | FILE``: live statistics of a client."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def top(
     url
         The address of the server, or a recording: its turns are then played in memory.
     say
-        Say this, one after the other; by default nothing, and it watches until Ctrl-C.
+        Texts to send, one after the other; by default none, and it watches until Ctrl-C.
     once
-        Print one picture, when everything was said, and leave.
+        Print one picture after the last answer, and leave.
     svg
         Save the last picture as SVG.
     user
@@ -76,7 +76,9 @@ def top(
     """
     is_file = "://" not in url
     if is_file and not Path(url).exists():
-        message = f"{url} is no address and no file: write https://{url}, or the path of a file"
+        message = (
+            f"{url} is neither an address nor a file: write https://{url}, or the path of a file"
+        )
         raise CommandError(message)
     client_of: AbstractAsyncContextManager[Client]
     probe = Probe(MemoryConnector(connect_timeout=10.0) if is_file else TrioWebsocketConnector())
@@ -116,7 +118,7 @@ def _read(file: Path) -> list[ScriptedTurn]:
 
 @asynccontextmanager
 async def _replayed(turns: list[ScriptedTurn], probe: Probe) -> AsyncGenerator[Client, None]:
-    """A client of a server in memory that answers as the recording did."""
+    """Open a client of a server in memory that replays the recording."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(open_server())
         server.script(*turns)

@@ -1,4 +1,4 @@
-"""The picture of ``top``: values of one moment, and how they are drawn."""
+"""The picture of ``top``: the values of one moment, and their layout."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 
 @attrs.frozen(slots=True, kw_only=True)
 class TopView:
-    """What is shown: one moment of a client."""
+    """The values shown: one moment of a client."""
 
     link: str = "closed"
     lanes: tuple[LaneStatistics, ...] = ()
@@ -40,7 +40,7 @@ class TopView:
         samples: Mapping[tuple[str, Lane], Sequence[float]],
         errors: tuple[str, ...],
     ) -> TopView:
-        """Look at a client."""
+        """Read the current values of a client."""
         state, health = client.state, client.health
         statistics = client.statistics()
         session = state.current_session

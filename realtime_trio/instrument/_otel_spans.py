@@ -238,8 +238,8 @@ class SpanTree:
             self._tools[key] = span
         if note.status == "complete":
             self._end_tool(key, None)
-        else:
-            self._tools[key].add_event(note.status)
+        elif note.status == "executing":
+            self._tools[key].add_event("executing")
 
     def _end_tool(self, key: tuple[str, str], failed: str | None) -> None:
         span = self._tools.pop(key, None)

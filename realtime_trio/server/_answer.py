@@ -43,7 +43,7 @@ _PREFIXES = {"assist": "aa", "clone": "act", "team": "ateam", "tool": "tool"}
 
 
 class Answer:
-    """Streams what one agent does in answer to one message.
+    """Streams the answer of one agent to one message.
 
     A completion opens with its running ``completion`` event and collects text and thoughts.
     Tool calls end it and open the next one. ``messages`` is what the turn adds to the history.
@@ -93,7 +93,7 @@ class Answer:
         yield self._events.interaction(False, interaction)
 
     def stream_steps(self) -> Items:
-        """Stream only what the steps say, with nothing around it."""
+        """Stream only the events of the steps, with nothing around them."""
         return self._perform_steps(self._script.steps)
 
     def _perform_steps(self, steps: Sequence[Step]) -> Items:

@@ -77,7 +77,7 @@ def _fork(state: ServerState, session: UISession, argument: str) -> None:
 
 
 def _rewind(state: ServerState, session: UISession, argument: str) -> None:
-    """Answer by nothing, as a real server was seen to."""
+    """Send no answer, as real servers do."""
 
 
 def _render(state: ServerState, session: UISession, content: str) -> None:

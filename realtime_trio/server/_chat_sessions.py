@@ -14,7 +14,7 @@ from ._storage import held_bytes
 __all__ = ["StoredSession"]
 
 _RECORD = 4096
-"""Bytes that count for a session beside its name, messages and metadata."""
+"""Bytes that count for a session besides its name, messages and metadata."""
 
 
 @attrs.define(slots=True, kw_only=True)

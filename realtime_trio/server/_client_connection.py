@@ -28,7 +28,7 @@ class AbortableTransport(Transport, Protocol):
 
 @runtime_checkable
 class _SocketFaults(Protocol):
-    """What only a real socket can do: send half a frame and leave pings unanswered."""
+    """Abilities of a real socket only: send half a frame and leave pings unanswered."""
 
     ignore_pings: bool
 
@@ -91,7 +91,7 @@ class ClientConnection:
         """Queue one action; a muted or closing connection drops it."""
         if self._muted or self._closing:
             return
-        # Who keeps up is not made to wait for its frames to be measured.
+        # Do not measure frames for a client that keeps up: measuring takes time.
         size = held_bytes(action.frame) if self._queue and isinstance(action, Packet) else 0
         if len(self._queue) >= self._limit or self._bytes > self._max_bytes:
             self.hang_up("abort")

@@ -168,7 +168,7 @@ def _get_user_sessions(turns: TurnScheduler, session: UISession, event: Event) -
 
 
 def _delete_chat_session(turns: TurnScheduler, session: UISession, event: Event) -> None:
-    """Delete a chat; a UI session that is in it goes on in it, and its next turn stores it."""
+    """Delete a chat; a UI session in it continues there, and its next turn stores it again."""
     state = turns.state
     chat = _find_chat(turns, session, event, text_or_none(event, "session_id"))
     if chat.session_id not in state.chats:
@@ -239,7 +239,7 @@ def _send_agent(turns: TurnScheduler, session: UISession) -> None:
 def _set_agent_voice(turns: TurnScheduler, session: UISession, event: Event) -> None:
     voice_id = text(event, "voice_id")
     voice = next((v for v in turns.state.voices if v["voice_id"] == voice_id), None)
-    # Real servers say so of every voice, and then change it. An unknown one changes nothing.
+    # Real servers send this for every voice, and then change it. An unknown one changes nothing.
     turns.state.notify(session, f"Voice {voice_id} not found.", "error")
     session.voice = voice or session.voice
     turns.state.send(session, control_event("agent_voice_changed", voice=session.voice))

@@ -15,7 +15,7 @@ _logger: Final = logging.getLogger("realtime_trio.server")
 
 @contextmanager
 def contained(what: str) -> Generator[None, None, None]:
-    """Log an exception of the block and go on; ``what`` says whose it is.
+    """Log an exception of the block and continue; ``what`` names its owner.
 
     The log has the type and the place, never the message: that can quote what a client sent.
     """

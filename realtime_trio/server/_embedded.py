@@ -126,7 +126,7 @@ class RealtimeServer:
     def script(
         self, *scripts: ScriptedTurn | ScriptedAnswer | Iterable[ScriptedTurn | ScriptedAnswer]
     ) -> None:
-        """Queue turns for the inputs to come, and answers to commands; several at once, too.
+        """Queue turns for future inputs, and answers to commands.
 
         An input takes the first turn written for its text, otherwise the first turn written for
         any text. The server echoes an input that no turn matches, answers a chat command such as
@@ -134,7 +134,7 @@ class RealtimeServer:
         answer written for it, an input before any turn.
 
         Raises ``ValueError`` for a delegation to an agent that the server does not have, and
-        ``TypeError`` for a step that is none. Then nothing is queued.
+        ``TypeError`` for a value that is not a step. Then nothing is queued.
         """
         single = (ScriptedTurn, ScriptedAnswer)
         each = [(one,) if isinstance(one, single) else one for one in scripts]

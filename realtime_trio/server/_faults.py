@@ -284,7 +284,7 @@ class _ReorderStage(_SelectingStage):
 class Cut:
     """A connection ends: with a close frame (1000), by an aborted socket, or in mid-frame.
 
-    It ends after frame number ``after`` (0: in place of the next frame), and again every
+    It ends after frame number ``after`` (0: instead of the next frame), and again every
     ``after`` frames, ``times`` times in total (``None``: without limit).
     """
 
@@ -312,7 +312,7 @@ class _CutStage(Stage):
             if passed < plan.after:
                 return (packet,)
             return (self._hang_up(packet),)
-        # Cut right after this frame: the next one may never come.
+        # Cut right after this frame: the next one may never follow.
         return (packet, self._hang_up(packet)) if passed + 1 >= plan.after else (packet,)
 
     def _hang_up(self, packet: Packet) -> HangUp:

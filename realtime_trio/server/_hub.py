@@ -41,7 +41,7 @@ class Received:
 
     @property
     def event(self) -> Mapping[str, object] | None:
-        """The frame's content, decoded anew at each access; ``None`` if it is no event."""
+        """The frame's content, decoded at each access; ``None`` if it is not an event."""
         return _decode_or_none(self.frame)
 
     @property
@@ -53,7 +53,7 @@ class Received:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Traffic:
-    """What a server does, for a log of it.
+    """One action of a server, for a log.
 
     ``kind`` is "open" and "close" for a websocket, "in" and "out" for a frame, before faults,
     and "http" for a request, whose ``frame`` is its method and path and ``status`` its answer.
@@ -150,7 +150,7 @@ class Hub:
             raise
 
     def refuse(self, status: int, reason: str) -> Refused:
-        """Log that a connection is refused; ``reason`` quotes nothing of the client's."""
+        """Log that a connection is refused; ``reason`` must not quote the client."""
         _logger.warning("refused a connection with status %d: %s", status, reason)
         return Refused(status, reason)
 
@@ -219,7 +219,7 @@ class Hub:
 
 
 def _ignore(_: Traffic) -> None:
-    """Nobody keeps a log."""
+    """Ignore traffic: there is no log."""
 
 
 def _query(url: str) -> dict[str, str]:

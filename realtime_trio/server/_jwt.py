@@ -48,7 +48,7 @@ class Tokens:
         return user if expires > self._clock() else None
 
     def _sign(self, text: str) -> bytes:
-        # A token of a client may hold anything, half of a surrogate pair included.
+        # A token of a client may hold anything, including lone surrogates.
         data = text.encode("utf-8", "surrogatepass")
         return hmac.new(self._secret, data, hashlib.sha256).digest()
 

@@ -64,8 +64,8 @@ class ServerConfig:
     """Seconds between two deltas of a turn that has no delay of its own."""
 
     turn_start: float = 0.001
-    """Seconds between an input and ``user_turn_end``: a turn starts as a task of its own, so what
-    the client sends right behind its input is handled first, a cancel included."""
+    """Seconds between an input and ``user_turn_end``: a turn starts as a separate task, so
+    commands sent directly after the input are handled first, including a cancel."""
 
     delta_sizes: tuple[int, int] = (3, 12)
     """Minimum and maximum number of characters in a delta."""

@@ -49,7 +49,7 @@ class ServerCore:
         self._sockets: dict[int, UISession] = {}
 
     def script(self, scripts: Iterable[Script]) -> None:
-        """Queue scripts after those that are already queued; raises for one that is wrong."""
+        """Queue scripts after those that are already queued; raises for an invalid one."""
         self._turns.script(scripts)
 
     def unscript(self) -> None:
@@ -70,13 +70,13 @@ class ServerCore:
         return user
 
     def _check_session_limit(self, ui_session_id: str) -> None:
-        """Refuse a dial for a new UI session if all sessions that may live have sockets."""
+        """Refuse a dial for a new UI session if every session within the limit has a socket."""
         if len(ui_session_id) > _MAX_ID:
             raise Refused(400, "the ui_session_id is too long")
         if ui_session_id in self.state.sessions:
             return
         if len(self._sockets) >= self.config.max_ui_sessions:
-            raise Refused(503, "the server has as many UI sessions as it may have")
+            raise Refused(503, "the limit of UI sessions is reached (ServerConfig.max_ui_sessions)")
 
     def connect(self, connection: int, query: Mapping[str, str], now: float) -> list[Effect]:
         """Open the connection with that number for the session that its URL names."""

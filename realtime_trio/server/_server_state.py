@@ -1,4 +1,4 @@
-"""Everything a server knows, and what it is about to send."""
+"""The state of a server, and its pending effects."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ServerState:
     def __init__(self, config: ServerConfig, now: float) -> None:
         self.config = config
         self.ids: IdGenerator = IdGenerator(config.seed)
-        # Not from the seed: whoever knows the seed could sign tokens for any account.
+        # Not from the seed: with the seed, anyone could sign tokens for any account.
         key = secrets.token_bytes(32)
         self.tokens: Tokens = Tokens(key, config.token_lifetime, config.wall_clock)
         self.users: dict[str, Account] = {user.user_id: user for user in config.users}

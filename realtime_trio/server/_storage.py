@@ -1,4 +1,4 @@
-"""How much memory values take, for the bounds on what a server keeps."""
+"""Measure the memory of values, for the storage limits of a server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["SeenFrames", "held_bytes"]
 
 _ENTRY = 256
-"""Bytes that an entry of ``seen`` takes beside its frame."""
+"""Bytes that an entry of ``seen`` takes besides its frame."""
 
 
 def held_bytes(value: object) -> int:
@@ -51,7 +51,7 @@ class SeenFrames:
         self._bytes += _size(received)
         if self._bytes <= self._max_bytes:
             return
-        # Counted anew: the deque may have evicted entries, and its owner may have cleared it.
+        # Recount: the deque may have evicted entries, and its owner may have cleared it.
         self._bytes = sum(map(_size, self.frames))
         if self._bytes <= self._max_bytes:
             return

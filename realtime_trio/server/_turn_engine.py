@@ -51,7 +51,7 @@ Items = Iterator[Item]
 
 @attrs.define(slots=True, kw_only=True)
 class TurnRun:
-    """What the generators of one running turn share with each other and the scheduler."""
+    """State that the generators of one running turn share with the scheduler."""
 
     ids: IdGenerator
     rng: Random

@@ -83,8 +83,8 @@ class TurnScheduler:
     ) -> None:
         """Answer ``message`` with a script for one of ``inputs`` or for any, or with ``echo``.
 
-        The turn is a task of its own: what the client sends within ``turn_start`` seconds of its
-        input is handled first.
+        The turn is a separate task: commands sent within ``turn_start`` seconds after the input
+        are handled first.
         """
         script = self._take_script(inputs) or self._take_script((None,)) or echo
         answer = self._answer(session, script)
@@ -239,12 +239,12 @@ class TurnScheduler:
     def _send_late(self, session: UISession, turn: RunningTurn) -> None:
         turn.run.late_deltas = min(turn.late_deltas, turn.run.remaining_deltas)
         while turn.run.late_deltas > 0:
-            # This is a delta: as many are left, and a cancelled turn does not pause.
+            # This is a delta: it counts, and a cancelled turn does not pause.
             self.state.send(session, cast("WireFrame", next(turn.items)))
 
 
 def _size(frame: WireFrame) -> int:
-    """About how large a frame is; a delta, which has nothing but texts, is measured at once."""
+    """Estimate the size of a frame; a delta has only text fields and is measured quickly."""
     if isinstance(frame, (str, bytes)):
         return len(frame)
     values = frame.values()

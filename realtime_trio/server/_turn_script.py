@@ -1,4 +1,4 @@
-"""The vocabulary of a scripted turn: frozen values that say what the server streams.
+"""The vocabulary of a scripted turn: frozen values that describe what the server streams.
 
 The functions in :mod:`realtime_trio.testing` build them. A turn is a sequence of steps. A
 step that uses tools can contain delegations, whose replies are turns themselves.
@@ -169,7 +169,7 @@ Step = Say | Think | Render | UseTools | Speak | Wait | Emit | Fail | Notice
 
 @attrs.frozen(slots=True, kw_only=True)
 class ScriptedTurn:
-    """What the server answers to one input.
+    """The answer of the server to one input.
 
     ``user`` is the text of that input (``None``: any). ``delay`` is the time between two deltas
     in seconds (``None``: the server's ``pace``), and ``late`` is the number of deltas that still
@@ -197,11 +197,11 @@ class ScriptedTurn:
 
 @attrs.frozen(slots=True, kw_only=True)
 class ScriptedAnswer:
-    """What the server answers to one command, outside any turn.
+    """The answer of the server to one command, outside any turn.
 
     ``command`` is the type of the command's event, and ``user`` the text that a ``text_input``
     must have (``None``: any). The steps replace the whole effect of the command; without steps
-    it is answered by nothing. They are sent at once: an answer does not wait. ``times`` is how
+    there is no answer. They are sent at once, without pauses. ``times`` is how
     many commands it answers.
     """
 

@@ -1,4 +1,4 @@
-"""Where vendors differ: the form of calls, results and history, and which events they send."""
+"""The differences between vendors: forms of calls, results and history, and their events."""
 
 from __future__ import annotations
 

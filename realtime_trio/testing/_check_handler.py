@@ -28,12 +28,12 @@ def check_handler(handler: Handler, *events: ServerEvent) -> None:
 
     ``handler`` is a function given to :func:`~realtime_trio.handles`. It is called with
     ``events``, one after the other, from an empty slice; without events, with examples that
-    Hypothesis makes of the annotations of the event's class (``realtime-trio[testing]``).
+    Hypothesis generates from the annotations of the event's class (``realtime-trio[testing]``).
 
-    Raises ``AssertionError`` if the handler changes its arguments, returns something else than a
-    slice and a tuple of notifications, gives another result when it is called again (a clock, a
-    random number, a counter outside the slice), or keeps in ``extra`` what a journal cannot
-    store. Raises ``TypeError`` for a handler without annotations.
+    Raises ``AssertionError`` if the handler changes its arguments, returns something other than
+    a slice and a tuple of notifications, returns another result when it is called again (a
+    clock, a random number, a counter outside the slice), or keeps a value in ``extra`` that a
+    journal cannot store. Raises ``TypeError`` for a handler without annotations.
     """
     slice_class, event_class = _annotated(handler)
     samples = events or _examples(event_class)
@@ -58,7 +58,7 @@ def _annotated(handler: Handler) -> tuple[type[Any], type[ServerEvent]]:
 def _fold(
     handler: Handler, slice_class: type[Any], events: Sequence[ServerEvent], name: str
 ) -> list[tuple[bytes, tuple[Notification, ...]]]:
-    """What the handler makes of the events: each slice as bytes, and the notifications."""
+    """Return the results for each event: the slice as bytes, and the notifications."""
     converter = StateConverter(canonical=False)
     slice_ = slice_class()
     results: list[tuple[bytes, tuple[Notification, ...]]] = []

@@ -24,12 +24,11 @@ MakeLog = Callable[[], AbstractAsyncContextManager[object]]
 
 
 async def check_log(make_log: MakeLog) -> None:
-    """Check that a store for logs keeps what the journal relies on.
+    """Check that a store for logs fulfils the contract that the journal relies on.
 
     ``make_log()`` is an async context manager that yields an empty store: an object with the
-    methods of ``LogStore``, which the library's stores have. Each check opens its own. Raises
-    ``AssertionError`` for the first promise that is broken; a check that hangs fails after a
-    minute.
+    methods of ``LogStore``, like the stores of the library. Each check opens a new one. Raises
+    ``AssertionError`` for the first broken rule; a check that hangs fails after a minute.
     """
     checks: Sequence[Callable[[LogStore], Awaitable[None]]] = (
         _check_empty,
@@ -54,7 +53,7 @@ def _refused(expected: type[Exception], what: str) -> Generator[None, None, None
         yield
     except expected:
         return
-    message = f"{what} has to raise {expected.__name__}"
+    message = f"{what} must raise {expected.__name__}"
     raise AssertionError(message)
 
 
@@ -64,7 +63,7 @@ def _groups(*texts: str, at: float = 1_700_000_000.0) -> list[BlockGroup]:
 
 
 async def _everything(store: LogStore, name: str, after: int = 0) -> list[LogItem]:
-    """Every entry behind a position, read a few blocks at a time."""
+    """Read every entry after a position, a few blocks at a time."""
     found: list[LogItem] = []
     while blocks := await store.read(name, after, 3):
         assert len(blocks) <= 3, "read gave more blocks than its limit"

@@ -32,7 +32,7 @@ from ._transport_tools import (
 __all__ = ["MakePair", "Peer", "check_transport"]
 
 _CHECK_TIMEOUT: Final = 60.0
-# How often to look again for traffic that is still on its way.
+# How often to check again for frames in transit.
 _MAX_POLLS: Final = 20
 _MEBIBYTE: Final = 2**20
 
@@ -52,7 +52,7 @@ async def check_transport(
     cancellations: int = 200,
     seed: int = 0,
 ) -> None:
-    """Check that transports keep what :class:`~realtime_trio.abc.Transport` promises.
+    """Check that transports fulfil the contract of :class:`~realtime_trio.abc.Transport`.
 
     ``make_pair()`` is an async context manager that yields ``(transport, peer)``, connected.
     ``looks_ahead`` says whether ``receive_nowait`` finds every frame that has arrived; otherwise
@@ -231,7 +231,7 @@ async def _check_receive_nowait(transport: Transport, peer: Peer, looks_ahead: b
 async def _check_cancelled_receive(
     transport: Transport, peer: Peer, count: int, rng: random.Random
 ) -> None:
-    """A cancelled receive loses nothing, whenever the cancellation comes."""
+    """A cancelled receive loses nothing, at any time of the cancellation."""
 
     # Feed without an end, so that a lost frame leaves a visible gap.
     async def feed() -> None:

@@ -26,9 +26,9 @@ _ANSWERED_LIVE: Final = frozenset({"ping", "pong", "cancelled"})
 def recording(
     path: str | os.PathLike[str], *, name: str | None = None, speed: float = 1.0
 ) -> tuple[ScriptedTurn | ScriptedAnswer, ...]:
-    """Make a server of a recording or a journal: ``server.script(recording("call.jsonl.gz"))``.
+    """Make scripts of a recording or a journal: ``server.script(recording("call.jsonl.gz"))``.
 
-    The scripts are those of :func:`recorded`, which see.
+    It returns the scripts of :func:`recorded` for use as one argument.
     """
     return recorded(path, name=name, speed=speed)
 
@@ -43,10 +43,10 @@ def recorded(
     written to last. A turn starts with the ``text_input`` that the client sent (for
     speech, with ``user_turn_end``) and ends with ``user_turn_start``. It answers the same text,
     frame by frame, with the recording's timing divided by ``speed``; only the session id is
-    replaced by that of the current session. A turn that was killed does not end: it runs until a
-    command kills it. An input that started no turn, such as a chat command, is answered by what
-    came before the client's next command. Other frames outside turns are left out, and so are
-    pings and the confirmation of a cancel, which the server sends itself.
+    replaced by that of the current session. A killed turn does not end: it runs until a
+    command kills it. The answer to an input that started no turn, such as a chat command, is
+    everything before the client's next command. Other frames outside turns are left out, and so
+    are pings and the confirmation of a cancel, which the server sends itself.
 
     All other ids are those of the recording, so a client that receives the same turn twice drops
     most of the second one as duplicates.
@@ -97,7 +97,7 @@ class _TurnBuilder:
         self.frames.append((line.at, frame))
 
     def ends_at(self, line: _Line) -> bool:
-        """Whether a line that the client sent ends it: its next input, or a next command."""
+        """Return whether a line of the client ends it: its next input, or a next command."""
         if line.type == "text_input":
             return True
         return line.type is not None and not self.began and line.type not in KEEPS_TURN

@@ -1,4 +1,4 @@
-"""Short functions for what a scripted server answers: ``turn(...)``, ``tool(...)`` and more.
+"""Short functions for the answers of a scripted server: ``turn(...)``, ``tool(...)`` and more.
 
 ::
 
@@ -141,7 +141,7 @@ def media(
 
 
 def show(item: ScriptedMedia) -> Render:
-    """Render :func:`media` as a step of its own."""
+    """Render :func:`media` as a separate step."""
     return Render(media=item)
 
 
@@ -151,7 +151,7 @@ def speak(audio: bytes | str, *, frame: float = 0.04) -> Speak:
 
 
 def notice(content: str, *, severity: Literal["info", "warning", "error"] = "info") -> Notice:
-    """Send a ``system_message`` of the server's own."""
+    """Send a ``system_message`` of the server itself."""
     return Notice(content=content, severity=severity)
 
 
@@ -236,11 +236,11 @@ def turn(
 
 
 def answer(type: str, *steps: Step, error: str | None = None, times: int = 1) -> ScriptedAnswer:
-    """Make the server's answer to a command, in place of its own: ``answer("set_agent")``.
+    """Make the server's answer to a command, in place of the usual one: ``answer("set_agent")``.
 
     ``type`` is the type of the command's event. ``steps`` are sent at once, outside any turn,
     and the command has no other effect; ``error`` adds an ``error`` event. With neither, the
-    command is answered by nothing: ``answer("ping")`` loses one ``pong``. ``times`` is how many
+    command gets no answer: ``answer("ping")`` loses one ``pong``. ``times`` is how many
     commands are answered in this way.
     """
     return ScriptedAnswer(command=type, steps=_with_error(steps, error), times=times)
@@ -253,7 +253,7 @@ def command(
 
     Real servers answer chat commands such as ``!help`` like this, with one of ``show(media())``,
     ``notice()`` and ``emit()``. ``error`` refuses the input with an ``error`` event. With
-    neither, the input is answered by nothing, as a blank text is.
+    neither, the input gets no answer, like a blank text.
     """
     steps = _with_error(steps, error)
     return ScriptedAnswer(command="text_input", steps=steps, user=text, times=times)

@@ -65,7 +65,7 @@ def raises(expected: type[BaseException]) -> Generator[list[BaseException], None
 async def in_background(
     work: Callable[[], Awaitable[object]],
 ) -> AsyncGenerator[trio.CancelScope, None]:
-    """Run ``work`` until nothing moves, then run the block beside it; the scope cancels it."""
+    """Run ``work`` until all tasks are blocked, then run the block; the scope cancels ``work``."""
     scope = trio.CancelScope()
 
     async def run() -> None:
@@ -79,7 +79,7 @@ async def in_background(
 
 
 async def settle() -> None:
-    """Wait until every task is blocked and frames on their way have arrived."""
+    """Wait until every task is blocked and frames in transit have arrived."""
     await trio.testing.wait_all_tasks_blocked(_SETTLE)
 
 

@@ -17,7 +17,7 @@ else:
     try:
         from ._fixtures import realtime_client, realtime_server
     except ModuleNotFoundError as exc:
-        # pytest loads the plugin wherever the library is installed, with or without the extra.
+        # pytest loads the plugin if the library is installed, with or without the extra.
         if exc.name != "pytest_trio":
             raise
 
@@ -26,12 +26,12 @@ else:
 
         @pytest.fixture
         def realtime_server() -> None:
-            """Say what to install."""
+            """Report the missing extra."""
             _missing()
 
         @pytest.fixture
         def realtime_client() -> None:
-            """Say what to install."""
+            """Report the missing extra."""
             _missing()
 
 

@@ -75,8 +75,8 @@ def test_a_gap_and_an_end_without_a_close(tmp_path: Path, call: Call) -> None:
     [
         (["--at", "1", "--find", "s"], "give one of --at, --diff and --find"),
         (["--at", "soon"], "--at takes a position or an ISO time"),
-        (["--at", "99999"], "has the positions up to"),
-        (["--find", "s."], "--find is no Python expression"),
+        (["--at", "99999"], "has positions up to"),
+        (["--find", "s."], "--find is not a Python expression"),
         (["--find", "state"], "the state is s"),
         (["--name", "x"], "its sessions are: 'call'"),
     ],

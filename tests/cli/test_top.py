@@ -70,7 +70,7 @@ def test_it_is_redrawn_until_it_is_told_to_end(url: str) -> None:
 
 
 def test_errors_of_use(url: str, call: Call, tmp_path: Path) -> None:
-    assert "no address and no file" in refusal(call, "top", "nowhere")
+    assert "neither an address nor a file" in refusal(call, "top", "nowhere")
     (tmp_path / "x").write_text("no recording")
     assert "contains no frames" in refusal(call, "top", tmp_path / "x")
     assert "cannot read" in refusal(call, "top", tmp_path)

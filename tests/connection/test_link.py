@@ -118,7 +118,7 @@ async def test_a_server_that_names_no_session_cannot_be_asked_by_rest(
     """A cancel that it does not answer is in doubt, and says why."""
     async with by_hand(quiet) as url, open_client(url, auth="any") as client:
         await client.ready()
-        with pytest.raises(InDoubt, match="not told the id"):
+        with pytest.raises(InDoubt, match="not sent the id"):
             await client.cancel()
 
 

@@ -98,7 +98,7 @@ async def test_the_environment_names_the_proxy(monkeypatch: pytest.MonkeyPatch) 
         await talk(f"http://127.0.0.1:{port}")
         assert len(heard) == 2
     monkeypatch.setenv("HTTPS_PROXY", "ftp://nonsense")
-    with pytest.raises(rt.ConnectionFailed, match="environment names a proxy"):
+    with pytest.raises(rt.ConnectionFailed, match="environment variables name a proxy"):
         await Network().open("agents.invalid", 443, secure=True)
 
 
@@ -242,7 +242,7 @@ async def test_redirects_on_the_same_server_are_followed(kind: type[Connector]) 
         with pytest.raises(rt.ConnectionFailed, match="404"):
             await kind().connect(f"ws://127.0.0.1:{port}/ws?token=t", nursery)
     assert [head.split(b" ")[1] for head in heads[1:]] == [b"/%d?token=t" % n for n in range(5)]
-    for location, said in (("/again", "circles"), ("http://other.example/", "elsewhere")):
+    for location, said in (("/again", "circles"), ("http://other.example/", "another server")):
         handle, heads = refusing(status("302 x", f"Location: {location}"))
         async with listening(handle) as port, trio.open_nursery() as nursery:
             with pytest.raises(rt.ConnectionFailed, match=said):

@@ -144,7 +144,7 @@ async def test_questions_to_a_conversation(tmp_path: Path) -> None:
         assert by_time == history.at(history.last)
         assert history.at(time=0.0) == rt.SessionState()
         for wrong in (-1, history.last + 1):
-            with pytest.raises(ValueError, match="has the positions up to"):
+            with pytest.raises(ValueError, match="has positions up to"):
                 history.at(wrong)
         with pytest.raises(TypeError, match="a position or a time"):
             history.at()
@@ -187,7 +187,7 @@ async def test_a_trimmed_beginning_and_a_lost_snapshot(tmp_path: Path) -> None:
     async with rt.open_history(path) as history:
         assert history.first == 12
         assert history.at(25) == prefix(story, 25).state
-        with pytest.raises(rt.HistoryGap, match="nothing is left to fold position 15"):
+        with pytest.raises(rt.HistoryGap, match="no state is left before position 15"):
             history.at(15)
         assert history.find(lambda _: True) == 22
 
@@ -270,10 +270,10 @@ async def test_the_lines_of_a_recording(tmp_path: Path) -> None:
 async def test_what_is_no_history_says_so(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("hello\n")
-    with pytest.raises(ValueError, match="is no journal, recording or trace"):
+    with pytest.raises(ValueError, match="is not a journal, recording or trace"):
         async with rt.open_history(path):
             pass
-    with pytest.raises(ValueError, match="only journals have names"):
+    with pytest.raises(ValueError, match="only journals have session names"):
         async with rt.open_history(path, name="call"):
             pass
     with pytest.raises(FileNotFoundError):

@@ -201,7 +201,7 @@ async def test_another_database_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE t (x)")
     connection.close()
-    with pytest.raises(rt.JournalError, match="is an SQLite file, but no journal"):
+    with pytest.raises(rt.JournalError, match="is an SQLite file, but not a journal"):
         await opened(path)
 
 

@@ -342,7 +342,7 @@ async def test_a_writer_that_was_replaced_ends(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(life.writer.run)
         await life.writer.finished.wait()
-        assert "another client writes" in str(life.writer.error)
+        assert "another client is now writing" in str(life.writer.error)
         await life.written_ahead(1)
         with pytest.raises(JournalError, match="ended at 0, before position 1"):
             await life.reached(1)

@@ -69,5 +69,5 @@ async def test_a_memory_log_says_who_writes() -> None:
     log = MemoryStore()
     old = await log.claim("a")
     await log.claim("a")
-    with pytest.raises(JournalInUse, match="another client writes to the log 'a' now"):
+    with pytest.raises(JournalInUse, match="another client is now writing to the log 'a'"):
         await log.beat(old)

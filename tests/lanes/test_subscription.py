@@ -750,7 +750,7 @@ def test_closed_a_buffer_is_empty(rule: Overflow) -> None:
 )
 def test_rules_that_make_no_sense_are_refused(wrong: Any) -> None:
     """When they are made."""
-    with pytest.raises(ValueError, match=r"must be|give one|more than 0"):
+    with pytest.raises(ValueError, match=r"must be|give either|more than 0"):
         wrong()
 
 

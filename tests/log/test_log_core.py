@@ -268,5 +268,5 @@ def test_a_class_that_is_not_registered_cannot_be_stored() -> None:
             stored("kept")(Kept)
     finally:
         _forget("kept", Kept)
-    with pytest.raises(TypeError, match="int is no attrs class"):
+    with pytest.raises(TypeError, match="int is not an attrs class"):
         stored("number")(int)

@@ -233,7 +233,7 @@ async def test_an_input_is_written_between_two_pings(autojump_clock: object) -> 
         nursery.start_soon(write_from, box, wire)
         await trio.sleep(0.5)
         for _ in range(100):
-            box.put_own(ev.PingEvent())
+            box.put_for_link(ev.PingEvent())
         await trio.sleep(1)
         assert receipt.status == "sending"
         await receipt.sent()

@@ -75,8 +75,8 @@ async def test_urgent_goes_before_commands_and_those_before_audio(autojump_clock
     box.put_nowait(ev.GetVoicesEvent())
     box.put_nowait(ev.GetAgentsEvent())
     box.put_nowait(ev.ClientWantsCancelEvent())
-    box.put_own(ev.PongEvent())
-    box.put_own(None)
+    box.put_for_link(ev.PongEvent())
+    box.put_for_link(None)
     assert await written(box, Wire()) == [
         ev.ClientWantsCancelEvent,
         ev.PongEvent,
@@ -115,7 +115,7 @@ class Runs:
         await trio.lowlevel.checkpoint()
         self.runs.append(list(frames))
         if len(self.runs) == 1:
-            self.box.put_own(ev.PongEvent())
+            self.box.put_for_link(ev.PongEvent())
 
 
 async def written_in_runs(box: Outbox) -> tuple[list[list[bytes]], list[object]]:
@@ -289,7 +289,7 @@ async def test_pongs_beyond_the_bound_are_left_out(autojump_clock: object) -> No
     """A flood of pings costs a bounded number of answers."""
     box = outbox()
     for _ in range(1000):
-        box.put_own(ev.PongEvent())
+        box.put_for_link(ev.PongEvent())
     assert box.statistics().urgent == 64
 
 
@@ -299,7 +299,7 @@ async def test_pongs_beyond_the_bound_are_left_out(autojump_clock: object) -> No
 async def test_what_was_of_the_link_goes_with_it(autojump_clock: object) -> None:
     """Pings go, audio is dropped and counted, commands and cancels stay."""
     box = outbox()
-    box.put_own(ev.PingEvent())
+    box.put_for_link(ev.PingEvent())
     box.put_nowait(ev.ClientWantsCancelEvent())
     box.put_nowait(ev.GetVoicesEvent())
     box.put_audio_nowait(b"1")

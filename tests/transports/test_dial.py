@@ -49,7 +49,7 @@ def test_an_url_is_taken_apart(url: str, place: str, host_header: str, resource:
 )
 def test_a_bad_url_is_not_quoted(url: str) -> None:
     """The message says what an URL looks like, not what this one was."""
-    with pytest.raises(ValueError, match="url of the server") as caught:
+    with pytest.raises(ValueError, match="URL of the server") as caught:
         dial.parse_url(url)
     assert "s3cr3t" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None

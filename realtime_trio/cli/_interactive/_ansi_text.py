@@ -1,4 +1,4 @@
-"""What rich draws, as text with ANSI styles for the prompt's terminal."""
+"""Render with rich to text with ANSI styles, for the prompt's terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEEPEST: Final = 6
 
 
 class _LeftHeading(Heading):
-    """A heading at the left, where the text below it begins."""
+    """A left-aligned heading, like the text below it."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the heading's text."""
@@ -35,13 +35,13 @@ class _ChatMarkdown(Markdown):
 
 
 def _rendered(text: str, style: str = "none") -> Markdown:
-    """Markdown of a server. Addresses are written out: a link could hide where it leads."""
+    """Render Markdown of a server. URLs are shown in full: a link could hide its target."""
     return _ChatMarkdown(text, code_theme="ansi_dark", hyperlinks=False, style=style)
 
 
 @final
 class AnsiText:
-    """Draws for a terminal of the ``size`` that it has then: columns and rows."""
+    """Draws for a terminal; ``size`` returns its current columns and rows."""
 
     def __init__(self, size: Callable[[], tuple[int, int]]) -> None:
         self._size = size

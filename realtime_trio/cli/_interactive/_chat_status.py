@@ -23,16 +23,16 @@ __all__ = ["ChatStatus"]
 
 @final
 class ChatStatus:
-    """What the status line says. ``clock`` gives seconds, for the count before a dial."""
+    """The content of the status line. ``clock`` returns seconds, for the countdown to a dial."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._link = "connected"
         self._dial_at: float | None = None
         self.waiting: int = 0
-        """Inputs that wait for the running answer, or for the link."""
+        """Inputs that wait for the running answer or the link."""
         self.files: int = 0
-        """Uploads that go with the next message."""
+        """Uploads to send with the next message."""
 
     @property
     def moving(self) -> bool:
@@ -40,12 +40,12 @@ class ChatStatus:
         return self._dial_at is not None
 
     def asked(self) -> None:
-        """Forget that the session was restored: the user goes on."""
+        """Hide that the session was restored: the user continues."""
         if self._link == "resynced":
             self._link = "connected"
 
     def tell(self, note: Notification) -> str | None:
-        """Take a notification; gives the line to print for news of the link."""
+        """Handle a notification; return the line to print if it concerns the link."""
         match note:
             case Disconnected(code=code, reason=reason):
                 self._link, self._dial_at = "reconnecting", None
@@ -63,7 +63,7 @@ class ChatStatus:
         return None
 
     def line(self, state: SessionState, width: int) -> str:
-        """The line, as wide as the terminal; the link is the last to be cut."""
+        """Return the line, as wide as the terminal; the link is cut last."""
         session = state.current_session
         agent = state.control.agent
         parts = [one_line(agent.name or agent.key, 30) if agent is not None else "no agent"]

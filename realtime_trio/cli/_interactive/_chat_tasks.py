@@ -29,16 +29,16 @@ from ._word_completer import WordCompleter, Words
 
 __all__ = ["ChatOptions", "chat_at_terminal"]
 
-_FRAME: Final = 0.04  # seconds between two drawings at least
+_FRAME: Final = 0.04  # minimum seconds between two redraws
 _SPIN: Final = 0.1
 _IDLE: Final = 1.0  # the size of the terminal may have changed
-_AWAKE: Final = 5.0  # seconds between two looks at the clock
-_SLEPT: Final = 20.0  # seconds that the clock went on without this process
+_AWAKE: Final = 5.0  # seconds between two checks of the clock
+_SLEPT: Final = 20.0  # a gap of this many seconds means that the machine slept
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class ChatOptions:
-    """How a chat at a terminal looks and behaves."""
+    """The options of a chat at a terminal."""
 
     vi: bool = False
     thoughts: bool = False
@@ -59,7 +59,7 @@ async def chat_at_terminal(
         try:
             await session.run(notes, session_id)
         finally:
-            session.last_words()
+            session.print_rest()
 
 
 @final
@@ -88,7 +88,7 @@ class ChatTasks:
         self._news = trio.Event()
 
     async def run(self, notes: Subscription[Notification], session_id: str | None) -> None:
-        """Chat until the user leaves. Raises what ends the client."""
+        """Chat until the user leaves. Raises the error that ends the client."""
         with self._scope:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._terminal.run)
@@ -100,8 +100,8 @@ class ChatTasks:
                 nursery.start_soon(self._notice_sleep)
                 await self._read_keys(nursery)
 
-    def last_words(self) -> None:
-        """Print what was finished and not printed yet, below which the shell goes on."""
+    def print_rest(self) -> None:
+        """Print finished text that is not printed yet, before the shell's prompt returns."""
         self._terminal.show(self._view.take(), "", "")
 
     def _leave(self) -> None:
@@ -126,7 +126,7 @@ class ChatTasks:
             self._changed()
 
     def _take(self, text: str, nursery: trio.Nursery) -> None:
-        """Queue what is for the server; run a local command at once."""
+        """Queue input for the server; run a local command immediately."""
         name, _, argument = text[1:].partition(" ")
         if not text.startswith("/") or text.startswith("//"):
             self._queue(text)
@@ -195,7 +195,7 @@ class ChatTasks:
         self._changed()
 
     async def _obey_signals(self) -> None:
-        """Ctrl-C of another terminal is Ctrl-C here; the other signals leave."""
+        """Treat SIGINT like Ctrl-C; leave on other signals."""
         with trio.open_signal_receiver(*endings()) as signals:
             async for number in signals:
                 if number == signal.SIGINT:
@@ -204,7 +204,7 @@ class ChatTasks:
                     self._leave()
 
     async def _notice_sleep(self) -> None:
-        """Dial again when the machine wakes up: the old link is dead and does not know it yet."""
+        """Dial again when the machine wakes up: the old link is dead but has not noticed it yet."""
         before = time.time() - trio.current_time()
         while True:
             await trio.sleep(_AWAKE)

@@ -1,7 +1,7 @@
-"""What a chat shows of a conversation: finished text, and what still changes below it.
+"""The display of a conversation: finished text, and below it the text that still changes.
 
-Values in, text out: it is told notifications, and gives what to print (:meth:`ChatView.take`)
-and what to redraw (:meth:`ChatView.live`).
+Values in, text out: it handles notifications, and returns the text to print
+(:meth:`ChatView.take`) and to redraw (:meth:`ChatView.live`).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ __all__ = ["ChatView", "MediaItem"]
 
 _SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _SEVERITY: Final = {"error": "bold red", "warning": "yellow", "info": "blue"}
-_SHOWN_MEDIA: Final = 4_000  # characters of a text that is shown and not summarised
-_HISTORY: Final = 6  # messages of a session that is resumed
+_SHOWN_MEDIA: Final = 4_000  # maximum characters of a text that is shown in full
+_HISTORY: Final = 6  # messages shown of a resumed session
 _CHROME: Final = 6  # rows that the prompt and the status line need at least
 
 
@@ -59,7 +59,7 @@ class _RunningTool:
 
 @final
 class ChatView:
-    """The conversation at a terminal. ``clock`` gives seconds, for spinners and durations."""
+    """The conversation at a terminal. ``clock`` returns seconds, for spinners and durations."""
 
     def __init__(
         self, text: AnsiText, *, clock: Callable[[], float], unfolded: bool = False
@@ -68,7 +68,7 @@ class ChatView:
         self._clock = clock
         self._unfolded = unfolded
         self._made: list[str] = []
-        self._last = ""  # the kind of what was printed last
+        self._last = ""  # the kind of the last printed item
         self._open: dict[str, _OpenText] = {}
         self._tools: dict[tuple[str, str], _RunningTool] = {}
         self._said: deque[str] = deque(maxlen=100)
@@ -78,7 +78,7 @@ class ChatView:
         self.answer: str = ""
         """The last answer of the user's own session."""
         self.media: list[MediaItem] = []
-        """What was summarised, for ``/save``."""
+        """The media that were only summarised, for ``/save``."""
         self._handlers: dict[type[n.Notification], Callable[[Any], None]] = {
             n.MessageStreaming: self._streaming,
             n.MessageComplete: self._complete,
@@ -101,7 +101,7 @@ class ChatView:
     # ---- output --------------------------------------------------------------------------
 
     def take(self) -> str:
-        """Give what is finished since the last call, to be printed once."""
+        """Return the text finished since the last call, to be printed once."""
         for each in self._open.values():
             if each.role != THOUGHT or self._unfolded:
                 self._print_text(each, each.stream.take_complete())
@@ -110,7 +110,7 @@ class ChatView:
         return made
 
     def live(self) -> str:
-        """Give what still changes: text being written, thoughts, tools that run."""
+        """Return the text that still changes: open messages, thoughts, running tools."""
         spinner = _SPINNER[int(self._clock() * 10) % len(_SPINNER)]
         drawn = "".join(self._draw_open(each, spinner) for each in self._open.values())
         for tool in self._tools.values():
@@ -122,13 +122,13 @@ class ChatView:
 
     @property
     def moving(self) -> bool:
-        """Whether something is shown that changes with time."""
+        """Whether the display changes with time."""
         return bool(self._tools) or any(each.role == THOUGHT for each in self._open.values())
 
     def print(self, *renderables: RenderableType, kind: str = "notice", depth: int = 0) -> None:
-        """Print something below all that was printed, behind an empty line if it is another kind.
+        """Print below the earlier output, after an empty line if the kind differs.
 
-        Each text is a kind of its own.
+        Each text counts as a different kind.
         """
         self._put(self._text.draw(*renderables, depth=depth), kind, depth)
 
@@ -147,11 +147,11 @@ class ChatView:
         self._made.append(text)
 
     def notice(self, text: str, style: str = "dim") -> None:
-        """Print a line of the chat's own."""
+        """Print a line of the chat itself."""
         self.print(Text(clean(text), style))
 
     def said(self, text: str) -> None:
-        """Show what the user says; the server's echo of it is not shown again."""
+        """Show the user's text; the server's echo of it is not shown again."""
         self._said.append(text)
         self.print(Text(f"> {clean(text)}", "bold cyan"), kind="text")
 
@@ -177,7 +177,7 @@ class ChatView:
     # ---- input ---------------------------------------------------------------------------
 
     def tell(self, note: n.Notification, state: SessionState) -> None:
-        """Take one notification, and the state behind it."""
+        """Handle one notification, with the state after it."""
         handler = self._handlers.get(type(note))
         if handler is not None:
             self._state = state
@@ -223,7 +223,7 @@ class ChatView:
         self._print_message(message)
 
     def _is_echo(self, message: Message) -> bool:
-        """Whether the user said this here, with or without files."""
+        """Whether the user typed this message here, with or without files."""
         shown = content_text(message.content).plain
         for text in self._said:
             if shown == clean(text) or shown.endswith("\n" + clean(text)):
@@ -265,7 +265,7 @@ class ChatView:
         )
 
     def _flush(self, session_id: str) -> None:
-        """Print what a session is writing, ahead of what comes in the middle of it."""
+        """Print the open text of a session before an item that interrupts it."""
         for each in self._open.values():
             if each.session_id == session_id and each.role != THOUGHT:
                 self._print_text(each, each.stream.take_all())
@@ -334,7 +334,7 @@ class ChatView:
             self._last = ""
             self.print(Text("╰", "bold blue"), kind="agent", depth=note.depth - 1)
 
-    # ---- the rest ------------------------------------------------------------------------
+    # ---- other ---------------------------------------------------------------------------
 
     def _media_added(self, note: n.MediaAdded) -> None:
         self._flush(note.session_id)

@@ -1,4 +1,4 @@
-"""What was typed in earlier chats: a file that only its owner can read."""
+"""The input of earlier chats: a file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["open_history"]
 
 
 class _KeptHistory(FileHistory):
-    """A file that may vanish, or be on a disk that is full: then nothing is kept."""
+    """A history file; if it is deleted or the disk is full, nothing is stored."""
 
     def load_history_strings(self) -> Iterable[str]:
-        """Give the entries, the newest first."""
+        """Return the entries, the newest first."""
         try:
             return list(super().load_history_strings())
         except OSError:

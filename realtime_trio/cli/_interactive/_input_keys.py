@@ -12,23 +12,23 @@ __all__ = ["KeyTarget", "make_bindings"]
 
 
 class KeyTarget(abc.ABC):
-    """What the keys act on."""
+    """The target of the key bindings."""
 
     @abc.abstractmethod
     def typed(self, text: str) -> None:
-        """Enter was pressed behind this text."""
+        """Handle Enter after this text."""
 
     @abc.abstractmethod
     def pressed_interrupt(self) -> None:
-        """Ctrl-C was pressed."""
+        """Handle Ctrl-C."""
 
     @abc.abstractmethod
     def toggled(self) -> None:
-        """Ctrl-T was pressed."""
+        """Handle Ctrl-T."""
 
     @abc.abstractmethod
     def left(self) -> None:
-        """Ctrl-D was pressed where it deletes nothing."""
+        """Handle Ctrl-D when it has nothing to delete."""
 
 
 @Condition
@@ -38,7 +38,7 @@ def _nothing_to_delete() -> bool:
 
 
 def make_bindings(target: KeyTarget) -> KeyBindings:
-    """The bindings."""
+    """Return the key bindings."""
     keys = KeyBindings()
 
     @keys.add("enter", filter=~is_searching)

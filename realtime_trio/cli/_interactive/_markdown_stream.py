@@ -1,8 +1,8 @@
-"""Markdown that is still being written: what is complete goes up, the rest is shown as it grows.
+"""Streaming Markdown: complete blocks are printed, the rest is redrawn as it grows.
 
-A block is complete when another one has begun behind it on the same level, as CommonMark's
-parser sees it. So a table, a list or a block of code is drawn once it is whole, and never in
-two pieces.
+A block is complete when another one has begun after it on the same level, according to the
+CommonMark parser. So a table, a list or a block of code is printed when it is complete, and never
+in two parts.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ __all__ = ["MarkdownStream", "complete_lines", "split_blocks"]
 
 _PARSER: Final = MarkdownIt().enable("table")
 _LARGE: Final = 20_000
-"""Characters of one block that is still open after which its lines go up as they are."""
+"""Characters of an open block beyond which its lines are printed unchanged."""
 
 
 def _starts(text: str) -> list[int]:
-    """The lines at which the blocks of a text begin."""
+    """Return the lines at which the blocks of a text begin."""
     return [
         token.map[0]
         for token in _PARSER.parse(text)
@@ -29,13 +29,13 @@ def _starts(text: str) -> list[int]:
 
 
 def complete_lines(text: str) -> int:
-    """How many lines at the beginning of ``text`` belong to blocks that cannot change."""
+    """Return how many lines at the beginning of ``text`` belong to complete blocks."""
     starts = _starts(text)
     return starts[-1] if len(starts) > 1 else 0
 
 
 def split_blocks(text: str) -> list[str]:
-    """The blocks of a text: what is shown does not depend on how many came together."""
+    """Split a text into blocks, so the display does not depend on the sizes of deltas."""
     lines = text.splitlines(keepends=True)
     places = [*_starts(text), len(lines)]
     return ["".join(lines[start:end]) for start, end in pairwise(places)]
@@ -43,13 +43,13 @@ def split_blocks(text: str) -> list[str]:
 
 @final
 class MarkdownStream:
-    """The text of one message, as far as it was not shown for good."""
+    """The text of one message that is not printed yet."""
 
     def __init__(self) -> None:
         self.rest: str = ""
-        """What may still change."""
+        """The text that may still change."""
         self.begun: bool = False
-        """Whether some of the message was taken."""
+        """Whether a part of the message was taken."""
 
     def feed(self, delta: str) -> None:
         """Append a delta."""

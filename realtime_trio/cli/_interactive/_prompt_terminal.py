@@ -1,8 +1,8 @@
 """The prompt at the bottom of the terminal: prompt_toolkit in a thread, driven from trio.
 
 One application runs for the whole chat, so what is being typed survives everything that
-happens above it. Trio hands over finished text with :meth:`PromptTerminal.show`; keys come back
-through a channel. No other module calls prompt_toolkit while it runs.
+happens above it. Trio hands over finished text with :meth:`PromptTerminal.show`; keys are
+sent through a channel. No other module calls prompt_toolkit while it runs.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _PROMPT = "\x1b[1;36myou > \x1b[0m"
 
 @attrs.frozen(slots=True)
 class Typed:
-    """Enter was pressed behind this text."""
+    """Enter was pressed after this text."""
 
     text: str
 
 
 @attrs.frozen(slots=True)
 class Interrupted:
-    """Ctrl-C, where there is an answer to cancel."""
+    """Ctrl-C while there is an answer to cancel."""
 
 
 @attrs.frozen(slots=True)
@@ -58,7 +58,7 @@ Key: TypeAlias = Typed | Interrupted | Toggled | Left
 
 @final
 class PromptTerminal(KeyTarget):
-    """The prompt, and what is shown above it."""
+    """The prompt, and the text above it."""
 
     def __init__(
         self,
@@ -71,14 +71,14 @@ class PromptTerminal(KeyTarget):
     ) -> None:
         self._output = create_output() if output is None else output
         if isinstance(self._output, Vt100_Output):
-            # A terminal need not answer, and nothing here needs to know where the cursor is.
+            # A terminal may not answer, and the position of the cursor is not needed.
             self._output.enable_cpr = False
         self._message = ANSI(_PROMPT)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
         self.busy: bool = False
         self._send, self.keys = trio.open_memory_channel[Key](float("inf"))
-        """What was typed."""
+        """The typed keys."""
         self._session = PromptSession[None](
             lambda: self._message,
             multiline=True,
@@ -113,7 +113,7 @@ class PromptTerminal(KeyTarget):
     # ---- on trio -------------------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Hold the prompt until it is cancelled; then the terminal is as it was before."""
+        """Show the prompt until cancelled; then restore the terminal."""
         self._token = trio.lowlevel.current_trio_token()
         ready = trio.Event()
         async with trio.open_nursery() as nursery:
@@ -126,9 +126,9 @@ class PromptTerminal(KeyTarget):
                 self._stop()
 
     def show(self, printed: str, live: str, status: str) -> None:
-        """Print finished text above the prompt, and replace what changes there.
+        """Print finished text above the prompt, and replace the live text there.
 
-        ``printed`` and ``live`` hold ANSI styles and end in line breaks, if they hold anything.
+        ``printed`` and ``live`` hold ANSI styles and end in line breaks, if they are not empty.
         """
         if self._loop is None:
             self._write(printed)
@@ -168,7 +168,7 @@ class PromptTerminal(KeyTarget):
     def _exit(self) -> None:
         buffer = self._session.default_buffer
         if buffer.text.strip():
-            buffer.append_to_history()  # what was not sent is an arrow key away the next time
+            buffer.append_to_history()  # an arrow key brings back unsent text in the next chat
         if self._session.app.is_running and not self._session.app.is_done:
             self._session.app.exit()
 
@@ -194,7 +194,7 @@ class PromptTerminal(KeyTarget):
             token.run_sync_soon(self._send.send_nowait, key)
 
     def typed(self, text: str) -> None:
-        """Enter was pressed behind this text."""
+        """Handle Enter after this text."""
         self._tell(Typed(text))
 
     def pressed_interrupt(self) -> None:

@@ -1,4 +1,4 @@
-"""The commands of a chat, which begin with a slash. What begins with ``!`` is for the server."""
+"""The commands of a chat, which begin with a slash. Input with ``!`` is for the server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LISTED: Final = 30  # sessions that /sessions shows
 @final
 @attrs.define(slots=True)
 class ChatDesk:
-    """What the commands work with."""
+    """The context of the commands."""
 
     client: Client
     view: ChatView
@@ -37,11 +37,11 @@ class ChatDesk:
     file_ids: list[str] = attrs.field(factory=list[str])
 
     def fail(self, text: str) -> None:
-        """Say that a command cannot do what was asked."""
+        """Show why a command failed."""
         self.view.notice(text, "red")
 
     def named(self, what: str, key: str, known: Mapping[str, str]) -> bool:
-        """Whether a key is known; else it is named, with those that are."""
+        """Return whether a key is known; if not, show the known keys."""
         if key in known or not known:
             return True
         self.fail(f"no {what} {key!r}; there are: {', '.join(list(known)[:20])}")
@@ -59,7 +59,7 @@ class ChatDesk:
 
     @property
     def sessions(self) -> Mapping[str, str]:
-        """The sessions that are known: names by id."""
+        """The known sessions: names by id."""
         index = self.client.state.control.index
         return {each.session_id: each.session_name or "" for each in index}
 
@@ -69,7 +69,7 @@ _Run: TypeAlias = Callable[[ChatDesk, str], Awaitable[None]]
 
 @attrs.frozen(slots=True)
 class SlashCommand:
-    """``waits``: it is sent to the server, in order with what was typed before."""
+    """``waits``: it is sent to the server, in order with earlier input."""
 
     usage: str
     summary: str
@@ -293,7 +293,7 @@ COMMANDS: Final[Mapping[str, SlashCommand]] = MappingProxyType(
 
 
 async def run_command(desk: ChatDesk, command: SlashCommand, argument: str) -> None:
-    """Run a command; what the server or the link refuses is shown."""
+    """Run a command; show errors of the server or the link."""
     try:
         await command.run(desk, argument)
     except RealtimeError as exc:

@@ -25,14 +25,14 @@ _FILES: Final = ("upload", "save")
 
 @attrs.frozen(slots=True, kw_only=True)
 class Words:
-    """What can be completed, each with what to show beside it."""
+    """The words to complete, each with a description."""
 
     agents: Mapping[str, str] = _NONE
     voices: Mapping[str, str] = _NONE
     sessions: Mapping[str, str] = _NONE
 
     def of(self, command: str) -> Mapping[str, str]:
-        """The words that an argument of this command can be."""
+        """Return the words for the argument of a command."""
         match command:
             case "agent" | "new":
                 return self.agents
@@ -55,7 +55,7 @@ class WordCompleter(Completer):
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterable[Completion]:
-        """Give what fits the text before the cursor."""
+        """Return completions for the text before the cursor."""
         text = document.text_before_cursor
         if not text.startswith("/"):
             return
@@ -73,7 +73,7 @@ class WordCompleter(Completer):
 def _beginning_with(
     typed: str, words: Mapping[str, str], *, before: int = 0
 ) -> Iterator[Completion]:
-    """Words that begin with what was typed, or whose description holds it."""
+    """Yield words that begin with the typed text, or whose description contains it."""
     wanted = typed.lower()
     for word, told in words.items():
         if word.lower().startswith(wanted) or (not before and wanted and wanted in told.lower()):

@@ -1,0 +1,116 @@
+"""A lane's task: it starts when it is needed first, and waits in its slot."""
+
+from __future__ import annotations
+
+import contextvars
+
+import pytest
+import trio
+import trio.testing
+
+from realtime_trio import ClientConfig
+from realtime_trio._core._local_events import LinkEvent
+from realtime_trio._core._shell_notifications import Connected
+from realtime_trio._lanes._overflow import Block
+from realtime_trio._lanes._pipeline import Pipeline
+from realtime_trio._lanes._task_slot import TaskSlot
+
+DELTA = '{"type":"text_delta","session_id":"s","content":"a"}'
+
+
+def _tasks(task: trio.lowlevel.Task) -> list[str]:
+    return sorted(child.name for nursery in task.child_nurseries for child in nursery.child_tasks)
+
+
+async def _running(nursery: trio.Nursery, pipeline: Pipeline) -> trio.lowlevel.Task:
+    """Run a pipeline; give its task."""
+    nursery.start_soon(pipeline.run)
+    await trio.testing.wait_all_tasks_blocked()
+    (task,) = nursery.child_tasks
+    return task
+
+
+async def test_lanes_that_are_handled_in_place_have_no_task() -> None:
+    """Neither what came before the pipeline ran nor frames at a pace start one."""
+    pipeline = Pipeline(ClientConfig(), clock=lambda: 0.0)
+    pipeline.post(LinkEvent(status="connected", note=Connected()))
+    async with trio.open_nursery() as nursery:
+        task = await _running(nursery, pipeline)
+        for _ in range(3):
+            await pipeline.feed([DELTA])
+            assert pipeline.drained
+        assert _tasks(task) == []
+        pipeline.close()
+
+
+async def test_a_lane_that_is_blocked_gets_a_task_and_one_only() -> None:
+    """What waits for a subscriber is handled by the lane's own task, again and again."""
+    pipeline = Pipeline(ClientConfig(), clock=lambda: 0.0)
+    subscription = pipeline.subscribe(overflow=Block(max_items=1))
+    async with trio.open_nursery() as nursery:
+        task = await _running(nursery, pipeline)
+        for _ in range(3):
+            for _ in range(3):  # one fits, one spills, one waits in the lane
+                await pipeline.feed([DELTA])
+            await trio.testing.wait_all_tasks_blocked()
+            assert _tasks(task) == ["text lane"]
+            while not pipeline.drained:
+                await subscription.receive()
+                await trio.testing.wait_all_tasks_blocked()
+            subscription.close()
+            subscription = pipeline.subscribe(overflow=Block(max_items=1))
+        subscription.close()
+        pipeline.close()
+
+
+async def test_a_task_that_starts_late_has_the_context_of_the_pipeline() -> None:
+    """Whoever put the event that needed it may have another."""
+    whose = contextvars.ContextVar[str]("whose", default="nobody")
+    pipeline = Pipeline(ClientConfig(), clock=lambda: 0.0)
+    whose.set("the pipeline")
+    async with trio.open_nursery() as nursery:
+        task = await _running(nursery, pipeline)
+        whose.set("another")
+        pipeline.reset()
+        await trio.testing.wait_all_tasks_blocked()
+        (inner,) = task.child_nurseries
+        assert len(inner.child_tasks) == 3
+        assert {each.context[whose] for each in inner.child_tasks} == {"the pipeline"}
+        pipeline.close()
+
+
+async def test_nothing_starts_in_a_pipeline_that_is_cancelled() -> None:
+    """Its nursery takes no more tasks."""
+    pipeline = Pipeline(ClientConfig(), clock=lambda: 0.0)
+    async with trio.open_nursery() as nursery:
+        await _running(nursery, pipeline)
+        nursery.cancel_scope.cancel()
+    pipeline.reset()
+    pipeline.close()
+
+
+async def test_a_cancelled_sleep_leaves_the_slot_empty() -> None:
+    """A slot whose task was cancelled is not idle, and wakes nobody."""
+    slot = TaskSlot()
+    with trio.move_on_after(0):
+        await slot.sleep(idle=True)
+    assert not slot.idle
+    slot.rouse()
+    slot.wake()
+
+
+@pytest.mark.parametrize("idle", [True, False])
+async def test_only_who_is_idle_is_roused(idle: bool) -> None:
+    """Who waits for something else is woken by name."""
+    slot = TaskSlot()
+    async with trio.open_nursery() as nursery:
+
+        async def sleep() -> None:
+            await slot.sleep(idle=idle)
+
+        nursery.start_soon(sleep)
+        await trio.testing.wait_all_tasks_blocked()
+        slot.rouse()
+        await trio.testing.wait_all_tasks_blocked()
+        assert bool(nursery.child_tasks) is not idle
+        slot.wake()
