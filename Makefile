@@ -27,7 +27,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-lowest check bench bench-peers docs plots pictures dist clean
+.PHONY: help demo serve test test-lowest soak check bench bench-peers docs plots pictures dist clean
 
 help:
 	@echo 'make demo         a conversation with the embedded server, in this terminal'
@@ -35,7 +35,7 @@ help:
 	@echo 'make test         the test suite with its coverage gate'
 	@echo 'make check        format, lint, types, documentation'
 	@echo 'make test-lowest  the suite with the lowest allowed version of every dependency'
-	@echo 'make soak         the long forms of the tests of the journal: kills, damaged files'
+	@echo 'make soak         the long forms of the tests of the journal and the fleet: kills, damage'
 	@echo 'make bench        the benchmark suite'
 	@echo 'make bench-peers  the same for other libraries, in a separate environment'
 	@echo 'make docs         the documentation, into docs/_build/html'
@@ -67,6 +67,7 @@ check: $(VENV)/.dev
 soak: $(VENV)/.suite
 	@$(BIN)/python -m tests.journal.killing 100
 	@REALTIME_TRIO_SOAK=20 $(BIN)/python -m pytest --no-cov -n $(JOBS) tests/journal
+	@FLEET_SOAK=1 $(BIN)/python -m pytest --no-cov tests/fleet/test_processes.py
 
 bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks $(BENCH)

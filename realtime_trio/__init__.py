@@ -159,6 +159,7 @@ __all__ = [
     "blocking",
     "event",
     "events",
+    "fleet",
     "from_dict",
     "handles",
     "instrument",
@@ -177,7 +178,7 @@ __all__ += _shell_notifications.__all__
 __all__ += _exceptions.__all__
 
 if TYPE_CHECKING:
-    from . import aio, audio, blocking, instrument, server, testing
+    from . import aio, audio, blocking, fleet, instrument, server, testing
     from ._client._client import Client, open_client
     from ._connection._recorder import RecorderLike
     from ._connection._recording import Recorder, RecorderStatistics
@@ -234,7 +235,7 @@ if TYPE_CHECKING:
     from ._voice._talk import VoiceMode
 
 # What a program uses of these is imported when it does; the vocabulary is there at once.
-_MODULES_LATER = frozenset({"aio", "audio", "blocking", "instrument", "server", "testing"})
+_MODULES_LATER = frozenset({"aio", "audio", "blocking", "fleet", "instrument", "server", "testing"})
 _NAMES_LATER = {
     name: module
     for module, names in {

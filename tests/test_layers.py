@@ -4,7 +4,7 @@
 
     events <- _core <- _core.vendors <- _handlers <- _processor <- _log, audio
            <- _transports, _lanes, _outbound <- _rest, _turns <- _connection
-           <- _session <- _voice <- _client <- server, testing, instrument, _doors
+           <- _session <- _voice <- _client <- server, testing, fleet, instrument, _doors
            <- aio, blocking, cli
 
 Every package has a row that names what it may import. The leaves (``_exceptions``,
@@ -68,16 +68,18 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     # The server speaks the protocol on its own: it shares only the in-memory transport and
     # the generators of sound.
     "server": frozenset({"_transports", "audio"}),
+    "fleet": INNER - {"audio", "_replay"},
     "testing": INNER | {"_history", "server"},
     "instrument": INNER,
     # What the doors share knows trio and nothing of the client.
     "_doors": frozenset(),
     "aio": INNER | {"_doors", "_history", "server"},
     "blocking": INNER | {"_doors", "_history", "server"},
-    "cli": INNER | {"_history", "blocking", "server", "testing", "_replay", "_schema", ROOT_LAYER},
+    "cli": INNER
+    | {"_history", "blocking", "fleet", "server", "testing", "_replay", "_schema", ROOT_LAYER},
     "__main__": frozenset({"cli"}),
     # The public names: everything but the command line.
-    ROOT_LAYER: INNER | {"_history", "aio", "blocking", "instrument", "server", "testing"},
+    ROOT_LAYER: INNER | {"_history", "aio", "blocking", "fleet", "instrument", "server", "testing"},
 }
 
 # Values in, values out: no scheduler, no clock, no log, no chance, no network.

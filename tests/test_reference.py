@@ -13,7 +13,7 @@ from realtime_trio.cli import _app as app
 from tests.source import PACKAGE, ROOT
 
 PUBLIC = (
-    *("", ".abc", ".aio", ".audio", ".blocking", ".events", ".instrument", ".server"),
+    *("", ".abc", ".aio", ".audio", ".blocking", ".events", ".fleet", ".instrument", ".server"),
     ".testing",
 )
 DOCS = ROOT / "docs"

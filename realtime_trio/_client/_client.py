@@ -12,8 +12,6 @@ import trio
 from .._config import ClientConfig
 from .._connection._recorder import RecorderLike
 from .._connection._supervisor import Address
-from .._core._local_events import SaidEvent, VoiceRequestedEvent
-from .._core._notifications import RequestUserSessions
 from .._core._shell_notifications import Reconnected
 from .._core._state import SessionState
 from .._exceptions import ClosedError, RealtimeError
@@ -38,12 +36,10 @@ from ..events import (
     ChatSessionIndexEntry,
     ErrorEvent,
     Event,
-    GetUserSessionsEvent,
     GetUserSessionsResponseEvent,
     Lane,
     PttEndEvent,
     PttStartEvent,
-    SetAgentVoiceEvent,
     TextInputEvent,
 )
 from ..events._checks import check_several
@@ -54,8 +50,9 @@ from ._misuse import check_count, check_not_nested, check_options, check_trio, e
 from ._open_clients import announced
 from ._session_list import News, pages
 from ._subscribes import Subscribes
+from ._told import told
 
-__all__ = ["Client", "open_client"]
+__all__ = ["Client", "open_client", "opened_client"]
 
 T = TypeVar("T")
 
@@ -66,6 +63,7 @@ class Client(Commands, Subscribes, JournalAccess):
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
+        self._pipeline = shell.pipeline
         self._asking = trio.Lock()
         self.control: LaneView = LaneView(shell.pipeline, Lane.CONTROL)
         """The control lane: catalogue, turn state, errors, the link."""
@@ -135,26 +133,16 @@ class Client(Commands, Subscribes, JournalAccess):
         event, and both ``TypeError`` and ``ValueError`` as the class of the event does.
         """
         async with self._shell.leaving():
-            return await self._shell.outbox.put(event, force=force, picked=self._told(event))
+            return await self._shell.outbox.put(
+                event, force=force, picked=told(self._pipeline, event)
+            )
 
     def send_nowait(self, event: Event, *, force: bool = False) -> Receipt:
         """Queue an event as :meth:`send` does, without waiting.
 
         Raises ``trio.WouldBlock`` if its queue is full or other tasks wait for room in it.
         """
-        return self._shell.outbox.put_nowait(event, force=force, picked=self._told(event))
-
-    def _told(self, event: Event) -> Callable[[], None] | None:
-        """Return what to emit to the lanes when this event leaves."""
-        post = self._shell.pipeline.post
-        match event:
-            case SetAgentVoiceEvent(voice_id=voice_id):
-                return lambda: post(VoiceRequestedEvent(voice_id=voice_id))
-            case GetUserSessionsEvent(offset=offset, limit=limit):
-                note = RequestUserSessions(offset=offset, limit=limit)
-                return lambda: post(SaidEvent(note=note))
-            case _:
-                return None
+        return self._shell.outbox.put_nowait(event, force=force, picked=told(self._pipeline, event))
 
     async def cancel(self) -> CancelResult:
         """Cancel the running turn; overtakes everything queued. Playback stops immediately.
@@ -381,13 +369,14 @@ def open_client(
             recorder=recorder,
             life=life,
         )
-        return _opened(shell)
+        return opened_client(shell)
 
     return opened(None) if kept is None else journalled(kept, options.close_deadline / 2, opened)
 
 
 @asynccontextmanager
-async def _opened(shell: Shell) -> AsyncGenerator[Client, None]:
+async def opened_client(shell: Shell) -> AsyncGenerator[Client, None]:
+    """A client of this shell; errors come out bare."""
     check_trio()
     failure: BaseException | None = None
     try:

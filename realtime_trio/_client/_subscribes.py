@@ -6,8 +6,8 @@ from typing import Any, TypeVar, overload
 
 from .._core._notifications import Notification
 from .._lanes._overflow import Coalesce, Overflow
+from .._lanes._pipeline import Pipeline
 from .._lanes._subscription import Subscription
-from .._session._shell import Shell
 
 __all__ = ["Subscribes"]
 
@@ -22,7 +22,7 @@ T5 = TypeVar("T5")
 class Subscribes:
     """Subscribing by class, across lanes."""
 
-    _shell: Shell
+    _pipeline: Pipeline
 
     @overload
     def subscribe(self, *, overflow: Overflow = ...) -> Subscription[Notification]: ...
@@ -66,4 +66,4 @@ class Subscribes:
         ``TypeError`` for a class that is neither. After the client has ended, the subscription
         ends immediately.
         """
-        return self._shell.pipeline.subscribe(*classes, overflow=overflow)
+        return self._pipeline.subscribe(*classes, overflow=overflow)

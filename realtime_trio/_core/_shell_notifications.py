@@ -24,6 +24,7 @@ __all__ = [
     "Connected",
     "ConnectionGivenUp",
     "Disconnected",
+    "Jumped",
     "Lagged",
     "MemoryPressure",
     "Reconnected",
@@ -176,6 +177,21 @@ class AudioFlushed(Notification):
 
 
 # --- health -----------------------------------------------------------------------------
+
+
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class Jumped(Notification):
+    """A session of a fleet went on from a snapshot: the entries ``first`` to ``last`` are missing.
+
+    The state is whole; what happened in between is delivered to nobody. ``why`` is "jumped" (the
+    node could not write for too long), "trimmed" (the follower came too late), "rewound" (the
+    store lost what it had acknowledged) or "damaged".
+    """
+
+    name: ClassVar[str] = "jumped"
+    first: int
+    last: int
+    why: str
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, final
+from typing import Final
 
 from .._exceptions import JournalError
 from .._log._log_block import BlockGroup, DamagedBlock, LogBlock, decode_block, encode_block
@@ -25,7 +25,6 @@ __all__ = ["JournalFile"]
 BLOCK_ENTRIES: Final = 512
 
 
-@final
 class JournalFile(OwnedFile):
     """The logs in one file."""
 
@@ -34,13 +33,16 @@ class JournalFile(OwnedFile):
     def claim(self, name: str) -> LogClaim:
         """Become the writer of a log."""
         with self._writing():
-            self._db.execute(
-                "INSERT INTO sessions (name, crc, token, closed, written) VALUES (?, ?, 0, 0, ?) "
-                "ON CONFLICT (name) DO UPDATE SET crc = excluded.crc",
-                (name, name_crc(name), time.time()),
-            )
-            self._db.execute("UPDATE sessions SET token = token + 1 WHERE name = ?", (name,))
-            (token,) = self._one("SELECT token FROM sessions WHERE name = ?", name)
+            return self._claim(name)
+
+    def _claim(self, name: str) -> LogClaim:
+        self._db.execute(
+            "INSERT INTO sessions (name, crc, token, closed, written) VALUES (?, ?, 0, 0, ?) "
+            "ON CONFLICT (name) DO UPDATE SET crc = excluded.crc",
+            (name, name_crc(name), time.time()),
+        )
+        self._db.execute("UPDATE sessions SET token = token + 1 WHERE name = ?", (name,))
+        (token,) = self._one("SELECT token FROM sessions WHERE name = ?", name)
         return LogClaim(name=name, token=token)
 
     def append(self, claim: LogClaim, first: int, groups: Sequence[BlockGroup]) -> int:
@@ -140,6 +142,24 @@ class JournalFile(OwnedFile):
             before,
         )
         return max((position for position in positions if position <= old), default=0)
+
+    def trim_to_snapshots(self, claim: LogClaim, snapshots: int) -> None:
+        """Drop all but the newest snapshots, and all entries in front of those."""
+        with self._writing(claim) as session:
+            run = self._db.execute
+            rows = run(
+                "SELECT position FROM snapshots WHERE session = ? ORDER BY position DESC LIMIT ?",
+                (session, snapshots),
+            ).fetchall()
+            base = int(rows[-1][0]) if rows else 0
+            run("DELETE FROM snapshots WHERE session = ? AND position < ?", (session, base))
+            run("DELETE FROM blocks WHERE session = ? AND last <= ?", (session, base))
+            run("DELETE FROM gaps WHERE session = ? AND last <= ?", (session, base))
+
+    def check_claim(self, claim: LogClaim) -> None:
+        """Raise ``JournalInUse`` where a claim no longer counts."""
+        with self._writing(claim):
+            pass
 
     def forget_old(self, before: float) -> None:
         """Drop sessions that were not written to since ``before``."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, cast, final
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol, cast, final
 
 import trio
 
@@ -26,11 +26,25 @@ from .._log._state_snapshot import FOLD, custom_events
 from .._processor import Folds
 from ..events import Lane, ServerEvent
 from ._journal_store import JournalStore
-from ._log_store import LogClaim
+from ._log_store import LogClaim, LogStore
 from ._log_writer import LogWriter
 from ._recovery import Recovered, RecoveredLog, recover_log
 
-__all__ = ["JournalLife", "begin_life_in"]
+__all__ = ["JournalLife", "WritesLogs", "begin_life_in", "life_of"]
+
+
+class WritesLogs(LogStore, Protocol):
+    """A store that makes writers of its own."""
+
+    @property
+    def full_audio(self) -> bool:
+        """Whether binary frames are kept whole."""
+        ...
+
+    def writer(self, claim: LogClaim, *, position: int) -> LogWriter:
+        """A writer of the log of this claim."""
+        ...
+
 
 _AHEAD: Final = 0.25
 """Seconds that a command may wait for the journal before it is written to the socket."""
@@ -75,7 +89,7 @@ class JournalLife:
     """
 
     def __init__(
-        self, journal: JournalStore, claim: LogClaim, past: RecoveredLog | None, position: int
+        self, journal: WritesLogs, claim: LogClaim, past: RecoveredLog | None, position: int
     ) -> None:
         self._journal = journal
         self._claim = claim
@@ -84,6 +98,8 @@ class JournalLife:
         self._pipeline: Pipeline | None = None
         self._folds = Folds()
         self._commands: dict[int, tuple[str, str, bool]] = {}
+        self.notes_again: Callable[[], Iterable[LogItem]] | None = None
+        """Gives what else is noted again behind a cut."""
         self._number = 0
         self._at = 0.0
         self._fresh = past is None
@@ -94,6 +110,11 @@ class JournalLife:
     def state(self) -> SessionState | None:
         """The recovered state."""
         return None if self._past is None else self._past.state
+
+    @property
+    def claim(self) -> LogClaim:
+        """The right to write to the log."""
+        return self._claim
 
     @property
     def writer(self) -> LogWriter:
@@ -195,6 +216,13 @@ class JournalLife:
             self._entry(self._at, CommandEntry(number, name, frame), len(frame))
             if begun:
                 self._entry(self._at, ReceiptEntry(number, "sending"))
+        if self.notes_again is not None:
+            for item in self.notes_again():
+                self._entry(self._at, item)
+
+    def note(self, item: LogItem) -> int:
+        """Note something that is not folded; gives its position."""
+        return self._entry(self._at, item)
 
     async def finish(self) -> None:
         """Write the buffered entries, a last snapshot and the clean end; do nothing on failure."""
@@ -230,6 +258,13 @@ async def begin_life_in(journal: JournalStore, name: str, *, recover: bool) -> J
 async def _begin(journal: JournalStore, name: str, *, recover: bool) -> JournalLife:
     past = await recover_log(journal, name)
     claim = await journal.claim(name)
+    return await life_of(journal, claim, past, recover=recover)
+
+
+async def life_of(
+    journal: WritesLogs, claim: LogClaim, past: RecoveredLog | None, *, recover: bool
+) -> JournalLife:
+    """The life of a claim, behind everything that its log has."""
     position = 0 if past is None else past.info.position
     if past is not None and past.damage is not None:
         writer = journal.writer(claim, position=position)

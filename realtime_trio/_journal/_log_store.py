@@ -12,17 +12,26 @@ from typing import Protocol
 
 import attrs
 
+from .._exceptions import JournalError
 from .._log._log_block import BlockGroup, LogBlock
 
-__all__ = ["LogClaim", "LogGap", "LogInfo", "LogStore", "StoredSnapshot"]
+__all__ = ["LogClaim", "LogGap", "LogInfo", "LogRewound", "LogStore", "StoredSnapshot"]
+
+
+class LogRewound(JournalError):
+    """The store has lost entries that it had acknowledged; the log has to jump."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class LogClaim:
-    """The right to write to the log of ``name``: only the latest claim counts."""
+    """The right to write to the log of ``name``: of all claims only the latest counts.
+
+    ``nonce`` tells apart two claims of one token, where a store has lost the first.
+    """
 
     name: str
     token: int
+    nonce: str = ""
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -46,9 +55,10 @@ class StoredSnapshot:
 class LogInfo:
     """The description of one log in a store.
 
-    ``position`` is the last position in use, ``first`` the first that can be read (1 if
-    nothing was trimmed). ``clean``: its last writer closed it; also true for a log without a
-    writer so far. ``gaps`` are in order.
+    ``position`` is the last position in use, ``first`` the first that can be read (1 where
+    nothing was trimmed). ``clean``: its last writer closed it; also for a log without a writer
+    so far. ``gaps`` are in order. ``epoch`` changes when a store has lost what it had
+    acknowledged; empty for a store that cannot.
     """
 
     name: str
@@ -56,6 +66,7 @@ class LogInfo:
     first: int
     clean: bool
     gaps: tuple[LogGap, ...] = ()
+    epoch: str = ""
 
 
 class LogStore(Protocol):

@@ -26,10 +26,11 @@ import trio
 from .._exceptions import JournalError, JournalInUse
 from .._log._log_block import BlockGroup
 from .._log._log_entries import LogItem
+from .._log._log_fold import groups_behind
 from .._log._plain_values import NotStorable
 from .._log._state_cut import StateCut
 from .._log._state_snapshot import StateSnapshot, write_snapshot
-from ._log_store import LogClaim, LogGap, LogStore, StoredSnapshot
+from ._log_store import LogClaim, LogGap, LogRewound, LogStore, StoredSnapshot
 
 __all__ = ["CutTaker", "LogWriter", "PendingCut", "WriterStatistics"]
 
@@ -88,7 +89,8 @@ class WriterStatistics:
 class LogWriter:
     """Writes the log of one claim, from ``position`` on.
 
-    ``stop``: an error of the store is raised from :meth:`run`, instead of being retried.
+    ``stop``: an error of the store leaves :meth:`run`, instead of being tried again.
+    ``gather``: seconds that a block waits for more entries.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class LogWriter:
         *,
         position: int,
         stop: bool = False,
+        gather: float = GATHER,
     ) -> None:
         self._store = store
         self._claim = claim
@@ -107,6 +110,7 @@ class LogWriter:
         """The position up to which the store has everything."""
         self._closing = False
         self._stop = stop
+        self._gather = gather
         self._take_cut: CutTaker | None = None
         self._groups: list[BlockGroup] = []
         self._waiting = self._waiting_bytes = 0
@@ -231,7 +235,7 @@ class LogWriter:
                 await self._wakeup.wait()
         self._wakeup = trio.Event()
         if self._waiting < _ENOUGH and not self._closing and self._waiting:
-            with trio.move_on_after(GATHER):
+            with trio.move_on_after(self._gather):
                 await self._urgent.wait()
         self._urgent = trio.Event()
         if self._full or self._jump is not None:
@@ -251,12 +255,32 @@ class LogWriter:
                 self._bytes += await self._store.append(self._claim, self.durable + 1, groups)
             else:
                 await self._store.beat(self._claim)
-        except JournalError:
+        except ValueError:
             self._put_back(groups, count, size)
+            await self._find_place()
+            return
+        except JournalError as exc:
+            self._put_back(groups, count, size)
+            if isinstance(exc, LogRewound):
+                self._drop()
             raise
         if groups:
             self._commits.append(time.perf_counter() - began)
             self._reached(self.durable + count)
+
+    async def _find_place(self) -> None:
+        """The store is not where it should be: the answer to an append was lost, or entries."""
+        info = await self._store.info(self._claim.name)
+        found = 0 if info is None else info.position
+        kept = found - self.durable
+        if not 0 < kept <= self._waiting or self._full:
+            self._drop()  # rule 1: the log jumps to where this writer is
+            return
+        self._groups = groups_behind(self._groups, kept)
+        self._waiting -= kept
+        if not self._groups:
+            self._waiting_bytes = 0
+        self._reached(found)
 
     def _put_back(self, groups: list[BlockGroup], count: int, size: int) -> None:
         if self._full:

@@ -11,7 +11,7 @@ from .._exceptions import JournalInUse
 from .._log._log_block import BlockGroup, LogBlock, encode_block
 from ._log_store import LogClaim, LogGap, LogInfo, StoredSnapshot
 
-__all__ = ["MemoryLog"]
+__all__ = ["MemoryStore"]
 
 
 @attrs.define(slots=True)
@@ -26,7 +26,7 @@ class _Kept:
     snapshots: list[StoredSnapshot] = attrs.field(factory=list[StoredSnapshot])
 
 
-class MemoryLog:
+class MemoryStore:
     """A :class:`LogStore` that keeps its logs as long as it exists."""
 
     def __init__(self) -> None:
@@ -50,14 +50,30 @@ class MemoryLog:
     async def claim(self, name: str) -> LogClaim:
         """Become the writer of a log."""
         await trio.lowlevel.checkpoint()
+        return self.claim_now(name)
+
+    def claim_now(self, name: str) -> LogClaim:
+        """Become the writer of a log, without waiting."""
         log = self._logs.pop(name) if name in self._logs else _Kept()
         self._logs[name] = log
         log.token += 1
         return LogClaim(name=name, token=log.token)
 
+    def token_of(self, name: str) -> int:
+        """The token of the latest claim, 0 for none."""
+        return self._logs[name].token if name in self._logs else 0
+
+    def position_of(self, name: str) -> int:
+        """The last position in use, 0 for none."""
+        return self._logs[name].position if name in self._logs else 0
+
+    def forget(self, name: str) -> None:
+        """Drop a log."""
+        self._logs.pop(name, None)
+
     def _claimed(self, claim: LogClaim) -> _Kept:
-        log = self._logs[claim.name]
-        if log.token != claim.token:
+        log = self._logs.get(claim.name)
+        if log is None or log.token != claim.token:
             message = f"another client is now writing to the log {claim.name!r}"
             raise JournalInUse(message)
         return log
@@ -106,6 +122,10 @@ class MemoryLog:
     async def read(self, name: str, after: int, limit: int = 64) -> Sequence[LogBlock]:
         """Return blocks with entries after a position."""
         await trio.lowlevel.checkpoint()
+        return self.read_now(name, after, limit)
+
+    def read_now(self, name: str, after: int, limit: int) -> list[LogBlock]:
+        """Blocks with entries behind a position, without waiting."""
         log = self._logs.get(name)
         found: list[LogBlock] = []
         for block in log.blocks if log is not None else ():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -101,8 +101,17 @@ def _left(command: CommandEntry, begun: bool) -> RecoveredCommand:
     return RecoveredCommand(type=command.name, frame=command.frame, error=error)
 
 
-async def recover_log(store: LogStore, name: str) -> RecoveredLog | None:
-    """Fold a log to its end; ``None`` if there is none, or an empty one."""
+def _ignore(_groups: Sequence[BlockGroup]) -> None:
+    pass
+
+
+async def recover_log(
+    store: LogStore, name: str, note: Callable[[Sequence[BlockGroup]], None] = _ignore
+) -> RecoveredLog | None:
+    """Fold a log to its end; ``None`` where there is none, or an empty one.
+
+    ``note`` is called in a thread with everything behind the snapshot.
+    """
     info = await store.info(name)
     if info is None or info.position == 0:
         return None
@@ -116,7 +125,7 @@ async def recover_log(store: LogStore, name: str) -> RecoveredLog | None:
     while True:
         blocks = await store.read(name, fold.position, _AT_ONCE)
         if blocks:
-            done = await trio.to_thread.run_sync(_apply, fold, commands, blocks)
+            done = await trio.to_thread.run_sync(_apply, fold, commands, note, blocks)
             if done:
                 continue
             break
@@ -159,11 +168,18 @@ def _read(data: bytes) -> StateSnapshot | None:
         return None
 
 
-def _apply(fold: LogFold, commands: _OpenCommands, blocks: Sequence[LogBlock]) -> bool:
-    """Fold blocks; return whether all of them could be read."""
+def _apply(
+    fold: LogFold,
+    commands: _OpenCommands,
+    note: Callable[[Sequence[BlockGroup]], None],
+    blocks: Sequence[LogBlock],
+) -> bool:
+    """Fold blocks; tells whether all of them could be read."""
     try:
         for block in blocks:
-            commands.note(block.groups())
+            groups = block.groups()
+            commands.note(groups)
+            note(groups)
             fold.apply(block)
     except DamagedBlock:
         return False

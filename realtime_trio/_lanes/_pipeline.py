@@ -80,7 +80,6 @@ class Pipeline:
         "_changes",
         "_closed",
         "_closing",
-        "_folds",
         "_input",
         "_intake",
         "_lanes",
@@ -88,6 +87,7 @@ class Pipeline:
         "_recorders",
         "_router",
         "_started",
+        "folds",
         "marks",
         "settle",
         "take",
@@ -95,13 +95,14 @@ class Pipeline:
     )
 
     def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
-        self._folds = Folds(Limits(config.max_sessions, config.max_messages), call=call_handler)
-        self._changes = Changes(lambda: self._folds.state)
+        limits = Limits(config.max_sessions, config.max_messages)
+        self.folds: Folds = Folds(limits, call=call_handler)
+        self._changes = Changes(lambda: self.folds.state)
         self._lanes: dict[Lane, LaneTask] = {}
         bounds = {Lane.CONTROL: config.control, Lane.AUDIO: config.audio, Lane.TEXT: config.text}
         for lane in sorted(Lane):
             self._lanes[lane] = LaneTask(
-                self._folds.by_lane[lane],
+                self.folds.by_lane[lane],
                 bounds[lane],
                 batch_size=config.batch_size,
                 coalesce=config.coalesce,
@@ -115,7 +116,7 @@ class Pipeline:
         self.take: TakeFrames = self._intake.take
         self.take_one: TakeFrame = self._intake.take_one
         self.settle: Settle = self._intake.settle
-        self.marks: Marks = Marks(self._put_mark, lambda lane: self._folds.by_lane[lane].slice)
+        self.marks: Marks = Marks(self._put_mark, lambda lane: self.folds.by_lane[lane].slice)
         """How much each lane has handled."""
         self._input: InputTap | None = None
         self._readers = Readers(self._lanes)
@@ -127,7 +128,11 @@ class Pipeline:
         """Pass every input to ``log`` from now on; return the folds of the input so far."""
         self._input = self._intake.tap = InputTap(log, self._intake.arrival)
         self.take_one = self._intake.take_single
-        return self._folds
+        return self.folds
+
+    def announce(self, note: Notification) -> None:
+        """Emit a notification in the control lane that is no part of the conversation."""
+        self._command(Lane.CONTROL, lambda: (note,))
 
     @property
     def drained(self) -> bool:
@@ -237,14 +242,14 @@ class Pipeline:
 
     def set_user_session_id(self, session_id: str | None) -> None:
         """Set the user's session, in order with the entries of the text lane."""
-        self._command(Lane.TEXT, functools.partial(self._folds.set_user_session_id, session_id))
+        self._command(Lane.TEXT, functools.partial(self.folds.set_user_session_id, session_id))
         if self._input is not None and not self._closing:
             self._input.user_session_id(session_id)
 
     def reset(self) -> None:
         """Silently drop unfinished messages, each lane in order with its entries."""
         for lane in self._lanes:
-            self._command(lane, functools.partial(self._folds.reset, lane))
+            self._command(lane, functools.partial(self.folds.reset, lane))
         if self._input is not None and not self._closing:
             self._input.reset()
 
@@ -273,7 +278,7 @@ class Pipeline:
     @property
     def state(self) -> SessionState:
         """A snapshot: consistent within each slice, not across slices."""
-        return self._folds.state
+        return self.folds.state
 
     @overload
     def subscribe(

@@ -40,6 +40,8 @@ __all__ = [
     "LogRecord",
     "RawTextEntry",
     "ReceiptEntry",
+    "RemoteEntry",
+    "RemoteWord",
     "ResetEntry",
     "UserSessionEntry",
     "audio_of",
@@ -51,6 +53,9 @@ __all__ = [
     "text_of",
 ]
 
+RemoteWord: TypeAlias = Literal[
+    "cursor", "accepted", "reserved", "sending", "sent", "not-sent", "in-doubt"
+]
 ReceiptWord: TypeAlias = Literal["sending", "sent", "not-sent", "in-doubt"]
 
 
@@ -102,6 +107,18 @@ class ReceiptEntry(msgspec.Struct, frozen=True, array_like=True, tag="receipt"):
     status: ReceiptWord
 
 
+class RemoteEntry(msgspec.Struct, frozen=True, array_like=True, tag="remote"):
+    """How far a command has come that was given to a session from another process.
+
+    ``number`` is that of the command in its queue, which is read in order: "accepted" says that
+    its owner has read it, "reserved" that it may be on its way from here on, "sending" that it
+    is about to be written. "cursor" says that everything up to there was read.
+    """
+
+    number: int
+    status: RemoteWord
+
+
 class RawTextEntry(msgspec.Struct, frozen=True, array_like=True, tag="raw"):
     """A text frame with a lone surrogate, which UTF-8 cannot encode."""
 
@@ -122,6 +139,7 @@ LogRecord: TypeAlias = (
     | ResetEntry
     | CommandEntry
     | ReceiptEntry
+    | RemoteEntry
     | RawTextEntry
 )
 LogItem: TypeAlias = str | int | LogRecord

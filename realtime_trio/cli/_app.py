@@ -36,6 +36,7 @@ _COMMANDS = {
     "send": "Say one thing, and print the answer; for scripts.",
     "voice": "Talk to a server and hear its answers. Ctrl-C leaves.",
     "serve": "Run the embedded server until Ctrl-C or SIGTERM.",
+    "node": "Hold sessions of a fleet until Ctrl-C or SIGTERM; then finish turns and hand over.",
     "replay": "Replay a trace or a recording: show what an application would have received.",
     "history": "Show the state at any moment of a journal, a recording or a trace.",
     "export": "Write a session of a journal as a recording, without its secrets.",
@@ -47,6 +48,7 @@ _COMMANDS = {
 
 # Each command is in the module of its name, unless that is another module's name.
 _MODULES = {
+    "node": "_node_command",
     "replay": "_replay_command",
     "history": "_history_command",
     "export": "_export_command",

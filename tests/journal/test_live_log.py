@@ -20,7 +20,7 @@ from realtime_trio._journal import _log_writer
 from realtime_trio._journal._journal_life import JournalLife
 from realtime_trio._journal._log_store import LogClaim
 from realtime_trio._journal._log_writer import LogWriter
-from realtime_trio._journal._memory_log import MemoryLog
+from realtime_trio._journal._memory_log import MemoryStore
 from realtime_trio._journal._recovery import recover_log
 from realtime_trio._lanes._overflow import Block
 from realtime_trio._lanes._pipeline import Pipeline
@@ -39,8 +39,8 @@ class MemoryJournal:
 
     full_audio = False
 
-    def __init__(self, log: MemoryLog | None = None) -> None:
-        self.log = log or MemoryLog()
+    def __init__(self, log: MemoryStore | None = None) -> None:
+        self.log = log or MemoryStore()
 
     def writer(self, claim: LogClaim, *, position: int) -> LogWriter:
         return LogWriter(self.log, claim, position=position)
@@ -138,7 +138,7 @@ def config_of(chance: random.Random) -> ClientConfig:
     )
 
 
-async def fold_all(log: MemoryLog) -> LogFold:
+async def fold_all(log: MemoryStore) -> LogFold:
     """The fold of everything, without a snapshot."""
     fold = LogFold()
     while blocks := await log.read(NAME, fold.position):
@@ -271,7 +271,7 @@ def inline_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- a store that fails ----------------------------------------------------------------------
 
 
-class Failing(MemoryLog):
+class Failing(MemoryStore):
     """A memory log that refuses to write for a while."""
 
     def __init__(self) -> None:
@@ -334,7 +334,7 @@ async def test_a_log_that_fails_for_long_jumps(
 async def test_a_writer_that_was_replaced_ends(
     autojump_clock: object, inline_threads: None
 ) -> None:
-    log = MemoryLog()
+    log = MemoryStore()
     life = await begin(MemoryJournal(log))
     pipeline = Pipeline(ClientConfig(), clock=now)
     life.begin(pipeline, Limits(), now())
@@ -353,7 +353,7 @@ async def test_a_writer_that_was_replaced_ends(
 async def test_commands_that_wait_are_noted_again_behind_a_cut(
     autojump_clock: object, inline_threads: None
 ) -> None:
-    log = MemoryLog()
+    log = MemoryStore()
     life = await begin(MemoryJournal(log))
     pipeline = Pipeline(ClientConfig(), clock=now)
     life.begin(pipeline, Limits(), now())
@@ -387,7 +387,7 @@ async def test_a_snapshot_is_taken_every_so_often(
     monkeypatch: Any, autojump_clock: object, inline_threads: None
 ) -> None:
     monkeypatch.setattr(_log_writer, "SNAPSHOT_EVERY", 20)
-    log = MemoryLog()
+    log = MemoryStore()
     life = await begin(MemoryJournal(log))
     life.writer._next_snapshot = 20
     pipeline = Pipeline(ClientConfig(), clock=now)

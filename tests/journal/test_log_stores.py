@@ -14,13 +14,13 @@ from realtime_trio import Keep
 from realtime_trio._exceptions import JournalInUse
 from realtime_trio._journal._journal_store import JournalStore
 from realtime_trio._journal._log_store import LogClaim, LogStore
-from realtime_trio._journal._memory_log import MemoryLog
+from realtime_trio._journal._memory_log import MemoryStore
 from realtime_trio.testing import check_log
 
 
 @asynccontextmanager
 async def memory() -> AsyncGenerator[LogStore, None]:
-    yield MemoryLog()
+    yield MemoryStore()
 
 
 @asynccontextmanager
@@ -46,10 +46,10 @@ async def test_a_store_keeps_its_promises(make: object) -> None:
 
 
 async def test_the_suite_finds_a_store_that_forgets_its_claims() -> None:
-    log = MemoryLog()
+    log = MemoryStore()
 
     async def claim(name: str) -> LogClaim:
-        claimed = await MemoryLog.claim(log, name)
+        claimed = await MemoryStore.claim(log, name)
         log._logs[name].token = 1
         return LogClaim(name=claimed.name, token=1)
 
@@ -66,7 +66,7 @@ async def test_the_suite_finds_a_store_that_forgets_its_claims() -> None:
 
 
 async def test_a_memory_log_says_who_writes() -> None:
-    log = MemoryLog()
+    log = MemoryStore()
     old = await log.claim("a")
     await log.claim("a")
     with pytest.raises(JournalInUse, match="another client is now writing to the log 'a'"):

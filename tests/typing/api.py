@@ -1147,6 +1147,18 @@ def media_added(it: rt.MediaAdded) -> None:
     assert_type(it.media, rt.Media)
 
 
+def jumped(it: rt.Jumped) -> None:
+    assert_type(it.name, str)
+    assert_type(it.first, int)
+    assert_type(it.last, int)
+    assert_type(it.why, str)
+
+
+def fleet(log: rt.fleet.RedisLog) -> None:
+    opened: AbstractAsyncContextManager[rt.fleet.Fleet] = rt.fleet.open_fleet(log)
+    del opened
+
+
 def memory_pressure(it: rt.MemoryPressure) -> None:
     assert_type(it.name, str)
     assert_type(it.lane, str)

@@ -1,0 +1,202 @@
+"""The owner's side of commands: reads a session's queue, and sends what is in it in order.
+
+Rule 1. A command is read once: "accepted" in the log moves the cursor with the entry.
+Rule 2. Before a command goes to the outbox, "reserved" is in the log for good. So an owner that
+        takes over sends what was accepted only, and says "in-doubt" of what was reserved.
+Rule 3. One at a time and in order; a cancel overtakes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, cast, final
+
+import trio
+
+from .._client._client import Client
+from .._client._told import told
+from .._core._codec import Codec
+from .._exceptions import ClosedError, DecodeError, InDoubt, JournalError, NotSent
+from .._journal._journal_life import JournalLife
+from .._log._log_entries import RemoteEntry, RemoteWord
+from .._session._shell import Shell
+from ..events import Event
+from ._command_progress import CommandProgress
+from ._fleet_log import FleetCommand, FleetLog
+from ._shard_readers import ShardReaders
+
+__all__ = ["CommandIntake"]
+
+_FORGET_EVERY: Final = 64
+_PAUSE: Final = 0.2
+
+
+@final
+class CommandIntake:
+    """The commands of one session, for as long as this node holds it."""
+
+    def __init__(
+        self,
+        log: FleetLog,
+        life: JournalLife,
+        progress: CommandProgress,
+        client: Client,
+        shell: Shell,
+    ) -> None:
+        self._log = log
+        self._life = life
+        self._progress = progress
+        self._client = client
+        self._shell = shell
+        self._codec = Codec()
+        self._queue: deque[FleetCommand] = deque()
+        self._news = trio.Event()
+        self._accepted = 0
+        self._sending = False
+        self._stopped = False
+
+    def _note(self, number: int, status: RemoteWord) -> int:
+        entry = RemoteEntry(number, status)
+        self._progress.fold(entry)
+        position = self._life.note(entry)
+        self._life.writer.hurry()
+        return position
+
+    async def run(self, name: str, readers: ShardReaders) -> None:
+        """Read and send until cancelled."""
+        await self._go_on(name)
+        feed = readers.queue(name, self._progress.cursor)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._send_all)
+                while True:
+                    command = await feed.next()
+                    if not self._stopped:
+                        await self._accept(command, nursery)
+        finally:
+            readers.drop(feed)
+
+    def stop(self) -> None:
+        """Accept and send nothing more; what was not sent is for the next owner."""
+        self._stopped = True
+
+    @property
+    def idle(self) -> bool:
+        """Whether no command is on its way."""
+        return not self._sending
+
+    async def _go_on(self, name: str) -> None:
+        """Take over what the owner before had read and not brought to an end (rule 2)."""
+        for number, status in sorted(self._progress.open.items()):
+            if status != "accepted":
+                self._note(number, "in-doubt")
+                continue
+            command = await self._find(name, number)
+            if command is None:
+                self._note(number, "not-sent")
+            else:
+                self._queue.append(command)
+
+    async def _find(self, name: str, number: int) -> FleetCommand | None:
+        while True:
+            try:
+                found = await self._log.commands(name, number - 1, 1)
+            except JournalError:
+                await trio.sleep(_PAUSE)
+                continue
+            return found[0] if found and found[0].number == number else None
+
+    async def _accept(self, command: FleetCommand, nursery: trio.Nursery) -> None:
+        self._note(command.number, "accepted")
+        if command.kind == "cancel":
+            nursery.start_soon(self._cancel, command)
+        else:
+            self._queue.append(command)
+            self._news.set()
+        self._accepted += 1
+        if self._accepted % _FORGET_EVERY == 0:
+            try:
+                await self._log.forget_commands(
+                    self._life.claim, min(self._oldest(), command.number)
+                )
+            except JournalError:
+                return  # the writer meets the same failure, and deals with it
+
+    def _oldest(self) -> int:
+        return min(self._progress.open, default=self._progress.cursor + 1) - 1
+
+    async def _send_all(self) -> None:
+        while True:
+            while not self._queue or self._stopped:
+                self._news = trio.Event()
+                await self._news.wait()
+            command = self._queue[0]
+            if command.kind != "force":
+                await self._shell.gate.opened()
+            if self._stopped:
+                continue
+            self._queue.popleft()
+            self._sending = True
+            await self._send(command)
+            self._sending = False
+
+    async def _reserve(self, number: int) -> bool:
+        """Have it in the log for good that a command may be on its way."""
+        try:
+            await self._life.writer.reached(self._note(number, "reserved"))
+        except JournalError:
+            return False  # another node owns the session, or the log was closed
+        return True
+
+    def _event(self, command: FleetCommand) -> Event | None:
+        try:
+            raw = cast("dict[str, Any]", json.loads(command.frame))  # type: ignore[explicit-any]
+            return self._codec.decode_command(raw)
+        except (DecodeError, ValueError, TypeError):
+            return None
+
+    async def _send(self, command: FleetCommand) -> None:
+        number = command.number
+        event = self._event(command)
+        if event is None:
+            self._note(number, "not-sent")
+            return
+        if not await self._reserve(number):
+            return
+        try:
+            receipt = await self._shell.outbox.put(
+                event,
+                force=command.kind == "force",
+                picked=partial(self._picked, number, told(self._shell.pipeline, event)),
+            )
+            await receipt.sent()
+        except (NotSent, ClosedError) as exc:
+            # A client that ends leaves it to the next owner; a cancel took it back for good.
+            left = self._shell.closed or isinstance(exc, ClosedError)
+            self._note(number, "accepted" if left else "not-sent")
+        except InDoubt:
+            self._note(number, "in-doubt")
+        else:
+            self._note(number, "sent")
+
+    def _picked(self, number: int, tell: Callable[[], None] | None) -> None:
+        self._note(number, "sending")
+        if tell is not None:
+            tell()
+
+    async def _cancel(self, command: FleetCommand) -> None:
+        number = command.number
+        if not await self._reserve(number):
+            return
+        self._note(number, "sending")
+        try:
+            await self._client.cancel()
+        except NotSent:
+            self._note(number, "not-sent")
+        except (InDoubt, ClosedError):
+            self._note(number, "in-doubt")
+        else:
+            self._note(number, "sent")

@@ -1,0 +1,64 @@
+"""How far the commands of a session have come, as its log says: for its owner and followers."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeAlias, final
+
+from .._log._log_block import BlockGroup
+from .._log._log_entries import RemoteEntry, RemoteWord
+
+__all__ = ["CommandProgress", "Word"]
+
+Word: TypeAlias = RemoteWord
+_ENDS: Final[frozenset[str]] = frozenset({"sent", "not-sent", "in-doubt"})
+_KEPT: Final = 256
+"""Ends that are remembered, and noted again behind each snapshot."""
+
+
+@final
+class CommandProgress:
+    """Folds the entries of commands.
+
+    ``cursor`` is the number up to which the owner has read the queue; ``open`` has the commands
+    that were read and have not ended, in order; ``ends`` how the latest others ended.
+    """
+
+    def __init__(self) -> None:
+        self.cursor: int = 0
+        self.open: dict[int, Word] = {}
+        self.ends: OrderedDict[int, Word] = OrderedDict()
+
+    def fold(self, entry: RemoteEntry) -> None:
+        """Take one entry. An end is final, and what is noted again changes nothing."""
+        number, status = entry.number, entry.status
+        self.cursor = max(self.cursor, number)
+        if status == "cursor" or number in self.ends:
+            return
+        if status in _ENDS:
+            self.open.pop(number, None)
+            self.ends[number] = status
+            if len(self.ends) > _KEPT:
+                self.ends.popitem(last=False)
+        elif status != "reserved" or self.open.get(number) != "sending":
+            self.open[number] = status
+
+    def fold_groups(self, groups: Sequence[BlockGroup]) -> None:
+        """Take the entries of a block that are of commands."""
+        for _, items in groups:
+            for item in items:
+                if isinstance(item, RemoteEntry):
+                    self.fold(item)
+
+    def status(self, number: int) -> Word | None:
+        """How far a command has come, ``None`` where that is not known."""
+        return self.ends.get(number) or self.open.get(number)
+
+    def again(self) -> Iterator[RemoteEntry]:
+        """Everything, as entries behind a snapshot."""
+        if self.cursor:
+            yield RemoteEntry(self.cursor, "cursor")
+        for number, status in (*self.ends.items(), *self.open.items()):
+            # "sending" stands once in a log; for a next owner both are in doubt.
+            yield RemoteEntry(number, "reserved" if status == "sending" else status)

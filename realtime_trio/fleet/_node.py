@@ -1,0 +1,304 @@
+"""``open_node``: a process that holds connections to the agents' server for a fleet."""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Final, TypeAlias, final
+
+import attrs
+import trio
+
+from .._exceptions import JournalError
+from ._bare_nursery import bare_nursery
+from ._fleet_log import FleetLog, Seat
+from ._seat_run import DialFunction, SeatRun
+from ._shard_readers import ShardReaders
+
+__all__ = ["Claimed", "Lost", "Node", "NodeChange", "NodeHealth", "Released", "open_node"]
+
+_logger: Final = logging.getLogger("realtime_trio.fleet")
+
+_LEASE: Final = 2.0
+"""Heartbeats that a node may miss before its sessions are taken over."""
+_LEAVE: Final = 1.0
+_MOST_CHANGES: Final = 4096
+_AGAIN: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
+"""Seconds until this node tries a session again that it could not open."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Claimed:
+    """This node holds a session now; ``took_over`` from a node that was gone."""
+
+    session: str
+    took_over: str | None = None
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Released:
+    """This node gave a session back: it was drained, or it ended, or could not be opened."""
+
+    session: str
+    why: str
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Lost:
+    """Another node holds a session of this node now; its connection here is closed."""
+
+    session: str
+    why: str
+
+
+NodeChange: TypeAlias = Claimed | Released | Lost
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class NodeHealth:
+    """How a node does.
+
+    ``sessions`` are held, ``open`` of them have a proven link. ``beat_age`` is the time in
+    seconds since the last heartbeat that the log took, ``None`` before the first. ``error`` says
+    why the log fails now.
+    """
+
+    name: str
+    sessions: int
+    open: int
+    capacity: int
+    beat_age: float | None
+    error: str | None
+    draining: bool = False
+
+
+@final
+class Node:
+    """A node of a fleet; made by :func:`open_node`."""
+
+    def __init__(
+        self,
+        log: FleetLog,
+        dial: DialFunction,
+        nursery: trio.Nursery,
+        *,
+        name: str,
+        capacity: int,
+        heartbeat: float,
+        limiter: trio.CapacityLimiter,
+    ) -> None:
+        self.name: str = name
+        self._log = log
+        self._dial = dial
+        self._nursery = nursery
+        self._capacity = capacity
+        self._heartbeat = heartbeat
+        self._limiter = limiter
+        self._readers = ShardReaders(log, nursery)
+        self._runs: dict[str, SeatRun] = {}
+        self._failures: dict[str, tuple[int, float]] = {}
+        self._listeners: set[trio.MemorySendChannel[NodeChange]] = set()
+        self._claiming = trio.CancelScope()
+        self._empty = trio.lowlevel.ParkingLot()
+        self._beat_at: float | None = None
+        self._error: JournalError | None = None
+        self._draining = False
+        self._random = random.Random(name)
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """The sessions that this node holds."""
+        return tuple(self._runs)
+
+    def health(self) -> NodeHealth:
+        """How the node does."""
+        error = self._error or self._readers.error
+        beat = self._beat_at
+        return NodeHealth(
+            name=self.name,
+            sessions=len(self._runs),
+            open=sum(run.open for run in self._runs.values()),
+            capacity=self._capacity,
+            beat_age=None if beat is None else trio.current_time() - beat,
+            error=None if error is None else str(error),
+            draining=self._draining,
+        )
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncGenerator[trio.MemoryReceiveChannel[NodeChange], None]:
+        """Follow what this node claims, gives back and loses, from now on.
+
+        The channel ends with the node, and for a reader that is 4,096 changes behind.
+        """
+        send, receive = trio.open_memory_channel[NodeChange](_MOST_CHANGES)
+        self._listeners.add(send)
+        with send, receive:
+            try:
+                yield receive
+            finally:
+                self._listeners.discard(send)
+
+    def _tell(self, change: NodeChange) -> None:
+        _logger.info("%s: %s", self.name, change)
+        for listener in tuple(self._listeners):
+            try:
+                listener.send_nowait(change)
+            except trio.WouldBlock:
+                self._listeners.discard(listener)
+                listener.close()
+
+    # -- claiming --------------------------------------------------------------------------
+
+    async def beat(self) -> None:
+        """Send heartbeats until cancelled."""
+        while True:
+            await self._try_to_beat()
+            await trio.sleep(self._heartbeat)
+
+    async def _try_to_beat(self) -> None:
+        try:
+            await self._log.beat_node(self.name, lease=_LEASE * self._heartbeat)
+        except JournalError as exc:
+            self._failed(exc)
+        else:
+            self._beat_at = trio.current_time()
+            self._error = None
+
+    def _failed(self, exc: JournalError) -> None:
+        if self._error is None:
+            _logger.warning("%s: %s", self.name, exc)
+        self._error = exc
+
+    async def claim(self) -> None:
+        """Look for sessions that nobody holds, until cancelled."""
+        with self._claiming:
+            while True:
+                try:
+                    await self._claim_some()
+                except JournalError as exc:
+                    self._failed(exc)
+                # Jitter: the nodes of a fleet do not all look at the same moment.
+                await trio.sleep(self._heartbeat * self._random.uniform(0.3, 0.7))
+
+    async def _claim_some(self) -> None:
+        room = self._capacity - len(self._runs)
+        if room <= 0:
+            return
+        seats = await self._log.seats()
+        alive = await self._log.nodes()
+        free = [seat for seat in seats if self._is_free(seat, alive)]
+        self._random.shuffle(free)
+        # No more than can be dialled at once: the others are left to other nodes.
+        for seat in free[: min(room, int(self._limiter.total_tokens))]:
+            await self._seize(seat)
+
+    def _is_free(self, seat: Seat, alive: frozenset[str]) -> bool:
+        if seat.name in self._runs:
+            return False
+        _, until = self._failures.get(seat.name, (0, 0.0))
+        if trio.current_time() < until:
+            return False
+        return seat.node is None or seat.node == self.name or seat.node not in alive
+
+    async def _seize(self, seat: Seat) -> None:
+        claim = await self._log.seize(seat, self.name)
+        if claim is None:
+            return
+        run = SeatRun(self._log, self._readers, seat, claim, dial=self._dial, limiter=self._limiter)
+        self._runs[seat.name] = run
+        self._tell(Claimed(session=seat.name, took_over=seat.node))
+        self._nursery.start_soon(self._hold, seat.name, run)
+
+    async def _hold(self, name: str, run: SeatRun) -> None:
+        try:
+            end = await run.run()
+        finally:
+            del self._runs[name]
+            if not self._runs:
+                self._empty.unpark_all()
+        if end.failed:
+            count = self._failures.get(name, (0, 0.0))[0]
+            pause = _AGAIN[min(count, len(_AGAIN) - 1)]
+            self._failures[name] = count + 1, trio.current_time() + pause
+        else:
+            self._failures.pop(name, None)
+        released = end.kind == "released"
+        self._tell((Released if released else Lost)(session=name, why=end.why))
+
+    # -- leaving ---------------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """Claim nothing more, finish the turns, and give every session back.
+
+        Other nodes take them over. May be called before the block is left; a second caller
+        waits for the same end. Cancelled, the node goes on to drain.
+        """
+        self._draining = True
+        self._claiming.cancel()
+        for run in self._runs.values():
+            run.drain()
+        await trio.lowlevel.checkpoint()
+        while self._runs:
+            await self._empty.park()
+
+    async def leave(self) -> None:
+        """Say that this node is gone; a log that fails is left to the lease."""
+        try:
+            await self._log.end_node(self.name)
+        except JournalError as exc:
+            self._failed(exc)
+        for listener in self._listeners:
+            listener.close()
+
+
+@asynccontextmanager
+async def open_node(
+    log: FleetLog,
+    dial: DialFunction,
+    *,
+    capacity: int = 500,
+    name: str | None = None,
+    heartbeat: float = 1.0,
+    dials: int = 16,
+    drain: float = 30.0,
+) -> AsyncGenerator[Node, None]:
+    """Hold sessions of a fleet: ``async with open_node(log, dial, capacity=500) as node``.
+
+    ``dial`` is asked before each connection to a session and says where to and as whom; what
+    it raises gives the session back, and it is tried again later. ``capacity`` is how many
+    sessions this node holds at most. A node whose ``heartbeat`` (seconds) is missing twice
+    counts as gone, and others take its sessions over; at most ``dials`` connections are opened
+    at a time. ``name`` is for people; it gets a suffix that no other node has.
+
+    Leaving drains within ``drain`` seconds: turns end, and other nodes take the sessions over.
+    Left by an exception or cancelled, the sessions are closed at once and given back.
+
+    Raises :class:`~realtime_trio.JournalError` if the log cannot be opened, ``ValueError`` for
+    numbers that are not positive. A log that fails later stops nothing: see ``node.health()``.
+    """
+    for key, value in (("capacity", capacity), ("heartbeat", heartbeat), ("dials", dials)):
+        if not value > 0:
+            message = f"{key} must be greater than 0, not {value!r}"
+            raise ValueError(message)
+    async with log.opened(), bare_nursery() as nursery:
+        node = Node(
+            log,
+            dial,
+            nursery,
+            name=f"{name or 'node'}-{secrets.token_hex(3)}",
+            capacity=capacity,
+            heartbeat=heartbeat,
+            limiter=trio.CapacityLimiter(dials),
+        )
+        nursery.start_soon(node.beat)
+        nursery.start_soon(node.claim)
+        try:
+            yield node
+            with trio.move_on_after(drain):
+                await node.drain()
+        finally:
+            with trio.move_on_after(_LEAVE, shield=True):
+                await node.leave()

@@ -1,0 +1,189 @@
+"""The connections to Redis of one ``opened`` block of a ``RedisLog``.
+
+A command runs in a task of its own, which is not cancelled with its caller: a cancelled command
+would take its connection with it. Reading of a shard has a client of its own, since a blocking
+read holds a connection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar, cast, final
+from urllib.parse import urlsplit
+
+import trio
+
+from .._exceptions import JournalError
+from ._bare_nursery import bare_nursery
+from ._redis_scripts import SCRIPTS
+
+__all__ = ["RedisHost", "open_host"]
+
+T = TypeVar("T")
+_TIMEOUT: Final = 5.0
+_HASHES: Final = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in SCRIPTS.items()}
+_EVICTING: Final = "allkeys-"
+
+
+def _coredis() -> Any:  # type: ignore[explicit-any]  # an extra: its types may be absent
+    try:
+        return importlib.import_module("coredis")
+    except ImportError:
+        message = "RedisLog needs coredis: pip install 'realtime-trio[redis]'"
+        raise ModuleNotFoundError(message) from None
+
+
+@final
+class RedisHost:
+    """Runs commands of one Redis. Failures are ``JournalError`` that name the server only."""
+
+    def __init__(self, url: str, nursery: trio.Nursery) -> None:
+        self._url = url
+        self._where = _place(url)
+        self._nursery = nursery
+        self._module = _coredis()
+        self._main = self._client()
+        self._by_shard: dict[int, Any] = {}  # type: ignore[explicit-any]
+
+    def _client(self) -> Any:  # type: ignore[explicit-any]
+        retry = importlib.import_module("coredis.retry")
+        return self._module.Redis.from_url(
+            self._url,
+            retry_policy=retry.NoRetryPolicy(),
+            stream_timeout=_TIMEOUT,
+            connect_timeout=_TIMEOUT,
+        )
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncGenerator[None, None]:
+        """Hold the connections."""
+        async with self._main:
+            yield
+
+    async def check(self) -> None:
+        """Raise where Redis cannot be reached, or evicts keys."""
+        policy = await self.run(lambda: self._main.config_get(["maxmemory-policy"]), may_fail=True)
+        for value in policy.values() if policy else ():
+            text = value.decode() if isinstance(value, bytes) else str(value)
+            if text.startswith(_EVICTING):
+                message = (
+                    f"Redis at {self._where} has maxmemory-policy {text}: it would drop logs; "
+                    "set noeviction"
+                )
+                raise JournalError(message)
+
+    # -- commands --------------------------------------------------------------------------
+
+    async def run(  # type: ignore[explicit-any]
+        self, make: Callable[[], Awaitable[Any]], *, may_fail: bool = False
+    ) -> Any:
+        """Run a command; a caller that is cancelled does not cancel it."""
+        done = trio.Event()
+        found: list[Any] = []  # type: ignore[explicit-any]
+        failed: list[Exception] = []
+
+        async def work() -> None:
+            try:
+                found.append(await make())
+            except Exception as exc:
+                failed.append(exc)
+            finally:
+                done.set()
+
+        self._nursery.start_soon(work)
+        await done.wait()
+        if found:
+            return found[0]
+        if failed and may_fail and isinstance(failed[0], self._module.exceptions.ResponseError):
+            return None
+        raise self.explained(failed[0] if failed else OSError("the log was closed"))
+
+    def explained(self, exc: Exception) -> Exception:
+        """An error of Redis or of the connection in words."""
+        known = (self._module.exceptions.RedisError, OSError, trio.BrokenResourceError)
+        if isinstance(exc, (*known, trio.ClosedResourceError, TimeoutError)):
+            message = f"Redis at {self._where} failed: {type(exc).__name__}: {exc}"
+            error = JournalError(message)
+            error.__cause__ = exc
+            return error
+        return exc
+
+    async def script(self, name: str, keys: Sequence[str], *args: str | bytes | int | float) -> Any:  # type: ignore[explicit-any]
+        """Run one of the scripts, by its hash where Redis knows that."""
+        missing = self._module.exceptions.NoScriptError
+
+        async def call() -> Any:  # type: ignore[explicit-any]
+            try:
+                return await self._main.evalsha(_HASHES[name], keys=keys, args=args)
+            except missing:
+                return await self._main.eval(SCRIPTS[name], keys=keys, args=args)
+
+        return await self.run(call)
+
+    async def command(self, name: str, *args: Any, **options: Any) -> Any:  # type: ignore[explicit-any]
+        """Run a plain command."""
+        return await self.run(lambda: getattr(self._main, name)(*args, **options))
+
+    def soon(self, name: str, *args: Any, **options: Any) -> None:  # type: ignore[explicit-any]
+        """Run a plain command some time; that it fails is of no interest."""
+
+        async def work() -> None:
+            try:
+                await getattr(self._main, name)(*args, **options)
+            except Exception as exc:
+                error = self.explained(exc)
+                if not isinstance(error, JournalError):
+                    raise
+
+        self._nursery.start_soon(work)
+
+    # -- blocking reads --------------------------------------------------------------------
+
+    async def read_streams(  # type: ignore[explicit-any]
+        self, shard: int, streams: Mapping[str, str], *, wait: float
+    ) -> Mapping[bytes, Sequence[Any]]:
+        """What streams have behind these ids, waiting for it."""
+        client = self._by_shard.get(shard)
+        if client is None:
+            client = self._by_shard[shard] = await self._nursery.start(self._hold_client)
+        block = math.ceil(wait * 1000)
+        found = await self.run(lambda: client.xread(streams, count=64, block=block))
+        return cast("Mapping[bytes, Sequence[Any]]", found or {})  # type: ignore[explicit-any]
+
+    async def _hold_client(  # type: ignore[explicit-any]
+        self, task_status: trio.TaskStatus[Any] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        client = self._client()
+        async with client:
+            task_status.started(client)
+            await trio.sleep_forever()
+
+
+def _place(url: str) -> str:
+    """Where a Redis is, without what is secret in its URL."""
+    parts = urlsplit(url)
+    host = parts.hostname or parts.path
+    return f"{host}:{parts.port}" if parts.port else host
+
+
+@asynccontextmanager
+async def open_host(url: str) -> AsyncGenerator[RedisHost, None]:
+    """Connections to a Redis within this block; errors of the block come out bare."""
+    failure: BaseException | None = None
+    async with bare_nursery() as nursery:
+        host = RedisHost(url, nursery)
+        async with host.connected():
+            try:
+                await host.check()
+                yield host
+            except BaseException as exc:  # raised again below, outside the group of coredis
+                failure = exc
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure  # it refers to this frame

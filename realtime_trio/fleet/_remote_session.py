@@ -1,0 +1,218 @@
+"""A session of a fleet as a process sees it that holds no connection to its server."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar, final
+
+import trio
+
+from .._client._subscribes import Subscribes
+from .._core._codec import Codec
+from .._core._notifications import Media, ToolNotification
+from .._core._state import SessionState
+from .._exceptions import RealtimeError, TurnError
+from .._lanes._statistics import PipelineStatistics
+from .._lanes._subscription import LaneView
+from .._lanes._watch import Watch
+from .._outbound._outgoing import check_outgoing
+from .._turns._channel import TurnChannel
+from .._turns._outcome import Outcome
+from .._turns._turn_progress import Subsession, TurnProgress
+from ..events import ClientWantsCancelEvent, Event, Lane, TextInputEvent
+from ..events._checks import check_several
+from ._fleet_log import CommandKind, FleetLog
+from ._follower import Follower
+from ._remote_receipt import RemoteReceipt
+
+__all__ = ["RemoteSession", "RemoteTurn"]
+
+T = TypeVar("T")
+_LAST_WORDS = 2.0
+
+
+@final
+class RemoteTurn:
+    """A turn that ``session.ask`` has begun; see :class:`~realtime_trio.Turn`."""
+
+    def __init__(self, progress: TurnProgress, receipt: RemoteReceipt) -> None:
+        self.text: TurnChannel[str] = progress.text
+        self.thoughts: TurnChannel[str] = progress.thoughts
+        self.tools: TurnChannel[ToolNotification] = progress.tools
+        self.media: TurnChannel[Media] = progress.media
+        self.subsessions: TurnChannel[Subsession] = progress.subsessions
+        self.receipt: RemoteReceipt = receipt
+        """How far the input has come."""
+        self._progress = progress
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the turn ended; raises :class:`~realtime_trio.TurnError` while it is not over."""
+        if self._progress.outcome is None:
+            message = "the turn is not over yet: leave its block, or await turn.wait()"
+            raise TurnError(message)
+        return self._progress.outcome
+
+    async def wait(self) -> Outcome:
+        """Wait for the outcome; any number of tasks may, and cancelling one changes nothing."""
+        await self._progress.decided.wait()
+        return self.outcome
+
+    def __repr__(self) -> str:
+        """Whether it is over, and how; never what was said."""
+        outcome = self._progress.outcome
+        return f"<RemoteTurn: {'under way' if outcome is None else type(outcome).__name__}>"
+
+
+@final
+class RemoteSession(Subscribes):
+    """A session of a fleet; made by ``fleet.attach``.
+
+    It has the state, lanes, subscriptions and watches of a client, a moment behind the node
+    that holds the connection. Where it cannot read on from where it is, it goes on from a
+    snapshot and emits :class:`~realtime_trio.Jumped`.
+    """
+
+    def __init__(self, log: FleetLog, follower: Follower) -> None:
+        self._log = log
+        self._follower = follower
+        self._pipeline = follower.pipeline
+        self._codec = Codec()
+        self._asking = trio.Lock()
+        self.control: LaneView = LaneView(follower.pipeline, Lane.CONTROL)
+        """The control lane."""
+        self.text: LaneView = LaneView(follower.pipeline, Lane.TEXT)
+        """The text lane."""
+        self.audio: LaneView = LaneView(follower.pipeline, Lane.AUDIO)
+        """The audio lane. The log keeps received audio as its length only."""
+
+    # -- reading ---------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The name of the session in the fleet."""
+        return self._follower.seat.name
+
+    @property
+    def state(self) -> SessionState:
+        """The state at :attr:`position`, or a moment before: frozen, cheap to keep."""
+        return self._follower.pipeline.state
+
+    @property
+    def position(self) -> int:
+        """The position in the log up to which the lanes were given everything."""
+        return self._follower.position
+
+    @property
+    def owner(self) -> str | None:
+        """The node that holds the session, as far as is known here; ``None`` for no node."""
+        return self._follower.seat.node
+
+    @property
+    def exact(self) -> bool:
+        """Whether the state is what the node has: false behind another version of handlers."""
+        return self._follower.exact
+
+    @property
+    def error(self) -> str | None:
+        """Why the log cannot be read now; the state is an older one meanwhile."""
+        error = self._follower.error
+        return None if error is None else str(error)
+
+    def statistics(self) -> PipelineStatistics:
+        """What the lanes have handled and what they buffer."""
+        return self._follower.pipeline.statistics()
+
+    def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
+        """Follow one view of the state: its current value first, then the latest change."""
+        return self._follower.pipeline.watch(selector)
+
+    async def reached(self, position: int) -> None:
+        """Wait until the state has everything up to a position: read your own writes.
+
+        A checkpoint. Any number of tasks may wait, and cancelling one changes nothing. Raises
+        :class:`~realtime_trio.ClosedError` if this process detaches first.
+        """
+        await self._follower.reached(position)
+
+    async def ready(self) -> None:
+        """Wait until a node holds the session and the server accepts input."""
+        async with self.watch(lambda state: state.turn.can_send_input) as changes:
+            async for can_send in changes:
+                if can_send:
+                    return
+
+    # -- sending ---------------------------------------------------------------------------
+
+    async def send(
+        self, event: Event, *, key: str | None = None, force: bool = False
+    ) -> RemoteReceipt:
+        """Put an event into the queue of the session; its owner sends it in order.
+
+        ``key`` names the command: with a key that was used before, this is the command from
+        before, and the receipt is of that. ``force`` as in :meth:`realtime_trio.Client.send`.
+        Cancelled, the event may be queued all the same; with a key, call again to find out.
+        Raises :class:`~realtime_trio.JournalError` where the log fails, and ``TypeError`` or
+        ``ValueError`` as a client does.
+        """
+        kind: CommandKind = "force" if force else "event"
+        if isinstance(event, ClientWantsCancelEvent):
+            kind = "cancel"
+        return await self._put(event, key, kind, None)
+
+    async def _put(
+        self, event: Event, key: str | None, kind: CommandKind, progress: TurnProgress | None
+    ) -> RemoteReceipt:
+        check_outgoing(event)
+        frame = self._codec.encode(event)
+        key = key if key is not None else secrets.token_hex(12)
+        async with self._follower.putting:
+            command = await self._log.put_command(self.name, key, kind, frame)
+            return self._follower.receipt(key, command.number, progress)
+
+    async def send_text(
+        self, text: str, *, file_ids: Iterable[str] = (), key: str | None = None
+    ) -> RemoteReceipt:
+        """Send a text without following its turn; see :meth:`send`."""
+        check_several(file_ids, "file_ids")
+        return await self.send(TextInputEvent(text=text, file_ids=tuple(file_ids)), key=key)
+
+    async def cancel(self, *, key: str | None = None) -> None:
+        """Cancel the running turn; overtakes the commands that wait.
+
+        Returns when the server has confirmed it. Raises :class:`~realtime_trio.NotSent` or
+        :class:`~realtime_trio.InDoubt` as :meth:`realtime_trio.Client.cancel` does.
+        """
+        receipt = await self._put(ClientWantsCancelEvent(), key, "cancel", None)
+        await receipt.sent()
+
+    @asynccontextmanager
+    async def ask(
+        self, text: str, *, file_ids: Iterable[str] = (), key: str | None = None
+    ) -> AsyncGenerator[RemoteTurn, None]:
+        """Send a text and follow its turn, as :meth:`realtime_trio.Client.ask` does.
+
+        The turn goes on over the end of its node: another one takes the session over. With a
+        key that was used before, the outcome is :class:`~realtime_trio.TurnLost`, and nothing
+        is sent again.
+        """
+        check_several(file_ids, "file_ids")
+        event = TextInputEvent(text=text, file_ids=tuple(file_ids))
+        async with self._asking:
+            progress = TurnProgress()
+            turn = RemoteTurn(progress, await self._put(event, key, "event", progress))
+            try:
+                yield turn
+                await progress.decided.wait()
+            except BaseException:
+                await self._abandon(progress, turn.receipt)
+                raise
+
+    async def _abandon(self, progress: TurnProgress, receipt: RemoteReceipt) -> None:
+        if progress.outcome is not None:
+            return
+        with trio.move_on_after(_LAST_WORDS, shield=True), suppress(RealtimeError):
+            await self.cancel()
+        self._follower.forget(receipt.number, progress)
