@@ -28,6 +28,7 @@ from .._core._state import Limits, SessionState
 from .._processor import Folds
 from ..events import Lane, ServerEvent
 from ._buffers import make_buffer
+from ._coalescing import HEAVY
 from ._custom_code import call_handler
 from ._dispatcher import Command, Observer
 from ._input_tap import InputLog, InputTap
@@ -176,7 +177,11 @@ class Pipeline:
         for lane in self._lanes.values():
             lane.task.start(functools.partial(spawn, lane))
         for lane in self._lanes.values():
-            lane.step_in_place()
+            # After a heavy step a lane's task waits for those who read; nobody does here.
+            if lane.backlog.bytes <= HEAVY:
+                lane.step_in_place()
+            else:
+                lane.wake()
             if self._closing:
                 lane.task.rouse()
 
