@@ -38,7 +38,9 @@ _COMMANDS = {
     "serve": "Run the embedded server until Ctrl-C or SIGTERM.",
     "node": "Hold sessions of a fleet until Ctrl-C or SIGTERM; then finish turns and hand over.",
     "replay": "Replay a trace or a recording: show what an application would have received.",
-    "history": "Show the state at any moment of a journal, a recording or a trace.",
+    "history": (
+        "Show what a journal, a recording or a trace holds: its entries, or the state at a moment."
+    ),
     "export": "Write a session of a journal as a recording, without its secrets.",
     "top": "Show lanes, latencies, subscribers and the turn of a client while it works.",
     "record": 'Record a conversation without its secrets; "replay" shows it again.',

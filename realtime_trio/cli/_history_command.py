@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as json_module
 import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack, aclosing
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -63,9 +64,6 @@ def history(
         return trio.run(_history, file, name, at, diff, predicate, after, json)
     except (JournalError, ValueError, HistoryGap) as exc:
         raise CommandError(str(exc)) from None
-    except OSError as exc:
-        message = f"cannot read {file}: {exc.strerror or type(exc).__name__}"
-        raise CommandError(message) from None
 
 
 async def _history(
@@ -77,7 +75,12 @@ async def _history(
     after: int,
     as_json: bool,
 ) -> int:
-    async with open_history(file, name=name) as opened:
+    async with AsyncExitStack() as stack:
+        try:  # only what reads: an error of standard output is reported as such
+            opened = await stack.enter_async_context(open_history(file, name=name))
+        except OSError as exc:
+            message = f"cannot read {file}: {exc.strerror or type(exc).__name__}"
+            raise CommandError(message) from None
         if at is not None:
             _show_state(opened.at(_position(opened, at)), as_json=as_json)
         elif diff is not None:
@@ -155,18 +158,19 @@ def _show_found(position: int | None, *, as_json: bool) -> int:
 
 
 async def _show_entries(opened: History, after: int, *, as_json: bool) -> None:
-    async for entry in opened.entries(since=after):
-        if as_json:
-            frame = entry.frame if isinstance(entry.frame, str) else None
-            row = {
-                "position": entry.position,
-                "at": entry.at.isoformat(),
-                "kind": entry.kind,
-                "frame": frame,
-            }
-            _say(json_module.dumps(row))
-        else:
-            _say(_short(f"{entry.position:>8}  {entry.at:%H:%M:%S.%f}  {_described(entry)}"))
+    async with aclosing(opened.entries(since=after)) as entries:
+        async for entry in entries:
+            if as_json:
+                frame = entry.frame if isinstance(entry.frame, str) else None
+                row = {
+                    "position": entry.position,
+                    "at": entry.at.isoformat(),
+                    "kind": entry.kind,
+                    "frame": frame,
+                }
+                _say(json_module.dumps(row))
+            else:
+                _say(_short(f"{entry.position:>8}  {entry.at:%H:%M:%S.%f}  {_described(entry)}"))
     if not as_json:
         for gap in opened.gaps:
             _say(f"missing: {gap.first} to {gap.last} ({gap.why})")

@@ -35,7 +35,7 @@ else:
             _missing()
 
 
-__all__ = ["pytest_collection_modifyitems", "realtime_client", "realtime_server"]
+__all__ = ["realtime_client", "realtime_server"]
 
 _FIXTURES: Final = frozenset({"realtime_client", "realtime_server"})
 

@@ -44,6 +44,9 @@ OFFLINE = {
     "events": ["events"],
     "events --json-schema": ["events", "--json-schema"],
     "events --asyncapi": ["events", "--asyncapi"],
+    "history": ["history", str(TRACE)],
+    "history --json": ["history", "--json", str(TRACE)],
+    "top": ["top", "--once", str(DATA / "recordings" / "embedded_text.jsonl")],
     "bench": ["bench", SAID],
     "help": ["--help"],
     "help of a command": ["voice", "--help"],
@@ -260,5 +263,5 @@ def test_these_commands_are_all_there_are() -> None:
     from realtime_trio.cli._app import _COMMANDS
 
     named = {command[0] for command in OFFLINE.values()} - {"--help"}
-    assert named | {"serve", "chat", "record", "demo"} == set(_COMMANDS)
+    assert named | {"serve", "chat", "record", "demo", "send", "node", "export"} == set(_COMMANDS)
     assert program("x")[-1] == "x"
