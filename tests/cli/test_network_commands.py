@@ -339,7 +339,7 @@ sys.meta_path.insert(0, Interrupter())
     [
         "trio",
         "realtime_trio._exceptions",
-        "realtime_trio._client._client",
+        "realtime_trio._config",
         "realtime_trio.cli",
         "realtime_trio.__main__",
         "cyclopts",
