@@ -188,6 +188,7 @@ CLIENT: dict[str, tuple[Json, Json]] = {
 # Name -> payload.
 TOLD: dict[str, set[str]] = {
     "agent-changed": {"expected", "got"},
+    "jumped": {"first", "last", "why"},
     "connected": set(),
     "disconnected": {"code", "reason"},
     "reconnecting": {"attempt", "delay"},
