@@ -8,7 +8,7 @@ their lanes first, so that neighbouring deltas coalesce.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, final
+from typing import final
 
 from .._core._codec import Codec
 from .._core._fast_decoder import DELTAS, Delta, Incoming
@@ -20,7 +20,7 @@ from ._lane import LaneFull, LaneTask
 from ._lane_log import FaultLog
 from ._router import Router
 
-__all__ = ["LaneIntake", "Settle", "TakeFrame", "TakeFrames", "ignore"]
+__all__ = ["LaneIntake", "ignore"]
 
 _RESOLUTION = 0.001
 _NO_MORE: Iterator[tuple[Incoming, int]] = iter(())
@@ -28,32 +28,6 @@ _NO_MORE: Iterator[tuple[Incoming, int]] = iter(())
 
 def ignore(_event: Incoming) -> None:
     """Observe nothing."""
-
-
-class TakeFrames(Protocol):
-    """The type of :meth:`LaneIntake.take`."""
-
-    def __call__(
-        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = ...
-    ) -> bool:
-        """Take several frames."""
-        ...
-
-
-class TakeFrame(Protocol):
-    """The type of :meth:`LaneIntake.take_one`."""
-
-    def __call__(self, frame: str | bytes, observe: Callable[[Incoming], None] = ...) -> bool:
-        """Take one frame."""
-        ...
-
-
-class Settle(Protocol):
-    """The type of :meth:`LaneIntake.settle`."""
-
-    async def __call__(self) -> None:
-        """Wait for room."""
-        ...
 
 
 @final
@@ -100,6 +74,14 @@ class LaneIntake:
             for lane in self._lanes:
                 lane.wake()
 
+    async def feed(
+        self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = ignore
+    ) -> None:
+        """Take frames, waiting for room if there is none; see :meth:`Pipeline.feed`."""
+        rest = iter(frames)
+        while not self.take(rest, observe):
+            await self.settle()
+
     def take(
         self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = ignore
     ) -> bool:
@@ -122,12 +104,10 @@ class LaneIntake:
             self._step_in_place()
         return not full
 
-    def take_single(self, frame: str | bytes, observe: Callable[[Incoming], None] = ignore) -> bool:
-        """Take one frame, and note it before anything follows from it."""
-        return self.take((frame,), observe)
-
     def take_one(self, frame: str | bytes, observe: Callable[[Incoming], None] = ignore) -> bool:
         """Take one frame, as :meth:`take` does for several; the usual case in paced traffic."""
+        if self.tap is not None:  # it is noted before anything follows from it
+            return self.take((frame,), observe)
         event, size, at = self._codec.read_one(frame), len(frame), self.arrival()
         if event.__class__ in DELTAS and self._text.handle_in_place(event, size, at):
             observe(event)  # for a delta it only notes the arrival

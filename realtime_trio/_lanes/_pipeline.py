@@ -32,7 +32,7 @@ from ._coalescing import HEAVY
 from ._custom_code import call_handler
 from ._dispatcher import Command, Observer
 from ._input_tap import InputLog, InputTap
-from ._intake import LaneIntake, Settle, TakeFrame, TakeFrames, ignore
+from ._intake import LaneIntake, ignore
 from ._lane import LaneTask
 from ._lane_log import log_level
 from ._marks import Marks
@@ -81,18 +81,14 @@ class Pipeline:
         "_changes",
         "_closed",
         "_closing",
-        "_input",
-        "_intake",
         "_lanes",
         "_readers",
         "_recorders",
         "_router",
         "_started",
         "folds",
+        "intake",
         "marks",
-        "settle",
-        "take",
-        "take_one",
     )
 
     def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
@@ -112,14 +108,10 @@ class Pipeline:
                 on_step=self._changes.changed,
             )
         self._router = Router(self._lanes)
-        self._intake = LaneIntake(self._lanes.values(), self._router, clock)
-        # Avoid one more call on the fast path.
-        self.take: TakeFrames = self._intake.take
-        self.take_one: TakeFrame = self._intake.take_one
-        self.settle: Settle = self._intake.settle
+        self.intake: LaneIntake = LaneIntake(self._lanes.values(), self._router, clock)
+        """What a link fills; :meth:`feed` is the same for any other task."""
         self.marks: Marks = Marks(self._put_mark, lambda lane: self.folds.by_lane[lane].slice)
         """How much each lane has handled."""
-        self._input: InputTap | None = None
         self._readers = Readers(self._lanes)
         self._recorders: tuple[TimeRecorder, ...] = ()
         self._started = self._closing = False
@@ -127,8 +119,7 @@ class Pipeline:
 
     def log_to(self, log: InputLog) -> Folds:
         """Pass every input to ``log`` from now on; return the folds of the input so far."""
-        self._input = self._intake.tap = InputTap(log, self._intake.arrival)
-        self.take_one = self._intake.take_single
+        self.intake.tap = InputTap(log, self.intake.arrival)
         return self.folds
 
     def announce(self, note: Notification) -> None:
@@ -192,7 +183,7 @@ class Pipeline:
         task that waits in :meth:`feed` gets ``ClosedError``. A second call does nothing.
         """
         if not self._closing:
-            self._closing = self._intake.closed = True
+            self._closing = self.intake.closed = True
             self._router.offers.clear()
             for lane in self._lanes.values():
                 lane.close()
@@ -220,7 +211,7 @@ class Pipeline:
         read; ``Block`` subscriptions that block such a lane are evicted. Raises
         :class:`~realtime_trio.ClosedError` after :meth:`close`.
         """
-        self._intake.feed_nowait(frames, observe)
+        self.intake.feed_nowait(frames, observe)
 
     async def feed(
         self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = ignore
@@ -231,9 +222,7 @@ class Pipeline:
         application. Cancelled while it waits for one frame, it has taken nothing of it and
         read nothing after it. It handles the last batch itself while the lanes are idle.
         """
-        rest = iter(frames)
-        while not self.take(rest, observe):
-            await self.settle()
+        await self.intake.feed(frames, observe)
 
     def post(self, event: ServerEvent) -> None:
         """Take an event of the library itself. Never waits, even if a lane is at its bound.
@@ -242,24 +231,24 @@ class Pipeline:
         """
         if not self._closing:
             at = self._force(event, self._router.route(event))
-            if self._input is not None:
-                self._input.local_event(event, at)
+            if self.intake.tap is not None:
+                self.intake.tap.local_event(event, at)
 
     def set_user_session_id(self, session_id: str | None) -> None:
         """Set the user's session, in order with the entries of the text lane."""
         self._command(Lane.TEXT, functools.partial(self.folds.set_user_session_id, session_id))
-        if self._input is not None and not self._closing:
-            self._input.user_session_id(session_id)
+        if self.intake.tap is not None and not self._closing:
+            self.intake.tap.user_session_id(session_id)
 
     def reset(self) -> None:
         """Silently drop unfinished messages, each lane in order with its entries."""
         for lane in self._lanes:
             self._command(lane, functools.partial(self.folds.reset, lane))
-        if self._input is not None and not self._closing:
-            self._input.reset()
+        if self.intake.tap is not None and not self._closing:
+            self.intake.tap.reset()
 
     def _force(self, event: ServerEvent, lanes: tuple[LaneTask, ...]) -> float:
-        at = self._intake.arrival()
+        at = self.intake.arrival()
         for lane in lanes:
             if lane.is_full(0):
                 lane.evict_blockers()
@@ -275,7 +264,7 @@ class Pipeline:
     def _put_mark(self, lane: Lane, run: Callable[[], None]) -> None:
         """Append a mark to a lane, also past its bound: it takes next to no room."""
         if not self._closing:
-            self._lanes[lane].put(Command(run=run), 0, self._intake.at)
+            self._lanes[lane].put(Command(run=run), 0, self.intake.at)
             self._lanes[lane].wake()
 
     # -- output ----------------------------------------------------------------------------

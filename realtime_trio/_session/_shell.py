@@ -134,7 +134,7 @@ class Shell:
             gate=self.gate,
             outbox=self.outbox,
             observer=self.observer,
-            intake=self.pipeline,
+            intake=self.pipeline.intake,
             post=post,
             tap=tap,
         )

@@ -208,8 +208,8 @@ async def _feed(
             await _pause(chance)
         NOW[0] = now
         if len(burst) == 1 and chance.random() < 0.7:  # at a pace
-            if not pipeline.take_one(burst[0]):
-                await pipeline.settle()
+            if not pipeline.intake.take_one(burst[0]):
+                await pipeline.intake.settle()
         else:
             await pipeline.feed(_looking(burst, look))
         look()
