@@ -12,7 +12,7 @@ import trio
 from .._journal._journal import Journal, store_of
 from .._journal._journal_life import JournalLife, begin_life_in
 from .._journal._recovery import Recovered
-from .._session._first_cause import first_cause
+from .._session._bare_nursery import bare_nursery
 from .._session._shell import Shell
 
 __all__ = ["JournalAccess", "JournalOptions", "journal_options", "journalled"]
@@ -72,25 +72,14 @@ async def journalled(
     opened: Callable[[JournalLife], AbstractAsyncContextManager[T]],
 ) -> AsyncGenerator[T, None]:
     """Open a client while its journal is open. Errors are raised bare, as without a journal."""
-    failure: BaseException | None = None
     store = store_of(options.journal)
     async with store.opened():
         life = await begin_life_in(store, options.name, recover=options.recover)
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(life.writer.run)
-                try:
-                    async with opened(life) as client:
-                        yield client
-                except BaseException as exc:  # raised again below, outside the nursery's group
-                    failure = exc
+        async with bare_nursery() as nursery:
+            nursery.start_soon(life.writer.run)
+            try:
+                async with opened(life) as client:
+                    yield client
+            finally:
                 with trio.move_on_after(deadline, shield=True):
                     await life.finish()
-                nursery.cancel_scope.cancel()
-        except BaseException as exc:
-            failure = first_cause(failure, exc)
-    if failure is not None:
-        try:
-            raise failure
-        finally:
-            del failure  # it refers to this frame

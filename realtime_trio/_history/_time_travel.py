@@ -18,7 +18,7 @@ from .._core._state import SessionState
 from .._exceptions import DecodeError, HistoryGap
 from .._journal._journal_file import JournalFile
 from .._journal._log_store import LogGap
-from .._log._log_block import BlockGroup, DamagedBlock, LogBlock, encode_block
+from .._log._log_block import BlockGroup, DamagedBlock, LogBlock, encode_blocks
 from .._log._log_entries import (
     AudioEntry,
     CommandEntry,
@@ -47,7 +47,6 @@ EntryKind: TypeAlias = Literal[
     "begin", "event", "audio", "local", "user-session", "reset", "command", "receipt"
 ]
 _CUT_EVERY: Final = 256
-_BLOCK: Final = 512
 _AT_ONCE: Final = 256
 _YIELD_EVERY: Final = 256
 
@@ -304,8 +303,7 @@ class History:
         self.ended_clean = entries.ended_clean
         fold: LogFold | None = LogFold()
         self._cut(fold)
-        for begin in range(0, len(entries.groups), _BLOCK):
-            block = encode_block(begin + 1, entries.groups[begin : begin + _BLOCK])
+        for block in encode_blocks(1, entries.groups):
             fold = self._take(fold, [block], {})
         self._last = len(entries.groups)
 

@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from .._exceptions import JournalError
-from .._log._log_block import BlockGroup, DamagedBlock, LogBlock, decode_block, encode_block
+from .._log._log_block import BlockGroup, DamagedBlock, LogBlock, decode_block, encode_blocks
 from .._log._state_snapshot import check_snapshot
 from ._log_store import LogClaim, LogGap, LogInfo, StoredSnapshot
 from ._owned_file import OwnedFile, name_crc
 
 __all__ = ["JournalFile"]
-
-BLOCK_ENTRIES: Final = 512
 
 
 class JournalFile(OwnedFile):
@@ -48,7 +45,7 @@ class JournalFile(OwnedFile):
     def append(self, claim: LogClaim, first: int, groups: Sequence[BlockGroup]) -> int:
         """Append entries as blocks."""
         size = 0
-        blocks = list(_cut(first, groups, zstd=self._zstd))
+        blocks = list(encode_blocks(first, groups, zstd=self._zstd))
         with self._writing(claim) as session:
             end = self._last(session)
             if first != end + 1:
@@ -311,17 +308,3 @@ class JournalFile(OwnedFile):
                     check_snapshot(data)
                     found.append(StoredSnapshot(position=position, data=data))
         return found
-
-
-def _cut(first: int, groups: Iterable[BlockGroup], *, zstd: bool) -> Iterable[LogBlock]:
-    """Split entries into blocks of a few hundred."""
-    part: list[BlockGroup] = []
-    count = 0
-    for group in groups:
-        part.append(group)
-        count += len(group[1])
-        if count >= BLOCK_ENTRIES:
-            yield encode_block(first, part, zstd=zstd)
-            first, part, count = first + count, [], 0
-    if part:
-        yield encode_block(first, part, zstd=zstd)

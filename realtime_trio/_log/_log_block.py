@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Final, TypeAlias, cast
 
@@ -23,11 +23,19 @@ import msgspec
 
 from ._log_entries import LogItem, RawTextEntry
 
-__all__ = ["BlockGroup", "DamagedBlock", "LogBlock", "decode_block", "encode_block"]
+__all__ = [
+    "BlockGroup",
+    "DamagedBlock",
+    "LogBlock",
+    "decode_block",
+    "encode_block",
+    "encode_blocks",
+]
 
 # A time in seconds since 1970, and the entries that arrived then.
 BlockGroup: TypeAlias = tuple[float, list[LogItem]]
 
+_BLOCK_ENTRIES: Final = 512
 _MAGIC: Final = b"RTB"
 _VERSION: Final = 1
 _HEAD: Final = struct.Struct(">3sBBI")
@@ -89,6 +97,22 @@ def encode_block(first: int, groups: Sequence[BlockGroup], *, zstd: bool = False
     crc = zlib.crc32(packed, zlib.crc32(facts, codec))
     data = b"".join((_HEAD.pack(_MAGIC, _VERSION, codec, crc), facts, packed))
     return LogBlock(first=first, count=count, began=began, ended=ended, data=data)
+
+
+def encode_blocks(
+    first: int, groups: Iterable[BlockGroup], *, zstd: bool = False
+) -> Iterator[LogBlock]:
+    """Encode entries from position ``first`` on, as blocks of a few hundred entries."""
+    part: list[BlockGroup] = []
+    count = 0
+    for group in groups:
+        part.append(group)
+        count += len(group[1])
+        if count >= _BLOCK_ENTRIES:
+            yield encode_block(first, part, zstd=zstd)
+            first, part, count = first + count, [], 0
+    if part:
+        yield encode_block(first, part, zstd=zstd)
 
 
 def _plain(item: LogItem) -> LogItem:

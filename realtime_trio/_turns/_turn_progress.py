@@ -52,6 +52,18 @@ class TurnProgress:
                 channel.finish()
             self.decided.set()
 
+    def result(self) -> Outcome:
+        """Return the outcome; raise :class:`~realtime_trio.TurnError` while the turn runs."""
+        if self.outcome is None:
+            message = "the turn is not over yet: leave its block, or await turn.wait()"
+            raise TurnError(message)
+        return self.outcome
+
+    @property
+    def summary(self) -> str:
+        """Whether the turn is over, and how, in a word or two."""
+        return "under way" if self.outcome is None else type(self.outcome).__name__
+
 
 @final
 class Turn:
@@ -80,10 +92,7 @@ class Turn:
         Raises :class:`~realtime_trio.TurnError` while the turn runs: leave the ``async
         with`` block, or ``await turn.wait()``.
         """
-        if self._progress.outcome is None:
-            message = "the turn is not over yet: leave its block, or await turn.wait()"
-            raise TurnError(message)
-        return self._progress.outcome
+        return self._progress.result()
 
     async def wait(self) -> Outcome:
         """Wait for the outcome: the turn is then over in every lane.
@@ -91,9 +100,8 @@ class Turn:
         Any number of tasks may wait; cancelling one changes nothing.
         """
         await self._progress.decided.wait()
-        return self.outcome
+        return self._progress.result()
 
     def __repr__(self) -> str:
         """Whether it is over, and how; never its content."""
-        outcome = self._progress.outcome
-        return f"<Turn: {'under way' if outcome is None else type(outcome).__name__}>"
+        return f"<Turn: {self._progress.summary}>"

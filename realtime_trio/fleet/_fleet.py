@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import cast, final
 
 from .._config import ClientConfig
-from ._bare_nursery import bare_nursery
+from .._session._bare_nursery import bare_nursery
 from ._fleet_log import FleetLog, NoSuchSession, Seat, Spec
 from ._follower import Follower
 from ._remote_session import RemoteSession

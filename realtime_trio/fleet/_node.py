@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from .._exceptions import JournalError
-from ._bare_nursery import bare_nursery
+from .._session._bare_nursery import bare_nursery
 from ._fleet_log import FleetLog, Seat
 from ._seat_run import DialFunction, SeatRun
 from ._shard_readers import ShardReaders

@@ -20,7 +20,7 @@ import msgspec
 from .._exceptions import JournalError, JournalInUse
 from .._journal._log_store import LogClaim, LogGap, LogInfo, LogRewound, StoredSnapshot
 from .._journal._log_writer import LogWriter
-from .._log._log_block import BlockGroup, DamagedBlock, LogBlock, decode_block, encode_block
+from .._log._log_block import BlockGroup, DamagedBlock, LogBlock, decode_block, encode_blocks
 from .._log._state_snapshot import check_snapshot
 from ._fleet_log import (
     KEPT_COMMANDS,
@@ -39,7 +39,6 @@ from ._redis_host import RedisHost, open_host
 
 __all__ = ["RedisLog"]
 
-_BLOCK: Final = 512
 _NODES: Final = "rt:nodes"
 _SHARDS: Final = "rt:shards"
 
@@ -164,7 +163,7 @@ class RedisLog:
 
     async def append(self, claim: LogClaim, first: int, groups: Sequence[BlockGroup]) -> int:
         """Append entries."""
-        blocks = list(_blocks(first, groups))
+        blocks = list(encode_blocks(first, groups))
         pairs = [value for block in blocks for value in (block.last, block.data)]
         await self._fenced("append", claim, ("own", "log"), first, *pairs)
         return sum(len(block.data) for block in blocks)
@@ -353,19 +352,6 @@ class RedisLog:
             wake = self._wake_key(shard)
             self._redis.soon("xadd", wake, {"w": "1"})
             self._redis.soon("pexpire", wake, 60_000)
-
-
-def _blocks(first: int, groups: Sequence[BlockGroup]) -> Iterable[LogBlock]:
-    part: list[BlockGroup] = []
-    count = 0
-    for group in groups:
-        part.append(group)
-        count += len(group[1])
-        if count >= _BLOCK:
-            yield encode_block(first, part)
-            first, part, count = first + count, [], 0
-    if part:
-        yield encode_block(first, part)
 
 
 def _contiguous(rows: Iterable[Any], after: int) -> tuple[list[LogBlock], bool]:  # type: ignore[explicit-any]

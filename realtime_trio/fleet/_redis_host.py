@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import trio
 
 from .._exceptions import JournalError
-from ._bare_nursery import bare_nursery
+from .._session._bare_nursery import bare_nursery
 from ._redis_scripts import SCRIPTS
 
 __all__ = ["RedisHost", "open_host"]

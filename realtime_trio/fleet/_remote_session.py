@@ -13,7 +13,7 @@ from .._client._subscribes import Subscribes
 from .._core._codec import Codec
 from .._core._notifications import Media, ToolNotification
 from .._core._state import SessionState
-from .._exceptions import RealtimeError, TurnError
+from .._exceptions import RealtimeError
 from .._lanes._statistics import PipelineStatistics
 from .._lanes._subscription import LaneView
 from .._lanes._watch import Watch
@@ -50,20 +50,16 @@ class RemoteTurn:
     @property
     def outcome(self) -> Outcome:
         """How the turn ended; raises :class:`~realtime_trio.TurnError` while it is not over."""
-        if self._progress.outcome is None:
-            message = "the turn is not over yet: leave its block, or await turn.wait()"
-            raise TurnError(message)
-        return self._progress.outcome
+        return self._progress.result()
 
     async def wait(self) -> Outcome:
         """Wait for the outcome; any number of tasks may, and cancelling one changes nothing."""
         await self._progress.decided.wait()
-        return self.outcome
+        return self._progress.result()
 
     def __repr__(self) -> str:
         """Whether it is over, and how; never what was said."""
-        outcome = self._progress.outcome
-        return f"<RemoteTurn: {'under way' if outcome is None else type(outcome).__name__}>"
+        return f"<RemoteTurn: {self._progress.summary}>"
 
 
 @final

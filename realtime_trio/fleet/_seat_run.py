@@ -15,8 +15,8 @@ from .._exceptions import JournalError, JournalInUse, RealtimeError
 from .._journal._journal_life import JournalLife, life_of
 from .._journal._log_store import LogClaim
 from .._journal._recovery import recover_log
+from .._session._bare_nursery import bare_nursery
 from .._session._shell import Shell
-from ._bare_nursery import bare_nursery
 from ._command_intake import CommandIntake
 from ._command_progress import CommandProgress
 from ._fleet_log import FleetLog, Seat

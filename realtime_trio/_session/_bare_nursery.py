@@ -1,4 +1,4 @@
-"""A nursery around a body whose errors come out bare, and which ends with its body."""
+"""A nursery around a body: it ends with the body, whose errors are raised bare."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from .._session._first_cause import first_cause
+from ._first_cause import first_cause
 
 __all__ = ["bare_nursery"]
 
 
 @asynccontextmanager
 async def bare_nursery() -> AsyncGenerator[trio.Nursery, None]:
-    """A nursery that is cancelled when its body ends; what the body raises is in no group."""
+    """Cancel the nursery when the body ends; an error of the body is in no group."""
     failure: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
