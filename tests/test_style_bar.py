@@ -36,7 +36,6 @@ WIDE_CLASSES: Mapping[str, str] = MappingProxyType(
     {
         "realtime_trio._handlers._transaction.TextTransaction": "all changes of the text slice",
         "realtime_trio.fleet._redis_fleet.RedisLog": "a FleetLog, which is a LogStore",
-        "realtime_trio.fleet._sqlite_fleet.SqliteLog": "a FleetLog, which is a LogStore",
         "realtime_trio.aio._commands.Commands": "one method for each command",
         "realtime_trio.blocking._commands.Commands": "one method for each command",
     }
@@ -57,7 +56,6 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
         "realtime_trio._handlers._fold.LaneFold.step": "a handler costs one event (invariant 7)",
         "realtime_trio._session._shell.Shell._supervise": "why the client ended leaves open_client",
         "realtime_trio._client._client.opened_client": "one clear error leaves open_client",
-        "realtime_trio._client._journalled.journalled": "one clear error leaves open_client",
         "realtime_trio._rest._tokens.TokenKeeper.token": "a source's want of a network is retried",
         "realtime_trio._rest._calls.Rest._send": "whatever an answer makes of httpx fails the call",
         "realtime_trio._transports._trio_websocket_link.TrioWebsocketTransport.run": (
@@ -67,7 +65,7 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
             "what the receiver raises in the library's task is raised in its own"
         ),
         "realtime_trio._voice._audio_lane.AudioLane.play_to": "one clear error leaves the playback",
-        "realtime_trio.fleet._bare_nursery.bare_nursery": "errors leave bare, as from open_client",
+        "realtime_trio._session._bare_nursery.bare_nursery": "errors leave bare, as from open_client",
         "realtime_trio.fleet._redis_host.open_host": "errors leave bare, as from open_client",
         "realtime_trio.fleet._redis_host.RedisHost.run.work": "raised again in the caller",
         "realtime_trio.fleet._redis_host.RedisHost.soon.work": "raises what is not of Redis",

@@ -13,11 +13,11 @@ import attrs
 import trio
 
 from .._exceptions import JournalError
-from .._log._log_block import BlockGroup, LogBlock
 from ._journal_file import JournalFile
-from ._log_store import LogClaim, LogGap, LogInfo, StoredSnapshot
+from ._log_store import LogClaim
 from ._log_writer import LogWriter, WriterStatistics
 from ._owned_file import Durability
+from ._threaded_store import ThreadedStore
 
 __all__ = ["JournalStatistics", "JournalStore", "Keep"]
 
@@ -73,7 +73,7 @@ class JournalStatistics:
 
 
 @final
-class JournalStore:
+class JournalStore(ThreadedStore[JournalFile]):
     """A :class:`LogStore` in an SQLite file, used by :class:`Journal`."""
 
     def __init__(
@@ -163,30 +163,6 @@ class JournalStore:
 
         return await trio.to_thread.run_sync(run, limiter=self._limiter, abandon_on_cancel=True)
 
-    async def info(self, name: str) -> LogInfo | None:
-        """Return the description of a log; ``None`` if there is none."""
-        return await self._run(self._file.info, name)
-
-    async def names(self) -> tuple[str, ...]:
-        """Return the names of all logs, the most recently written one last."""
-        return await self._run(self._file.names)
-
-    async def claim(self, name: str) -> LogClaim:
-        """Become the writer of a log."""
-        return await self._run(self._file.claim, name)
-
-    async def append(self, claim: LogClaim, first: int, groups: Sequence[BlockGroup]) -> int:
-        """Append entries; return the bytes that they take."""
-        return await self._run(self._file.append, claim, first, groups)
-
-    async def put_snapshot(self, claim: LogClaim, snapshot: StoredSnapshot) -> None:
-        """Keep a snapshot."""
-        await self._run(self._file.put_snapshot, claim, snapshot)
-
-    async def put_gap(self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None) -> None:
-        """Replace positions by a gap, and continue after them."""
-        await self._run(self._file.put_gap, claim, gap, snapshot)
-
     async def beat(self, claim: LogClaim) -> None:
         """Refresh the heartbeat of the writer."""
         await self._run(self._file.beat)
@@ -196,18 +172,6 @@ class JournalStore:
         days = self._keep.days
         before = None if days is None else time.time() - days * _DAY
         await self._run(self._file.trim, claim, before=before, snapshots=self._keep.snapshots)
-
-    async def close(self, claim: LogClaim) -> None:
-        """Mark a clean end."""
-        await self._run(self._file.mark_closed, claim)
-
-    async def read(self, name: str, after: int, limit: int = 64) -> Sequence[LogBlock]:
-        """Return blocks with entries after a position."""
-        return await self._run(self._file.read, name, after, limit)
-
-    async def snapshots(self, name: str) -> Sequence[StoredSnapshot]:
-        """Return the readable snapshots, the newest first."""
-        return await self._run(self._file.snapshots, name)
 
 
 def _one_of(name: str, value: str, *allowed: str) -> None:

@@ -21,13 +21,12 @@ from ..server import (
     ServerConfig,
     open_server,
 )
-from ..testing import recorded
 from ._command_error import CommandError
 from ._connect import password_of
 from ._console import make_console
 from ._fault_spec import install_fault, parse_fault
 from ._serve_log import ServeLog
-from ._serve_script import read_script
+from ._serve_script import read_recording, read_script
 from ._signals import endings
 from ._standard_streams import as_text
 from ._terminal_text import clean
@@ -137,13 +136,7 @@ def _add_script(plan: _Plan, file: Path) -> None:
 
 
 def _add_recording(plan: _Plan, file: Path) -> None:
-    try:
-        found = recorded(file)
-    except OSError as exc:
-        message = f"cannot read {file}: {exc.strerror or exc}"
-        raise CommandError(message) from None
-    except (ValueError, EOFError) as exc:
-        raise CommandError(str(exc)) from None
+    found = read_recording(file)
     plan.scripts += found
     inputs = [each.user for each in found if each.user]
     plan.told.append(f"{clean(str(file))}: {len(found)} turns")

@@ -20,7 +20,7 @@ from ..server import Delegate, Fail, Render, ScriptedAnswer, ScriptedMedia, Scri
 from ..server._turn_script import Call, Step
 from ._command_error import CommandError
 
-__all__ = ["ServeScript", "read_script"]
+__all__ = ["ServeScript", "read_recording", "read_script"]
 
 _Table: TypeAlias = Mapping[str, object]
 
@@ -80,6 +80,17 @@ def read_script(file: Path) -> ServeScript:
     except (TypeError, ValueError) as exc:
         message = f"{file}: {exc}"
         raise CommandError(message) from None
+
+
+def read_recording(file: Path) -> tuple[ScriptedTurn | ScriptedAnswer, ...]:
+    """Read the turns of a recording. Raises :class:`CommandError` for a file that is none."""
+    try:
+        return t.recorded(file)
+    except OSError as exc:
+        message = f"cannot read {file}: {exc.strerror or exc}"
+        raise CommandError(message) from None
+    except (ValueError, EOFError) as exc:
+        raise CommandError(str(exc)) from None
 
 
 def _script(found: _Table) -> ServeScript:

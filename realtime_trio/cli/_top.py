@@ -21,11 +21,11 @@ from .._core._shell_notifications import Disconnected, Lagged, Reconnecting
 from .._transports._memory import MemoryConnector
 from .._transports._trio_websocket import TrioWebsocketConnector
 from ..server import ScriptedTurn, open_server
-from ..testing import recorded
 from ._command_error import CommandError
 from ._connect import check_session, connect, identity
 from ._console import make_console
 from ._latency_probe import Probe
+from ._serve_script import read_recording
 from ._signals import until_signalled
 from ._standard_streams import as_text
 from ._terminal_text import clean, one_line
@@ -106,14 +106,7 @@ def top(
 
 
 def _read(file: Path) -> list[ScriptedTurn]:
-    try:
-        found = recorded(file)
-    except OSError as exc:
-        message = f"cannot read {file}: {exc.strerror or exc}"
-        raise CommandError(message) from None
-    except (ValueError, EOFError) as exc:
-        raise CommandError(str(exc)) from None
-    return [each for each in found if isinstance(each, ScriptedTurn)]
+    return [each for each in read_recording(file) if isinstance(each, ScriptedTurn)]
 
 
 @asynccontextmanager

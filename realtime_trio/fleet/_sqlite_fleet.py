@@ -10,9 +10,9 @@ from typing import Final, ParamSpec, TypeVar, final
 
 import trio
 
-from .._journal._log_store import LogClaim, LogGap, LogInfo, StoredSnapshot
+from .._journal._log_store import LogClaim
 from .._journal._log_writer import LogWriter
-from .._log._log_block import BlockGroup, LogBlock
+from .._journal._threaded_store import ThreadedStore
 from ._fleet_log import WAIT, CommandKind, FleetCommand, LogNews, Seat, Spec
 from ._shared_file import SharedFile
 
@@ -24,7 +24,7 @@ _POLL: Final = 0.02
 
 
 @final
-class SqliteLog:
+class SqliteLog(ThreadedStore[SharedFile]):
     """The log of a fleet in the SQLite file ``path``: for the processes of one machine.
 
     Followers look for news every 20 milliseconds. ``snapshots`` is how many snapshots of each
@@ -38,7 +38,7 @@ class SqliteLog:
     def __init__(self, path: str | os.PathLike[str], *, snapshots: int = 2) -> None:
         self._path = Path(os.fspath(path))
         self._snapshots = snapshots
-        self._writer = SharedFile(self._path, durability="batch", zstd=False)
+        self._file = SharedFile(self._path, durability="batch", zstd=False)
         self._reader = SharedFile(self._path, durability="batch", zstd=False)
         self._limiters = trio.CapacityLimiter(1), trio.CapacityLimiter(1)
         self._turn = trio.Lock()
@@ -58,7 +58,7 @@ class SqliteLog:
         """The file is open within this block. Blocks may overlap."""
         async with self._turn:
             if self._users == 0:
-                await self._run(lambda: self._writer.open(owner=True))
+                await self._run(lambda: self._file.open(owner=True))
                 await self._run(lambda: self._reader.open(owner=True))
             self._users += 1
         try:
@@ -69,7 +69,7 @@ class SqliteLog:
                     self._users -= 1
                     if self._users == 0:
                         with trio.move_on_after(5):
-                            await self._run(self._writer.close)
+                            await self._run(self._file.close)
                             await self._look(self._reader.close)
 
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -86,102 +86,66 @@ class SqliteLog:
 
     # -- the log ---------------------------------------------------------------------------
 
-    async def info(self, name: str) -> LogInfo | None:
-        """What there is of this name."""
-        return await self._run(self._writer.info, name)
-
-    async def names(self) -> tuple[str, ...]:
-        """The names of all logs."""
-        return await self._run(self._writer.names)
-
-    async def claim(self, name: str) -> LogClaim:
-        """Become the writer of a log."""
-        return await self._run(self._writer.claim, name)
-
-    async def append(self, claim: LogClaim, first: int, groups: Sequence[BlockGroup]) -> int:
-        """Append entries."""
-        return await self._run(self._writer.append, claim, first, groups)
-
-    async def put_snapshot(self, claim: LogClaim, snapshot: StoredSnapshot) -> None:
-        """Keep a snapshot."""
-        await self._run(self._writer.put_snapshot, claim, snapshot)
-
-    async def put_gap(self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None) -> None:
-        """Give up positions."""
-        await self._run(self._writer.put_gap, claim, gap, snapshot)
-
     async def beat(self, claim: LogClaim) -> None:
         """Check that the claim still counts."""
-        await self._run(self._writer.check_claim, claim)
+        await self._run(self._file.check_claim, claim)
 
     async def trim(self, claim: LogClaim) -> None:
         """Drop snapshots but the newest, and the entries in front of them."""
-        await self._run(self._writer.trim_to_snapshots, claim, self._snapshots)
-
-    async def close(self, claim: LogClaim) -> None:
-        """Mark a clean end."""
-        await self._run(self._writer.mark_closed, claim)
-
-    async def read(self, name: str, after: int, limit: int = 64) -> Sequence[LogBlock]:
-        """Blocks with entries behind a position."""
-        return await self._run(self._writer.read, name, after, limit)
-
-    async def snapshots(self, name: str) -> Sequence[StoredSnapshot]:
-        """The snapshots that can be read, the newest first."""
-        return await self._run(self._writer.snapshots, name)
+        await self._run(self._file.trim_to_snapshots, claim, self._snapshots)
 
     # -- seats -----------------------------------------------------------------------------
 
     async def create(self, name: str, spec: Spec) -> bool:
         """Make a session."""
-        return await self._run(self._writer.create, name, spec)
+        return await self._run(self._file.create, name, spec)
 
     async def remove(self, name: str) -> None:
         """Forget a session."""
-        await self._run(self._writer.remove, name)
+        await self._run(self._file.remove, name)
 
     async def seats(self) -> Sequence[Seat]:
         """All sessions and who holds them."""
-        return await self._run(self._writer.seats)
+        return await self._run(self._file.seats)
 
     async def seat(self, name: str) -> Seat | None:
         """One session and who holds it."""
-        found = await self._run(self._writer.seats, name)
+        found = await self._run(self._file.seats, name)
         return found[0] if found else None
 
     async def beat_node(self, node: str, *, lease: float) -> None:
         """A node lives."""
-        await self._run(self._writer.beat_node, node, lease)
+        await self._run(self._file.beat_node, node, lease)
 
     async def end_node(self, node: str) -> None:
         """A node has left."""
-        await self._run(self._writer.end_node, node)
+        await self._run(self._file.end_node, node)
 
     async def nodes(self) -> frozenset[str]:
         """The nodes whose lease holds."""
-        return await self._run(self._writer.nodes)
+        return await self._run(self._file.nodes)
 
     async def seize(self, seat: Seat, node: str) -> LogClaim | None:
         """Claim a log for a node."""
-        return await self._run(self._writer.seize, seat, node)
+        return await self._run(self._file.seize, seat, node)
 
     async def release(self, claim: LogClaim) -> None:
         """Give the seat back."""
-        await self._run(self._writer.release, claim)
+        await self._run(self._file.release, claim)
 
     # -- commands and news -----------------------------------------------------------------
 
     async def put_command(self, name: str, key: str, kind: CommandKind, frame: str) -> FleetCommand:
         """Append a command to the queue of a session."""
-        return await self._run(self._writer.put_command, name, key, kind, frame)
+        return await self._run(self._file.put_command, name, key, kind, frame)
 
     async def commands(self, name: str, after: int, limit: int = 64) -> Sequence[FleetCommand]:
         """Commands with a number above ``after``."""
-        return await self._run(self._writer.commands, name, after, limit)
+        return await self._run(self._file.commands, name, after, limit)
 
     async def forget_commands(self, claim: LogClaim, upto: int) -> None:
         """Drop commands but the latest."""
-        await self._run(self._writer.forget_commands, claim, upto)
+        await self._run(self._file.forget_commands, claim, upto)
 
     async def wait(
         self, shard: int, logs: Mapping[str, int], commands: Mapping[str, int]
