@@ -1,8 +1,7 @@
-"""What is nested too deep to be read: it is cut out, and costs its own field (§2 L3).
+"""Remove values that are nested too deep, so that they cost only their own field (§2 L3).
 
-Programs that read JSON give up at some depth, and Python's own stack ends before a frame does.
-What stands deeper than ``MAX_DEPTH`` is replaced by a number beyond all numbers, which no
-field of free form takes.
+JSON parsers give up at some depth, and a frame can nest deeper than Python's stack allows. A
+value deeper than ``MAX_DEPTH`` is replaced by infinity, which no free-form field accepts.
 """
 
 from __future__ import annotations
@@ -21,15 +20,16 @@ LEVELS = f"at most {MAX_DEPTH} levels"
 
 _BEYOND = "1e999"
 
-# Whole strings, and brackets outside of them. No string is given up once it has begun, so the
-# scan never goes back: one that does not end goes on to the end of the text.
+# Whole strings, and brackets outside strings. The quantifiers are possessive, so the scan never
+# backtracks. An unterminated string extends to the end of the text.
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|([\[{])|[\]}]', re.DOTALL)
 
 
 def shallow_text(text: str) -> str:
-    """JSON text without what is nested too deep in it; what is cut out is not looked at.
+    """Return JSON text without values that are nested too deep; those are not checked.
 
-    Text that nests no deeper is given back itself. What does not end leaves no JSON.
+    Text without such values is returned unchanged. If such a value does not end, the result is
+    not valid JSON.
     """
     depth = end = 0
     kept: list[str] = []
@@ -47,7 +47,7 @@ def shallow_text(text: str) -> str:
 
 
 def shallow(value: Any, levels: int = MAX_DEPTH) -> Any:
-    """The same of a JSON value that was read already."""
+    """Do the same for a parsed JSON value."""
     if isinstance(value, Mapping):
         fields: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
         if levels:
@@ -60,7 +60,7 @@ def shallow(value: Any, levels: int = MAX_DEPTH) -> Any:
 
 
 def check_whole(value: Any) -> None:
-    """Raise :class:`Mismatch` for a value of which something was cut out."""
+    """Raise :class:`Mismatch` if something was removed from a value."""
     if isinstance(value, dict):
         for inner in cast("dict[str, Any]", value).values():
             check_whole(inner)

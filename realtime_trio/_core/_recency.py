@@ -1,4 +1,4 @@
-"""Which of many was used least recently, without a look at all of them."""
+"""The least recently used key, found without a search over all keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SURPLUS = 64
 
 
 class _Heap:
-    """What the values of one family share; ``version`` is the newest one's."""
+    """The storage that a family of values shares; ``version`` is that of the newest value."""
 
     __slots__ = ("entries", "version")
 
@@ -27,11 +27,12 @@ class _Heap:
 
 
 class Recency:
-    """An immutable note of when keys were used, which may lag behind.
+    """An immutable record of when keys were used; its times may be out of date.
 
-    Each key stands in a heap under a time of use that is its last one or earlier. So the first
-    whose time proves right is the least recently used of all, and a use need not be noted. As
-    in ``_values``, only the newest value has a heap; an older one makes another when it is asked.
+    A heap holds each key with the time of its last use, or an earlier time. The first key whose
+    time is still correct is therefore the least recently used one, and a use need not be recorded.
+    As in ``_values``, only the newest value has a heap; an older value builds a new one when it
+    needs it.
     """
 
     __slots__ = ("_heap", "_version")
@@ -42,13 +43,13 @@ class Recency:
 
     @classmethod
     def without_heap(cls) -> Recency:
-        """A note that makes its heap when it is asked."""
+        """Return a record that builds its heap when it needs it."""
         stale = cls()
         stale._version = -1
         return stale
 
     def add(self, key: str, at: int, count: int) -> Recency:
-        """Note a new key, one of ``count``."""
+        """Record a new key; ``count`` is the number of keys."""
         heap = self._heap
         if heap.version != self._version or len(heap.entries) > 2 * count + _SURPLUS:
             return Recency.without_heap()
@@ -59,10 +60,10 @@ class Recency:
     def pop(
         self, keys: Table[str, None], last_use: Callable[[str], int | None]
     ) -> tuple[str, Recency]:
-        """The key that was used least recently, and a note without it.
+        """Return the least recently used key, and a record without it.
 
-        ``last_use`` tells when a key of ``keys`` was used, or ``None`` where it has to stay.
-        One at least may go.
+        ``last_use`` returns when a key of ``keys`` was used, or ``None`` if the key must stay.
+        At least one key must be free to go.
         """
         heap = self._heap
         if heap.version != self._version:
@@ -86,7 +87,7 @@ class Recency:
         return key, Recency(heap)
 
     def __eq__(self, other: object) -> bool:
-        """What it notes follows from other fields."""
+        """All records are equal, because their contents follow from other fields."""
         return isinstance(other, Recency)
 
     def __hash__(self) -> int:
@@ -97,18 +98,18 @@ class Recency:
 
 
 class SessionOrder(msgspec.Struct, frozen=True):
-    """The ids of the sessions in their order, and which of them was used least recently."""
+    """The ids of the sessions in order, and which of them was used least recently."""
 
     ids: Table[str, None] = msgspec.field(default_factory=lambda: Table[str, None]())
     recency: Recency = msgspec.field(default_factory=Recency)
 
     def add(self, session_id: str, at: int) -> SessionOrder:
-        """Put a session at the end, wherever it was; ``at`` is when it is used."""
+        """Move a session to the end; ``at`` is the time of this use."""
         ids = self.ids.discard(session_id).set(session_id, None)
         return SessionOrder(ids, self.recency.add(session_id, at, len(ids)))
 
     def discard(self, session_id: str) -> SessionOrder:
-        """Take a session out."""
+        """Remove a session."""
         return SessionOrder(self.ids.discard(session_id), self.recency)
 
     def pop(self, last_use: Callable[[str], int | None]) -> tuple[str, SessionOrder]:

@@ -1,9 +1,9 @@
-"""An immutable table that grows cheaply: entries by key, in the order in which they came.
+"""An immutable table that grows cheaply: entries by key, in insertion order.
 
-It rests on the idea of ``_values``: a table is a window into a journal that is only ever
-appended to. The newest table also finds its entries in a dictionary, so that a change costs the
-same with ten entries and with ten thousand. An older table that is read replays the journal,
-at the cost of its reader; one that changes copies first.
+It uses the idea of ``_values``: a table is a window into an append-only list of changes. The
+newest table also has its entries in a dictionary, so a change costs the same with ten entries
+as with ten thousand. An older table replays the changes when it is read, and copies its entries
+before it changes.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 _GONE = object()
-# Above this many changes and as many as there are entries, a table begins a new journal.
+# With more changes than entries plus this number, a table starts a new list of changes.
 _CHANGES = 64
 
 
 class _Items(Sequence[T]):
-    """A sequence that is read from somewhere else as a whole, and equal to any of equal items."""
+    """A sequence whose items are read from elsewhere; it equals any sequence of equal items."""
 
     __slots__ = ()
 
@@ -57,10 +57,10 @@ class _Items(Sequence[T]):
 
 
 class _Journal(Generic[K, V]):
-    """What a family of tables shares.
+    """The storage that a family of tables shares.
 
     ``live`` are the entries of the newest table, whose ``count`` is the length of ``changes``.
-    ``read`` holds what was last read, of whichever table.
+    ``read`` caches the columns that were read last, with the ``count`` of their table.
     """
 
     __slots__ = ("base", "changes", "live", "read")
@@ -73,10 +73,10 @@ class _Journal(Generic[K, V]):
 
 
 class Table(_Items[V], Generic[K, V]):
-    """An immutable list of entries, each under a key of its own.
+    """An immutable list of entries with unique keys.
 
-    A new entry goes to the end, and one that is replaced keeps its place. As a sequence it is
-    that of its entries; :attr:`keys` is that of their keys.
+    A new entry goes to the end; a replaced entry keeps its position. The table itself is the
+    sequence of its entries, and :attr:`keys` is the sequence of their keys.
     """
 
     __slots__ = ("_count", "_journal", "_size")
@@ -88,25 +88,25 @@ class Table(_Items[V], Generic[K, V]):
 
     @property
     def keys(self) -> Keys[K, V]:
-        """The keys in their order; they cost nothing until they are read."""
+        """The keys, in order. They are built when they are read."""
         return Keys(self)
 
     def has(self, key: K) -> bool:
-        """Whether there is an entry under ``key``."""
+        """Return whether the table has an entry with this key."""
         journal = self._journal
         found = key in journal.live
         return found if len(journal.changes) == self._count else key in self.columns()[0]
 
     def set(self, key: K, value: V) -> Table[K, V]:
-        """Give a table with ``value`` under ``key``."""
+        """Return a table with this value for the key."""
         return self._changed(key, value)
 
     def discard(self, key: K) -> Table[K, V]:
-        """Give a table without an entry under ``key``."""
+        """Return a table without this key."""
         return self._changed(key, _GONE) if self.has(key) else self
 
     def keep_last(self, count: int) -> Table[K, V]:
-        """Give a table of the last ``count`` entries at most."""
+        """Return a table with only the last ``count`` entries."""
         table = self
         while table._size > count:
             table = table._own()
@@ -114,7 +114,7 @@ class Table(_Items[V], Generic[K, V]):
         return table
 
     def _own(self) -> Table[K, V]:
-        """A table whose journal may be appended to: this one, or a copy with a journal."""
+        """Return this table if it may append to its storage, else a copy with its own."""
         changes = len(self._journal.changes)
         if changes == self._count and changes <= self._size + _CHANGES:
             return self
@@ -123,7 +123,7 @@ class Table(_Items[V], Generic[K, V]):
     def _changed(self, key: K, value: object) -> Table[K, V]:
         base = self._own()
         journal = base._journal
-        # The journal first: who reads in another thread then sees that ``live`` is not its own.
+        # The changes first: a reader in another thread then sees that ``live`` is not its own.
         journal.changes.append((key, value))
         if value is _GONE:
             del journal.live[key]
@@ -136,12 +136,12 @@ class Table(_Items[V], Generic[K, V]):
         return newer
 
     def columns(self) -> tuple[tuple[K, ...], tuple[V, ...]]:
-        """The keys and the entries."""
+        """Return the keys and the entries."""
         journal, count = self._journal, self._count
         known, keys, values = journal.read
         if known != count:
             keys, values = tuple(journal.live), tuple(journal.live.values())
-            if len(journal.changes) != count:  # ``live`` is a newer table's
+            if len(journal.changes) != count:  # ``live`` belongs to a newer table
                 replayed = dict(journal.base)
                 for key, value in journal.changes[:count]:
                     if value is _GONE:
@@ -160,7 +160,7 @@ class Table(_Items[V], Generic[K, V]):
 
 
 class Keys(_Items[K], Generic[K, V]):
-    """The keys of a table, but for one: read when somebody asks for them."""
+    """The keys of a table without the hidden one. They are built when they are read."""
 
     __slots__ = ("_hidden", "_table")
 

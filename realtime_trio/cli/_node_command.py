@@ -40,19 +40,20 @@ def node(
         The log of the fleet: redis://HOST, rediss://HOST, unix://SOCKET, or the path of an
         SQLite file.
     dial
-        MODULE:FUNCTION, the async function that says where to dial for a claim, and as whom.
+        MODULE:FUNCTION, the async function that returns where to dial for a claim, and with which
+        login.
     capacity
-        How many sessions this node holds at most.
+        The maximum number of sessions.
     name
-        A name for people.
+        A name for display.
     heartbeat
         Seconds between two heartbeats.
     dials
-        How many connections are opened at a time.
+        The maximum number of connections that are opened at the same time.
     drain
-        Seconds that turns have to end when the node leaves.
+        Seconds in which turns may finish when the node leaves.
     shards
-        Into how many shards the sessions of a Redis are spread; the same for a whole fleet.
+        The number of shards in Redis; the same for the whole fleet.
     health
         HOST:PORT where GET answers with the health of the node as JSON; 503 while the log
         fails or the node drains.

@@ -1,4 +1,4 @@
-"""A fleet: nodes hold the connections, everything else attaches to sessions from anywhere.
+"""A fleet: nodes hold the connections, and any other process attaches to their sessions.
 
 Not imported before it is used: ``realtime_trio.fleet`` is loaded on first use.
 """

@@ -1,4 +1,4 @@
-"""``open_fleet``: a process that makes sessions and attaches to them."""
+"""``open_fleet``: a process that creates sessions and attaches to them."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ class Fleet:
         agent_key: str | None = None,
         chat_session_id: str | None = None,
     ) -> bool:
-        """Make a session; a node claims it and opens its connection.
+        """Create a session; a node claims it and opens its connection.
 
-        Tells whether it was new; of one that is there, nothing changes. ``labels`` are for the
-        nodes' dial function. Raises :class:`~realtime_trio.JournalError` where the log fails.
+        Return whether it was new; an existing session does not change. ``labels`` are for the
+        nodes' dial function. Raises :class:`~realtime_trio.JournalError` if the log fails.
         """
         _check_name(name)
         spec = Spec(labels=dict(labels or {}), agent_key=agent_key, chat_session_id=chat_session_id)
         return await self._log.create(name, spec)
 
     async def remove(self, name: str) -> None:
-        """Forget a session and its log; the node that holds it closes its connection."""
+        """Remove a session and its log; the node that holds it closes its connection."""
         await self._log.remove(name)
 
     async def sessions(self) -> Sequence[Seat]:
-        """All sessions, each with the node that holds it."""
+        """Return all sessions, each with the node that holds it."""
         return await self._log.seats()
 
     async def nodes(self) -> frozenset[str]:
-        """The nodes that live."""
+        """Return the names of the running nodes."""
         return await self._log.nodes()
 
     @asynccontextmanager
@@ -60,9 +60,9 @@ class Fleet:
     ) -> AsyncGenerator[RemoteSession, None]:
         """Follow a session: ``async with fleet.attach("call-17") as session``.
 
-        Enters with the state at the end of the log. Any number of processes may attach.
-        ``config`` gives the bounds of the lanes. Raises :class:`~realtime_trio.JournalError`
-        if there is no such session, or the log fails. Errors of the body come out bare.
+        The block starts with the state at the end of the log. Any number of processes may attach.
+        ``config`` sets the bounds of the lanes. Raises :class:`~realtime_trio.JournalError`
+        if there is no such session, or the log fails. Errors of the body are raised bare.
         """
         seat = await self._log.seat(name)
         if seat is None:
@@ -82,9 +82,9 @@ async def open_fleet(
 ) -> AsyncGenerator[Fleet, None]:
     """Use a fleet from a process that holds no connections: ``async with open_fleet(log)``.
 
-    One task per shard in use reads for all sessions that are attached. Leaving ends what is
-    attached. Raises :class:`~realtime_trio.JournalError` if the log cannot be opened; errors of
-    the body come out bare.
+    One task per shard in use reads for all sessions that are attached. Leaving the block detaches
+    all sessions. Raises :class:`~realtime_trio.JournalError` if the log cannot be opened; errors of
+    the body are raised bare.
     """
     async with log.opened(), bare_nursery() as nursery:
         yield Fleet(log, ShardReaders(log, nursery), config or ClientConfig())

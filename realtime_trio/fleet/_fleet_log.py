@@ -1,7 +1,7 @@
-"""What a log does for a fleet, beside what a journal needs: seats, heartbeats, commands.
+"""What a fleet needs of a log in addition to a journal: seats, heartbeats and commands.
 
-A *seat* is a session that some node should hold: its log, and who writes it. Safety comes from
-the token of the claim, which every write checks; heartbeats only decide when to try.
+A *seat* is a session that a node should hold: its log, and the node that writes it. Safety comes
+from the token of the claim, which every write checks; heartbeats only decide when to try.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Spec:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Seat:
-    """A session and its owner: ``node`` holds it, ``None`` for nobody."""
+    """A session and its owner: ``node`` holds it; ``None`` means no node does."""
 
     name: str
     node: str | None
@@ -69,7 +69,7 @@ class Seat:
 
 @attrs.frozen(slots=True, kw_only=True)
 class FleetCommand:
-    """A command in the queue of a session. Numbers grow; ``position`` is where the log was."""
+    """A command in the queue of a session; ``position`` is where the log ended at that time."""
 
     number: int
     key: str
@@ -80,10 +80,10 @@ class FleetCommand:
 
 @attrs.frozen(slots=True, kw_only=True)
 class LogNews:
-    """What :meth:`FleetLog.wait` found.
+    """The result of :meth:`FleetLog.wait`.
 
-    ``stale`` are logs that went on in a way that cannot be read on from the position: a jump, a
-    trimmed beginning, another epoch.
+    ``stale`` are logs that cannot be read on from the given position, because of a jump, a
+    trimmed beginning or another epoch.
     """
 
     blocks: Mapping[str, Sequence[LogBlock]] = attrs.field(factory=dict[str, Sequence[LogBlock]])
@@ -94,82 +94,82 @@ class LogNews:
 
 
 class FleetLog(WritesLogs, Protocol):
-    """A log that nodes and followers share. Every method raises ``JournalError`` for failures."""
+    """A log that nodes and followers share. Every method raises ``JournalError`` if it fails."""
 
     @property
     def shards(self) -> int:
-        """Into how many shards the sessions are spread; one reader serves a shard."""
+        """The number of shards; one reader serves each shard."""
         ...
 
     def opened(self) -> AbstractAsyncContextManager[None]:
-        """The log is open within this block. Blocks may overlap."""
+        """Keep the log open within this block. Blocks may overlap."""
         ...
 
     async def create(self, name: str, spec: Spec) -> bool:
-        """Make a session; tells whether it was new. What it has stays as it was."""
+        """Create a session; return whether it was new. An existing session does not change."""
         ...
 
     async def remove(self, name: str) -> None:
-        """Forget a session, its log and its commands; its owner loses it."""
+        """Remove a session, its log and its commands; its owner loses it."""
         ...
 
     async def seats(self) -> Sequence[Seat]:
-        """All sessions and who holds them."""
+        """Return all sessions with their owners."""
         ...
 
     async def seat(self, name: str) -> Seat | None:
-        """One session and who holds it."""
+        """Return one session with its owner."""
         ...
 
     async def beat_node(self, node: str, *, lease: float) -> None:
-        """A node lives, for the next ``lease`` seconds at least."""
+        """Extend the lease of a node to ``lease`` seconds from now."""
         ...
 
     async def end_node(self, node: str) -> None:
-        """A node has left."""
+        """End the lease of a node."""
         ...
 
     async def nodes(self) -> frozenset[str]:
-        """The nodes whose lease holds."""
+        """Return the nodes whose lease has not expired."""
         ...
 
     async def seize(self, seat: Seat, node: str) -> LogClaim | None:
-        """Claim a log for a node, unless its token has moved on; ``None`` then."""
+        """Claim a log for a node; return ``None`` if its token has changed."""
         ...
 
     async def release(self, claim: LogClaim) -> None:
-        """Give the seat back: nobody holds it. ``JournalInUse`` if another does already."""
+        """Release a seat; no node holds it then. Raises ``JournalInUse`` if another does."""
         ...
 
     async def put_command(self, name: str, key: str, kind: CommandKind, frame: str) -> FleetCommand:
-        """Append a command to the queue of a session; one with a known key is the one before.
+        """Append a command to the queue of a session, or return the earlier command with this key.
 
         Raises :class:`NoSuchSession` and :class:`QueueFull`.
         """
         ...
 
     async def commands(self, name: str, after: int, limit: int = 64) -> Sequence[FleetCommand]:
-        """Commands with a number above ``after``, in order."""
+        """Return the commands with a number above ``after``, in order."""
         ...
 
     async def forget_commands(self, claim: LogClaim, upto: int) -> None:
-        """Drop commands up to a number, but the latest, whose keys are still known."""
+        """Drop commands up to a number, except the latest ones, whose keys stay known."""
         ...
 
     async def wait(
         self, shard: int, logs: Mapping[str, int], commands: Mapping[str, int]
     ) -> LogNews:
-        """Wait for entries and commands behind these positions and numbers, a moment at most.
+        """Wait a short time for entries and commands after these positions and numbers.
 
-        For one task per shard.
+        Call it from one task per shard.
         """
         ...
 
     def nudge(self, shard: int) -> None:
-        """Let :meth:`wait` of this shard return soon: what it waits for has changed."""
+        """Let :meth:`wait` of this shard return soon, because its arguments have changed."""
         ...
 
 
 def shard_of(name: str, shards: int) -> int:
-    """The shard of a session."""
+    """Return the shard of a session."""
     return zlib.crc32(name.encode("utf-8", "surrogatepass")) % shards

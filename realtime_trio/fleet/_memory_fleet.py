@@ -45,8 +45,8 @@ class _MemorySeat:
 class MemoryLog(MemoryStore):
     """A log in memory, shared by the nodes and followers of one ``trio.run``.
 
-    For tests: what is in it ends with the process, and the clock is trio's, so leases and
-    takeovers run on a virtual clock as well.
+    For tests. Its contents end with the process. It uses trio's clock, so leases and takeovers
+    also work with a virtual clock.
     """
 
     full_audio = False
@@ -59,12 +59,12 @@ class MemoryLog(MemoryStore):
         self._moved = trio.lowlevel.ParkingLot()
 
     def writer(self, claim: LogClaim, *, position: int) -> LogWriter:
-        """A writer of the log of this claim."""
+        """Return a writer for the log of this claim."""
         return LogWriter(self, claim, position=position, gather=0.0)
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None, None]:
-        """Nothing is to be opened."""
+        """Do nothing: there is no file to open."""
         await trio.lowlevel.checkpoint()
         yield
 
@@ -80,14 +80,14 @@ class MemoryLog(MemoryStore):
         return size
 
     async def put_gap(self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None) -> None:
-        """Give up positions."""
+        """Replace positions by a gap."""
         await super().put_gap(claim, gap, snapshot)
         self._moved_on()
 
     # -- seats -----------------------------------------------------------------------------
 
     async def create(self, name: str, spec: Spec) -> bool:
-        """Make a session."""
+        """Create a session."""
         await trio.lowlevel.checkpoint()
         if name in self._seats:
             return False
@@ -95,7 +95,7 @@ class MemoryLog(MemoryStore):
         return True
 
     async def remove(self, name: str) -> None:
-        """Forget a session."""
+        """Remove a session."""
         await trio.lowlevel.checkpoint()
         self._seats.pop(name, None)
         self.forget(name)
@@ -105,28 +105,28 @@ class MemoryLog(MemoryStore):
         return Seat(name=name, node=seat.node, token=self.token_of(name), spec=seat.spec)
 
     async def seats(self) -> Sequence[Seat]:
-        """All sessions and who holds them."""
+        """Return all sessions with their owners."""
         await trio.lowlevel.checkpoint()
         return [self._seat(name, seat) for name, seat in self._seats.items()]
 
     async def seat(self, name: str) -> Seat | None:
-        """One session and who holds it."""
+        """Return one session with its owner."""
         await trio.lowlevel.checkpoint()
         seat = self._seats.get(name)
         return None if seat is None else self._seat(name, seat)
 
     async def beat_node(self, node: str, *, lease: float) -> None:
-        """A node lives."""
+        """Extend the lease of a node."""
         await trio.lowlevel.checkpoint()
         self._leases[node] = trio.current_time() + lease
 
     async def end_node(self, node: str) -> None:
-        """A node has left."""
+        """End the lease of a node."""
         await trio.lowlevel.checkpoint()
         self._leases.pop(node, None)
 
     async def nodes(self) -> frozenset[str]:
-        """The nodes whose lease holds."""
+        """Return the nodes whose lease has not expired."""
         await trio.lowlevel.checkpoint()
         now = trio.current_time()
         return frozenset(node for node, until in self._leases.items() if until > now)
@@ -141,7 +141,7 @@ class MemoryLog(MemoryStore):
         return self.claim_now(seat.name)
 
     async def release(self, claim: LogClaim) -> None:
-        """Give the seat back."""
+        """Release a seat."""
         await self.beat(claim)
         seat = self._seats.get(claim.name)
         if seat is None:
@@ -172,7 +172,7 @@ class MemoryLog(MemoryStore):
         return command
 
     async def commands(self, name: str, after: int, limit: int = 64) -> Sequence[FleetCommand]:
-        """Commands with a number above ``after``."""
+        """Return the commands with a number above ``after``."""
         await trio.lowlevel.checkpoint()
         return self._commands(name, after, limit)
 
@@ -182,7 +182,7 @@ class MemoryLog(MemoryStore):
         return [each for each in found if each.number > after][:limit]
 
     async def forget_commands(self, claim: LogClaim, upto: int) -> None:
-        """Drop commands but the latest."""
+        """Drop commands except the latest."""
         await self.beat(claim)
         seat = self._seats[claim.name]
         old = [each for each in seat.commands[:-KEPT_COMMANDS] if each.number <= upto]

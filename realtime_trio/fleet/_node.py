@@ -32,7 +32,7 @@ _AGAIN: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
 
 @attrs.frozen(slots=True, kw_only=True)
 class Claimed:
-    """This node holds a session now; ``took_over`` from a node that was gone."""
+    """This node now holds a session; ``took_over`` if it took it over from a dead node."""
 
     session: str
     took_over: str | None = None
@@ -40,7 +40,7 @@ class Claimed:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Released:
-    """This node gave a session back: it was drained, or it ended, or could not be opened."""
+    """This node released a session: it was drained, it ended, or it could not be opened."""
 
     session: str
     why: str
@@ -48,7 +48,7 @@ class Released:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Lost:
-    """Another node holds a session of this node now; its connection here is closed."""
+    """Another node now holds a session of this node; the connection here is closed."""
 
     session: str
     why: str
@@ -59,11 +59,11 @@ NodeChange: TypeAlias = Claimed | Released | Lost
 
 @attrs.frozen(slots=True, kw_only=True)
 class NodeHealth:
-    """How a node does.
+    """The condition of a node.
 
-    ``sessions`` are held, ``open`` of them have a proven link. ``beat_age`` is the time in
-    seconds since the last heartbeat that the log took, ``None`` before the first. ``error`` says
-    why the log fails now.
+    ``sessions`` is the number of held sessions, ``open`` the number with a confirmed link.
+    ``beat_age`` is the time in seconds since the last heartbeat that the log accepted, or ``None``
+    before the first. ``error`` says why the log fails now.
     """
 
     name: str
@@ -110,11 +110,11 @@ class Node:
 
     @property
     def sessions(self) -> tuple[str, ...]:
-        """The sessions that this node holds."""
+        """Return the sessions that this node holds."""
         return tuple(self._runs)
 
     def health(self) -> NodeHealth:
-        """How the node does."""
+        """Return the condition of the node."""
         error = self._error or self._readers.error
         beat = self._beat_at
         return NodeHealth(
@@ -129,9 +129,9 @@ class Node:
 
     @asynccontextmanager
     async def changes(self) -> AsyncGenerator[trio.MemoryReceiveChannel[NodeChange], None]:
-        """Follow what this node claims, gives back and loses, from now on.
+        """Subscribe to the sessions that this node claims, releases and loses.
 
-        The channel ends with the node, and for a reader that is 4,096 changes behind.
+        The channel ends when the node ends, or when its reader is 4,096 changes behind.
         """
         send, receive = trio.open_memory_channel[NodeChange](_MOST_CHANGES)
         self._listeners.add(send)
@@ -231,10 +231,10 @@ class Node:
     # -- leaving ---------------------------------------------------------------------------
 
     async def drain(self) -> None:
-        """Claim nothing more, finish the turns, and give every session back.
+        """Claim no more sessions, finish the turns, and release every session.
 
-        Other nodes take them over. May be called before the block is left; a second caller
-        waits for the same end. Cancelled, the node goes on to drain.
+        Other nodes take them over. May be called inside the block; a second caller waits for
+        the same drain. If the caller is cancelled, the node continues to drain.
         """
         self._draining = True
         self._claiming.cancel()
@@ -245,7 +245,7 @@ class Node:
             await self._empty.park()
 
     async def leave(self) -> None:
-        """Say that this node is gone; a log that fails is left to the lease."""
+        """End the lease of this node; if the log fails, the lease expires."""
         try:
             await self._log.end_node(self.name)
         except JournalError as exc:
@@ -267,17 +267,19 @@ async def open_node(
 ) -> AsyncGenerator[Node, None]:
     """Hold sessions of a fleet: ``async with open_node(log, dial, capacity=500) as node``.
 
-    ``dial`` is asked before each connection to a session and says where to and as whom; what
-    it raises gives the session back, and it is tried again later. ``capacity`` is how many
-    sessions this node holds at most. A node whose ``heartbeat`` (seconds) is missing twice
-    counts as gone, and others take its sessions over; at most ``dials`` connections are opened
-    at a time. ``name`` is for people; it gets a suffix that no other node has.
+    ``dial`` is called before each connection to a session, and returns the address and the login.
+    If it raises, the node releases the session, and a node tries again later. ``capacity`` is the
+    maximum number of sessions. A node that misses two heartbeats (``heartbeat`` seconds each)
+    counts as dead, and others take its sessions over; at most ``dials`` connections are opened at a
+    time. ``name`` is for display; it gets a unique suffix.
 
-    Leaving drains within ``drain`` seconds: turns end, and other nodes take the sessions over.
-    Left by an exception or cancelled, the sessions are closed at once and given back.
+    Leaving the block drains the node within ``drain`` seconds: turns end, and other nodes take
+    the sessions over. If the block is cancelled or raises, the sessions are closed and released
+    immediately.
 
     Raises :class:`~realtime_trio.JournalError` if the log cannot be opened, ``ValueError`` for
-    numbers that are not positive. A log that fails later stops nothing: see ``node.health()``.
+    numbers that are not positive. If the log fails later, the node continues: see
+    ``node.health()``.
     """
     for key, value in (("capacity", capacity), ("heartbeat", heartbeat), ("dials", dials)):
         if not value > 0:

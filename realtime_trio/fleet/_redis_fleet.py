@@ -47,9 +47,9 @@ _SHARDS: Final = "rt:shards"
 class RedisLog:
     """The log of a fleet in Redis 6.2 or later, or Valkey, at ``url``.
 
-    ``shards`` is the same for all processes of a fleet, for ever. ``snapshots`` is how many
-    snapshots of each session are kept; entries in front of the oldest are dropped. Opening it
-    raises :class:`~realtime_trio.JournalError` where Redis cannot be reached or evicts keys
+    ``shards`` must be the same for all processes of a fleet, and never change. ``snapshots`` is the
+    number of snapshots kept per session; entries before the oldest are dropped. Opening it raises
+    :class:`~realtime_trio.JournalError` if Redis cannot be reached or evicts keys
     (``maxmemory-policy allkeys-*``). Needs ``realtime-trio[redis]``.
     """
 
@@ -68,7 +68,7 @@ class RedisLog:
         self._woken: dict[int, str] = {}
 
     def writer(self, claim: LogClaim, *, position: int) -> LogWriter:
-        """A writer of the log of this claim."""
+        """Return a writer for the log of this claim."""
         return LogWriter(self, claim, position=position, gather=0.0)
 
     @asynccontextmanager
@@ -98,7 +98,7 @@ class RedisLog:
     # -- the log ---------------------------------------------------------------------------
 
     async def info(self, name: str) -> LogInfo | None:
-        """What there is of this name."""
+        """Return the description of a log; ``None`` if there is none."""
         fields = ["pos", "first", "clean", "gaps", "epoch"]
         (own,) = self._keys(name, "own")
         pos, first, clean, gaps, epoch = await self._redis.command("hmget", own, fields)
@@ -186,11 +186,11 @@ class RedisLog:
         )
 
     async def beat(self, claim: LogClaim) -> None:
-        """Check that the claim still counts."""
+        """Check that the claim is still valid."""
         await self._fenced("beat", claim, ("own",))
 
     async def trim(self, claim: LogClaim) -> None:
-        """Drop snapshots but the newest, and the entries in front of them."""
+        """Drop all but the newest snapshots, and the entries before them."""
         await self._fenced("trim", claim, ("own", "log", "snap"), self._snapshots)
 
     async def close(self, claim: LogClaim) -> None:
@@ -198,13 +198,13 @@ class RedisLog:
         await self._fenced("close", claim, ("own",))
 
     async def read(self, name: str, after: int, limit: int = 64) -> Sequence[LogBlock]:
-        """Blocks with entries behind a position."""
+        """Return blocks with entries after a position."""
         (log,) = self._keys(name, "log")
         rows = await self._redis.command("xrange", log, f"({after}-1", "+", count=limit)
         return _contiguous(rows, after)[0]
 
     async def snapshots(self, name: str) -> Sequence[StoredSnapshot]:
-        """The snapshots that can be read, the newest first."""
+        """Return the readable snapshots, the newest first."""
         (snap,) = self._keys(name, "snap")
         rows = cast("dict[bytes, bytes]", await self._redis.command("hgetall", snap))
         found: list[StoredSnapshot] = []
@@ -219,7 +219,7 @@ class RedisLog:
     # -- seats -----------------------------------------------------------------------------
 
     async def create(self, name: str, spec: Spec) -> bool:
-        """Make a session."""
+        """Create a session."""
         sessions = await self._use_shard(name)
         keys = [*self._keys(name, "own"), sessions]
         epoch = secrets.token_hex(8)
@@ -228,13 +228,13 @@ class RedisLog:
         )
 
     async def remove(self, name: str) -> None:
-        """Forget a session."""
+        """Remove a session."""
         sessions = self._sessions(shard_of(name, self.shards))
         await self._redis.command("zrem", sessions, [name])
         await self._redis.command("delete", self._keys(name, "own", "log", "snap", "cmd", "keys"))
 
     async def seats(self) -> Sequence[Seat]:
-        """All sessions and who holds them."""
+        """Return all sessions with their owners."""
         found: list[Seat] = []
         for shard in await self._used_shards():
             rows = await self._redis.script("seats", [self._sessions(shard)], f"rt:{{{shard}}}:")
@@ -250,7 +250,7 @@ class RedisLog:
         return found
 
     async def seat(self, name: str) -> Seat | None:
-        """One session and who holds it."""
+        """Return one session with its owner."""
         (own,) = self._keys(name, "own")
         node, token, spec = await self._redis.command("hmget", own, ["node", "token", "spec"])
         if spec is None:
@@ -263,15 +263,15 @@ class RedisLog:
         )
 
     async def beat_node(self, node: str, *, lease: float) -> None:
-        """A node lives."""
+        """Extend the lease of a node."""
         await self._redis.script("node", [_NODES], node, int(lease * 1e6))
 
     async def end_node(self, node: str) -> None:
-        """A node has left."""
+        """End the lease of a node."""
         await self._redis.command("zrem", _NODES, [node])
 
     async def nodes(self) -> frozenset[str]:
-        """The nodes whose lease holds."""
+        """Return the nodes whose lease has not expired."""
         rows = await self._redis.script("nodes", [_NODES])
         return frozenset(row.decode() for row in rows)
 
@@ -286,7 +286,7 @@ class RedisLog:
         return LogClaim(name=seat.name, token=token, nonce=nonce)
 
     async def release(self, claim: LogClaim) -> None:
-        """Give the seat back."""
+        """Release a seat."""
         self._held.pop(claim.name, None)
         await self._fenced("release", claim, ("own",))
 
@@ -309,13 +309,13 @@ class RedisLog:
         )
 
     async def commands(self, name: str, after: int, limit: int = 64) -> Sequence[FleetCommand]:
-        """Commands with a number above ``after``."""
+        """Return the commands with a number above ``after``."""
         (queue,) = self._keys(name, "cmd")
         rows = await self._redis.command("xrange", queue, f"({after}-0", "+", count=limit)
         return [_command(row) for row in rows]
 
     async def forget_commands(self, claim: LogClaim, upto: int) -> None:
-        """Drop commands but the latest."""
+        """Drop commands except the latest."""
         await self._fenced("forget", claim, ("own", "cmd", "keys"), upto, KEPT_COMMANDS)
 
     async def wait(

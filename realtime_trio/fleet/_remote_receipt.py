@@ -1,4 +1,4 @@
-"""What became of a command that was given to a session of a fleet."""
+"""The receipt of a command that was queued for a session of a fleet."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ RemoteStatus: TypeAlias = Literal["queued", "accepted", "sending", "sent", "not-
 
 @final
 class RemoteReceipt:
-    """Tells how far a command of a fleet's session has come, as the session's log says.
+    """The status of a command of a fleet's session, according to the session's log.
 
-    ``status`` goes from "queued" (in the queue of the session) over "accepted" (its owner has
-    read it) and "sending" to one of three ends: "sent" (handed whole to the network), "not-sent"
-    (the server certainly does not have it) or "in-doubt" (its owner ended in the middle).
-    ``key`` names the command: the same key is the same command.
+    ``status`` goes from "queued" (in the queue of the session) through "accepted" (its owner has
+    read it) and "sending" to one of three ends: "sent" (passed completely to the network),
+    "not-sent" (the server certainly does not have it) or "in-doubt" (its owner ended while sending
+    it). ``key`` identifies the command: two calls with the same key are one command.
     """
 
     def __init__(self, key: str, number: int) -> None:
@@ -35,11 +35,11 @@ class RemoteReceipt:
         self._closed = False
 
     async def accepted(self) -> None:
-        """Wait until the session's owner has read it, so that no end of a node takes it away.
+        """Wait until the session's owner has read it; from then on no end of a node loses it.
 
-        Returns also where it came to an end meanwhile. Any number of tasks may wait, and
-        cancelling one changes nothing. Raises :class:`~realtime_trio.NotSent` where the log has
-        lost it, and :class:`~realtime_trio.ClosedError` if this process detaches first.
+        Also returns if the command has already ended. Any number of tasks may wait, and
+        cancelling one changes nothing. Raises :class:`~realtime_trio.NotSent` if the log lost
+        it, and :class:`~realtime_trio.ClosedError` if this process detaches first.
         """
         await trio.lowlevel.checkpoint()
         while self.status == "queued":
@@ -48,10 +48,10 @@ class RemoteReceipt:
             raise NotSent(self._why)
 
     async def sent(self) -> None:
-        """Wait until it was handed to the network.
+        """Wait until it was passed to the network.
 
-        Raises :class:`~realtime_trio.NotSent`, :class:`~realtime_trio.InDoubt` where its owner
-        ended while it may have been on its way, and :class:`~realtime_trio.ClosedError` if this
+        Raises :class:`~realtime_trio.NotSent`, :class:`~realtime_trio.InDoubt` if its owner
+        ended while it may have been sent, and :class:`~realtime_trio.ClosedError` if this
         process detaches first.
         """
         await trio.lowlevel.checkpoint()
@@ -63,7 +63,7 @@ class RemoteReceipt:
             raise InDoubt(self._why or "the command's node ended while it may have been sent")
 
     async def durable(self) -> None:
-        """As :meth:`accepted`: what followers read is in the log for good."""
+        """Wait as :meth:`accepted` does: everything that followers read is durable."""
         await self.accepted()
 
     async def _wait(self) -> None:
@@ -73,21 +73,21 @@ class RemoteReceipt:
         await self._moved.park()
 
     def move(self, word: RemoteWord, position: int) -> None:
-        """Note what the log says; for the follower only."""
+        """Record a status from the log; only the follower calls this."""
         known = "accepted" if word in {"reserved", "cursor"} else word
         self.status, self.position = cast("RemoteStatus", known), position
         self._moved.unpark_all()
 
     def settle(self, status: RemoteStatus, why: str) -> None:
-        """Note an end that the log does not say; for the follower only."""
+        """Record an end that is not in the log; only the follower calls this."""
         self.status, self._why = status, why
         self._moved.unpark_all()
 
     def close(self) -> None:
-        """Let nobody wait any more; for the follower only."""
+        """End all waits; only the follower calls this."""
         self._closed = True
         self._moved.unpark_all()
 
     def __repr__(self) -> str:
-        """Key and status; never what the command says."""
+        """Key and status; never the content."""
         return f"<RemoteReceipt {self.key}: {self.status}>"

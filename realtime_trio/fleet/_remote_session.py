@@ -1,4 +1,4 @@
-"""A session of a fleet as a process sees it that holds no connection to its server."""
+"""A session of a fleet in a process that holds no connection to the server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LAST_WORDS = 2.0
 
 @final
 class RemoteTurn:
-    """A turn that ``session.ask`` has begun; see :class:`~realtime_trio.Turn`."""
+    """A turn that ``session.ask`` began; see :class:`~realtime_trio.Turn`."""
 
     def __init__(self, progress: TurnProgress, receipt: RemoteReceipt) -> None:
         self.text: TurnChannel[str] = progress.text
@@ -49,16 +49,16 @@ class RemoteTurn:
 
     @property
     def outcome(self) -> Outcome:
-        """How the turn ended; raises :class:`~realtime_trio.TurnError` while it is not over."""
+        """How the turn ended; raises :class:`~realtime_trio.TurnError` while the turn runs."""
         return self._progress.result()
 
     async def wait(self) -> Outcome:
-        """Wait for the outcome; any number of tasks may, and cancelling one changes nothing."""
+        """Wait for the outcome. Any number of tasks may wait; cancelling one changes nothing."""
         await self._progress.decided.wait()
         return self._progress.result()
 
     def __repr__(self) -> str:
-        """Whether it is over, and how; never what was said."""
+        """Whether it is over, and how; never its content."""
         return f"<RemoteTurn: {self._progress.summary}>"
 
 
@@ -66,8 +66,8 @@ class RemoteTurn:
 class RemoteSession(Subscribes):
     """A session of a fleet; made by ``fleet.attach``.
 
-    It has the state, lanes, subscriptions and watches of a client, a moment behind the node
-    that holds the connection. Where it cannot read on from where it is, it goes on from a
+    It has the state, lanes, subscriptions and watches of a client, slightly behind the node
+    that holds the connection. If it cannot read on from its position, it continues from a
     snapshot and emits :class:`~realtime_trio.Jumped`.
     """
 
@@ -93,36 +93,36 @@ class RemoteSession(Subscribes):
 
     @property
     def state(self) -> SessionState:
-        """The state at :attr:`position`, or a moment before: frozen, cheap to keep."""
+        """The frozen state at :attr:`position`, or slightly before it; cheap to keep."""
         return self._follower.pipeline.state
 
     @property
     def position(self) -> int:
-        """The position in the log up to which the lanes were given everything."""
+        """The position in the log up to which all entries were passed to the lanes."""
         return self._follower.position
 
     @property
     def owner(self) -> str | None:
-        """The node that holds the session, as far as is known here; ``None`` for no node."""
+        """The node that holds the session, as far as this process knows; ``None`` if none does."""
         return self._follower.seat.node
 
     @property
     def exact(self) -> bool:
-        """Whether the state is what the node has: false behind another version of handlers."""
+        """Whether the state equals the node's: false if it uses another version of handlers."""
         return self._follower.exact
 
     @property
     def error(self) -> str | None:
-        """Why the log cannot be read now; the state is an older one meanwhile."""
+        """Why the log cannot be read now; the state is out of date meanwhile."""
         error = self._follower.error
         return None if error is None else str(error)
 
     def statistics(self) -> PipelineStatistics:
-        """What the lanes have handled and what they buffer."""
+        """Return what the lanes have handled and what they buffer."""
         return self._follower.pipeline.statistics()
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
-        """Follow one view of the state: its current value first, then the latest change."""
+        """Watch a value selected from the state: its current value first, then the latest."""
         return self._follower.pipeline.watch(selector)
 
     async def reached(self, position: int) -> None:
@@ -145,12 +145,12 @@ class RemoteSession(Subscribes):
     async def send(
         self, event: Event, *, key: str | None = None, force: bool = False
     ) -> RemoteReceipt:
-        """Put an event into the queue of the session; its owner sends it in order.
+        """Queue an event for the session; its owner sends the events in order.
 
-        ``key`` names the command: with a key that was used before, this is the command from
-        before, and the receipt is of that. ``force`` as in :meth:`realtime_trio.Client.send`.
-        Cancelled, the event may be queued all the same; with a key, call again to find out.
-        Raises :class:`~realtime_trio.JournalError` where the log fails, and ``TypeError`` or
+        ``key`` identifies the command: a key that was used before returns the receipt of the
+        earlier command. ``force`` as in :meth:`realtime_trio.Client.send`.
+        If it is cancelled, the event may still be queued; with a key, call again to find out.
+        Raises :class:`~realtime_trio.JournalError` if the log fails, and ``TypeError`` or
         ``ValueError`` as a client does.
         """
         kind: CommandKind = "force" if force else "event"
@@ -176,7 +176,7 @@ class RemoteSession(Subscribes):
         return await self.send(TextInputEvent(text=text, file_ids=tuple(file_ids)), key=key)
 
     async def cancel(self, *, key: str | None = None) -> None:
-        """Cancel the running turn; overtakes the commands that wait.
+        """Cancel the running turn. A cancel overtakes the queued commands.
 
         Returns when the server has confirmed it. Raises :class:`~realtime_trio.NotSent` or
         :class:`~realtime_trio.InDoubt` as :meth:`realtime_trio.Client.cancel` does.
@@ -190,9 +190,9 @@ class RemoteSession(Subscribes):
     ) -> AsyncGenerator[RemoteTurn, None]:
         """Send a text and follow its turn, as :meth:`realtime_trio.Client.ask` does.
 
-        The turn goes on over the end of its node: another one takes the session over. With a
-        key that was used before, the outcome is :class:`~realtime_trio.TurnLost`, and nothing
-        is sent again.
+        The turn survives the end of its node: another node takes the session over. With a key
+        that was used before, the outcome is :class:`~realtime_trio.TurnLost`, and nothing is
+        sent again.
         """
         check_several(file_ids, "file_ids")
         event = TextInputEvent(text=text, file_ids=tuple(file_ids))

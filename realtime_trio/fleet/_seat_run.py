@@ -31,10 +31,10 @@ _GIVE_BACK: Final = 1.0
 
 @attrs.frozen(slots=True, kw_only=True)
 class Claim:
-    """A session that a node has claimed: what :func:`open_node` asks the dial function for.
+    """A session that a node has claimed: the argument of the dial function.
 
-    ``labels``, ``agent_key`` and ``chat_session_id`` are what it was created with. ``token``
-    counts the owners that it has had, this one included.
+    ``labels``, ``agent_key`` and ``chat_session_id`` are the values that it was created with.
+    ``token`` counts its owners so far, including this one.
     """
 
     session: str

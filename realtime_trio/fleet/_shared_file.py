@@ -64,7 +64,7 @@ class SharedFile(JournalFile):
     # -- seats -----------------------------------------------------------------------------
 
     def create(self, name: str, spec: Spec) -> bool:
-        """Make a session."""
+        """Create a session."""
         with self._writing():
             done = self._db.execute(
                 "INSERT OR IGNORE INTO seats VALUES (?, ?, NULL, 0)",
@@ -73,7 +73,7 @@ class SharedFile(JournalFile):
             return done.rowcount == 1
 
     def remove(self, name: str) -> None:
-        """Forget a session."""
+        """Remove a session."""
         with self._writing():
             run = self._db.execute
             number = self._number(name)
@@ -98,19 +98,19 @@ class SharedFile(JournalFile):
         ]
 
     def beat_node(self, node: str, lease: float) -> None:
-        """A node lives."""
+        """Extend the lease of a node."""
         with self._writing():
             self._db.execute(
                 "INSERT OR REPLACE INTO nodes VALUES (?, ?)", (node, time.time() + lease)
             )
 
     def end_node(self, node: str) -> None:
-        """A node has left."""
+        """End the lease of a node."""
         with self._writing():
             self._db.execute("DELETE FROM nodes WHERE node = ?", (node,))
 
     def nodes(self) -> frozenset[str]:
-        """The nodes whose lease holds."""
+        """Return the nodes whose lease has not expired."""
         with self._explained("read"):
             rows = self._db.execute("SELECT node FROM nodes WHERE until > ?", (time.time(),))
             return frozenset(str(row[0]) for row in rows)
@@ -125,7 +125,7 @@ class SharedFile(JournalFile):
             return self._claim(seat.name)
 
     def release(self, claim: LogClaim) -> None:
-        """Give the seat back."""
+        """Release a seat."""
         with self._writing(claim):
             self._db.execute("UPDATE seats SET node = NULL WHERE name = ?", (claim.name,))
 
@@ -156,7 +156,7 @@ class SharedFile(JournalFile):
         return FleetCommand(number=number, key=key, kind=kind, frame=frame, position=position)
 
     def commands(self, name: str, after: int, limit: int) -> list[FleetCommand]:
-        """Commands with a number above ``after``."""
+        """Return the commands with a number above ``after``."""
         with self._explained("read"):
             rows = self._db.execute(
                 f"{_COMMAND} AND number > ? ORDER BY number LIMIT ?", (name, after, limit)
@@ -164,7 +164,7 @@ class SharedFile(JournalFile):
             return [_command(row) for row in rows]
 
     def forget_commands(self, claim: LogClaim, upto: int) -> None:
-        """Drop commands but the latest."""
+        """Drop commands except the latest."""
         with self._writing(claim):
             self._db.execute(
                 "DELETE FROM commands WHERE name = ?1 AND number <= ?2 AND number <= "

@@ -25,10 +25,10 @@ _POLL: Final = 0.02
 
 @final
 class SqliteLog(ThreadedStore[SharedFile]):
-    """The log of a fleet in the SQLite file ``path``: for the processes of one machine.
+    """The log of a fleet in the SQLite file ``path``, for the processes of one machine.
 
-    Followers look for news every 20 milliseconds. ``snapshots`` is how many snapshots of each
-    session are kept. The file holds conversations in clear text, and only its owner may read
+    Followers look for news every 20 milliseconds. ``snapshots`` is the number of snapshots kept
+    per session. The file holds conversations in clear text, and only its owner may read
     it. Not for network file systems.
     """
 
@@ -50,12 +50,12 @@ class SqliteLog(ThreadedStore[SharedFile]):
         return f"<SqliteLog {os.fspath(self._path)!r}>"
 
     def writer(self, claim: LogClaim, *, position: int) -> LogWriter:
-        """A writer of the log of this claim."""
+        """Return a writer for the log of this claim."""
         return LogWriter(self, claim, position=position, gather=0.005)
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None, None]:
-        """The file is open within this block. Blocks may overlap."""
+        """Keep the file open within this block. Blocks may overlap."""
         async with self._turn:
             if self._users == 0:
                 await self._run(lambda: self._file.open(owner=True))
@@ -87,42 +87,42 @@ class SqliteLog(ThreadedStore[SharedFile]):
     # -- the log ---------------------------------------------------------------------------
 
     async def beat(self, claim: LogClaim) -> None:
-        """Check that the claim still counts."""
+        """Check that the claim is still valid."""
         await self._run(self._file.check_claim, claim)
 
     async def trim(self, claim: LogClaim) -> None:
-        """Drop snapshots but the newest, and the entries in front of them."""
+        """Drop all but the newest snapshots, and the entries before them."""
         await self._run(self._file.trim_to_snapshots, claim, self._snapshots)
 
     # -- seats -----------------------------------------------------------------------------
 
     async def create(self, name: str, spec: Spec) -> bool:
-        """Make a session."""
+        """Create a session."""
         return await self._run(self._file.create, name, spec)
 
     async def remove(self, name: str) -> None:
-        """Forget a session."""
+        """Remove a session."""
         await self._run(self._file.remove, name)
 
     async def seats(self) -> Sequence[Seat]:
-        """All sessions and who holds them."""
+        """Return all sessions with their owners."""
         return await self._run(self._file.seats)
 
     async def seat(self, name: str) -> Seat | None:
-        """One session and who holds it."""
+        """Return one session with its owner."""
         found = await self._run(self._file.seats, name)
         return found[0] if found else None
 
     async def beat_node(self, node: str, *, lease: float) -> None:
-        """A node lives."""
+        """Extend the lease of a node."""
         await self._run(self._file.beat_node, node, lease)
 
     async def end_node(self, node: str) -> None:
-        """A node has left."""
+        """End the lease of a node."""
         await self._run(self._file.end_node, node)
 
     async def nodes(self) -> frozenset[str]:
-        """The nodes whose lease holds."""
+        """Return the nodes whose lease has not expired."""
         return await self._run(self._file.nodes)
 
     async def seize(self, seat: Seat, node: str) -> LogClaim | None:
@@ -130,7 +130,7 @@ class SqliteLog(ThreadedStore[SharedFile]):
         return await self._run(self._file.seize, seat, node)
 
     async def release(self, claim: LogClaim) -> None:
-        """Give the seat back."""
+        """Release a seat."""
         await self._run(self._file.release, claim)
 
     # -- commands and news -----------------------------------------------------------------
@@ -140,11 +140,11 @@ class SqliteLog(ThreadedStore[SharedFile]):
         return await self._run(self._file.put_command, name, key, kind, frame)
 
     async def commands(self, name: str, after: int, limit: int = 64) -> Sequence[FleetCommand]:
-        """Commands with a number above ``after``."""
+        """Return the commands with a number above ``after``."""
         return await self._run(self._file.commands, name, after, limit)
 
     async def forget_commands(self, claim: LogClaim, upto: int) -> None:
-        """Drop commands but the latest."""
+        """Drop commands except the latest."""
         await self._run(self._file.forget_commands, claim, upto)
 
     async def wait(

@@ -1,8 +1,8 @@
 """Metrics and traces of clients, for Prometheus and OpenTelemetry.
 
 The extras ``prometheus`` and ``otel`` install what they need. Nothing of it is imported, and
-nothing is measured, before the first call. Metrics and spans hold counts, times, names and ids,
-never what was said: no texts, arguments, results or tokens.
+nothing is measured, before the first call. Metrics and spans contain counts, times, names and
+ids, but never content: no texts, arguments, results or tokens.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def prometheus(*, registry: CollectorRegistry | None = None) -> PrometheusMetric
     """Register a collector with the metrics of all clients of this process, until it is closed.
 
     ``registry`` is that of ``prometheus_client`` by default. Values are read when the registry is
-    scraped, which may happen in any thread. All clients together give one value per lane. A
-    client that has closed still counts in the counters and histograms.
+    scraped, which may happen in any thread. The values of all clients are added up per lane. A
+    closed client still counts in the counters and histograms.
 
     Raises ``ValueError`` if the registry has such a collector already, and
     :class:`~realtime_trio.RealtimeError` without the extra ``prometheus``.
@@ -51,8 +51,8 @@ def opentelemetry(
 
     A span for each connection holds one for each turn, with those of its tools and sub-sessions.
     A connection after a reconnect is linked to the one before. The providers are the global ones
-    by default. All clients of one meter provider share their metrics. What is open when the block
-    ends, ends with it.
+    by default. All clients of one meter provider share their metrics. Spans that are open when the
+    block ends, end with it.
 
     Raises what the block raises, and :class:`~realtime_trio.RealtimeError` without the extra
     ``otel``.
