@@ -187,6 +187,28 @@ async def test_a_journal_is_one_private_file_at_a_clean_end(tmp_path: Path) -> N
     assert await judge(path) == "whole"
 
 
+async def test_leaving_a_client_ends_its_journal_cleanly(tmp_path: Path) -> None:
+    """Left in the ordinary way or by an error: the next life knows that nothing is missing."""
+    journal = rt.Journal(tmp_path / "calls.db")
+    recovered: list[rt.Recovered | None] = []
+
+    async def live(url: str, error: Exception | None) -> None:
+        async with rt.open_client(
+            url, auth="any", journal=journal, name=NAME, recover=True
+        ) as client:
+            await client.ready()
+            recovered.append(client.recovered)
+            if error is not None:
+                raise error
+
+    async with open_server() as server:
+        await live(server.url, None)
+        with pytest.raises(ZeroDivisionError):
+            await live(server.url, ZeroDivisionError())
+        await live(server.url, None)
+    assert [each and each.clean for each in recovered] == [None, True, True]
+
+
 @pytest.mark.parametrize("content", [b"hello, this is no database", b"\0" * 8192])
 async def test_a_file_of_something_else_is_left_alone(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from realtime_trio._core._local_events import LinkEvent, SaidEvent
 from realtime_trio._core._notifications import Initialized
 from realtime_trio._core._state import SessionState
-from realtime_trio._log._log_block import BlockGroup, DamagedBlock, decode_block, encode_block
+from realtime_trio._log._log_block import (
+    BlockGroup,
+    DamagedBlock,
+    decode_block,
+    encode_block,
+    encode_blocks,
+)
 from realtime_trio._log._log_entries import (
     AudioEntry,
     HeaderEntry,
@@ -270,3 +276,17 @@ def test_a_class_that_is_not_registered_cannot_be_stored() -> None:
         _forget("kept", Kept)
     with pytest.raises(TypeError, match="int is not an attrs class"):
         stored("number")(int)
+
+
+def test_entries_are_split_into_blocks_of_512_but_never_a_group() -> None:
+    """Positions go on from block to block; what arrived together stays together."""
+    singles: list[BlockGroup] = [(1.0, ["{}"]) for _ in range(513)]
+    crowd: BlockGroup = (2.0, ["{}"] * 600)
+    split = list(encode_blocks(7, [*singles, crowd, (3.0, ["{}"])]))
+    assert [(block.first, block.count) for block in split] == [(7, 512), (519, 601), (1120, 1)]
+    assert [group for block in split for group in block.groups()] == [
+        *singles,
+        crowd,
+        (3.0, ["{}"]),
+    ]
+    assert list(encode_blocks(1, [])) == []
