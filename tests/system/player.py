@@ -347,7 +347,9 @@ Line: TypeAlias = tuple[str, object, tuple[str, ...], tuple[str, ...]]
 def of_client(client: Client, server: RealtimeServer) -> list[Line]:
     """What the client says was said in its current session.
 
-    A turn that was killed is left out where the server has forgotten it: the client has not.
+    A turn that was killed is left out where the server has forgotten it: the client has not. So
+    is the client's own copy of one that the server had finished, behind the list with the whole
+    of it (protocol.md §8 S1: the list ends with another turn).
     """
     session = client.state.current_session
     assert session is not None
@@ -357,7 +359,13 @@ def of_client(client: Client, server: RealtimeServer) -> list[Line]:
         if message.role == "user" and not message.is_sub_session:
             turns.append([])
         turns[-1].append(message)
-    kept = [turn for turn in turns if turn and (turn[0].content in theirs or not _killed(turn))]
+    kept: list[list[Message]] = []
+    listed: list[object] = []  # what begins each turn so far; no two inputs are the same
+    for messages in filter(None, turns):
+        content = messages[0].content
+        if not _killed(messages) or (content in theirs and content not in listed):
+            kept.append(messages)
+        listed.append(content)
     return [line for turn in kept for line in _lines(turn)]
 
 

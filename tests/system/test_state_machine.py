@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from realtime_trio._core._shell_notifications import Reconnected, SessionRestored
 from realtime_trio._lanes._overflow import Latest
-from realtime_trio.server import Drop, ServerConfig, open_server
+from realtime_trio.server import Delay, Drop, ServerConfig, open_server
 
 from .player import (
     CONFIG,
@@ -52,6 +52,19 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
 
 @given(actions())
 @example([Trouble((Drop(types=frozenset({"user_turn_start"}), times=1),)), Ask("plain", "waits")])
+@example(
+    [
+        Ask("empty", "reads"),
+        Pause(0.0),
+        Ask("plain", "reads"),
+        Pause(1.0),
+        Trouble((Delay(times=1, seconds=0.0), Delay(times=1, seconds=20.0, jitter=3.0))),
+        Ask("plain", "reads"),
+        Pause(0.3),
+        Trouble(()),
+        Command(force=True, kind="name"),
+    ]
+)
 @settings(max_examples=150, suppress_health_check=SLOW)
 def test_whatever_goes_wrong(plan: list[Action]) -> None:
     """Every ask ends, nothing is sent twice, receipts are true, nothing is left over."""
