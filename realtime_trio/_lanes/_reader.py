@@ -93,10 +93,16 @@ class SubscriptionReader:
             raise trio.EndOfChannel
         raise trio.WouldBlock
 
-    async def wait(self) -> None:
-        """Wait until there may be a new item. One task at a time."""
-        self.add_waiter(partial(trio.lowlevel.reschedule, trio.lowlevel.current_task()))
-        await trio.lowlevel.wait_task_rescheduled(self._abort)
+    async def next(self) -> Item:
+        """Wait until there is an item, or the end; then :meth:`pop`. One task at a time."""
+        wake = partial(trio.lowlevel.reschedule, trio.lowlevel.current_task())
+        while True:
+            self.add_waiter(wake)
+            await trio.lowlevel.wait_task_rescheduled(self._abort)
+            try:
+                return self.pop()
+            except trio.WouldBlock:  # another task took the item for which this one was woken
+                continue
 
     def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
         self.waiting = None

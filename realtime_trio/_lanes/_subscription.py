@@ -65,10 +65,7 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
             item: Any = reader.pop()
             await trio.lowlevel.cancel_shielded_checkpoint()
         else:
-            await reader.wait()
-            while reader.idle:  # another task may take the item for which this one was woken
-                await reader.wait()
-            item = reader.pop()
+            item = await reader.next()
         self._credit = _SLICE
         return cast("T", item)
 
@@ -82,6 +79,7 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
 
     async def __anext__(self) -> T:
         """Take the next item; stop when the client has ended."""
+        reader = self._reader
         if self._credit > 0:
             only = self._only
             if only is not None:
@@ -92,11 +90,15 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
                         only.probe.take(only)
                     item: T = only.get()
                     return item
-            elif any(buffer.items for buffer in self._reader.buffers):
+            elif any(buffer.items for buffer in reader.buffers):
                 self._credit -= 1
                 await trio.lowlevel.checkpoint_if_cancelled()
-                return cast("T", self._reader.pop())
+                return cast("T", reader.pop())
         try:
+            if reader.idle:  # as in receive, without a coroutine of its own
+                item = await reader.next()
+                self._credit = _SLICE
+                return item
             return await self.receive()
         except trio.EndOfChannel:
             raise StopAsyncIteration from None
