@@ -65,8 +65,7 @@ class SubscriptionReader:
         if self.waiting is wake:
             self.waiting = None
 
-    @property
-    def idle(self) -> bool:
+    def _is_idle(self) -> bool:
         """Whether there is no item and no end to deliver."""
         for buffer in self.buffers:
             if buffer.items:
@@ -93,8 +92,13 @@ class SubscriptionReader:
             raise trio.EndOfChannel
         raise trio.WouldBlock
 
-    async def next(self) -> Item:
-        """Wait until there is an item, or the end; then :meth:`pop`. One task at a time."""
+    async def receive(self) -> Item:
+        """:meth:`pop`, and wait for an item if there is none. A checkpoint; one task at a time."""
+        if not self._is_idle():
+            await trio.lowlevel.checkpoint_if_cancelled()
+            item = self.pop()
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return item
         wake = partial(trio.lowlevel.reschedule, trio.lowlevel.current_task())
         while True:
             self.add_waiter(wake)

@@ -59,13 +59,7 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
 
     async def receive(self) -> T:
         """Take the next item; wait for one. A checkpoint."""
-        reader = self._reader
-        if not reader.idle:
-            await trio.lowlevel.checkpoint_if_cancelled()
-            item: Any = reader.pop()
-            await trio.lowlevel.cancel_shielded_checkpoint()
-        else:
-            item = await reader.next()
+        item = await self._reader.receive()
         self._credit = _SLICE
         return cast("T", item)
 
@@ -95,13 +89,11 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
                 await trio.lowlevel.checkpoint_if_cancelled()
                 return cast("T", reader.pop())
         try:
-            if reader.idle:  # as in receive, without a coroutine of its own
-                item = await reader.next()
-                self._credit = _SLICE
-                return item
-            return await self.receive()
+            item = await reader.receive()
         except trio.EndOfChannel:
             raise StopAsyncIteration from None
+        self._credit = _SLICE
+        return item
 
     # Closing.
 
