@@ -522,11 +522,11 @@ class ClassWriter:
         yield f"    def __init__(self, door: Door, native: {native}) -> None:"
         if entry.channel:
             self._imports.add(
-                f"{PACKAGE}.{self._source.module}", "news_of", f"{entry.name.lower()}_news"
+                f"{PACKAGE}.{self._source.module}", "signal_of", f"{entry.name.lower()}_signal"
             )
             exclusive = ", exclusive=True" if entry.exclusive else ""
             yield (
-                f"        super().__init__(door, native, {entry.name.lower()}_news(native)"
+                f"        super().__init__(door, native, {entry.name.lower()}_signal(native)"
                 f"{exclusive})"
             )
         else:

@@ -109,7 +109,7 @@ class Supervisor:
         intake: Intake,
         post: Callable[[LinkEvent | LinkLostEvent], None],
         tap: RecorderTap,
-        chance: Callable[[], float] = random.random,
+        random_: Callable[[], float] = random.random,
     ) -> None:
         self._config = config
         self._codec = codec
@@ -123,13 +123,13 @@ class Supervisor:
         self._intake = intake
         self._post = post
         self._tap = tap
-        self._chance = chance
+        self._random = random_
         self._backoff = Backoff.of(config)
         self._pauses = 0
         self._attempts = 0  # consecutive dials without a stable link
         self._agentless = False  # the next dial omits the agent: it may no longer exist
         self._asked_for = False  # the application wants a new link
-        self._ended = self._goes_on = False
+        self._ended = self._resumed = False
         self._openings = trio.lowlevel.ParkingLot()
         self._pausing: trio.CancelScope | None = None
         self.link: Link | None = None
@@ -150,18 +150,18 @@ class Supervisor:
             raise
         log.log_open(self._place)
         note: Connected | Reconnected = Connected()
-        if self._goes_on:
+        if self._resumed:
             session_id = self._gate.session_id
             note = Reconnected(attempts=attempts, missed=True, session_id=session_id)
         self._post(LinkEvent(status="connected", note=note))
         return link
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Continue from the state of an earlier client, whose last link is gone.
 
         The first link is then a reconnect that may have missed something.
         """
-        self._goes_on = True
+        self._resumed = True
         self._post(LinkLostEvent())
         self._post(LinkEvent(status="reconnecting", initialized=False))
 
@@ -314,7 +314,7 @@ class Supervisor:
     def _delay(self, *, at_least: float | None = None) -> float:
         """Return the next pause: pauses grow until a link proves stable."""
         self._pauses += 1
-        delay = self._backoff.delay(self._pauses, self._chance())
+        delay = self._backoff.delay(self._pauses, self._random())
         if at_least is not None:
             delay = max(delay, min(at_least, self._config.backoff_max))
         return delay

@@ -9,10 +9,10 @@ import attrs
 
 from .._core._input_unit import InputSign, InputStage, InputUnit
 from .._core._local_events import (
+    EmitEvent,
     InputSentEvent,
     LinkEvent,
     NoTurnEvent,
-    SaidEvent,
     VoiceRequestedEvent,
 )
 from .._core._notifications import (
@@ -375,7 +375,7 @@ def link(slice_: ControlSlice, event: LinkEvent) -> Handled[ControlSlice]:
     return slice_, notes + turn_notes
 
 
-@fold_event(SaidEvent, Lane.CONTROL)
-def said(slice_: ControlSlice, event: SaidEvent) -> Handled[ControlSlice]:
+@fold_event(EmitEvent, Lane.CONTROL)
+def emitted(slice_: ControlSlice, event: EmitEvent) -> Handled[ControlSlice]:
     """Emit notifications; the state is unchanged."""
     return slice_, (event.note,)

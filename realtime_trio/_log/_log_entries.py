@@ -19,12 +19,12 @@ import attrs
 import msgspec
 
 from .._core._local_events import (
+    EmitEvent,
     InputSentEvent,
     LinkEvent,
     LinkLostEvent,
     NoTurnEvent,
     PlaybackEvent,
-    SaidEvent,
     SessionsWipedEvent,
     VoiceRequestedEvent,
 )
@@ -191,7 +191,7 @@ _LOCAL: Final[Mapping[str, type[ServerEvent]]] = MappingProxyType(
         "link-lost": LinkLostEvent,
         "no-turn": NoTurnEvent,
         "playback": PlaybackEvent,
-        "said": SaidEvent,
+        "said": EmitEvent,
         "sessions-wiped": SessionsWipedEvent,
         "voice-requested": VoiceRequestedEvent,
     }

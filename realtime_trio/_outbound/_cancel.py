@@ -98,7 +98,7 @@ class Canceller:
         await trio.lowlevel.checkpoint_if_cancelled()
         request = self._request
         if request is None or request.settled.is_set():
-            request = _Request(self._outbox.put_anyway(ClientWantsCancelEvent()), self._inputs())
+            request = _Request(self._outbox.put_unbounded(ClientWantsCancelEvent()), self._inputs())
             self._request = request
             nursery.start_soon(self._pursue, request)
         elif request.input != self._inputs():  # that request was meant for an earlier turn
@@ -119,7 +119,7 @@ class Canceller:
         return request.confirmed
 
     def _send_again(self, request: _Request) -> None:
-        request.receipt = self._outbox.put_anyway(ClientWantsCancelEvent())
+        request.receipt = self._outbox.put_unbounded(ClientWantsCancelEvent())
         request.words += 1
 
     def confirm(self) -> None:
@@ -141,7 +141,7 @@ class Canceller:
         request = self._request
         with suppress(ClosedError):
             if request is None or request.settled.is_set():
-                self._outbox.put_anyway(ClientWantsCancelEvent())
+                self._outbox.put_unbounded(ClientWantsCancelEvent())
             else:
                 self._send_again(request)
         self.no_turn()

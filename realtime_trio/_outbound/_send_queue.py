@@ -33,7 +33,7 @@ class Entry:
     """Whether it is a queued command that may leave through the closed gate."""
     around: str | None = attrs.field(default=None, repr=False)
     """Frame to write directly before and directly after it."""
-    picked: Callable[[], None] | None = attrs.field(default=None, repr=False)
+    on_write: Callable[[], None] | None = attrs.field(default=None, repr=False)
     """Called when the writer takes the entry, just before writing it."""
 
 

@@ -168,10 +168,10 @@ class Inbox:
         await self._room.park()
 
     async def arrival(self) -> None:
-        """Wait until a frame arrives, the link ends, or :meth:`look_again` is called."""
+        """Wait until a frame arrives, the link ends, or :meth:`wake_receivers` is called."""
         await self._arrivals.park()
 
-    def look_again(self) -> None:
+    def wake_receivers(self) -> None:
         """Wake the tasks that wait for frames: something else has changed."""
         self._arrivals.unpark_all()
 

@@ -15,8 +15,8 @@ from .._exceptions import JournalError, JournalInUse, RealtimeError
 from .._journal._journal_life import JournalLife, life_of
 from .._journal._log_store import LogClaim
 from .._journal._recovery import recover_log
-from .._session._bare_nursery import bare_nursery
 from .._session._shell import Shell
+from .._session._unwrapping_nursery import unwrapping_nursery
 from ._command_intake import CommandIntake
 from ._command_progress import CommandProgress
 from ._fleet_log import FleetLog, Seat
@@ -121,7 +121,7 @@ class SeatRun:
         life = await life_of(self._log, self._claim, past, recover=True)
         self.life = life
         life.notes_again = self._progress.again
-        async with bare_nursery() as nursery:
+        async with unwrapping_nursery() as nursery:
             nursery.start_soon(life.writer.run)
             nursery.start_soon(self._watch_writer, life)
             try:

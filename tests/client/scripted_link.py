@@ -69,7 +69,7 @@ class ScriptedLink:
         """Queue the input of an ask."""
         turns, progress = self.shell.turns, TurnProgress()
         receipt = self.shell.outbox.put_nowait(
-            ev.TextInputEvent(text=text), force=force, picked=lambda: turns.begin(progress)
+            ev.TextInputEvent(text=text), force=force, on_write=lambda: turns.begin(progress)
         )
         turns.queued(progress, receipt)
         return progress

@@ -16,7 +16,7 @@ import trio
 import trio.testing
 
 import realtime_trio as rt
-from realtime_trio._connection._liveness import _overslept, watch_traffic
+from realtime_trio._connection._liveness import _suspended_while_asleep, watch_traffic
 from realtime_trio._connection._supervisor import Address, DialTarget
 from realtime_trio._core._codec import Codec
 from realtime_trio._outbound._outbox import Outbox
@@ -365,7 +365,7 @@ def _outbox(config: rt.ClientConfig) -> Outbox:
 
 async def test_sleep_in_time_is_no_suspension(autojump_clock: object) -> None:
     """The clock jumps exactly to where it should be."""
-    assert not await _overslept(10)
+    assert not await _suspended_while_asleep(10)
 
 
 async def test_a_process_that_was_suspended_does_not_judge(

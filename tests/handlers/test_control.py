@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from realtime_trio._core._local_events import LinkEvent, SaidEvent, VoiceRequestedEvent
+from realtime_trio._core._local_events import EmitEvent, LinkEvent, VoiceRequestedEvent
 from realtime_trio._core._shell_notifications import Connected, Reconnecting
 from realtime_trio._core._state import Connection, ControlSlice
 from realtime_trio._handlers import LaneFold
@@ -271,7 +271,7 @@ def test_the_shell_s_news_of_the_link() -> None:
 def test_something_to_tell_changes_nothing() -> None:
     processor = EventStreamProcessor()
     before = processor.state.control
-    assert processor.process_event(SaidEvent(note=Connected())) == (Connected(),)
+    assert processor.process_event(EmitEvent(note=Connected())) == (Connected(),)
     assert processor.state.control == before
 
 

@@ -13,7 +13,7 @@ import trio.testing
 from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._fast_decoder import DELTAS
-from realtime_trio._core._local_events import LinkEvent, SaidEvent, VoiceRequestedEvent
+from realtime_trio._core._local_events import EmitEvent, LinkEvent, VoiceRequestedEvent
 from realtime_trio._core._notifications import (
     CancelConfirmed,
     MessageComplete,
@@ -232,7 +232,7 @@ async def test_the_librarys_own_events_travel_in_order_with_the_servers() -> Non
         notes = pipeline.subscribe(lane=Lane.CONTROL)
         pipeline.post(LinkEvent(status="connected", note=Connected()))
         pipeline.feed_nowait([CANCELLED])
-        pipeline.post(SaidEvent(note=AuthLogout()))
+        pipeline.post(EmitEvent(note=AuthLogout()))
         pipeline.post(VoiceRequestedEvent(voice_id="v"))
         await trio.testing.wait_all_tasks_blocked()
         assert drain(notes) == [Connected(), CancelConfirmed(), AuthLogout()]
@@ -635,7 +635,7 @@ async def test_the_librarys_own_events_are_taken_beyond_the_bound() -> None:
     async with running(control=small(3)) as pipeline:
         stuck = pipeline.subscribe(lane=Lane.CONTROL, overflow=Block(1))
         for _ in range(100):
-            pipeline.post(SaidEvent(note=AuthLogout()))
+            pipeline.post(EmitEvent(note=AuthLogout()))
             await trio.testing.wait_all_tasks_blocked()
         assert pipeline.statistics().control.depth == 0
         assert drain_until_lagged(stuck) == [AuthLogout(), AuthLogout()]
@@ -901,7 +901,7 @@ async def test_after_the_end_nothing_is_taken_and_nothing_hangs() -> None:
             pipeline.feed_nowait([each])
         with pytest.raises(ClosedError):
             await pipeline.feed([each])
-    pipeline.post(SaidEvent(note=AuthLogout()))
+    pipeline.post(EmitEvent(note=AuthLogout()))
     pipeline.set_user_session_id("s")
     pipeline.reset()
     late = pipeline.subscribe(lane=Lane.TEXT)

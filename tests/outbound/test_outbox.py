@@ -70,7 +70,7 @@ async def test_urgent_goes_before_commands_and_those_before_audio(autojump_clock
     """And each keeps its own order."""
     box = outbox()
     box.put_audio_nowait(b"1")
-    box.put_anyway(ev.PttEndEvent())
+    box.put_unbounded(ev.PttEndEvent())
     box.put_audio_nowait(b"2")
     box.put_nowait(ev.GetVoicesEvent())
     box.put_nowait(ev.GetAgentsEvent())
@@ -135,7 +135,7 @@ async def test_audio_that_waits_leaves_together(autojump_clock: object) -> None:
         box.put_audio_nowait(bytes([number]))
     box.put_audio_nowait(bytes(16_000))
     box.put_audio_nowait(bytes(1000))
-    box.put_anyway(ev.PttEndEvent())
+    box.put_unbounded(ev.PttEndEvent())
     box.put_audio_nowait(b"behind")
     runs, others = await written_in_runs(box)
     assert runs == [
@@ -270,7 +270,7 @@ async def test_the_end_of_a_speech_always_finds_room(autojump_clock: object) -> 
     box.put_audio_nowait(b"1")
     with pytest.raises(trio.WouldBlock):
         box.put_audio_nowait(b"2")
-    box.put_anyway(ev.PttEndEvent())
+    box.put_unbounded(ev.PttEndEvent())
     assert await written(box, Wire()) == [b"1", ev.PttEndEvent]
 
 
@@ -278,7 +278,7 @@ async def test_the_oldest_audio_can_be_dropped(autojump_clock: object) -> None:
     """Never the end of a speech."""
     box = outbox()
     assert box.drop_oldest_audio() == 0
-    box.put_anyway(ev.PttEndEvent())
+    box.put_unbounded(ev.PttEndEvent())
     box.put_audio_nowait(b"123")
     assert box.drop_oldest_audio() == 3
     assert box.statistics().audio_dropped == 1
@@ -303,7 +303,7 @@ async def test_what_was_of_the_link_goes_with_it(autojump_clock: object) -> None
     box.put_nowait(ev.ClientWantsCancelEvent())
     box.put_nowait(ev.GetVoicesEvent())
     box.put_audio_nowait(b"1")
-    box.put_anyway(ev.PttEndEvent())
+    box.put_unbounded(ev.PttEndEvent())
     assert box.link_lost() == 1
     await box.put_audio(b"2")
     box.put_audio_nowait(b"3")
@@ -325,7 +325,7 @@ async def test_draining_takes_nothing_new_but_cancels(autojump_clock: object) ->
         with pytest.raises(ClosedError):
             box.put_nowait(ev.GetVoicesEvent())
         box.put_nowait(ev.ClientWantsCancelEvent())
-        box.put_anyway(ev.PttEndEvent())
+        box.put_unbounded(ev.PttEndEvent())
     box.put_nowait(ev.GetVoicesEvent())
     assert not box.empty
     await written(box, Wire())

@@ -110,7 +110,7 @@ def convert_history(
         if reading.bad:
             transcript.say(_USER if reading.role == _USER else ASSISTANT, UNREADABLE)
         else:
-            _TELLERS.get(reading.role, _other)(transcript, reading)
+            _CONVERTERS.get(reading.role, _other)(transcript, reading)
     transcript.end_turn()
     return tuple(transcript.items)
 
@@ -278,7 +278,7 @@ def _other(transcript: _HistoryBuilder, reading: ReadMessage) -> None:
         transcript.say(reading.role, content)
 
 
-_TELLERS: dict[str, Callable[[_HistoryBuilder, ReadMessage], None]] = {
+_CONVERTERS: dict[str, Callable[[_HistoryBuilder, ReadMessage], None]] = {
     _USER: _user,
     ASSISTANT: _assistant,
     **dict.fromkeys(TOOL_ROLES, _tool),
