@@ -159,7 +159,7 @@ class Replay:
                 return self._recorded(line)
         return self._processor.process_frame(line, at=self.now)
 
-    # --- ctl lines ------------------------------------------------------------------------
+    # -- ctl lines -------------------------------------------------------------------------
 
     def _control(self, fields: JsonObject) -> tuple[Notification, ...]:
         self.aside = Aside("ctl", fields)
@@ -204,7 +204,7 @@ class Replay:
         }
         self._processor = EventStreamProcessor(limits=Limits(**bounds))
 
-    # --- recordings -----------------------------------------------------------------------
+    # -- recordings ------------------------------------------------------------------------
 
     def _recorded(self, line: bytes) -> tuple[Notification, ...]:
         try:
@@ -258,7 +258,7 @@ class Replay:
         return self._processor.process_audio(pcm, at=self.now)
 
 
-# --- output ---------------------------------------------------------------------------------
+# -- output --------------------------------------------------------------------------------
 
 
 def _escape(run: re.Match[str]) -> str:

@@ -80,7 +80,7 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-# ---- measures ------------------------------------------------------------------------------
+# -- measures ------------------------------------------------------------------------------
 
 
 def _named(module: Module) -> Iterator[tuple[str, ast.AST]]:
@@ -257,7 +257,7 @@ def undocumented(modules: list[Module]) -> list[str]:
     ]
 
 
-# ---- the package ---------------------------------------------------------------------------
+# -- the package ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +289,7 @@ def test_what_is_public_says_what_it_means(modules: list[Module]) -> None:
     assert undocumented(modules) == []
 
 
-# ---- the tests can fail --------------------------------------------------------------------
+# -- the tests can fail --------------------------------------------------------------------
 
 
 def _module(text: str) -> list[Module]:

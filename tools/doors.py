@@ -179,7 +179,7 @@ TAKEN: Final = {
 }
 
 
-# ---- reading -------------------------------------------------------------------------------
+# -- reading -------------------------------------------------------------------------------
 
 
 class Source:
@@ -273,7 +273,7 @@ def _item(annotation: ast.expr | None) -> ast.expr:
     return inner.elts[0] if isinstance(inner, ast.Tuple) else inner
 
 
-# ---- the two dialects ----------------------------------------------------------------------
+# -- the two dialects ----------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -364,7 +364,7 @@ BLOCKING: Final = Dialect(
 DIALECTS: Final = (AIO, BLOCKING)
 
 
-# ---- writing -------------------------------------------------------------------------------
+# -- writing -------------------------------------------------------------------------------
 
 
 class Imports:

@@ -12,7 +12,6 @@ import trio
 from .._config import ClientConfig
 from .._connection._recorder import RecorderLike
 from .._connection._supervisor import Address
-from .._core._shell_notifications import Reconnected
 from .._core._state import SessionState
 from .._exceptions import ClosedError, RealtimeError
 from .._journal._journal import Journal
@@ -34,9 +33,7 @@ from .._voice._audio_lane import AudioLane
 from ..abc import Connector
 from ..events import (
     ChatSessionIndexEntry,
-    ErrorEvent,
     Event,
-    GetUserSessionsResponseEvent,
     Lane,
     PttEndEvent,
     PttStartEvent,
@@ -48,7 +45,7 @@ from ._connectors import connector_for
 from ._journalled import JournalAccess, journal_options, journalled
 from ._misuse import check_count, check_not_nested, check_options, check_trio, entered
 from ._open_clients import announced
-from ._session_list import News, pages
+from ._session_list import PAGE_ANSWERS, PageAnswer, pages
 from ._subscribes import Subscribes
 from ._write_callback import write_callback
 
@@ -239,9 +236,8 @@ class Client(Commands, Subscribes, JournalAccess):
 
         Each page is a command and waits at the turn gate.
         """
-        classes: tuple[type[News], ...] = (GetUserSessionsResponseEvent, ErrorEvent, Reconnected)
-        news: Subscription[News] = self.subscribe(*classes)
-        return pages(news, self.send, page)
+        answers: Subscription[PageAnswer] = self.subscribe(*PAGE_ANSWERS)
+        return pages(answers, self.send, page)
 
     async def upload_file(
         self,

@@ -174,7 +174,7 @@ class Pipeline:
             else:
                 lane.wake()
             if self._closing:
-                lane.task.rouse()
+                lane.task.activate()
 
     def close(self) -> None:
         """Accept no more input. The lanes handle their backlog, then the subscriptions end.

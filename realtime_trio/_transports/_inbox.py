@@ -20,7 +20,7 @@ from typing import Final, final
 import attrs
 import trio
 
-from realtime_trio._exceptions import ClosedError, ConnectionLost
+from .._exceptions import ClosedError, ConnectionLost
 
 __all__ = [
     "BROKEN_BY_CANCEL",

@@ -32,10 +32,10 @@ from typing import Final, final
 import trio
 from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection
 
-from realtime_trio._exceptions import RealtimeError
-from realtime_trio._transports import _dial as dial
-from realtime_trio._transports._deflate import BoundedDeflate
-from realtime_trio._transports._inbox import (
+from .._exceptions import RealtimeError
+from . import _dial as dial
+from ._deflate import BoundedDeflate
+from ._inbox import (
     BROKEN_BY_CANCEL,
     CLOSED_HERE,
     End,
@@ -43,9 +43,9 @@ from realtime_trio._transports._inbox import (
     shielded_checkpoint,
     too_big,
 )
-from realtime_trio._transports._trio_websocket_buffers import join_fragments, queue_of, size_of
-from realtime_trio._transports._trio_websocket_stream import WatchedStream
-from realtime_trio._transports._trio_websocket_upgrade import UpgradeRequest, begin
+from ._trio_websocket_buffers import join_fragments, queue_of, size_of
+from ._trio_websocket_stream import WatchedStream
+from ._trio_websocket_upgrade import UpgradeRequest, begin
 
 __all__ = ["TrioWebsocketTransport", "open_link"]
 

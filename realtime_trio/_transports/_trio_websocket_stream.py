@@ -13,9 +13,9 @@ from typing import Final, final
 
 import trio
 
-from realtime_trio._transports import _dial as dial
-from realtime_trio._transports._direct import reader_of
-from realtime_trio._transports._upgrade_answer import UpgradeAnswer, read_answer
+from . import _dial as dial
+from ._direct import reader_of
+from ._upgrade_answer import UpgradeAnswer, read_answer
 
 __all__ = ["CHUNK", "WatchedStream"]
 

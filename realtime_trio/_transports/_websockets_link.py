@@ -40,15 +40,15 @@ from websockets.frames import Close, CloseCode
 from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
-from realtime_trio._exceptions import RealtimeError
-from realtime_trio._transports import _dial as dial
-from realtime_trio._transports._direct import (
+from .._exceptions import RealtimeError
+from . import _dial as dial
+from ._direct import (
     WRITE_ERRORS,
     WriteTurn,
     reader_of,
     writer_of,
 )
-from realtime_trio._transports._inbox import (
+from ._inbox import (
     BROKEN_BY_CANCEL,
     CLOSED_HERE,
     End,
@@ -57,8 +57,8 @@ from realtime_trio._transports._inbox import (
     shielded_checkpoint,
     too_big,
 )
-from realtime_trio._transports._websockets_frames import FrameReader, FrameWriter
-from realtime_trio._transports._websockets_upgrade import upgrade
+from ._websockets_frames import FrameReader, FrameWriter
+from ._websockets_upgrade import upgrade
 
 __all__ = ["WebsocketsTransport", "open_link"]
 

@@ -184,7 +184,8 @@ def _report(outcome: Outcome, *, as_json: bool) -> int:
         print(json_.dumps(told), flush=True)
     elif status:
         why = "; ".join([reason, *outcome.errors] if reason else outcome.errors)
-        raise CommandError(f"the turn {_ENDED[name]}: {one_line(why, 300)}", status=status)
+        reason = f"the turn {_ENDED[name]}: {one_line(why, 300)}"
+        raise CommandError(reason, status=status)
     return status
 
 

@@ -39,9 +39,9 @@ from ..events import CompletionEvent
 from ._measures import SYSTEM
 from ._otel_metrics import OtelMetrics
 
-__all__ = ["News", "SpanTree"]
+__all__ = ["SpanInput", "SpanTree"]
 
-News: TypeAlias = Notification | CompletionEvent
+SpanInput: TypeAlias = Notification | CompletionEvent
 Attributes: TypeAlias = dict[str, str | int | bool]
 
 _CLEAN: Final = (1000, 1001)
@@ -81,13 +81,13 @@ class SpanTree:
         self._connection: Span | None = self._connect() if open_now else None
         self._last_connection = self._connection
 
-    def take(self, news: News) -> None:
+    def take(self, item: SpanInput) -> None:
         """Follow one notification."""
-        match news:
+        match item:
             case TurnStateChanged(can_send_input=can_send):
                 self._end_turn() if can_send else self._begin_turn()
             case ToolNotification():
-                self._tool(news)
+                self._tool(item)
             case ToolNotificationRemoved(session_id=session_id, id=tool_id):
                 self._end_tool((session_id, tool_id), "removed")
             case SessionNotificationsCleared(session_id=session_id):
@@ -95,16 +95,16 @@ class SpanTree:
             case AllNotificationsCleared():
                 self._end_tools(None)
             case SubsessionStarted():
-                self._begin_subsession(news)
+                self._begin_subsession(item)
             case SubsessionEnded(session_id=session_id):
                 self._end_subsession(session_id)
             case CompletionEvent():
-                self._completed(news)
+                self._completed(item)
             case _:
-                self._take_rare(news)
+                self._take_rare(item)
 
-    def _take_rare(self, news: News) -> None:
-        match news:
+    def _take_rare(self, item: SpanInput) -> None:
+        match item:
             case Disconnected(code=code):
                 self._disconnect(code)
             case Reconnected(attempts=attempts, missed=missed):

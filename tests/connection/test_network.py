@@ -178,7 +178,7 @@ def test_what_cannot_be_is_refused_at_the_call(
         rt.open_client("http://host", auth="t", **options)
 
 
-# -- what a server says ----------------------------------------------------------------------
+# -- what a server says --------------------------------------------------------------------
 
 
 def refusing(*answers: bytes) -> tuple[Handler, list[bytes]]:

@@ -165,7 +165,7 @@ def test_half_of_a_surrogate_pair_survives_in_frames_and_in_the_state() -> None:
         assert each.position == 3
 
 
-# ---- damage ------------------------------------------------------------------------------
+# -- damage --------------------------------------------------------------------------------
 
 
 @settings(max_examples=40)
@@ -204,7 +204,7 @@ def test_a_snapshot_of_other_handlers_is_none() -> None:
     assert read_snapshot(data) is not None
 
 
-# ---- values of any kind --------------------------------------------------------------------
+# -- values of any kind --------------------------------------------------------------------
 
 
 def _forget(name: str, cls: type) -> None:

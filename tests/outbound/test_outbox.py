@@ -63,7 +63,7 @@ async def written(box: Outbox, wire: Wire) -> list[object]:
     return wire.sent
 
 
-# --- order ------------------------------------------------------------------------------------
+# -- order ---------------------------------------------------------------------------------
 
 
 async def test_urgent_goes_before_commands_and_those_before_audio(autojump_clock: object) -> None:
@@ -184,7 +184,7 @@ async def test_a_command_that_may_pass_does_not_wait_behind_one_that_may_not(
     assert wire.sent[2:] == [ev.GetVoicesEvent, ev.ResumeChatSessionEvent]
 
 
-# --- receipts ---------------------------------------------------------------------------------
+# -- receipts ------------------------------------------------------------------------------
 
 
 async def test_receipts_follow_their_command(autojump_clock: object) -> None:
@@ -217,7 +217,7 @@ async def test_receipts_follow_their_command(autojump_clock: object) -> None:
         box.put_nowait(ev.GetVoicesEvent())
 
 
-# --- bounds -----------------------------------------------------------------------------------
+# -- bounds --------------------------------------------------------------------------------
 
 
 async def test_queues_are_bounded_in_items_and_bytes(autojump_clock: object) -> None:
@@ -293,7 +293,7 @@ async def test_pongs_beyond_the_bound_are_left_out(autojump_clock: object) -> No
     assert box.statistics().urgent == 64
 
 
-# --- links ------------------------------------------------------------------------------------
+# -- links ---------------------------------------------------------------------------------
 
 
 async def test_what_was_of_the_link_goes_with_it(autojump_clock: object) -> None:
@@ -333,7 +333,7 @@ async def test_draining_takes_nothing_new_but_cancels(autojump_clock: object) ->
     await box.emptied()
 
 
-# --- a cancelled send -------------------------------------------------------------------------
+# -- a cancelled send ----------------------------------------------------------------------
 
 
 @given(
@@ -385,7 +385,7 @@ def test_a_cancelled_send_has_queued_once_or_not_at_all(
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-# --- the gate ---------------------------------------------------------------------------------
+# -- the gate ------------------------------------------------------------------------------
 
 
 def start(gate: TurnGate) -> None:
@@ -504,7 +504,7 @@ def test_a_current_session_that_was_deleted_may_go_on(named: str | None) -> None
     assert gate.session_id == "s2"
 
 
-# --- backoff ----------------------------------------------------------------------------------
+# -- backoff -------------------------------------------------------------------------------
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))

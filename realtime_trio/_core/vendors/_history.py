@@ -232,7 +232,7 @@ class _HistoryBuilder:
         self.items.append(ended)
 
 
-# --- one function per role --------------------------------------------------------------
+# -- one function per role -----------------------------------------------------------------
 
 
 def _user(transcript: _HistoryBuilder, reading: ReadMessage) -> None:
@@ -286,7 +286,7 @@ _CONVERTERS: dict[str, Callable[[_HistoryBuilder, ReadMessage], None]] = {
 }
 
 
-# --- runs of one kind -------------------------------------------------------------------
+# -- runs of one kind ----------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, eq=False)

@@ -110,7 +110,7 @@ class ChatTasks:
     def _changed(self) -> None:
         self._news.set()
 
-    # ---- reading ---------------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------------
 
     async def _read_keys(self, nursery: trio.Nursery) -> None:
         async for key in self._terminal.keys:
@@ -213,7 +213,7 @@ class ChatTasks:
                 self._client.reconnect()
             before = now
 
-    # ---- showing ---------------------------------------------------------------------------
+    # -- showing ---------------------------------------------------------------------------
 
     async def _follow(self, notes: Subscription[Notification]) -> None:
         with notes:

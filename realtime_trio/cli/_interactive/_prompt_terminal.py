@@ -110,7 +110,7 @@ class PromptTerminal(KeyTarget):
         size = self._output.get_size()
         return size.columns, size.rows
 
-    # ---- on trio -------------------------------------------------------------------------
+    # -- on trio ---------------------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Show the prompt until cancelled; then restore the terminal."""
@@ -147,7 +147,7 @@ class PromptTerminal(KeyTarget):
         if self._loop is not None:
             self._loop.call_soon_threadsafe(run)
 
-    # ---- in the thread -------------------------------------------------------------------
+    # -- in the thread ---------------------------------------------------------------------
 
     def _prompt(self, ready: trio.Event) -> None:
         def started() -> None:
