@@ -73,7 +73,7 @@ class Client(Commands, Subscribes, JournalAccess):
             gate=shell.gate,
             playback=shell.playback,
             leaving=shell.leaving,
-            beginnings=lambda: shell.observer.beginnings,
+            session_starts=lambda: shell.observer.session_starts,
         )
         """The audio lane: the agent's speech, and sending the user's speech."""
 

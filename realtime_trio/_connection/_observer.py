@@ -70,7 +70,7 @@ class LinkObserver:
         self.opening: Mark | None = None
         """Directly behind the event that opened the gate last."""
         self.ui_session_id: str | None = None
-        self.beginnings: int = 0
+        self.session_starts: int = 0
         """How often the server began a session: each begins with the server's defaults."""
         self.last_pong: float | None = None
         self.agent_key: str | None = None
@@ -115,7 +115,7 @@ class LinkObserver:
     def _note_ids(self, event: Incoming) -> None:
         if isinstance(event, UiSessionIdChangedEvent):
             self.ui_session_id = event.ui_session_id
-            self.beginnings += 1
+            self.session_starts += 1
         elif isinstance(event, ChatSessionChangedEvent):
             self._loaded = True
             session = event.chat_session

@@ -41,11 +41,11 @@ from ._recorder import RecorderTap
 __all__ = ["Address", "Supervisor"]
 
 _REFUSED: Final = (401, 403)
-_SUSPECT: Final = (*_REFUSED, 500)  # real servers answer a bad token with 500
+_TOKEN_SUSPECTED: Final = (*_REFUSED, 500)  # real servers answer a bad token with 500
 _CLOSE_CODES: Final[Mapping[int, CloseAction]] = MappingProxyType(
     {1000: "final", 1008: "renew", 4001: "renew", 4401: "renew", 4403: "renew"}
 )
-_TAKEN: Final = (
+_TAKEN_OVER: Final = (
     "the server closed the connection for good (1000): "
     "another client took the session over, or the server ended it"
 )
@@ -59,7 +59,7 @@ class DialTarget:
     agent_key: str | None
 
     @property
-    def both(self) -> bool:
+    def has_both(self) -> bool:
         """Whether both are set."""
         return self.chat_session_id is not None and self.agent_key is not None
 
@@ -298,7 +298,7 @@ class Supervisor:
 
     async def _failed(self, exc: ConnectionFailed) -> None:
         """Handle a failed dial; raise if there must be no other."""
-        if exc.status in _SUSPECT:
+        if exc.status in _TOKEN_SUSPECTED:
             await self._tokens.refused(certain=exc.status in _REFUSED)
         cause = exc.__cause__
         if isinstance(cause, ConnectionLost) and cause.code is not None:
@@ -349,7 +349,7 @@ class Supervisor:
                     tap=self._tap,
                 )
             except ConnectionFailed as exc:
-                self._agentless = exc.status == 500 and asked.both
+                self._agentless = exc.status == 500 and asked.has_both
                 raise
             return link, target
         message = f"no live connection to {self._place} within {seconds:g} s"
@@ -365,7 +365,7 @@ def _unstable(place: str, end: ConnectionLost) -> ConnectionFailed:
 
 def _closed_for_good(end: ConnectionLost) -> ConnectionLost:
     if end.clean:
-        return ConnectionLost(_TAKEN, code=end.code, reason=end.reason)
+        return ConnectionLost(_TAKEN_OVER, code=end.code, reason=end.reason)
     message = f"the server closed the connection for good ({end.code})"
     return ConnectionLost(message, code=end.code, reason=end.reason)
 

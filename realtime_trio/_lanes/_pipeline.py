@@ -301,7 +301,7 @@ class Pipeline:
         """
         check_classes(classes)
         check_overflow(overflow)
-        self._readers.sweep()
+        self._readers.close_abandoned()
         reader = SubscriptionReader(self._readers.detach, classes)
         chosen = [self._lanes[lane]] if lane is not None else list(self._lanes.values())
         reader.buffers = tuple(make_buffer(reader, each, overflow) for each in chosen)

@@ -33,12 +33,12 @@ class _Request:
     """One cancel in progress, shared by ``waiters`` tasks.
 
     ``input`` is the number of the last input that was written when the request was made,
-    ``words`` is the number of confirmations that the server still owes.
+    ``confirmations`` is the number of confirmations that the server still owes.
     """
 
     receipt: Receipt
     input: int
-    words: int = 1
+    confirmations: int = 1
     waiters: int = 0
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     settled: trio.Event = attrs.field(factory=trio.Event)
@@ -120,14 +120,14 @@ class Canceller:
 
     def _send_again(self, request: _Request) -> None:
         request.receipt = self._outbox.put_unbounded(ClientWantsCancelEvent())
-        request.words += 1
+        request.confirmations += 1
 
     def confirm(self) -> None:
         """Handle ``cancelled``."""
         request = self._request
         if request is not None:
-            request.words -= 1
-            if request.words <= 0:
+            request.confirmations -= 1
+            if request.confirmations <= 0:
                 request.settle(CancelResult("socket"))
 
     def confirm_early(self) -> None:

@@ -278,7 +278,7 @@ class Outbox:
                     return entry
         return None
 
-    def wrote(
+    def finish_write(
         self,
         entry: Entry,
         status: ReceiptStatus,
@@ -320,10 +320,10 @@ class Outbox:
 
     async def flushed(self) -> None:
         """Wait until every entry that may leave has left; forever if no link takes them."""
-        while self._writing is not None or self._leavable():
+        while self._writing is not None or self._can_send():
             await self._idle.park()
 
-    def _leavable(self) -> bool:
+    def _can_send(self) -> bool:
         if self._urgent.entries or self.audio.entries:
             return True
         waiting = self._commands.entries

@@ -93,7 +93,7 @@ class EntryQueue:
             self._room = trio.lowlevel.ParkingLot()
         await self._room.park()
 
-    def let_in(self) -> None:
+    def wake_waiter(self) -> None:
         """Let the one that waits for room look again."""
         if self._room is not None:
             self._room.unpark_all()
@@ -128,12 +128,12 @@ class EntryQueue:
 
     def _left(self, entry: Entry) -> None:
         self.size -= entry.size
-        self.let_in()
+        self.wake_waiter()
 
     def clear(self) -> list[Entry]:
         """Remove and return all entries."""
         entries = list(self.entries)
         self.entries.clear()
         self.size = 0
-        self.let_in()
+        self.wake_waiter()
         return entries

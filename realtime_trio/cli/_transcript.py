@@ -48,7 +48,7 @@ class Tally:
 
 
 class Transcript:
-    """Prints notifications; :meth:`tell` takes each with its state.
+    """Prints notifications; :meth:`show` takes each with its state.
 
     Messages are shown when they are complete, with that time, or partially when a tool's result or
     similar entry follows in the middle. Tools are shown when they start and complete, and with
@@ -88,7 +88,7 @@ class Transcript:
         self._state = SessionState()
         self._time = ""
 
-    def tell(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
+    def show(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
         """Show one notification, if it belongs in a transcript."""
         handler = self._handlers.get(type(note))
         if handler is not None:

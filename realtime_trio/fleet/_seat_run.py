@@ -9,8 +9,8 @@ from typing import Final, Literal, TypeAlias, final
 import attrs
 import trio
 
+from .._client._claimed_client import DialOptions, claimed_client
 from .._client._client import Client
-from .._client._seated import DialOptions, seated_client
 from .._exceptions import JournalError, JournalInUse, RealtimeError
 from .._journal._journal_life import JournalLife, life_of
 from .._journal._log_store import LogClaim
@@ -154,7 +154,7 @@ class SeatRun:
         async with AsyncExitStack() as stack:
             async with self._limiter:
                 options = _completed(await self._dial(claim), claim)
-                client, shell = await stack.enter_async_context(seated_client(options, life))
+                client, shell = await stack.enter_async_context(claimed_client(options, life))
             self.open = True
             try:
                 await self._serve_open(client, shell, life)

@@ -28,11 +28,11 @@ from .._lanes._overflow import DropOldest
 from .._lanes._subscription import Subscription
 from ..events import CompletionEvent
 from ._otel_metrics import OtelTimes, metrics_of
-from ._otel_spans import SpanInput, SpanTree
+from ._otel_spans import News, SpanTree
 
 __all__ = ["traced"]
 
-_SPAN_INPUTS: tuple[type[SpanInput], ...] = (
+_HEARD: tuple[type[News], ...] = (
     *(AllNotificationsCleared, CancelConfirmed, CompletionEvent, Disconnected, ProcessingFailed),
     *(Reconnected, SessionNotificationsCleared, SubsessionEnded, SubsessionStarted),
     *(SystemNotification, ToolNotification, ToolNotificationRemoved, TurnStateChanged),
@@ -51,31 +51,31 @@ async def traced(
     measured = metrics_of(meter_provider or metrics.get_meter_provider(), release)
     times = OtelTimes(measured)
     pipeline = client._shell.pipeline  # pyright: ignore[reportPrivateUsage]
-    inputs: Subscription[SpanInput] = client.subscribe(*_SPAN_INPUTS, overflow=DropOldest(4096))
+    news: Subscription[News] = client.subscribe(*_HEARD, overflow=DropOldest(4096))
     tree = SpanTree(tracer, measured, lambda: client.state, open_now=client.health.status == "open")
     measured.ledger.add(client)
     pipeline.measure(times)
     # In the nursery of the client, so that what the block raises does not come out in a group.
-    client._shell.nursery.start_soon(_follow, inputs, tree)  # pyright: ignore[reportPrivateUsage]
+    client._shell.nursery.start_soon(_follow, news, tree)  # pyright: ignore[reportPrivateUsage]
     try:
         yield
     finally:
         pipeline.stop_measuring(times)
         measured.ledger.close(client)
-        _take_buffered(inputs, tree)
+        _take_the_rest(news, tree)
         tree.close()
-        inputs.close()
+        news.close()
 
 
-async def _follow(inputs: Subscription[SpanInput], tree: SpanTree) -> None:
+async def _follow(news: Subscription[News], tree: SpanTree) -> None:
     with suppress(ClosedError):  # at the end of the block
-        async for item in inputs:
+        async for item in news:
             tree.take(item)
 
 
-def _take_buffered(inputs: Subscription[SpanInput], tree: SpanTree) -> None:
+def _take_the_rest(news: Subscription[News], tree: SpanTree) -> None:
     while True:
         try:
-            tree.take(inputs.receive_nowait())
+            tree.take(news.receive_nowait())
         except (trio.WouldBlock, trio.EndOfChannel):
             return

@@ -39,9 +39,9 @@ from ..events import CompletionEvent
 from ._measures import SYSTEM
 from ._otel_metrics import OtelMetrics
 
-__all__ = ["SpanInput", "SpanTree"]
+__all__ = ["News", "SpanTree"]
 
-SpanInput: TypeAlias = Notification | CompletionEvent
+News: TypeAlias = Notification | CompletionEvent
 Attributes: TypeAlias = dict[str, str | int | bool]
 
 _CLEAN: Final = (1000, 1001)
@@ -81,13 +81,13 @@ class SpanTree:
         self._connection: Span | None = self._connect() if open_now else None
         self._last_connection = self._connection
 
-    def take(self, item: SpanInput) -> None:
+    def take(self, news: News) -> None:
         """Follow one notification."""
-        match item:
+        match news:
             case TurnStateChanged(can_send_input=can_send):
                 self._end_turn() if can_send else self._begin_turn()
             case ToolNotification():
-                self._tool(item)
+                self._tool(news)
             case ToolNotificationRemoved(session_id=session_id, id=tool_id):
                 self._end_tool((session_id, tool_id), "removed")
             case SessionNotificationsCleared(session_id=session_id):
@@ -95,16 +95,16 @@ class SpanTree:
             case AllNotificationsCleared():
                 self._end_tools(None)
             case SubsessionStarted():
-                self._begin_subsession(item)
+                self._begin_subsession(news)
             case SubsessionEnded(session_id=session_id):
                 self._end_subsession(session_id)
             case CompletionEvent():
-                self._completed(item)
+                self._completed(news)
             case _:
-                self._take_rare(item)
+                self._take_rare(news)
 
-    def _take_rare(self, item: SpanInput) -> None:
-        match item:
+    def _take_rare(self, news: News) -> None:
+        match news:
             case Disconnected(code=code):
                 self._disconnect(code)
             case Reconnected(attempts=attempts, missed=missed):

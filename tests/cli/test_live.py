@@ -41,7 +41,7 @@ def shown(*notes: n.Notification, width: int = 60) -> list[str]:
     console, said = make_console(width)
     transcript = LiveTranscript(console)
     for note in notes:
-        transcript.tell(note, rt.SessionState(), 1.5)
+        transcript.show(note, rt.SessionState(), 1.5)
     return said.getvalue().splitlines()
 
 
@@ -188,7 +188,7 @@ def transcript_of(*notes: n.Notification) -> str:
     console, said = make_console(80)
     transcript = Transcript(console)
     for note in notes:
-        transcript.tell(note, rt.SessionState(), 61.25)
+        transcript.show(note, rt.SessionState(), 61.25)
     return said.getvalue()
 
 

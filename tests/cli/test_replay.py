@@ -205,7 +205,7 @@ def test_in_lines_are_folded_and_others_set_aside() -> None:
         {"t": 0.8, "other": 1},
     ):
         replay.feed(encode(line))
-        asides.append(replay.aside.kind if replay.aside else None)
+        asides.append(replay.skipped.kind if replay.skipped else None)
     assert asides == ["open", "out", None, "drop", "open_failed", "in", "out", "close", "?"]
     assert replay.state.counters.events == 1
     assert replay.now == pytest.approx(EPOCH + 0.8)

@@ -218,10 +218,10 @@ class ChatTasks:
     async def _follow(self, notes: Subscription[Notification]) -> None:
         with notes:
             async for note in notes:
-                line = self._status.tell(note)
+                line = self._status.update(note)
                 if line is not None:
                     self._view.notice(line, "yellow")
-                self._view.tell(note, self._client.state)
+                self._view.show(note, self._client.state)
                 self._changed()
 
     async def _draw(self) -> None:

@@ -176,7 +176,7 @@ class ChatView:
 
     # -- input -----------------------------------------------------------------------------
 
-    def tell(self, note: n.Notification, state: SessionState) -> None:
+    def show(self, note: n.Notification, state: SessionState) -> None:
         """Handle one notification, with the state after it."""
         handler = self._handlers.get(type(note))
         if handler is not None:
