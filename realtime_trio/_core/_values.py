@@ -13,7 +13,7 @@ Values for the application (events, records, messages and notifications) are att
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 import attrs
 import msgspec
@@ -23,6 +23,7 @@ __all__ = [
     "Log",
     "Recent",
     "Rope",
+    "constructor_from_wire",
     "evolve",
     "freeze",
     "longer",
@@ -80,31 +81,45 @@ def unchecked_constructor(cls: Callable[P, C]) -> Callable[P, C]:
     if any(isinstance(field.default, attrs.Factory) for field in fields):  # type: ignore[arg-type]
         message = f"{made.__name__} has a default factory, which this constructor does not call"
         raise TypeError(message)
-    unfrozen = {
-        "__slots__": (),
-        "__module__": made.__module__,
-        "__init__": object.__init__,
-        "__setattr__": object.__setattr__,
-        "__delattr__": object.__delattr__,
-    }
-    scope: dict[str, object] = {
-        "cls": made,
-        "Draft": type(f"{made.__name__}Draft", (made,), unfrozen),
-        "defaults": {field.name: field.default for field in fields},
-    }
     parameters = [
         field.name if field.default is attrs.NOTHING else f"{field.name}=defaults[{field.name!r}]"
         for field in sorted(fields, key=lambda field: field.default is not attrs.NOTHING)
     ]
+    scope = {"defaults": {field.name: field.default for field in fields}}
+    make = _compiled(made, ", ".join(parameters), "draft.{0} = {0}", scope)
+    return cast("Callable[P, C]", make)
+
+
+def constructor_from_wire(cls: type[C]) -> Callable[[Any], C]:
+    """Return a function that creates a frozen attrs class from an object with its attributes.
+
+    It does the same as :func:`unchecked_constructor` for a value that is already in one piece.
+    """
+    made = cast("type[attrs.AttrsInstance]", cls)
+    return cast("Callable[[Any], C]", _compiled(made, "wire", "draft.{0} = wire.{0}", {}))
+
+
+def _compiled(
+    cls: type[attrs.AttrsInstance], parameters: str, assignment: str, scope: dict[str, object]
+) -> object:
+    """Compile a function that fills an unfrozen instance and then sets its class."""
+    unfrozen = {
+        "__slots__": (),
+        "__module__": cls.__module__,
+        "__init__": object.__init__,
+        "__setattr__": object.__setattr__,
+        "__delattr__": object.__delattr__,
+    }
+    scope |= {"cls": cls, "Draft": type(f"{cls.__name__}Draft", (cls,), unfrozen)}
     lines = [
-        f"def make({', '.join(parameters)}):",
+        f"def make({parameters}):",
         " draft = Draft()",
-        *(f" draft.{field.name} = {field.name}" for field in fields),
+        *(f" {assignment.format(field.name)}" for field in attrs.fields(cls)),
         " draft.__class__ = cls",
         " return draft",
     ]
     exec("\n".join(lines), scope)
-    return cast("Callable[P, C]", scope["make"])
+    return scope["make"]
 
 
 class _Storage:

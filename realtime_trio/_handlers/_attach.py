@@ -7,8 +7,8 @@ from typing import TypeAlias, TypeVar
 
 import attrs
 
+from .._core import _constructors as make
 from .._core._messages import ASSISTANT, Message, OpenMessage, with_tools
-from .._core._notifications import MessageComplete, message_updated
 from .._core._records import CallStage, KnownCall, WaitingTool
 from .._core._values import evolve, longer, with_item
 from ..events import ToolCall, ToolResult
@@ -77,7 +77,7 @@ def _replace(txn: TextTransaction, session_id: str, known: KnownCall, tool: Wait
     if open_message is not None and open_message.id == known.message_id:
         _update_open(txn, open_message, _with_end(open_message.head, tool, known))
         return True
-    log = txn.session(session_id).messages
+    log = txn.record(session_id).messages
     if not log.dropped <= known.position < log.end:
         return False
     message = log.at(known.position)
@@ -132,14 +132,14 @@ def _with_end(message: Message, tool: WaitingTool, known: KnownCall) -> Message:
 def _update_open(txn: TextTransaction, open_message: OpenMessage, head: Message) -> None:
     changed = evolve(open_message, head=head)
     txn.set_open(head.session_id, changed)
-    txn.emit(message_updated(session_id=head.session_id, message=changed.snapshot()))
+    txn.emit(make.message_updated(session_id=head.session_id, message=changed.snapshot()))
 
 
 def _update_stored(txn: TextTransaction, position: int, message: Message) -> None:
     session_id = message.session_id
     session = txn.session(session_id)
     session.messages = session.messages.replace(position, message)
-    txn.emit(message_updated(session_id=session_id, message=message))
+    txn.emit(make.message_updated(session_id=session_id, message=message))
 
 
 def record_attached(txn: TextTransaction, message: Message) -> None:
@@ -147,7 +147,7 @@ def record_attached(txn: TextTransaction, message: Message) -> None:
 
     A later call with one of these ids may already run or have a message.
     """
-    position = txn.session(message.session_id).messages.end
+    position = txn.record(message.session_id).messages.end
     for call_id in dict.fromkeys(call.id for call in message.tool_calls):
         key = (message.session_id, call_id)
         known = txn.known(key)
@@ -170,7 +170,7 @@ def kept_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) -
     open_message = txn.open.get(session_id)
     if open_message is not None:
         ids.add(open_message.id)
-    session = txn.session(session_id)
+    session = txn.record(session_id)
     standing = {call_id for call_id, known in session.calls.items() if known.message_id in ids}
     return frozenset(standing.union(tool.call.id for tool in session.waiting))
 
@@ -200,18 +200,17 @@ def take_waiting(
     txn: TextTransaction, session_id: str
 ) -> tuple[tuple[ToolCall, ...], tuple[ToolResult, ...]]:
     """Return the waiting calls and results, for a message that takes them now."""
-    session = txn.session(session_id)
-    waiting = session.waiting
+    waiting = txn.record(session_id).waiting
     if not waiting:
         return (), ()
-    session.waiting = ()
+    txn.session(session_id).waiting = ()
     calls = tuple(tool.call for tool in waiting)
     return calls, tuple(tool.result for tool in waiting if tool.result is not None)
 
 
 def flush_waiting(txn: TextTransaction, session_id: str) -> None:
     """Store waiting tools as a separate message, since no other message takes them (§8 T4)."""
-    waiting = txn.session(session_id).waiting
+    waiting = txn.record(session_id).waiting
     if not waiting:
         return
     calls, results = take_waiting(txn, session_id)
@@ -227,7 +226,7 @@ def flush_waiting(txn: TextTransaction, session_id: str) -> None:
     )
     record_attached(txn, message)
     txn.append(message)
-    txn.emit(MessageComplete(session_id=session_id, message=message))
+    txn.emit(make.message_complete(session_id=session_id, message=message))
 
 
 def interrupt(txn: TextTransaction, session_id: str) -> None:

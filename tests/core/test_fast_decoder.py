@@ -11,15 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realtime_trio import events as ev
+from realtime_trio._core._constructors import streaming, tool_notification
 from realtime_trio._core._fast_decoder import DELTAS, Delta, fast_decoders
 from realtime_trio._core._json_shapes import json_object
 from realtime_trio._core._messages import Message, moment
-from realtime_trio._core._notifications import (
-    MessageStreaming,
-    ToolNotification,
-    streaming,
-    tool_notification,
-)
+from realtime_trio._core._notifications import MessageStreaming, ToolNotification
 from realtime_trio._core._records import Record, SessionDraft
 from realtime_trio._core._state import (
     ConversationDraft,
