@@ -215,21 +215,19 @@ class Codec:
         The result may be a delta in its wire form (see ``_fast_decoder``), or a
         :class:`~realtime_trio._core._local_events.Reading` if parts of the event were skipped.
         """
-        if type(frame) is bytes and not frame.isascii():
-            frame = self._utf8(frame)
         cut = False
+        if frame.__class__ is bytes and not frame.isascii():
+            frame = self._utf8(cast("bytes", frame))
         if len(frame) > _SHALLOW:
             within = self._within_depth(frame)
             cut, frame = within is not frame, within
         try:
             form = self._decode(frame)
             reader = self._readers.get(form.__class__)
-            if reader is not None:
-                return reader(form)
+            delta_or_event: ServerEvent | Delta = form if reader is None else reader(form)
         except (ValueError, RecursionError):  # the converter reports the fault, if there is one
             return self._structure(self._read(frame), cut=cut)
-        delta: Delta = form
-        return delta
+        return delta_or_event
 
     def read_all(self, frames: Iterable[str | bytes]) -> Iterator[tuple[ServerEvent | Delta, int]]:
         """Decode frames lazily and yield each event with its frame's size in characters or bytes.

@@ -45,6 +45,7 @@ P = ParamSpec("P")
 evolve = msgspec.structs.replace
 
 # A frozen struct rejects the assignment of ``__class__``, as of any attribute.
+_new = object.__new__
 _set_class = object.__dict__["__class__"].__set__
 
 
@@ -380,12 +381,14 @@ class Recent(Generic[K, V]):
         if len(self._log) != self._count or self._count >= 4 * self._limit:
             base = self._fork()
         count = base._count
-        base._index[key] = count
-        base._log.append((key, value))
-        newer: Recent[K, V] = object.__new__(type(self))
+        index = base._index
+        log = base._log
+        index[key] = count
+        log.append((key, value))
+        newer: Recent[K, V] = _new(Recent)
         newer._limit = base._limit
-        newer._log = base._log
-        newer._index = base._index
+        newer._log = log
+        newer._index = index
         newer._count = count + 1
         return newer
 
@@ -396,6 +399,9 @@ class Recent(Generic[K, V]):
         copy._count = len(copy._log)
         copy._index = {key: place for place, (key, _) in enumerate(copy._log)}
         return copy
+
+    def __bool__(self) -> bool:
+        return self._count > 0
 
     def items(self) -> list[tuple[K, V]]:
         """Return the items, oldest first."""

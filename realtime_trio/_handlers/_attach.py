@@ -30,6 +30,8 @@ __all__ = [
 # Maximum number of active tools, and of waiting ones; far more than any model calls.
 TOOL_LIMIT = 1024
 
+_NO_CALLS: frozenset[str] = frozenset()
+
 Key: TypeAlias = tuple[str, str]
 T = TypeVar("T")
 
@@ -166,11 +168,13 @@ def record_moved(txn: TextTransaction, message: Message, position: int) -> None:
 
 def kept_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) -> frozenset[str]:
     """Return the ids of calls that wait or are in messages kept after a list (§8 S1)."""
+    session = txn.record(session_id)
+    if not session.calls and not session.waiting:
+        return _NO_CALLS
     ids = {message.id for message in kept}
     open_message = txn.open.get(session_id)
     if open_message is not None:
         ids.add(open_message.id)
-    session = txn.record(session_id)
     standing = {call_id for call_id, known in session.calls.items() if known.message_id in ids}
     return frozenset(standing.union(tool.call.id for tool in session.waiting))
 

@@ -144,6 +144,8 @@ def _continue_after_list(
 def _append_history(
     txn: TextTransaction, session: ChatSession, own: frozenset[str]
 ) -> _UserMessages:
+    if not session.messages:
+        return _UserMessages()
     # The history code is imported when the first history arrives.
     from .._core.vendors._history import DelegationStarted, HistoryMessage, convert_history
 
@@ -160,7 +162,7 @@ def _append_history(
     user_messages, depth, announces = _UserMessages(), 0, False
     for item in history:
         if isinstance(item, HistoryMessage):
-            position = txn.session(item.message.session_id).messages.end
+            position = txn.record(item.message.session_id).messages.end
             record_listed(txn, item.message, position, own)
             txn.store(item.message, foreign=item.foreign)
             if item.message.role == "user" and not item.foreign:

@@ -122,7 +122,14 @@ class TextTransaction:
     def ensure_for(self, event: SessionEvent, *, exists: bool = False) -> SessionDraft:
         """Return the session of an event. ``exists``: the event makes it visible (§2 L2)."""
         session_id = event.session_id
-        session = self.ensure(session_id, event.parent_session_id, event.user_session_id)
+        if session_id not in self.records:
+            self._create(session_id)
+        session = self._sessions.get(session_id) or self.session(session_id)
+        session.touched = self.tick
+        user_session_id = event.user_session_id
+        if user_session_id is not None:
+            session.parent_session_id = event.parent_session_id
+            session.user_session_id = user_session_id
         if exists and not session_id and not session.exists:
             session.exists = True  # it takes its position in the order now
             self.records = {**{k: v for k, v in self.records.items() if k}, "": self.records[""]}
@@ -280,7 +287,8 @@ class TextTransaction:
         metadata: MessageMetadata = NO_METADATA,
     ) -> Message | None:
         """Finish a session's open message, store it and emit it as stored (§8 M1)."""
-        open_message = self.open.get(session_id)
+        open_messages = self._base.open if self._open is None else self._open
+        open_message = open_messages.get(session_id)
         if open_message is None:
             return None
         self.set_open(session_id, None)
@@ -334,13 +342,19 @@ class TextTransaction:
 
     def remove_tools(self, session_id: str | None = None) -> None:
         """End the active tools of a session, or of all, and emit each."""
-        for key in [k for k in self.active if session_id is None or k[0] == session_id]:
+        for key in self._active_keys(session_id):
             self.remove_tool(key)
 
     def clear_tools(self, session_id: str | None = None) -> None:
         """End the active tools of a session, or of all, and emit nothing for each (§8 T5)."""
-        for key in [k for k in self.active if session_id is None or k[0] == session_id]:
+        for key in self._active_keys(session_id):
             self.leave_tool(key, CallStage.CLEARED)
+
+    def _active_keys(self, session_id: str | None) -> Sequence[tuple[str, str]]:
+        active = self.conversation.tools if self._tools is None else self._tools
+        if not active:
+            return ()
+        return [key for key in active if session_id is None or key[0] == session_id]
 
     # --- late events ----------------------------------------------------------------------
 
@@ -394,9 +408,12 @@ class TextTransaction:
 
     def _built_records(self) -> Mapping[str, Record]:
         """Build the sessions' records; a session whose draft is unchanged keeps its record."""
+        records = self.records
         changed: dict[str, Record] = {}
         for session_id, draft in self._sessions.items():
-            record = self.records[session_id]
+            record = records[session_id]
             if draft.touched != record.touched or differs(draft, record):
                 changed[session_id] = freeze(draft, Record)
-        return {**self.records, **changed} if changed else self.records
+        if not changed:
+            return records
+        return changed if len(records) == 1 else {**records, **changed}
