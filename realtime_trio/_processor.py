@@ -219,7 +219,8 @@ class EventStreamProcessor:
             return self._step_of(reading.event.__class__)(event, at)
         step = self._steps.get(cls)
         if step is None:
-            step = self._steps[cls] = self._step_of(DELTAS.get(cls, cls))
+            event_class = DELTAS[cls] if issubclass(cls, Delta) else cls
+            step = self._steps[cls] = self._step_of(event_class)
         return step(event, at)
 
     def _step_of(self, cls: type[ServerEvent]) -> Step:

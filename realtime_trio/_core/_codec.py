@@ -217,7 +217,7 @@ class Codec:
         """
         cut = False
         if frame.__class__ is bytes and not frame.isascii():
-            frame = self._utf8(cast("bytes", frame))
+            frame = self._utf8(frame)
         if len(frame) > _SHALLOW:
             within = self._within_depth(frame)
             cut, frame = within is not frame, within

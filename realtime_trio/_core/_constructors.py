@@ -1,7 +1,7 @@
 """Fast constructors of the notifications that a fold creates often.
 
 Each does what its class's constructor does and takes a fraction of the time (see
-:func:`~realtime_trio._core._values.unchecked_constructor`). A fold's values are valid already.
+:func:`~realtime_trio._core._unchecked.unchecked_constructor`). A fold's values are valid already.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ._notifications import (
     TurnStateChanged,
     UserMessage,
 )
-from ._values import unchecked_constructor
+from ._unchecked import unchecked_constructor
 
 __all__ = [
     "ALL_NOTIFICATIONS_CLEARED",

@@ -25,7 +25,7 @@ from typing import Any, ClassVar, TypeAlias, Union, cast
 import msgspec
 
 from ..events import ServerEvent, TextDeltaEvent, ThoughtDeltaEvent
-from ._values import unchecked_constructor
+from ._unchecked import unchecked_constructor
 from ._wire_forms import Reader, wire_forms
 
 __all__ = ["DELTAS", "Delta", "Incoming", "Reader", "fast_decoders"]
@@ -84,7 +84,7 @@ DELTAS: dict[type[Delta], type[ServerEvent]] = {
 
 
 @functools.cache
-def fast_decoders() -> tuple[Callable[[str | bytes], Any], dict[type, Reader]]:
+def fast_decoders() -> tuple[Callable[[str | bytes], Any], dict[type[msgspec.Struct], Reader]]:
     """Return the decoder of wire forms, and by class of form the function that makes its event.
 
     A delta has no such function. The result is created on first use and shared.

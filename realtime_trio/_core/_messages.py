@@ -10,7 +10,8 @@ import attrs
 
 from .._value import Value
 from ..events import ToolCall, ToolResult
-from ._values import Compared, Rope, unchecked_constructor
+from ._unchecked import unchecked_constructor
+from ._values import Compared, Rope
 
 __all__ = [
     "ASSISTANT",

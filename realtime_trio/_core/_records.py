@@ -16,7 +16,8 @@ from msgspec.structs import astuple
 from .._value import Value
 from ..events import AgentConfiguration, ToolCall, ToolResult
 from ._messages import Message
-from ._values import Log, Recent, unchecked_constructor
+from ._unchecked import unchecked_constructor
+from ._values import Log, Recent
 
 __all__ = [
     "EMPTY",

@@ -12,10 +12,9 @@ Values for the application (events, records, messages and notifications) are att
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Generic, ParamSpec, TypeVar, cast, overload
 
-import attrs
 import msgspec
 
 __all__ = [
@@ -23,12 +22,10 @@ __all__ = [
     "Log",
     "Recent",
     "Rope",
-    "constructor_from_wire",
     "evolve",
     "freeze",
     "longer",
     "thaw",
-    "unchecked_constructor",
     "with_item",
 ]
 
@@ -64,63 +61,6 @@ def freeze(draft: msgspec.Struct, cls: type[D]) -> D:
     """Turn a draft into the frozen struct ``cls``, in place."""
     draft.__class__ = cls
     return draft  # type: ignore[return-value]
-
-
-def unchecked_constructor(cls: Callable[P, C]) -> Callable[P, C]:
-    """Return a function that creates a frozen attrs class faster than its constructor.
-
-    The constructor of a frozen class goes through ``object.__setattr__`` for every field, which
-    takes much longer than a plain assignment. The returned function fills an instance of an
-    unfrozen subclass and then sets its class. Its source is generated from the fields of the class
-    and their defaults, so no field can be missed.
-
-    It runs no validators and no converters: use it only with validated values. Raises ``TypeError``
-    for a class with a default factory.
-    """
-    made = cast("type[attrs.AttrsInstance]", cls)
-    fields = attrs.fields(made)
-    if any(isinstance(field.default, attrs.Factory) for field in fields):  # type: ignore[arg-type]
-        message = f"{made.__name__} has a default factory, which this constructor does not call"
-        raise TypeError(message)
-    parameters = [
-        field.name if field.default is attrs.NOTHING else f"{field.name}=defaults[{field.name!r}]"
-        for field in sorted(fields, key=lambda field: field.default is not attrs.NOTHING)
-    ]
-    scope = {"defaults": {field.name: field.default for field in fields}}
-    make = _compiled(made, ", ".join(parameters), "draft.{0} = {0}", scope)
-    return cast("Callable[P, C]", make)
-
-
-def constructor_from_wire(cls: type[C]) -> Callable[[Any], C]:
-    """Return a function that creates a frozen attrs class from an object with its attributes.
-
-    It does the same as :func:`unchecked_constructor` for a value that is already in one piece.
-    """
-    made = cast("type[attrs.AttrsInstance]", cls)
-    return cast("Callable[[Any], C]", _compiled(made, "wire", "draft.{0} = wire.{0}", {}))
-
-
-def _compiled(
-    cls: type[attrs.AttrsInstance], parameters: str, assignment: str, scope: dict[str, object]
-) -> object:
-    """Compile a function that fills an unfrozen instance and then sets its class."""
-    unfrozen = {
-        "__slots__": (),
-        "__module__": cls.__module__,
-        "__init__": object.__init__,
-        "__setattr__": object.__setattr__,
-        "__delattr__": object.__delattr__,
-    }
-    scope |= {"cls": cls, "Draft": type(f"{cls.__name__}Draft", (cls,), unfrozen)}
-    lines = [
-        f"def make({parameters}):",
-        " draft = Draft()",
-        *(f" {assignment.format(field.name)}" for field in attrs.fields(cls)),
-        " draft.__class__ = cls",
-        " return draft",
-    ]
-    exec("\n".join(lines), scope)
-    return scope["make"]
 
 
 class _Storage:
@@ -215,7 +155,7 @@ class Log(Sequence[T]):
         self._dropped = 0
 
     def _with(self, chunks: list[tuple[T, ...]], sealed: int, tail: tuple[T, ...]) -> Log[T]:
-        log: Log[T] = object.__new__(type(self))
+        log: Log[T] = _new(Log)
         log._chunks, log._sealed, log._tail = chunks, sealed, tail
         log._first, log._dropped = self._first, self._dropped
         return log
@@ -235,13 +175,19 @@ class Log(Sequence[T]):
     @property
     def end(self) -> int:
         """The position of the next item. Positions never change; indices do."""
-        return self._dropped + len(self)
+        return self._dropped + self._sealed * _CHUNK + len(self._tail) - self._first
 
     def append(self, item: T) -> Log[T]:
         """Return a list with ``item`` appended."""
         tail = (*self._tail, item)
         if len(tail) < _CHUNK:
-            return self._with(self._chunks, self._sealed, tail)
+            log: Log[T] = _new(Log)
+            log._chunks = self._chunks
+            log._sealed = self._sealed
+            log._tail = tail
+            log._first = self._first
+            log._dropped = self._dropped
+            return log
         chunks = self._chunks
         if len(chunks) != self._sealed:
             chunks = chunks[: self._sealed]
@@ -273,7 +219,7 @@ class Log(Sequence[T]):
 
     def keep_last(self, count: int) -> Log[T]:
         """Return a list of the last ``count`` items at most."""
-        surplus = len(self) - count
+        surplus = self._sealed * _CHUNK + len(self._tail) - self._first - count
         if surplus <= 0:
             return self
         log = self._with(self._chunks, self._sealed, self._tail)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import functools
 import typing
-from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar, cast
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, cast
 
 import attrs
 import msgspec
@@ -25,39 +25,123 @@ from ..events import (
     TextDeltaEvent,
     ThoughtDeltaEvent,
     Tool,
+    ToolCall,
     ToolCallEvent,
     ToolCatalogEvent,
+    ToolResult,
+    ToolSelectDeltaEvent,
 )
-from ..events._json import base64_text, is_shareable
+from ..events._json import base64_text
 from ..events._registry import Direction
-from ._tool_shapes import normalise_tool_call, normalise_tool_result
-from ._values import constructor_from_wire, unchecked_constructor
+from ._json_shapes import fits_64_bits
+from ._tool_shapes import (
+    arguments_of,
+    call_type,
+    make_tool_call,
+    make_tool_result,
+    result_text,
+)
+from ._unchecked import constructor_from_wire, unchecked_constructor
 
 __all__ = ["Reader", "wire_forms"]
 
 Reader: TypeAlias = Callable[[Any], ServerEvent]
-_T = TypeVar("_T")
 
 # A delta is its own form.
 _DELTAS = (TextDeltaEvent, ThoughtDeltaEvent)
 
 
-def _refuse(_path: str) -> None:
-    """Reject an event with skipped parts, so that the converter records them."""
-    raise ValueError
-
-
 def _check_shareable(value: object) -> None:
-    if not is_shareable(value):
+    if not fits_64_bits(value):
         raise ValueError
 
 
 # --- tools ------------------------------------------------------------------------------
 
 
-class _ToolCall(msgspec.Struct, kw_only=True, gc=False, tag=ToolCallEvent.type):
-    """Each vendor writes calls and results differently."""
+class _WireCall(msgspec.Struct, kw_only=True, gc=False):
+    """A call. A vendor's record around its name and arguments is left to the converter."""
 
+    id: str
+    name: str
+    input: dict[str, Any] | str | None = None
+    arguments: dict[str, Any] | str | None = None
+    type: str | None = None
+    function: None = None
+    custom: None = None
+
+
+def _calls(items: list[_WireCall] | None) -> tuple[ToolCall, ...] | None:
+    return None if items is None else tuple([_call(item) for item in items])
+
+
+def _call(wire: _WireCall) -> ToolCall:
+    given = wire.input
+    whole = given.__class__ is dict
+    if given is None:
+        given = wire.arguments
+    if isinstance(given, str):
+        arguments: Mapping[str, Any] = arguments_of(given)
+    else:
+        arguments = given or {}
+        _check_shareable(arguments)
+    return make_tool_call(
+        id=wire.id, name=wire.name, input=arguments, type=call_type(wire.type, whole=whole)
+    )
+
+
+class _WireResult(msgspec.Struct, kw_only=True, gc=False):
+    """A result. Vendors name its call differently, and its content has many forms."""
+
+    tool_use_id: str | msgspec.UnsetType = msgspec.UNSET
+    tool_call_id: Any = None
+    content: Any = None
+    is_error: bool | None = None
+    type: Any = None
+
+
+def _results(items: list[_WireResult] | None) -> tuple[ToolResult, ...] | None:
+    return None if items is None else tuple([_result(item) for item in items])
+
+
+def _result(wire: _WireResult) -> ToolResult:
+    call_id = wire.tool_use_id
+    if call_id is msgspec.UNSET:
+        call_id = wire.tool_call_id
+    if not isinstance(call_id, str):
+        raise ValueError
+    return make_tool_result(
+        tool_use_id=call_id,
+        content=result_text(wire.content),
+        is_error=wire.is_error or False,
+        type=wire.type if isinstance(wire.type, str) else "tool_result",
+    )
+
+
+class _ToolSelectDelta(msgspec.Struct, kw_only=True, gc=False, tag=ToolSelectDeltaEvent.type):
+    session_id: str = ""
+    role: str = "assistant"
+    id: Any = None
+    parent_session_id: str | None = None
+    user_session_id: str | None = None
+    tool_calls: list[_WireCall] | None = None
+
+
+_tool_select_event = unchecked_constructor(ToolSelectDeltaEvent)
+
+
+def _tool_select_delta(wire: _ToolSelectDelta) -> ToolSelectDeltaEvent:
+    return _tool_select_event(
+        id=wire.id,
+        session_id=wire.session_id,
+        role=wire.role,
+        parent_session_id=wire.parent_session_id,
+        user_session_id=wire.user_session_id,
+        tool_calls=_calls(wire.tool_calls),
+    )
+
+
+class _ToolCall(msgspec.Struct, kw_only=True, gc=False, tag=ToolCallEvent.type):
     active: bool
     session_id: str = ""
     role: str = "assistant"
@@ -65,8 +149,8 @@ class _ToolCall(msgspec.Struct, kw_only=True, gc=False, tag=ToolCallEvent.type):
     parent_session_id: str | None = None
     user_session_id: str | None = None
     vendor: str | None = None
-    tool_calls: list[Any] | None = None
-    tool_results: list[Any] | None = None
+    tool_calls: list[_WireCall] | None = None
+    tool_results: list[_WireResult] | None = None
 
 
 _tool_call_event = unchecked_constructor(ToolCallEvent)
@@ -81,15 +165,9 @@ def _tool_call(wire: _ToolCall) -> ToolCallEvent:
         user_session_id=wire.user_session_id,
         active=wire.active,
         vendor=wire.vendor,
-        tool_calls=_each(normalise_tool_call, wire.tool_calls),
-        tool_results=_each(normalise_tool_result, wire.tool_results),
+        tool_calls=_calls(wire.tool_calls),
+        tool_results=_results(wire.tool_results),
     )
-
-
-def _each(
-    read: Callable[[object, Callable[[str], None]], _T], items: list[Any] | None
-) -> tuple[_T, ...] | None:
-    return None if items is None else tuple([read(item, _refuse) for item in items])
 
 
 class _WireTool(msgspec.Struct, kw_only=True, gc=False):
@@ -185,11 +263,16 @@ def _render_media(wire: _RenderMedia) -> RenderMediaEvent:
 # --- generated --------------------------------------------------------------------------
 
 
+def _fields(cls: type[Event]) -> tuple[attrs.Attribute[Any], ...]:
+    fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cast("type[attrs.AttrsInstance]", cls))
+    return fields
+
+
 def _form_of(cls: type[Event], tag: str) -> type[msgspec.Struct]:
     """Generate the form of an event class."""
     types = typing.get_type_hints(cls)
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
-    for field in attrs.fields(cls):
+    for field in _fields(cls):
         default: Any = field.default
         if default is attrs.NOTHING:
             fields.append((field.name, types[field.name]))
@@ -203,7 +286,7 @@ def _form_of(cls: type[Event], tag: str) -> type[msgspec.Struct]:
 def _reader_of(cls: type[Event]) -> Reader:
     """Return the function that makes an event from its form and checks what JSON types do not."""
     make = cast("Reader", constructor_from_wire(cls))
-    checks = [(field.name, _check_of(field)) for field in attrs.fields(cls) if field.validator]
+    checks = [(field.name, _check_of(field)) for field in _fields(cls) if field.validator]
     if not checks:
         return make
 
@@ -222,6 +305,7 @@ def _check_of(field: attrs.Attribute[Any]) -> Callable[[Any], None]:
 
 
 _WRITTEN_OUT: dict[type[Event], tuple[type[msgspec.Struct], Reader]] = {
+    ToolSelectDeltaEvent: (_ToolSelectDelta, _tool_select_delta),
     ToolCallEvent: (_ToolCall, _tool_call),
     ToolCatalogEvent: (_ToolCatalog, _tool_catalog),
     AgentListEvent: (_AgentList, _agent_list),
@@ -229,12 +313,12 @@ _WRITTEN_OUT: dict[type[Event], tuple[type[msgspec.Struct], Reader]] = {
 }
 
 
-def wire_forms() -> dict[type, Reader]:
+def wire_forms() -> dict[type[msgspec.Struct], Reader]:
     """Return the forms of all built-in types but deltas, and what makes an event from each.
 
     A type that has another name on the wire has a form for each name.
     """
-    forms: dict[type, Reader] = {}
+    forms: dict[type[msgspec.Struct], Reader] = {}
     for row in REGISTRY:
         if not row.builtin or Direction.SERVER not in row.direction or row.cls in _DELTAS:
             continue

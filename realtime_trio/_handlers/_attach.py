@@ -12,6 +12,7 @@ from .._core._messages import ASSISTANT, Message, OpenMessage, with_tools
 from .._core._records import CallStage, KnownCall, WaitingTool
 from .._core._values import evolve, longer, with_item
 from ..events import ToolCall, ToolResult
+from ._new_message import message_in
 from ._transaction import INTERRUPTED, TOOL_ROLES, TextTransaction
 
 __all__ = [
@@ -149,6 +150,8 @@ def record_attached(txn: TextTransaction, message: Message) -> None:
 
     A later call with one of these ids may already run or have a message.
     """
+    if not message.tool_calls:
+        return
     position = txn.record(message.session_id).messages.end
     for call_id in dict.fromkeys(call.id for call in message.tool_calls):
         key = (message.session_id, call_id)
@@ -159,6 +162,8 @@ def record_attached(txn: TextTransaction, message: Message) -> None:
 
 def record_moved(txn: TextTransaction, message: Message, position: int) -> None:
     """Record where a message with its tools stands, or will stand, in another list."""
+    if not message.tool_calls:
+        return
     for call_id in dict.fromkeys(call.id for call in message.tool_calls):
         key = (message.session_id, call_id)
         known = txn.known(key)
@@ -188,6 +193,8 @@ def record_listed(
     the list's call with that id. A running call is the list's only if the list has no result for
     it.
     """
+    if not message.tool_calls:
+        return
     answers = {result.tool_use_id for result in message.tool_results}
     for call_id in dict.fromkeys(call.id for call in message.tool_calls):
         key, answered = (message.session_id, call_id), call_id in answers
@@ -219,7 +226,8 @@ def flush_waiting(txn: TextTransaction, session_id: str) -> None:
         return
     calls, results = take_waiting(txn, session_id)
     last = waiting[-1]
-    message = txn.message_in(
+    message = message_in(
+        txn,
         session_id,
         last.parent_session_id,
         last.user_session_id,

@@ -25,6 +25,7 @@ from ..events import (
 from . import _tools, _turn
 from ._attach import record_attached, take_waiting
 from ._fold import Handled, fold_event
+from ._new_message import message_of
 from ._transaction import INTERRUPTED, TOOL_ROLES, TextTransaction
 
 # Deltas from the fast decoder contain no surrogates.
@@ -95,7 +96,8 @@ def _begin(
     else:
         txn.complete(session_id)
         calls, results = take_waiting(txn, session_id) if role in TOOL_ROLES else ((), ())
-        head = txn.message_of(
+        head = message_of(
+            txn,
             event,
             role,
             content="",
@@ -121,7 +123,8 @@ def whole_message(slice_: TextSlice, event: MessageEvent) -> Handled[TextSlice]:
     txn.complete(event.session_id)
     takes = event.role in TOOL_ROLES
     calls, results = take_waiting(txn, event.session_id) if takes else ((), ())
-    message = txn.message_of(
+    message = message_of(
+        txn,
         event,
         event.role,
         content=event.content,

@@ -8,21 +8,16 @@ end, so that each part of the slice is built at most once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Unpack
 
 from .._core import _constructors as make
 from .._core._messages import (
     ASSISTANT,
     NO_METADATA,
     THOUGHT,
-    Content,
     Message,
     MessageMetadata,
-    MessageOptions,
     MessageStatus,
     OpenMessage,
-    make_message,
-    moment,
 )
 from .._core._notifications import Notification, SessionCleared, ToolNotificationRemoved
 from .._core._recency import SessionOrder
@@ -122,14 +117,7 @@ class TextTransaction:
     def ensure_for(self, event: SessionEvent, *, exists: bool = False) -> SessionDraft:
         """Return the session of an event. ``exists``: the event makes it visible (§2 L2)."""
         session_id = event.session_id
-        if session_id not in self.records:
-            self._create(session_id)
-        session = self._sessions.get(session_id) or self.session(session_id)
-        session.touched = self.tick
-        user_session_id = event.user_session_id
-        if user_session_id is not None:
-            session.parent_session_id = event.parent_session_id
-            session.user_session_id = user_session_id
+        session = self.ensure(session_id, event.parent_session_id, event.user_session_id)
         if exists and not session_id and not session.exists:
             session.exists = True  # it takes its position in the order now
             self.records = {**{k: v for k, v in self.records.items() if k}, "": self.records[""]}
@@ -222,37 +210,6 @@ class TextTransaction:
         else:
             self._open[session_id] = message
 
-    def message_of(
-        self, event: SessionEvent, role: str, content: Content, **optional: Unpack[MessageOptions]
-    ) -> Message:
-        """Create a message with a new id in the session of an event."""
-        parent, user = event.parent_session_id, event.user_session_id
-        return self.message_in(event.session_id, parent, user, role, content, **optional)
-
-    def message_in(
-        self,
-        session_id: str,
-        parent_session_id: str | None,
-        user_session_id: str | None,
-        role: str,
-        content: Content,
-        **optional: Unpack[MessageOptions],
-    ) -> Message:
-        """Create a message with a new id, marked if its session is a sub-session (§8 U3)."""
-        user = user_session_id or self.conversation.user_session_id
-        sub = user is not None and user != session_id
-        return make_message(
-            id=self.new_id(),
-            session_id=session_id,
-            role=role,
-            content=content,
-            timestamp=moment(self.now),
-            is_sub_session=sub,
-            parent_session_id=parent_session_id,
-            user_session_id=user if sub else user_session_id,
-            **optional,
-        )
-
     def append(self, message: Message) -> None:
         """Store a message of its session's running turn."""
         session = self.session(message.session_id)
@@ -261,7 +218,7 @@ class TextTransaction:
             session.turn_from = position
         if message.role == "user" and session.user_message_from < 0:
             session.user_message_from = position
-        self.store(message)
+        self._store(session, position, message)
 
     def store(self, message: Message, *, foreign: bool = False) -> None:
         """Store a message of any turn.
@@ -270,7 +227,11 @@ class TextTransaction:
         message takes them.
         """
         session = self.session(message.session_id)
-        position = session.messages.end
+        self._store(session, session.messages.end, message, foreign=foreign)
+
+    def _store(
+        self, session: SessionDraft, position: int, message: Message, *, foreign: bool = False
+    ) -> None:
         limit = self.conversation.limits.max_messages
         session.messages = session.messages.append(message).keep_last(limit)
         if foreign:

@@ -22,6 +22,7 @@ from ..events import (
 from . import _delegations
 from ._attach import interrupt
 from ._fold import Handled, fold_event
+from ._new_message import message_of
 from ._transaction import TextTransaction
 
 NO_CONTENT = "[User message]"
@@ -68,12 +69,12 @@ def _user_message(
     content: Content | None,
 ) -> Handled[TextSlice]:
     txn = TextTransaction(slice_)
-    txn.ensure_for(event, exists=True)
+    session = txn.ensure_for(event, exists=True)
     if txn.conversation.turn_ended:
         txn.stream_event(event.session_id)
-    txn.session(event.session_id).has_user_message = True
+    session.has_user_message = True
     interrupt(txn, event.session_id)
-    stored = txn.message_of(event, "user", content=NO_CONTENT if content is None else content)
+    stored = message_of(txn, event, "user", content=NO_CONTENT if content is None else content)
     txn.append(stored)
     txn.emit(make.message_added(session_id=event.session_id, message=stored))
     txn.emit(make.user_message(session_id=event.session_id, vendor=vendor, message=message))

@@ -93,7 +93,9 @@ MUTATIONS = st.sampled_from(["drop", "replace", "add", "null"])
 
 
 DECODE, READERS = fast_decoders()
-FAST = sorted({delta.type for delta in DELTAS} | {form.__struct_config__.tag for form in READERS})
+FAST = sorted(
+    {delta.type for delta in DELTAS} | {str(form.__struct_config__.tag) for form in READERS}
+)
 
 
 def fast_alone(text: str) -> ev.ServerEvent | None:

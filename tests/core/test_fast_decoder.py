@@ -24,8 +24,9 @@ from realtime_trio._core._state import (
     TextSlice,
 )
 from realtime_trio._core._tool_shapes import normalise_tool_call
+from realtime_trio._core._unchecked import unchecked_constructor
 from realtime_trio._core._unicode import valid_json
-from realtime_trio._core._values import evolve, freeze, thaw, unchecked_constructor
+from realtime_trio._core._values import evolve, freeze, thaw
 from realtime_trio.events._json import check_json
 from tests.wire_strategies import JSON, TEXT, instances
 
