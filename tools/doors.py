@@ -144,10 +144,9 @@ MODULES: Final = (
         functions=(("_history._time_travel", "open_history", "History"),),
     ),
     DoorModule(
-        name="_fleet",
-        title="A fleet: nodes, and sessions that any process attaches to.",
+        name="_remote",
+        title="Sessions of a fleet, and what their commands and turns are.",
         classes=(
-            _one("fleet._node_changes", "NodeChanges", channel=True),
             _one("fleet._remote_receipt", "RemoteReceipt"),
             _one("fleet._remote_session", "RemoteTurn"),
             Mirrored(
@@ -158,6 +157,13 @@ MODULES: Final = (
                 ),
                 own=True,
             ),
+        ),
+    ),
+    DoorModule(
+        name="_fleet",
+        title="A fleet: nodes, and sessions that any process attaches to.",
+        classes=(
+            _one("fleet._node_changes", "NodeChanges", channel=True),
             _one("fleet._fleet", "Fleet"),
             _one("fleet._node", "Node"),
         ),

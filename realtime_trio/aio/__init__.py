@@ -46,16 +46,8 @@ from ._voice import (
 )
 
 if TYPE_CHECKING:
-    from ._fleet import (
-        Fleet,
-        Node,
-        NodeChanges,
-        RemoteReceipt,
-        RemoteSession,
-        RemoteTurn,
-        open_fleet,
-        open_node,
-    )
+    from ._fleet import Fleet, Node, NodeChanges, open_fleet, open_node
+    from ._remote import RemoteReceipt, RemoteSession, RemoteTurn
 
 __all__ = [
     "AudioLane",
@@ -93,7 +85,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in __all__:  # of a fleet: not every program has one
-        return getattr(import_module("._fleet", __name__), name)
+        module = "._remote" if name.startswith("Remote") else "._fleet"
+        return getattr(import_module(module, __name__), name)
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)
 

@@ -20,7 +20,7 @@ from .._core._fast_decoder import Incoming
 from .._core._local_events import LinkEvent, LinkLostEvent, NoTurnEvent
 from .._core._shell_notifications import Jumped
 from .._core._state import Limits
-from .._exceptions import ClosedError, DecodeError, JournalError
+from .._exceptions import DecodeError, JournalError
 from .._journal._log_store import LogInfo
 from .._journal._recovery import recover_log
 from .._lanes._pipeline import Pipeline
@@ -91,7 +91,7 @@ class Follower:
         self._epoch = ""
         self._moved = trio.lowlevel.ParkingLot()
         self._seen = 0.0
-        self._ended = False
+        self.ended: bool = False
 
     # -- beginning -------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class Follower:
             self._end()
 
     def _end(self) -> None:
-        self._ended = True
+        self.ended = True
         self._moved.unpark_all()
         self.turns.end("the session was left")
         for progress in self._asked.values():
@@ -377,16 +377,9 @@ class Follower:
     async def reached(self, position: int) -> None:
         """Wait until the lanes have handled everything up to a position."""
         await trio.lowlevel.checkpoint()
-        while self.position < position:
-            self.check_open()
+        while self.position < position and not self.ended:
             await self._moved.park()
         await self.pipeline.marks.place().wait()
-
-    def check_open(self) -> None:
-        """Raise :class:`~realtime_trio.ClosedError` once this process has detached."""
-        if self._ended:
-            message = "this session was left: attach to it again"
-            raise ClosedError(message)
 
 
 def _read(data: bytes) -> StateSnapshot | None:

@@ -14,7 +14,7 @@ from .._client._subscribes import Subscribes
 from .._core._codec import Codec
 from .._core._notifications import Media, ToolNotification
 from .._core._state import SessionState
-from .._exceptions import RealtimeError
+from .._exceptions import ClosedError, RealtimeError
 from .._lanes._statistics import PipelineStatistics
 from .._lanes._subscription import LaneView
 from .._lanes._watch import Watch
@@ -164,7 +164,9 @@ class RemoteSession(Subscribes):
         self, event: Event, key: str | None, kind: CommandKind, progress: TurnProgress | None
     ) -> RemoteReceipt:
         check_outgoing(event)
-        self._follower.check_open()
+        if self._follower.ended:
+            message = "this session was left: attach to it again"
+            raise ClosedError(message)
         frame = self._codec.encode(event)
         key = key if key is not None else secrets.token_hex(12)
         async with self._follower.putting:

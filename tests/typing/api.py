@@ -1166,6 +1166,19 @@ async def dialling(claim: rt.fleet.Claim) -> rt.fleet.Dial:
     return rt.fleet.Dial("https://server", auth="token", agent_key="lawyer")
 
 
+def dial(it: rt.fleet.Dial) -> None:
+    assert_type(it.url, str)
+    assert_type(it.auth, str | rt.PasswordLogin | rt.Auth)
+    assert_type(it.agent_key, str | None)
+    assert_type(it.chat_session_id, str | None)
+    assert_type(it.config, rt.ClientConfig | None)
+    assert_type(it.transport, rt.Connector | None)
+    assert_type(it.ssl_context, ssl.SSLContext | None)
+    assert_type(it.proxy, str | None)
+    assert_type(it.headers, Mapping[str, str] | None)
+    assert_type(it.open_stream, OpenStream | None)
+
+
 def logs() -> None:
     assert_type(rt.fleet.MemoryLog(), rt.fleet.MemoryLog)
     assert_type(rt.fleet.SqliteLog("fleet.db", snapshots=2), rt.fleet.SqliteLog)
