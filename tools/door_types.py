@@ -21,8 +21,8 @@ __all__ = ["generate", "main", "path_of"]
 
 API: Final = ROOT / "tests" / "typing" / "api.py"
 
-_NATIVE_FUNCTIONS: Final = frozenset({"instruments", "memory_connector", "recorder"})
-"""About what is for trio in each door, or takes a native client only."""
+_NATIVE_FUNCTIONS: Final = frozenset({"memory_connector", "recorder"})
+"""About what is for trio in each door."""
 
 _NATIVE_ONLY: Final = ("from_channel(",)
 """In a line that says nothing of a door: its channels are no channels of trio."""

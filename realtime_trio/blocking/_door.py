@@ -14,12 +14,13 @@ from typing import Generic, ParamSpec, TypeVar, final
 import outcome
 import trio
 
+from .._doors._door_object import DoorObject
 from .._doors._held_manager import HeldManager
 from .._doors._trio_call import CLOSED, NESTED, TrioCall
 from .._exceptions import ClosedError, TurnError
 from ._portal import Portal, ThreadWait, join_portal, leave_portal
 
-__all__ = ["Door", "HeldBlock", "Mirror", "native_of", "same"]
+__all__ = ["Door", "HeldBlock", "Mirror", "same"]
 
 N = TypeVar("N")
 P = ParamSpec("P")
@@ -158,7 +159,7 @@ class Door:
             scope.cancel()
 
 
-class Mirror(Generic[N]):
+class Mirror(DoorObject[N]):
     """The object of this door that wraps one of trio."""
 
     def __init__(self, door: Door, native: N) -> None:
@@ -168,10 +169,8 @@ class Mirror(Generic[N]):
     def __repr__(self) -> str:
         return f"<rt.blocking {self._native!r}>"
 
-
-def native_of(mirror: Mirror[N]) -> N:
-    """Return the trio object."""
-    return mirror._native  # pyright: ignore[reportPrivateUsage]
+    def _block(self, manager: AbstractAsyncContextManager[T, bool | None]) -> HeldBlock[T, T]:
+        return self._door.block(manager, same)
 
 
 def same(door: Door, value: T) -> T:

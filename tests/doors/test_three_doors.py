@@ -9,10 +9,15 @@ from typing import Any
 
 import pytest
 
-from tests.doors import behaviour, fleet_behaviour
+from tests.doors import (
+    behaviour,
+    fleet_behaviour,
+    instrument_behaviour,
+    journal_behaviour,
+)
 from tests.doors.kits import Aio, Blocking, Native, read_without_async
 
-DESCRIPTIONS = (behaviour, fleet_behaviour)
+DESCRIPTIONS = (behaviour, fleet_behaviour, instrument_behaviour, journal_behaviour)
 BEHAVIOURS = [
     (module, name)
     for module in DESCRIPTIONS

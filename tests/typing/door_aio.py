@@ -384,6 +384,20 @@ async def history(it: rt.aio.History, moment: datetime) -> None:
     assert_type(it.entries(since=1), AsyncGenerator[rt.HistoryEntry, None])
 
 
+async def instruments(client: rt.aio.Client) -> None:
+    with rt.instrument.prometheus() as metrics:
+        assert_type(metrics.close(), None)
+    traced = rt.instrument.opentelemetry(client)
+    assert_type(traced, AbstractAsyncContextManager[None])
+    for measure in rt.instrument.MEASURES:
+        assert_type(measure, rt.instrument.Measure)
+        assert_type(measure.name, str)
+        assert_type(measure.unit, str)
+        assert_type(measure.description, str)
+        assert_type(measure.attributes, tuple[str, ...])
+        assert_type(measure.prometheus_name, str)
+
+
 async def serving(config: rt.server.ServerConfig, chats: list[Mapping[str, object]]) -> None:
     async with rt.aio.open_server(config, name="name", chats=chats) as opened:
         assert_type(opened, rt.aio.RealtimeServer)

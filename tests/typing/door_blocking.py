@@ -385,6 +385,20 @@ def history(it: rt.blocking.History, moment: datetime) -> None:
     assert_type(it.entries(since=1), Generator[rt.HistoryEntry, None])
 
 
+def instruments(client: rt.blocking.Client) -> None:
+    with rt.instrument.prometheus() as metrics:
+        assert_type(metrics.close(), None)
+    traced = rt.instrument.opentelemetry(client)
+    assert_type(traced, AbstractContextManager[None])
+    for measure in rt.instrument.MEASURES:
+        assert_type(measure, rt.instrument.Measure)
+        assert_type(measure.name, str)
+        assert_type(measure.unit, str)
+        assert_type(measure.description, str)
+        assert_type(measure.attributes, tuple[str, ...])
+        assert_type(measure.prometheus_name, str)
+
+
 def serving(config: rt.server.ServerConfig, chats: list[Mapping[str, object]]) -> None:
     with rt.blocking.open_server(config, name="name", chats=chats) as opened:
         assert_type(opened, rt.blocking.RealtimeServer)
