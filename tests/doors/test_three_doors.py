@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.doors import (
+    api_behaviour,
     behaviour,
     fleet_behaviour,
     instrument_behaviour,
@@ -17,7 +18,13 @@ from tests.doors import (
 )
 from tests.doors.kits import Aio, Blocking, Native, read_without_async
 
-DESCRIPTIONS = (behaviour, fleet_behaviour, instrument_behaviour, journal_behaviour)
+DESCRIPTIONS = (
+    api_behaviour,
+    behaviour,
+    fleet_behaviour,
+    instrument_behaviour,
+    journal_behaviour,
+)
 BEHAVIOURS = [
     (module, name)
     for module in DESCRIPTIONS
