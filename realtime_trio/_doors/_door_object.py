@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager
 from typing import Generic, TypeVar
 
-__all__ = ["DoorObject", "block_of", "native_of"]
+__all__ = ["DoorObject", "block_of", "native_of", "repr_of"]
 
 N = TypeVar("N")
 T = TypeVar("T")
@@ -30,3 +30,8 @@ def native_of(mirror: DoorObject[N]) -> N:
 def block_of(mirror: DoorObject[N], manager: AbstractAsyncContextManager[T, bool | None]) -> object:
     """Return the context manager of the door of ``mirror`` for one of trio."""
     return mirror._block(manager)  # pyright: ignore[reportPrivateUsage]
+
+
+def repr_of(mirror: DoorObject[N], door: str) -> str:
+    """Return what ``repr`` of the trio object says, with the name of the door."""
+    return repr(mirror._native).replace("<", f"<{door}.", 1)  # pyright: ignore[reportPrivateUsage]

@@ -14,7 +14,7 @@ from typing import Generic, ParamSpec, TypeVar, final
 import outcome
 import trio
 
-from .._doors._door_object import DoorObject
+from .._doors._door_object import DoorObject, repr_of
 from .._doors._held_manager import HeldManager
 from .._doors._trio_call import CLOSED, NESTED, TrioCall
 from .._exceptions import ClosedError, TurnError
@@ -167,7 +167,7 @@ class Mirror(DoorObject[N]):
         self._native = native
 
     def __repr__(self) -> str:
-        return f"<rt.blocking {self._native!r}>"
+        return repr_of(self, "rt.blocking")
 
     def _block(self, manager: AbstractAsyncContextManager[T, bool | None]) -> HeldBlock[T, T]:
         return self._door.block(manager, same)

@@ -46,6 +46,7 @@ def test_a_program_runs_through_another_door(
     block: Block, door: str, address: str, tmp_path: Path
 ) -> None:
     printed = run_file(translated(block, door), address, tmp_path)
+    printed = printed.replace(f"<rt.{door}.", "<")  # the objects say whose they are
     if block.output is not None:
         assert printed == block.output
 
