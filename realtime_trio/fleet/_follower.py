@@ -91,7 +91,7 @@ class Follower:
         self._epoch = ""
         self._moved = trio.lowlevel.ParkingLot()
         self._seen = 0.0
-        self._ended = False
+        self.ended: bool = False
 
     # -- beginning -------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class Follower:
             self._end()
 
     def _end(self) -> None:
-        self._ended = True
+        self.ended = True
         self._moved.unpark_all()
         self.turns.end("the session was left")
         for progress in self._asked.values():
@@ -377,7 +377,7 @@ class Follower:
     async def reached(self, position: int) -> None:
         """Wait until the lanes have handled everything up to a position."""
         await trio.lowlevel.checkpoint()
-        while self.position < position and not self._ended:
+        while self.position < position and not self.ended:
             await self._moved.park()
         await self.pipeline.marks.place().wait()
 

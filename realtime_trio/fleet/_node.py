@@ -7,54 +7,28 @@ import random
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Final, TypeAlias, final
+from typing import Final, final
 
 import attrs
 import trio
 
 from .._exceptions import JournalError
+from .._needs_trio import check_trio
 from .._session._unwrapping_nursery import unwrapping_nursery
 from ._fleet_log import FleetLog, Seat
+from ._node_changes import Claimed, Lost, NodeChange, NodeChanges, Released
 from ._seat_run import DialFunction, SeatRun
 from ._shard_readers import ShardReaders
 
-__all__ = ["Claimed", "Lost", "Node", "NodeChange", "NodeHealth", "Released", "open_node"]
+__all__ = ["Node", "NodeHealth", "open_node"]
 
 _logger: Final = logging.getLogger("realtime_trio.fleet")
 
 _LEASE: Final = 2.0
 """Heartbeats that a node may miss before its sessions are taken over."""
 _LEAVE: Final = 1.0
-_MOST_CHANGES: Final = 4096
 _AGAIN: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
 """Seconds until this node tries a session again that it could not open."""
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class Claimed:
-    """This node now holds a session; ``took_over`` if it took it over from a dead node."""
-
-    session: str
-    took_over: str | None = None
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class Released:
-    """This node released a session: it was drained, it ended, or it could not be opened."""
-
-    session: str
-    why: str
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class Lost:
-    """Another node now holds a session of this node; the connection here is closed."""
-
-    session: str
-    why: str
-
-
-NodeChange: TypeAlias = Claimed | Released | Lost
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -100,7 +74,7 @@ class Node:
         self._readers = ShardReaders(log, nursery)
         self._runs: dict[str, SeatRun] = {}
         self._failures: dict[str, tuple[int, float]] = {}
-        self._listeners: set[trio.MemorySendChannel[NodeChange]] = set()
+        self._listeners: set[NodeChanges] = set()
         self._claiming = trio.CancelScope()
         self._empty = trio.lowlevel.ParkingLot()
         self._beat_at: float | None = None
@@ -128,27 +102,21 @@ class Node:
         )
 
     @asynccontextmanager
-    async def changes(self) -> AsyncGenerator[trio.MemoryReceiveChannel[NodeChange], None]:
+    async def changes(self) -> AsyncGenerator[NodeChanges, None]:
         """Subscribe to the sessions that this node claims, releases and loses.
 
         The channel ends when the node ends, or when its reader is 4,096 changes behind.
         """
-        send, receive = trio.open_memory_channel[NodeChange](_MOST_CHANGES)
-        self._listeners.add(send)
-        with send, receive:
+        with NodeChanges() as changes:
+            self._listeners.add(changes)
             try:
-                yield receive
+                yield changes
             finally:
-                self._listeners.discard(send)
+                self._listeners.discard(changes)
 
     def _emit(self, change: NodeChange) -> None:
         _logger.info("%s: %s", self.name, change)
-        for listener in tuple(self._listeners):
-            try:
-                listener.send_nowait(change)
-            except trio.WouldBlock:
-                self._listeners.discard(listener)
-                listener.close()
+        self._listeners = {listener for listener in self._listeners if listener.put(change)}
 
     # -- claiming --------------------------------------------------------------------------
 
@@ -251,7 +219,7 @@ class Node:
         except JournalError as exc:
             self._failed(exc)
         for listener in self._listeners:
-            listener.close()
+            listener.finish()
 
 
 @asynccontextmanager
@@ -281,6 +249,7 @@ async def open_node(
     numbers that are not positive. If the log fails later, the node continues: see
     ``node.health()``.
     """
+    check_trio("fleet.open_node")
     for key, value in (("capacity", capacity), ("heartbeat", heartbeat), ("dials", dials)):
         if not value > 0:
             message = f"{key} must be greater than 0, not {value!r}"

@@ -9,11 +9,12 @@ from typing import TypeVar, final
 
 import trio
 
+from .._client._misuse import check_not_nested
 from .._client._subscribes import Subscribes
 from .._core._codec import Codec
 from .._core._notifications import Media, ToolNotification
 from .._core._state import SessionState
-from .._exceptions import RealtimeError
+from .._exceptions import ClosedError, RealtimeError
 from .._lanes._statistics import PipelineStatistics
 from .._lanes._subscription import LaneView
 from .._lanes._watch import Watch
@@ -150,7 +151,8 @@ class RemoteSession(Subscribes):
         ``key`` identifies the command: a key that was used before returns the receipt of the
         earlier command. ``force`` as in :meth:`realtime_trio.Client.send`.
         If it is cancelled, the event may still be queued; with a key, call again to find out.
-        Raises :class:`~realtime_trio.JournalError` if the log fails, and ``TypeError`` or
+        Raises :class:`~realtime_trio.JournalError` if the log fails,
+        :class:`~realtime_trio.ClosedError` once this process has detached, and ``TypeError`` or
         ``ValueError`` as a client does.
         """
         kind: CommandKind = "force" if force else "event"
@@ -162,6 +164,9 @@ class RemoteSession(Subscribes):
         self, event: Event, key: str | None, kind: CommandKind, progress: TurnProgress | None
     ) -> RemoteReceipt:
         check_outgoing(event)
+        if self._follower.ended:
+            message = "this session was left: attach to it again"
+            raise ClosedError(message)
         frame = self._codec.encode(event)
         key = key if key is not None else secrets.token_hex(12)
         async with self._follower.putting:
@@ -192,9 +197,11 @@ class RemoteSession(Subscribes):
 
         The turn survives the end of its node: another node takes the session over. With a key
         that was used before, the outcome is :class:`~realtime_trio.TurnLost`, and nothing is
-        sent again.
+        sent again. Raises :class:`~realtime_trio.TurnError` inside another ``ask`` of the same
+        task.
         """
         check_several(file_ids, "file_ids")
+        check_not_nested(self._asking)
         event = TextInputEvent(text=text, file_ids=tuple(file_ids))
         async with self._asking:
             progress = TurnProgress()
