@@ -69,6 +69,7 @@ class SeatRun:
         *,
         dial: DialFunction,
         limiter: trio.CapacityLimiter,
+        on_open: Callable[[], object],
     ) -> None:
         self._log = log
         self._readers = readers
@@ -76,6 +77,7 @@ class SeatRun:
         self._claim = claim
         self._dial = dial
         self._limiter = limiter
+        self._on_open = on_open
         self._scope = trio.CancelScope()
         self._progress = CommandProgress()
         self._intake: CommandIntake | None = None
@@ -156,6 +158,7 @@ class SeatRun:
                 options = _completed(await self._dial(claim), claim)
                 client, shell = await stack.enter_async_context(seated_client(options, life))
             self.open = True
+            self._on_open()
             try:
                 await self._serve_open(client, shell, life)
             finally:
