@@ -118,7 +118,7 @@ class Node:
 
     def health(self) -> NodeHealth:
         """Return the condition of the node."""
-        error = self._error or self._readers.error
+        error = self._error or self._readers.error or self._write_error()
         beat = self._beat_at
         return NodeHealth(
             name=self.name,
@@ -129,6 +129,10 @@ class Node:
             error=None if error is None else str(error),
             draining=self._draining,
         )
+
+    def _write_error(self) -> JournalError | None:
+        found = (run.write_error for run in self._runs.values())
+        return next((error for error in found if error is not None), None)
 
     @asynccontextmanager
     async def changes(self) -> AsyncGenerator[trio.MemoryReceiveChannel[NodeChange], None]:

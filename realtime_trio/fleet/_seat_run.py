@@ -133,9 +133,14 @@ class SeatRun:
                 with trio.move_on_after(_FINISH, shield=True):
                     await life.finish()
 
+    @property
+    def write_error(self) -> JournalError | None:
+        """Why the last attempt to write failed; ``None`` once one has succeeded again."""
+        return None if self.life is None else self.life.writer.error
+
     def _lost(self) -> JournalInUse | None:
         """Why another node holds the session, if one does."""
-        error = None if self.life is None else self.life.writer.error
+        error = self.write_error
         return error if isinstance(error, JournalInUse) else None
 
     async def _watch_writer(self, life: JournalLife) -> None:
