@@ -260,12 +260,13 @@ class Node:
             self._opened.unpark_all()
             if not self._runs:
                 self._empty.unpark_all()
-        if end.failed:
-            count = self._failures.get(name, (0, 0.0))[0]
-            pause = _AGAIN[min(count, len(_AGAIN) - 1)]
-            self._failures[name] = count + 1, trio.current_time() + pause
-        else:
+        if end.blames is None:
             self._failures.pop(name, None)
+        else:
+            count = self._failures.get(name, (0, 0.0))[0]
+            count = count + 1 if end.blames == "the session" else 1
+            pause = _AGAIN[min(count, len(_AGAIN)) - 1]
+            self._failures[name] = count, trio.current_time() + pause
         released = end.kind == "released"
         self._tell((Released if released else Lost)(session=name, why=end.why))
 

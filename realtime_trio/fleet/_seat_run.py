@@ -49,11 +49,11 @@ DialFunction: TypeAlias = Callable[[Claim], Awaitable[DialOptions]]
 
 @attrs.frozen(slots=True, kw_only=True)
 class SeatEnd:
-    """How a session ended on a node: given back, or lost to another."""
+    """How a session ended on a node: given back, or lost to another; ``blames`` what failed."""
 
     kind: Literal["released", "lost"]
     why: str
-    failed: bool = False
+    blames: Literal["the log", "the session"] | None = None
 
 
 @final
@@ -103,7 +103,10 @@ class SeatRun:
                 await self._log.release(self._claim)
             raise
         except Exception as exc:
-            end = SeatEnd(kind="released", why=_words(exc), failed=True)
+            blames: Literal["the log", "the session"] = "the session"
+            if isinstance(exc, JournalError):
+                blames = "the log"
+            end = SeatEnd(kind="released", why=_words(exc), blames=blames)
         else:
             why = "drained" if self._drained.is_set() else "the client ended"
             end = SeatEnd(kind="released", why=why)
