@@ -67,7 +67,7 @@ class Notification(Value):
     name: ClassVar[str] = ""
 
 
-# --- connection -------------------------------------------------------------------------
+# -- connection ----------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -77,7 +77,7 @@ class Initialized(Notification):
     name: ClassVar[str] = "initialized"
 
 
-# --- messages ---------------------------------------------------------------------------
+# -- messages ------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -155,7 +155,7 @@ class ResponseCancelled(Notification):
     session_ids: tuple[str, ...]
 
 
-# --- tools ------------------------------------------------------------------------------
+# -- tools ---------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -211,7 +211,7 @@ class AllNotificationsCleared(Notification):
     name: ClassVar[str] = "all-notifications-cleared"
 
 
-# --- media, system ----------------------------------------------------------------------
+# -- media, system -------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -292,7 +292,7 @@ class ProcessingFailed(Notification):
     error: str
 
 
-# --- sessions ---------------------------------------------------------------------------
+# -- sessions ------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -377,7 +377,7 @@ class SubsessionEnded(Notification):
     depth: int
 
 
-# --- turn -------------------------------------------------------------------------------
+# -- turn ----------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -399,7 +399,7 @@ class CancelConfirmed(Notification):
     name: ClassVar[str] = "turn-cancelled"
 
 
-# --- voice, avatar ----------------------------------------------------------------------
+# -- voice, avatar -------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -444,7 +444,7 @@ class AvatarStateChanged(Notification):
     active: bool
 
 
-# --- audio ------------------------------------------------------------------------------
+# -- audio ---------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)

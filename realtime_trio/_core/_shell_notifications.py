@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-# --- connection -------------------------------------------------------------------------
+# -- connection ----------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -114,7 +114,7 @@ class ConnectionGivenUp(Notification):
     reason: str
 
 
-# --- auth -------------------------------------------------------------------------------
+# -- auth ----------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -154,7 +154,7 @@ class AuthFailed(Notification):
     error: str
 
 
-# --- audio ------------------------------------------------------------------------------
+# -- audio ---------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -176,7 +176,7 @@ class AudioFlushed(Notification):
     unheard_ms: float = 0.0
 
 
-# --- health -----------------------------------------------------------------------------
+# -- health --------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)

@@ -56,7 +56,7 @@ def _seen() -> Recent[Hashable, bool]:
     return Recent(SEEN_LIMIT)
 
 
-# --- control ----------------------------------------------------------------------------
+# -- control -------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, eq=False, repr=False)
@@ -144,7 +144,7 @@ class ControlSlice(Compared, frozen=True, eq=False):
         return evolve(self, extra=MappingProxyType({**self.extra, key: value}))
 
 
-# --- text -------------------------------------------------------------------------------
+# -- text ----------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, eq=False, repr=False)
@@ -382,7 +382,7 @@ class TextSlice(Compared, frozen=True, eq=False):
         return evolve(self, rest=rest)
 
 
-# --- audio ------------------------------------------------------------------------------
+# -- audio ---------------------------------------------------------------------------------
 
 
 class AudioSlice(Compared, frozen=True, eq=False):
@@ -420,7 +420,7 @@ class AudioSlice(Compared, frozen=True, eq=False):
         return evolve(self, extra=MappingProxyType({**self.extra, key: value}))
 
 
-# --- all of it --------------------------------------------------------------------------
+# -- all of it -----------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, eq=False, repr=False)

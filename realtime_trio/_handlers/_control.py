@@ -9,10 +9,10 @@ import attrs
 
 from .._core._input_unit import InputSign, InputStage, InputUnit
 from .._core._local_events import (
+    EmitEvent,
     InputSentEvent,
     LinkEvent,
     NoTurnEvent,
-    SaidEvent,
     VoiceRequestedEvent,
 )
 from .._core._notifications import (
@@ -141,7 +141,7 @@ def agent_configuration_changed(
     return evolve(slice_, agent=event.agent_config), ()
 
 
-# --- avatar and voice ---------------------------------------------------------------------
+# -- avatar and voice ----------------------------------------------------------------------
 
 
 @fold_event(AvatarConnectionChangedEvent, Lane.CONTROL)
@@ -184,7 +184,7 @@ def agent_voice_changed(
     return new, (note,)
 
 
-# --- the turn -----------------------------------------------------------------------------
+# -- the turn ------------------------------------------------------------------------------
 
 
 def _turn(
@@ -269,7 +269,7 @@ def error(slice_: ControlSlice, event: ErrorEvent) -> Handled[ControlSlice]:
     return slice_, (note,)
 
 
-# --- the list of sessions -----------------------------------------------------------------
+# -- the list of sessions ------------------------------------------------------------------
 
 
 _Index: TypeAlias = Table[str, ChatSessionIndexEntry]
@@ -352,7 +352,7 @@ def chat_session_changed(
     return new, ()
 
 
-# --- the link -----------------------------------------------------------------------------
+# -- the link ------------------------------------------------------------------------------
 
 
 @fold_event(LinkEvent, Lane.CONTROL)
@@ -375,7 +375,7 @@ def link(slice_: ControlSlice, event: LinkEvent) -> Handled[ControlSlice]:
     return slice_, notes + turn_notes
 
 
-@fold_event(SaidEvent, Lane.CONTROL)
-def said(slice_: ControlSlice, event: SaidEvent) -> Handled[ControlSlice]:
+@fold_event(EmitEvent, Lane.CONTROL)
+def emitted(slice_: ControlSlice, event: EmitEvent) -> Handled[ControlSlice]:
     """Emit notifications; the state is unchanged."""
     return slice_, (event.note,)

@@ -19,6 +19,7 @@ import attrs
 
 from .._core._fast_decoder import DELTAS, Delta
 from .._core._local_events import (
+    EmitEvent,
     InputSentEvent,
     LinkEvent,
     LinkLostEvent,
@@ -26,7 +27,6 @@ from .._core._local_events import (
     NoTurnEvent,
     PlaybackEvent,
     Reading,
-    SaidEvent,
     SessionsWipedEvent,
     VoiceRequestedEvent,
 )
@@ -68,7 +68,7 @@ _NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
     LinkEvent: (Lane.CONTROL, Lane.AUDIO),
     LinkLostEvent: (Lane.TEXT,),
     **dict.fromkeys((InputSentEvent, NoTurnEvent), (Lane.CONTROL,)),
-    **dict.fromkeys((VoiceRequestedEvent, SaidEvent), (Lane.CONTROL,)),
+    **dict.fromkeys((VoiceRequestedEvent, EmitEvent), (Lane.CONTROL,)),
     PlaybackEvent: (Lane.AUDIO,),
     SessionsWipedEvent: (Lane.TEXT,),
 }

@@ -36,10 +36,10 @@ from ..events import (
     UserRequestEvent,
 )
 from ._attach import kept_calls, record_listed, record_moved
-from ._delegations import Unfolding
+from ._delegations import Expansion
 from ._fold import Handled, fold_event, not_folded
 from ._transaction import TextTransaction
-from ._turn import ran
+from ._turn import has_run
 
 if TYPE_CHECKING:
     from .._core.vendors._history import DelegationStarted
@@ -95,7 +95,7 @@ def _load(txn: TextTransaction, draft: SessionDraft, session: ChatSession) -> No
     The list holds finished turns only, so the messages of a running turn stay after it.
     """
     session_id = session.session_id
-    running = ran(txn, session_id)
+    running = has_run(txn, session_id)
     kept: tuple[Message, ...] = ()
     if running and draft.turn_from >= 0:
         kept = draft.messages[max(0, draft.turn_from - draft.messages.dropped) :]
@@ -152,16 +152,16 @@ def _append_history(
     # The history code is imported when the first history arrives.
     from .._core.vendors._history import DelegationStarted, HistoryMessage, convert_history
 
-    unfolding = Unfolding(txn, session.session_id)
+    expansion = Expansion(txn, session.session_id)
     history = convert_history(
         session.messages,
         session.vendor,
         session_id=session.session_id,
         new_id=txn.new_id,
         timestamp=moment(txn.now),
-        unfolds=unfolding.unfolds,
+        expands=expansion.expands,
     )
-    to_announce = iter(unfolding.to_announce)
+    to_announce = iter(expansion.to_announce)
     user_messages, depth, announces = _UserMessages(), 0, False
     for item in history:
         if isinstance(item, HistoryMessage):

@@ -91,7 +91,7 @@ class TextTransaction:
         self.conversation.next_id = number + 1
         return f"{prefix}{number}"
 
-    # --- sessions -------------------------------------------------------------------------
+    # -- sessions --------------------------------------------------------------------------
 
     def ensure(
         self,
@@ -180,7 +180,7 @@ class TextTransaction:
         user = event.user_session_id or self.conversation.user_session_id
         return user is not None and user != event.session_id
 
-    # --- messages -------------------------------------------------------------------------
+    # -- messages --------------------------------------------------------------------------
 
     @property
     def open(self) -> Mapping[str, OpenMessage]:
@@ -289,7 +289,7 @@ class TextTransaction:
         self.emit(MessageComplete(session_id=session_id, message=message))
         return message
 
-    # --- tools ----------------------------------------------------------------------------
+    # -- tools -----------------------------------------------------------------------------
 
     @property
     def tools(self) -> dict[tuple[str, str], ActiveTool]:
@@ -337,7 +337,7 @@ class TextTransaction:
         for key in [k for k in self.active if session_id is None or k[0] == session_id]:
             self.leave_tool(key, CallStage.CLEARED)
 
-    # --- late events ----------------------------------------------------------------------
+    # -- late events -----------------------------------------------------------------------
 
     def is_late(self, session_id: str) -> bool:
         """Whether a delta of this session is late, after a cancel (§8 M5)."""
@@ -357,7 +357,7 @@ class TextTransaction:
         self.stream_event(session_id)
         return self.done()
 
-    # --- the end --------------------------------------------------------------------------
+    # -- the end ---------------------------------------------------------------------------
 
     def evict(self) -> None:
         """Evict the least recently used sessions above the limit, never the current one (§8 S4)."""

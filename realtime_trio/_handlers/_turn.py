@@ -29,7 +29,7 @@ from ._fold import Handled, fold_event
 from ._transaction import INTERRUPTED, TextTransaction
 from ._users import ended
 
-__all__ = ["completion_ended", "interaction", "ran"]
+__all__ = ["completion_ended", "has_run", "interaction"]
 
 _CANCELLED = MessageMetadata(stop_reason="cancelled")
 ERROR_LIMIT = 100
@@ -200,13 +200,13 @@ def _is_cut(txn: TextTransaction, session_id: str) -> bool:
 def _has_completed(txn: TextTransaction, session_id: str) -> bool:
     """Whether a session's turn ran and was neither interrupted nor cancelled."""
     return (
-        ran(txn, session_id)
+        has_run(txn, session_id)
         and not txn.conversation.turn.cancelled
         and not _is_cut(txn, session_id)
     )
 
 
-def ran(txn: TextTransaction, session_id: str) -> bool:
+def has_run(txn: TextTransaction, session_id: str) -> bool:
     """Whether a session's turn runs or has just ended (§8 S1)."""
     session = txn.session(session_id)
     return session.has_events or (session.has_user_message and txn.conversation.turn_ended)

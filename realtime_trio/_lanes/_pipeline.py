@@ -174,7 +174,7 @@ class Pipeline:
             else:
                 lane.wake()
             if self._closing:
-                lane.task.rouse()
+                lane.task.activate()
 
     def close(self) -> None:
         """Accept no more input. The lanes handle their backlog, then the subscriptions end.
@@ -301,7 +301,7 @@ class Pipeline:
         """
         check_classes(classes)
         check_overflow(overflow)
-        self._readers.sweep()
+        self._readers.close_abandoned()
         reader = SubscriptionReader(self._readers.detach, classes)
         chosen = [self._lanes[lane]] if lane is not None else list(self._lanes.values())
         reader.buffers = tuple(make_buffer(reader, each, overflow) for each in chosen)

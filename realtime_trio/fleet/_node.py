@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from .._exceptions import JournalError
-from .._session._bare_nursery import bare_nursery
+from .._session._unwrapping_nursery import unwrapping_nursery
 from ._fleet_log import FleetLog, Seat
 from ._seat_run import DialFunction, SeatRun
 from ._shard_readers import ShardReaders
@@ -141,7 +141,7 @@ class Node:
             finally:
                 self._listeners.discard(send)
 
-    def _tell(self, change: NodeChange) -> None:
+    def _emit(self, change: NodeChange) -> None:
         _logger.info("%s: %s", self.name, change)
         for listener in tuple(self._listeners):
             try:
@@ -209,7 +209,7 @@ class Node:
             return
         run = SeatRun(self._log, self._readers, seat, claim, dial=self._dial, limiter=self._limiter)
         self._runs[seat.name] = run
-        self._tell(Claimed(session=seat.name, took_over=seat.node))
+        self._emit(Claimed(session=seat.name, took_over=seat.node))
         self._nursery.start_soon(self._hold, seat.name, run)
 
     async def _hold(self, name: str, run: SeatRun) -> None:
@@ -226,7 +226,7 @@ class Node:
         else:
             self._failures.pop(name, None)
         released = end.kind == "released"
-        self._tell((Released if released else Lost)(session=name, why=end.why))
+        self._emit((Released if released else Lost)(session=name, why=end.why))
 
     # -- leaving ---------------------------------------------------------------------------
 
@@ -285,7 +285,7 @@ async def open_node(
         if not value > 0:
             message = f"{key} must be greater than 0, not {value!r}"
             raise ValueError(message)
-    async with log.opened(), bare_nursery() as nursery:
+    async with log.opened(), unwrapping_nursery() as nursery:
         node = Node(
             log,
             dial,

@@ -30,7 +30,7 @@ from ._remote_receipt import RemoteReceipt
 __all__ = ["RemoteSession", "RemoteTurn"]
 
 T = TypeVar("T")
-_LAST_WORDS = 2.0
+_CLOSE_DEADLINE = 2.0
 
 
 @final
@@ -209,6 +209,6 @@ class RemoteSession(Subscribes):
     async def _abandon(self, progress: TurnProgress, receipt: RemoteReceipt) -> None:
         if progress.outcome is not None:
             return
-        with trio.move_on_after(_LAST_WORDS, shield=True), suppress(RealtimeError):
+        with trio.move_on_after(_CLOSE_DEADLINE, shield=True), suppress(RealtimeError):
             await self.cancel()
         self._follower.forget(receipt.number, progress)

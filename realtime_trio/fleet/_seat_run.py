@@ -9,14 +9,14 @@ from typing import Final, Literal, TypeAlias, final
 import attrs
 import trio
 
+from .._client._claimed_client import DialOptions, claimed_client
 from .._client._client import Client
-from .._client._seated import DialOptions, seated_client
 from .._exceptions import JournalError, JournalInUse, RealtimeError
 from .._journal._journal_life import JournalLife, life_of
 from .._journal._log_store import LogClaim
 from .._journal._recovery import recover_log
-from .._session._bare_nursery import bare_nursery
 from .._session._shell import Shell
+from .._session._unwrapping_nursery import unwrapping_nursery
 from ._command_intake import CommandIntake
 from ._command_progress import CommandProgress
 from ._fleet_log import FleetLog, Seat
@@ -121,7 +121,7 @@ class SeatRun:
         life = await life_of(self._log, self._claim, past, recover=True)
         self.life = life
         life.notes_again = self._progress.again
-        async with bare_nursery() as nursery:
+        async with unwrapping_nursery() as nursery:
             nursery.start_soon(life.writer.run)
             nursery.start_soon(self._watch_writer, life)
             try:
@@ -154,7 +154,7 @@ class SeatRun:
         async with AsyncExitStack() as stack:
             async with self._limiter:
                 options = _completed(await self._dial(claim), claim)
-                client, shell = await stack.enter_async_context(seated_client(options, life))
+                client, shell = await stack.enter_async_context(claimed_client(options, life))
             self.open = True
             try:
                 await self._serve_open(client, shell, life)
