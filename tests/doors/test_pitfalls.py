@@ -415,7 +415,8 @@ def test_a_body_that_was_closed_raises_its_own_error() -> None:
         fleet.create("one")
         with pytest.raises(KeyError, match="mine"), fleet.attach("one") as session:
             session.close()
-            raise KeyError("mine")
+            msg = "mine"
+            raise KeyError(msg)
         with pytest.raises(rt.ClosedError), fleet.attach("one") as session:
             session.close()
             session.ready()

@@ -122,7 +122,8 @@ class _Tasks:
         return self
 
     async def __aexit__(self, *how: Any) -> bool | None:
-        return await self._group.__aexit__(*how)
+        await self._group.__aexit__(*how)
+        return None
 
     def start_soon(self, fn: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
         self._tasks.append(self._group.create_task(fn(*args)))
