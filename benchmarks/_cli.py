@@ -67,7 +67,7 @@ def ask(argv: Sequence[str]) -> int:
     known = _questions.names(peers=True)
     unknown = sorted(set(options.names) - set(known))
     if unknown:
-        message = f"no such question: {', '.join(unknown)}; there are: {', '.join(known)}"
+        message = f"no such question: {', '.join(unknown)}; available: {', '.join(known)}"
         raise Misuse(message)
     try:
         before = _model.load(options.compare) if options.compare else None

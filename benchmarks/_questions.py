@@ -53,7 +53,7 @@ def names(*, peers: bool = False) -> list[str]:
 def find(name: str) -> Question:
     """The question of that name. Raises ``LookupError``."""
     if name not in names(peers=True):
-        message = f"there is no question {name!r}; there are: {', '.join(names(peers=True))}"
+        message = f"there is no question {name!r}; available: {', '.join(names(peers=True))}"
         raise LookupError(message)
     module = importlib.import_module(f".bench_{name}", __package__)
     return Question(

@@ -283,7 +283,7 @@ def main(argv: Sequence[str]) -> int:
     unknown = set(argv) - {scene.name for scene in SCENES}
     if unknown:
         known = ", ".join(scene.name for scene in SCENES)
-        sys.stderr.write(f"no such picture: {', '.join(sorted(unknown))}; there are: {known}\n")
+        sys.stderr.write(f"no such picture: {', '.join(sorted(unknown))}; available: {known}\n")
         return 2
     write(argv)
     return 0
