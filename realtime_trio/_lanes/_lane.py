@@ -35,7 +35,7 @@ from ._custom_code import SLOW, log_slow_step
 from ._dispatcher import Dispatcher
 from ._lane_log import DropLog
 from ._meter import LaneMeter, metered
-from ._statistics import LaneStatistics, Rate, Sampler
+from ._statistics import LaneStatistics, Rate, Sampler, Timing
 from ._task_slot import TaskSlot
 
 __all__ = ["LaneFull", "LaneTask"]
@@ -373,8 +373,8 @@ class LaneTask:
             self._set_next_level()
             self._on_level(self, 0)
 
-    def statistics(self) -> LaneStatistics:
-        """Return the statistics of the lane."""
+    def statistics(self, *, timed: bool = True) -> LaneStatistics:
+        """Return the statistics of the lane; the percentiles of its times need a sort."""
         fold = self.fold
         return LaneStatistics(
             lane=self.lane,
@@ -385,8 +385,8 @@ class LaneTask:
             high_water=max(self._high_water, self.backlog.depth),
             max_items=self.bounds.max_items,
             max_bytes=self.bounds.max_bytes,
-            waiting=self.wait_times.timing(),
-            handling=self.handling_times.timing(),
+            waiting=self.wait_times.timing() if timed else Timing(),
+            handling=self.handling_times.timing() if timed else Timing(),
             coalesced=self.dispatcher.coalesced,
             dropped=self.dropped,
             lagged=self.lagged,
