@@ -56,7 +56,7 @@ def _check_shareable(value: object) -> None:
         raise ValueError
 
 
-# -- tools -------------------------------------------------------------------------------
+# -- tools ---------------------------------------------------------------------------------
 
 
 class _WireCall(msgspec.Struct, kw_only=True, gc=False):
@@ -196,7 +196,7 @@ def _tool_catalog(wire: _ToolCatalog) -> ToolCatalogEvent:
     return ToolCatalogEvent(id=wire.id, tools=tuple(tools))
 
 
-# -- agents and media --------------------------------------------------------------------
+# -- agents and media ----------------------------------------------------------------------
 
 
 class _WireAgent(msgspec.Struct, kw_only=True, gc=False):
@@ -260,7 +260,7 @@ def _render_media(wire: _RenderMedia) -> RenderMediaEvent:
     return _media_event(wire)
 
 
-# -- generated ---------------------------------------------------------------------------
+# -- generated -----------------------------------------------------------------------------
 
 
 def _fields(cls: type[Event]) -> tuple[attrs.Attribute[Any], ...]:
