@@ -71,7 +71,7 @@ class Dispatcher:
     ) -> tuple[int, int]:
         """Handle entries until there are none, a batch is done, or the lane is blocked.
 
-        Gives how many events were handled, and their bytes.
+        Return how many events were handled, and their bytes.
         """
         handle = self.handle
         handled = handled_bytes = 0
