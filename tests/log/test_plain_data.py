@@ -108,7 +108,7 @@ class Odd:
 def test_what_is_no_plain_data_is_refused() -> None:
     with pytest.raises(TypeError, match="not object"):
         rt.to_dict(object())
-    with pytest.raises(TypeError, match="object in it"):
+    with pytest.raises(TypeError, match="a value of object cannot be converted"):
         rt.to_dict(Odd(object()))
     assert rt.to_dict(Odd(datetime(2026, 1, 2)))["value"] == "2026-01-02T00:00:00"
     assert rt.to_dict(Odd(Odd({1})))["value"] == {"value": [1]}
