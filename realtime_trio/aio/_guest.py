@@ -212,8 +212,10 @@ class Guest:
         while True:
             try:
                 await self._finish.wait()
-            except KeyboardInterrupt:  # trio was running when it arrived, but it is meant for the
-            loop self.loop.call_soon(_interrupt) else: return
+            except KeyboardInterrupt:  # it arrived while trio ran, but it is meant for the loop
+                self.loop.call_soon(_interrupt)
+            else:
+                return
 
     def _done(self, result: outcome.Outcome[None]) -> None:
         self.ended = True
