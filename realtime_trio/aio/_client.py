@@ -1,4 +1,4 @@
-"""``open_client`` and the client that it gives.
+"""``open_client`` and the client that it opens.
 
 Written by tools/doors.py: change the native classes instead.
 """

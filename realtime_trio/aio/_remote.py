@@ -1,4 +1,4 @@
-"""Sessions of a fleet, and what their commands and turns are.
+"""Sessions of a fleet, with their receipts and turns.
 
 Written by tools/doors.py: change the native classes instead.
 """

@@ -145,7 +145,7 @@ class Microphone(Mirror[NativeMicrophone]):
         return self._native.format
 
     async def __anext__(self) -> bytes:
-        """Return the next item, and wait for one if need be."""
+        """Wait for the next item and return it."""
         return await self._door.call(self._native.__anext__)
 
     def __aiter__(self) -> Self:

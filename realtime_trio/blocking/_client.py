@@ -1,4 +1,4 @@
-"""``open_client`` and the client that it gives.
+"""``open_client`` and the client that it opens.
 
 Written by tools/doors.py: change the native classes instead.
 """
@@ -253,7 +253,7 @@ class Client(Commands):
         return self._door.block(self._inner.push_to_talk(force=force), same)
 
     def close(self) -> None:
-        """Close the client now; for other threads than the one in its block.
+        """Close the client now, from a thread other than the one in its block.
 
         What waits there ends: calls with :class:`~realtime_trio.ClosedError`, iterations after
         what they hold. The block itself is left as usual. A second call does nothing.

@@ -1,4 +1,4 @@
-"""Sessions of a fleet, and what their commands and turns are.
+"""Sessions of a fleet, with their receipts and turns.
 
 Written by tools/doors.py: change the native classes instead.
 """
@@ -268,7 +268,7 @@ class RemoteSession(Mirror[NativeRemoteSession]):
         )
 
     def close(self) -> None:
-        """Detach from the session now; for other threads than the one in its block.
+        """Detach from the session now, from a thread other than the one in its block.
 
         What waits there ends: calls with :class:`~realtime_trio.ClosedError`, iterations after
         what they hold. The block itself is left as usual. A second call does nothing.

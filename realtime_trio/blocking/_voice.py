@@ -144,7 +144,7 @@ class Microphone(Mirror[NativeMicrophone]):
         return self._door.plain(lambda: self._native.format)
 
     def __next__(self) -> bytes:
-        """Return the next item, and wait for one if need be."""
+        """Wait for the next item and return it."""
         return self._door.call(self._native.__anext__)
 
     def __iter__(self) -> Self:
