@@ -123,7 +123,7 @@ def _is_of_a_door(name: str) -> bool:
 
 
 def _find_short(target: str, page: str) -> list[str]:
-    """Return public names that end in ``target``: those of the page's door, else the native ones."""
+    """Return public names that end in ``target``: those of the page's door, else native ones."""
     door = page.rpartition("/")[2]
     found = [name for names in _names().values() for name in names if name.endswith(f".{target}")]
     own = [name for name in found if name == f"realtime_trio.{door}.{target}"]

@@ -43,9 +43,9 @@ class Recovered:
 
     ``position`` is that of the last entry of the log, ``at`` when it arrived (UTC). ``clean``: the
     previous life closed its log; otherwise it was killed, and what it had not committed is lost.
-    ``exact``: the state is the one that the previous life had at that position; false if another
-    version of the handlers wrote the log. ``lost`` is the range of positions that could not be read
-    (first, last); ``None`` for none. ``commands`` are those whose sending was not confirmed.
+    ``exact``: the state equals that of the previous life at that position; false if another version
+    of the handlers wrote the log. ``lost`` is the range of positions that could not be read (first,
+    last); ``None`` for none. ``commands`` are those whose sending was not confirmed.
     """
 
     position: int

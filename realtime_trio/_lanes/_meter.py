@@ -41,7 +41,7 @@ class TimeRecorder(Protocol):
 
 
 LONG: Final = 0.01
-"""Seconds: a sample at least this long is told before its time, unless the last was longer."""
+"""Seconds: a sample at least this long is reported early, unless the last one was longer."""
 
 metered: ContextVar[LaneMeter | None] = ContextVar("metered", default=None)
 """The meter of the lane whose task this is: only a lane's task calls custom handlers."""

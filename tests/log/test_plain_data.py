@@ -116,5 +116,5 @@ def test_what_is_no_plain_data_is_refused() -> None:
         rt.from_dict({"$type": "Health"})
     with pytest.raises(TypeError, match="without"):
         rt.from_dict({})
-    with pytest.raises(ValueError, match="no SessionState"):
+    with pytest.raises(ValueError, match="not a valid SessionState"):
         rt.from_dict({"$type": "SessionState", "text": 5})
