@@ -3,7 +3,7 @@
 ::
 
     events <- _core <- _core.vendors <- _handlers <- _processor <- _log, audio
-           <- _transports, _lanes, _outbound <- _rest, _turns <- _connection
+           <- _transports, _lanes, _outbound <- _rest, _turns, _journal <- _connection, _history
            <- _session <- _voice <- _client <- server, testing, fleet, _doors
            <- aio, blocking <- instrument <- cli
 

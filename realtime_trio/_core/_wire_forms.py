@@ -59,7 +59,7 @@ def _shareable(value: _T) -> _T:
     return value
 
 
-# -- tools -------------------------------------------------------------------------------
+# -- tools ---------------------------------------------------------------------------------
 
 
 class _WireCall(msgspec.Struct, kw_only=True, gc=False):
@@ -197,7 +197,7 @@ def _tool_catalog(wire: _ToolCatalog) -> ToolCatalogEvent:
     return ToolCatalogEvent(id=wire.id, tools=tuple(tools))
 
 
-# -- agents and media --------------------------------------------------------------------
+# -- agents and media ----------------------------------------------------------------------
 
 
 class _WireAgent(msgspec.Struct, kw_only=True, gc=False):
@@ -261,7 +261,7 @@ def _render_media(wire: _RenderMedia) -> RenderMediaEvent:
     return _media_event(wire)
 
 
-# -- generated ---------------------------------------------------------------------------
+# -- generated -----------------------------------------------------------------------------
 
 
 _Make: TypeAlias = Callable[[Any], Any]

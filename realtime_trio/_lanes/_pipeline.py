@@ -349,7 +349,7 @@ class Pipeline:
     def _meter(self, recorders: tuple[TimeRecorder, ...]) -> None:
         self._recorders = recorders
         for lane in self._lanes.values():
-            lane.meter.tell(recorders)
+            lane.meter.use_recorders(recorders)
 
     def statistics(self) -> PipelineStatistics:
         """Return the statistics of each lane, and of all together."""

@@ -1,4 +1,4 @@
-"""Inspect what trio-websocket buffers where its public API does not show it."""
+"""Inspect buffers of trio-websocket that its public API does not show."""
 
 from __future__ import annotations
 

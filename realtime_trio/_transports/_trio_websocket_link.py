@@ -166,7 +166,7 @@ class TrioWebsocketTransport:
                     if not wire.opened:
                         nursery.cancel_scope.cancel()
         except* Exception as failure:
-            # The boundary to a task that is not ours: whatever error ended it, the link is lost.
+            # The boundary to a task that is not ours: any error ends the link.
             self._crash(failure)
         finally:
             try:

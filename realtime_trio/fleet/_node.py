@@ -179,7 +179,7 @@ class Node:
         return self._capacity - len(self._runs)
 
     async def _may_dial(self, until: float) -> bool:
-        """Claim no more than can be dialled at once: the others are left to other nodes."""
+        """Claim only as many sessions as can be dialled at once; other nodes claim the rest."""
         with trio.move_on_at(until):
             while sum(not run.open for run in self._runs.values()) >= self._limiter.total_tokens:
                 await self._opened.park()
@@ -197,9 +197,8 @@ class Node:
         return seat.node not in alive and self._may_take_over()
 
     def _may_take_over(self) -> bool:
-        """Whether the leases say who is alive: not directly after the log was away.
-
-        It was away for the other nodes, too, so their leases have ended although they live.
+        """Whether leases show which nodes are alive: not directly after the log was unreachable.
+        Other nodes could not reach it either, so their leases have expired although they are alive.
         """
         return trio.current_time() - self._steady_since >= _LEASE * self._heartbeat
 

@@ -1154,7 +1154,7 @@ def jumped(it: rt.Jumped) -> None:
     assert_type(it.why, str)
 
 
-# ---- a fleet ------------------------------------------------------------------------------
+# -- a fleet -------------------------------------------------------------------------------
 
 
 async def dialling(claim: rt.fleet.Claim) -> rt.fleet.Dial:
