@@ -218,7 +218,7 @@ def circles(modules: list[Module]) -> list[str]:
     return []
 
 
-# ---- the package ---------------------------------------------------------------------------
+# -- the package ---------------------------------------------------------------------------
 
 
 def test_every_import_follows_an_arrow_of_the_picture() -> None:
@@ -237,7 +237,7 @@ def test_the_table_itself_has_no_circle() -> None:
     TopologicalSorter(MAY_IMPORT).prepare()
 
 
-# ---- the tests can fail --------------------------------------------------------------------
+# -- the tests can fail --------------------------------------------------------------------
 
 
 def _modules(**texts: str) -> list[Module]:

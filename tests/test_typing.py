@@ -23,7 +23,7 @@ API = ROOT / "tests" / "typing" / "api.py"
 DOORS = [API.with_name("door_aio.py"), API.with_name("door_blocking.py")]
 
 # Constructors of values from what is private.
-NOT_FOR_USERS = {"Media.of", "Session.of"}
+NOT_FOR_USERS = {"Session.of"}
 CLASSES = [value for name in rt.__all__ if inspect.isclass(value := getattr(rt, name))]
 # Whoever writes a log of their own reads its protocol.
 LOGS = {"FleetCommand", "FleetLog", "LogNews", "MemoryLog", "RedisLog", "SqliteLog"}

@@ -217,7 +217,7 @@ TAKEN: Final = {
 }
 
 
-# ---- reading -------------------------------------------------------------------------------
+# -- reading -------------------------------------------------------------------------------
 
 
 class Source:
@@ -311,7 +311,7 @@ def _item(annotation: ast.expr | None) -> ast.expr:
     return inner.elts[0] if isinstance(inner, ast.Tuple) else inner
 
 
-# ---- the two dialects ----------------------------------------------------------------------
+# -- the two dialects ----------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -402,7 +402,7 @@ BLOCKING: Final = Dialect(
 DIALECTS: Final = (AIO, BLOCKING)
 
 
-# ---- writing -------------------------------------------------------------------------------
+# -- writing -------------------------------------------------------------------------------
 
 
 class Imports:
@@ -574,11 +574,11 @@ class ClassWriter:
         yield f"    def __init__(self, door: Door, native: {native}) -> None:"
         if entry.channel:
             self._imports.add(
-                f"{PACKAGE}.{self._source.module}", "news_of", f"{entry.name.lower()}_news"
+                f"{PACKAGE}.{self._source.module}", "signal_of", f"{entry.name.lower()}_signal"
             )
             exclusive = ", exclusive=True" if entry.exclusive else ""
             yield (
-                f"        super().__init__(door, native, {entry.name.lower()}_news(native)"
+                f"        super().__init__(door, native, {entry.name.lower()}_signal(native)"
                 f"{exclusive})"
             )
         else:

@@ -17,7 +17,7 @@ from ..fleet._node import NodeHealth
 from ..fleet._node import open_node as native_open_node
 from ..fleet._node_changes import NodeChange
 from ..fleet._node_changes import NodeChanges as NativeNodeChanges
-from ..fleet._node_changes import news_of as nodechanges_news
+from ..fleet._node_changes import signal_of as nodechanges_signal
 from ._channel import Channel
 from ._dialling import DialSource, as_dial
 from ._door import Door, Mirror
@@ -36,7 +36,7 @@ class NodeChanges(Channel[NodeChange]):
     """
 
     def __init__(self, door: Door, native: NativeNodeChanges) -> None:
-        super().__init__(door, native, nodechanges_news(native))
+        super().__init__(door, native, nodechanges_signal(native))
         self._inner = native
 
 

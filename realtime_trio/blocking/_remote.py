@@ -186,7 +186,11 @@ class RemoteSession(Mirror[NativeRemoteSession]):
 
     @property
     def owner(self) -> str | None:
-        """The node that holds the session, as far as this process knows; ``None`` if none does."""
+        """The node that holds the session, as far as this process knows; ``None`` if none does.
+
+        A node counts as holding it for as long as the node sends heartbeats. While a turn is
+        silent for long, this says whether somebody still waits for its answer.
+        """
         return self._door.plain(lambda: self._native.owner)
 
     @property

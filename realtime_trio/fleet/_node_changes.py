@@ -10,9 +10,9 @@ import attrs
 import trio
 
 from .._exceptions import ClosedError
-from .._lanes._waiters import News, Waiters
+from .._lanes._waiters import ChangeSignal, Waiters
 
-__all__ = ["Claimed", "Lost", "NodeChange", "NodeChanges", "Released", "news_of"]
+__all__ = ["Claimed", "Lost", "NodeChange", "NodeChanges", "Released", "signal_of"]
 
 _MOST: Final = 4096
 
@@ -123,6 +123,6 @@ class NodeChanges(trio.abc.ReceiveChannel[NodeChange]):
         self.close()
 
 
-def news_of(changes: NodeChanges) -> News:
+def signal_of(changes: NodeChanges) -> ChangeSignal:
     """Return the object that wakes a reader that is not a trio task."""
     return changes._arrivals  # pyright: ignore[reportPrivateUsage]

@@ -31,7 +31,7 @@ from ._remote_receipt import RemoteReceipt
 __all__ = ["RemoteSession", "RemoteTurn"]
 
 T = TypeVar("T")
-_LAST_WORDS = 2.0
+_CLOSE_DEADLINE = 2.0
 
 
 @final
@@ -104,8 +104,12 @@ class RemoteSession(Subscribes):
 
     @property
     def owner(self) -> str | None:
-        """The node that holds the session, as far as this process knows; ``None`` if none does."""
-        return self._follower.seat.node
+        """The node that holds the session, as far as this process knows; ``None`` if none does.
+
+        A node counts as holding it for as long as the node sends heartbeats. While a turn is
+        silent for long, this says whether somebody still waits for its answer.
+        """
+        return self._follower.seat.node if self._follower.owner_lives else None
 
     @property
     def exact(self) -> bool:
@@ -171,7 +175,8 @@ class RemoteSession(Subscribes):
         key = key if key is not None else secrets.token_hex(12)
         async with self._follower.putting:
             command = await self._log.put_command(self.name, key, kind, frame)
-            return self._follower.receipt(key, command.number, progress)
+            follower = self._follower
+            return follower.commands.receipt(key, command.number, follower.position, progress)
 
     async def send_text(
         self, text: str, *, file_ids: Iterable[str] = (), key: str | None = None
@@ -216,6 +221,6 @@ class RemoteSession(Subscribes):
     async def _abandon(self, progress: TurnProgress, receipt: RemoteReceipt) -> None:
         if progress.outcome is not None:
             return
-        with trio.move_on_after(_LAST_WORDS, shield=True), suppress(RealtimeError):
+        with trio.move_on_after(_CLOSE_DEADLINE, shield=True), suppress(RealtimeError):
             await self.cancel()
-        self._follower.forget(receipt.number, progress)
+        self._follower.commands.forget(receipt.number, progress)

@@ -221,7 +221,8 @@ async def what_a_fleet_does_not_have(kit: Any) -> None:
             await fleet.create("{")
         with pytest.raises(KeyError, match="mine"):
             async with kit.open_fleet(log):
-                raise KeyError("mine")
+                msg = "mine"
+                raise KeyError(msg)
     with pytest.raises(ValueError, match="capacity"):
         async with kit.open_node(log, dial_to(kit, None), capacity=0):
             pass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -33,7 +33,8 @@ async def a_client_is_traced(kit: Any) -> None:
             assert names == ["connection", "execute_tool", "invoke_agent"]
             with pytest.raises(KeyError, match="mine"):
                 async with rt.instrument.opentelemetry(client, tracer_provider=provider):
-                    raise KeyError("mine")
+                    msg = "mine"
+                    raise KeyError(msg)
             async with client.ask("Hi"):
                 pass
             assert len(spans.get_finished_spans()) == 4
@@ -44,7 +45,7 @@ async def what_is_no_client_is_not_traced(kit: Any) -> None:
         with pytest.raises(TypeError, match="takes a client"):
             rt.instrument.opentelemetry(server)
         with pytest.raises(TypeError, match="takes a client"):
-            rt.instrument.opentelemetry(None)
+            rt.instrument.opentelemetry(cast("Any", None))
 
 
 async def every_client_is_measured(kit: Any) -> None:

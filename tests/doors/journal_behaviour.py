@@ -22,6 +22,7 @@ def _journal() -> Iterator[Path]:
 
 
 async def a_conversation_goes_on_after_a_restart(kit: Any) -> None:
+    session: Any = None
     with _journal() as path:
         async with kit.open_server() as server:
             options = {"auth": "any", "name": "call-17", "recover": True}

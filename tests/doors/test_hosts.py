@@ -36,7 +36,7 @@ def address() -> Iterator[str]:
         yield url
 
 
-# ---- FastAPI under uvicorn -----------------------------------------------------------------
+# -- FastAPI under uvicorn -----------------------------------------------------------------
 
 
 def _application(page: Path) -> Block:
@@ -141,7 +141,7 @@ def test_fastapi_workers_of_a_fleet(address: str, tmp_path: Path) -> None:
             assert "Traceback" not in log_lines
 
 
-# ---- Jupyter -------------------------------------------------------------------------------
+# -- Jupyter -------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ async def _left_open() -> Kept:
     return [server, client]
 
 
-# ---- the wrong door ------------------------------------------------------------------------
+# -- the wrong door ------------------------------------------------------------------------
 
 
 def test_the_native_client_in_asyncio_names_aio() -> None:
@@ -128,7 +128,7 @@ def test_an_in_memory_server_is_for_its_own_run() -> None:
         asyncio.run(elsewhere(server.url))
 
 
-# ---- loops that end --------------------------------------------------------------------------
+# -- loops that end ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
@@ -202,7 +202,7 @@ def test_clients_of_one_loop_share_one_run() -> None:
     uvloop.run(main())
 
 
-# ---- Ctrl-C ------------------------------------------------------------------------------------
+# -- Ctrl-C --------------------------------------------------------------------------------
 
 _INTERRUPTED = """
 import asyncio, os, signal, sys, threading
@@ -295,7 +295,7 @@ def test_ctrl_c_ends_a_wait_of_the_blocking_client() -> None:
     assert done.returncode == 0
 
 
-# ---- the blocking client -----------------------------------------------------------------------
+# -- the blocking client -------------------------------------------------------------------
 
 
 def test_closing_from_another_thread_ends_every_wait() -> None:
@@ -415,7 +415,8 @@ def test_a_body_that_was_closed_raises_its_own_error() -> None:
         fleet.create("one")
         with pytest.raises(KeyError, match="mine"), fleet.attach("one") as session:
             session.close()
-            raise KeyError("mine")
+            msg = "mine"
+            raise KeyError(msg)
         with pytest.raises(rt.ClosedError), fleet.attach("one") as session:
             session.close()
             session.ready()

@@ -49,7 +49,7 @@ def reason_against(block: Block, door: str) -> str | None:
     return None
 
 
-# ---- rt -------------------------------------------------------------------------------------
+# -- rt -------------------------------------------------------------------------------------
 
 
 class Rt:
@@ -70,7 +70,7 @@ aio_rt = Rt(native_rt.aio, native_rt)
 blocking_rt = Rt(native_rt.blocking, native_rt)
 
 
-# ---- trio -----------------------------------------------------------------------------------
+# -- trio -----------------------------------------------------------------------------------
 
 
 class _Scope:
@@ -122,7 +122,8 @@ class _Tasks:
         return self
 
     async def __aexit__(self, *how: Any) -> bool | None:
-        return await self._group.__aexit__(*how)
+        await self._group.__aexit__(*how)
+        return None
 
     def start_soon(self, fn: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
         self._tasks.append(self._group.create_task(fn(*args)))
@@ -169,7 +170,7 @@ class BlockingTrio:
         fn(*args)
 
 
-# ---- the text -------------------------------------------------------------------------------
+# -- the text -------------------------------------------------------------------------------
 
 
 class _Imports(ast.NodeTransformer):

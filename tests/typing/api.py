@@ -37,7 +37,7 @@ Piece: TypeAlias = (
 Subsession: TypeAlias = rt.SubsessionStarted | rt.SubsessionEnded
 
 
-# ---- opening a client --------------------------------------------------------------------
+# -- opening a client ----------------------------------------------------------------------
 
 
 class Vault:
@@ -79,7 +79,7 @@ async def authenticating(auth: rt.Auth) -> None:
     assert_type(rt.PasswordLogin("me", "secret"), rt.PasswordLogin)
 
 
-# ---- the client --------------------------------------------------------------------------
+# -- the client ----------------------------------------------------------------------------
 
 
 async def client(client: rt.Client, event: ev.SetAgentEvent) -> None:
@@ -151,7 +151,7 @@ async def commands(client: rt.Client) -> None:
     assert_type(await client.clear_avatar_session("s1", force=True), rt.Receipt)
 
 
-# ---- a turn ------------------------------------------------------------------------------
+# -- a turn --------------------------------------------------------------------------------
 
 
 async def turn(turn: rt.Turn) -> None:
@@ -209,7 +209,7 @@ async def receipt(receipt: rt.Receipt) -> None:
     assert_type(await receipt.written_ahead(), None)
 
 
-# ---- subscriptions, lanes, watches -------------------------------------------------------
+# -- subscriptions, lanes, watches ---------------------------------------------------------
 
 
 async def subscribing(
@@ -309,7 +309,7 @@ def any_overflow(rule: rt.Overflow) -> None:
     assert_type(rule, Overflow)
 
 
-# ---- audio -------------------------------------------------------------------------------
+# -- audio ---------------------------------------------------------------------------------
 
 
 async def audio(
@@ -362,7 +362,7 @@ def audio_format(it: rt.AudioFormat) -> None:
     assert_type(it.seconds_of(32_000), float)
 
 
-# ---- without a network -------------------------------------------------------------------
+# -- without a network ---------------------------------------------------------------------
 
 
 def processor(processor: rt.EventStreamProcessor) -> None:
@@ -415,7 +415,7 @@ def lanes(lane: rt.Lane, direction: rt.Direction) -> None:
     assert_type(direction & rt.Direction.CLIENT, rt.Direction)
 
 
-# ---- the state ---------------------------------------------------------------------------
+# -- the state -----------------------------------------------------------------------------
 
 
 def state(state: rt.SessionState) -> None:
@@ -492,7 +492,7 @@ def open_message(it: rt.OpenMessage) -> None:
     assert_type(it.finish("complete", rt.MessageMetadata()), rt.Message)
 
 
-# ---- journal, history --------------------------------------------------------------------
+# -- journal, history ----------------------------------------------------------------------
 
 
 def journal(it: rt.Journal) -> None:
@@ -617,7 +617,7 @@ def storing() -> None:
     assert_type(rt.stored("kept")(Kept), type[Kept])
 
 
-# ---- recording, transports ---------------------------------------------------------------
+# -- recording, transports -----------------------------------------------------------------
 
 
 async def recorder(recorder: rt.Recorder) -> None:
@@ -690,7 +690,7 @@ async def memory_transport(it: rt.MemoryTransport) -> None:
     await transport(it)
 
 
-# ---- the embedded server, testing --------------------------------------------------------
+# -- the embedded server, testing ----------------------------------------------------------
 
 
 async def serving(config: rt.server.ServerConfig, chats: list[Mapping[str, object]]) -> None:
@@ -802,7 +802,7 @@ async def peer(it: rt.testing.Peer) -> None:
     assert_type(it.abort(), None)
 
 
-# ---- without async -----------------------------------------------------------------------
+# -- without async -------------------------------------------------------------------------
 
 
 def doors() -> None:
@@ -813,7 +813,7 @@ def doors() -> None:
     assert_type(opened, AbstractAsyncContextManager[rt.aio.Client])
 
 
-# ---- errors ------------------------------------------------------------------------------
+# -- errors --------------------------------------------------------------------------------
 
 
 def errors() -> None:
@@ -855,7 +855,7 @@ def modules() -> None:
     assert_type(rt.__version__, str)
 
 
-# ---- events ------------------------------------------------------------------------------
+# -- events --------------------------------------------------------------------------------
 
 
 def client_event(it: rt.ClientEvent) -> None:
@@ -869,7 +869,7 @@ async def wire_events(client: rt.Client) -> None:
         assert_type(delta.id, Any)
 
 
-# ---- values: what is read of each --------------------------------------------------------
+# -- values: what is read of each ----------------------------------------------------------
 
 
 def active_tool(it: rt.ActiveTool) -> None:
@@ -1154,7 +1154,7 @@ def jumped(it: rt.Jumped) -> None:
     assert_type(it.why, str)
 
 
-# ---- a fleet ------------------------------------------------------------------------------
+# -- a fleet ------------------------------------------------------------------------------
 
 
 async def dialling(claim: rt.fleet.Claim) -> rt.fleet.Dial:
@@ -1686,7 +1686,7 @@ def voices_updated(it: rt.VoicesUpdated) -> None:
     assert_type(it.voices, tuple[ev.Voice, ...])
 
 
-# ---- the network -------------------------------------------------------------------------------
+# -- the network ---------------------------------------------------------------------------
 
 
 async def reconnect(it: rt.Client) -> None:
