@@ -33,8 +33,8 @@ def make_console(*, plain_width: int = 100, stderr: bool = False) -> Console:
     """Create a console as wide as the terminal, or ``plain_width`` if there is none."""
     console = _Console(highlight=False, stderr=stderr)
     if console.is_dumb_terminal:  # rich would take it for 80 columns wide
-        width = shutil.get_terminal_size().columns
-        return _Console(highlight=False, width=width, stderr=stderr)
+        width, height = shutil.get_terminal_size()
+        return _Console(highlight=False, width=width, height=height, stderr=stderr)
     if console.is_terminal or "COLUMNS" in os.environ:
         return console
     return _Console(highlight=False, width=plain_width, stderr=stderr)
