@@ -19,6 +19,7 @@ from .._journal._journal_life import JournalLife
 from .._lanes._statistics import PipelineStatistics
 from .._lanes._subscription import LaneView, Subscription
 from .._lanes._watch import Watch
+from .._needs_trio import check_trio
 from .._outbound._cancel import CancelResult
 from .._outbound._receipt import Receipt
 from .._rest._tokens import AuthSource
@@ -43,7 +44,7 @@ from ..events._checks import check_several
 from ._command_methods import Commands
 from ._connectors import connector_for
 from ._journalled import JournalAccess, journal_options, journalled
-from ._misuse import check_count, check_not_nested, check_options, check_trio, entered
+from ._misuse import check_count, check_not_nested, check_options, entered
 from ._open_clients import announced
 from ._session_list import PAGE_ANSWERS, PageAnswer, pages
 from ._subscribes import Subscribes
@@ -375,7 +376,7 @@ def open_client(
 @asynccontextmanager
 async def opened_client(shell: Shell) -> AsyncGenerator[Client, None]:
     """A client of this shell; errors come out bare."""
-    check_trio()
+    check_trio("open_client")
     failure: BaseException | None = None
     try:
         async with shell.recording(), trio.open_nursery() as nursery:

@@ -19,29 +19,18 @@ from .._exceptions import TurnError
 from .._journal._journal import Journal
 from .._rest._tokens import PasswordLogin
 
-__all__ = ["Entered", "check_count", "check_not_nested", "check_options", "check_trio", "entered"]
+__all__ = ["Entered", "check_count", "check_not_nested", "check_options", "entered"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-def check_trio() -> None:
-    """Raise ``RuntimeError`` outside ``trio.run``: under asyncio, or in a cell of a notebook."""
-    if not trio.lowlevel.in_trio_task():
-        message = (
-            "rt.open_client runs on trio: start the program with trio.run(main). "
-            "Inside asyncio or a notebook, use rt.aio.open_client with the same arguments; "
-            "in synchronous code, rt.blocking.open_client"
-        )
-        raise RuntimeError(message)
-
-
 def check_not_nested(asking: trio.Lock) -> None:
     """Raise :class:`~realtime_trio.TurnError` for an ``ask`` in the block of another one."""
     if asking.statistics().owner is trio.lowlevel.current_task():
         message = (
-            "this task is inside another client.ask(): leave that 'async with' block before "
+            "this task is inside another ask(): leave that 'async with' block before "
             "the next question, or ask from another task, which then waits for its turn"
         )
         raise TurnError(message)

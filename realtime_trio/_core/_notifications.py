@@ -7,18 +7,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import attrs
 
 from .._value import Value
-from ..events import RenderMediaEvent, ToolCall, ToolResult, Voice
+from ..events import ToolCall, ToolResult, Voice
 from ._audio_format import AudioFormat
 from ._media_file import file_name, media_bytes, write_new
 from ._messages import Message
-from ._values import unchecked_constructor
 
 __all__ = [
     "AllNotificationsCleared",
@@ -91,12 +90,6 @@ class MessageStreaming(Notification):
     delta: str
 
 
-# One is created per delta.
-streaming = cast(
-    "Callable[[str, str, str, str], MessageStreaming]", unchecked_constructor(MessageStreaming)
-)
-
-
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class MessageComplete(Notification):
     """A message is finished and stored in this form."""
@@ -122,10 +115,6 @@ class MessageUpdated(Notification):
     name: ClassVar[str] = "message-updated"
     session_id: str
     message: Message
-
-
-# One is created per completed tool.
-message_updated = unchecked_constructor(MessageUpdated)
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -170,10 +159,6 @@ class ToolNotification(Notification):
     arguments: Mapping[str, Any]
 
 
-# Each tool call emits three or more.
-tool_notification = unchecked_constructor(ToolNotification)
-
-
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class ToolNotificationRemoved(Notification):
     """A tool is no longer active and did not complete."""
@@ -191,9 +176,6 @@ class ToolCallComplete(Notification):
     session_id: str
     tool_calls: tuple[ToolCall, ...]
     tool_results: tuple[ToolResult, ...]
-
-
-tool_call_complete = unchecked_constructor(ToolCallComplete)
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -227,21 +209,6 @@ class Media(Value):
     sent_by_class: str | None
     sent_by_function: str | None
     foreign_content: bool
-
-    @classmethod
-    def of(cls, event: RenderMediaEvent, media_id: str) -> Media:
-        """Create the media of an event."""
-        return cls(
-            id=media_id,
-            role=event.role,
-            content_type=event.content_type,
-            content=event.content,
-            url=event.url,
-            name=event.name,
-            sent_by_class=event.sent_by_class,
-            sent_by_function=event.sent_by_function,
-            foreign_content=event.foreign_content,
-        )
 
     def save(self, directory: str | os.PathLike[str], *, max_bytes: int = 10 * 2**20) -> Path:
         """Write the content to a new file in ``directory`` and return its path.

@@ -185,7 +185,8 @@ class Jumped(Notification):
 
     The state is whole; what happened in between is delivered to nobody. ``why`` is "jumped" (the
     node could not write for too long), "trimmed" (the follower came too late), "rewound" (the
-    store lost what it had acknowledged) or "damaged".
+    store lost what it had acknowledged) or "damaged". After a rewind the session may go on at an
+    earlier position: ``last`` is then in front of ``first``, and the entries behind it were lost.
     """
 
     name: ClassVar[str] = "jumped"

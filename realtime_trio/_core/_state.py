@@ -29,7 +29,8 @@ from ._input_unit import InputUnit
 from ._messages import Message, OpenMessage
 from ._recency import SessionOrder
 from ._records import EMPTY, SEEN_LIMIT, Record, WaitingTool, equal_but
-from ._values import Compared, Log, Recent, evolve, unchecked_constructor
+from ._unchecked import unchecked_constructor
+from ._values import Compared, Log, Recent, evolve
 
 __all__ = [
     "ActiveTool",

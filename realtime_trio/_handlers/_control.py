@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, cast
 
 import attrs
 
+from .._core import _constructors as make
 from .._core._input_unit import InputSign, InputStage, InputUnit
 from .._core._local_events import (
     EmitEvent,
@@ -21,9 +22,6 @@ from .._core._notifications import (
     AvatarStateChanged,
     CancelConfirmed,
     Notification,
-    SessionsIndexUpdated,
-    SystemNotification,
-    TurnStateChanged,
     VoiceChanged,
     VoicesUpdated,
 )
@@ -192,7 +190,7 @@ def _turn(
 ) -> Handled[ControlSlice]:
     notes: tuple[Notification, ...] = ()
     if slice_.turn.can_send_input != can_send:
-        notes = (TurnStateChanged(can_send_input=can_send),)
+        notes = (make.turn_state_changed(can_send_input=can_send),)
     return evolve(slice_, turn=TurnState(can_send), unit=unit), notes
 
 
@@ -263,7 +261,7 @@ def cancelled(slice_: ControlSlice, _event: CancelledEvent) -> Handled[ControlSl
 @fold_event(ErrorEvent, Lane.CONTROL)
 def error(slice_: ControlSlice, event: ErrorEvent) -> Handled[ControlSlice]:
     """Announce an error of the server (§8 D3)."""
-    note = SystemNotification(
+    note = make.system_notification(
         type="error", severity="error", content=event.message, source=event.source
     )
     return slice_, (note,)
@@ -284,7 +282,7 @@ def _indexed(entries: Iterable[ChatSessionIndexEntry]) -> _Index:
 def _index(slice_: ControlSlice, index: _Index, total: int) -> Handled[ControlSlice]:
     index = index.keep_last(INDEX_LIMIT)
     new = evolve(slice_, index=index, index_total=total)
-    return new, (SessionsIndexUpdated(total=total, session_ids=index.keys),)
+    return new, (make.sessions_index_updated(total=total, session_ids=index.keys),)
 
 
 @fold_event(ChatSessionAddedEvent, Lane.CONTROL)

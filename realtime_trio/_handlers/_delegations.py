@@ -27,7 +27,7 @@ def _key(call: ToolCall) -> DelegationKey:
 
 
 def _known(txn: TextTransaction, session_id: str, key: DelegationKey) -> Delegation:
-    return txn.session(session_id).delegations.get(key) or _NONE
+    return txn.record(session_id).delegations.get(key) or _NONE
 
 
 def _note(txn: TextTransaction, session_id: str, key: DelegationKey, known: Delegation) -> None:

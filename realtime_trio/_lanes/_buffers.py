@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol, final
 
 from .._core._audio_format import DEFAULT_FORMAT
-from .._core._notifications import AudioOutput, MessageStreaming, streaming
+from .._core._constructors import streaming
+from .._core._notifications import AudioOutput, MessageStreaming
 from .._core._shell_notifications import AudioGap, Lagged
 from ..events import Lane
 from ._coalescing import BufferEntry, Run, StreamingCoalescer

@@ -20,9 +20,10 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias, cast, final
 
+from .._core._constructors import streaming
 from .._core._fast_decoder import Delta, Incoming
 from .._core._local_events import Reading
-from .._core._notifications import MessageStreaming, Notification, streaming
+from .._core._notifications import MessageStreaming, Notification
 from .._core._values import evolve
 from .._handlers import LaneFold
 from ..events import ServerEvent, frozen

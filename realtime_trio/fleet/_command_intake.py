@@ -99,6 +99,7 @@ class CommandIntake:
                 self._note(number, "not-sent")
             else:
                 self._queue.append(command)
+        self._note(self._progress.cursor, "cursor")
 
     async def _find(self, name: str, number: int) -> FleetCommand | None:
         while True:

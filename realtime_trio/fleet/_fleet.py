@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import cast, final
 
 from .._config import ClientConfig
+from .._needs_trio import check_trio
 from .._session._unwrapping_nursery import unwrapping_nursery
 from ._fleet_log import FleetLog, NoSuchSession, Seat, Spec
 from ._follower import Follower
@@ -86,6 +87,7 @@ async def open_fleet(
     all sessions. Raises :class:`~realtime_trio.JournalError` if the log cannot be opened; errors of
     the body are raised bare.
     """
+    check_trio("fleet.open_fleet")
     async with log.opened(), unwrapping_nursery() as nursery:
         yield Fleet(log, ShardReaders(log, nursery), config or ClientConfig())
 

@@ -92,15 +92,17 @@ def test_a_command_of_no_client_is_refused() -> None:
 MUTATIONS = st.sampled_from(["drop", "replace", "add", "null"])
 
 
-HEAD, READERS = fast_decoders()
-FAST = sorted([delta.type for delta in DELTAS] + [head.__name__[1:] for head in READERS])
+DECODE, READERS = fast_decoders()
+FAST = sorted(
+    {delta.type for delta in DELTAS} | {str(form.__struct_config__.tag) for form in READERS}
+)
 
 
 def fast_alone(text: str) -> ev.ServerEvent | None:
     """What the fast way makes of a frame, ``None`` where it leaves it to the plain way."""
     try:
-        head = HEAD(text)
-        return head.event() if isinstance(head, Delta) else READERS[type(head)](text)
+        form = DECODE(text)
+        return form.event() if isinstance(form, Delta) else READERS[type(form)](form)
     except ValueError:
         return None
 

@@ -570,6 +570,6 @@ async def a_turn_is_cancelled(kit: Any) -> None:
                     turns.append(turn)
                     await turn.wait()
 
-            await kit.cancelled(ask)
+            await kit.cancelled(ask, lambda: turns)
             assert isinstance(await turns[0].wait(), (rt.TurnCancelled, rt.TurnLost))
             await client.ready()

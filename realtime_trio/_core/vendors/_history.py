@@ -33,6 +33,7 @@ from .._messages import (
     MessageStatus,
     Part,
     TextPart,
+    make_message,
 )
 from ._delegation import (
     DelegationEnded,
@@ -157,7 +158,7 @@ class _HistoryBuilder:
     def _message(
         self, role: str, content: Content, *, at: int | None = None, foreign: bool = False
     ) -> HistoryMessage:
-        message = Message(
+        message = make_message(
             id=self._new_id(),
             session_id=self.session_id,
             role=role,
