@@ -131,15 +131,7 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
 
     def statistics(self) -> SubscriptionStatistics:
         """Return how much waits, and how much the rule has merged and dropped."""
-        buffers = self._reader.buffers
-        return SubscriptionStatistics(
-            depth=sum(len(buffer.items) for buffer in buffers),
-            bytes=sum(buffer.bytes for buffer in buffers),
-            high_water=max(max(buffer.high_water, len(buffer.items)) for buffer in buffers),
-            merged=sum(buffer.merged for buffer in buffers),
-            dropped=sum(buffer.dropped for buffer in buffers),
-            blocking=any(buffer.blocking for buffer in buffers),
-        )
+        return self._reader.statistics()
 
     def __repr__(self) -> str:
         depth = sum(len(buffer.items) for buffer in self._reader.buffers)
