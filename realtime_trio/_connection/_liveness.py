@@ -21,13 +21,13 @@ from ..events import PingEvent
 
 __all__ = ["watch_grace", "watch_silence", "watch_traffic"]
 
-_LATE = 1.0
+_SUSPENDED = 1.0
 """Seconds of delay after which a sleep shows that the process was suspended."""
 
-_PASSES = 8
+_READER_PASSES = 8
 """Passes of the event loop in which data waiting in the system reaches the counters."""
 
-_LOOKS = 16
+_CHECKS = 16
 """Checks per ``turn_silence``: the limit is exceeded by 1/16 at most."""
 
 
@@ -63,13 +63,13 @@ async def watch_traffic(link: Watched, outbox: Outbox, config: ClientConfig) -> 
         seen, frames = link.bytes_received, link.frames_received
         outbox.put_for_link(PingEvent())
         outbox.put_for_link(None)
-        if await _overslept(config.pong_timeout):
+        if await _suspended_while_asleep(config.pong_timeout):
             continue
         if link.bytes_received == seen:
             link.dead = True
             message = f"the connection is dead: nothing was received for {config.pong_timeout:g} s"
             raise ConnectionLost(message)
-        if await _overslept(pause):
+        if await _suspended_while_asleep(pause):
             continue
         if link.frames_received == frames:
             message = f"the connection is mute: no answer for {config.ping_interval:g} s"
@@ -87,18 +87,18 @@ async def watch_grace(gate: TurnGate, config: ClientConfig, no_turn: Callable[[]
         number = gate.inputs
         with trio.move_on_after(math.inf if seconds is None else seconds):
             await gate.grace_ended()
-        await _let_read()
+        await _let_reader_run()
         if gate.in_grace and gate.inputs == number:
             no_turn()
 
 
-async def _let_read() -> None:
+async def _let_reader_run() -> None:
     """Let the reader take the data that waits in the system."""
-    for _ in range(_PASSES):
+    for _ in range(_READER_PASSES):
         await trio.lowlevel.checkpoint()
 
 
-async def _overslept(seconds: float) -> bool:
+async def _suspended_while_asleep(seconds: float) -> bool:
     """Sleep, then let the reader run; return whether the process was suspended meanwhile.
 
     Data received during a suspension waits in the system unread, so silence proves nothing.
@@ -106,8 +106,8 @@ async def _overslept(seconds: float) -> bool:
     due = trio.current_time() + seconds
     await trio.sleep(seconds)
     late = trio.current_time() - due
-    await _let_read()
-    return late > _LATE
+    await _let_reader_run()
+    return late > _SUSPENDED
 
 
 async def watch_silence(gate: TurnGate, config: ClientConfig) -> None:
@@ -120,7 +120,7 @@ async def watch_silence(gate: TurnGate, config: ClientConfig) -> None:
         return
     signs, since = gate.signs, trio.current_time()
     while True:
-        suspended = await _overslept(config.turn_silence / _LOOKS)
+        suspended = await _suspended_while_asleep(config.turn_silence / _CHECKS)
         now = trio.current_time()
         if suspended or gate.open or gate.in_grace or gate.signs != signs:
             signs, since = gate.signs, now

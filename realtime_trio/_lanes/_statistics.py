@@ -70,35 +70,41 @@ class LaneStatistics(Value):
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
-class PipelineStatistics(Value):
-    """The three lanes, and all of them together."""
-
-    control: LaneStatistics
-    audio: LaneStatistics
-    text: LaneStatistics
-    total: LaneStatistics
-
-    @property
-    def lanes(self) -> tuple[LaneStatistics, LaneStatistics, LaneStatistics]:
-        """The three lanes in the order of their priority."""
-        return self.control, self.audio, self.text
-
-
-@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SubscriptionStatistics(Value):
     """One subscription, all its lanes together.
 
-    ``depth`` items of ``bytes`` wait to be received; ``high_water`` is the highest depth so
-    far of one lane's buffer. ``merged`` deltas were joined with the previous one, ``dropped``
-    items were dropped by the rule. ``blocking`` tells whether a lane waits for this subscription.
+    ``lanes`` and ``classes`` tell what it subscribes to, without classes every notification;
+    ``overflow`` is its rule. ``depth`` items of ``bytes`` wait to be received; ``high_water`` is
+    the highest depth so far of one lane's buffer. ``merged`` deltas were joined with the previous
+    one, ``dropped`` items were dropped by the rule. ``blocking`` tells whether a lane waits for
+    this subscription.
     """
 
+    lanes: tuple[Lane, ...]
+    classes: tuple[str, ...]
+    overflow: str
     depth: int
     bytes: int
     high_water: int
     merged: int
     dropped: int
     blocking: bool
+
+
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class PipelineStatistics(Value):
+    """The three lanes, all of them together, and the open subscriptions, the oldest first."""
+
+    control: LaneStatistics
+    audio: LaneStatistics
+    text: LaneStatistics
+    total: LaneStatistics
+    subscribers: tuple[SubscriptionStatistics, ...] = ()
+
+    @property
+    def lanes(self) -> tuple[LaneStatistics, LaneStatistics, LaneStatistics]:
+        """The three lanes in the order of their priority."""
+        return self.control, self.audio, self.text
 
 
 class Sampler:

@@ -15,9 +15,9 @@ from ..events import Lane
 from ._overflow import Coalesce, Overflow
 from ._reader import SubscriptionReader
 from ._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics
-from ._waiters import News
+from ._waiters import ChangeSignal
 
-__all__ = ["LaneView", "Subscription", "news_of"]
+__all__ = ["LaneView", "Subscription", "signal_of"]
 
 T = TypeVar("T", covariant=True)
 _SLICE = 31  # items that an iteration takes between two checkpoints
@@ -125,22 +125,14 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
 
     def statistics(self) -> SubscriptionStatistics:
         """Return how much waits, and how much the rule has merged and dropped."""
-        buffers = self._reader.buffers
-        return SubscriptionStatistics(
-            depth=sum(len(buffer.items) for buffer in buffers),
-            bytes=sum(buffer.bytes for buffer in buffers),
-            high_water=max(max(buffer.high_water, len(buffer.items)) for buffer in buffers),
-            merged=sum(buffer.merged for buffer in buffers),
-            dropped=sum(buffer.dropped for buffer in buffers),
-            blocking=any(buffer.blocking for buffer in buffers),
-        )
+        return self._reader.statistics()
 
     def __repr__(self) -> str:
         depth = sum(len(buffer.items) for buffer in self._reader.buffers)
         return f"<{type(self).__name__} with {depth} items waiting>"
 
 
-def news_of(subscription: Subscription[object]) -> News:
+def signal_of(subscription: Subscription[object]) -> ChangeSignal:
     """Return the object that wakes a reader that is not a trio task; see :class:`Subscription`."""
     return subscription._reader  # pyright: ignore[reportPrivateUsage]
 

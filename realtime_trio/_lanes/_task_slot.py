@@ -29,7 +29,7 @@ class TaskSlot:
         self._sleeper: trio.lowlevel.Task | None = None
 
     def start(self, spawn: Callable[[], None]) -> None:
-        """Be idle without a task: the first :meth:`rouse` calls ``spawn``, which starts one."""
+        """Be idle without a task: the first :meth:`activate` calls ``spawn``, which starts one."""
         self._spawn, self.idle = spawn, True
 
     def abandon(self) -> None:
@@ -37,7 +37,7 @@ class TaskSlot:
         if self._spawn is not None:
             self._spawn, self.idle = None, False
 
-    def rouse(self) -> None:
+    def activate(self) -> None:
         """End the idleness; without it, do nothing."""
         if self.idle:
             self.idle = False

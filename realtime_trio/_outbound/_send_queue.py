@@ -33,7 +33,7 @@ class Entry:
     """Whether it is a queued command that may leave through the closed gate."""
     around: str | None = attrs.field(default=None, repr=False)
     """Frame to write directly before and directly after it."""
-    picked: Callable[[], None] | None = attrs.field(default=None, repr=False)
+    on_write: Callable[[], None] | None = attrs.field(default=None, repr=False)
     """Called when the writer takes the entry, just before writing it."""
 
 
@@ -93,7 +93,7 @@ class EntryQueue:
             self._room = trio.lowlevel.ParkingLot()
         await self._room.park()
 
-    def let_in(self) -> None:
+    def wake_waiter(self) -> None:
         """Let the one that waits for room look again."""
         if self._room is not None:
             self._room.unpark_all()
@@ -128,12 +128,12 @@ class EntryQueue:
 
     def _left(self, entry: Entry) -> None:
         self.size -= entry.size
-        self.let_in()
+        self.wake_waiter()
 
     def clear(self) -> list[Entry]:
         """Remove and return all entries."""
         entries = list(self.entries)
         self.entries.clear()
         self.size = 0
-        self.let_in()
+        self.wake_waiter()
         return entries

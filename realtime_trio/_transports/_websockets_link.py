@@ -28,27 +28,19 @@ it takes over again at the end of the link.
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeVar, final
+from typing import TypeVar, final
 
 import trio
 from websockets.client import ClientProtocol
-from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Close, CloseCode
 from websockets.protocol import State
-from websockets.uri import WebSocketURI
 
-from realtime_trio._exceptions import RealtimeError
-from realtime_trio._transports import _dial as dial
-from realtime_trio._transports._direct import (
-    WRITE_ERRORS,
-    WriteTurn,
-    reader_of,
-    writer_of,
-)
-from realtime_trio._transports._inbox import (
+from .._exceptions import RealtimeError
+from . import _dial as dial
+from ._direct import READ_ERRORS, WRITE_ERRORS, WriteTurn, reader_of, writer_of
+from ._inbox import (
     BROKEN_BY_CANCEL,
     CLOSED_HERE,
     End,
@@ -57,17 +49,10 @@ from realtime_trio._transports._inbox import (
     shielded_checkpoint,
     too_big,
 )
-from realtime_trio._transports._websockets_frames import FrameReader, FrameWriter
-from realtime_trio._transports._websockets_upgrade import upgrade
+from ._websockets_frames import FrameReader, FrameWriter
+from ._websockets_upgrade import new_protocol, upgrade
 
 __all__ = ["WebsocketsTransport", "open_link"]
-
-# The library logs requests, including the token, as soon as debug logging is enabled for the
-# root logger. This logger is outside the tree and disabled.
-_SILENT: Final = logging.Logger("realtime_trio.websockets")
-_SILENT.disabled = True
-
-BROKEN: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 _What = TypeVar("_What")
 
@@ -84,13 +69,7 @@ async def open_link(
     compression: bool = False,
 ) -> WebsocketsTransport:
     """Upgrade an open stream; it is closed if that fails or is cancelled."""
-    uri = WebSocketURI(target.secure, target.host, target.port, target.resource, "")
-    protocol = ClientProtocol(
-        uri,
-        extensions=[ClientPerMessageDeflateFactory()] if compression else None,
-        max_size=max_message_size,
-        logger=_SILENT,
-    )
+    protocol = new_protocol(target, max_message_size, compression=compression)
     try:
         early, received = await upgrade(stream, protocol, target, headers or {})
         reader = FrameReader(protocol, max_message_size)
@@ -108,7 +87,6 @@ class WebsocketsTransport:
     """One open websocket; see :class:`~realtime_trio.abc.Transport` for its contract."""
 
     __slots__ = (
-        "_aside",
         "_broken",
         "_close_timeout",
         "_closing",
@@ -122,6 +100,7 @@ class WebsocketsTransport:
         "_nursery",
         "_over",
         "_parked",
+        "_paused_pump",
         "_pong",
         "_protocol",
         "_read_some",
@@ -160,8 +139,8 @@ class WebsocketsTransport:
         self._over = False  # nothing more can be read
         self._delivering = False
         self._fresh: deque[str | bytes] = deque()  # frames read by ``deliver``
-        self._aside = trio.lowlevel.ParkingLot()  # the paused pump waits here
-        self._parked = False  # it does
+        self._paused_pump = trio.lowlevel.ParkingLot()  # the paused pump waits here
+        self._parked = False  # it waits there
         self._muted = False
         self._closing = False
         self._scope = trio.CancelScope()
@@ -205,7 +184,7 @@ class WebsocketsTransport:
                         self._answer_pings()
                     try:
                         data = await read_some()
-                    except BROKEN:
+                    except READ_ERRORS:
                         self._broken = self._over = True
                     else:
                         self._process(data)
@@ -265,12 +244,12 @@ class WebsocketsTransport:
         self._inbox.finish(CLOSED_HERE)
         if not self._torn:
             with trio.move_on_after(self._close_timeout, shield=True):
-                await self._say_goodbye(*dial.close_frame(code, reason))
+                await self._send_close(*dial.close_frame(code, reason))
         self._scope.cancel()
         with trio.CancelScope(shield=True):
             await self._finished.wait()
 
-    async def _say_goodbye(self, code: int, reason: str) -> None:
+    async def _send_close(self, code: int, reason: str) -> None:
         # If the peer closed first, the pump holds the turn to answer: waiting for the turn
         # means waiting until that answer is sent.
         async with self._turn:
@@ -309,7 +288,7 @@ class WebsocketsTransport:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     self._nursery = nursery
-                    await self._read_on()
+                    await self._read_until_lost()
                     nursery.cancel_scope.cancel()
         finally:
             self._muted = True
@@ -319,20 +298,20 @@ class WebsocketsTransport:
             finally:
                 self._finished.set()
 
-    async def _read_on(self) -> None:
+    async def _read_until_lost(self) -> None:
         """Read until the link ends, except while another task reads (rule 5)."""
         inbox = self._inbox
         while not self._over:
             if self._delivering:
-                inbox.look_again()
+                inbox.wake_receivers()
                 self._parked = True
-                await self._aside.park()
+                await self._paused_pump.park()
             elif inbox.full:
                 await inbox.wait_room()
             else:
                 await self._read()
         if not self._broken:
-            await self._part()
+            await self._finish_closing()
 
     async def _read(self) -> None:
         """Read once and process the data."""
@@ -340,7 +319,7 @@ class WebsocketsTransport:
             self._answer_pings()
         try:
             data = await self._read_some()
-        except BROKEN:
+        except READ_ERRORS:
             self._broken = self._over = True
         else:
             self._process(data)
@@ -363,13 +342,7 @@ class WebsocketsTransport:
     def _unpark(self) -> None:
         """Let the pump go on."""
         self._parked = False
-        self._aside.unpark_all()
-
-    def _answer_pings(self) -> None:
-        self._reader.busy = False
-        pongs = self._protocol.data_to_send()
-        if pongs:
-            self._answer(pongs[-1])
+        self._paused_pump.unpark_all()
 
     def begin(self, early: bytes, received: int) -> None:
         """Process what came with the answer to the upgrade: ``received`` bytes with that."""
@@ -377,12 +350,14 @@ class WebsocketsTransport:
         if early:
             self._process(early)
 
-    def _answer(self, pong: bytes) -> None:
+    def _answer_pings(self) -> None:
         """Let a separate task write the newest pong (rule 2)."""
-        waiting = bool(self._pong)
-        self._pong = pong
-        if not waiting:
-            self._nursery.start_soon(self._send_pong)
+        self._reader.busy = False
+        pongs = self._protocol.data_to_send()
+        if pongs:
+            waiting, self._pong = bool(self._pong), pongs[-1]
+            if not waiting:
+                self._nursery.start_soon(self._send_pong)
 
     async def _send_pong(self) -> None:
         async with self._turn:
@@ -400,7 +375,7 @@ class WebsocketsTransport:
             return too_big(self._limit)
         return lost(close.code, close.reason)
 
-    async def _part(self) -> None:
+    async def _finish_closing(self) -> None:
         """Record how the link ended, answer the peer's close frame, and wait for its EOF.
 
         Waiting matters if the peer caused the fault: closing a socket with unread bytes
@@ -410,15 +385,15 @@ class WebsocketsTransport:
         protocol = self._protocol
         close = protocol.close_rcvd or (None if self._closing else protocol.close_sent)
         self._inbox.finish(self._ended_by(close))
-        farewell = self._outgoing()
-        if not farewell:
+        close_frame = self._outgoing()
+        if not close_frame:
             return
         with trio.move_on_after(self._close_timeout):
             async with self._turn:
                 if self._torn:
                     return
                 with contextlib.suppress(RealtimeError):
-                    await self._write(farewell)
+                    await self._write(close_frame)
             with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 while data := await self._stream.receive_some(dial.CHUNK):
                     self._received += len(data)

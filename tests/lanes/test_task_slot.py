@@ -106,7 +106,7 @@ async def test_a_cancelled_sleep_leaves_the_slot_empty() -> None:
     with trio.move_on_after(0):
         await slot.sleep(idle=True)
     assert not slot.idle
-    slot.rouse()
+    slot.activate()
     slot.wake()
 
 
@@ -121,7 +121,7 @@ async def test_only_who_is_idle_is_roused(idle: bool) -> None:
 
         nursery.start_soon(sleep)
         await trio.testing.wait_all_tasks_blocked()
-        slot.rouse()
+        slot.activate()
         await trio.testing.wait_all_tasks_blocked()
         assert bool(nursery.child_tasks) is not idle
         slot.wake()
