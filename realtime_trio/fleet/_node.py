@@ -6,6 +6,7 @@ import logging
 import math
 import random
 import secrets
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias, final
@@ -64,7 +65,9 @@ class NodeHealth:
 
     ``sessions`` is the number of held sessions, ``open`` the number with a confirmed link.
     ``beat_age`` is the time in seconds since the last heartbeat that the log accepted, or ``None``
-    before the first. ``error`` says why the log fails now.
+    before the first. ``error`` says why the log fails now. ``claims`` counts the sessions that it
+    has claimed, ``takeovers`` those of them that a dead node had held, and ``losses`` the sessions
+    that another node took over.
     """
 
     name: str
@@ -74,6 +77,9 @@ class NodeHealth:
     beat_age: float | None
     error: str | None
     draining: bool = False
+    claims: int = 0
+    takeovers: int = 0
+    losses: int = 0
 
 
 @final
@@ -109,6 +115,8 @@ class Node:
         self._opened = trio.lowlevel.ParkingLot()
         self._error: JournalError | None = None
         self._draining = False
+        self._told: Counter[type] = Counter()
+        self._takeovers = 0
         self._random = random.Random(name)
 
     @property
@@ -128,6 +136,9 @@ class Node:
             beat_age=None if beat is None else trio.current_time() - beat,
             error=None if error is None else str(error),
             draining=self._draining,
+            claims=self._told[Claimed],
+            takeovers=self._takeovers,
+            losses=self._told[Lost],
         )
 
     def _write_error(self) -> JournalError | None:
@@ -149,6 +160,9 @@ class Node:
                 self._listeners.discard(send)
 
     def _tell(self, change: NodeChange) -> None:
+        self._told[type(change)] += 1
+        if isinstance(change, Claimed):
+            self._takeovers += change.took_over is not None
         _logger.info("%s: %s", self.name, change)
         for listener in tuple(self._listeners):
             try:
@@ -249,7 +263,9 @@ class Node:
             on_open=self._opened.unpark_all,
         )
         self._runs[seat.name] = run
-        self._tell(Claimed(session=seat.name, took_over=seat.node))
+        self._tell(
+            Claimed(session=seat.name, took_over=seat.node if seat.node != self.name else None)
+        )
         self._nursery.start_soon(self._hold, seat.name, run)
 
     async def _hold(self, name: str, run: SeatRun) -> None:
