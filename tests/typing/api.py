@@ -1155,8 +1155,8 @@ def jumped(it: rt.Jumped) -> None:
 
 
 def fleet(log: rt.fleet.RedisLog) -> None:
-    opened: AbstractAsyncContextManager[rt.fleet.Fleet] = rt.fleet.open_fleet(log)
-    del opened
+    """More of it is in ``api_fleet.py``."""
+    assert_type(rt.fleet.open_fleet(log), AbstractAsyncContextManager[rt.fleet.Fleet])
 
 
 def memory_pressure(it: rt.MemoryPressure) -> None:
