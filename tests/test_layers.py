@@ -82,7 +82,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "aio": INNER | {"_doors", "_history", "fleet", "server"},
     "blocking": INNER | {"_doors", "_history", "fleet", "server"},
     "cli": INNER
-    | {"_history", "blocking", "fleet", "server", "testing", "_replay", "_schema", ROOT_LAYER},
+    | {"_history", "blocking", "fleet", "instrument", "server", "testing"}
+    | {"_replay", "_schema", ROOT_LAYER},
     "__main__": frozenset({"cli"}),
     # The public names: everything but the command line.
     ROOT_LAYER: INNER | {"_history", "aio", "blocking", "fleet", "instrument", "server", "testing"},
