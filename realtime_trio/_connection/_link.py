@@ -24,7 +24,7 @@ from .._outbound._turn_gate import TurnGate
 from .._outbound._writer import write_from
 from ..abc import Aborts, Connector, Delivers, SendsMany, Transport
 from ..events import PingEvent, PongEvent
-from ._liveness import watch_grace, watch_silence, watch_traffic
+from ._liveness import end_grace, watch_link
 from ._recorder import RecorderTap
 
 __all__ = ["Link", "dial"]
@@ -184,9 +184,8 @@ class Link:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._until_lost, self._receive, intake, observe)
                     nursery.start_soon(self._until_lost, write_from, outbox, self, many)
-                    nursery.start_soon(self._until_lost, watch_traffic, self, outbox, config)
-                    nursery.start_soon(self._until_lost, watch_silence, gate, config)
-                    nursery.start_soon(watch_grace, gate, config, no_turn)
+                    nursery.start_soon(self._until_lost, watch_link, self, outbox, gate, config)
+                    gate.on_grace = partial(nursery.start_soon, end_grace, gate, config, no_turn)
             goodbye = _GOING_AWAY
         finally:
             if self.dead and isinstance(self._transport, Aborts):
