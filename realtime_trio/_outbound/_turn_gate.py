@@ -19,10 +19,9 @@ import enum
 from collections.abc import Callable
 from typing import Final, final
 
-import trio
-
 from .._core._fast_decoder import DELTAS, Incoming
 from .._core._input_unit import InputSign, InputStage, InputUnit
+from .._idle import WaitingTasks
 from ..events import (
     REGISTRY,
     ChatSessionChangedEvent,
@@ -137,8 +136,8 @@ class TurnGate:
         self.on_grace: Callable[[], None] = _nothing
         self.session_id: str | None = None
         self._closed = False
-        self._openings = trio.lowlevel.ParkingLot()
-        self._stages = trio.lowlevel.ParkingLot()
+        self._openings = WaitingTasks()
+        self._stages = WaitingTasks()
         self._deleted: str | None = None  # the server may go on in it (protocol.md §8 S3)
         self.streamed: bool = False
         """Whether this link has received anything of a turn."""

@@ -11,10 +11,10 @@ import trio.testing
 from realtime_trio import ClientConfig
 from realtime_trio._core._local_events import LinkEvent
 from realtime_trio._core._shell_notifications import Connected
+from realtime_trio._idle import TaskSlot
 from realtime_trio._lanes import _lane
 from realtime_trio._lanes._overflow import Block
 from realtime_trio._lanes._pipeline import Pipeline
-from realtime_trio._lanes._task_slot import TaskSlot
 
 DELTA = '{"type":"text_delta","session_id":"s","content":"a"}'
 
