@@ -271,17 +271,12 @@ class LaneTask:
     # -- the steps of the lane -------------------------------------------------------------
 
     @property
-    def has_backlog(self) -> bool:
-        """Whether there are entries that the lane could handle (rule 2)."""
-        return bool(self.backlog.entries) and not self._blockers
-
-    @property
     def _behind_others(self) -> bool:
-        """Whether a lane above goes first (rule 2)."""
-        return any(lane.has_backlog for lane in self._above)
+        """Whether a lane above goes first: it has entries that it could handle (rule 2)."""
+        return any(lane.backlog.entries and not lane._blockers for lane in self._above)
 
     async def run(self) -> None:
-        """Handle events until the lane is closed and empty."""
+        """Handle events until the lane is closed and empty, or can do without this task."""
         metered.set(self.meter)
         while True:
             if self._blockers:
@@ -291,6 +286,10 @@ class LaneTask:
                     if self.dropped:
                         self._log_dropped(math.inf)  # the drops that are not logged yet
                     self._on_end()
+                    return
+                # Most steps are made in place, unless there is code that takes its time.
+                slow = has_custom_handlers(self.lane) or self.dispatcher.subscribers.blocking
+                if not slow and self.task.leave():
                     return
                 await self.task.sleep(idle=True)
             else:
