@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import TypeAlias
 
 import trio
 import trio_websocket
@@ -19,12 +20,14 @@ __all__ = [
     "DEFAULT",
     "DIAL",
     "GO",
+    "Around",
     "all_durable",
     "audio_sent",
     "bare_trio_websocket",
     "client",
     "connector",
     "flooded",
+    "nothing",
     "opened_transport",
     "timed",
     "transported",
@@ -47,6 +50,15 @@ def connector(name: str) -> rt.Connector | None:
         return CONNECTORS[name]()
     except ImportError:
         return None
+
+
+# What surrounds a measurement, for example an instrument of the client.
+Around: TypeAlias = Callable[[rt.Client], AbstractAsyncContextManager[object]]
+
+
+def nothing(_client: rt.Client) -> AbstractAsyncContextManager[object]:
+    """Nothing around it."""
+    return nullcontext()
 
 
 @asynccontextmanager
@@ -80,19 +92,24 @@ async def all_durable(opened: rt.Client) -> None:
 
 
 async def flooded(
-    url: str, transport: rt.Connector, turns: int, journal: rt.Journal | None = None
+    url: str,
+    transport: rt.Connector,
+    turns: int,
+    journal: rt.Journal | None = None,
+    around: Around = nothing,
 ) -> float:
     """Seconds from the start of a flood until a subscriber of the text lane has all of it.
 
-    With a journal, until that has it, too.
+    With a journal, until that has it, too; with something around it, until that has ended.
     """
     async with client(url, transport, f"flood-{turns}", journal=journal) as opened:
-        notes = opened.text.subscribe()
-        await trio.lowlevel.checkpoint()
-        began = time.process_time()
-        opened.send_nowait(ev.GetAgentsEvent(), force=True)
-        await turns_heard(notes, turns)
-        await all_durable(opened)
+        async with around(opened):
+            notes = opened.text.subscribe()
+            await trio.lowlevel.checkpoint()
+            began = time.process_time()
+            opened.send_nowait(ev.GetAgentsEvent(), force=True)
+            await turns_heard(notes, turns)
+            await all_durable(opened)
         return time.process_time() - began
 
 

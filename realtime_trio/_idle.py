@@ -64,9 +64,9 @@ class TaskSlot:
         self._sleeper: trio.lowlevel.Task | None = None
 
     def start(self, nursery: trio.Nursery, work: Callable[[], Awaitable[None]], name: str) -> None:
-        """Be idle without a task: :meth:`rouse` starts one in ``nursery``, to do ``work``.
+        """Be idle without a task: :meth:`activate` starts one in ``nursery``, to do ``work``.
 
-        Whoever calls ``rouse`` may run in another context: the task gets a copy of the present one.
+        Whoever calls ``activate`` may run in another context: the task gets a copy of the present one.
         """
         self._nursery, self._work, self._name = nursery, work, name
         self._context = contextvars.copy_context()
@@ -78,7 +78,7 @@ class TaskSlot:
         if self._sleeper is None:
             self.idle = False
 
-    def rouse(self) -> None:
+    def activate(self) -> None:
         """End the idleness; without it, do nothing."""
         if not self.idle:
             return

@@ -111,7 +111,7 @@ def blocks_of(page: Path) -> list[Block]:
     return found
 
 
-# ---- running -------------------------------------------------------------------------------
+# -- running -------------------------------------------------------------------------------
 
 
 def run_file(program: Block, url: str, folder: Path) -> str:

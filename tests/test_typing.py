@@ -16,14 +16,22 @@ import pytest
 
 import realtime_trio as rt
 from realtime_trio.server import Faults, RealtimeServer
+from tools.doors import INTERNAL
 
 ROOT = Path(__file__).parents[1]
 API = ROOT / "tests" / "typing" / "api.py"
 DOORS = [API.with_name("door_aio.py"), API.with_name("door_blocking.py")]
 
 # Constructors of values from what is private.
-NOT_FOR_USERS = {"Media.of", "Session.of"}
+NOT_FOR_USERS = {"Session.of"}
 CLASSES = [value for name in rt.__all__ if inspect.isclass(value := getattr(rt, name))]
+# Whoever writes a log of their own reads its protocol.
+LOGS = {"FleetCommand", "FleetLog", "LogNews", "MemoryLog", "RedisLog", "SqliteLog"}
+FLEET = [
+    name
+    for name in rt.fleet.__all__
+    if name not in LOGS and inspect.isclass(getattr(rt.fleet, name))
+]
 
 
 def asserted(tree: ast.Module) -> Iterator[ast.expr]:
@@ -90,6 +98,13 @@ def test_every_public_member_is_asserted(cls: type) -> None:
     if issubclass(cls, (rt.Lane, rt.Direction)):
         return
     assert not members(cls) - members_asserted(TREE)
+
+
+@pytest.mark.parametrize("name", FLEET)
+def test_every_public_member_of_a_fleet_is_asserted(name: str) -> None:
+    """Without those that only other parts of the package call."""
+    found = {f"{name}.{each.partition('.')[2]}" for each in members(getattr(rt.fleet, name))}
+    assert not found - members_asserted(TREE) - INTERNAL
 
 
 @pytest.mark.parametrize("function", rt.testing.__all__)

@@ -35,7 +35,8 @@ class Mirrored:
     """One class of a door.
 
     ``natives`` are the classes (module, name) whose members it has; the last one is what it holds.
-    ``base`` is a class of the door, ``channel`` says that it is one of the channels.
+    ``base`` is a class of the door, ``channel`` says that it is one of the channels. An object
+    with a block of its ``own`` has a door of its own, which is closed when the block is left.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Mirrored:
     base: str = ""
     channel: bool = False
     exclusive: bool = False
+    own: bool = False
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -142,6 +144,35 @@ MODULES: Final = (
         functions=(("_history._time_travel", "open_history", "History"),),
     ),
     DoorModule(
+        name="_remote",
+        title="Sessions of a fleet, and what their commands and turns are.",
+        classes=(
+            _one("fleet._remote_receipt", "RemoteReceipt"),
+            _one("fleet._remote_session", "RemoteTurn"),
+            Mirrored(
+                name="RemoteSession",
+                natives=(
+                    ("_client._subscribes", "Subscribes"),
+                    ("fleet._remote_session", "RemoteSession"),
+                ),
+                own=True,
+            ),
+        ),
+    ),
+    DoorModule(
+        name="_fleet",
+        title="A fleet: nodes, and sessions that any process attaches to.",
+        classes=(
+            _one("fleet._node_changes", "NodeChanges", channel=True),
+            _one("fleet._fleet", "Fleet"),
+            _one("fleet._node", "Node"),
+        ),
+        functions=(
+            ("fleet._fleet", "open_fleet", "Fleet"),
+            ("fleet._node", "open_node", "Node"),
+        ),
+    ),
+    DoorModule(
         name="_server",
         title="The embedded server, for tests.",
         classes=(
@@ -155,10 +186,15 @@ MODULES: Final = (
 PLACES: Final = {entry.name: module.name for module in MODULES for entry in module.classes}
 """The module of a door for each of its classes."""
 
+OWN: Final = {entry.name for module in MODULES for entry in module.classes if entry.own}
+"""The classes whose objects have a block of their own within another one."""
+
 INTERNAL: Final = frozenset(
     {
         *("Receipt.settle", "Receipt.log_queued", "Receipt.log_sending", "Receipt.written_ahead"),
-        *("TurnChannel.put", "TurnChannel.finish"),
+        *("TurnChannel.put", "TurnChannel.finish", "NodeChanges.put", "NodeChanges.finish"),
+        *("RemoteReceipt.move", "RemoteReceipt.settle", "RemoteReceipt.close"),
+        *("Node.beat", "Node.claim", "Node.leave"),
     }
 )
 """Members that other parts of the client use: they are public by their names only."""
@@ -171,15 +207,17 @@ FROM_BASE: Final = frozenset(
 )
 """What the channels of a door have from their hand-written base."""
 
-# Parameters that a door takes in its own way: what it takes, and the function that converts.
+# Parameters that a door takes in its own way: what it takes, the function that converts, and
+# the module of the door that has both.
 TAKEN: Final = {
-    "AuthSource": ("TokenSource", "as_auth"),
-    "AsyncIterable[bytes]": ("SoundSource", "as_source"),
-    "AudioSink": ("SoundSink", "as_sink"),
+    "AuthSource": ("TokenSource", "as_auth", "_callbacks"),
+    "AsyncIterable[bytes]": ("SoundSource", "as_source", "_callbacks"),
+    "AudioSink": ("SoundSink", "as_sink", "_callbacks"),
+    "DialFunction": ("DialSource", "as_dial", "_dialling"),
 }
 
 
-# ---- reading -------------------------------------------------------------------------------
+# -- reading -------------------------------------------------------------------------------
 
 
 class Source:
@@ -273,7 +311,7 @@ def _item(annotation: ast.expr | None) -> ast.expr:
     return inner.elts[0] if isinstance(inner, ast.Tuple) else inner
 
 
-# ---- the two dialects ----------------------------------------------------------------------
+# -- the two dialects ----------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -364,7 +402,7 @@ BLOCKING: Final = Dialect(
 DIALECTS: Final = (AIO, BLOCKING)
 
 
-# ---- writing -------------------------------------------------------------------------------
+# -- writing -------------------------------------------------------------------------------
 
 
 class Imports:
@@ -448,10 +486,10 @@ def _taken(argument: ast.arg, imports: Imports) -> str:
     wanted = TAKEN.get(ast.unparse(argument.annotation))
     if wanted is None:
         return argument.arg
-    kind, convert = wanted
+    kind, convert, module = wanted
     argument.annotation = ast.Name(kind)
-    imports.door("_callbacks", kind)
-    imports.door("_callbacks", convert)
+    imports.door(module, kind)
+    imports.door(module, convert)
     return f"{convert}({argument.arg})"
 
 
@@ -490,7 +528,12 @@ class ClassWriter:
         if self._dialect is BLOCKING and entry.name == "Client":
             self._imports.add("functools", "partial")
             self._imports.add(f"{PACKAGE}._client._stop", "stop_client")
-            yield _CLOSE
+            yield _CLOSE.format(
+                what="Close the client",
+                call="self._door.close(partial(stop_client, self._inner))",
+            )
+        if self._dialect is BLOCKING and entry.own:
+            yield _CLOSE.format(what="Detach from the session", call="self._door.detach()")
 
     # -- the head --------------------------------------------------------------------------
 
@@ -502,10 +545,19 @@ class ClassWriter:
                 return f"[{ast.unparse(base.slice)}]"
         return ""
 
+    def _received(self) -> str:
+        """Return what a channel gives that is not generic."""
+        (base,) = self._native.bases
+        assert isinstance(base, ast.Subscript)
+        self._imports.names_of(base.slice, self._source)
+        return ast.unparse(base.slice)
+
     def _bases(self, native: str, parameter: str) -> str:
         entry = self._entry
         if entry.channel:
             self._imports.door("_channel", "Channel")
+            if not parameter:
+                return f"Channel[{self._received()}]"
             return f"Channel{parameter}, Generic{parameter}"
         if entry.base:
             self._imports.door(PLACES[entry.base], entry.base)
@@ -522,11 +574,11 @@ class ClassWriter:
         yield f"    def __init__(self, door: Door, native: {native}) -> None:"
         if entry.channel:
             self._imports.add(
-                f"{PACKAGE}.{self._source.module}", "news_of", f"{entry.name.lower()}_news"
+                f"{PACKAGE}.{self._source.module}", "signal_of", f"{entry.name.lower()}_signal"
             )
             exclusive = ", exclusive=True" if entry.exclusive else ""
             yield (
-                f"        super().__init__(door, native, {entry.name.lower()}_news(native)"
+                f"        super().__init__(door, native, {entry.name.lower()}_signal(native)"
                 f"{exclusive})"
             )
         else:
@@ -630,9 +682,10 @@ class ClassWriter:
         native = f"{self._held}.{node.name}({given.arguments})"
         # The block of an ask is in a task of its own: the door knows who asked.
         alone = ", alone=True" if node.name == "ask" else ""
+        own = ", own=True" if wrap in OWN else ""
         return (
             f"{self._dialect.manager}[{ast.unparse(item)}]",
-            [f"return self._door.block({native}, {wrap or 'same'}{alone})"],
+            [f"return self._door.block({native}, {wrap or 'same'}{alone}{own})"],
         )
 
     def _wait(self, node: Function, source: Source, given: Signature) -> _Member:
@@ -677,12 +730,12 @@ class ClassWriter:
 _Member: TypeAlias = tuple[str, list[str]]
 
 _CLOSE: Final = '''    def close(self) -> None:
-        """Close the client now; for other threads than the one in its block.
+        """{what} now; for other threads than the one in its block.
 
         What waits there ends: calls with :class:`~realtime_trio.ClosedError`, iterations after
         what they hold. The block itself is left as usual. A second call does nothing.
         """
-        self._door.close(partial(stop_client, self._inner))
+        {call}
 '''
 
 _WORDS: Final = {

@@ -111,7 +111,8 @@ def _server() -> Generator[str, None, None]:
                 if found := re.search(r"http://\S+", line):
                     yield found[0]
                     return
-            raise RuntimeError("the server has ended without an address")
+            message = "the server ended without printing its address"
+            raise RuntimeError(message)
         finally:
             process.terminate()
 

@@ -24,13 +24,13 @@ __all__ = ["end_grace", "watch_link"]
 
 _Check: TypeAlias = Generator[float, bool, None]
 
-_LATE = 1.0
+_SUSPENDED = 1.0
 """Seconds of delay after which a sleep shows that the process was suspended."""
 
-_PASSES = 8
+_READER_PASSES = 8
 """Passes of the event loop in which data waiting in the system reaches the counters."""
 
-_LOOKS = 16
+_CHECKS = 16
 """Checks per ``turn_silence``: the limit is exceeded by 1/16 at most."""
 
 
@@ -64,7 +64,7 @@ async def watch_link(link: Watched, outbox: Outbox, gate: TurnGate, config: Clie
     due = {check: trio.current_time() + next(check) for check in checks}
     while due:
         check = min(due, key=due.__getitem__)
-        suspended = await _overslept(due[check])
+        suspended = await _suspended_while_asleep(due[check])
         due[check] = trio.current_time() + check.send(suspended)
 
 
@@ -102,7 +102,7 @@ def _silence(gate: TurnGate, limit: float) -> _Check:
     """
     signs, since = gate.signs, trio.current_time()
     while True:
-        suspended = yield limit / _LOOKS
+        suspended = yield limit / _CHECKS
         now = trio.current_time()
         if suspended or gate.open or gate.in_grace or gate.signs != signs:
             signs, since = gate.signs, now
@@ -121,23 +121,23 @@ async def end_grace(gate: TurnGate, config: ClientConfig, no_turn: Callable[[], 
     seconds = config.turn_silence if config.input_grace is None else config.input_grace
     with trio.move_on_after(math.inf if seconds is None else seconds):
         await gate.grace_ended()
-    await _let_read()
+    await _let_reader_run()
     if gate.in_grace and gate.inputs == number:
         no_turn()
 
 
-async def _let_read() -> None:
+async def _let_reader_run() -> None:
     """Let the reader take the data that waits in the system."""
-    for _ in range(_PASSES):
+    for _ in range(_READER_PASSES):
         await trio.lowlevel.checkpoint()
 
 
-async def _overslept(due: float) -> bool:
+async def _suspended_while_asleep(due: float) -> bool:
     """Sleep until then, let the reader run; return whether the process was suspended meanwhile.
 
     Data received during a suspension waits in the system unread, so silence proves nothing.
     """
     await trio.sleep_until(due)
     late = trio.current_time() - due
-    await _let_read()
-    return late > _LATE
+    await _let_reader_run()
+    return late > _SUSPENDED

@@ -297,7 +297,7 @@ class Recorder:
     def _line(self, entry: _Entry | _Gap) -> bytes:
         fields: dict[str, object] = {
             "t": round(max(0.0, entry.at - self._began), 6),
-            "conn": _letters(entry.conn),
+            "conn": _connection_name(entry.conn),
         }
         if isinstance(entry, _Gap):
             fields |= {"dir": "gap", "lines": entry.count}
@@ -331,7 +331,7 @@ def _ignore(_outcome: Outcome[None]) -> None:
     """Ignore the result: no task waits for it any more."""
 
 
-def _letters(number: int) -> str:
+def _connection_name(number: int) -> str:
     """Return the name of a connection: A to Z, then AA and so on."""
     name = ""
     while number > 0:

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-# --- connection -------------------------------------------------------------------------
+# -- connection ----------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -114,7 +114,7 @@ class ConnectionGivenUp(Notification):
     reason: str
 
 
-# --- auth -------------------------------------------------------------------------------
+# -- auth ----------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -154,7 +154,7 @@ class AuthFailed(Notification):
     error: str
 
 
-# --- audio ------------------------------------------------------------------------------
+# -- audio ---------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -176,7 +176,7 @@ class AudioFlushed(Notification):
     unheard_ms: float = 0.0
 
 
-# --- health -----------------------------------------------------------------------------
+# -- health --------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -185,7 +185,8 @@ class Jumped(Notification):
 
     The state is whole; what happened in between is delivered to nobody. ``why`` is "jumped" (the
     node could not write for too long), "trimmed" (the follower came too late), "rewound" (the
-    store lost what it had acknowledged) or "damaged".
+    store lost what it had acknowledged) or "damaged". After a rewind the session may go on at an
+    earlier position: ``last`` is then in front of ``first``, and the entries behind it were lost.
     """
 
     name: ClassVar[str] = "jumped"

@@ -7,12 +7,13 @@ from typing import Any, TypeAlias, cast
 
 import attrs
 
+from .._core import _constructors as make
 from .._core._input_unit import InputSign, InputStage, InputUnit
 from .._core._local_events import (
+    EmitEvent,
     InputSentEvent,
     LinkEvent,
     NoTurnEvent,
-    SaidEvent,
     VoiceRequestedEvent,
 )
 from .._core._notifications import (
@@ -21,9 +22,6 @@ from .._core._notifications import (
     AvatarStateChanged,
     CancelConfirmed,
     Notification,
-    SessionsIndexUpdated,
-    SystemNotification,
-    TurnStateChanged,
     VoiceChanged,
     VoicesUpdated,
 )
@@ -141,7 +139,7 @@ def agent_configuration_changed(
     return evolve(slice_, agent=event.agent_config), ()
 
 
-# --- avatar and voice ---------------------------------------------------------------------
+# -- avatar and voice ----------------------------------------------------------------------
 
 
 @fold_event(AvatarConnectionChangedEvent, Lane.CONTROL)
@@ -184,7 +182,7 @@ def agent_voice_changed(
     return new, (note,)
 
 
-# --- the turn -----------------------------------------------------------------------------
+# -- the turn ------------------------------------------------------------------------------
 
 
 def _turn(
@@ -192,7 +190,7 @@ def _turn(
 ) -> Handled[ControlSlice]:
     notes: tuple[Notification, ...] = ()
     if slice_.turn.can_send_input != can_send:
-        notes = (TurnStateChanged(can_send_input=can_send),)
+        notes = (make.turn_state_changed(can_send_input=can_send),)
     return evolve(slice_, turn=TurnState(can_send), unit=unit), notes
 
 
@@ -263,13 +261,13 @@ def cancelled(slice_: ControlSlice, _event: CancelledEvent) -> Handled[ControlSl
 @fold_event(ErrorEvent, Lane.CONTROL)
 def error(slice_: ControlSlice, event: ErrorEvent) -> Handled[ControlSlice]:
     """Announce an error of the server (§8 D3)."""
-    note = SystemNotification(
+    note = make.system_notification(
         type="error", severity="error", content=event.message, source=event.source
     )
     return slice_, (note,)
 
 
-# --- the list of sessions -----------------------------------------------------------------
+# -- the list of sessions ------------------------------------------------------------------
 
 
 _Index: TypeAlias = Table[str, ChatSessionIndexEntry]
@@ -284,7 +282,7 @@ def _indexed(entries: Iterable[ChatSessionIndexEntry]) -> _Index:
 def _index(slice_: ControlSlice, index: _Index, total: int) -> Handled[ControlSlice]:
     index = index.keep_last(INDEX_LIMIT)
     new = evolve(slice_, index=index, index_total=total)
-    return new, (SessionsIndexUpdated(total=total, session_ids=index.keys),)
+    return new, (make.sessions_index_updated(total=total, session_ids=index.keys),)
 
 
 @fold_event(ChatSessionAddedEvent, Lane.CONTROL)
@@ -352,7 +350,7 @@ def chat_session_changed(
     return new, ()
 
 
-# --- the link -----------------------------------------------------------------------------
+# -- the link ------------------------------------------------------------------------------
 
 
 @fold_event(LinkEvent, Lane.CONTROL)
@@ -375,7 +373,7 @@ def link(slice_: ControlSlice, event: LinkEvent) -> Handled[ControlSlice]:
     return slice_, notes + turn_notes
 
 
-@fold_event(SaidEvent, Lane.CONTROL)
-def said(slice_: ControlSlice, event: SaidEvent) -> Handled[ControlSlice]:
+@fold_event(EmitEvent, Lane.CONTROL)
+def emitted(slice_: ControlSlice, event: EmitEvent) -> Handled[ControlSlice]:
     """Emit notifications; the state is unchanged."""
     return slice_, (event.note,)

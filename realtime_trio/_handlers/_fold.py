@@ -19,6 +19,7 @@ import attrs
 
 from .._core._fast_decoder import DELTAS, Delta
 from .._core._local_events import (
+    EmitEvent,
     InputSentEvent,
     LinkEvent,
     LinkLostEvent,
@@ -26,7 +27,6 @@ from .._core._local_events import (
     NoTurnEvent,
     PlaybackEvent,
     Reading,
-    SaidEvent,
     SessionsWipedEvent,
     VoiceRequestedEvent,
 )
@@ -68,7 +68,7 @@ _NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
     LinkEvent: (Lane.CONTROL, Lane.AUDIO),
     LinkLostEvent: (Lane.TEXT,),
     **dict.fromkeys((InputSentEvent, NoTurnEvent), (Lane.CONTROL,)),
-    **dict.fromkeys((VoiceRequestedEvent, SaidEvent), (Lane.CONTROL,)),
+    **dict.fromkeys((VoiceRequestedEvent, EmitEvent), (Lane.CONTROL,)),
     PlaybackEvent: (Lane.AUDIO,),
     SessionsWipedEvent: (Lane.TEXT,),
 }
@@ -108,7 +108,7 @@ _SPECIAL = frozenset({Malformed, Reading, UnknownEvent})
 
 def lanes_of(cls: type[ServerEvent]) -> tuple[Lane, ...]:
     """Return the lanes of an event class, home first."""
-    return _LOCAL[cls] if cls in _LOCAL else REGISTRY.row_of(cls).lanes
+    return _LOCAL.get(cls) or REGISTRY.row_of(cls).lanes
 
 
 def has_custom_handlers(lane: Lane) -> bool:
@@ -355,5 +355,5 @@ def _count_late(slice_: Any, count: int) -> Any:
 def _remember(slice_: Any, key: Hashable) -> Any:
     if type(slice_) is TextSlice:
         rest = evolve(slice_.rest, seen=slice_.rest.seen.set(key, True))
-        return evolve(slice_, rest=rest)
+        return TextSlice(rest, slice_.open, slice_.tick, slice_.now)
     return evolve(slice_, seen=slice_.seen.set(key, True))

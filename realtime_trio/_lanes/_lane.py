@@ -36,13 +36,13 @@ from ._custom_code import SLOW, log_slow_step
 from ._dispatcher import Dispatcher
 from ._lane_log import DropLog
 from ._meter import LaneMeter, metered
-from ._statistics import LaneStatistics, Rate, Sampler
+from ._statistics import LaneStatistics, Rate, Sampler, Timing
 
 __all__ = ["LaneFull", "LaneTask"]
 
-GIVE_WAY: Final = 8
+MAX_YIELDS: Final = 8
 LEVELS: Final = (50, 80, 95)  # percent of a bound at which memory pressure is emitted
-RELIEF: Final = 40  # percent below which the pressure ends
+RELIEVED_BELOW: Final = 40  # percent below which the pressure ends
 
 
 class LaneFull(trio.WouldBlock):
@@ -197,7 +197,7 @@ class LaneTask:
     def wake(self) -> None:
         """Wake the lane's task to handle what was put."""
         if self.backlog.entries:
-            self.task.rouse()
+            self.task.activate()
 
     def step_in_place(self) -> None:
         """Make a step instead of the lane's task, if that is idle; else do nothing.
@@ -207,10 +207,10 @@ class LaneTask:
         in this lane: the receive task does not wait for those.
         """
         if self.backlog.entries and self.task.idle:
-            if not (self._blockers or self._behind_others or has_custom_handlers(self.lane)):
+            if not (self._blockers or self._must_give_way or has_custom_handlers(self.lane)):
                 self._step()
             if self.backlog.entries:
-                self.task.rouse()
+                self.task.activate()
 
     def handle_in_place(self, event: Incoming, size: int, at: float) -> bool:
         """:meth:`put` and :meth:`step_in_place` in one, for a single event in an empty lane.
@@ -250,7 +250,7 @@ class LaneTask:
         """Accept no more events: the rest is handled, then the task ends."""
         self.draining = True
         self._blockers.clear()
-        self.task.rouse()
+        self.task.activate()
         self.task.wake()
         self._room.unpark_all()
 
@@ -271,7 +271,7 @@ class LaneTask:
     # -- the steps of the lane -------------------------------------------------------------
 
     @property
-    def _behind_others(self) -> bool:
+    def _must_give_way(self) -> bool:
         """Whether a lane above goes first: it has entries that it could handle (rule 2)."""
         return any(lane.backlog.entries and not lane._blockers for lane in self._above)
 
@@ -293,7 +293,7 @@ class LaneTask:
                     return
                 await self.task.sleep(idle=True)
             else:
-                await self._give_way()
+                await self._yield_to_subscribers()
                 await self._step_and_yield()
 
     async def _step_and_yield(self) -> None:
@@ -307,10 +307,10 @@ class LaneTask:
             # batch, each one that keeps up has emptied its buffer before more arrives.
             await trio.lowlevel.checkpoint()
 
-    async def _give_way(self) -> None:
+    async def _yield_to_subscribers(self) -> None:
         """Wait for the lanes above (rule 2)."""
-        for _ in range(GIVE_WAY):
-            if not self._behind_others:
+        for _ in range(MAX_YIELDS):
+            if not self._must_give_way:
                 return
             await trio.lowlevel.checkpoint()
 
@@ -368,13 +368,13 @@ class LaneTask:
         self.next_bytes = self.bounds.max_bytes * share
 
     def _lower_level(self) -> None:
-        if self._fill() < RELIEF:
+        if self._fill() < RELIEVED_BELOW:
             self._level = 0
             self._set_next_level()
             self._on_level(self, 0)
 
-    def statistics(self) -> LaneStatistics:
-        """Return the statistics of the lane."""
+    def statistics(self, *, timed: bool = True) -> LaneStatistics:
+        """Return the statistics of the lane; the percentiles of its times need a sort."""
         fold = self.fold
         return LaneStatistics(
             lane=self.lane,
@@ -385,8 +385,8 @@ class LaneTask:
             high_water=max(self._high_water, self.backlog.depth),
             max_items=self.bounds.max_items,
             max_bytes=self.bounds.max_bytes,
-            waiting=self.wait_times.timing(),
-            handling=self.handling_times.timing(),
+            waiting=self.wait_times.timing() if timed else Timing(),
+            handling=self.handling_times.timing() if timed else Timing(),
             coalesced=self.dispatcher.coalesced,
             dropped=self.dropped,
             lagged=self.lagged,

@@ -2,8 +2,9 @@
 
 While nobody measures, a lane pays for one look at an empty tuple per step. Else times are
 sampled as in ``_statistics``: one waiting event of a lane, and one item of each subscription,
-at a time; handling once a batch, as the batch's mean. In a flood one sample in a millisecond is
-enough, and every one that is longer than that. Custom handlers are timed at each call.
+at a time; handling once a batch, as the batch's mean. In a flood one sample in an interval is
+enough, and more only if they are longer than it and long at all. Custom handlers are timed at
+each call.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ __all__ = ["LaneMeter", "TimeRecorder", "metered"]
 class TimeRecorder(Protocol):
     """What is told the times, in seconds. Called in the middle of a step: must not raise."""
 
+    @property
+    def interval(self) -> float:
+        """Seconds between two samples of one lane."""
+        raise NotImplementedError
+
     def latency(self, lane: Lane, seconds: float) -> None:
         """An event was handled so long after it was received."""
 
@@ -34,8 +40,8 @@ class TimeRecorder(Protocol):
         """A custom handler ran for so long."""
 
 
-INTERVAL: Final = 0.001
-"""Seconds between two samples of one lane; longer times are all told."""
+LONG: Final = 0.01
+"""Seconds: a sample at least this long is told before its time, unless the last was longer."""
 
 metered: ContextVar[LaneMeter | None] = ContextVar("metered", default=None)
 """The meter of the lane whose task this is: only a lane's task calls custom handlers."""
@@ -45,22 +51,30 @@ metered: ContextVar[LaneMeter | None] = ContextVar("metered", default=None)
 class LaneMeter:
     """The times of one lane, told to ``recorders``: nothing is timed while there are none."""
 
-    __slots__ = ("_lane", "_next", "_subscribers", "recorders")
+    __slots__ = ("_interval", "_lane", "_longest", "_next", "_subscribers", "recorders")
 
     def __init__(self, lane: Lane, subscribers: Subscribers) -> None:
         self._lane = lane
         self._subscribers = subscribers
-        self._next = 0.0
+        self._next = self._longest = self._interval = 0.0
         self.recorders: tuple[TimeRecorder, ...] = ()
+
+    def tell(self, recorders: tuple[TimeRecorder, ...]) -> None:
+        """Tell these from now on, as often as the most eager of them asks for."""
+        self.recorders = recorders
+        self._interval = min((each.interval for each in recorders), default=0.0)
+        self._next = 0.0
 
     def step(self, received: float, began: float, ended: float, handled: int) -> None:
         """A step that began then handled so many events, the timed one received then."""
-        if ended < self._next and ended - received < INTERVAL:
+        latency = ended - received
+        if ended < self._next and latency <= self._longest:
             return
-        self._next = ended + INTERVAL
+        self._next = ended + self._interval
+        self._longest = max(latency, LONG)
         lane = self._lane
         for recorder in self.recorders:
-            recorder.latency(lane, ended - received)
+            recorder.latency(lane, latency)
             recorder.handling(lane, (ended - began) / handled)
         for buffer in self._subscribers.all:
             if buffer.items and buffer.probe is None:

@@ -27,7 +27,7 @@ from .._core._state import Limits, SessionState
 from .._idle import WaitingTasks
 from .._processor import Folds
 from ..events import Lane, ServerEvent
-from ._buffers import make_buffer
+from ._buffers import TapBuffer, make_buffer
 from ._coalescing import HEAVY
 from ._custom_code import call_handler
 from ._dispatcher import Command, Observer
@@ -38,7 +38,7 @@ from ._lane_log import log_level
 from ._marks import Marks
 from ._meter import TimeRecorder
 from ._overflow import Coalesce, Overflow, check_overflow
-from ._reader import SubscriptionReader
+from ._reader import Item, SubscriptionReader
 from ._readers import Readers
 from ._router import Router
 from ._statistics import LaneStatistics, PipelineStatistics
@@ -155,7 +155,7 @@ class Pipeline:
             else:
                 lane.wake()
             if self._closing:
-                lane.task.rouse()
+                lane.task.activate()
 
     async def run(self) -> None:
         """Run the three lanes until :meth:`close` was called and all is handled, or cancelled."""
@@ -311,7 +311,7 @@ class Pipeline:
         """
         check_classes(classes)
         check_overflow(overflow)
-        self._readers.sweep()
+        self._readers.close_abandoned()
         reader = SubscriptionReader(self._readers.detach, classes)
         chosen = [self._lanes[lane]] if lane is not None else list(self._lanes.values())
         reader.buffers = tuple(make_buffer(reader, each, overflow) for each in chosen)
@@ -332,6 +332,22 @@ class Pipeline:
         """
         self._lanes[lane].dispatcher.observers.append(callback)
 
+    def tap(
+        self, classes: tuple[type[Item], ...], take: Callable[[Item], None]
+    ) -> Callable[[], None]:
+        """Call ``take`` with each item of these classes when a lane dispatches it.
+
+        It runs in the middle of a lane's step, so it must be quick and must not raise. Returns
+        what ends it.
+        """
+        reader = SubscriptionReader(self._readers.detach, classes)
+        reader.buffers = tuple(TapBuffer(reader, each, take) for each in self._lanes.values())
+        self._readers.add(reader)
+        if not reader.ended:
+            for each, buffer in zip(self._lanes.values(), reader.buffers, strict=True):
+                each.dispatcher.subscribers.attach(buffer, classes)
+        return reader.close
+
     def measure(self, recorder: TimeRecorder) -> None:
         """Tell ``recorder`` from now on how long events, items and custom handlers take."""
         self._meter((*self._recorders, recorder))
@@ -343,13 +359,17 @@ class Pipeline:
     def _meter(self, recorders: tuple[TimeRecorder, ...]) -> None:
         self._recorders = recorders
         for lane in self._lanes.values():
-            lane.meter.recorders = recorders
+            lane.meter.tell(recorders)
 
     def statistics(self) -> PipelineStatistics:
         """Return the statistics of each lane, and of all together."""
         control, audio, text = (self._lanes[lane].statistics() for lane in sorted(Lane))
         total = _total(tuple(self._lanes.values()))
         return PipelineStatistics(control=control, audio=audio, text=text, total=total)
+
+    def counts(self) -> tuple[LaneStatistics, ...]:
+        """Return the statistics of each lane without its times: cheap, and in any thread."""
+        return tuple(self._lanes[lane].statistics(timed=False) for lane in sorted(Lane))
 
     # -- called by lanes and subscriptions -------------------------------------------------
 

@@ -55,9 +55,9 @@ class Readers:
         self._abandoned.append(reader)
         if self._token is not None:
             with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self.sweep)
+                self._token.run_sync_soon(self.close_abandoned)
 
-    def sweep(self) -> None:
+    def close_abandoned(self) -> None:
         """Close abandoned readers."""
         while self._abandoned:
             self._abandoned.pop().close()

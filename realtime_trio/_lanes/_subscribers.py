@@ -7,13 +7,13 @@ from typing import Any, TypeAlias, final
 
 from .._core._fast_decoder import DELTAS, Delta
 from .._core._local_events import (
+    EmitEvent,
     InputSentEvent,
     LinkEvent,
     LinkLostEvent,
     Malformed,
     NoTurnEvent,
     PlaybackEvent,
-    SaidEvent,
     VoiceRequestedEvent,
 )
 from .._core._notifications import (
@@ -37,7 +37,7 @@ Put: TypeAlias = Callable[[Any, int], None]
 _LOCAL = frozenset(
     {
         *(LinkEvent, LinkLostEvent, InputSentEvent, NoTurnEvent),
-        *(SaidEvent, PlaybackEvent, VoiceRequestedEvent, Malformed),
+        *(EmitEvent, PlaybackEvent, VoiceRequestedEvent, Malformed),
     }
 )
 

@@ -15,9 +15,9 @@ from ..events import Lane
 from ._overflow import Coalesce, Overflow
 from ._reader import SubscriptionReader
 from ._statistics import LaneStatistics, PipelineStatistics, SubscriptionStatistics
-from ._waiters import News
+from ._waiters import ChangeSignal
 
-__all__ = ["LaneView", "Subscription", "news_of"]
+__all__ = ["LaneView", "Subscription", "signal_of"]
 
 T = TypeVar("T", covariant=True)
 _SLICE = 31  # items that an iteration takes between two checkpoints
@@ -146,7 +146,7 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
         return f"<{type(self).__name__} with {depth} items waiting>"
 
 
-def news_of(subscription: Subscription[object]) -> News:
+def signal_of(subscription: Subscription[object]) -> ChangeSignal:
     """Return the object that wakes a reader that is not a trio task; see :class:`Subscription`."""
     return subscription._reader  # pyright: ignore[reportPrivateUsage]
 

@@ -8,10 +8,10 @@ from typing import Protocol, final
 
 import trio
 
-__all__ = ["News", "Waiters"]
+__all__ = ["ChangeSignal", "Waiters"]
 
 
-class News(Protocol):
+class ChangeSignal(Protocol):
     """Wakes a reader when there may be something new. The readers of other loops use it."""
 
     def add_waiter(self, wake: Callable[[], None]) -> None:

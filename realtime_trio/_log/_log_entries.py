@@ -19,12 +19,12 @@ import attrs
 import msgspec
 
 from .._core._local_events import (
+    EmitEvent,
     InputSentEvent,
     LinkEvent,
     LinkLostEvent,
     NoTurnEvent,
     PlaybackEvent,
-    SaidEvent,
     SessionsWipedEvent,
     VoiceRequestedEvent,
 )
@@ -144,7 +144,7 @@ LogRecord: TypeAlias = (
 )
 LogItem: TypeAlias = str | int | LogRecord
 
-# -- frames ----------------------------------------------------------------------------
+# -- frames --------------------------------------------------------------------------------
 
 # The low eight bits of a short audio entry: the last byte of the frame.
 _LENGTH_SHIFT: Final = 8
@@ -182,7 +182,7 @@ def text_of(entry: RawTextEntry) -> str:
     return entry.data.decode("utf-8", "surrogatepass")
 
 
-# -- local events ----------------------------------------------------------------------
+# -- local events --------------------------------------------------------------------------
 
 _LOCAL: Final[Mapping[str, type[ServerEvent]]] = MappingProxyType(
     {
@@ -191,7 +191,7 @@ _LOCAL: Final[Mapping[str, type[ServerEvent]]] = MappingProxyType(
         "link-lost": LinkLostEvent,
         "no-turn": NoTurnEvent,
         "playback": PlaybackEvent,
-        "said": SaidEvent,
+        "said": EmitEvent,
         "sessions-wiped": SessionsWipedEvent,
         "voice-requested": VoiceRequestedEvent,
     }

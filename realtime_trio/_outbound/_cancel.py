@@ -33,12 +33,12 @@ class _Request:
     """One cancel in progress, shared by ``waiters`` tasks.
 
     ``input`` is the number of the last input that was written when the request was made,
-    ``words`` is the number of confirmations that the server still owes.
+    ``confirmations`` is the number of confirmations that the server still owes.
     """
 
     receipt: Receipt
     input: int
-    words: int = 1
+    confirmations: int = 1
     waiters: int = 0
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     settled: trio.Event = attrs.field(factory=trio.Event)
@@ -98,7 +98,7 @@ class Canceller:
         await trio.lowlevel.checkpoint_if_cancelled()
         request = self._request
         if request is None or request.settled.is_set():
-            request = _Request(self._outbox.put_anyway(ClientWantsCancelEvent()), self._inputs())
+            request = _Request(self._outbox.put_unbounded(ClientWantsCancelEvent()), self._inputs())
             self._request = request
             nursery.start_soon(self._pursue, request)
         elif request.input != self._inputs():  # that request was meant for an earlier turn
@@ -119,15 +119,15 @@ class Canceller:
         return request.confirmed
 
     def _send_again(self, request: _Request) -> None:
-        request.receipt = self._outbox.put_anyway(ClientWantsCancelEvent())
-        request.words += 1
+        request.receipt = self._outbox.put_unbounded(ClientWantsCancelEvent())
+        request.confirmations += 1
 
     def confirm(self) -> None:
         """Handle ``cancelled``."""
         request = self._request
         if request is not None:
-            request.words -= 1
-            if request.words <= 0:
+            request.confirmations -= 1
+            if request.confirmations <= 0:
                 request.settle(CancelResult("socket"))
 
     def confirm_early(self) -> None:
@@ -141,7 +141,7 @@ class Canceller:
         request = self._request
         with suppress(ClosedError):
             if request is None or request.settled.is_set():
-                self._outbox.put_anyway(ClientWantsCancelEvent())
+                self._outbox.put_unbounded(ClientWantsCancelEvent())
             else:
                 self._send_again(request)
         self.no_turn()

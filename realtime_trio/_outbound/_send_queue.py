@@ -34,7 +34,7 @@ class Entry:
     """Whether it is a queued command that may leave through the closed gate."""
     around: str | None = attrs.field(default=None, repr=False)
     """Frame to write directly before and directly after it."""
-    picked: Callable[[], None] | None = attrs.field(default=None, repr=False)
+    on_write: Callable[[], None] | None = attrs.field(default=None, repr=False)
     """Called when the writer takes the entry, just before writing it."""
 
 
@@ -91,7 +91,7 @@ class EntryQueue:
         """Wait until something has left the queue."""
         await self._room.park()
 
-    def let_in(self) -> None:
+    def wake_waiter(self) -> None:
         """Let the one that waits for room look again."""
         self._room.unpark_all()
 
@@ -129,12 +129,12 @@ class EntryQueue:
         if not self.entries:
             self.entries = EMPTY
         self.size -= entry.size
-        self.let_in()
+        self.wake_waiter()
 
     def clear(self) -> list[Entry]:
         """Remove and return all entries."""
         entries = list(self.entries)
         self.entries = EMPTY
         self.size = 0
-        self.let_in()
+        self.wake_waiter()
         return entries

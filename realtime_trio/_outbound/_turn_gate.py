@@ -255,6 +255,12 @@ class TurnGate:
             self._unanswered += 2
         return kills
 
+    def input_sent(self, ahead: int) -> None:
+        """Note that an input was written elsewhere, behind ``ahead`` unanswered pings."""
+        self.phase = Phase.ASKED
+        self._follow(InputUnit(ahead=ahead))
+        self._unanswered = ahead + 2
+
     # -- receiving -------------------------------------------------------------------------
 
     def link_opened(self) -> None:

@@ -67,9 +67,9 @@ async def write_from(
                 frames, size = len(run), sum(map(len, run))
                 await send_many(run)
         except BaseException:
-            outbox.wrote(entry, "in-doubt", _AWAY)
+            outbox.finish_write(entry, "in-doubt", _AWAY)
             raise
-        outbox.wrote(entry, "sent", frames=frames, size=size)
+        outbox.finish_write(entry, "sent", frames=frames, size=size)
 
 
 async def _write_unit(link: SendingLink, entry: Entry, ping: str) -> int:

@@ -126,7 +126,7 @@ class TokenKeeper:
         from .._redact import Redactor  # its patterns are slow to compile
 
         self._redactor = Redactor()
-        self._hear_secret = hide
+        self._on_secret = hide
         self._token: str | None = None
         self._renew_at = float("inf")
         self._spent = False  # whether a renewal was tried since the last accepted token
@@ -182,8 +182,8 @@ class TokenKeeper:
 
     def _hide(self, secret: str) -> None:
         self._redactor.hide(secret)
-        if self._hear_secret is not None:
-            self._hear_secret(secret)
+        if self._on_secret is not None:
+            self._on_secret(secret)
 
     def redacted(self, text: str) -> str:
         """Return untrusted text without secrets, above all without the client's tokens."""

@@ -68,7 +68,7 @@ class PlaybackGate:
             raise trio.BusyResourceError(message)
         from ..audio._playback import Playback
 
-        playback = Playback(sink, config, emit=self._tell, answer=self._answer)
+        playback = Playback(sink, config, emit=self._emit, answer=self._answer)
         self._answer.played = True
         self.playback = playback
         self._attached = True
@@ -155,5 +155,5 @@ class PlaybackGate:
     def _playing(self) -> Playback | None:
         return self.playback if self._attached else None
 
-    def _tell(self, note: Notification) -> None:
+    def _emit(self, note: Notification) -> None:
         self._post(PlaybackEvent(note=note))

@@ -28,7 +28,7 @@ from .._connection._observer import LinkObserver
 from .._connection._recorder import RecorderLike, RecorderTap
 from .._connection._supervisor import Address, Supervisor
 from .._core._codec import Codec
-from .._core._local_events import InputSentEvent, LinkEvent, NoTurnEvent, SaidEvent
+from .._core._local_events import EmitEvent, InputSentEvent, LinkEvent, NoTurnEvent
 from .._core._notifications import Notification
 from .._core._state import Limits
 from .._exceptions import ClosedError, NotSent, RealtimeError
@@ -100,7 +100,7 @@ class Shell:
             self.rest,
             margin=config.token_margin,
             clock=time.time,
-            emit=self._tell,
+            emit=self._emit,
             hide=tap.hide,
         )
         post, marks = self.pipeline.post, self.pipeline.marks
@@ -124,7 +124,7 @@ class Shell:
             resync=Resync(post, marks),
             marks=marks,
             post=post,
-            silence=self.playback.stop,
+            stop_playback=self.playback.stop,
         )
         self.supervisor: Supervisor = Supervisor(
             config=config,
@@ -165,11 +165,11 @@ class Shell:
             control = state.control
             self.gate.session_id = state.current_session_id or control.chat_session_id
             agent = control.agent
-            self.observer.go_on(control.ui_session_id, None if agent is None else agent.key)
-            self.supervisor.go_on()
+            self.observer.resume(control.ui_session_id, None if agent is None else agent.key)
+            self.supervisor.resume()
 
-    def _tell(self, note: Notification) -> None:
-        self.pipeline.post(SaidEvent(note=note))
+    def _emit(self, note: Notification) -> None:
+        self.pipeline.post(EmitEvent(note=note))
 
     def _killed(self) -> None:
         """React to a command about to be written that kills the running turn."""
@@ -299,7 +299,7 @@ class Shell:
         if mark is not None:
             await mark.wait()
 
-    def last_words(self) -> AbstractContextManager[trio.CancelScope]:
+    def closing_scope(self) -> AbstractContextManager[trio.CancelScope]:
         """Return a shielded scope for the last commands: half of the close deadline."""
         return trio.move_on_after(self.config.close_deadline / 2, shield=True)
 
@@ -327,7 +327,7 @@ class Shell:
 
     async def stop(self) -> None:
         """Send the close frame and wake all waiting callers; :meth:`close` ends the tasks."""
-        with self.last_words():
+        with self.closing_scope():
             await self._stop()
 
     async def _stop(self) -> None:

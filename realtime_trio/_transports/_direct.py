@@ -18,7 +18,7 @@ from typing import Final, TypeAlias, TypeGuard, final
 
 import trio
 
-from realtime_trio._transports import _dial as dial
+from . import _dial as dial
 
 __all__ = ["WRITE_ERRORS", "WriteTurn", "reader_of", "writer_of"]
 

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, TypeAlias, cast, final
 import attrs
 import trio
 
-from realtime_trio._exceptions import ConnectionFailed
+from .._exceptions import ConnectionFailed
 
 __all__ = ["ENVIRONMENT", "Network", "OpenStream", "default_context", "place_of"]
 

@@ -11,8 +11,8 @@ from trio_websocket import WebSocketConnection, wrap_client_stream
 from wsproto import ConnectionType, WSConnection
 from wsproto.extensions import Extension
 
-from realtime_trio._transports import _dial as dial
-from realtime_trio._transports._trio_websocket_stream import CHUNK
+from . import _dial as dial
+from ._trio_websocket_stream import CHUNK
 
 __all__ = ["UpgradeRequest", "begin"]
 

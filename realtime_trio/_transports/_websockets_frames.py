@@ -32,7 +32,7 @@ from websockets.client import ClientProtocol
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
 
-from realtime_trio._transports import _dial as dial
+from . import _dial as dial
 
 try:
     from websockets.speedups import apply_mask

@@ -40,15 +40,15 @@ from websockets.frames import Close, CloseCode
 from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
-from realtime_trio._exceptions import RealtimeError
-from realtime_trio._transports import _dial as dial
-from realtime_trio._transports._direct import (
+from .._exceptions import RealtimeError
+from . import _dial as dial
+from ._direct import (
     WRITE_ERRORS,
     WriteTurn,
     reader_of,
     writer_of,
 )
-from realtime_trio._transports._inbox import (
+from ._inbox import (
     BROKEN_BY_CANCEL,
     CLOSED_HERE,
     End,
@@ -57,8 +57,8 @@ from realtime_trio._transports._inbox import (
     shielded_checkpoint,
     too_big,
 )
-from realtime_trio._transports._websockets_frames import FrameReader, FrameWriter
-from realtime_trio._transports._websockets_upgrade import upgrade
+from ._websockets_frames import FrameReader, FrameWriter
+from ._websockets_upgrade import upgrade
 
 __all__ = ["WebsocketsTransport", "open_link"]
 
@@ -106,7 +106,6 @@ class WebsocketsTransport:
     """One open websocket; see :class:`~realtime_trio.abc.Transport` for its contract."""
 
     __slots__ = (
-        "_aside",
         "_broken",
         "_close_timeout",
         "_closing",
@@ -119,6 +118,7 @@ class WebsocketsTransport:
         "_muted",
         "_nursery",
         "_over",
+        "_paused_pump",
         "_pong",
         "_protocol",
         "_read_some",
@@ -157,7 +157,7 @@ class WebsocketsTransport:
         self._over = False  # nothing more can be read
         self._delivering = False
         self._fresh: deque[str | bytes] = deque()  # frames read by ``deliver``
-        self._aside = trio.lowlevel.ParkingLot()  # the paused pump waits here
+        self._paused_pump = trio.lowlevel.ParkingLot()  # the paused pump waits here
         self._muted = False
         self._closing = False
         self._scope = trio.CancelScope()
@@ -196,14 +196,14 @@ class WebsocketsTransport:
                     fresh.extend(inbox.take_all())
                 elif inbox.end is not None:
                     break
-                elif self._aside and not self._over:
+                elif self._paused_pump and not self._over:
                     await read()
                 else:  # the pump must finish a read, or handle the end of the link
-                    self._aside.unpark_all()
+                    self._paused_pump.unpark_all()
                     await inbox.arrival()
         finally:
             self._delivering = False
-            self._aside.unpark_all()
+            self._paused_pump.unpark_all()
             inbox.put_back(fresh)
         await trio.lowlevel.cancel_shielded_checkpoint()
         if ended:
@@ -254,12 +254,12 @@ class WebsocketsTransport:
         self._inbox.finish(CLOSED_HERE)
         if not self._torn:
             with trio.move_on_after(self._close_timeout, shield=True):
-                await self._say_goodbye(*dial.close_frame(code, reason))
+                await self._send_close(*dial.close_frame(code, reason))
         self._scope.cancel()
         with trio.CancelScope(shield=True):
             await self._finished.wait()
 
-    async def _say_goodbye(self, code: int, reason: str) -> None:
+    async def _send_close(self, code: int, reason: str) -> None:
         # If the peer closed first, the pump holds the turn to answer: waiting for the turn
         # means waiting until that answer is sent.
         async with self._turn:
@@ -298,7 +298,7 @@ class WebsocketsTransport:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     self._nursery = nursery
-                    await self._read_on()
+                    await self._read_until_lost()
                     nursery.cancel_scope.cancel()
         finally:
             self._muted = True
@@ -308,19 +308,19 @@ class WebsocketsTransport:
             finally:
                 self._finished.set()
 
-    async def _read_on(self) -> None:
+    async def _read_until_lost(self) -> None:
         """Read until the link ends, except while another task reads (rule 5)."""
         inbox = self._inbox
         while not self._over:
             if self._delivering:
-                inbox.look_again()
-                await self._aside.park()
+                inbox.wake_receivers()
+                await self._paused_pump.park()
             elif inbox.full:
                 await inbox.wait_room()
             else:
                 await self._read()
         if not self._broken:
-            await self._part()
+            await self._finish_closing()
 
     async def _read(self) -> None:
         """Read once and process the data."""
@@ -344,7 +344,7 @@ class WebsocketsTransport:
         """Put the messages in ``data`` into the inbox; ``size`` is the number of bytes received."""
         self._received += size
         messages = self._reader.feed(data)
-        if self._delivering and self._aside:
+        if self._delivering and self._paused_pump:
             self._fresh.extend(messages)
         else:
             self._inbox.put_all(messages)
@@ -374,7 +374,7 @@ class WebsocketsTransport:
             return too_big(self._limit)
         return lost(close.code, close.reason)
 
-    async def _part(self) -> None:
+    async def _finish_closing(self) -> None:
         """Record how the link ended, answer the peer's close frame, and wait for its EOF.
 
         Waiting matters if the peer caused the fault: closing a socket with unread bytes
@@ -384,15 +384,15 @@ class WebsocketsTransport:
         protocol = self._protocol
         close = protocol.close_rcvd or (None if self._closing else protocol.close_sent)
         self._inbox.finish(self._ended_by(close))
-        farewell = self._outgoing()
-        if not farewell:
+        close_frame = self._outgoing()
+        if not close_frame:
             return
         with trio.move_on_after(self._close_timeout):
             async with self._turn:
                 if self._torn:
                     return
                 with contextlib.suppress(RealtimeError):
-                    await self._write(farewell)
+                    await self._write(close_frame)
             with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 while data := await self._stream.receive_some(dial.CHUNK):
                     self._received += len(data)

@@ -15,9 +15,9 @@ import attrs
 import trio
 
 from .._exceptions import ClosedError, LaggedError
-from .._lanes._waiters import News, Waiters
+from .._lanes._waiters import ChangeSignal, Waiters
 
-__all__ = ["TurnChannel", "TurnChannelStatistics", "news_of", "weight"]
+__all__ = ["TurnChannel", "TurnChannelStatistics", "signal_of", "weight"]
 
 T = TypeVar("T")
 
@@ -170,6 +170,6 @@ class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
         self.close()
 
 
-def news_of(channel: TurnChannel[T]) -> News:
+def signal_of(channel: TurnChannel[T]) -> ChangeSignal:
     """Return the object that wakes a reader that is not a trio task; see :class:`TurnChannel`."""
     return channel._arrivals  # pyright: ignore[reportPrivateUsage]

@@ -50,7 +50,7 @@ class AudioLane(LaneView):
     dropped and counted, and a notification is emitted.
     """
 
-    __slots__ = ("_beginnings", "_client", "_gate", "_leaving", "_playback", "_sender")
+    __slots__ = ("_client", "_gate", "_leaving", "_playback", "_sender", "_session_starts")
 
     def __init__(
         self,
@@ -61,14 +61,14 @@ class AudioLane(LaneView):
         gate: TurnGate,
         playback: PlaybackGate,
         leaving: Callable[[], AbstractAsyncContextManager[None]],
-        beginnings: Callable[[], int],
+        session_starts: Callable[[], int],
     ) -> None:
         super().__init__(pipeline, Lane.AUDIO)
         self._client = client
         self._gate = gate
         self._playback = playback
         self._leaving = leaving
-        self._beginnings = beginnings
+        self._session_starts = session_starts
         self._sender = Sender(outbox)
 
     # -- playing ---------------------------------------------------------------------------
@@ -214,7 +214,7 @@ class AudioLane(LaneView):
             vad,
             gate=self._gate,
             playback=self._playback,
-            beginnings=self._beginnings,
+            session_starts=self._session_starts,
             barge_in=barge_in,
         )
         async with self._leaving():

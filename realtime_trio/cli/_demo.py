@@ -57,11 +57,11 @@ class _DemoTranscript(LiveTranscript):
 
     flooded = False
 
-    def tell(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
+    def show(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
         """Show one notification."""
         if self.flooded and isinstance(note, n.MessageStreaming | n.MessageComplete):
             return
-        super().tell(note, state, elapsed)
+        super().show(note, state, elapsed)
 
     def show_level(self, drawn: Text) -> None:
         """Print a line of the meter."""

@@ -19,7 +19,7 @@ class NotificationLines(LiveTranscript):
         super().__init__()
         self._count = 0
 
-    def tell(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
+    def show(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
         """Print one notification."""
         sys.stdout.buffer.write(note_line(self._count, note))
         sys.stdout.buffer.flush()

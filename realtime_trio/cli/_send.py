@@ -95,13 +95,13 @@ async def _send(
                 nursery.cancel_scope.cancel()
             with suppress(trio.WouldBlock, trio.EndOfChannel):
                 while True:
-                    output.tell(notes.receive_nowait())
+                    output.show(notes.receive_nowait())
         return outcome
 
 
 async def _print_all(notes: Subscription[Notification], output: _Output) -> None:
     async for note in notes:
-        output.tell(note)
+        output.show(note)
 
 
 async def _upload(client: Client, file: Path) -> str:
@@ -118,7 +118,7 @@ class _Output(abc.ABC):
     session_id: str | None = None
 
     @abc.abstractmethod
-    def tell(self, note: Notification) -> None:
+    def show(self, note: Notification) -> None:
         """Print a notification, or what of it belongs to the answer."""
 
 
@@ -126,7 +126,7 @@ class _JsonOutput(_Output):
     def __init__(self) -> None:
         self._count = 0
 
-    def tell(self, note: Notification) -> None:
+    def show(self, note: Notification) -> None:
         sys.stdout.buffer.write(note_line(self._count, note))
         sys.stdout.buffer.flush()
         self._count += 1
@@ -138,7 +138,7 @@ class _TextOutput(_Output):
     def __init__(self) -> None:
         self._message: str | None = None
 
-    def tell(self, note: Notification) -> None:
+    def show(self, note: Notification) -> None:
         match note:
             case MessageStreaming(role="assistant") if note.session_id == self.session_id:
                 self._begin(note.message_id)
@@ -184,7 +184,8 @@ def _report(outcome: Outcome, *, as_json: bool) -> int:
         print(json_.dumps(told), flush=True)
     elif status:
         why = "; ".join([reason, *outcome.errors] if reason else outcome.errors)
-        raise CommandError(f"the turn {_ENDED[name]}: {one_line(why, 300)}", status=status)
+        reason = f"the turn {_ENDED[name]}: {one_line(why, 300)}"
+        raise CommandError(reason, status=status)
     return status
 
 

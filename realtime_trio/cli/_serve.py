@@ -157,7 +157,7 @@ async def _serve(plan: _Plan, host: str, port: int, verbose: bool) -> None:
         async with open_server(plan.config) as server:
             _prepare(server, plan)
             if verbose:
-                server.trace(ServeLog(console, lambda: time.strftime("%H:%M:%S")).tell)
+                server.trace(ServeLog(console, lambda: time.strftime("%H:%M:%S")).show)
             try:
                 url = await server.listen(host, port)
             except (OSError, UnicodeError) as exc:  # an invalid host name cannot be encoded

@@ -37,7 +37,7 @@ class ServeLog:
         self._clock = clock
         self._runs: dict[int, _Run] = {}
 
-    def tell(self, traffic: Traffic) -> None:
+    def show(self, traffic: Traffic) -> None:
         """Print what happened."""
         match traffic.kind:
             case "open":

@@ -109,7 +109,7 @@ def _script(found: _Table) -> ServeScript:
     )
 
 
-# ---- tables ------------------------------------------------------------------------------
+# -- tables --------------------------------------------------------------------------------
 
 
 def _check(table: _Table, known: tuple[str, ...], where: str) -> None:
@@ -153,7 +153,7 @@ def _call(make: Callable[..., object], options: Mapping[str, object]) -> object:
     return make(**options)
 
 
-# ---- what they become --------------------------------------------------------------------
+# -- what they become ----------------------------------------------------------------------
 
 
 def _media(table: _Table, where: str) -> ScriptedMedia:

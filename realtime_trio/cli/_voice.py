@@ -159,7 +159,7 @@ async def converse(
             nursery.start_soon(meter.run)
             await check_session(client, session)
             await client.audio.talk(metered, mode=mode, vad=vad, barge_in=interrupts)
-            await _hear_the_end(client, transcript, playback)
+            await _play_to_end(client, transcript, playback)
             nursery.cancel_scope.cancel()
     finally:
         transcript.sum_up(client.audio.statistics())
@@ -175,7 +175,7 @@ class SpokenTranscript(Transcript):
         """Show one notification of a client."""
         if isinstance(note, n.TurnStateChanged) and not note.can_send_input:
             self.answered = client.audio.statistics().sending.given
-        self.tell(note, client.state, elapsed)
+        self.show(note, client.state, elapsed)
 
     def show_level(self, drawn: Text) -> None:
         """Print a line of the meter."""
@@ -208,7 +208,7 @@ async def _follow(
     scope.cancel()
 
 
-async def _hear_the_end(client: Client, transcript: SpokenTranscript, playback: Playback) -> None:
+async def _play_to_end(client: Client, transcript: SpokenTranscript, playback: Playback) -> None:
     """After the end of the input, wait for the remaining answers and play them."""
     async with client.watch(lambda state: state.turn.can_send_input) as turns:
         async for users in turns:

@@ -17,7 +17,7 @@ from typing import Any, Final, cast, final
 import trio
 
 from .._client._client import Client
-from .._client._told import told
+from .._client._write_callback import write_callback
 from .._core._codec import Codec
 from .._exceptions import ClosedError, DecodeError, InDoubt, JournalError, NotSent
 from .._journal._journal_life import JournalLife
@@ -99,6 +99,7 @@ class CommandIntake:
                 self._note(number, "not-sent")
             else:
                 self._queue.append(command)
+        self._note(self._progress.cursor, "cursor")
 
     async def _find(self, name: str, number: int) -> FleetCommand | None:
         while True:
@@ -170,7 +171,9 @@ class CommandIntake:
             receipt = await self._shell.outbox.put(
                 event,
                 force=command.kind == "force",
-                picked=partial(self._picked, number, told(self._shell.pipeline, event)),
+                on_write=partial(
+                    self._on_write, number, write_callback(self._shell.pipeline, event)
+                ),
             )
             await receipt.sent()
         except (NotSent, ClosedError) as exc:
@@ -182,7 +185,7 @@ class CommandIntake:
         else:
             self._note(number, "sent")
 
-    def _picked(self, number: int, tell: Callable[[], None] | None) -> None:
+    def _on_write(self, number: int, tell: Callable[[], None] | None) -> None:
         self._note(number, "sending")
         if tell is not None:
             tell()

@@ -56,9 +56,8 @@ class CommandProgress:
         return self.ends.get(number) or self.open.get(number)
 
     def again(self) -> Iterator[RemoteEntry]:
-        """Everything, as entries behind a snapshot."""
-        if self.cursor:
-            yield RemoteEntry(self.cursor, "cursor")
+        """Everything, as entries behind a snapshot; what is not among them is not known."""
         for number, status in (*self.ends.items(), *self.open.items()):
             # "sending" stands once in a log; for a next owner both are in doubt.
             yield RemoteEntry(number, "reserved" if status == "sending" else status)
+        yield RemoteEntry(self.cursor, "cursor")

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import trio
 
 from .._exceptions import JournalError
-from .._session._bare_nursery import bare_nursery
+from .._session._unwrapping_nursery import unwrapping_nursery
 from ._redis_scripts import SCRIPTS
 
 __all__ = ["RedisHost", "open_host"]
@@ -174,7 +174,7 @@ def _place(url: str) -> str:
 async def open_host(url: str) -> AsyncGenerator[RedisHost, None]:
     """Connections to a Redis within this block; errors of the block come out bare."""
     failure: BaseException | None = None
-    async with bare_nursery() as nursery:
+    async with unwrapping_nursery() as nursery:
         host = RedisHost(url, nursery)
         async with host.connected():
             try:

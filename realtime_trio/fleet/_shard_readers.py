@@ -6,6 +6,7 @@ a slow follower costs the others nothing.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import Final, final
@@ -20,6 +21,7 @@ __all__ = ["CommandFeed", "LogFeed", "ShardReaders"]
 
 _MOST_BLOCKS: Final = 64
 _PAUSE: Final = 0.2
+_FRESH: Final = 1.0
 
 
 @final
@@ -31,6 +33,8 @@ class LogFeed:
         self.name = name
         self.after: int = 0
         self.live: bool = False
+        self.error: JournalError | None = None
+        """Why the reader left it out."""
         self._blocks: deque[LogBlock] = deque()
         self._news = trio.Event()
 
@@ -38,12 +42,13 @@ class LogFeed:
         """Have everything behind a position handed over from now on."""
         self._blocks.clear()
         self.after = position
-        self.live = True
+        self.live, self.error = True, None
         self._readers.nudge(self.name)
 
-    def leave(self) -> None:
-        """Hand nothing over: the owner reads by itself."""
+    def leave(self, error: JournalError | None = None) -> None:
+        """Hand nothing over: the owner reads by itself, after ``error`` once that is over."""
         self.live = False
+        self.error = error
         self._news.set()
 
     def put(self, blocks: Sequence[LogBlock]) -> None:
@@ -55,6 +60,10 @@ class LogFeed:
         if len(self._blocks) > _MOST_BLOCKS:
             self.live = False
         self._news.set()
+
+    async def usable(self) -> None:
+        """Wait while the reader of this feed cannot read: the log is away."""
+        await self._readers.usable(self.name)
 
     def take(self) -> LogBlock | None:
         """The next block, ``None`` where there is none now."""
@@ -102,8 +111,20 @@ class ShardReaders:
         self._log = log
         self._nursery = nursery
         self._feeds: dict[int, set[LogFeed | CommandFeed]] = {}
+        self._failing: dict[int, trio.Event] = {}
+        self._asking = trio.Lock()
+        self._asked_at = -math.inf
+        self._alive: frozenset[str] = frozenset()
         self.error: JournalError | None = None
         """Why the last attempt to read failed; ``None`` once one has succeeded again."""
+
+    async def alive(self) -> frozenset[str]:
+        """The nodes that live, as of a second ago at most: all followers share the answer."""
+        async with self._asking:
+            if trio.current_time() - self._asked_at > _FRESH:
+                self._alive = await self._log.nodes()
+                self._asked_at = trio.current_time()
+        return self._alive
 
     def _shard(self, name: str) -> int:
         return shard_of(name, self._log.shards)
@@ -137,6 +158,11 @@ class ShardReaders:
         """Read a feed no longer."""
         self._feeds[self._shard(feed.name)].discard(feed)
 
+    async def usable(self, name: str) -> None:
+        """Wait while the reader of a session cannot read."""
+        while self._shard(name) in self._failing:
+            await self._failing[self._shard(name)].wait()
+
     async def _read(self, shard: int) -> None:
         feeds = self._feeds[shard]
         while feeds:
@@ -144,10 +170,21 @@ class ShardReaders:
                 await self._read_once(shard, feeds)
             except JournalError as exc:
                 self.error = exc
+                self._failing.setdefault(shard, trio.Event())
+                for feed in feeds:
+                    if isinstance(feed, LogFeed):
+                        feed.leave(exc)  # the store may come back with another log
                 await trio.sleep(_PAUSE)
             else:
                 self.error = None
+                self._usable(shard)
         del self._feeds[shard]
+        self._usable(shard)
+
+    def _usable(self, shard: int) -> None:
+        failed = self._failing.pop(shard, None)
+        if failed is not None:
+            failed.set()
 
     async def _read_once(self, shard: int, feeds: set[LogFeed | CommandFeed]) -> None:
         logs: dict[str, int] = {}

@@ -58,6 +58,11 @@ class ClientTimes:
         self._handling = [TimeHistogram() for _ in range(lanes)]
         self._handlers: dict[str, TimeHistogram] = {}
 
+    @property
+    def interval(self) -> float:
+        """Seconds between two samples of one lane."""
+        return 0.001
+
     def latency(self, lane: Lane, seconds: float) -> None:
         """An event was handled so long after it was received."""
         self._latency[lane].add(seconds)

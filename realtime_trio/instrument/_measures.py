@@ -128,10 +128,11 @@ Reading: TypeAlias = tuple[Measure, tuple[str, ...], int]
 
 def read_client(client: Client) -> Iterator[Reading]:
     """What the statistics of a client say now, in any thread."""
-    for lane in client.statistics().lanes:
-        yield from _read_lane(lane)
-    # Not `client.health`: its age of a pong needs the clock of the client's own thread.
+    # Not `client.statistics()`, which sorts samples for its percentiles, and not `client.health`:
+    # its age of a pong needs the clock of the client's own thread.
     shell = client._shell  # pyright: ignore[reportPrivateUsage]
+    for lane in shell.pipeline.counts():
+        yield from _read_lane(lane)
     supervisor, outbox = shell.supervisor, shell.outbox.statistics()
     link = "away" if supervisor.link is None else "open"
     yield SENT, (), outbox.sent

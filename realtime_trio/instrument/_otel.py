@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 import trio
@@ -23,11 +23,9 @@ from .._core._notifications import (
     TurnStateChanged,
 )
 from .._core._shell_notifications import Disconnected, Reconnected
-from .._exceptions import ClosedError
-from .._lanes._overflow import DropOldest
-from .._lanes._subscription import Subscription
 from ..events import CompletionEvent
 from ._otel_metrics import OtelTimes, metrics_of
+from ._otel_news import INTERVAL, NewsLog
 from ._otel_spans import News, SpanTree
 
 __all__ = ["traced"]
@@ -50,32 +48,29 @@ async def traced(
     tracer = (tracer_provider or trace.get_tracer_provider()).get_tracer("realtime_trio", release)
     measured = metrics_of(meter_provider or metrics.get_meter_provider(), release)
     times = OtelTimes(measured)
-    pipeline = client._shell.pipeline  # pyright: ignore[reportPrivateUsage]
-    news: Subscription[News] = client.subscribe(*_HEARD, overflow=DropOldest(4096))
+    shell = client._shell  # pyright: ignore[reportPrivateUsage]
     tree = SpanTree(tracer, measured, lambda: client.state, open_now=client.health.status == "open")
+    news = NewsLog(tree)
+    stop = shell.pipeline.tap(_HEARD, news.put)
     measured.ledger.add(client)
-    pipeline.measure(times)
+    shell.pipeline.measure(times)
+    following = trio.CancelScope()
     # In the nursery of the client, so that what the block raises does not come out in a group.
-    client._shell.nursery.start_soon(_follow, news, tree)  # pyright: ignore[reportPrivateUsage]
+    shell.nursery.start_soon(_follow, news, following)
     try:
         yield
     finally:
-        pipeline.stop_measuring(times)
+        stop()
+        following.cancel()
+        shell.pipeline.stop_measuring(times)
         measured.ledger.close(client)
-        _take_the_rest(news, tree)
+        news.build()
         tree.close()
-        news.close()
 
 
-async def _follow(news: Subscription[News], tree: SpanTree) -> None:
-    with suppress(ClosedError):  # at the end of the block
-        async for item in news:
-            tree.take(item)
-
-
-def _take_the_rest(news: Subscription[News], tree: SpanTree) -> None:
-    while True:
-        try:
-            tree.take(news.receive_nowait())
-        except (trio.WouldBlock, trio.EndOfChannel):
-            return
+async def _follow(news: NewsLog, scope: trio.CancelScope) -> None:
+    with scope:
+        while True:
+            await news.more.wait()
+            await trio.sleep(INTERVAL)
+            news.build()

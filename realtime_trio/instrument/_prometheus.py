@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, final
 
@@ -87,7 +86,7 @@ class PrometheusMetrics(Collector):
 
     def describe(self) -> Iterator[Metric]:
         """The metrics without values, from which the registry learns their names."""
-        return _families(Counter(), ClientTimes())
+        return _families({}, ClientTimes())
 
     def collect(self) -> Iterator[Metric]:
         """The values of now, in any thread."""
@@ -103,18 +102,18 @@ def _families(totals: Totals, times: ClientTimes) -> Iterator[Metric]:
         if measure.kind == "histogram":
             continue
         family = _family(measure)
-        for (of, values), value in totals.items():
-            if of is measure:
-                family.add_metric(values, value)
+        for values, value in totals.get(measure, {}).items():
+            family.add_metric(values, value)
         yield family
-    for measure in HISTOGRAMS:
-        histogram = HistogramMetricFamily(
+    histograms = {
+        measure: HistogramMetricFamily(
             measure.prometheus_name, measure.description, labels=_labels(measure)
         )
-        for of, name, counted in times.each():
-            if of is measure:
-                histogram.add_metric([name], _buckets(counted), counted.sum)
-        yield histogram
+        for measure in HISTOGRAMS
+    }
+    for measure, name, counted in times.each():
+        histograms[measure].add_metric([name], _buckets(counted), counted.sum)
+    yield from histograms.values()
 
 
 def _family(measure: Measure) -> CounterMetricFamily | GaugeMetricFamily:

@@ -144,7 +144,7 @@ class Answer:
         if messages and self._is_user_session:
             yield self._events.history_delta(self._vendor.name, messages)
 
-    # -- text and thoughts ------------------------------------------------------------
+    # -- text and thoughts -----------------------------------------------------------------
 
     def _deltas(self, pieces: Sequence[str], make: Callable[[str], JsonDict]) -> Items:
         """Stream ``pieces``; after a cancel, only as many as the script's ``late`` allows."""
@@ -235,7 +235,7 @@ class Answer:
                 yield frame
             yield Pause(_tones.duration(chunk))
 
-    # -- tools and delegations --------------------------------------------------------
+    # -- tools and delegations -------------------------------------------------------------
 
     @_perform_step.register
     def _use_tools(self, step: UseTools) -> Items:

@@ -13,6 +13,7 @@ import trio
 from wsproto.utilities import RemoteProtocolError
 
 from .._exceptions import ConnectionFailed, ConnectionLost
+from .._needs_trio import check_trio
 from .._transports._memory import MemoryAnswer, MemoryListener
 from ._contain import contained
 from ._fault_pipeline import Faults
@@ -61,6 +62,7 @@ async def open_server(
     Raises ``ValueError`` if the name is already in use. An exception of the block leaves it
     unchanged, never wrapped in a group.
     """
+    check_trio("server.open_server")
     hub = Hub(config or ServerConfig())
     hub.core.state.import_chats(chats)
     size = hub.config.max_message_bytes

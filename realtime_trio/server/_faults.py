@@ -109,7 +109,7 @@ class Plan(Protocol):
         ...
 
 
-# -- plans for single frames ----------------------------------------------------------
+# -- plans for single frames ---------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -277,7 +277,7 @@ class _ReorderStage(_SelectingStage):
         return () if held is None else (held,)
 
 
-# -- plans for a position in the stream -----------------------------------------------
+# -- plans for a position in the stream ----------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True)

@@ -74,7 +74,8 @@ class Terminal:
         end = time.monotonic() + _PATIENCE
         while not self._holds(wanted):
             if self.ended or time.monotonic() > end:
-                raise AssertionError(f"not seen: {wanted}\n{self.text}")
+                message = f"not seen: {wanted}\n{self.text}"
+                raise AssertionError(message)
             self._read()
         return self.text
 

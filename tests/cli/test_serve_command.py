@@ -217,7 +217,7 @@ def test_a_wrong_fault_is_one_line(call: Call, spec: str, told: str) -> None:
     assert told in refusal(call, "serve", "--port", "0", "--fault", spec)
 
 
-# ---- send ------------------------------------------------------------------------------------
+# -- send ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -113,7 +113,7 @@ def test_no_file_is_no_fault(
     assert call("send", url, "x", "--user", "me").status == 0
 
 
-# ---- completion and version ------------------------------------------------------------------
+# -- completion and version ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -188,7 +188,8 @@ def test_timeouts_groups_and_wait_for() -> None:
 
         async def fail() -> None:
             await asyncio.sleep(0.01)
-            raise KeyError("mine")
+            message = "mine"
+            raise KeyError(message)
 
         async def ask() -> None:
             async with client.ask("Long") as turn:
@@ -283,7 +284,8 @@ class _Broken:
 
     async def write(self, chunk: bytes) -> None:
         await asyncio.sleep(0)
-        raise OSError("no device")
+        message = "no device"
+        raise OSError(message)
 
 
 def test_a_sink_that_fails_ends_its_block() -> None:

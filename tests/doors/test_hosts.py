@@ -32,7 +32,7 @@ def address() -> Iterator[str]:
         yield url
 
 
-# ---- FastAPI under uvicorn -----------------------------------------------------------------
+# -- FastAPI under uvicorn -----------------------------------------------------------------
 
 
 def _application() -> Block:
@@ -97,7 +97,7 @@ def test_fastapi_streams_answers(site: tuple[str, subprocess.Popen[str]]) -> Non
     assert "Traceback" not in log
 
 
-# ---- Jupyter -------------------------------------------------------------------------------
+# -- Jupyter -------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -126,14 +126,14 @@ async def test_a_slot_without_a_nursery_keeps_its_task() -> None:
         slot.start(nursery, trio.lowlevel.checkpoint, "work")
         assert slot.idle
         for _ in range(2):
-            slot.rouse()
-            slot.rouse()  # one task is enough
+            slot.activate()
+            slot.activate()  # one task is enough
             assert {task.name for task in nursery.child_tasks} == {"work"}
             assert len(nursery.child_tasks) == 1
             await trio.testing.wait_all_tasks_blocked()
             assert slot.leave()
         slot.abandon()
-        slot.rouse()
+        slot.activate()
         assert not slot.idle
         assert not nursery.child_tasks
 
@@ -172,7 +172,7 @@ async def test_a_cancelled_sleep_leaves_the_slot_empty() -> None:
     with trio.move_on_after(0):
         await slot.sleep(idle=True)
     assert not slot.idle
-    slot.rouse()
+    slot.activate()
     slot.wake()
 
 
@@ -187,7 +187,7 @@ async def test_only_who_is_idle_is_roused(idle: bool) -> None:
 
         nursery.start_soon(sleep)
         await trio.testing.wait_all_tasks_blocked()
-        slot.rouse()
+        slot.activate()
         await trio.testing.wait_all_tasks_blocked()
         assert bool(nursery.child_tasks) is not idle
         slot.wake()

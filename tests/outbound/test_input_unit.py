@@ -210,7 +210,7 @@ def test_a_cancel_counts_where_a_turn_runs_or_the_server_was_not_there_yet() -> 
     assert gate.cancellable
 
 
-# --- writing ----------------------------------------------------------------------------------
+# -- writing -------------------------------------------------------------------------------
 
 
 def outbox(gate: TurnGate, told: list[str] | None = None) -> Outbox:
@@ -274,7 +274,7 @@ async def test_a_link_that_breaks_in_a_unit(
             await receipt.sent()
 
 
-# --- the grace --------------------------------------------------------------------------------
+# -- the grace -----------------------------------------------------------------------------
 
 
 async def graces(gate: TurnGate, config: ClientConfig, moves: Sequence[tuple[float, str]]) -> float:

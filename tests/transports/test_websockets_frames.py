@@ -265,7 +265,9 @@ def test_every_frame_has_a_mask_of_its_own() -> None:
 def test_without_the_compiled_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     """An installation without a compiler masks in Python."""
     monkeypatch.setitem(sys.modules, "websockets.speedups", None)
-    spec = importlib.util.spec_from_file_location("slow_frames", module.__file__)
+    spec = importlib.util.spec_from_file_location(
+        f"{module.__package__}.slow_frames", module.__file__
+    )
     assert spec is not None
     assert spec.loader is not None
     slow = importlib.util.module_from_spec(spec)

@@ -110,7 +110,7 @@ class ChatTasks:
     def _changed(self) -> None:
         self._news.set()
 
-    # ---- reading ---------------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------------
 
     async def _read_keys(self, nursery: trio.Nursery) -> None:
         async for key in self._terminal.keys:
@@ -213,15 +213,15 @@ class ChatTasks:
                 self._client.reconnect()
             before = now
 
-    # ---- showing ---------------------------------------------------------------------------
+    # -- showing ---------------------------------------------------------------------------
 
     async def _follow(self, notes: Subscription[Notification]) -> None:
         with notes:
             async for note in notes:
-                line = self._status.tell(note)
+                line = self._status.update(note)
                 if line is not None:
                     self._view.notice(line, "yellow")
-                self._view.tell(note, self._client.state)
+                self._view.show(note, self._client.state)
                 self._changed()
 
     async def _draw(self) -> None:

@@ -9,11 +9,11 @@ import trio
 
 from ._first_cause import first_cause
 
-__all__ = ["bare_nursery"]
+__all__ = ["unwrapping_nursery"]
 
 
 @asynccontextmanager
-async def bare_nursery() -> AsyncGenerator[trio.Nursery, None]:
+async def unwrapping_nursery() -> AsyncGenerator[trio.Nursery, None]:
     """Cancel the nursery when the body ends; an error of the body is in no group."""
     failure: BaseException | None = None
     try:

@@ -19,7 +19,7 @@ from ..abc import Connector
 from ._client import Client, opened_client
 from ._connectors import connector_for
 
-__all__ = ["DialOptions", "seated_client"]
+__all__ = ["DialOptions", "claimed_client"]
 
 
 @attrs.frozen(slots=True)
@@ -39,7 +39,7 @@ class DialOptions:
 
 
 @asynccontextmanager
-async def seated_client(
+async def claimed_client(
     options: DialOptions, life: JournalLife
 ) -> AsyncGenerator[tuple[Client, Shell], None]:
     """Open a client within a life; whoever calls runs the writer and finishes the life."""
