@@ -91,7 +91,7 @@ class Client(Commands, Subscribes, JournalAccess):
         return self._shell.health()
 
     def statistics(self) -> PipelineStatistics:
-        """Return what the lanes have handled and what they buffer."""
+        """Return what the lanes have handled and buffer, and each open subscription."""
         return self._shell.pipeline.statistics()
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:

@@ -25,8 +25,9 @@ from .._core._notifications import (
     VoiceChanged,
     VoicesUpdated,
 )
-from .._core._state import ControlSlice, TurnState
+from .._core._state import Catalog, ControlSlice, TurnState
 from .._core._table import Table
+from .._core._unchecked import unchecked_constructor
 from .._core._values import evolve
 from ..events import (
     AgentConfigurationChangedEvent,
@@ -63,12 +64,19 @@ INDEX_LIMIT = 10_000
 # Maximum number of workspaces added one by one, likewise.
 WORKSPACE_LIMIT = 1_000
 
+_make_catalog = unchecked_constructor(Catalog)
+_OFFERS = [field.name for field in attrs.fields(Catalog)]
+_USERS_TURN, _AGENTS_TURN = TurnState(can_send_input=True), TurnState()
+
 # The connection answers it.
 not_folded(Lane.CONTROL, [PingEvent])
 
 
 def _catalog(slice_: ControlSlice, **changes: Any) -> ControlSlice:
-    return evolve(slice_, catalog=attrs.evolve(slice_.catalog, **changes))
+    catalog = slice_.catalog
+    for name in _OFFERS:
+        changes.setdefault(name, getattr(catalog, name))
+    return evolve(slice_, catalog=_make_catalog(**changes))
 
 
 @fold_event(ChatUserDataEvent, Lane.CONTROL)
@@ -191,7 +199,7 @@ def _turn(
     notes: tuple[Notification, ...] = ()
     if slice_.turn.can_send_input != can_send:
         notes = (make.turn_state_changed(can_send_input=can_send),)
-    return evolve(slice_, turn=TurnState(can_send), unit=unit), notes
+    return evolve(slice_, turn=_USERS_TURN if can_send else _AGENTS_TURN, unit=unit), notes
 
 
 def _sign(slice_: ControlSlice, unit: InputUnit, sign: InputSign) -> Handled[ControlSlice]:

@@ -235,7 +235,7 @@ class TrioWebsocketTransport:
         finally:
             wire.demanded = False
             wire.collecting = None
-            self._held_size = size_of(held)
+            self._held_size = sum(map(size_of, held))
 
     def receive_nowait(self) -> str | bytes:
         """Take a frame that the last ``receive`` collected, or raise how the link ended."""
@@ -286,7 +286,7 @@ class TrioWebsocketTransport:
             while queue is not None:
                 message = queue.receive_nowait()
                 held.append(message)
-                self._held_size += size_of((message,))
+                self._held_size += size_of(message)
         except _NO_MESSAGE:
             pass
         if held:

@@ -123,7 +123,7 @@ class Client(Commands):
         return self._door.plain(lambda: self._inner.health)
 
     def statistics(self) -> PipelineStatistics:
-        """Return what the lanes have handled and what they buffer."""
+        """Return what the lanes have handled and buffer, and each open subscription."""
         return self._door.plain(lambda: self._inner.statistics())
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:

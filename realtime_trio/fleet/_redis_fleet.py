@@ -86,7 +86,7 @@ class RedisLog:
         if not self._hosts:
             message = "the log is not open"
             raise JournalError(message)
-        return self._hosts[-1]
+        return self._hosts[0]  # of blocks within one another, the first is left last
 
     def _keys(self, name: str, *kinds: str) -> list[str]:
         prefix = f"rt:{{{shard_of(name, self.shards)}}}:{name}:"

@@ -48,6 +48,7 @@ class RedisHost:
         self._module = _coredis()
         self._main = self._client()
         self._by_shard: dict[int, Any] = {}  # type: ignore[explicit-any]
+        self._closing = False
 
     def _client(self) -> Any:  # type: ignore[explicit-any]
         retry = importlib.import_module("coredis.retry")
@@ -62,7 +63,10 @@ class RedisHost:
     async def connected(self) -> AsyncGenerator[None, None]:
         """Keep the connections open."""
         async with self._main:
-            yield
+            try:
+                yield
+            finally:
+                self._closing = True  # others may still wait for an answer
 
     async def check(self) -> None:
         """Raise ``JournalError`` if Redis cannot be reached, or evicts keys."""
@@ -105,7 +109,7 @@ class RedisHost:
     def explained(self, exc: Exception) -> Exception:
         """Describe an error of Redis or of the connection."""
         known = (self._module.exceptions.RedisError, OSError, trio.BrokenResourceError)
-        if isinstance(exc, (*known, trio.ClosedResourceError, TimeoutError)):
+        if self._closing or isinstance(exc, (*known, trio.ClosedResourceError, TimeoutError)):
             message = f"Redis at {self._where} failed: {type(exc).__name__}: {exc}"
             error = JournalError(message)
             error.__cause__ = exc
