@@ -54,7 +54,7 @@ _DELTAS = (TextDeltaEvent, ThoughtDeltaEvent)
 
 def _shareable(value: _T) -> _T:
     """Return JSON that every parser can read; reject any other."""
-    if not fits_64_bits(value):
+    if value is not None and not fits_64_bits(value):
         raise ValueError
     return value
 
@@ -294,24 +294,15 @@ def _reader_of(cls: type) -> _Make:
 
     It checks what the types of JSON values do not.
     """
-    make: _Make = constructor_from_wire(cls)
     types = typing.get_type_hints(cls)
-    steps: list[tuple[str, _Make]] = []
+    conversions: dict[str, _Make] = {}
     for field in _fields(cls):
         records = _records_in(types[field.name])
         if records is not None:
-            steps.append((field.name, records[1]))
+            conversions[field.name] = records[1]
         elif field.validator is not None:
-            steps.append((field.name, _check_of(field)))
-    if not steps:
-        return make
-
-    def read(wire: Any) -> Any:
-        for name, step in steps:
-            setattr(wire, name, step(getattr(wire, name)))
-        return make(wire)
-
-    return read
+            conversions[field.name] = _check_of(field)
+    return constructor_from_wire(cls, conversions)
 
 
 def _check_of(field: attrs.Attribute[Any]) -> _Make:
