@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 
 import trio
 from opentelemetry import metrics, trace
@@ -23,6 +22,7 @@ from .._core._notifications import (
     TurnStateChanged,
 )
 from .._core._shell_notifications import Disconnected, Reconnected
+from .._version import __version__
 from ..events import CompletionEvent
 from ._otel_metrics import OtelTimes, metrics_of
 from ._otel_news import INTERVAL, NewsLog
@@ -44,7 +44,7 @@ async def traced(
     meter_provider: metrics.MeterProvider | None,
 ) -> AsyncGenerator[None, None]:
     """Trace and measure within the block. What the block raises comes out as it is."""
-    release = version("realtime-trio")
+    release = __version__
     tracer = (tracer_provider or trace.get_tracer_provider()).get_tracer("realtime_trio", release)
     measured = metrics_of(meter_provider or metrics.get_meter_provider(), release)
     times = OtelTimes(measured)

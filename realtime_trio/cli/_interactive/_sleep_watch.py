@@ -15,7 +15,7 @@ _SLEPT: Final = 20.0  # a gap of this many seconds means that the machine slept
 
 
 async def notice_sleep(
-    woken: Callable[[], None], wall_clock: Callable[[], float] = time.time
+    woken: Callable[[], object], wall_clock: Callable[[], float] = time.time
 ) -> None:
     """Call ``woken`` each time the machine wakes up, until cancelled.
 
