@@ -94,8 +94,7 @@ class SubscriptionReader:
         if self.waiting is wake:
             self.waiting = None
 
-    @property
-    def idle(self) -> bool:
+    def _is_idle(self) -> bool:
         """Whether there is no item and no end to deliver."""
         for buffer in self.buffers:
             if buffer.items:
@@ -122,10 +121,21 @@ class SubscriptionReader:
             raise trio.EndOfChannel
         raise trio.WouldBlock
 
-    async def wait(self) -> None:
-        """Wait until there may be a new item. One task at a time."""
-        self.add_waiter(partial(trio.lowlevel.reschedule, trio.lowlevel.current_task()))
-        await trio.lowlevel.wait_task_rescheduled(self._abort)
+    async def receive(self) -> Item:
+        """:meth:`pop`, and wait for an item if there is none. A checkpoint; one task at a time."""
+        if not self._is_idle():
+            await trio.lowlevel.checkpoint_if_cancelled()
+            item = self.pop()
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return item
+        wake = partial(trio.lowlevel.reschedule, trio.lowlevel.current_task())
+        while True:
+            self.add_waiter(wake)
+            await trio.lowlevel.wait_task_rescheduled(self._abort)
+            try:
+                return self.pop()
+            except trio.WouldBlock:  # another task took the item for which this one was woken
+                continue
 
     def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
         self.waiting = None

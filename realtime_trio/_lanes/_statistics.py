@@ -145,15 +145,18 @@ class Sampler:
 class Rate:
     """Events per second, from marks that are at least a second apart."""
 
-    __slots__ = ("_marks",)
+    __slots__ = ("_marks", "due")
 
     def __init__(self, now: float) -> None:
         self._marks: list[tuple[float, int]] = [(now, 0)]
+        self.due: float = now + 1.0
+        """When the next mark is due."""
 
     def mark(self, now: float, count: int) -> None:
-        """Note that ``count`` events had arrived by ``now``."""
-        if now - self._marks[-1][0] >= 1.0:
+        """Note that ``count`` events had arrived by ``now``; before :attr:`due`, do nothing."""
+        if now >= self.due:
             self._marks = [*self._marks[1 - _RATE_SPAN :], (now, count)]
+            self.due = now + 1.0
 
     def of(self, now: float, count: int) -> float:
         """Return events per second since the oldest mark."""

@@ -50,7 +50,7 @@ def pretty(value: object, limit: int = 160) -> str:
 def _scalar(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, default=str)
-    except RecursionError:  # nested too deep to be shown
+    except RecursionError:  # too deeply nested to show
         return "…"
 
 

@@ -28,7 +28,7 @@ _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 
 @attrs.frozen(slots=True, kw_only=True)
 class TopView:
-    """The values shown: one moment of a client."""
+    """The values shown: the statistics of a client at one moment."""
 
     link: str = "closed"
     lanes: tuple[LaneStatistics, ...] = ()

@@ -289,7 +289,7 @@ def test_commands_are_completed(served: Served, tmp_path: Path) -> None:
     (tmp_path / "picture.png").write_bytes(b"x")
     with chatting(served, tmp_path) as terminal:
         terminal.send("/re")
-        terminal.until(r"/resume +go on in a session")
+        terminal.until(r"/resume +continue a session")
         terminal.send("n")
         for typed, shown, completed in (
             ("", r"/rename +name the session", r"you > /rename"),
@@ -315,7 +315,7 @@ def test_the_commands(served: Served, tmp_path: Path) -> None:
         ("/help", r"/quit +leave"),
         ("/nonsense x", r"no command /nonsense"),
         ("/agent", r"\*default[^$]* helper"),
-        ("/agent nobody", r"no agent 'nobody'; there are: default, helper"),
+        ("/agent nobody", r"no agent 'nobody'; available: default, helper"),
         ("/agent helper", r" Helper · "),
         ("/voice", r" alloy[^$]* ash"),
         ("/voice nothing", r"no voice 'nothing'"),
@@ -392,7 +392,7 @@ def test_a_failed_answer_is_told(served: Served, tmp_path: Path) -> None:
 def test_an_unknown_session_and_an_unknown_agent_are_named(served: Served) -> None:
     for option, told in (
         ("--session", "the server has no session 'nothing'"),
-        ("--agent", "the server has no agent 'nothing'; there are: default, helper"),
+        ("--agent", "the server has no agent 'nothing'; available: default, helper"),
     ):
         with open_terminal("chat", served.url, "--token", "any", option, "nothing") as terminal:
             assert terminal.status() == 2

@@ -1154,7 +1154,7 @@ def jumped(it: rt.Jumped) -> None:
     assert_type(it.why, str)
 
 
-# ---- a fleet ------------------------------------------------------------------------------
+# -- a fleet -------------------------------------------------------------------------------
 
 
 async def dialling(claim: rt.fleet.Claim) -> rt.fleet.Dial:
@@ -1268,6 +1268,9 @@ def node_health(it: rt.fleet.NodeHealth) -> None:
     assert_type(it.beat_age, float | None)
     assert_type(it.error, str | None)
     assert_type(it.draining, bool)
+    assert_type(it.claims, int)
+    assert_type(it.takeovers, int)
+    assert_type(it.losses, int)
 
 
 async def node_changes(it: rt.fleet.NodeChanges) -> None:

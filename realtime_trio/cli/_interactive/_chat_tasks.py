@@ -129,7 +129,9 @@ class ChatTasks:
         if not text.startswith("/") or text.startswith("//"):
             self._queue(text)
         elif name not in COMMANDS:
-            self._desk.fail(f"no command /{name}: /help lists them; //{name} says it")
+            self._desk.fail(
+                f"no command /{name}: /help lists the commands; //{name} sends it as text"
+            )
         elif COMMANDS[name].waits:
             self._queue(text)
         else:
@@ -183,7 +185,7 @@ class ChatTasks:
             return
         if self._cancelling or self._client.health.status != "open":
             self._asking.cancel()
-            self._view.notice("not waited for any longer", "red")
+            self._view.notice("no longer waiting for the answer", "red")
             return
         self._cancelling = True
         try:
