@@ -53,7 +53,7 @@ async def traced(
     notes = NoteLog(tree)
     stop = shell.pipeline.tap(_SPAN_NOTES, notes.put)
     measured.ledger.add(client)
-    shell.pipeline.measure(times)
+    stop_measuring = shell.pipeline.measure(times)
     following = trio.CancelScope()
     # In the nursery of the client, so that errors of the block are not wrapped in a group.
     shell.nursery.start_soon(_follow, notes, following)
@@ -62,7 +62,7 @@ async def traced(
     finally:
         stop()
         following.cancel()
-        shell.pipeline.stop_measuring(times)
+        stop_measuring()
         measured.ledger.close(client)
         notes.build()
         tree.close()
