@@ -9,7 +9,7 @@ application, and never drops an item without counting it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, final
 
 from .._core._audio_format import DEFAULT_FORMAT
@@ -23,7 +23,7 @@ from ._delivery_probe import DeliveryProbe
 from ._overflow import MAX_BYTES, MAX_ITEMS, Block, Coalesce, DropOldest, Overflow
 from ._reader import Item, SubscriptionReader
 
-__all__ = ["Buffer", "BufferedLane", "TapBuffer", "make_buffer"]
+__all__ = ["Buffer", "BufferedLane", "make_buffer"]
 
 
 class BufferedLane(Protocol):
@@ -370,23 +370,6 @@ class LatestBuffer(Buffer):
             self.lane.dropped += 1
             self.lane.replaced += 1
         super().put(item, size)
-
-
-@final
-class TapBuffer(Buffer):
-    """Passes each item on when the lane puts it, and keeps none."""
-
-    __slots__ = ("_take",)
-
-    def __init__(
-        self, reader: SubscriptionReader, lane: BufferedLane, take: Callable[[Item], None]
-    ) -> None:
-        super().__init__(reader, lane)
-        self._take = take
-
-    def put(self, item: Item, size: int) -> None:
-        """Pass an item on."""
-        self._take(item)
 
 
 def _whole(seconds: float) -> int:

@@ -27,7 +27,7 @@ from .._core._state import Limits, SessionState
 from .._idle import WaitingTasks
 from .._processor import Folds
 from ..events import Lane, ServerEvent
-from ._buffers import TapBuffer, make_buffer
+from ._buffers import make_buffer
 from ._coalescing import HEAVY
 from ._custom_code import call_handler
 from ._dispatcher import Command, Observer
@@ -41,9 +41,10 @@ from ._overflow import Coalesce, Overflow, check_overflow
 from ._reader import Item, SubscriptionReader
 from ._readers import Readers
 from ._router import Router
-from ._statistics import LaneStatistics, PipelineStatistics
+from ._statistics import LaneStatistics, PipelineStatistics, Sampler, Timing
 from ._subscribers import check_classes
 from ._subscription import Subscription
+from ._tap_buffer import TapBuffer
 from ._watch import Changes, Watch
 
 __all__ = ["Pipeline"]
@@ -51,10 +52,9 @@ __all__ = ["Pipeline"]
 T = TypeVar("T")
 
 
-def _total(lanes: Sequence[LaneTask]) -> LaneStatistics:
+def _total(lanes: Sequence[LaneTask], *, timed: bool) -> LaneStatistics:
     """Return the statistics of all lanes together: an event in several lanes counts once."""
-    each = [lane.statistics() for lane in lanes]
-    first, *others = lanes
+    each = [lane.statistics(timed=False) for lane in lanes]
     summed = {
         name: sum(getattr(one, name) for one in each)
         for name in (field.name for field in attrs.fields(LaneStatistics))
@@ -63,10 +63,15 @@ def _total(lanes: Sequence[LaneTask]) -> LaneStatistics:
     return LaneStatistics(
         lane=None,
         events=sum(lane.fold.events for lane in lanes),
-        waiting=first.wait_times.timing(*(lane.wait_times for lane in others)),
-        handling=first.handling_times.timing(*(lane.handling_times for lane in others)),
+        waiting=_timing([lane.wait_times for lane in lanes] if timed else []),
+        handling=_timing([lane.handling_times for lane in lanes] if timed else []),
         **summed,
     )
+
+
+def _timing(samplers: Sequence[Sampler]) -> Timing:
+    """Return the timing of all samples together."""
+    return samplers[0].timing(*samplers[1:]) if samplers else Timing()
 
 
 @final
@@ -346,34 +351,33 @@ class Pipeline:
                 each.dispatcher.subscribers.attach(buffer, classes)
         return reader.close
 
-    def measure(self, recorder: TimeRecorder) -> None:
-        """Report to ``recorder`` from now on how long events, items and custom handlers take."""
-        self._meter((*self._recorders, recorder))
+    def measure(self, recorder: TimeRecorder) -> Callable[[], None]:
+        """Report to ``recorder`` from now on how long events, items and custom handlers take.
 
-    def stop_measuring(self, recorder: TimeRecorder) -> None:
-        """Stop the reports to ``recorder``."""
-        self._meter(tuple(each for each in self._recorders if each is not recorder))
+        Returns a function that stops the reports.
+        """
+        self._meter((*self._recorders, recorder))
+        return lambda: self._meter(tuple(each for each in self._recorders if each is not recorder))
 
     def _meter(self, recorders: tuple[TimeRecorder, ...]) -> None:
         self._recorders = recorders
         for lane in self._lanes.values():
             lane.meter.use_recorders(recorders)
 
-    def statistics(self) -> PipelineStatistics:
-        """Return the statistics of each lane, of all together, and of each subscription."""
-        control, audio, text = (self._lanes[lane].statistics() for lane in sorted(Lane))
-        total = _total(tuple(self._lanes.values()))
+    def statistics(self, *, timed: bool = True) -> PipelineStatistics:
+        """Return the statistics of each lane, of all together, and of each subscription.
+
+        Without ``timed`` they have no times, whose percentiles need sorting. In any thread.
+        """
+        lanes = tuple(self._lanes[lane] for lane in sorted(Lane))
+        control, audio, text = (lane.statistics(timed=timed) for lane in lanes)
         return PipelineStatistics(
             control=control,
             audio=audio,
             text=text,
-            total=total,
+            total=_total(lanes, timed=timed),
             subscribers=self._readers.statistics(),
         )
-
-    def counts(self) -> tuple[LaneStatistics, ...]:
-        """Return the statistics of each lane without its times: cheap, and in any thread."""
-        return tuple(self._lanes[lane].statistics(timed=False) for lane in sorted(Lane))
 
     # -- called by lanes and subscriptions -------------------------------------------------
 
