@@ -67,7 +67,7 @@ check: $(VENV)/.dev
 soak: $(VENV)/.suite
 	@$(BIN)/python -m tests.journal.killing 100
 	@REALTIME_TRIO_SOAK=20 $(BIN)/python -m pytest --no-cov -n $(JOBS) tests/journal
-	@FLEET_SOAK=1 $(BIN)/python -m pytest --no-cov tests/fleet/test_processes.py
+	@FLEET_SOAK=200 $(BIN)/python -m pytest --no-cov -s tests/fleet/test_processes.py
 
 bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks $(BENCH)

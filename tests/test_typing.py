@@ -16,14 +16,24 @@ import pytest
 
 import realtime_trio as rt
 from realtime_trio.server import Faults, RealtimeServer
+from tools.doors import INTERNAL
 
 ROOT = Path(__file__).parents[1]
 API = ROOT / "tests" / "typing" / "api.py"
+FLEET_LOG = API.with_name("api_fleet.py")
 DOORS = [API.with_name("door_aio.py"), API.with_name("door_blocking.py")]
 
 # Constructors of values from what is private.
-NOT_FOR_USERS = {"Media.of", "Session.of"}
+NOT_FOR_USERS = {"Session.of"}
 CLASSES = [value for name in rt.__all__ if inspect.isclass(value := getattr(rt, name))]
+# What a log of one's own implements is asserted in a file of its own.
+PROTOCOL = ["FleetCommand", "FleetLog", "LogNews"]
+LOGS = {*PROTOCOL, "MemoryLog", "RedisLog", "SqliteLog"}
+FLEET = [
+    name
+    for name in rt.fleet.__all__
+    if name not in LOGS and inspect.isclass(getattr(rt.fleet, name))
+]
 
 
 def asserted(tree: ast.Module) -> Iterator[ast.expr]:
@@ -92,6 +102,19 @@ def test_every_public_member_is_asserted(cls: type) -> None:
     assert not members(cls) - members_asserted(TREE)
 
 
+@pytest.mark.parametrize("name", FLEET)
+def test_every_public_member_of_a_fleet_is_asserted(name: str) -> None:
+    """Without those that only other parts of the package call."""
+    found = {f"{name}.{each.partition('.')[2]}" for each in members(getattr(rt.fleet, name))}
+    assert not found - members_asserted(TREE) - INTERNAL
+
+
+@pytest.mark.parametrize("name", PROTOCOL)
+def test_every_member_of_the_log_s_protocol_is_asserted(name: str) -> None:
+    tree = ast.parse(FLEET_LOG.read_text(encoding="utf-8"))
+    assert not members(getattr(rt.fleet, name)) - members_asserted(tree)
+
+
 @pytest.mark.parametrize("function", rt.testing.__all__)
 def test_every_function_of_the_test_kit_stands_in_the_file(function: str) -> None:
     """As ``rt.testing.name``."""
@@ -105,7 +128,7 @@ def test_the_files_check(checker: list[str]) -> None:
     environment = dict(os.environ, PYRIGHT_PYTHON_IGNORE_WARNINGS="1")
     environment["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     result = subprocess.run(
-        [sys.executable, "-m", name, *options, str(API), *map(str, DOORS)],
+        [sys.executable, "-m", name, *options, *map(str, [API, FLEET_LOG, *DOORS])],
         cwd=ROOT,
         env=environment,
         capture_output=True,

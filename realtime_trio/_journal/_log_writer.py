@@ -266,7 +266,7 @@ class LogWriter:
         except JournalError as exc:
             self._put_back(groups, count, size)
             if isinstance(exc, LogRewound):
-                self._drop()
+                self._rewound()
             raise
         if groups:
             self._commits.append(time.perf_counter() - began)
@@ -277,6 +277,9 @@ class LogWriter:
         info = await self._store.info(self._claim.name)
         found = 0 if info is None else info.position
         kept = found - self.durable
+        if kept < 0:
+            self._rewound()
+            return
         if not 0 < kept <= self._waiting or self._full:
             self._drop()  # rule 1: the log jumps to where this writer is
             return
@@ -285,6 +288,14 @@ class LogWriter:
         if not self._groups:
             self._waiting_bytes = 0
         self._reached(found)
+
+    def _rewound(self) -> None:
+        """The store has lost what it had acknowledged, so the log jumps.
+
+        It jumps past every position that somebody can have: one position is left unused.
+        """
+        self.position += 1
+        self._drop()
 
     def _put_back(self, groups: list[BlockGroup], count: int, size: int) -> None:
         if self._full:

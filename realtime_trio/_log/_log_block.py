@@ -191,7 +191,7 @@ def _unpacked(codec: int, packed: bytes, size: int) -> bytes:
     return _zstd().decompress(packed, size)
 
 
-# -- zstandard, an extra ---------------------------------------------------------------
+# -- zstandard, an extra -------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True)

@@ -3,58 +3,34 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import secrets
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Final, TypeAlias, final
+from typing import Final, final
 
 import attrs
 import trio
 
 from .._exceptions import JournalError
-from .._session._bare_nursery import bare_nursery
+from .._needs_trio import check_trio
+from .._session._unwrapping_nursery import unwrapping_nursery
 from ._fleet_log import FleetLog, Seat
+from ._node_changes import Claimed, Lost, NodeChange, NodeChanges, Released
 from ._seat_run import DialFunction, SeatRun
 from ._shard_readers import ShardReaders
 
-__all__ = ["Claimed", "Lost", "Node", "NodeChange", "NodeHealth", "Released", "open_node"]
+__all__ = ["Node", "NodeHealth", "open_node"]
 
 _logger: Final = logging.getLogger("realtime_trio.fleet")
 
 _LEASE: Final = 2.0
 """Heartbeats that a node may miss before its sessions are taken over."""
 _LEAVE: Final = 1.0
-_MOST_CHANGES: Final = 4096
 _AGAIN: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
 """Seconds until this node tries a session again that it could not open."""
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class Claimed:
-    """This node now holds a session; ``took_over`` if it took it over from a dead node."""
-
-    session: str
-    took_over: str | None = None
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class Released:
-    """This node released a session: it was drained, it ended, or it could not be opened."""
-
-    session: str
-    why: str
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class Lost:
-    """Another node now holds a session of this node; the connection here is closed."""
-
-    session: str
-    why: str
-
-
-NodeChange: TypeAlias = Claimed | Released | Lost
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -63,7 +39,9 @@ class NodeHealth:
 
     ``sessions`` is the number of held sessions, ``open`` the number with a confirmed link.
     ``beat_age`` is the time in seconds since the last heartbeat that the log accepted, or ``None``
-    before the first. ``error`` says why the log fails now.
+    before the first. ``error`` says why the log fails now. ``claims`` counts the sessions that it
+    has claimed, ``takeovers`` those of them that a dead node had held, and ``losses`` the sessions
+    that another node took over.
     """
 
     name: str
@@ -73,6 +51,9 @@ class NodeHealth:
     beat_age: float | None
     error: str | None
     draining: bool = False
+    claims: int = 0
+    takeovers: int = 0
+    losses: int = 0
 
 
 @final
@@ -100,12 +81,16 @@ class Node:
         self._readers = ShardReaders(log, nursery)
         self._runs: dict[str, SeatRun] = {}
         self._failures: dict[str, tuple[int, float]] = {}
-        self._listeners: set[trio.MemorySendChannel[NodeChange]] = set()
+        self._listeners: set[NodeChanges] = set()
         self._claiming = trio.CancelScope()
         self._empty = trio.lowlevel.ParkingLot()
         self._beat_at: float | None = None
+        self._steady_since = math.inf
+        self._opened = trio.lowlevel.ParkingLot()
         self._error: JournalError | None = None
         self._draining = False
+        self._changes_made: Counter[type] = Counter()
+        self._takeovers = 0
         self._random = random.Random(name)
 
     @property
@@ -115,7 +100,7 @@ class Node:
 
     def health(self) -> NodeHealth:
         """Return the condition of the node."""
-        error = self._error or self._readers.error
+        error = self._error or self._readers.error or self._write_error()
         beat = self._beat_at
         return NodeHealth(
             name=self.name,
@@ -125,30 +110,34 @@ class Node:
             beat_age=None if beat is None else trio.current_time() - beat,
             error=None if error is None else str(error),
             draining=self._draining,
+            claims=self._changes_made[Claimed],
+            takeovers=self._takeovers,
+            losses=self._changes_made[Lost],
         )
 
+    def _write_error(self) -> JournalError | None:
+        found = (run.write_error for run in self._runs.values())
+        return next((error for error in found if error is not None), None)
+
     @asynccontextmanager
-    async def changes(self) -> AsyncGenerator[trio.MemoryReceiveChannel[NodeChange], None]:
+    async def changes(self) -> AsyncGenerator[NodeChanges, None]:
         """Subscribe to the sessions that this node claims, releases and loses.
 
         The channel ends when the node ends, or when its reader is 4,096 changes behind.
         """
-        send, receive = trio.open_memory_channel[NodeChange](_MOST_CHANGES)
-        self._listeners.add(send)
-        with send, receive:
+        with NodeChanges() as changes:
+            self._listeners.add(changes)
             try:
-                yield receive
+                yield changes
             finally:
-                self._listeners.discard(send)
+                self._listeners.discard(changes)
 
-    def _tell(self, change: NodeChange) -> None:
+    def _emit(self, change: NodeChange) -> None:
+        self._changes_made[type(change)] += 1
+        if isinstance(change, Claimed):
+            self._takeovers += change.took_over is not None
         _logger.info("%s: %s", self.name, change)
-        for listener in tuple(self._listeners):
-            try:
-                listener.send_nowait(change)
-            except trio.WouldBlock:
-                self._listeners.discard(listener)
-                listener.close()
+        self._listeners = {listener for listener in self._listeners if listener.put(change)}
 
     # -- claiming --------------------------------------------------------------------------
 
@@ -159,12 +148,16 @@ class Node:
             await trio.sleep(self._heartbeat)
 
     async def _try_to_beat(self) -> None:
+        lease = _LEASE * self._heartbeat
         try:
-            await self._log.beat_node(self.name, lease=_LEASE * self._heartbeat)
+            await self._log.beat_node(self.name, lease=lease)
         except JournalError as exc:
             self._failed(exc)
         else:
-            self._beat_at = trio.current_time()
+            now = trio.current_time()
+            if self._beat_at is None or now - self._beat_at > lease:
+                self._steady_since = now
+            self._beat_at = now
             self._error = None
 
     def _failed(self, exc: JournalError) -> None:
@@ -184,16 +177,28 @@ class Node:
                 await trio.sleep(self._heartbeat * self._random.uniform(0.3, 0.7))
 
     async def _claim_some(self) -> None:
-        room = self._capacity - len(self._runs)
-        if room <= 0:
+        if self._room() <= 0:
             return
+        until = trio.current_time() + self._heartbeat
         seats = await self._log.seats()
         alive = await self._log.nodes()
         free = [seat for seat in seats if self._is_free(seat, alive)]
         self._random.shuffle(free)
-        # No more than can be dialled at once: the others are left to other nodes.
-        for seat in free[: min(room, int(self._limiter.total_tokens))]:
+        for seat in free:
+            if not await self._may_dial(until) or self._room() <= 0:
+                return
             await self._seize(seat)
+
+    def _room(self) -> int:
+        return self._capacity - len(self._runs)
+
+    async def _may_dial(self, until: float) -> bool:
+        """Claim only as many sessions as can be dialled at once; other nodes claim the rest."""
+        with trio.move_on_at(until):
+            while sum(not run.open for run in self._runs.values()) >= self._limiter.total_tokens:
+                await self._opened.park()
+            return True
+        return False
 
     def _is_free(self, seat: Seat, alive: frozenset[str]) -> bool:
         if seat.name in self._runs:
@@ -201,15 +206,33 @@ class Node:
         _, until = self._failures.get(seat.name, (0, 0.0))
         if trio.current_time() < until:
             return False
-        return seat.node is None or seat.node == self.name or seat.node not in alive
+        if seat.node is None or seat.node == self.name:
+            return True
+        return seat.node not in alive and self._may_take_over()
+
+    def _may_take_over(self) -> bool:
+        """Whether leases show which nodes are alive: not directly after the log was unreachable.
+        Other nodes could not reach it either, so their leases have expired although they are alive.
+        """
+        return trio.current_time() - self._steady_since >= _LEASE * self._heartbeat
 
     async def _seize(self, seat: Seat) -> None:
         claim = await self._log.seize(seat, self.name)
         if claim is None:
             return
-        run = SeatRun(self._log, self._readers, seat, claim, dial=self._dial, limiter=self._limiter)
+        run = SeatRun(
+            self._log,
+            self._readers,
+            seat,
+            claim,
+            dial=self._dial,
+            limiter=self._limiter,
+            on_open=self._opened.unpark_all,
+        )
         self._runs[seat.name] = run
-        self._tell(Claimed(session=seat.name, took_over=seat.node))
+        self._emit(
+            Claimed(session=seat.name, took_over=seat.node if seat.node != self.name else None)
+        )
         self._nursery.start_soon(self._hold, seat.name, run)
 
     async def _hold(self, name: str, run: SeatRun) -> None:
@@ -217,16 +240,18 @@ class Node:
             end = await run.run()
         finally:
             del self._runs[name]
+            self._opened.unpark_all()
             if not self._runs:
                 self._empty.unpark_all()
-        if end.failed:
-            count = self._failures.get(name, (0, 0.0))[0]
-            pause = _AGAIN[min(count, len(_AGAIN) - 1)]
-            self._failures[name] = count + 1, trio.current_time() + pause
-        else:
+        if end.blames is None:
             self._failures.pop(name, None)
+        else:
+            count = self._failures.get(name, (0, 0.0))[0]
+            count = count + 1 if end.blames == "the session" else 1
+            pause = _AGAIN[min(count, len(_AGAIN)) - 1]
+            self._failures[name] = count, trio.current_time() + pause
         released = end.kind == "released"
-        self._tell((Released if released else Lost)(session=name, why=end.why))
+        self._emit((Released if released else Lost)(session=name, why=end.why))
 
     # -- leaving ---------------------------------------------------------------------------
 
@@ -251,7 +276,7 @@ class Node:
         except JournalError as exc:
             self._failed(exc)
         for listener in self._listeners:
-            listener.close()
+            listener.finish()
 
 
 @asynccontextmanager
@@ -281,11 +306,12 @@ async def open_node(
     numbers that are not positive. If the log fails later, the node continues: see
     ``node.health()``.
     """
+    check_trio("fleet.open_node")
     for key, value in (("capacity", capacity), ("heartbeat", heartbeat), ("dials", dials)):
         if not value > 0:
             message = f"{key} must be greater than 0, not {value!r}"
             raise ValueError(message)
-    async with log.opened(), bare_nursery() as nursery:
+    async with log.opened(), unwrapping_nursery() as nursery:
         node = Node(
             log,
             dial,

@@ -1,11 +1,11 @@
-"""Readers: one task for each shard in use reads what is new for all feeds of this process.
-
-A feed that its owner does not empty in time is left out until that owner has read on by itself:
-a slow follower costs the others nothing.
+"""Readers: one task for each shard in use reads new entries for all feeds of this process. A feed
+that its owner does not empty in time is skipped until the owner has caught up alone, so a slow
+follower does not delay others.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import Final, final
@@ -20,34 +20,38 @@ __all__ = ["CommandFeed", "LogFeed", "ShardReaders"]
 
 _MOST_BLOCKS: Final = 64
 _PAUSE: Final = 0.2
+_FRESH: Final = 1.0
 
 
 @final
 class LogFeed:
-    """What is new in one log. ``live``: the reader hands it over; else its owner reads."""
+    """New entries of one log: delivered by the reader while ``live``, else read by the owner."""
 
     def __init__(self, readers: ShardReaders, name: str) -> None:
         self._readers = readers
         self.name = name
         self.after: int = 0
         self.live: bool = False
+        self.error: JournalError | None = None
+        """Why the reader skips this feed."""
         self._blocks: deque[LogBlock] = deque()
         self._news = trio.Event()
 
     def join(self, position: int) -> None:
-        """Have everything behind a position handed over from now on."""
+        """Let the reader deliver everything after a position from now on."""
         self._blocks.clear()
         self.after = position
-        self.live = True
+        self.live, self.error = True, None
         self._readers.nudge(self.name)
 
-    def leave(self) -> None:
-        """Hand nothing over: the owner reads by itself."""
+    def leave(self, error: JournalError | None = None) -> None:
+        """Stop the delivery: the owner reads the log, once ``error`` is over."""
         self.live = False
+        self.error = error
         self._news.set()
 
     def put(self, blocks: Sequence[LogBlock]) -> None:
-        """Hand blocks over; for the reader only."""
+        """Deliver blocks; only the reader calls this."""
         for block in blocks:
             if self.live and block.last > self.after:
                 self._blocks.append(block)
@@ -56,12 +60,16 @@ class LogFeed:
             self.live = False
         self._news.set()
 
+    async def usable(self) -> None:
+        """Wait while the reader of this feed cannot reach the log."""
+        await self._readers.usable(self.name)
+
     def take(self) -> LogBlock | None:
-        """The next block, ``None`` where there is none now."""
+        """Return the next block; ``None`` if there is none now."""
         return self._blocks.popleft() if self._blocks else None
 
     async def wait(self) -> None:
-        """Wait for blocks, or until the owner has to read by itself."""
+        """Wait for blocks, or until the owner must read the log."""
         while self.live and not self._blocks:
             self._news = trio.Event()
             await self._news.wait()
@@ -69,7 +77,7 @@ class LogFeed:
 
 @final
 class CommandFeed:
-    """The commands of one session, from a number on."""
+    """New commands of one session."""
 
     def __init__(self, name: str, after: int) -> None:
         self.name = name
@@ -78,7 +86,7 @@ class CommandFeed:
         self._news = trio.Event()
 
     def put(self, commands: Sequence[FleetCommand]) -> None:
-        """Hand commands over; for the reader only."""
+        """Deliver commands; only the reader calls this."""
         for command in commands:
             if command.number > self.after:
                 self._commands.append(command)
@@ -86,7 +94,7 @@ class CommandFeed:
         self._news.set()
 
     async def next(self) -> FleetCommand:
-        """The next command."""
+        """Wait for the next command and return it."""
         await trio.lowlevel.checkpoint()
         while not self._commands:
             self._news = trio.Event()
@@ -102,24 +110,36 @@ class ShardReaders:
         self._log = log
         self._nursery = nursery
         self._feeds: dict[int, set[LogFeed | CommandFeed]] = {}
+        self._failing: dict[int, trio.Event] = {}
+        self._asking = trio.Lock()
+        self._asked_at = -math.inf
+        self._alive: frozenset[str] = frozenset()
         self.error: JournalError | None = None
-        """Why the last attempt to read failed; ``None`` once one has succeeded again."""
+        """Why the last read failed; ``None`` after one that succeeded."""
+
+    async def alive(self) -> frozenset[str]:
+        """Return the live nodes, at most a second old: all followers share the answer."""
+        async with self._asking:
+            if trio.current_time() - self._asked_at > _FRESH:
+                self._alive = await self._log.nodes()
+                self._asked_at = trio.current_time()
+        return self._alive
 
     def _shard(self, name: str) -> int:
         return shard_of(name, self._log.shards)
 
     def nudge(self, name: str) -> None:
-        """Let the reader of a session look again."""
+        """Let the reader of a session read now."""
         self._log.nudge(self._shard(name))
 
     def follow(self, name: str) -> LogFeed:
-        """A feed of a log, not live yet."""
+        """Open a feed of a log, which is not live yet."""
         feed = LogFeed(self, name)
         self._add(feed)
         return feed
 
     def queue(self, name: str, after: int) -> CommandFeed:
-        """A feed of the commands behind a number."""
+        """Open a feed of the commands after a number."""
         feed = CommandFeed(name, after)
         self._add(feed)
         self.nudge(name)
@@ -134,8 +154,13 @@ class ShardReaders:
         self._nursery.start_soon(self._read, shard)
 
     def drop(self, feed: LogFeed | CommandFeed) -> None:
-        """Read a feed no longer."""
+        """Close a feed."""
         self._feeds[self._shard(feed.name)].discard(feed)
+
+    async def usable(self, name: str) -> None:
+        """Wait while the reader of a session cannot reach the log."""
+        while self._shard(name) in self._failing:
+            await self._failing[self._shard(name)].wait()
 
     async def _read(self, shard: int) -> None:
         feeds = self._feeds[shard]
@@ -144,10 +169,21 @@ class ShardReaders:
                 await self._read_once(shard, feeds)
             except JournalError as exc:
                 self.error = exc
+                self._failing.setdefault(shard, trio.Event())
+                for feed in feeds:
+                    if isinstance(feed, LogFeed):
+                        feed.leave(exc)  # the store may return with another log
                 await trio.sleep(_PAUSE)
             else:
                 self.error = None
+                self._usable(shard)
         del self._feeds[shard]
+        self._usable(shard)
+
+    def _usable(self, shard: int) -> None:
+        failed = self._failing.pop(shard, None)
+        if failed is not None:
+            failed.set()
 
     async def _read_once(self, shard: int, feeds: set[LogFeed | CommandFeed]) -> None:
         logs: dict[str, int] = {}

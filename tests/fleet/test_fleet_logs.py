@@ -190,15 +190,6 @@ async def test_a_nudge_ends_the_waiting(make: Make) -> None:
         log.nudge(0)
 
 
-async def test_redis_that_evicts_is_refused() -> None:
-    with (
-        running_redis("--maxmemory", "50mb", "--maxmemory-policy", "allkeys-lru") as server,
-        pytest.raises(rt.JournalError, match="maxmemory-policy allkeys-lru"),
-    ):
-        async with rt.fleet.RedisLog(server.url).opened():
-            pass
-
-
 async def test_redis_that_is_away_is_named_without_its_secrets(tmp_path: Path) -> None:
     pytest.importorskip("coredis", reason="the extra redis is not installed")
     with pytest.raises(rt.JournalError, match=r"Redis at 127\.0\.0\.1:1 failed") as caught:

@@ -268,7 +268,7 @@ def inline_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trio.to_thread, "run_sync", run_sync)
 
 
-# ---- a store that fails ----------------------------------------------------------------------
+# -- a store that fails --------------------------------------------------------------------
 
 
 class Failing(MemoryStore):
