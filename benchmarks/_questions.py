@@ -16,8 +16,8 @@ __all__ = ["Question", "find", "names"]
 # In this order they are asked; what is not named comes behind, by name.
 _ORDER = (
     "decode", "fold", "core", "lanes", "instruments", "paced", "socket", "compression", "latency",
-    "doors", "cancel_under_flood", "growth", "many", "journal", "audio", "detector", "startup",
-    "memory",
+    "doors", "cancel_under_flood", "growth", "many", "journal", "fleet", "audio", "detector",
+    "startup", "memory",
 )  # fmt: skip
 # Asked with --peers only: they want packages of their own.
 PEERS = "peers"
