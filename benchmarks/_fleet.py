@@ -97,8 +97,10 @@ async def _follow(url: str, name: str, count: int) -> None:
         async for note in notes:
             if isinstance(note, rt.MessageStreaming):
                 now = time.perf_counter()
-                times.append(now - float(note.delta[-_WIDTH:]))
-                if len(times) == count:
+                # Deltas that waited together come as one.
+                at = range(0, len(note.delta), _WIDTH)
+                times += [now - float(note.delta[i : i + _WIDTH]) for i in at]
+                if len(times) >= count:
                     break
         _tell(times, time.process_time() - began)
 

@@ -276,11 +276,11 @@ def measure(kit: Kit) -> None:
         return
     sizes = SIZES[: kit.pick(2, 3)]
     with running_redis(path) as url, flood_server() as flood:
+        trio.run(_sessions, kit, url, flood)  # first: memory that others gave back hides its own
         trio.run(_appends, kit, url)
         for rate in RATES:
             trio.run(partial(_latency, kit, url, rate))
             trio.run(partial(_channel, kit, url, rate))
-        trio.run(_sessions, kit, url, flood)
         trio.run(_memory, kit, url)
         for size in sizes:
             trio.run(_growth, kit, url, size)
