@@ -19,8 +19,9 @@ General layout, in the order in which data flows; each part imports only earlier
     _session     all parts of one client, wired and started
     _voice       sending, talking, playback
     _client      the client that applications hold
-    _doors, aio, blocking    the client for other programs than those of trio (public)
-    server, testing, instrument, cli     built on the client
+    server, testing, fleet   the embedded server, tools for tests, many processes (public)
+    _doors, aio, blocking    the client for asyncio and for programs without async (public)
+    instrument, cli          metrics and traces, the command line
 
 This module only lists the public names.
 """
@@ -234,7 +235,8 @@ if TYPE_CHECKING:
     from ._voice._sending import SendingStatistics
     from ._voice._talk import VoiceMode
 
-# What a program uses of these is imported when it does; the vocabulary is there at once.
+# These are imported when a program first uses them. A test compares the table with ``__all__`` and
+# with the imports above, which only type checkers see.
 _MODULES_LATER = frozenset({"aio", "audio", "blocking", "fleet", "instrument", "server", "testing"})
 _NAMES_LATER = {
     name: module

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from ._core._codec import Codec
 from ._core._fast_decoder import DELTAS, Delta
@@ -33,6 +33,11 @@ Step: TypeAlias = Callable[[ServerEvent | Delta, float | None], tuple[Notificati
 
 def _in_turn(steps: list[Step]) -> Step:
     """Combine steps into one that runs them in order."""
+    if len(steps) == 1:
+        return steps[0]
+    first, second, *others = steps
+    if not others:
+        return lambda event, at: first(event, at) + second(event, at)
 
     def step(event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
         notes: tuple[Notification, ...] = ()
@@ -64,11 +69,8 @@ class Folds:
         self.control: LaneFold[ControlSlice] = LaneFold(Lane.CONTROL, ControlSlice(), call=call)
         self.text: LaneFold[TextSlice] = LaneFold(Lane.TEXT, text, call=call)
         self.audio: LaneFold[AudioSlice] = LaneFold(Lane.AUDIO, AudioSlice(), call=call)
-        self.by_lane: dict[Lane, LaneFold[Any]] = {
-            Lane.CONTROL: self.control,
-            Lane.AUDIO: self.audio,
-            Lane.TEXT: self.text,
-        }
+        # In the order of the lanes' values, which are the indexes.
+        self.by_lane: tuple[LaneFold[Any], ...] = (self.control, self.audio, self.text)
 
     @property
     def state(self) -> SessionState:
@@ -174,7 +176,7 @@ class EventStreamProcessor:
             event = self._read(frame)
         except DecodeError as exc:
             return self._malformed(exc, at)
-        step = self._steps.get(type(event))
+        step = self._steps.get(event.__class__)
         return self._fold(event, at) if step is None else step(event, at)
 
     def process_audio(self, pcm: bytes, *, at: float | None = None) -> tuple[Notification, ...]:
@@ -207,18 +209,20 @@ class EventStreamProcessor:
             raise ValueError(message)
 
     def _fold(self, event: ServerEvent | Delta, at: float | None) -> tuple[Notification, ...]:
-        if isinstance(event, Reading):
-            self._tolerated.add(event)
-            steps: list[Step] = [
-                self._folds.by_lane[lane].step for lane in lanes_of(type(event.event))
-            ]
-            return _in_turn(steps)(event, at)
-        step = self._steps.get(type(event))
+        cls = event.__class__
+        if cls is Reading:
+            reading = cast("Reading", event)
+            self._tolerated.add(reading)
+            return self._step_of(reading.event.__class__)(event, at)
+        step = self._steps.get(cls)
         if step is None:
-            cls = DELTAS[type(event)] if isinstance(event, Delta) else type(event)
-            steps = [self._folds.by_lane[lane].step for lane in lanes_of(cls)]
-            step = self._steps[type(event)] = steps[0] if len(steps) == 1 else _in_turn(steps)
+            event_class = DELTAS[cls] if issubclass(cls, Delta) else cls
+            step = self._steps[cls] = self._step_of(event_class)
         return step(event, at)
+
+    def _step_of(self, cls: type[ServerEvent]) -> Step:
+        by_lane = self._folds.by_lane
+        return _in_turn([by_lane[lane].step for lane in lanes_of(cls)])
 
     def _malformed(self, exc: DecodeError, at: float | None) -> tuple[Notification, ...]:
         lane = malformed_lane(exc.event_type, self._registry)

@@ -30,7 +30,7 @@ from ._core._state import Limits, SessionState
 from ._processor import EventStreamProcessor
 from .events import TextInputEvent
 
-__all__ = ["EPOCH", "Aside", "Replay", "is_object", "note_line", "state_line"]
+__all__ = ["EPOCH", "Replay", "SkippedLine", "is_object", "note_line", "state_line"]
 
 EPOCH = 946_684_800.0  # 2000-01-01T00:00:00Z: the start of the clock in every replay
 _LATEST = 4_102_444_800.0  # 2100-01-01: the end of the clock in every replay
@@ -39,7 +39,7 @@ JsonObject: TypeAlias = dict[str, object]
 
 
 @attrs.frozen(slots=True)
-class Aside:
+class SkippedLine:
     """A line that was not folded: a ``ctl`` line, or a line of a recording that is not a frame."""
 
     kind: str
@@ -119,13 +119,13 @@ def _seconds(value: object) -> float | None:
 class Replay:
     """Folds one file. Feed it every line, in order.
 
-    ``line`` is the number of the last line, from 0. ``aside`` describes that line if it was not
+    ``line`` is the number of the last line, from 0. ``skipped`` describes that line if it was not
     folded. ``now`` is the clock, in seconds since 1970.
     """
 
     def __init__(self) -> None:
         self.line = -1
-        self.aside: Aside | None = None
+        self.skipped: SkippedLine | None = None
         self.now = EPOCH
         self.recording: bool | None = None
         self.began = False
@@ -141,7 +141,7 @@ class Replay:
     def feed(self, line: bytes) -> tuple[Notification, ...]:
         """Fold one line, with or without its line break, and return its notifications."""
         self.line += 1
-        self.aside = None
+        self.skipped = None
         if not line or line.isspace():
             return ()
         if b'"__ctl"' in line:
@@ -159,10 +159,10 @@ class Replay:
                 return self._recorded(line)
         return self._processor.process_frame(line, at=self.now)
 
-    # --- ctl lines ------------------------------------------------------------------------
+    # -- ctl lines -------------------------------------------------------------------------
 
     def _control(self, fields: JsonObject) -> tuple[Notification, ...]:
-        self.aside = Aside("ctl", fields)
+        self.skipped = SkippedLine("ctl", fields)
         first, self.began = not self.began, True
         match fields["__ctl"]:
             case "advance":
@@ -204,7 +204,7 @@ class Replay:
         }
         self._processor = EventStreamProcessor(limits=Limits(**bounds))
 
-    # --- recordings -----------------------------------------------------------------------
+    # -- recordings ------------------------------------------------------------------------
 
     def _recorded(self, line: bytes) -> tuple[Notification, ...]:
         try:
@@ -214,12 +214,12 @@ class Replay:
         if frame.t is not None and math.isfinite(frame.t):
             self._set_clock(EPOCH + frame.t + self._advanced)
         if frame.dir != "in":
-            return self._set_aside(frame.dir, _read_object(line) or {})
+            return self._skip(frame.dir, _read_object(line) or {})
         if frame.text is not None:
             return self._processor.process_frame(frame.text, at=self.now)
         if frame.data is not None:
             return self._sound(frame.data)
-        return self._set_aside("in", _read_object(line) or {})
+        return self._skip("in", _read_object(line) or {})
 
     def _odd(self, line: bytes) -> tuple[Notification, ...]:
         """Handle a line of a recording with an unexpected shape."""
@@ -235,11 +235,11 @@ class Replay:
                 return self._processor.process_frame(text, at=self.now)
             if isinstance(data, str):
                 return self._sound(data)
-        return self._set_aside(str(fields.get("dir", "?")), fields)
+        return self._skip(str(fields.get("dir", "?")), fields)
 
-    def _set_aside(self, kind: str, fields: JsonObject) -> tuple[Notification, ...]:
+    def _skip(self, kind: str, fields: JsonObject) -> tuple[Notification, ...]:
         """Show a line without folding it, unless it is an input or the end of the current link."""
-        self.aside = Aside(kind, fields)
+        self.skipped = SkippedLine(kind, fields)
         conn = fields.get("conn")
         if kind == "open":
             self._connected = conn
@@ -258,7 +258,7 @@ class Replay:
         return self._processor.process_audio(pcm, at=self.now)
 
 
-# --- output ---------------------------------------------------------------------------------
+# -- output --------------------------------------------------------------------------------
 
 
 def _escape(run: re.Match[str]) -> str:

@@ -226,7 +226,7 @@ def _reference(cls: type[Any], defs: dict[str, Schema]) -> Schema:
     return {"$ref": f"#/$defs/{name}"}
 
 
-# --- AsyncAPI -------------------------------------------------------------------------------
+# -- AsyncAPI ------------------------------------------------------------------------------
 
 
 def asyncapi(version: str, registry: Registry = REGISTRY) -> Schema:

@@ -93,7 +93,7 @@ def in_session(kind: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy
     return made
 
 
-# --- tools and histories ------------------------------------------------------------------
+# -- tools and histories -------------------------------------------------------------------
 
 TOOLS = [("t1", "ls"), ("t2", "ls"), ("t3", "aa_chat"), ("think1", "think"), ("think2", "think")]
 inputs: st.SearchStrategy[Any] = st.sampled_from(
@@ -132,7 +132,7 @@ def loaded(session: str | None, messages: list[Any], extra: Json) -> Json:
     return chat_session(session, *messages, **extra)
 
 
-# --- every type ------------------------------------------------------------------------------
+# -- every type ----------------------------------------------------------------------------
 
 entries = st.builds(lambda sid, name: {"session_id": sid, "session_name": name}, sessions, names)
 voices = st.sampled_from(

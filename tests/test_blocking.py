@@ -83,7 +83,8 @@ def test_errors_come_out_as_they_are(url: str) -> None:
         rt.blocking.open_client(url, auth="any") as client,
     ):
         client.ready()
-        raise ValueError("mine")
+        message = "mine"
+        raise ValueError(message)
     with rt.blocking.open_client(url, auth="any") as client:
         with pytest.raises(AttributeError):
             _ = client.nothing_like_it  # type: ignore[attr-defined]

@@ -122,7 +122,7 @@ def test_a_command_line_is_understood(block: Block, command: str) -> None:
     app._make_app(words[:1]).parse_args(words, exit_on_error=False, print_error=False)
 
 
-# ---- no example escapes --------------------------------------------------------------------
+# -- no example escapes --------------------------------------------------------------------
 
 
 def test_every_block_of_python_has_one_of_the_kinds() -> None:
@@ -162,7 +162,7 @@ def test_pages_are_those_that_readers_get() -> None:
     assert not [name for name in names if "newsfragments" in name or "_build" in name]
 
 
-# ---- where things are ----------------------------------------------------------------------
+# -- where things are ----------------------------------------------------------------------
 
 
 def test_the_modules_that_the_architecture_names_exist() -> None:
@@ -182,7 +182,7 @@ def test_every_picture_is_shown_and_has_a_description() -> None:
     assert set(shown) == set(there)
 
 
-# ---- the harness can fail ------------------------------------------------------------------
+# -- the harness can fail ------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -305,7 +305,7 @@ def test_no_client_is_opened_for_an_excerpt_that_has_its_own(
     run_excerpt(block, {}, "", refuse)  # type: ignore[arg-type]
 
 
-# ---- the first page that anybody reads ----------------------------------------------------
+# -- the first page that anybody reads -----------------------------------------------------
 
 TEXT = README.read_text(encoding="utf-8")
 

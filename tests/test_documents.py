@@ -77,7 +77,7 @@ def documents(request: pytest.FixtureRequest) -> Iterator[Documents]:
     assert (counters.malformed, counters.handler_errors) == (0, 0)
 
 
-# ---- the unit tests ------------------------------------------------------------------------
+# -- the unit tests ------------------------------------------------------------------------
 
 
 def test_text_deltas_accumulate(documents: Documents) -> None:
@@ -126,7 +126,7 @@ def test_sub_sessions_are_detected(documents: Documents) -> None:
     assert note.message.user_session_id == "user_123"
 
 
-# ---- the integration test ------------------------------------------------------------------
+# -- the integration test ------------------------------------------------------------------
 
 
 def test_a_complete_interaction(documents: Documents) -> None:
@@ -145,7 +145,7 @@ def test_a_complete_interaction(documents: Documents) -> None:
     assert (state.counters.events, state.counters.duplicates, state.counters.tolerated) == (5, 0, 0)
 
 
-# ---- the examples of the methods -----------------------------------------------------------
+# -- the examples of the methods -----------------------------------------------------------
 
 
 def test_process_event(documents: Documents) -> None:
@@ -191,7 +191,7 @@ def test_a_processor_that_was_destroyed_takes_no_more(documents: Documents) -> N
     assert documents.open_message("test").content == "Hello"
 
 
-# ---- the handlers --------------------------------------------------------------------------
+# -- the handlers --------------------------------------------------------------------------
 
 
 def test_a_thought_ends_the_message_before_it_and_is_one_of_its_own(documents: Documents) -> None:
@@ -468,7 +468,7 @@ def test_what_is_known_already_is_ignored(documents: Documents, type_: str, bare
     assert documents.processor.state.text == before
 
 
-# ---- what is emitted -----------------------------------------------------------------------
+# -- what is emitted -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -533,7 +533,7 @@ def test_audio_and_text_come_side_by_side(documents: Documents) -> None:
     assert documents.open_message("test").content == "Hello world"
 
 
-# ---- custom events, errors -----------------------------------------------------------------
+# -- custom events, errors -----------------------------------------------------------------
 
 
 @pytest.fixture
@@ -593,7 +593,7 @@ def test_no_session_keeps_unlimited_messages() -> None:
     assert [each.content for each in processor.state.sessions["test"].messages] == ["b", "c"]
 
 
-# ---- the longer examples -------------------------------------------------------------------
+# -- the longer examples -------------------------------------------------------------------
 
 
 class ChatController:

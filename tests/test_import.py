@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 
 import realtime_trio as rt
 
@@ -35,6 +38,37 @@ import sys
 import realtime_trio
 print([name for name in {later} if name in sys.modules])
 """
+
+
+def imported_in(body: Iterable[ast.stmt]) -> Iterator[tuple[str, str]]:
+    """Yield each imported name with the module it is imported from, ``""`` for the package."""
+    for node in body:
+        if isinstance(node, ast.ImportFrom):
+            yield from ((alias.asname or alias.name, node.module or "") for alias in node.names)
+
+
+def test_the_three_lists_of_public_names_agree() -> None:
+    """What type checkers import, what is imported on first use, and ``__all__``."""
+    body = ast.parse(inspect.getsource(rt)).body
+    for_checkers = dict(
+        imported_in(
+            node
+            for block in body
+            if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+            for node in block.body
+        )
+    )
+    on_first_use = rt._NAMES_LATER | dict.fromkeys(rt._MODULES_LATER, "")
+    assert for_checkers == on_first_use
+    immediately = {name for name, _ in imported_in(body) if not name.startswith("_")}
+    stars = {
+        name
+        for module in (rt._notifications, rt._shell_notifications, rt._exceptions)
+        for name in module.__all__
+    }
+    others = {"annotations", "TYPE_CHECKING", "Any", "*"}
+    assert set(rt.__all__) == {*on_first_use, *immediately, *stars} - others
+    assert len(rt.__all__) == len(set(rt.__all__))
 
 
 def test_the_import_leaves_what_not_every_program_needs() -> None:

@@ -64,7 +64,7 @@ def shares(modules: Iterable[Module]) -> dict[str, float]:
     return {name: 100 * count / total for name, count in lines.items() if name}
 
 
-# ---- the package ---------------------------------------------------------------------------
+# -- the package ---------------------------------------------------------------------------
 
 
 def test_no_module_name_stands_twice() -> None:
@@ -81,7 +81,7 @@ def test_no_package_outgrows_the_others() -> None:
     assert large == {}
 
 
-# ---- the tests can fail --------------------------------------------------------------------
+# -- the tests can fail --------------------------------------------------------------------
 
 
 def _module(name: str, text: str = "") -> Module:

@@ -89,7 +89,7 @@ def test_no_reference_of_our_own_may_lead_nowhere() -> None:
     assert "suppress_warnings" not in config
 
 
-# ---- the command line ----------------------------------------------------------------------
+# -- the command line ----------------------------------------------------------------------
 
 COMMANDS = sorted(app._COMMANDS)  # pyright: ignore[reportPrivateUsage]
 PAGE = (DOCS / "reference" / "command-line.md").read_text(encoding="utf-8")

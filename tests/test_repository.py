@@ -29,7 +29,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 KINDS = {kind["directory"] for kind in CONFIG["tool"]["towncrier"]["type"]}
 
 
-# ---- dependencies --------------------------------------------------------------------------
+# -- dependencies --------------------------------------------------------------------------
 
 
 def _name(requirement: str) -> str:
@@ -85,7 +85,7 @@ def test_every_dependency_says_why_it_is_there() -> None:
     assert explained == declared
 
 
-# ---- packaging -----------------------------------------------------------------------------
+# -- packaging -----------------------------------------------------------------------------
 
 
 def test_the_package_says_that_it_is_typed() -> None:
@@ -162,7 +162,7 @@ def test_the_repository_has_what_a_contributor_looks_for() -> None:
     assert PROJECT["authors"]
 
 
-# ---- the commands --------------------------------------------------------------------------
+# -- the commands --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_ci_runs_the_suite_and_then_the_gates() -> None:
     assert re.findall(r"^make \w+", text, re.MULTILINE) == ["make test", "make check"]
 
 
-# ---- pages and news ------------------------------------------------------------------------
+# -- pages and news ------------------------------------------------------------------------
 
 
 def dangling_links(page: Path) -> list[str]:

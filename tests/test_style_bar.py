@@ -65,7 +65,7 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
             "what the receiver raises in the library's task is raised in its own"
         ),
         "realtime_trio._voice._audio_lane.AudioLane.play_to": "one clear error leaves the playback",
-        "realtime_trio._session._bare_nursery.bare_nursery": "errors leave bare",
+        "realtime_trio._session._unwrapping_nursery.unwrapping_nursery": "errors leave bare",
         "realtime_trio.fleet._redis_host.open_host": "errors leave bare, as from open_client",
         "realtime_trio.fleet._redis_host.RedisHost.run.work": "raised again in the caller",
         "realtime_trio.fleet._redis_host.RedisHost.soon.work": "raises what is not of Redis",
@@ -80,7 +80,7 @@ BROAD_EXCEPTS: Mapping[str, str] = MappingProxyType(
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-# ---- measures ------------------------------------------------------------------------------
+# -- measures ------------------------------------------------------------------------------
 
 
 def _named(module: Module) -> Iterator[tuple[str, ast.AST]]:
@@ -257,7 +257,7 @@ def undocumented(modules: list[Module]) -> list[str]:
     ]
 
 
-# ---- the package ---------------------------------------------------------------------------
+# -- the package ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +289,7 @@ def test_what_is_public_says_what_it_means(modules: list[Module]) -> None:
     assert undocumented(modules) == []
 
 
-# ---- the tests can fail --------------------------------------------------------------------
+# -- the tests can fail --------------------------------------------------------------------
 
 
 def _module(text: str) -> list[Module]:

@@ -1,4 +1,4 @@
-"""Write the assertions of types for both doors from those for the native classes.
+"""Generate the type assertions of both doors from those of the native classes.
 
 ``python -m tools.door_types`` writes ``tests/typing/door_aio.py`` and ``door_blocking.py`` from
 the functions of ``tests/typing/api.py`` whose parameters are of a class that the doors mirror.
@@ -14,47 +14,69 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tools.doors import BLOCKING, DIALECTS, INTERNAL, PLACES, ROOT, Dialect, Function
+from tools.doors import BLOCKING, DIALECTS, INTERNAL, MODULES, PLACES, ROOT, Dialect, Function
 from tools.without_async import without_async
 
 __all__ = ["generate", "main", "path_of"]
 
 API: Final = ROOT / "tests" / "typing" / "api.py"
 
-_NATIVE_FUNCTIONS: Final = frozenset({"instruments"})
-"""About what takes a native client only."""
+_NATIVE_FUNCTIONS: Final = frozenset({"memory_connector", "recorder"})
+"""Lines about objects that are for trio in each door."""
 
 _NATIVE_ONLY: Final = ("from_channel(",)
-"""In a line that says nothing of a door: its channels are no channels of trio."""
+"""Text in lines that do not apply to a door: its channels are not channels of trio."""
 
 _BLOCKING_ONLY: Final = ("aclose(", "await it.reconnect()")
-"""In a line that says nothing of the blocking door."""
+"""Text in lines that do not apply to the blocking door."""
 
-_MEMBERS: Final = tuple(f".{member.partition('.')[2]}(" for member in INTERNAL)
+_OPENING: Final = {name for module in MODULES for _, name, _ in module.functions}
 
-_PLACE: Final = re.compile(rf"\brt\.(?:audio\.|server\.)?({'|'.join(sorted(PLACES))})\b")
+_PLACE: Final = re.compile(
+    rf"\brt\.(?:audio\.|fleet\.|server\.)?({'|'.join(sorted({*PLACES, *_OPENING}))})\b"
+)
 
 
 def _mirrored(node: Function) -> bool:
-    """Whether a parameter is of a class that the doors have."""
+    """Whether a function has a parameter of a class that the doors have, or opens one."""
     annotations = [each.annotation for each in node.args.args if each.annotation is not None]
-    return any(_PLACE.search(ast.unparse(annotation)) for annotation in annotations)
+    if any(_PLACE.search(ast.unparse(annotation)) for annotation in annotations):
+        return True
+    return any(found[1] in _OPENING for found in _PLACE.finditer(ast.unparse(node)))
+
+
+def _internal(node: Function) -> Iterator[str]:
+    """List the calls of members that the doors do not have."""
+    for argument in node.args.args:
+        cls = argument.annotation and ast.unparse(argument.annotation).split("[")[0]
+        for member in INTERNAL:
+            owner, _, name = member.partition(".")
+            if cls and cls.rpartition(".")[2] == owner:
+                yield f"{argument.arg}.{name}("
 
 
 def _lines(node: Function, dialect: Dialect) -> Iterator[ast.stmt]:
-    without = [*_NATIVE_ONLY, *_MEMBERS, *(_BLOCKING_ONLY if dialect is BLOCKING else ())]
+    blocking = _BLOCKING_ONLY if dialect is BLOCKING else ()
+    without = [*_NATIVE_ONLY, *_internal(node), *blocking]
     for statement in node.body:
         if not any(part in ast.unparse(statement) for part in without):
             yield statement
 
 
-def _head(tree: ast.Module) -> Iterator[ast.stmt]:
-    """The imports, the names of types, and the functions that others use."""
+def _names(node: Function) -> set[str]:
+    """Return the names that a function uses from its module."""
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    return names - {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}
+
+
+def _head(tree: ast.Module, chosen: list[Function]) -> Iterator[ast.stmt]:
+    """Return the imports, type names, classes and functions that the chosen functions use."""
+    used = {name for node in chosen for name in _names(node)}
     for node in tree.body[1:]:
-        if isinstance(node, Function):
-            if node.name in {"progress", "entered", "traffic"}:
+        if isinstance(node, (ast.AsyncFunctionDef, ast.ClassDef, ast.FunctionDef)):
+            if node.name in used and node not in chosen:
                 yield node
-        elif not isinstance(node, ast.ClassDef):
+        else:
             yield node
 
 
@@ -65,7 +87,7 @@ def generate(dialect: Dialect) -> str:
     chosen = [node for node in functions if node.name not in _NATIVE_FUNCTIONS]
     for node in chosen:
         node.body = list(_lines(node, dialect))
-    head = list(_head(tree))
+    head = list(_head(tree, chosen))
     whole = ast.Module(body=[*head, *chosen], type_ignores=[])
     if dialect is BLOCKING:
         whole = without_async(whole)

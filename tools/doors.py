@@ -1,11 +1,10 @@
-"""Write the classes of ``rt.aio`` and ``rt.blocking`` from the source of the native ones.
-
-``python -m tools.doors`` writes them, ``tests/doors/test_generator.py`` compares. A new method,
-option or docstring of a native class needs nothing but that. A new class that waits, or that is
-handed out by one, needs a line in :data:`MODULES`.
+"""Generate the classes of ``rt.aio`` and ``rt.blocking`` from the source of the native ones.
+``python -m tools.doors`` writes them, ``tests/doors/test_generator.py`` compares them. Run it after
+a change of a method, option or docstring of a native class. A new class that waits, or that such a
+class returns, needs a line in :data:`MODULES`.
 
 General layout: :class:`Source` reads a native module, :class:`ClassWriter` writes one class,
-:func:`generate` puts a module together. A :class:`Dialect` holds what the two doors differ in.
+:func:`generate` puts a module together. A :class:`Dialect` holds the differences of the two doors.
 """
 
 from __future__ import annotations
@@ -34,8 +33,9 @@ Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 class Mirrored:
     """One class of a door.
 
-    ``natives`` are the classes (module, name) whose members it has; the last one is what it holds.
-    ``base`` is a class of the door, ``channel`` says that it is one of the channels.
+    ``natives`` are the classes (module, name) whose members it has; it wraps the last one. ``base``
+    is a class of the door, ``channel`` marks a channel. With ``own``, an object with a separate
+    block has a separate door, which is closed at the end of the block.
     """
 
     name: str
@@ -43,17 +43,18 @@ class Mirrored:
     base: str = ""
     channel: bool = False
     exclusive: bool = False
+    own: bool = False
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class DoorModule:
-    """One module of a door: its classes, and functions that open something."""
+    """One module of a door: its classes, and its opening functions."""
 
     name: str
     title: str
     classes: tuple[Mirrored, ...]
     functions: tuple[tuple[str, str, str], ...] = ()
-    """Module, function, and the class of what it gives."""
+    """Module, function, and the class of its value."""
 
 
 def _one(module: str, name: str, *, channel: bool = False, exclusive: bool = False) -> Mirrored:
@@ -121,7 +122,7 @@ MODULES: Final = (
     ),
     DoorModule(
         name="_client",
-        title="``open_client`` and the client that it gives.",
+        title="``open_client`` and the client that it opens.",
         classes=(
             Mirrored(
                 name="Client",
@@ -142,6 +143,35 @@ MODULES: Final = (
         functions=(("_history._time_travel", "open_history", "History"),),
     ),
     DoorModule(
+        name="_remote",
+        title="Sessions of a fleet, with their receipts and turns.",
+        classes=(
+            _one("fleet._remote_receipt", "RemoteReceipt"),
+            _one("fleet._remote_session", "RemoteTurn"),
+            Mirrored(
+                name="RemoteSession",
+                natives=(
+                    ("_client._subscribes", "Subscribes"),
+                    ("fleet._remote_session", "RemoteSession"),
+                ),
+                own=True,
+            ),
+        ),
+    ),
+    DoorModule(
+        name="_fleet",
+        title="A fleet: nodes, and sessions that any process attaches to.",
+        classes=(
+            _one("fleet._node_changes", "NodeChanges", channel=True),
+            _one("fleet._fleet", "Fleet"),
+            _one("fleet._node", "Node"),
+        ),
+        functions=(
+            ("fleet._fleet", "open_fleet", "Fleet"),
+            ("fleet._node", "open_node", "Node"),
+        ),
+    ),
+    DoorModule(
         name="_server",
         title="The embedded server, for tests.",
         classes=(
@@ -153,15 +183,20 @@ MODULES: Final = (
 )
 
 PLACES: Final = {entry.name: module.name for module in MODULES for entry in module.classes}
-"""The module of a door for each of its classes."""
+"""The module of each class of a door."""
+
+OWN: Final = {entry.name for module in MODULES for entry in module.classes if entry.own}
+"""The classes whose objects have a separate block within another one."""
 
 INTERNAL: Final = frozenset(
     {
         *("Receipt.settle", "Receipt.log_queued", "Receipt.log_sending", "Receipt.written_ahead"),
-        *("TurnChannel.put", "TurnChannel.finish"),
+        *("TurnChannel.put", "TurnChannel.finish", "NodeChanges.put", "NodeChanges.finish"),
+        *("RemoteReceipt.move", "RemoteReceipt.settle", "RemoteReceipt.close"),
+        *("Node.beat", "Node.claim", "Node.leave"),
     }
 )
-"""Members that other parts of the client use: they are public by their names only."""
+"""Members for other parts of the client: only their names are public."""
 
 FROM_BASE: Final = frozenset(
     {
@@ -169,21 +204,23 @@ FROM_BASE: Final = frozenset(
         *("__aiter__", "__anext__", "__enter__", "__exit__"),
     }
 )
-"""What the channels of a door have from their hand-written base."""
+"""Members that the channels of a door inherit from their hand-written base."""
 
-# Parameters that a door takes in its own way: what it takes, and the function that converts.
+# Parameters that a door converts: their type in the door, the converting function, and the module
+# of the door that has both.
 TAKEN: Final = {
-    "AuthSource": ("TokenSource", "as_auth"),
-    "AsyncIterable[bytes]": ("SoundSource", "as_source"),
-    "AudioSink": ("SoundSink", "as_sink"),
+    "AuthSource": ("TokenSource", "as_auth", "_callbacks"),
+    "AsyncIterable[bytes]": ("SoundSource", "as_source", "_callbacks"),
+    "AudioSink": ("SoundSink", "as_sink", "_callbacks"),
+    "DialFunction": ("DialSource", "as_dial", "_dialling"),
 }
 
 
-# ---- reading -------------------------------------------------------------------------------
+# -- reading -------------------------------------------------------------------------------
 
 
 class Source:
-    """A native module: its classes and functions, and where its names come from."""
+    """A native module: its classes, its functions, and the origins of its names."""
 
     def __init__(self, module: str) -> None:
         self.module = module
@@ -273,12 +310,12 @@ def _item(annotation: ast.expr | None) -> ast.expr:
     return inner.elts[0] if isinstance(inner, ast.Tuple) else inner
 
 
-# ---- the two dialects ----------------------------------------------------------------------
+# -- the two dialects ----------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Dialect:
-    """What the doors differ in."""
+    """The differences of the doors."""
 
     package: str
     manager: str
@@ -291,7 +328,7 @@ class Dialect:
     words: tuple[tuple[str, str], ...]
 
     def docstring(self, text: str) -> str:
-        """Say it in the words of this door."""
+        """Return a docstring in the words of this door."""
         for pattern, new in self.words:
             text = re.sub(pattern, new, text)
         return text
@@ -364,7 +401,7 @@ BLOCKING: Final = Dialect(
 DIALECTS: Final = (AIO, BLOCKING)
 
 
-# ---- writing -------------------------------------------------------------------------------
+# -- writing -------------------------------------------------------------------------------
 
 
 class Imports:
@@ -375,7 +412,7 @@ class Imports:
         self._dialect = dialect
         self._own = {entry.name for entry in module.classes}
         self.found: dict[str, tuple[str, str]] = {}
-        """By the name in the module: where it comes from, and what it is called there."""
+        """By the name in the module: its origin, and its name there."""
 
     def add(self, origin: str, name: str, alias: str = "") -> None:
         """Import a name."""
@@ -405,7 +442,7 @@ class Imports:
                 self.add("", each.id)
 
     def lines(self) -> Iterator[str]:
-        """Write them; the formatter puts them in order."""
+        """Write them; the formatter sorts them."""
         for alias, (origin, name) in self.found.items():
             shown = f"{name} as {alias}" if alias != name else name
             if not origin:
@@ -420,14 +457,14 @@ class Imports:
 
 @attrs.define(slots=True)
 class Signature:
-    """The parameters of a function of a door, and the arguments that it passes on."""
+    """The parameters of a function of a door, and the arguments that it passes."""
 
     parameters: str
     arguments: str
 
 
 def signature(node: Function, source: Source, imports: Imports, *, method: bool) -> Signature:
-    """Write the parameters of ``node`` as its door has them."""
+    """Return the parameters of ``node`` as its door has them."""
     arguments = deepcopy(node.args)
     positional = [*arguments.posonlyargs, *arguments.args][1 if method else 0 :]
     passed = [_taken(argument, imports) for argument in positional]
@@ -448,10 +485,10 @@ def _taken(argument: ast.arg, imports: Imports) -> str:
     wanted = TAKEN.get(ast.unparse(argument.annotation))
     if wanted is None:
         return argument.arg
-    kind, convert = wanted
+    kind, convert, module = wanted
     argument.annotation = ast.Name(kind)
-    imports.door("_callbacks", kind)
-    imports.door("_callbacks", convert)
+    imports.door(module, kind)
+    imports.door(module, convert)
     return f"{convert}({argument.arg})"
 
 
@@ -466,7 +503,7 @@ class ClassWriter:
         module, name = entry.natives[-1]
         self._source = self._sources[module]
         self._native = self._source.of_class(name)
-        # A subclass holds the same object under a name of its own, with its own type.
+        # A subclass holds the same object under another name, with its own type.
         self._held = "self._inner" if entry.channel or entry.base else "self._native"
 
     def write(self) -> Iterator[str]:
@@ -490,7 +527,12 @@ class ClassWriter:
         if self._dialect is BLOCKING and entry.name == "Client":
             self._imports.add("functools", "partial")
             self._imports.add(f"{PACKAGE}._client._stop", "stop_client")
-            yield _CLOSE
+            yield _CLOSE.format(
+                what="Close the client",
+                call="self._door.close(partial(stop_client, self._inner))",
+            )
+        if self._dialect is BLOCKING and entry.own:
+            yield _CLOSE.format(what="Detach from the session", call="self._door.detach()")
 
     # -- the head --------------------------------------------------------------------------
 
@@ -502,10 +544,19 @@ class ClassWriter:
                 return f"[{ast.unparse(base.slice)}]"
         return ""
 
+    def _received(self) -> str:
+        """Return the item type of a channel that is not generic."""
+        (base,) = self._native.bases
+        assert isinstance(base, ast.Subscript)
+        self._imports.names_of(base.slice, self._source)
+        return ast.unparse(base.slice)
+
     def _bases(self, native: str, parameter: str) -> str:
         entry = self._entry
         if entry.channel:
             self._imports.door("_channel", "Channel")
+            if not parameter:
+                return f"Channel[{self._received()}]"
             return f"Channel{parameter}, Generic{parameter}"
         if entry.base:
             self._imports.door(PLACES[entry.base], entry.base)
@@ -522,11 +573,11 @@ class ClassWriter:
         yield f"    def __init__(self, door: Door, native: {native}) -> None:"
         if entry.channel:
             self._imports.add(
-                f"{PACKAGE}.{self._source.module}", "news_of", f"{entry.name.lower()}_news"
+                f"{PACKAGE}.{self._source.module}", "signal_of", f"{entry.name.lower()}_signal"
             )
             exclusive = ", exclusive=True" if entry.exclusive else ""
             yield (
-                f"        super().__init__(door, native, {entry.name.lower()}_news(native)"
+                f"        super().__init__(door, native, {entry.name.lower()}_signal(native)"
                 f"{exclusive})"
             )
         else:
@@ -628,11 +679,12 @@ class ClassWriter:
             self._imports.door("_door", "same")
         self._imports.add("contextlib", self._dialect.manager)
         native = f"{self._held}.{node.name}({given.arguments})"
-        # The block of an ask is in a task of its own: the door knows who asked.
+        # The block of an ask is in a separate task: the door knows the caller.
         alone = ", alone=True" if node.name == "ask" else ""
+        own = ", own=True" if wrap in OWN else ""
         return (
             f"{self._dialect.manager}[{ast.unparse(item)}]",
-            [f"return self._door.block({native}, {wrap or 'same'}{alone})"],
+            [f"return self._door.block({native}, {wrap or 'same'}{alone}{own})"],
         )
 
     def _wait(self, node: Function, source: Source, given: Signature) -> _Member:
@@ -677,17 +729,17 @@ class ClassWriter:
 _Member: TypeAlias = tuple[str, list[str]]
 
 _CLOSE: Final = '''    def close(self) -> None:
-        """Close the client now; for other threads than the one in its block.
+        """{what} now, from a thread other than the one in its block.
 
         What waits there ends: calls with :class:`~realtime_trio.ClosedError`, iterations after
         what they hold. The block itself is left as usual. A second call does nothing.
         """
-        self._door.close(partial(stop_client, self._inner))
+        {call}
 '''
 
 _WORDS: Final = {
     "__aiter__": "Iterate over it.",
-    "__anext__": "Return the next item, and wait for one if need be.",
+    "__anext__": "Wait for the next item and return it.",
 }
 
 

@@ -12,7 +12,6 @@ import trio
 from .._config import ClientConfig
 from .._connection._recorder import RecorderLike
 from .._connection._supervisor import Address
-from .._core._shell_notifications import Reconnected
 from .._core._state import SessionState
 from .._exceptions import ClosedError, RealtimeError
 from .._journal._journal import Journal
@@ -20,6 +19,7 @@ from .._journal._journal_life import JournalLife
 from .._lanes._statistics import PipelineStatistics
 from .._lanes._subscription import LaneView, Subscription
 from .._lanes._watch import Watch
+from .._needs_trio import check_trio
 from .._outbound._cancel import CancelResult
 from .._outbound._receipt import Receipt
 from .._rest._tokens import AuthSource
@@ -34,9 +34,7 @@ from .._voice._audio_lane import AudioLane
 from ..abc import Connector
 from ..events import (
     ChatSessionIndexEntry,
-    ErrorEvent,
     Event,
-    GetUserSessionsResponseEvent,
     Lane,
     PttEndEvent,
     PttStartEvent,
@@ -46,11 +44,11 @@ from ..events._checks import check_several
 from ._command_methods import Commands
 from ._connectors import connector_for
 from ._journalled import JournalAccess, journal_options, journalled
-from ._misuse import check_count, check_not_nested, check_options, check_trio, entered
+from ._misuse import check_count, check_not_nested, check_options, entered
 from ._open_clients import announced
-from ._session_list import News, pages
+from ._session_list import PAGE_ANSWERS, PageAnswer, pages
 from ._subscribes import Subscribes
-from ._told import told
+from ._write_callback import write_callback
 
 __all__ = ["Client", "open_client", "opened_client"]
 
@@ -76,7 +74,7 @@ class Client(Commands, Subscribes, JournalAccess):
             gate=shell.gate,
             playback=shell.playback,
             leaving=shell.leaving,
-            beginnings=lambda: shell.observer.beginnings,
+            session_starts=lambda: shell.observer.session_starts,
         )
         """The audio lane: the agent's speech, and sending the user's speech."""
 
@@ -93,7 +91,7 @@ class Client(Commands, Subscribes, JournalAccess):
         return self._shell.health()
 
     def statistics(self) -> PipelineStatistics:
-        """Return what the lanes have handled and what they buffer."""
+        """Return what the lanes have handled and buffer, and each open subscription."""
         return self._shell.pipeline.statistics()
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
@@ -134,7 +132,7 @@ class Client(Commands, Subscribes, JournalAccess):
         """
         async with self._shell.leaving():
             return await self._shell.outbox.put(
-                event, force=force, picked=told(self._pipeline, event)
+                event, force=force, on_write=write_callback(self._pipeline, event)
             )
 
     def send_nowait(self, event: Event, *, force: bool = False) -> Receipt:
@@ -142,7 +140,9 @@ class Client(Commands, Subscribes, JournalAccess):
 
         Raises ``trio.WouldBlock`` if its queue is full or other tasks wait for room in it.
         """
-        return self._shell.outbox.put_nowait(event, force=force, picked=told(self._pipeline, event))
+        return self._shell.outbox.put_nowait(
+            event, force=force, on_write=write_callback(self._pipeline, event)
+        )
 
     async def cancel(self) -> CancelResult:
         """Cancel the running turn; overtakes everything queued. Playback stops immediately.
@@ -194,7 +194,7 @@ class Client(Commands, Subscribes, JournalAccess):
         shell = self._shell
         turns = shell.turns
         async with shell.leaving():
-            receipt = await shell.outbox.put(event, picked=lambda: turns.begin(progress))
+            receipt = await shell.outbox.put(event, on_write=lambda: turns.begin(progress))
         if not progress.written:
             turns.queued(progress, receipt)
         return receipt
@@ -207,7 +207,7 @@ class Client(Commands, Subscribes, JournalAccess):
         if shell.outbox.withdraw(receipt):
             shell.turns.lost(progress, "the input was withdrawn before it was sent")
             return
-        with shell.last_words(), suppress(RealtimeError):
+        with shell.closing_scope(), suppress(RealtimeError):
             await self.cancel()
             await progress.decided.wait()
         shell.turns.lost(progress, "the caller left before its end")
@@ -237,9 +237,8 @@ class Client(Commands, Subscribes, JournalAccess):
 
         Each page is a command and waits at the turn gate.
         """
-        classes: tuple[type[News], ...] = (GetUserSessionsResponseEvent, ErrorEvent, Reconnected)
-        news: Subscription[News] = self.subscribe(*classes)
-        return pages(news, self.send, page)
+        answers: Subscription[PageAnswer] = self.subscribe(*PAGE_ANSWERS)
+        return pages(answers, self.send, page)
 
     async def upload_file(
         self,
@@ -275,8 +274,8 @@ class Client(Commands, Subscribes, JournalAccess):
     async def push_to_talk(self, *, force: bool = False) -> AsyncGenerator[None, None]:
         """Send ``ptt_start`` when the block begins and ``ptt_end`` when it ends.
 
-        Playback stops immediately. The block is entered when ``ptt_start`` has left, so no
-        speech overtakes it. That is in the user's turn, so cancel first to interrupt an answer.
+        Playback stops immediately. The block starts when ``ptt_start`` has left, so no speech
+        overtakes it. It leaves in the user's turn, so cancel first to interrupt an answer.
         ``ptt_end`` always follows the queued audio, even after an error.
         """
         self.audio.stop()
@@ -288,7 +287,7 @@ class Client(Commands, Subscribes, JournalAccess):
         except BaseException:
             end = self._stop_talking(receipt)
             if end is not None:
-                with self._shell.last_words(), suppress(RealtimeError):
+                with self._shell.closing_scope(), suppress(RealtimeError):
                     await end.sent()
             raise
         self._stop_talking(receipt)
@@ -299,7 +298,7 @@ class Client(Commands, Subscribes, JournalAccess):
         if outbox.withdraw(start) or start.status == "not-sent":
             return None
         with suppress(ClosedError):
-            return outbox.put_anyway(PttEndEvent())
+            return outbox.put_unbounded(PttEndEvent())
         return None
 
 
@@ -336,10 +335,10 @@ def open_client(
     ``headers`` are sent with each upgrade and call, ``open_stream(host, port)`` returns the
     stream to use instead of TCP. They also apply to a ``transport`` of this library.
 
-    Enters when the first connection is open and proven, and starts to receive at the body's
-    first checkpoint: a subscription made before that misses nothing. Lost connections are
-    replaced. Leaving always returns within ``config.close_deadline`` seconds, and no task is
-    left running.
+    The block starts when the first connection is open and proven. The client starts to receive at
+    the first checkpoint of the block, so a subscription made before that misses nothing. Lost
+    connections are replaced. Leaving always returns within ``config.close_deadline`` seconds, and
+    no task is left running.
 
     Raises what the body raises. Otherwise raises the reason why the client ended, not in a group:
     :class:`~realtime_trio.ConnectionFailed`, :class:`~realtime_trio.ConnectionLost` or
@@ -350,7 +349,7 @@ def open_client(
     no server, ``RuntimeError`` outside ``trio.run``. When the client ends, the body
     is cancelled a second after everything that it could wait for has ended.
     """
-    check_options(**locals())  # nothing else is local yet
+    check_options(**locals())  # no other local variable exists yet
     where = endpoint(url)
     options = config or ClientConfig()
     network = Network(
@@ -376,8 +375,8 @@ def open_client(
 
 @asynccontextmanager
 async def opened_client(shell: Shell) -> AsyncGenerator[Client, None]:
-    """A client of this shell; errors come out bare."""
-    check_trio()
+    """Open the client of this shell; raise errors without a group."""
+    check_trio("open_client")
     failure: BaseException | None = None
     try:
         async with shell.recording(), trio.open_nursery() as nursery:

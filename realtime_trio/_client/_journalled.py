@@ -1,4 +1,4 @@
-"""A client with a journal: the journal's lifetime around it, from recovery to the clean end."""
+"""A client with a journal, which is open from recovery to the clean end."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import trio
 from .._journal._journal import Journal, store_of
 from .._journal._journal_life import JournalLife, begin_life_in
 from .._journal._recovery import Recovered
-from .._session._bare_nursery import bare_nursery
 from .._session._shell import Shell
+from .._session._unwrapping_nursery import unwrapping_nursery
 
 __all__ = ["JournalAccess", "JournalOptions", "journal_options", "journalled"]
 
@@ -75,7 +75,7 @@ async def journalled(
     store = store_of(options.journal)
     async with store.opened():
         life = await begin_life_in(store, options.name, recover=options.recover)
-        async with bare_nursery() as nursery:
+        async with unwrapping_nursery() as nursery:
             nursery.start_soon(life.writer.run)
             try:
                 async with opened(life) as client:

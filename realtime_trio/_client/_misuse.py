@@ -19,29 +19,18 @@ from .._exceptions import TurnError
 from .._journal._journal import Journal
 from .._rest._tokens import PasswordLogin
 
-__all__ = ["Entered", "check_count", "check_not_nested", "check_options", "check_trio", "entered"]
+__all__ = ["Entered", "check_count", "check_not_nested", "check_options", "entered"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-def check_trio() -> None:
-    """Raise ``RuntimeError`` outside ``trio.run``: under asyncio, or in a cell of a notebook."""
-    if not trio.lowlevel.in_trio_task():
-        message = (
-            "rt.open_client runs on trio: start the program with trio.run(main). "
-            "Inside asyncio or a notebook, use rt.aio.open_client with the same arguments; "
-            "in synchronous code, rt.blocking.open_client"
-        )
-        raise RuntimeError(message)
-
-
 def check_not_nested(asking: trio.Lock) -> None:
     """Raise :class:`~realtime_trio.TurnError` for an ``ask`` in the block of another one."""
     if asking.statistics().owner is trio.lowlevel.current_task():
         message = (
-            "this task is inside another client.ask(): leave that 'async with' block before "
+            "this task is inside another ask(): leave that 'async with' block before "
             "the next question, or ask from another task, which then waits for its turn"
         )
         raise TurnError(message)
@@ -56,7 +45,7 @@ def check_count(file_ids: tuple[str, ...], most: int) -> None:
         raise ValueError(message)
 
 
-# -- options ---------------------------------------------------------------------------
+# -- options -------------------------------------------------------------------------------
 
 _WANTED: Final[Mapping[str, str]] = {
     "url": "a str such as 'https://agents.example.com'",
@@ -79,7 +68,7 @@ _WANTED: Final[Mapping[str, str]] = {
 }
 
 
-def _has(*methods: str) -> Callable[[object], bool]:
+def _has_methods(*methods: str) -> Callable[[object], bool]:
     """Return a check: an object (not its class) with these methods."""
     return lambda value: (
         not isinstance(value, type)
@@ -87,9 +76,9 @@ def _has(*methods: str) -> Callable[[object], bool]:
     )
 
 
-_is_source = _has("token")
-_is_connector = _has("connect")
-_is_recorder = _has("open", "record")
+_is_source = _has_methods("token")
+_is_connector = _has_methods("connect")
+_is_recorder = _has_methods("open", "record")
 
 _CHECKS: Final[Mapping[str, Callable[[object], bool]]] = {
     "url": lambda value: isinstance(value, str),
@@ -123,7 +112,7 @@ def _kind(value: object) -> str:
     return "None" if value is None else type(value).__name__
 
 
-# -- a context manager that was not entered --------------------------------------------
+# -- a context manager that was not entered ------------------------------------------------
 
 
 @final
@@ -146,18 +135,20 @@ class Entered(AbstractAsyncContextManager[T_co]):
         return await self._manager.__aexit__(exc_type, exc, traceback)
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(name if name.startswith("__") else f"no {name!r} here: {self._say()}")
+        raise AttributeError(
+            name if name.startswith("__") else f"no {name!r} here: {self._advice()}"
+        )
 
     def __aiter__(self) -> NoReturn:
-        raise TypeError(self._say())
+        raise TypeError(self._advice())
 
     def __enter__(self) -> NoReturn:
-        raise TypeError(self._say())
+        raise TypeError(self._advice())
 
     def __exit__(self, *_: object) -> None:
         """Only defined so that plain ``with`` reaches ``__enter__``."""
 
-    def _say(self) -> str:
+    def _advice(self) -> str:
         return f"enter it first: '{self._form}'"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from .._core._shell_notifications import Reconnected
 from .._exceptions import InDoubt, ProtocolError
@@ -17,13 +17,18 @@ from ..events import (
     SessionsPage,
 )
 
-__all__ = ["News", "pages"]
+__all__ = ["PAGE_ANSWERS", "PageAnswer", "pages"]
 
-News: TypeAlias = GetUserSessionsResponseEvent | ErrorEvent | Reconnected
+PageAnswer: TypeAlias = GetUserSessionsResponseEvent | ErrorEvent | Reconnected
+PAGE_ANSWERS: Final[tuple[type[PageAnswer], ...]] = (
+    GetUserSessionsResponseEvent,
+    ErrorEvent,
+    Reconnected,
+)
 
 
 async def pages(
-    news: Subscription[News],
+    answers: Subscription[PageAnswer],
     send: Callable[[GetUserSessionsEvent], Awaitable[Receipt]],
     page: int,
 ) -> AsyncGenerator[ChatSessionIndexEntry, None]:
@@ -35,10 +40,10 @@ async def pages(
     """
     known: set[str] = set()
     offset = 0
-    with news:
+    with answers:
         while True:
             event = GetUserSessionsEvent(offset=offset, limit=page)
-            answer = await _ask(news, send, event)
+            answer = await _ask(answers, send, event)
             for entry in answer.chat_sessions:
                 if entry.session_id not in known:
                     known.add(entry.session_id)
@@ -49,7 +54,7 @@ async def pages(
 
 
 async def _ask(
-    news: Subscription[News],
+    answers: Subscription[PageAnswer],
     send: Callable[[GetUserSessionsEvent], Awaitable[Receipt]],
     event: GetUserSessionsEvent,
 ) -> SessionsPage:
@@ -60,7 +65,7 @@ async def _ask(
         except InDoubt:
             receipt = await send(event)
             continue
-        item = await news.receive()
+        item = await answers.receive()
         if isinstance(item, Reconnected):
             receipt = await send(event)
         elif isinstance(item, ErrorEvent):

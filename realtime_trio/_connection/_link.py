@@ -24,7 +24,7 @@ from .._outbound._turn_gate import TurnGate
 from .._outbound._writer import write_from
 from ..abc import Aborts, Connector, Delivers, SendsMany, Transport
 from ..events import PingEvent, PongEvent
-from ._liveness import watch_grace, watch_silence, watch_traffic
+from ._liveness import end_grace, watch_link
 from ._recorder import RecorderTap
 
 __all__ = ["Link", "dial"]
@@ -44,7 +44,7 @@ A link that sends more than that is not mute and counts as proven. The frame tha
 bound is kept as well: it may be a complete history.
 """
 
-_GOODBYE: Final = 1000
+_NORMAL_CLOSURE: Final = 1000
 _GOING_AWAY: Final = 1001
 
 
@@ -91,7 +91,7 @@ async def dial(
         except BaseException as exc:
             await _close(transport, _GOING_AWAY)
             tap.closed(None)
-            if isinstance(exc, _Mute):
+            if isinstance(exc, _NoPong):
                 message = f"the connection to {place(url)} is mute: {exc}"
                 raise ConnectionFailed(message) from None
             if isinstance(exc, (ConnectionLost, ClosedError)):
@@ -107,7 +107,7 @@ def place(url: str) -> str:
     return url.partition("://")[2].partition("/")[0].partition("?")[0]
 
 
-class _Mute(Exception):
+class _NoPong(Exception):
     """The first ping got no answer."""
 
 
@@ -130,7 +130,7 @@ async def _prove(
                 break
         return early
     message = f"no pong within {config.pong_timeout:g} s"
-    raise _Mute(message)
+    raise _NoPong(message)
 
 
 def _is_pong(frame: str | bytes, codec: Codec) -> bool:
@@ -160,7 +160,7 @@ class Link:
         self._early = early
         self._tap = tap
         self._end: ConnectionLost | None = None
-        self._scope = trio.CancelScope()
+        self._scope: trio.CancelScope | None = None
 
     async def run(
         self,
@@ -177,21 +177,25 @@ class Link:
         turn. If cancelled, the close frame is sent. In every case the connection is closed
         afterwards.
         """
-        goodbye = _GOODBYE
+        close_code = _NORMAL_CLOSURE
         many = self._send_many if isinstance(self._transport, SendsMany) else None
         try:
-            with self._scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._until_lost, self._receive, intake, observe)
-                    nursery.start_soon(self._until_lost, write_from, outbox, self, many)
-                    nursery.start_soon(self._until_lost, watch_traffic, self, outbox, config)
-                    nursery.start_soon(self._until_lost, watch_silence, gate, config)
-                    nursery.start_soon(watch_grace, gate, config, no_turn)
-            goodbye = _GOING_AWAY
+            async with trio.open_nursery() as nursery:
+                self._scope = nursery.cancel_scope
+                write = partial(self._until_lost, write_from, outbox, self, many)
+                outbox.writer.start(nursery, write, "writer")
+                outbox.wake()
+                gate.on_grace = partial(nursery.start_soon, end_grace, gate, config, no_turn)
+                nursery.start_soon(self._until_lost, watch_link, self, outbox, gate, config)
+                try:
+                    await self._until_lost(self._receive, intake, observe)
+                finally:
+                    outbox.writer.abandon()
+            close_code = _GOING_AWAY
         finally:
             if self.dead and isinstance(self._transport, Aborts):
                 self._transport.abort()
-            await _close(self._transport, goodbye)
+            await _close(self._transport, close_code)
             self._tap.closed(self._end)
         return self._end or ConnectionLost("the connection was given up")
 
@@ -207,7 +211,8 @@ class Link:
     def _lost(self, end: ConnectionLost) -> None:
         if self._end is None:
             self._end = end
-        self._scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
 
     async def _until_lost(self, work: Callable[..., Awaitable[None]], *args: object) -> None:
         try:
@@ -230,18 +235,18 @@ class Link:
                 await intake.settle()
         while True:
             first = await transport.receive()
-            await intake.feed(self._at_hand(first), observe)
+            await intake.feed(self._received_with(first), observe)
 
     def _take(
         self, intake: Intake, observe: Callable[[Incoming], None], frames: deque[str | bytes]
     ) -> bool:
         """Route what a transport delivers: one frame in paced traffic."""
         if len(frames) > 1 or self._tap.recording:
-            return intake.take(self._from(frames), observe)
+            return intake.take(self._batch_of(frames), observe)
         self.frames_received += 1
         return intake.take_one(frames.popleft(), observe)
 
-    def _from(self, frames: deque[str | bytes]) -> Iterator[str | bytes]:
+    def _batch_of(self, frames: deque[str | bytes]) -> Iterator[str | bytes]:
         """Yield the frames of one batch; each leaves ``frames`` as it is yielded."""
         record = self._tap.received if self._tap.recording else None
         for _ in range(min(len(frames), _BATCH)):
@@ -253,7 +258,7 @@ class Link:
             if len(frame) > _LARGE:
                 return
 
-    def _at_hand(self, frame: str | bytes) -> Iterator[str | bytes]:
+    def _received_with(self, frame: str | bytes) -> Iterator[str | bytes]:
         """Yield a frame and those received with it, until other tasks must run.
 
         No frame is taken from the transport before the lanes have taken the previous one.

@@ -1,8 +1,8 @@
 """React to received events immediately, in the receive task.
 
-The lanes may lag far behind the wire. Answering a ping, opening the gate, silencing a cancelled
-answer and learning the ids for the next dial cannot wait for them. Whatever has to wait for the
-lanes gets a mark directly behind its event.
+The lanes may lag far behind the wire. Answering a ping, opening the gate, stopping the playback of
+a cancelled answer and noting the ids for the next dial cannot wait for them. Everything that must
+wait for the lanes gets a mark directly after its event.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _PONG: Final = PongEvent()
 class LinkObserver:
     """Reacts to events as they arrive. ``post`` hands a local event to the lanes.
 
-    ``silence`` stops the playback of the answer that is arriving. ``ui_session_id`` is the id
+    ``stop_playback`` stops the playback of the answer that is arriving. ``ui_session_id`` is the id
     for the next dial.
     """
 
@@ -57,7 +57,7 @@ class LinkObserver:
         resync: Resync,
         marks: Marks,
         post: Callable[[LinkEvent | NoTurnEvent], None],
-        silence: Callable[[], object],
+        stop_playback: Callable[[], object],
     ) -> None:
         self._gate = gate
         self._outbox = outbox
@@ -66,11 +66,11 @@ class LinkObserver:
         self._resync = resync
         self._marks = marks
         self._post = post
-        self._silence = silence
+        self._stop_playback = stop_playback
         self.opening: Mark | None = None
-        """Directly behind the event that opened the gate last."""
+        """The mark directly after the event that opened the gate last."""
         self.ui_session_id: str | None = None
-        self.beginnings: int = 0
+        self.session_starts: int = 0
         """How often the server began a session: each begins with the server's defaults."""
         self.last_pong: float | None = None
         self.agent_key: str | None = None
@@ -106,7 +106,7 @@ class LinkObserver:
             self._note_ids(event)
 
     def _cancelled(self) -> None:
-        self._silence()
+        self._stop_playback()
         if self._gate.cancellable:
             self._canceller.confirm()
         else:
@@ -115,7 +115,7 @@ class LinkObserver:
     def _note_ids(self, event: Incoming) -> None:
         if isinstance(event, UiSessionIdChangedEvent):
             self.ui_session_id = event.ui_session_id
-            self.beginnings += 1
+            self.session_starts += 1
         elif isinstance(event, ChatSessionChangedEvent):
             self._loaded = True
             session = event.chat_session
@@ -165,7 +165,7 @@ class LinkObserver:
         A link that began in the middle of a turn has delivered a list without that turn, and
         then only its end. A link that delivered no list says nothing about what it missed.
         In both cases the client asks for the session again: resuming the current session is the
-        one command that is harmless at any time, and it goes ahead of all queued commands.
+        one command that is harmless at any time, and it overtakes all queued commands.
         """
         session_id = self._gate.session_id
         replaces = self._links > 1
@@ -177,7 +177,7 @@ class LinkObserver:
         elif replaces:
             self._resync.complete(session_id, mark)
 
-    def go_on(self, ui_session_id: str | None, agent_key: str | None) -> None:
+    def resume(self, ui_session_id: str | None, agent_key: str | None) -> None:
         """Continue from the state of an earlier client: the first link replaces its last one."""
         self.ui_session_id, self.agent_key = ui_session_id, agent_key
         self._links = 1

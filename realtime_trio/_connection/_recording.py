@@ -48,9 +48,9 @@ class RecorderStatistics:
 
     ``written`` counts the lines that were flushed to the file. ``waiting`` counts those in the
     queue, ``waiting_bytes`` the memory that they take; ``high_water`` is the most lines that ever
-    waited. For about a second a line may be in none of the counters, then it is in ``written`` or
-    ``dropped``. ``error`` is the reason why writing stopped early, ``None`` if it did not:
-    after an error every line is dropped.
+    waited. For about a second a line may be in none of the counters; then it counts in ``written``
+    or ``dropped``. ``error`` is the reason why writing stopped early, ``None`` if it did not: after
+    an error every line is dropped.
     """
 
     written: int
@@ -165,7 +165,7 @@ class Recorder:
         self._redactor.hide(secret)
 
     def record(self, kind: Kind, payload: str | bytes, *, conn: int, at: float) -> None:
-        """Take one line; never waits, never raises.
+        """Queue one line; never waits, never raises.
 
         ``payload`` is the frame for "in" and "out", the URL for "open", the code for "close" and
         "drop". ``conn`` numbers the connections from 1, ``at`` is trio's time in seconds. Before
@@ -297,7 +297,7 @@ class Recorder:
     def _line(self, entry: _Entry | _Gap) -> bytes:
         fields: dict[str, object] = {
             "t": round(max(0.0, entry.at - self._began), 6),
-            "conn": _letters(entry.conn),
+            "conn": _connection_name(entry.conn),
         }
         if isinstance(entry, _Gap):
             fields |= {"dir": "gap", "lines": entry.count}
@@ -331,7 +331,7 @@ def _ignore(_outcome: Outcome[None]) -> None:
     """Ignore the result: no task waits for it any more."""
 
 
-def _letters(number: int) -> str:
+def _connection_name(number: int) -> str:
     """Return the name of a connection: A to Z, then AA and so on."""
     name = ""
     while number > 0:

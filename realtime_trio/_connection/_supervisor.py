@@ -27,6 +27,7 @@ from .._core._shell_notifications import (
     Reconnecting,
 )
 from .._exceptions import ClosedError, ConnectionFailed, ConnectionLost, RealtimeError
+from .._idle import WaitingTasks
 from .._outbound._outbox import Outbox
 from .._outbound._turn_gate import TurnGate
 from .._rest._tokens import TokenKeeper
@@ -41,11 +42,11 @@ from ._recorder import RecorderTap
 __all__ = ["Address", "Supervisor"]
 
 _REFUSED: Final = (401, 403)
-_SUSPECT: Final = (*_REFUSED, 500)  # real servers answer a bad token with 500
+_TOKEN_SUSPECTED: Final = (*_REFUSED, 500)  # real servers answer a bad token with 500
 _CLOSE_CODES: Final[Mapping[int, CloseAction]] = MappingProxyType(
     {1000: "final", 1008: "renew", 4001: "renew", 4401: "renew", 4403: "renew"}
 )
-_TAKEN: Final = (
+_TAKEN_OVER: Final = (
     "the server closed the connection for good (1000): "
     "another client took the session over, or the server ended it"
 )
@@ -59,7 +60,7 @@ class DialTarget:
     agent_key: str | None
 
     @property
-    def both(self) -> bool:
+    def has_both(self) -> bool:
         """Whether both are set."""
         return self.chat_session_id is not None and self.agent_key is not None
 
@@ -109,7 +110,7 @@ class Supervisor:
         intake: Intake,
         post: Callable[[LinkEvent | LinkLostEvent], None],
         tap: RecorderTap,
-        chance: Callable[[], float] = random.random,
+        random_: Callable[[], float] = random.random,
     ) -> None:
         self._config = config
         self._codec = codec
@@ -123,14 +124,14 @@ class Supervisor:
         self._intake = intake
         self._post = post
         self._tap = tap
-        self._chance = chance
+        self._random = random_
         self._backoff = Backoff.of(config)
         self._pauses = 0
         self._attempts = 0  # consecutive dials without a stable link
         self._agentless = False  # the next dial omits the agent: it may no longer exist
         self._asked_for = False  # the application wants a new link
-        self._ended = self._goes_on = False
-        self._openings = trio.lowlevel.ParkingLot()
+        self._ended = self._resumed = False
+        self._openings = WaitingTasks()
         self._pausing: trio.CancelScope | None = None
         self.link: Link | None = None
         self.links: int = 0
@@ -150,18 +151,18 @@ class Supervisor:
             raise
         log.log_open(self._place)
         note: Connected | Reconnected = Connected()
-        if self._goes_on:
+        if self._resumed:
             session_id = self._gate.session_id
             note = Reconnected(attempts=attempts, missed=True, session_id=session_id)
         self._post(LinkEvent(status="connected", note=note))
         return link
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Continue from the state of an earlier client, whose last link is gone.
 
         The first link is then a reconnect that may have missed something.
         """
-        self._goes_on = True
+        self._resumed = True
         self._post(LinkLostEvent())
         self._post(LinkEvent(status="reconnecting", initialized=False))
 
@@ -298,7 +299,7 @@ class Supervisor:
 
     async def _failed(self, exc: ConnectionFailed) -> None:
         """Handle a failed dial; raise if there must be no other."""
-        if exc.status in _SUSPECT:
+        if exc.status in _TOKEN_SUSPECTED:
             await self._tokens.refused(certain=exc.status in _REFUSED)
         cause = exc.__cause__
         if isinstance(cause, ConnectionLost) and cause.code is not None:
@@ -314,7 +315,7 @@ class Supervisor:
     def _delay(self, *, at_least: float | None = None) -> float:
         """Return the next pause: pauses grow until a link proves stable."""
         self._pauses += 1
-        delay = self._backoff.delay(self._pauses, self._chance())
+        delay = self._backoff.delay(self._pauses, self._random())
         if at_least is not None:
             delay = max(delay, min(at_least, self._config.backoff_max))
         return delay
@@ -349,7 +350,7 @@ class Supervisor:
                     tap=self._tap,
                 )
             except ConnectionFailed as exc:
-                self._agentless = exc.status == 500 and asked.both
+                self._agentless = exc.status == 500 and asked.has_both
                 raise
             return link, target
         message = f"no live connection to {self._place} within {seconds:g} s"
@@ -365,7 +366,7 @@ def _unstable(place: str, end: ConnectionLost) -> ConnectionFailed:
 
 def _closed_for_good(end: ConnectionLost) -> ConnectionLost:
     if end.clean:
-        return ConnectionLost(_TAKEN, code=end.code, reason=end.reason)
+        return ConnectionLost(_TAKEN_OVER, code=end.code, reason=end.reason)
     message = f"the server closed the connection for good ({end.code})"
     return ConnectionLost(message, code=end.code, reason=end.reason)
 

@@ -2,8 +2,8 @@
 
 There are two decoders with the same result. The converter parses JSON into built-in containers and
 structures them with cattrs, the single description of every class. The fast decoder
-(``_fast_decoder``) handles the types that make up a stream and parses the text directly into the
-class. Whatever it rejects goes to the converter, which knows what a server may omit or get wrong
+(``_fast_decoder``) parses the text of a built-in type directly into a struct with its fields.
+Whatever it rejects goes to the converter, which knows what a server may omit or get wrong
 (protocol.md §2).
 
 Frames and mappings follow the same rules (design.md, "Codec"). A mapping with a value that JSON
@@ -74,7 +74,7 @@ def _parse(text: str) -> Any:
     return _without_surrogates(_plain_json(text))
 
 
-# --- copies -----------------------------------------------------------------------------
+# -- copies --------------------------------------------------------------------------------
 
 
 class _Fault(Exception):
@@ -185,7 +185,7 @@ _DELTA_TYPES = frozenset(delta.type for delta in DELTAS)
 def _load_converter() -> tuple[cattrs.Converter, Callable[[Exception], tuple[str, str, str]]]:
     """Return the converter and ``explain``. They are imported when an event first needs them.
 
-    A stream of deltas never needs them.
+    A server that sends whole events of built-in types never needs them.
     """
     from ._converter import explain, make_converter
 
@@ -200,7 +200,7 @@ class Codec:
 
     def __init__(self, registry: Registry = REGISTRY) -> None:
         self._registry = registry
-        self._head, self._readers = fast_decoders()
+        self._decode, self._readers = fast_decoders()
 
     def decode_text(self, frame: str | bytes) -> ServerEvent:
         """Decode one text frame. Raises :class:`~realtime_trio.DecodeError`."""
@@ -215,21 +215,19 @@ class Codec:
         The result may be a delta in its wire form (see ``_fast_decoder``), or a
         :class:`~realtime_trio._core._local_events.Reading` if parts of the event were skipped.
         """
-        if type(frame) is bytes and not frame.isascii():
-            frame = self._utf8(frame)
         cut = False
+        if frame.__class__ is bytes and not frame.isascii():
+            frame = self._utf8(frame)
         if len(frame) > _SHALLOW:
             within = self._within_depth(frame)
             cut, frame = within is not frame, within
         try:
-            head = self._head(frame)
-            reader = self._readers.get(head.__class__)
-            if reader is not None:
-                return reader(frame)
+            form = self._decode(frame)
+            reader = self._readers.get(form.__class__)
+            delta_or_event: ServerEvent | Delta = form if reader is None else reader(form)
         except (ValueError, RecursionError):  # the converter reports the fault, if there is one
             return self._structure(self._read(frame), cut=cut)
-        delta: Delta = head
-        return delta
+        return delta_or_event
 
     def read_all(self, frames: Iterable[str | bytes]) -> Iterator[tuple[ServerEvent | Delta, int]]:
         """Decode frames lazily and yield each event with its frame's size in characters or bytes.
@@ -237,7 +235,7 @@ class Codec:
         A frame that cannot be decoded yields :class:`Malformed`. The next frame is read only after
         the previous event was consumed. This is the hot path, so deltas are decoded inline.
         """
-        head, reader_of = self._head, self._readers.get
+        decode, reader_of = self._decode, self._readers.get
         for frame in frames:
             size = len(frame)
             event: Any
@@ -247,23 +245,23 @@ class Codec:
                 event = self._read_or_refuse(frame)
             else:
                 try:
-                    event = head(frame)
+                    event = decode(frame)
                     reader = reader_of(event.__class__)
                     if reader is not None:
-                        event = reader(frame)
+                        event = reader(event)
                 except (ValueError, RecursionError):
                     event = self._read_or_refuse(frame)
             yield event, size
 
     def read_one(self, frame: str | bytes) -> ServerEvent | Delta:
-        """What one frame says, as :meth:`read_all` gives it."""
+        """Decode one frame as :meth:`read_all` does."""
         if type(frame) is bytes:
             return AudioFrame(data=frame)
         if len(frame) <= _SHALLOW:
             try:
-                event: Any = self._head(frame)
+                event: Any = self._decode(frame)
                 reader = self._readers.get(event.__class__)
-                return event if reader is None else reader(frame)
+                return event if reader is None else reader(event)
             except (ValueError, RecursionError):
                 pass
         return self._read_or_refuse(frame)
@@ -350,7 +348,7 @@ class Codec:
         try:
             return _parse(frame.decode() if isinstance(frame, bytes) else frame)
         except (ValueError, RecursionError):
-            raise DecodeError(None, "$", "a JSON object", "text that is no JSON") from None
+            raise DecodeError(None, "$", "a JSON object", "text that is not JSON") from None
 
     def _structure(self, raw: Any, *, cut: bool = False) -> ServerEvent:
         if not isinstance(raw, dict):

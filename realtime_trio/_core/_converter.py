@@ -44,7 +44,7 @@ Hook = Callable[[Any, Any], Any]
 _MISSING: Any = object()
 
 
-# --- types ------------------------------------------------------------------------------
+# -- types ---------------------------------------------------------------------------------
 
 
 def _is_array_type(tp: Any) -> bool:
@@ -92,7 +92,7 @@ def _literal_hook(tp: Any, _: cattrs.Converter) -> Hook:
     return structure
 
 
-# --- lists ------------------------------------------------------------------------------
+# -- lists ---------------------------------------------------------------------------------
 
 
 def _array_hook(tp: Any, converter: cattrs.Converter) -> Hook:
@@ -157,7 +157,7 @@ def _without_unsupported_numbers(value: Any) -> Any:
     return None if odd else value
 
 
-# --- classes ----------------------------------------------------------------------------
+# -- classes -------------------------------------------------------------------------------
 
 
 def _prepare_media(raw: dict[str, Any]) -> dict[str, Any]:
@@ -321,7 +321,7 @@ def _build_without_invalid(
     return made
 
 
-# --- the converter ----------------------------------------------------------------------
+# -- the converter -------------------------------------------------------------------------
 
 
 def _tool_call(raw: Any, _: Any) -> ToolCall:

@@ -21,6 +21,7 @@ __all__ = [
     "block_type",
     "citations_of",
     "document_text",
+    "fits_64_bits",
     "inner_text",
     "is_call",
     "is_deep",
@@ -103,6 +104,20 @@ def _refuse(constant: str) -> NoReturn:
 
 _read_json = json.JSONDecoder(parse_constant=_refuse).decode
 _read_json_fast = msgspec.json.Decoder().decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def fits_64_bits(value: object) -> bool:
+    """Whether a value that msgspec decoded holds no integer of more than 64 bits.
+
+    It says the same as ``is_shareable`` in a third of the time: msgspec reads no other number that
+    is not shareable, and MessagePack has no larger integer.
+    """
+    try:
+        _encode(value)
+    except OverflowError:
+        return False
+    return True
 
 
 def json_object(text: str) -> dict[str, object] | None:
@@ -114,11 +129,13 @@ def json_object(text: str) -> dict[str, object] | None:
     try:
         try:
             value: object = _read_json_fast(text)
+            shareable = fits_64_bits(value)
         except ValueError:  # it rejects unpaired surrogates, which JSON text may escape
             value = valid_json(_read_json(text))
+            shareable = is_shareable(value)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(value, dict) or not is_shareable(cast("dict[str, object]", value)):
+    if not isinstance(value, dict) or not shareable:
         return None
     if len(text) > _SHALLOW and is_deep(cast("dict[str, object]", value)):
         return None

@@ -12,6 +12,7 @@ from ..events import ServerEvent, frozen
 from ._notifications import Notification
 
 __all__ = [
+    "EmitEvent",
     "InputSentEvent",
     "LinkEvent",
     "LinkLostEvent",
@@ -19,7 +20,6 @@ __all__ = [
     "NoTurnEvent",
     "PlaybackEvent",
     "Reading",
-    "SaidEvent",
     "SessionsWipedEvent",
     "VoiceRequestedEvent",
 ]
@@ -70,7 +70,7 @@ class VoiceRequestedEvent(ServerEvent):
 
 
 @frozen
-class SaidEvent(ServerEvent):
+class EmitEvent(ServerEvent):
     """Notifications to emit without a change of state."""
 
     note: Notification

@@ -10,7 +10,8 @@ import attrs
 
 from .._value import Value
 from ..events import ToolCall, ToolResult
-from ._values import Compared, Rope, unchecked_constructor
+from ._unchecked import unchecked_constructor
+from ._values import Compared, Rope
 
 __all__ = [
     "ASSISTANT",
@@ -27,6 +28,7 @@ __all__ = [
     "TextPart",
     "ToolResultPart",
     "ToolUsePart",
+    "make_message",
     "moment",
     "recorded_moment",
     "with_text",
@@ -197,7 +199,8 @@ class MessageOptions(TypedDict, total=False):
     tool_results: Sequence[ToolResult]
 
 
-_message = unchecked_constructor(Message)
+# A fold creates one per message and per change of a stored message.
+make_message = unchecked_constructor(Message)
 
 
 def with_text(
@@ -207,7 +210,7 @@ def with_text(
     metadata: MessageMetadata = NO_METADATA,
 ) -> Message:
     """Return a message with its text. Much cheaper than ``attrs.evolve``; runs once per message."""
-    return _message(
+    return make_message(
         id=message.id,
         session_id=message.session_id,
         role=message.role,
@@ -228,7 +231,7 @@ def with_tools(
     message: Message, calls: Sequence[ToolCall], results: Sequence[ToolResult]
 ) -> Message:
     """Return a message with other tools, at the same low cost; runs once per completed tool."""
-    return _message(
+    return make_message(
         id=message.id,
         session_id=message.session_id,
         role=message.role,

@@ -7,18 +7,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import attrs
 
 from .._value import Value
-from ..events import RenderMediaEvent, ToolCall, ToolResult, Voice
+from ..events import ToolCall, ToolResult, Voice
 from ._audio_format import AudioFormat
 from ._media_file import file_name, media_bytes, write_new
 from ._messages import Message
-from ._values import unchecked_constructor
 
 __all__ = [
     "AllNotificationsCleared",
@@ -67,7 +66,7 @@ class Notification(Value):
     name: ClassVar[str] = ""
 
 
-# --- connection -------------------------------------------------------------------------
+# -- connection ----------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -77,7 +76,7 @@ class Initialized(Notification):
     name: ClassVar[str] = "initialized"
 
 
-# --- messages ---------------------------------------------------------------------------
+# -- messages ------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -89,12 +88,6 @@ class MessageStreaming(Notification):
     message_id: str
     role: str
     delta: str
-
-
-# One is created per delta.
-streaming = cast(
-    "Callable[[str, str, str, str], MessageStreaming]", unchecked_constructor(MessageStreaming)
-)
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -124,10 +117,6 @@ class MessageUpdated(Notification):
     message: Message
 
 
-# One is created per completed tool.
-message_updated = unchecked_constructor(MessageUpdated)
-
-
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class UserMessage(Notification):
     """A user's message, as sent by the server."""
@@ -155,7 +144,7 @@ class ResponseCancelled(Notification):
     session_ids: tuple[str, ...]
 
 
-# --- tools ------------------------------------------------------------------------------
+# -- tools ---------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -168,10 +157,6 @@ class ToolNotification(Notification):
     tool_name: str
     status: ToolStatus
     arguments: Mapping[str, Any]
-
-
-# Each tool call emits three or more.
-tool_notification = unchecked_constructor(ToolNotification)
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -193,9 +178,6 @@ class ToolCallComplete(Notification):
     tool_results: tuple[ToolResult, ...]
 
 
-tool_call_complete = unchecked_constructor(ToolCallComplete)
-
-
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SessionNotificationsCleared(Notification):
     """No tool of this session is active any more."""
@@ -211,12 +193,12 @@ class AllNotificationsCleared(Notification):
     name: ClassVar[str] = "all-notifications-cleared"
 
 
-# --- media, system ----------------------------------------------------------------------
+# -- media, system -------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Media(Value):
-    """Media to show beside the text. ``foreign_content`` is untrusted: sanitise it."""
+    """Media to show next to the text. ``foreign_content`` is untrusted: sanitise it."""
 
     id: str
     role: str
@@ -228,21 +210,6 @@ class Media(Value):
     sent_by_function: str | None
     foreign_content: bool
 
-    @classmethod
-    def of(cls, event: RenderMediaEvent, media_id: str) -> Media:
-        """Create the media of an event."""
-        return cls(
-            id=media_id,
-            role=event.role,
-            content_type=event.content_type,
-            content=event.content,
-            url=event.url,
-            name=event.name,
-            sent_by_class=event.sent_by_class,
-            sent_by_function=event.sent_by_function,
-            foreign_content=event.foreign_content,
-        )
-
     def save(self, directory: str | os.PathLike[str], *, max_bytes: int = 10 * 2**20) -> Path:
         """Write the content to a new file in ``directory`` and return its path.
 
@@ -252,7 +219,7 @@ class Media(Value):
         base64, and so is a ``data:`` URL; any other URL is not fetched.
 
         Raises ``ValueError`` for more than ``max_bytes`` and for media without content, and
-        ``OSError`` where the file cannot be written. It blocks until the disk has it: in trio,
+        ``OSError`` if the file cannot be written. It blocks until the file is on disk: in trio,
         call it with ``trio.to_thread.run_sync``.
         """
         data = media_bytes(self.content, self.url, self.content_type)
@@ -292,7 +259,7 @@ class ProcessingFailed(Notification):
     error: str
 
 
-# --- sessions ---------------------------------------------------------------------------
+# -- sessions ------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -377,7 +344,7 @@ class SubsessionEnded(Notification):
     depth: int
 
 
-# --- turn -------------------------------------------------------------------------------
+# -- turn ----------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -399,7 +366,7 @@ class CancelConfirmed(Notification):
     name: ClassVar[str] = "turn-cancelled"
 
 
-# --- voice, avatar ----------------------------------------------------------------------
+# -- voice, avatar -------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
@@ -444,7 +411,7 @@ class AvatarStateChanged(Notification):
     active: bool
 
 
-# --- audio ------------------------------------------------------------------------------
+# -- audio ---------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from operator import is_not
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import attrs
 import msgspec
@@ -16,7 +16,8 @@ from msgspec.structs import astuple
 from .._value import Value
 from ..events import AgentConfiguration, ToolCall, ToolResult
 from ._messages import Message
-from ._values import Log, Recent, unchecked_constructor
+from ._unchecked import unchecked_constructor
+from ._values import Log, Recent
 
 __all__ = [
     "EMPTY",
@@ -63,7 +64,7 @@ def equal_but(one: msgspec.Struct, other: object, *but: str) -> bool:
 class WaitingTool(Value):
     """A completed tool that waits for a message of its session (§8 T4).
 
-    The ids come from its event, in case the tool gets a message of its own.
+    The ids come from its event, in case the tool gets a separate message.
     """
 
     call: ToolCall
@@ -130,6 +131,14 @@ class Delegation(msgspec.Struct, frozen=True):
     live: tuple[int, int] | None = None
 
 
+def _no_calls() -> Recent[str, KnownCall]:
+    return Recent(SEEN_LIMIT)
+
+
+def _no_delegations() -> Recent[DelegationKey, Delegation]:
+    return Recent(SEEN_LIMIT)
+
+
 class SessionDraft(msgspec.Struct, kw_only=True, eq=False):
     """A session's record, except its open message, while a transaction changes it.
 
@@ -157,14 +166,10 @@ class SessionDraft(msgspec.Struct, kw_only=True, eq=False):
     parent_session_id: str | None = None
     user_session_id: str | None = None
     exists: bool = True
-    messages: Log[Message] = msgspec.field(default_factory=lambda: Log[Message]())
+    messages: Log[Message] = msgspec.field(default_factory=cast("type[Log[Message]]", Log))
     waiting: Sequence[WaitingTool] = ()
-    calls: Recent[str, KnownCall] = msgspec.field(
-        default_factory=lambda: Recent[str, KnownCall](SEEN_LIMIT)
-    )
-    delegations: Recent[DelegationKey, Delegation] = msgspec.field(
-        default_factory=lambda: Recent[DelegationKey, Delegation](SEEN_LIMIT)
-    )
+    calls: Recent[str, KnownCall] = msgspec.field(default_factory=_no_calls)
+    delegations: Recent[DelegationKey, Delegation] = msgspec.field(default_factory=_no_delegations)
     completions: int = 0
     input_tokens: int = 0
     output_tokens: int = 0

@@ -29,7 +29,8 @@ from ._input_unit import InputUnit
 from ._messages import Message, OpenMessage
 from ._recency import SessionOrder
 from ._records import EMPTY, SEEN_LIMIT, Record, WaitingTool, equal_but
-from ._values import Compared, Log, Recent, evolve, unchecked_constructor
+from ._unchecked import unchecked_constructor
+from ._values import Compared, Log, Recent, evolve
 
 __all__ = [
     "ActiveTool",
@@ -56,7 +57,7 @@ def _seen() -> Recent[Hashable, bool]:
     return Recent(SEEN_LIMIT)
 
 
-# --- control ----------------------------------------------------------------------------
+# -- control -------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, eq=False, repr=False)
@@ -96,8 +97,8 @@ class TurnState(Value):
     """The turn, as known to the control lane, which is ahead of the text lane.
 
     ``can_send_input`` is true from ``user_turn_start`` until an input is written or
-    ``user_turn_end`` comes. It is true again where an input started no turn. It is false
-    while the link is away.
+    ``user_turn_end`` is received. It is true again if an input started no turn. It is false without
+    a link.
     """
 
     can_send_input: bool = False
@@ -144,7 +145,7 @@ class ControlSlice(Compared, frozen=True, eq=False):
         return evolve(self, extra=MappingProxyType({**self.extra, key: value}))
 
 
-# --- text -------------------------------------------------------------------------------
+# -- text ----------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, eq=False, repr=False)
@@ -382,7 +383,7 @@ class TextSlice(Compared, frozen=True, eq=False):
         return evolve(self, rest=rest)
 
 
-# --- audio ------------------------------------------------------------------------------
+# -- audio ---------------------------------------------------------------------------------
 
 
 class AudioSlice(Compared, frozen=True, eq=False):
@@ -420,7 +421,7 @@ class AudioSlice(Compared, frozen=True, eq=False):
         return evolve(self, extra=MappingProxyType({**self.extra, key: value}))
 
 
-# --- all of it --------------------------------------------------------------------------
+# -- all of it -----------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, eq=False, repr=False)

@@ -21,9 +21,17 @@ from ._json_shapes import (
     json_text,
     plain_text,
 )
-from ._values import unchecked_constructor
+from ._unchecked import unchecked_constructor
 
-__all__ = ["normalise_tool_call", "normalise_tool_result", "result_text"]
+__all__ = [
+    "arguments_of",
+    "call_type",
+    "make_tool_call",
+    "make_tool_result",
+    "normalise_tool_call",
+    "normalise_tool_result",
+    "result_text",
+]
 
 # Blocks that have text, or text that represents them.
 TEXT_BLOCKS = frozenset(
@@ -61,8 +69,8 @@ def _require(record: Block, name: str, path: str = "") -> str:
 
 
 # A call's arguments are checked when they are decoded; a result needs no check.
-_tool_call = unchecked_constructor(ToolCall)
-_tool_result = unchecked_constructor(ToolResult)
+make_tool_call = unchecked_constructor(ToolCall)
+make_tool_result = unchecked_constructor(ToolResult)
 
 SkipPath: TypeAlias = Callable[[str], None]
 
@@ -87,10 +95,15 @@ def normalise_tool_call(raw: object, skip: SkipPath = _ignore) -> ToolCall:
     name = _require(record, "name", path)
     key = "input" if record.get("input") is not None else "arguments"
     arguments = _input(record.get(key), f"{path}.{key}", skip)
-    kind = raw.get("type")
+    kind = call_type(raw.get("type"), whole=whole)
+    return make_tool_call(id=identity, name=name, input=arguments, type=kind)
+
+
+def call_type(kind: object, *, whole: bool) -> str:
+    """Return a call's type; ``whole`` is true for a call in the normal form."""
     if not isinstance(kind, str) or (kind in _OPENAI and not whole):
-        kind = "tool_use"
-    return _tool_call(id=identity, name=name, input=arguments, type=kind)
+        return "tool_use"
+    return kind
 
 
 # OpenAI's kinds of calls. Each holds name and arguments in a field with the kind's name.
@@ -110,14 +123,19 @@ def _input(value: object, path: str, skip: SkipPath) -> Block:
     if value is None:
         return {}
     if isinstance(value, str):
-        if not value.strip():  # a call without arguments
-            return {}
-        known = json_object(value)
-        return {"_raw": value} if known is None else known
+        return arguments_of(value)
     if is_mapping(value) and is_shareable(value):
         return value
     skip(path)
     return {}
+
+
+def arguments_of(text: str) -> Block:
+    """Return the arguments in JSON text; text that is not a JSON object stays text."""
+    if not text.strip():  # a call without arguments
+        return {}
+    known = json_object(text)
+    return {"_raw": text} if known is None else known
 
 
 def normalise_tool_result(raw: object, skip: SkipPath = _ignore) -> ToolResult:
@@ -135,7 +153,7 @@ def normalise_tool_result(raw: object, skip: SkipPath = _ignore) -> ToolResult:
         skip(".is_error")
         is_error = False
     kind, content = raw.get("type"), result_text(raw.get("content"))
-    return _tool_result(
+    return make_tool_result(
         tool_use_id=identity,
         content=content,
         is_error=bool(is_error),

@@ -12,10 +12,9 @@ Values for the application (events, records, messages and notifications) are att
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Generic, ParamSpec, TypeVar, cast, overload
 
-import attrs
 import msgspec
 
 __all__ = [
@@ -27,7 +26,6 @@ __all__ = [
     "freeze",
     "longer",
     "thaw",
-    "unchecked_constructor",
     "with_item",
 ]
 
@@ -42,6 +40,8 @@ P = ParamSpec("P")
 # ``evolve(value, **changes)`` returns a changed copy of a struct, as ``attrs.evolve`` does for
 # attrs classes. Every event except a delta calls it two or three times.
 evolve = msgspec.structs.replace
+
+_new = object.__new__
 
 # A frozen struct rejects the assignment of ``__class__``, as of any attribute.
 _set_class = object.__dict__["__class__"].__set__
@@ -62,49 +62,6 @@ def freeze(draft: msgspec.Struct, cls: type[D]) -> D:
     """Turn a draft into the frozen struct ``cls``, in place."""
     draft.__class__ = cls
     return draft  # type: ignore[return-value]
-
-
-def unchecked_constructor(cls: Callable[P, C]) -> Callable[P, C]:
-    """Return a function that creates a frozen attrs class faster than its constructor.
-
-    The constructor of a frozen class goes through ``object.__setattr__`` for every field, which
-    takes much longer than a plain assignment. The returned function fills an instance of an
-    unfrozen subclass and then sets its class. Its source is generated from the fields of the class
-    and their defaults, so no field can be missed.
-
-    It runs no validators and no converters: use it only with validated values. Raises ``TypeError``
-    for a class with a default factory.
-    """
-    made = cast("type[attrs.AttrsInstance]", cls)
-    fields = attrs.fields(made)
-    if any(isinstance(field.default, attrs.Factory) for field in fields):  # type: ignore[arg-type]
-        message = f"{made.__name__} has a default factory, which this constructor does not call"
-        raise TypeError(message)
-    unfrozen = {
-        "__slots__": (),
-        "__module__": made.__module__,
-        "__init__": object.__init__,
-        "__setattr__": object.__setattr__,
-        "__delattr__": object.__delattr__,
-    }
-    scope: dict[str, object] = {
-        "cls": made,
-        "Draft": type(f"{made.__name__}Draft", (made,), unfrozen),
-        "defaults": {field.name: field.default for field in fields},
-    }
-    parameters = [
-        field.name if field.default is attrs.NOTHING else f"{field.name}=defaults[{field.name!r}]"
-        for field in sorted(fields, key=lambda field: field.default is not attrs.NOTHING)
-    ]
-    lines = [
-        f"def make({', '.join(parameters)}):",
-        " draft = Draft()",
-        *(f" draft.{field.name} = {field.name}" for field in fields),
-        " draft.__class__ = cls",
-        " return draft",
-    ]
-    exec("\n".join(lines), scope)
-    return cast("Callable[P, C]", scope["make"])
 
 
 class _Storage:
@@ -199,7 +156,7 @@ class Log(Sequence[T]):
         self._dropped = 0
 
     def _with(self, chunks: list[tuple[T, ...]], sealed: int, tail: tuple[T, ...]) -> Log[T]:
-        log: Log[T] = object.__new__(type(self))
+        log: Log[T] = _new(Log)
         log._chunks, log._sealed, log._tail = chunks, sealed, tail
         log._first, log._dropped = self._first, self._dropped
         return log
@@ -219,13 +176,19 @@ class Log(Sequence[T]):
     @property
     def end(self) -> int:
         """The position of the next item. Positions never change; indices do."""
-        return self._dropped + len(self)
+        return self._dropped + self._sealed * _CHUNK + len(self._tail) - self._first
 
     def append(self, item: T) -> Log[T]:
         """Return a list with ``item`` appended."""
         tail = (*self._tail, item)
         if len(tail) < _CHUNK:
-            return self._with(self._chunks, self._sealed, tail)
+            log: Log[T] = _new(Log)
+            log._chunks = self._chunks
+            log._sealed = self._sealed
+            log._tail = tail
+            log._first = self._first
+            log._dropped = self._dropped
+            return log
         chunks = self._chunks
         if len(chunks) != self._sealed:
             chunks = chunks[: self._sealed]
@@ -257,7 +220,7 @@ class Log(Sequence[T]):
 
     def keep_last(self, count: int) -> Log[T]:
         """Return a list of the last ``count`` items at most."""
-        surplus = len(self) - count
+        surplus = self._sealed * _CHUNK + len(self._tail) - self._first - count
         if surplus <= 0:
             return self
         log = self._with(self._chunks, self._sealed, self._tail)
@@ -365,12 +328,14 @@ class Recent(Generic[K, V]):
         if len(self._log) != self._count or self._count >= 4 * self._limit:
             base = self._fork()
         count = base._count
-        base._index[key] = count
-        base._log.append((key, value))
-        newer: Recent[K, V] = object.__new__(type(self))
+        index = base._index
+        log = base._log
+        index[key] = count
+        log.append((key, value))
+        newer: Recent[K, V] = _new(Recent)
         newer._limit = base._limit
-        newer._log = base._log
-        newer._index = base._index
+        newer._log = log
+        newer._index = index
         newer._count = count + 1
         return newer
 
@@ -381,6 +346,9 @@ class Recent(Generic[K, V]):
         copy._count = len(copy._log)
         copy._index = {key: place for place, (key, _) in enumerate(copy._log)}
         return copy
+
+    def __bool__(self) -> bool:
+        return self._count > 0
 
     def items(self) -> list[tuple[K, V]]:
         """Return the items, oldest first."""

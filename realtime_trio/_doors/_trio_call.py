@@ -1,4 +1,4 @@
-"""One call from outside trio: an async function in a system task, in its own scope."""
+"""One call from outside trio: run an async function in a system task with its own scope."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["CLOSED", "NESTED", "TrioCall"]
 
 T = TypeVar("T")
 
-CLOSED = "the client is closed"
+CLOSED = "the client, server or session is closed"
 NESTED = (
-    "this task is inside another client.ask(): leave that block before the next question, "
+    "this task is inside another ask(): leave that block before the next question, "
     "or ask from another task, which then waits for its turn"
 )
 

@@ -7,11 +7,12 @@ from typing import TypeAlias, TypeVar
 
 import attrs
 
+from .._core import _constructors as make
 from .._core._messages import ASSISTANT, Message, OpenMessage, with_tools
-from .._core._notifications import MessageComplete, message_updated
 from .._core._records import CallStage, KnownCall, WaitingTool
 from .._core._values import evolve, longer, with_item
 from ..events import ToolCall, ToolResult
+from ._new_message import message_in
 from ._transaction import INTERRUPTED, TOOL_ROLES, TextTransaction
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
 
 # Maximum number of active tools, and of waiting ones; far more than any model calls.
 TOOL_LIMIT = 1024
+
+_NO_CALLS: frozenset[str] = frozenset()
 
 Key: TypeAlias = tuple[str, str]
 T = TypeVar("T")
@@ -77,7 +80,7 @@ def _replace(txn: TextTransaction, session_id: str, known: KnownCall, tool: Wait
     if open_message is not None and open_message.id == known.message_id:
         _update_open(txn, open_message, _with_end(open_message.head, tool, known))
         return True
-    log = txn.session(session_id).messages
+    log = txn.record(session_id).messages
     if not log.dropped <= known.position < log.end:
         return False
     message = log.at(known.position)
@@ -132,14 +135,14 @@ def _with_end(message: Message, tool: WaitingTool, known: KnownCall) -> Message:
 def _update_open(txn: TextTransaction, open_message: OpenMessage, head: Message) -> None:
     changed = evolve(open_message, head=head)
     txn.set_open(head.session_id, changed)
-    txn.emit(message_updated(session_id=head.session_id, message=changed.snapshot()))
+    txn.emit(make.message_updated(session_id=head.session_id, message=changed.snapshot()))
 
 
 def _update_stored(txn: TextTransaction, position: int, message: Message) -> None:
     session_id = message.session_id
     session = txn.session(session_id)
     session.messages = session.messages.replace(position, message)
-    txn.emit(message_updated(session_id=session_id, message=message))
+    txn.emit(make.message_updated(session_id=session_id, message=message))
 
 
 def record_attached(txn: TextTransaction, message: Message) -> None:
@@ -147,7 +150,9 @@ def record_attached(txn: TextTransaction, message: Message) -> None:
 
     A later call with one of these ids may already run or have a message.
     """
-    position = txn.session(message.session_id).messages.end
+    if not message.tool_calls:
+        return
+    position = txn.record(message.session_id).messages.end
     for call_id in dict.fromkeys(call.id for call in message.tool_calls):
         key = (message.session_id, call_id)
         known = txn.known(key)
@@ -157,6 +162,8 @@ def record_attached(txn: TextTransaction, message: Message) -> None:
 
 def record_moved(txn: TextTransaction, message: Message, position: int) -> None:
     """Record where a message with its tools stands, or will stand, in another list."""
+    if not message.tool_calls:
+        return
     for call_id in dict.fromkeys(call.id for call in message.tool_calls):
         key = (message.session_id, call_id)
         known = txn.known(key)
@@ -166,11 +173,13 @@ def record_moved(txn: TextTransaction, message: Message, position: int) -> None:
 
 def kept_calls(txn: TextTransaction, session_id: str, kept: Sequence[Message]) -> frozenset[str]:
     """Return the ids of calls that wait or are in messages kept after a list (§8 S1)."""
+    session = txn.record(session_id)
+    if not session.calls and not session.waiting:
+        return _NO_CALLS
     ids = {message.id for message in kept}
     open_message = txn.open.get(session_id)
     if open_message is not None:
         ids.add(open_message.id)
-    session = txn.session(session_id)
     standing = {call_id for call_id, known in session.calls.items() if known.message_id in ids}
     return frozenset(standing.union(tool.call.id for tool in session.waiting))
 
@@ -184,6 +193,8 @@ def record_listed(
     the list's call with that id. A running call is the list's only if the list has no result for
     it.
     """
+    if not message.tool_calls:
+        return
     answers = {result.tool_use_id for result in message.tool_results}
     for call_id in dict.fromkeys(call.id for call in message.tool_calls):
         key, answered = (message.session_id, call_id), call_id in answers
@@ -200,23 +211,23 @@ def take_waiting(
     txn: TextTransaction, session_id: str
 ) -> tuple[tuple[ToolCall, ...], tuple[ToolResult, ...]]:
     """Return the waiting calls and results, for a message that takes them now."""
-    session = txn.session(session_id)
-    waiting = session.waiting
+    waiting = txn.record(session_id).waiting
     if not waiting:
         return (), ()
-    session.waiting = ()
+    txn.session(session_id).waiting = ()
     calls = tuple(tool.call for tool in waiting)
     return calls, tuple(tool.result for tool in waiting if tool.result is not None)
 
 
 def flush_waiting(txn: TextTransaction, session_id: str) -> None:
     """Store waiting tools as a separate message, since no other message takes them (§8 T4)."""
-    waiting = txn.session(session_id).waiting
+    waiting = txn.record(session_id).waiting
     if not waiting:
         return
     calls, results = take_waiting(txn, session_id)
     last = waiting[-1]
-    message = txn.message_in(
+    message = message_in(
+        txn,
         session_id,
         last.parent_session_id,
         last.user_session_id,
@@ -227,7 +238,7 @@ def flush_waiting(txn: TextTransaction, session_id: str) -> None:
     )
     record_attached(txn, message)
     txn.append(message)
-    txn.emit(MessageComplete(session_id=session_id, message=message))
+    txn.emit(make.message_complete(session_id=session_id, message=message))
 
 
 def interrupt(txn: TextTransaction, session_id: str) -> None:

@@ -6,19 +6,10 @@ the character (§2 L4).
 
 from __future__ import annotations
 
+from .._core import _constructors as make
+from .._core._constructors import streaming
 from .._core._fast_decoder import DELTAS
-from .._core._messages import (
-    NO_METADATA,
-    THOUGHT,
-    MessageMetadata,
-    OpenMessage,
-)
-from .._core._notifications import (
-    MessageComplete,
-    MessageStreaming,
-    SessionNotificationsCleared,
-    streaming,
-)
+from .._core._messages import NO_METADATA, THOUGHT, MessageMetadata, OpenMessage
 from .._core._state import TextSlice
 from .._core._unicode import has_no_surrogates, split_incomplete
 from .._core._values import Rope
@@ -34,6 +25,7 @@ from ..events import (
 from . import _tools, _turn
 from ._attach import record_attached, take_waiting
 from ._fold import Handled, fold_event
+from ._new_message import message_of
 from ._transaction import INTERRUPTED, TOOL_ROLES, TextTransaction
 
 # Deltas from the fast decoder contain no surrogates.
@@ -91,8 +83,7 @@ def _begin(
     session_id = event.session_id
     if txn.is_late(session_id):
         return txn.discard(session_id)
-    txn.ensure_for(event, exists=True)
-    txn.stream_event(session_id)
+    txn.ensure_stream(event, exists=True)
     if not text:  # no text yet (§8 M2)
         return txn.done()
     if role == THOUGHT:
@@ -105,7 +96,8 @@ def _begin(
     else:
         txn.complete(session_id)
         calls, results = take_waiting(txn, session_id) if role in TOOL_ROLES else ((), ())
-        head = txn.message_of(
+        head = message_of(
+            txn,
             event,
             role,
             content="",
@@ -119,9 +111,7 @@ def _begin(
         longer = OpenMessage(head, Rope.of(shown), txn.tick, half)
     txn.set_open(session_id, longer)
     if shown:
-        txn.emit(
-            MessageStreaming(session_id=session_id, message_id=longer.id, role=role, delta=shown)
-        )
+        txn.emit(streaming(session_id, head.id, role, shown))
     return txn.done()
 
 
@@ -129,12 +119,12 @@ def _begin(
 def whole_message(slice_: TextSlice, event: MessageEvent) -> Handled[TextSlice]:
     """Store a whole message unchanged (§8 M9)."""
     txn = TextTransaction(slice_)
-    txn.ensure_for(event, exists=True)
-    txn.stream_event(event.session_id)
+    txn.ensure_stream(event, exists=True)
     txn.complete(event.session_id)
     takes = event.role in TOOL_ROLES
     calls, results = take_waiting(txn, event.session_id) if takes else ((), ())
-    message = txn.message_of(
+    message = message_of(
+        txn,
         event,
         event.role,
         content=event.content,
@@ -144,7 +134,7 @@ def whole_message(slice_: TextSlice, event: MessageEvent) -> Handled[TextSlice]:
     )
     record_attached(txn, message)
     txn.append(message)
-    txn.emit(MessageComplete(session_id=event.session_id, message=message))
+    txn.emit(make.message_complete(session_id=event.session_id, message=message))
     return txn.done()
 
 
@@ -153,8 +143,7 @@ def completion(slice_: TextSlice, event: CompletionEvent) -> Handled[TextSlice]:
     """Start or end a model call; both are message boundaries (§8 M3)."""
     txn = TextTransaction(slice_)
     session_id = event.session_id
-    session = txn.ensure_for(event)
-    txn.stream_event(session_id)
+    session = txn.ensure_stream(event)
     if event.running:
         txn.accept_deltas(session_id)
         txn.complete(session_id)
@@ -175,8 +164,7 @@ def interaction(slice_: TextSlice, event: InteractionEvent) -> Handled[TextSlice
     """Start or end the runtime's interaction in a session (§8 M4, T5)."""
     txn = TextTransaction(slice_)
     session_id = event.session_id
-    session = txn.ensure_for(event)
-    txn.stream_event(session_id)
+    session = txn.ensure_stream(event)
     session.is_running = event.started
     _turn.interaction(txn, event)
     if event.started:
@@ -186,5 +174,5 @@ def interaction(slice_: TextSlice, event: InteractionEvent) -> Handled[TextSlice
     else:
         txn.complete(session_id, metadata=NO_METADATA)
         txn.clear_tools(session_id)
-        txn.emit(SessionNotificationsCleared(session_id=session_id))
+        txn.emit(make.session_notifications_cleared(session_id=session_id))
     return txn.done()

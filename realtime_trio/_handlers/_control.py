@@ -7,12 +7,13 @@ from typing import Any, TypeAlias, cast
 
 import attrs
 
+from .._core import _constructors as make
 from .._core._input_unit import InputSign, InputStage, InputUnit
 from .._core._local_events import (
+    EmitEvent,
     InputSentEvent,
     LinkEvent,
     NoTurnEvent,
-    SaidEvent,
     VoiceRequestedEvent,
 )
 from .._core._notifications import (
@@ -21,14 +22,12 @@ from .._core._notifications import (
     AvatarStateChanged,
     CancelConfirmed,
     Notification,
-    SessionsIndexUpdated,
-    SystemNotification,
-    TurnStateChanged,
     VoiceChanged,
     VoicesUpdated,
 )
-from .._core._state import ControlSlice, TurnState
+from .._core._state import Catalog, ControlSlice, TurnState
 from .._core._table import Table
+from .._core._unchecked import unchecked_constructor
 from .._core._values import evolve
 from ..events import (
     AgentConfigurationChangedEvent,
@@ -65,12 +64,19 @@ INDEX_LIMIT = 10_000
 # Maximum number of workspaces added one by one, likewise.
 WORKSPACE_LIMIT = 1_000
 
+_make_catalog = unchecked_constructor(Catalog)
+_OFFERS = [field.name for field in attrs.fields(Catalog)]
+_USERS_TURN, _AGENTS_TURN = TurnState(can_send_input=True), TurnState()
+
 # The connection answers it.
 not_folded(Lane.CONTROL, [PingEvent])
 
 
 def _catalog(slice_: ControlSlice, **changes: Any) -> ControlSlice:
-    return evolve(slice_, catalog=attrs.evolve(slice_.catalog, **changes))
+    catalog = slice_.catalog
+    for name in _OFFERS:
+        changes.setdefault(name, getattr(catalog, name))
+    return evolve(slice_, catalog=_make_catalog(**changes))
 
 
 @fold_event(ChatUserDataEvent, Lane.CONTROL)
@@ -141,7 +147,7 @@ def agent_configuration_changed(
     return evolve(slice_, agent=event.agent_config), ()
 
 
-# --- avatar and voice ---------------------------------------------------------------------
+# -- avatar and voice ----------------------------------------------------------------------
 
 
 @fold_event(AvatarConnectionChangedEvent, Lane.CONTROL)
@@ -184,7 +190,7 @@ def agent_voice_changed(
     return new, (note,)
 
 
-# --- the turn -----------------------------------------------------------------------------
+# -- the turn ------------------------------------------------------------------------------
 
 
 def _turn(
@@ -192,12 +198,12 @@ def _turn(
 ) -> Handled[ControlSlice]:
     notes: tuple[Notification, ...] = ()
     if slice_.turn.can_send_input != can_send:
-        notes = (TurnStateChanged(can_send_input=can_send),)
-    return evolve(slice_, turn=TurnState(can_send), unit=unit), notes
+        notes = (make.turn_state_changed(can_send_input=can_send),)
+    return evolve(slice_, turn=_USERS_TURN if can_send else _AGENTS_TURN, unit=unit), notes
 
 
 def _sign(slice_: ControlSlice, unit: InputUnit, sign: InputSign) -> Handled[ControlSlice]:
-    """Follow the input that is on its way; nothing else is sent before its verdict."""
+    """Follow the written input; no other is sent before its verdict."""
     unit = unit.after(sign)
     if unit.open:
         return evolve(slice_, unit=unit), ()
@@ -206,20 +212,20 @@ def _sign(slice_: ControlSlice, unit: InputUnit, sign: InputSign) -> Handled[Con
 
 @fold_event(InputSentEvent, Lane.CONTROL)
 def input_sent(slice_: ControlSlice, event: InputSentEvent) -> Handled[ControlSlice]:
-    """An input is about to be written: no other is accepted until it is known what it did."""
+    """Note that an input is about to be written: no other is accepted before its verdict."""
     unit = None if event.ahead is None else InputUnit(ahead=event.ahead)
     return _turn(slice_, can_send=False, unit=unit)
 
 
 @fold_event(NoTurnEvent, Lane.CONTROL)
 def no_turn(slice_: ControlSlice, _event: NoTurnEvent) -> Handled[ControlSlice]:
-    """Input is accepted: no turn runs."""
+    """Note that no turn runs: input is accepted."""
     return _turn(slice_, can_send=True)
 
 
 @fold_event(PongEvent, Lane.CONTROL)
 def pong(slice_: ControlSlice, _event: PongEvent) -> Handled[ControlSlice]:
-    """It says how far the server is with an input (§7 G)."""
+    """Follow the input: a pong shows how far the server has read (§7 G)."""
     if slice_.unit is None:
         return slice_, ()
     return _sign(slice_, slice_.unit, InputSign.PONG)
@@ -263,13 +269,13 @@ def cancelled(slice_: ControlSlice, _event: CancelledEvent) -> Handled[ControlSl
 @fold_event(ErrorEvent, Lane.CONTROL)
 def error(slice_: ControlSlice, event: ErrorEvent) -> Handled[ControlSlice]:
     """Announce an error of the server (§8 D3)."""
-    note = SystemNotification(
+    note = make.system_notification(
         type="error", severity="error", content=event.message, source=event.source
     )
     return slice_, (note,)
 
 
-# --- the list of sessions -----------------------------------------------------------------
+# -- the list of sessions ------------------------------------------------------------------
 
 
 _Index: TypeAlias = Table[str, ChatSessionIndexEntry]
@@ -284,7 +290,7 @@ def _indexed(entries: Iterable[ChatSessionIndexEntry]) -> _Index:
 def _index(slice_: ControlSlice, index: _Index, total: int) -> Handled[ControlSlice]:
     index = index.keep_last(INDEX_LIMIT)
     new = evolve(slice_, index=index, index_total=total)
-    return new, (SessionsIndexUpdated(total=total, session_ids=index.keys),)
+    return new, (make.sessions_index_updated(total=total, session_ids=index.keys),)
 
 
 @fold_event(ChatSessionAddedEvent, Lane.CONTROL)
@@ -352,7 +358,7 @@ def chat_session_changed(
     return new, ()
 
 
-# --- the link -----------------------------------------------------------------------------
+# -- the link ------------------------------------------------------------------------------
 
 
 @fold_event(LinkEvent, Lane.CONTROL)
@@ -370,12 +376,12 @@ def link(slice_: ControlSlice, event: LinkEvent) -> Handled[ControlSlice]:
     slice_ = evolve(slice_, connection=connection)
     if event.initialized is not False:
         return slice_, notes
-    # What the server accepts is known again when the next link tells.
+    # The next link shows again whether the server accepts input.
     slice_, turn_notes = _turn(slice_, can_send=False)
     return slice_, notes + turn_notes
 
 
-@fold_event(SaidEvent, Lane.CONTROL)
-def said(slice_: ControlSlice, event: SaidEvent) -> Handled[ControlSlice]:
+@fold_event(EmitEvent, Lane.CONTROL)
+def emitted(slice_: ControlSlice, event: EmitEvent) -> Handled[ControlSlice]:
     """Emit notifications; the state is unchanged."""
     return slice_, (event.note,)

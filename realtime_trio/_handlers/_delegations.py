@@ -17,7 +17,7 @@ from .._core.vendors._delegation import delegation_of, is_delegation, request_te
 from ..events import SubsessionStartedEvent, ToolCall
 from ._transaction import TextTransaction
 
-__all__ = ["Unfolding", "match_announced", "record_end", "start_mark"]
+__all__ = ["Expansion", "match_announced", "record_end", "start_mark"]
 
 _NONE = Delegation()
 
@@ -27,7 +27,7 @@ def _key(call: ToolCall) -> DelegationKey:
 
 
 def _known(txn: TextTransaction, session_id: str, key: DelegationKey) -> Delegation:
-    return txn.session(session_id).delegations.get(key) or _NONE
+    return txn.record(session_id).delegations.get(key) or _NONE
 
 
 def _note(txn: TextTransaction, session_id: str, key: DelegationKey, known: Delegation) -> None:
@@ -86,10 +86,9 @@ def record_end(
     _note(txn, key[0], _key(call), whole)
 
 
-class Unfolding:
-    """Decides for each delegation of a list, in order, whether to unfold it.
-
-    ``to_announce`` states which of the unfolded ones to announce.
+class Expansion:
+    """Decides for each delegation of a list, in order, whether it expands to a sub-session.
+    ``to_announce`` says which of the expanded ones to announce.
     """
 
     def __init__(self, txn: TextTransaction, session_id: str) -> None:
@@ -99,7 +98,7 @@ class Unfolding:
         self._counts: defaultdict[DelegationKey, int] = defaultdict(int)
         self._numbers: list[int] | None = None
 
-    def unfolds(self, call: ToolCall) -> bool:
+    def expands(self, call: ToolCall) -> bool:
         """Whether a delegation becomes a sub-session in the list; otherwise it stays a tool."""
         key = _key(call)
         self._counts[key] += 1

@@ -19,6 +19,7 @@ import attrs
 
 from .._core._fast_decoder import DELTAS, Delta
 from .._core._local_events import (
+    EmitEvent,
     InputSentEvent,
     LinkEvent,
     LinkLostEvent,
@@ -26,7 +27,6 @@ from .._core._local_events import (
     NoTurnEvent,
     PlaybackEvent,
     Reading,
-    SaidEvent,
     SessionsWipedEvent,
     VoiceRequestedEvent,
 )
@@ -55,7 +55,7 @@ E = TypeVar("E", bound=ServerEvent)
 Handled: TypeAlias = tuple[S, tuple[Notification, ...]]
 Handler: TypeAlias = Callable[[Any, Any], tuple[Any, tuple[Notification, ...]]]
 CallHandler: TypeAlias = Callable[[Handler, Any, Any], tuple[Any, tuple[Notification, ...]]]
-"""Calls a custom handler with a slice and an event, in a way of the shell's own."""
+"""Calls a custom handler with a slice and an event; the shell times and logs the call."""
 
 SLICES: dict[Lane, type[ControlSlice | TextSlice | AudioSlice]] = {
     Lane.CONTROL: ControlSlice,
@@ -68,7 +68,7 @@ _NEWS: dict[type[ServerEvent], tuple[Lane, ...]] = {
     LinkEvent: (Lane.CONTROL, Lane.AUDIO),
     LinkLostEvent: (Lane.TEXT,),
     **dict.fromkeys((InputSentEvent, NoTurnEvent), (Lane.CONTROL,)),
-    **dict.fromkeys((VoiceRequestedEvent, SaidEvent), (Lane.CONTROL,)),
+    **dict.fromkeys((VoiceRequestedEvent, EmitEvent), (Lane.CONTROL,)),
     PlaybackEvent: (Lane.AUDIO,),
     SessionsWipedEvent: (Lane.TEXT,),
 }
@@ -108,7 +108,7 @@ _SPECIAL = frozenset({Malformed, Reading, UnknownEvent})
 
 def lanes_of(cls: type[ServerEvent]) -> tuple[Lane, ...]:
     """Return the lanes of an event class, home first."""
-    return _LOCAL[cls] if cls in _LOCAL else REGISTRY.row_of(cls).lanes
+    return _LOCAL.get(cls) or REGISTRY.row_of(cls).lanes
 
 
 def has_custom_handlers(lane: Lane) -> bool:
@@ -117,7 +117,7 @@ def has_custom_handlers(lane: Lane) -> bool:
 
 
 def _found_by(lane: Lane, call: CallHandler | None) -> dict[type, _Found]:
-    """What was found so far in a lane, for folds that call custom handlers in one way."""
+    """Return the cache of a lane's lookups, shared by all folds that call custom handlers alike."""
     return _FOUND.setdefault((lane, call), {})
 
 
@@ -355,5 +355,5 @@ def _count_late(slice_: Any, count: int) -> Any:
 def _remember(slice_: Any, key: Hashable) -> Any:
     if type(slice_) is TextSlice:
         rest = evolve(slice_.rest, seen=slice_.rest.seen.set(key, True))
-        return evolve(slice_, rest=rest)
+        return TextSlice(rest, slice_.open, slice_.tick, slice_.now)
     return evolve(slice_, seen=slice_.seen.set(key, True))

@@ -6,17 +6,10 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import attrs
 
+from .._core import _constructors as make
 from .._core._local_events import SessionsWipedEvent
 from .._core._messages import Content, Message, moment
-from .._core._notifications import (
-    AllSessionsCleared,
-    ChatSessionChanged,
-    SessionMessagesLoaded,
-    SessionsUpdated,
-    SubsessionEnded,
-    SubsessionStarted,
-    SystemNotification,
-)
+from .._core._notifications import AllSessionsCleared
 from .._core._records import SEEN_LIMIT, CallStage, KnownCall, Record, SessionDraft
 from .._core._state import TextSlice
 from .._core._values import Log, Recent, evolve
@@ -36,10 +29,10 @@ from ..events import (
     UserRequestEvent,
 )
 from ._attach import kept_calls, record_listed, record_moved
-from ._delegations import Unfolding
+from ._delegations import Expansion
 from ._fold import Handled, fold_event, not_folded
 from ._transaction import TextTransaction
-from ._turn import ran
+from ._turn import has_run
 
 if TYPE_CHECKING:
     from .._core.vendors._history import DelegationStarted
@@ -56,7 +49,7 @@ def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> H
     """Change the current session and load the server's list of its messages (§8 S1)."""
     session = event.chat_session
     if session is None:
-        note = SystemNotification(
+        note = make.system_notification(
             type="error",
             severity="error",
             content="The server changed to a session without saying which",
@@ -67,17 +60,21 @@ def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> H
     txn.conversation.deleted = None
     txn.conversation.deleted_record = None
     txn.conversation.away = False
-    draft = txn.ensure(session.session_id, None, session.session_id)
+    draft = txn.ensure(session.session_id)
+    draft.parent_session_id = None
+    draft.user_session_id = session.session_id
     _load(txn, draft, session)
     txn.conversation.current_session_id = session.session_id
     txn.conversation.user_session_id = session.session_id
     txn.evict()
     txn.emit(
-        ChatSessionChanged(previous_session_id=previous, current_session_id=session.session_id)
+        make.chat_session_changed(
+            previous_session_id=previous, current_session_id=session.session_id
+        )
     )
     _announce_sessions(txn)
     loaded = tuple(draft.messages)
-    txn.emit(SessionMessagesLoaded(session_id=session.session_id, messages=loaded))
+    txn.emit(make.session_messages_loaded(session_id=session.session_id, messages=loaded))
     return txn.done()
 
 
@@ -95,7 +92,7 @@ def _load(txn: TextTransaction, draft: SessionDraft, session: ChatSession) -> No
     The list holds finished turns only, so the messages of a running turn stay after it.
     """
     session_id = session.session_id
-    running = ran(txn, session_id)
+    running = has_run(txn, session_id)
     kept: tuple[Message, ...] = ()
     if running and draft.turn_from >= 0:
         kept = draft.messages[max(0, draft.turn_from - draft.messages.dropped) :]
@@ -149,23 +146,25 @@ def _continue_after_list(
 def _append_history(
     txn: TextTransaction, session: ChatSession, own: frozenset[str]
 ) -> _UserMessages:
+    if not session.messages:
+        return _UserMessages()
     # The history code is imported when the first history arrives.
     from .._core.vendors._history import DelegationStarted, HistoryMessage, convert_history
 
-    unfolding = Unfolding(txn, session.session_id)
+    expansion = Expansion(txn, session.session_id)
     history = convert_history(
         session.messages,
         session.vendor,
         session_id=session.session_id,
         new_id=txn.new_id,
         timestamp=moment(txn.now),
-        unfolds=unfolding.unfolds,
+        expands=expansion.expands,
     )
-    to_announce = iter(unfolding.to_announce)
+    to_announce = iter(expansion.to_announce)
     user_messages, depth, announces = _UserMessages(), 0, False
     for item in history:
         if isinstance(item, HistoryMessage):
-            position = txn.session(item.message.session_id).messages.end
+            position = txn.record(item.message.session_id).messages.end
             record_listed(txn, item.message, position, own)
             txn.store(item.message, foreign=item.foreign)
             if item.message.role == "user" and not item.foreign:
@@ -184,7 +183,7 @@ def _append_history(
 
 def _delegation_ended(txn: TextTransaction, session_id: str, depth: int) -> None:
     txn.emit(
-        SubsessionEnded(
+        make.subsession_ended(
             session_id=session_id,
             parent_session_id=None,
             user_session_id=session_id,
@@ -198,7 +197,7 @@ def _delegation_started(
 ) -> None:
     agent = session.agent_config
     txn.emit(
-        SubsessionStarted(
+        make.subsession_started(
             session_id=session.session_id,
             parent_session_id=None,
             user_session_id=session.session_id,
@@ -212,7 +211,7 @@ def _delegation_started(
 
 
 def _announce_sessions(txn: TextTransaction) -> None:
-    txn.emit(SessionsUpdated(session_ids=txn.shown()))
+    txn.emit(make.sessions_updated(session_ids=txn.shown()))
 
 
 @fold_event(ChatSessionNameChangedEvent, Lane.TEXT)
@@ -289,7 +288,7 @@ def _deleted(slice_: TextSlice, named: str | None) -> Handled[TextSlice]:
         txn.conversation.deleted = session_id
         txn.conversation.deleted_record = record
         txn.conversation.deleted_was_user = is_user
-        txn.emit(ChatSessionChanged(previous_session_id=current, current_session_id=None))
+        txn.emit(make.chat_session_changed(previous_session_id=current, current_session_id=None))
     _announce_sessions(txn)
     return txn.done()
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .._core._notifications import (
-    ToolNotification,
-    ToolStatus,
-    tool_call_complete,
-    tool_notification,
-)
+from .._core import _constructors as make
+from .._core._notifications import ToolNotification, ToolStatus
 from .._core._records import CallStage, KnownCall, waiting_tool
 from .._core._state import ActiveTool, TextSlice, active_tool
 from .._core._values import evolve
@@ -32,8 +28,7 @@ def tool_select(slice_: TextSlice, event: ToolSelectDeltaEvent) -> Handled[TextS
     txn = TextTransaction(slice_)
     if txn.is_late(event.session_id):
         return txn.discard(event.session_id)
-    txn.ensure_for(event)
-    txn.stream_event(event.session_id)
+    txn.ensure_stream(event)
     for call in event.tool_calls:
         key = (event.session_id, call.id)
         active = txn.active.get(key)
@@ -57,7 +52,7 @@ def _may_be_chosen(txn: TextTransaction, key: Key) -> bool:
     known = txn.known(key)
     if known is None or known.stage < CallStage.CLEARED:
         return True
-    return txn.session(key[0]).completions > known.since
+    return txn.record(key[0]).completions > known.since
 
 
 @fold_event(ToolCallEvent, Lane.TEXT)
@@ -71,8 +66,7 @@ def tool_call(slice_: TextSlice, event: ToolCallEvent) -> Handled[TextSlice]:
     late = txn.is_late(session_id)
     if late and event.active:
         return txn.discard(session_id)
-    txn.ensure_for(event)
-    txn.stream_event(session_id)
+    txn.ensure_stream(event)
     calls = _without_think(txn, session_id, given)
     if not event.active:
         if calls:
@@ -93,7 +87,7 @@ def _named_by_results(txn: TextTransaction, event: ToolCallEvent) -> tuple[ToolC
     """Return the unfinished calls of this session that are named only in results."""
     if not event.tool_results or event.session_id not in txn.records:
         return ()
-    calls = txn.session(event.session_id).calls
+    calls = txn.record(event.session_id).calls
     named = {result.tool_use_id: None for result in event.tool_results}
     known = [calls.get(call_id) for call_id in named]
     return tuple(each.call for each in known if each is not None and each.call is not None)
@@ -115,7 +109,7 @@ def _finish(
     else:
         results = tuple(r for r in results if r.tool_use_id in {call.id for call in calls})
     repeated = [_complete(txn, (session_id, call.id), call, late=late) for call in calls]
-    txn.emit(tool_call_complete(session_id=session_id, tool_calls=calls, tool_results=results))
+    txn.emit(make.tool_call_complete(session_id=session_id, tool_calls=calls, tool_results=results))
     by_id = {result.tool_use_id: result for result in results}
     for call, again in zip(calls, repeated, strict=True):
         tool = waiting_tool(
@@ -175,7 +169,7 @@ def _move(
 
 
 def _tool_note(key: Key, call: ToolCall, status: ToolStatus) -> ToolNotification:
-    return tool_notification(
+    return make.tool_notification(
         session_id=key[0], id=key[1], tool_name=call.name, status=status, arguments=call.input
     )
 

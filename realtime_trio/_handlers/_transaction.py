@@ -8,27 +8,18 @@ end, so that each part of the slice is built at most once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Unpack
 
+from .._core import _constructors as make
 from .._core._messages import (
     ASSISTANT,
     NO_METADATA,
     THOUGHT,
-    Content,
     Message,
     MessageMetadata,
-    MessageOptions,
     MessageStatus,
     OpenMessage,
-    moment,
 )
-from .._core._notifications import (
-    MessageComplete,
-    MessageStreaming,
-    Notification,
-    SessionCleared,
-    ToolNotificationRemoved,
-)
+from .._core._notifications import Notification, SessionCleared, ToolNotificationRemoved
 from .._core._recency import SessionOrder
 from .._core._records import CallStage, KnownCall, Record, SessionDraft, differs
 from .._core._state import ActiveTool, ConversationDraft, ConversationRecord, TextSlice
@@ -52,9 +43,9 @@ class TextTransaction:
     """Collects the changes that one event makes to the text slice.
 
     ``conversation`` is the draft of the conversation, and :meth:`session` returns the draft of a
-    session: read and assign their attributes. ``records`` holds the sessions before this event, for
-    their ids and their order. :meth:`done` builds the new slice; the drafts are frozen from then
-    on.
+    session: read and assign their attributes. :meth:`record` returns a session to read, which makes
+    no draft. ``records`` holds the sessions before this event, for their ids and their order.
+    :meth:`done` builds the new slice; the drafts are frozen from then on.
     """
 
     __slots__ = (
@@ -70,12 +61,14 @@ class TextTransaction:
     )
 
     def __init__(self, slice_: TextSlice) -> None:
+        rest = slice_.rest
         self._base = slice_
-        self.conversation = thaw(slice_.rest, ConversationDraft)
-        self.records: Mapping[str, Record] = slice_.rest.records
+        self.conversation = thaw(rest, ConversationDraft)
+        self.records: Mapping[str, Record] = rest.records
         self.tick = slice_.tick + 1
-        self._emitted: list[Notification] = []
-        self.emit = self._emitted.append
+        emitted: list[Notification] = []
+        self._emitted = emitted
+        self.emit = emitted.append
         self._sessions: dict[str, SessionDraft] = {}
         self._open: dict[str, OpenMessage] | None = None
         self._tools: dict[tuple[str, str], ActiveTool] | None = None
@@ -91,22 +84,14 @@ class TextTransaction:
         self.conversation.next_id = number + 1
         return f"{prefix}{number}"
 
-    # --- sessions -------------------------------------------------------------------------
+    # -- sessions --------------------------------------------------------------------------
 
-    def ensure(
-        self,
-        session_id: str,
-        parent_session_id: str | None = None,
-        user_session_id: str | None = None,
-    ) -> SessionDraft:
+    def ensure(self, session_id: str) -> SessionDraft:
         """Return a session, create it if it is new (§8 M7), and mark it as used."""
         if session_id not in self.records:
             self._create(session_id)
         session = self.session(session_id)
         session.touched = self.tick
-        if user_session_id is not None:
-            session.parent_session_id = parent_session_id
-            session.user_session_id = user_session_id
         return session
 
     def _create(self, session_id: str) -> None:
@@ -124,16 +109,27 @@ class TextTransaction:
     def ensure_for(self, event: SessionEvent, *, exists: bool = False) -> SessionDraft:
         """Return the session of an event. ``exists``: the event makes it visible (§2 L2)."""
         session_id = event.session_id
-        session = self.ensure(session_id, event.parent_session_id, event.user_session_id)
+        session = self.ensure(session_id)
+        user_session_id = event.user_session_id
+        if user_session_id is not None:
+            session.parent_session_id = event.parent_session_id
+            session.user_session_id = user_session_id
         if exists and not session_id and not session.exists:
             session.exists = True  # it takes its position in the order now
             self.records = {**{k: v for k, v in self.records.items() if k}, "": self.records[""]}
             self.conversation.order = self.conversation.order.add("", self.tick)
         return session
 
+    def ensure_stream(self, event: SessionEvent, *, exists: bool = False) -> SessionDraft:
+        """Return the session of an event of its stream (see :meth:`stream_event`)."""
+        session = self.ensure_for(event, exists=exists)
+        session.has_events = True
+        session.loaded = -1
+        return session
+
     def shown(self) -> Sequence[str]:
         """Return the ids of the sessions that an application sees, as a sequence built on read."""
-        if "" not in self.records or "" in self.open or self.session("").messages:
+        if "" not in self.records or "" in self.open or self.record("").messages:
             return self.conversation.order.ids.keys
         return Keys(self.conversation.order.ids, hidden="")
 
@@ -143,6 +139,13 @@ class TextTransaction:
         if draft is None:
             draft = self._sessions[session_id] = thaw(self.records[session_id], SessionDraft)
         return draft
+
+    def record(self, session_id: str) -> Record:
+        """Return a session with the changes so far, to read; ``KeyError`` if it is unknown.
+
+        It is the draft if there is one, which has the same fields.
+        """
+        return self._sessions.get(session_id) or self.records[session_id]  # type: ignore[return-value]
 
     def stream_event(self, session_id: str) -> None:
         """Record an event of a session's stream: its turn runs, even if a list ended it (§8 S1)."""
@@ -180,7 +183,7 @@ class TextTransaction:
         user = event.user_session_id or self.conversation.user_session_id
         return user is not None and user != event.session_id
 
-    # --- messages -------------------------------------------------------------------------
+    # -- messages --------------------------------------------------------------------------
 
     @property
     def open(self) -> Mapping[str, OpenMessage]:
@@ -203,37 +206,6 @@ class TextTransaction:
         else:
             self._open[session_id] = message
 
-    def message_of(
-        self, event: SessionEvent, role: str, content: Content, **optional: Unpack[MessageOptions]
-    ) -> Message:
-        """Create a message with a new id in the session of an event."""
-        parent, user = event.parent_session_id, event.user_session_id
-        return self.message_in(event.session_id, parent, user, role, content, **optional)
-
-    def message_in(
-        self,
-        session_id: str,
-        parent_session_id: str | None,
-        user_session_id: str | None,
-        role: str,
-        content: Content,
-        **optional: Unpack[MessageOptions],
-    ) -> Message:
-        """Create a message with a new id, marked if its session is a sub-session (§8 U3)."""
-        user = user_session_id or self.conversation.user_session_id
-        sub = user is not None and user != session_id
-        return Message(
-            id=self.new_id(),
-            session_id=session_id,
-            role=role,
-            content=content,
-            timestamp=moment(self.now),
-            is_sub_session=sub,
-            parent_session_id=parent_session_id,
-            user_session_id=user if sub else user_session_id,
-            **optional,
-        )
-
     def append(self, message: Message) -> None:
         """Store a message of its session's running turn."""
         session = self.session(message.session_id)
@@ -242,7 +214,7 @@ class TextTransaction:
             session.turn_from = position
         if message.role == "user" and session.user_message_from < 0:
             session.user_message_from = position
-        self.store(message)
+        self._store(session, position, message)
 
     def store(self, message: Message, *, foreign: bool = False) -> None:
         """Store a message of any turn.
@@ -251,7 +223,11 @@ class TextTransaction:
         message takes them.
         """
         session = self.session(message.session_id)
-        position = session.messages.end
+        self._store(session, session.messages.end, message, foreign=foreign)
+
+    def _store(
+        self, session: SessionDraft, position: int, message: Message, *, foreign: bool = False
+    ) -> None:
         limit = self.conversation.limits.max_messages
         session.messages = session.messages.append(message).keep_last(limit)
         if foreign:
@@ -268,28 +244,22 @@ class TextTransaction:
         metadata: MessageMetadata = NO_METADATA,
     ) -> Message | None:
         """Finish a session's open message, store it and emit it as stored (§8 M1)."""
-        open_message = self.open.get(session_id)
+        open_messages = self._base.open if self._open is None else self._open
+        open_message = open_messages.get(session_id)
         if open_message is None:
             return None
         self.set_open(session_id, None)
         if open_message.touched:  # deltas on the fast path do not set this
             self.stream_event(session_id)
         if open_message.half:  # its other half never arrived (§2 L4)
-            self.emit(
-                MessageStreaming(
-                    session_id=session_id,
-                    message_id=open_message.id,
-                    role=open_message.role,
-                    delta=REPLACEMENT,
-                )
-            )
+            self.emit(make.streaming(session_id, open_message.id, open_message.role, REPLACEMENT))
             open_message = evolve(open_message, text=open_message.text.append(REPLACEMENT))
         message = open_message.finish(status, metadata)
         self.append(message)
-        self.emit(MessageComplete(session_id=session_id, message=message))
+        self.emit(make.message_complete(session_id=session_id, message=message))
         return message
 
-    # --- tools ----------------------------------------------------------------------------
+    # -- tools -----------------------------------------------------------------------------
 
     @property
     def tools(self) -> dict[tuple[str, str], ActiveTool]:
@@ -305,11 +275,11 @@ class TextTransaction:
 
     def known(self, key: tuple[str, str]) -> KnownCall | None:
         """Return the record of the latest call of an id."""
-        return (self._sessions.get(key[0]) or self.session(key[0])).calls.get(key[1])
+        return self.record(key[0]).calls.get(key[1])
 
     def note(self, key: tuple[str, str], known: KnownCall) -> None:
         """Store the record of a call."""
-        session = self._sessions.get(key[0]) or self.session(key[0])
+        session = self.session(key[0])
         session.calls = session.calls.set(key[1], known)
 
     def leave_tool(self, key: tuple[str, str], stage: CallStage) -> None:
@@ -318,7 +288,7 @@ class TextTransaction:
             del self.tools[key]
         known = self.known(key) or KnownCall(CallStage.FORGOTTEN)
         ended = known.stage >= CallStage.CLEARED
-        since = known.since if ended else self.session(key[0]).completions
+        since = known.since if ended else self.record(key[0]).completions
         call = None if stage is CallStage.ENDED else known.call
         self.note(key, evolve(known, stage=stage, call=call, since=since))
 
@@ -329,15 +299,21 @@ class TextTransaction:
 
     def remove_tools(self, session_id: str | None = None) -> None:
         """End the active tools of a session, or of all, and emit each."""
-        for key in [k for k in self.active if session_id is None or k[0] == session_id]:
+        for key in self._active_keys(session_id):
             self.remove_tool(key)
 
     def clear_tools(self, session_id: str | None = None) -> None:
         """End the active tools of a session, or of all, and emit nothing for each (§8 T5)."""
-        for key in [k for k in self.active if session_id is None or k[0] == session_id]:
+        for key in self._active_keys(session_id):
             self.leave_tool(key, CallStage.CLEARED)
 
-    # --- late events ----------------------------------------------------------------------
+    def _active_keys(self, session_id: str | None) -> Sequence[tuple[str, str]]:
+        active = self.conversation.tools if self._tools is None else self._tools
+        if not active:
+            return ()
+        return [key for key in active if session_id is None or key[0] == session_id]
+
+    # -- late events -----------------------------------------------------------------------
 
     def is_late(self, session_id: str) -> bool:
         """Whether a delta of this session is late, after a cancel (§8 M5)."""
@@ -357,40 +333,44 @@ class TextTransaction:
         self.stream_event(session_id)
         return self.done()
 
-    # --- the end --------------------------------------------------------------------------
+    # -- the end ---------------------------------------------------------------------------
 
     def evict(self) -> None:
         """Evict the least recently used sessions above the limit, never the current one (§8 S4)."""
-        to_come = "" in self.records and not self.session("").exists  # §2 L2
+        to_come = "" in self.records and not self.record("").exists  # §2 L2
         while len(self.records) - to_come > self.conversation.limits.max_sessions:
             oldest, self.conversation.order = self.conversation.order.pop(self._last_use)
             self.forget(oldest)
 
     def _last_use(self, session_id: str) -> int | None:
         stays = session_id == self.conversation.current_session_id
-        if stays or not (session_id or self.session("").exists):
+        if stays or not (session_id or self.record("").exists):
             return None
-        # Read without a draft: an eviction may compare many sessions.
-        touched = (self._sessions.get(session_id) or self.records[session_id]).touched
+        touched = self.record(session_id).touched
         open_message = self.open.get(session_id)
         return touched if open_message is None else max(touched, open_message.touched)
 
     def done(self) -> tuple[TextSlice, tuple[Notification, ...]]:
         """Return the new slice and the notifications to emit."""
-        if len(self.records) > self.conversation.limits.max_sessions:
+        conversation, base = self.conversation, self._base
+        if len(self.records) > conversation.limits.max_sessions:
             self.evict()
-        self.conversation.records = self._built_records()
+        if self._sessions or self.records is not conversation.records:
+            conversation.records = self._built_records()
         if self._tools is not None:
-            self.conversation.tools = self._tools
-        rest = freeze(self.conversation, ConversationRecord)
-        open_ = self._base.open if self._open is None else self._open
-        return TextSlice(rest, open_, self.tick, self._base.now), tuple(self._emitted)
+            conversation.tools = self._tools
+        rest = freeze(conversation, ConversationRecord)
+        open_ = base.open if self._open is None else self._open
+        return TextSlice(rest, open_, self.tick, base.now), tuple(self._emitted)
 
     def _built_records(self) -> Mapping[str, Record]:
-        """Build the sessions' records; a session that was only read keeps its record."""
+        """Build the sessions' records; a session whose draft is unchanged keeps its record."""
+        records = self.records
         changed: dict[str, Record] = {}
         for session_id, draft in self._sessions.items():
-            record = self.records[session_id]
+            record = records[session_id]
             if draft.touched != record.touched or differs(draft, record):
                 changed[session_id] = freeze(draft, Record)
-        return {**self.records, **changed} if changed else self.records
+        if not changed:
+            return records
+        return changed if len(records) == 1 else {**records, **changed}

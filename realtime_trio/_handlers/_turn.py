@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
+from .._core import _constructors as make
 from .._core._local_events import LinkLostEvent
 from .._core._messages import ASSISTANT, MessageMetadata
-from .._core._notifications import (
-    AllNotificationsCleared,
-    ChatSessionChanged,
-    ResponseCancelled,
-    SessionMessagesLoaded,
-    SessionsUpdated,
-    SystemNotification,
-)
+from .._core._notifications import ResponseCancelled
 from .._core._state import TextSlice, TurnRecord
 from .._core._values import Log, evolve
 from ..events import (
@@ -29,7 +23,7 @@ from ._fold import Handled, fold_event
 from ._transaction import INTERRUPTED, TextTransaction
 from ._users import ended
 
-__all__ = ["completion_ended", "interaction", "ran"]
+__all__ = ["completion_ended", "has_run", "interaction"]
 
 _CANCELLED = MessageMetadata(stop_reason="cancelled")
 ERROR_LIMIT = 100
@@ -61,7 +55,7 @@ _HARMLESS = frozenset({"warning", "info"})
 
 
 def _error(txn: TextTransaction, text: str) -> None:
-    """Count an error for the turn in which it comes; while the link is away, for none."""
+    """Count an error for the turn in which it is received; without a link, for none."""
     if txn.conversation.away:
         return
     turn = txn.conversation.turn
@@ -84,7 +78,7 @@ def system_message(slice_: TextSlice, event: SystemMessageEvent) -> Handled[Text
     if event.severity not in _HARMLESS:  # an unknown kind counts as an error (§2 L3)
         _error(txn, event.content)
     txn.emit(
-        SystemNotification(
+        make.system_notification(
             type="system",
             severity=event.severity,
             content=event.content,
@@ -117,8 +111,8 @@ def _continue_in_deleted(txn: TextTransaction) -> None:
     if txn.conversation.deleted_was_user and txn.conversation.user_session_id is None:
         txn.conversation.user_session_id = session_id
     txn.evict()
-    txn.emit(ChatSessionChanged(previous_session_id=None, current_session_id=session_id))
-    txn.emit(SessionsUpdated(session_ids=txn.shown()))
+    txn.emit(make.chat_session_changed(previous_session_id=None, current_session_id=session_id))
+    txn.emit(make.sessions_updated(session_ids=txn.shown()))
 
 
 @fold_event(LinkLostEvent, Lane.TEXT)
@@ -153,7 +147,7 @@ def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[Te
     """End everything that belongs to the turn."""
     txn = TextTransaction(slice_)
     decided = {each for each in txn.records if _list_decides(txn, each)}
-    whole = {each for each in decided if txn.session(each).loaded_whole}
+    whole = {each for each in decided if txn.record(each).loaded_whole}
     well = {each for each in txn.records if each not in decided and _has_completed(txn, each)}
     for session_id in txn.open_sessions():
         if _is_cut(txn, session_id) or session_id in decided - whole:
@@ -175,49 +169,49 @@ def user_turn_start(slice_: TextSlice, _event: UserTurnStartEvent) -> Handled[Te
     txn.conversation.away = False
     txn.conversation.last_turn = last
     txn.conversation.turn = TurnRecord(number=last.number + 1)
-    txn.emit(AllNotificationsCleared())
+    txn.emit(make.ALL_NOTIFICATIONS_CLEARED)
     return txn.done()
 
 
 def _list_decides(txn: TextTransaction, session_id: str) -> bool:
     """Whether a list arrived during the turn, and no event of the turn after it (§8 S1)."""
-    if txn.session(session_id).loaded < 0:
+    session = txn.record(session_id)
+    if session.loaded < 0:
         return False
     open_message = txn.open.get(session_id)
     continued = open_message is not None and open_message.touched > 0
-    return not continued and not (
-        txn.session(session_id).has_user_message and txn.conversation.turn_ended
-    )
+    return not continued and not (session.has_user_message and txn.conversation.turn_ended)
 
 
 def _is_cut(txn: TextTransaction, session_id: str) -> bool:
     """Whether the end of an open message was lost (§8 M4)."""
     open_message = txn.open.get(session_id)
     cut = open_message is not None and open_message.cut
-    return cut or txn.session(session_id).is_running
+    return cut or txn.record(session_id).is_running
 
 
 def _has_completed(txn: TextTransaction, session_id: str) -> bool:
     """Whether a session's turn ran and was neither interrupted nor cancelled."""
     return (
-        ran(txn, session_id)
+        has_run(txn, session_id)
         and not txn.conversation.turn.cancelled
         and not _is_cut(txn, session_id)
     )
 
 
-def ran(txn: TextTransaction, session_id: str) -> bool:
+def has_run(txn: TextTransaction, session_id: str) -> bool:
     """Whether a session's turn runs or has just ended (§8 S1)."""
-    session = txn.session(session_id)
+    session = txn.record(session_id)
     return session.has_events or (session.has_user_message and txn.conversation.turn_ended)
 
 
 def _end_turn(txn: TextTransaction, session_id: str, *, well: bool) -> None:
     """Reset a session's turn fields for the next turn."""
-    session = txn.session(session_id)
-    marks = (session.turn_from, session.user_message_from, session.loaded)
-    if marks == (-1, -1, -1) and not session.has_events and not session.has_user_message:
+    record = txn.record(session_id)
+    marks = (record.turn_from, record.user_message_from, record.loaded)
+    if marks == (-1, -1, -1) and not record.has_events and not record.has_user_message:
         return
+    session = txn.session(session_id)
     session.turns += well
     session.turn_from = session.user_message_from = session.loaded = -1
     session.has_events = session.has_user_message = False
@@ -229,7 +223,7 @@ def _finish_turn(txn: TextTransaction) -> TurnRecord:
     session_id = txn.conversation.user_session_id or txn.conversation.current_session_id
     if session_id is None or session_id not in txn.records:
         return turn
-    session = txn.session(session_id)
+    session = txn.record(session_id)
     log = session.messages
     if session.user_message_from < 0:
         return turn
@@ -254,7 +248,7 @@ def _list_was_whole(txn: TextTransaction, session_id: str) -> None:
     for position, message in enumerate(kept):
         record_moved(txn, message, position)
         record_listed(txn, message, position)
-    txn.emit(SessionMessagesLoaded(session_id=session_id, messages=kept))
+    txn.emit(make.session_messages_loaded(session_id=session_id, messages=kept))
 
 
 def _end_subsessions(txn: TextTransaction) -> None:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .._core import _constructors as make
 from .._core._messages import Content
-from .._core._notifications import (
-    Media,
-    MediaAdded,
-    MessageAdded,
-    SubsessionEnded,
-    SubsessionStarted,
-    UserMessage,
-)
+from .._core._notifications import Media, SubsessionEnded
 from .._core._state import OpenSubsession, TextSlice
 from .._core.vendors._normalise import normalise_content
 from ..events import (
@@ -28,6 +22,7 @@ from ..events import (
 from . import _delegations
 from ._attach import interrupt
 from ._fold import Handled, fold_event
+from ._new_message import message_of
 from ._transaction import TextTransaction
 
 NO_CONTENT = "[User message]"
@@ -74,16 +69,30 @@ def _user_message(
     content: Content | None,
 ) -> Handled[TextSlice]:
     txn = TextTransaction(slice_)
-    txn.ensure_for(event, exists=True)
+    session = txn.ensure_for(event, exists=True)
     if txn.conversation.turn_ended:
         txn.stream_event(event.session_id)
-    txn.session(event.session_id).has_user_message = True
+    session.has_user_message = True
     interrupt(txn, event.session_id)
-    stored = txn.message_of(event, "user", content=NO_CONTENT if content is None else content)
+    stored = message_of(txn, event, "user", content=NO_CONTENT if content is None else content)
     txn.append(stored)
-    txn.emit(MessageAdded(session_id=event.session_id, message=stored))
-    txn.emit(UserMessage(session_id=event.session_id, vendor=vendor, message=message))
+    txn.emit(make.message_added(session_id=event.session_id, message=stored))
+    txn.emit(make.user_message(session_id=event.session_id, vendor=vendor, message=message))
     return txn.done()
+
+
+def _media(event: RenderMediaEvent, media_id: str) -> Media:
+    return make.media(
+        id=media_id,
+        role=event.role,
+        content_type=event.content_type,
+        content=event.content,
+        url=event.url,
+        name=event.name,
+        sent_by_class=event.sent_by_class,
+        sent_by_function=event.sent_by_function,
+        foreign_content=event.foreign_content,
+    )
 
 
 @fold_event(RenderMediaEvent, Lane.TEXT)
@@ -91,8 +100,8 @@ def render_media(slice_: TextSlice, event: RenderMediaEvent) -> Handled[TextSlic
     """Emit media; the application keeps what it needs."""
     txn = TextTransaction(slice_)
     txn.ensure_for(event)
-    media = Media.of(event, txn.new_id("media"))
-    txn.emit(MediaAdded(session_id=event.session_id, media=media))
+    media = _media(event, txn.new_id("media"))
+    txn.emit(make.media_added(session_id=event.session_id, media=media))
     return txn.done()
 
 
@@ -121,7 +130,7 @@ def subsession_started(slice_: TextSlice, event: SubsessionStartedEvent) -> Hand
     txn.conversation.subsessions = (*open_ones, opened)[-SUBSESSION_LIMIT:]
     _delegations.match_announced(txn, event)
     txn.emit(
-        SubsessionStarted(
+        make.subsession_started(
             session_id=opened.session_id,
             parent_session_id=opened.parent_session_id,
             user_session_id=opened.user_session_id,
@@ -144,7 +153,7 @@ def subsession_ended(slice_: TextSlice, event: SubsessionEndedEvent) -> Handled[
     of_user = [i for i, other in enumerate(open_ones) if other.stack == user]
     if not of_user:
         txn.emit(
-            SubsessionEnded(
+            make.subsession_ended(
                 session_id=event.session_id,
                 parent_session_id=event.parent_session_id,
                 user_session_id=event.user_session_id,
@@ -160,7 +169,7 @@ def subsession_ended(slice_: TextSlice, event: SubsessionEndedEvent) -> Handled[
 
 def ended(opened: OpenSubsession) -> SubsessionEnded:
     """Return the end of a delegation, with the ids from its start."""
-    return SubsessionEnded(
+    return make.subsession_ended(
         session_id=opened.session_id,
         parent_session_id=opened.parent_session_id,
         user_session_id=opened.user_session_id,

@@ -36,6 +36,7 @@ from .._log._log_fold import LogFold, groups_behind
 from .._log._plain_values import NotStorable
 from .._log._state_cut import StateCut
 from .._log._state_snapshot import read_snapshot
+from .._needs_trio import check_trio
 from ..events import ServerEvent
 from ._journal_lines import is_journal, journal_session, reading
 from ._line_entries import LineEntries, read_lines
@@ -381,4 +382,5 @@ def open_history(
 
 @asynccontextmanager
 async def _opened(path: str | os.PathLike[str], name: str | None) -> AsyncGenerator[History, None]:
+    check_trio("open_history")
     yield await trio.to_thread.run_sync(_load, path, name, abandon_on_cancel=True)

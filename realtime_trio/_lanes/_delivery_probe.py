@@ -16,19 +16,19 @@ __all__ = ["DeliveryProbe"]
 class DeliveryProbe:
     """Times the last item of a buffer until the subscriber takes it, then leaves the buffer."""
 
-    __slots__ = ("_ahead", "_dropped", "_since", "_tell")
+    __slots__ = ("_ahead", "_dropped", "_emit", "_since")
 
-    def __init__(self, tell: Callable[[float], None], buffer: Buffer, since: float) -> None:
-        self._tell = tell
+    def __init__(self, record: Callable[[float], None], buffer: Buffer, since: float) -> None:
+        self._emit = record
         self._ahead = len(buffer.items)
         self._dropped = buffer.dropped
         self._since = since
 
     def take(self, buffer: Buffer) -> None:
-        """The subscriber takes the next item."""
+        """Note that the subscriber takes the next item."""
         self._ahead -= 1
         if buffer.dropped != self._dropped:
             buffer.probe = None  # the item may be gone
         elif not self._ahead:
             buffer.probe = None
-            self._tell(time.perf_counter() - self._since)
+            self._emit(time.perf_counter() - self._since)

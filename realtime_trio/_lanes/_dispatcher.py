@@ -1,9 +1,9 @@
 """One step of a lane: fold its first entries, and dispatch the results to subscribers.
 
 This is the fast path of the lanes. An event costs one step of the fold, one lookup to see that
-nobody subscribed to the event itself, and for each notification one lookup and one ``put`` per
-subscriber. A run of deltas (see ``_coalescing``) is folded as one event. Its subscribers get
-one ``message-streaming`` for the whole run, or one for each delta with
+nothing subscribes to the event itself, and for each notification one lookup and one ``put`` per
+subscriber. A run of deltas (see ``_coalescing``) is folded as one event. Its subscribers get one
+``message-streaming`` for the whole run, or one for each delta with
 ``ClientConfig(coalesce=False)``.
 
 Rule 1. A step never waits. It is bounded by ``batch_size`` events (a coalesced run counts
@@ -20,9 +20,10 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias, cast, final
 
+from .._core._constructors import streaming
 from .._core._fast_decoder import Delta, Incoming
 from .._core._local_events import Reading
-from .._core._notifications import MessageStreaming, Notification, streaming
+from .._core._notifications import MessageStreaming, Notification
 from .._core._values import evolve
 from .._handlers import LaneFold
 from ..events import ServerEvent, frozen
@@ -70,7 +71,7 @@ class Dispatcher:
     ) -> tuple[int, int]:
         """Handle entries until there are none, a batch is done, or the lane is blocked.
 
-        Gives how many events were handled, and their bytes.
+        Return how many events were handled, and their bytes.
         """
         handle = self.handle
         handled = handled_bytes = 0
@@ -82,10 +83,10 @@ class Dispatcher:
                 event, size, at = entry
                 weight = 1
             elif self._coalesce:
-                event, size, at, weight = _whole(entry)
+                event, size, at, weight = _parts_of(entry)
                 self.coalesced += weight - 1
             else:
-                run = self._fitting(entry, entries)
+                run = self._cut_to_fit(entry, entries)
                 self._step_each(run)
                 handled += run.count
                 handled_bytes += run.size
@@ -132,7 +133,7 @@ class Dispatcher:
 
     # -- runs whose deltas are emitted one by one ------------------------------------------
 
-    def _fitting(self, run: DeltaRun, entries: deque[LaneEntry | DeltaRun]) -> DeltaRun:
+    def _cut_to_fit(self, run: DeltaRun, entries: deque[LaneEntry | DeltaRun]) -> DeltaRun:
         """Return as much of a run as is certain to fit (rule 2); put the rest back to the front."""
         blocking = self.subscribers.blocking
         if not blocking:
@@ -153,9 +154,9 @@ class Dispatcher:
 
         All notifications but the last belong to the first delta.
         """
-        event, size, at, weight = _whole(run)
+        event, size, at, weight = _parts_of(run)
         fold, of = self.fold, self.subscribers.of
-        notes = _one_by_one(fold.step(event, at, weight), run.texts)
+        notes = _split_note(fold.step(event, at, weight), run.texts)
         for observer in self.observers:
             observer(event, notes, fold.slice)
         size //= weight
@@ -185,13 +186,13 @@ class Dispatcher:
                     break
 
 
-def _whole(run: DeltaRun) -> tuple[Delta, int, float, int]:
+def _parts_of(run: DeltaRun) -> tuple[Delta, int, float, int]:
     """Return the coalesced delta of a run, its bytes, its time, and the number of deltas."""
     event, _, at = run.entry
     return evolve(cast("Delta", event), content=run.text()), run.size, at, run.count
 
 
-def _one_by_one(notes: tuple[Notification, ...], texts: Sequence[str]) -> tuple[Notification, ...]:
+def _split_note(notes: tuple[Notification, ...], texts: Sequence[str]) -> tuple[Notification, ...]:
     """Split the notifications of a coalesced delta into those of each delta.
 
     Text held back by the message (protocol.md §2 L4) is emitted with the first delta.

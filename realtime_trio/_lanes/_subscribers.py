@@ -7,13 +7,13 @@ from typing import Any, TypeAlias, final
 
 from .._core._fast_decoder import DELTAS, Delta
 from .._core._local_events import (
+    EmitEvent,
     InputSentEvent,
     LinkEvent,
     LinkLostEvent,
     Malformed,
     NoTurnEvent,
     PlaybackEvent,
-    SaidEvent,
     VoiceRequestedEvent,
 )
 from .._core._notifications import (
@@ -33,11 +33,11 @@ __all__ = ["Put", "Subscribers", "check_classes"]
 # The argument is an event or a notification, or a delta if ``_with_event`` is in between.
 Put: TypeAlias = Callable[[Any, int], None]
 
-# Local events: they pass the lanes, but nobody can subscribe to them.
+# Local events pass through the lanes, but cannot be subscribed to.
 _LOCAL = frozenset(
     {
         *(LinkEvent, LinkLostEvent, InputSentEvent, NoTurnEvent),
-        *(SaidEvent, PlaybackEvent, VoiceRequestedEvent, Malformed),
+        *(EmitEvent, PlaybackEvent, VoiceRequestedEvent, Malformed),
     }
 )
 

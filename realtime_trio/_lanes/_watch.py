@@ -12,9 +12,9 @@ import trio.abc
 from .._core._state import SessionState
 from .._exceptions import ClosedError
 from . import _custom_code as timing
-from ._waiters import News, Waiters
+from ._waiters import ChangeSignal, Waiters
 
-__all__ = ["Changes", "Watch", "news_of"]
+__all__ = ["Changes", "Watch", "signal_of"]
 
 T = TypeVar("T")
 _NOTHING = object()
@@ -30,9 +30,10 @@ class Changes:
         self.ended: bool = False
         self.waiters: Waiters = Waiters()
 
-    def changed(self) -> None:
-        """Make every watcher check again."""
-        self.waiters.wake_all()
+    @property
+    def changed(self) -> Callable[[], None]:
+        """Makes every watcher check again."""
+        return self.waiters.wake_all
 
     def end(self) -> None:
         """Note that no more changes will follow."""
@@ -127,6 +128,6 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
         self.close()
 
 
-def news_of(watch: Watch[T]) -> News:
+def signal_of(watch: Watch[T]) -> ChangeSignal:
     """Return the object that wakes a reader that is not a trio task; see :class:`Watch`."""
     return watch._changes.waiters  # pyright: ignore[reportPrivateUsage]

@@ -19,12 +19,12 @@ import attrs
 import msgspec
 
 from .._core._local_events import (
+    EmitEvent,
     InputSentEvent,
     LinkEvent,
     LinkLostEvent,
     NoTurnEvent,
     PlaybackEvent,
-    SaidEvent,
     SessionsWipedEvent,
     VoiceRequestedEvent,
 )
@@ -108,11 +108,11 @@ class ReceiptEntry(msgspec.Struct, frozen=True, array_like=True, tag="receipt"):
 
 
 class RemoteEntry(msgspec.Struct, frozen=True, array_like=True, tag="remote"):
-    """How far a command has come that was given to a session from another process.
+    """The status of a command that another process queued for the session.
 
-    ``number`` is that of the command in its queue, which is read in order: "accepted" says that
-    its owner has read it, "reserved" that it may be on its way from here on, "sending" that it
-    is about to be written. "cursor" says that everything up to there was read.
+    ``number`` is that of the command in its queue, which is read in order: "accepted" means that
+    its owner has read it, "reserved" that it may be on its way, "sending" that it is about to be
+    written. "cursor" means that the queue was read up to this number.
     """
 
     number: int
@@ -144,7 +144,7 @@ LogRecord: TypeAlias = (
 )
 LogItem: TypeAlias = str | int | LogRecord
 
-# -- frames ----------------------------------------------------------------------------
+# -- frames --------------------------------------------------------------------------------
 
 # The low eight bits of a short audio entry: the last byte of the frame.
 _LENGTH_SHIFT: Final = 8
@@ -182,7 +182,7 @@ def text_of(entry: RawTextEntry) -> str:
     return entry.data.decode("utf-8", "surrogatepass")
 
 
-# -- local events ----------------------------------------------------------------------
+# -- local events --------------------------------------------------------------------------
 
 _LOCAL: Final[Mapping[str, type[ServerEvent]]] = MappingProxyType(
     {
@@ -191,7 +191,7 @@ _LOCAL: Final[Mapping[str, type[ServerEvent]]] = MappingProxyType(
         "link-lost": LinkLostEvent,
         "no-turn": NoTurnEvent,
         "playback": PlaybackEvent,
-        "said": SaidEvent,
+        "said": EmitEvent,
         "sessions-wiped": SessionsWipedEvent,
         "voice-requested": VoiceRequestedEvent,
     }

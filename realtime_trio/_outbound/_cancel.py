@@ -21,8 +21,8 @@ __all__ = ["CancelResult", "Canceller"]
 class CancelResult:
     """The result of a cancel: ``via`` names the path on which the server confirmed it.
 
-    ``"withdrawn"``: the input of the turn was not written and never will be. The server
-    knows of neither.
+    ``"withdrawn"`` means that the input of the turn was not written and never will be; the server
+    knows neither the input nor the cancel.
     """
 
     via: Literal["socket", "rest", "withdrawn"]
@@ -33,12 +33,12 @@ class _Request:
     """One cancel in progress, shared by ``waiters`` tasks.
 
     ``input`` is the number of the last input that was written when the request was made,
-    ``words`` is the number of confirmations that the server still owes.
+    ``confirmations`` is the number of confirmations that the server still owes.
     """
 
     receipt: Receipt
     input: int
-    words: int = 1
+    confirmations: int = 1
     waiters: int = 0
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     settled: trio.Event = attrs.field(factory=trio.Event)
@@ -98,10 +98,10 @@ class Canceller:
         await trio.lowlevel.checkpoint_if_cancelled()
         request = self._request
         if request is None or request.settled.is_set():
-            request = _Request(self._outbox.put_anyway(ClientWantsCancelEvent()), self._inputs())
+            request = _Request(self._outbox.put_unbounded(ClientWantsCancelEvent()), self._inputs())
             self._request = request
             nursery.start_soon(self._pursue, request)
-        elif request.input != self._inputs():  # that request was meant for an earlier turn
+        elif request.input != self._inputs():  # the earlier request was for an earlier turn
             request.input = self._inputs()
             if not request.receipt.queued:
                 self._send_again(request)
@@ -119,15 +119,15 @@ class Canceller:
         return request.confirmed
 
     def _send_again(self, request: _Request) -> None:
-        request.receipt = self._outbox.put_anyway(ClientWantsCancelEvent())
-        request.words += 1
+        request.receipt = self._outbox.put_unbounded(ClientWantsCancelEvent())
+        request.confirmations += 1
 
     def confirm(self) -> None:
         """Handle ``cancelled``."""
         request = self._request
         if request is not None:
-            request.words -= 1
-            if request.words <= 0:
+            request.confirmations -= 1
+            if request.confirmations <= 0:
                 request.settle(CancelResult("socket"))
 
     def confirm_early(self) -> None:
@@ -141,7 +141,7 @@ class Canceller:
         request = self._request
         with suppress(ClosedError):
             if request is None or request.settled.is_set():
-                self._outbox.put_anyway(ClientWantsCancelEvent())
+                self._outbox.put_unbounded(ClientWantsCancelEvent())
             else:
                 self._send_again(request)
         self.no_turn()
@@ -186,7 +186,7 @@ class Canceller:
             request.settle(CancelResult("rest"))
 
     def _give_up(self, request: _Request, why: str) -> None:
-        waited = f"no answer within {self._timeout:g} s, and by REST: {why}"
+        waited = f"no answer within {self._timeout:g} s; by REST: {why}"
         if self._outbox.withdraw(request.receipt) or request.receipt.status == "not-sent":
             request.settle(None, NotSent(f"the cancel was not sent: {waited}"))
         else:

@@ -20,6 +20,7 @@ import trio
 from .._config import ClientConfig
 from .._core._codec import Codec
 from .._exceptions import ClosedError
+from .._idle import TaskSlot, WaitingTasks
 from ..events import (
     ClientWantsCancelEvent,
     Event,
@@ -66,8 +67,9 @@ class Outbox:
         self._urgent = EntryQueue(_MAX_URGENT, config.max_command_bytes)
         self._commands = EntryQueue(config.max_commands, config.max_command_bytes)
         self.audio: EntryQueue = EntryQueue(config.max_audio_frames, config.max_audio_bytes)
-        self._wakeup = trio.lowlevel.ParkingLot()
-        self._idle = trio.lowlevel.ParkingLot()
+        self.writer: TaskSlot = TaskSlot()
+        """The writer task of the link: it ends when it has nothing to write."""
+        self._idle = WaitingTasks()
         self._may_pass = 0
         self._writing: Entry | None = None
         self._sent = self._sent_bytes = 0
@@ -86,7 +88,7 @@ class Outbox:
     # -- queueing --------------------------------------------------------------------------
 
     async def put(
-        self, event: Event, *, force: bool = False, picked: Callable[[], None] | None = None
+        self, event: Event, *, force: bool = False, on_write: Callable[[], None] | None = None
     ) -> Receipt:
         """Queue an event; wait for room. If the call is cancelled, the event is not queued.
 
@@ -94,16 +96,16 @@ class Outbox:
         :class:`~realtime_trio.ClosedError` once closed.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        entry, queue = self._entry(event, force, picked)
+        entry, queue = self._entry(event, force, on_write)
         await self._enter(queue, entry)
         assert entry.receipt is not None
         return entry.receipt
 
     def put_nowait(
-        self, event: Event, *, force: bool = False, picked: Callable[[], None] | None = None
+        self, event: Event, *, force: bool = False, on_write: Callable[[], None] | None = None
     ) -> Receipt:
         """Queue an event, or raise ``trio.WouldBlock`` if its queue is full."""
-        entry, queue = self._entry(event, force, picked)
+        entry, queue = self._entry(event, force, on_write)
         self._enter_nowait(queue, entry)
         assert entry.receipt is not None
         return entry.receipt
@@ -130,7 +132,7 @@ class Outbox:
         self._audio_dropped += self._away
         return self._away
 
-    def put_anyway(self, event: PttEndEvent | ClientWantsCancelEvent) -> Receipt:
+    def put_unbounded(self, event: PttEndEvent | ClientWantsCancelEvent) -> Receipt:
         """Queue the end of an utterance or a cancel even if its queue is full.
 
         At most one of each waits at a time, so the bounds are exceeded by one entry at most.
@@ -183,7 +185,7 @@ class Outbox:
         return True
 
     def _entry(
-        self, event: Event, force: bool, picked: Callable[[], None] | None
+        self, event: Event, force: bool, on_write: Callable[[], None] | None
     ) -> tuple[Entry, EntryQueue]:
         if self._draining and not isinstance(event, (ClientWantsCancelEvent, PttEndEvent)):
             message = "the client is draining: it accepts no new commands"
@@ -191,7 +193,7 @@ class Outbox:
         check_outgoing(event)
         frame = self._codec.encode(event)
         receipt = Receipt(event.type, self.command_log)
-        entry = Entry(frame, _utf8_size(frame), event, receipt, force=force, picked=picked)
+        entry = Entry(frame, _utf8_size(frame), event, receipt, force=force, on_write=on_write)
         if isinstance(event, TextInputEvent):
             entry.around = self._ping  # the pongs show which answer is its own (protocol.md §7 G)
         if isinstance(event, _URGENT):
@@ -236,14 +238,20 @@ class Outbox:
 
     def wake(self) -> None:
         """Make the writer look again: a new entry is queued, or the gate opened."""
-        self._wakeup.unpark_all()
+        self.writer.activate()
 
-    async def next(self) -> Entry:
-        """Take the next entry to write; wait for one. Only the writer task calls this."""
+    async def next(self, *, stay: bool) -> Entry | None:
+        """Take the next entry to write. Only the writer task calls this.
+
+        Without an entry, it waits for one if the task should ``stay``. Otherwise it returns
+        ``None`` if the next entry starts another task.
+        """
         await trio.lowlevel.checkpoint_if_cancelled()
-        while (entry := self._pick()) is None:
+        while (entry := self._next_entry()) is None:
             self._idle.unpark_all()
-            await self._wakeup.park()
+            if not stay and self.writer.leave():
+                return None
+            await self.writer.sleep(idle=True)
         self._writing = entry
         if entry.receipt is not None:
             entry.receipt.status = "sending"
@@ -252,20 +260,20 @@ class Outbox:
             self._on_kill()
         if isinstance(entry.event, TextInputEvent):
             self._on_input()
-        if entry.picked is not None:
-            entry.picked()
+        if entry.on_write is not None:
+            entry.on_write()
         return entry
 
-    def _pick(self) -> Entry | None:
+    def _next_entry(self) -> Entry | None:
         if self._urgent.entries:
             return self._urgent.popleft()
-        entry = self._pick_command()
+        entry = self._next_command()
         if entry is not None:
             self._may_pass -= entry.may_pass
             return entry
         return self.audio.popleft() if self.audio.entries else None
 
-    def _pick_command(self) -> Entry | None:
+    def _next_command(self) -> Entry | None:
         commands = self._commands
         if not commands.entries:
             return None
@@ -278,7 +286,7 @@ class Outbox:
                     return entry
         return None
 
-    def wrote(
+    def finish_write(
         self,
         entry: Entry,
         status: ReceiptStatus,
@@ -320,10 +328,10 @@ class Outbox:
 
     async def flushed(self) -> None:
         """Wait until every entry that may leave has left; forever if no link takes them."""
-        while self._writing is not None or self._leavable():
+        while self._writing is not None or self._can_send():
             await self._idle.park()
 
-    def _leavable(self) -> bool:
+    def _can_send(self) -> bool:
         if self._urgent.entries or self.audio.entries:
             return True
         waiting = self._commands.entries

@@ -23,7 +23,7 @@ import trio
 from .._exceptions import AuthenticationError, ConnectionFailed, ProtocolError, RealtimeError
 from .._transports._memory import MemoryAnswer, memory_answer
 from .._transports._network import Network
-from .._transports._upgrade_answer import retry_after, words_of
+from .._transports._upgrade_answer import refusal_text, retry_after
 from ._upload import Body, Form, Progress, UploadedFile, uploaded
 from ._urls import Endpoint
 
@@ -238,7 +238,7 @@ async def _server_message(answer: httpx.Response, secrets: Iterable[str]) -> str
                     scope.cancel()
         except (httpcore.NetworkError, httpcore.ProtocolError):
             body.clear()  # the status is enough
-    return words_of(bytes(body), answer.reason_phrase, secrets)
+    return refusal_text(bytes(body), answer.reason_phrase, secrets)
 
 
 def _describe_error(exc: Exception) -> str:

@@ -126,7 +126,7 @@ class TokenKeeper:
         from .._redact import Redactor  # its patterns are slow to compile
 
         self._redactor = Redactor()
-        self._hear_secret = hide
+        self._on_secret = hide
         self._token: str | None = None
         self._renew_at = float("inf")
         self._spent = False  # whether a renewal was tried since the last accepted token
@@ -182,8 +182,8 @@ class TokenKeeper:
 
     def _hide(self, secret: str) -> None:
         self._redactor.hide(secret)
-        if self._hear_secret is not None:
-            self._hear_secret(secret)
+        if self._on_secret is not None:
+            self._on_secret(secret)
 
     def redacted(self, text: str) -> str:
         """Return untrusted text without secrets, above all without the client's tokens."""
@@ -198,7 +198,7 @@ class TokenKeeper:
         await trio.lowlevel.checkpoint()
         if self._spent:
             if certain:
-                message = "the server refuses the token, and the renewed one too"
+                message = "the server refused the token, and also the renewed one"
                 raise self._failed(AuthenticationError(message))
             return
         self._spent = True
@@ -278,7 +278,7 @@ class TokenKeeper:
         except (AuthenticationError, ConnectionFailed, ProtocolError) as exc:
             refused = isinstance(exc, AuthenticationError) and self._refusal == "perhaps"
             if self._refusal == "certain" or refused:
-                message = "the server refuses the token, and will not renew it"
+                message = "the server refused the token, and refused to renew it"
                 raise AuthenticationError(message) from exc
             _log.warning("the token could not be renewed: %s", self.redacted(str(exc)))
             self._renew_at = self._clock() + _RETRY

@@ -14,9 +14,9 @@ from typing import Final, TypeVar, final
 import attrs
 import trio
 
-from realtime_trio._exceptions import ConnectionFailed
-from realtime_trio._transports._network import Network, place_of
-from realtime_trio._transports._upgrade_answer import UpgradeAnswer
+from .._exceptions import ConnectionFailed
+from ._network import Network, place_of
+from ._upgrade_answer import UpgradeAnswer
 
 __all__ = [
     "CHUNK",

@@ -20,7 +20,7 @@ from typing import Final, final
 import attrs
 import trio
 
-from realtime_trio._exceptions import ClosedError, ConnectionLost
+from .._exceptions import ClosedError, ConnectionLost
 
 __all__ = [
     "BROKEN_BY_CANCEL",
@@ -168,10 +168,10 @@ class Inbox:
         await self._room.park()
 
     async def arrival(self) -> None:
-        """Wait until a frame arrives, the link ends, or :meth:`look_again` is called."""
+        """Wait until a frame arrives, the link ends, or :meth:`wake_receivers` is called."""
         await self._arrivals.park()
 
-    def look_again(self) -> None:
+    def wake_receivers(self) -> None:
         """Wake the tasks that wait for frames: something else has changed."""
         self._arrivals.unpark_all()
 

@@ -19,10 +19,10 @@ from typing import Final, Self, TypeAlias, final
 import attrs
 import trio
 
-from realtime_trio import abc
-from realtime_trio._exceptions import ClosedError, ConnectionFailed
-from realtime_trio._transports import _dial as dial
-from realtime_trio._transports._inbox import (
+from .. import abc
+from .._exceptions import ClosedError, ConnectionFailed
+from . import _dial as dial
+from ._inbox import (
     BROKEN_BY_CANCEL,
     CLOSED_HERE,
     End,

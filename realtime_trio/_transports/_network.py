@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, TypeAlias, cast, final
 import attrs
 import trio
 
-from realtime_trio._exceptions import ConnectionFailed
+from .._exceptions import ConnectionFailed
 
 __all__ = ["ENVIRONMENT", "Network", "OpenStream", "default_context", "place_of"]
 
@@ -256,4 +256,4 @@ def _tls_fault(error: BaseException) -> str:
     cause = error.__cause__ or error
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"certificate refused: {cause.verify_message}"
-    return getattr(cause, "reason", None) or "the peer broke the handshake off"
+    return getattr(cause, "reason", None) or "the peer broke off the handshake"

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import attrs
 import trio
 
-from realtime_trio import abc
-from realtime_trio._transports import _dial as dial
-from realtime_trio._transports._network import ENVIRONMENT, Network, OpenStream
+from .. import abc
+from . import _dial as dial
+from ._network import ENVIRONMENT, Network, OpenStream
 
 __all__ = ["TrioWebsocketConnector"]
 
@@ -63,7 +63,7 @@ class TrioWebsocketConnector:
         Raises :class:`~realtime_trio.ConnectionFailed`; ``ValueError`` if ``url`` is not a
         websocket URL. A cancelled call leaves nothing open.
         """
-        from realtime_trio._transports._trio_websocket_link import open_link
+        from ._trio_websocket_link import open_link
 
         network = self.network
 

@@ -32,10 +32,10 @@ from typing import Final, final
 import trio
 from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection
 
-from realtime_trio._exceptions import RealtimeError
-from realtime_trio._transports import _dial as dial
-from realtime_trio._transports._deflate import BoundedDeflate
-from realtime_trio._transports._inbox import (
+from .._exceptions import RealtimeError
+from . import _dial as dial
+from ._deflate import BoundedDeflate
+from ._inbox import (
     BROKEN_BY_CANCEL,
     CLOSED_HERE,
     End,
@@ -43,13 +43,13 @@ from realtime_trio._transports._inbox import (
     shielded_checkpoint,
     too_big,
 )
-from realtime_trio._transports._trio_websocket_held import press, queue_of, size_of
-from realtime_trio._transports._trio_websocket_stream import WatchedStream
-from realtime_trio._transports._trio_websocket_upgrade import UpgradeRequest, begin
+from ._trio_websocket_buffers import join_fragments, queue_of, size_of
+from ._trio_websocket_stream import WatchedStream
+from ._trio_websocket_upgrade import UpgradeRequest, begin
 
 __all__ = ["TrioWebsocketTransport", "open_link"]
 
-_NOTHING_THERE: Final = (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError)
+_NO_MESSAGE: Final = (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError)
 # The longest time in seconds that a message waits for those behind it.
 _PATIENCE: Final = 0.01
 # Bytes of memory that a message takes besides its payload.
@@ -160,13 +160,13 @@ class TrioWebsocketTransport:
                             self._deflate = BoundedDeflate(most, wire.grew)
                         self._ws = await begin(nursery, wire, target, request, self._deflate)
                         self._queue = queue_of(self._ws)
-                        wire.survey = self._survey
+                        wire.check_buffers = self._check_buffers
                         wire.opened = True
                         task_status.started()
                     if not wire.opened:
                         nursery.cancel_scope.cancel()
         except* Exception as failure:
-            # The boundary to a task that is not ours: whatever error ended it, the link is lost.
+            # The boundary to a task that is not ours: any error ends the link.
             self._crash(failure)
         finally:
             try:
@@ -177,12 +177,12 @@ class TrioWebsocketTransport:
         if not wire.opened:
             raise dial.refusal(target.place, wire.status, wire.answer)
 
-    def _survey(self) -> int:
+    def _check_buffers(self) -> int:
         """Return the memory overhead of buffered messages; join fragments.
 
         Raises ``trio.BrokenResourceError``, with which the library ends the link.
         """
-        if press(self._ws) > dial.MAX_FRAGMENTS:
+        if join_fragments(self._ws) > dial.MAX_FRAGMENTS:
             message = "a message came in too many fragments"
             self._finish(End(message))
             raise trio.BrokenResourceError(message)
@@ -222,7 +222,7 @@ class TrioWebsocketTransport:
                     with trio.move_on_after(_PATIENCE) as wire.collecting:
                         await trio.sleep_forever()
                 # If the link ends meanwhile, the next call raises the error.
-                with contextlib.suppress(*_NOTHING_THERE):
+                with contextlib.suppress(*_NO_MESSAGE):
                     while True:
                         held.append(queue.receive_nowait())
         except ConnectionClosed:
@@ -235,7 +235,7 @@ class TrioWebsocketTransport:
         finally:
             wire.demanded = False
             wire.collecting = None
-            self._held_size = size_of(held)
+            self._held_size = sum(map(size_of, held))
 
     def receive_nowait(self) -> str | bytes:
         """Take a frame that the last ``receive`` collected, or raise how the link ended."""
@@ -286,8 +286,8 @@ class TrioWebsocketTransport:
             while queue is not None:
                 message = queue.receive_nowait()
                 held.append(message)
-                self._held_size += size_of((message,))
-        except _NOTHING_THERE:
+                self._held_size += size_of(message)
+        except _NO_MESSAGE:
             pass
         if held:
             try:
@@ -319,7 +319,7 @@ class TrioWebsocketTransport:
         except ConnectionClosed:
             raise await self._refused() from None
         except BaseException:
-            self._tear()
+            self._end_if_torn()
             raise
 
     async def ping(self) -> None:
@@ -332,7 +332,7 @@ class TrioWebsocketTransport:
         except ConnectionClosed:
             raise await self._refused() from None
         except BaseException:
-            self._tear()
+            self._end_if_torn()
             raise
         finally:
             self._wire.pinging = None
@@ -346,7 +346,7 @@ class TrioWebsocketTransport:
         await trio.lowlevel.cancel_shielded_checkpoint()
         return self._ended().error()
 
-    def _tear(self) -> None:
+    def _end_if_torn(self) -> None:
         """End the link if the send that was just cancelled had begun to write."""
         if self._wire.torn:
             self._finish(BROKEN_BY_CANCEL)

@@ -13,9 +13,9 @@ from typing import Final, final
 
 import trio
 
-from realtime_trio._transports import _dial as dial
-from realtime_trio._transports._direct import reader_of
-from realtime_trio._transports._upgrade_answer import UpgradeAnswer, read_answer
+from . import _dial as dial
+from ._direct import reader_of
+from ._upgrade_answer import UpgradeAnswer, read_answer
 
 __all__ = ["CHUNK", "WatchedStream"]
 
@@ -49,7 +49,7 @@ class WatchedStream(trio.abc.Stream):
         self.collecting: trio.CancelScope | None = None
         # Called before each read, when the reader has processed all earlier data: returns the
         # memory overhead of buffered messages, beyond their size on the wire.
-        self.survey: Callable[[], int] | None = None
+        self.check_buffers: Callable[[], int] | None = None
         # Also called before each read: takes what the reader has put into the library's queue,
         # in the reader's task, and returns whether some is left.
         self.offer: Callable[[], bool] | None = None
@@ -94,7 +94,7 @@ class WatchedStream(trio.abc.Stream):
         self._pause()
         while self.offer is not None and self.offer():
             await trio.lowlevel.checkpoint()
-        extra = 0 if self._ahead < _LITTLE or self.survey is None else self.survey()
+        extra = 0 if self._ahead < _LITTLE or self.check_buffers is None else self.check_buffers()
         while self._ahead + extra >= self._max_buffer and not self.demanded:
             await self._gate.park()
         try:

@@ -18,7 +18,7 @@ import attrs
 import h11
 import trio
 
-__all__ = ["UpgradeAnswer", "clean_line", "read_answer", "retry_after", "words_of"]
+__all__ = ["UpgradeAnswer", "clean_line", "read_answer", "refusal_text", "retry_after"]
 
 _MAX_BODY: Final = 16 * 1024
 _MAX_WORDS: Final = 200
@@ -78,7 +78,7 @@ async def read_answer(
     plain = headers.get("content-encoding", "identity").strip().lower() == "identity"
     return UpgradeAnswer(
         status=head.status_code,
-        words=words_of(body if plain else b"", head.reason.decode("latin-1"), secrets),
+        words=refusal_text(body if plain else b"", head.reason.decode("latin-1"), secrets),
         location=headers.get("location"),
         retry_after=retry_after(headers),
     )
@@ -96,7 +96,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, when - time.time())
 
 
-def words_of(body: bytes, reason: str, secrets: Iterable[str]) -> str:
+def refusal_text(body: bytes, reason: str, secrets: Iterable[str]) -> str:
     """Return the server's text in one line: from its body, else the reason of the status line."""
     text = _text_of(body[:_MAX_BODY])
     line = clean_line(text, secrets) or clean_line(reason, secrets)

@@ -40,15 +40,15 @@ from websockets.frames import Close, CloseCode
 from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
-from realtime_trio._exceptions import RealtimeError
-from realtime_trio._transports import _dial as dial
-from realtime_trio._transports._direct import (
+from .._exceptions import RealtimeError
+from . import _dial as dial
+from ._direct import (
     WRITE_ERRORS,
     WriteTurn,
     reader_of,
     writer_of,
 )
-from realtime_trio._transports._inbox import (
+from ._inbox import (
     BROKEN_BY_CANCEL,
     CLOSED_HERE,
     End,
@@ -57,8 +57,8 @@ from realtime_trio._transports._inbox import (
     shielded_checkpoint,
     too_big,
 )
-from realtime_trio._transports._websockets_frames import FrameReader, FrameWriter
-from realtime_trio._transports._websockets_upgrade import upgrade
+from ._websockets_frames import FrameReader, FrameWriter
+from ._websockets_upgrade import upgrade
 
 __all__ = ["WebsocketsTransport", "open_link"]
 
@@ -66,6 +66,8 @@ __all__ = ["WebsocketsTransport", "open_link"]
 # root logger. This logger is outside the tree and disabled.
 _SILENT: Final = logging.Logger("realtime_trio.websockets")
 _SILENT.disabled = True
+
+BROKEN: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 _What = TypeVar("_What")
 
@@ -93,7 +95,7 @@ async def open_link(
         early, received = await upgrade(stream, protocol, target, headers or {})
         reader = FrameReader(protocol, max_message_size)
         link = WebsocketsTransport(stream, protocol, reader, max_buffer, close_timeout)
-        link.take(early, received)
+        link.begin(early, received)
         nursery.start_soon(link.pump)
     except BaseException:
         await trio.aclose_forcefully(stream)
@@ -106,7 +108,6 @@ class WebsocketsTransport:
     """One open websocket; see :class:`~realtime_trio.abc.Transport` for its contract."""
 
     __slots__ = (
-        "_aside",
         "_broken",
         "_close_timeout",
         "_closing",
@@ -119,6 +120,8 @@ class WebsocketsTransport:
         "_muted",
         "_nursery",
         "_over",
+        "_parked",
+        "_paused_pump",
         "_pong",
         "_protocol",
         "_read_some",
@@ -157,7 +160,8 @@ class WebsocketsTransport:
         self._over = False  # nothing more can be read
         self._delivering = False
         self._fresh: deque[str | bytes] = deque()  # frames read by ``deliver``
-        self._aside = trio.lowlevel.ParkingLot()  # the paused pump waits here
+        self._paused_pump = trio.lowlevel.ParkingLot()  # the paused pump waits here
+        self._parked = False  # it does
         self._muted = False
         self._closing = False
         self._scope = trio.CancelScope()
@@ -180,7 +184,7 @@ class WebsocketsTransport:
 
     async def deliver(self, take: Callable[[deque[str | bytes]], bool]) -> None:
         """Read in this task, and pass frames to ``take`` as they arrive, until it returns false."""
-        inbox, fresh, read = self._inbox, self._fresh, self._read
+        inbox, fresh, reader, read_some = self._inbox, self._fresh, self._reader, self._read_some
         await trio.lowlevel.checkpoint_if_cancelled()
         ended = True
         self._delivering = True
@@ -196,14 +200,21 @@ class WebsocketsTransport:
                     fresh.extend(inbox.take_all())
                 elif inbox.end is not None:
                     break
-                elif self._aside and not self._over:
-                    await read()
+                elif self._parked and not self._over:  # _read, without a coroutine of its own
+                    if reader.busy:
+                        self._answer_pings()
+                    try:
+                        data = await read_some()
+                    except BROKEN:
+                        self._broken = self._over = True
+                    else:
+                        self._process(data)
                 else:  # the pump must finish a read, or handle the end of the link
-                    self._aside.unpark_all()
+                    self._unpark()
                     await inbox.arrival()
         finally:
             self._delivering = False
-            self._aside.unpark_all()
+            self._unpark()
             inbox.put_back(fresh)
         await trio.lowlevel.cancel_shielded_checkpoint()
         if ended:
@@ -254,12 +265,12 @@ class WebsocketsTransport:
         self._inbox.finish(CLOSED_HERE)
         if not self._torn:
             with trio.move_on_after(self._close_timeout, shield=True):
-                await self._say_goodbye(*dial.close_frame(code, reason))
+                await self._send_close(*dial.close_frame(code, reason))
         self._scope.cancel()
         with trio.CancelScope(shield=True):
             await self._finished.wait()
 
-    async def _say_goodbye(self, code: int, reason: str) -> None:
+    async def _send_close(self, code: int, reason: str) -> None:
         # If the peer closed first, the pump holds the turn to answer: waiting for the turn
         # means waiting until that answer is sent.
         async with self._turn:
@@ -298,7 +309,7 @@ class WebsocketsTransport:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     self._nursery = nursery
-                    await self._read_on()
+                    await self._read_until_lost()
                     nursery.cancel_scope.cancel()
         finally:
             self._muted = True
@@ -308,48 +319,63 @@ class WebsocketsTransport:
             finally:
                 self._finished.set()
 
-    async def _read_on(self) -> None:
+    async def _read_until_lost(self) -> None:
         """Read until the link ends, except while another task reads (rule 5)."""
         inbox = self._inbox
         while not self._over:
             if self._delivering:
-                inbox.look_again()
-                await self._aside.park()
+                inbox.wake_receivers()
+                self._parked = True
+                await self._paused_pump.park()
             elif inbox.full:
                 await inbox.wait_room()
             else:
                 await self._read()
         if not self._broken:
-            await self._part()
+            await self._finish_closing()
 
     async def _read(self) -> None:
         """Read once and process the data."""
         if self._reader.busy:
-            self._reader.busy = False
-            pongs = self._protocol.data_to_send()
-            if pongs:
-                self._answer(pongs[-1])
+            self._answer_pings()
         try:
             data = await self._read_some()
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except BROKEN:
             self._broken = self._over = True
-            return
-        if data:
-            self.take(bytes(data), len(data))
         else:
-            self._reader.feed_eof()
-            self._over = self._reader.over
+            self._process(data)
 
-    def take(self, data: bytes, size: int) -> None:
-        """Put the messages in ``data`` into the inbox; ``size`` is the number of bytes received."""
-        self._received += size
-        messages = self._reader.feed(data)
-        if self._delivering and self._aside:
-            self._fresh.extend(messages)
+    def _process(self, data: bytes) -> None:
+        """Process what was read; no bytes are the end."""
+        reader = self._reader
+        self._received += len(data)
+        if not data:
+            reader.feed_eof()
+            self._over = reader.over
+            return
+        if self._parked and self._delivering:
+            self._fresh += reader.feed(data)
         else:
-            self._inbox.put_all(messages)
-        if self._reader.over:  # the peer may close directly after it accepts
+            self._inbox.put_all(reader.feed(data))
+        if reader.over:  # the peer may close directly after it accepts
             self._over = self._muted = True
+
+    def _unpark(self) -> None:
+        """Let the pump go on."""
+        self._parked = False
+        self._paused_pump.unpark_all()
+
+    def _answer_pings(self) -> None:
+        self._reader.busy = False
+        pongs = self._protocol.data_to_send()
+        if pongs:
+            self._answer(pongs[-1])
+
+    def begin(self, early: bytes, received: int) -> None:
+        """Process what came with the answer to the upgrade: ``received`` bytes with that."""
+        self._received = received - len(early)
+        if early:
+            self._process(early)
 
     def _answer(self, pong: bytes) -> None:
         """Let a separate task write the newest pong (rule 2)."""
@@ -374,7 +400,7 @@ class WebsocketsTransport:
             return too_big(self._limit)
         return lost(close.code, close.reason)
 
-    async def _part(self) -> None:
+    async def _finish_closing(self) -> None:
         """Record how the link ended, answer the peer's close frame, and wait for its EOF.
 
         Waiting matters if the peer caused the fault: closing a socket with unread bytes
@@ -384,15 +410,15 @@ class WebsocketsTransport:
         protocol = self._protocol
         close = protocol.close_rcvd or (None if self._closing else protocol.close_sent)
         self._inbox.finish(self._ended_by(close))
-        farewell = self._outgoing()
-        if not farewell:
+        close_frame = self._outgoing()
+        if not close_frame:
             return
         with trio.move_on_after(self._close_timeout):
             async with self._turn:
                 if self._torn:
                     return
                 with contextlib.suppress(RealtimeError):
-                    await self._write(farewell)
+                    await self._write(close_frame)
             with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 while data := await self._stream.receive_some(dial.CHUNK):
                     self._received += len(data)

@@ -9,8 +9,8 @@ import trio
 from websockets.client import ClientProtocol
 from websockets.protocol import State
 
-from realtime_trio._transports import _dial as dial
-from realtime_trio._transports._upgrade_answer import read_answer
+from . import _dial as dial
+from ._upgrade_answer import read_answer
 
 __all__ = ["upgrade"]
 

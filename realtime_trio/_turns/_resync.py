@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final, final
 
 from .._core._fast_decoder import Incoming
-from .._core._local_events import SaidEvent
+from .._core._local_events import EmitEvent
 from .._core._shell_notifications import SessionRestored
 from .._lanes._marks import Mark, Marks
 from ..events import ChatSessionChangedEvent, Lane
@@ -29,7 +29,7 @@ _logger: Final = logging.getLogger("realtime_trio.connection")
 class Resync:
     """One resync at a time; a new link begins a new one. ``post`` hands events to the lanes."""
 
-    def __init__(self, post: Callable[[SaidEvent], None], marks: Marks) -> None:
+    def __init__(self, post: Callable[[EmitEvent], None], marks: Marks) -> None:
         self._post = post
         self._marks = marks
         self._asked: str | None = None
@@ -63,5 +63,5 @@ class Resync:
     def _emit(self, note: SessionRestored) -> None:
         if self._expected is note:
             self._expected = None
-            _logger.info("the session is whole again%s", " (loaded anew)" if note.reloaded else "")
-            self._post(SaidEvent(note=note))
+            _logger.info("the session is complete again%s", " (reloaded)" if note.reloaded else "")
+            self._post(EmitEvent(note=note))

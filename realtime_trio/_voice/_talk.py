@@ -1,4 +1,4 @@
-"""A voice conversation: whose turn it is to talk, in the three modes of the protocol.
+"""A voice conversation: who may talk, in the three modes of the protocol.
 
 ========  ====================================  ========================================
 mode      audio that is sent                    utterances are found by
@@ -74,7 +74,7 @@ class VoiceConversation:
         *,
         gate: TurnGate,
         playback: PlaybackGate,
-        beginnings: Callable[[], int],
+        session_starts: Callable[[], int],
         barge_in: bool,
     ) -> None:
         from ..audio._vad import EnergyVad
@@ -82,7 +82,7 @@ class VoiceConversation:
         self._client = client
         self._gate = gate
         self._playback = playback
-        self._beginnings = beginnings
+        self._session_starts = session_starts
         self._sender = sender
         self._source = source
         self._vad = EnergyVad(vad)
@@ -97,24 +97,24 @@ class VoiceConversation:
         """Set the mode on the server, and talk until the source ends."""
         await self._client.send(SetVoiceInputModeEvent(mode=mode))
         self._sender.begin()
-        async with aclosing(self._reminding(chunks, mode)) as reminding:
-            await self._modes[mode](reminding)
+        async with aclosing(self._keep_mode_set(chunks, mode)) as source:
+            await self._modes[mode](source)
 
-    async def _reminding(self, chunks: Chunks, mode: VoiceMode) -> Chunks:
+    async def _keep_mode_set(self, chunks: Chunks, mode: VoiceMode) -> Chunks:
         """Yield the chunks; set the mode again if the server has lost the session."""
-        told = self._beginnings()
+        seen = self._session_starts()
         async for chunk in chunks:
-            if self._beginnings() != told:
-                if told:  # before the first event, the mode command is still in the queue
+            if self._session_starts() != seen:
+                if seen:  # before the first event, the mode command is still in the queue
                     await self._client.send(SetVoiceInputModeEvent(mode=mode))
-                told = self._beginnings()
+                seen = self._session_starts()
             yield chunk
 
     async def _ptt(self, chunks: Chunks) -> None:
         async with aclosing(self._heard(chunks)) as events:
             async for event in events:
                 if event.kind == "end":
-                    continue  # of an utterance whose beginning was lost with a link
+                    continue  # the end of an utterance whose beginning was lost with a link
                 await self._barge_in()
                 # Lost with the link: the rest of the utterance becomes a new one.
                 with suppress(NotSent, InDoubt):
@@ -124,7 +124,7 @@ class VoiceConversation:
     async def _utterance(self, event: VadEvent, events: AsyncGenerator[VadEvent, None]) -> None:
         self._sender.begin()
         self._say(event.audio)
-        while event.kind != "end":  # it arrives at the latest when the source ends
+        while event.kind != "end":  # the end arrives at the latest when the source ends
             event = await anext(events)
             self._say(event.audio)
 
@@ -181,7 +181,7 @@ class VoiceConversation:
 
         Return whether the current chunk is usable: a live source has recorded the agent in it.
         """
-        if self._barges_in or not self._agent_talks():
+        if self._barges_in or not self._agent_is_speaking():
             return True
         from ..audio._sources import LiveSource, forget
 
@@ -196,6 +196,6 @@ class VoiceConversation:
         self._vad.flush()
         return False
 
-    def _agent_talks(self) -> bool:
+    def _agent_is_speaking(self) -> bool:
         playback = self._playback.playback
         return not self._gate.open or (playback is not None and playback.playing)

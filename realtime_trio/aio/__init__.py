@@ -20,9 +20,14 @@ Token sources, audio sources and sinks of the application are asyncio's, too. ``
 ``recorder`` and ``open_stream`` are for trio, as they are natively.
 
 General layout: ``_guest`` (the run), ``_door`` (calls and blocks), ``_channel`` (reading),
-``_callbacks`` (the application's own objects) are written by hand; the classes that mirror the
+``_callbacks`` (the application's own objects) are hand-written; the classes that mirror the
 native ones are written by ``tools/doors.py``.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ._channels import LaneView, Subscription, TurnChannel, Watch
 from ._client import Client, open_client
@@ -40,17 +45,27 @@ from ._voice import (
     open_wav_sink,
 )
 
+if TYPE_CHECKING:
+    from ._fleet import Fleet, Node, NodeChanges, open_fleet, open_node
+    from ._remote import RemoteReceipt, RemoteSession, RemoteTurn
+
 __all__ = [
     "AudioLane",
     "Client",
     "Faults",
+    "Fleet",
     "History",
     "LaneView",
     "Microphone",
+    "Node",
+    "NodeChanges",
     "Playback",
     "RealtimeServer",
     "Receipt",
     "Reconnection",
+    "RemoteReceipt",
+    "RemoteSession",
+    "RemoteTurn",
     "Speaker",
     "Subscription",
     "Turn",
@@ -58,9 +73,23 @@ __all__ = [
     "Watch",
     "WavSink",
     "open_client",
+    "open_fleet",
     "open_history",
     "open_microphone",
+    "open_node",
     "open_server",
     "open_speaker",
     "open_wav_sink",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:  # of a fleet: not every program has one
+        module = "._remote" if name.startswith("Remote") else "._fleet"
+        return getattr(import_module(module, __name__), name)
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

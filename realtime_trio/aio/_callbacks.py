@@ -9,10 +9,11 @@ from typing import Final, NoReturn, TypeAlias, TypeVar, cast, final
 
 import trio
 
+from .._doors._door_object import native_of
 from .._rest._tokens import Auth, AuthSource, PasswordLogin
 from ..audio import AudioFormat, AudioSink, ClockedSink, LiveSource
 from ..audio._stream import format_of
-from ._door import Mirror, native_of
+from ._door import Mirror
 from ._guest import current_guest
 
 __all__ = ["SoundSink", "SoundSource", "TokenSource", "as_auth", "as_sink", "as_source", "on_host"]

@@ -8,7 +8,7 @@ from typing import Final, Generic, Protocol, Self, TypeVar
 
 import trio
 
-from .._lanes._waiters import News
+from .._lanes._waiters import ChangeSignal
 from ._door import Door
 
 __all__ = ["Channel", "NativeChannel"]
@@ -35,11 +35,16 @@ class Channel(Generic[T_co]):
     """A channel to read from; each kind of channel is a subclass."""
 
     def __init__(
-        self, door: Door, source: NativeChannel[T_co], news: News, *, exclusive: bool = False
+        self,
+        door: Door,
+        source: NativeChannel[T_co],
+        signal: ChangeSignal,
+        *,
+        exclusive: bool = False,
     ) -> None:
         self._door = door
         self._source = source
-        self._news = news
+        self._signal = signal
         self._exclusive = exclusive
         self._waiting = False
         self._credit = 0
@@ -70,24 +75,24 @@ class Channel(Generic[T_co]):
         self._door.check()
         if self._exclusive and self._waiting:
             self._busy()
-        news = self._news
+        signal = self._signal
         future: asyncio.Future[None] = self._door.loop.create_future()
 
         def wake() -> None:
             if future.done():  # cancelled, but its task has not run yet
-                news.wake()
+                signal.wake()
             else:
                 future.set_result(None)
 
-        news.add_waiter(wake)
+        signal.add_waiter(wake)
         self._waiting = True
         try:
             await future
         except BaseException:
             if future.cancelled():
-                news.discard_waiter(wake)
+                signal.discard_waiter(wake)
             else:  # woken as well: another reader may take the item
-                news.wake()
+                signal.wake()
             raise
         finally:
             self._waiting = False

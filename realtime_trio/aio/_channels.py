@@ -13,12 +13,12 @@ from .._lanes._statistics import LaneStatistics, SubscriptionStatistics
 from .._lanes._subscription import LaneView as NativeLaneView
 from .._lanes._subscription import Subscription as NativeSubscription
 from .._lanes._subscription import T
-from .._lanes._subscription import news_of as subscription_news
+from .._lanes._subscription import signal_of as subscription_signal
 from .._lanes._watch import Watch as NativeWatch
-from .._lanes._watch import news_of as watch_news
+from .._lanes._watch import signal_of as watch_signal
 from .._turns._channel import TurnChannel as NativeTurnChannel
 from .._turns._channel import TurnChannelStatistics
-from .._turns._channel import news_of as turnchannel_news
+from .._turns._channel import signal_of as turnchannel_signal
 from ._channel import Channel
 from ._door import Door, Mirror
 
@@ -45,7 +45,7 @@ class Subscription(Channel[T], Generic[T]):
     """
 
     def __init__(self, door: Door, native: NativeSubscription[T]) -> None:
-        super().__init__(door, native, subscription_news(native))
+        super().__init__(door, native, subscription_signal(native))
         self._inner = native
 
     def statistics(self) -> SubscriptionStatistics:
@@ -67,7 +67,7 @@ class Watch(Channel[T], Generic[T]):
     """
 
     def __init__(self, door: Door, native: NativeWatch[T]) -> None:
-        super().__init__(door, native, watch_news(native), exclusive=True)
+        super().__init__(door, native, watch_signal(native), exclusive=True)
         self._inner = native
 
 
@@ -79,7 +79,7 @@ class TurnChannel(Channel[T], Generic[T]):
     """
 
     def __init__(self, door: Door, native: NativeTurnChannel[T]) -> None:
-        super().__init__(door, native, turnchannel_news(native))
+        super().__init__(door, native, turnchannel_signal(native))
         self._inner = native
 
     def statistics(self) -> TurnChannelStatistics:

@@ -13,12 +13,13 @@ from typing import Generic, ParamSpec, TypeVar, final
 import outcome
 import trio
 
+from .._doors._door_object import DoorObject, repr_of
 from .._doors._held_manager import HeldManager
 from .._doors._trio_call import CLOSED, NESTED, TrioCall
 from .._exceptions import ClosedError, TurnError
 from ._guest import Guest, HostWait, join_guest
 
-__all__ = ["Door", "HeldBlock", "Mirror", "native_of", "same"]
+__all__ = ["Door", "HeldBlock", "Mirror", "same"]
 
 N = TypeVar("N")
 P = ParamSpec("P")
@@ -54,7 +55,7 @@ class Door:
     async def call(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run an async function of trio.
 
-        A cancellation cancels it, and is raised when it has ended.
+        A cancellation cancels it, and is raised after its end.
         """
         self.check()
         wait = HostWait(self.loop)
@@ -84,12 +85,13 @@ class Door:
         wrap: Callable[[Door, N], T],
         *,
         alone: bool = False,
+        own: bool = False,
     ) -> HeldBlock[N, T]:
         """Return the context manager of this door for one of trio."""
-        return HeldBlock(manager, wrap, self, alone=alone)
+        return HeldBlock(manager, wrap, self, alone=alone, own=own)
 
 
-class Mirror(Generic[N]):
+class Mirror(DoorObject[N]):
     """The object of this door that wraps one of trio."""
 
     def __init__(self, door: Door, native: N) -> None:
@@ -97,12 +99,10 @@ class Mirror(Generic[N]):
         self._native = native
 
     def __repr__(self) -> str:
-        return f"<rt.aio {self._native!r}>"
+        return repr_of(self, "rt.aio")
 
-
-def native_of(mirror: Mirror[N]) -> N:
-    """Return the trio object."""
-    return mirror._native  # pyright: ignore[reportPrivateUsage]
+    def _block(self, manager: AbstractAsyncContextManager[T, bool | None]) -> HeldBlock[T, T]:
+        return self._door.block(manager, same)
 
 
 def same(door: Door, value: T) -> T:
@@ -124,11 +124,16 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
         door: Door | None = None,
         *,
         alone: bool = False,
+        own: bool = False,
     ) -> None:
-        """Without ``door``, the manager opens something and joins the run of the loop."""
+        """Without ``door``, the manager opens something and joins the run of the loop.
+
+        With ``own``, its value has a separate door, which is closed at the end of the block.
+        """
         self._manager = manager
         self._wrap = wrap
         self._door = door
+        self._own = own or door is None
         self._guest: Guest | None = None
         self._value: tuple[N] | None = None
         self._alone = alone
@@ -140,6 +145,8 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
             self._guest = await join_guest(self)
             self._door = Door(self._guest)
         self._door.check()
+        if self._guest is None and self._own:
+            self._door = Door(self._door.guest)
         loop = self._door.loop
         self._task = asyncio.current_task(loop)
         self._cancelling = 0 if self._task is None else self._task.cancelling()
@@ -195,7 +202,7 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
 
     def _left(self) -> None:
         assert self._door is not None
-        if self._guest is not None:
+        if self._own:
             self._door.closed = True
         self._door.asking.discard(self._asker)
         self._door.guest.left(self)

@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-import time
 import warnings
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import Final, Protocol, final
 
 import outcome
 import trio
+
+from ._steps import Steps
 
 __all__ = ["Guest", "HostWait", "current_guest", "join_guest"]
 
@@ -34,13 +34,13 @@ class OpenBlock(Protocol):
         ...
 
 
-class _Here(threading.local):
+class _ThreadRun(threading.local):
     """The run of this thread."""
 
     guest: Guest | None = None
 
 
-_here = _Here()
+_thread = _ThreadRun()
 
 
 @final
@@ -92,23 +92,22 @@ class Guest:
         self._evicting = False
         self._finish = trio.Event()
         self._waits: list[HostWait] = []
-        self._scheduled: set[Callable[[], object]] = set()
-        self._stranded: SimpleQueue[Callable[[], object]] = SimpleQueue()
-        self._keeper = self._until_shutdown()
+        self._steps = Steps(loop)
+        self._shutdown_watch = self._until_shutdown()
 
     def start(self) -> None:
         """Start the run; from then on trio can be used in this thread."""
         # The loop closes its async generators when it shuts down: this shows us that it does.
         with suppress(StopIteration):
-            self._keeper.__anext__().send(None)
+            self._shutdown_watch.__anext__().send(None)
         trio.lowlevel.start_guest_run(
             self._main,
-            run_sync_soon_threadsafe=self._soon_threadsafe,
-            run_sync_soon_not_threadsafe=self._soon,
+            run_sync_soon_threadsafe=self._steps.soon_threadsafe,
+            run_sync_soon_not_threadsafe=self._steps.soon,
             done_callback=self._done,
             host_uses_signal_set_wakeup_fd=True,
         )
-        _here.guest = self
+        _thread.guest = self
         self._watch_close()
 
     def _watch_close(self) -> None:
@@ -119,7 +118,7 @@ class Guest:
         def close_loop() -> None:
             close()
             self._unwatch_close()
-            if _here.guest is self:
+            if _thread.guest is self:
                 self.abandon()
 
         with suppress(AttributeError):  # the loop does not accept the attribute
@@ -159,8 +158,8 @@ class Guest:
             return None
         wait = HostWait(self.loop)
         self._waits.append(wait)
-        cancelled = await wait.wait(_nothing)
-        await self._keeper.aclose()
+        cancelled = await wait.wait(_ignore_cancel)
+        await self._shutdown_watch.aclose()
         return cancelled
 
     async def _until_shutdown(self) -> AsyncGenerator[None, None]:
@@ -170,30 +169,25 @@ class Guest:
             if self._tenants:
                 self._warn("the loop shuts down")
                 self._evict()
-                await self._outlive()
+                await self._wait_until_done()
 
-    async def _outlive(self) -> None:
+    async def _wait_until_done(self) -> None:
         wait = HostWait(self.loop)
         self._waits.append(wait)
-        await wait.wait(_nothing)
+        await wait.wait(_ignore_cancel)
 
     def abandon(self) -> None:
-        """End a run whose loop was closed, immediately, so that this thread can have another."""
+        """End a run whose loop was closed immediately, so that this thread can have another."""
         if self.ended:
             return
         self._warn("its loop was closed")
         self._evict()
-        for step in tuple(self._scheduled):
-            step()
-        deadline = time.monotonic() + _ABANDONED
         hooks = sys.get_asyncgen_hooks()
-        while not self.ended:
-            try:
-                step = self._stranded.get(timeout=max(0.0, deadline - time.monotonic()))
-            except Empty:
-                message = "the clients of a closed loop do not end"
-                raise RuntimeError(message) from None
-            step()
+        try:
+            self._steps.take_late(until=lambda: self.ended, seconds=_ABANDONED)
+        except TimeoutError:
+            message = "the clients of a closed loop do not end"
+            raise RuntimeError(message) from None
         sys.set_asyncgen_hooks(*hooks)  # trio has restored those of the closed loop
 
     def _warn(self, why: str) -> None:
@@ -212,47 +206,21 @@ class Guest:
         while True:
             try:
                 await self._finish.wait()
-            except KeyboardInterrupt:  # trio was running when it arrived: it is for the loop
+            except KeyboardInterrupt:  # it arrived while trio ran, but it is meant for the loop
                 self.loop.call_soon(_interrupt)
             else:
                 return
 
     def _done(self, result: outcome.Outcome[None]) -> None:
         self.ended = True
-        _here.guest = None
+        _thread.guest = None
         self._unwatch_close()
         for wait in self._waits:
             wait.finish()
         result.unwrap()
 
-    def _soon(self, step: Callable[[], object]) -> None:
-        """Schedule a step of trio. A closed loop drops its scheduled steps."""
-        known = self._known(step)
-        try:
-            self.loop.call_soon(known)
-        except RuntimeError:
-            self._stranded.put(known)
 
-    def _soon_threadsafe(self, step: Callable[[], object]) -> None:
-        known = self._known(step)
-        try:
-            self.loop.call_soon_threadsafe(known)
-        except RuntimeError:
-            self._stranded.put(known)
-
-    def _known(self, step: Callable[[], object]) -> Callable[[], object]:
-        scheduled = self._scheduled
-
-        def run() -> None:
-            if run in scheduled:
-                scheduled.discard(run)
-                step()
-
-        scheduled.add(run)
-        return run
-
-
-def _nothing() -> None:
+def _ignore_cancel() -> None:
     """Do nothing: the end of a run cannot be made faster."""
 
 
@@ -262,7 +230,7 @@ def _interrupt() -> None:
 
 def current_guest() -> Guest:
     """Return the run of this thread, for code that trio calls."""
-    guest = _here.guest
+    guest = _thread.guest
     assert guest is not None
     return guest
 
@@ -273,12 +241,12 @@ async def join_guest(tenant: OpenBlock) -> Guest:
     Raises ``RuntimeError`` if trio already runs in this thread, or if another loop of this
     thread has a run: each thread can have one.
     """
-    if trio.lowlevel.in_trio_task() or (_here.guest is None and trio.lowlevel.in_trio_run()):
+    if trio.lowlevel.in_trio_task() or (_thread.guest is None and trio.lowlevel.in_trio_run()):
         message = "rt.aio is for asyncio, but this thread runs trio: use rt.open_client here"
         raise RuntimeError(message)
     loop = asyncio.get_running_loop()
     while True:
-        guest = _here.guest
+        guest = _thread.guest
         if guest is None:
             guest = Guest(loop)
             guest.start()

@@ -17,6 +17,7 @@ import trio
 
 from .._core._audio_format import DEFAULT_FORMAT, AudioFormat
 from .._exceptions import RealtimeError
+from .._needs_trio import check_trio
 from . import _extras
 from ._pcm import fade
 from ._stream import Chunker
@@ -246,6 +247,7 @@ async def open_microphone(
     :class:`~realtime_trio.RealtimeError` if sounddevice or PortAudio is missing, or if the device
     cannot be opened.
     """
+    check_trio("audio.open_microphone")
     module = _extras.sounddevice()
     microphone = Microphone(format, max(1, round(max_waiting / chunk)))
     frames = max(1, round(chunk * format.rate))
@@ -262,6 +264,7 @@ async def open_speaker(
 
     Raises :class:`~realtime_trio.RealtimeError` as :func:`open_microphone` does.
     """
+    check_trio("audio.open_speaker")
     module = _extras.sounddevice()
     frames = max(1, round(block * format.rate))
     speaker = Speaker(format, frames * format.frame_bytes)

@@ -91,7 +91,7 @@ class Playback:
         self._emit = emit
         self._buffer = JitterBuffer(sink.format, config)
         self._resampler: Resampler | None = None
-        self._news = trio.lowlevel.ParkingLot()
+        self._changed = trio.lowlevel.ParkingLot()
         self._rest = trio.lowlevel.ParkingLot()
         self._resting = True
         self._owners = Owners(sink.format)
@@ -104,7 +104,7 @@ class Playback:
         self._last_block = b""
         self._failure: RealtimeError | None = None
 
-    # --- input ----------------------------------------------------------------------------
+    # -- input -----------------------------------------------------------------------------
 
     def feed(self, data: bytes, format: AudioFormat | None) -> None:
         """Add received whole frames; ``None`` stands for a frame without playback.
@@ -129,7 +129,7 @@ class Playback:
             self._ended = True
             self._push_tail()
             self._buffer.end()
-            self._news.unpark_all()
+            self._changed.unpark_all()
 
     def interrupt(self) -> AudioFlushed | None:
         """Stop after the current block and discard buffered audio.
@@ -204,9 +204,9 @@ class Playback:
             self._gap_pieces += 1
             self._gap_bytes += gone
         self._resting = False
-        self._news.unpark_all()
+        self._changed.unpark_all()
 
-    # --- output ---------------------------------------------------------------------------
+    # -- output ----------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Play until cancelled. Errors of the sink propagate."""
@@ -249,7 +249,7 @@ class Playback:
             self._resting = True
             self._rest.unpark_all()
         with trio.move_on_at(self._buffer.ready_at):
-            await self._news.park()
+            await self._changed.park()
 
     async def drained(self) -> None:
         """Wait until all received audio has been played or discarded.
@@ -269,7 +269,7 @@ class Playback:
         self._resting = True
         self._rest.unpark_all()
 
-    # --- reporting ------------------------------------------------------------------------
+    # -- reporting -------------------------------------------------------------------------
 
     @property
     def volume(self) -> float:

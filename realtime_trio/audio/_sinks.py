@@ -12,6 +12,7 @@ from typing import IO, BinaryIO, Protocol, runtime_checkable
 import trio
 
 from .._core._audio_format import DEFAULT_FORMAT, AudioFormat
+from .._needs_trio import check_trio
 
 __all__ = [
     "AudioSink",
@@ -135,6 +136,7 @@ async def open_wav_sink(
 
     Raises ``OSError`` if it cannot be written.
     """
+    check_trio("audio.open_wav_sink")
     file = await trio.to_thread.run_sync(Path(path).open, "wb")
     writer: wave.Wave_write = wave.open(file, "wb")  # noqa: SIM115  closed below
     writer.setnchannels(format.channels)

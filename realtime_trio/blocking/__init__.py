@@ -19,9 +19,14 @@ from another thread ends all waits of that client, with :class:`~realtime_trio.C
 Token sources, audio sources and sinks may be plain, and then run in threads, or trio's.
 
 General layout: ``_portal`` (the thread), ``_door`` (calls and blocks), ``_channel`` (reading),
-``_callbacks`` (the application's own objects) are written by hand; the classes that mirror the
+``_callbacks`` (the application's own objects) are hand-written; the classes that mirror the
 native ones are written by ``tools/doors.py``.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ._callbacks import PlainAuth, PlainSink
 from ._channels import LaneView, Subscription, TurnChannel, Watch
@@ -40,19 +45,29 @@ from ._voice import (
     open_wav_sink,
 )
 
+if TYPE_CHECKING:
+    from ._fleet import Fleet, Node, NodeChanges, open_fleet, open_node
+    from ._remote import RemoteReceipt, RemoteSession, RemoteTurn
+
 __all__ = [
     "AudioLane",
     "Client",
     "Faults",
+    "Fleet",
     "History",
     "LaneView",
     "Microphone",
+    "Node",
+    "NodeChanges",
     "PlainAuth",
     "PlainSink",
     "Playback",
     "RealtimeServer",
     "Receipt",
     "Reconnection",
+    "RemoteReceipt",
+    "RemoteSession",
+    "RemoteTurn",
     "Speaker",
     "Subscription",
     "Turn",
@@ -60,9 +75,23 @@ __all__ = [
     "Watch",
     "WavSink",
     "open_client",
+    "open_fleet",
     "open_history",
     "open_microphone",
+    "open_node",
     "open_server",
     "open_speaker",
     "open_wav_sink",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:  # of a fleet: not every program has one
+        module = "._remote" if name.startswith("Remote") else "._fleet"
+        return getattr(import_module(module, __name__), name)
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,10 +8,11 @@ from typing import Protocol, TypeAlias, cast, final
 
 import trio
 
+from .._doors._door_object import native_of
 from .._rest._tokens import Auth, AuthSource, PasswordLogin
 from ..audio import AudioFormat, AudioSink
 from ..audio._stream import format_of
-from ._door import Mirror, native_of
+from ._door import Mirror
 
 __all__ = [
     "PlainAuth",

@@ -12,7 +12,7 @@ import trio
 
 from .._doors._trio_call import CLOSED
 from .._exceptions import ClosedError
-from .._lanes._waiters import News
+from .._lanes._waiters import ChangeSignal
 from ._door import Door, check_thread
 from ._portal import ThreadWait
 
@@ -41,12 +41,12 @@ class NativeChannel(Protocol[T_co]):
 class _Fetch(Generic[T]):
     """One call to trio's thread: it waits for an item, and takes all buffered ones."""
 
-    def __init__(self, door: Door, source: NativeChannel[T], news: News) -> None:
+    def __init__(self, door: Door, source: NativeChannel[T], signal: ChangeSignal) -> None:
         self.items: deque[T] = deque()
         self.error: BaseException | None = None
         self._door = door
         self._source = source
-        self._news = news
+        self._signal = signal
         self._wait = ThreadWait()
         self._over = False
 
@@ -71,7 +71,7 @@ class _Fetch(Generic[T]):
                 items.append(source.receive_nowait())
         except trio.WouldBlock:
             if not items:
-                self._news.add_waiter(self._again)
+                self._signal.add_waiter(self._again)
                 return
         except BaseException as exc:
             if not items:  # otherwise the next call raises it again
@@ -82,7 +82,7 @@ class _Fetch(Generic[T]):
         self._door.portal.submit(self._try)
 
     def _give_up(self) -> None:
-        self._news.discard_waiter(self._again)
+        self._signal.discard_waiter(self._again)
         self._finish()
 
     def _finish(self) -> None:
@@ -97,11 +97,16 @@ class Channel(Generic[T_co]):
     """
 
     def __init__(
-        self, door: Door, source: NativeChannel[T_co], news: News, *, exclusive: bool = False
+        self,
+        door: Door,
+        source: NativeChannel[T_co],
+        signal: ChangeSignal,
+        *,
+        exclusive: bool = False,
     ) -> None:
         self._door = door
         self._source = source
-        self._news = news
+        self._signal = signal
         self._latest = exclusive
         self._batch: deque[T_co] = deque()
         self._reading = threading.Lock()
@@ -117,7 +122,7 @@ class Channel(Generic[T_co]):
             return self._batch.popleft()
 
     def receive_nowait(self) -> T_co:
-        """Return an item that is there, else raise :class:`~realtime_trio.WouldBlock`."""
+        """Return a buffered item, or raise :class:`~realtime_trio.WouldBlock`."""
         if not self._reading.acquire(blocking=False):
             raise trio.WouldBlock  # another thread waits for the next one
         try:
@@ -130,13 +135,13 @@ class Channel(Generic[T_co]):
 
     def _fetch(self) -> None:
         check_thread()
-        fetch = _Fetch(self._door, self._source, self._news)
+        fetch = _Fetch(self._door, self._source, self._signal)
         try:
             fetch.run()
-        except ClosedError:  # trio has ended: what the channel holds is still there
+        except ClosedError:  # trio has ended, but the channel still holds its items
             self._batch.append(self._source.receive_nowait())
             return
-        finally:  # also when it was interrupted: nothing is lost
+        finally:  # also if it was interrupted: nothing is lost
             self._batch.extend(fetch.items)
         if fetch.error is not None:
             raise fetch.error
@@ -154,7 +159,7 @@ class Channel(Generic[T_co]):
             raise StopIteration from None
 
     def close(self) -> None:
-        """End now: what waits is dropped. A second call does nothing."""
+        """End now: buffered items are dropped. A second call does nothing."""
         self._door.plain(self._source.close)
         self._batch.clear()
 

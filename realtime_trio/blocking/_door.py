@@ -14,12 +14,13 @@ from typing import Generic, ParamSpec, TypeVar, final
 import outcome
 import trio
 
+from .._doors._door_object import DoorObject, repr_of
 from .._doors._held_manager import HeldManager
 from .._doors._trio_call import CLOSED, NESTED, TrioCall
 from .._exceptions import ClosedError, TurnError
 from ._portal import Portal, ThreadWait, join_portal, leave_portal
 
-__all__ = ["Door", "HeldBlock", "Mirror", "native_of", "same"]
+__all__ = ["Door", "HeldBlock", "Mirror", "same"]
 
 N = TypeVar("N")
 P = ParamSpec("P")
@@ -45,16 +46,18 @@ def check_thread() -> None:
 
 @final
 class Door:
-    """The connection to one client or server, and the calls that wait there."""
+    """The connection to one client, server or session, and the calls that wait there."""
 
-    __slots__ = ("_scopes", "asking", "closed", "portal")
+    __slots__ = ("_scopes", "asking", "closed", "portal", "scope")
 
     def __init__(self, portal: Portal) -> None:
         self.portal: Portal = portal
         self.asking: set[object] = set()
         """The threads that are in the block of an ``ask``."""
         self.closed: bool = False
-        """Whether the block of the client or server was left."""
+        """Whether its block was left."""
+        self.scope: trio.CancelScope | None = None
+        """The scope of its block."""
         self._scopes: set[trio.CancelScope] = set()
 
     def call(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -133,9 +136,10 @@ class Door:
         wrap: Callable[[Door, N], T],
         *,
         alone: bool = False,
+        own: bool = False,
     ) -> HeldBlock[N, T]:
         """Return the context manager of this door for one of trio."""
-        return HeldBlock(manager, wrap, self, alone=alone)
+        return HeldBlock(manager, wrap, self, alone=alone, own=own)
 
     def close(self, stop: Callable[[], Awaitable[None]]) -> None:
         """Close with ``stop``, and end all waiting calls."""
@@ -143,13 +147,19 @@ class Door:
             self.call(stop)
             self.plain(self.interrupt)
 
+    def detach(self) -> None:
+        """Cancel the block of this door, and end all waiting calls."""
+        self.closed = True
+        if self.scope is not None:
+            self.plain(self.scope.cancel)
+
     def interrupt(self) -> None:
         """End every waiting call with :class:`~realtime_trio.ClosedError`; in trio's thread."""
         for scope in tuple(self._scopes):
             scope.cancel()
 
 
-class Mirror(Generic[N]):
+class Mirror(DoorObject[N]):
     """The object of this door that wraps one of trio."""
 
     def __init__(self, door: Door, native: N) -> None:
@@ -157,12 +167,10 @@ class Mirror(Generic[N]):
         self._native = native
 
     def __repr__(self) -> str:
-        return f"<rt.blocking {self._native!r}>"
+        return repr_of(self, "rt.blocking")
 
-
-def native_of(mirror: Mirror[N]) -> N:
-    """Return the trio object."""
-    return mirror._native  # pyright: ignore[reportPrivateUsage]
+    def _block(self, manager: AbstractAsyncContextManager[T, bool | None]) -> HeldBlock[T, T]:
+        return self._door.block(manager, same)
 
 
 def same(door: Door, value: T) -> T:
@@ -184,11 +192,16 @@ class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
         door: Door | None = None,
         *,
         alone: bool = False,
+        own: bool = False,
     ) -> None:
-        """Without ``door``, the manager opens something and joins the shared run."""
+        """Without ``door``, the manager opens something and joins the shared run.
+
+        With ``own``, its value has a separate door, which is closed at the end of the block.
+        """
         self._manager = manager
         self._wrap = wrap
         self._door = door
+        self._own = own or door is None
         self._joined: Portal | None = None
         self._value: tuple[N] | None = None
         self._alone = alone
@@ -199,6 +212,10 @@ class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
         if self._door is None:
             self._joined = join_portal()
             self._door = Door(self._joined)
+        elif self._door.closed:
+            raise ClosedError(CLOSED)
+        elif self._own:
+            self._door = Door(self._door.portal)
         self._check_alone(self._door, threading.get_ident())
         self._arrival, self._departure = ThreadWait(), ThreadWait()
         self._held = HeldManager(
@@ -207,6 +224,8 @@ class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
             interrupted=self._door.interrupt,
             left=self._left,
         )
+        if self._own:
+            self._door.scope = self._held.scope
         portal = self._door.portal
         try:
             portal.submit(partial(self._start, copy_context()))
@@ -248,6 +267,8 @@ class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
 
     def _left(self) -> None:
         assert self._door is not None
+        if self._own:
+            self._door.closed = True
         self._door.asking.discard(self._asker)
         self._arrival.finish()
         self._departure.finish()

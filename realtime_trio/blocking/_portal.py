@@ -73,7 +73,7 @@ class Portal:
         self._tenants += 1
         if self._tenants == 1:
             self._thread.start()
-            self._started.wait(_nothing)
+            self._started.wait(_ignore_cancel)
 
     def leave(self) -> bool:
         """Return whether this was the last one, so that the run ends."""
@@ -165,7 +165,7 @@ def _forget() -> None:
     _Shared.portal = None
 
 
-def _nothing() -> None:
+def _ignore_cancel() -> None:
     """Do nothing: the start of the thread cannot be made faster."""
 
 

@@ -30,7 +30,7 @@ from ._live_transcript import LiveTranscript, follow
 __all__ = ["demo"]
 
 _BACKLOG = 5_000  # deltas that are queued when the cancel is sent
-_DEADLINE = 60.0  # ten times the usual time: only a demo that hangs takes so long
+_DEADLINE = 60.0  # ten times the usual time: only a demo that hangs takes this long
 
 
 def demo(*, wav: Path | None = None) -> None:
@@ -57,11 +57,11 @@ class _DemoTranscript(LiveTranscript):
 
     flooded = False
 
-    def tell(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
+    def show(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
         """Show one notification."""
         if self.flooded and isinstance(note, n.MessageStreaming | n.MessageComplete):
             return
-        super().tell(note, state, elapsed)
+        super().show(note, state, elapsed)
 
     def show_level(self, drawn: Text) -> None:
         """Print a line of the meter."""

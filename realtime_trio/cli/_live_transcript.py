@@ -34,7 +34,7 @@ class LiveTranscript(Transcript):
         self.turns_over = 0
         self._news = trio.Event()
 
-    def tell(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
+    def show(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
         """Show one notification."""
         if isinstance(note, n.MessageStreaming):
             if not note.session_id or state.text.user_session_id in (None, note.session_id):
@@ -46,7 +46,7 @@ class LiveTranscript(Transcript):
             return
         if isinstance(note, n.MessageAdded) and note.message.role == "user" and not self._echo:
             return
-        super().tell(note, state, elapsed)
+        super().show(note, state, elapsed)
         if isinstance(note, n.AllNotificationsCleared):
             self.end_turn()
 
@@ -148,4 +148,4 @@ async def follow(
     with client.subscribe(n.Notification) as notes:
         task_status.started()
         async for note in notes:
-            transcript.tell(note, client.state, trio.current_time() - began)
+            transcript.show(note, client.state, trio.current_time() - began)

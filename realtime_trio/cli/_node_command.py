@@ -1,4 +1,4 @@
-"""``realtime-trio node``: a node of a fleet as a process of its own."""
+"""``realtime-trio node``: run one node of a fleet in this process."""
 
 from __future__ import annotations
 

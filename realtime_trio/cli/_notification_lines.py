@@ -1,4 +1,4 @@
-"""Notifications as JSON, one a line: the output of ``--json`` of the commands that talk."""
+"""Notifications as JSON, one a line: the output of ``chat --json`` and ``send --json``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class NotificationLines(LiveTranscript):
         super().__init__()
         self._count = 0
 
-    def tell(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
+    def show(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
         """Print one notification."""
         sys.stdout.buffer.write(note_line(self._count, note))
         sys.stdout.buffer.flush()
@@ -28,4 +28,4 @@ class NotificationLines(LiveTranscript):
             self.end_turn()
 
     def line(self, *_: object, **__: object) -> None:
-        """Print nothing: an outcome is told by the exit status, or by its own line."""
+        """Print nothing: the exit status or a separate line reports an outcome."""

@@ -15,7 +15,7 @@ from .._core._messages import Message
 from .._core._notifications import Notification
 from .._core._state import Counters, Session, SessionState
 from .._redact import redact, redact_text
-from .._replay import EPOCH, Aside, Replay
+from .._replay import EPOCH, Replay, SkippedLine
 from ._console import content_text, make_console, pretty
 from ._terminal_text import clean, one_line
 from ._transcript import Transcript
@@ -53,15 +53,15 @@ class ReplayView:
     def show(self, replay: Replay, notes: tuple[Notification, ...], line: bytes) -> None:
         """Show the notifications of one line."""
         elapsed = replay.now - EPOCH
-        aside = replay.aside
-        if aside is not None:
+        skipped = replay.skipped
+        if skipped is not None:
             self._transcript.at(elapsed)
-            self._show_aside(aside)
+            self._show_skipped(skipped)
         state = replay.state
-        if aside is None:
+        if skipped is None:
             self._show_uncounted(state.counters, line, elapsed)
         for note in notes:
-            self._transcript.tell(note, state, elapsed)
+            self._transcript.show(note, state, elapsed)
 
     def flush(self) -> None:
         """Show open messages below the transcript, if it is on a terminal."""
@@ -103,10 +103,10 @@ class ReplayView:
                 told.at(elapsed)
                 told.line(label, _type_of(line), style="yellow")
 
-    def _show_aside(self, aside: Aside) -> None:
-        fields = aside.fields
+    def _show_skipped(self, skipped: SkippedLine) -> None:
+        fields = skipped.fields
         conn = f"{one_line(str(fields['conn']), 12)} " if "conn" in fields else ""
-        match aside.kind:
+        match skipped.kind:
             case "ctl":
                 rest = {key: value for key, value in fields.items() if key != "__ctl"}
                 told = f"{one_line(str(fields['__ctl']))} {pretty(rest)}"

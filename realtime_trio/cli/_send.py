@@ -44,8 +44,8 @@ def send(
 ) -> int:
     """Say one thing, and print the answer; for scripts.
 
-    The exit status is 0 for a completed turn, 1 for one that failed, 3 for one that was
-    cancelled, and 4 for one whose end is not known.
+    The exit status is 0 for a completed turn, 1 for one that failed, 3 for one that was cancelled,
+    and 4 if the outcome is unknown.
 
     Parameters
     ----------
@@ -95,13 +95,13 @@ async def _send(
                 nursery.cancel_scope.cancel()
             with suppress(trio.WouldBlock, trio.EndOfChannel):
                 while True:
-                    output.tell(notes.receive_nowait())
+                    output.show(notes.receive_nowait())
         return outcome
 
 
 async def _print_all(notes: Subscription[Notification], output: _Output) -> None:
     async for note in notes:
-        output.tell(note)
+        output.show(note)
 
 
 async def _upload(client: Client, file: Path) -> str:
@@ -113,32 +113,32 @@ async def _upload(client: Client, file: Path) -> str:
 
 
 class _Output(abc.ABC):
-    """Where the notifications of the turn go."""
+    """The output for the notifications of the turn."""
 
     session_id: str | None = None
 
     @abc.abstractmethod
-    def tell(self, note: Notification) -> None:
-        """Print a notification, or what of it belongs to the answer."""
+    def show(self, note: Notification) -> None:
+        """Print a notification, or its part of the answer."""
 
 
 class _JsonOutput(_Output):
     def __init__(self) -> None:
         self._count = 0
 
-    def tell(self, note: Notification) -> None:
+    def show(self, note: Notification) -> None:
         sys.stdout.buffer.write(note_line(self._count, note))
         sys.stdout.buffer.flush()
         self._count += 1
 
 
 class _TextOutput(_Output):
-    """The text of the user's own session, an empty line between two messages."""
+    """Prints the text of the user's session, with an empty line between two messages."""
 
     def __init__(self) -> None:
         self._message: str | None = None
 
-    def tell(self, note: Notification) -> None:
+    def show(self, note: Notification) -> None:
         match note:
             case MessageStreaming(role="assistant") if note.session_id == self.session_id:
                 self._begin(note.message_id)
@@ -170,7 +170,7 @@ _STATUS: Final[Mapping[type[Outcome], tuple[str, int]]] = MappingProxyType(
 
 
 def _report(outcome: Outcome, *, as_json: bool) -> int:
-    """Tell the outcome, and give the exit status."""
+    """Report the outcome, and return the exit status."""
     name, status = _STATUS[type(outcome)]
     reason = getattr(outcome, "reason", "")
     if as_json:
@@ -184,7 +184,8 @@ def _report(outcome: Outcome, *, as_json: bool) -> int:
         print(json_.dumps(told), flush=True)
     elif status:
         why = "; ".join([reason, *outcome.errors] if reason else outcome.errors)
-        raise CommandError(f"the turn {_ENDED[name]}: {one_line(why, 300)}", status=status)
+        reason = f"the turn {_ENDED[name]}: {one_line(why, 300)}"
+        raise CommandError(reason, status=status)
     return status
 
 

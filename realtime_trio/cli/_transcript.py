@@ -48,7 +48,7 @@ class Tally:
 
 
 class Transcript:
-    """Prints notifications; :meth:`tell` takes each with its state.
+    """Prints notifications; :meth:`show` takes each with its state.
 
     Messages are shown when they are complete, with that time, or partially when a tool's result or
     similar entry follows in the middle. Tools are shown when they start and complete, and with
@@ -88,7 +88,7 @@ class Transcript:
         self._state = SessionState()
         self._time = ""
 
-    def tell(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
+    def show(self, note: n.Notification, state: SessionState, elapsed: float) -> None:
         """Show one notification, if it belongs in a transcript."""
         handler = self._handlers.get(type(note))
         if handler is not None:
@@ -126,7 +126,7 @@ class Transcript:
             )
             head = Text(" " * head.cell_len)
 
-    # --- position of an entry ---------------------------------------------------------------
+    # -- position of an entry --------------------------------------------------------------
 
     def _depth(self, session_id: str) -> int:
         """Return the nesting depth of a session; 0 for the user's."""
@@ -143,7 +143,7 @@ class Transcript:
         # A resumed delegation is in the list of the delegating session.
         return depth + 1 if message.is_sub_session and depth == 0 else depth
 
-    # --- messages -----------------------------------------------------------------------------
+    # -- messages --------------------------------------------------------------------------
 
     def _message(self, note: n.MessageComplete | n.MessageAdded) -> None:
         self._show_message(note.message)
@@ -192,7 +192,7 @@ class Transcript:
             for message in note.messages:
                 self._show_message(message, dim=True)
 
-    # --- tools ----------------------------------------------------------------------------------
+    # -- tools -----------------------------------------------------------------------------
 
     def _tool(self, note: n.ToolNotification) -> None:
         if note.status == "executing":
@@ -230,7 +230,7 @@ class Transcript:
             body.append(one_line(result.content, 300), "bold red" if result.is_error else "")
             self.line("result", body, label_style="yellow", depth=depth)
 
-    # --- the rest -------------------------------------------------------------------------------
+    # -- the rest --------------------------------------------------------------------------
 
     def _media(self, note: n.MediaAdded) -> None:
         media = note.media

@@ -66,34 +66,18 @@ def voice(
         The sink: "speaker", a WAV file to write, or "-" for raw PCM16 (16 kHz, mono). With "-",
         the transcript goes to standard error.
     mode
-        Who finds the utterances: "ptt" this program, "vad" the server, during your turns,
-        "realtime" the server, at any time.
-    barge_in
-        Whether your voice interrupts the agent. By default it does from a microphone (wear
-        headphones, or pass --no-barge-in); a file waits until the agent has finished.
-    vad_threshold
-        How many dB speech is above the noise. Raise it if noise interrupts the agent.
-    vad_minimum
-        The level in dBFS below which nothing is speech.
-    vad_attack
-        How many frames of 20 ms must be loud in a row.
-    vad_hangover
-        Seconds of quiet after which you have finished.
-    vad_pre_roll
-        Seconds of sound before the utterance that are also sent.
-    vad_learning
-        Seconds at the beginning in which the noise is learned.
-    overwrite
-        Overwrite an existing file.
-    user
-        Log in with this name. The command asks for the password, unless the environment
-        variable REALTIME_TRIO_PASSWORD contains it.
-    token
-        Use this token instead; the default is the environment variable REALTIME_TRIO_TOKEN.
-    agent
-        The agent of a new session.
-    session
-        The session to continue.
+        Who detects your utterances: "ptt" this program, "vad" the server during your turns,
+        "realtime" the server at any time. barge_in Whether your voice interrupts the agent. By
+        default it does from a microphone (wear headphones, or pass --no-barge-in); a file waits
+        until the agent has finished. vad_threshold How many dB speech is above the noise. Raise it
+        if noise interrupts the agent. vad_minimum The minimum level of speech in dBFS.
+        vad_attack How many frames of 20 ms must be loud in a row. vad_hangover Seconds of quiet
+        that end an utterance. vad_pre_roll Seconds of sound before the utterance that are also
+        sent. vad_learning Seconds at the beginning in which the noise is learned. overwrite
+        Overwrite an existing file. user Log in with this name. The command asks for the password,
+        unless the environment variable REALTIME_TRIO_PASSWORD contains it. token Use this token
+        instead; the default is the environment variable REALTIME_TRIO_TOKEN. agent The agent of a
+        new session. session The session to continue.
     """
     check_output(output, source=input, overwrite=overwrite)
     vad = detector(
@@ -159,7 +143,7 @@ async def converse(
             nursery.start_soon(meter.run)
             await check_session(client, session)
             await client.audio.talk(metered, mode=mode, vad=vad, barge_in=interrupts)
-            await _hear_the_end(client, transcript, playback)
+            await _play_to_end(client, transcript, playback)
             nursery.cancel_scope.cancel()
     finally:
         transcript.sum_up(client.audio.statistics())
@@ -175,7 +159,7 @@ class SpokenTranscript(Transcript):
         """Show one notification of a client."""
         if isinstance(note, n.TurnStateChanged) and not note.can_send_input:
             self.answered = client.audio.statistics().sending.given
-        self.tell(note, client.state, elapsed)
+        self.show(note, client.state, elapsed)
 
     def show_level(self, drawn: Text) -> None:
         """Print a line of the meter."""
@@ -208,7 +192,7 @@ async def _follow(
     scope.cancel()
 
 
-async def _hear_the_end(client: Client, transcript: SpokenTranscript, playback: Playback) -> None:
+async def _play_to_end(client: Client, transcript: SpokenTranscript, playback: Playback) -> None:
     """After the end of the input, wait for the remaining answers and play them."""
     async with client.watch(lambda state: state.turn.can_send_input) as turns:
         async for users in turns:

@@ -86,7 +86,7 @@ def _number(value: object, place: str) -> None:
         raise ValueError(message)
 
 
-# --- free-form JSON -----------------------------------------------------------------------
+# -- free-form JSON ------------------------------------------------------------------------
 
 
 def _json(value: object, place: str, depth: int = 0) -> None:
@@ -119,7 +119,7 @@ def _object(value: object, place: str) -> None:
     _json(cast("object", value), place)
 
 
-# --- annotations --------------------------------------------------------------------------
+# -- annotations ---------------------------------------------------------------------------
 
 _SIMPLE: dict[Any, Check] = {
     str: _text,

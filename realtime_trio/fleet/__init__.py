@@ -17,7 +17,8 @@ from ._fleet_log import (
     shard_of,
 )
 from ._memory_fleet import MemoryLog
-from ._node import Claimed, Lost, Node, NodeHealth, Released, open_node
+from ._node import Node, NodeHealth, open_node
+from ._node_changes import Claimed, Lost, NodeChange, NodeChanges, Released
 from ._redis_fleet import RedisLog
 from ._remote_receipt import RemoteReceipt
 from ._remote_session import RemoteSession, RemoteTurn
@@ -36,6 +37,8 @@ __all__ = [
     "MemoryLog",
     "NoSuchSession",
     "Node",
+    "NodeChange",
+    "NodeChanges",
     "NodeHealth",
     "QueueFull",
     "RedisLog",

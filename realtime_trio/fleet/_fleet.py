@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import cast, final
 
 from .._config import ClientConfig
-from .._session._bare_nursery import bare_nursery
+from .._needs_trio import check_trio
+from .._session._unwrapping_nursery import unwrapping_nursery
 from ._fleet_log import FleetLog, NoSuchSession, Seat, Spec
 from ._follower import Follower
 from ._remote_session import RemoteSession
@@ -70,7 +71,7 @@ class Fleet:
             raise NoSuchSession(message)
         follower = Follower(self._log, self._readers, seat, config or self._config)
         await follower.begin()
-        async with bare_nursery() as nursery:
+        async with unwrapping_nursery() as nursery:
             nursery.start_soon(follower.pipeline.run)
             nursery.start_soon(follower.run)
             yield RemoteSession(self._log, follower)
@@ -86,11 +87,12 @@ async def open_fleet(
     all sessions. Raises :class:`~realtime_trio.JournalError` if the log cannot be opened; errors of
     the body are raised bare.
     """
-    async with log.opened(), bare_nursery() as nursery:
+    check_trio("fleet.open_fleet")
+    async with log.opened(), unwrapping_nursery() as nursery:
         yield Fleet(log, ShardReaders(log, nursery), config or ClientConfig())
 
 
 def _check_name(name: str) -> None:
     if not isinstance(cast("object", name), str) or not name or set(name) & set("{}"):
-        message = f"the name of a session is a text without braces, not {name!r}"
+        message = f"the name of a session must be a non-empty str without braces, not {name!r}"
         raise ValueError(message)

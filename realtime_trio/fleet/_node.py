@@ -9,18 +9,20 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Final, TypeAlias, final
+from typing import Final, final
 
 import attrs
 import trio
 
 from .._exceptions import JournalError
-from .._session._bare_nursery import bare_nursery
+from .._needs_trio import check_trio
+from .._session._unwrapping_nursery import unwrapping_nursery
 from ._fleet_log import FleetLog, Seat
+from ._node_changes import Claimed, Lost, NodeChange, NodeChanges, Released
 from ._seat_run import DialFunction, SeatRun
 from ._shard_readers import ShardReaders
 
-__all__ = ["Claimed", "Lost", "Node", "NodeChange", "NodeHealth", "Released", "open_node"]
+__all__ = ["Node", "NodeHealth", "open_node"]
 
 _logger: Final = logging.getLogger("realtime_trio.fleet")
 
@@ -29,36 +31,8 @@ _LEASE: Final = 2.0
 _LEAVE: Final = 1.0
 _AHEAD: Final = 4
 """Sessions that wait to be dialled, for each that is being dialled."""
-_MOST_CHANGES: Final = 4096
 _AGAIN: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
 """Seconds until this node tries a session again that it could not open."""
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class Claimed:
-    """This node now holds a session; ``took_over`` if it took it over from a dead node."""
-
-    session: str
-    took_over: str | None = None
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class Released:
-    """This node released a session: it was drained, it ended, or it could not be opened."""
-
-    session: str
-    why: str
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class Lost:
-    """Another node now holds a session of this node; the connection here is closed."""
-
-    session: str
-    why: str
-
-
-NodeChange: TypeAlias = Claimed | Released | Lost
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -109,7 +83,7 @@ class Node:
         self._readers = ShardReaders(log, nursery)
         self._runs: dict[str, SeatRun] = {}
         self._failures: dict[str, tuple[int, float]] = {}
-        self._listeners: set[trio.MemorySendChannel[NodeChange]] = set()
+        self._listeners: set[NodeChanges] = set()
         self._claiming = trio.CancelScope()
         self._empty = trio.lowlevel.ParkingLot()
         self._beat_at: float | None = None
@@ -117,7 +91,7 @@ class Node:
         self._opened = trio.lowlevel.ParkingLot()
         self._error: JournalError | None = None
         self._draining = False
-        self._told: Counter[type] = Counter()
+        self._changes_made: Counter[type] = Counter()
         self._takeovers = 0
         self._random = random.Random(name)
 
@@ -138,9 +112,9 @@ class Node:
             beat_age=None if beat is None else trio.current_time() - beat,
             error=None if error is None else str(error),
             draining=self._draining,
-            claims=self._told[Claimed],
+            claims=self._changes_made[Claimed],
             takeovers=self._takeovers,
-            losses=self._told[Lost],
+            losses=self._changes_made[Lost],
         )
 
     def _write_error(self) -> JournalError | None:
@@ -148,30 +122,24 @@ class Node:
         return next((error for error in found if error is not None), None)
 
     @asynccontextmanager
-    async def changes(self) -> AsyncGenerator[trio.MemoryReceiveChannel[NodeChange], None]:
+    async def changes(self) -> AsyncGenerator[NodeChanges, None]:
         """Subscribe to the sessions that this node claims, releases and loses.
 
         The channel ends when the node ends, or when its reader is 4,096 changes behind.
         """
-        send, receive = trio.open_memory_channel[NodeChange](_MOST_CHANGES)
-        self._listeners.add(send)
-        with send, receive:
+        with NodeChanges() as changes:
+            self._listeners.add(changes)
             try:
-                yield receive
+                yield changes
             finally:
-                self._listeners.discard(send)
+                self._listeners.discard(changes)
 
-    def _tell(self, change: NodeChange) -> None:
-        self._told[type(change)] += 1
+    def _emit(self, change: NodeChange) -> None:
+        self._changes_made[type(change)] += 1
         if isinstance(change, Claimed):
             self._takeovers += change.took_over is not None
         _logger.info("%s: %s", self.name, change)
-        for listener in tuple(self._listeners):
-            try:
-                listener.send_nowait(change)
-            except trio.WouldBlock:
-                self._listeners.discard(listener)
-                listener.close()
+        self._listeners = {listener for listener in self._listeners if listener.put(change)}
 
     # -- claiming --------------------------------------------------------------------------
 
@@ -227,7 +195,7 @@ class Node:
         return self._capacity - len(self._runs)
 
     async def _may_dial(self, until: float) -> bool:
-        """Claim no more than can be dialled soon: the others are left to other nodes."""
+        """Claim only as many sessions as can be dialled soon; other nodes claim the rest."""
         most = _AHEAD * self._limiter.total_tokens
         with trio.move_on_at(until):
             while sum(not run.open for run in self._runs.values()) >= most:
@@ -246,9 +214,8 @@ class Node:
         return seat.node not in alive and self._may_take_over()
 
     def _may_take_over(self) -> bool:
-        """Whether the leases say who is alive: not directly after the log was away.
-
-        It was away for the other nodes, too, so their leases have ended although they live.
+        """Whether leases show which nodes are alive: not directly after the log was unreachable.
+        Other nodes could not reach it either, so their leases have expired although they are alive.
         """
         return trio.current_time() - self._steady_since >= _LEASE * self._heartbeat
 
@@ -266,7 +233,7 @@ class Node:
             on_open=self._opened.unpark_all,
         )
         self._runs[seat.name] = run
-        self._tell(
+        self._emit(
             Claimed(session=seat.name, took_over=seat.node if seat.node != self.name else None)
         )
         self._nursery.start_soon(self._hold, seat.name, run)
@@ -287,7 +254,7 @@ class Node:
             pause = _AGAIN[min(count, len(_AGAIN)) - 1]
             self._failures[name] = count, trio.current_time() + pause
         released = end.kind == "released"
-        self._tell((Released if released else Lost)(session=name, why=end.why))
+        self._emit((Released if released else Lost)(session=name, why=end.why))
 
     # -- leaving ---------------------------------------------------------------------------
 
@@ -312,7 +279,7 @@ class Node:
         except JournalError as exc:
             self._failed(exc)
         for listener in self._listeners:
-            listener.close()
+            listener.finish()
 
 
 @asynccontextmanager
@@ -343,11 +310,12 @@ async def open_node(
     numbers that are not positive. If the log fails later, the node continues: see
     ``node.health()``.
     """
+    check_trio("fleet.open_node")
     for key, value in (("capacity", capacity), ("heartbeat", heartbeat), ("dials", dials)):
         if not value > 0:
             message = f"{key} must be greater than 0, not {value!r}"
             raise ValueError(message)
-    async with log.opened(), bare_nursery() as nursery:
+    async with log.opened(), unwrapping_nursery() as nursery:
         node = Node(
             log,
             dial,

@@ -9,11 +9,12 @@ from typing import TypeVar, final
 
 import trio
 
+from .._client._misuse import check_not_nested
 from .._client._subscribes import Subscribes
 from .._core._codec import Codec
 from .._core._notifications import Media, ToolNotification
 from .._core._state import SessionState
-from .._exceptions import RealtimeError
+from .._exceptions import ClosedError, RealtimeError
 from .._lanes._statistics import PipelineStatistics
 from .._lanes._subscription import LaneView
 from .._lanes._watch import Watch
@@ -30,7 +31,7 @@ from ._remote_receipt import RemoteReceipt
 __all__ = ["RemoteSession", "RemoteTurn"]
 
 T = TypeVar("T")
-_LAST_WORDS = 2.0
+_CLOSE_DEADLINE = 2.0
 
 
 @final
@@ -44,7 +45,7 @@ class RemoteTurn:
         self.media: TurnChannel[Media] = progress.media
         self.subsessions: TurnChannel[Subsession] = progress.subsessions
         self.receipt: RemoteReceipt = receipt
-        """How far the input has come."""
+        """The receipt of the input."""
         self._progress = progress
 
     @property
@@ -58,7 +59,7 @@ class RemoteTurn:
         return self._progress.result()
 
     def __repr__(self) -> str:
-        """Whether it is over, and how; never its content."""
+        """Show the outcome, never the content."""
         return f"<RemoteTurn: {self._progress.summary}>"
 
 
@@ -105,8 +106,8 @@ class RemoteSession(Subscribes):
     def owner(self) -> str | None:
         """The node that holds the session, as far as this process knows; ``None`` if none does.
 
-        A node counts as holding it for as long as the node sends heartbeats. While a turn is
-        silent for long, this says whether somebody still waits for its answer.
+        A node holds it as long as it sends heartbeats. During a long silence in a turn, this shows
+        whether a node still waits for the answer.
         """
         return self._follower.seat.node if self._follower.owner_lives else None
 
@@ -154,7 +155,8 @@ class RemoteSession(Subscribes):
         ``key`` identifies the command: a key that was used before returns the receipt of the
         earlier command. ``force`` as in :meth:`realtime_trio.Client.send`.
         If it is cancelled, the event may still be queued; with a key, call again to find out.
-        Raises :class:`~realtime_trio.JournalError` if the log fails, and ``TypeError`` or
+        Raises :class:`~realtime_trio.JournalError` if the log fails,
+        :class:`~realtime_trio.ClosedError` once this process has detached, and ``TypeError`` or
         ``ValueError`` as a client does.
         """
         kind: CommandKind = "force" if force else "event"
@@ -166,6 +168,9 @@ class RemoteSession(Subscribes):
         self, event: Event, key: str | None, kind: CommandKind, progress: TurnProgress | None
     ) -> RemoteReceipt:
         check_outgoing(event)
+        if self._follower.ended:
+            message = "this process has detached from the session: attach to it again"
+            raise ClosedError(message)
         frame = self._codec.encode(event)
         key = key if key is not None else secrets.token_hex(12)
         async with self._follower.putting:
@@ -197,9 +202,11 @@ class RemoteSession(Subscribes):
 
         The turn survives the end of its node: another node takes the session over. With a key
         that was used before, the outcome is :class:`~realtime_trio.TurnLost`, and nothing is
-        sent again.
+        sent again. Raises :class:`~realtime_trio.TurnError` inside another ``ask`` of the same
+        task.
         """
         check_several(file_ids, "file_ids")
+        check_not_nested(self._asking)
         event = TextInputEvent(text=text, file_ids=tuple(file_ids))
         async with self._asking:
             progress = TurnProgress()
@@ -214,6 +221,6 @@ class RemoteSession(Subscribes):
     async def _abandon(self, progress: TurnProgress, receipt: RemoteReceipt) -> None:
         if progress.outcome is not None:
             return
-        with trio.move_on_after(_LAST_WORDS, shield=True), suppress(RealtimeError):
+        with trio.move_on_after(_CLOSE_DEADLINE, shield=True), suppress(RealtimeError):
             await self.cancel()
         self._follower.commands.forget(receipt.number, progress)

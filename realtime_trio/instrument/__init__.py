@@ -1,17 +1,18 @@
 """Metrics and traces of clients, for Prometheus and OpenTelemetry.
 
-The extras ``prometheus`` and ``otel`` install what they need. Nothing of it is imported, and
-nothing is measured, before the first call. Metrics and spans contain counts, times, names and
-ids, but never content: no texts, arguments, results or tokens.
+The extras ``prometheus`` and ``otel`` install what they need. Before the first call, nothing of it
+is imported and nothing is measured. Metrics and spans contain counts, times, names and ids, but
+never content: no texts, arguments, results or tokens.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from .._client._client import Client
+from .._doors._door_object import DoorObject, block_of, native_of
 from .._exceptions import RealtimeError
 from ._measures import MEASURES, Measure
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
     from prometheus_client import CollectorRegistry
 
+    from .. import aio, blocking
     from ._prometheus import PrometheusMetrics
 
 __all__ = ["MEASURES", "Measure", "PrometheusMetrics", "opentelemetry", "prometheus"]
@@ -41,26 +43,51 @@ def prometheus(*, registry: CollectorRegistry | None = None) -> PrometheusMetric
     return PrometheusMetrics(registry)
 
 
+@overload
 def opentelemetry(
-    client: Client,
+    client: Client | aio.Client,
     *,
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
-) -> AbstractAsyncContextManager[None]:
+) -> AbstractAsyncContextManager[None]: ...
+@overload
+def opentelemetry(
+    client: blocking.Client,
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+) -> AbstractContextManager[None]: ...
+def opentelemetry(
+    client: Client | aio.Client | blocking.Client,
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+) -> AbstractAsyncContextManager[None] | AbstractContextManager[None]:
     """Trace and measure a client within this block: ``async with opentelemetry(client):``.
 
-    A span for each connection holds one for each turn, with those of its tools and sub-sessions.
-    A connection after a reconnect is linked to the one before. The providers are the global ones
-    by default. All clients of one meter provider share their metrics. Spans that are open when the
-    block ends, end with it.
+    The span of each connection contains the spans of its turns, and these contain the spans of
+    their tools and sub-sessions. The span of a connection after a reconnect links to the previous
+    one. The global providers are the default. All clients of one meter provider share their
+    metrics. Open spans end when the block ends. For a client of ``rt.aio``, use ``async with`` in
+    asyncio; for a client of ``rt.blocking``, plain ``with``.
 
-    Raises what the block raises, and :class:`~realtime_trio.RealtimeError` without the extra
-    ``otel``.
+    Raises what the block raises, ``TypeError`` for anything but a client, and
+    :class:`~realtime_trio.RealtimeError` without the extra ``otel``.
     """
+    native: object = client
+    if isinstance(client, DoorObject):
+        native = native_of(cast("DoorObject[object]", client))
+    if not isinstance(native, Client):
+        message = f"opentelemetry takes a client, not {client!r}"
+        raise TypeError(message)
     _need("opentelemetry", "otel")
     from ._otel import traced
 
-    return traced(client, tracer_provider, meter_provider)
+    block = traced(native, tracer_provider, meter_provider)
+    if native is client:
+        return block
+    door = cast("DoorObject[object]", client)
+    return cast("AbstractAsyncContextManager[None]", block_of(door, block))
 
 
 def _need(module: str, extra: str) -> None:

@@ -1,47 +1,52 @@
-"""The counters of several clients as one: those that have closed still count."""
+"""The counters of several clients, added up; clients that have closed still count."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from typing import TypeAlias, final
 
 from .._client._client import Client
-from ._measures import Measure, read_client
+from ._measures import Measure, Reading, read_client
 
 __all__ = ["Ledger", "Totals"]
 
-Totals: TypeAlias = Counter[tuple[Measure, tuple[str, ...]]]
+Totals: TypeAlias = dict[Measure, dict[tuple[str, ...], int]]
 """Values by metric and by the values of its attributes."""
 
 
 @final
 class Ledger:
-    """Reads clients when it is asked, in any thread."""
+    """Reads clients on request, in any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._clients: list[Client] = []
-        self._closed: Totals = Counter()
+        self._clients: dict[Client, None] = {}
+        self._closed: Totals = {}
 
     def add(self, client: Client) -> None:
-        """Count a client from now on."""
+        """Include a client from now on."""
         with self._lock:
-            self._clients.append(client)
+            self._clients[client] = None
 
     def close(self, client: Client) -> None:
-        """A client is gone: keep what its counters say, forget the rest of it."""
+        """Keep the counters of a client that has closed, and forget the rest of it."""
         with self._lock:
-            self._clients.remove(client)
-            for measure, values, value in read_client(client):
-                if measure.kind == "counter":
-                    self._closed[measure, values] += value
+            del self._clients[client]
+            for reading in read_client(client):
+                if reading[0].kind == "counter":
+                    _add(self._closed, reading)
 
     def totals(self) -> Totals:
-        """The values of all clients together."""
+        """Return the values of all clients, added up, for every metric that has one."""
         with self._lock:
-            totals = Counter(self._closed)
+            totals = {measure: values.copy() for measure, values in self._closed.items()}
             for client in self._clients:
-                for measure, values, value in read_client(client):
-                    totals[measure, values] += value
+                for reading in read_client(client):
+                    _add(totals, reading)
             return totals
+
+
+def _add(totals: Totals, reading: Reading) -> None:
+    measure, attributes, value = reading
+    values = totals.setdefault(measure, {})
+    values[attributes] = values.get(attributes, 0) + value

@@ -1,23 +1,24 @@
 """The metrics of OpenTelemetry: counters are read when they are collected.
 
-A provider has one set of instruments, whatever the number of clients. Times are recorded one by
-one, which costs more than an event does: so of each lane one in ten milliseconds is recorded,
-and every one of at least ten milliseconds.
+A provider has one set of instruments, whatever the number of clients. Recording one time costs more
+than handling an event. So each lane records one time per 50 milliseconds, and a further one only if
+it is the longest of those 50 milliseconds and at least 10 milliseconds long.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, final
 from weakref import WeakKeyDictionary
 
 from opentelemetry.metrics import CallbackOptions, Histogram, MeterProvider, Observation
 
+from .._lanes._meter import LONG
 from ..events import Lane
 from ._histograms import BOUNDS
-from ._ledger import Ledger
+from ._ledger import Ledger, Totals
 from ._measures import (
     DELIVERY,
     EVENTS,
@@ -33,8 +34,7 @@ from ._measures import (
 
 __all__ = ["OtelMetrics", "OtelTimes", "metrics_of"]
 
-_INTERVAL: Final = 0.01
-_LONG: Final = 0.01
+_INTERVAL: Final = 0.05
 _OF_MESSAGES: Final = (EVENTS, SENT, HANDLER)
 
 _lock: Final = threading.Lock()
@@ -56,6 +56,7 @@ class OtelMetrics:
     def __init__(self, provider: MeterProvider, release: str) -> None:
         meter = provider.get_meter("realtime_trio", release)
         self.ledger: Ledger = Ledger()
+        self._collected = Collected(self.ledger)
         self.histograms: dict[Measure, Histogram] = {
             measure: meter.create_histogram(
                 measure.name,
@@ -85,51 +86,75 @@ class OtelMetrics:
                 )
 
     def _reader(self, measure: Measure) -> Callable[[CallbackOptions], Iterable[Observation]]:
-        ledger = self.ledger  # not self: the provider keeps the callbacks, and must not keep this
+        collected = self._collected  # not self: the provider keeps the callbacks, not this
 
         def read(_options: CallbackOptions) -> Iterable[Observation]:
-            for (of, values), value in ledger.totals().items():
-                if of is measure:
-                    yield Observation(value, attributes_of(measure, values))
+            for values, value in collected.of(measure).items():
+                yield Observation(value, attributes_of(measure, values))
 
         return read
 
 
 def attributes_of(measure: Measure, values: Iterable[str]) -> dict[str, str]:
-    """The attributes of one value."""
+    """Return the attributes of one value."""
     given = dict(zip(measure.attributes, values, strict=True))
     return {"messaging.system": SYSTEM, **given} if measure in _OF_MESSAGES else given
 
 
 @final
+class Collected:
+    """The totals of one collection; all of its callbacks share one reading of the clients."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        self._values: Totals = {}
+
+    def of(self, measure: Measure) -> Mapping[tuple[str, ...], int]:
+        """Return the values of a metric; a second request for a metric begins a new collection."""
+        with self._lock:
+            if measure not in self._values:
+                self._values = self._ledger.totals()
+            return self._values.pop(measure, {})
+
+
+@final
 class OtelTimes:
-    """Records the times of one client, thinned out; a ``TimeRecorder``."""
+    """Records a sample of the times of one client; a ``TimeRecorder``."""
 
     def __init__(self, measured: OtelMetrics) -> None:
         self._histograms = measured.histograms
-        self._names = {lane: lane.name.lower() for lane in Lane}
-        self._next: dict[tuple[Measure, Lane], float] = {}
+        self._attributes = {
+            lane: attributes_of(LATENCY, (lane.name.lower(),)) for lane in Lane
+        }  # of each kind of time
+        self._next: dict[tuple[Measure, Lane], tuple[float, float]] = {}
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two samples of one lane."""
+        return _INTERVAL
 
     def latency(self, lane: Lane, seconds: float) -> None:
-        """An event was handled so long after it was received."""
+        """Record the seconds from receiving an event until it was handled."""
         self._record(LATENCY, lane, seconds)
 
     def delivery(self, lane: Lane, seconds: float) -> None:
-        """A subscriber received an item so long after its event was received."""
+        """Record the seconds from receiving an event until a subscriber took its item."""
         self._record(DELIVERY, lane, seconds)
 
     def handling(self, lane: Lane, seconds: float) -> None:
-        """An event was folded and dispatched in this time."""
+        """Record the seconds in which an event was folded and dispatched."""
         self._record(HANDLING, lane, seconds)
 
     def handler(self, name: str, seconds: float) -> None:
-        """A custom handler ran for so long."""
+        """Record the seconds that a custom handler ran."""
         self._histograms[HANDLER].record(seconds, attributes_of(HANDLER, (name,)))
 
     def _record(self, measure: Measure, lane: Lane, seconds: float) -> None:
         now = time.perf_counter()
         key = measure, lane
-        if seconds >= _LONG or now >= self._next.get(key, 0.0):
-            self._next[key] = now + _INTERVAL
-            attributes = attributes_of(measure, (self._names[lane],))
-            self._histograms[measure].record(seconds, attributes)
+        until, longest = self._next.get(key, (0.0, 0.0))
+        if now < until and seconds <= longest:
+            return
+        self._next[key] = now + _INTERVAL, max(seconds, LONG)
+        self._histograms[measure].record(seconds, self._attributes[lane])

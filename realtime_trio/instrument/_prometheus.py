@@ -1,9 +1,8 @@
-"""The collector for Prometheus: values are read when it is scraped."""
+"""The collector for Prometheus, which reads values when it is scraped."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, final
 
@@ -31,9 +30,8 @@ __all__ = ["PrometheusMetrics"]
 
 @final
 class PrometheusMetrics(Collector):
-    """The metrics of all clients; made by :func:`~realtime_trio.instrument.prometheus`.
-
-    A context manager that closes itself.
+    """The metrics of all clients; made by :func:`~realtime_trio.instrument.prometheus`. As a
+    context manager, it closes at the end of its block.
     """
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
@@ -47,14 +45,14 @@ class PrometheusMetrics(Collector):
         self._is_closed = False
 
     def close(self) -> None:
-        """Leave the registry, and measure nothing more. A second call does nothing."""
+        """Leave the registry and stop measuring. A second call does nothing."""
         if not self._is_closed:
             self._is_closed = True
             self._registry.unregister(self)
             self._stop()
 
     def __enter__(self) -> PrometheusMetrics:
-        """Enter a block at whose end the collector is closed."""
+        """Close the collector at the end of the block."""
         return self
 
     def __exit__(
@@ -68,7 +66,7 @@ class PrometheusMetrics(Collector):
     # -- the open clients ------------------------------------------------------------------
 
     def opened(self, client: Client) -> None:
-        """Measure a client. Called when one opens."""
+        """Measure a client; called when it opens."""
         times = ClientTimes()
         with self._lock:
             self._times[client] = times
@@ -76,7 +74,7 @@ class PrometheusMetrics(Collector):
         client._shell.pipeline.measure(times)  # pyright: ignore[reportPrivateUsage]
 
     def closed(self, client: Client) -> None:
-        """Keep what a client has counted. Called when one closes."""
+        """Keep the counters of a client; called when it closes."""
         self._ledger.close(client)
         with self._lock:
             times = self._times.pop(client)
@@ -86,11 +84,11 @@ class PrometheusMetrics(Collector):
     # -- a scrape --------------------------------------------------------------------------
 
     def describe(self) -> Iterator[Metric]:
-        """The metrics without values, from which the registry learns their names."""
-        return _families(Counter(), ClientTimes())
+        """Return the metrics without values, so that the registry knows their names."""
+        return _families({}, ClientTimes())
 
     def collect(self) -> Iterator[Metric]:
-        """The values of now, in any thread."""
+        """Return the current values, in any thread."""
         times = ClientTimes()
         with self._lock:
             for each in (self._closed_times, *self._times.values()):
@@ -103,18 +101,18 @@ def _families(totals: Totals, times: ClientTimes) -> Iterator[Metric]:
         if measure.kind == "histogram":
             continue
         family = _family(measure)
-        for (of, values), value in totals.items():
-            if of is measure:
-                family.add_metric(values, value)
+        for values, value in totals.get(measure, {}).items():
+            family.add_metric(values, value)
         yield family
-    for measure in HISTOGRAMS:
-        histogram = HistogramMetricFamily(
+    histograms = {
+        measure: HistogramMetricFamily(
             measure.prometheus_name, measure.description, labels=_labels(measure)
         )
-        for of, name, counted in times.each():
-            if of is measure:
-                histogram.add_metric([name], _buckets(counted), counted.sum)
-        yield histogram
+        for measure in HISTOGRAMS
+    }
+    for measure, name, counted in times.each():
+        histograms[measure].add_metric([name], _buckets(counted), counted.sum)
+    yield from histograms.values()
 
 
 def _family(measure: Measure) -> CounterMetricFamily | GaugeMetricFamily:

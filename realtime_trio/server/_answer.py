@@ -105,7 +105,7 @@ class Answer:
     @singledispatchmethod
     def _perform_step(self, step: Step) -> Items:
         """Perform one step; the step's class selects the method."""
-        message = f"a step of a turn is made by realtime_trio.testing, not a {type(step).__name__}"
+        message = f"a step must be made by realtime_trio.testing, not be a {type(step).__name__}"
         raise TypeError(message)
 
     def _start_completion(self) -> Items:
@@ -144,7 +144,7 @@ class Answer:
         if messages and self._is_user_session:
             yield self._events.history_delta(self._vendor.name, messages)
 
-    # -- text and thoughts ------------------------------------------------------------
+    # -- text and thoughts -----------------------------------------------------------------
 
     def _deltas(self, pieces: Sequence[str], make: Callable[[str], JsonDict]) -> Items:
         """Stream ``pieces``; after a cancel, only as many as the script's ``late`` allows."""
@@ -235,7 +235,7 @@ class Answer:
                 yield frame
             yield Pause(_tones.duration(chunk))
 
-    # -- tools and delegations --------------------------------------------------------
+    # -- tools and delegations -------------------------------------------------------------
 
     @_perform_step.register
     def _use_tools(self, step: UseTools) -> Items:

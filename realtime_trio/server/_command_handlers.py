@@ -50,7 +50,7 @@ def _cancel(turns: TurnScheduler, session: UISession, event: Event) -> None:
     turns.cancel(session)
 
 
-# -- catalogue ------------------------------------------------------------------------
+# -- catalogue -----------------------------------------------------------------------------
 
 
 def _get_agents(turns: TurnScheduler, session: UISession, event: Event) -> None:
@@ -70,7 +70,7 @@ def _get_tool_catalog(turns: TurnScheduler, session: UISession, event: Event) ->
     turns.state.send(session, control_event("tool_catalog", tools=turns.state.tools))
 
 
-# -- conversation ---------------------------------------------------------------------
+# -- conversation --------------------------------------------------------------------------
 
 
 def _text_input(turns: TurnScheduler, session: UISession, event: Event) -> None:
@@ -200,7 +200,7 @@ def _not_found(session_id: str, event: Event) -> BadCommand:
     return BadCommand(f"Session '{session_id}' not found", str(event["type"]))
 
 
-# -- agent ----------------------------------------------------------------------------
+# -- agent ---------------------------------------------------------------------------------
 
 
 def _set_agent(turns: TurnScheduler, session: UISession, event: Event) -> None:
@@ -233,7 +233,7 @@ def _send_agent(turns: TurnScheduler, session: UISession) -> None:
     turns.state.send(session, control_event("agent_configuration_changed", agent_config=config))
 
 
-# -- voice and avatar -----------------------------------------------------------------
+# -- voice and avatar ----------------------------------------------------------------------
 
 
 def _set_agent_voice(turns: TurnScheduler, session: UISession, event: Event) -> None:
@@ -325,7 +325,7 @@ def _send_avatar(
     turns.state.send(session, changed)
 
 
-# -- workspaces -----------------------------------------------------------------------
+# -- workspaces ----------------------------------------------------------------------------
 
 
 def _list_workspaces(turns: TurnScheduler, session: UISession, event: Event) -> None:

@@ -13,6 +13,7 @@ import trio
 from wsproto.utilities import RemoteProtocolError
 
 from .._exceptions import ConnectionFailed, ConnectionLost
+from .._needs_trio import check_trio
 from .._transports._memory import MemoryAnswer, MemoryListener
 from ._contain import contained
 from ._fault_pipeline import Faults
@@ -33,7 +34,7 @@ _PATH = "/api/rt/ws"
 
 @attrs.frozen(slots=True, kw_only=True)
 class ServerStatistics:
-    """What a server holds at the moment.
+    """Counts of what a server holds.
 
     ``backlog`` counts the frames that are queued for clients and have not been sent.
     """
@@ -61,6 +62,7 @@ async def open_server(
     Raises ``ValueError`` if the name is already in use. An exception of the block leaves it
     unchanged, never wrapped in a group.
     """
+    check_trio("server.open_server")
     hub = Hub(config or ServerConfig())
     hub.core.state.import_chats(chats)
     size = hub.config.max_message_bytes
@@ -180,12 +182,12 @@ class RealtimeServer:
         """Return the chat sessions as JSON values, for the ``chats`` of another server."""
         return [chat.to_wire() for chat in self._hub.core.state.chats.values()]
 
-    def trace(self, tell: Callable[[Traffic], None]) -> None:
-        """Call ``tell`` for each connection, frame and request from now on, in this task.
+    def trace(self, observe: Callable[[Traffic], None]) -> None:
+        """Call ``observe`` for each connection, frame and request from now on, in this task.
 
         It must not block or raise. A second call replaces the first.
         """
-        self._hub.tell = tell
+        self._hub.observe = observe
 
     def statistics(self) -> ServerStatistics:
         """Count what the server holds at the moment."""

@@ -109,7 +109,7 @@ class Plan(Protocol):
         ...
 
 
-# -- plans for single frames ----------------------------------------------------------
+# -- plans for single frames ---------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -277,7 +277,7 @@ class _ReorderStage(_SelectingStage):
         return () if held is None else (held,)
 
 
-# -- plans for a position in the stream -----------------------------------------------
+# -- plans for a position in the stream ----------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -325,7 +325,7 @@ class _CutStage(Stage):
 class Stall:
     """A connection stays open but sends nothing for ``seconds``, starting after ``after`` frames.
 
-    ``math.inf`` mutes it for good: the server carries out its input but never sends again.
+    ``math.inf`` mutes it permanently: the server carries out its input but never sends again.
     """
 
     seconds: float

@@ -37,9 +37,11 @@ class Stream:
 
     def __init__(self, *, callback: Callable[..., None], **options: Any) -> None:
         if options["device"] == "broken":
-            raise PortAudioError("Device unavailable")
+            message = "Device unavailable"
+            raise PortAudioError(message)
         if options["device"] == "missing":
-            raise ValueError("No input device matching 'missing'")
+            message = "No input device matching 'missing'"
+            raise ValueError(message)
         self.callback = callback
         self.options = options
         self.running = False

@@ -198,7 +198,7 @@ def test_no_header_raises_anything_else(noise: bytes, place: int) -> None:
         _Header.read(_Forward(io.BytesIO(data)))
 
 
-# ---- what soundfile reads ------------------------------------------------------------------
+# -- what soundfile reads ------------------------------------------------------------------
 
 SINE = tone(440, 24_000, 48_000)
 

@@ -74,7 +74,8 @@ class Terminal:
         end = time.monotonic() + _PATIENCE
         while not self._holds(wanted):
             if self.ended or time.monotonic() > end:
-                raise AssertionError(f"not seen: {wanted}\n{self.text}")
+                message = f"not seen: {wanted}\n{self.text}"
+                raise AssertionError(message)
             self._read()
         return self.text
 
@@ -109,7 +110,7 @@ def open_terminal(
     *arguments: str, columns: int = 100, rows: int = 40, **extra: str
 ) -> Iterator[Terminal]:
     """Run a command of the program at a terminal."""
-    env = environment(TERM="xterm-256color", **extra)
+    env = environment(**{"TERM": "xterm-256color", **extra})
     command = ["-u", "-m", PACKAGE, *arguments]
     child = pexpect.spawn(
         sys.executable, command, env=env, cwd=str(ROOT), dimensions=(rows, columns), echo=False

@@ -41,7 +41,7 @@ def shown(*notes: n.Notification, width: int = 60) -> list[str]:
     console, said = make_console(width)
     transcript = LiveTranscript(console)
     for note in notes:
-        transcript.tell(note, rt.SessionState(), 1.5)
+        transcript.show(note, rt.SessionState(), 1.5)
     return said.getvalue().splitlines()
 
 
@@ -49,7 +49,7 @@ def error(text: str) -> n.SystemNotification:
     return n.SystemNotification(type="error", severity="error", content=text)
 
 
-# ---- pieces --------------------------------------------------------------------------------
+# -- pieces --------------------------------------------------------------------------------
 
 
 def test_pieces_stand_on_one_line_and_wrap_under_their_beginning() -> None:
@@ -81,7 +81,7 @@ def test_pieces_obey_no_escapes() -> None:
     assert "\x1b" not in "".join(shown(delta("a\x1b[31mb\x07")))
 
 
-# ---- over a client -------------------------------------------------------------------------
+# -- over a client -------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ async def test_a_turn_that_fails_is_told(autojump_clock: trio.testing.MockClock)
             await client.ready()
             await ChatLoop(client, transcript).say("Hello")
             nursery.cancel_scope.cancel()
-    assert "turn        the server gave up on it" in said.getvalue()
+    assert "turn        the server did not end the interaction" in said.getvalue()
 
 
 async def test_stopping_without_a_link_says_so(autojump_clock: trio.testing.MockClock) -> None:
@@ -181,14 +181,14 @@ async def test_the_probe_times_every_lane(
         assert all(sample >= 0 for sample in samples)
 
 
-# ---- the transcript ------------------------------------------------------------------------
+# -- the transcript ------------------------------------------------------------------------
 
 
 def transcript_of(*notes: n.Notification) -> str:
     console, said = make_console(80)
     transcript = Transcript(console)
     for note in notes:
-        transcript.tell(note, rt.SessionState(), 61.25)
+        transcript.show(note, rt.SessionState(), 61.25)
     return said.getvalue()
 
 
@@ -256,7 +256,7 @@ def test_content_of_every_kind_is_shown() -> None:
     ]
 
 
-# ---- text ----------------------------------------------------------------------------------
+# -- text ----------------------------------------------------------------------------------
 
 
 def test_text_is_made_safe_and_short() -> None:

@@ -58,7 +58,7 @@ def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-# ---- values --------------------------------------------------------------------------------
+# -- values --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -84,7 +84,7 @@ def test_counts_of_tokens_are_no_secrets() -> None:
     assert redact(value) == value
 
 
-# ---- text ----------------------------------------------------------------------------------
+# -- text ----------------------------------------------------------------------------------
 
 
 @given(TEXT, JWTS, TEXT)
@@ -150,7 +150,7 @@ def test_hostile_text_costs_no_more_than_its_length(piece: str) -> None:
     redact_text(piece * (200_000 // len(piece)))  # quadratic time would not end here
 
 
-# ---- frames --------------------------------------------------------------------------------
+# -- frames --------------------------------------------------------------------------------
 
 
 def test_a_frame_without_secrets_stays_to_the_byte() -> None:
@@ -199,7 +199,7 @@ def test_a_redacted_frame_can_still_be_read(value: Any) -> None:
     assert json.loads(redact_frame(json.dumps(value))) == redact(value)
 
 
-# ---- values that are told ------------------------------------------------------------------
+# -- values that are told ------------------------------------------------------------------
 
 VALUE = "opaque/t+k n%é\\x"
 

@@ -48,7 +48,7 @@ def recorded(t: float, event: object, **fields: object) -> dict[str, object]:
     return {"t": t, "conn": "A", "dir": "in", "text": json.dumps(event), **fields}
 
 
-# ---- traces --------------------------------------------------------------------------------
+# -- traces --------------------------------------------------------------------------------
 
 
 def test_every_line_counts_from_0_blank_ones_too() -> None:
@@ -93,7 +93,7 @@ def test_absurd_lines_cost_one_event_each() -> None:
     assert replay.state.counters.malformed == 3
 
 
-# ---- ctl lines -----------------------------------------------------------------------------
+# -- ctl lines -----------------------------------------------------------------------------
 
 
 def test_advance_moves_the_clock() -> None:
@@ -187,7 +187,7 @@ def test_ctl_lines_do_not_tell_the_kind_of_a_file() -> None:
     assert told == [(2, "message-streaming")]
 
 
-# ---- recordings ----------------------------------------------------------------------------
+# -- recordings ----------------------------------------------------------------------------
 
 
 def test_in_lines_are_folded_and_others_set_aside() -> None:
@@ -205,7 +205,7 @@ def test_in_lines_are_folded_and_others_set_aside() -> None:
         {"t": 0.8, "other": 1},
     ):
         replay.feed(encode(line))
-        asides.append(replay.aside.kind if replay.aside else None)
+        asides.append(replay.skipped.kind if replay.skipped else None)
     assert asides == ["open", "out", None, "drop", "open_failed", "in", "out", "close", "?"]
     assert replay.state.counters.events == 1
     assert replay.now == pytest.approx(EPOCH + 0.8)
@@ -390,7 +390,7 @@ def test_what_is_none(line: bytes) -> None:
     assert not is_object(line)
 
 
-# ---- output --------------------------------------------------------------------------------
+# -- output --------------------------------------------------------------------------------
 
 
 def rendered(*lines: object) -> bytes:

@@ -152,7 +152,7 @@ def test_an_error_of_use_is_one_line_of_a_process() -> None:
     assert done.stdout == b""
 
 
-# ---- the transcript ------------------------------------------------------------------------
+# -- the transcript ------------------------------------------------------------------------
 
 ODD = b"".join(
     [

@@ -30,7 +30,7 @@ def valid(tag: str, value: object) -> bool:
     return bool(jsonschema.Draft202012Validator(SCHEMAS[tag]).is_valid(value))
 
 
-# ---- the frozen copy -----------------------------------------------------------------------
+# -- the frozen copy -----------------------------------------------------------------------
 
 
 def test_old_recordings_stay_readable() -> None:
@@ -91,7 +91,7 @@ def test_a_compatible_change_is_let_through(name: str) -> None:
     assert changed(COMPATIBLE[name]) == []
 
 
-# ---- the schemas ---------------------------------------------------------------------------
+# -- the schemas ---------------------------------------------------------------------------
 
 
 def test_every_type_of_the_registry_has_a_schema() -> None:
@@ -224,7 +224,7 @@ def test_a_field_that_json_cannot_describe_is_named() -> None:
         event_schema(ev.Row("odd", OddEvent, (ev.Lane.TEXT,)))
 
 
-# ---- AsyncAPI ------------------------------------------------------------------------------
+# -- AsyncAPI ------------------------------------------------------------------------------
 
 
 def test_asyncapi_names_every_message_once_and_refers_to_what_is_there() -> None:

@@ -78,7 +78,7 @@ def shell(line: str, *arguments: str | Path) -> subprocess.CompletedProcess[byte
     )
 
 
-# ---- what cannot be encoded ----------------------------------------------------------------
+# -- what cannot be encoded ----------------------------------------------------------------
 
 
 @offline
@@ -168,7 +168,7 @@ def test_an_argument_in_bytes_of_another_locale_is_utf_8() -> None:
     assert as_text("h\udce9llo") == "h\ufffdllo"
 
 
-# ---- no more output ------------------------------------------------------------------------
+# -- no more output ------------------------------------------------------------------------
 
 
 @offline

@@ -36,7 +36,7 @@ def write(path: Path, data: bytes) -> Path:
     return path
 
 
-# ---- what is no trace ----------------------------------------------------------------------
+# -- what is no trace ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_trace_comes_out_as_it_is(parts: list[bytes], packed: bool) -> None:
     assert b"".join(lines) == data
 
 
-# ---- limits --------------------------------------------------------------------------------
+# -- limits --------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_a_bomb_of_line_breaks_is_no_trace(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, b"")
 
 
-# ---- damage --------------------------------------------------------------------------------
+# -- damage --------------------------------------------------------------------------------
 
 LONG = EVENT + b"".join(b'{"type":"nope","n":%d}\n' % n for n in range(20_000))
 

@@ -191,7 +191,7 @@ def test_what_the_detector_cannot_be_told(call: Call, option: str, value: str) -
     assert f"{option} cannot be {value}" in refusal(call, *URL, *ends, f"{option}={value}")
 
 
-# ---- the two ends --------------------------------------------------------------------------
+# -- the two ends --------------------------------------------------------------------------
 
 
 async def test_pipes_and_files_as_standard_streams(
@@ -298,7 +298,7 @@ def test_a_server_that_is_not_there(call: Call, tmp_path: Path) -> None:
     assert not (tmp_path / "b.wav").exists()
 
 
-# ---- the meter -----------------------------------------------------------------------------
+# -- the meter -----------------------------------------------------------------------------
 
 
 def test_a_bar_shows_the_level_and_the_peak() -> None:
@@ -384,7 +384,7 @@ async def test_a_meter_without_a_user(autojump_clock: object) -> None:
     assert lines == [bar(Level(-9.0, -6.0)).plain] * 2
 
 
-# ---- as a process --------------------------------------------------------------------------
+# -- as a process --------------------------------------------------------------------------
 
 TOKEN = "REALTIME_TRIO_TOKEN"
 ECHO = SECOND[2000:-2000]  # of a second that comes back, but for the fades

@@ -69,7 +69,7 @@ class ScriptedLink:
         """Queue the input of an ask."""
         turns, progress = self.shell.turns, TurnProgress()
         receipt = self.shell.outbox.put_nowait(
-            ev.TextInputEvent(text=text), force=force, picked=lambda: turns.begin(progress)
+            ev.TextInputEvent(text=text), force=force, on_write=lambda: turns.begin(progress)
         )
         turns.queued(progress, receipt)
         return progress
@@ -78,15 +78,15 @@ class ScriptedLink:
         """Write all that may leave now; gives the types."""
         written: list[str] = []
         while (entry := await self._next()) is not None:
-            self.shell.outbox.wrote(entry, "sent")
+            self.shell.outbox.finish_write(entry, "sent")
             if entry.event is not None:
                 written.append(entry.event.type)
         return written
 
     async def _next(self) -> Entry | None:
-        if not self.shell.outbox._leavable():
+        if not self.shell.outbox._can_send():
             return None
-        return await self.shell.outbox.next()
+        return await self.shell.outbox.next(stay=True)
 
 
 @asynccontextmanager
@@ -99,7 +99,8 @@ async def scripted_link(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(shell.run)
         with trio.CancelScope(shield=True):
-            await shell._prepared.wait()
+            while shell._scope is None:
+                await shell._moves.park()
         nursery.start_soon(shell.pipeline.run)
         link.open()
         await link.receive(*(first or ("pong", "user_turn_start")))

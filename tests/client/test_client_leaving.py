@@ -354,7 +354,7 @@ async def test_an_error_of_the_background_is_bare(
             await meet_a_bug()
 
 
-# ---- why the client ended ----------------------------------------------------------------
+# -- why the client ended ------------------------------------------------------------------
 
 
 class Vault:
@@ -367,7 +367,8 @@ class Vault:
         await trio.lowlevel.checkpoint()
         self.asked += 1
         if self.asked > 1:
-            raise LookupError("the vault has no such key")
+            message = "the vault has no such key"
+            raise LookupError(message)
         return "a token"
 
 
@@ -549,7 +550,8 @@ async def test_the_reason_is_not_told_twice(autojump_clock: object) -> None:
                 server.hang_up("clean")
                 with trio.CancelScope(shield=True):
                     await trio.sleep(0.5)
-                raise KeyError("mine") from client._shell.failure
+                message = "mine"
+                raise KeyError(message) from client._shell.failure
 
         with pytest.raises(KeyError) as caught:
             await wrap_it()

@@ -34,7 +34,7 @@ from .test_client_turns import ready_client, sent_types
 NO_TURN = TurnCompleted(message=None, began=False)
 
 
-# --- gate and state ---------------------------------------------------------------------------
+# -- gate and state ------------------------------------------------------------------------
 
 SERVERS = ["pong", "user_turn_end", "user_turn_start", "error", "cancelled", "delta", "interaction"]
 OWN = ["input", "forced input", "forced command", "command", "ping", "cancel", "grace", "lost"]
@@ -127,7 +127,7 @@ async def test_an_earlier_turns_end_does_not_open(autojump_clock: object) -> Non
         assert asked.outcome == TurnCompleted(message=None)
 
 
-# --- inputs without a turn --------------------------------------------------------------------
+# -- inputs without a turn -----------------------------------------------------------------
 
 
 async def test_a_chat_command_ends_within_the_grace(autojump_clock: object) -> None:
@@ -246,7 +246,7 @@ async def test_a_blank_text_is_refused(autojump_clock: object, blank: str) -> No
                 pass
 
 
-# --- errors -----------------------------------------------------------------------------------
+# -- errors --------------------------------------------------------------------------------
 
 
 async def test_an_earlier_commands_error_is_not_the_inputs(autojump_clock: object) -> None:
@@ -293,7 +293,7 @@ async def test_errors_while_the_link_is_away_are_no_turns(autojump_clock: object
         assert asked.outcome == TurnCompleted(message=None, missed=True, errors=("no", "later"))
 
 
-# --- cancels ----------------------------------------------------------------------------------
+# -- cancels -------------------------------------------------------------------------------
 
 
 async def test_a_cancel_right_behind_its_input_takes_effect(autojump_clock: object) -> None:
@@ -397,7 +397,7 @@ async def test_a_cancel_takes_an_input_back_that_waits(autojump_clock: object) -
         assert (await client.cancel()).via == "socket"
 
 
-# --- forced inputs, voice ---------------------------------------------------------------------
+# -- forced inputs, voice ------------------------------------------------------------------
 
 
 async def test_a_forced_input_has_its_own_verdict(autojump_clock: object) -> None:
@@ -456,7 +456,7 @@ async def test_a_voice_turn_before_an_input_is_not_its_turn(autojump_clock: obje
         assert link.agree
 
 
-# --- links ------------------------------------------------------------------------------------
+# -- links ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("after", range(14))
@@ -526,7 +526,7 @@ async def test_a_server_may_begin_the_turn_at_once(autojump_clock: object) -> No
             assert asked.outcome.began is not text.startswith("!")
 
 
-# --- a real server ----------------------------------------------------------------------------
+# -- a real server -------------------------------------------------------------------------
 
 
 COMMANDS = {

@@ -17,8 +17,8 @@ from realtime_trio._transports._network import Network
 from realtime_trio._transports._upgrade_answer import (
     UpgradeAnswer,
     read_answer,
+    refusal_text,
     retry_after,
-    words_of,
 )
 from realtime_trio.server import Account, ServerConfig, open_server
 from tests.connection.networks import (
@@ -178,7 +178,7 @@ def test_what_cannot_be_is_refused_at_the_call(
         rt.open_client("http://host", auth="t", **options)
 
 
-# -- what a server says ----------------------------------------------------------------------
+# -- what a server says --------------------------------------------------------------------
 
 
 def refusing(*answers: bytes) -> tuple[Handler, list[bytes]]:
@@ -289,11 +289,11 @@ def test_retry_after(value: str, seconds: float | None) -> None:
 
 def test_words_are_one_short_clean_line() -> None:
     """Of any body; a page for people gives way to the reason of the status line."""
-    assert words_of(b"a\n\tb\x00\xe2\x80\xaec", "", ()) == "a bc"
-    assert words_of(b"<html>no</html>", "Not Here", ()) == "Not Here"
-    assert len(words_of(b"x " * 50_000, "", ())) == 200
-    assert words_of(b'{"error": {"message": "why"}}', "", ()) == "why"
-    assert words_of(b"bad key abc, abcd", "", ("abc",)) == "bad key <redacted>, abcd"
+    assert refusal_text(b"a\n\tb\x00\xe2\x80\xaec", "", ()) == "a bc"
+    assert refusal_text(b"<html>no</html>", "Not Here", ()) == "Not Here"
+    assert len(refusal_text(b"x " * 50_000, "", ())) == 200
+    assert refusal_text(b'{"error": {"message": "why"}}', "", ()) == "why"
+    assert refusal_text(b"bad key abc, abcd", "", ("abc",)) == "bad key <redacted>, abcd"
 
 
 async def test_a_refusal_is_read_to_its_bound(autojump_clock: object) -> None:

@@ -410,4 +410,10 @@ def test_bounds_are_positive(bounds: dict[str, int]) -> None:
 
 
 def test_connections_are_named_by_letters() -> None:
-    assert [_recording._letters(n) for n in (1, 2, 26, 27, 53)] == ["A", "B", "Z", "AA", "BA"]
+    assert [_recording._connection_name(n) for n in (1, 2, 26, 27, 53)] == [
+        "A",
+        "B",
+        "Z",
+        "AA",
+        "BA",
+    ]

@@ -11,15 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realtime_trio import events as ev
+from realtime_trio._core._constructors import streaming, tool_notification
 from realtime_trio._core._fast_decoder import DELTAS, Delta, fast_decoders
 from realtime_trio._core._json_shapes import json_object
 from realtime_trio._core._messages import Message, moment
-from realtime_trio._core._notifications import (
-    MessageStreaming,
-    ToolNotification,
-    streaming,
-    tool_notification,
-)
+from realtime_trio._core._notifications import MessageStreaming, ToolNotification
 from realtime_trio._core._records import Record, SessionDraft
 from realtime_trio._core._state import (
     ConversationDraft,
@@ -28,8 +24,9 @@ from realtime_trio._core._state import (
     TextSlice,
 )
 from realtime_trio._core._tool_shapes import normalise_tool_call
+from realtime_trio._core._unchecked import unchecked_constructor
 from realtime_trio._core._unicode import valid_json
-from realtime_trio._core._values import evolve, freeze, thaw, unchecked_constructor
+from realtime_trio._core._values import evolve, freeze, thaw
 from realtime_trio.events._json import check_json
 from tests.wire_strategies import JSON, TEXT, instances
 

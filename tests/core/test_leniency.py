@@ -115,7 +115,7 @@ def default(cls: type[Any], name: str) -> Any:
     return stands.factory() if hasattr(stands, "factory") else stands
 
 
-# --- values that a field does not take ----------------------------------------------------
+# -- values that a field does not take -----------------------------------------------------
 
 _WRONG: dict[str, list[Any]] = {
     "string": ["text"],
@@ -172,7 +172,7 @@ FIELDS = [
 ]
 
 
-# --- the table ----------------------------------------------------------------------------
+# -- the table -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("row", SERVER_ROWS, ids=lambda row: row.type)
@@ -211,7 +211,7 @@ def test_the_defaults_are_those_of_the_protocol() -> None:
                 assert stands == ("" if field.type is str else None) or stands in ((), {})
 
 
-# --- every field of every event -----------------------------------------------------------
+# -- every field of every event ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("row", "name"), FIELDS)
@@ -302,7 +302,7 @@ def test_a_field_of_a_record_costs_no_other(cls: type[Any], name: str, data: st.
         check(spoil(**{name: wrong}), faulty=True)
 
 
-# --- lists --------------------------------------------------------------------------------
+# -- lists ---------------------------------------------------------------------------------
 
 VOICE = {"voice_id": "v"}
 
@@ -395,7 +395,7 @@ def test_an_entry_that_cannot_be_read_is_skipped(
     assert through_every_door(raw) == (expected, skipped)
 
 
-# --- conversions --------------------------------------------------------------------------
+# -- conversions ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -465,7 +465,7 @@ def test_a_session_without_an_id_is_an_error(tag: str, session: object) -> None:
     assert isinstance(through_every_door({"type": tag, "chat_session": session}), str)
 
 
-# --- types of one's own -------------------------------------------------------------------
+# -- types of one's own --------------------------------------------------------------------
 
 
 def test_a_type_of_ones_own_is_read_with_the_same_leniency() -> None:
@@ -498,7 +498,7 @@ def test_a_field_without_an_annotation_takes_anything() -> None:
         ev.REGISTRY.remove(ev.REGISTRY.row_of(AnythingEvent))
 
 
-# --- what becomes of it -------------------------------------------------------------------
+# -- what becomes of it --------------------------------------------------------------------
 
 
 def test_what_is_left_out_is_counted_once_and_remembered() -> None:

@@ -104,7 +104,7 @@ def test_an_older_table_reads_right_while_another_thread_changes_the_newest() ->
     thread.join()
 
 
-# --- which was used least recently ------------------------------------------------------------
+# -- which was used least recently ---------------------------------------------------------
 
 
 @given(st.lists(st.tuples(st.sampled_from("uudp"), st.sampled_from("abcdefgh")), max_size=120))
@@ -166,7 +166,7 @@ def test_of_ten_thousand_few_are_looked_at() -> None:
     assert asked[0] <= 20_000
 
 
-# --- few and many -----------------------------------------------------------------------------
+# -- few and many --------------------------------------------------------------------------
 
 
 @given(st.lists(st.integers(0, 199), max_size=20), st.integers(0, 200))

@@ -18,7 +18,7 @@ from realtime_trio._core._values import Log, Recent, Rope
 CHUNK = 64
 
 
-# --- Rope ---------------------------------------------------------------------------
+# -- Rope ----------------------------------------------------------------------------------
 
 
 class Ropes(RuleBasedStateMachine):
@@ -88,7 +88,7 @@ def test_an_older_rope_that_grows_copies_its_pieces_first() -> None:
     assert (str(first), str(one), str(other)) == ("a", "a1", "a2")
 
 
-# --- Log ----------------------------------------------------------------------------
+# -- Log -----------------------------------------------------------------------------------
 
 Modelled = tuple[Log[int], list[int], int]
 
@@ -234,7 +234,7 @@ def test_a_log_lets_go_of_what_it_does_not_show() -> None:
         assert len(log._chunks) * CHUNK <= limit * 8 / 7 + 2 * CHUNK
 
 
-# --- Recent -------------------------------------------------------------------------
+# -- Recent --------------------------------------------------------------------------------
 
 LIMIT = 3
 keys = st.integers(0, 8)

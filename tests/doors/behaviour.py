@@ -16,7 +16,7 @@ from realtime_trio import events as ev
 
 ONCE = rt.ClientConfig(max_attempts=1)
 
-# ---- asking --------------------------------------------------------------------------------
+# -- asking --------------------------------------------------------------------------------
 
 
 async def asking_gives_pieces_and_an_outcome(kit: Any) -> None:
@@ -85,7 +85,8 @@ async def leaving_a_turn_by_an_error_cancels_it(kit: Any) -> None:
             with pytest.raises(ValueError, match="mine"):
                 async with client.ask("Hello") as turn:
                     await turn.receipt.sent()
-                    raise ValueError("mine")
+                    message = "mine"
+                    raise ValueError(message)
             assert isinstance(turn.outcome, (rt.TurnCancelled, rt.TurnLost))
             await client.ready()
             async with client.ask("Again") as turn:
@@ -121,7 +122,7 @@ async def an_ask_inside_an_ask_is_an_error(kit: Any) -> None:
             assert isinstance(turn.outcome, rt.TurnCompleted)
 
 
-# ---- subscribing and watching ----------------------------------------------------------------
+# -- subscribing and watching --------------------------------------------------------------
 
 
 async def a_subscription_starts_at_the_call(kit: Any) -> None:
@@ -233,7 +234,7 @@ async def the_state_is_frozen(kit: Any) -> None:
         assert client.state.revision >= state.revision
 
 
-# ---- sending ---------------------------------------------------------------------------------
+# -- sending -------------------------------------------------------------------------------
 
 
 async def commands_give_receipts(kit: Any) -> None:
@@ -361,7 +362,7 @@ async def a_file_is_uploaded(kit: Any) -> None:
                 await client.upload_file(Path("no.txt"))
 
 
-# ---- opening and leaving -----------------------------------------------------------------------
+# -- opening and leaving -------------------------------------------------------------------
 
 
 async def sessions_come_page_by_page(kit: Any) -> None:
@@ -539,7 +540,7 @@ async def a_server_can_be_asked(kit: Any) -> None:
             assert "rt." in repr(client) or kit.name == "native"
 
 
-# ---- cancelling --------------------------------------------------------------------------------
+# -- cancelling ----------------------------------------------------------------------------
 
 
 async def a_receive_loses_nothing_when_cancelled(kit: Any) -> None:
@@ -569,6 +570,6 @@ async def a_turn_is_cancelled(kit: Any) -> None:
                     turns.append(turn)
                     await turn.wait()
 
-            await kit.cancelled(ask)
+            await kit.cancelled(ask, lambda: turns)
             assert isinstance(await turns[0].wait(), (rt.TurnCancelled, rt.TurnLost))
             await client.ready()

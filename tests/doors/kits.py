@@ -19,12 +19,20 @@ from tools.without_async import without_async
 CALLS_PER_SECOND = 1000
 
 
+def _always() -> bool:
+    return True
+
+
 class Native:
     """trio."""
 
     name = "native"
     open_client = staticmethod(rt.open_client)
     open_server = staticmethod(rt.server.open_server)
+    open_fleet = staticmethod(rt.fleet.open_fleet)
+    open_node = staticmethod(rt.fleet.open_node)
+    open_history = staticmethod(rt.open_history)
+    pause = staticmethod(trio.lowlevel.checkpoint)
 
     @staticmethod
     def run(fn: Callable[..., Awaitable[None]], *args: object) -> None:
@@ -45,11 +53,14 @@ class Native:
                 await trio.sleep(1 / CALLS_PER_SECOND)
 
     @staticmethod
-    async def cancelled(fn: Callable[[], Awaitable[None]]) -> None:
-        """Start a function, and cancel it when it waits."""
+    async def cancelled(
+        fn: Callable[[], Awaitable[None]], met: Callable[[], object] = _always
+    ) -> None:
+        """Start a function, and cancel it when it waits and something holds."""
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(fn)
+                await Native.until(lambda: bool(met()))
                 await trio.sleep(0.005)
                 scope.cancel()
         assert scope.cancelled_caught
@@ -88,6 +99,14 @@ class Aio(Native):
     name = "aio"
     open_client = staticmethod(rt.aio.open_client)  # type: ignore[assignment]
     open_server = staticmethod(rt.aio.open_server)  # type: ignore[assignment]
+    open_fleet = staticmethod(rt.aio.open_fleet)  # type: ignore[assignment]
+    open_node = staticmethod(rt.aio.open_node)  # type: ignore[assignment]
+    open_history = staticmethod(rt.aio.open_history)  # type: ignore[assignment]
+
+    @staticmethod
+    async def pause() -> None:
+        """Let other tasks run: fails outside the loop of this door."""
+        await asyncio.sleep(0)
 
     @staticmethod
     def run(fn: Callable[..., Any], *args: object) -> None:
@@ -113,8 +132,11 @@ class Aio(Native):
                 await asyncio.sleep(1 / CALLS_PER_SECOND)
 
     @staticmethod
-    async def cancelled(fn: Callable[[], Awaitable[None]]) -> None:
+    async def cancelled(
+        fn: Callable[[], Awaitable[None]], met: Callable[[], object] = _always
+    ) -> None:
         task = asyncio.ensure_future(fn())
+        await Aio.until(lambda: bool(met()))
         await asyncio.sleep(0.005)
         task.cancel()
         result, *_ = await asyncio.gather(task, return_exceptions=True)
@@ -143,6 +165,13 @@ class Blocking:
     name = "blocking"
     open_client = staticmethod(rt.blocking.open_client)
     open_server = staticmethod(rt.blocking.open_server)
+    open_fleet = staticmethod(rt.blocking.open_fleet)
+    open_node = staticmethod(rt.blocking.open_node)
+    open_history = staticmethod(rt.blocking.open_history)
+
+    @staticmethod
+    def pause() -> None:
+        assert threading.current_thread().name != "realtime_trio"
 
     @staticmethod
     def run(fn: Callable[..., None], *args: object) -> None:

@@ -119,7 +119,8 @@ def test_errors_of_callbacks_come_out_bare() -> None:
     class Failing:
         async def token(self) -> str:
             await asyncio.sleep(0)
-            raise KeyError("no token")
+            message = "no token"
+            raise KeyError(message)
 
     class Cancelled:
         async def token(self) -> str:

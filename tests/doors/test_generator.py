@@ -8,13 +8,13 @@ import inspect
 import pytest
 
 import realtime_trio as rt
-from realtime_trio import audio, server
+from realtime_trio import audio, fleet, server
 from tools import door_types
 from tools.doors import DIALECTS, INTERNAL, MODULES, Dialect, DoorModule, generate, path_of
 
 
 def _native(name: str) -> type:
-    for module in (rt, audio, server):
+    for module in (rt, audio, fleet, server):
         if hasattr(module, name):
             cls: type = getattr(module, name)
             return cls

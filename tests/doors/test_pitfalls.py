@@ -8,8 +8,9 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ async def _left_open() -> Kept:
     return [server, client]
 
 
-# ---- the wrong door ------------------------------------------------------------------------
+# -- the wrong door ------------------------------------------------------------------------
 
 
 def test_the_native_client_in_asyncio_names_aio() -> None:
@@ -47,6 +48,35 @@ def test_the_native_client_in_asyncio_names_aio() -> None:
                 pass
 
     asyncio.run(main())
+
+
+OPENING: dict[str, Callable[[], AbstractAsyncContextManager[Any]]] = {
+    "open_fleet": lambda: rt.fleet.open_fleet(rt.fleet.MemoryLog()),
+    "open_history": lambda: rt.open_history("calls.db"),
+    "open_microphone": rt.audio.open_microphone,
+    "open_node": lambda: rt.fleet.open_node(rt.fleet.MemoryLog(), _no_dial),
+    "open_server": rt.server.open_server,
+    "open_speaker": rt.audio.open_speaker,
+    "open_wav_sink": lambda: rt.audio.open_wav_sink("answer.wav"),
+}
+
+
+async def _no_dial(claim: rt.fleet.Claim) -> rt.fleet.Dial:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("name", OPENING)
+def test_whatever_is_opened_natively_in_asyncio_names_both_doors(name: str) -> None:
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match=rf"rt\.aio\.{name} .* rt\.blocking\.{name}"):
+            async with OPENING[name]():
+                pass
+
+    asyncio.run(main())
+    assert {name, "open_client"} <= set(rt.aio.__all__) & set(rt.blocking.__all__)
+    assert {each for each in rt.aio.__all__ if each.startswith("open_")} == {
+        *("open_client", *OPENING)
+    }
 
 
 def test_the_blocking_client_in_a_loop_names_the_door() -> None:
@@ -127,7 +157,7 @@ def test_an_in_memory_server_is_for_its_own_run() -> None:
         asyncio.run(elsewhere(server.url))
 
 
-# ---- loops that end --------------------------------------------------------------------------
+# -- loops that end ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
@@ -201,7 +231,7 @@ def test_clients_of_one_loop_share_one_run() -> None:
     uvloop.run(main())
 
 
-# ---- Ctrl-C ------------------------------------------------------------------------------------
+# -- Ctrl-C --------------------------------------------------------------------------------
 
 _INTERRUPTED = """
 import asyncio, os, signal, sys, threading
@@ -294,7 +324,7 @@ def test_ctrl_c_ends_a_wait_of_the_blocking_client() -> None:
     assert done.returncode == 0
 
 
-# ---- the blocking client -----------------------------------------------------------------------
+# -- the blocking client -------------------------------------------------------------------
 
 
 def test_closing_from_another_thread_ends_every_wait() -> None:
@@ -368,3 +398,54 @@ def test_an_awaitable_of_the_door_is_one_of_asyncio() -> None:
             await client.reconnect()
 
     asyncio.run(main())
+
+
+def _closed(name: str, call: Callable[[], object], ended: list[str]) -> None:
+    try:
+        call()
+    except rt.ClosedError:
+        ended.append(name)
+
+
+def test_a_session_of_a_fleet_is_closed_from_another_thread() -> None:
+    """As a client is: every wait of that session ends, and the fleet goes on."""
+    log = rt.fleet.MemoryLog()
+    with rt.blocking.open_fleet(log) as fleet:
+        fleet.create("one")
+        fleet.create("two")
+        with fleet.attach("one") as session, fleet.attach("two") as other:
+            receipt = session.send_text("Hi")
+            ended: list[str] = []
+            notes = session.text.subscribe()
+            calls = {"ready": session.ready, "reached": partial(session.reached, 9)}
+            threads = [
+                threading.Thread(target=_closed, args=(name, call, ended))
+                for name, call in {**calls, "sent": receipt.sent}.items()
+            ]
+            reader = threading.Thread(target=lambda: ended.extend(n.name for n in notes))
+            for thread in (*threads, reader):
+                thread.start()
+            session.close()
+            session.close()
+            for thread in (*threads, reader):
+                thread.join(10)
+            assert sorted(ended) == ["reached", "ready", "sent"]
+            with pytest.raises(rt.ClosedError):
+                session.send_text("Hi")
+            assert other.send_text("Hi").status == "queued"
+        assert len(fleet.sessions()) == 2
+    with pytest.raises(rt.ClosedError), fleet.attach("one"):
+        pass
+
+
+def test_a_body_that_was_closed_raises_its_own_error() -> None:
+    log = rt.fleet.MemoryLog()
+    with rt.blocking.open_fleet(log) as fleet:
+        fleet.create("one")
+        with pytest.raises(KeyError, match="mine"), fleet.attach("one") as session:
+            session.close()
+            msg = "mine"
+            raise KeyError(msg)
+        with pytest.raises(rt.ClosedError), fleet.attach("one") as session:
+            session.close()
+            session.ready()

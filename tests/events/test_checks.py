@@ -150,7 +150,7 @@ def test_what_cannot_be_resolved_is_not_checked() -> None:
     assert OddEvent(field=5).field == 5
 
 
-# --- the doors of a client ----------------------------------------------------------------
+# -- the doors of a client -----------------------------------------------------------------
 
 DOORS: list[tuple[str, Any, type[Exception]]] = [
     ("text_input", lambda client: client.text_input("  "), ValueError),

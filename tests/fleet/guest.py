@@ -47,7 +47,8 @@ class GuestRun:
         while not until():
             if self._ended is not None:
                 self._ended.unwrap()
-                raise AssertionError("the run ended early")
+                msg = "the run ended early"
+                raise AssertionError(msg)
             self._calls.get(timeout=60)()
 
     def call(self, function: Callable[..., Awaitable[Any]], *args: object) -> Any:

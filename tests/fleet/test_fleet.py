@@ -353,7 +353,8 @@ async def test_a_dial_that_fails_gives_the_session_back(
         assert claim.labels == {"user": "u1"}
         if refused:
             refused -= 1
-            raise KeyError("no such user")
+            message = "no such user"
+            raise KeyError(message)
         return rt.fleet.Dial(realtime_server.url, auth="any")
 
     async with (

@@ -48,7 +48,7 @@ ENDS = frozenset({"sent", "not-sent", "in-doubt"})
 
 
 # A failing schedule fails again: the order of trio's tasks and the names of nodes are drawn, too.
-register_random(trio._core._run._r)  # type: ignore[attr-defined]
+register_random(trio._core._run._r)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -211,7 +211,7 @@ class Cluster:
             view.away, view.loses, view.delay = False, 0.0, 0.0
             view.wake()
 
-    # -- what must hold ------------------------------------------------------------------------
+    # -- what must hold --------------------------------------------------------------------
 
     def check_tokens(self) -> None:
         """Invariant 3."""

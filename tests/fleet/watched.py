@@ -11,7 +11,7 @@ from realtime_trio.events import ServerEvent
 from realtime_trio.fleet import MemoryLog, RemoteSession
 
 
-class WatchedLog(MemoryLog):
+class WatchedLog(MemoryLog):  # type: ignore[misc]  # final for users
     """Keeps every entry that was accepted, with the token of its writer."""
 
     def __init__(self) -> None:

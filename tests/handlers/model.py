@@ -146,7 +146,7 @@ class Model:
             if room.open is not None:
                 room.open.cut = True
 
-    # --- what many do ---------------------------------------------------------------------
+    # -- what many do ----------------------------------------------------------------------
 
     def _tell(self, name: str, *payload: Any) -> None:
         self._told.append((name, *payload))
@@ -259,7 +259,7 @@ class Model:
         if self.begun_anew is not None:
             self.begun_anew.add(event["session_id"])
 
-    # --- messages -------------------------------------------------------------------------
+    # -- messages --------------------------------------------------------------------------
 
     def _text_delta(self, event: Json) -> None:
         self._delta(event, event["role"])
@@ -337,7 +337,7 @@ class Model:
         self._tell("message-added", session_id, message.told())
         self._tell("user-message", session_id, event["message"])
 
-    # --- tools ----------------------------------------------------------------------------
+    # -- tools -----------------------------------------------------------------------------
 
     def _latest(self, event: Json, call_id: str) -> Used | None:
         calls = self._enter(event["session_id"]).calls
@@ -464,7 +464,7 @@ class Model:
                 return message
         return None
 
-    # --- turns, sub-sessions, sessions ----------------------------------------------------
+    # -- turns, sub-sessions, sessions -----------------------------------------------------
 
     def _user_turn_end(self, _event: Json) -> None:
         self._accept(can_send=False)

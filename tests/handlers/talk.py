@@ -130,7 +130,7 @@ def attached(message: Json) -> list[tuple[str, str | None]]:
     return [(call["id"], results.get(call["id"])) for call in message["tool_calls"]]
 
 
-# --- what servers send --------------------------------------------------------------
+# -- what servers send ---------------------------------------------------------------------
 
 
 def of_session(kind: str, session: str = MAIN, role: str = "assistant", **fields: Any) -> Json:

@@ -181,7 +181,7 @@ def test_a_slice_holds_what_handlers_of_one_s_own_keep() -> None:
     assert AudioSlice().extra == {}
 
 
-# --- formats ------------------------------------------------------------------------
+# -- formats -------------------------------------------------------------------------------
 
 
 def test_a_chunk_is_in_the_format_that_its_content_type_names() -> None:

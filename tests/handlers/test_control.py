@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from realtime_trio._core._local_events import LinkEvent, SaidEvent, VoiceRequestedEvent
+from realtime_trio._core._local_events import EmitEvent, LinkEvent, VoiceRequestedEvent
 from realtime_trio._core._shell_notifications import Connected, Reconnecting
 from realtime_trio._core._state import Connection, ControlSlice
 from realtime_trio._handlers import LaneFold
@@ -33,7 +33,7 @@ def control(talk: Talk) -> ControlSlice:
     return talk.now.control
 
 
-# --- the catalogue ------------------------------------------------------------------
+# -- the catalogue -------------------------------------------------------------------------
 
 
 def test_the_catalogue_is_what_the_server_said_last() -> None:
@@ -103,7 +103,7 @@ def test_the_agent_is_that_of_the_session_until_it_is_changed() -> None:
     assert agent.key == "l"
 
 
-# --- avatar and voice ---------------------------------------------------------------
+# -- avatar and voice ----------------------------------------------------------------------
 
 
 def avatar(session: Json | None) -> Json:
@@ -145,7 +145,7 @@ def test_a_change_of_voice_names_both_and_who_wanted_it() -> None:
     ] == [(None, "a", "server"), ("a", "c", "server"), ("c", "b", "client"), ("b", "b", "server")]
 
 
-# --- the turn -----------------------------------------------------------------------
+# -- the turn ------------------------------------------------------------------------------
 
 
 def test_whose_turn_it_is_is_told_only_on_a_change() -> None:
@@ -172,7 +172,7 @@ def test_the_server_listens_until_the_turn_ends() -> None:
     assert control(talk).listening is False
 
 
-# --- the list of sessions -----------------------------------------------------------
+# -- the list of sessions ------------------------------------------------------------------
 
 
 def added(session_id: str, name: str | None = None) -> Json:
@@ -250,7 +250,7 @@ def test_the_session_to_dial_with_is_the_current_one() -> None:
     assert control(talk).chat_session_id == "b"
 
 
-# --- the link -----------------------------------------------------------------------
+# -- the link ------------------------------------------------------------------------------
 
 
 def test_the_shell_s_news_of_the_link() -> None:
@@ -271,7 +271,7 @@ def test_the_shell_s_news_of_the_link() -> None:
 def test_something_to_tell_changes_nothing() -> None:
     processor = EventStreamProcessor()
     before = processor.state.control
-    assert processor.process_event(SaidEvent(note=Connected())) == (Connected(),)
+    assert processor.process_event(EmitEvent(note=Connected())) == (Connected(),)
     assert processor.state.control == before
 
 

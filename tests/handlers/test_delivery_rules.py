@@ -87,7 +87,7 @@ TELLING: list[Json] = [
 ]
 
 
-# --- D1: delivered twice ------------------------------------------------------------
+# -- D1: delivered twice -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("event", TELLING, ids=[event["type"] for event in TELLING])
@@ -298,7 +298,7 @@ def test_d1_ids_of_sessions_are_compared_as_text() -> None:
     assert talk.counters["duplicates"] == 3
 
 
-# --- D2: types that nobody knows ----------------------------------------------------
+# -- D2: types that nobody knows -----------------------------------------------------------
 
 
 def test_d2_an_unknown_type_changes_nothing_and_says_nothing() -> None:
@@ -327,7 +327,7 @@ def test_d2_what_only_clients_send_is_unknown_from_a_server() -> None:
     assert talk.counters["unknown"] == 1
 
 
-# --- D3: whose fault ----------------------------------------------------------------
+# -- D3: whose fault -----------------------------------------------------------------------
 
 
 def test_d3_an_error_of_the_server_is_its_own_word() -> None:
@@ -414,7 +414,7 @@ def test_d1_a_lane_that_failed_takes_the_event_when_it_comes_again() -> None:
     assert processor.state.counters.duplicates == 1
 
 
-# --- handlers of one's own ----------------------------------------------------------
+# -- handlers of one's own -----------------------------------------------------------------
 
 
 @pytest.fixture
@@ -488,7 +488,7 @@ def test_an_event_is_handled_by_the_handler_that_is_registered_later(chart: type
     assert talk.now.text.extra == {"drawn": True}
 
 
-# --- every type is accounted for ----------------------------------------------------
+# -- every type is accounted for -----------------------------------------------------------
 
 
 def test_every_type_is_handled_or_named_as_not_handled() -> None:

@@ -49,7 +49,7 @@ from .talk import (
 SUB: Json = {"parent": MAIN, "user": MAIN}
 
 
-# --- M1: one message under construction in each session -----------------------------
+# -- M1: one message under construction in each session ------------------------------------
 
 
 def test_m1_deltas_of_one_kind_make_one_message() -> None:
@@ -118,7 +118,7 @@ def test_m1_the_announced_message_has_the_id_under_which_it_streamed() -> None:
     assert done["message"]["id"] == streamed["message_id"]
 
 
-# --- M2: begins with the first content ----------------------------------------------
+# -- M2: begins with the first content -----------------------------------------------------
 
 
 def test_m2_a_message_begins_with_content() -> None:
@@ -153,7 +153,7 @@ def test_m2_a_message_keeps_its_format(make: Any) -> None:
     assert talk.last()["format"] == "markdown"
 
 
-# --- M3: completions ----------------------------------------------------------------
+# -- M3: completions -----------------------------------------------------------------------
 
 
 def test_m3_an_ended_completion_completes_with_tokens_and_reason() -> None:
@@ -214,7 +214,7 @@ def test_m3_tokens_belong_to_the_session_of_their_completion() -> None:
     assert talk.session("sub")["input_tokens"] == 5
 
 
-# --- M4: the ends of turns and interactions -----------------------------------------
+# -- M4: the ends of turns and interactions ------------------------------------------------
 
 
 def test_m4_the_end_of_an_interaction_completes_its_session() -> None:
@@ -333,7 +333,7 @@ def test_m4_a_lost_link_says_nothing_and_ends_nothing() -> None:
     assert completed(talk(TURN_START)) == [(THOUGHT, "after", "complete", None)]
 
 
-# --- M5: cancel ---------------------------------------------------------------------
+# -- M5: cancel ----------------------------------------------------------------------------
 
 
 def test_m5_a_cancel_ends_every_message_and_tool_in_order() -> None:
@@ -459,7 +459,7 @@ def test_m5_a_whole_message_is_never_late() -> None:
     assert names(talk(message("Sorry."))) == ["message-complete"]
 
 
-# --- M6: what a message is ----------------------------------------------------------
+# -- M6: what a message is -----------------------------------------------------------------
 
 
 def test_m6_a_message_has_all_its_fields() -> None:
@@ -513,7 +513,7 @@ def test_m6_values_that_were_handed_out_never_change() -> None:
         first.role = "user"  # type: ignore[misc]
 
 
-# --- M7: sessions and order ---------------------------------------------------------
+# -- M7: sessions and order ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("event", [text("x", "new"), thought("x", "new"), text("", "new")])
@@ -533,7 +533,7 @@ def test_m7_order_is_that_of_arrival() -> None:
     assert talk.transcript("a") == [("assistant", "2"), ("assistant", "4"), ("assistant", "6")]
 
 
-# --- M8: what is malformed ----------------------------------------------------------
+# -- M8: what is malformed -----------------------------------------------------------------
 
 MALFORMED: list[tuple[str, Any]] = [
     ("text_delta", {"type": "text_delta", "session_id": MAIN, "role": "assistant"}),
@@ -633,7 +633,7 @@ def test_m8_a_handler_that_raises_costs_its_event_only() -> None:
     assert talk.session()["open_message"]["content"] == "xy"
 
 
-# --- M9: whole messages -------------------------------------------------------------
+# -- M9: whole messages --------------------------------------------------------------------
 
 
 def test_m9_a_whole_message_completes_what_is_open_and_is_stored() -> None:

@@ -91,7 +91,7 @@ def pool() -> list[Json]:
 POOL = pool()
 
 
-# --- what the processor tells, in the model's words ------------------------------------------
+# -- what the processor tells, in the model's words ----------------------------------------
 
 
 def told_of(message: Json) -> tuple[Any, ...]:

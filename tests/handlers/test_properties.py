@@ -98,7 +98,7 @@ def test_the_grammar_makes_what_servers_may_send(kind: str, data: st.DataObject)
     assert (made.event if isinstance(made, Reading) else made).type == kind
 
 
-# --- lanes, batches, merged deltas --------------------------------------------------
+# -- lanes, batches, merged deltas ---------------------------------------------------------
 
 
 class Lanes:
@@ -189,7 +189,7 @@ def test_any_schedule_any_batches_and_merged_deltas_give_the_same_state(
     event(f"late: {bool(processor.state.counters.late_deltas)}")
 
 
-# --- frames and mappings ------------------------------------------------------------
+# -- frames and mappings -------------------------------------------------------------------
 
 
 @relaxed
@@ -220,7 +220,7 @@ def test_typed_events_and_mappings_agree(stream: list[Wire]) -> None:
     assert typed.state == by_mapping.state
 
 
-# --- what never happens -------------------------------------------------------------
+# -- what never happens --------------------------------------------------------------------
 
 
 class Watch:
@@ -377,7 +377,7 @@ def test_two_futures_of_one_state_do_not_mix(
     folds = Folds()
     for at, wire in enumerate(past):
         step(folds, wire, float(at))
-    begin = [(lane, each.slice) for lane, each in folds.by_lane.items()]
+    begin = [(lane, folds.by_lane[lane].slice) for lane in Lane]
     states = []
     for future in (one, other, one):
         for lane, slice_ in begin:

@@ -60,7 +60,7 @@ def asks(content: str) -> list[Json]:
     return [TURN_END, user(f"u{content}"), text("half")]
 
 
-# --- S1: whether a list holds the turn ----------------------------------------------
+# -- S1: whether a list holds the turn -----------------------------------------------------
 
 
 def is_whole(before: list[Json], listed: list[Json]) -> bool:
@@ -191,7 +191,7 @@ def test_s1_a_repeated_end_finds_its_call_in_a_complete_list() -> None:
     assert attached(talk.last()) == [("t", "again")]
 
 
-# --- S2: delegations that were seen live --------------------------------------------
+# -- S2: delegations that were seen live ---------------------------------------------------
 
 ASK = call("d", "aa_chat", {"agent_key": "helper", "message": "find y"})
 TOLD: list[Json] = [
@@ -372,7 +372,7 @@ def test_s2_a_sub_session_without_a_call_is_nobody_s() -> None:
     assert names(told) == ["subsession-started"]
 
 
-# --- S3: a current session that was deleted and goes on -----------------------------
+# -- S3: a current session that was deleted and goes on ------------------------------------
 
 DELETED: Json = {"type": "delete_chat_session"}
 

@@ -78,7 +78,7 @@ def results_of(calls: list[Json]) -> list[Json]:
     return [result(each["id"], f"result of {each['id']}") for each in calls]
 
 
-# --- as it is streamed ------------------------------------------------------------------
+# -- as it is streamed ---------------------------------------------------------------------
 
 
 def streamed(turns: list[list[Round]], *, anthropic: bool) -> Iterator[Json]:
@@ -108,7 +108,7 @@ def streamed(turns: list[list[Round]], *, anthropic: bool) -> Iterator[Json]:
         yield TURN_START
 
 
-# --- as it is kept ----------------------------------------------------------------------
+# -- as it is kept -------------------------------------------------------------------------
 
 
 def anthropic_history(turns: list[list[Round]]) -> Iterator[Json]:
@@ -172,7 +172,7 @@ def openai_shape(steps: Round) -> Round:
     return kept + [step for step in steps if step[0] in ("think", "tool", "empty")]
 
 
-# --- both -------------------------------------------------------------------------------
+# -- both ----------------------------------------------------------------------------------
 
 
 def read(*events: Json) -> list[tuple[Any, ...]]:
@@ -231,7 +231,7 @@ def test_s2_an_openai_history_reads_as_its_stream(turns: list[list[Round]]) -> N
     compare([[openai_shape(steps) for steps in rounds] for rounds in turns], openai_history)
 
 
-# --- as recorded ------------------------------------------------------------------------
+# -- as recorded ---------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(not RECORDINGS.is_dir(), reason=NO_RECORDINGS)

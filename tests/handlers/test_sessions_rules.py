@@ -71,7 +71,7 @@ def loaded(told: list[Json]) -> list[list[tuple[str, Any]]]:
     ]
 
 
-# --- S1: the server's list ----------------------------------------------------------
+# -- S1: the server's list -----------------------------------------------------------------
 
 
 def test_s1_a_session_becomes_current_and_is_announced_in_order() -> None:
@@ -374,7 +374,7 @@ def test_s1_a_server_that_does_not_count_leaves_the_client_s_own() -> None:
     assert spent(talk) == (0, 0, 0)
 
 
-# --- S2: histories ------------------------------------------------------------------
+# -- S2: histories -------------------------------------------------------------------------
 
 LIVE_AND_RESUMED: list[tuple[str, list[Json], list[Json]]] = [
     (
@@ -528,7 +528,7 @@ def test_s2_a_resumed_call_without_result_attaches_without_one() -> None:
     assert talk.last()["content"] == "next"
 
 
-# --- S3: names, metadata, deletion --------------------------------------------------
+# -- S3: names, metadata, deletion ---------------------------------------------------------
 
 
 def rename(name: str, **fields: Any) -> Json:
@@ -621,7 +621,7 @@ def test_s3_deleting_what_nobody_knows_changes_nothing() -> None:
     assert talk.now.text == before
 
 
-# --- S4: bounds ---------------------------------------------------------------------
+# -- S4: bounds ----------------------------------------------------------------------------
 
 
 def test_s4_the_bounds_have_defaults_and_a_least() -> None:
@@ -726,7 +726,7 @@ def test_s4_a_session_that_went_comes_back_as_a_new_one() -> None:
     assert [c["id"] for c in talk.session("a")["waiting_tools"]] == ["t"]
 
 
-# --- reset, and what the application wipes ------------------------------------------
+# -- reset, and what the application wipes -------------------------------------------------
 
 
 def test_reset_drops_what_is_under_way_in_silence() -> None:

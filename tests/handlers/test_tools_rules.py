@@ -53,7 +53,7 @@ def active(talk: Talk) -> list[tuple[str, str, str]]:
     return [(t["session_id"], t["id"], t["status"]) for t in talk.state["active_tools"]]
 
 
-# --- T1: preparing, executing, complete ---------------------------------------------
+# -- T1: preparing, executing, complete ----------------------------------------------------
 
 
 def test_t1_a_tool_goes_through_its_three_states_once() -> None:
@@ -259,7 +259,7 @@ def test_t1_more_tools_than_are_told_apart_go_announced() -> None:
     assert tools(talk(select(call("t0"), call("t1")))) == []
 
 
-# --- T2: forms of calls -------------------------------------------------------------
+# -- T2: forms of calls --------------------------------------------------------------------
 
 FORMS: list[tuple[Json, Json]] = [
     ({"id": "t", "name": "ls", "input": {"a": 1}}, {"a": 1}),
@@ -314,7 +314,7 @@ def test_t2_a_result_says_whether_it_is_an_error() -> None:
     assert talk.session()["open_message"]["tool_results"][0]["is_error"] is True
 
 
-# --- T3: think ----------------------------------------------------------------------
+# -- T3: think -----------------------------------------------------------------------------
 
 
 def test_t3_think_is_removed_once_when_thoughts_start() -> None:
@@ -409,7 +409,7 @@ def test_t3_think_that_nobody_ended_goes_with_its_turn() -> None:
     assert active(talk) == []
 
 
-# --- T4: to which message -----------------------------------------------------------
+# -- T4: to which message ------------------------------------------------------------------
 
 
 def test_t4_a_tool_attaches_to_the_message_under_construction() -> None:
@@ -645,7 +645,7 @@ def test_t4_more_waiting_tools_than_are_kept_become_a_message() -> None:
     assert attached(talk.last())[-1] == ("t1024", "done")
 
 
-# --- T5: what is told ---------------------------------------------------------------
+# -- T5: what is told ----------------------------------------------------------------------
 
 
 def test_t5_the_end_carries_session_calls_and_results() -> None:
@@ -693,7 +693,7 @@ def test_t5_what_was_removed_does_not_complete() -> None:
     assert attached(talk.last()) == [("t", "done")]
 
 
-# --- results without calls ----------------------------------------------------------
+# -- results without calls -----------------------------------------------------------------
 
 
 def results(*ids: str, session: str = MAIN, **fields: Any) -> Json:

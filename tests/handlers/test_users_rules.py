@@ -41,7 +41,7 @@ def user_event(content: Any, kind: str = "anthropic_user_message", **fields: Any
     return of_session(kind, message={"role": "user", "content": content}, **fields)
 
 
-# --- U1: one normaliser -------------------------------------------------------------
+# -- U1: one normaliser --------------------------------------------------------------------
 
 CONTENTS: list[tuple[Any, Any]] = [
     ("plain", "plain"),
@@ -144,7 +144,7 @@ def test_u1_nothing_raises(content: Any) -> None:
     assert len(talk.messages()) == 1
 
 
-# --- U2: users' messages ------------------------------------------------------------
+# -- U2: users' messages -------------------------------------------------------------------
 
 
 def test_u2_a_user_s_message_interrupts_flushes_and_is_stored() -> None:
@@ -243,7 +243,7 @@ def test_u2_tools_of_the_last_turn_stay_with_their_message() -> None:
     assert [attached(m) for m in talk.messages()] == [[], [], [("t", "done")]]
 
 
-# --- U3: what is a sub-session ------------------------------------------------------
+# -- U3: what is a sub-session -------------------------------------------------------------
 
 MAKERS = [
     lambda **f: (text("x", **f), completion(False, **f)),
@@ -349,7 +349,7 @@ def test_u3_what_waits_learns_its_session_s_parents_when_they_are_told() -> None
     assert talk.last("sub")["parent_session_id"] == "p"
 
 
-# --- U4: the stack ------------------------------------------------------------------
+# -- U4: the stack -------------------------------------------------------------------------
 
 
 def depths(told: list[Json]) -> list[tuple[str, str, int]]:
@@ -495,7 +495,7 @@ def test_u4_more_delegations_than_are_kept() -> None:
     assert (len(kept), kept[0]["session_id"], kept[-1]["depth"]) == (1024, "s1", 1025)
 
 
-# --- what is shown beside the text --------------------------------------------------
+# -- what is shown beside the text ---------------------------------------------------------
 
 
 def test_media_goes_to_the_application_and_ends_nothing() -> None:

@@ -209,7 +209,7 @@ async def test_a_damaged_end_is_a_gap(tmp_path: Path) -> None:
             history.at(31)
 
 
-# ---- recordings and traces -----------------------------------------------------------------
+# -- recordings and traces -----------------------------------------------------------------
 
 TRACES = sorted((Path(__file__).parent.parent / "data" / "recordings").glob("embedded_*.jsonl"))
 

@@ -87,7 +87,7 @@ class Pattern:
         search.steps += 1
         return ends[0] if self._match(search, at, then) else None
 
-    # -- making the steps ----------------------------------------------------------------------
+    # -- making the steps ------------------------------------------------------------------
 
     def _all(self, items: Any) -> Step:
         return _sequence([self._one(*item) for item in items])

@@ -42,7 +42,7 @@ def answering(made: Reply) -> Serve:
     return serve
 
 
-# --- REST ---------------------------------------------------------------------------------------
+# -- REST ----------------------------------------------------------------------------------
 
 TAKEN = {
     "identity": reply(b"content-encoding: identity"),
@@ -124,7 +124,7 @@ async def test_hints_without_end_are_no_answer(autojump_clock: object) -> None:
         assert trio.current_time() - began == 14
 
 
-# --- the upgrade --------------------------------------------------------------------------------
+# -- the upgrade ---------------------------------------------------------------------------
 
 
 def accepted(*lines: bytes) -> Reply:

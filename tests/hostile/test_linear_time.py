@@ -34,7 +34,7 @@ from tests.transports.test_websockets_frames import opened
 LINEAR = 5.0
 """Where an input is four times as long, its work is four times as much, and a little more."""
 
-# -- regular expressions -----------------------------------------------------------------------
+# -- regular expressions -------------------------------------------------------------------
 
 KNOWN = [
     r"\\*x",
@@ -191,7 +191,7 @@ def test_no_pattern_looks_twice_at_what_it_has_seen(name: str) -> None:
     assert grown < LINEAR, shape
 
 
-# -- Python ------------------------------------------------------------------------------------
+# -- Python --------------------------------------------------------------------------------
 
 
 def lines(action: Callable[[], object]) -> int:

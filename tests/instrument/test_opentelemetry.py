@@ -152,7 +152,7 @@ async def test_clients_of_one_provider_share_their_instruments(autojump_clock: o
         assert counts == {"open": 2, "away": 0}
 
 
-# ---- single notifications ------------------------------------------------------------------
+# -- single notifications ------------------------------------------------------------------
 
 TOOL: dict[str, Any] = {"session_id": "s", "id": "t", "tool_name": "look", "arguments": {}}
 BEGIN, END = rt.TurnStateChanged(can_send_input=False), rt.TurnStateChanged(can_send_input=True)

@@ -170,7 +170,7 @@ async def test_a_flipped_byte_in_a_block_costs_what_is_behind_it(tmp_path: Path)
         assert digest(past.fold.state) == digest(state_at(250))
 
 
-# ---- places --------------------------------------------------------------------------------
+# -- places --------------------------------------------------------------------------------
 
 
 async def opened(path: Path) -> None:
@@ -244,7 +244,7 @@ async def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
         await opened(tmp_path)
 
 
-# ---- writers -------------------------------------------------------------------------------
+# -- writers -------------------------------------------------------------------------------
 
 
 async def test_a_second_writer_is_refused(tmp_path: Path) -> None:
@@ -286,12 +286,12 @@ async def test_an_owner_that_was_replaced_cannot_write(tmp_path: Path) -> None:
         other = JournalStore(path)
         async with other.opened():
             new = await other.claim(NAME)
-            with pytest.raises(rt.JournalInUse, match="has taken the journal"):
+            with pytest.raises(rt.JournalInUse, match="has taken over the journal"):
                 await journal.append(claim, 1, STORY)
             await other.append(new, 1, STORY)
 
 
-# ---- while it is written --------------------------------------------------------------------
+# -- while it is written -------------------------------------------------------------------
 
 
 async def talk(
@@ -358,7 +358,7 @@ async def test_a_file_that_was_replaced_is_noticed(tmp_path: Path) -> None:
     assert "was replaced by another file" in str(journal.statistics().error)
 
 
-# ---- what is kept ---------------------------------------------------------------------------
+# -- what is kept --------------------------------------------------------------------------
 
 
 async def put(journal: JournalStore, claim: LogClaim, fold: LogFold, days: float) -> None:

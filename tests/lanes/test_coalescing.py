@@ -22,7 +22,7 @@ from realtime_trio._core._values import evolve
 from realtime_trio._handlers import lanes_of
 from realtime_trio._lanes import _coalescing
 from realtime_trio._lanes._coalescing import MAX_RUN, DeltaCoalescer, Run
-from realtime_trio._lanes._dispatcher import _one_by_one
+from realtime_trio._lanes._dispatcher import _split_note
 from realtime_trio._lanes._overflow import Block
 from realtime_trio._processor import Folds
 from realtime_trio.events import Lane, ServerEvent
@@ -74,7 +74,7 @@ def _blank(event: Any) -> Any:
     return evolve(event, content="")
 
 
-# ---- what continues what -------------------------------------------------------------------
+# -- what continues what -------------------------------------------------------------------
 
 
 @given(st.lists(EVENTS.map(json.dumps), max_size=40), st.sampled_from([0, 3, 32]))
@@ -182,7 +182,7 @@ def test_a_run_that_begins_because_another_is_full_continues_it() -> None:
     assert [getattr(each, "continued", None) for each in held.entries] == [False, None, None, False]
 
 
-# ---- the same state, the same words --------------------------------------------------------
+# -- the same state, the same words --------------------------------------------------------
 
 
 @settings(max_examples=300, deadline=None)
@@ -209,7 +209,7 @@ def test_a_run_is_folded_as_its_deltas_are(
     told: list[Notification] = []
     for event, _, pieces in _entries(_fed(deltas, apart=32)):
         notes = other.step(event, 2.0, len(pieces))
-        told.extend(notes if len(pieces) == 1 else _one_by_one(notes, pieces))
+        told.extend(notes if len(pieces) == 1 else _split_note(notes, pieces))
     assert told == each_told
     assert other.slice == one.slice
     assert (other.handled, other.events, other.delivered) == (
@@ -246,7 +246,7 @@ async def test_late_deltas_are_told_to_nobody() -> None:
         assert pipeline.state.counters.late_deltas == 2
 
 
-# ---- Block ---------------------------------------------------------------------------------
+# -- Block ---------------------------------------------------------------------------------
 
 
 @settings(max_examples=200, deadline=None)

@@ -39,7 +39,7 @@ from realtime_trio.events import REGISTRY, AudioFrame, Lane, ServerEvent, event
 from tests.handlers import talk
 from tests.lanes.flow import Steps, merged, texts
 
-# ---- frames --------------------------------------------------------------------------------
+# -- frames --------------------------------------------------------------------------------
 
 SESSIONS = st.sampled_from(["main", "child", "other"])
 WORDS = st.sampled_from(["", "a", "bc", "def ", "é\n", "x" * 200])
@@ -222,7 +222,7 @@ def _looking(burst: Frames, look: Callable[[], None]) -> Iterator[str | bytes]:
         look()
 
 
-# ---- the sequential fold -------------------------------------------------------------------
+# -- the sequential fold -------------------------------------------------------------------
 
 
 @attrs.frozen
@@ -260,7 +260,7 @@ def _told(notes: list[Any]) -> list[Any]:
     return [note for note in notes if not isinstance(note, MemoryPressure)]
 
 
-# ---- readers -------------------------------------------------------------------------------
+# -- readers -------------------------------------------------------------------------------
 
 
 class Reader:
@@ -352,7 +352,7 @@ RULES: st.SearchStrategy[list[tuple[Lane, Overflow]]] = st.lists(
 EXAMPLES = settings(max_examples=150, deadline=None)
 
 
-# ---- the invariants ------------------------------------------------------------------------
+# -- the invariants ------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("orders", "bang")

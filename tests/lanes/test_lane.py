@@ -13,7 +13,7 @@ import trio.testing
 from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
 from realtime_trio._core._fast_decoder import DELTAS
-from realtime_trio._core._local_events import LinkEvent, SaidEvent, VoiceRequestedEvent
+from realtime_trio._core._local_events import EmitEvent, LinkEvent, VoiceRequestedEvent
 from realtime_trio._core._notifications import (
     CancelConfirmed,
     MessageComplete,
@@ -45,7 +45,7 @@ from tests.lanes.flow import (
     texts,
 )
 
-# ---- what a frame becomes ------------------------------------------------------------------
+# -- what a frame becomes ------------------------------------------------------------------
 
 
 async def test_a_frame_is_decoded_folded_and_told() -> None:
@@ -232,7 +232,7 @@ async def test_the_librarys_own_events_travel_in_order_with_the_servers() -> Non
         notes = pipeline.subscribe(lane=Lane.CONTROL)
         pipeline.post(LinkEvent(status="connected", note=Connected()))
         pipeline.feed_nowait([CANCELLED])
-        pipeline.post(SaidEvent(note=AuthLogout()))
+        pipeline.post(EmitEvent(note=AuthLogout()))
         pipeline.post(VoiceRequestedEvent(voice_id="v"))
         await trio.testing.wait_all_tasks_blocked()
         assert drain(notes) == [Connected(), CancelConfirmed(), AuthLogout()]
@@ -288,7 +288,7 @@ def _of(session: str) -> dict[str, Any]:
     return {"session_id": session, "role": "assistant"}
 
 
-# ---- coalescing ----------------------------------------------------------------------------
+# -- coalescing ----------------------------------------------------------------------------
 
 
 async def _observed(frames_: list[str | bytes], **options: Any) -> tuple[Pipeline, list[Any]]:
@@ -400,7 +400,7 @@ def _note(order: list[Lane], lane: Lane, *_fold: object) -> None:
     order.append(lane)
 
 
-# ---- priority ------------------------------------------------------------------------------
+# -- priority ------------------------------------------------------------------------------
 
 
 async def test_control_is_handled_before_audio_and_audio_before_text() -> None:
@@ -489,7 +489,7 @@ async def _steps_of_a_delta(pipeline: Pipeline) -> int:
     return steps.count
 
 
-# ---- bounds --------------------------------------------------------------------------------
+# -- bounds --------------------------------------------------------------------------------
 
 
 async def test_at_its_bound_a_lane_takes_nothing() -> None:
@@ -635,7 +635,7 @@ async def test_the_librarys_own_events_are_taken_beyond_the_bound() -> None:
     async with running(control=small(3)) as pipeline:
         stuck = pipeline.subscribe(lane=Lane.CONTROL, overflow=Block(1))
         for _ in range(100):
-            pipeline.post(SaidEvent(note=AuthLogout()))
+            pipeline.post(EmitEvent(note=AuthLogout()))
             await trio.testing.wait_all_tasks_blocked()
         assert pipeline.statistics().control.depth == 0
         assert drain_until_lagged(stuck) == [AuthLogout(), AuthLogout()]
@@ -651,7 +651,7 @@ def drain_until_lagged(subscription: Any) -> list[Any]:
         return items
 
 
-# ---- pressure ------------------------------------------------------------------------------
+# -- pressure ------------------------------------------------------------------------------
 
 
 def _pressures(notes: list[Notification]) -> list[tuple[str, int]]:
@@ -705,7 +705,7 @@ async def test_a_large_event_may_pass_several_levels_at_once() -> None:
         assert await news.receive() == MemoryPressure(lane="audio", level=0)
 
 
-# ---- barriers, observers, statistics -------------------------------------------------------
+# -- barriers, observers, statistics -------------------------------------------------------
 
 
 async def test_a_mark_is_done_when_every_lane_has_passed_it() -> None:
@@ -781,7 +781,7 @@ async def test_nobody_waits_for_a_mark_that_no_lane_will_pass() -> None:
                 await mark.wait()
 
         await trio.testing.wait_all_tasks_blocked()
-        pipeline._end()
+        pipeline.stop()
     late = pipeline.marks.place()
     with pytest.raises(ClosedError, match="ended before"):
         await late.wait()
@@ -836,7 +836,8 @@ async def test_a_raising_handler_costs_its_event_only(
     pipeline = make()
 
     def broken(_slice: Any, _event: Any) -> Any:
-        raise KeyError("secret")
+        message = "secret"
+        raise KeyError(message)
 
     fold: Any = pipeline._lanes[Lane.TEXT].fold
     monkeypatch.setattr(fold, "_found", dict.fromkeys(DELTAS, (broken, True, False, True)))
@@ -854,7 +855,7 @@ async def test_a_raising_handler_costs_its_event_only(
     assert pipeline.statistics().text.handler_errors == 1
 
 
-# ---- the end -------------------------------------------------------------------------------
+# -- the end -------------------------------------------------------------------------------
 
 
 async def test_closing_handles_what_the_lanes_hold_and_then_ends() -> None:
@@ -901,7 +902,7 @@ async def test_after_the_end_nothing_is_taken_and_nothing_hangs() -> None:
             pipeline.feed_nowait([each])
         with pytest.raises(ClosedError):
             await pipeline.feed([each])
-    pipeline.post(SaidEvent(note=AuthLogout()))
+    pipeline.post(EmitEvent(note=AuthLogout()))
     pipeline.set_user_session_id("s")
     pipeline.reset()
     late = pipeline.subscribe(lane=Lane.TEXT)

@@ -52,7 +52,7 @@ from tests.lanes.flow import (
 RULES: list[Overflow] = [Coalesce(), Block(1000), DropOldest(1000), DropOldest(seconds=9), Latest()]
 
 
-# ---- receiving -----------------------------------------------------------------------------
+# -- receiving -----------------------------------------------------------------------------
 
 
 async def test_receive_is_always_a_checkpoint() -> None:
@@ -242,7 +242,7 @@ async def test_a_lane_is_iterated_by_a_subscription_of_its_own() -> None:
     assert text.statistics() == pipeline.statistics().text or text.statistics().events == 1
 
 
-# ---- what is delivered ---------------------------------------------------------------------
+# -- what is delivered ---------------------------------------------------------------------
 
 
 async def test_by_class_notifications_and_wire_events_alike() -> None:
@@ -329,7 +329,7 @@ async def test_a_subscription_starts_with_the_call() -> None:
         assert texts([await notes.receive()]) == ["after"]
 
 
-# ---- the end -------------------------------------------------------------------------------
+# -- the end -------------------------------------------------------------------------------
 
 
 async def test_closed_it_forgets_and_says_so() -> None:
@@ -480,7 +480,7 @@ async def test_one_subscribers_trouble_is_nobody_elses() -> None:
         assert texts(drain(never)) == ["99,"]
 
 
-# ---- the rules -----------------------------------------------------------------------------
+# -- the rules -----------------------------------------------------------------------------
 
 
 class FakeLane:

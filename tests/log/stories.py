@@ -8,12 +8,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from realtime_trio._core._local_events import (
+    EmitEvent,
     InputSentEvent,
     LinkEvent,
     LinkLostEvent,
     NoTurnEvent,
     PlaybackEvent,
-    SaidEvent,
     SessionsWipedEvent,
     VoiceRequestedEvent,
 )
@@ -40,7 +40,7 @@ LOCAL = [
     InputSentEvent(ahead=1),
     InputSentEvent(),
     NoTurnEvent(),
-    SaidEvent(note=Initialized()),
+    EmitEvent(note=Initialized()),
     PlaybackEvent(note=Initialized()),
     SessionsWipedEvent(),
     VoiceRequestedEvent(voice_id="v"),

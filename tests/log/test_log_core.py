@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime_trio._core._local_events import LinkEvent, SaidEvent
+from realtime_trio._core._local_events import EmitEvent, LinkEvent
 from realtime_trio._core._notifications import Initialized
 from realtime_trio._core._state import SessionState
 from realtime_trio._log._log_block import (
@@ -127,7 +127,7 @@ def test_local_events_come_back_without_their_notifications() -> None:
         again = local_event(entry)
         assert type(again) is type(event)
         assert local_entry(again).fields == entry.fields
-    assert local_entry(SaidEvent(note=Initialized())).note == "initialized"
+    assert local_entry(EmitEvent(note=Initialized())).note == "initialized"
     assert local_event(LocalEntry("of-a-later-version")) is None
     later = LocalEntry("link", {"status": "closed", "attempt": 3, "mood": "new"})
     assert local_event(later) == LinkEvent(status="closed", attempt=3)
@@ -165,7 +165,7 @@ def test_half_of_a_surrogate_pair_survives_in_frames_and_in_the_state() -> None:
         assert each.position == 3
 
 
-# ---- damage ------------------------------------------------------------------------------
+# -- damage --------------------------------------------------------------------------------
 
 
 @settings(max_examples=40)
@@ -204,7 +204,7 @@ def test_a_snapshot_of_other_handlers_is_none() -> None:
     assert read_snapshot(data) is not None
 
 
-# ---- values of any kind --------------------------------------------------------------------
+# -- values of any kind --------------------------------------------------------------------
 
 
 def _forget(name: str, cls: type) -> None:

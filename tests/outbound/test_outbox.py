@@ -63,14 +63,14 @@ async def written(box: Outbox, wire: Wire) -> list[object]:
     return wire.sent
 
 
-# --- order ------------------------------------------------------------------------------------
+# -- order ---------------------------------------------------------------------------------
 
 
 async def test_urgent_goes_before_commands_and_those_before_audio(autojump_clock: object) -> None:
     """And each keeps its own order."""
     box = outbox()
     box.put_audio_nowait(b"1")
-    box.put_anyway(ev.PttEndEvent())
+    box.put_unbounded(ev.PttEndEvent())
     box.put_audio_nowait(b"2")
     box.put_nowait(ev.GetVoicesEvent())
     box.put_nowait(ev.GetAgentsEvent())
@@ -135,7 +135,7 @@ async def test_audio_that_waits_leaves_together(autojump_clock: object) -> None:
         box.put_audio_nowait(bytes([number]))
     box.put_audio_nowait(bytes(16_000))
     box.put_audio_nowait(bytes(1000))
-    box.put_anyway(ev.PttEndEvent())
+    box.put_unbounded(ev.PttEndEvent())
     box.put_audio_nowait(b"behind")
     runs, others = await written_in_runs(box)
     assert runs == [
@@ -184,7 +184,7 @@ async def test_a_command_that_may_pass_does_not_wait_behind_one_that_may_not(
     assert wire.sent[2:] == [ev.GetVoicesEvent, ev.ResumeChatSessionEvent]
 
 
-# --- receipts ---------------------------------------------------------------------------------
+# -- receipts ------------------------------------------------------------------------------
 
 
 async def test_receipts_follow_their_command(autojump_clock: object) -> None:
@@ -217,7 +217,7 @@ async def test_receipts_follow_their_command(autojump_clock: object) -> None:
         box.put_nowait(ev.GetVoicesEvent())
 
 
-# --- bounds -----------------------------------------------------------------------------------
+# -- bounds --------------------------------------------------------------------------------
 
 
 async def test_queues_are_bounded_in_items_and_bytes(autojump_clock: object) -> None:
@@ -270,7 +270,7 @@ async def test_the_end_of_a_speech_always_finds_room(autojump_clock: object) -> 
     box.put_audio_nowait(b"1")
     with pytest.raises(trio.WouldBlock):
         box.put_audio_nowait(b"2")
-    box.put_anyway(ev.PttEndEvent())
+    box.put_unbounded(ev.PttEndEvent())
     assert await written(box, Wire()) == [b"1", ev.PttEndEvent]
 
 
@@ -278,7 +278,7 @@ async def test_the_oldest_audio_can_be_dropped(autojump_clock: object) -> None:
     """Never the end of a speech."""
     box = outbox()
     assert box.drop_oldest_audio() == 0
-    box.put_anyway(ev.PttEndEvent())
+    box.put_unbounded(ev.PttEndEvent())
     box.put_audio_nowait(b"123")
     assert box.drop_oldest_audio() == 3
     assert box.statistics().audio_dropped == 1
@@ -293,7 +293,7 @@ async def test_pongs_beyond_the_bound_are_left_out(autojump_clock: object) -> No
     assert box.statistics().urgent == 64
 
 
-# --- links ------------------------------------------------------------------------------------
+# -- links ---------------------------------------------------------------------------------
 
 
 async def test_what_was_of_the_link_goes_with_it(autojump_clock: object) -> None:
@@ -303,7 +303,7 @@ async def test_what_was_of_the_link_goes_with_it(autojump_clock: object) -> None
     box.put_nowait(ev.ClientWantsCancelEvent())
     box.put_nowait(ev.GetVoicesEvent())
     box.put_audio_nowait(b"1")
-    box.put_anyway(ev.PttEndEvent())
+    box.put_unbounded(ev.PttEndEvent())
     assert box.link_lost() == 1
     await box.put_audio(b"2")
     box.put_audio_nowait(b"3")
@@ -325,7 +325,7 @@ async def test_draining_takes_nothing_new_but_cancels(autojump_clock: object) ->
         with pytest.raises(ClosedError):
             box.put_nowait(ev.GetVoicesEvent())
         box.put_nowait(ev.ClientWantsCancelEvent())
-        box.put_anyway(ev.PttEndEvent())
+        box.put_unbounded(ev.PttEndEvent())
     box.put_nowait(ev.GetVoicesEvent())
     assert not box.empty
     await written(box, Wire())
@@ -333,7 +333,7 @@ async def test_draining_takes_nothing_new_but_cancels(autojump_clock: object) ->
     await box.emptied()
 
 
-# --- a cancelled send -------------------------------------------------------------------------
+# -- a cancelled send ----------------------------------------------------------------------
 
 
 @given(
@@ -385,7 +385,7 @@ def test_a_cancelled_send_has_queued_once_or_not_at_all(
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-# --- the gate ---------------------------------------------------------------------------------
+# -- the gate ------------------------------------------------------------------------------
 
 
 def start(gate: TurnGate) -> None:
@@ -504,7 +504,7 @@ def test_a_current_session_that_was_deleted_may_go_on(named: str | None) -> None
     assert gate.session_id == "s2"
 
 
-# --- backoff ----------------------------------------------------------------------------------
+# -- backoff -------------------------------------------------------------------------------
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))

@@ -20,7 +20,7 @@ from realtime_trio.testing import emit, turn
 from tests.server.clients import DirectClient, dial, text_of
 from tests.server.wire_shapes import types
 
-# -- bounds ---------------------------------------------------------------------------
+# -- bounds --------------------------------------------------------------------------------
 
 
 def client_of(**options: Any) -> DirectClient:
@@ -128,7 +128,7 @@ def test_a_dial_beyond_the_sessions_with_sockets_is_refused() -> None:
     assert caught.value.status == 400
 
 
-# -- tokens and origins ---------------------------------------------------------------
+# -- tokens and origins --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "é.é.é", "\ud800", "..", ""])
@@ -205,7 +205,7 @@ async def test_hostile_headers_cost_only_their_connection(request_: bytes, statu
         assert b"422" in await raw(url, LOGIN % b"")
 
 
-# -- failures -------------------------------------------------------------------------
+# -- failures ------------------------------------------------------------------------------
 
 
 def test_a_contained_failure_is_logged_without_its_message(

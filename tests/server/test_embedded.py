@@ -83,9 +83,10 @@ async def test_tokens_are_checked_if_configured(autojump_clock: object) -> None:
 
 
 async def test_an_error_in_the_block_is_raised_bare(autojump_clock: object) -> None:
+    mine = ValueError("mine")
     with pytest.raises(ValueError, match="mine"):
         async with open_server() as server, dial(server):
-            raise ValueError("mine")
+            raise mine
 
 
 async def test_leaving_ends_everything(autojump_clock: object) -> None:

@@ -54,7 +54,7 @@ def faults() -> Faults:
     return Faults(seed=1)
 
 
-# -- plans ----------------------------------------------------------------------------
+# -- plans ---------------------------------------------------------------------------------
 
 
 def test_there_are_no_faults_at_first(faults: Faults) -> None:
@@ -248,7 +248,7 @@ def test_reordering_loses_nothing(plans: list[Any], seed: int) -> None:
     assert sorted(found, key=str) == sorted(range(30), key=str)
 
 
-# -- on connections -------------------------------------------------------------------
+# -- on connections ------------------------------------------------------------------------
 
 
 async def ready(client: WireClient) -> None:

@@ -35,7 +35,7 @@ def unit(client: DirectClient, text: str, *behind: Event, **fields: object) -> l
     return types(client.run().take())
 
 
-# -- inputs that start no turn --------------------------------------------------------
+# -- inputs that start no turn -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_blank_text_with_a_file_starts_a_turn() -> None:
     assert unit(started(), "", file_ids=["x"])[2] == "user_turn_end"
 
 
-# -- scripted answers -----------------------------------------------------------------
+# -- scripted answers ----------------------------------------------------------------------
 
 
 def test_an_answer_replaces_that_of_a_chat_command_once() -> None:
@@ -128,7 +128,7 @@ def test_answers_can_be_dropped() -> None:
     assert types(client.ask(PING)) == ["pong"]
 
 
-# -- the start of a turn --------------------------------------------------------------
+# -- the start of a turn -------------------------------------------------------------------
 
 
 def test_the_second_pong_comes_before_the_turn() -> None:
@@ -195,7 +195,7 @@ def test_pongs_keep_the_order_of_pings_and_every_turn_ends_once(
     assert events.count("user_turn_end") == events.count("user_turn_start") == 1
 
 
-# -- failures before the interaction --------------------------------------------------
+# -- failures before the interaction -------------------------------------------------------
 
 
 FAILED = ["user_turn_end", "chat_session_added", "error", "user_turn_start"]
@@ -214,7 +214,7 @@ def test_a_turn_can_be_scripted_to_fail_before_its_interaction() -> None:
     assert events[2]["message"] == "broken agent"
 
 
-# -- dials ----------------------------------------------------------------------------
+# -- dials ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -234,7 +234,7 @@ def test_a_dial_with_a_session_alone_gives_it_the_default_agent(
     assert len(session["messages"]) == 2
 
 
-# -- recordings -----------------------------------------------------------------------
+# -- recordings ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["input_units", "chat_commands"])

@@ -38,7 +38,7 @@ from realtime_trio.testing import (
     wait,
 )
 
-# -- ids ------------------------------------------------------------------------------
+# -- ids -----------------------------------------------------------------------------------
 
 
 def test_ids_come_from_the_seed() -> None:
@@ -57,7 +57,7 @@ def test_ids_do_not_repeat() -> None:
     assert len(WORDS) == len(set(WORDS))
 
 
-# -- tokens ---------------------------------------------------------------------------
+# -- tokens --------------------------------------------------------------------------------
 
 
 def test_tokens_contain_their_expiry() -> None:
@@ -97,7 +97,7 @@ def test_secrets_are_not_shown() -> None:
     assert "hidden" not in repr(ServerConfig(users=(Account(password="hidden"),)))
 
 
-# -- catalogue ------------------------------------------------------------------------
+# -- catalogue -----------------------------------------------------------------------------
 
 
 def test_the_catalogue_has_the_configured_sizes() -> None:
@@ -125,7 +125,7 @@ def test_a_chat_survives_the_round_trip_over_the_wire() -> None:
     assert StoredSession.from_wire(unknown, config).agent.key == "default"
 
 
-# -- scripting functions --------------------------------------------------------------
+# -- scripting functions -------------------------------------------------------------------
 
 
 def test_the_scripting_functions_build_steps() -> None:
@@ -150,7 +150,7 @@ def test_a_single_item_stands_for_a_list() -> None:
     assert turn().steps == ()
 
 
-# -- interleaving ---------------------------------------------------------------------
+# -- interleaving --------------------------------------------------------------------------
 
 
 def stream(name: str, *pauses: float, shielded: bool = False) -> Any:
@@ -176,7 +176,7 @@ def test_a_shielded_pause_stays_shielded() -> None:
     assert [i.shielded for i in items if isinstance(i, Pause)] == [False, True]
 
 
-# -- connection -----------------------------------------------------------------------
+# -- connection ----------------------------------------------------------------------------
 
 
 def packet(number: int, at: float = 0.0) -> Packet:
@@ -235,7 +235,7 @@ async def test_closing_before_a_stall(autojump_clock: object) -> None:
         await client.receive()
 
 
-# -- the server side of a websocket ---------------------------------------------------
+# -- the server side of a websocket --------------------------------------------------------
 
 HEADERS = (
     (b"host", b"x"),

@@ -183,7 +183,7 @@ async def test_downtime_breaks_links_and_refuses_dials(base: tuple[RealtimeServe
         pass
 
 
-# -- REST -----------------------------------------------------------------------------
+# -- REST ----------------------------------------------------------------------------------
 
 
 async def test_login_and_refresh() -> None:

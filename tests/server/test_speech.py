@@ -158,7 +158,7 @@ def test_an_utterance_is_bounded() -> None:
     assert len(audio(client.ask({"type": "ptt_end"}))) == 1600
 
 
-# -- tones ----------------------------------------------------------------------------
+# -- tones ---------------------------------------------------------------------------------
 
 
 def test_words_become_tones() -> None:

@@ -49,7 +49,7 @@ def of(events: list[Any], type_: str) -> list[Event]:
     return [event for event in events if isinstance(event, dict) and event["type"] == type_]
 
 
-# -- script selection -----------------------------------------------------------------
+# -- script selection ----------------------------------------------------------------------
 
 
 def test_without_a_script_it_echoes() -> None:
@@ -73,7 +73,7 @@ def test_scripts_can_be_dropped() -> None:
     assert text_of(client.answer("x")) == "You said: x"
 
 
-# -- text and timing ------------------------------------------------------------------
+# -- text and timing -----------------------------------------------------------------------
 
 
 def test_a_delay_precedes_each_delta() -> None:
@@ -160,7 +160,7 @@ def transcript_id(client: DirectClient) -> str:
     return next(iter(client.core.state.chats))
 
 
-# -- tools ----------------------------------------------------------------------------
+# -- tools ---------------------------------------------------------------------------------
 
 
 def test_results_are_in_the_order_of_the_calls() -> None:
@@ -219,7 +219,7 @@ def test_openai_thinks_without_a_tool() -> None:
     assert "tool_call" not in types(client.answer("go"))
 
 
-# -- delegations ----------------------------------------------------------------------
+# -- delegations ---------------------------------------------------------------------------
 
 
 def test_sub_sessions_run_interleaved() -> None:
@@ -309,7 +309,7 @@ def test_a_gpt_agent_delegates_in_its_vendors_format() -> None:
     assert "anthropic_user_message" in types(events)  # the helper's own vendor
 
 
-# -- cancels --------------------------------------------------------------------------
+# -- cancels -------------------------------------------------------------------------------
 
 
 def test_late_deltas_come_between_confirmation_and_notice() -> None:
@@ -397,7 +397,7 @@ def test_an_invalid_step_raises() -> None:
         started(ScriptedTurn(steps=(wrong,))).answer("go")
 
 
-# -- failures -------------------------------------------------------------------------
+# -- failures ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("by", ["system_message", "error"])
@@ -411,7 +411,7 @@ def test_a_failed_turn_has_no_end(by: Any) -> None:
     assert transcript(client)[1]["content"][0]["text"] == "half"
 
 
-# -- killed turns ---------------------------------------------------------------------
+# -- killed turns --------------------------------------------------------------------------
 
 COMMANDS: list[Event] = [
     {"type": "get_agents"},
@@ -456,7 +456,7 @@ def test_after_the_last_event_nothing_can_be_killed() -> None:
     assert [message["role"] for message in transcript(client)] == ["user", "assistant"]
 
 
-# -- reproducibility ------------------------------------------------------------------
+# -- reproducibility -----------------------------------------------------------------------
 
 SCRIPT = turn(
     None,

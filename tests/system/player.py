@@ -57,7 +57,7 @@ ANSWERS: Final[dict[str, tuple[Step, ...]]] = {
 FAILING: Final[dict[str, tuple[Step, ...]]] = {"fails": (say("a bit"), fail())}
 
 
-# -- what is done -----------------------------------------------------------------------------
+# -- what is done --------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True)
@@ -159,7 +159,7 @@ def actions(*, gentle: bool = False) -> st.SearchStrategy[list[Action]]:
     return row.map(lambda parts: [action for part in parts for action in part])
 
 
-# -- doing it ---------------------------------------------------------------------------------
+# -- doing it ------------------------------------------------------------------------------
 
 
 class Ledger:
@@ -298,7 +298,7 @@ async def playing(
         yield Player(server, client), ledger
 
 
-# -- judging it -------------------------------------------------------------------------------
+# -- judging it ----------------------------------------------------------------------------
 
 
 def check_receipts(server: RealtimeServer, player: Player, ledger: Ledger) -> None:
@@ -315,7 +315,8 @@ def check_receipts(server: RealtimeServer, player: Player, ledger: Ledger) -> No
             case "in-doubt":
                 assert written[name] == 0, f"{name} is said to be in doubt"
             case _:
-                raise AssertionError(f"{name} is {receipt.status} for ever")
+                message = f"{name} is {receipt.status} for ever"
+                raise AssertionError(message)
 
 
 def check_links(server: RealtimeServer, ledger: Ledger) -> None:

@@ -99,7 +99,7 @@ class _Tapped:
         return self._inner.bytes_received
 
 
-# -- the ways -------------------------------------------------------------------------------
+# -- the ways ------------------------------------------------------------------------------
 
 
 async def converse(
@@ -199,7 +199,7 @@ _CONTROL = {
 }
 
 
-# -- what is compared -----------------------------------------------------------------------
+# -- what is compared ----------------------------------------------------------------------
 
 
 def account(state: SessionState, told: dict[Lane, list[Notification]]) -> Account:

@@ -16,7 +16,7 @@ from realtime_trio import abc
 from realtime_trio._exceptions import ClosedError, ConnectionLost
 from realtime_trio._transports import _dial as dial
 from realtime_trio._transports._dial import parse_url
-from realtime_trio._transports._trio_websocket_held import press, queue_of
+from realtime_trio._transports._trio_websocket_buffers import join_fragments, queue_of
 from realtime_trio._transports._trio_websocket_link import (
     TrioWebsocketTransport,
     open_link,
@@ -294,7 +294,7 @@ async def test_too_many_fragments_end_the_link(
 
 async def test_a_release_that_keeps_its_fragments_elsewhere(autojump_clock: object) -> None:
     """The library's list has a name that is not for us."""
-    assert press(cast("Any", object())) == 0
+    assert join_fragments(cast("Any", object())) == 0
 
 
 async def test_tiny_messages_count_as_more_than_their_letters(autojump_clock: object) -> None:

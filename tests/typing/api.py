@@ -37,7 +37,7 @@ Piece: TypeAlias = (
 Subsession: TypeAlias = rt.SubsessionStarted | rt.SubsessionEnded
 
 
-# ---- opening a client --------------------------------------------------------------------
+# -- opening a client ----------------------------------------------------------------------
 
 
 class Vault:
@@ -79,7 +79,7 @@ async def authenticating(auth: rt.Auth) -> None:
     assert_type(rt.PasswordLogin("me", "secret"), rt.PasswordLogin)
 
 
-# ---- the client --------------------------------------------------------------------------
+# -- the client ----------------------------------------------------------------------------
 
 
 async def client(client: rt.Client, event: ev.SetAgentEvent) -> None:
@@ -151,7 +151,7 @@ async def commands(client: rt.Client) -> None:
     assert_type(await client.clear_avatar_session("s1", force=True), rt.Receipt)
 
 
-# ---- a turn ------------------------------------------------------------------------------
+# -- a turn --------------------------------------------------------------------------------
 
 
 async def turn(turn: rt.Turn) -> None:
@@ -209,7 +209,7 @@ async def receipt(receipt: rt.Receipt) -> None:
     assert_type(await receipt.written_ahead(), None)
 
 
-# ---- subscriptions, lanes, watches -------------------------------------------------------
+# -- subscriptions, lanes, watches ---------------------------------------------------------
 
 
 async def subscribing(
@@ -309,7 +309,7 @@ def any_overflow(rule: rt.Overflow) -> None:
     assert_type(rule, Overflow)
 
 
-# ---- audio -------------------------------------------------------------------------------
+# -- audio ---------------------------------------------------------------------------------
 
 
 async def audio(
@@ -362,7 +362,7 @@ def audio_format(it: rt.AudioFormat) -> None:
     assert_type(it.seconds_of(32_000), float)
 
 
-# ---- without a network -------------------------------------------------------------------
+# -- without a network ---------------------------------------------------------------------
 
 
 def processor(processor: rt.EventStreamProcessor) -> None:
@@ -415,7 +415,7 @@ def lanes(lane: rt.Lane, direction: rt.Direction) -> None:
     assert_type(direction & rt.Direction.CLIENT, rt.Direction)
 
 
-# ---- the state ---------------------------------------------------------------------------
+# -- the state -----------------------------------------------------------------------------
 
 
 def state(state: rt.SessionState) -> None:
@@ -492,7 +492,7 @@ def open_message(it: rt.OpenMessage) -> None:
     assert_type(it.finish("complete", rt.MessageMetadata()), rt.Message)
 
 
-# ---- journal, history --------------------------------------------------------------------
+# -- journal, history ----------------------------------------------------------------------
 
 
 def journal(it: rt.Journal) -> None:
@@ -617,7 +617,7 @@ def storing() -> None:
     assert_type(rt.stored("kept")(Kept), type[Kept])
 
 
-# ---- recording, transports ---------------------------------------------------------------
+# -- recording, transports -----------------------------------------------------------------
 
 
 async def recorder(recorder: rt.Recorder) -> None:
@@ -690,7 +690,7 @@ async def memory_transport(it: rt.MemoryTransport) -> None:
     await transport(it)
 
 
-# ---- the embedded server, testing --------------------------------------------------------
+# -- the embedded server, testing ----------------------------------------------------------
 
 
 async def serving(config: rt.server.ServerConfig, chats: list[Mapping[str, object]]) -> None:
@@ -802,7 +802,7 @@ async def peer(it: rt.testing.Peer) -> None:
     assert_type(it.abort(), None)
 
 
-# ---- without async -----------------------------------------------------------------------
+# -- without async -------------------------------------------------------------------------
 
 
 def doors() -> None:
@@ -813,7 +813,7 @@ def doors() -> None:
     assert_type(opened, AbstractAsyncContextManager[rt.aio.Client])
 
 
-# ---- errors ------------------------------------------------------------------------------
+# -- errors --------------------------------------------------------------------------------
 
 
 def errors() -> None:
@@ -855,7 +855,7 @@ def modules() -> None:
     assert_type(rt.__version__, str)
 
 
-# ---- events ------------------------------------------------------------------------------
+# -- events --------------------------------------------------------------------------------
 
 
 def client_event(it: rt.ClientEvent) -> None:
@@ -869,7 +869,7 @@ async def wire_events(client: rt.Client) -> None:
         assert_type(delta.id, Any)
 
 
-# ---- values: what is read of each --------------------------------------------------------
+# -- values: what is read of each ----------------------------------------------------------
 
 
 def active_tool(it: rt.ActiveTool) -> None:
@@ -1154,9 +1154,157 @@ def jumped(it: rt.Jumped) -> None:
     assert_type(it.why, str)
 
 
-def fleet(log: rt.fleet.RedisLog) -> None:
-    """More of it is in ``api_fleet.py``."""
-    assert_type(rt.fleet.open_fleet(log), AbstractAsyncContextManager[rt.fleet.Fleet])
+# -- a fleet -------------------------------------------------------------------------------
+
+
+async def dialling(claim: rt.fleet.Claim) -> rt.fleet.Dial:
+    assert_type(claim.session, str)
+    assert_type(claim.labels, dict[str, str])
+    assert_type(claim.agent_key, str | None)
+    assert_type(claim.chat_session_id, str | None)
+    assert_type(claim.token, int)
+    return rt.fleet.Dial("https://server", auth="token", agent_key="lawyer")
+
+
+def dial(it: rt.fleet.Dial) -> None:
+    assert_type(it.url, str)
+    assert_type(it.auth, str | rt.PasswordLogin | rt.Auth)
+    assert_type(it.agent_key, str | None)
+    assert_type(it.chat_session_id, str | None)
+    assert_type(it.config, rt.ClientConfig | None)
+    assert_type(it.transport, rt.Connector | None)
+    assert_type(it.ssl_context, ssl.SSLContext | None)
+    assert_type(it.proxy, str | None)
+    assert_type(it.headers, Mapping[str, str] | None)
+    assert_type(it.open_stream, OpenStream | None)
+
+
+def logs() -> None:
+    assert_type(rt.fleet.MemoryLog(), rt.fleet.MemoryLog)
+    assert_type(rt.fleet.SqliteLog("fleet.db", snapshots=2), rt.fleet.SqliteLog)
+    assert_type(rt.fleet.RedisLog("redis://localhost", shards=64), rt.fleet.RedisLog)
+    assert_type(rt.fleet.shard_of("call-17", 64), int)
+
+
+async def opening_a_fleet(log: rt.fleet.FleetLog, config: rt.ClientConfig) -> None:
+    assert_type(await entered(rt.fleet.open_fleet(log, config=config)), rt.fleet.Fleet)
+    node = rt.fleet.open_node(
+        log, dialling, capacity=5, name="a", heartbeat=1.0, dials=16, drain=30.0
+    )
+    assert_type(await entered(node), rt.fleet.Node)
+
+
+async def fleet(it: rt.fleet.Fleet) -> None:
+    assert_type(
+        await it.create("call", labels={"user": "u1"}, agent_key="a", chat_session_id="c"), bool
+    )
+    assert_type(await it.remove("call"), None)
+    assert_type(await it.sessions(), Sequence[rt.fleet.Seat])
+    assert_type(await it.nodes(), frozenset[str])
+    session = it.attach("call", config=rt.ClientConfig())
+    assert_type(await entered(session), rt.fleet.RemoteSession)
+    assert_type(await entered(it.attach("call")), rt.fleet.RemoteSession)
+
+
+async def remote_session(it: rt.fleet.RemoteSession) -> None:
+    assert_type(it.name, str)
+    assert_type(it.state, rt.SessionState)
+    assert_type(it.position, int)
+    assert_type(it.owner, str | None)
+    assert_type(it.exact, bool)
+    assert_type(it.error, str | None)
+    assert_type(it.control, rt.LaneView)
+    assert_type(it.text, rt.LaneView)
+    assert_type(it.audio, rt.LaneView)
+    assert_type(it.statistics(), rt.PipelineStatistics)
+    assert_type(it.subscribe(), rt.Subscription[rt.Notification])
+    assert_type(
+        it.subscribe(rt.MessageComplete, ev.ErrorEvent, overflow=rt.Latest()),
+        rt.Subscription[rt.MessageComplete | ev.ErrorEvent],
+    )
+    assert_type(it.watch(lambda state: state.revision), rt.Watch[int])
+    assert_type(await it.ready(), None)
+    assert_type(await it.reached(17), None)
+    assert_type(await it.cancel(key="k"), None)
+    assert_type(await it.send(ev.PingEvent(), key="k", force=True), rt.fleet.RemoteReceipt)
+    assert_type(await it.send_text("Hi", file_ids=["f"], key="k"), rt.fleet.RemoteReceipt)
+    assert_type(await entered(it.ask("Hi", file_ids=["f"], key="k")), rt.fleet.RemoteTurn)
+
+
+async def remote_turn(it: rt.fleet.RemoteTurn) -> None:
+    assert_type(it.text, rt.TurnChannel[str])
+    assert_type(it.thoughts, rt.TurnChannel[str])
+    assert_type(it.tools, rt.TurnChannel[rt.ToolNotification])
+    assert_type(it.media, rt.TurnChannel[rt.Media])
+    assert_type(it.subsessions, rt.TurnChannel[Subsession])
+    assert_type(it.receipt, rt.fleet.RemoteReceipt)
+    assert_type(it.outcome, rt.Outcome)
+    assert_type(await it.wait(), rt.Outcome)
+
+
+async def remote_receipt(it: rt.fleet.RemoteReceipt) -> None:
+    assert_type(it.key, str)
+    assert_type(it.number, int)
+    assert_type(it.position, int)
+    assert_type(it.status, Literal["queued", "accepted", "sending", "sent", "not-sent", "in-doubt"])
+    assert_type(await it.accepted(), None)
+    assert_type(await it.sent(), None)
+    assert_type(await it.durable(), None)
+
+
+async def node(it: rt.fleet.Node) -> None:
+    assert_type(it.name, str)
+    assert_type(it.sessions, tuple[str, ...])
+    assert_type(it.health(), rt.fleet.NodeHealth)
+    assert_type(await entered(it.changes()), rt.fleet.NodeChanges)
+    assert_type(await it.drain(), None)
+
+
+def node_health(it: rt.fleet.NodeHealth) -> None:
+    assert_type(it.name, str)
+    assert_type(it.sessions, int)
+    assert_type(it.open, int)
+    assert_type(it.capacity, int)
+    assert_type(it.beat_age, float | None)
+    assert_type(it.error, str | None)
+    assert_type(it.draining, bool)
+    assert_type(it.claims, int)
+    assert_type(it.takeovers, int)
+    assert_type(it.losses, int)
+
+
+async def node_changes(it: rt.fleet.NodeChanges) -> None:
+    assert_type(await it.receive(), rt.fleet.NodeChange)
+    assert_type(it.receive_nowait(), rt.fleet.NodeChange)
+    assert_type(it.close(), None)
+    assert_type(await it.aclose(), None)
+    async for change in it:
+        assert_type(change, rt.fleet.Claimed | rt.fleet.Released | rt.fleet.Lost)
+
+
+def node_change(
+    claimed: rt.fleet.Claimed, released: rt.fleet.Released, lost: rt.fleet.Lost
+) -> None:
+    assert_type(claimed.session, str)
+    assert_type(claimed.took_over, str | None)
+    assert_type(released.session, str)
+    assert_type(released.why, str)
+    assert_type(lost.session, str)
+    assert_type(lost.why, str)
+
+
+def seat(it: rt.fleet.Seat, spec: rt.fleet.Spec) -> None:
+    assert_type(it.name, str)
+    assert_type(it.node, str | None)
+    assert_type(it.token, int)
+    assert_type(it.spec, rt.fleet.Spec)
+    assert_type(spec.labels, Mapping[str, str])
+    assert_type(spec.agent_key, str | None)
+    assert_type(spec.chat_session_id, str | None)
+
+
+def no_session(it: rt.fleet.NoSuchSession | rt.fleet.QueueFull) -> None:
+    raise it
 
 
 def memory_pressure(it: rt.MemoryPressure) -> None:
@@ -1251,6 +1399,7 @@ def pipeline_statistics(it: rt.PipelineStatistics) -> None:
     assert_type(it.text, rt.LaneStatistics)
     assert_type(it.total, rt.LaneStatistics)
     assert_type(it.lanes, tuple[rt.LaneStatistics, rt.LaneStatistics, rt.LaneStatistics])
+    assert_type(it.subscribers, tuple[rt.SubscriptionStatistics, ...])
 
 
 def placeholder_part(it: rt.PlaceholderPart) -> None:
@@ -1385,6 +1534,9 @@ def sessions_updated(it: rt.SessionsUpdated) -> None:
 
 
 def subscription_statistics(it: rt.SubscriptionStatistics) -> None:
+    assert_type(it.lanes, tuple[rt.Lane, ...])
+    assert_type(it.classes, tuple[str, ...])
+    assert_type(it.overflow, str)
     assert_type(it.depth, int)
     assert_type(it.bytes, int)
     assert_type(it.high_water, int)
@@ -1541,7 +1693,7 @@ def voices_updated(it: rt.VoicesUpdated) -> None:
     assert_type(it.voices, tuple[ev.Voice, ...])
 
 
-# ---- the network -------------------------------------------------------------------------------
+# -- the network ---------------------------------------------------------------------------
 
 
 async def reconnect(it: rt.Client) -> None:

@@ -6,7 +6,7 @@ Written by tools/door_types.py.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeAlias, TypeVar, assert_type
 
 import realtime_trio as rt
 from realtime_trio import events as ev
+from realtime_trio._core._messages import Content
+from realtime_trio._core._values import Log
 
 T = TypeVar("T")
 Opened: TypeAlias = AbstractAsyncContextManager[rt.aio.Client]
@@ -24,6 +26,11 @@ Piece: TypeAlias = (
 Subsession: TypeAlias = rt.SubsessionStarted | rt.SubsessionEnded
 
 
+class Vault:
+    async def token(self) -> str:
+        return "a token"
+
+
 async def entered(manager: AbstractAsyncContextManager[T]) -> T:
     return await manager.__aenter__()
 
@@ -32,12 +39,102 @@ def progress(read: int, size: int) -> None:
     assert_type((read, size), tuple[int, int])
 
 
+def change(it: rt.Change) -> None:
+    assert_type(it.path, tuple[str | int, ...])
+    assert_type(it.before, object)
+    assert_type(it.after, object)
+
+
 def traffic(it: rt.server.Traffic) -> None:
     assert_type(it.connection, int)
     assert_type(it.status, int)
     assert_type(it.frame, str | bytes | Mapping[str, object])
     kind: Literal["open", "close", "in", "out", "http"] = it.kind
     assert_type(kind, Literal["open", "close", "in", "out", "http"])
+
+
+def media(it: rt.Media) -> None:
+    assert_type(it.id, str)
+    assert_type(it.role, str)
+    assert_type(it.content_type, str)
+    assert_type(it.content, str | None)
+    assert_type(it.url, str | None)
+    assert_type(it.name, str | None)
+    assert_type(it.sent_by_class, str | None)
+    assert_type(it.sent_by_function, str | None)
+    assert_type(it.foreign_content, bool)
+    assert_type(it.save("downloads", max_bytes=1024), Path)
+
+
+async def dialling(claim: rt.fleet.Claim) -> rt.fleet.Dial:
+    assert_type(claim.session, str)
+    assert_type(claim.labels, dict[str, str])
+    assert_type(claim.agent_key, str | None)
+    assert_type(claim.chat_session_id, str | None)
+    assert_type(claim.token, int)
+    return rt.fleet.Dial("https://server", auth="token", agent_key="lawyer")
+
+
+def message(it: rt.Message) -> None:
+    assert_type(it.id, str)
+    assert_type(it.session_id, str)
+    assert_type(it.role, str)
+    assert_type(it.content, Content)
+    assert_type(it.format, str)
+    assert_type(it.status, Literal["streaming", "complete", "cancelled", "interrupted"])
+    assert_type(it.timestamp, datetime)
+    assert_type(it.tool_calls, Sequence[ev.ToolCall])
+    assert_type(it.tool_results, Sequence[ev.ToolResult])
+    assert_type(it.metadata, rt.MessageMetadata)
+    assert_type(it.is_sub_session, bool)
+    assert_type(it.parent_session_id, str | None)
+    assert_type(it.user_session_id, str | None)
+
+
+def session(it: rt.Session) -> None:
+    assert_type(it.id, str)
+    assert_type(it.name, str | None)
+    assert_type(it.metadata, Mapping[str, Any])
+    assert_type(it.vendor, str)
+    assert_type(it.agent, ev.AgentConfiguration | None)
+    assert_type(it.parent_session_id, str | None)
+    assert_type(it.user_session_id, str | None)
+    assert_type(it.messages, Log[rt.Message])
+    assert_type(it.open_message, rt.OpenMessage | None)
+    assert_type(it.waiting_tools, tuple[ev.ToolCall, ...])
+    assert_type(it.input_tokens, int)
+    assert_type(it.output_tokens, int)
+    assert_type(it.token_count, int)
+    assert_type(it.is_sub_session, bool)
+
+
+def opening(
+    url: str,
+    auth: rt.Auth,
+    login: rt.PasswordLogin,
+    config: rt.ClientConfig,
+    transport: rt.Connector,
+    recorder: rt.RecorderLike,
+    journal: rt.Journal,
+) -> None:
+    assert_type(rt.aio.open_client(url, auth="token"), Opened)
+    assert_type(rt.aio.open_client(url, auth=login), Opened)
+    assert_type(rt.aio.open_client(url, auth=Vault()), Opened)
+    assert_type(
+        rt.aio.open_client(
+            url,
+            auth=auth,
+            agent_key="lawyer",
+            chat_session_id=None,
+            config=config,
+            transport=transport,
+            recorder=recorder,
+            journal=journal,
+            name="call",
+            recover=True,
+        ),
+        Opened,
+    )
 
 
 async def client(client: rt.aio.Client, event: ev.SetAgentEvent) -> None:
@@ -251,6 +348,28 @@ async def audio(
     )
 
 
+async def sound() -> None:
+    assert_type(rt.audio.open_wav("a.wav"), rt.audio.WavSource)
+    assert_type(rt.audio.tone_source(1.0), rt.audio.MemorySource)
+    assert_type(rt.audio.silence_source(1.0), rt.audio.MemorySource)
+    async with rt.aio.open_wav_sink("a.wav") as wav:
+        assert_type(wav, rt.aio.WavSink)
+    async with rt.aio.open_microphone() as microphone:
+        assert_type(microphone, rt.aio.Microphone)
+        async for chunk in microphone:
+            assert_type(chunk, bytes)
+    async with rt.aio.open_speaker() as speaker:
+        assert_type(speaker, rt.aio.Speaker)
+    assert_type(rt.audio.silence(10), bytes)
+    assert_type(rt.audio.tone(440.0, 10, 16000), bytes)
+
+
+def opening_history() -> None:
+    assert_type(
+        rt.aio.open_history("calls.db", name="call"), AbstractAsyncContextManager[rt.aio.History]
+    )
+
+
 async def history(it: rt.aio.History, moment: datetime) -> None:
     assert_type(it.name, str | None)
     assert_type(it.first, int)
@@ -263,6 +382,26 @@ async def history(it: rt.aio.History, moment: datetime) -> None:
     assert_type(it.diff(1, 2), tuple[rt.Change, ...])
     assert_type(it.find(lambda s: s.turn.can_send_input, after=1), int | None)
     assert_type(it.entries(since=1), AsyncGenerator[rt.HistoryEntry, None])
+
+
+async def instruments(client: rt.aio.Client) -> None:
+    with rt.instrument.prometheus() as metrics:
+        assert_type(metrics.close(), None)
+    traced = rt.instrument.opentelemetry(client)
+    assert_type(traced, AbstractAsyncContextManager[None])
+    for measure in rt.instrument.MEASURES:
+        assert_type(measure, rt.instrument.Measure)
+        assert_type(measure.name, str)
+        assert_type(measure.unit, str)
+        assert_type(measure.description, str)
+        assert_type(measure.attributes, tuple[str, ...])
+        assert_type(measure.prometheus_name, str)
+
+
+async def serving(config: rt.server.ServerConfig, chats: list[Mapping[str, object]]) -> None:
+    async with rt.aio.open_server(config, name="name", chats=chats) as opened:
+        assert_type(opened, rt.aio.RealtimeServer)
+    assert_type(rt.server.synthesise("nine", voice="en"), bytes)
 
 
 async def server(server: rt.aio.RealtimeServer, request: rt.server.Request) -> None:
@@ -308,6 +447,89 @@ async def wire_events(client: rt.aio.Client) -> None:
         delta = await events.receive()
         assert_type(delta.session_id, str)
         assert_type(delta.id, Any)
+
+
+async def opening_a_fleet(log: rt.fleet.FleetLog, config: rt.ClientConfig) -> None:
+    assert_type(await entered(rt.aio.open_fleet(log, config=config)), rt.aio.Fleet)
+    node = rt.aio.open_node(
+        log, dialling, capacity=5, name="a", heartbeat=1.0, dials=16, drain=30.0
+    )
+    assert_type(await entered(node), rt.aio.Node)
+
+
+async def fleet(it: rt.aio.Fleet) -> None:
+    assert_type(
+        await it.create("call", labels={"user": "u1"}, agent_key="a", chat_session_id="c"), bool
+    )
+    assert_type(await it.remove("call"), None)
+    assert_type(await it.sessions(), Sequence[rt.fleet.Seat])
+    assert_type(await it.nodes(), frozenset[str])
+    session = it.attach("call", config=rt.ClientConfig())
+    assert_type(await entered(session), rt.aio.RemoteSession)
+    assert_type(await entered(it.attach("call")), rt.aio.RemoteSession)
+
+
+async def remote_session(it: rt.aio.RemoteSession) -> None:
+    assert_type(it.name, str)
+    assert_type(it.state, rt.SessionState)
+    assert_type(it.position, int)
+    assert_type(it.owner, str | None)
+    assert_type(it.exact, bool)
+    assert_type(it.error, str | None)
+    assert_type(it.control, rt.aio.LaneView)
+    assert_type(it.text, rt.aio.LaneView)
+    assert_type(it.audio, rt.aio.LaneView)
+    assert_type(it.statistics(), rt.PipelineStatistics)
+    assert_type(it.subscribe(), rt.aio.Subscription[rt.Notification])
+    assert_type(
+        it.subscribe(rt.MessageComplete, ev.ErrorEvent, overflow=rt.Latest()),
+        rt.aio.Subscription[rt.MessageComplete | ev.ErrorEvent],
+    )
+    assert_type(it.watch(lambda state: state.revision), rt.aio.Watch[int])
+    assert_type(await it.ready(), None)
+    assert_type(await it.reached(17), None)
+    assert_type(await it.cancel(key="k"), None)
+    assert_type(await it.send(ev.PingEvent(), key="k", force=True), rt.aio.RemoteReceipt)
+    assert_type(await it.send_text("Hi", file_ids=["f"], key="k"), rt.aio.RemoteReceipt)
+    assert_type(await entered(it.ask("Hi", file_ids=["f"], key="k")), rt.aio.RemoteTurn)
+
+
+async def remote_turn(it: rt.aio.RemoteTurn) -> None:
+    assert_type(it.text, rt.aio.TurnChannel[str])
+    assert_type(it.thoughts, rt.aio.TurnChannel[str])
+    assert_type(it.tools, rt.aio.TurnChannel[rt.ToolNotification])
+    assert_type(it.media, rt.aio.TurnChannel[rt.Media])
+    assert_type(it.subsessions, rt.aio.TurnChannel[Subsession])
+    assert_type(it.receipt, rt.aio.RemoteReceipt)
+    assert_type(it.outcome, rt.Outcome)
+    assert_type(await it.wait(), rt.Outcome)
+
+
+async def remote_receipt(it: rt.aio.RemoteReceipt) -> None:
+    assert_type(it.key, str)
+    assert_type(it.number, int)
+    assert_type(it.position, int)
+    assert_type(it.status, Literal["queued", "accepted", "sending", "sent", "not-sent", "in-doubt"])
+    assert_type(await it.accepted(), None)
+    assert_type(await it.sent(), None)
+    assert_type(await it.durable(), None)
+
+
+async def node(it: rt.aio.Node) -> None:
+    assert_type(it.name, str)
+    assert_type(it.sessions, tuple[str, ...])
+    assert_type(it.health(), rt.fleet.NodeHealth)
+    assert_type(await entered(it.changes()), rt.aio.NodeChanges)
+    assert_type(await it.drain(), None)
+
+
+async def node_changes(it: rt.aio.NodeChanges) -> None:
+    assert_type(await it.receive(), rt.fleet.NodeChange)
+    assert_type(it.receive_nowait(), rt.fleet.NodeChange)
+    assert_type(it.close(), None)
+    assert_type(await it.aclose(), None)
+    async for change in it:
+        assert_type(change, rt.fleet.Claimed | rt.fleet.Released | rt.fleet.Lost)
 
 
 async def reconnect(it: rt.aio.Client) -> None:

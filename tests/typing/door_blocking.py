@@ -6,7 +6,7 @@ Written by tools/door_types.py.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeAlias, TypeVar, assert_type
 
 import realtime_trio as rt
 from realtime_trio import events as ev
+from realtime_trio._core._messages import Content
+from realtime_trio._core._values import Log
 
 T = TypeVar("T")
 Opened: TypeAlias = AbstractContextManager[rt.blocking.Client]
@@ -24,6 +26,11 @@ Piece: TypeAlias = (
 Subsession: TypeAlias = rt.SubsessionStarted | rt.SubsessionEnded
 
 
+class Vault:
+    def token(self) -> str:
+        return "a token"
+
+
 def entered(manager: AbstractContextManager[T]) -> T:
     return manager.__enter__()
 
@@ -32,12 +39,102 @@ def progress(read: int, size: int) -> None:
     assert_type((read, size), tuple[int, int])
 
 
+def change(it: rt.Change) -> None:
+    assert_type(it.path, tuple[str | int, ...])
+    assert_type(it.before, object)
+    assert_type(it.after, object)
+
+
 def traffic(it: rt.server.Traffic) -> None:
     assert_type(it.connection, int)
     assert_type(it.status, int)
     assert_type(it.frame, str | bytes | Mapping[str, object])
     kind: Literal["open", "close", "in", "out", "http"] = it.kind
     assert_type(kind, Literal["open", "close", "in", "out", "http"])
+
+
+def media(it: rt.Media) -> None:
+    assert_type(it.id, str)
+    assert_type(it.role, str)
+    assert_type(it.content_type, str)
+    assert_type(it.content, str | None)
+    assert_type(it.url, str | None)
+    assert_type(it.name, str | None)
+    assert_type(it.sent_by_class, str | None)
+    assert_type(it.sent_by_function, str | None)
+    assert_type(it.foreign_content, bool)
+    assert_type(it.save("downloads", max_bytes=1024), Path)
+
+
+def dialling(claim: rt.fleet.Claim) -> rt.fleet.Dial:
+    assert_type(claim.session, str)
+    assert_type(claim.labels, dict[str, str])
+    assert_type(claim.agent_key, str | None)
+    assert_type(claim.chat_session_id, str | None)
+    assert_type(claim.token, int)
+    return rt.fleet.Dial("https://server", auth="token", agent_key="lawyer")
+
+
+def message(it: rt.Message) -> None:
+    assert_type(it.id, str)
+    assert_type(it.session_id, str)
+    assert_type(it.role, str)
+    assert_type(it.content, Content)
+    assert_type(it.format, str)
+    assert_type(it.status, Literal["streaming", "complete", "cancelled", "interrupted"])
+    assert_type(it.timestamp, datetime)
+    assert_type(it.tool_calls, Sequence[ev.ToolCall])
+    assert_type(it.tool_results, Sequence[ev.ToolResult])
+    assert_type(it.metadata, rt.MessageMetadata)
+    assert_type(it.is_sub_session, bool)
+    assert_type(it.parent_session_id, str | None)
+    assert_type(it.user_session_id, str | None)
+
+
+def session(it: rt.Session) -> None:
+    assert_type(it.id, str)
+    assert_type(it.name, str | None)
+    assert_type(it.metadata, Mapping[str, Any])
+    assert_type(it.vendor, str)
+    assert_type(it.agent, ev.AgentConfiguration | None)
+    assert_type(it.parent_session_id, str | None)
+    assert_type(it.user_session_id, str | None)
+    assert_type(it.messages, Log[rt.Message])
+    assert_type(it.open_message, rt.OpenMessage | None)
+    assert_type(it.waiting_tools, tuple[ev.ToolCall, ...])
+    assert_type(it.input_tokens, int)
+    assert_type(it.output_tokens, int)
+    assert_type(it.token_count, int)
+    assert_type(it.is_sub_session, bool)
+
+
+def opening(
+    url: str,
+    auth: rt.Auth,
+    login: rt.PasswordLogin,
+    config: rt.ClientConfig,
+    transport: rt.Connector,
+    recorder: rt.RecorderLike,
+    journal: rt.Journal,
+) -> None:
+    assert_type(rt.blocking.open_client(url, auth="token"), Opened)
+    assert_type(rt.blocking.open_client(url, auth=login), Opened)
+    assert_type(rt.blocking.open_client(url, auth=Vault()), Opened)
+    assert_type(
+        rt.blocking.open_client(
+            url,
+            auth=auth,
+            agent_key="lawyer",
+            chat_session_id=None,
+            config=config,
+            transport=transport,
+            recorder=recorder,
+            journal=journal,
+            name="call",
+            recover=True,
+        ),
+        Opened,
+    )
 
 
 def client(client: rt.blocking.Client, event: ev.SetAgentEvent) -> None:
@@ -251,6 +348,29 @@ def audio(
     )
 
 
+def sound() -> None:
+    assert_type(rt.audio.open_wav("a.wav"), rt.audio.WavSource)
+    assert_type(rt.audio.tone_source(1.0), rt.audio.MemorySource)
+    assert_type(rt.audio.silence_source(1.0), rt.audio.MemorySource)
+    with rt.blocking.open_wav_sink("a.wav") as wav:
+        assert_type(wav, rt.blocking.WavSink)
+    with rt.blocking.open_microphone() as microphone:
+        assert_type(microphone, rt.blocking.Microphone)
+        for chunk in microphone:
+            assert_type(chunk, bytes)
+    with rt.blocking.open_speaker() as speaker:
+        assert_type(speaker, rt.blocking.Speaker)
+    assert_type(rt.audio.silence(10), bytes)
+    assert_type(rt.audio.tone(440.0, 10, 16000), bytes)
+
+
+def opening_history() -> None:
+    assert_type(
+        rt.blocking.open_history("calls.db", name="call"),
+        AbstractContextManager[rt.blocking.History],
+    )
+
+
 def history(it: rt.blocking.History, moment: datetime) -> None:
     assert_type(it.name, str | None)
     assert_type(it.first, int)
@@ -263,6 +383,26 @@ def history(it: rt.blocking.History, moment: datetime) -> None:
     assert_type(it.diff(1, 2), tuple[rt.Change, ...])
     assert_type(it.find(lambda s: s.turn.can_send_input, after=1), int | None)
     assert_type(it.entries(since=1), Generator[rt.HistoryEntry, None])
+
+
+def instruments(client: rt.blocking.Client) -> None:
+    with rt.instrument.prometheus() as metrics:
+        assert_type(metrics.close(), None)
+    traced = rt.instrument.opentelemetry(client)
+    assert_type(traced, AbstractContextManager[None])
+    for measure in rt.instrument.MEASURES:
+        assert_type(measure, rt.instrument.Measure)
+        assert_type(measure.name, str)
+        assert_type(measure.unit, str)
+        assert_type(measure.description, str)
+        assert_type(measure.attributes, tuple[str, ...])
+        assert_type(measure.prometheus_name, str)
+
+
+def serving(config: rt.server.ServerConfig, chats: list[Mapping[str, object]]) -> None:
+    with rt.blocking.open_server(config, name="name", chats=chats) as opened:
+        assert_type(opened, rt.blocking.RealtimeServer)
+    assert_type(rt.server.synthesise("nine", voice="en"), bytes)
 
 
 def server(server: rt.blocking.RealtimeServer, request: rt.server.Request) -> None:
@@ -308,6 +448,86 @@ def wire_events(client: rt.blocking.Client) -> None:
         delta = events.receive()
         assert_type(delta.session_id, str)
         assert_type(delta.id, Any)
+
+
+def opening_a_fleet(log: rt.fleet.FleetLog, config: rt.ClientConfig) -> None:
+    assert_type(entered(rt.blocking.open_fleet(log, config=config)), rt.blocking.Fleet)
+    node = rt.blocking.open_node(
+        log, dialling, capacity=5, name="a", heartbeat=1.0, dials=16, drain=30.0
+    )
+    assert_type(entered(node), rt.blocking.Node)
+
+
+def fleet(it: rt.blocking.Fleet) -> None:
+    assert_type(it.create("call", labels={"user": "u1"}, agent_key="a", chat_session_id="c"), bool)
+    assert_type(it.remove("call"), None)
+    assert_type(it.sessions(), Sequence[rt.fleet.Seat])
+    assert_type(it.nodes(), frozenset[str])
+    session = it.attach("call", config=rt.ClientConfig())
+    assert_type(entered(session), rt.blocking.RemoteSession)
+    assert_type(entered(it.attach("call")), rt.blocking.RemoteSession)
+
+
+def remote_session(it: rt.blocking.RemoteSession) -> None:
+    assert_type(it.name, str)
+    assert_type(it.state, rt.SessionState)
+    assert_type(it.position, int)
+    assert_type(it.owner, str | None)
+    assert_type(it.exact, bool)
+    assert_type(it.error, str | None)
+    assert_type(it.control, rt.blocking.LaneView)
+    assert_type(it.text, rt.blocking.LaneView)
+    assert_type(it.audio, rt.blocking.LaneView)
+    assert_type(it.statistics(), rt.PipelineStatistics)
+    assert_type(it.subscribe(), rt.blocking.Subscription[rt.Notification])
+    assert_type(
+        it.subscribe(rt.MessageComplete, ev.ErrorEvent, overflow=rt.Latest()),
+        rt.blocking.Subscription[rt.MessageComplete | ev.ErrorEvent],
+    )
+    assert_type(it.watch(lambda state: state.revision), rt.blocking.Watch[int])
+    assert_type(it.ready(), None)
+    assert_type(it.reached(17), None)
+    assert_type(it.cancel(key="k"), None)
+    assert_type(it.send(ev.PingEvent(), key="k", force=True), rt.blocking.RemoteReceipt)
+    assert_type(it.send_text("Hi", file_ids=["f"], key="k"), rt.blocking.RemoteReceipt)
+    assert_type(entered(it.ask("Hi", file_ids=["f"], key="k")), rt.blocking.RemoteTurn)
+
+
+def remote_turn(it: rt.blocking.RemoteTurn) -> None:
+    assert_type(it.text, rt.blocking.TurnChannel[str])
+    assert_type(it.thoughts, rt.blocking.TurnChannel[str])
+    assert_type(it.tools, rt.blocking.TurnChannel[rt.ToolNotification])
+    assert_type(it.media, rt.blocking.TurnChannel[rt.Media])
+    assert_type(it.subsessions, rt.blocking.TurnChannel[Subsession])
+    assert_type(it.receipt, rt.blocking.RemoteReceipt)
+    assert_type(it.outcome, rt.Outcome)
+    assert_type(it.wait(), rt.Outcome)
+
+
+def remote_receipt(it: rt.blocking.RemoteReceipt) -> None:
+    assert_type(it.key, str)
+    assert_type(it.number, int)
+    assert_type(it.position, int)
+    assert_type(it.status, Literal["queued", "accepted", "sending", "sent", "not-sent", "in-doubt"])
+    assert_type(it.accepted(), None)
+    assert_type(it.sent(), None)
+    assert_type(it.durable(), None)
+
+
+def node(it: rt.blocking.Node) -> None:
+    assert_type(it.name, str)
+    assert_type(it.sessions, tuple[str, ...])
+    assert_type(it.health(), rt.fleet.NodeHealth)
+    assert_type(entered(it.changes()), rt.blocking.NodeChanges)
+    assert_type(it.drain(), None)
+
+
+def node_changes(it: rt.blocking.NodeChanges) -> None:
+    assert_type(it.receive(), rt.fleet.NodeChange)
+    assert_type(it.receive_nowait(), rt.fleet.NodeChange)
+    assert_type(it.close(), None)
+    for change in it:
+        assert_type(change, rt.fleet.Claimed | rt.fleet.Released | rt.fleet.Lost)
 
 
 def reconnect(it: rt.blocking.Client) -> None:

@@ -47,7 +47,7 @@ def adds_up(playback: Playback) -> bool:
     return facts.received == facts.played + facts.dropped + facts.flushed + facts.buffered
 
 
-# ---- sample-exact --------------------------------------------------------------------------
+# -- sample-exact --------------------------------------------------------------------------
 
 
 def voice(rate: int) -> dict[str, object]:
@@ -123,7 +123,7 @@ def test_what_goes_in_at_the_server_comes_out_of_the_sink(
     assert sink.data == expected
 
 
-# ---- silent at once ------------------------------------------------------------------------
+# -- silent at once ------------------------------------------------------------------------
 
 
 async def test_barge_in_under_load(autojump_clock: object) -> None:
@@ -265,7 +265,7 @@ async def test_only_the_frames_ahead_of_a_stop_are_silenced(autojump_clock: obje
         assert adds_up(playing)
 
 
-# ---- an hour -------------------------------------------------------------------------------
+# -- an hour -------------------------------------------------------------------------------
 
 
 async def test_an_hour_of_playing_does_not_drift(autojump_clock: object) -> None:
@@ -333,7 +333,7 @@ async def test_an_hour_of_conversation(autojump_clock: object) -> None:
     assert (sizes[1] - sizes[0]) / 140 < 90
 
 
-# ---- neither delays the other --------------------------------------------------------------
+# -- neither delays the other --------------------------------------------------------------
 
 
 class Steps(trio.abc.Instrument):

@@ -67,7 +67,7 @@ def facts(client: rt.Client) -> dict[str, float]:
     return {"played": playing.played, "flushed": playing.flushed, "skipped": playing.skipped}
 
 
-# ---- hearing -------------------------------------------------------------------------------
+# -- hearing -------------------------------------------------------------------------------
 
 
 async def test_what_the_agent_says_comes_out_of_the_sink(autojump_clock: object) -> None:
@@ -125,7 +125,7 @@ async def test_formats_and_silent_voices_switch_in_order(autojump_clock: object)
 
 async def test_only_one_sink_at_a_time(autojump_clock: object) -> None:
     async with talking() as (_, client, _, playing):
-        with pytest.raises(trio.BusyResourceError, match="leave that play_to block first"):
+        with pytest.raises(trio.BusyResourceError, match="leave the other play_to block first"):
             async with client.audio.play_to(MemorySink()):
                 pass
         assert client.audio.statistics().playback == playing.statistics()
@@ -186,7 +186,7 @@ async def test_a_gap_is_told_in_the_audio_lane(autojump_clock: object) -> None:
         assert told.overruns == 1
 
 
-# ---- interrupting --------------------------------------------------------------------------
+# -- interrupting --------------------------------------------------------------------------
 
 
 async def test_a_cancel_stops_the_voice_and_says_what_was_heard(autojump_clock: object) -> None:
@@ -351,7 +351,7 @@ async def test_a_cancel_without_a_turn_mutes_nothing_that_follows(autojump_clock
         assert sink.data == SECOND
 
 
-# ---- talking -------------------------------------------------------------------------------
+# -- talking -------------------------------------------------------------------------------
 
 
 async def test_frames_go_out_as_they_are(autojump_clock: object) -> None:
@@ -542,7 +542,7 @@ async def test_sending_after_the_end_says_so(autojump_clock: object) -> None:
         await client.audio.send_from(tone_source(1.0))
 
 
-# ---- conversations -------------------------------------------------------------------------
+# -- conversations -------------------------------------------------------------------------
 
 VAD = VadConfig(hangover=0.3)
 

@@ -126,7 +126,7 @@ def _tool_use(part: ToolUsePart) -> Record:
     return {"type": "tool_use", "id": part.id, "name": part.name, "input": arguments}
 
 
-# --- Anthropic --------------------------------------------------------------------------
+# -- Anthropic -----------------------------------------------------------------------------
 
 
 def anthropic_blocks(parts: Sequence[Part], role: str, *, keep_blank: bool = False) -> list[Record]:
@@ -200,7 +200,7 @@ def _tool_result(part: ToolResultPart) -> Record:
     }
 
 
-# --- OpenAI -----------------------------------------------------------------------------
+# -- OpenAI --------------------------------------------------------------------------------
 
 
 def openai_parts(parts: Sequence[Part], role: str) -> list[Record]:

@@ -33,6 +33,7 @@ from .._messages import (
     MessageStatus,
     Part,
     TextPart,
+    make_message,
 )
 from ._delegation import (
     DelegationEnded,
@@ -92,25 +93,25 @@ def convert_history(
     session_id: str,
     new_id: Callable[[], str],
     timestamp: datetime,
-    unfolds: Callable[[ToolCall], bool] | None = None,
+    expands: Callable[[ToolCall], bool] | None = None,
 ) -> tuple[HistoryItem, ...]:
     """Convert a vendor's history into messages and delegations, in order. Never raises.
 
     ``vendor`` is the session's own value. It is not used to select a parser: sessions can change
     vendors, so each message is recognised by its shape. ``new_id`` is called once per message, in
-    order. ``timestamp`` is the time for messages whose record has none. ``unfolds`` is called once
+    order. ``timestamp`` is the time for messages whose record has none. ``expands`` is called once
     per delegation, in order, and returns whether it becomes a sub-session; otherwise it is an
     ordinary tool.
     """
     readings = [read_message(message, index) for index, message in enumerate(messages)]
     _match_results(readings)
     times = [reading.time or timestamp for reading in readings]
-    transcript = _HistoryBuilder(session_id, new_id, times, unfolds)
+    transcript = _HistoryBuilder(session_id, new_id, times, expands)
     for transcript.at, reading in enumerate(readings):
         if reading.bad:
             transcript.say(_USER if reading.role == _USER else ASSISTANT, UNREADABLE)
         else:
-            _TELLERS.get(reading.role, _other)(transcript, reading)
+            _CONVERTERS.get(reading.role, _other)(transcript, reading)
     transcript.end_turn()
     return tuple(transcript.items)
 
@@ -142,10 +143,10 @@ class _HistoryBuilder:
         session_id: str,
         new_id: Callable[[], str],
         times: Sequence[datetime],
-        unfolds: Callable[[ToolCall], bool] | None,
+        expands: Callable[[ToolCall], bool] | None,
     ) -> None:
         self.session_id = session_id
-        self.unfolds = unfolds if unfolds is not None else _always
+        self.expands = expands if expands is not None else _always
         self.items: list[HistoryItem] = []
         self.at = 0
         self._new_id = new_id
@@ -157,7 +158,7 @@ class _HistoryBuilder:
     def _message(
         self, role: str, content: Content, *, at: int | None = None, foreign: bool = False
     ) -> HistoryMessage:
-        message = Message(
+        message = make_message(
             id=self._new_id(),
             session_id=self.session_id,
             role=role,
@@ -232,7 +233,7 @@ class _HistoryBuilder:
         self.items.append(ended)
 
 
-# --- one function per role --------------------------------------------------------------
+# -- one function per role -----------------------------------------------------------------
 
 
 def _user(transcript: _HistoryBuilder, reading: ReadMessage) -> None:
@@ -257,7 +258,7 @@ def _assistant(transcript: _HistoryBuilder, reading: ReadMessage) -> None:
         if _ends_early(called):
             continue
         started = delegation_of(called.call, transcript.session_id)
-        if started is not None and transcript.unfolds(called.call):
+        if started is not None and transcript.expands(called.call):
             transcript.delegate(started, called)
         elif called.call.name != _THINK:
             transcript.attach(called)
@@ -278,7 +279,7 @@ def _other(transcript: _HistoryBuilder, reading: ReadMessage) -> None:
         transcript.say(reading.role, content)
 
 
-_TELLERS: dict[str, Callable[[_HistoryBuilder, ReadMessage], None]] = {
+_CONVERTERS: dict[str, Callable[[_HistoryBuilder, ReadMessage], None]] = {
     _USER: _user,
     ASSISTANT: _assistant,
     **dict.fromkeys(TOOL_ROLES, _tool),
@@ -286,7 +287,7 @@ _TELLERS: dict[str, Callable[[_HistoryBuilder, ReadMessage], None]] = {
 }
 
 
-# --- runs of one kind -------------------------------------------------------------------
+# -- runs of one kind ----------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, eq=False)

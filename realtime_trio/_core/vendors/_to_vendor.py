@@ -87,7 +87,7 @@ class _Form:
     keeps_thinking: Callable[[Part], bool]
 
 
-# --- messages to entries ----------------------------------------------------------------
+# -- messages to entries -------------------------------------------------------------------
 
 
 def _all_entries(
@@ -200,7 +200,7 @@ def _id(kind: str, message: Message) -> str:
     return f"{kind}_" + re.sub(r"[^A-Za-z0-9_-]", "_", message.id)
 
 
-# --- Anthropic --------------------------------------------------------------------------
+# -- Anthropic -----------------------------------------------------------------------------
 
 
 def _anthropic(entries: Sequence[VendorEntry]) -> Iterator[Record]:
@@ -230,7 +230,7 @@ def _anthropic_user(entry: VendorEntry, results: list[Record]) -> Record:
     return {"role": _USER, "content": [*results, *blocks]}
 
 
-# --- OpenAI -----------------------------------------------------------------------------
+# -- OpenAI --------------------------------------------------------------------------------
 
 
 def _openai(entries: Sequence[VendorEntry]) -> Iterator[Record]:

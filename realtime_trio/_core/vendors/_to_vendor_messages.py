@@ -119,10 +119,10 @@ def _steps_of(record: Block, index: int) -> list[Step]:
     ``index`` is the message's index in the history. It identifies the one kind of call without an
     id.
     """
-    return [*_beside(record), *_content_steps(record, index), *_call_steps(record, index)]
+    return [*_reasoning_steps(record), *_content_steps(record, index), *_call_steps(record, index)]
 
 
-def _beside(record: Block) -> Iterator[Step]:
+def _reasoning_steps(record: Block) -> Iterator[Step]:
     reasoning = text_field(record, "reasoning_content", "reasoning")
     if reasoning:
         yield TextPart(reasoning, thinking=True)

@@ -44,7 +44,7 @@ class ChatStatus:
         if self._link == "resynced":
             self._link = "connected"
 
-    def tell(self, note: Notification) -> str | None:
+    def update(self, note: Notification) -> str | None:
         """Handle a notification; return the line to print if it concerns the link."""
         match note:
             case Disconnected(code=code, reason=reason):

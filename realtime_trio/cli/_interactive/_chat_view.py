@@ -98,7 +98,7 @@ class ChatView:
             AgentChanged: self._agent_changed,
         }
 
-    # ---- output --------------------------------------------------------------------------
+    # -- output ----------------------------------------------------------------------------
 
     def take(self) -> str:
         """Return the text finished since the last call, to be printed once."""
@@ -174,9 +174,9 @@ class ChatView:
         style = "dim italic" if each.role == THOUGHT else "none"
         return self._text.markdown(rest, style, depth=each.depth)
 
-    # ---- input ---------------------------------------------------------------------------
+    # -- input -----------------------------------------------------------------------------
 
-    def tell(self, note: n.Notification, state: SessionState) -> None:
+    def show(self, note: n.Notification, state: SessionState) -> None:
         """Handle one notification, with the state after it."""
         handler = self._handlers.get(type(note))
         if handler is not None:
@@ -192,7 +192,7 @@ class ChatView:
             session = sessions.get(parent) if parent not in (None, session.id) else None
         return depth
 
-    # ---- messages ------------------------------------------------------------------------
+    # -- messages --------------------------------------------------------------------------
 
     def _streaming(self, note: n.MessageStreaming) -> None:
         each = self._open.get(note.message_id)
@@ -224,9 +224,9 @@ class ChatView:
 
     def _is_echo(self, message: Message) -> bool:
         """Whether the user typed this message here, with or without files."""
-        shown = content_text(message.content).plain
+        shown = f"\n{content_text(message.content).plain}\n"
         for text in self._said:
-            if shown == clean(text) or shown.endswith("\n" + clean(text)):
+            if f"\n{clean(text)}\n" in shown:
                 self._said.remove(text)
                 return True
         return False
@@ -286,7 +286,7 @@ class ChatView:
     def _turn_over(self, _: n.AllNotificationsCleared) -> None:
         self._tools.clear()
 
-    # ---- tools and sub-agents ------------------------------------------------------------
+    # -- tools and sub-agents --------------------------------------------------------------
 
     def _tool(self, note: n.ToolNotification) -> None:
         key = (note.session_id, note.id)
@@ -334,7 +334,7 @@ class ChatView:
             self._last = ""
             self.print(Text("╰", "bold blue"), kind="agent", depth=note.depth - 1)
 
-    # ---- other ---------------------------------------------------------------------------
+    # -- other -----------------------------------------------------------------------------
 
     def _media_added(self, note: n.MediaAdded) -> None:
         self._flush(note.session_id)

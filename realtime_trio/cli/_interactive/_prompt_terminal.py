@@ -110,7 +110,7 @@ class PromptTerminal(KeyTarget):
         size = self._output.get_size()
         return size.columns, size.rows
 
-    # ---- on trio -------------------------------------------------------------------------
+    # -- on trio ---------------------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Show the prompt until cancelled; then restore the terminal."""
@@ -147,7 +147,7 @@ class PromptTerminal(KeyTarget):
         if self._loop is not None:
             self._loop.call_soon_threadsafe(run)
 
-    # ---- in the thread -------------------------------------------------------------------
+    # -- in the thread ---------------------------------------------------------------------
 
     def _prompt(self, ready: trio.Event) -> None:
         def started() -> None:
@@ -160,7 +160,7 @@ class PromptTerminal(KeyTarget):
             # Without its handlers: signals belong to trio, in the main thread.
             self._session.prompt(pre_run=started, handle_sigint=False, set_exception_handler=False)
         except (EOFError, OSError):  # the terminal is gone
-            self._tell(Left())
+            self._post_key(Left())
         finally:
             self._loop = None
             trio.from_thread.run_sync(ready.set)
@@ -188,30 +188,30 @@ class PromptTerminal(KeyTarget):
             self._output.write_raw(text.replace("\n", "\r\n"))
             self._output.flush()
 
-    def _tell(self, key: Key) -> None:
+    def _post_key(self, key: Key) -> None:
         token = self._token
         if token is not None:
             token.run_sync_soon(self._send.send_nowait, key)
 
     def typed(self, text: str) -> None:
         """Handle Enter after this text."""
-        self._tell(Typed(text))
+        self._post_key(Typed(text))
 
     def pressed_interrupt(self) -> None:
         """Cancel the answer, else clear the line, else leave."""
         buffer = self._session.default_buffer
         if self.busy:
-            self._tell(Interrupted())
+            self._post_key(Interrupted())
         elif buffer.text:
             buffer.reset()
             self._session.app.invalidate()  # a signal may have been the key
         else:
-            self._tell(Left())
+            self._post_key(Left())
 
     def toggled(self) -> None:
         """Fold or unfold thoughts."""
-        self._tell(Toggled())
+        self._post_key(Toggled())
 
     def left(self) -> None:
         """Leave the chat."""
-        self._tell(Left())
+        self._post_key(Left())

@@ -90,7 +90,7 @@ def _brief(item: HistoryItem) -> Any:
     return (who, message.content, tools) if tools else (who, message.content)
 
 
-# --- messages ---------------------------------------------------------------------------
+# -- messages ------------------------------------------------------------------------------
 
 
 def test_s2_a_conversation_of_text() -> None:
@@ -192,7 +192,7 @@ def test_s2_redacted_thinking_is_a_thought() -> None:
     assert brief(convert(user(hidden))) == [("user", (TextPart("*redacted*", thinking=True),))]
 
 
-# --- server tools -----------------------------------------------------------------------
+# -- server tools --------------------------------------------------------------------------
 
 
 def served(identity: str, name: str = "web_search", kind: str = "server") -> dict[str, Any]:
@@ -312,7 +312,7 @@ def test_s2_an_unknown_role_speaks_for_itself() -> None:
     ]
 
 
-# --- S1: bad messages -------------------------------------------------------------------
+# -- S1: bad messages ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -396,7 +396,7 @@ def test_t2_empty_or_ill_typed_arguments_are_none(arguments: object) -> None:
     assert item.message.tool_calls[0].input == {}
 
 
-# --- tools ------------------------------------------------------------------------------
+# -- tools ---------------------------------------------------------------------------------
 
 
 def test_s2_each_tool_has_its_own_result() -> None:
@@ -572,7 +572,7 @@ def test_t1_repeated_ids_of_delegations_and_think() -> None:
     ]
 
 
-# --- times and ends ---------------------------------------------------------------------
+# -- times and ends ------------------------------------------------------------------------
 
 THEN = datetime(2025, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -659,7 +659,7 @@ def test_l4_half_a_surrogate_pair_costs_itself() -> None:
     assert (read.name, read.input) == ("ro\ufffdll", {"a\ufffd": "\ufffd"})
 
 
-# --- delegations ------------------------------------------------------------------------
+# -- delegations ---------------------------------------------------------------------------
 
 
 def test_s2_a_delegation_is_a_subsession_in_its_parents_list() -> None:
@@ -750,7 +750,7 @@ def test_t4_tools_pass_the_messages_of_a_subsession_over() -> None:
     ]
 
 
-# --- OpenAI -----------------------------------------------------------------------------
+# -- OpenAI --------------------------------------------------------------------------------
 
 
 def calls(*named: tuple[str, str, object], content: object = None) -> dict[str, Any]:
@@ -899,7 +899,7 @@ def test_s2_an_openai_call_that_cannot_be_read_is_named() -> None:
     assert brief(convert(bad)) == [("assistant", parts)]
 
 
-# --- properties -------------------------------------------------------------------------
+# -- properties ----------------------------------------------------------------------------
 
 WORDS = st.text(st.sampled_from('abc {"\\\n:é😀'), min_size=1, max_size=6)
 IDS = st.sampled_from(["t1", "t2", "t3"])

@@ -32,7 +32,7 @@ TEXT = {"type": "text", "text": "said"}
 SAID = TextPart("said")
 
 
-# --- U1: text ---------------------------------------------------------------------------
+# -- U1: text ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_u1_text_is_one_string(raw: object, text: str) -> None:
     assert normalise_content(raw) == text
 
 
-# --- U1: parts --------------------------------------------------------------------------
+# -- U1: parts -----------------------------------------------------------------------------
 
 PNG = "iVBORw0KGgo="
 
@@ -234,7 +234,7 @@ def test_u1_a_single_block_is_content_too() -> None:
     )
 
 
-# --- results ----------------------------------------------------------------------------
+# -- results -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_a_result_is_text(raw: object, text: str) -> None:
     assert result_text(raw) == text
 
 
-# --- T2 ---------------------------------------------------------------------------------
+# -- T2 ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -400,7 +400,7 @@ def test_an_is_error_that_is_no_boolean_is_false() -> None:
     assert skipped == [".is_error"]
 
 
-# --- shapes -----------------------------------------------------------------------------
+# -- shapes --------------------------------------------------------------------------------
 
 
 def test_json_text_never_raises() -> None:
@@ -441,7 +441,7 @@ def test_no_depth_is_too_deep() -> None:
     assert isinstance(normalise_content(deep), tuple)
 
 
-# --- properties -------------------------------------------------------------------------
+# -- properties ----------------------------------------------------------------------------
 
 WORDS = st.text(st.sampled_from('abc {"\\\n:é😀'), min_size=1, max_size=8)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | WORDS

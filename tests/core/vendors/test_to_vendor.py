@@ -69,7 +69,7 @@ def tool(
     return call, ToolResult(tool_use_id=identity, content=result, is_error=is_error)
 
 
-# --- forms ------------------------------------------------------------------------------
+# -- forms ---------------------------------------------------------------------------------
 
 
 NO_RESULT = {"content": "[No result: the call did not finish]", "is_error": True}
@@ -340,7 +340,7 @@ def test_a_thought_that_stands_first_is_a_call_of_its_own() -> None:
     assert [message.content for message in back([said(ASSISTANT, parts)], "openai")] == ["hm", "a"]
 
 
-# --- what vendors refuse ----------------------------------------------------------------
+# -- what vendors refuse -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -476,7 +476,7 @@ def test_arguments_are_never_too_deep_for_a_frame(vendor: Vendor) -> None:
     check_event(SetSessionMessagesEvent(messages=tuple(to_vendor([message], vendor))))
 
 
-# --- delegations ------------------------------------------------------------------------
+# -- delegations ---------------------------------------------------------------------------
 
 
 def test_a_delegation_is_a_call_and_its_result() -> None:
@@ -537,7 +537,7 @@ def test_a_sub_sessions_own_list_is_written_as_any_other() -> None:
     assert to_vendor([message], "anthropic") == [{"role": "user", "content": "do"}]
 
 
-# --- there and back ---------------------------------------------------------------------
+# -- there and back ------------------------------------------------------------------------
 
 
 def back(messages: Sequence[Message], vendor: Vendor) -> list[Message]:

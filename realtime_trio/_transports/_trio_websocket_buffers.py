@@ -1,4 +1,4 @@
-"""Inspect what trio-websocket buffers where its public API does not show it."""
+"""Inspect buffers of trio-websocket that its public API does not show."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ from typing import Final, TypeAlias, cast, final
 import trio
 from trio_websocket import WebSocketConnection
 
-__all__ = ["press", "queue_of", "size_of"]
+__all__ = ["join_fragments", "queue_of", "size_of"]
 
 # Overhead of a frame besides its payload, rounded up: a count that drifts down is corrected at
 # zero; one that drifts up (because of control frames) would close the gate permanently.
 _HEADER: Final = 16
 # The number of fragments kept unjoined; then they are joined into one.
-_LOOSE: Final = 256
+_MAX_UNJOINED: Final = 256
 
 _Part: TypeAlias = str | bytes
 
 
-def size_of(messages: Iterable[str | bytes]) -> int:
-    """Return the size of messages on the wire, with headers rounded up."""
-    sizes = [
-        len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode())
-        for message in messages
-    ]
-    return sum(sizes) + _HEADER * len(sizes)
+def size_of(message: str | bytes) -> int:
+    """Return the size of a message on the wire, with its header rounded up."""
+    if isinstance(message, bytes) or message.isascii():
+        return len(message) + _HEADER
+    return len(message.encode()) + _HEADER
 
 
 def queue_of(ws: WebSocketConnection) -> trio.MemoryReceiveChannel[str | bytes] | None:
@@ -37,31 +35,31 @@ def queue_of(ws: WebSocketConnection) -> trio.MemoryReceiveChannel[str | bytes] 
 
 
 @final
-class _Pressed(list[_Part]):
+class _JoinedParts(list[_Part]):
     """The parts of a message, most of them joined already."""
 
-    __slots__ = ("done", "fragments")
+    __slots__ = ("fragments", "joined")
 
     def __init__(self, parts: Iterable[_Part]) -> None:
         super().__init__(parts)
-        self.done = 0  # joined parts
+        self.joined = 0  # joined parts
         self.fragments = 0  # fragments in the joined parts
 
-    def press(self) -> None:
+    def join_fragments(self) -> None:
         """Join the unjoined parts; each character is copied once."""
-        loose = self[self.done :]
-        if len(loose) >= _LOOSE:
-            self.fragments += len(loose)
+        unjoined = self[self.joined :]
+        if len(unjoined) >= _MAX_UNJOINED:
+            self.fragments += len(unjoined)
             whole = (
-                "".join(cast("list[str]", loose))
-                if isinstance(loose[0], str)
-                else b"".join(cast("list[bytes]", loose))
+                "".join(cast("list[str]", unjoined))
+                if isinstance(unjoined[0], str)
+                else b"".join(cast("list[bytes]", unjoined))
             )
-            self[self.done :] = [whole] if whole else []
-            self.done = len(self)
+            self[self.joined :] = [whole] if whole else []
+            self.joined = len(self)
 
 
-def press(ws: WebSocketConnection) -> int:
+def join_fragments(ws: WebSocketConnection) -> int:
     """Join the buffered fragments of an incomplete message; return their number.
 
     A frame that arrives in several reads counts several times; fewer than 256 are not counted.
@@ -70,11 +68,11 @@ def press(ws: WebSocketConnection) -> int:
     if not isinstance(parts, list):
         return 0
     known = cast("list[_Part]", parts)
-    if not isinstance(known, _Pressed):
-        if len(known) < _LOOSE:
+    if not isinstance(known, _JoinedParts):
+        if len(known) < _MAX_UNJOINED:
             return 0
-        known = _Pressed(known)
+        known = _JoinedParts(known)
         # The library creates a new list here for the next message.
         ws._message_parts = known  # pyright: ignore[reportPrivateUsage]
-    known.press()
+    known.join_fragments()
     return known.fragments

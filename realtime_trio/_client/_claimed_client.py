@@ -1,4 +1,4 @@
-"""A client that writes to a log which somebody else has claimed and recovered."""
+"""A client that writes to a log which its caller has claimed and recovered."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ..abc import Connector
 from ._client import Client, opened_client
 from ._connectors import connector_for
 
-__all__ = ["DialOptions", "seated_client"]
+__all__ = ["DialOptions", "claimed_client"]
 
 
 @attrs.frozen(slots=True)
 class DialOptions:
-    """How to dial, as :func:`~realtime_trio.open_client` takes it."""
+    """The options for dialling; see :func:`~realtime_trio.open_client`."""
 
     url: str
     auth: AuthSource = attrs.field(repr=False)
@@ -39,10 +39,10 @@ class DialOptions:
 
 
 @asynccontextmanager
-async def seated_client(
+async def claimed_client(
     options: DialOptions, life: JournalLife
 ) -> AsyncGenerator[tuple[Client, Shell], None]:
-    """Open a client within a life; whoever calls runs the writer and finishes the life."""
+    """Open a client within a life; the caller runs the writer and finishes the life."""
     where = endpoint(options.url)
     config = options.config or ClientConfig()
     network = Network(

@@ -1,24 +1,24 @@
-"""What the lanes must learn when a command leaves."""
+"""The local events that some commands cause when they are written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from .._core._local_events import SaidEvent, VoiceRequestedEvent
+from .._core._local_events import EmitEvent, VoiceRequestedEvent
 from .._core._notifications import RequestUserSessions
 from .._lanes._pipeline import Pipeline
 from ..events import Event, GetUserSessionsEvent, SetAgentVoiceEvent
 
-__all__ = ["told"]
+__all__ = ["write_callback"]
 
 
-def told(pipeline: Pipeline, event: Event) -> Callable[[], None] | None:
-    """What to call when this event is about to be written; ``None`` for nothing."""
+def write_callback(pipeline: Pipeline, event: Event) -> Callable[[], None] | None:
+    """Return the function to call when this event is about to be written, or ``None``."""
     match event:
         case SetAgentVoiceEvent(voice_id=voice_id):
             return lambda: pipeline.post(VoiceRequestedEvent(voice_id=voice_id))
         case GetUserSessionsEvent(offset=offset, limit=limit):
             note = RequestUserSessions(offset=offset, limit=limit)
-            return lambda: pipeline.post(SaidEvent(note=note))
+            return lambda: pipeline.post(EmitEvent(note=note))
         case _:
             return None
