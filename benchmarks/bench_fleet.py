@@ -188,7 +188,6 @@ async def _memory(kit: Kit, url: str) -> None:
     log, wires = RedisLog(url), dict[str, Canned]()
     client = importlib.import_module("coredis").Redis.from_url(url)
     async with log.opened(), client:
-        await client.flushall()
         empty = (await client.info("memory"))["used_memory"]
         for number in range(sessions):
             await log.create(f"kept-{number}", Spec())
@@ -233,9 +232,6 @@ async def _takeover(kit: Kit, url: str, sessions: int) -> None:
             while node.health().open < sessions:  # noqa: ASYNC110
                 await trio.sleep(0.005)
             opened = trio.current_time() - began
-        await log.end_node("dead")
-        for number in range(sessions):
-            await log.remove(f"left-{sessions}-{number}")
     for what, value in (("owned again", owned), ("open again", opened)):
         kit.point(f"takeover: {what}", sessions, value, x_label="sessions", unit="s")
         kit.sample(f"takeover of {sessions}: {what}", value, "s")
@@ -261,11 +257,15 @@ async def _growth(kit: Kit, url: str, sessions: int) -> None:
             while any(life.writer.statistics().waiting for life in _lives(node)):  # noqa: ASYNC110
                 await trio.sleep(0.01)
             spent = (time.process_time() - cpu) / count
-        for name in names:
-            await log.remove(name)
     what = "node: CPU of an event"
     kit.point(what, sessions, spent * 1e6, x_label="sessions", unit="us")
     kit.sample(f"{what}, {sessions} sessions", spent * 1e6, "us")
+
+
+async def _emptied(url: str) -> None:
+    """Leave nothing of one question to the next: a node would take it over."""
+    async with importlib.import_module("coredis").Redis.from_url(url) as client:
+        await client.flushall()
 
 
 def measure(kit: Kit) -> None:
@@ -276,13 +276,11 @@ def measure(kit: Kit) -> None:
         return
     sizes = SIZES[: kit.pick(2, 3)]
     with running_redis(path) as url, flood_server() as flood:
-        trio.run(_sessions, kit, url, flood)  # first: memory that others gave back hides its own
-        trio.run(_appends, kit, url)
-        for rate in RATES:
-            trio.run(partial(_latency, kit, url, rate))
-            trio.run(partial(_channel, kit, url, rate))
-        trio.run(_memory, kit, url)
-        for size in sizes:
-            trio.run(_growth, kit, url, size)
-        for size in sizes:
-            trio.run(_takeover, kit, url, size)
+        asked = [partial(_sessions, kit, url, flood)]  # first: what others gave back hides its own
+        asked += [partial(_appends, kit, url)]
+        asked += [partial(ask, kit, url, rate) for rate in RATES for ask in (_latency, _channel)]
+        asked += [partial(_memory, kit, url)]
+        asked += [partial(ask, kit, url, size) for ask in (_growth, _takeover) for size in sizes]
+        for ask in asked:
+            trio.run(_emptied, url)
+            trio.run(ask)

@@ -34,7 +34,7 @@ def free_port() -> int:
     """A port that nobody listens on now."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+        return int(found.getsockname()[1])
 
 
 def start(stack: ExitStack, *command: str, **environment: str) -> subprocess.Popen[bytes]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import pytest
 import trio
@@ -228,7 +229,9 @@ async def test_the_certificate_of_redis_has_to_name_its_host(
     async with trio.open_nursery() as nursery:
         listeners = await trio.open_ssl_over_tcp_listeners(0, context, host="127.0.0.1")
         nursery.start_soon(trio.serve_listeners, answer, listeners)
-        port = listeners[0].transport_listener.socket.getsockname()[1]
+        (listener,) = listeners
+        sockets = cast("trio.SocketListener", listener.transport_listener)
+        port = sockets.socket.getsockname()[1]
         url = f"rediss://127.0.0.1:{port}/?ssl_ca_certs={trusted}"
         with trio.fail_after(20):
             await _refused(rt.fleet.RedisLog(url))
