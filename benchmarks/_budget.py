@@ -260,6 +260,14 @@ LINES: tuple[Line, ...] = (
         unit="ms",
     ),
     Line(
+        question="fleet",
+        what="takeover of 100 sessions: owned again",
+        top="takeover of 100: owned again",
+        at_most=6,  # a heartbeat and five seconds
+        unit="s",
+        optional=True,
+    ),
+    Line(
         question="many",
         what="idle client, each of 1,000, its subscription included",
         top="idle client at 1000",

@@ -16,8 +16,8 @@ __all__ = ["Question", "find", "names"]
 # The order of the questions; others follow by name.
 _ORDER = (
     "decode", "fold", "core", "lanes", "instruments", "paced", "socket", "compression", "latency",
-    "doors", "cancel_under_flood", "growth", "many", "journal", "audio", "detector", "startup",
-    "memory",
+    "doors", "cancel_under_flood", "growth", "many", "journal", "fleet", "audio", "detector",
+    "startup", "memory",
 )  # fmt: skip
 # Only run with --peers: they need further packages.
 PEERS = "peers"

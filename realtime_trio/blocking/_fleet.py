@@ -148,8 +148,9 @@ def open_node(
     ``dial`` is called before each connection to a session, and returns the address and the login.
     If it raises, the node releases the session, and a node tries again later. ``capacity`` is the
     maximum number of sessions. A node that misses two heartbeats (``heartbeat`` seconds each)
-    counts as dead, and others take its sessions over; at most ``dials`` connections are opened at a
-    time. ``name`` is for display; it gets a unique suffix.
+    counts as dead, and others take its sessions over. At most ``dials`` connections are opened at
+    a time, and a few times as many sessions wait for that. ``name`` is for display; it gets a
+    unique suffix.
 
     Leaving the block drains the node within ``drain`` seconds: turns end, and other nodes take
     the sessions over. If the block is cancelled or raises, the sessions are closed and released

@@ -29,6 +29,8 @@ _logger: Final = logging.getLogger("realtime_trio.fleet")
 _LEASE: Final = 2.0
 """Heartbeats that a node may miss before its sessions are taken over."""
 _LEAVE: Final = 1.0
+_AHEAD: Final = 4
+"""Sessions that wait to be dialled, for each that is being dialled."""
 _AGAIN: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
 """Seconds until this node tries a session again that it could not open."""
 
@@ -193,9 +195,10 @@ class Node:
         return self._capacity - len(self._runs)
 
     async def _may_dial(self, until: float) -> bool:
-        """Claim only as many sessions as can be dialled at once; other nodes claim the rest."""
+        """Claim only as many sessions as can be dialled soon; other nodes claim the rest."""
+        most = _AHEAD * self._limiter.total_tokens
         with trio.move_on_at(until):
-            while sum(not run.open for run in self._runs.values()) >= self._limiter.total_tokens:
+            while sum(not run.open for run in self._runs.values()) >= most:
                 await self._opened.park()
             return True
         return False
@@ -295,8 +298,9 @@ async def open_node(
     ``dial`` is called before each connection to a session, and returns the address and the login.
     If it raises, the node releases the session, and a node tries again later. ``capacity`` is the
     maximum number of sessions. A node that misses two heartbeats (``heartbeat`` seconds each)
-    counts as dead, and others take its sessions over; at most ``dials`` connections are opened at a
-    time. ``name`` is for display; it gets a unique suffix.
+    counts as dead, and others take its sessions over. At most ``dials`` connections are opened at
+    a time, and a few times as many sessions wait for that. ``name`` is for display; it gets a
+    unique suffix.
 
     Leaving the block drains the node within ``drain`` seconds: turns end, and other nodes take
     the sessions over. If the block is cancelled or raises, the sessions are closed and released

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import importlib
 import math
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar, cast, final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import trio
 
@@ -52,11 +53,13 @@ class RedisHost:
 
     def _client(self) -> Any:  # type: ignore[explicit-any]
         retry = importlib.import_module("coredis.retry")
+        tls = {"ssl_context": _tls(self._url)} if self._url.startswith("rediss:") else {}
         return self._module.Redis.from_url(
             self._url,
             retry_policy=retry.NoRetryPolicy(),
             stream_timeout=_TIMEOUT,
             connect_timeout=_TIMEOUT,
+            **tls,
         )
 
     @asynccontextmanager
@@ -165,6 +168,15 @@ class RedisHost:
         async with client:
             task_status.started(client)
             await trio.sleep_forever()
+
+
+def _tls(url: str) -> ssl.SSLContext:
+    """The context for a URL; that of coredis does not compare the name of the host."""
+    given = {key: values[0] for key, values in parse_qs(urlsplit(url).query).items()}
+    context = ssl.create_default_context(cafile=given.get("ssl_ca_certs"))
+    if "ssl_certfile" in given:
+        context.load_cert_chain(given["ssl_certfile"], given.get("ssl_keyfile"))
+    return context
 
 
 def _place(url: str) -> str:

@@ -52,7 +52,9 @@ class PartitionedLog:
 
         @functools.wraps(found)
         async def call(*args: object, **kwargs: object) -> object:
-            await self.awake.wait()
+            # What a stopped process had begun goes on when it wakes up, whatever happened since.
+            with trio.CancelScope(shield=True):
+                await self.awake.wait()
             if self.delay:
                 await trio.sleep(self._random.uniform(0, self.delay))
             if self.away:

@@ -261,6 +261,8 @@ class Cluster:
         given = [number for number in sendings if number in self.keys.values()]
         assert given == sorted(given)
         await self.check_owner()
+        self.check_tokens()
+        self.check_commands()
 
 
 async def _ended(receipt: RemoteReceipt) -> None:

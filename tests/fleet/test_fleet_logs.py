@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import pytest
 import trio
 import trio.testing
+import trustme
 
 import realtime_trio as rt
 from realtime_trio._journal._log_store import LogGap, LogRewound, StoredSnapshot
@@ -196,6 +199,44 @@ async def test_redis_that_is_away_is_named_without_its_secrets(tmp_path: Path) -
         async with rt.fleet.RedisLog("redis://user:hidden@127.0.0.1:1").opened():
             pass
     assert "hidden" not in str(caught.value)
+
+
+async def _refused(log: rt.fleet.RedisLog) -> None:
+    with pytest.raises(rt.JournalError):
+        async with log.opened():
+            pass
+
+
+@pytest.mark.parametrize(("host", "let_in"), [("127.0.0.1", True), ("redis.example", False)])
+async def test_the_certificate_of_redis_has_to_name_its_host(
+    tmp_path: Path, host: str, let_in: bool
+) -> None:
+    pytest.importorskip("coredis", reason="the extra redis is not installed")
+    authority = trustme.CA()
+    trusted = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(trusted))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(host).configure_cert(context)
+    greeted = trio.Event()
+
+    async def answer(stream: trio.SSLStream[trio.SocketStream]) -> None:
+        with suppress(trio.BrokenResourceError):
+            await stream.do_handshake()
+            if await stream.receive_some():
+                greeted.set()
+            await stream.aclose()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await trio.open_ssl_over_tcp_listeners(0, context, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, answer, listeners)
+        (listener,) = listeners
+        sockets = cast("trio.SocketListener", listener.transport_listener)
+        port = sockets.socket.getsockname()[1]
+        url = f"rediss://127.0.0.1:{port}/?ssl_ca_certs={trusted}"
+        with trio.fail_after(20):
+            await _refused(rt.fleet.RedisLog(url))
+        assert greeted.is_set() is let_in
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_log_that_redis_has_lost_goes_on_in_another_epoch(redis: RedisServer) -> None:

@@ -56,6 +56,7 @@ def running_node(
     command = [sys.executable, "-m", "realtime_trio", "node", "--log", redis.url]
     command += ["--dial", "tests.fleet.agents:dial", "--name", name, "--shards", "4"]
     command += ["--capacity", str(SESSIONS), "--heartbeat", str(HEARTBEAT)]
+    command += ["--dials", "32"]
     environment = {**os.environ, "FLEET_TEST_URL": url}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:

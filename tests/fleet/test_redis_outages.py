@@ -209,7 +209,7 @@ async def test_an_emptied_redis_without_an_owner_is_told(redis: RedisServer) -> 
             assert session.owner is None
             await log._redis.command("flushall")
             await until(lambda: session.error)
-            assert "no session 'call-17'" in str(session.error)
+            assert "'call-17' no longer exists" in str(session.error)
             with pytest.raises(rt.fleet.NoSuchSession):
                 await session.send_text("again")
             await fleet.create(NAME)
