@@ -449,3 +449,56 @@ def test_a_body_that_was_closed_raises_its_own_error() -> None:
         with pytest.raises(rt.ClosedError), fleet.attach("one") as session:
             session.close()
             session.ready()
+
+
+def test_a_task_of_trio_is_told_which_client_it_wants() -> None:
+    told: list[str] = []
+
+    async def main() -> None:
+        async with (
+            rt.aio.open_server() as server,
+            rt.aio.open_client(server.url, auth="any") as client,
+        ):
+            await client.ready()
+
+            async def on_trio() -> None:
+                try:
+                    client.ping().send(None)
+                except RuntimeError as exc:
+                    told.append(str(exc))
+                await trio.lowlevel.checkpoint()
+
+            trio.lowlevel.spawn_system_task(on_trio)
+            await client.reconnect()
+
+    asyncio.run(main())
+    assert "use rt.open_client" in told[0]
+
+
+@pytest.mark.parametrize("door", [rt.aio, rt.blocking], ids=lambda door: door.__name__)
+def test_a_door_has_its_names_and_no_others(door: Any) -> None:
+    assert set(door.__all__) <= set(dir(door))
+    with pytest.raises(AttributeError, match="nothing_like_it"):
+        _ = door.nothing_like_it
+
+
+def test_a_second_attach_has_a_door_of_its_own() -> None:
+    """Leaving one block of a session does not end the use of another."""
+
+    async def main() -> None:
+        log = rt.fleet.MemoryLog()
+        async with rt.aio.open_fleet(log) as fleet:
+            await fleet.create("call-17")
+            async with fleet.attach("call-17") as outer:
+                async with fleet.attach("call-17") as inner:
+                    pass
+                with pytest.raises(rt.ClosedError):
+                    await inner.send_text("Hi")
+                assert (await outer.send_text("Hi")).status == "queued"
+        with pytest.raises(rt.ClosedError):
+            await fleet.sessions()
+        with pytest.raises(rt.ClosedError):
+            async with fleet.attach("call-17"):
+                pass
+
+    asyncio.run(main())
