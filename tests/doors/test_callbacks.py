@@ -198,6 +198,7 @@ def test_devices_of_the_door_of_asyncio(tmp_path: Path) -> None:
                     await asyncio.wait_for(client.audio.send_from(microphone), 0.02)
             async with rt.aio.open_speaker() as speaker:
                 await speaker.ready()
+                await speaker.drained()
                 await speaker.write(bytes(640))
                 speaker.write_nowait(bytes(640))
                 assert speaker.queued == 1280
@@ -235,6 +236,7 @@ def test_devices_of_the_blocking_door(tmp_path: Path) -> None:
             assert microphone.statistics().captured == 1
         with rt.blocking.open_speaker() as speaker:
             speaker.ready()
+            speaker.drained()
             speaker.write(bytes(640))
             speaker.write_nowait(bytes(640))
             assert speaker.queued == 1280
