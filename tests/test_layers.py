@@ -3,7 +3,7 @@
 ::
 
     events <- _core <- _core.vendors <- _handlers <- _processor <- _log, audio
-           <- _transports, _lanes, _outbound <- _rest, _turns <- _connection
+           <- _transports, _lanes, _outbound <- _rest, _turns, _journal <- _connection, _history
            <- _session <- _voice <- _client <- server, testing, fleet, _doors
            <- aio, blocking <- instrument <- cli
 
@@ -28,8 +28,8 @@ from tests.source import PACKAGE, Module, read_modules
 # fails the test: add its row first.
 LEAVES = frozenset(
     {
-        *("_config", "_exceptions", "_needs_trio", "_redact", "_startup", "_throttle", "_value"),
-        "abc",
+        *("_config", "_exceptions", "_idle", "_needs_trio", "_redact", "_startup", "_throttle"),
+        *("_value", "abc"),
     }
 )
 CORE = frozenset({"events", "_core", "_core.vendors", "_handlers", "_processor"})
@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "abc": frozenset(),
     "_exceptions": frozenset(),
     "_config": frozenset(),
+    "_idle": frozenset(),
     "_needs_trio": frozenset(),
     "_redact": frozenset(),
     "_startup": frozenset(),
@@ -82,7 +83,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "aio": INNER | {"_doors", "_history", "fleet", "server"},
     "blocking": INNER | {"_doors", "_history", "fleet", "server"},
     "cli": INNER
-    | {"_history", "blocking", "fleet", "server", "testing", "_replay", "_schema", ROOT_LAYER},
+    | {"_history", "blocking", "fleet", "instrument", "server", "testing"}
+    | {"_replay", "_schema", ROOT_LAYER},
     "__main__": frozenset({"cli"}),
     # The public names: everything but the command line.
     ROOT_LAYER: INNER | {"_history", "aio", "blocking", "fleet", "instrument", "server", "testing"},

@@ -24,7 +24,7 @@ from .._outbound._turn_gate import TurnGate
 from .._outbound._writer import write_from
 from ..abc import Aborts, Connector, Delivers, SendsMany, Transport
 from ..events import PingEvent, PongEvent
-from ._liveness import watch_grace, watch_silence, watch_traffic
+from ._liveness import end_grace, watch_link
 from ._recorder import RecorderTap
 
 __all__ = ["Link", "dial"]
@@ -160,7 +160,7 @@ class Link:
         self._early = early
         self._tap = tap
         self._end: ConnectionLost | None = None
-        self._scope = trio.CancelScope()
+        self._scope: trio.CancelScope | None = None
 
     async def run(
         self,
@@ -180,13 +180,17 @@ class Link:
         close_code = _NORMAL_CLOSURE
         many = self._send_many if isinstance(self._transport, SendsMany) else None
         try:
-            with self._scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._until_lost, self._receive, intake, observe)
-                    nursery.start_soon(self._until_lost, write_from, outbox, self, many)
-                    nursery.start_soon(self._until_lost, watch_traffic, self, outbox, config)
-                    nursery.start_soon(self._until_lost, watch_silence, gate, config)
-                    nursery.start_soon(watch_grace, gate, config, no_turn)
+            async with trio.open_nursery() as nursery:
+                self._scope = nursery.cancel_scope
+                write = partial(self._until_lost, write_from, outbox, self, many)
+                outbox.writer.start(nursery, write, "writer")
+                outbox.wake()
+                gate.on_grace = partial(nursery.start_soon, end_grace, gate, config, no_turn)
+                nursery.start_soon(self._until_lost, watch_link, self, outbox, gate, config)
+                try:
+                    await self._until_lost(self._receive, intake, observe)
+                finally:
+                    outbox.writer.abandon()
             close_code = _GOING_AWAY
         finally:
             if self.dead and isinstance(self._transport, Aborts):
@@ -207,7 +211,8 @@ class Link:
     def _lost(self, end: ConnectionLost) -> None:
         if self._end is None:
             self._end = end
-        self._scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
 
     async def _until_lost(self, work: Callable[..., Awaitable[None]], *args: object) -> None:
         try:

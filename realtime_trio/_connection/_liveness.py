@@ -1,15 +1,16 @@
 """Time limits of a link: whether it is alive, and whether an input began a turn.
 
-Two of the watches end a link that is not alive. They judge what the transport and the receive
-task have seen, never what the application has read: a slow consumer does not make a link look
-dead.
+Two checks end a link that is not alive. They judge what the transport and the receive task
+have seen, never what the application has read: a slow consumer does not make a link look dead.
+One task per link runs both. A check is a generator without a clock of its own: it yields how many
+seconds to sleep, and is sent whether the process was suspended meanwhile.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Generator
+from typing import Protocol, TypeAlias
 
 import trio
 
@@ -19,7 +20,9 @@ from .._outbound._outbox import Outbox
 from .._outbound._turn_gate import TurnGate
 from ..events import PingEvent
 
-__all__ = ["watch_grace", "watch_silence", "watch_traffic"]
+__all__ = ["end_grace", "watch_link"]
+
+_Check: TypeAlias = Generator[float, bool, None]
 
 _SUSPENDED = 1.0
 """Seconds of delay after which a sleep shows that the process was suspended."""
@@ -32,7 +35,7 @@ _CHECKS = 16
 
 
 class Watched(Protocol):
-    """The part of a link that the watches use."""
+    """The part of a link that the checks use."""
 
     dead: bool
     """Set if not one byte was received: there is no peer for a close frame."""
@@ -48,48 +51,79 @@ class Watched(Protocol):
         ...
 
 
-async def watch_traffic(link: Watched, outbox: Outbox, config: ClientConfig) -> None:
+async def watch_link(link: Watched, outbox: Outbox, gate: TurnGate, config: ClientConfig) -> None:
+    """Run the checks that ``config`` enables; return if there are none.
+
+    Raises :class:`~realtime_trio.ConnectionLost` when one of them finds that the link is not alive.
+    """
+    checks: list[_Check] = []
+    if config.ping_interval is not None:
+        checks.append(_traffic(link, outbox, config.ping_interval, config.pong_timeout))
+    if config.turn_silence is not None:
+        checks.append(_silence(gate, config.turn_silence))
+    due = {check: trio.current_time() + next(check) for check in checks}
+    while due:
+        check = min(due, key=due.__getitem__)
+        suspended = await _suspended_while_asleep(due[check])
+        due[check] = trio.current_time() + check.send(suspended)
+
+
+def _traffic(link: Watched, outbox: Outbox, interval: float, pong_timeout: float) -> _Check:
     """Ask for a sign of life at each interval.
 
-    It asks twice, with the ``ping`` of the protocol and with that of the transport. Raises
-    :class:`~realtime_trio.ConnectionLost` if not one byte is received within ``pong_timeout``,
-    or if during a whole interval only the websocket answered, never the server behind it.
+    It asks twice, with the ``ping`` of the protocol and with that of the transport. The link is
+    lost if not one byte is received within ``pong_timeout``, or if during a whole interval only
+    the websocket answered, never the server behind it.
     """
-    if config.ping_interval is None:
-        return
-    pause = max(0.0, config.ping_interval - config.pong_timeout)
-    await trio.sleep(config.ping_interval)
+    pause = max(0.0, interval - pong_timeout)
+    yield interval
     while True:
         seen, frames = link.bytes_received, link.frames_received
         outbox.put_for_link(PingEvent())
         outbox.put_for_link(None)
-        if await _suspended_while_asleep(config.pong_timeout):
+        if (yield pong_timeout):
             continue
         if link.bytes_received == seen:
             link.dead = True
-            message = f"the connection is dead: nothing was received for {config.pong_timeout:g} s"
+            message = f"the connection is dead: nothing was received for {pong_timeout:g} s"
             raise ConnectionLost(message)
-        if await _suspended_while_asleep(pause):
+        if (yield pause):
             continue
         if link.frames_received == frames:
-            message = f"the connection is mute: no answer for {config.ping_interval:g} s"
+            message = f"the connection is mute: no answer for {interval:g} s"
             raise ConnectionLost(message)
 
 
-async def watch_grace(gate: TurnGate, config: ClientConfig, no_turn: Callable[[], None]) -> None:
-    """Call ``no_turn`` when an input has begun no turn in its grace period (protocol.md §7 G).
+def _silence(gate: TurnGate, limit: float) -> _Check:
+    """End a link on which a turn makes no progress: a new link shows the state of the turn.
 
-    If the process was suspended, the data received meanwhile is read first.
+    It is lost after ``limit`` seconds of a closed gate without any event. An input in its grace
+    period has a separate limit.
     """
-    seconds = config.turn_silence if config.input_grace is None else config.input_grace
+    signs, since = gate.signs, trio.current_time()
     while True:
-        await gate.grace()
-        number = gate.inputs
-        with trio.move_on_after(math.inf if seconds is None else seconds):
-            await gate.grace_ended()
-        await _let_reader_run()
-        if gate.in_grace and gate.inputs == number:
-            no_turn()
+        suspended = yield limit / _CHECKS
+        now = trio.current_time()
+        if suspended or gate.open or gate.in_grace or gate.signs != signs:
+            signs, since = gate.signs, now
+        elif now - since >= limit:
+            message = f"no event of the turn was received for {limit:g} s"
+            raise ConnectionLost(message)
+
+
+async def end_grace(gate: TurnGate, config: ClientConfig, no_turn: Callable[[], None]) -> None:
+    """Call ``no_turn`` if the input in its grace period begins no turn (protocol.md §7 G).
+
+    One task for each grace period. If the process was suspended, the data received meanwhile is
+    read first.
+    """
+    number = gate.inputs
+    seconds = config.turn_silence if config.input_grace is None else config.input_grace
+    with trio.move_on_after(math.inf if seconds is None else seconds):
+        await gate.grace_ended()
+    await _let_reader_run()
+    if gate.in_grace and gate.inputs == number:
+        no_turn()
 
 
 async def _let_reader_run() -> None:
@@ -98,32 +132,12 @@ async def _let_reader_run() -> None:
         await trio.lowlevel.checkpoint()
 
 
-async def _suspended_while_asleep(seconds: float) -> bool:
-    """Sleep, then let the reader run; return whether the process was suspended meanwhile.
+async def _suspended_while_asleep(due: float) -> bool:
+    """Sleep until then, let the reader run; return whether the process was suspended meanwhile.
 
     Data received during a suspension waits in the system unread, so silence proves nothing.
     """
-    due = trio.current_time() + seconds
-    await trio.sleep(seconds)
+    await trio.sleep_until(due)
     late = trio.current_time() - due
     await _let_reader_run()
     return late > _SUSPENDED
-
-
-async def watch_silence(gate: TurnGate, config: ClientConfig) -> None:
-    """End a link on which a turn makes no progress: a new link shows the state of the turn.
-
-    Raises :class:`~realtime_trio.ConnectionLost` after ``turn_silence`` seconds of a closed
-    gate without any event. An input in its grace period has a separate limit.
-    """
-    if config.turn_silence is None:
-        return
-    signs, since = gate.signs, trio.current_time()
-    while True:
-        suspended = await _suspended_while_asleep(config.turn_silence / _CHECKS)
-        now = trio.current_time()
-        if suspended or gate.open or gate.in_grace or gate.signs != signs:
-            signs, since = gate.signs, now
-        elif now - since >= config.turn_silence:
-            message = f"no event of the turn was received for {config.turn_silence:g} s"
-            raise ConnectionLost(message)

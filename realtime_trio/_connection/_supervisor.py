@@ -27,6 +27,7 @@ from .._core._shell_notifications import (
     Reconnecting,
 )
 from .._exceptions import ClosedError, ConnectionFailed, ConnectionLost, RealtimeError
+from .._idle import WaitingTasks
 from .._outbound._outbox import Outbox
 from .._outbound._turn_gate import TurnGate
 from .._rest._tokens import TokenKeeper
@@ -130,7 +131,7 @@ class Supervisor:
         self._agentless = False  # the next dial omits the agent: it may no longer exist
         self._asked_for = False  # the application wants a new link
         self._ended = self._resumed = False
-        self._openings = trio.lowlevel.ParkingLot()
+        self._openings = WaitingTasks()
         self._pausing: trio.CancelScope | None = None
         self.link: Link | None = None
         self.links: int = 0

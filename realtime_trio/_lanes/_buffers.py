@@ -16,6 +16,7 @@ from .._core._audio_format import DEFAULT_FORMAT
 from .._core._constructors import streaming
 from .._core._notifications import AudioOutput, MessageStreaming
 from .._core._shell_notifications import AudioGap, Lagged
+from .._idle import EMPTY
 from ..events import Lane
 from ._coalescing import BufferEntry, Run, StreamingCoalescer
 from ._delivery_probe import DeliveryProbe
@@ -62,16 +63,24 @@ class Buffer:
     def __init__(self, reader: SubscriptionReader, lane: BufferedLane) -> None:
         self.reader = reader
         self.lane = lane
-        self.items: deque[Any] = deque()
+        self.items: deque[Any] = EMPTY
         """Items with their sizes; a subclass may add entries that only its ``get`` understands."""
         self.bytes: int = 0
         self.largest = 0
         self.merged = self.dropped = self.high_water = 0
         self.probe: DeliveryProbe | None = None
 
+    def _make_queue(self) -> deque[Any]:
+        """Make the queue, which an idle subscription does without."""
+        self.items = deque()
+        return self.items
+
     def put(self, item: Item, size: int) -> None:
         """Add an item that counts ``size`` bytes. Called by the lane only."""
-        self.items.append((item, size))
+        items = self.items
+        if items is EMPTY:
+            items = self._make_queue()
+        items.append((item, size))
         self.bytes += size
         if size > self.largest:
             self.largest = size
@@ -127,14 +136,19 @@ class CoalesceBuffer(Buffer):
         super().__init__(reader, lane)
         self._max_items = rule.max_items
         self._coalescer = StreamingCoalescer()
-        self.items = self._coalescer.entries
+
+    def _make_queue(self) -> deque[Any]:
+        self._coalescer.entries = super()._make_queue()
+        return self.items
 
     def put(self, item: Item, size: int) -> None:
         """Add an item, or evict the subscription."""
         items = self.items
+        if items is EMPTY:
+            items = self._make_queue()
         coalescer = self._coalescer
         if type(item) is MessageStreaming:
-            run = coalescer.run_of(item)
+            run = coalescer.run_of(item) if items else None
             if run is not None:
                 self._extend(run, item.delta)
                 return
@@ -178,7 +192,6 @@ class CoalesceBuffer(Buffer):
         entry: BufferEntry | Run[BufferEntry] = items.popleft()
         if not items:
             self.largest = 0
-            self._coalescer.seal()
         if not isinstance(entry, Run):
             item, size = entry
             self.bytes -= size
@@ -208,14 +221,18 @@ class BlockBuffer(Buffer):
     def __init__(self, reader: SubscriptionReader, lane: BufferedLane, rule: Block) -> None:
         super().__init__(reader, lane)
         self._max_items = rule.max_items
-        self._spill: deque[BufferEntry] = deque()
+        self._spill: deque[BufferEntry] = EMPTY
 
     def put(self, item: Item, size: int) -> None:
         """Add an item, and block the lane if it does not fit."""
         items = self.items
+        if items is EMPTY:
+            items = self._make_queue()
         if self._spill or (
             len(items) >= self._max_items or (self.bytes + size > MAX_BYTES and self.over(size))
         ):
+            if not self._spill:
+                self._spill = deque()
             self._spill.append((item, size))
             self.lane.block(self)
             return
@@ -232,6 +249,8 @@ class BlockBuffer(Buffer):
         if not 1 < count <= self.room(count * size):
             super().put_all(items, size)
             return
+        if self.items is EMPTY:
+            self._make_queue()
         self.items.extend([(item, size) for item in items])
         self.bytes += count * size
         if size > self.largest:
@@ -277,7 +296,7 @@ class BlockBuffer(Buffer):
 
     def clear(self) -> None:
         """Drop every item."""
-        self._spill.clear()
+        self._spill = EMPTY
         super().clear()
 
 

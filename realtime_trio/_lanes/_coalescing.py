@@ -17,6 +17,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar, cast, final
 
 from .._core._fast_decoder import Delta, Incoming
 from .._core._notifications import MessageStreaming
+from .._idle import EMPTY
 from ._reader import Item
 
 __all__ = [
@@ -101,13 +102,13 @@ class Coalescer(Generic[E, I]):
 
     The owner appends each item that continues nothing, then calls :meth:`begin` if the next item
     may continue it, else :meth:`seal`. It also seals when it removes the last entry. A run
-    replaces the entry of its first item.
+    replaces the entry of its first item. ``entries`` is :data:`EMPTY` before the first item.
     """
 
     __slots__ = ("_last", "_run", "entries")
 
     def __init__(self) -> None:
-        self.entries: deque[E | Run[E]] = deque()
+        self.entries: deque[E | Run[E]] = EMPTY
         self._last: I | None = None
         self._run: Run[E] | None = None
 
@@ -165,10 +166,18 @@ class DeltaCoalescer(Coalescer[LaneEntry, Delta]):
         self._at_limit = False  # the next delta begins a new run only because this one is full
         self._continued = False  # the last entry began for the same reason
 
+    def seal(self) -> None:
+        """Note that nothing may continue the last entry; if there is none, free the queue."""
+        super().seal()
+        if not self.entries:
+            self.entries = EMPTY
+
     def put(self, event: Incoming, size: int, at: float) -> None:
         """Append an event."""
         self.depth += 1
         self.bytes += size
+        if self.entries is EMPTY:
+            self.entries = deque()
         self.entries.append((event, size, at))
         # A run begins with a delta that has a text: its time is the time of the message.
         if isinstance(event, Delta) and event.id is None and event.content:

@@ -28,6 +28,7 @@ import trio
 from .._config import LaneBounds
 from .._core._fast_decoder import Incoming
 from .._handlers import LaneFold, has_custom_handlers
+from .._idle import TaskSlot, WaitingTasks
 from ..events import Lane
 from ._buffers import Buffer
 from ._coalescing import HEAVY, MAX_RUN, DeltaCoalescer
@@ -36,7 +37,6 @@ from ._dispatcher import Dispatcher
 from ._lane_log import DropLog
 from ._meter import LaneMeter, metered
 from ._statistics import LaneStatistics, Rate, Sampler, Timing
-from ._task_slot import TaskSlot
 
 __all__ = ["LaneFull", "LaneTask"]
 
@@ -69,6 +69,7 @@ class LaneTask:
         "_dropped_before",
         "_high_water",
         "_level",
+        "_on_end",
         "_on_level",
         "_on_step",
         "_rate",
@@ -101,26 +102,26 @@ class LaneTask:
         above: Sequence[LaneTask],
         on_level: Callable[[LaneTask, int], None],
         on_step: Callable[[], None],
+        on_end: Callable[[], None],
     ) -> None:
         self.fold = fold
         self.lane: Lane = fold.lane
         self.bounds = bounds
         self.dispatcher = Dispatcher(fold, batch_size=batch_size, coalesce=coalesce)
-        self.dropped = self.lagged = 0
-        self.replaced = 0
-        """How many of the dropped items were replaced by a newer one (``Latest``)."""
+        self.dropped = self.lagged = self.replaced = 0
+        """``replaced``: how many of the dropped items a newer one replaced (``Latest``)."""
         self._dropped_before = 0
         self._drop_log: DropLog | None = None  # most lanes never need one
         self.draining = False
-        # Deltas that are emitted one by one are folded together if they fit one batch and
-        # arrived at the same time.
+        # Deltas emitted one by one are folded together if they fit a batch and came together.
         self.backlog = DeltaCoalescer(
             max_run=MAX_RUN if coalesce else batch_size, mixed_times=coalesce
         )
-        self._above, self._on_level, self._on_step = above, on_level, on_step
+        self._above = above
+        self._on_level, self._on_step, self._on_end = on_level, on_step, on_end
         self.task = TaskSlot()
-        self._blockers: set[Buffer] = set()
-        self._room = trio.lowlevel.ParkingLot()
+        self._blockers: dict[Buffer, None] = {}
+        self._room = WaitingTasks()
         self._level = self._high_water = 0
         self._set_next_level()
         self._ahead, self._since = 0, 0.0  # events up to the one that is timed, and its arrival
@@ -206,7 +207,7 @@ class LaneTask:
         in this lane: the receive task does not wait for those.
         """
         if self.backlog.entries and self.task.idle:
-            if not (self._blockers or self._subscriber_is_behind or has_custom_handlers(self.lane)):
+            if not (self._blockers or self._must_give_way or has_custom_handlers(self.lane)):
                 self._step()
             if self.backlog.entries:
                 self.task.activate()
@@ -231,11 +232,10 @@ class LaneTask:
         began = time.perf_counter()
         self.dispatcher.handle(event, size, at)
         now = time.perf_counter()
-        if not self._high_water:
-            self._high_water = 1
         self.wait_times.add(0.0)
         self.handling_times.add(now - began)
-        self._rate.mark(now, self.fold.handled)
+        if now >= self._rate.due:
+            self._rate.mark(now, self.fold.handled)
         if self.meter.recorders:
             self.meter.step(began, began, now, 1)
         if now - began > SLOW:
@@ -258,38 +258,37 @@ class LaneTask:
     def block(self, buffer: Buffer) -> None:
         """Handle no more events until ``buffer`` has room (rule 3)."""
         if not self.draining:
-            self._blockers.add(buffer)
+            self._blockers[buffer] = None
 
     def unblock(self, buffer: Buffer) -> None:
         """Note that ``buffer`` has room again or is gone."""
         if buffer in self._blockers:
-            self._blockers.remove(buffer)
+            del self._blockers[buffer]
             if not self._blockers and not self.task.idle:
                 self.task.wake()
 
     # -- the steps of the lane -------------------------------------------------------------
 
     @property
-    def has_backlog(self) -> bool:
-        """Whether there are entries that the lane could handle (rule 2)."""
-        return bool(self.backlog.entries) and not self._blockers
-
-    @property
-    def _subscriber_is_behind(self) -> bool:
-        """Whether a lane above goes first (rule 2)."""
-        return any(lane.has_backlog for lane in self._above)
+    def _must_give_way(self) -> bool:
+        """Whether a lane above goes first: it has entries that it could handle (rule 2)."""
+        return any(lane.backlog.entries and not lane._blockers for lane in self._above)
 
     async def run(self) -> None:
-        """Handle events until the lane is closed and empty."""
+        """Handle events until the lane is closed and empty, or can do without this task."""
         metered.set(self.meter)
-        entries = self.backlog.entries
         while True:
             if self._blockers:
                 await self.task.sleep(idle=False)
-            elif not entries:
+            elif not self.backlog.entries:
                 if self.draining:
                     if self.dropped:
                         self._log_dropped(math.inf)  # the drops that are not logged yet
+                    self._on_end()
+                    return
+                # Most steps are made in place, unless there is code that takes its time.
+                slow = has_custom_handlers(self.lane) or self.dispatcher.subscribers.blocking
+                if not slow and self.task.leave():
                     return
                 await self.task.sleep(idle=True)
             else:
@@ -310,7 +309,7 @@ class LaneTask:
     async def _yield_to_subscribers(self) -> None:
         """Wait for the lanes above (rule 2)."""
         for _ in range(MAX_YIELDS):
-            if not self._subscriber_is_behind:
+            if not self._must_give_way:
                 return
             await trio.lowlevel.checkpoint()
 
@@ -328,7 +327,8 @@ class LaneTask:
         self.backlog.bytes -= size
         now = time.perf_counter()
         self.handling_times.add((now - began) / handled)
-        self._rate.mark(now, self.fold.handled)
+        if now >= self._rate.due:
+            self._rate.mark(now, self.fold.handled)
         if self.meter.recorders and 0 < self._ahead <= handled:
             self.meter.step(self._since, began, now, handled)
         if now - began > SLOW:
@@ -382,7 +382,7 @@ class LaneTask:
             rate=self._rate.of(time.perf_counter(), fold.handled),
             depth=self.backlog.depth,
             bytes=self.backlog.bytes,
-            high_water=max(self._high_water, self.backlog.depth),
+            high_water=max(self._high_water, self.backlog.depth, 1 if fold.handled else 0),
             max_items=self.bounds.max_items,
             max_bytes=self.bounds.max_bytes,
             waiting=self.wait_times.timing() if timed else Timing(),

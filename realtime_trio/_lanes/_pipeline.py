@@ -12,7 +12,6 @@ or, while one is at its bound, none does yet.
 
 from __future__ import annotations
 
-import contextvars
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, final, overload
@@ -25,6 +24,7 @@ from .._core._fast_decoder import Incoming
 from .._core._notifications import Notification
 from .._core._shell_notifications import MemoryPressure
 from .._core._state import Limits, SessionState
+from .._idle import WaitingTasks
 from .._processor import Folds
 from ..events import Lane, ServerEvent
 from ._buffers import TapBuffer, make_buffer
@@ -79,9 +79,11 @@ class Pipeline:
 
     __slots__ = (
         "_changes",
-        "_closed",
         "_closing",
+        "_ended",
+        "_endings",
         "_lanes",
+        "_lanes_left",
         "_readers",
         "_recorders",
         "_router",
@@ -106,6 +108,7 @@ class Pipeline:
                 above=tuple(self._lanes.values()),
                 on_level=self._announce_level,
                 on_step=self._changes.changed,
+                on_end=self._lane_ended,
             )
         self._router = Router(self._lanes)
         self.intake: LaneIntake = LaneIntake(self._lanes.values(), self._router, clock)
@@ -114,8 +117,9 @@ class Pipeline:
         """How much each lane has handled."""
         self._readers = Readers(self._lanes)
         self._recorders: tuple[TimeRecorder, ...] = ()
-        self._started = self._closing = False
-        self._closed = trio.Event()
+        self._started = self._closing = self._ended = False
+        self._lanes_left = len(self._lanes)
+        self._endings = WaitingTasks()
 
     def log_to(self, log: InputLog) -> Folds:
         """Pass every input to ``log`` from now on; return the folds of the input so far."""
@@ -133,40 +137,17 @@ class Pipeline:
 
     # -- running ---------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Run the three lanes until :meth:`close` was called and all is handled, or cancelled.
+    def start(self, nursery: trio.Nursery) -> None:
+        """Handle what was taken before, and what is taken from now on, until :meth:`close`.
 
-        However it ends, every subscription ends with it, after what it holds.
+        A lane has a task in ``nursery`` while it needs one. Call :meth:`stop` before that nursery
+        ends.
         """
-        if self._started:
-            message = "this pipeline is running or has run: create a new one"
-            raise RuntimeError(message)
+        self._check_new()
         self._started = True
         self._readers.start()
-        try:
-            async with trio.open_nursery() as nursery:
-                try:
-                    self._start_lanes(nursery)
-                    await self._closed.wait()
-                finally:
-                    for lane in self._lanes.values():
-                        lane.task.abandon()
-        finally:
-            self._end()
-
-    def _start_lanes(self, nursery: trio.Nursery) -> None:
-        """Handle what was taken before, and let each lane have a task when it needs one.
-
-        Whoever needs it may run in another context: the tasks get that of this one.
-        """
-        here = contextvars.copy_context()
-
-        def spawn(lane: LaneTask) -> None:
-            name = f"{lane.lane.name.lower()} lane"
-            here.run(functools.partial(nursery.start_soon, lane.run, name=name))
-
         for lane in self._lanes.values():
-            lane.task.start(functools.partial(spawn, lane))
+            lane.task.start(nursery, lane.run, f"{lane.lane.name.lower()} lane")
         for lane in self._lanes.values():
             # After a heavy step a lane's task waits for those who read; nobody does here.
             if lane.backlog.bytes <= HEAVY:
@@ -175,6 +156,26 @@ class Pipeline:
                 lane.wake()
             if self._closing:
                 lane.task.activate()
+
+    async def run(self) -> None:
+        """Run the three lanes until :meth:`close` was called and all is handled, or cancelled."""
+        self._check_new()
+        async with trio.open_nursery() as nursery:
+            try:
+                self.start(nursery)
+                await self.ended()
+            finally:
+                self.stop()
+
+    def _check_new(self) -> None:
+        if self._started:
+            message = "this pipeline is running or has run: create a new one"
+            raise RuntimeError(message)
+
+    async def ended(self) -> None:
+        """Wait until :meth:`close` was called and the lanes have handled everything."""
+        while not self._ended:
+            await self._endings.park()
 
     def close(self) -> None:
         """Accept no more input. The lanes handle their backlog, then the subscriptions end.
@@ -187,13 +188,22 @@ class Pipeline:
             self._router.offers.clear()
             for lane in self._lanes.values():
                 lane.close()
-            self._closed.set()
 
-    def _end(self) -> None:
+    def _lane_ended(self) -> None:
+        self._lanes_left -= 1
+        if not self._lanes_left:
+            self.stop()
+
+    def stop(self) -> None:
+        """Handle nothing more. Every subscription ends after what it holds."""
         self.close()
+        for lane in self._lanes.values():
+            lane.task.abandon()
+        self._ended = True
         self._readers.end()
         self.marks.end()
         self._changes.end()
+        self._endings.unpark_all()
 
     # -- input -----------------------------------------------------------------------------
 
@@ -302,7 +312,7 @@ class Pipeline:
         check_classes(classes)
         check_overflow(overflow)
         self._readers.close_abandoned()
-        reader = SubscriptionReader(self._readers.detach, classes)
+        reader = SubscriptionReader(self._readers.detach, classes, overflow)
         chosen = [self._lanes[lane]] if lane is not None else list(self._lanes.values())
         reader.buffers = tuple(make_buffer(reader, each, overflow) for each in chosen)
         self._readers.add(reader)
@@ -349,13 +359,19 @@ class Pipeline:
     def _meter(self, recorders: tuple[TimeRecorder, ...]) -> None:
         self._recorders = recorders
         for lane in self._lanes.values():
-            lane.meter.tell(recorders)
+            lane.meter.use_recorders(recorders)
 
     def statistics(self) -> PipelineStatistics:
-        """Return the statistics of each lane, and of all together."""
+        """Return the statistics of each lane, of all together, and of each subscription."""
         control, audio, text = (self._lanes[lane].statistics() for lane in sorted(Lane))
         total = _total(tuple(self._lanes.values()))
-        return PipelineStatistics(control=control, audio=audio, text=text, total=total)
+        return PipelineStatistics(
+            control=control,
+            audio=audio,
+            text=text,
+            total=total,
+            subscribers=self._readers.statistics(),
+        )
 
     def counts(self) -> tuple[LaneStatistics, ...]:
         """Return the statistics of each lane without its times: cheap, and in any thread."""

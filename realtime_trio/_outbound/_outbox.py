@@ -20,6 +20,7 @@ import trio
 from .._config import ClientConfig
 from .._core._codec import Codec
 from .._exceptions import ClosedError
+from .._idle import TaskSlot, WaitingTasks
 from ..events import (
     ClientWantsCancelEvent,
     Event,
@@ -66,8 +67,9 @@ class Outbox:
         self._urgent = EntryQueue(_MAX_URGENT, config.max_command_bytes)
         self._commands = EntryQueue(config.max_commands, config.max_command_bytes)
         self.audio: EntryQueue = EntryQueue(config.max_audio_frames, config.max_audio_bytes)
-        self._wakeup = trio.lowlevel.ParkingLot()
-        self._idle = trio.lowlevel.ParkingLot()
+        self.writer: TaskSlot = TaskSlot()
+        """The writer task of the link: it ends when it has nothing to write."""
+        self._idle = WaitingTasks()
         self._may_pass = 0
         self._writing: Entry | None = None
         self._sent = self._sent_bytes = 0
@@ -236,14 +238,20 @@ class Outbox:
 
     def wake(self) -> None:
         """Make the writer look again: a new entry is queued, or the gate opened."""
-        self._wakeup.unpark_all()
+        self.writer.activate()
 
-    async def next(self) -> Entry:
-        """Take the next entry to write; wait for one. Only the writer task calls this."""
+    async def next(self, *, stay: bool) -> Entry | None:
+        """Take the next entry to write. Only the writer task calls this.
+
+        Without an entry, it waits for one if the task should ``stay``. Otherwise it returns
+        ``None`` if the next entry starts another task.
+        """
         await trio.lowlevel.checkpoint_if_cancelled()
         while (entry := self._next_entry()) is None:
             self._idle.unpark_all()
-            await self._wakeup.park()
+            if not stay and self.writer.leave():
+                return None
+            await self.writer.sleep(idle=True)
         self._writing = entry
         if entry.receipt is not None:
             entry.receipt.status = "sending"

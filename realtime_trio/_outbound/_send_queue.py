@@ -9,6 +9,7 @@ from typing import Final, final
 import attrs
 import trio
 
+from .._idle import EMPTY, WaitingTasks
 from ..events import Event
 from ._receipt import Receipt
 
@@ -62,13 +63,12 @@ class EntryQueue:
     __slots__ = ("_room", "_turn", "entries", "max_bytes", "max_items", "size")
 
     def __init__(self, max_items: int, max_bytes: int) -> None:
-        self.entries: deque[Entry] = deque()
+        self.entries: deque[Entry] = EMPTY
         self.size: int = 0
         self.max_items: int = max_items
         self.max_bytes: int = max_bytes
-        # Most queues are never full.
-        self._turn: trio.Lock | None = None
-        self._room: trio.lowlevel.ParkingLot | None = None
+        self._turn: trio.Lock | None = None  # most queues are never full
+        self._room = WaitingTasks()
 
     def fits(self, size: int) -> bool:
         """Whether there is room for an entry of that size."""
@@ -89,17 +89,16 @@ class EntryQueue:
 
     async def wait(self) -> None:
         """Wait until something has left the queue."""
-        if self._room is None:
-            self._room = trio.lowlevel.ParkingLot()
         await self._room.park()
 
     def wake_waiter(self) -> None:
         """Let the one that waits for room look again."""
-        if self._room is not None:
-            self._room.unpark_all()
+        self._room.unpark_all()
 
     def append(self, entry: Entry) -> None:
         """Append an entry, even beyond the bounds."""
+        if self.entries is EMPTY:
+            self.entries = deque()
         self.entries.append(entry)
         self.size += entry.size
 
@@ -127,13 +126,15 @@ class EntryQueue:
         self._left(entry)
 
     def _left(self, entry: Entry) -> None:
+        if not self.entries:
+            self.entries = EMPTY
         self.size -= entry.size
         self.wake_waiter()
 
     def clear(self) -> list[Entry]:
         """Remove and return all entries."""
         entries = list(self.entries)
-        self.entries.clear()
+        self.entries = EMPTY
         self.size = 0
         self.wake_waiter()
         return entries

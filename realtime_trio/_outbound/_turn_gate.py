@@ -16,12 +16,12 @@ Pings are counted as they are written; the n-th pong of a link answers its n-th 
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import Final, final
-
-import trio
 
 from .._core._fast_decoder import DELTAS, Incoming
 from .._core._input_unit import InputSign, InputStage, InputUnit
+from .._idle import WaitingTasks
 from ..events import (
     REGISTRY,
     ChatSessionChangedEvent,
@@ -97,6 +97,13 @@ STREAM: Final[frozenset[type[Incoming]]] = frozenset(
 )
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
+_AGENT: Final = Phase.AGENT  # a name in the class of an enumeration is slow to look up
+
+
 @final
 class TurnGate:
     """Follows sent and received events, in that order, and decides what may leave.
@@ -104,7 +111,7 @@ class TurnGate:
     ``signs`` grows with every sign of life of a turn: events other than ping and pong, and
     inputs written. ``session_id`` is the current session. ``inputs`` counts the inputs
     written. ``unit`` is the input that waits for its verdict. ``error`` is the server's
-    error for the last refused input.
+    error for the last refused input. ``on_grace`` is called when an input enters its grace period.
     """
 
     __slots__ = (
@@ -115,6 +122,7 @@ class TurnGate:
         "_unanswered",
         "error",
         "inputs",
+        "on_grace",
         "phase",
         "session_id",
         "signs",
@@ -128,10 +136,11 @@ class TurnGate:
         self.inputs: int = 0
         self.unit: InputUnit | None = None
         self.error: str = ""
+        self.on_grace: Callable[[], None] = _nothing
         self.session_id: str | None = None
         self._closed = False
-        self._openings = trio.lowlevel.ParkingLot()
-        self._stages = trio.lowlevel.ParkingLot()
+        self._openings = WaitingTasks()
+        self._stages = WaitingTasks()
         self._deleted: str | None = None  # the server may go on in it (protocol.md §8 S3)
         self.streamed: bool = False
         """Whether this link has received anything of a turn."""
@@ -177,11 +186,6 @@ class TurnGate:
         """
         return self.unit is None or self.unit.stage is InputStage.SENT or self.unit.begun
 
-    async def grace(self) -> None:
-        """Wait until an input enters its grace period."""
-        while not self.in_grace:
-            await self._stages.park()
-
     async def grace_ended(self) -> None:
         """Wait until the input in its grace period leaves it."""
         number = self.inputs
@@ -193,8 +197,11 @@ class TurnGate:
         self._open()
 
     def _follow(self, unit: InputUnit | None) -> None:
+        entered = not self.in_grace
         self.unit = unit
         self._stages.unpark_all()
+        if entered and self.in_grace:
+            self.on_grace()
 
     def _sign(self, sign: InputSign) -> GateChange | None:
         """Handle a sign of the input that waits for its verdict."""
@@ -295,7 +302,7 @@ class TurnGate:
         """Handle an event of :data:`STREAM`."""
         self.signs += 1
         self.streamed = True
-        if self.phase is Phase.AGENT:  # the most frequent case
+        if self.phase is _AGENT:  # the most frequent case
             return None
         if self.phase is Phase.UNKNOWN:
             self.phase = Phase.AGENT

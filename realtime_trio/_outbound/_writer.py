@@ -37,13 +37,17 @@ async def write_from(
     link: SendingLink,
     send_many: Callable[[Sequence[bytes]], Awaitable[None]] | None = None,
 ) -> None:
-    """Write the entries of the outbox until the link breaks; no other task writes to the link.
+    """Write the entries of the outbox; no other task writes to the link meanwhile.
+
+    It writes until the link breaks, or until the next entry starts another task. After a frame of
+    audio it waits for the next one: they come so fast that a task for each would cost too much.
 
     ``send_many`` writes several frames at once, if the transport can. Raises what the
     link raises. A cancellation in the middle of a frame breaks the link: close it.
     """
-    while True:
-        entry = await outbox.next()
+    audio = False
+    while (entry := await outbox.next(stay=audio)) is not None:
+        audio = isinstance(entry.frame, bytes)
         frames, size = 1, entry.size
         try:
             if entry.receipt is not None:

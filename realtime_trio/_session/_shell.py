@@ -32,6 +32,7 @@ from .._core._local_events import EmitEvent, InputSentEvent, LinkEvent, NoTurnEv
 from .._core._notifications import Notification
 from .._core._state import Limits
 from .._exceptions import ClosedError, NotSent, RealtimeError
+from .._idle import WaitingTasks
 from .._journal._journal_life import JournalLife
 from .._lanes._pipeline import Pipeline
 from .._outbound._cancel import Canceller
@@ -147,12 +148,12 @@ class Shell:
         self.failure: BaseException | None = None
         """The error for which the client ended by itself."""
         self.closed: bool = False
-        self._scope = trio.CancelScope(shield=True)
         self._supervising = trio.CancelScope()
         self._nursery: trio.Nursery | None = None
-        self._prepared = trio.Event()
-        self._finished: trio.Event | None = None
-        self._link_ended = trio.Event()
+        self._scope: trio.CancelScope | None = None  # of the nursery
+        self._first_link: Link | None = None
+        self._supervised = False  # there is no link any more
+        self._moves = WaitingTasks()  # for one of these four
 
     def _log_to(self, life: JournalLife) -> None:
         """Log every input from now on, and continue from the state of the journal."""
@@ -210,39 +211,42 @@ class Shell:
         An error of one of them ends the client and is raised here.
         """
         try:
-            with self._scope:
-                async with trio.open_nursery() as nursery:
-                    self._nursery = nursery
-                    self._prepared.set()
-                    try:
-                        await trio.sleep_forever()
-                    finally:
-                        self._nursery = None  # a nursery that takes no more tasks must not be used
+            async with trio.open_nursery() as nursery:
+                nursery.cancel_scope.shield = True
+                self._nursery, self._scope = nursery, nursery.cancel_scope
+                self._moves.unpark_all()
+                try:
+                    await self._work(nursery)
+                finally:
+                    self._nursery = None  # a nursery that takes no more tasks must not be used
+                    self.pipeline.stop()
         except BaseException as exc:
             if self.failure is None:
                 self.failure = first_cause(None, exc)
             self._end(_reason(self.failure))
             raise
 
+    async def _work(self, nursery: trio.Nursery) -> None:
+        """Wait for the first link, receive from one after another, and wait for :meth:`close`."""
+        while self._first_link is None:
+            await self._moves.park()
+        self.pipeline.start(nursery)
+        nursery.start_soon(self.tokens.keep_fresh)
+        await self._supervise(self._first_link, nursery)
+        await trio.sleep_forever()
+
     async def open(self) -> Link:
         """Open the first link, while :meth:`run` runs."""
         # Not nursery.start(): if cancelled, it would wait for a task that its shield keeps alive.
         with trio.CancelScope(shield=True):
-            await self._prepared.wait()
+            while self._scope is None:
+                await self._moves.park()
         return await self.supervisor.open(self.nursery)
 
     def start(self, link: Link) -> None:
         """Start to receive at the caller's next checkpoint."""
-        self._finished = trio.Event()
-        self.nursery.start_soon(self._run_pipeline, self._finished)
-        self.nursery.start_soon(self._supervise, link, self.nursery)
-        self.nursery.start_soon(self.tokens.keep_fresh)
-
-    async def _run_pipeline(self, finished: trio.Event) -> None:
-        try:
-            await self.pipeline.run()
-        finally:
-            finished.set()
+        self._first_link = link
+        self._moves.unpark_all()
 
     async def _supervise(self, link: Link, nursery: trio.Nursery) -> None:
         try:
@@ -256,7 +260,8 @@ class Shell:
                 await trio.sleep(min(_GRACE, self.config.close_deadline))
                 self.body.cancel()
         finally:
-            self._link_ended.set()
+            self._supervised = True
+            self._moves.unpark_all()
 
     def _end(self, why: str) -> None:
         """Wake every task that waits for something that can no longer happen."""
@@ -317,7 +322,8 @@ class Shell:
     async def close(self) -> None:
         """Send the close frame, let the lanes finish, end every task. Always returns in time."""
         await self.stop()
-        self._scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
 
     async def stop(self) -> None:
         """Send the close frame and wake all waiting callers; :meth:`close` ends the tasks."""
@@ -329,10 +335,11 @@ class Shell:
         if not self.closed:
             self.pipeline.post(LinkEvent(status="closed"))
             self._end("the client was closed")
-        if self._finished is not None:
-            await self._finished.wait()
+        if self._first_link is not None:
+            await self.pipeline.ended()
             # The tasks of the transport are needed until the close frame is sent and answered.
-            await self._link_ended.wait()
+            while not self._supervised:
+                await self._moves.park()
 
     def reconnect(self) -> Reconnection:
         """Open a new link now; return the object that waits for it."""

@@ -177,7 +177,7 @@ class Guest:
         await wait.wait(_ignore_cancel)
 
     def abandon(self) -> None:
-        """End a run whose loop was closed, immediately, so that this thread can have another."""
+        """End a run whose loop was closed immediately, so that this thread can have another."""
         if self.ended:
             return
         self._warn("its loop was closed")
@@ -206,7 +206,7 @@ class Guest:
         while True:
             try:
                 await self._finish.wait()
-            except KeyboardInterrupt:  # trio was running when it arrived: it is for the loop
+            except KeyboardInterrupt:  # it arrived while trio ran, but it is meant for the loop
                 self.loop.call_soon(_interrupt)
             else:
                 return

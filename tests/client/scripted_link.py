@@ -86,7 +86,7 @@ class ScriptedLink:
     async def _next(self) -> Entry | None:
         if not self.shell.outbox._can_send():
             return None
-        return await self.shell.outbox.next()
+        return await self.shell.outbox.next(stay=True)
 
 
 @asynccontextmanager
@@ -99,7 +99,8 @@ async def scripted_link(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(shell.run)
         with trio.CancelScope(shield=True):
-            await shell._prepared.wait()
+            while shell._scope is None:
+                await shell._moves.park()
         nursery.start_soon(shell.pipeline.run)
         link.open()
         await link.receive(*(first or ("pong", "user_turn_start")))

@@ -16,7 +16,7 @@ import trio
 import trio.testing
 
 import realtime_trio as rt
-from realtime_trio._connection._liveness import _suspended_while_asleep, watch_traffic
+from realtime_trio._connection._liveness import _suspended_while_asleep, watch_link
 from realtime_trio._connection._supervisor import Address, DialTarget
 from realtime_trio._core._codec import Codec
 from realtime_trio._outbound._outbox import Outbox
@@ -365,20 +365,20 @@ def _outbox(config: rt.ClientConfig) -> Outbox:
 
 async def test_sleep_in_time_is_no_suspension(autojump_clock: object) -> None:
     """The clock jumps exactly to where it should be."""
-    assert not await _suspended_while_asleep(10)
+    assert not await _suspended_while_asleep(trio.current_time() + 10)
 
 
 async def test_a_process_that_was_suspended_does_not_judge(
     mock_clock: trio.testing.MockClock,
 ) -> None:
     """Nobody can have answered it meanwhile; the next check counts again."""
-    link, config = Heard(), rt.ClientConfig(ping_interval=30, pong_timeout=10)
+    link, config = Heard(), rt.ClientConfig(ping_interval=30, pong_timeout=10, turn_silence=None)
     async with trio.open_nursery() as nursery:
         lost = trio.Event()
 
         async def watch() -> None:
             with pytest.raises(rt.ConnectionLost, match="dead"):
-                await watch_traffic(link, _outbox(config), config)
+                await watch_link(link, _outbox(config), TurnGate(), config)
             lost.set()
 
         nursery.start_soon(watch)
@@ -397,7 +397,7 @@ async def test_the_reader_runs_before_the_verdict(
     mock_clock: trio.testing.MockClock, passes: int
 ) -> None:
     """What waits in the system when the time is up counts, though nobody has read it yet."""
-    link, config = Heard(), rt.ClientConfig(ping_interval=30, pong_timeout=10)
+    link, config = Heard(), rt.ClientConfig(ping_interval=30, pong_timeout=10, turn_silence=None)
 
     async def read() -> None:
         await trio.sleep(40)
@@ -407,7 +407,7 @@ async def test_the_reader_runs_before_the_verdict(
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(read)
-        nursery.start_soon(watch_traffic, link, _outbox(config), config)
+        nursery.start_soon(watch_link, link, _outbox(config), TurnGate(), config)
         for seconds in (30, 10):
             await trio.testing.wait_all_tasks_blocked()
             mock_clock.jump(seconds)

@@ -35,8 +35,8 @@ class Counted(trio.abc.Instrument):
 @pytest.mark.parametrize(
     ("connector", "steps"),
     [
-        # The task that reads, folds and wakes; the subscriber's.
-        (WebsocketsConnector(), {"_until_lost": 1, "hear": 1}),
+        # The client's task, which reads, folds and wakes; the subscriber's.
+        (WebsocketsConnector(), {"run": 1, "hear": 1}),
         # The library's reader takes a step of its own for each message that it has put together.
         (TrioWebsocketConnector(), {"_reader_task": 2, "hear": 1}),
     ],

@@ -1,4 +1,4 @@
-"""A lane's task: it starts when it is needed first, and waits in its slot."""
+"""A task in its slot: it starts when it is needed, and ends when it is not needed any more."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import trio.testing
 from realtime_trio import ClientConfig
 from realtime_trio._core._local_events import LinkEvent
 from realtime_trio._core._shell_notifications import Connected
+from realtime_trio._idle import EMPTY, TaskSlot, WaitingTasks
 from realtime_trio._lanes import _lane
 from realtime_trio._lanes._overflow import Block
 from realtime_trio._lanes._pipeline import Pipeline
-from realtime_trio._lanes._task_slot import TaskSlot
+from realtime_trio.events import Lane
 
 DELTA = '{"type":"text_delta","session_id":"s","content":"a"}'
 
@@ -77,16 +78,32 @@ async def test_a_lane_that_is_blocked_gets_a_task_and_one_only() -> None:
 async def test_a_task_that_starts_late_has_the_context_of_the_pipeline() -> None:
     """Whoever put the event that needed it may have another."""
     whose = contextvars.ContextVar[str]("whose", default="nobody")
+    seen: list[str] = []
     pipeline = Pipeline(ClientConfig(), clock=lambda: 0.0)
+    pipeline.observe(Lane.CONTROL, lambda _event, _notes, _slice: seen.append(whose.get()))
     whose.set("the pipeline")
     async with trio.open_nursery() as nursery:
-        task = await _running(nursery, pipeline)
+        await _running(nursery, pipeline)
         whose.set("another")
-        pipeline.reset()
-        await trio.testing.wait_all_tasks_blocked()
-        (inner,) = task.child_nurseries
-        assert len(inner.child_tasks) == 3
-        assert {each.context[whose] for each in inner.child_tasks} == {"the pipeline"}
+        for _ in range(2):
+            pipeline.post(LinkEvent(status="connected"))
+            await trio.testing.wait_all_tasks_blocked()
+        assert seen == ["the pipeline"] * 2
+        pipeline.close()
+
+
+async def test_a_lane_with_nothing_to_do_has_no_task() -> None:
+    """It ends once it has handled its entries, and its queue is gone; the next one starts it."""
+    pipeline = Pipeline(ClientConfig(), clock=lambda: 0.0)
+    async with trio.open_nursery() as nursery:
+        task = await _running(nursery, pipeline)
+        for _ in range(2):
+            pipeline.reset()
+            (inner,) = task.child_nurseries
+            assert len(inner.child_tasks) == 3
+            await trio.testing.wait_all_tasks_blocked()
+            assert _tasks(task) == []
+            assert all(lane.backlog.entries is EMPTY for lane in pipeline._lanes.values())
         pipeline.close()
 
 
@@ -98,6 +115,55 @@ async def test_nothing_starts_in_a_pipeline_that_is_cancelled() -> None:
         nursery.cancel_scope.cancel()
     pipeline.reset()
     pipeline.close()
+
+
+async def test_a_slot_without_a_nursery_keeps_its_task() -> None:
+    """Nothing could start another one."""
+    slot = TaskSlot()
+    assert not slot.leave()
+    assert not slot.idle
+    async with trio.open_nursery() as nursery:
+        slot.start(nursery, trio.lowlevel.checkpoint, "work")
+        assert slot.idle
+        for _ in range(2):
+            slot.activate()
+            slot.activate()  # one task is enough
+            assert {task.name for task in nursery.child_tasks} == {"work"}
+            assert len(nursery.child_tasks) == 1
+            await trio.testing.wait_all_tasks_blocked()
+            assert slot.leave()
+        slot.abandon()
+        slot.activate()
+        assert not slot.idle
+        assert not nursery.child_tasks
+
+
+async def test_waiting_tasks_wake_together() -> None:
+    """With nobody waiting, there is nothing to wake and nothing to hold."""
+    waiting, woken = WaitingTasks(), []
+
+    async def wait(number: int) -> None:
+        await waiting.park()
+        woken.append(number)
+
+    waiting.unpark_all()
+    assert not waiting
+    async with trio.open_nursery() as nursery:
+        for number in range(3):
+            nursery.start_soon(wait, number)
+        await trio.testing.wait_all_tasks_blocked()
+        assert waiting
+        with trio.move_on_after(0):
+            await waiting.park()
+        waiting.unpark_all()
+    assert sorted(woken) == [0, 1, 2]
+    assert not waiting
+
+
+def test_nothing_enters_the_queue_that_all_share() -> None:
+    """Every module makes a queue of its own for its first item."""
+    assert EMPTY.maxlen == 0
+    assert not EMPTY
 
 
 async def test_a_cancelled_sleep_leaves_the_slot_empty() -> None:

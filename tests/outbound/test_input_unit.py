@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 import trio
@@ -10,7 +11,7 @@ import trio.testing
 
 from realtime_trio import events as ev
 from realtime_trio._config import ClientConfig
-from realtime_trio._connection._liveness import watch_grace
+from realtime_trio._connection._liveness import end_grace
 from realtime_trio._core._codec import Codec
 from realtime_trio._core._input_unit import InputSign, InputStage, InputUnit
 from realtime_trio._exceptions import InDoubt
@@ -277,7 +278,7 @@ async def test_a_link_that_breaks_in_a_unit(
 
 
 async def graces(gate: TurnGate, config: ClientConfig, moves: Sequence[tuple[float, str]]) -> float:
-    """Play what comes at which time; gives when the watch says that there is no turn."""
+    """Play what comes at which time; gives when the client decides that there is no turn."""
     ended: list[float] = []
 
     def no_turn() -> None:
@@ -285,7 +286,7 @@ async def graces(gate: TurnGate, config: ClientConfig, moves: Sequence[tuple[flo
         gate.no_turn()
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(watch_grace, gate, config, no_turn)
+        gate.on_grace = partial(nursery.start_soon, end_grace, gate, config, no_turn)
         for at, names in moves:
             await trio.sleep_until(at)
             if names == "ask":

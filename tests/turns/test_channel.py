@@ -11,7 +11,7 @@ import trio.testing
 from realtime_trio import events as ev
 from realtime_trio._client._client import open_client
 from realtime_trio._config import ClientConfig
-from realtime_trio._connection._liveness import watch_silence, watch_traffic
+from realtime_trio._connection._liveness import watch_link
 from realtime_trio._core._codec import Codec
 from realtime_trio._core._notifications import MessageStreaming
 from realtime_trio._core._state import AudioSlice, ControlSlice, TextSlice, TurnRecord
@@ -322,11 +322,10 @@ async def test_a_link_without_a_byte_is_dead(autojump_clock: object) -> None:
     box = Outbox(ClientConfig(), Codec(), gate, on_kill=lambda: None, on_input=lambda: None)
     link = Quiet()
     with pytest.raises(ConnectionLost, match="dead"):
-        await watch_traffic(link, box, ClientConfig())
+        await watch_link(link, box, gate, ClientConfig())
     assert link.dead
     assert trio.current_time() == 40
-    await watch_traffic(Quiet(), box, ClientConfig(ping_interval=None))
-    await watch_silence(gate, ClientConfig(turn_silence=None))
+    await watch_link(Quiet(), box, gate, ClientConfig(ping_interval=None, turn_silence=None))
 
 
 async def test_what_fits_no_server_is_refused_at_once() -> None:
