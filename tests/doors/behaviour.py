@@ -524,7 +524,7 @@ async def a_server_can_be_asked(kit: Any) -> None:
         assert server.config == rt.server.ServerConfig()
         server.script(rt.testing.turn("Hello", text="scripted"))
         server.unscript()
-        traffic = []
+        traffic: list[object] = []
         server.trace(traffic.append)
         async with kit.open_client(server.url, auth=server.issue_token()) as client:
             await client.ready()
