@@ -87,6 +87,7 @@ def test_entering_is_cancelled_at_every_step() -> None:
 
     async def beside_a_server() -> None:
         async with rt.aio.open_server() as server:
+            server.script(rt.testing.turn("Hello", rt.testing.wait(60), times=ENTERING))
             for steps in range(ENTERING):
                 assert await main(steps, server.url) == 1
 
