@@ -66,7 +66,7 @@ class TaskSlot:
     def start(self, nursery: trio.Nursery, work: Callable[[], Awaitable[None]], name: str) -> None:
         """Be idle without a task: :meth:`activate` starts one in ``nursery``, to do ``work``.
 
-        Whoever calls ``activate`` may run in another context: the task gets a copy of the present one.
+        Whoever calls ``activate`` may run in another context: the task gets a copy of this one.
         """
         self._nursery, self._work, self._name = nursery, work, name
         self._context = contextvars.copy_context()

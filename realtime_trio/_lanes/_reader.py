@@ -18,7 +18,7 @@ from ..events import ServerEvent
 from ._lane_log import log_evicted
 
 if TYPE_CHECKING:
-    from ._buffers import Buffer
+    from ._buffer import Buffer
 
 __all__ = ["Item", "SubscriptionReader"]
 

@@ -25,9 +25,9 @@ from realtime_trio._core._notifications import (
 from realtime_trio._core._shell_notifications import AudioGap, Lagged
 from realtime_trio._exceptions import ClosedError, LaggedError
 from realtime_trio._lanes import _overflow
+from realtime_trio._lanes._buffer import Buffer
 from realtime_trio._lanes._buffers import (
     BlockBuffer,
-    Buffer,
     CoalesceBuffer,
     DropOldestBuffer,
     make_buffer,
