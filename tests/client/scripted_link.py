@@ -101,7 +101,7 @@ async def scripted_link(
         with trio.CancelScope(shield=True):
             while shell._scope is None:
                 await shell._moves.park()
-        scope = shell._scope
+        scope = shell.nursery.cancel_scope
         nursery.start_soon(shell.pipeline.run)
         link.open()
         await link.receive(*(first or ("pong", "user_turn_start")))
