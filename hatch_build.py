@@ -1,6 +1,5 @@
-"""Puts the benchmarks into the wheel: they stand beside the package, and are run from within.
-
-An editable installation needs no copy: there the checkout itself is what is run.
+"""Put the benchmarks into the wheel: they are next to the package, but run from within it. An
+editable installation needs no copy: it runs the checkout.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ _RECORDINGS = ("text", "thoughts", "tools", "delegation", "cancel", "openai")
 
 
 class BenchmarksHook(BuildHookInterface[Any]):
-    """Copies the suite, and the recordings that it reads."""
+    """Copies the suite and its recordings."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Name what goes where."""
+        """Add the files of the suite to the wheel."""
         if version == "standard":
             included = build_data["force_include"]
             for path in Path(self.root, "benchmarks").glob("*.py"):

@@ -1,6 +1,6 @@
-"""How fast is it, and is it as fast as it has to be: ``python -m benchmarks``.
+"""Measure the speed of the library and compare it with its budget: ``python -m benchmarks``.
 
-One question a file (``bench_*.py``), all of them asked by the same harness::
+Each file ``bench_*.py`` answers one question; one harness runs them all::
 
     __main__ -> _cli -> _runner -- starts processes --> _worker -> bench_*.py with a Kit
                            |                                          (warm-up, rounds, samples)
@@ -8,17 +8,17 @@ One question a file (``bench_*.py``), all of them asked by the same harness::
                          Run (_model) -> _table, _report, _html, _compare, JSON
                                       -> _budget: which lines hold
 
-What is compared is measured in turns within one process: a round takes one sample of each
-subject, so that whatever slows the machine down slows all of them down, and each ratio is
-taken within a round. Figures are medians of several rounds in several processes; their
-intervals come from resampling processes first and rounds in them (_stats). The clock is the
-processor time of the process, unless waiting is what the question is about.
+Subjects are measured in turns within one process: a round takes one sample of each subject, so
+load on the machine affects all of them alike, and each ratio is taken within a round. Figures
+are medians of several rounds in several processes; their intervals come from resampling processes
+first and rounds in them (_stats). The clock is the CPU time of the process, unless a question is
+about waiting.
 
-Why not pyperf: it gives every subject a process of its own and runs them one after another.
-On a machine that does other things too, what happens meanwhile then looks like a difference
-between the subjects. And half of the questions are not the time of a function: percentiles of
-latency, memory, the fairness between clients, curves.
+Why not pyperf: it runs every subject in a separate process, one after another. On a machine with
+other load, a change of that load then looks like a difference between the subjects. And half of
+the questions are not about the time of a function: percentiles of latency, memory, fairness
+between clients, curves.
 
-A further question is a further file ``bench_NAME.py``: ``TITLE``, ``measure(kit)`` and, where
-the usual ones do not fit, ``PROCESSES``. It is found by its name.
+To add a question, add a file ``bench_NAME.py`` with ``TITLE``, ``measure(kit)`` and, if the
+default does not fit, ``PROCESSES``. It is found by its name.
 """

@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: asks the questions, shows the figures, keeps them."""
+"""``python -m benchmarks``: run the benchmarks, show and store the figures."""
 
 from __future__ import annotations
 

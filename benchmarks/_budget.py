@@ -1,4 +1,4 @@
-"""What has to hold: the lines that a run is judged by, ratios within that run."""
+"""The budget: the lines that judge a run, most of them ratios within that run."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ __all__ = ["LINES", "Line", "Outcome", "judge", "missing"]
 
 @attrs.frozen(slots=True, kw_only=True)
 class Line:
-    """The series ``top``, over ``bottom`` where one is named, has a limit.
-
-    A rate over another is written with the times changed round: what takes half as long is
-    twice as fast.
+    """The limit of the series ``top``, divided by ``bottom`` if it is given. A ratio of rates is
+    written with the times exchanged: half the time is twice the rate.
     """
 
     question: str
@@ -29,7 +27,7 @@ class Line:
     at_least: float | None = None
     unit: str = "x"
     optional: bool = False
-    """It needs what is not everywhere, as recordings of a real server."""
+    """Whether it needs something that can be missing, such as recordings of a real server."""
 
     def allows(self, value: float) -> bool:
         """Whether a value is within the limit."""
@@ -40,7 +38,7 @@ class Line:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Outcome:
-    """What became of a line."""
+    """The result of a line."""
 
     line: Line
     value: Estimate
@@ -52,12 +50,12 @@ class Outcome:
 
     @property
     def sure(self) -> bool:
-        """Whether the whole interval says the same as the median."""
+        """Whether the whole interval agrees with the median."""
         return self.line.allows(self.value.low) is self.line.allows(self.value.high)
 
     @property
     def limit(self) -> str:
-        """The limit in words."""
+        """The limit as text."""
         if self.line.at_most is not None:
             return f"at most {self.line.at_most:g} {self.line.unit}"
         return f"at least {self.line.at_least:g} {self.line.unit}"
@@ -332,7 +330,7 @@ def _value(line: Line, answer: Answer | None) -> Estimate | None:
 
 
 def judge(run: Run) -> Iterator[Outcome]:
-    """Judge the lines of which the run has what it takes."""
+    """Judge the lines for which the run has figures."""
     for line in LINES:
         value = _value(line, run.answer(line.question))
         if value is not None:
@@ -340,7 +338,7 @@ def judge(run: Run) -> Iterator[Outcome]:
 
 
 def missing(run: Run) -> list[str]:
-    """What the run cannot be judged by although its question was asked: figures are missing."""
+    """Return the lines whose question was asked but whose figures are missing."""
     asked = [line for line in LINES if run.answer(line.question) and not line.optional]
     lines = [line for line in asked if _value(line, run.answer(line.question)) is None]
     return [f"not measured ({line.question}): {line.what}" for line in lines]

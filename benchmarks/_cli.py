@@ -14,7 +14,7 @@ __all__ = ["Misuse", "ask", "main"]
 
 
 class Misuse(Exception):
-    """What was asked for cannot be; the message is one line."""
+    """The arguments are invalid; the message is one line."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -25,7 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("names", nargs="*", metavar="QUESTION", help="ask these only")
     parser.add_argument("--quick", action="store_true", help="less exact, under two minutes")
-    parser.add_argument("--peers", action="store_true", help="beside other libraries, too")
+    parser.add_argument("--peers", action="store_true", help="also measure other libraries")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the run as JSON")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a report with plots")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables")
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the suite from a shell. Gives the exit status: 2 for wrong use, with one line."""
+    """Run the suite from a shell. Return the exit status: 2 for a usage error, with one line."""
     try:
         return ask(argv)
     except Misuse as exc:
@@ -54,9 +54,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def ask(argv: Sequence[str]) -> int:
-    """Run the suite. Gives 1 where a question failed or, if that is asked, a line of the budget.
-
-    Raises :exc:`Misuse`.
+    """Run the suite. Return 1 if a question failed or, on request, a line of the budget did not
+    hold. Raises :exc:`Misuse`.
     """
     options = _parser().parse_args(argv)
     if options.worker:
@@ -67,7 +66,7 @@ def ask(argv: Sequence[str]) -> int:
     known = _questions.names(peers=True)
     unknown = sorted(set(options.names) - set(known))
     if unknown:
-        message = f"no such question: {', '.join(unknown)}; there are: {', '.join(known)}"
+        message = f"no such question: {', '.join(unknown)}; available: {', '.join(known)}"
         raise Misuse(message)
     try:
         before = _model.load(options.compare) if options.compare else None
@@ -100,5 +99,5 @@ def _show(run: Run, before: Run | None, options: argparse.Namespace) -> int:
     failed = any(answer.failure for answer in run.answers)
     missed = options.strict and not all(outcome.held for outcome in _budget.judge(run))
     if failed:
-        print("some questions were not answered: see above", file=sys.stderr)
+        print("some benchmarks failed: see above", file=sys.stderr)
     return 1 if failed or missed else 0

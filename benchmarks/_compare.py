@@ -1,4 +1,4 @@
-"""What has changed between two runs."""
+"""Compare two runs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ Changes: TypeAlias = dict[tuple[str, str], Verdict]
 
 
 def _comparable(answer: Answer, series: Series) -> tuple[Groups, bool]:
-    """What to compare of a series: in units of its base where it has one.
-
-    A base is measured in the same rounds, so what the machine was doing meanwhile, or that it
-    is another machine, matters less.
+    """Return the samples to compare, in units of the base if the series has one. A base is measured
+    in the same rounds, so the load or the kind of the machine matters less.
     """
     relative = answer.relative(series)
     if relative is not None and _stats.flat(relative):
@@ -27,7 +25,7 @@ def _comparable(answer: Answer, series: Series) -> tuple[Groups, bool]:
 
 
 def compare(before: Run, after: Run) -> Changes:
-    """The verdict on every series that both runs have."""
+    """Return the verdict on every series that both runs have."""
     changes: Changes = {}
     for answer in after.answers:
         known = before.answer(answer.question)

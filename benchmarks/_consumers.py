@@ -1,7 +1,6 @@
-"""What people write instead: an asyncio loop over a websocket, with a dict of handlers.
-
-No lanes, no state but the text and a few counters, no reconnecting: the least that an
-application can do with typed events. Two of them, which differ in how they read JSON.
+"""The usual alternative: an asyncio loop over a websocket, with a dict of handlers. It has no
+lanes, no reconnects, and no state but the text and a few counters: the minimum that an application
+does with typed events. Two variants parse JSON differently.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from websockets.asyncio.client import connect
 
 __all__ = ["Application", "Reader", "by_hand", "msgspec_reader", "pydantic_reader"]
 
-# The fields of the events of the mixed stream; what is optional may be null or missing.
+# The fields of the events of the mixed stream; optional ones may be null or missing.
 _BASE: dict[str, Any] = {
     "session_id": str,
     "role": str,
@@ -61,14 +60,14 @@ _FIELDS: dict[str, dict[str, Any]] = {
 
 @attrs.frozen(slots=True)
 class Reader:
-    """From a frame to a typed event, and the classes that events have, by their type."""
+    """Decodes a frame to a typed event; has the classes of events by type."""
 
     read: Callable[[str], Any]
     classes: Mapping[str, type]
 
 
 def pydantic_reader() -> Reader:
-    """``json.loads``, then the model that the type names."""
+    """Parse with ``json.loads``, then validate with the model of the type."""
     models: dict[str, type[BaseModel]] = {
         tag: type(
             tag, (BaseModel,), {"__annotations__": {"type": Literal[tag], **fields}, "type": tag}
@@ -84,7 +83,7 @@ def pydantic_reader() -> Reader:
 
 
 def msgspec_reader() -> Reader:
-    """One decoder for a tagged union of structs: the fastest that there is by hand."""
+    """Decode with one tagged union of structs: the fastest hand-written way."""
     structs = {
         tag: msgspec.defstruct(tag, list(fields.items()), tag=tag)
         for tag, fields in _FIELDS.items()
@@ -94,7 +93,7 @@ def msgspec_reader() -> Reader:
 
 
 class Application:
-    """The text so far, and how often everything else came."""
+    """Keeps the text so far, and counts all other events."""
 
     def __init__(self, classes: Mapping[str, type]) -> None:
         self.text: list[str] = []
@@ -112,7 +111,7 @@ class Application:
 
 
 async def _consume(url: str, messages: int, reader: Reader) -> float:
-    """Seconds of the loop, from asking for the flood until its last event was handled."""
+    """Return the seconds from requesting the flood until its last event was handled."""
     read, handlers = reader.read, Application(reader.classes).handlers
     async with connect(url, ping_interval=None, compression=None) as socket:
         began = time.process_time()
@@ -127,5 +126,5 @@ async def _consume(url: str, messages: int, reader: Reader) -> float:
 
 
 def by_hand(url: str, messages: int, reader: Reader) -> Callable[[], float]:
-    """A consumer as something to be timed. ``url`` is the whole of what to dial."""
+    """Return a consumer as a subject to time. ``url`` is the full URL to dial."""
     return lambda: asyncio.run(_consume(url, messages, reader))

@@ -33,13 +33,13 @@ class BudgetRow:
 
 
 def figure(value: float, unit: str = "") -> str:
-    """Three digits that count, and the unit."""
+    """Format a value with three significant digits and its unit."""
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     return f"{value:,.{digits}f} {unit}".rstrip()
 
 
 def row(answer: Answer, series: Series) -> Row:
-    """A series as a line: its ratio is to its base, and says so."""
+    """Return a series as a line, with its ratio to its base."""
     relative = answer.relative(series)
     ratio = ""
     if relative is not None and _stats.flat(relative):
@@ -53,14 +53,14 @@ def row(answer: Answer, series: Series) -> Row:
 
 
 def _spread(series: Series) -> str:
-    """Nothing for what was measured once: it has none that anybody knows."""
+    """Format the spread; empty for a single sample, whose spread is unknown."""
     if len(_stats.flat(series.samples)) < 2:
         return ""
     return f"± {_stats.spread(series.samples):.0%}".replace("%", " %")
 
 
 def budget(outcome: Outcome) -> BudgetRow:
-    """A line of the budget with what it came to."""
+    """Return a line of the budget with its result."""
     value, unit = outcome.value, outcome.line.unit
     return BudgetRow(
         what=outcome.line.what,

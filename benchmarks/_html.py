@@ -1,4 +1,4 @@
-"""The report: one file that holds everything, plots included."""
+"""The report: one HTML file that contains everything, including the plots."""
 
 from __future__ import annotations
 
@@ -108,5 +108,5 @@ def _parts(run: Run, before: Run | None) -> Iterator[str]:
 
 
 def page(run: Run, before: Run | None = None) -> str:
-    """The whole report as HTML."""
+    """Return the whole report as HTML."""
     return "\n".join(_parts(run, before))

@@ -1,4 +1,4 @@
-"""What a question measures with: rounds in turn, single samples, curves."""
+"""The tools of a benchmark: interleaved rounds, single samples, curves."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["Kit", "Subject", "each"]
 _T = TypeVar("_T")
 
 SCALES = {"us": 1e6, "ms": 1e3}
-# Something to be timed. One that gives a number has timed itself, in seconds.
+# A function to time. If it returns a number, it has timed itself, in seconds.
 Subject: TypeAlias = Callable[[], float | None]
 
 
 def each(work: Callable[[_T], object], items: Iterable[_T]) -> Subject:
-    """Do something with every item."""
+    """Call a function for every item."""
     items = tuple(items)
 
     def run() -> None:
@@ -41,7 +41,7 @@ class Kit:
         self._notes: list[str] = []
 
     def pick(self, quick: int, full: int) -> int:
-        """A size: the small one in quick mode."""
+        """Return a size: the small one in quick mode."""
         return quick if self.quick else full
 
     def rounds(
@@ -56,9 +56,9 @@ class Kit:
     ) -> None:
         """Time subjects against each other: the time of each of ``ops`` operations.
 
-        One round to warm up, then rounds in which each is timed once, in an order that
-        moves on by one from round to round. The clock is that of the process's own work,
-        which a busy machine disturbs least; pass ``time.perf_counter`` where waiting counts.
+        After a warm-up round, each round times every subject once, in an order that rotates. The
+        clock counts the CPU time of this process, which a busy machine disturbs least; pass
+        ``time.perf_counter`` if waiting counts.
         """
         count = rounds or self.pick(3, 7)
         names = list(subjects)
@@ -90,7 +90,7 @@ class Kit:
         )
 
     def samples(self, name: str) -> tuple[float, ...]:
-        """What has been measured of a series so far."""
+        """Return the samples of a series so far."""
         return self._series[name].samples[0]
 
     def point(self, curve: str, x: float, y: float, *, x_label: str, unit: str) -> None:
@@ -99,12 +99,12 @@ class Kit:
         self._curves.setdefault(curve, []).append(Point(x, y))
 
     def note(self, text: str) -> None:
-        """Say something that the reader of the figures should know."""
+        """Add a note for readers of the figures."""
         if text not in self._notes:
             self._notes.append(text)
 
     def answer(self, question: str, title: str) -> Answer:
-        """What was measured."""
+        """Return what was measured."""
         curves = [
             Curve(name=name, x_label=self._axes[name][0], unit=self._axes[name][1], points=tuple(p))
             for name, p in self._curves.items()
@@ -119,7 +119,7 @@ class Kit:
 
 
 def _timed(subject: Subject, clock: Callable[[], float]) -> float:
-    """Seconds of one call, with the garbage of others swept first."""
+    """Return the seconds of one call, after a garbage collection."""
     gc.collect()
     began = clock()
     own = subject()

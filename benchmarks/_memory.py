@@ -1,4 +1,4 @@
-"""How much memory this process has."""
+"""Measure the memory of this process."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ _STATM = Path("/proc/self/statm")
 
 
 def resident_kilobytes() -> float:
-    """What the process holds now, after its garbage was swept.
-
-    Where the system does not tell, the most that it has held so far, which never falls.
+    """Return the current memory of the process, after a garbage collection. If the system does not
+    report that, it is the maximum so far, which never falls.
     """
     gc.collect()
     try:

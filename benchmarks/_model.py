@@ -1,4 +1,4 @@
-"""What a run consists of: values that go to JSON and come back."""
+"""The parts of a run: values that can be stored as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Better: TypeAlias = Literal["lower", "higher"]
 class Series:
     """The samples of one subject, a list for each process.
 
-    ``base`` names the series of the same question that it is read against.
+    ``base`` names the series of the same question to which it is compared.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Series:
 
     @property
     def median(self) -> float:
-        """The middle of all samples."""
+        """The median of all samples."""
         return _stats.median(self.samples)
 
 
@@ -46,7 +46,7 @@ class Point:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Curve:
-    """A line to be drawn: ``unit`` over ``x_label``."""
+    """A line of a plot: ``unit`` over ``x_label``."""
 
     name: str
     x_label: str
@@ -56,7 +56,7 @@ class Curve:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Answer:
-    """What one question came to. ``failure`` tells of a process that did not finish."""
+    """The result of one question. ``failure`` describes a process that did not finish."""
 
     question: str
     title: str
@@ -67,18 +67,18 @@ class Answer:
     seconds: float = 0.0
 
     def find(self, name: str) -> Series | None:
-        """The series of that name, if it was measured."""
+        """Return the series of that name, if it was measured."""
         return next((series for series in self.series if series.name == name), None)
 
     def relative(self, series: Series) -> Groups | None:
-        """A series in units of its base, round by round; ``None`` where it has none."""
+        """Return a series in units of its base, round by round; ``None`` without a base."""
         base = self.find(series.base) if series.base is not None else None
         return None if base is None else _stats.ratios(series.samples, base.samples)
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Run:
-    """A run of the suite. ``machine`` says where: Python, processor, versions."""
+    """A run of the suite. ``machine`` describes Python, the processor and versions."""
 
     when: str
     quick: bool
@@ -86,7 +86,7 @@ class Run:
     answers: tuple[Answer, ...]
 
     def answer(self, question: str) -> Answer | None:
-        """The answer to a question, if it was asked."""
+        """Return the answer to a question, if it was asked."""
         return next((answer for answer in self.answers if answer.question == question), None)
 
 
@@ -101,19 +101,19 @@ def save(run: Run, path: Path) -> None:
 
 
 def load(path: Path) -> Run:
-    """Read a run. Raises ``ValueError`` for a file that holds none."""
+    """Read a run. Raises ``ValueError`` for another kind of file."""
     try:
         return _converter.structure(json.loads(path.read_text(encoding="utf-8")), Run)
     except (cattrs.BaseValidationError, ValueError, TypeError, KeyError, AttributeError) as exc:
-        message = f"{path} holds no run of this suite"
+        message = f"{path} is not a run of this suite"
         raise ValueError(message) from exc
 
 
 def to_json(answer: Answer) -> str:
-    """An answer as one line, from a worker to the suite."""
+    """Encode an answer as one line, from a worker to the suite."""
     return json.dumps(_converter.unstructure(answer))
 
 
 def from_json(line: str) -> Answer:
-    """The answer that a worker wrote."""
+    """Decode the answer of a worker."""
     return _converter.structure(json.loads(line), Answer)

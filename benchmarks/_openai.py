@@ -1,4 +1,4 @@
-"""openai-python's way from a frame to a typed event, alone and behind a socket."""
+"""Time openai-python from a frame to a typed event, alone and over a socket."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["parser", "received"]
 
 
 def parser() -> Any:
-    """What its connection reads every frame with; it needs no socket."""
+    """Return the function with which its connection parses every frame; it needs no socket."""
     nothing: Any = None
     return AsyncRealtimeConnection(nothing).parse_event
 
@@ -33,5 +33,5 @@ async def _received(url: str, scenario: str, messages: int) -> float:
 
 
 def received(url: str, scenario: str, messages: int) -> float:
-    """Seconds of processor time until its client has given out so many events."""
+    """Return the CPU seconds until its client has delivered so many events."""
     return asyncio.run(_received(url, scenario, messages))

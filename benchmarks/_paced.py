@@ -1,8 +1,6 @@
-"""Sessions in one process, each of which gets an event now and then: what an event costs there.
-
-Every function opens the sessions, lets the server begin and gives the processor time of this
-process, in seconds, until each session has had all its events. The kernel's share is in it:
-at a pace, waking up is most of the cost.
+"""Time paced events in many sessions of one process. Every function opens the sessions, starts the
+server and returns the CPU seconds of this process until each session has received all its events.
+This includes the kernel's share: at a pace, waking up is most of the cost.
 """
 
 from __future__ import annotations
@@ -41,13 +39,13 @@ from .stream import text_deltas
 __all__ = ["Pace", "asyncio_by_hand", "bare_transport", "bare_trio_websocket", "floor", "library"]
 
 _names = itertools.count()
-# What every event says: characters.
+# Characters of text in every event.
 _LENGTH = len(json.loads(text_deltas(1)[0])["content"])
 
 
 @attrs.frozen(slots=True)
 class Pace:
-    """So many sessions, each with so many events at so many a second."""
+    """The number of sessions, of events for each, and of events per second."""
 
     url: str
     sessions: int
@@ -55,13 +53,13 @@ class Pace:
     count: int
 
     def scenario(self) -> str:
-        """A name of the server's scenario that no other run shares."""
+        """Return a name for the server's scenario that no other run uses."""
         name = f"{os.getpid()}x{next(_names)}"
         return f"choir-{self.rate}-{self.count}-{self.sessions}-{name}"
 
 
 async def asyncio_by_hand(pace: Pace) -> float:
-    """What a user would write instead: websockets, json, pydantic, a dict of handlers."""
+    """Time the usual alternative: websockets, json, pydantic, a dict of handlers."""
     reader = pydantic_reader()
     read, scenario = reader.read, pace.scenario()
 
@@ -95,12 +93,12 @@ async def _together(
     members: Iterable[Callable[[], Awaitable[object]]],
     begin: Iterable[Callable[[], Awaitable[object]]],
 ) -> float:
-    """Run what receives, then let the server begin; seconds from there to the end of all."""
+    """Start the receivers, then the server; return the seconds from there to the end of all."""
     async with trio.open_nursery() as nursery:
         for member in members:
             nursery.start_soon(member)
         await trio.testing.wait_all_tasks_blocked()
-        gc.collect()  # what opening has left is not what an event costs
+        gc.collect()  # work that is left from opening is not part of the cost of an event
         for go in begin:
             await go()
         began = time.process_time()
@@ -108,7 +106,7 @@ async def _together(
 
 
 async def library(pace: Pace, transport: rt.Connector) -> float:
-    """The library's clients, each with one subscriber of its text lane."""
+    """Time the library's clients, each with one subscriber of its text lane."""
     scenario = pace.scenario()
     async with AsyncExitStack() as stack:
         clients = [
@@ -123,7 +121,7 @@ async def library(pace: Pace, transport: rt.Connector) -> float:
 
 
 async def _hear_out(notes: rt.Subscription[rt.Notification], length: int) -> None:
-    """Read until so much text has come: deltas may have merged."""
+    """Read until so much text was received: deltas may have been coalesced."""
     async for note in notes:
         if type(note) is rt.MessageStreaming:
             length -= len(note.delta)
@@ -132,7 +130,7 @@ async def _hear_out(notes: rt.Subscription[rt.Notification], length: int) -> Non
 
 
 async def bare_transport(pace: Pace, transport: rt.Connector) -> float:
-    """One of the library's transports, and a loop that does nothing with what it receives."""
+    """Time one of the library's transports with a loop that ignores the frames."""
     scenario = pace.scenario()
 
     async def consume(link: rt.Transport) -> None:
@@ -151,7 +149,7 @@ async def bare_transport(pace: Pace, transport: rt.Connector) -> float:
 
 
 async def bare_trio_websocket(pace: Pace) -> float:
-    """The plainest loop over trio-websocket's public interface."""
+    """Time the simplest loop over trio-websocket's public interface."""
     scenario = pace.scenario()
 
     async def consume(link: trio_websocket.WebSocketConnection) -> None:
@@ -172,10 +170,9 @@ async def bare_trio_websocket(pace: Pace) -> float:
 
 
 async def floor(pace: Pace) -> float:
-    """What trio itself takes: one task that reads and decodes, one that is woken, no more.
-
-    The least that there is with the task steps of the library's fast path. No client can cost
-    less in trio, and none of what a client is for is in it.
+    """Time trio itself: one task reads and decodes, another one is woken. This is the minimum for
+    the task steps of the library's fast path. No trio client can cost less, and nothing that a
+    client does is included.
     """
     scenario = pace.scenario()
     async with AsyncExitStack() as stack:
@@ -194,7 +191,7 @@ _RAW_GO = FrameWriter().message(GO)
 
 @asynccontextmanager
 async def _raw_link(url: str, scenario: str) -> AsyncGenerator[trio.SocketStream, None]:
-    """A socket on which frames follow."""
+    """Return a socket on which frames follow."""
     place = urlsplit(url)
     async with await trio.open_tcp_stream(str(place.hostname), place.port or 80) as stream:
         await stream.send_all(
@@ -209,7 +206,7 @@ async def _raw_link(url: str, scenario: str) -> AsyncGenerator[trio.SocketStream
 
 
 class _Pair:
-    """The two tasks of one session."""
+    """Run the two tasks of one session."""
 
     def __init__(self, stream: trio.SocketStream, events: int) -> None:
         self._socket = stream.socket
@@ -219,7 +216,7 @@ class _Pair:
         self._waiting: trio.lowlevel.Task | None = None
 
     async def read(self) -> None:
-        """Wait for the socket, read, decode, hand over."""
+        """Wait for the socket, read, decode and pass on."""
         socket, feed, read = self._socket, self._reader.feed, Codec().read
         left = self._events
         while left:
@@ -233,7 +230,7 @@ class _Pair:
                 trio.lowlevel.reschedule(task)
 
     async def hear(self) -> None:
-        """Take what was handed over."""
+        """Take the passed items."""
         left = self._events
         while left:
             if not self._items:

@@ -17,8 +17,8 @@ from pipecat.workers.runner import WorkerRunner
 
 __all__ = ["interrupted", "passed"]
 
-logger.remove()  # as lean as it can be: without its log
-# Without the services that a bot may want and a stream does not.
+logger.remove()  # as fast as possible: without its log
+# Without services that a bot may need and a stream does not.
 _LEAN: dict[str, Any] = {
     "enable_rtvi": False,
     "enable_turn_tracking": False,
@@ -28,7 +28,7 @@ _TEXT = "value distance event in "
 
 
 class _Pass(FrameProcessor):
-    """Passes on whatever comes, and counts text; stands still when it is told to."""
+    """Passes every frame on and counts text; pauses on request."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,13 +39,13 @@ class _Pass(FrameProcessor):
         self._reached = asyncio.Event()
 
     async def has_passed(self, count: int) -> None:
-        """Wait until so many frames of text have gone on."""
+        """Wait until so many text frames were passed on."""
         self._awaited = count
         if self._passed < count:
             await self._reached.wait()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Do next to nothing."""
+        """Pass the frame on."""
         await super().process_frame(frame, direction)
         if not self.go.is_set() and type(frame) is TextFrame:
             await self.go.wait()
@@ -57,7 +57,7 @@ class _Pass(FrameProcessor):
 
 
 class _Count(FrameProcessor):
-    """The end of the pipeline: no queue of its own."""
+    """The end of the pipeline, without a queue."""
 
     def __init__(self) -> None:
         super().__init__(enable_direct_mode=True)
@@ -67,7 +67,7 @@ class _Count(FrameProcessor):
         self.left = 0
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Count."""
+        """Count a frame."""
         await super().process_frame(frame, direction)
         if type(frame) is TextFrame:
             self.left -= 1
@@ -84,7 +84,7 @@ class _Count(FrameProcessor):
 async def _pipeline(
     **options: Any,
 ) -> AsyncGenerator[tuple[PipelineWorker, list[_Pass], _Count], None]:
-    """A pipeline that runs, as pipecat's documentation starts one."""
+    """Run a pipeline, as pipecat's documentation does."""
     processors, end = [_Pass() for _ in range(3)], _Count()
     worker = PipelineWorker(Pipeline([*processors, end]), **options)
     runner = WorkerRunner(handle_sigint=False)
@@ -114,7 +114,7 @@ async def _interrupted(count: int) -> float:
         for _ in range(count):
             await worker.queue_frame(TextFrame(_TEXT))
         await processors[-2].has_passed(count)
-        for _ in range(100):  # let the last one put them where they wait
+        for _ in range(100):  # let the last processor queue them
             await asyncio.sleep(0)
         began = time.perf_counter()
         await worker.queue_frame(InterruptionFrame())
@@ -125,10 +125,10 @@ async def _interrupted(count: int) -> float:
 
 
 def passed(count: int, *, lean: bool) -> float:
-    """Seconds of processor time until so many frames are through three processors."""
+    """Return the CPU seconds until so many frames have passed three processors."""
     return asyncio.run(_passed(count, lean=lean))
 
 
 def interrupted(count: int) -> float:
-    """Seconds from an interruption to the end of a pipeline that holds so many frames."""
+    """Return the seconds from an interruption to the end of a pipeline with so many frames."""
     return asyncio.run(_interrupted(count))

@@ -1,4 +1,4 @@
-"""Plots of a run, as SVG text to stand in a page."""
+"""Plots of a run, as SVG text for a page."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ mpl.rcParams.update(
 
 
 def _svg(drawn: Figure) -> str:
-    """The drawing without its prologue; it grows and shrinks with the page."""
+    """Return the drawing without its prologue; it scales with the page."""
     out = io.StringIO()
     drawn.savefig(out, format="svg", metadata={"Date": None})
     text = out.getvalue()
@@ -54,7 +54,7 @@ def _svg(drawn: Figure) -> str:
 
 
 def _figure(height: float) -> Figure:
-    """All of the same width, so that their letters are of the same size on the page."""
+    """Return a figure. All have the same width, so that their text has the same size."""
     return Figure(figsize=(_WIDTH, height), layout="constrained")
 
 
@@ -64,9 +64,8 @@ def _bare(axes: Any) -> None:
 
 
 def bars(answer: Answer) -> list[str]:
-    """The medians of a question, one picture for each unit; whiskers span the quartiles.
-
-    A unit that has curves has its picture already.
+    """Draw the medians of a question, one picture per unit; whiskers span the quartiles. A unit
+    with curves already has a picture.
     """
     drawn = {curve.unit for curve in answer.curves}
     measured = [s for s in answer.series if s.unit not in drawn and _stats.flat(s.samples)]
@@ -120,7 +119,7 @@ def _bars(group: list[Series]) -> str:
 
 
 def curves(answer: Answer) -> list[str]:
-    """The curves of a question, one picture for each pair of axes."""
+    """Draw the curves of a question, one picture per pair of axes."""
     ordered = sorted(answer.curves, key=_axes_of)
     return [_curves(list(group)) for _, group in groupby(ordered, key=_axes_of)]
 
@@ -159,7 +158,7 @@ def _curves(group: list[Curve]) -> str:
 
 
 class _Cycle(Generic[_T]):
-    """Gives what is new the next of some values, and what is known its own again."""
+    """Assigns the next value to each new name, and the same value to a known one."""
 
     def __init__(self, values: Sequence[_T]) -> None:
         self._values = values
@@ -171,13 +170,13 @@ class _Cycle(Generic[_T]):
 
 
 def _plain(axis: Any) -> None:
-    """Numbers as one writes them: no powers, no offset in a corner."""
+    """Show plain numbers: no powers, no offset."""
     axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     axis.set_minor_formatter(NullFormatter())
 
 
 def _scale(axes: Any, group: list[Curve]) -> None:
-    """Logarithmic where the values span decades; from zero where they do not."""
+    """Use a logarithmic axis if the values span decades, otherwise one from zero."""
     xs = [p.x for curve in group for p in curve.points]
     ys = [p.y for curve in group for p in curve.points]
     if min(xs) > 0 and max(xs) / min(xs) >= 100:
@@ -192,13 +191,13 @@ def _scale(axes: Any, group: list[Curve]) -> None:
 
 
 def budget(run: Run) -> str | None:
-    """How much of each limit is used: to the left of the line is good."""
+    """Draw the used share of each limit: bars left of the line are good."""
     return shares([_share(outcome) for outcome in _budget.judge(run)])
 
 
 @attrs.frozen(slots=True)
 class Share:
-    """How much of a limit is used: 1 is all of it. ``text`` says the value and the limit."""
+    """The used share of a limit: 1 is all of it. ``text`` shows the value and the limit."""
 
     what: str
     used: float
@@ -207,7 +206,7 @@ class Share:
 
 
 def shares(lines: Sequence[Share]) -> str | None:
-    """Draw how much of each limit is used; ``None`` if there is no line."""
+    """Draw the used share of each limit; ``None`` without a line."""
     if not lines:
         return None
     drawn = _figure(0.75 + 0.4 * len(lines))

@@ -1,4 +1,4 @@
-"""Which questions there are: the modules ``bench_*`` of this package."""
+"""The questions: the modules ``bench_*`` of this package."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ._kit import Kit
 
 __all__ = ["Question", "find", "names"]
 
-# In this order they are asked; what is not named comes behind, by name.
+# The order of the questions; others follow by name.
 _ORDER = (
     "decode", "fold", "core", "lanes", "instruments", "paced", "socket", "compression", "latency",
     "doors", "cancel_under_flood", "growth", "many", "journal", "audio", "detector", "startup",
     "memory",
 )  # fmt: skip
-# Asked with --peers only: they want packages of their own.
+# Only run with --peers: they need further packages.
 PEERS = "peers"
 
 
@@ -27,8 +27,8 @@ PEERS = "peers"
 class Question:
     """One file ``bench_NAME.py``: its ``TITLE``, its ``measure(kit)``, its ``PROCESSES``.
 
-    ``processes`` are how many processes answer it, in quick mode and in full; those of a
-    question that opens sockets or counts memory need not be many.
+    ``processes`` is the number of processes in quick and in full mode; a question that opens
+    sockets or counts memory needs few.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Question:
 
 
 def names(*, peers: bool = False) -> list[str]:
-    """The names of the questions, in the order in which they are asked."""
+    """Return the names of the questions, in the order in which they are asked."""
     here = [str(Path(__file__).parent)]
     found = {
         module.name.removeprefix("bench_")
@@ -51,9 +51,9 @@ def names(*, peers: bool = False) -> list[str]:
 
 
 def find(name: str) -> Question:
-    """The question of that name. Raises ``LookupError``."""
+    """Return the question of that name. Raises ``LookupError``."""
     if name not in names(peers=True):
-        message = f"there is no question {name!r}; there are: {', '.join(names(peers=True))}"
+        message = f"there is no question {name!r}; available: {', '.join(names(peers=True))}"
         raise LookupError(message)
     module = importlib.import_module(f".bench_{name}", __package__)
     return Question(

@@ -1,4 +1,4 @@
-"""Recorded traffic: what servers really sent, beside the stream that is made from a seed."""
+"""Recorded traffic of servers, in addition to the stream that is made from a seed."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["EMBEDDED", "ENOUGH", "recordings"]
 
 HERE = Path(__file__).resolve().parent
 _ROOT = HERE.parent
-# So many frames are folded or read at least for one sample; recordings are short.
+# Minimum number of frames for one sample; recordings are short.
 ENOUGH = 5_000
-# The conversations of the embedded server: always the same ones, or runs could not be compared.
+# The conversations of the embedded server, always the same, so that runs can be compared.
 EMBEDDED = ("text", "thoughts", "tools", "delegation", "cancel", "openai")
-# They lie beside the tests, and in the suite itself where that is installed.
+# They are next to the tests, and in the suite itself if that is installed.
 _PLACES = (HERE / "recordings", _ROOT / "tests" / "data" / "recordings")
-# Those of a real server are no part of the repository; the tests look for them there, too.
+# Those of a real server are not in the repository; the tests look for them there as well.
 _SHARED = Path(os.environ.get("REALTIME_TRIO_SHARED") or _ROOT.parent / "shared") / "recordings"
 
 
 def recordings() -> Iterator[tuple[str, list[list[bytes]]]]:
-    """Whose traffic it is, and the text frames of each recording that was found."""
+    """Return the origin of the traffic, and the text frames of each recording that was found."""
     place = next(filter(Path.is_dir, _PLACES), None)
     if place is not None:
         yield "embedded server", [_frames(place / f"embedded_{name}.jsonl") for name in EMBEDDED]
@@ -35,7 +35,7 @@ def recordings() -> Iterator[tuple[str, list[list[bytes]]]]:
 
 
 def _frames(path: Path) -> list[bytes]:
-    """The frames that the server sent, less those that are no events."""
+    """Return the events among the frames of the server."""
     lines = path.read_text(encoding="utf-8").splitlines()
     entries = map(json.loads, lines)
     frames = [e["text"].encode() for e in entries if e.get("dir") == "in" and "text" in e]

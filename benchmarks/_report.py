@@ -12,7 +12,7 @@ __all__ = ["markdown", "write"]
 
 
 def write(text: str, path: Path) -> None:
-    """Write a file, and the directories above it where they are missing."""
+    """Write a file, and create missing directories above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
@@ -67,5 +67,5 @@ def _lines(run: Run) -> Iterator[str]:
 
 
 def markdown(run: Run) -> str:
-    """The budget first, then every question."""
+    """Return the report: the budget first, then every question."""
     return "\n".join(_lines(run)).rstrip() + "\n"

@@ -1,4 +1,4 @@
-"""Starts the processes that measure, one after another, and puts their answers together."""
+"""Start the measuring processes, one after another, and combine their answers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from ._model import Answer, Curve, Run, Series
 
 __all__ = ["Progress", "machine", "merged", "run"]
 
-# Called before each process: the question's name, which process of how many.
+# Called before each process with the question's name, its number and the number of processes.
 Progress = Callable[[str, int, int], None]
 
-# Seconds after which a process that measures is given up.
+# Seconds after which a measuring process is given up.
 PATIENCE = 600
 _PACKAGES = (
     "realtime-trio", "trio", "msgspec", "attrs", "cattrs", "trio-websocket", "websockets",
@@ -32,7 +32,7 @@ _PACKAGES = (
 
 
 def machine() -> dict[str, str]:
-    """Where the figures come from."""
+    """Describe the machine."""
     found = {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "system": f"{platform.system()} {platform.machine()}",
@@ -58,7 +58,7 @@ def _processor() -> str:
 
 
 def _ask_once(name: str, *, quick: bool, process: int, out: Path) -> str | None:
-    """Run one process. Gives what went wrong, if anything."""
+    """Run one process. Return the failure, if any."""
     root = str(Path(__file__).parents[len((__package__ or "").split("."))])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     command = [sys.executable, "-m", str(__package__), "--worker", name]
@@ -82,7 +82,7 @@ def _ask_once(name: str, *, quick: bool, process: int, out: Path) -> str | None:
 
 
 def merged(answers: Sequence[Answer]) -> Answer:
-    """The answers of several processes as one: a group of samples for each process."""
+    """Combine the answers of several processes: one group of samples per process."""
     first = answers[0]
     names = list(dict.fromkeys(series.name for answer in answers for series in answer.series))
     return attrs.evolve(
@@ -100,7 +100,7 @@ def _merged_series(found: Iterable[Series | None]) -> Series:
 
 
 def _merged_curves(answers: Sequence[Answer]) -> tuple[Curve, ...]:
-    """The curves of the last process that drew them: the lines of several only blur."""
+    """Return the curves of the last process that drew some: those of several would blur."""
     drawn = {curve.name: curve for answer in answers for curve in answer.curves}
     return tuple(drawn.values())
 
@@ -135,7 +135,7 @@ def run(
 ) -> Run:
     """Ask questions, one after another; ``answered`` is called with each answer."""
     when = datetime.now(UTC).isoformat(timespec="seconds")
-    where = machine()  # first: its load is that of others, not the suite's own
+    where = machine()  # first, so that the load is that of other programs and not of the suite
     answers = []
     for name in names:
         answer = _ask(name, quick=quick, progress=progress)

@@ -1,11 +1,9 @@
-"""The flood server: sends what a scenario says, as fast as the socket takes it or at a pace.
-
-A process of its own, and no websocket library: frames are made before they are wanted, so
-that the server is never what a benchmark measures. The scenario comes as ``agent_key`` in the
-URL: ``flood-TURNS``, ``openai-TURNS``, ``pace-RATE-COUNT``, ``choir-RATE-COUNT-SIZE-NAME``,
-``sink-COUNT`` or nothing. It starts when the client sends ``get_agents``; a choir starts when all
-its members have, and is sent to in turn, at the rate of each. A flood is compressed if the client
-offers it.
+"""The flood server: sends the events of a scenario, as fast as the socket accepts them or at a
+pace. It is a separate process without a websocket library and creates frames in advance, so that no
+benchmark measures the server. The scenario is the ``agent_key`` in the URL: ``flood-TURNS``,
+``openai-TURNS``, ``pace-RATE-COUNT``, ``choir-RATE-COUNT-SIZE-NAME``, ``sink-COUNT`` or nothing. It
+starts when the client sends ``get_agents``; a choir starts when all its members have, and its
+members are served in turn, at the rate of each. A flood is compressed if the client offers it.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ from typing import ClassVar
 from .stream import SESSION, encode, mixed_stream, text_deltas
 from .stream_openai import openai_stream
 
-# What a flood consists of, by the first word of its scenario.
+# The content of a flood, by the first word of its scenario.
 _FLOODS = {"flood": mixed_stream, "openai": openai_stream}
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CHUNK = 1 << 16
@@ -36,7 +34,7 @@ _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 
 def framed(payload: bytes, opcode: int = _TEXT, *, flags: int = _FINAL) -> bytes:
-    """One whole frame from server to client (RFC 6455 §5.2): not masked."""
+    """Return a whole frame from server to client (RFC 6455 §5.2): not masked."""
     size = len(payload)
     if size < 126:
         head = struct.pack("!BB", flags | opcode, size)
@@ -48,7 +46,7 @@ def framed(payload: bytes, opcode: int = _TEXT, *, flags: int = _FINAL) -> bytes
 
 
 def deflated(payloads: Iterable[bytes]) -> Iterator[bytes]:
-    """Frames of one connection, compressed (RFC 7692 §7.2.1); each goes on with the window."""
+    """Compresses the frames of one connection (RFC 7692 §7.2.1) with a shared window."""
     deflate = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -15)
     for payload in payloads:
         packed = deflate.compress(payload) + deflate.flush(zlib.Z_SYNC_FLUSH)
@@ -56,7 +54,7 @@ def deflated(payloads: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def stamped(at: int) -> bytes:
-    """A delta that says when it was sent: nanoseconds of the clock that all processes share."""
+    """Return a delta with its send time: nanoseconds of the clock that all processes share."""
     event = {
         "type": "text_delta",
         "session_id": SESSION,
@@ -77,7 +75,7 @@ class _Reader:
         self._inflate = zlib.decompressobj(-15)
 
     def upgrade(self) -> tuple[str, bytes, bool]:
-        """Read the request of the upgrade; gives its path, the key, and if it offers deflate."""
+        """Read the upgrade request; return its path, its key, and whether it offers deflate."""
         path = self._file.readline().split()[1].decode()
         headers: dict[bytes, bytes] = {}
         while line := self._file.readline().strip():
@@ -107,7 +105,7 @@ class _Reader:
 
 
 class _Choir:
-    """Clients that are sent to together, each at the same pace, by one thread for all of them."""
+    """Clients that one thread serves together, each at the same pace."""
 
     _known: ClassVar[dict[str, _Choir]] = {}
     _lock = threading.Lock()
@@ -141,7 +139,7 @@ class _Choir:
 
 
 class _Connection:
-    """One client, in a thread of its own."""
+    """One client, in a separate thread."""
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
@@ -214,7 +212,7 @@ class _Connection:
             _Choir.join(self._words[4], self._words[1:4], self._link)
 
     def _pace(self, rate: int, count: int) -> None:
-        """Send so many events a second; one that is late is sent at once, and says when."""
+        """Send so many events a second; a late one is sent immediately, with its time."""
         began = time.perf_counter()
         try:
             for number in range(count):

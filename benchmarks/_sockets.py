@@ -1,4 +1,4 @@
-"""What the questions about real sockets share: bare receive loops, and the client beside them."""
+"""Shared by the questions about real sockets: bare receive loops, and the client."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = [
 GO = '{"type":"get_agents"}'
 DIAL = "/api/rt/ws?token=t&agent_key="
 
-# The transport that a client takes where none is named.
+# The default transport of a client.
 DEFAULT = "trio-websocket"
 CONNECTORS: dict[str, Callable[..., rt.Connector]] = {
     "trio-websocket": rt.TrioWebsocketConnector,
@@ -45,19 +45,19 @@ CONNECTORS: dict[str, Callable[..., rt.Connector]] = {
 
 
 def connector(name: str) -> rt.Connector | None:
-    """The connector of a transport, ``None`` where its library is not installed."""
+    """Return the connector of a transport; ``None`` if its library is not installed."""
     try:
         return CONNECTORS[name]()
     except ImportError:
         return None
 
 
-# What surrounds a measurement, for example an instrument of the client.
+# A context around a measurement, for example an instrument of the client.
 Around: TypeAlias = Callable[[rt.Client], AbstractAsyncContextManager[object]]
 
 
 def nothing(_client: rt.Client) -> AbstractAsyncContextManager[object]:
-    """Nothing around it."""
+    """Do nothing around a measurement."""
     return nullcontext()
 
 
@@ -70,7 +70,7 @@ async def client(
     coalesce: bool = True,
     journal: rt.Journal | None = None,
 ) -> AsyncGenerator[rt.Client, None]:
-    """A client that is connected to a scenario of the flood server and sends no pings."""
+    """Open a client on a scenario of the flood server, without pings."""
     config = rt.ClientConfig(coalesce=coalesce, ping_interval=None, turn_silence=None)
     async with rt.open_client(
         url,
@@ -85,7 +85,7 @@ async def client(
 
 
 async def all_durable(opened: rt.Client) -> None:
-    """Wait until the journal, if there is one, has everything that came until now."""
+    """Wait until the journal, if there is one, has everything received so far."""
     life = opened._shell.life
     if life is not None:
         await life.reached(life.writer.position)
@@ -98,9 +98,8 @@ async def flooded(
     journal: rt.Journal | None = None,
     around: Around = nothing,
 ) -> float:
-    """Seconds from the start of a flood until a subscriber of the text lane has all of it.
-
-    With a journal, until that has it, too; with something around it, until that has ended.
+    """Return the seconds from the start of a flood until a subscriber of the text lane has all of
+    it, and also the journal, if there is one. A context around it has ended by then, too.
     """
     async with client(url, transport, f"flood-{turns}", journal=journal) as opened:
         async with around(opened):
@@ -114,7 +113,7 @@ async def flooded(
 
 
 async def bare_trio_websocket(url: str, scenario: str, messages: int) -> float:
-    """Seconds of the plainest loop over trio-websocket's public interface."""
+    """Return the seconds of the simplest loop over trio-websocket's public interface."""
     async with trio_websocket.open_websocket_url(f"{url}{DIAL}{scenario}") as ws:
         began = time.process_time()
         await ws.send_message(GO)
@@ -127,7 +126,7 @@ async def bare_trio_websocket(url: str, scenario: str, messages: int) -> float:
 async def opened_transport(
     url: str, transport: rt.Connector, scenario: str
 ) -> AsyncGenerator[rt.Transport, None]:
-    """One of the library's transports, without a client around it."""
+    """Open one of the library's transports, without a client."""
     async with trio.open_nursery() as nursery:
         link = await transport.connect(f"{url}{DIAL}{scenario}", nursery)
         yield link
@@ -135,7 +134,7 @@ async def opened_transport(
 
 
 async def transported(url: str, transport: rt.Connector, scenario: str, messages: int) -> float:
-    """Seconds of a loop over a transport that does nothing with what it receives."""
+    """Return the seconds of a loop over a transport that ignores the frames."""
     async with opened_transport(url, transport, scenario) as link:
         began = time.process_time()
         await link.send_text(GO)
@@ -153,7 +152,7 @@ async def transported(url: str, transport: rt.Connector, scenario: str, messages
 
 
 async def audio_sent(url: str, transport: rt.Connector, frames: int) -> float:
-    """Seconds to send frames of 640 bytes, until the server has them all."""
+    """Return the seconds to send frames of 640 bytes, until the server has all of them."""
     frame = bytes(640)
     async with opened_transport(url, transport, f"sink-{frames}") as link:
         began = time.process_time()
@@ -164,5 +163,5 @@ async def audio_sent(url: str, transport: rt.Connector, frames: int) -> float:
 
 
 def timed(work: Callable[..., Awaitable[float]], *args: object) -> Callable[[], float]:
-    """Run an async measurement in a ``trio.run`` of its own."""
+    """Run an async measurement in a separate ``trio.run``."""
     return lambda: trio.run(work, *args)

@@ -24,19 +24,19 @@ _BANDWIDTHS = (80, 110, 160)
 
 
 def _at(samples: Samples, dbfs: float, *, power: float | None = None) -> Samples:
-    """At a level, that of the whole unless its power is given."""
+    """Scale sound to a level, measured over all of it unless ``power`` is given."""
     mean = float(np.mean(samples**2)) if power is None else power
     factor = 32_768 * 10 ** (dbfs / 20) / math.sqrt(mean)
     return samples * factor
 
 
 def pcm(samples: Samples) -> bytes:
-    """As PCM16."""
+    """Convert to PCM16."""
     return np.clip(np.rint(samples), -32_768, 32_767).astype("<i2").tobytes()
 
 
 def noise(kind: str, seconds: float, dbfs: float, seed: int) -> Samples:
-    """Noise that does not change. Hum has its harmonics, a fan a hum and some beating."""
+    """Make steady noise. Hum has harmonics; a fan has hum with some beating."""
     rng = np.random.default_rng(seed)
     count = int(seconds * RATE)
     time = np.arange(count) / RATE
@@ -55,14 +55,14 @@ def noise(kind: str, seconds: float, dbfs: float, seed: int) -> Samples:
 
 
 def switched(seconds: float, seed: int) -> Samples:
-    """A quiet room in which a fan goes on and off every ten seconds: no steady noise."""
+    """Make a quiet room with a fan that is switched every ten seconds: no steady noise."""
     fan = noise("fan", seconds, -40, seed)
     on = np.arange(len(fan)) // (10 * RATE) % 2
     return fan * on + noise("pink", seconds, -65, seed + 1)
 
 
 def _coloured(rng: np.random.Generator, count: int, slope: int) -> Samples:
-    """Noise whose power falls with the frequency to this power; as strong at each RMS."""
+    """Make noise whose power falls with this power of the frequency, at a fixed RMS."""
     spectrum = np.fft.rfft(rng.standard_normal(count))
     frequencies = np.maximum(np.fft.rfftfreq(count, 1 / RATE), 20.0)
     made = np.fft.irfft(spectrum * frequencies ** (-slope / 2), count)
@@ -78,7 +78,7 @@ class Track:
 
 
 def track(count: int, dbfs: float, seed: int) -> Track:
-    """Somebody says something ``count`` times, at a level that is that of the speech alone."""
+    """Make ``count`` utterances; the level is that of the speech alone."""
     rng = np.random.default_rng(seed)
     parts: list[Samples] = [np.zeros(int(1.5 * RATE))]
     marks: list[tuple[float, float]] = []
@@ -95,7 +95,7 @@ def track(count: int, dbfs: float, seed: int) -> Track:
 
 
 def _utterance(rng: np.random.Generator) -> Samples:
-    """Two to six syllables: a hiss, a stop or nothing, and a vowel that glides to another."""
+    """Make two to six syllables: a hiss, a stop or nothing, then a vowel that glides to another."""
     pitch = rng.uniform(85, 230)
     parts: list[Samples] = []
     for _ in range(int(rng.integers(2, 7))):
@@ -110,7 +110,7 @@ def _utterance(rng: np.random.Generator) -> Samples:
 
 
 def _vowel(rng: np.random.Generator, pitch: float) -> Samples:
-    """The harmonics of a voice, as strong as the formants make them."""
+    """Make the harmonics of a voice, weighted by the formants."""
     count = int(rng.uniform(0.09, 0.24) * RATE)
     time = np.arange(count) / count
     fundamental = pitch * (1 + rng.uniform(-0.15, 0.15) + rng.uniform(-0.15, 0.1) * time)

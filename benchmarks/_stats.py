@@ -1,8 +1,7 @@
-"""Medians, spread, and how sure one may be: small statistics over samples of a few processes.
-
-Samples come in groups, one for each process, because a process has a luck of its own (where
-its memory lies, in which order its dictionaries are). So resampling picks processes first and
-then samples in them: what differs from process to process counts as doubt.
+"""Medians, spread and confidence over the samples of a few processes. Samples are grouped by
+process, because each process has its own random conditions, such as its memory layout and the order
+of its dictionaries. So resampling picks processes first and then samples in them: differences
+between processes add to the uncertainty.
 """
 
 from __future__ import annotations
@@ -31,29 +30,29 @@ __all__ = [
 Groups: TypeAlias = Sequence[Sequence[float]]
 
 RESAMPLES = 1000
-# A difference below this share is none: no harness on a shared machine can tell it.
+# A difference below this share counts as none: a shared machine cannot resolve it.
 NOTHING = 0.02
-# How far the same code usually comes out from one process to the next: where its memory lies, what
-# else the machine did in those seconds. Few processes do not show it, so it is taken for granted.
+# The usual variation of the same code between processes, due to memory layout and other load. A few
+# processes do not show it, so it is assumed.
 LUCK = 0.05
-# Samples below which there is nothing to be drawn from.
+# The minimum number of samples for resampling.
 FEWEST = 3
-# Two runs are said to be the same where the true ratio lies within this share of 1.
+# Two runs count as the same if the true ratio is within this share of 1.
 SAME = 0.05
 
 
 def flat(groups: Groups) -> list[float]:
-    """Every sample, whichever process it is from."""
+    """Return every sample of all processes."""
     return [sample for group in groups for sample in group]
 
 
 def median(groups: Groups) -> float:
-    """The middle of all samples."""
+    """Return the median of all samples."""
     return statistics.median(flat(groups))
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least ``share`` (0 to 1) of the values do not exceed."""
+    """Return the smallest value that at least ``share`` (0 to 1) of the values do not exceed."""
     if not values:
         message = "a percentile of nothing"
         raise ValueError(message)
@@ -62,7 +61,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def spread(groups: Groups) -> float:
-    """Half the interquartile range as a share of the median: how far samples usually lie off."""
+    """Return half the interquartile range as a share of the median."""
     values = flat(groups)
     middle = statistics.median(values)
     if len(values) < 2 or middle == 0:
@@ -71,7 +70,7 @@ def spread(groups: Groups) -> float:
 
 
 def ratios(values: Groups, base: Groups) -> list[list[float]]:
-    """Each sample over the one of ``base`` of the same round: what slowed both is gone."""
+    """Return each sample over that of ``base`` in the same round: load on both cancels out."""
     return [
         [value / other for value, other in zip(mine, theirs, strict=False) if other]
         for mine, theirs in zip(values, base, strict=False)
@@ -80,7 +79,7 @@ def ratios(values: Groups, base: Groups) -> list[list[float]]:
 
 @attrs.frozen(slots=True)
 class Estimate:
-    """A median, and the interval in which the true one lies with 95 % confidence."""
+    """A median, and its interval of 95 % confidence."""
 
     median: float
     low: float
@@ -88,7 +87,7 @@ class Estimate:
 
 
 def _resampled(groups: Groups, rng: random.Random) -> float:
-    """The median of samples drawn anew: processes first, then samples in each."""
+    """Return the median of resampled values: processes first, then samples in each."""
     drawn: list[float] = []
     for _ in groups:
         group = rng.choice(groups)
@@ -103,24 +102,24 @@ def _medians(groups: Groups, seed: int) -> list[float]:
 
 
 def estimate(groups: Groups) -> Estimate:
-    """The median with its interval; the same samples give the same interval."""
+    """Return the median with its interval; the same samples give the same interval."""
     medians = _medians(groups, seed=1)
     return Estimate(median(groups), percentile(medians, 0.025), percentile(medians, 0.975))
 
 
 @attrs.frozen(slots=True)
 class Verdict:
-    """What a comparison came to. ``ratio`` is new over old, ``confidence`` from 0 to 1."""
+    """The result of a comparison. ``ratio`` is new over old, ``confidence`` from 0 to 1."""
 
     kind: Literal["faster", "slower", "same", "unknown"]
     ratio: float
     confidence: float
 
     def __str__(self) -> str:
-        """In words: ``12 % faster (99 % sure)``."""
+        """Format it: ``12 % faster (99 % sure)``."""
         if self.kind == "unknown":
             return "too few samples"
-        # A thousand resamplings do not tell more than that.
+        # A thousand resamplings cannot show more than that.
         sure = f"({min(self.confidence, 0.99):.0%} sure)".replace("%", " %")
         if self.kind == "same":
             return f"same {sure}"
@@ -128,7 +127,7 @@ class Verdict:
 
 
 def _drawn_ratios(old: Groups, new: Groups) -> list[float]:
-    """What the ratio may be as well: both runs drawn anew, and each given its luck."""
+    """Return a possible ratio: both runs resampled, with the usual variation added."""
     processes = [sum(1 for group in groups if group) for groups in (old, new)]
     luck = LUCK * math.sqrt(sum(1 / count for count in processes))
     rng = random.Random(4)
@@ -137,12 +136,10 @@ def _drawn_ratios(old: Groups, new: Groups) -> list[float]:
 
 
 def verdict(old: Groups, new: Groups, *, lower_is_better: bool = True) -> Verdict:
-    """Compare two runs of one subject.
-
-    Faster or slower where nineteen of twenty resamplings agree and the difference is worth
-    its name; the confidence is the share of resamplings on that side. Else the same, and the
-    confidence is the share that lies within 5 %: a low one says that more samples are needed.
-    Of fewer than three samples nothing is known, nor of what was nothing before.
+    """Compare two runs of one subject. It is faster or slower if 19 of 20 resamplings agree and the
+    difference is large enough; the confidence is the share of resamplings on that side. Otherwise
+    it is the same, and the confidence is the share within 5 %: if that is low, more samples are
+    needed. With fewer than three samples, or an old value of zero, the result is unknown.
     """
     if min(len(flat(old)), len(flat(new))) < FEWEST or not median(old):
         return Verdict("unknown", math.nan, 0.0)

@@ -1,4 +1,4 @@
-"""What a person reads in the terminal: progress, figures, the budget, what has changed."""
+"""The output in the terminal: progress, figures, the budget, changes."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Shown:
         self._task = task
 
     def asks(self, name: str, process: int, count: int) -> None:
-        """A process begins to measure."""
+        """Show that a process starts to measure."""
         self._bars.update(self._task, description=f"{name} ({process + 1} of {count})")
 
     def answered(self, answer: Answer) -> None:
-        """A question is done."""
+        """Show that a question is done."""
         said = "failed" if answer.failure else "done"
         self._bars.console.print(f"{answer.question}: {said} in {answer.seconds:.0f} s")
         self._bars.advance(self._task)
@@ -38,7 +38,7 @@ class Shown:
 
 @contextmanager
 def progress(questions: int) -> Generator[Shown, None, None]:
-    """Show how far a run is, on standard error, so that tables alone go down a pipe."""
+    """Show the progress of a run on standard error, so that a pipe gets only the tables."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -51,13 +51,13 @@ def progress(questions: int) -> Generator[Shown, None, None]:
 
 
 def _console() -> Console:
-    """The terminal; in a pipe or a file, lines of a width at which no figure is cut."""
+    """Return the console; in a pipe or a file it is wide enough for every figure."""
     console = Console()
     return console if console.is_terminal else Console(width=_WIDE)
 
 
 def show(run: Run, before: Run | None, console: Console | None = None) -> None:
-    """Print a run, and beside it what has changed since ``before``."""
+    """Print a run, with the changes since ``before``."""
     console = console or _console()
     console.print(f"\n{_what(run)}")
     if before is not None:
@@ -77,7 +77,7 @@ def show(run: Run, before: Run | None, console: Console | None = None) -> None:
 
 
 def _what(run: Run) -> str:
-    """Which run it is: two that differ in this are compared with care."""
+    """Describe a run: compare two runs that differ in this with care."""
     known = ("python", "processor", "load")
     where = ", ".join(f"{name} {run.machine[name]}" for name in known if name in run.machine)
     return f"{'quick' if run.quick else 'full'} run of {run.when}: {where}"

@@ -1,4 +1,4 @@
-"""Transports of the suite's own: prepared frames from memory, and the flood server next door."""
+"""Transports of the suite: prepared frames from memory, and the flood server process."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ _CANCELLED = '{"type":"cancelled"}'
 
 
 class Canned:
-    """A transport, and the connector that opens it: hands out frames that were prepared.
-
-    What it costs itself is an await and a ``popleft``: the rest is the library's. It answers
-    a ping and a cancel as a server does.
+    """A transport that is also its connector and delivers prepared frames. It costs an await and a
+    ``popleft``; all other cost is the library's. It answers a ping and a cancel as a server does.
     """
 
     def __init__(self) -> None:
@@ -33,17 +31,17 @@ class Canned:
         self.sent = 0
 
     def play(self, frames: Iterable[str | bytes]) -> None:
-        """Let frames arrive, all of them at once."""
+        """Let frames arrive, all at the same time."""
         self._frames.extend(frames)
         self._more.set()
 
     async def connect(self, url: str, nursery: trio.Nursery) -> Canned:
-        """Be opened."""
+        """Return this transport."""
         await trio.lowlevel.checkpoint()
         return self
 
     async def send_text(self, text: str) -> None:
-        """Take a command, and answer the two that want an answer."""
+        """Take a command, and answer a ping or a cancel."""
         await trio.lowlevel.checkpoint()
         self.sent += 1
         if '"ping"' in text:
@@ -52,12 +50,12 @@ class Canned:
             self.play([_CANCELLED])
 
     async def send_bytes(self, data: bytes) -> None:
-        """Take audio."""
+        """Ignore audio."""
         await trio.lowlevel.checkpoint()
         self.sent += 1
 
     async def receive(self) -> str | bytes:
-        """Give the next frame, or wait for one."""
+        """Wait for the next frame and return it."""
         await trio.lowlevel.checkpoint()
         while not self._frames:
             self._more = trio.Event()
@@ -65,29 +63,29 @@ class Canned:
         return self.receive_nowait()
 
     def receive_nowait(self) -> str | bytes:
-        """Give the next frame if there is one."""
+        """Return the next frame, or raise ``trio.WouldBlock``."""
         if not self._frames:
             raise trio.WouldBlock
         self._received += 1
         return self._frames.popleft()
 
     async def ping(self) -> None:
-        """Do nothing: there is no wire."""
+        """Do nothing: there is no network."""
         await trio.lowlevel.checkpoint()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        """Be closed."""
+        """Close it."""
         await trio.lowlevel.checkpoint()
 
     @property
     def bytes_received(self) -> int:
-        """Anything that grows."""
+        """Anything with a growing length."""
         return self._received
 
 
 @contextmanager
 def flood_server() -> Iterator[str]:
-    """Run the flood server in a process of its own; gives its URL."""
+    """Run the flood server in a separate process; yield its URL."""
     root = str(Path(__file__).parents[len((__package__ or "").split("."))])
     with subprocess.Popen(
         [sys.executable, "-m", f"{__package__}._server"],
@@ -104,7 +102,7 @@ def flood_server() -> Iterator[str]:
 
 
 async def turns_heard(notes: rt.Subscription[rt.Notification], turns: int) -> int:
-    """Read notifications until so many turns have ended; gives how many there were."""
+    """Read notifications until so many turns have ended; return their number."""
     count = 0
     async for note in notes:
         count += 1

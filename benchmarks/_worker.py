@@ -1,4 +1,4 @@
-"""One process that answers one question, and writes its answer to a file."""
+"""Answer one question in one process, and write the answer to a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["work"]
 
 
 def work(name: str, *, quick: bool, process: int, out: Path) -> None:
-    """Measure and write. What goes wrong ends the process with a traceback."""
+    """Measure and write the answer. A failure ends the process with a traceback."""
     question = _questions.find(name)
     kit = Kit(quick=quick, process=process)
     began = time.perf_counter()

@@ -29,7 +29,7 @@ _CONFIG = rt.ClientConfig(ping_interval=None, turn_silence=None)
 
 @attrs.frozen(slots=True, kw_only=True)
 class Load:
-    """``streams`` that begin one after the other within a frame, so none shares its moment."""
+    """Return the start times of ``streams``, spread over one frame."""
 
     streams: int
     seconds: int
@@ -47,7 +47,7 @@ class Load:
 
 
 class _Sink:
-    """Takes blocks and forgets them."""
+    """Drops the blocks."""
 
     format = AudioFormat(_RATE)
 
@@ -61,7 +61,7 @@ class _Sink:
 
 
 class _Source:
-    """Gives chunks that are at hand."""
+    """Yields prepared chunks."""
 
     format = AudioFormat(_RATE)
 
@@ -89,7 +89,7 @@ async def _clients(count: int) -> AsyncGenerator[list[tuple[rt.Client, Canned]],
 
 
 async def _hand_out(load: Load, frames: list[str | bytes], wires: list[Canned]) -> None:
-    """Let each frame arrive on each wire when its time comes."""
+    """Let each frame arrive on each wire at its time."""
     start = trio.current_time()
     for number, frame in enumerate(frames):
         for place, wire in enumerate(wires):
@@ -98,7 +98,7 @@ async def _hand_out(load: Load, frames: list[str | bytes], wires: list[Canned]) 
 
 
 async def _arrive(load: Load) -> float:
-    """The measure of the others: frames come at their pace, and a task takes each and no more."""
+    """The baseline: frames arrive at their pace, and a task only takes them."""
     wires = [Canned() for _ in range(load.streams)]
 
     async def take(wire: Canned) -> None:
@@ -118,7 +118,7 @@ async def _arrive(load: Load) -> float:
 
 
 async def _hear(load: Load) -> float:
-    """Frames come at their pace and are played to the end; gives seconds of the processor."""
+    """Play frames that arrive at their pace; return the CPU seconds."""
     frames: list[str | bytes] = [*load.frames]
     if load.rate != _RATE:
         frames.insert(0, _voice(load.rate))
@@ -153,7 +153,7 @@ def _voice(rate: int) -> str:
 
 
 async def _speak(load: Load) -> float:
-    """Sources are sent at their pace, to the end; gives seconds of the processor."""
+    """Send sources at their pace; return the CPU seconds."""
     async with _clients(load.streams) as clients:
         sources = [_Source(load) for _ in clients]
         gc.collect()
@@ -169,12 +169,12 @@ async def _speak(load: Load) -> float:
 
 
 def _core(run: Callable[[Load], Awaitable[float]], load: Load) -> float:
-    """Percent of one core that a load takes: the processor's time over that of the audio."""
+    """Return the percentage of one core that a load takes: CPU time over the audio's duration."""
     return trio.run(run, load) / load.seconds * 100
 
 
 def measure(kit: Kit) -> None:
-    """Hear one stream, ten, a hundred; then a hundred in other ways."""
+    """Receive one stream, ten, a hundred; then a hundred in other ways."""
     seconds = kit.pick(1, 3)
     most = COUNTS[-1]
     hundred = Load(streams=most, seconds=seconds)

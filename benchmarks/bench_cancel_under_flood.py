@@ -21,10 +21,9 @@ EVENTS, FRAMES = 100_000, 3_000
 
 
 async def inbound(frames: list[str]) -> float:
-    """Seconds from the arrival of ``cancelled`` until the application knows.
-
-    A subscriber that stands still holds the text lane until it holds 100,000 events. Then it
-    leaves, so that the lane sets to work on all of them, and in that moment the cancel comes.
+    """Return the seconds from the arrival of ``cancelled`` until the application is notified. A
+    subscriber that does not read blocks the text lane until 100,000 events wait. When it leaves,
+    the lane starts to handle all of them, and the cancel arrives at that moment.
     """
     wire = Canned()
     config = rt.ClientConfig(ping_interval=None, turn_silence=None, coalesce=False)
@@ -44,7 +43,7 @@ async def inbound(frames: list[str]) -> float:
 
 
 async def _outbound(url: str, transport: rt.Connector) -> float:
-    """Seconds from ``client.cancel()`` to the server's word, behind queued audio."""
+    """Return the seconds from ``client.cancel()`` to its confirmation, behind queued audio."""
     frame = bytes(640)
     async with client(url, transport, "sink-1000000") as opened:
         for _ in range(FRAMES):

@@ -18,7 +18,7 @@ _KINDS = {"plain": False, "compressed": True}
 
 
 def measure(kit: Kit) -> None:
-    """Time the client with compression beside itself without, in turn, over each transport.
+    """Time the client with and without compression, in turn, over each transport.
 
     The server is another process and compresses before the clock starts, so the time is the
     client's alone. The bytes are those that the client's socket received, of which the
@@ -45,7 +45,7 @@ def measure(kit: Kit) -> None:
 
 
 async def _received(url: str, transport: rt.Connector, scenario: str, messages: int) -> int:
-    """Bytes that a connection received until it had so many messages."""
+    """Return the bytes that a connection has received after so many messages."""
     async with trio.open_nursery() as nursery:
         link = await transport.connect(f"{url}{DIAL}{scenario}", nursery)
         await link.send_text('{"type":"get_agents"}')

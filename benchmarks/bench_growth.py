@@ -16,13 +16,13 @@ PROCESSES = (1, 3)
 
 DELTAS = (10_000, 100_000, 1_000_000)
 MESSAGES = (10, 1_000, 10_000)
-# Events that are timed at once; and those where the text is read after each.
+# The number of events in a sample, and of those whose text is read after each.
 _WINDOW, _READ = 2_000, 200
 _BATCH = 5
 
 
 def _fold(processor: EventStreamProcessor, frames: list[bytes]) -> float:
-    """Seconds for the frames."""
+    """Return the seconds for the frames."""
     process = processor.process_frame
     began = time.process_time()
     for frame in frames:
@@ -31,7 +31,7 @@ def _fold(processor: EventStreamProcessor, frames: list[bytes]) -> float:
 
 
 def _fold_and_read(processor: EventStreamProcessor, frames: list[bytes]) -> float:
-    """The same where somebody reads the whole text after every delta."""
+    """Return the seconds if the whole text is read after every delta."""
     process = processor.process_frame
     began = time.process_time()
     for frame in frames:
@@ -43,7 +43,7 @@ def _fold_and_read(processor: EventStreamProcessor, frames: list[bytes]) -> floa
 
 
 def _message_of(count: int, frames: list[bytes]) -> EventStreamProcessor:
-    """A session whose message has so many deltas, less those that will be timed."""
+    """Make a session whose message has so many deltas, less those to be timed."""
     processor = EventStreamProcessor()
     left = count - len(frames)
     while left > 0:
@@ -64,9 +64,8 @@ def _grown(
     make: Callable[[], EventStreamProcessor],
     fold: Callable[[EventStreamProcessor], float],
 ) -> Subject:
-    """Fold at a size. What is small is made anew for each sample, or it would not stay small.
-
-    What is large is made once: the samples add little to it.
+    """Fold at a size. A small session is created for each sample, because it would not stay small;
+    a large one is created once, because the samples add little.
     """
     if size == smallest:
         return lambda: fold(make())
@@ -75,7 +74,7 @@ def _grown(
 
 
 def _deltas(kit: Kit) -> None:
-    """Messages of three sizes, a window of further deltas for each in turn."""
+    """Measure messages of three sizes, with further deltas for each in turn."""
     frames = text_deltas(_WINDOW)
     subjects: dict[str, Subject] = {}
     read: dict[str, Subject] = {}
@@ -101,9 +100,8 @@ def _point(kit: Kit, curve: str, size: int, series: str, x_label: str) -> None:
 
 
 def _messages(kit: Kit) -> None:
-    """Sessions of three sizes, a few further messages for each in turn.
-
-    The largest has as many as are kept, so that each further one also drops the oldest.
+    """Measure sessions of three sizes, with further messages for each in turn. The largest is full,
+    so each further message also drops the oldest.
     """
     base = {"session_id": SESSION, "role": "assistant", "user_session_id": SESSION}
     frames = [
@@ -112,7 +110,7 @@ def _messages(kit: Kit) -> None:
     ]
 
     def often(size: int) -> Subject:
-        # A few messages are too few for a clock: as many small sessions as make up a sample.
+        # A few messages are too short to time, so a sample has several small sessions.
         grown = _grown(
             size,
             MESSAGES[0],

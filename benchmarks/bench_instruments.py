@@ -29,7 +29,7 @@ TITLE = "Instruments: a client without them, with Prometheus, with OpenTelemetry
 async def heard(frames: list[str], turns: int, instrument: Around) -> float:
     """Open an instrumented client and time it until the subscriber has read everything.
 
-    The end of the instrument counts, too: by then it has built what it put off.
+    The end of the instrument is included: by then it has done its deferred work.
     """
     wire = Canned()
     config = rt.ClientConfig(coalesce=False, ping_interval=None, turn_silence=None)
@@ -47,7 +47,7 @@ async def heard(frames: list[str], turns: int, instrument: Around) -> float:
 
 @asynccontextmanager
 async def closed(client: rt.Client) -> AsyncGenerator[None, None]:
-    """Both instruments were there and are gone: what is left is the cost of their absence."""
+    """Install both instruments and remove them, to measure the cost of their absence."""
     async with prometheus(client), opentelemetry(client):
         pass
     yield
@@ -55,13 +55,13 @@ async def closed(client: rt.Client) -> AsyncGenerator[None, None]:
 
 @asynccontextmanager
 async def prometheus(_client: rt.Client) -> AsyncGenerator[None, None]:
-    """The collector, which nobody scrapes meanwhile."""
+    """Install the collector; nothing scrapes it meanwhile."""
     with rt.instrument.prometheus(registry=CollectorRegistry()):
         yield
 
 
 def opentelemetry(client: rt.Client) -> AbstractAsyncContextManager[object]:
-    """Spans that nobody exports, and metrics that nobody reads meanwhile."""
+    """Record spans that nothing exports, and metrics that nothing reads meanwhile."""
     return rt.instrument.opentelemetry(
         client,
         tracer_provider=TracerProvider(),

@@ -30,7 +30,7 @@ _FAST = "websockets"
 
 
 async def kept(frames: Sequence[str], turns: int, path: Path | None) -> float:
-    """Open a client, let everything arrive, and time it until it is read, and durable."""
+    """Open a client, let everything arrive, and time it until it is read and durable."""
     wire = Canned()
     config = rt.ClientConfig(ping_interval=None, turn_silence=None)
     journal = None if path is None else rt.Journal(path)
@@ -100,7 +100,7 @@ def _blocks(path: Path) -> list[LogBlock]:
 
 
 def _again(kit: Kit, path: Path, lines: Sequence[bytes], turns: int) -> None:
-    """Fold the log, and travel in it."""
+    """Time folding the log and reading states from it."""
     journal = rt.Journal(path)
 
     async def write() -> None:
@@ -142,7 +142,7 @@ async def _travel(kit: Kit, path: Path) -> None:
 
 
 def measure(kit: Kit) -> None:
-    """Time clients with and without a journal, interleaved; then read what one has written."""
+    """Time clients with and without a journal, interleaved; then read the journal of one."""
     turns = kit.pick(40, 180)
     long = kit.pick(90, 900)  # 200,000 events in full
     with TemporaryDirectory() as place:

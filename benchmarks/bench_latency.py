@@ -1,4 +1,4 @@
-"""How long after the server sent it does a subscriber see an event?"""
+"""How long does an event take from the server to a subscriber?"""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MARK = '"content":"'
 
 
 async def _latencies(url: str, transport: rt.Connector, rate: int, count: int) -> list[float]:
-    """Milliseconds of every delta. Merged ones carry the stamp of each."""
+    """Return the milliseconds of every delta; a coalesced delta has the stamp of each."""
     found: list[float] = []
     async with client(url, transport, f"pace-{rate}-{count}") as opened:
         notes = opened.text.subscribe()
@@ -45,7 +45,7 @@ async def _latencies(url: str, transport: rt.Connector, rate: int, count: int) -
 
 
 async def _bare_latencies(url: str, transport: rt.Connector, rate: int, count: int) -> list[float]:
-    """Milliseconds until the transport alone gives a frame: what no client can undercut."""
+    """Return the milliseconds until a bare transport delivers a frame: the minimum."""
     found: list[float] = []
     async with opened_transport(url, transport, f"pace-{rate}-{count}") as link:
         await link.send_text(GO)
@@ -58,7 +58,7 @@ async def _bare_latencies(url: str, transport: rt.Connector, rate: int, count: i
 
 
 def measure(kit: Kit) -> None:
-    """Percentiles at 100, 1,000 and 10,000 events a second, through each transport in turn."""
+    """Measure percentiles at 100, 1,000 and 10,000 events a second, transports in turn."""
     kit.note("each sample is the percentile of one stretch; stretches take turns")
     with flood_server() as url:
         transports = {name: connector(name) for name in CONNECTORS}
@@ -86,7 +86,7 @@ def _keep(kit: Kit, label: str, found: list[float]) -> None:
 
 
 def _compare(kit: Kit, label: str, found: list[float], bare: list[float]) -> None:
-    """What the client adds to the slowest hundredth; never less than nothing."""
+    """Return what the client adds to the 99th percentile, at least zero."""
     slowest = percentile(bare, 0.99)
     kit.sample(f"{label}: bare loop, p99", slowest, "ms")
     more = max(0.001, percentile(found, 0.99) - slowest)

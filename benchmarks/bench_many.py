@@ -1,4 +1,4 @@
-"""How do many clients in one process fare: their memory, their speed, their fairness?"""
+"""How do many clients share one process: memory, speed, fairness?"""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ async def _opened(stack: AsyncExitStack, wire: Canned) -> rt.Client:
 
 
 async def _idle(kit: Kit, count: int) -> None:
-    """Kilobytes for each of so many open clients that do nothing, a subscription included."""
+    """Return the kilobytes per idle client, including a subscription."""
     async with AsyncExitStack() as stack:
-        (await _opened(stack, Canned())).text.subscribe()  # what is made once for all
+        (await _opened(stack, Canned())).text.subscribe()  # created once for all
         before = resident_kilobytes()
         kept = [(await _opened(stack, Canned())).text.subscribe() for _ in range(count)]
         await trio.testing.wait_all_tasks_blocked()
@@ -42,7 +42,7 @@ async def _idle(kit: Kit, count: int) -> None:
 
 
 async def _busy(count: int) -> tuple[float, float]:
-    """So many clients at once, all flooded: microseconds an event, and how alike they fare."""
+    """Flood so many clients at the same time; return microseconds per event, and their fairness."""
     turns = max(1, TURNS_IN_ALL // count)
     frames = [frame.decode() for frame in mixed_stream(turns)]
     ended: list[float] = []
@@ -66,12 +66,12 @@ async def _busy(count: int) -> tuple[float, float]:
 
 
 def measure(kit: Kit) -> None:
-    """Count memory first, while the process is small; then floods, one size after another."""
+    """Measure memory first, while the process is small; then floods, one size after another."""
     trio.run(_idle, kit, COUNTS[-1])
     kit.note("fairness: the time of the client that ends first over that of the last")
     trio.run(_busy, COUNTS[0])  # to warm up
     for round_ in range(kit.pick(3, 5)):
-        # Many clients take long to open: once has to do in quick mode.
+        # Many clients take long to open, so quick mode does it once.
         for count in COUNTS[:2] if kit.quick and round_ else COUNTS:
             cost, fairness = trio.run(_busy, count)
             first = f"event at {COUNTS[0]}"

@@ -16,7 +16,7 @@ STEPS = 20
 
 
 def measure(kit: Kit) -> None:
-    """Fold turn after turn and look at the process from time to time."""
+    """Fold turn after turn, and measure the process from time to time."""
     _session(kit, "1,000 messages kept", Limits(max_messages=1000))
     if not kit.quick:
         _session(kit, "10,000 messages kept", Limits(max_messages=10_000))
@@ -30,7 +30,7 @@ def _session(kit: Kit, name: str, limits: Limits) -> None:
     start = resident_kilobytes()
     half = f"{name}: half way"
     for step in range(1, STEPS + 1):
-        # Ids differ from step to step, or the second turn would be known already.
+        # Ids differ from step to step; otherwise the second turn would be a duplicate.
         for frame in frames:
             processor.process_frame(frame.replace(b"tion-", b"tion-%d-" % step))
         used = (resident_kilobytes() - start) / 1024

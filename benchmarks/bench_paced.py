@@ -1,4 +1,4 @@
-"""What does an event cost where users are: at a pace, in many sessions at once?"""
+"""What does an event cost in practice: at a pace, in many sessions at the same time?"""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ BASE = "asyncio by hand"
 FLOOR = "floor"
 SESSIONS = (1, 50, 500)
 RATES = (5, 40, 200)
-# What is asked in quick mode, and how often; the first is the one that is judged.
+# The cases in quick mode and their number of samples; the budget judges the first.
 QUICK = (((50, 40), 3), ((1, 200), 1), ((500, 5), 1))
 
 SECONDS = 2
-_MOST = 12_000  # events of a stretch: what is offered may be more than a core can take
+_MOST = 12_000  # events of a stretch: the offered load may exceed a core
 
 Subject = Callable[[Pace], float]
 
 
 def _subjects(kit: Kit) -> dict[str, Subject]:
-    """What is timed, in the order of the table."""
+    """Return the subjects, in the order of the table."""
     found: dict[str, Subject] = {
         BASE: lambda pace: asyncio.run(_paced.asyncio_by_hand(pace)),
         FLOOR: lambda pace: trio.run(_paced.floor, pace),
@@ -57,7 +57,7 @@ def _over(
 
 
 def measure(kit: Kit) -> None:
-    """Sessions by rates, subjects in turn. Clients have one subscriber each."""
+    """Measure sessions by rates, subjects in turn. Clients have one subscriber each."""
     kit.note("the floor is a trio program with two tasks a session and nothing else (_paced)")
     shapes = QUICK if kit.quick else [((s, r), 3) for s in SESSIONS for r in RATES]
     with flood_server() as url:

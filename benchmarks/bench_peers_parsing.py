@@ -1,4 +1,4 @@
-"""What does an event cost in openai-python, and what here, where ours also folds it?"""
+"""What does an event cost in openai-python, and here, where it is also folded?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TITLE = "Peers: openai-python's parsing beside decode and core, each on its own 
 
 
 def measure(kit: Kit) -> None:
-    """As many events of the same shares in either vocabulary."""
+    """Time the same number and mix of events in either vocabulary."""
     from . import _openai
 
     turns = kit.pick(10, 30)

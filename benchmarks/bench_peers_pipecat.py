@@ -18,7 +18,7 @@ _QUEUED = 10_000
 
 
 def measure(kit: Kit) -> None:
-    """Frames beside events; then interruptions beside cancels, with much in the queues."""
+    """Compare frames with events, then interruptions with cancels while much is queued."""
     from . import _pipecat
 
     turns = kit.pick(30, 60)

@@ -1,4 +1,4 @@
-"""What does an event cost over a socket in openai-python's client, and what here?"""
+"""What does an event cost over a socket in openai-python's client, and here?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROCESSES = (1, 3)
 
 
 def measure(kit: Kit) -> None:
-    """As many events of the same shares, each client with its own vocabulary."""
+    """Time the same number and mix of events, each client with its own vocabulary."""
     from . import _openai
 
     turns = kit.pick(20, 60)

@@ -23,9 +23,8 @@ _BARE = "trio-websocket, bare loop"
 
 
 def measure(kit: Kit) -> None:
-    """Time the client over each transport beside loops that do less.
-
-    Beside it as well: what one writes by hand on asyncio, without lanes and state.
+    """Time the client over each transport, and loops that do less: bare receive loops, and a
+    hand-written asyncio client without lanes and state.
     """
     turns = kit.pick(30, 135)
     messages = turns * EVENTS_A_TURN
@@ -55,7 +54,7 @@ def _by_hand(kit: Kit, url: str, messages: int) -> dict[str, Subject]:
     try:
         from . import _consumers
     except ImportError as exc:
-        kit.note(f"{exc.name} is not installed: the figures of what one writes by hand are missing")
+        kit.note(f"{exc.name} is not installed: the figures of the hand-written client are missing")
         return {}
     readers = {
         "json + pydantic": _consumers.pydantic_reader(),

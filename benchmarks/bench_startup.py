@@ -1,4 +1,4 @@
-"""What does it cost to begin: the import, the command line?"""
+"""What does it cost to start: the import, the command line?"""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ print(time.process_time() - began)
 
 
 def _environment(cache: str) -> dict[str, str]:
-    """One in which bytecode is kept: where it is not, everything is compiled at every start.
-
-    An installation may be unable to keep it, or be told not to; a package that came compiled
-    would then look fast beside one that did not.
+    """An environment that stores bytecode; otherwise everything is compiled at every start. If an
+    installation does not store it, a package that was installed compiled would look faster than
+    others.
     """
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -51,7 +50,7 @@ def _children() -> float:
 
 
 def _command(environment: dict[str, str]) -> Subject:
-    """``realtime-trio --help``, the whole process."""
+    """Time ``realtime-trio --help``, the whole process."""
 
     def run() -> float:
         began = _children()
@@ -63,7 +62,7 @@ def _command(environment: dict[str, str]) -> Subject:
 
 
 def measure(kit: Kit) -> None:
-    """Start processes, one after another; the first of each compiles, and does not count."""
+    """Start processes, one after another; the first of each kind compiles and does not count."""
     with tempfile.TemporaryDirectory() as cache:
         environment = _environment(cache)
         kit.rounds(

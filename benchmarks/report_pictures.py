@@ -38,7 +38,7 @@ QUESTIONS = (
     "peers_pipecat",
     "peers_socket",
 )
-"""The tables that are drawn, besides the budget."""
+"""The tables to draw, in addition to the budget."""
 
 _BUDGET = "what"  # the head of the first column of the budget
 _NUMBER = re.compile(r"-?[\d,]+(?:\.\d+)?")
@@ -84,7 +84,7 @@ def _number(text: str) -> float:
 
 
 def answer_of(table: Table) -> Answer:
-    """Give a table as the answer to its question."""
+    """Return a table as the answer to its question."""
     return Answer(
         question=table.name,
         title=table.title,
@@ -93,7 +93,7 @@ def answer_of(table: Table) -> Answer:
 
 
 def _series(name: str, median: str, spread: str, ratio: str) -> Series:
-    """Give samples that have this median and these quartiles: nothing else of them is drawn."""
+    """Return samples with this median and these quartiles; nothing else of them is drawn."""
     value = _number(median)
     half = value * _number(spread) / 100 if spread else 0.0
     low, high = max(0.0, value - half), value + half
@@ -104,7 +104,7 @@ def _series(name: str, median: str, spread: str, ratio: str) -> Series:
 
 
 def share_of(what: str, value: str, _: str, limit: str, mark: str) -> _plots.Share:
-    """Give a row of the budget as the share of its limit that is used."""
+    """Return a row of the budget as the used share of its limit."""
     used = _number(value) / _number(limit)
     if limit.startswith("at least"):
         used = 1 / used
@@ -127,7 +127,7 @@ def digest_of(picture: str) -> str:
 
 
 def draw(report: str) -> Iterator[tuple[str, str]]:
-    """Draw a report. Gives the name of each file and its text.
+    """Draw a report. Return the name and the text of each file.
 
     Raises ``ValueError`` for a text that is not a report.
     """

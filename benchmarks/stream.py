@@ -85,7 +85,7 @@ def _select(calls: list[Json]) -> Json:
 
 
 def _tools(turn: int) -> Iterator[Json]:
-    """Eleven events: two calls at once, one whose selection comes twice, and one alone."""
+    """Return eleven events: two parallel calls, one that is selected twice, and a single one."""
     for numbers in ((0, 1), (2,), (3,)):
         calls = [_call(turn, number) for number in numbers]
         for known in range(1, len(calls) + 1):
@@ -129,7 +129,7 @@ def _turn(rng: random.Random, turn: int) -> Iterator[Json]:
         "complete_thought", role="assistant (thought)", content=say(rng, 40), format="markdown"
     )
     tools = list(_tools(turn))
-    # Tools come where the model stops to call them: after some of the text.
+    # The model calls tools after some of the text.
     cut = rng.randint(20, _DELTAS - 20)
     for number in range(_DELTAS):
         if number == cut:
@@ -142,23 +142,23 @@ def _turn(rng: random.Random, turn: int) -> Iterator[Json]:
 
 
 def mixed_events(turns: int, seed: int = 1) -> Iterator[Json]:
-    """The events of so many whole turns."""
+    """Return the events of so many whole turns."""
     rng = random.Random(seed)
     for turn in range(turns):
         yield from _turn(rng, turn)
 
 
 def mixed_stream(turns: int, seed: int = 1) -> list[bytes]:
-    """The same as frames: compact JSON text, one object each."""
+    """Return them as frames: compact JSON text, one object each."""
     return [encode(event) for event in mixed_events(turns, seed)]
 
 
 def text_deltas(count: int, seed: int = 1) -> list[bytes]:
-    """Frames of text deltas alone, of one message."""
+    """Return frames of text deltas of one message."""
     rng = random.Random(seed)
     return [encode(_delta(rng, "text_delta", "assistant")) for _ in range(count)]
 
 
 def encode(event: Json) -> bytes:
-    """One event as a server writes it."""
+    """Encode one event as a server does."""
     return json.dumps(event, separators=(",", ":")).encode()

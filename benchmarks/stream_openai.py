@@ -1,7 +1,6 @@
-"""The mixed stream in another vocabulary: what OpenAI's realtime interface sends for the same.
-
-As many events as :mod:`.stream` in the same shares: deltas of text, a few of the arguments of
-tools, and what stands around them. For the peers that read only this vocabulary.
+"""The mixed stream in another vocabulary: the events of OpenAI's realtime interface. It has the
+same number and mix of events as :mod:`.stream`: deltas of text, a few of tool arguments, and the
+events around them. For peers that only read this vocabulary.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ def _turn(rng: random.Random, turn: int) -> Iterator[Json]:
 
 
 def openai_stream(turns: int, seed: int = 1) -> list[bytes]:
-    """Frames of so many turns."""
+    """Return the frames of so many turns."""
     rng = random.Random(seed)
     events = (event for turn in range(turns) for event in _turn(rng, turn))
     return [

@@ -42,7 +42,7 @@ html_title = f"realtime_trio {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 
-# Copy what a reader types: programs and commands, without prompts; not what they print.
+# Copy programs and commands, without prompts, but not their output.
 copybutton_selector = "div:not(.highlight-text) > div.highlight > pre"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
@@ -75,19 +75,17 @@ import realtime_trio as rt
 
 # ---- one page for each name ----------------------------------------------------------------
 
-# A class is written in a private module, and often public by two names: realtime_trio.Event is
-# realtime_trio.events.Event. It is documented under one of them; references by the others, and
-# those that annotations make with the private one, lead there.
+# A class is defined in a private module and often has two public names: realtime_trio.Event is
+# realtime_trio.events.Event. It is documented under one of them; references with another public
+# name, and annotations with the private one, lead there.
 
 _PUBLIC = ("", ".abc", ".events", ".audio", ".server", ".testing", ".aio", ".blocking")
 
 
 @functools.cache
 def _names() -> dict[str, list[str]]:
-    """For each dotted name of something public, all the public names of the same thing.
-
-    Asked for once autodoc has imported everything its own way, with the imports that are made
-    for annotations only.
+    """Return all public names of the same object for each dotted name. Called after autodoc has
+    imported everything, including the imports that are for annotations only.
     """
     public: dict[int, list[str]] = {}
     homes: dict[str, int] = {}
@@ -107,7 +105,7 @@ def _names() -> dict[str, list[str]]:
 
 
 def _find(target: str) -> list[str]:
-    """The names under which ``target``, or the member that it names, may be documented."""
+    """Return the names under which ``target``, or the member that it names, may be documented."""
     head, tail = target, ""
     while head:
         if head in _names():
@@ -125,7 +123,7 @@ def _is_of_a_door(name: str) -> bool:
 
 
 def _find_short(target: str, page: str) -> list[str]:
-    """The public names that end in ``target``: those of the door on its page, else the native."""
+    """Return public names that end in ``target``: those of the page's door, else native ones."""
     door = page.rpartition("/")[2]
     found = [name for names in _names().values() for name in names if name.endswith(f".{target}")]
     own = [name for name in found if name == f"realtime_trio.{door}.{target}"]
@@ -139,7 +137,7 @@ def _is_type_variable(target: str) -> bool:
 
 
 def _resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: Any) -> Any:
-    """Lead a reference to where the thing is documented; a type variable leads nowhere."""
+    """Resolve a reference to the documented object; a type variable has no target."""
     if node.get("refdomain") != "py":
         return None
     target = str(node.get("reftarget", ""))
@@ -151,9 +149,8 @@ def _resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: Any) 
 
 
 def _leave_builtins_alone(app: Sphinx, doctree: Any) -> None:
-    """Keep annotations such as ``type[T]`` from leading to some attribute of that name.
-
-    A name that the doors have as well is left to :func:`_find_short`.
+    """Keep annotations such as ``type[T]`` from linking to an attribute of that name. A name that
+    the doors also have is left to :func:`_find_short`.
     """
     mirrored = {name for names in _names().values() for name in names if _is_of_a_door(name)}
     ambiguous = {*dir(builtins), *(name.rpartition(".")[2] for name in mirrored)}
@@ -166,7 +163,7 @@ _DOORS = ("realtime_trio.aio", "realtime_trio.blocking")
 
 
 def _prefer_the_native_class(app: Sphinx, doctree: Any) -> None:
-    """Lead a bare class name in an annotation to the native class, not to its mirrors."""
+    """Link a bare class name in an annotation to the native class, not to its mirrors."""
     modules = [importlib.import_module(f"realtime_trio{suffix}") for suffix in _PUBLIC]
     for node in doctree.findall(pending_xref):
         target = str(node.get("reftarget", ""))
@@ -187,7 +184,7 @@ def _shorten_defaults(
     signature: str | None,
     returns: str | None,
 ) -> tuple[str, str | None] | None:
-    """Show a default that has no notation (a function, a factory) as an ellipsis."""
+    """Show a default without a notation (a function, a factory) as an ellipsis."""
     if signature is None:
         return None
     return re.sub(r"<[^<>]*>|\bNOTHING\b", "...", signature), returns
@@ -200,7 +197,7 @@ _SECTIONS = re.compile(r"\s*\((?:protocol\.md )?§[^()]*\)")
 def _leave_sections_out(
     app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
 ) -> None:
-    """Drop references that no reader can follow; they may go over the end of a line."""
+    """Drop references that no reader can follow; they may span lines."""
     lines[:] = _SECTIONS.sub("", "\n".join(lines)).split("\n")
 
 

@@ -3,7 +3,7 @@
     realtime-trio serve --demo
     python examples/agent_tree.py http://127.0.0.1:8080
 
-Each sub-agent has a session of its own, which names the session that delegated to it.
+Each sub-agent has a separate session, which names the session that delegated to it.
 """
 
 import sys

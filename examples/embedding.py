@@ -1,4 +1,4 @@
-"""A client beside the other tasks of a trio program, and what to do when one of them fails.
+"""A client next to the other tasks of a trio program, and how to handle the failure of one.
 
     python examples/embedding.py http://127.0.0.1:8080 "Hello"
 

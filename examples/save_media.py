@@ -21,7 +21,7 @@ async def save(media: rt.Media, directory: Path) -> None:
     """Save one of them, or say why not."""
     write = partial(media.save, directory, max_bytes=LIMIT)
     try:
-        # In a thread: a disk can be slow, and the conversation goes on meanwhile.
+        # In a thread: a disk can be slow, and the conversation continues meanwhile.
         path = await trio.to_thread.run_sync(write)
     except ValueError as exc:  # too large, or only an address
         print(f"not saved: {exc}")

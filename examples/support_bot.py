@@ -1,4 +1,4 @@
-"""A bot: it answers what it is asked with an agent, and gives up politely.
+"""A bot that answers questions with an agent, and gives up politely.
 
 `examples/test_support_bot.py` tests it without a network, on a virtual clock.
 """

@@ -19,8 +19,9 @@ General layout, in the order in which data flows; each part imports only earlier
     _session     all parts of one client, wired and started
     _voice       sending, talking, playback
     _client      the client that applications hold
+    server, testing, fleet   the embedded server, tools for tests, many processes (public)
     _doors, aio, blocking    the client for asyncio and for programs without async (public)
-    server, testing, instrument, cli     built on the client
+    instrument, cli          metrics and traces, the command line
 
 This module only lists the public names.
 """

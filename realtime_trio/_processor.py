@@ -69,11 +69,8 @@ class Folds:
         self.control: LaneFold[ControlSlice] = LaneFold(Lane.CONTROL, ControlSlice(), call=call)
         self.text: LaneFold[TextSlice] = LaneFold(Lane.TEXT, text, call=call)
         self.audio: LaneFold[AudioSlice] = LaneFold(Lane.AUDIO, AudioSlice(), call=call)
-        self.by_lane: dict[Lane, LaneFold[Any]] = {
-            Lane.CONTROL: self.control,
-            Lane.AUDIO: self.audio,
-            Lane.TEXT: self.text,
-        }
+        # In the order of the lanes' values, which are the indexes.
+        self.by_lane: tuple[LaneFold[Any], ...] = (self.control, self.audio, self.text)
 
     @property
     def state(self) -> SessionState:

@@ -1,4 +1,4 @@
-"""How often something that keeps happening is logged."""
+"""Limit how often a repeated occurrence is logged."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ _MAX_KEYS: Final = 256
 
 @final
 class Throttle:
-    """Lets one occurrence of a kind through at once, and then one in ``pause`` seconds.
-
-    Those that are held back are counted, and reported with the next one that comes through.
-    At most 256 kinds are known at a time; the oldest is forgotten first.
+    """Passes the first occurrence of a kind, and then one per ``pause`` seconds. The others are
+    counted and reported with the next one that passes. At most 256 kinds are kept; the oldest is
+    dropped first.
     """
 
     __slots__ = ("_kinds", "_pause")
 
     def __init__(self, pause: float) -> None:
         self._pause = pause
-        self._kinds: dict[str, tuple[float, int]] = {}  # when the next may pass, and the count
+        self._kinds: dict[str, tuple[float, int]] = {}  # when the next one may pass, and the count
 
     def count(self, kind: str, now: float, times: int = 1) -> int:
         """Count an occurrence at the time ``now``, in seconds.
 
-        Gives how many there were since the last report, this one included, if it is time for
-        a report; 0 if not.
+        Returns the number since the last report, including this one, if a report is due; otherwise
+        0.
         """
         due, held = self._kinds.pop(kind, (now, 0))
         held += times

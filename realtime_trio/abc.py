@@ -83,17 +83,16 @@ class Delivers(Protocol):
     """An optional method of a :class:`Transport`: frames are taken in the task that reads.
 
     At a steady pace, a switch from the task that reads the socket to the one that receives costs
-    more than a frame. If a transport has the method, the library calls it in the place of
+    more than a frame. If a transport has the method, the library calls it instead of
     :meth:`Transport.receive`.
     """
 
     async def deliver(self, take: Callable[[deque[str | bytes]], bool]) -> None:
-        """Call ``take`` with the frames that are at hand, until it returns ``False``.
-
-        ``take`` removes one or more from the left, and never waits; it is called again with what
-        it leaves. It may be called in another task, but only while this call runs. What it raises
-        is raised here. Errors, cancellation and a second task are as for
-        :meth:`Transport.receive`, which gives what a call of this method has left. A checkpoint.
+        """Call ``take`` with the received frames until it returns ``False``. ``take`` removes one
+        or more frames from the left and never waits; it is called again with the remaining ones. It
+        may be called in another task, but only while this call runs. Its errors are raised here.
+        Errors, cancellation and a second task are as for :meth:`Transport.receive`, which returns
+        the frames that this method has left. A checkpoint.
         """
         ...
 

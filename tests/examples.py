@@ -6,6 +6,7 @@ The words of a fence say what its block is:
 - ``python``: tests. pytest runs them from a file that holds exactly this text.
 - ``python excerpt``: a part of a program. It runs inside one, see :func:`run_excerpt`.
 - ``python hardware``: a complete program that needs devices. It is compiled, not run.
+- ``python notebook``: a cell of a notebook. A kernel runs the cells of a page in their order.
 - ``python sketch``: code of another library, to compare with ours. It is compiled, not run.
 - ``sh run``: commands, run by a shell in an empty directory.
 - ``text output``, right after a program or an excerpt: what it prints.
@@ -46,7 +47,10 @@ PLACEHOLDER = "https://agents.example.com"
 ADDRESS = "http://127.0.0.1:8080"
 """The address of ``realtime-trio serve``."""
 
-KINDS = ("python", "python excerpt", "python hardware", "python run", "python sketch", "sh run")
+KINDS = (
+    *("python", "python excerpt", "python hardware", "python notebook", "python run"),
+    *("python sketch", "sh run"),
+)
 
 _ADDRESSES = re.compile(rf"{re.escape(PLACEHOLDER)}|http://127\.0\.0\.1:\d+")
 _FENCE = re.compile(

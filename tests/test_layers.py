@@ -3,7 +3,7 @@
 ::
 
     events <- _core <- _core.vendors <- _handlers <- _processor <- _log, audio
-           <- _transports, _lanes, _outbound <- _rest, _turns <- _connection
+           <- _transports, _lanes, _outbound <- _rest, _turns, _journal <- _connection, _history
            <- _session <- _voice <- _client <- server, testing, fleet, _doors
            <- aio, blocking <- instrument <- cli
 
@@ -83,7 +83,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "aio": INNER | {"_doors", "_history", "fleet", "server"},
     "blocking": INNER | {"_doors", "_history", "fleet", "server"},
     "cli": INNER
-    | {"_history", "blocking", "fleet", "server", "testing", "_replay", "_schema", ROOT_LAYER},
+    | {"_history", "blocking", "fleet", "instrument", "server", "testing"}
+    | {"_replay", "_schema", ROOT_LAYER},
     "__main__": frozenset({"cli"}),
     # The public names: everything but the command line.
     ROOT_LAYER: INNER | {"_history", "aio", "blocking", "fleet", "instrument", "server", "testing"},

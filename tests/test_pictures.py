@@ -60,4 +60,4 @@ def test_a_scene_without_its_text_fails_with_the_screen() -> None:
 
 def test_an_unknown_scene_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert pictures.main(["events", "nothing"]) == 2
-    assert "no such picture: nothing; there are: demo, " in capsys.readouterr().err
+    assert "no such picture: nothing; available: demo, " in capsys.readouterr().err

@@ -20,13 +20,15 @@ from tools.doors import INTERNAL
 
 ROOT = Path(__file__).parents[1]
 API = ROOT / "tests" / "typing" / "api.py"
+FLEET_LOG = API.with_name("api_fleet.py")
 DOORS = [API.with_name("door_aio.py"), API.with_name("door_blocking.py")]
 
 # Constructors of values from what is private.
 NOT_FOR_USERS = {"Session.of"}
 CLASSES = [value for name in rt.__all__ if inspect.isclass(value := getattr(rt, name))]
-# Whoever writes a log of their own reads its protocol.
-LOGS = {"FleetCommand", "FleetLog", "LogNews", "MemoryLog", "RedisLog", "SqliteLog"}
+# What a log of one's own implements is asserted in a file of its own.
+PROTOCOL = ["FleetCommand", "FleetLog", "LogNews"]
+LOGS = {*PROTOCOL, "MemoryLog", "RedisLog", "SqliteLog"}
 FLEET = [
     name
     for name in rt.fleet.__all__
@@ -107,6 +109,12 @@ def test_every_public_member_of_a_fleet_is_asserted(name: str) -> None:
     assert not found - members_asserted(TREE) - INTERNAL
 
 
+@pytest.mark.parametrize("name", PROTOCOL)
+def test_every_member_of_the_log_s_protocol_is_asserted(name: str) -> None:
+    tree = ast.parse(FLEET_LOG.read_text(encoding="utf-8"))
+    assert not members(getattr(rt.fleet, name)) - members_asserted(tree)
+
+
 @pytest.mark.parametrize("function", rt.testing.__all__)
 def test_every_function_of_the_test_kit_stands_in_the_file(function: str) -> None:
     """As ``rt.testing.name``."""
@@ -120,7 +128,7 @@ def test_the_files_check(checker: list[str]) -> None:
     environment = dict(os.environ, PYRIGHT_PYTHON_IGNORE_WARNINGS="1")
     environment["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     result = subprocess.run(
-        [sys.executable, "-m", name, *options, str(API), *map(str, DOORS)],
+        [sys.executable, "-m", name, *options, *map(str, [API, FLEET_LOG, *DOORS])],
         cwd=ROOT,
         env=environment,
         capture_output=True,

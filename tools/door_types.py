@@ -1,4 +1,4 @@
-"""Write the assertions of types for both doors from those for the native classes.
+"""Generate the type assertions of both doors from those of the native classes.
 
 ``python -m tools.door_types`` writes ``tests/typing/door_aio.py`` and ``door_blocking.py`` from
 the functions of ``tests/typing/api.py`` whose parameters are of a class that the doors mirror.
@@ -22,13 +22,13 @@ __all__ = ["generate", "main", "path_of"]
 API: Final = ROOT / "tests" / "typing" / "api.py"
 
 _NATIVE_FUNCTIONS: Final = frozenset({"memory_connector", "recorder"})
-"""About what is for trio in each door."""
+"""Lines about objects that are for trio in each door."""
 
 _NATIVE_ONLY: Final = ("from_channel(",)
-"""In a line that says nothing of a door: its channels are no channels of trio."""
+"""Text in lines that do not apply to a door: its channels are not channels of trio."""
 
 _BLOCKING_ONLY: Final = ("aclose(", "await it.reconnect()")
-"""In a line that says nothing of the blocking door."""
+"""Text in lines that do not apply to the blocking door."""
 
 _OPENING: Final = {name for module in MODULES for _, name, _ in module.functions}
 
@@ -38,7 +38,7 @@ _PLACE: Final = re.compile(
 
 
 def _mirrored(node: Function) -> bool:
-    """Whether a parameter is of a class that the doors have, or whether it opens one."""
+    """Whether a function has a parameter of a class that the doors have, or opens one."""
     annotations = [each.annotation for each in node.args.args if each.annotation is not None]
     if any(_PLACE.search(ast.unparse(annotation)) for annotation in annotations):
         return True
@@ -64,13 +64,13 @@ def _lines(node: Function, dialect: Dialect) -> Iterator[ast.stmt]:
 
 
 def _names(node: Function) -> set[str]:
-    """The names that a function takes from its module."""
+    """Return the names that a function uses from its module."""
     names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
     return names - {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}
 
 
 def _head(tree: ast.Module, chosen: list[Function]) -> Iterator[ast.stmt]:
-    """The imports, the names of types, and the classes and functions that the chosen ones use."""
+    """Return the imports, type names, classes and functions that the chosen functions use."""
     used = {name for node in chosen for name in _names(node)}
     for node in tree.body[1:]:
         if isinstance(node, (ast.AsyncFunctionDef, ast.ClassDef, ast.FunctionDef)):

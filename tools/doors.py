@@ -1,11 +1,10 @@
-"""Write the classes of ``rt.aio`` and ``rt.blocking`` from the source of the native ones.
-
-``python -m tools.doors`` writes them, ``tests/doors/test_generator.py`` compares. A new method,
-option or docstring of a native class needs nothing but that. A new class that waits, or that is
-handed out by one, needs a line in :data:`MODULES`.
+"""Generate the classes of ``rt.aio`` and ``rt.blocking`` from the source of the native ones.
+``python -m tools.doors`` writes them, ``tests/doors/test_generator.py`` compares them. Run it after
+a change of a method, option or docstring of a native class. A new class that waits, or that such a
+class returns, needs a line in :data:`MODULES`.
 
 General layout: :class:`Source` reads a native module, :class:`ClassWriter` writes one class,
-:func:`generate` puts a module together. A :class:`Dialect` holds what the two doors differ in.
+:func:`generate` puts a module together. A :class:`Dialect` holds the differences of the two doors.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 class Mirrored:
     """One class of a door.
 
-    ``natives`` are the classes (module, name) whose members it has; the last one is what it holds.
-    ``base`` is a class of the door, ``channel`` says that it is one of the channels. An object
-    with a block of its ``own`` has a door of its own, which is closed when the block is left.
+    ``natives`` are the classes (module, name) whose members it has; it wraps the last one. ``base``
+    is a class of the door, ``channel`` marks a channel. With ``own``, an object with a separate
+    block has a separate door, which is closed at the end of the block.
     """
 
     name: str
@@ -49,13 +48,13 @@ class Mirrored:
 
 @attrs.frozen(slots=True, kw_only=True)
 class DoorModule:
-    """One module of a door: its classes, and functions that open something."""
+    """One module of a door: its classes, and its opening functions."""
 
     name: str
     title: str
     classes: tuple[Mirrored, ...]
     functions: tuple[tuple[str, str, str], ...] = ()
-    """Module, function, and the class of what it gives."""
+    """Module, function, and the class of its value."""
 
 
 def _one(module: str, name: str, *, channel: bool = False, exclusive: bool = False) -> Mirrored:
@@ -123,7 +122,7 @@ MODULES: Final = (
     ),
     DoorModule(
         name="_client",
-        title="``open_client`` and the client that it gives.",
+        title="``open_client`` and the client that it opens.",
         classes=(
             Mirrored(
                 name="Client",
@@ -145,7 +144,7 @@ MODULES: Final = (
     ),
     DoorModule(
         name="_remote",
-        title="Sessions of a fleet, and what their commands and turns are.",
+        title="Sessions of a fleet, with their receipts and turns.",
         classes=(
             _one("fleet._remote_receipt", "RemoteReceipt"),
             _one("fleet._remote_session", "RemoteTurn"),
@@ -184,10 +183,10 @@ MODULES: Final = (
 )
 
 PLACES: Final = {entry.name: module.name for module in MODULES for entry in module.classes}
-"""The module of a door for each of its classes."""
+"""The module of each class of a door."""
 
 OWN: Final = {entry.name for module in MODULES for entry in module.classes if entry.own}
-"""The classes whose objects have a block of their own within another one."""
+"""The classes whose objects have a separate block within another one."""
 
 INTERNAL: Final = frozenset(
     {
@@ -197,7 +196,7 @@ INTERNAL: Final = frozenset(
         *("Node.beat", "Node.claim", "Node.leave"),
     }
 )
-"""Members that other parts of the client use: they are public by their names only."""
+"""Members for other parts of the client: only their names are public."""
 
 FROM_BASE: Final = frozenset(
     {
@@ -205,10 +204,10 @@ FROM_BASE: Final = frozenset(
         *("__aiter__", "__anext__", "__enter__", "__exit__"),
     }
 )
-"""What the channels of a door have from their hand-written base."""
+"""Members that the channels of a door inherit from their hand-written base."""
 
-# Parameters that a door takes in its own way: what it takes, the function that converts, and
-# the module of the door that has both.
+# Parameters that a door converts: their type in the door, the converting function, and the module
+# of the door that has both.
 TAKEN: Final = {
     "AuthSource": ("TokenSource", "as_auth", "_callbacks"),
     "AsyncIterable[bytes]": ("SoundSource", "as_source", "_callbacks"),
@@ -221,7 +220,7 @@ TAKEN: Final = {
 
 
 class Source:
-    """A native module: its classes and functions, and where its names come from."""
+    """A native module: its classes, its functions, and the origins of its names."""
 
     def __init__(self, module: str) -> None:
         self.module = module
@@ -316,7 +315,7 @@ def _item(annotation: ast.expr | None) -> ast.expr:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Dialect:
-    """What the doors differ in."""
+    """The differences of the doors."""
 
     package: str
     manager: str
@@ -329,7 +328,7 @@ class Dialect:
     words: tuple[tuple[str, str], ...]
 
     def docstring(self, text: str) -> str:
-        """Say it in the words of this door."""
+        """Return a docstring in the words of this door."""
         for pattern, new in self.words:
             text = re.sub(pattern, new, text)
         return text
@@ -413,7 +412,7 @@ class Imports:
         self._dialect = dialect
         self._own = {entry.name for entry in module.classes}
         self.found: dict[str, tuple[str, str]] = {}
-        """By the name in the module: where it comes from, and what it is called there."""
+        """By the name in the module: its origin, and its name there."""
 
     def add(self, origin: str, name: str, alias: str = "") -> None:
         """Import a name."""
@@ -443,7 +442,7 @@ class Imports:
                 self.add("", each.id)
 
     def lines(self) -> Iterator[str]:
-        """Write them; the formatter puts them in order."""
+        """Write them; the formatter sorts them."""
         for alias, (origin, name) in self.found.items():
             shown = f"{name} as {alias}" if alias != name else name
             if not origin:
@@ -458,14 +457,14 @@ class Imports:
 
 @attrs.define(slots=True)
 class Signature:
-    """The parameters of a function of a door, and the arguments that it passes on."""
+    """The parameters of a function of a door, and the arguments that it passes."""
 
     parameters: str
     arguments: str
 
 
 def signature(node: Function, source: Source, imports: Imports, *, method: bool) -> Signature:
-    """Write the parameters of ``node`` as its door has them."""
+    """Return the parameters of ``node`` as its door has them."""
     arguments = deepcopy(node.args)
     positional = [*arguments.posonlyargs, *arguments.args][1 if method else 0 :]
     passed = [_taken(argument, imports) for argument in positional]
@@ -504,7 +503,7 @@ class ClassWriter:
         module, name = entry.natives[-1]
         self._source = self._sources[module]
         self._native = self._source.of_class(name)
-        # A subclass holds the same object under a name of its own, with its own type.
+        # A subclass holds the same object under another name, with its own type.
         self._held = "self._inner" if entry.channel or entry.base else "self._native"
 
     def write(self) -> Iterator[str]:
@@ -546,7 +545,7 @@ class ClassWriter:
         return ""
 
     def _received(self) -> str:
-        """Return what a channel gives that is not generic."""
+        """Return the item type of a channel that is not generic."""
         (base,) = self._native.bases
         assert isinstance(base, ast.Subscript)
         self._imports.names_of(base.slice, self._source)
@@ -680,7 +679,7 @@ class ClassWriter:
             self._imports.door("_door", "same")
         self._imports.add("contextlib", self._dialect.manager)
         native = f"{self._held}.{node.name}({given.arguments})"
-        # The block of an ask is in a task of its own: the door knows who asked.
+        # The block of an ask is in a separate task: the door knows the caller.
         alone = ", alone=True" if node.name == "ask" else ""
         own = ", own=True" if wrap in OWN else ""
         return (
@@ -730,7 +729,7 @@ class ClassWriter:
 _Member: TypeAlias = tuple[str, list[str]]
 
 _CLOSE: Final = '''    def close(self) -> None:
-        """{what} now; for other threads than the one in its block.
+        """{what} now, from a thread other than the one in its block.
 
         What waits there ends: calls with :class:`~realtime_trio.ClosedError`, iterations after
         what they hold. The block itself is left as usual. A second call does nothing.
@@ -740,7 +739,7 @@ _CLOSE: Final = '''    def close(self) -> None:
 
 _WORDS: Final = {
     "__aiter__": "Iterate over it.",
-    "__anext__": "Return the next item, and wait for one if need be.",
+    "__anext__": "Wait for the next item and return it.",
 }
 
 

@@ -1,4 +1,4 @@
-"""Turn code with ``async`` into the same code without: what the blocking door's users write."""
+"""Convert code with ``async`` to code without, as users of the blocking door write it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMES: Final = {
 
 
 class _WithoutAsync(ast.NodeTransformer):
-    """Replaces each node that waits by the one that blocks."""
+    """Replaces each async node by its blocking form."""
 
     def visit_Await(self, node: ast.Await) -> ast.AST:
         value = self.visit(node.value)

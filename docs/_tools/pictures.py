@@ -1,7 +1,7 @@
-"""Take the pictures of the terminal that the pages show: ``python docs/_tools/pictures.py``.
+"""Take the pictures of the terminal for the pages: ``python docs/_tools/pictures.py``.
 
-Each scene runs a real command at a pseudo-terminal. What is then on the screen becomes an SVG,
-drawn by rich. A scene waits for text on the screen, never for time.
+Each scene runs a real command at a pseudo-terminal. rich draws the final screen as an SVG. A scene
+waits for text on the screen, never for time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _TEXT = re.compile(r"<text [^>]*>([^<]*)</text>")
 
 @attrs.frozen(slots=True, kw_only=True)
 class Scene:
-    """A command and what is done with it.
+    """A command and the steps with it.
 
     ``arguments`` follow ``realtime-trio``; ``URL`` in them is the address of a server that is
     started for the scene. Each step waits for a pattern, then types a text. ``shows`` is a
@@ -99,7 +99,7 @@ SCENES = (
 
 @contextmanager
 def _server() -> Generator[str, None, None]:
-    """Run ``realtime-trio serve --demo`` on a free port, and give its address."""
+    """Run ``realtime-trio serve --demo`` on a free port, and yield its address."""
     command = [sys.executable, "-u", "-m", "realtime_trio", "serve", "--demo", "--port", "0"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
@@ -143,7 +143,7 @@ class _Terminal:
 
     @property
     def text(self) -> str:
-        """What is on the screen."""
+        """The text on the screen."""
         return "\n".join(line.rstrip() for line in self.screen.display).rstrip()
 
     def type(self, text: str) -> None:
@@ -213,7 +213,7 @@ def _lines(screen: pyte.Screen) -> Iterator[Text]:
 
 
 def _part(lines: Sequence[Text], scene: Scene) -> list[Text]:
-    """Give the rows between the first and the last; an ellipsis stands for the rest."""
+    """Return the rows between the first and the last; an ellipsis replaces the others."""
     begin, end = 0, max(i for i, line in enumerate(lines) if line.plain) + 1
     if scene.first is not None:
         begin = next(i for i, line in enumerate(lines) if re.search(scene.first, line.plain))
@@ -260,13 +260,13 @@ def picture(scene: Scene) -> str:
     for line in shown:
         console.print(line, no_wrap=True, crop=True)
     drawn = console.export_svg(title="realtime-trio", theme=MONOKAI, unique_id=scene.name)
-    # A page shows it without the network, so with the reader's own monospaced font.
+    # A page does not use the network, so it shows the reader's monospaced font.
     drawn = _FONTS.sub("", drawn)
     return "\n".join(line.rstrip() for line in drawn.splitlines()).strip() + "\n"
 
 
 def texts(drawn: str) -> list[str]:
-    """Give the texts of a picture in their order."""
+    """Return the texts of a picture in order."""
     return _TEXT.findall(drawn)
 
 
@@ -279,11 +279,11 @@ def write(names: Sequence[str] = ()) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Take the pictures that are named, or all. Gives the exit status."""
+    """Take the named pictures, or all. Return the exit status."""
     unknown = set(argv) - {scene.name for scene in SCENES}
     if unknown:
         known = ", ".join(scene.name for scene in SCENES)
-        sys.stderr.write(f"no such picture: {', '.join(sorted(unknown))}; there are: {known}\n")
+        sys.stderr.write(f"no such picture: {', '.join(sorted(unknown))}; available: {known}\n")
         return 2
     write(argv)
     return 0

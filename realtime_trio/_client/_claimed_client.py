@@ -1,4 +1,4 @@
-"""A client that writes to a log which somebody else has claimed and recovered."""
+"""A client that writes to a log which its caller has claimed and recovered."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["DialOptions", "claimed_client"]
 
 @attrs.frozen(slots=True)
 class DialOptions:
-    """How to dial, as :func:`~realtime_trio.open_client` takes it."""
+    """The options for dialling; see :func:`~realtime_trio.open_client`."""
 
     url: str
     auth: AuthSource = attrs.field(repr=False)
@@ -42,7 +42,7 @@ class DialOptions:
 async def claimed_client(
     options: DialOptions, life: JournalLife
 ) -> AsyncGenerator[tuple[Client, Shell], None]:
-    """Open a client within a life; whoever calls runs the writer and finishes the life."""
+    """Open a client within a life; the caller runs the writer and finishes the life."""
     where = endpoint(options.url)
     config = options.config or ClientConfig()
     network = Network(

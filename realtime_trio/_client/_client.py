@@ -91,7 +91,7 @@ class Client(Commands, Subscribes, JournalAccess):
         return self._shell.health()
 
     def statistics(self) -> PipelineStatistics:
-        """Return what the lanes have handled and what they buffer."""
+        """Return what the lanes have handled and buffer, and each open subscription."""
         return self._shell.pipeline.statistics()
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
@@ -274,8 +274,8 @@ class Client(Commands, Subscribes, JournalAccess):
     async def push_to_talk(self, *, force: bool = False) -> AsyncGenerator[None, None]:
         """Send ``ptt_start`` when the block begins and ``ptt_end`` when it ends.
 
-        Playback stops immediately. The block is entered when ``ptt_start`` has left, so no
-        speech overtakes it. That is in the user's turn, so cancel first to interrupt an answer.
+        Playback stops immediately. The block starts when ``ptt_start`` has left, so no speech
+        overtakes it. It leaves in the user's turn, so cancel first to interrupt an answer.
         ``ptt_end`` always follows the queued audio, even after an error.
         """
         self.audio.stop()
@@ -335,10 +335,10 @@ def open_client(
     ``headers`` are sent with each upgrade and call, ``open_stream(host, port)`` returns the
     stream to use instead of TCP. They also apply to a ``transport`` of this library.
 
-    Enters when the first connection is open and proven, and starts to receive at the body's
-    first checkpoint: a subscription made before that misses nothing. Lost connections are
-    replaced. Leaving always returns within ``config.close_deadline`` seconds, and no task is
-    left running.
+    The block starts when the first connection is open and proven. The client starts to receive at
+    the first checkpoint of the block, so a subscription made before that misses nothing. Lost
+    connections are replaced. Leaving always returns within ``config.close_deadline`` seconds, and
+    no task is left running.
 
     Raises what the body raises. Otherwise raises the reason why the client ended, not in a group:
     :class:`~realtime_trio.ConnectionFailed`, :class:`~realtime_trio.ConnectionLost` or
@@ -349,7 +349,7 @@ def open_client(
     no server, ``RuntimeError`` outside ``trio.run``. When the client ends, the body
     is cancelled a second after everything that it could wait for has ended.
     """
-    check_options(**locals())  # nothing else is local yet
+    check_options(**locals())  # no other local variable exists yet
     where = endpoint(url)
     options = config or ClientConfig()
     network = Network(
@@ -375,7 +375,7 @@ def open_client(
 
 @asynccontextmanager
 async def opened_client(shell: Shell) -> AsyncGenerator[Client, None]:
-    """A client of this shell; errors come out bare."""
+    """Open the client of this shell; raise errors without a group."""
     check_trio("open_client")
     failure: BaseException | None = None
     try:

@@ -74,7 +74,7 @@ class _CatalogueCommands(_Sender):
         return await self.send(GetVoicesEvent(), force=force)
 
     async def get_tool_catalog(self, *, force: bool = False) -> Receipt:
-        """Ask for the tools that an agent can be given."""
+        """Ask for the tools that agents can use."""
         return await self.send(GetToolCatalogEvent(), force=force)
 
     async def list_workspaces(self, *, force: bool = False) -> Receipt:
@@ -90,11 +90,11 @@ class _CatalogueCommands(_Sender):
         return await self.send(RemoveWorkspaceEvent(name=name), force=force)
 
     async def set_agent(self, agent_key: str, *, force: bool = False) -> Receipt:
-        """Give the current session another agent."""
+        """Set the agent of the current session."""
         return await self.send(SetAgentEvent(agent_key=agent_key), force=force)
 
     async def set_agent_tools(self, tools: Iterable[str], *, force: bool = False) -> Receipt:
-        """Give the current agent these tools and no others."""
+        """Set the tools of the current agent."""
         check_several(tools, "tools")
         return await self.send(SetAgentToolsEvent(tools=tuple(tools)), force=force)
 
@@ -112,7 +112,7 @@ class _SessionCommands(_Sender):
     async def new_chat_session(
         self, agent_key: str | None = None, *, force: bool = False
     ) -> Receipt:
-        """Start a new session, with another agent if one is named."""
+        """Start a new session, with the given agent."""
         return await self.send(NewChatSessionEvent(agent_key=agent_key), force=force)
 
     async def resume_chat_session(self, session_id: str, *, force: bool = False) -> Receipt:
@@ -166,11 +166,11 @@ class _VoiceCommands(_Sender):
         return await self.send(SetVoiceInputModeEvent(mode=mode), force=force)
 
     async def ptt_start(self, *, force: bool = False) -> Receipt:
-        """The user begins to talk; ``client.push_to_talk()`` sends both commands."""
+        """Announce that the user begins to talk; ``client.push_to_talk()`` sends both commands."""
         return await self.send(PttStartEvent(), force=force)
 
     async def ptt_end(self) -> Receipt:
-        """The user has finished talking. It leaves after the queued audio and passes the gate."""
+        """Announce that the user has finished. It leaves after queued audio and passes the gate."""
         return await self.send(PttEndEvent())
 
     async def audio_input_delta(self, pcm: bytes, *, force: bool = False) -> Receipt:

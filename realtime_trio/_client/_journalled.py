@@ -1,4 +1,4 @@
-"""A client with a journal: the journal's lifetime around it, from recovery to the clean end."""
+"""A client with a journal, which is open from recovery to the clean end."""
 
 from __future__ import annotations
 

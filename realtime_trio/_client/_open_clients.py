@@ -1,4 +1,4 @@
-"""The open clients of this process, for what measures all of them."""
+"""The open clients of this process, for metrics."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ __all__ = ["ClientListener", "announced", "listen"]
 
 
 class ClientListener(Protocol):
-    """What is told which clients open and close, each in its own thread."""
+    """Is notified when clients open and close, in the thread of each client."""
 
     def opened(self, client: Client) -> None:
-        """A client is open. Once for each, also for those that were open before."""
+        """Handle an open client. Called once for each, also for clients that were open before."""
 
     def closed(self, client: Client) -> None:
-        """The body of a client has ended; its statistics can still be read."""
+        """Handle the end of a client's body; its statistics can still be read."""
 
 
-# Clients of several threads open and close at any time. The listeners are called under the lock:
-# so each is told of every client exactly once.
+# Clients of several threads open and close at any time. The listeners are called under the lock, so
+# each is called exactly once for every client.
 _lock: Final = threading.RLock()
 _clients: list[Client] = []
 _listeners: list[ClientListener] = []
@@ -32,7 +32,7 @@ _listeners: list[ClientListener] = []
 
 @contextmanager
 def announced(client: Client) -> Generator[Client, None, None]:
-    """Around the body of a client."""
+    """Notify the listeners of a client, around its body."""
     with _lock:
         _clients.append(client)
         for listener in _listeners:
@@ -47,7 +47,7 @@ def announced(client: Client) -> Generator[Client, None, None]:
 
 
 def listen(listener: ClientListener) -> Callable[[], None]:
-    """Tell ``listener`` of every client, until the result is called."""
+    """Notify ``listener`` of every client, until the returned function is called."""
     with _lock:
         _listeners.append(listener)
         for client in _clients:

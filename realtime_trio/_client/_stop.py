@@ -1,4 +1,4 @@
-"""Close a client from outside its block, for doors that have no cancel scopes."""
+"""Close a client from outside its block, for callers without cancel scopes."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ __all__ = ["stop_client"]
 
 
 async def stop_client(client: Client) -> None:
-    """Close a client from outside its block; every task that waits for it is woken."""
+    """Close a client from outside its block, and wake every task that waits for it."""
     await client._shell.stop()  # pyright: ignore[reportPrivateUsage]

@@ -1,4 +1,4 @@
-"""What the lanes must learn when a command leaves."""
+"""The local events that some commands cause when they are written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["write_callback"]
 
 
 def write_callback(pipeline: Pipeline, event: Event) -> Callable[[], None] | None:
-    """What to call when this event is about to be written; ``None`` for nothing."""
+    """Return the function to call when this event is about to be written, or ``None``."""
     match event:
         case SetAgentVoiceEvent(voice_id=voice_id):
             return lambda: pipeline.post(VoiceRequestedEvent(voice_id=voice_id))

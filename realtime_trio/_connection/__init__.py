@@ -1,1 +1,1 @@
-"""Links one after another: proof, liveness, reconnection, recording."""
+"""The connection over successive links: proof, liveness, reconnection, recording."""

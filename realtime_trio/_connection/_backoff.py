@@ -14,8 +14,8 @@ class Backoff:
     """The pauses between dials, in seconds.
 
     The ceiling of the n-th pause is ``initial * factor ** (n - 1)``, never above ``maximum``.
-    ``jitter`` is the share of it that chance may take away: with 1 (full jitter) a pause is
-    anywhere from nothing to its ceiling, so a crowd that was cut off together is spread out.
+    ``jitter`` is the random share of a pause: with 1 (full jitter) a pause is anything from zero to
+    its ceiling, so many clients that lose their links together do not dial together.
     """
 
     initial: float
@@ -25,7 +25,7 @@ class Backoff:
 
     @classmethod
     def of(cls, config: ClientConfig) -> Backoff:
-        """The pauses that a configuration asks for."""
+        """Return the pauses of a configuration."""
         return cls(
             initial=config.backoff_initial,
             factor=config.backoff_factor,
@@ -34,7 +34,7 @@ class Backoff:
         )
 
     def ceiling(self, attempt: int) -> float:
-        """The longest that the pause after ``attempt`` failed dials (from 1) may be."""
+        """Return the maximum of the pause after ``attempt`` failed dials (from 1)."""
         try:
             grown = self.initial * self.factor ** (attempt - 1)
         except OverflowError:
@@ -42,5 +42,5 @@ class Backoff:
         return min(self.maximum, grown)
 
     def delay(self, attempt: int, chance: float) -> float:
-        """The pause after ``attempt`` failed dials; ``chance`` is drawn from [0, 1)."""
+        """Return the pause after ``attempt`` failed dials; ``chance`` is random in [0, 1)."""
         return self.ceiling(attempt) * (1.0 - self.jitter * (1.0 - chance))

@@ -1,8 +1,8 @@
 """React to received events immediately, in the receive task.
 
-The lanes may lag far behind the wire. Answering a ping, opening the gate, silencing a cancelled
-answer and learning the ids for the next dial cannot wait for them. Whatever has to wait for the
-lanes gets a mark directly behind its event.
+The lanes may lag far behind the wire. Answering a ping, opening the gate, stopping the playback of
+a cancelled answer and noting the ids for the next dial cannot wait for them. Everything that must
+wait for the lanes gets a mark directly after its event.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class LinkObserver:
         self._post = post
         self._stop_playback = stop_playback
         self.opening: Mark | None = None
-        """Directly behind the event that opened the gate last."""
+        """The mark directly after the event that opened the gate last."""
         self.ui_session_id: str | None = None
         self.session_starts: int = 0
         """How often the server began a session: each begins with the server's defaults."""
@@ -165,7 +165,7 @@ class LinkObserver:
         A link that began in the middle of a turn has delivered a list without that turn, and
         then only its end. A link that delivered no list says nothing about what it missed.
         In both cases the client asks for the session again: resuming the current session is the
-        one command that is harmless at any time, and it goes ahead of all queued commands.
+        one command that is harmless at any time, and it overtakes all queued commands.
         """
         session_id = self._gate.session_id
         replaces = self._links > 1

@@ -48,9 +48,9 @@ class RecorderStatistics:
 
     ``written`` counts the lines that were flushed to the file. ``waiting`` counts those in the
     queue, ``waiting_bytes`` the memory that they take; ``high_water`` is the most lines that ever
-    waited. For about a second a line may be in none of the counters, then it is in ``written`` or
-    ``dropped``. ``error`` is the reason why writing stopped early, ``None`` if it did not:
-    after an error every line is dropped.
+    waited. For about a second a line may be in none of the counters; then it counts in ``written``
+    or ``dropped``. ``error`` is the reason why writing stopped early, ``None`` if it did not: after
+    an error every line is dropped.
     """
 
     written: int
@@ -165,7 +165,7 @@ class Recorder:
         self._redactor.hide(secret)
 
     def record(self, kind: Kind, payload: str | bytes, *, conn: int, at: float) -> None:
-        """Take one line; never waits, never raises.
+        """Queue one line; never waits, never raises.
 
         ``payload`` is the frame for "in" and "out", the URL for "open", the code for "close" and
         "drop". ``conn`` numbers the connections from 1, ``at`` is trio's time in seconds. Before

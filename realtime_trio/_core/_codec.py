@@ -254,7 +254,7 @@ class Codec:
             yield event, size
 
     def read_one(self, frame: str | bytes) -> ServerEvent | Delta:
-        """What one frame says, as :meth:`read_all` gives it."""
+        """Decode one frame as :meth:`read_all` does."""
         if type(frame) is bytes:
             return AudioFrame(data=frame)
         if len(frame) <= _SHALLOW:
@@ -348,7 +348,7 @@ class Codec:
         try:
             return _parse(frame.decode() if isinstance(frame, bytes) else frame)
         except (ValueError, RecursionError):
-            raise DecodeError(None, "$", "a JSON object", "text that is no JSON") from None
+            raise DecodeError(None, "$", "a JSON object", "text that is not JSON") from None
 
     def _structure(self, raw: Any, *, cut: bool = False) -> ServerEvent:
         if not isinstance(raw, dict):

@@ -1,9 +1,8 @@
-"""Whose answer is it? What became of an input that was written (protocol.md §7 G).
-
-An input is written between two pings of its own. A server handles in order what it receives, so
-what comes before the first pong belongs to something earlier, and by the second pong the input
-has been handled. The turn gate and the control lane both follow the input by this table, so
-they agree on whether the next input may leave.
+"""Find out how the server answers an input that was written (protocol.md §7 G). The client writes
+an input between two pings. A server handles frames in order, so events received before the first
+pong belong to something earlier, and at the second pong the input has been handled. The turn gate
+and the control lane both follow the input by this table, so they agree on whether the next input
+may leave.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ __all__ = ["OPEN_STAGES", "InputSign", "InputStage", "InputUnit"]
 
 
 class InputStage(enum.Enum):
-    """How far an input has come. The last three are verdicts."""
+    """The progress of an input. The last three are verdicts."""
 
     SENT = "sent"
-    """Its first pong has not come."""
+    """Its first pong has not been received."""
 
     ASKED = "asked"
-    """Between its pongs, nothing came that could be its answer."""
+    """Between its pongs, nothing was received that could be its answer."""
 
     ERRED = "erred"
-    """Between its pongs, an error came."""
+    """Between its pongs, an error was received."""
 
     BEGUN = "begun"
     """Between its pongs, a turn has begun."""
@@ -37,7 +36,7 @@ class InputStage(enum.Enum):
     """Between its pongs, a turn has begun and ended."""
 
     GRACE = "grace"
-    """Both pongs came, and nothing else: a turn may still begin."""
+    """Both pongs were received, and nothing else: a turn may still begin."""
 
     RUNS = "runs"
     """Its turn runs."""
@@ -50,16 +49,16 @@ class InputStage(enum.Enum):
 
 
 class InputSign(enum.Enum):
-    """What tells of an input."""
+    """A sign of the server's reaction to an input."""
 
     PONG = "pong"
-    """The answer to one of its own two pings."""
+    """The answer to one of its two pings."""
 
     TURN_END = "user_turn_end"
     TURN_START = "user_turn_start"
     ERROR = "error"
     STREAM = "stream"
-    """A part of an answer: a turn runs, although its beginning was not seen."""
+    """A part of an answer: a turn runs, although its start was not received."""
 
 
 OPEN_STAGES: Final = frozenset(
@@ -67,7 +66,7 @@ OPEN_STAGES: Final = frozenset(
 )
 """The stages without a verdict."""
 
-# A sign that has no row changes nothing.
+# A sign without a row changes nothing.
 _NEXT: Final[Mapping[tuple[InputStage, InputSign], InputStage]] = MappingProxyType(
     {
         (InputStage.SENT, InputSign.PONG): InputStage.ASKED,
@@ -89,7 +88,7 @@ _NEXT: Final[Mapping[tuple[InputStage, InputSign], InputStage]] = MappingProxyTy
 
 
 class InputUnit(msgspec.Struct, frozen=True):
-    """One input on its way; ``ahead`` pongs answer earlier pings and come before its first."""
+    """One written input; ``ahead`` pongs answer earlier pings and are received before its first."""
 
     stage: InputStage = InputStage.SENT
     ahead: int = 0
@@ -101,11 +100,11 @@ class InputUnit(msgspec.Struct, frozen=True):
 
     @property
     def begun(self) -> bool:
-        """Whether a turn was seen to begin after the first pong."""
+        """Whether a turn began after the first pong."""
         return self.stage in (InputStage.BEGUN, InputStage.OVER, InputStage.RUNS, InputStage.ENDED)
 
     def after(self, sign: InputSign) -> InputUnit:
-        """The input after one sign."""
+        """Return the input after one sign."""
         if sign is InputSign.PONG and self.ahead:
             return InputUnit(self.stage, self.ahead - 1)
         stage = _NEXT.get((self.stage, sign))

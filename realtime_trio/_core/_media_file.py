@@ -23,10 +23,9 @@ _EXTENSIONS: Final = {"text/markdown": ".md", "image/jpeg": ".jpg", "audio/wav":
 
 
 def file_name(name: str | None, content_type: str) -> str:
-    """A name that is safe in any directory of any system.
-
-    Without directories, without a dot at its beginning, not the name of a device, and with an
-    extension that fits ``content_type`` where it has none.
+    """Return a name that is safe in any directory of any system. It has no directories and no
+    leading dot, is not the name of a device, and gets an extension for ``content_type`` if it has
+    none.
     """
     last = re.split(r"[/\\]", name or "")[-1]
     stem, dot, extension = _UNSAFE.sub("_", last).strip(" .").rpartition(".")
@@ -44,9 +43,8 @@ def file_name(name: str | None, content_type: str) -> str:
 
 
 def media_bytes(content: str | None, url: str | None, content_type: str) -> bytes:
-    """What media contains: its content, decoded where it is base64, or a ``data:`` URL's.
-
-    Raises ``ValueError`` where it only has an address to fetch it from, or nothing.
+    """Return the content of media, decoded if it is base64, or that of a ``data:`` URL. Raises
+    ``ValueError`` if the media only has an address or nothing at all.
     """
     if content is not None:
         return content.encode(errors="replace") if _is_text(content_type) else _decoded(content)
@@ -62,7 +60,7 @@ def media_bytes(content: str | None, url: str | None, content_type: str) -> byte
 
 
 def _is_text(content_type: str) -> bool:
-    """Return whether content of a type is text as it stands, and not base64."""
+    """Return whether content of a type is plain text and not base64."""
     kind = _kind(content_type)
     return kind in _TEXTS or kind.startswith("text/") or kind.endswith(("+json", "+xml"))
 
@@ -79,15 +77,13 @@ def _base64(data: bytes) -> bytes:
     try:
         return base64.b64decode(b"".join(data.split()), validate=True)
     except binascii.Error as exc:
-        message = f"this media is no valid base64: {exc}"
+        message = f"the content of this media is not valid base64: {exc}"
         raise ValueError(message) from None
 
 
 def write_new(directory: Path, name: str, data: bytes) -> Path:
-    """Write a file that was not there, with a number in its name where it has to be.
-
-    An existing file is never overwritten, and a link is never followed: what stands under the
-    name, a link that leads nowhere included, only changes the number.
+    """Write a new file, with a number in its name if necessary. It never overwrites a file and
+    never follows a link: if the name exists, even as a broken link, the number changes.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)

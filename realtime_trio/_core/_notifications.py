@@ -198,7 +198,7 @@ class AllNotificationsCleared(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Media(Value):
-    """Media to show beside the text. ``foreign_content`` is untrusted: sanitise it."""
+    """Media to show next to the text. ``foreign_content`` is untrusted: sanitise it."""
 
     id: str
     role: str
@@ -219,7 +219,7 @@ class Media(Value):
         base64, and so is a ``data:`` URL; any other URL is not fetched.
 
         Raises ``ValueError`` for more than ``max_bytes`` and for media without content, and
-        ``OSError`` where the file cannot be written. It blocks until the disk has it: in trio,
+        ``OSError`` if the file cannot be written. It blocks until the file is on disk: in trio,
         call it with ``trio.to_thread.run_sync``.
         """
         data = media_bytes(self.content, self.url, self.content_type)

@@ -63,7 +63,7 @@ class Recency:
         """Return the least recently used key, and a record without it.
 
         ``last_use`` returns when a key of ``keys`` was used, or ``None`` if the key must stay.
-        At least one key must be free to go.
+        At least one key must be allowed to leave.
         """
         heap = self._heap
         if heap.version != self._version:

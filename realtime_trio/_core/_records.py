@@ -64,7 +64,7 @@ def equal_but(one: msgspec.Struct, other: object, *but: str) -> bool:
 class WaitingTool(Value):
     """A completed tool that waits for a message of its session (§8 T4).
 
-    The ids come from its event, in case the tool gets a message of its own.
+    The ids come from its event, in case the tool gets a separate message.
     """
 
     call: ToolCall

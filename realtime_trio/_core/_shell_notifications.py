@@ -181,12 +181,12 @@ class AudioFlushed(Notification):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Jumped(Notification):
-    """A session of a fleet went on from a snapshot: the entries ``first`` to ``last`` are missing.
-
-    The state is whole; what happened in between is delivered to nobody. ``why`` is "jumped" (the
-    node could not write for too long), "trimmed" (the follower came too late), "rewound" (the
-    store lost what it had acknowledged) or "damaged". After a rewind the session may go on at an
-    earlier position: ``last`` is then in front of ``first``, and the entries behind it were lost.
+    """A session of a fleet continues from a snapshot: the entries ``first`` to ``last`` are
+    missing. The state is complete, but the notifications in between are not delivered. ``why`` is
+    "jumped" (the node could not write for too long), "trimmed" (the follower was too slow),
+    "rewound" (the store lost acknowledged entries) or "damaged". After a rewind the session may
+    continue at an earlier position: ``last`` is then less than ``first``, and the entries after it
+    were lost.
     """
 
     name: ClassVar[str] = "jumped"

@@ -97,8 +97,8 @@ class TurnState(Value):
     """The turn, as known to the control lane, which is ahead of the text lane.
 
     ``can_send_input`` is true from ``user_turn_start`` until an input is written or
-    ``user_turn_end`` comes. It is true again where an input started no turn. It is false
-    while the link is away.
+    ``user_turn_end`` is received. It is true again if an input started no turn. It is false without
+    a link.
     """
 
     can_send_input: bool = False

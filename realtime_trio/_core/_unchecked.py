@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import ParamSpec, TypeVar, cast
 
 import attrs
@@ -34,23 +35,40 @@ def unchecked_constructor(cls: Callable[P, C]) -> Callable[P, C]:
         for field in sorted(fields, key=lambda field: field.default is not attrs.NOTHING)
     ]
     scope: dict[str, object] = {"defaults": {field.name: field.default for field in fields}}
-    make = _compiled(made, ", ".join(parameters), "draft.{0} = {0}", scope)
+    values = {field.name: field.name for field in fields}
+    make = _compiled(made, ", ".join(parameters), values, scope)
     return cast("Callable[P, C]", make)
 
 
-def constructor_from_wire(cls: type[C]) -> Callable[[object], C]:
+def constructor_from_wire(
+    cls: type[C], conversions: Mapping[str, Callable[[object], object]] = MappingProxyType({})
+) -> Callable[[object], C]:
     """Return a function that creates a frozen attrs class from an object with its attributes.
 
-    It does the same as :func:`unchecked_constructor` for a value that is already in one piece.
+    It does the same as :func:`unchecked_constructor` for a value that is already in one piece. A
+    function in ``conversions`` converts the attribute of its name.
     """
     made = cast("type[attrs.AttrsInstance]", cls)
-    return cast("Callable[[object], C]", _compiled(made, "wire", "draft.{0} = wire.{0}", {}))
+    values = {
+        field.name: f"convert_{field.name}(wire.{field.name})"
+        if field.name in conversions
+        else f"wire.{field.name}"
+        for field in attrs.fields(made)
+    }
+    scope: dict[str, object] = {f"convert_{name}": each for name, each in conversions.items()}
+    return cast("Callable[[object], C]", _compiled(made, "wire", values, scope))
 
 
 def _compiled(
-    cls: type[attrs.AttrsInstance], parameters: str, assignment: str, scope: dict[str, object]
+    cls: type[attrs.AttrsInstance],
+    parameters: str,
+    values: Mapping[str, str],
+    scope: dict[str, object],
 ) -> object:
-    """Compile a function that fills an unfrozen instance and then sets its class."""
+    """Compile a function that fills an unfrozen instance and then sets its class.
+
+    ``values`` holds an expression for each field.
+    """
     unfrozen = {
         "__slots__": (),
         "__module__": cls.__module__,
@@ -62,7 +80,7 @@ def _compiled(
     lines = [
         f"def make({parameters}):",
         " draft = Draft()",
-        *(f" {assignment.format(field.name)}" for field in attrs.fields(cls)),
+        *(f" draft.{name} = {value}" for name, value in values.items()),
         " draft.__class__ = cls",
         " return draft",
     ]

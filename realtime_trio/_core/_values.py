@@ -41,8 +41,9 @@ P = ParamSpec("P")
 # attrs classes. Every event except a delta calls it two or three times.
 evolve = msgspec.structs.replace
 
-# A frozen struct rejects the assignment of ``__class__``, as of any attribute.
 _new = object.__new__
+
+# A frozen struct rejects the assignment of ``__class__``, as of any attribute.
 _set_class = object.__dict__["__class__"].__set__
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import attrs
 import msgspec
@@ -31,7 +31,7 @@ from ..events import (
     ToolResult,
     ToolSelectDeltaEvent,
 )
-from ..events._json import base64_text
+from ..events._json import base64_text, not_empty
 from ..events._registry import Direction
 from ._json_shapes import fits_64_bits
 from ._tool_shapes import (
@@ -46,17 +46,20 @@ from ._unchecked import constructor_from_wire, unchecked_constructor
 __all__ = ["Reader", "wire_forms"]
 
 Reader: TypeAlias = Callable[[Any], ServerEvent]
+_T = TypeVar("_T")
 
 # A delta is its own form.
 _DELTAS = (TextDeltaEvent, ThoughtDeltaEvent)
 
 
-def _check_shareable(value: object) -> None:
-    if not fits_64_bits(value):
+def _shareable(value: _T) -> _T:
+    """Return JSON that every parser can read; reject any other."""
+    if value is not None and not fits_64_bits(value):
         raise ValueError
+    return value
 
 
-# -- tools -------------------------------------------------------------------------------
+# -- tools ---------------------------------------------------------------------------------
 
 
 class _WireCall(msgspec.Struct, kw_only=True, gc=False):
@@ -83,8 +86,7 @@ def _call(wire: _WireCall) -> ToolCall:
     if isinstance(given, str):
         arguments: Mapping[str, Any] = arguments_of(given)
     else:
-        arguments = given or {}
-        _check_shareable(arguments)
+        arguments = _shareable(given or {})
     return make_tool_call(
         id=wire.id, name=wire.name, input=arguments, type=call_type(wire.type, whole=whole)
     )
@@ -189,14 +191,13 @@ _tool = unchecked_constructor(Tool)
 def _tool_catalog(wire: _ToolCatalog) -> ToolCatalogEvent:
     tools: list[Tool] = []
     for each in wire.tools:
-        schemas = each.schemas
-        _check_shareable(schemas)
+        schemas = _shareable(each.schemas)
         listed = (schemas,) if isinstance(schemas, dict) else tuple(schemas or ())
         tools.append(_tool(name=each.name, description=each.description, schemas=listed))
     return ToolCatalogEvent(id=wire.id, tools=tuple(tools))
 
 
-# -- agents and media --------------------------------------------------------------------
+# -- agents and media ----------------------------------------------------------------------
 
 
 class _WireAgent(msgspec.Struct, kw_only=True, gc=False):
@@ -260,48 +261,78 @@ def _render_media(wire: _RenderMedia) -> RenderMediaEvent:
     return _media_event(wire)
 
 
-# -- generated ---------------------------------------------------------------------------
+# -- generated -----------------------------------------------------------------------------
 
 
-def _fields(cls: type[Event]) -> tuple[attrs.Attribute[Any], ...]:
+_Make: TypeAlias = Callable[[Any], Any]
+
+
+def _fields(cls: type) -> tuple[attrs.Attribute[Any], ...]:
     fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cast("type[attrs.AttrsInstance]", cls))
     return fields
 
 
-def _form_of(cls: type[Event], tag: str) -> type[msgspec.Struct]:
-    """Generate the form of an event class."""
+def _form_of(cls: type, tag: str | None = None) -> type[msgspec.Struct]:
+    """Generate the form of an event class, or of a record inside an event."""
     types = typing.get_type_hints(cls)
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
     for field in _fields(cls):
+        records = _records_in(types[field.name])
+        kind = types[field.name] if records is None else records[0]
         default: Any = field.default
         if default is attrs.NOTHING:
-            fields.append((field.name, types[field.name]))
+            fields.append((field.name, kind))
             continue
         if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
             default = msgspec.field(default_factory=default.factory)
-        fields.append((field.name, types[field.name], default))
+        fields.append((field.name, kind, default))
     return msgspec.defstruct(f"_{cls.__name__}", fields, tag=tag, kw_only=True, gc=False)
 
 
-def _reader_of(cls: type[Event]) -> Reader:
-    """Return the function that makes an event from its form and checks what JSON types do not."""
-    make = cast("Reader", constructor_from_wire(cls))
-    checks = [(field.name, _check_of(field)) for field in _fields(cls) if field.validator]
-    if not checks:
-        return make
+def _reader_of(cls: type) -> _Make:
+    """Return the function that makes an event or a record from its form.
 
-    def read(wire: Any) -> ServerEvent:
-        for name, check in checks:
-            check(getattr(wire, name))
-        return make(wire)
+    It checks what the types of JSON values do not.
+    """
+    types = typing.get_type_hints(cls)
+    conversions: dict[str, _Make] = {}
+    for field in _fields(cls):
+        records = _records_in(types[field.name])
+        if records is not None:
+            conversions[field.name] = records[1]
+        elif field.validator is not None:
+            conversions[field.name] = _check_of(field)
+    return constructor_from_wire(cls, conversions)
 
-    return read
+
+def _check_of(field: attrs.Attribute[Any]) -> _Make:
+    validator = field.validator
+    if validator not in (base64_text, not_empty):
+        return _shareable  # free-form JSON, or an integer
+
+    def check(value: Any) -> Any:
+        validator(None, field, value)
+        return value
+
+    return check
 
 
-def _check_of(field: attrs.Attribute[Any]) -> Callable[[Any], None]:
-    if field.validator is base64_text:
-        return functools.partial(base64_text, None, field)
-    return _check_shareable  # free-form JSON, or an integer
+@functools.cache
+def _record(cls: type) -> tuple[type[msgspec.Struct], _Make]:
+    return _form_of(cls), _reader_of(cls)
+
+
+def _records_in(kind: Any) -> tuple[Any, _Make] | None:
+    """Return the form of a type that consists of records, and what makes these."""
+    if attrs.has(kind):
+        return _record(kind)
+    inner = [each for each in typing.get_args(kind) if attrs.has(each)]
+    if not inner:
+        return None
+    form, make = _record(inner[0])
+    if typing.get_origin(kind) is tuple:
+        return list[form], lambda items: tuple([make(item) for item in items])  # type: ignore[valid-type]
+    return form | None, lambda item: None if item is None else make(item)
 
 
 _WRITTEN_OUT: dict[type[Event], tuple[type[msgspec.Struct], Reader]] = {

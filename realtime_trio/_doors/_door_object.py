@@ -1,4 +1,4 @@
-"""What the objects of all doors have: each wraps one of trio."""
+"""The base of the objects of all doors: each wraps an object of trio."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def block_of(mirror: DoorObject[N], manager: AbstractAsyncContextManager[T, bool
 
 
 def repr_of(mirror: DoorObject[N], door: str) -> str:
-    """Return what ``repr`` of the trio object says, with the name of the door."""
+    """Return the ``repr`` of the trio object, with the name of the door."""
     return repr(mirror._native).replace("<", f"<{door}.", 1)  # pyright: ignore[reportPrivateUsage]

@@ -1,4 +1,4 @@
-"""An async context manager of trio that is entered and left from outside.
+"""Enter and leave an async context manager of trio from outside trio.
 
 It lives in one system task from beginning to end, as trio's scopes and nurseries require.
 The body runs elsewhere and reports here: :meth:`HeldManager.leave` passes how the body ended,

@@ -1,4 +1,4 @@
-"""One call from outside trio: an async function in a system task, in its own scope."""
+"""One call from outside trio: run an async function in a system task with its own scope."""
 
 from __future__ import annotations
 

@@ -25,8 +25,9 @@ from .._core._notifications import (
     VoiceChanged,
     VoicesUpdated,
 )
-from .._core._state import ControlSlice, TurnState
+from .._core._state import Catalog, ControlSlice, TurnState
 from .._core._table import Table
+from .._core._unchecked import unchecked_constructor
 from .._core._values import evolve
 from ..events import (
     AgentConfigurationChangedEvent,
@@ -63,12 +64,19 @@ INDEX_LIMIT = 10_000
 # Maximum number of workspaces added one by one, likewise.
 WORKSPACE_LIMIT = 1_000
 
+_make_catalog = unchecked_constructor(Catalog)
+_OFFERS = [field.name for field in attrs.fields(Catalog)]
+_USERS_TURN, _AGENTS_TURN = TurnState(can_send_input=True), TurnState()
+
 # The connection answers it.
 not_folded(Lane.CONTROL, [PingEvent])
 
 
 def _catalog(slice_: ControlSlice, **changes: Any) -> ControlSlice:
-    return evolve(slice_, catalog=attrs.evolve(slice_.catalog, **changes))
+    catalog = slice_.catalog
+    for name in _OFFERS:
+        changes.setdefault(name, getattr(catalog, name))
+    return evolve(slice_, catalog=_make_catalog(**changes))
 
 
 @fold_event(ChatUserDataEvent, Lane.CONTROL)
@@ -191,11 +199,11 @@ def _turn(
     notes: tuple[Notification, ...] = ()
     if slice_.turn.can_send_input != can_send:
         notes = (make.turn_state_changed(can_send_input=can_send),)
-    return evolve(slice_, turn=TurnState(can_send), unit=unit), notes
+    return evolve(slice_, turn=_USERS_TURN if can_send else _AGENTS_TURN, unit=unit), notes
 
 
 def _sign(slice_: ControlSlice, unit: InputUnit, sign: InputSign) -> Handled[ControlSlice]:
-    """Follow the input that is on its way; nothing else is sent before its verdict."""
+    """Follow the written input; no other is sent before its verdict."""
     unit = unit.after(sign)
     if unit.open:
         return evolve(slice_, unit=unit), ()
@@ -204,20 +212,20 @@ def _sign(slice_: ControlSlice, unit: InputUnit, sign: InputSign) -> Handled[Con
 
 @fold_event(InputSentEvent, Lane.CONTROL)
 def input_sent(slice_: ControlSlice, event: InputSentEvent) -> Handled[ControlSlice]:
-    """An input is about to be written: no other is accepted until it is known what it did."""
+    """Note that an input is about to be written: no other is accepted before its verdict."""
     unit = None if event.ahead is None else InputUnit(ahead=event.ahead)
     return _turn(slice_, can_send=False, unit=unit)
 
 
 @fold_event(NoTurnEvent, Lane.CONTROL)
 def no_turn(slice_: ControlSlice, _event: NoTurnEvent) -> Handled[ControlSlice]:
-    """Input is accepted: no turn runs."""
+    """Note that no turn runs: input is accepted."""
     return _turn(slice_, can_send=True)
 
 
 @fold_event(PongEvent, Lane.CONTROL)
 def pong(slice_: ControlSlice, _event: PongEvent) -> Handled[ControlSlice]:
-    """It says how far the server is with an input (§7 G)."""
+    """Follow the input: a pong shows how far the server has read (§7 G)."""
     if slice_.unit is None:
         return slice_, ()
     return _sign(slice_, slice_.unit, InputSign.PONG)
@@ -368,7 +376,7 @@ def link(slice_: ControlSlice, event: LinkEvent) -> Handled[ControlSlice]:
     slice_ = evolve(slice_, connection=connection)
     if event.initialized is not False:
         return slice_, notes
-    # What the server accepts is known again when the next link tells.
+    # The next link shows again whether the server accepts input.
     slice_, turn_notes = _turn(slice_, can_send=False)
     return slice_, notes + turn_notes
 

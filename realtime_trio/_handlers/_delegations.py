@@ -87,9 +87,8 @@ def record_end(
 
 
 class Expansion:
-    """Decides for each delegation of a list, in order, whether to unfold it.
-
-    ``to_announce`` states which of the unfolded ones to announce.
+    """Decides for each delegation of a list, in order, whether it expands to a sub-session.
+    ``to_announce`` says which of the expanded ones to announce.
     """
 
     def __init__(self, txn: TextTransaction, session_id: str) -> None:

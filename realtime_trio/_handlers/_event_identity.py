@@ -1,4 +1,4 @@
-"""What tells an event from others: its session, its type and its id (protocol.md §8 D1)."""
+"""The identity of an event: its session, its type and its id (protocol.md §8 D1)."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ E = TypeVar("E", bound=ServerEvent)
 Handled: TypeAlias = tuple[S, tuple[Notification, ...]]
 Handler: TypeAlias = Callable[[Any, Any], tuple[Any, tuple[Notification, ...]]]
 CallHandler: TypeAlias = Callable[[Handler, Any, Any], tuple[Any, tuple[Notification, ...]]]
-"""Calls a custom handler with a slice and an event, in a way of the shell's own."""
+"""Calls a custom handler with a slice and an event; the shell times and logs the call."""
 
 SLICES: dict[Lane, type[ControlSlice | TextSlice | AudioSlice]] = {
     Lane.CONTROL: ControlSlice,
@@ -117,7 +117,7 @@ def has_custom_handlers(lane: Lane) -> bool:
 
 
 def _found_by(lane: Lane, call: CallHandler | None) -> dict[type, _Found]:
-    """What was found so far in a lane, for folds that call custom handlers in one way."""
+    """Return the cache of a lane's lookups, shared by all folds that call custom handlers alike."""
     return _FOUND.setdefault((lane, call), {})
 
 

@@ -60,7 +60,9 @@ def chat_session_changed(slice_: TextSlice, event: ChatSessionChangedEvent) -> H
     txn.conversation.deleted = None
     txn.conversation.deleted_record = None
     txn.conversation.away = False
-    draft = txn.ensure(session.session_id, None, session.session_id)
+    draft = txn.ensure(session.session_id)
+    draft.parent_session_id = None
+    draft.user_session_id = session.session_id
     _load(txn, draft, session)
     txn.conversation.current_session_id = session.session_id
     txn.conversation.user_session_id = session.session_id

@@ -86,20 +86,12 @@ class TextTransaction:
 
     # -- sessions --------------------------------------------------------------------------
 
-    def ensure(
-        self,
-        session_id: str,
-        parent_session_id: str | None = None,
-        user_session_id: str | None = None,
-    ) -> SessionDraft:
+    def ensure(self, session_id: str) -> SessionDraft:
         """Return a session, create it if it is new (§8 M7), and mark it as used."""
         if session_id not in self.records:
             self._create(session_id)
         session = self.session(session_id)
         session.touched = self.tick
-        if user_session_id is not None:
-            session.parent_session_id = parent_session_id
-            session.user_session_id = user_session_id
         return session
 
     def _create(self, session_id: str) -> None:
@@ -117,7 +109,11 @@ class TextTransaction:
     def ensure_for(self, event: SessionEvent, *, exists: bool = False) -> SessionDraft:
         """Return the session of an event. ``exists``: the event makes it visible (§2 L2)."""
         session_id = event.session_id
-        session = self.ensure(session_id, event.parent_session_id, event.user_session_id)
+        session = self.ensure(session_id)
+        user_session_id = event.user_session_id
+        if user_session_id is not None:
+            session.parent_session_id = event.parent_session_id
+            session.user_session_id = user_session_id
         if exists and not session_id and not session.exists:
             session.exists = True  # it takes its position in the order now
             self.records = {**{k: v for k, v in self.records.items() if k}, "": self.records[""]}

@@ -55,7 +55,7 @@ _HARMLESS = frozenset({"warning", "info"})
 
 
 def _error(txn: TextTransaction, text: str) -> None:
-    """Count an error for the turn in which it comes; while the link is away, for none."""
+    """Count an error for the turn in which it is received; without a link, for none."""
     if txn.conversation.away:
         return
     turn = txn.conversation.turn

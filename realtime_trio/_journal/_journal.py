@@ -21,9 +21,9 @@ class Journal:
     ``trio.run``; a file has one writer at a time.
 
     ``durability``: with "batch", a commit survives the end of the process, and all but the last
-    commits survive a power failure. With "each", a commit waits for the disk. With "none",
-    the system decides when to write, which is fastest and does not survive a power failure.
-    A commit follows at most 20 milliseconds after the entries.
+    commits survive a power failure. With "each", a commit waits for the disk. With "none", the
+    system decides when to write: this is fastest and does not survive a power failure. A commit
+    follows at most 20 milliseconds after the entries.
 
     ``keep`` sets the retention. ``audio="full"`` keeps received audio; by default only
     its length is kept. ``compression="zstd"`` needs ``realtime-trio[zstd]``. ``on_failure="stop"``

@@ -49,7 +49,7 @@ class JournalFile(OwnedFile):
         with self._writing(claim) as session:
             end = self._last(session)
             if first != end + 1:
-                message = f"the log ends at {end}, and these entries begin at {first}"
+                message = f"the log ends at {end}, so the next entry must be {end + 1}, not {first}"
                 raise ValueError(message)
             for block in blocks:
                 self._insert_block(session, block)
@@ -141,7 +141,7 @@ class JournalFile(OwnedFile):
         return max((position for position in positions if position <= old), default=0)
 
     def trim_to_snapshots(self, claim: LogClaim, snapshots: int) -> None:
-        """Drop all but the newest snapshots, and all entries in front of those."""
+        """Drop all but the newest snapshots, and all entries before them."""
         with self._writing(claim) as session:
             run = self._db.execute
             rows = run(
@@ -154,7 +154,7 @@ class JournalFile(OwnedFile):
             run("DELETE FROM gaps WHERE session = ? AND last <= ?", (session, base))
 
     def check_claim(self, claim: LogClaim) -> None:
-        """Raise ``JournalInUse`` where a claim no longer counts."""
+        """Raise ``JournalInUse`` if a claim is no longer the latest."""
         with self._writing(claim):
             pass
 

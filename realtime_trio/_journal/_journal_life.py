@@ -34,7 +34,7 @@ __all__ = ["JournalLife", "WritesLogs", "begin_life_in", "life_of"]
 
 
 class WritesLogs(LogStore, Protocol):
-    """A store that makes writers of its own."""
+    """A store that creates its own writers."""
 
     @property
     def full_audio(self) -> bool:
@@ -99,7 +99,7 @@ class JournalLife:
         self._folds = Folds()
         self._commands: dict[int, tuple[str, str, bool]] = {}
         self.notes_again: Callable[[], Iterable[LogItem]] | None = None
-        """Gives what else is noted again behind a cut."""
+        """Returns further entries to repeat after a cut."""
         self._number = 0
         self._at = 0.0
         self._fresh = past is None
@@ -211,7 +211,7 @@ class JournalLife:
         return cutting
 
     def _note_open_commands(self) -> None:
-        """Log the unsettled commands again after a cut: recovery does not read before it."""
+        """Log the unsettled commands again after a cut: recovery skips the entries before it."""
         for number, (name, frame, begun) in self._commands.items():
             self._entry(self._at, CommandEntry(number, name, frame), len(frame))
             if begun:
@@ -221,7 +221,7 @@ class JournalLife:
                 self._entry(self._at, item)
 
     def note(self, item: LogItem) -> int:
-        """Note something that is not folded; gives its position."""
+        """Log an entry that is not folded; return its position."""
         return self._entry(self._at, item)
 
     async def finish(self) -> None:
@@ -264,7 +264,7 @@ async def _begin(journal: JournalStore, name: str, *, recover: bool) -> JournalL
 async def life_of(
     journal: WritesLogs, claim: LogClaim, past: RecoveredLog | None, *, recover: bool
 ) -> JournalLife:
-    """The life of a claim, behind everything that its log has."""
+    """Return the life of a claim, which starts at the end of its log."""
     position = 0 if past is None else past.info.position
     if past is not None and past.damage is not None:
         writer = journal.writer(claim, position=position)

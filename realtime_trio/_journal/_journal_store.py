@@ -1,4 +1,4 @@
-"""Logs of clients in one SQLite file, behind the async interface of a store."""
+"""The async store of the logs in one SQLite file."""
 
 from __future__ import annotations
 

@@ -19,14 +19,13 @@ __all__ = ["LogClaim", "LogGap", "LogInfo", "LogRewound", "LogStore", "StoredSna
 
 
 class LogRewound(JournalError):
-    """The store has lost entries that it had acknowledged; the log has to jump."""
+    """The store has lost entries that it had acknowledged, so the log must jump."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class LogClaim:
-    """The right to write to the log of ``name``: of all claims only the latest counts.
-
-    ``nonce`` tells apart two claims of one token, where a store has lost the first.
+    """The right to write to the log of ``name``: only the latest claim is valid. ``nonce``
+    distinguishes two claims with one token, which exist if a store has lost the first.
     """
 
     name: str
@@ -55,10 +54,10 @@ class StoredSnapshot:
 class LogInfo:
     """The description of one log in a store.
 
-    ``position`` is the last position in use, ``first`` the first that can be read (1 where
-    nothing was trimmed). ``clean``: its last writer closed it; also for a log without a writer
-    so far. ``gaps`` are in order. ``epoch`` changes when a store has lost what it had
-    acknowledged; empty for a store that cannot.
+    ``position`` is the last position in use, ``first`` the first that can be read (1 if nothing was
+    trimmed). ``clean``: its last writer closed it, or it had no writer so far. ``gaps`` are in
+    order. ``epoch`` changes when a store has lost acknowledged entries; it is empty for a store
+    that cannot lose any.
     """
 
     name: str

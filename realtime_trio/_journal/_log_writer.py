@@ -8,8 +8,10 @@ Rule 1. The buffer is bounded in entries and bytes. When it is full it is droppe
         are only counted, until the store answers again: then the log *jumps*. A gap records what
         is missing, and the log continues from a snapshot at its end.
 Rule 2. Positions count every entry, also dropped ones, so they never change.
-Rule 3. A snapshot is taken every ``SNAPSHOT_EVERY`` entries. It is a cut that passes through
-        the lanes, so the writer continues meanwhile.
+Rule 3. A snapshot is taken every ``SNAPSHOT_EVERY`` entries, but not before the blocks since the
+        previous one are ``_SNAPSHOT_SHARE`` times its size: otherwise, a long conversation would
+        be written again and again. It is a cut that passes through the lanes, so the writer
+        continues meanwhile.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ GATHER: Final = 0.02
 MAX_ENTRIES: Final = 65_536
 MAX_BYTES: Final = 64 * 2**20
 SNAPSHOT_EVERY: Final = 20_000
+_SNAPSHOT_SHARE: Final = 2
 _ENTRY_BYTES: Final = 64
 _ENOUGH: Final = 4096
 """Entries that are written without gathering more."""
@@ -118,6 +121,7 @@ class LogWriter:
         self._jump: PendingCut | None = None
         self._cut: PendingCut | None = None
         self._next_snapshot = position + SNAPSHOT_EVERY
+        self._enough_bytes = 0  # rule 3: of blocks, for the next snapshot
         self._at = 0.0
         self._wakeup = trio.Event()
         self._urgent = trio.Event()
@@ -337,7 +341,8 @@ class LogWriter:
         return self._cut is not None and self._cut.cut is not None
 
     async def _write_snapshot(self) -> None:
-        if self._cut is None and self.durable >= self._next_snapshot and self._take_cut:
+        due = self.durable >= self._next_snapshot and self._bytes >= self._enough_bytes
+        if self._cut is None and due and self._take_cut:
             self._next_snapshot = self.position + SNAPSHOT_EVERY
             self._cut = self._take_cut(self.hurry)
         pending = self._cut
@@ -361,6 +366,7 @@ class LogWriter:
         except NotStorable as exc:
             self._warn(exc)
             return None
+        self._enough_bytes = self._bytes + _SNAPSHOT_SHARE * len(data)
         return StoredSnapshot(position=position, data=data)
 
     def _warn(self, exc: NotStorable) -> None:

@@ -83,7 +83,8 @@ class MemoryStore:
         await trio.lowlevel.checkpoint()
         log = self._claimed(claim)
         if first != log.position + 1:
-            message = f"the log ends at {log.position}, and these entries begin at {first}"
+            end = log.position
+            message = f"the log ends at {end}, so the next entry must be {end + 1}, not {first}"
             raise ValueError(message)
         block = encode_block(first, groups)
         log.blocks.append(block)
@@ -125,7 +126,7 @@ class MemoryStore:
         return self.read_now(name, after, limit)
 
     def read_now(self, name: str, after: int, limit: int) -> list[LogBlock]:
-        """Blocks with entries behind a position, without waiting."""
+        """Return blocks with entries after a position, without waiting."""
         log = self._logs.get(name)
         found: list[LogBlock] = []
         for block in log.blocks if log is not None else ():

@@ -230,7 +230,7 @@ class OwnedFile:
                     "UPDATE owner SET beat = ? WHERE token = ?", (time.time(), self._token)
                 )
                 if done.rowcount != 1:
-                    message = f"another process has taken the journal {self.path} over"
+                    message = f"another process has taken over the journal {self.path}"
                     raise JournalInUse(message)
                 yield 0 if claim is None else self._session(claim)
 

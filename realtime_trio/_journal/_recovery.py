@@ -25,7 +25,7 @@ _AT_ONCE: Final = 64
 
 @attrs.frozen(slots=True, kw_only=True)
 class RecoveredCommand:
-    """A command of the previous life that was not known to have been sent when it ended.
+    """A command of the previous life whose sending was not confirmed when that life ended.
 
     ``type`` is its wire type, ``frame`` its JSON text. ``error`` is
     :class:`~realtime_trio.NotSent` if the server certainly does not have it, and
@@ -41,12 +41,11 @@ class RecoveredCommand:
 class Recovered:
     """The state and the history that a client continues from.
 
-    ``position`` is that of the last entry of the log, ``at`` when it arrived (UTC). ``clean``:
-    the previous life closed its log; otherwise it was killed, and what it had not committed is
-    lost. ``exact``: the state is the one that the previous life had at that position; false if
-    another version of the handlers wrote the log. ``lost`` is the range of positions that could
-    not be read (first, last); ``None`` for none. ``commands`` are those that were not known to
-    be sent.
+    ``position`` is that of the last entry of the log, ``at`` when it arrived (UTC). ``clean``: the
+    previous life closed its log; otherwise it was killed, and what it had not committed is lost.
+    ``exact``: the state equals that of the previous life at that position; false if another version
+    of the handlers wrote the log. ``lost`` is the range of positions that could not be read (first,
+    last); ``None`` for none. ``commands`` are those whose sending was not confirmed.
     """
 
     position: int
@@ -108,9 +107,8 @@ def _ignore(_groups: Sequence[BlockGroup]) -> None:
 async def recover_log(
     store: LogStore, name: str, note: Callable[[Sequence[BlockGroup]], None] = _ignore
 ) -> RecoveredLog | None:
-    """Fold a log to its end; ``None`` where there is none, or an empty one.
-
-    ``note`` is called in a thread with everything behind the snapshot.
+    """Fold a log to its end; return ``None`` if the log does not exist or is empty. ``note`` is
+    called in a thread with all entries after the snapshot.
     """
     info = await store.info(name)
     if info is None or info.position == 0:
@@ -174,7 +172,7 @@ def _apply(
     note: Callable[[Sequence[BlockGroup]], None],
     blocks: Sequence[LogBlock],
 ) -> bool:
-    """Fold blocks; tells whether all of them could be read."""
+    """Fold blocks; return whether all of them could be read."""
     try:
         for block in blocks:
             groups = block.groups()

@@ -1,4 +1,4 @@
-"""The part of a store that a file with blocking methods serves, each call in a thread."""
+"""A store on top of a file with blocking methods; each call runs in a thread."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ F = TypeVar("F", bound=JournalFile)
 class ThreadedStore(ABC, Generic[F]):
     """The base of a store whose logs are in a :class:`JournalFile`.
 
-    A store adds how it opens the file and calls it in a thread, what a heartbeat is, and what
-    it keeps.
+    A subclass adds how to open the file, how to call it in a thread, the heartbeat and the
+    retention.
     """
 
     _file: F

@@ -47,7 +47,7 @@ class CoalesceBuffer(Buffer):
             items = self._make_queue()
         coalescer = self._coalescer
         if type(item) is MessageStreaming:
-            run = coalescer.run_of(item)
+            run = coalescer.run_of(item) if items else None
             if run is not None:
                 self._extend(run, item.delta)
                 return
@@ -91,7 +91,6 @@ class CoalesceBuffer(Buffer):
         entry: BufferEntry | Run[BufferEntry] = items.popleft()
         if not items:
             self.largest = 0
-            self._coalescer.seal()
         if not isinstance(entry, Run):
             item, size = entry
             self.bytes -= size

@@ -25,7 +25,7 @@ class DeliveryProbe:
         self._since = since
 
     def take(self, buffer: Buffer) -> None:
-        """The subscriber takes the next item."""
+        """Note that the subscriber takes the next item."""
         self._ahead -= 1
         if buffer.dropped != self._dropped:
             buffer.probe = None  # the item may be gone

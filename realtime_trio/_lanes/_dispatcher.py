@@ -1,9 +1,9 @@
 """One step of a lane: fold its first entries, and dispatch the results to subscribers.
 
 This is the fast path of the lanes. An event costs one step of the fold, one lookup to see that
-nobody subscribed to the event itself, and for each notification one lookup and one ``put`` per
-subscriber. A run of deltas (see ``_coalescing``) is folded as one event. Its subscribers get
-one ``message-streaming`` for the whole run, or one for each delta with
+nothing subscribes to the event itself, and for each notification one lookup and one ``put`` per
+subscriber. A run of deltas (see ``_coalescing``) is folded as one event. Its subscribers get one
+``message-streaming`` for the whole run, or one for each delta with
 ``ClientConfig(coalesce=False)``.
 
 Rule 1. A step never waits. It is bounded by ``batch_size`` events (a coalesced run counts
@@ -71,7 +71,7 @@ class Dispatcher:
     ) -> tuple[int, int]:
         """Handle entries until there are none, a batch is done, or the lane is blocked.
 
-        Gives how many events were handled, and their bytes.
+        Return how many events were handled, and their bytes.
         """
         handle = self.handle
         handled = handled_bytes = 0

@@ -1,8 +1,8 @@
 """The entry to the lanes: decode a frame, route it and, if the lanes are idle, handle it.
 
-One task at a time feeds. A frame that arrives alone, as all do in paced traffic, is
-handled right here while its lane is idle and empty; frames that arrive together are put into
-their lanes first, so that neighbouring deltas coalesce.
+One task at a time feeds. A frame that arrives alone, as in paced traffic, is handled here directly
+while its lane is idle and empty. Frames that arrive together are put into their lanes first, so
+that neighbouring deltas coalesce.
 """
 
 from __future__ import annotations
@@ -85,10 +85,9 @@ class LaneIntake:
     def take(
         self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None] = ignore
     ) -> bool:
-        """Take frames, and handle what the lanes have no backlog for; ``False`` where one is full.
-
-        Then the frame for which there is no room is kept for :meth:`settle`, which comes next,
-        and no frame after it was read.
+        """Take frames, and handle them while the lanes have no backlog; ``False`` if one is full.
+        Then the frame without room is kept for :meth:`settle`, the next call, and no later frame is
+        read.
         """
         tap, full = self.tap, False
         if tap is not None:
@@ -106,7 +105,7 @@ class LaneIntake:
 
     def take_one(self, frame: str | bytes, observe: Callable[[Incoming], None] = ignore) -> bool:
         """Take one frame, as :meth:`take` does for several; the usual case in paced traffic."""
-        if self.tap is not None:  # it is noted before anything follows from it
+        if self.tap is not None:  # the log gets it before anything can follow from it
             return self.take((frame,), observe)
         event, size, at = self._codec.read_one(frame), len(frame), self.arrival()
         if event.__class__ in DELTAS and self._text.handle_in_place(event, size, at):
@@ -137,9 +136,9 @@ class LaneIntake:
         self._observe(full.event, observe)
 
     def _take(self, frames: Iterable[str | bytes], observe: Callable[[Incoming], None]) -> None:
-        # The fast path. Most frames are deltas that continue the one before: their lane takes
-        # them in one go. Nearly every other event goes to one lane, which has room: one lookup
-        # finds it. The clock is read once for all frames.
+        # The fast path. Most frames are deltas that continue the previous one: their lane takes
+        # them together. Nearly every other event goes to one lane, which has room: one lookup finds
+        # it. The clock is read once for all frames.
         self._check_open()
         events, offers = self._codec.read_all(frames), self._router.offers
         extend = self._text.extend
@@ -163,7 +162,7 @@ class LaneIntake:
                 observed = self._observe(event, observe)
 
     async def _wait(self, full: LaneFull) -> None:
-        """Take the event for which there was no room, as soon as there is."""
+        """Take the event without room, as soon as there is room."""
         while True:
             await full.lane.room()
             at = self.at
@@ -179,7 +178,7 @@ class LaneIntake:
     def _observe(
         self, event: Incoming, observe: Callable[[Incoming], None]
     ) -> type[Incoming] | None:
-        """Show an event to the shell; gives the class of which it need not see the next."""
+        """Pass an event to the observer; return the class whose next event it can skip."""
         if isinstance(event, Reading):
             self._faults.tolerated(event)
             event = event.event
@@ -215,8 +214,8 @@ class LaneIntake:
     def arrival(self) -> float:
         """The time, to the millisecond.
 
-        A slice that is given a new time is a new slice: in a burst, a clock that is more
-        exact would cost as much as the fold.
+        A slice with a new time is a new slice: in a burst, a more precise clock would cost as much
+        as the fold.
         """
         now = self._clock()
         if not 0.0 <= now - self.at < _RESOLUTION:

@@ -232,11 +232,10 @@ class LaneTask:
         began = time.perf_counter()
         self.dispatcher.handle(event, size, at)
         now = time.perf_counter()
-        if not self._high_water:
-            self._high_water = 1
         self.wait_times.add(0.0)
         self.handling_times.add(now - began)
-        self._rate.mark(now, self.fold.handled)
+        if now >= self._rate.due:
+            self._rate.mark(now, self.fold.handled)
         if self.meter.recorders:
             self.meter.step(began, began, now, 1)
         if now - began > SLOW:
@@ -328,7 +327,8 @@ class LaneTask:
         self.backlog.bytes -= size
         now = time.perf_counter()
         self.handling_times.add((now - began) / handled)
-        self._rate.mark(now, self.fold.handled)
+        if now >= self._rate.due:
+            self._rate.mark(now, self.fold.handled)
         if self.meter.recorders and 0 < self._ahead <= handled:
             self.meter.step(self._since, began, now, handled)
         if now - began > SLOW:
@@ -382,7 +382,7 @@ class LaneTask:
             rate=self._rate.of(time.perf_counter(), fold.handled),
             depth=self.backlog.depth,
             bytes=self.backlog.bytes,
-            high_water=max(self._high_water, self.backlog.depth),
+            high_water=max(self._high_water, self.backlog.depth, 1 if fold.handled else 0),
             max_items=self.bounds.max_items,
             max_bytes=self.bounds.max_bytes,
             waiting=self.wait_times.timing() if timed else Timing(),

@@ -1,9 +1,8 @@
 """Marks: find out how much a lane has handled.
 
-A mark is placed in one lane or in several, behind everything that was routed before and ahead of
-everything that is routed afterwards. A lane passes it between two events, in its own order; a
-mark is never folded or counted. Other parts use only marks to find out what a lane has handled:
-no part counts events.
+A mark is placed in one or several lanes, after every event routed so far and before every event
+routed later. A lane passes it between two events, in its own order; a mark is never folded or
+counted. Other parts use only marks to find out what a lane has handled: no part counts events.
 
 The observer in the receive task sees an event right after it was routed. A mark that it
 places is then directly behind that event, in every lane.
@@ -66,7 +65,7 @@ class Mark:
             raise ClosedError(message)
 
     def pass_lane(self, lane: Lane, slice_: Slice) -> None:
-        """Note that a lane has passed; for :class:`Marks` only."""
+        """Note that a lane has passed. Only :class:`Marks` calls this."""
         self._ahead.remove(lane)
         for of_lane, callback in self._on_pass:
             if of_lane is lane:
@@ -77,7 +76,7 @@ class Mark:
                 done()
 
     def give_up(self) -> None:
-        """Note that no lane will pass; for :class:`Marks` only."""
+        """Note that no lane will pass. Only :class:`Marks` calls this."""
         self._settled.set()
 
 
@@ -99,7 +98,7 @@ class Marks:
         self._ended = False
 
     def place(self, *lanes: Lane) -> Mark:
-        """Mark the place behind everything routed so far, in these lanes or in all.
+        """Mark the place after every event routed so far, in these lanes or in all.
 
         Never waits. After the client has ended, no lane passes the mark.
         """

@@ -1,10 +1,10 @@
-"""What measures a lane from outside: how long events wait, and how long handlers take.
+"""Measure a lane from outside: how long events wait, and how long handlers take.
 
-While nobody measures, a lane pays for one look at an empty tuple per step. Else times are
-sampled as in ``_statistics``: one waiting event of a lane, and one item of each subscription,
-at a time; handling once a batch, as the batch's mean. In a flood one sample in an interval is
-enough, and more only if they are longer than it and long at all. Custom handlers are timed at
-each call.
+Without a recorder, a lane checks an empty tuple once per step. With one, times are sampled as in
+``_statistics``: one waiting event of a lane and one item of each subscription at a time, and
+handling once per batch, as the mean of the batch. In a flood there is one sample per interval, and
+a further one only if it is long and the longest of the interval. Custom handlers are timed at each
+call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["LaneMeter", "TimeRecorder", "metered"]
 
 
 class TimeRecorder(Protocol):
-    """What is told the times, in seconds. Called in the middle of a step: must not raise."""
+    """Receives times in seconds. Called in the middle of a step: must not raise."""
 
     @property
     def interval(self) -> float:
@@ -28,20 +28,20 @@ class TimeRecorder(Protocol):
         raise NotImplementedError
 
     def latency(self, lane: Lane, seconds: float) -> None:
-        """An event was handled so long after it was received."""
+        """Record the seconds from receiving an event until it was handled."""
 
     def delivery(self, lane: Lane, seconds: float) -> None:
-        """A subscriber received an item so long after its event was received."""
+        """Record the seconds from receiving an event until a subscriber took its item."""
 
     def handling(self, lane: Lane, seconds: float) -> None:
-        """An event was folded and dispatched in this time."""
+        """Record the seconds in which an event was folded and dispatched."""
 
     def handler(self, name: str, seconds: float) -> None:
-        """A custom handler ran for so long."""
+        """Record the seconds that a custom handler ran."""
 
 
 LONG: Final = 0.01
-"""Seconds: a sample at least this long is told before its time, unless the last was longer."""
+"""Seconds: a sample at least this long is reported early, unless the last one was longer."""
 
 metered: ContextVar[LaneMeter | None] = ContextVar("metered", default=None)
 """The meter of the lane whose task this is: only a lane's task calls custom handlers."""
@@ -49,7 +49,7 @@ metered: ContextVar[LaneMeter | None] = ContextVar("metered", default=None)
 
 @final
 class LaneMeter:
-    """The times of one lane, told to ``recorders``: nothing is timed while there are none."""
+    """Reports the times of one lane to ``recorders``; measures nothing without any."""
 
     __slots__ = ("_interval", "_lane", "_longest", "_next", "_subscribers", "recorders")
 
@@ -59,14 +59,14 @@ class LaneMeter:
         self._next = self._longest = self._interval = 0.0
         self.recorders: tuple[TimeRecorder, ...] = ()
 
-    def tell(self, recorders: tuple[TimeRecorder, ...]) -> None:
-        """Tell these from now on, as often as the most eager of them asks for."""
+    def use_recorders(self, recorders: tuple[TimeRecorder, ...]) -> None:
+        """Report to these from now on, at the shortest interval that they ask for."""
         self.recorders = recorders
         self._interval = min((each.interval for each in recorders), default=0.0)
         self._next = 0.0
 
     def step(self, received: float, began: float, ended: float, handled: int) -> None:
-        """A step that began then handled so many events, the timed one received then."""
+        """Record a step of ``handled`` events; the timed one was ``received`` then."""
         latency = ended - received
         if ended < self._next and latency <= self._longest:
             return
@@ -81,7 +81,7 @@ class LaneMeter:
                 buffer.probe = DeliveryProbe(self._delivered, buffer, received)
 
     def called(self, name: str, seconds: float) -> None:
-        """A custom handler ran for so long."""
+        """Record the seconds that a custom handler ran."""
         for recorder in self.recorders:
             recorder.handler(name, seconds)
 

@@ -65,19 +65,19 @@ class DropOldest(Value):
 
     If items were dropped, the next item is ``Lagged(count=…)``, followed by
     ``AudioGap(frames=…, bytes=…)`` if there was audio among them. With ``seconds`` the length
-    of ``audio-output`` counts, and other items count nothing. The newest item is always kept.
+    of ``audio-output`` counts, and other items count as zero. The newest item is always kept.
     """
 
     max_items: int | None = attrs.field(default=None, validator=_check_items)
     seconds: float | None = attrs.field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        """Refuse neither, both, and an invalid length of time."""
+        """Check that exactly one is given, and that a length of time is valid."""
         if (self.max_items is None) == (self.seconds is None):
             message = "give either a count or seconds: DropOldest(100) or DropOldest(seconds=2.0)"
             raise ValueError(message)
         if self.seconds is not None and not 0 < self.seconds < math.inf:
-            message = f"seconds must be more than 0, not {self.seconds!r}"
+            message = f"seconds must be greater than 0, not {self.seconds!r}"
             raise ValueError(message)
 
 

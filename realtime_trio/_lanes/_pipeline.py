@@ -302,7 +302,7 @@ class Pipeline:
         check_classes(classes)
         check_overflow(overflow)
         self._readers.close_abandoned()
-        reader = SubscriptionReader(self._readers.detach, classes)
+        reader = SubscriptionReader(self._readers.detach, classes, overflow)
         chosen = [self._lanes[lane]] if lane is not None else list(self._lanes.values())
         reader.buffers = tuple(make_buffer(reader, each, overflow) for each in chosen)
         self._readers.add(reader)
@@ -349,13 +349,19 @@ class Pipeline:
     def _meter(self, recorders: tuple[TimeRecorder, ...]) -> None:
         self._recorders = recorders
         for lane in self._lanes.values():
-            lane.meter.tell(recorders)
+            lane.meter.use_recorders(recorders)
 
     def statistics(self) -> PipelineStatistics:
-        """Return the statistics of each lane, and of all together."""
+        """Return the statistics of each lane, of all together, and of each subscription."""
         control, audio, text = (self._lanes[lane].statistics() for lane in sorted(Lane))
         total = _total(tuple(self._lanes.values()))
-        return PipelineStatistics(control=control, audio=audio, text=text, total=total)
+        return PipelineStatistics(
+            control=control,
+            audio=audio,
+            text=text,
+            total=total,
+            subscribers=self._readers.statistics(),
+        )
 
     def counts(self) -> tuple[LaneStatistics, ...]:
         """Return the statistics of each lane without its times: cheap, and in any thread."""

@@ -16,6 +16,8 @@ from .._core._notifications import Notification
 from .._exceptions import ClosedError, LaggedError
 from ..events import ServerEvent
 from ._lane_log import log_evicted
+from ._overflow import Overflow
+from ._statistics import SubscriptionStatistics
 
 if TYPE_CHECKING:
     from ._buffer import Buffer
@@ -29,10 +31,16 @@ Item: TypeAlias = Notification | ServerEvent
 class SubscriptionReader:
     """The buffers of one subscription, the task that waits for them, and how it ended."""
 
-    __slots__ = ("_classes", "_detach", "buffers", "closed", "ended", "lagged", "waiting")
+    __slots__ = (
+        *("_classes", "_detach", "_overflow"),
+        *("buffers", "closed", "ended", "lagged", "waiting"),
+    )
 
     def __init__(
-        self, detach: Callable[[SubscriptionReader], None], classes: tuple[type, ...] = ()
+        self,
+        detach: Callable[[SubscriptionReader], None],
+        classes: tuple[type, ...] = (),
+        overflow: Overflow | None = None,
     ) -> None:
         self.buffers: tuple[Buffer, ...] = ()
         self.waiting: Callable[[], None] | None = None
@@ -42,6 +50,27 @@ class SubscriptionReader:
         self.lagged: str | None = None
         self._detach = detach
         self._classes = classes
+        self._overflow = overflow
+
+    @property
+    def is_subscription(self) -> bool:
+        """Whether an application reads from it; a tap of the library has no rule."""
+        return self._overflow is not None
+
+    def statistics(self) -> SubscriptionStatistics:
+        """Return what it subscribes to, what waits, and what its rule has merged and dropped."""
+        buffers = self.buffers
+        return SubscriptionStatistics(
+            lanes=tuple(buffer.lane.lane for buffer in buffers),
+            classes=tuple(cls.__name__ for cls in self._classes),
+            overflow=repr(self._overflow),
+            depth=sum(len(buffer.items) for buffer in buffers),
+            bytes=sum(buffer.bytes for buffer in buffers),
+            high_water=max(max(buffer.high_water, len(buffer.items)) for buffer in buffers),
+            merged=sum(buffer.merged for buffer in buffers),
+            dropped=sum(buffer.dropped for buffer in buffers),
+            blocking=any(buffer.blocking for buffer in buffers),
+        )
 
     def wake(self) -> None:
         """Make the waiting task check again."""
@@ -65,8 +94,7 @@ class SubscriptionReader:
         if self.waiting is wake:
             self.waiting = None
 
-    @property
-    def idle(self) -> bool:
+    def _is_idle(self) -> bool:
         """Whether there is no item and no end to deliver."""
         for buffer in self.buffers:
             if buffer.items:
@@ -93,10 +121,21 @@ class SubscriptionReader:
             raise trio.EndOfChannel
         raise trio.WouldBlock
 
-    async def wait(self) -> None:
-        """Wait until there may be a new item. One task at a time."""
-        self.add_waiter(partial(trio.lowlevel.reschedule, trio.lowlevel.current_task()))
-        await trio.lowlevel.wait_task_rescheduled(self._abort)
+    async def receive(self) -> Item:
+        """:meth:`pop`, and wait for an item if there is none. A checkpoint; one task at a time."""
+        if not self._is_idle():
+            await trio.lowlevel.checkpoint_if_cancelled()
+            item = self.pop()
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return item
+        wake = partial(trio.lowlevel.reschedule, trio.lowlevel.current_task())
+        while True:
+            self.add_waiter(wake)
+            await trio.lowlevel.wait_task_rescheduled(self._abort)
+            try:
+                return self.pop()
+            except trio.WouldBlock:  # another task took the item for which this one was woken
+                continue
 
     def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
         self.waiting = None

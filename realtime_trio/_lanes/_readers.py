@@ -15,6 +15,7 @@ import trio
 from ..events import Lane
 from ._lane import LaneTask
 from ._reader import SubscriptionReader
+from ._statistics import SubscriptionStatistics
 
 __all__ = ["Readers"]
 
@@ -29,7 +30,7 @@ class Readers:
         self._lanes = lanes
         self.ended: bool = False
         """Whether the pipeline has ended: then a new reader ends immediately."""
-        self._open: set[SubscriptionReader] = set()
+        self._open: dict[SubscriptionReader, None] = {}  # in the order of their beginning
         self._abandoned: list[SubscriptionReader] = []
         self._token: trio.lowlevel.TrioToken | None = None
 
@@ -42,11 +43,16 @@ class Readers:
         if self.ended:
             reader.ended = True
         else:
-            self._open.add(reader)
+            self._open[reader] = None
+
+    def statistics(self) -> tuple[SubscriptionStatistics, ...]:
+        """Return those of the open subscriptions, the oldest first."""
+        readers = tuple(self._open)
+        return tuple(reader.statistics() for reader in readers if reader.is_subscription)
 
     def detach(self, reader: SubscriptionReader) -> None:
         """Remove a reader that has ended: its buffers get no more items."""
-        self._open.discard(reader)
+        self._open.pop(reader, None)
         for buffer in reader.buffers:
             self._lanes[buffer.lane.lane].dispatcher.subscribers.detach(buffer)
 

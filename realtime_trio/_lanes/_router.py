@@ -1,4 +1,4 @@
-"""The router: which lanes an event goes to, looked up once for each class."""
+"""The router: the lanes of an event, looked up once for each class."""
 
 from __future__ import annotations
 

@@ -70,35 +70,41 @@ class LaneStatistics(Value):
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
-class PipelineStatistics(Value):
-    """The three lanes, and all of them together."""
-
-    control: LaneStatistics
-    audio: LaneStatistics
-    text: LaneStatistics
-    total: LaneStatistics
-
-    @property
-    def lanes(self) -> tuple[LaneStatistics, LaneStatistics, LaneStatistics]:
-        """The three lanes in the order of their priority."""
-        return self.control, self.audio, self.text
-
-
-@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class SubscriptionStatistics(Value):
     """One subscription, all its lanes together.
 
-    ``depth`` items of ``bytes`` wait to be received; ``high_water`` is the highest depth so
-    far of one lane's buffer. ``merged`` deltas were joined with the previous one, ``dropped``
-    items were dropped by the rule. ``blocking`` tells whether a lane waits for this subscription.
+    ``lanes`` and ``classes`` tell what it subscribes to, without classes every notification;
+    ``overflow`` is its rule. ``depth`` items of ``bytes`` wait to be received; ``high_water`` is
+    the highest depth so far of one lane's buffer. ``merged`` deltas were joined with the previous
+    one, ``dropped`` items were dropped by the rule. ``blocking`` tells whether a lane waits for
+    this subscription.
     """
 
+    lanes: tuple[Lane, ...]
+    classes: tuple[str, ...]
+    overflow: str
     depth: int
     bytes: int
     high_water: int
     merged: int
     dropped: int
     blocking: bool
+
+
+@attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
+class PipelineStatistics(Value):
+    """The three lanes, all of them together, and the open subscriptions, the oldest first."""
+
+    control: LaneStatistics
+    audio: LaneStatistics
+    text: LaneStatistics
+    total: LaneStatistics
+    subscribers: tuple[SubscriptionStatistics, ...] = ()
+
+    @property
+    def lanes(self) -> tuple[LaneStatistics, LaneStatistics, LaneStatistics]:
+        """The three lanes in the order of their priority."""
+        return self.control, self.audio, self.text
 
 
 class Sampler:
@@ -139,15 +145,18 @@ class Sampler:
 class Rate:
     """Events per second, from marks that are at least a second apart."""
 
-    __slots__ = ("_marks",)
+    __slots__ = ("_marks", "due")
 
     def __init__(self, now: float) -> None:
         self._marks: list[tuple[float, int]] = [(now, 0)]
+        self.due: float = now + 1.0
+        """When the next mark is due."""
 
     def mark(self, now: float, count: int) -> None:
-        """Note that ``count`` events had arrived by ``now``."""
-        if now - self._marks[-1][0] >= 1.0:
+        """Note that ``count`` events had arrived by ``now``; before :attr:`due`, do nothing."""
+        if now >= self.due:
             self._marks = [*self._marks[1 - _RATE_SPAN :], (now, count)]
+            self.due = now + 1.0
 
     def of(self, now: float, count: int) -> float:
         """Return events per second since the oldest mark."""

@@ -33,7 +33,7 @@ __all__ = ["Put", "Subscribers", "check_classes"]
 # The argument is an event or a notification, or a delta if ``_with_event`` is in between.
 Put: TypeAlias = Callable[[Any, int], None]
 
-# Local events: they pass the lanes, but nobody can subscribe to them.
+# Local events pass through the lanes, but cannot be subscribed to.
 _LOCAL = frozenset(
     {
         *(LinkEvent, LinkLostEvent, InputSentEvent, NoTurnEvent),

@@ -59,16 +59,7 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
 
     async def receive(self) -> T:
         """Take the next item; wait for one. A checkpoint."""
-        reader = self._reader
-        if not reader.idle:
-            await trio.lowlevel.checkpoint_if_cancelled()
-            item: Any = reader.pop()
-            await trio.lowlevel.cancel_shielded_checkpoint()
-        else:
-            await reader.wait()
-            while reader.idle:  # another task may take the item for which this one was woken
-                await reader.wait()
-            item = reader.pop()
+        item = await self._reader.receive()
         self._credit = _SLICE
         return cast("T", item)
 
@@ -82,6 +73,7 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
 
     async def __anext__(self) -> T:
         """Take the next item; stop when the client has ended."""
+        reader = self._reader
         if self._credit > 0:
             only = self._only
             if only is not None:
@@ -92,14 +84,16 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
                         only.probe.take(only)
                     item: T = only.get()
                     return item
-            elif any(buffer.items for buffer in self._reader.buffers):
+            elif any(buffer.items for buffer in reader.buffers):
                 self._credit -= 1
                 await trio.lowlevel.checkpoint_if_cancelled()
-                return cast("T", self._reader.pop())
+                return cast("T", reader.pop())
         try:
-            return await self.receive()
+            item = await reader.receive()
         except trio.EndOfChannel:
             raise StopAsyncIteration from None
+        self._credit = _SLICE
+        return item
 
     # Closing.
 
@@ -131,15 +125,7 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
 
     def statistics(self) -> SubscriptionStatistics:
         """Return how much waits, and how much the rule has merged and dropped."""
-        buffers = self._reader.buffers
-        return SubscriptionStatistics(
-            depth=sum(len(buffer.items) for buffer in buffers),
-            bytes=sum(buffer.bytes for buffer in buffers),
-            high_water=max(max(buffer.high_water, len(buffer.items)) for buffer in buffers),
-            merged=sum(buffer.merged for buffer in buffers),
-            dropped=sum(buffer.dropped for buffer in buffers),
-            blocking=any(buffer.blocking for buffer in buffers),
-        )
+        return self._reader.statistics()
 
     def __repr__(self) -> str:
         depth = sum(len(buffer.items) for buffer in self._reader.buffers)

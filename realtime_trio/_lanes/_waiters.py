@@ -12,7 +12,7 @@ __all__ = ["ChangeSignal", "Waiters"]
 
 
 class ChangeSignal(Protocol):
-    """Wakes a reader when there may be something new. The readers of other loops use it."""
+    """Wakes a reader in another event loop when there may be something new."""
 
     def add_waiter(self, wake: Callable[[], None]) -> None:
         """Call ``wake`` once, at the next change; it must not block or raise.
@@ -26,7 +26,7 @@ class ChangeSignal(Protocol):
         ...
 
     def wake(self) -> None:
-        """Wake one waiter, in place of a reader that was woken and does not read."""
+        """Wake one waiter, in place of a reader that was woken but does not read."""
         ...
 
 

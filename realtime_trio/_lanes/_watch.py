@@ -30,9 +30,10 @@ class Changes:
         self.ended: bool = False
         self.waiters: Waiters = Waiters()
 
-    def changed(self) -> None:
-        """Make every watcher check again."""
-        self.waiters.wake_all()
+    @property
+    def changed(self) -> Callable[[], None]:
+        """Makes every watcher check again."""
+        return self.waiters.wake_all
 
     def end(self) -> None:
         """Note that no more changes will follow."""

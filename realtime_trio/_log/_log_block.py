@@ -14,9 +14,9 @@ from __future__ import annotations
 import importlib
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
-from typing import Final, TypeAlias, cast
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, TypeAlias
 
 import attrs
 import msgspec
@@ -40,12 +40,17 @@ _MAGIC: Final = b"RTB"
 _VERSION: Final = 1
 _HEAD: Final = struct.Struct(">3sBBI")
 _FACTS: Final = struct.Struct(">QIddI")
-_ZLIB, _ZSTD, _PLAIN = 1, 2, 0
+_PLAIN, _ZLIB, _ZSTD, _DEFLATE = range(4)
+_RAW: Final = -zlib.MAX_WBITS
+"""Without the checksum that zlib would add: a block has its own."""
 _SMALL: Final = 96
 """A body below this size is not worth compressing."""
 _LARGEST: Final = 1 << 31
 
-_encode = msgspec.msgpack.Encoder().encode
+_SPARE: Final[list[bytearray]] = []
+_SPARE_SIZE: Final = 1 << 20
+
+_encode_into = msgspec.msgpack.Encoder().encode_into
 _decode = msgspec.msgpack.Decoder(list[BlockGroup]).decode
 
 
@@ -84,19 +89,38 @@ class LogBlock:
 def encode_block(first: int, groups: Sequence[BlockGroup], *, zstd: bool = False) -> LogBlock:
     """Encode entries from position ``first`` on; at least one is required."""
     count = sum(len(items) for _, items in groups)
-    try:
-        body = _encode(groups)
-    except UnicodeEncodeError:
-        body = _encode([(at, [_plain(item) for item in items]) for at, items in groups])
-    codec, packed = _PLAIN, body
-    if len(body) >= _SMALL:
-        codec = _ZSTD if zstd else _ZLIB
-        packed = _zstd().compress(body) if zstd else zlib.compress(body, 1)
+    with _buffer() as body:
+        try:
+            _encode_into(groups, body)
+        except UnicodeEncodeError:
+            _encode_into([(at, [_plain(item) for item in items]) for at, items in groups], body)
+        size = len(body)
+        if size < _SMALL:
+            codec, packed = _PLAIN, bytes(body)
+        elif zstd:
+            codec, packed = _ZSTD, _zstd().compress(body)
+        else:
+            codec, packed = _DEFLATE, zlib.compress(body, 1, _RAW)
     began, ended = groups[0][0], groups[-1][0]
-    facts = _FACTS.pack(first, count, began, ended, len(body))
+    facts = _FACTS.pack(first, count, began, ended, size)
     crc = zlib.crc32(packed, zlib.crc32(facts, codec))
     data = b"".join((_HEAD.pack(_MAGIC, _VERSION, codec, crc), facts, packed))
     return LogBlock(first=first, count=count, began=began, ended=ended, data=data)
+
+
+@contextmanager
+def _buffer() -> Generator[bytearray, None, None]:
+    """Lend a buffer that was used before: new memory for each block costs as much as encoding.
+
+    Threads of several journals encode at the same time, and each gets a buffer of its own.
+    """
+    try:
+        buffer = _SPARE.pop()
+    except IndexError:
+        buffer = bytearray()
+    yield buffer
+    if len(buffer) <= _SPARE_SIZE:
+        _SPARE.append(buffer)
 
 
 def encode_blocks(
@@ -160,7 +184,9 @@ def _entries(data: bytes, count: int) -> list[BlockGroup]:
 def _unpacked(codec: int, packed: bytes, size: int) -> bytes:
     if codec == _PLAIN:
         return packed
-    if codec == _ZLIB:
+    if codec == _DEFLATE:
+        return zlib.decompressobj(_RAW).decompress(packed, size)
+    if codec == _ZLIB:  # of earlier versions
         return zlib.decompressobj().decompress(packed, size)
     return _zstd().decompress(packed, size)
 
@@ -170,17 +196,17 @@ def _unpacked(codec: int, packed: bytes, size: int) -> bytes:
 
 @attrs.frozen(slots=True)
 class _Zstd:
-    compress: Callable[[bytes], bytes]
+    compress: Callable[[bytes | bytearray], bytes]
     decompress: Callable[[bytes, int], bytes]
 
 
-@cache
 def _zstd() -> _Zstd:
+    """Return the functions for one block: their objects are not for two threads at a time."""
     try:
         zstandard = importlib.import_module("zstandard")
     except ImportError:
         message = "the block is compressed with zstd: install realtime-trio[zstd]"
         raise DamagedBlock(message) from None
-    compress = cast("Callable[[bytes], bytes]", zstandard.ZstdCompressor(level=3).compress)
-    inflate = zstandard.ZstdDecompressor().decompress
-    return _Zstd(compress, lambda data, size: inflate(data, max_output_size=size))
+    pack: Callable[[bytes | bytearray], bytes] = zstandard.ZstdCompressor(level=3).compress
+    unpack = zstandard.ZstdDecompressor().decompress
+    return _Zstd(pack, lambda data, size: unpack(data, max_output_size=size))

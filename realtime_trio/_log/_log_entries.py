@@ -108,11 +108,11 @@ class ReceiptEntry(msgspec.Struct, frozen=True, array_like=True, tag="receipt"):
 
 
 class RemoteEntry(msgspec.Struct, frozen=True, array_like=True, tag="remote"):
-    """How far a command has come that was given to a session from another process.
+    """The status of a command that another process queued for the session.
 
-    ``number`` is that of the command in its queue, which is read in order: "accepted" says that
-    its owner has read it, "reserved" that it may be on its way from here on, "sending" that it
-    is about to be written. "cursor" says that everything up to there was read.
+    ``number`` is that of the command in its queue, which is read in order: "accepted" means that
+    its owner has read it, "reserved" that it may be on its way, "sending" that it is about to be
+    written. "cursor" means that the queue was read up to this number.
     """
 
     number: int

@@ -1,8 +1,7 @@
-"""Values as plain data: what ``json.dumps`` takes, and the state back from it exactly.
-
-States rest on the codec of snapshots. What JSON has no word for is a mapping with one key:
-``$ext`` for an extension of that codec, ``$bytes``, ``$float`` and, for mappings whose keys could
-be taken for these, ``$items``.
+"""Values as plain data for ``json.dumps``, from which a state can be restored exactly. States use
+the codec of snapshots. A value that JSON lacks becomes a mapping with one key: ``$ext`` for an
+extension of that codec, ``$bytes``, ``$float`` and, for mappings with such a key themselves,
+``$items``.
 """
 
 from __future__ import annotations
@@ -57,9 +56,9 @@ def to_dict(value: object) -> dict[str, Any]:
 def from_dict(data: Mapping[str, Any]) -> Any:
     """Return the state, the slice or the session that :func:`to_dict` made the data of.
 
-    Fields that are missing get their default, unknown ones are ignored: so data of another
-    version can be read. Raises ``TypeError`` for data of another kind of value, and
-    ``ValueError`` for data that does not fit.
+    Missing fields get their default and unknown ones are ignored, so data of another version can be
+    read. Raises ``TypeError`` for data of another kind of value, and ``ValueError`` for data that
+    does not fit.
     """
     name = data.get(_TYPE)
     if name not in _EXACT:
@@ -69,8 +68,8 @@ def from_dict(data: Mapping[str, Any]) -> Any:
     try:
         raw = {key: _unpacked(item) for key, item in data.items() if key != _TYPE}
         return converter.load(converter.plain.encode(raw), _EXACT[name])
-    except Exception as exc:  # of the codecs below, each of which has errors of its own
-        message = f"the data is no {name}: {type(exc).__name__}"
+    except Exception as exc:  # the codecs below raise different errors
+        message = f"the data is not a valid {name}: {type(exc).__name__}"
         raise ValueError(message) from exc
 
 
@@ -145,5 +144,5 @@ def _shown(value: Any) -> Any:
         case _ if hasattr(value, "__attrs_attrs__"):
             return _fields(value)
         case _:
-            message = f"a value of {type(value).__name__} in it is no plain data"
+            message = f"a value of {type(value).__name__} cannot be converted to plain data"
             raise TypeError(message)

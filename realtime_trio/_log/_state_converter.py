@@ -68,10 +68,15 @@ class StateConverter:
 
     Raises :class:`~realtime_trio._log._plain_values.NotStorable` for a value of ``extra`` that
     is neither like JSON nor of a registered class.
+
+    ``pieces``: items of long containers become bytes one by one. :meth:`dump` gives the same, but
+    there are never many thousands of new lists and mappings at the same time, for which the
+    garbage collector of the whole process would search everything.
     """
 
-    def __init__(self, *, canonical: bool) -> None:
+    def __init__(self, *, canonical: bool, pieces: bool = False) -> None:
         self._canonical = canonical
+        self._pieces = pieces
         self._converter = cattrs.Converter()
         self.plain: PlainValues = PlainValues(self._converter, canonical=canonical)
         self._register()
@@ -173,9 +178,17 @@ class StateConverter:
 
     # -- containers ------------------------------------------------------------------------
 
+    def _item_out(self, cls: Any) -> Callable[[Any], Any]:
+        """Return what unstructures the items of a container."""
+        hook = self._converter.get_unstructure_hook(cls)
+        if not self._pieces:
+            return hook
+        encode = self.plain.encode
+        return lambda item: msgspec.Raw(encode(hook(item)))
+
     def _log_out(self, cls: Any) -> Callable[[Any], Any]:
         (item_type,) = get_args(cls)
-        hook = self._converter.get_unstructure_hook(item_type)
+        hook = self._item_out(item_type)
         if self._canonical:
             return lambda log: [hook(item) for item in log]
         return lambda log: [log.dropped, [hook(item) for item in log]]
@@ -192,7 +205,7 @@ class StateConverter:
 
     def _recent_out(self, cls: Any) -> Callable[[Any], Any]:
         _, value_type = get_args(cls)
-        hook = self._converter.get_unstructure_hook(value_type)
+        hook = self._item_out(value_type)
         pack = self.plain.pack
         if self._canonical:
             return lambda recent: [[pack(key), hook(item)] for key, item in recent.items()]
@@ -214,7 +227,7 @@ class StateConverter:
 
     def _table_out(self, cls: Any) -> Callable[[Any], Any]:
         _, value_type = get_args(cls)
-        hook = self._converter.get_unstructure_hook(value_type)
+        hook = self._item_out(value_type)
         if self._canonical:  # keys do not count when two tables are compared
             return lambda table: [hook(item) for item in table]
         pack = self.plain.pack

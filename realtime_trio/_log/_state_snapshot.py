@@ -62,7 +62,7 @@ class _Body(msgspec.Struct, frozen=True, array_like=True):
 
 @cache
 def _exact() -> StateConverter:
-    return StateConverter(canonical=False)
+    return StateConverter(canonical=False, pieces=True)
 
 
 @cache

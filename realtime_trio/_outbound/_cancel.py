@@ -21,8 +21,8 @@ __all__ = ["CancelResult", "Canceller"]
 class CancelResult:
     """The result of a cancel: ``via`` names the path on which the server confirmed it.
 
-    ``"withdrawn"``: the input of the turn was not written and never will be. The server
-    knows of neither.
+    ``"withdrawn"`` means that the input of the turn was not written and never will be; the server
+    knows neither the input nor the cancel.
     """
 
     via: Literal["socket", "rest", "withdrawn"]
@@ -101,7 +101,7 @@ class Canceller:
             request = _Request(self._outbox.put_unbounded(ClientWantsCancelEvent()), self._inputs())
             self._request = request
             nursery.start_soon(self._pursue, request)
-        elif request.input != self._inputs():  # that request was meant for an earlier turn
+        elif request.input != self._inputs():  # the earlier request was for an earlier turn
             request.input = self._inputs()
             if not request.receipt.queued:
                 self._send_again(request)
@@ -186,7 +186,7 @@ class Canceller:
             request.settle(CancelResult("rest"))
 
     def _give_up(self, request: _Request, why: str) -> None:
-        waited = f"no answer within {self._timeout:g} s, and by REST: {why}"
+        waited = f"no answer within {self._timeout:g} s; by REST: {why}"
         if self._outbox.withdraw(request.receipt) or request.receipt.status == "not-sent":
             request.settle(None, NotSent(f"the cancel was not sent: {waited}"))
         else:

@@ -53,7 +53,7 @@ class Receipt:
             message = f"{self.name} was not sent: {self._why}"
             raise NotSent(message)
         if self.status == "in-doubt":
-            message = f"{self.name} may have been sent or not: {self._why}"
+            message = f"{self.name} may or may not have been sent: {self._why}"
             raise InDoubt(message)
 
     async def durable(self) -> None:
@@ -71,7 +71,7 @@ class Receipt:
         await self._log.reached(self._position)
 
     def settle(self, status: ReceiptStatus, why: str = "") -> None:
-        """Set the final status; for the outbox only."""
+        """Set the final status. Only the outbox calls this."""
         self.status = status
         self._why = why
         if self._log is not None:
@@ -79,12 +79,12 @@ class Receipt:
         self._settled.set()
 
     def log_queued(self, frame: str) -> None:
-        """Record in the journal that it is queued; for the outbox only. Repeating is harmless."""
+        """Record in the journal that it is queued. Only the outbox calls this; it may repeat it."""
         if self._log is not None and not self._number:
             self._number = self._log.queued(self.name, frame)
 
     def log_sending(self, *, ahead: bool) -> None:
-        """Record in the journal that it is about to be written; for the outbox only.
+        """Record in the journal that it is about to be written. Only the outbox calls this.
 
         ``ahead``: wait for the journal before writing. Then a command that the journal shows as
         queued was certainly not sent. Urgent commands do not wait.
@@ -94,10 +94,10 @@ class Receipt:
             self._ahead = ahead
 
     async def written_ahead(self) -> None:
-        """Wait until that record is durable; for the writer only."""
+        """Wait until that record is durable. Only the writer calls this."""
         if self._log is not None and self._ahead:
             await self._log.written_ahead(self._position)
 
     def __repr__(self) -> str:
-        """Type and status; never the content of the command."""
+        """Show type and status, never the content of the command."""
         return f"<Receipt {self.name}: {self.status}>"

@@ -101,6 +101,9 @@ def _nothing() -> None:
     """Do nothing."""
 
 
+_AGENT: Final = Phase.AGENT  # a name in the class of an enumeration is slow to look up
+
+
 @final
 class TurnGate:
     """Follows sent and received events, in that order, and decides what may leave.
@@ -299,7 +302,7 @@ class TurnGate:
         """Handle an event of :data:`STREAM`."""
         self.signs += 1
         self.streamed = True
-        if self.phase is Phase.AGENT:  # the most frequent case
+        if self.phase is _AGENT:  # the most frequent case
             return None
         if self.phase is Phase.UNKNOWN:
             self.phase = Phase.AGENT

@@ -198,7 +198,7 @@ class TokenKeeper:
         await trio.lowlevel.checkpoint()
         if self._spent:
             if certain:
-                message = "the server refuses the token, and the renewed one too"
+                message = "the server refused the token, and also the renewed one"
                 raise self._failed(AuthenticationError(message))
             return
         self._spent = True
@@ -278,7 +278,7 @@ class TokenKeeper:
         except (AuthenticationError, ConnectionFailed, ProtocolError) as exc:
             refused = isinstance(exc, AuthenticationError) and self._refusal == "perhaps"
             if self._refusal == "certain" or refused:
-                message = "the server refuses the token, and will not renew it"
+                message = "the server refused the token, and refused to renew it"
                 raise AuthenticationError(message) from exc
             _log.warning("the token could not be renewed: %s", self.redacted(str(exc)))
             self._renew_at = self._clock() + _RETRY

@@ -64,7 +64,7 @@ class PlaybackGate:
     def attach(self, sink: AudioSink, config: PlaybackConfig | None) -> Playback:
         """Play to this sink from now on. Only one sink at a time."""
         if self._attached:
-            message = "the agent's audio is being played already: leave that play_to block first"
+            message = "the agent's audio is already played: leave the other play_to block first"
             raise trio.BusyResourceError(message)
         from ..audio._playback import Playback
 
@@ -94,7 +94,8 @@ class PlaybackGate:
         return flushed
 
     def answer(self) -> SpokenAnswer | None:
-        """Return the spoken answer of the turn that the audio lane is in, else of the last one.
+        """Return the spoken answer of the turn that the audio lane handles now, otherwise of the
+        last turn.
 
         ``None`` if that turn had none.
         """

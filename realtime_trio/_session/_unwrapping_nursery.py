@@ -1,4 +1,4 @@
-"""A nursery around a body: it ends with the body, whose errors are raised bare."""
+"""A nursery that ends with its body and raises the errors of the body without a group."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["unwrapping_nursery"]
 
 @asynccontextmanager
 async def unwrapping_nursery() -> AsyncGenerator[trio.Nursery, None]:
-    """Cancel the nursery when the body ends; an error of the body is in no group."""
+    """Cancel the nursery when the body ends; raise an error of the body without a group."""
     failure: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:

@@ -5,8 +5,8 @@ system calls, the first of them useless. ``send_all`` handles partial writes and
 second writer on every call. The functions here are written for the usual case: no data is
 available yet, and the whole frame fits.
 
-They ask for the file descriptor each time: once the socket is closed, it may belong to another
-file.
+They ask for the file descriptor each time, also after a wait: once the socket is closed, it may
+belong to another file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from . import _dial as dial
 
 __all__ = ["WRITE_ERRORS", "WriteTurn", "reader_of", "writer_of"]
 
-_Read: TypeAlias = Callable[[], Awaitable[bytes | bytearray]]
+_Read: TypeAlias = Callable[[], Awaitable[bytes]]
 _Write: TypeAlias = Callable[[bytes], Awaitable[None]]
 
 WRITE_ERRORS: Final = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
@@ -40,16 +40,17 @@ def reader_of(stream: trio.abc.Stream, size: int = dial.CHUNK) -> _Read:
     ``trio.ClosedResourceError``.
     """
     if not _is_plain(stream):
-        return partial(stream.receive_some, size)
+        return partial(_receive_bytes, stream, size)
     fileno = stream.socket.fileno
 
-    async def receive_some() -> bytes | bytearray:
+    async def receive_some() -> bytes:
         while True:
             number = fileno()
-            if number < 0:
+            if number >= 0:
+                await trio.lowlevel.wait_readable(number)
+            if number < 0 or fileno() != number:
                 message = "the socket was closed"
                 raise trio.ClosedResourceError(message)
-            await trio.lowlevel.wait_readable(number)
             try:
                 return os.read(number, size)
             except BlockingIOError:  # spurious wakeup
@@ -59,6 +60,10 @@ def reader_of(stream: trio.abc.Stream, size: int = dial.CHUNK) -> _Read:
                 raise trio.BrokenResourceError(message) from exc
 
     return receive_some
+
+
+async def _receive_bytes(stream: trio.abc.Stream, size: int) -> bytes:
+    return bytes(await stream.receive_some(size))
 
 
 def writer_of(stream: trio.abc.Stream) -> _Write:

@@ -256,4 +256,4 @@ def _tls_fault(error: BaseException) -> str:
     cause = error.__cause__ or error
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"certificate refused: {cause.verify_message}"
-    return getattr(cause, "reason", None) or "the peer broke the handshake off"
+    return getattr(cause, "reason", None) or "the peer broke off the handshake"

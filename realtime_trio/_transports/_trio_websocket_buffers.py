@@ -1,4 +1,4 @@
-"""Inspect what trio-websocket buffers where its public API does not show it."""
+"""Inspect buffers of trio-websocket that its public API does not show."""
 
 from __future__ import annotations
 
@@ -19,13 +19,11 @@ _MAX_UNJOINED: Final = 256
 _Part: TypeAlias = str | bytes
 
 
-def size_of(messages: Iterable[str | bytes]) -> int:
-    """Return the size of messages on the wire, with headers rounded up."""
-    sizes = [
-        len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode())
-        for message in messages
-    ]
-    return sum(sizes) + _HEADER * len(sizes)
+def size_of(message: str | bytes) -> int:
+    """Return the size of a message on the wire, with its header rounded up."""
+    if isinstance(message, bytes) or message.isascii():
+        return len(message) + _HEADER
+    return len(message.encode()) + _HEADER
 
 
 def queue_of(ws: WebSocketConnection) -> trio.MemoryReceiveChannel[str | bytes] | None:

@@ -166,7 +166,7 @@ class TrioWebsocketTransport:
                     if not wire.opened:
                         nursery.cancel_scope.cancel()
         except* Exception as failure:
-            # The boundary to a task that is not ours: whatever error ended it, the link is lost.
+            # The boundary to a task that is not ours: any error ends the link.
             self._crash(failure)
         finally:
             try:
@@ -235,7 +235,7 @@ class TrioWebsocketTransport:
         finally:
             wire.demanded = False
             wire.collecting = None
-            self._held_size = size_of(held)
+            self._held_size = sum(map(size_of, held))
 
     def receive_nowait(self) -> str | bytes:
         """Take a frame that the last ``receive`` collected, or raise how the link ended."""
@@ -286,7 +286,7 @@ class TrioWebsocketTransport:
             while queue is not None:
                 message = queue.receive_nowait()
                 held.append(message)
-                self._held_size += size_of((message,))
+                self._held_size += size_of(message)
         except _NO_MESSAGE:
             pass
         if held:

@@ -36,7 +36,7 @@ async def begin(
     request: UpgradeRequest,
     deflate: Extension | None,
 ) -> WebSocketConnection:
-    """Have the library open the websocket; its reader runs in ``nursery``."""
+    """Let the library open the websocket; its reader runs in ``nursery``."""
     # The library needs less than its annotation demands.
     stream = cast("trio.SocketStream", wire)
     if deflate is None:
@@ -50,7 +50,7 @@ async def begin(
             max_message_size=request.max_message_size,
             receive_buffer_size=CHUNK,
         )
-    # The same steps by hand: the library has no parameter for extensions.
+    # Take the steps of the library here: it has no parameter for extensions.
     ws = WebSocketConnection(
         stream,
         WSConnection(ConnectionType.CLIENT),

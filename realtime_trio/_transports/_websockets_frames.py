@@ -70,6 +70,7 @@ class FrameReader:
         "_longest",
         "_opcode",
         "_owed",
+        "_plain",
         "_protocol",
         "_whole",
         "busy",
@@ -85,6 +86,7 @@ class FrameReader:
         self._opcode = _TEXT
         self._whole = bytearray()
         self._failed = False
+        self._plain = True  # neither in the middle of something nor over
         self.over: bool = False
         """Whether nothing more can be read from the peer."""
         self.busy: bool = False
@@ -115,12 +117,30 @@ class FrameReader:
             or protocol.state is State.CLOSED
             or self._failed
         )
+        self._note_whether_plain()
+
+    def _note_whether_plain(self) -> None:
+        self._plain = not (self._head or self._owed or self._fragments or self.over)
 
     def feed(self, data: bytes) -> list[str | bytes]:
         """Process received bytes, in parts of any size; return the completed messages.
 
         After the peer's close frame, the rest is dropped.
         """
+        if self._plain and len(data) > 3 and data[0] == _WHOLE_TEXT:
+            # The usual case at a pace: one plain frame. All else takes the long path.
+            size, start = data[1], 2
+            if size == _TWO_BYTES:
+                size, start = data[2] << 8 | data[3], 4
+            if start + size == len(data) and data[1] <= _TWO_BYTES and size <= self._longest:
+                try:
+                    return [data[start:].decode()]
+                except UnicodeDecodeError:
+                    return self._feed(data)  # it fails the link
+        return self._feed(data)
+
+    def _feed(self, data: bytes) -> list[str | bytes]:
+        """Process bytes of any kind, as :meth:`feed` does."""
         messages: list[str | bytes] = []
         if self._head:
             data, self._head = self._head + data, b""
@@ -129,6 +149,7 @@ class FrameReader:
             if not (self._owed or self._fragments or self.over):
                 at = self._cut(data, at, messages)
                 if at == end:  # the usual case
+                    self._plain = True
                     return messages
             while at < end and not self.over:
                 if not self._owed:
@@ -145,6 +166,7 @@ class FrameReader:
         except UnicodeDecodeError:
             self._failed = self.over = True
             self._protocol.fail(CloseCode.INVALID_DATA)
+        self._note_whether_plain()
         return messages
 
     def _cut(self, data: bytes, at: int, messages: list[str | bytes]) -> int:

@@ -67,6 +67,8 @@ __all__ = ["WebsocketsTransport", "open_link"]
 _SILENT: Final = logging.Logger("realtime_trio.websockets")
 _SILENT.disabled = True
 
+BROKEN: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
+
 _What = TypeVar("_What")
 
 
@@ -93,7 +95,7 @@ async def open_link(
         early, received = await upgrade(stream, protocol, target, headers or {})
         reader = FrameReader(protocol, max_message_size)
         link = WebsocketsTransport(stream, protocol, reader, max_buffer, close_timeout)
-        link.take(early, received)
+        link.begin(early, received)
         nursery.start_soon(link.pump)
     except BaseException:
         await trio.aclose_forcefully(stream)
@@ -118,6 +120,7 @@ class WebsocketsTransport:
         "_muted",
         "_nursery",
         "_over",
+        "_parked",
         "_paused_pump",
         "_pong",
         "_protocol",
@@ -158,6 +161,7 @@ class WebsocketsTransport:
         self._delivering = False
         self._fresh: deque[str | bytes] = deque()  # frames read by ``deliver``
         self._paused_pump = trio.lowlevel.ParkingLot()  # the paused pump waits here
+        self._parked = False  # it does
         self._muted = False
         self._closing = False
         self._scope = trio.CancelScope()
@@ -180,7 +184,7 @@ class WebsocketsTransport:
 
     async def deliver(self, take: Callable[[deque[str | bytes]], bool]) -> None:
         """Read in this task, and pass frames to ``take`` as they arrive, until it returns false."""
-        inbox, fresh, read = self._inbox, self._fresh, self._read
+        inbox, fresh, reader, read_some = self._inbox, self._fresh, self._reader, self._read_some
         await trio.lowlevel.checkpoint_if_cancelled()
         ended = True
         self._delivering = True
@@ -196,14 +200,21 @@ class WebsocketsTransport:
                     fresh.extend(inbox.take_all())
                 elif inbox.end is not None:
                     break
-                elif self._paused_pump and not self._over:
-                    await read()
+                elif self._parked and not self._over:  # _read, without a coroutine of its own
+                    if reader.busy:
+                        self._answer_pings()
+                    try:
+                        data = await read_some()
+                    except BROKEN:
+                        self._broken = self._over = True
+                    else:
+                        self._process(data)
                 else:  # the pump must finish a read, or handle the end of the link
-                    self._paused_pump.unpark_all()
+                    self._unpark()
                     await inbox.arrival()
         finally:
             self._delivering = False
-            self._paused_pump.unpark_all()
+            self._unpark()
             inbox.put_back(fresh)
         await trio.lowlevel.cancel_shielded_checkpoint()
         if ended:
@@ -314,6 +325,7 @@ class WebsocketsTransport:
         while not self._over:
             if self._delivering:
                 inbox.wake_receivers()
+                self._parked = True
                 await self._paused_pump.park()
             elif inbox.full:
                 await inbox.wait_room()
@@ -325,31 +337,45 @@ class WebsocketsTransport:
     async def _read(self) -> None:
         """Read once and process the data."""
         if self._reader.busy:
-            self._reader.busy = False
-            pongs = self._protocol.data_to_send()
-            if pongs:
-                self._answer(pongs[-1])
+            self._answer_pings()
         try:
             data = await self._read_some()
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except BROKEN:
             self._broken = self._over = True
-            return
-        if data:
-            self.take(bytes(data), len(data))
         else:
-            self._reader.feed_eof()
-            self._over = self._reader.over
+            self._process(data)
 
-    def take(self, data: bytes, size: int) -> None:
-        """Put the messages in ``data`` into the inbox; ``size`` is the number of bytes received."""
-        self._received += size
-        messages = self._reader.feed(data)
-        if self._delivering and self._paused_pump:
-            self._fresh.extend(messages)
+    def _process(self, data: bytes) -> None:
+        """Process what was read; no bytes are the end."""
+        reader = self._reader
+        self._received += len(data)
+        if not data:
+            reader.feed_eof()
+            self._over = reader.over
+            return
+        if self._parked and self._delivering:
+            self._fresh += reader.feed(data)
         else:
-            self._inbox.put_all(messages)
-        if self._reader.over:  # the peer may close directly after it accepts
+            self._inbox.put_all(reader.feed(data))
+        if reader.over:  # the peer may close directly after it accepts
             self._over = self._muted = True
+
+    def _unpark(self) -> None:
+        """Let the pump go on."""
+        self._parked = False
+        self._paused_pump.unpark_all()
+
+    def _answer_pings(self) -> None:
+        self._reader.busy = False
+        pongs = self._protocol.data_to_send()
+        if pongs:
+            self._answer(pongs[-1])
+
+    def begin(self, early: bytes, received: int) -> None:
+        """Process what came with the answer to the upgrade: ``received`` bytes with that."""
+        self._received = received - len(early)
+        if early:
+            self._process(early)
 
     def _answer(self, pong: bytes) -> None:
         """Let a separate task write the newest pong (rule 2)."""

@@ -69,7 +69,7 @@ class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
         self._arrivals = Waiters()
 
     def put(self, item: T, size: int = 0) -> None:
-        """Add an item of about ``size`` bytes; for the turn only."""
+        """Add an item of about ``size`` bytes. Only the turn calls this."""
         if self._over or self._closed or self._lagged:
             return
         self._held += size + ITEM_COST
@@ -83,7 +83,7 @@ class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
         self._arrivals.wake()
 
     def finish(self) -> None:
-        """End the channel after the buffered items; for the turn only."""
+        """End the channel after the buffered items. Only the turn calls this."""
         self._over = True
         self._arrivals.wake_all()
 
@@ -97,7 +97,7 @@ class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
             message = "this channel was closed"
             raise ClosedError(message)
         if self._lagged:
-            message = "nobody read these pieces of the turn in time: more than 16 MiB waited"
+            message = "the reader of this channel did not keep up: more than 16 MiB of items wait"
             raise LaggedError(message)
         if self._items:
             item, cost = self._items.popleft()
@@ -108,7 +108,7 @@ class TurnChannel(trio.abc.ReceiveChannel[T], Generic[T]):
         raise trio.WouldBlock
 
     async def receive(self) -> T:
-        """Take the next item; wait for it. A cancelled call takes none."""
+        """Wait for the next item and return it. A cancelled call takes none."""
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
             item = self.receive_nowait()

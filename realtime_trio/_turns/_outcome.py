@@ -18,7 +18,7 @@ __all__ = ["Outcome", "TurnCancelled", "TurnCompleted", "TurnFailed", "TurnLost"
 class TurnCompleted(Value):
     """The turn completed.
 
-    ``message`` is the last answer in the user's session, ``None`` if the turn gave none.
+    ``message`` is the last answer in the user's session, ``None`` if there was none.
     ``began`` is false if the server answered the input without a turn, as it does for a
     chat command such as ``!help``; then there is no ``message``.
     ``errors`` holds the errors received on the way: a turn may succeed despite them. ``missed``
@@ -63,7 +63,7 @@ class TurnFailed(Value):
 
 @attrs.frozen(slots=True, kw_only=True, eq=False, repr=False)
 class TurnLost(Value):
-    """The result of the turn is not known: the link was down, or the client ended."""
+    """The result of the turn is unknown: the link was down, or the client ended."""
 
     reason: str
     message: Message | None = None
@@ -86,15 +86,15 @@ def outcome_of(record: TurnRecord, *, missed: bool, spoken: SpokenAnswer | None 
         heard, unheard = (spoken.heard_ms, spoken.unheard_ms) if spoken else (None, None)
         return TurnCancelled(message=message, errors=errors, heard_ms=heard, unheard_ms=unheard)
     if missed and (record.interactions or not record.began):
-        reason = "its end was lost while the link was down"
+        reason = "the end of the turn was lost while the link was down"
         return TurnLost(reason=reason, message=message, errors=errors)
     if record.interactions:
-        reason = "the server gave up on it without an end"
+        reason = "the server did not end the interaction"
         return TurnFailed(reason=reason, message=message, errors=errors)
     if record.errors and record.began and not (record.prepared or missed):
-        reason = "the server could not prepare it"
+        reason = "the server could not prepare the turn"
         return TurnFailed(reason=reason, message=message, errors=errors)
     if record.stop_reason in _FAILED:
-        reason = f"it stopped with {record.stop_reason!r}"
+        reason = f"the turn stopped with {record.stop_reason!r}"
         return TurnFailed(reason=reason, message=message, errors=errors)
     return TurnCompleted(message=message, errors=errors, missed=missed)

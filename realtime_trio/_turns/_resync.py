@@ -63,5 +63,5 @@ class Resync:
     def _emit(self, note: SessionRestored) -> None:
         if self._expected is note:
             self._expected = None
-            _logger.info("the session is whole again%s", " (loaded anew)" if note.reloaded else "")
+            _logger.info("the session is complete again%s", " (reloaded)" if note.reloaded else "")
             self._post(EmitEvent(note=note))

@@ -61,7 +61,7 @@ class TurnProgress:
 
     @property
     def summary(self) -> str:
-        """Whether the turn is over, and how, in a word or two."""
+        """Describe whether the turn is over, and how, in one or two words."""
         return "under way" if self.outcome is None else type(self.outcome).__name__
 
 
@@ -103,5 +103,5 @@ class Turn:
         return self._progress.result()
 
     def __repr__(self) -> str:
-        """Whether it is over, and how; never its content."""
+        """Show the outcome, never the content."""
         return f"<Turn: {self._progress.summary}>"

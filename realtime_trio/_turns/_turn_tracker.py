@@ -1,4 +1,4 @@
-"""Which events belong to which turn, and how each turn ends.
+"""Assign events to turns, and decide how each turn ends.
 
 Two sides meet here. The writer task and the observer in the receive task know immediately that
 an input is about to be written and that its turn ended, was refused or was killed. The lanes may
@@ -124,7 +124,7 @@ class TurnTracker:
         self._end_at(mark, _VOID)
 
     def killed(self) -> None:
-        """Note that a forced command killed the turn: no end of it will arrive."""
+        """Note that a forced command killed the turn: its end will not arrive."""
         if self._running is not None:
             self._end_at(self._marks.place(), _KILLED)
 
@@ -134,7 +134,7 @@ class TurnTracker:
             self._running.missed = True
 
     def lost(self, turn: TurnProgress, reason: str) -> None:
-        """Settle a turn of which nothing more can be received."""
+        """Settle a turn that receives nothing more."""
         self._forget(turn)
         turn.decide(TurnLost(reason=reason))
 

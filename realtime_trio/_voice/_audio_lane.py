@@ -1,6 +1,6 @@
 """``client.audio``: the audio lane, playback and speech.
 
-A client without sound has it too, so ``realtime_trio.audio`` is imported on use.
+Every client has it, so ``realtime_trio.audio`` is only imported on first use.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["AudioLane", "AudioStatistics"]
 
 @attrs.frozen(slots=True, kw_only=True)
 class AudioStatistics(LaneStatistics):
-    """Statistics of the lane, the playback (``None`` if nothing was ever played), the sending."""
+    """Statistics of the lane, the playback (``None`` before the first one) and the sending."""
 
     playback: PlaybackStatistics | None
     sending: SendingStatistics
@@ -80,8 +80,8 @@ class AudioLane(LaneView):
         """Play the agent's speech, from now until the block is left.
 
         Audio goes through a jitter buffer in the sink's format. ``cancelled``,
-        :meth:`Client.cancel`, :meth:`Client.push_to_talk` and :meth:`stop` silence it after
-        the current block; ``audio-flushed`` reports what was discarded.
+        :meth:`Client.cancel`, :meth:`Client.push_to_talk` and :meth:`stop` stop it after the
+        current block; ``audio-flushed`` reports what was discarded.
 
         Leaving stops immediately; to hear the end, ``await playback.drained()`` first. An
         exception of the sink cancels the body and is raised from this block. Raises
@@ -115,7 +115,7 @@ class AudioLane(LaneView):
         return self._playback.flush()
 
     def stop(self) -> AudioFlushed | None:
-        """Play nothing more of this answer: neither buffered nor later sound.
+        """Stop playing this answer: discard its buffered and its later sound.
 
         The server continues the answer; ``await client.cancel()`` stops both.
         """
@@ -124,7 +124,7 @@ class AudioLane(LaneView):
     # -- talking ---------------------------------------------------------------------------
 
     def begin_speech(self) -> None:
-        """Start a new utterance: half a sample left of the last one is dropped.
+        """Start a new utterance; drop half a sample that is left from the last one.
 
         :meth:`send_from`, :meth:`talk` and :meth:`Client.push_to_talk` start with it, and the
         last one also ends with it.
@@ -155,11 +155,11 @@ class AudioLane(LaneView):
     ) -> None:
         """Send a source to its end, in real time.
 
-        ``source`` gives PCM16 in its ``format`` (16 kHz mono if it has none) and is
-        resampled to 16 kHz mono. Chunks of ``chunk`` seconds, 0.02 to 0.1, leave at the pace
-        of a clock, at most 0.1 seconds ahead of it; those of a
-        :class:`~realtime_trio.audio.LiveSource` as they arrive. If the link is too slow,
-        the oldest chunks are dropped, and :meth:`statistics` counts them.
+        ``source`` yields PCM16 in its ``format`` (16 kHz mono if it has none), which is resampled
+        to 16 kHz mono. Chunks of ``chunk`` seconds, 0.02 to 0.1, leave at the pace of a clock, at
+        most 0.1 seconds ahead of it; those of a :class:`~realtime_trio.audio.LiveSource` as they
+        arrive. If the link is too slow, the oldest chunks are dropped, and :meth:`statistics`
+        counts them.
 
         During the agent's turn the source waits, unless ``respect_turn`` is false. Sound that a
         live source records meanwhile is not sent.

@@ -68,7 +68,7 @@ class Sender:
         self._max = DEFAULT_FORMAT.bytes_of(_MAX_WAITING)
         self._given = self._bytes = self._refused = 0
         self._drops = Throttle(_PAUSE)
-        self._carry = b""  # half a sample, given while link number _link was open
+        self._carry = b""  # half a sample, given while link number ``_link`` was open
         self._link = outbox.links
 
     def begin(self) -> None:
@@ -170,7 +170,7 @@ async def send_all(
             if respect_turn and not gate.open:
                 await gate.opened()
                 if gate.open and forget(source):
-                    continue  # the user did not say it to the agent
+                    continue  # this sound was not meant for the agent
             if as_text:
                 await sender.put_text(pcm)
             else:

@@ -1,4 +1,4 @@
-"""A voice conversation: whose turn it is to talk, in the three modes of the protocol.
+"""A voice conversation: who may talk, in the three modes of the protocol.
 
 ========  ====================================  ========================================
 mode      audio that is sent                    utterances are found by
@@ -114,7 +114,7 @@ class VoiceConversation:
         async with aclosing(self._heard(chunks)) as events:
             async for event in events:
                 if event.kind == "end":
-                    continue  # of an utterance whose beginning was lost with a link
+                    continue  # the end of an utterance whose beginning was lost with a link
                 await self._barge_in()
                 # Lost with the link: the rest of the utterance becomes a new one.
                 with suppress(NotSent, InDoubt):
@@ -124,7 +124,7 @@ class VoiceConversation:
     async def _utterance(self, event: VadEvent, events: AsyncGenerator[VadEvent, None]) -> None:
         self._sender.begin()
         self._say(event.audio)
-        while event.kind != "end":  # it arrives at the latest when the source ends
+        while event.kind != "end":  # the end arrives at the latest when the source ends
             event = await anext(events)
             self._say(event.audio)
 

@@ -20,7 +20,7 @@ Token sources, audio sources and sinks of the application are asyncio's, too. ``
 ``recorder`` and ``open_stream`` are for trio, as they are natively.
 
 General layout: ``_guest`` (the run), ``_door`` (calls and blocks), ``_channel`` (reading),
-``_callbacks`` (the application's own objects) are written by hand; the classes that mirror the
+``_callbacks`` (the application's own objects) are hand-written; the classes that mirror the
 native ones are written by ``tools/doors.py``.
 """
 

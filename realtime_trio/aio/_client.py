@@ -1,4 +1,4 @@
-"""``open_client`` and the client that it gives.
+"""``open_client`` and the client that it opens.
 
 Written by tools/doors.py: change the native classes instead.
 """
@@ -119,7 +119,7 @@ class Client(Commands):
         return self._inner.health
 
     def statistics(self) -> PipelineStatistics:
-        """Return what the lanes have handled and what they buffer."""
+        """Return what the lanes have handled and buffer, and each open subscription."""
         return self._inner.statistics()
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
@@ -240,8 +240,8 @@ class Client(Commands):
     def push_to_talk(self, *, force: bool = False) -> AbstractAsyncContextManager[None]:
         """Send ``ptt_start`` when the block begins and ``ptt_end`` when it ends.
 
-        Playback stops immediately. The block is entered when ``ptt_start`` has left, so no
-        speech overtakes it. That is in the user's turn, so cancel first to interrupt an answer.
+        Playback stops immediately. The block starts when ``ptt_start`` has left, so no speech
+        overtakes it. It leaves in the user's turn, so cancel first to interrupt an answer.
         ``ptt_end`` always follows the queued audio, even after an error.
         """
         return self._door.block(self._inner.push_to_talk(force=force), same)
@@ -279,10 +279,10 @@ def open_client(
     ``headers`` are sent with each upgrade and call, ``open_stream(host, port)`` returns the
     stream to use instead of TCP. They also apply to a ``transport`` of this library.
 
-    Enters when the first connection is open and proven, and starts to receive at the body's
-    first checkpoint: a subscription made before that misses nothing. Lost connections are
-    replaced. Leaving always returns within ``config.close_deadline`` seconds, and no task is
-    left running.
+    The block starts when the first connection is open and proven. The client starts to receive at
+    the first checkpoint of the block, so a subscription made before that misses nothing. Lost
+    connections are replaced. Leaving always returns within ``config.close_deadline`` seconds, and
+    no task is left running.
 
     Raises what the body raises. Otherwise raises the reason why the client ended, not in a group:
     :class:`~realtime_trio.ConnectionFailed`, :class:`~realtime_trio.ConnectionLost` or

@@ -55,7 +55,7 @@ class Door:
     async def call(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run an async function of trio.
 
-        A cancellation cancels it, and is raised when it has ended.
+        A cancellation cancels it, and is raised after its end.
         """
         self.check()
         wait = HostWait(self.loop)
@@ -128,7 +128,7 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
     ) -> None:
         """Without ``door``, the manager opens something and joins the run of the loop.
 
-        With ``own``, what it gives has a door of its own, which is closed at the end of the block.
+        With ``own``, its value has a separate door, which is closed at the end of the block.
         """
         self._manager = manager
         self._wrap = wrap

@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-import time
 import warnings
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import Final, Protocol, final
 
 import outcome
 import trio
+
+from ._steps import Steps
 
 __all__ = ["Guest", "HostWait", "current_guest", "join_guest"]
 
@@ -92,8 +92,7 @@ class Guest:
         self._evicting = False
         self._finish = trio.Event()
         self._waits: list[HostWait] = []
-        self._scheduled: set[Callable[[], object]] = set()
-        self._unscheduled: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        self._steps = Steps(loop)
         self._shutdown_watch = self._until_shutdown()
 
     def start(self) -> None:
@@ -103,8 +102,8 @@ class Guest:
             self._shutdown_watch.__anext__().send(None)
         trio.lowlevel.start_guest_run(
             self._main,
-            run_sync_soon_threadsafe=self._schedule_threadsafe,
-            run_sync_soon_not_threadsafe=self._schedule,
+            run_sync_soon_threadsafe=self._steps.soon_threadsafe,
+            run_sync_soon_not_threadsafe=self._steps.soon,
             done_callback=self._done,
             host_uses_signal_set_wakeup_fd=True,
         )
@@ -178,22 +177,17 @@ class Guest:
         await wait.wait(_ignore_cancel)
 
     def abandon(self) -> None:
-        """End a run whose loop was closed, immediately, so that this thread can have another."""
+        """End a run whose loop was closed immediately, so that this thread can have another."""
         if self.ended:
             return
         self._warn("its loop was closed")
         self._evict()
-        for step in tuple(self._scheduled):
-            step()
-        deadline = time.monotonic() + _ABANDONED
         hooks = sys.get_asyncgen_hooks()
-        while not self.ended:
-            try:
-                step = self._unscheduled.get(timeout=max(0.0, deadline - time.monotonic()))
-            except Empty:
-                message = "the clients of a closed loop do not end"
-                raise RuntimeError(message) from None
-            step()
+        try:
+            self._steps.take_late(until=lambda: self.ended, seconds=_ABANDONED)
+        except TimeoutError:
+            message = "the clients of a closed loop do not end"
+            raise RuntimeError(message) from None
         sys.set_asyncgen_hooks(*hooks)  # trio has restored those of the closed loop
 
     def _warn(self, why: str) -> None:
@@ -212,7 +206,7 @@ class Guest:
         while True:
             try:
                 await self._finish.wait()
-            except KeyboardInterrupt:  # trio was running when it arrived: it is for the loop
+            except KeyboardInterrupt:  # it arrived while trio ran, but it is meant for the loop
                 self.loop.call_soon(_interrupt)
             else:
                 return
@@ -224,32 +218,6 @@ class Guest:
         for wait in self._waits:
             wait.finish()
         result.unwrap()
-
-    def _schedule(self, step: Callable[[], object]) -> None:
-        """Schedule a step of trio. A closed loop drops its scheduled steps."""
-        known = self._tracked(step)
-        try:
-            self.loop.call_soon(known)
-        except RuntimeError:
-            self._unscheduled.put(known)
-
-    def _schedule_threadsafe(self, step: Callable[[], object]) -> None:
-        known = self._tracked(step)
-        try:
-            self.loop.call_soon_threadsafe(known)
-        except RuntimeError:
-            self._unscheduled.put(known)
-
-    def _tracked(self, step: Callable[[], object]) -> Callable[[], object]:
-        scheduled = self._scheduled
-
-        def run() -> None:
-            if run in scheduled:
-                scheduled.discard(run)
-                step()
-
-        scheduled.add(run)
-        return run
 
 
 def _ignore_cancel() -> None:

@@ -102,7 +102,7 @@ class Turn(Mirror[NativeTurn]):
 
 
 class Reconnection(Mirror[NativeReconnection]):
-    """Await it to wait until the new link is proven. The client reconnects even if nobody waits.
+    """Await it to wait for the new, proven link. The client reconnects even if nobody waits.
 
     Any number of tasks may wait, and cancelling one changes nothing. Raises
     :class:`~realtime_trio.ClosedError` if the client ends.

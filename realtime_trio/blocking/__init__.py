@@ -19,7 +19,7 @@ from another thread ends all waits of that client, with :class:`~realtime_trio.C
 Token sources, audio sources and sinks may be plain, and then run in threads, or trio's.
 
 General layout: ``_portal`` (the thread), ``_door`` (calls and blocks), ``_channel`` (reading),
-``_callbacks`` (the application's own objects) are written by hand; the classes that mirror the
+``_callbacks`` (the application's own objects) are hand-written; the classes that mirror the
 native ones are written by ``tools/doors.py``.
 """
 

@@ -122,7 +122,7 @@ class Channel(Generic[T_co]):
             return self._batch.popleft()
 
     def receive_nowait(self) -> T_co:
-        """Return an item that is there, else raise :class:`~realtime_trio.WouldBlock`."""
+        """Return a buffered item, or raise :class:`~realtime_trio.WouldBlock`."""
         if not self._reading.acquire(blocking=False):
             raise trio.WouldBlock  # another thread waits for the next one
         try:
@@ -138,10 +138,10 @@ class Channel(Generic[T_co]):
         fetch = _Fetch(self._door, self._source, self._signal)
         try:
             fetch.run()
-        except ClosedError:  # trio has ended: what the channel holds is still there
+        except ClosedError:  # trio has ended, but the channel still holds its items
             self._batch.append(self._source.receive_nowait())
             return
-        finally:  # also when it was interrupted: nothing is lost
+        finally:  # also if it was interrupted: nothing is lost
             self._batch.extend(fetch.items)
         if fetch.error is not None:
             raise fetch.error
@@ -159,7 +159,7 @@ class Channel(Generic[T_co]):
             raise StopIteration from None
 
     def close(self) -> None:
-        """End now: what waits is dropped. A second call does nothing."""
+        """End now: buffered items are dropped. A second call does nothing."""
         self._door.plain(self._source.close)
         self._batch.clear()
 

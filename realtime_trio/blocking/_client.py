@@ -1,4 +1,4 @@
-"""``open_client`` and the client that it gives.
+"""``open_client`` and the client that it opens.
 
 Written by tools/doors.py: change the native classes instead.
 """
@@ -123,7 +123,7 @@ class Client(Commands):
         return self._door.plain(lambda: self._inner.health)
 
     def statistics(self) -> PipelineStatistics:
-        """Return what the lanes have handled and what they buffer."""
+        """Return what the lanes have handled and buffer, and each open subscription."""
         return self._door.plain(lambda: self._inner.statistics())
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
@@ -246,14 +246,14 @@ class Client(Commands):
     def push_to_talk(self, *, force: bool = False) -> AbstractContextManager[None]:
         """Send ``ptt_start`` when the block begins and ``ptt_end`` when it ends.
 
-        Playback stops immediately. The block is entered when ``ptt_start`` has left, so no
-        speech overtakes it. That is in the user's turn, so cancel first to interrupt an answer.
+        Playback stops immediately. The block starts when ``ptt_start`` has left, so no speech
+        overtakes it. It leaves in the user's turn, so cancel first to interrupt an answer.
         ``ptt_end`` always follows the queued audio, even after an error.
         """
         return self._door.block(self._inner.push_to_talk(force=force), same)
 
     def close(self) -> None:
-        """Close the client now; for other threads than the one in its block.
+        """Close the client now, from a thread other than the one in its block.
 
         What waits there ends: calls with :class:`~realtime_trio.ClosedError`, iterations after
         what they hold. The block itself is left as usual. A second call does nothing.
@@ -293,10 +293,10 @@ def open_client(
     ``headers`` are sent with each upgrade and call, ``open_stream(host, port)`` returns the
     stream to use instead of TCP. They also apply to a ``transport`` of this library.
 
-    Enters when the first connection is open and proven, and starts to receive at the body's
-    first checkpoint: a subscription made before that misses nothing. Lost connections are
-    replaced. Leaving always returns within ``config.close_deadline`` seconds, and no task is
-    left running.
+    The block starts when the first connection is open and proven. The client starts to receive at
+    the first checkpoint of the block, so a subscription made before that misses nothing. Lost
+    connections are replaced. Leaving always returns within ``config.close_deadline`` seconds, and
+    no task is left running.
 
     Raises what the body raises. Otherwise raises the reason why the client ended, not in a group:
     :class:`~realtime_trio.ConnectionFailed`, :class:`~realtime_trio.ConnectionLost` or

@@ -35,7 +35,7 @@ class Commands(Mirror[NativeCommands]):
         return Receipt(self._door, self._door.call(self._native.get_voices, force=force))
 
     def get_tool_catalog(self, *, force: bool = False) -> Receipt:
-        """Ask for the tools that an agent can be given."""
+        """Ask for the tools that agents can use."""
         return Receipt(self._door, self._door.call(self._native.get_tool_catalog, force=force))
 
     def list_workspaces(self, *, force: bool = False) -> Receipt:
@@ -53,11 +53,11 @@ class Commands(Mirror[NativeCommands]):
         )
 
     def set_agent(self, agent_key: str, *, force: bool = False) -> Receipt:
-        """Give the current session another agent."""
+        """Set the agent of the current session."""
         return Receipt(self._door, self._door.call(self._native.set_agent, agent_key, force=force))
 
     def set_agent_tools(self, tools: Iterable[str], *, force: bool = False) -> Receipt:
-        """Give the current agent these tools and no others."""
+        """Set the tools of the current agent."""
         return Receipt(
             self._door, self._door.call(self._native.set_agent_tools, tools, force=force)
         )
@@ -71,7 +71,7 @@ class Commands(Mirror[NativeCommands]):
         )
 
     def new_chat_session(self, agent_key: str | None = None, *, force: bool = False) -> Receipt:
-        """Start a new session, with another agent if one is named."""
+        """Start a new session, with the given agent."""
         return Receipt(
             self._door, self._door.call(self._native.new_chat_session, agent_key, force=force)
         )
@@ -136,11 +136,11 @@ class Commands(Mirror[NativeCommands]):
         )
 
     def ptt_start(self, *, force: bool = False) -> Receipt:
-        """The user begins to talk; ``client.push_to_talk()`` sends both commands."""
+        """Announce that the user begins to talk; ``client.push_to_talk()`` sends both commands."""
         return Receipt(self._door, self._door.call(self._native.ptt_start, force=force))
 
     def ptt_end(self) -> Receipt:
-        """The user has finished talking. It leaves after the queued audio and passes the gate."""
+        """Announce that the user has finished. It leaves after queued audio and passes the gate."""
         return Receipt(self._door, self._door.call(self._native.ptt_end))
 
     def audio_input_delta(self, pcm: bytes, *, force: bool = False) -> Receipt:

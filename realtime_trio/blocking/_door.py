@@ -196,7 +196,7 @@ class HeldBlock(AbstractContextManager[W, bool | None], Generic[N, W]):
     ) -> None:
         """Without ``door``, the manager opens something and joins the shared run.
 
-        With ``own``, what it gives has a door of its own, which is closed at the end of the block.
+        With ``own``, its value has a separate door, which is closed at the end of the block.
         """
         self._manager = manager
         self._wrap = wrap

@@ -1,4 +1,4 @@
-"""Sessions of a fleet, and what their commands and turns are.
+"""Sessions of a fleet, with their receipts and turns.
 
 Written by tools/doors.py: change the native classes instead.
 """
@@ -53,11 +53,11 @@ class RemoteReceipt(Mirror[NativeRemoteReceipt]):
 
     @property
     def position(self) -> int:
-        """The position in the log at which its status was noted last; 0 before "accepted"."""
+        """The position in the log of its latest status; 0 before "accepted"."""
         return self._door.plain(lambda: self._native.position)
 
     def accepted(self) -> None:
-        """Wait until the session's owner has read it; from then on no end of a node loses it.
+        """Wait until the session's owner has read it; then the end of a node cannot lose it.
 
         Also returns if the command has already ended. Any number of threads may wait, and
         cancelling one changes nothing. Raises :class:`~realtime_trio.NotSent` if the log lost
@@ -90,7 +90,7 @@ class RemoteTurn(Mirror[NativeRemoteTurn]):
         self.media: TurnChannel[Media] = TurnChannel(door, native.media)
         self.subsessions: TurnChannel[Subsession] = TurnChannel(door, native.subsessions)
         self.receipt: RemoteReceipt = RemoteReceipt(door, native.receipt)
-        """How far the input has come."""
+        """The receipt of the input."""
 
     @property
     def outcome(self) -> Outcome:
@@ -188,8 +188,8 @@ class RemoteSession(Mirror[NativeRemoteSession]):
     def owner(self) -> str | None:
         """The node that holds the session, as far as this process knows; ``None`` if none does.
 
-        A node counts as holding it for as long as the node sends heartbeats. While a turn is
-        silent for long, this says whether somebody still waits for its answer.
+        A node holds it as long as it sends heartbeats. During a long silence in a turn, this shows
+        whether a node still waits for the answer.
         """
         return self._door.plain(lambda: self._native.owner)
 
@@ -268,7 +268,7 @@ class RemoteSession(Mirror[NativeRemoteSession]):
         )
 
     def close(self) -> None:
-        """Detach from the session now; for other threads than the one in its block.
+        """Detach from the session now, from a thread other than the one in its block.
 
         What waits there ends: calls with :class:`~realtime_trio.ClosedError`, iterations after
         what they hold. The block itself is left as usual. A second call does nothing.

@@ -234,12 +234,12 @@ class RealtimeServer(Mirror[NativeRealtimeServer]):
         """Return the chat sessions as JSON values, for the ``chats`` of another server."""
         return self._door.plain(lambda: self._native.export_chats())
 
-    def trace(self, tell: Callable[[Traffic], None]) -> None:
-        """Call ``tell`` for each connection, frame and request from now on, in this task.
+    def trace(self, observe: Callable[[Traffic], None]) -> None:
+        """Call ``observe`` for each connection, frame and request from now on, in this task.
 
         It must not block or raise. A second call replaces the first.
         """
-        self._door.plain(lambda: self._native.trace(tell))
+        self._door.plain(lambda: self._native.trace(observe))
 
     def statistics(self) -> ServerStatistics:
         """Count what the server holds at the moment."""

@@ -97,7 +97,7 @@ class Turn(Mirror[NativeTurn]):
 
 
 class Reconnection(Mirror[NativeReconnection]):
-    """Call :meth:`wait` to wait until the new link is proven. The client reconnects even if nobody waits.
+    """Call :meth:`wait` to wait for the new, proven link. The client reconnects even if nobody waits.
 
     Any number of threads may wait. Raises
     :class:`~realtime_trio.ClosedError` if the client ends.

@@ -144,7 +144,7 @@ class Microphone(Mirror[NativeMicrophone]):
         return self._door.plain(lambda: self._native.format)
 
     def __next__(self) -> bytes:
-        """Return the next item, and wait for one if need be."""
+        """Wait for the next item and return it."""
         return self._door.call(self._native.__anext__)
 
     def __iter__(self) -> Self:
@@ -239,8 +239,8 @@ class AudioLane(LaneView):
         """Play the agent's speech, from now until the block is left.
 
         Audio goes through a jitter buffer in the sink's format. ``cancelled``,
-        :meth:`Client.cancel`, :meth:`Client.push_to_talk` and :meth:`stop` silence it after
-        the current block; ``audio-flushed`` reports what was discarded.
+        :meth:`Client.cancel`, :meth:`Client.push_to_talk` and :meth:`stop` stop it after the
+        current block; ``audio-flushed`` reports what was discarded.
 
         Leaving stops immediately; to hear the end, ``playback.drained()`` first. An
         exception of the sink ends what the body waits for and is raised from this block. Raises
@@ -256,14 +256,14 @@ class AudioLane(LaneView):
         return self._door.plain(lambda: self._inner.flush())
 
     def stop(self) -> AudioFlushed | None:
-        """Play nothing more of this answer: neither buffered nor later sound.
+        """Stop playing this answer: discard its buffered and its later sound.
 
         The server continues the answer; ``client.cancel()`` stops both.
         """
         return self._door.plain(lambda: self._inner.stop())
 
     def begin_speech(self) -> None:
-        """Start a new utterance: half a sample left of the last one is dropped.
+        """Start a new utterance; drop half a sample that is left from the last one.
 
         :meth:`send_from`, :meth:`talk` and :meth:`Client.push_to_talk` start with it, and the
         last one also ends with it.
@@ -294,11 +294,11 @@ class AudioLane(LaneView):
     ) -> None:
         """Send a source to its end, in real time.
 
-        ``source`` gives PCM16 in its ``format`` (16 kHz mono if it has none) and is
-        resampled to 16 kHz mono. Chunks of ``chunk`` seconds, 0.02 to 0.1, leave at the pace
-        of a clock, at most 0.1 seconds ahead of it; those of a
-        :class:`~realtime_trio.audio.LiveSource` as they arrive. If the link is too slow,
-        the oldest chunks are dropped, and :meth:`statistics` counts them.
+        ``source`` yields PCM16 in its ``format`` (16 kHz mono if it has none), which is resampled
+        to 16 kHz mono. Chunks of ``chunk`` seconds, 0.02 to 0.1, leave at the pace of a clock, at
+        most 0.1 seconds ahead of it; those of a :class:`~realtime_trio.audio.LiveSource` as they
+        arrive. If the link is too slow, the oldest chunks are dropped, and :meth:`statistics`
+        counts them.
 
         During the agent's turn the source waits, unless ``respect_turn`` is false. Sound that a
         live source records meanwhile is not sent.

@@ -41,7 +41,7 @@ def _run(argv: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    # A command says on stderr what concerns its user. Without a handler, Python would print the
+    # A command writes to stderr what concerns its user. Without a handler, Python would print the
     # library's warnings there as well.
     logger, silent = logging.getLogger("realtime_trio"), logging.NullHandler()
     logger.addHandler(silent)

@@ -42,7 +42,7 @@ def bench(
         Run only these benchmarks: decode, fold, core, lanes, socket, latency and so on. The
         default is all of them.
     quick
-        Measure less exactly, in less than two minutes.
+        Measure less precisely, in less than two minutes.
     peers
         Also measure other libraries, if they are installed.
     json

@@ -38,9 +38,9 @@ _UNKNOWN_AGENT: Final = (404, 500)  # protocol §7.3
 TOKEN_VARIABLE = "REALTIME_TRIO_TOKEN"
 PASSWORD_VARIABLE = "REALTIME_TRIO_PASSWORD"
 
-# A wrong address is reported soon. A connection that has worked is worth any wait: what was
-# typed or recorded stays, and Ctrl-C ends it. A link that says nothing is tested often, since a
-# laptop that moves to another network is not told that its link is dead.
+# A wrong address is reported soon. After a connection has worked, the client redials without limit:
+# typed or recorded input is kept, and Ctrl-C ends the wait. A silent link is tested often, because
+# the system does not report a dead link when a laptop moves to another network.
 PATIENT: Final = ClientConfig(
     first_attempts=3,
     max_attempts=None,
@@ -50,13 +50,13 @@ PATIENT: Final = ClientConfig(
     ping_interval=10.0,
     pong_timeout=10.0,
 )
-"""The settings of ``chat``, ``voice`` and ``record`` where a person waits, who can end it."""
+"""For ``chat``, ``voice`` and ``record`` when a person waits, who can end the wait."""
 
 STEADY: Final = attrs.evolve(PATIENT, max_attempts=8)
-"""The same where nobody does: a pipe or a file is the input. It gives up after half a minute."""
+"""The same when nobody waits, because the input is a pipe or a file: give up after 30 seconds."""
 
 BRISK: Final = ClientConfig(max_attempts=3, backoff_initial=0.2, connect_timeout=10.0)
-"""The settings of the commands of scripts: they fail rather than wait."""
+"""For commands that scripts run: these fail instead of waiting."""
 
 
 def identity(token: str | None, user: str | None) -> str | PasswordLogin:
@@ -143,7 +143,7 @@ async def _with_agent(
 
 
 async def _agents(url: str, auth: str | PasswordLogin) -> list[str]:
-    """The agents of the server; none if it does not tell."""
+    """Return the agents of the server; none if it does not list them."""
     try:
         async with open_client(as_text(url), auth=auth, config=BRISK) as client:
             await client.ready()
@@ -155,7 +155,7 @@ async def _agents(url: str, auth: str | PasswordLogin) -> list[str]:
 async def check_session(client: Client, session: str | None) -> None:
     """Wait until the server takes input; raise :class:`CommandError` for an unknown session.
 
-    A server that does not know it begins another one.
+    A server that does not know the session starts another one.
     """
     await client.ready()
     current = client.state.current_session_id
@@ -165,5 +165,5 @@ async def check_session(client: Client, session: str | None) -> None:
 
 
 def _unknown(what: str, key: str, known: list[str]) -> str:
-    some = f"; there are: {', '.join(known[:20])}" if known else ""
+    some = f"; available: {', '.join(known[:20])}" if known else ""
     return f"the server has no {what} {key!r}{some}"

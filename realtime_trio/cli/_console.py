@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -31,6 +32,9 @@ class _Console(Console):
 def make_console(*, plain_width: int = 100, stderr: bool = False) -> Console:
     """Create a console as wide as the terminal, or ``plain_width`` if there is none."""
     console = _Console(highlight=False, stderr=stderr)
+    if console.is_dumb_terminal:  # rich would take it for 80 columns wide
+        width, height = shutil.get_terminal_size()
+        return _Console(highlight=False, width=width, height=height, stderr=stderr)
     if console.is_terminal or "COLUMNS" in os.environ:
         return console
     return _Console(highlight=False, width=plain_width, stderr=stderr)
@@ -46,7 +50,7 @@ def pretty(value: object, limit: int = 160) -> str:
 def _scalar(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, default=str)
-    except RecursionError:  # nested too deep to be shown
+    except RecursionError:  # too deeply nested to show
         return "…"
 
 

@@ -30,7 +30,7 @@ from ._live_transcript import LiveTranscript, follow
 __all__ = ["demo"]
 
 _BACKLOG = 5_000  # deltas that are queued when the cancel is sent
-_DEADLINE = 60.0  # ten times the usual time: only a demo that hangs takes so long
+_DEADLINE = 60.0  # ten times the usual time: only a demo that hangs takes this long
 
 
 def demo(*, wav: Path | None = None) -> None:

@@ -25,7 +25,7 @@ def _said(seconds: float, pause: float) -> bytes:
 
 
 SAID: Final = _said(0.6, 2.6) + _said(0.5, 0.8)
-"""The user's speech: a question, and an interruption of the answer."""
+"""Return the user's speech: a question, and an interruption of the answer."""
 ANSWERS_ALOUD: Final = 2
 
 FLOODED: Final = 100_000  # deltas between a cancel and its notification

@@ -1,4 +1,4 @@
-"""Faults as they are written on the command line and in a script: ``cut:after=3``."""
+"""Parse a fault of the command line or of a script: ``cut:after=3``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ._command_error import CommandError
 
 __all__ = ["FAULTS", "install_fault", "parse_fault"]
 
-# What each takes; the first may be given without its name.
+# The options of each fault; the name of the first one may be left out.
 FAULTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "cut": ("after", "how", "times"),
@@ -73,7 +73,7 @@ _READ: Final[Mapping[str, tuple[str, Callable[[object], object]]]] = MappingProx
 
 
 def parse_fault(spec: str) -> tuple[str, dict[str, object]]:
-    """The name and the options of ``NAME``, ``NAME:VALUE`` or ``NAME:KEY=VALUE,KEY=VALUE``."""
+    """Parse ``NAME``, ``NAME:VALUE`` or ``NAME:KEY=VALUE,KEY=VALUE`` into name and options."""
     name, colon, rest = spec.partition(":")
     options: dict[str, object] = {}
     for position, part in enumerate(rest.split(",") if colon else ()):
@@ -89,9 +89,9 @@ def parse_fault(spec: str) -> tuple[str, dict[str, object]]:
 
 
 def install_fault(faults: Faults, name: str, options: Mapping[str, object], where: str) -> None:
-    """Install one fault. Raises :class:`CommandError`, which says ``where`` it was written."""
+    """Install one fault. Raises :class:`CommandError`, whose message begins with ``where``."""
     if name not in FAULTS:
-        message = f"{where}: no fault {name!r}; there are: {', '.join(FAULTS)}"
+        message = f"{where}: no fault {name!r}; available: {', '.join(FAULTS)}"
         raise CommandError(message)
     read: dict[str, object] = {}
     for key, value in options.items():

@@ -76,7 +76,7 @@ async def _history(
     as_json: bool,
 ) -> int:
     async with AsyncExitStack() as stack:
-        try:  # only what reads: an error of standard output is reported as such
+        try:  # only around the reading: an error of standard output has its own message
             opened = await stack.enter_async_context(open_history(file, name=name))
         except OSError as exc:
             message = f"cannot read {file}: {exc.strerror or type(exc).__name__}"
@@ -114,9 +114,9 @@ def _predicate(expression: str) -> Callable[[SessionState], object]:
         try:
             return eval(code, {"s": state})
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-            return False  # the state does not have that member yet
+            return False  # this early state does not have that member
         except NameError as exc:
-            message = f"--find: {exc}; the state is s"
+            message = f"--find: {exc}; the state is named s"
             raise CommandError(message) from None
 
     return accepts

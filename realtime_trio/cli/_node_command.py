@@ -1,20 +1,23 @@
-"""``realtime-trio node``: a node of a fleet as a process of its own."""
+"""``realtime-trio node``: run one node of a fleet in this process."""
 
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 import trio
 
+from .._exceptions import RealtimeError
 from ..fleet import FleetLog, Node, RedisLog, SqliteLog, open_node
 from ..fleet._seat_run import DialFunction
+from ..instrument import prometheus
 from ._command_error import CommandError
+from ._node_page import ClientMetrics, serve_page
 from ._signals import endings
 
 __all__ = ["node"]
@@ -33,6 +36,8 @@ def node(
     health: str | None = None,
 ) -> None:
     """Hold sessions of a fleet until Ctrl-C or SIGTERM; then finish turns and hand over.
+
+    A second signal ends it at once.
 
     Parameters
     ----------
@@ -55,11 +60,16 @@ def node(
     shards
         The number of shards in Redis; the same for the whole fleet.
     health
-        HOST:PORT where GET answers with the health of the node as JSON; 503 while the log
-        fails or the node drains.
+        HOST:PORT where GET answers with the health of the node as JSON, with 503 while the log
+        fails or the node drains. GET /metrics has the metrics for Prometheus.
     """
-    if capacity < 1 or dials < 1 or shards < 1 or heartbeat <= 0 or drain < 0:
-        message = "--capacity, --dials, --shards and --heartbeat must be greater than 0"
+    numbers = {"capacity": capacity, "dials": dials, "shards": shards, "heartbeat": heartbeat}
+    for option, value in numbers.items():
+        if not value > 0:
+            message = f"--{option} must be greater than 0, not {value:g}"
+            raise CommandError(message)
+    if not drain >= 0:
+        message = f"--drain must be 0 seconds or more, not {drain:g}"
         raise CommandError(message)
     opened = _log(log, shards)
     function = _dial(dial)
@@ -74,21 +84,31 @@ def node(
                     name=name,
                     heartbeat=heartbeat,
                     dials=dials,
-                    drain=drain,
+                    drain=0.0,  # it has drained before, while its health was served
                 ) as held,
                 trio.open_nursery() as nursery,
             ):
                 if health is not None:
-                    await nursery.start(_serve_health, health, held)
+                    await nursery.start(_serve_page, health, held)
                 sys.stdout.write(f"node {held.name} is up\n")
                 sys.stdout.flush()
-                async for _ in signals:
-                    break
-                with trio.move_on_after(drain):
-                    await held.drain()
+                await anext(signals)
+                nursery.start_soon(_drain, held, drain, nursery.cancel_scope)
+                await anext(signals)  # in a hurry
                 nursery.cancel_scope.cancel()
 
     trio.run(run)
+
+
+async def _drain(held: Node, seconds: float, ended: trio.CancelScope) -> None:
+    with trio.move_on_after(seconds):
+        await held.drain()
+    ended.cancel()
+
+
+async def _serve_page(where: str, held: Node, task_status: trio.TaskStatus[None]) -> None:
+    with _client_metrics() as clients:
+        await serve_page(where, held, clients, task_status)
 
 
 def _log(url: str, shards: int) -> FleetLog:
@@ -102,6 +122,9 @@ def _log(url: str, shards: int) -> FleetLog:
 
 def _dial(text: str) -> DialFunction:
     module, _, function = text.partition(":")
+    if not module or not function:
+        message = f"--dial is MODULE:FUNCTION, not {text!r}"
+        raise CommandError(message)
     sys.path.insert(0, os.getcwd())  # as python -m does
     try:
         found = getattr(importlib.import_module(module), function)
@@ -114,48 +137,15 @@ def _dial(text: str) -> DialFunction:
     return cast("DialFunction", found)
 
 
-async def _serve_health(
-    where: str, held: Node, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
-    host, _, port = where.rpartition(":")
-    if not port.isdecimal():
-        message = "--health is HOST:PORT"
-        raise CommandError(message)
-    await trio.serve_tcp(
-        _answering(held),
-        int(port),
-        host=host or "127.0.0.1",
-        task_status=task_status,  # type: ignore[arg-type]
-    )
-
-
-def _answering(held: Node) -> Callable[[trio.SocketStream], Awaitable[object]]:
-    async def answer(stream: trio.SocketStream) -> None:
-        with trio.move_on_after(5):
-            try:
-                await stream.receive_some(4096)
-                await stream.send_all(_response(held))
-                await stream.send_eof()
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                return
-
-    return answer
-
-
-def _response(held: Node) -> bytes:
-    found = held.health()
-    body = json.dumps(
-        {
-            "name": found.name,
-            "sessions": found.sessions,
-            "open": found.open,
-            "capacity": found.capacity,
-            "beat_age": found.beat_age,
-            "draining": found.draining,
-            "error": found.error,
-        }
-    ).encode()
-    ready = found.error is None and not found.draining
-    status = b"200 OK" if ready else b"503 Service Unavailable"
-    head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
-    return head % (status, len(body)) + b"connection: close\r\n\r\n" + body
+@contextmanager
+def _client_metrics() -> Generator[ClientMetrics, None, None]:
+    """Within this block, the metrics of the clients; nothing without the extra ``prometheus``."""
+    try:
+        client = importlib.import_module("prometheus_client")
+        registry = client.CollectorRegistry()
+        collector = prometheus(registry=registry)
+    except (ImportError, RealtimeError):
+        yield str
+        return
+    with collector:
+        yield lambda: client.generate_latest(registry).decode()

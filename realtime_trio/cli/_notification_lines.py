@@ -1,4 +1,4 @@
-"""Notifications as JSON, one a line: the output of ``--json`` of the commands that talk."""
+"""Notifications as JSON, one a line: the output of ``chat --json`` and ``send --json``."""
 
 from __future__ import annotations
 
@@ -28,4 +28,4 @@ class NotificationLines(LiveTranscript):
             self.end_turn()
 
     def line(self, *_: object, **__: object) -> None:
-        """Print nothing: an outcome is told by the exit status, or by its own line."""
+        """Print nothing: the exit status or a separate line reports an outcome."""

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Final
 
 import trio
 from rich.console import Console
@@ -19,6 +20,10 @@ from ._live_transcript import LiveTranscript, follow
 from ._notification_lines import NotificationLines
 
 __all__ = ["chat_in_lines"]
+
+
+_CUT: Final = 4095
+"""Bytes of a typed line at which the line editing of Linux cuts it."""
 
 
 async def chat_in_lines(
@@ -63,8 +68,17 @@ async def _typed(prompt: Console | None) -> AsyncGenerator[str, None]:
         line, _, rest = rest.partition(b"\n")
         more = more or bool(rest)
         text = line.decode(errors="replace").strip()
-        if text:
+        if prompt is not None and len(line) == _CUT:
+            prompt.print(_told_cut(), style="yellow", soft_wrap=True)
+        elif text:
             yield text
+
+
+def _told_cut() -> str:
+    return (
+        f"not sent: the terminal cuts lines at {_CUT} bytes. Send several lines, or pipe the text: "
+        "realtime-trio chat URL < FILE"
+    )
 
 
 async def _read() -> bytes:

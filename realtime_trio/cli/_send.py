@@ -44,8 +44,8 @@ def send(
 ) -> int:
     """Say one thing, and print the answer; for scripts.
 
-    The exit status is 0 for a completed turn, 1 for one that failed, 3 for one that was
-    cancelled, and 4 for one whose end is not known.
+    The exit status is 0 for a completed turn, 1 for one that failed, 3 for one that was cancelled,
+    and 4 if the outcome is unknown.
 
     Parameters
     ----------
@@ -113,13 +113,13 @@ async def _upload(client: Client, file: Path) -> str:
 
 
 class _Output(abc.ABC):
-    """Where the notifications of the turn go."""
+    """The output for the notifications of the turn."""
 
     session_id: str | None = None
 
     @abc.abstractmethod
     def show(self, note: Notification) -> None:
-        """Print a notification, or what of it belongs to the answer."""
+        """Print a notification, or its part of the answer."""
 
 
 class _JsonOutput(_Output):
@@ -133,7 +133,7 @@ class _JsonOutput(_Output):
 
 
 class _TextOutput(_Output):
-    """The text of the user's own session, an empty line between two messages."""
+    """Prints the text of the user's session, with an empty line between two messages."""
 
     def __init__(self) -> None:
         self._message: str | None = None
@@ -170,7 +170,7 @@ _STATUS: Final[Mapping[type[Outcome], tuple[str, int]]] = MappingProxyType(
 
 
 def _report(outcome: Outcome, *, as_json: bool) -> int:
-    """Tell the outcome, and give the exit status."""
+    """Report the outcome, and return the exit status."""
     name, status = _STATUS[type(outcome)]
     reason = getattr(outcome, "reason", "")
     if as_json:

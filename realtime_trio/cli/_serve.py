@@ -35,16 +35,16 @@ __all__ = ["serve"]
 
 _Switch: TypeAlias = Annotated[bool, Parameter(negative=())]
 
-# The user of the examples in the documentation. Any token is accepted as the first user's.
+# The user in the examples of the documentation. Any token counts as a token of the first user.
 _USER: Final = Account(
     user_id="me", password="secret", email="me@example.com", first_name="Me", last_name="Example"
 )
-_AGAIN: Final = 1_000_000  # how often the demo's turns can be had
+_AGAIN: Final = 1_000_000  # how many times each turn of the demo can be used
 
 
 @attrs.define(slots=True, kw_only=True)
 class _Plan:
-    """What the server is to do."""
+    """What the server does, according to the options."""
 
     config: ServerConfig
     scripts: list[ScriptedTurn | ScriptedAnswer] = attrs.field(
@@ -72,7 +72,7 @@ def serve(
     """Run the embedded server until Ctrl-C or SIGTERM.
 
     It accepts any token, and the user "me" with the password "secret".
-    It answers a message by repeating it, unless it is told what to answer.
+    It repeats each message, unless an option sets the answers.
 
     Parameters
     ----------
@@ -85,11 +85,11 @@ def serve(
     demo
         Answer the questions of "realtime-trio demo", with thoughts, tools and a sub-agent.
     script
-        Answer as this TOML file says.
+        Answer with the turns in this TOML file.
     recording
-        Answer as this recording did.
+        Answer with the turns in this recording.
     fault
-        Break something, as in cut:after=20 or delay:0.3,jitter=0.2; may be repeated.
+        Inject a fault, such as cut:after=20 or delay:0.3,jitter=0.2; may be repeated.
     user
         Let in this user only. The command asks for the password, unless the environment
         variable REALTIME_TRIO_PASSWORD contains it.
@@ -179,7 +179,7 @@ def _prepare(server: RealtimeServer, plan: _Plan) -> None:
 
 
 def _print_banner(console: Console, plan: _Plan, url: str) -> None:
-    """Say how to talk to it; the command to copy comes last."""
+    """Print how to reach the server; the last line is a command to copy."""
     console.print(f"listening on {url}", style="bold", soft_wrap=True, markup=False)
     lines = [*plan.told, *(f"fault: {where}" for *_, where in plan.faults)]
     if plan.config.accept_any_token:

@@ -30,7 +30,7 @@ class _Run:
 
 @final
 class ServeLog:
-    """Prints a line for each event; deltas in a row share one. ``clock`` gives the time of day."""
+    """Prints one line per event, or per run of deltas. ``clock`` returns the time of day."""
 
     def __init__(self, console: Console, clock: Callable[[], str]) -> None:
         self._console = console
@@ -82,7 +82,7 @@ class ServeLog:
 
 
 def _read(frame: str | bytes | Mapping[str, object]) -> tuple[str, str]:
-    """The type of a frame, and what it says."""
+    """Return the type and the text of a frame."""
     if isinstance(frame, bytes):
         return "audio", ""
     if isinstance(frame, str):

@@ -1,7 +1,7 @@
 """The file of ``serve --script``: what the server answers, as TOML.
 
-The keys are those of :func:`realtime_trio.testing.turn` and its siblings. A key that is not
-known is refused, with the place where it stands.
+The keys are those of :func:`realtime_trio.testing.turn` and its siblings. An unknown key is an
+error, which names the place of the key.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _KINDS: Final[Mapping[str, tuple[str, tuple[type, ...]]]] = MappingProxyType(
 
 @attrs.frozen(slots=True, kw_only=True)
 class ServeScript:
-    """What a file says."""
+    """The content of a script."""
 
     scripts: tuple[ScriptedTurn | ScriptedAnswer, ...] = ()
     faults: tuple[tuple[str, Mapping[str, object]], ...] = ()
@@ -66,14 +66,14 @@ class ServeScript:
 
 
 def read_script(file: Path) -> ServeScript:
-    """Read a script. Raises :class:`CommandError` for a file that is none."""
+    """Read a script. Raises :class:`CommandError` for an invalid file."""
     try:
         found: _Table = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as exc:
         message = f"cannot read {file}: {exc.strerror}"
         raise CommandError(message) from None
     except ValueError as exc:  # UnicodeDecodeError and tomllib.TOMLDecodeError
-        message = f"{file} is no TOML: {exc}"
+        message = f"{file} is not a TOML file: {exc}"
         raise CommandError(message) from None
     try:
         return _script(found)
@@ -83,7 +83,7 @@ def read_script(file: Path) -> ServeScript:
 
 
 def read_recording(file: Path) -> tuple[ScriptedTurn | ScriptedAnswer, ...]:
-    """Read the turns of a recording. Raises :class:`CommandError` for a file that is none."""
+    """Read the turns of a recording. Raises :class:`CommandError` for an invalid file."""
     try:
         return t.recorded(file)
     except OSError as exc:
@@ -115,7 +115,7 @@ def _script(found: _Table) -> ServeScript:
 def _check(table: _Table, known: tuple[str, ...], where: str) -> None:
     for key in table:
         if key not in known:
-            message = f"{where} has {key!r}; it may have: {', '.join(known)}"
+            message = f"{where} has {key!r}; allowed: {', '.join(known)}"
             raise ValueError(message)
 
         wanted, types = _KINDS.get(key, ("", (object,)))
@@ -126,7 +126,7 @@ def _check(table: _Table, known: tuple[str, ...], where: str) -> None:
 
 
 def _tables(table: _Table, key: str, where: str) -> list[tuple[_Table, str]]:
-    """The tables under a key, one or several, each with its place."""
+    """Return the tables under a key, one or several, each with its place."""
     found = table.get(key, [])
     items = cast("list[object]", found if isinstance(found, list) else [found])
     place = f"{where}.{key}" if where else key
@@ -140,7 +140,9 @@ def _tables(table: _Table, key: str, where: str) -> list[tuple[_Table, str]]:
 def _text(table: _Table, key: str, where: str) -> str:
     value = table.get(key)
     if not isinstance(value, str):
-        message = f"{where} needs {key}, a string" if value is None else f"{where}.{key} is no text"
+        message = (
+            f"{where} needs {key}, a string" if value is None else f"{where}.{key} must be a string"
+        )
         raise TypeError(message)
     return value
 

@@ -7,8 +7,8 @@
     [chat]
     vi = true                               # REALTIME_TRIO_CHAT_VI
 
-Who the user is, and where, is shared by the commands that dial. Every other option belongs to
-one command. cyclopts reads the values as it reads those of options.
+All commands that dial share the user and the address. Every other option belongs to one command.
+cyclopts parses the values like those of options.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CONFIG_VARIABLE: Final = "REALTIME_TRIO_CONFIG"
 _PREFIX: Final = "REALTIME_TRIO_"
 _SHARED: Final = ("url", "user", "token", "agent", "session")
 _DIALLING: Final = ("chat", "send", "voice", "record", "top")
-_OPTIONAL_URL: Final = ("chat", "voice", "top")  # elsewhere another argument follows it
+_OPTIONAL_URL: Final = ("chat", "voice", "top")  # for other commands another argument follows it
 
 
 @final
@@ -43,7 +43,7 @@ class Settings:
 
     @cached_property
     def _file(self) -> tuple[str, Mapping[str, object]]:
-        """The name and the content of the file; nothing if there is none."""
+        """Return the name and the content of the file; empty if there is none."""
         named = os.environ.get(CONFIG_VARIABLE)
         path = Path(named) if named else user_config_path("realtime-trio") / "config.toml"
         try:
@@ -57,19 +57,19 @@ class Settings:
             message = f"cannot read {path}: {exc.strerror}"
             raise CommandError(message) from None
         except ValueError as exc:
-            message = f"{path} is no TOML: {exc}"
+            message = f"{path} is not a TOML file: {exc}"
             raise CommandError(message) from None
         for key, value in found.items():
             if (key in self._commands) is not isinstance(value, Mapping) or (
                 key not in (*self._commands, *_SHARED)
             ):
                 known = ", ".join((*_SHARED, *(f"[{each}]" for each in self._commands)))
-                message = f"{path}: there is no setting {key!r}; there are: {known}"
+                message = f"{path}: there is no setting {key!r}; available: {known}"
                 raise CommandError(message)
         return str(path), found
 
     def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-        """Give each argument that was not given its value from the settings."""
+        """Give each missing argument its value from the settings."""
         command = commands[0] if commands else ""
         if command not in self._commands:
             return
@@ -100,7 +100,7 @@ def _sources(
     table: Mapping[str, object],
     path: str,
 ) -> Iterator[tuple[str, list[object]]]:
-    """The values of an option, from the first place that counts to the last."""
+    """Yield the values of an option, the one that takes precedence first."""
     variables = [f"{_PREFIX}{command}_{name}".upper()]
     if command in _DIALLING and name in _SHARED:
         variables.append(f"{_PREFIX}{name}".upper())
@@ -108,7 +108,7 @@ def _sources(
         if value := os.environ.get(variable):
             yield variable, [value]
     if name == "user" and os.environ.get(f"{_PREFIX}TOKEN"):
-        return  # the environment says who it is
+        return  # the environment names the user
     for place in (table, top):
         for key in (name, name.replace("_", "-")):
             if key in place and not isinstance(place[key], Mapping):

@@ -27,7 +27,7 @@ def endings() -> list[signal.Signals]:
 
 @final
 class Ending:
-    """Whether a signal arrived, and whether the command had started by then."""
+    """Records whether a signal arrived, and whether the command had started by then."""
 
     def __init__(self) -> None:
         self.started: bool = False

@@ -57,9 +57,9 @@ def top(
     Parameters
     ----------
     url
-        The address of the server, or a recording: its turns are then played in memory.
+        The address of the server, or a recording: a server in memory then replays its turns.
     say
-        Texts to send, one after the other; by default none, and it watches until Ctrl-C.
+        Texts to send, one after the other; without any, it watches until Ctrl-C.
     once
         Print one picture after the last answer, and leave.
     svg

@@ -1,8 +1,8 @@
 """Read the lines of a replay from a file or standard input, gzip-compressed or not.
 
-Everything is streamed: the memory is that of one line, and a line longer than :data:`MAX_LINE` is
-rejected. The lines before the first JSON object are kept back: a file without one is not a trace,
-and no line of it is replayed.
+Everything is streamed: memory use is bounded by one line, and a line longer than :data:`MAX_LINE`
+is rejected. The lines before the first JSON object are kept back: a file without any is not a
+trace, and none of its lines is replayed.
 """
 
 from __future__ import annotations
@@ -93,11 +93,11 @@ def _is_journal(path: str) -> bool:
     try:
         return is_journal(path)
     except OSError:
-        return False  # it is explained where it is opened
+        return False  # ``open_lines`` reports the error
 
 
 def _journal_lines(path: str) -> Iterator[bytes]:
-    """The session of a journal that was written to last."""
+    """Yield the lines of the session that was written to last."""
     try:
         yield from journal_lines(path)
     except JournalError as exc:

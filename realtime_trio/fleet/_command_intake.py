@@ -1,9 +1,9 @@
-"""The owner's side of commands: reads a session's queue, and sends what is in it in order.
+"""The owner's side of commands: reads the queue of a session, and sends its commands in order.
 
-Rule 1. A command is read once: "accepted" in the log moves the cursor with the entry.
-Rule 2. Before a command goes to the outbox, "reserved" is in the log for good. So an owner that
-        takes over sends what was accepted only, and says "in-doubt" of what was reserved.
-Rule 3. One at a time and in order; a cancel overtakes.
+Rule 1. A command is read once: "accepted" in the log moves the cursor with the entry. Rule 2.
+"reserved" is durable in the log before a command goes to the outbox. An owner that takes over sends
+commands that were only accepted, and marks reserved ones as "in-doubt". Rule 3. One at a time and
+in order; a cancel overtakes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PAUSE: Final = 0.2
 
 @final
 class CommandIntake:
-    """The commands of one session, for as long as this node holds it."""
+    """Handles the commands of one session while this node holds it."""
 
     def __init__(
         self,
@@ -80,16 +80,16 @@ class CommandIntake:
             readers.drop(feed)
 
     def stop(self) -> None:
-        """Accept and send nothing more; what was not sent is for the next owner."""
+        """Accept and send nothing more; the next owner sends the rest."""
         self._stopped = True
 
     @property
     def idle(self) -> bool:
-        """Whether no command is on its way."""
+        """Whether no command is being sent."""
         return not self._sending
 
     async def _go_on(self, name: str) -> None:
-        """Take over what the owner before had read and not brought to an end (rule 2)."""
+        """Take over the commands that the previous owner read and did not finish (rule 2)."""
         for number, status in sorted(self._progress.open.items()):
             if status != "accepted":
                 self._note(number, "in-doubt")
@@ -124,7 +124,7 @@ class CommandIntake:
                     self._life.claim, min(self._oldest(), command.number)
                 )
             except JournalError:
-                return  # the writer meets the same failure, and deals with it
+                return  # the writer meets the same failure, and handles it
 
     def _oldest(self) -> int:
         return min(self._progress.open, default=self._progress.cursor + 1) - 1
@@ -145,7 +145,7 @@ class CommandIntake:
             self._sending = False
 
     async def _reserve(self, number: int) -> bool:
-        """Have it in the log for good that a command may be on its way."""
+        """Make it durable in the log that a command may be on its way to the server."""
         try:
             await self._life.writer.reached(self._note(number, "reserved"))
         except JournalError:
@@ -177,7 +177,7 @@ class CommandIntake:
             )
             await receipt.sent()
         except (NotSent, ClosedError) as exc:
-            # A client that ends leaves it to the next owner; a cancel took it back for good.
+            # If the client ends, the next owner sends it; a cancel withdrew it permanently.
             left = self._shell.closed or isinstance(exc, ClosedError)
             self._note(number, "accepted" if left else "not-sent")
         except InDoubt:

@@ -1,4 +1,4 @@
-"""How far the commands of a session have come, as its log says: for its owner and followers."""
+"""The progress of a session's commands according to its log, for its owner and followers."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["CommandProgress", "Word"]
 Word: TypeAlias = RemoteWord
 _ENDS: Final[frozenset[str]] = frozenset({"sent", "not-sent", "in-doubt"})
 _KEPT: Final = 256
-"""Ends that are remembered, and noted again behind each snapshot."""
+"""Number of ends that are remembered and repeated after each snapshot."""
 
 
 @final
 class CommandProgress:
     """Folds the entries of commands.
 
-    ``cursor`` is the number up to which the owner has read the queue; ``open`` has the commands
-    that were read and have not ended, in order; ``ends`` how the latest others ended.
+    ``cursor`` is the number up to which the owner has read the queue; ``open`` holds the commands
+    that were read and have not ended, in order; ``ends`` says how the latest others ended.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class CommandProgress:
         self.ends: OrderedDict[int, Word] = OrderedDict()
 
     def fold(self, entry: RemoteEntry) -> None:
-        """Take one entry. An end is final, and what is noted again changes nothing."""
+        """Fold one entry. An end is final; a repeated entry changes nothing."""
         number, status = entry.number, entry.status
         self.cursor = max(self.cursor, number)
         if status == "cursor" or number in self.ends:
@@ -45,19 +45,19 @@ class CommandProgress:
             self.open[number] = status
 
     def fold_groups(self, groups: Sequence[BlockGroup]) -> None:
-        """Take the entries of a block that are of commands."""
+        """Fold the entries of a block that belong to commands."""
         for _, items in groups:
             for item in items:
                 if isinstance(item, RemoteEntry):
                     self.fold(item)
 
     def status(self, number: int) -> Word | None:
-        """How far a command has come, ``None`` where that is not known."""
+        """Return the status of a command; ``None`` if it is unknown."""
         return self.ends.get(number) or self.open.get(number)
 
     def again(self) -> Iterator[RemoteEntry]:
-        """Everything, as entries behind a snapshot; what is not among them is not known."""
+        """Return everything as entries to append after a snapshot; other commands are unknown."""
         for number, status in (*self.ends.items(), *self.open.items()):
-            # "sending" stands once in a log; for a next owner both are in doubt.
+            # "sending" occurs once in a log; for the next owner both are in doubt.
             yield RemoteEntry(number, "reserved" if status == "sending" else status)
         yield RemoteEntry(self.cursor, "cursor")

@@ -94,5 +94,5 @@ async def open_fleet(
 
 def _check_name(name: str) -> None:
     if not isinstance(cast("object", name), str) or not name or set(name) & set("{}"):
-        message = f"the name of a session is a text without braces, not {name!r}"
+        message = f"the name of a session must be a non-empty str without braces, not {name!r}"
         raise ValueError(message)

@@ -1,10 +1,10 @@
-"""A follower: the state of a session of a fleet, made of the same entries by the same lanes.
+"""A follower: the same lanes fold the same log entries into the state of a session of a fleet.
 
-Rule 1. Entries are fed in the order of the log, each at the time that it had; so the state, the
-        subscriptions and the turns are those of the owner at that position.
-Rule 2. A place where the log does not go on is passed by a snapshot, and ``Jumped`` says so.
-Rule 3. While a command is put into the queue, nothing is fed: its receipt and its turn are
-        known before the first entry about it.
+Rule 1. Entries are fed in the order of the log, each with its original time. The state, the
+subscriptions and the turns therefore equal those of the owner at that position. Rule 2. Where the
+log does not continue, the follower continues from a snapshot and emits ``Jumped``. Rule 3. While a
+command is put into the queue, nothing is fed: its receipt and its turn are known before the first
+entry about it.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ from ._shard_readers import LogFeed, ShardReaders
 __all__ = ["Follower"]
 
 _QUIET: Final = 5.0
-"""Seconds without news after which a follower looks whether the log is still the same."""
+"""Seconds without new entries after which a follower checks that the log is still the same."""
 _PAUSE: Final = 0.2
 _OWNER_JUMPS: Final = 10.0
-"""Seconds in which an owner that lives finds out that its log has lost entries."""
+"""Seconds in which a live owner notices that its log has lost entries."""
 
 
 @final
 class Follower:
-    """Follows one session. ``exact`` turns false where another version of the handlers wrote."""
+    """Follows one session; ``exact`` is false once another version of the handlers wrote."""
 
     def __init__(
         self, log: FleetLog, readers: ShardReaders, seat: Seat, config: ClientConfig
@@ -79,7 +79,7 @@ class Follower:
         self.exact: bool = True
         self.error: JournalError | None = None
         self.owner_lives: bool = True
-        """Whether the lease of the owner had not expired when that was looked at last."""
+        """Whether the lease of the owner was valid at the last check."""
         self._epoch = ""
         self._last: LogBlock | None = None
         self._behind: tuple[int, float] | None = None
@@ -89,7 +89,7 @@ class Follower:
     # -- beginning -------------------------------------------------------------------------
 
     async def begin(self) -> None:
-        """Fold what the log has until now, before anybody subscribes."""
+        """Fold the log up to now, before anything subscribes."""
         info = await self._log.info(self.seat.name)
         if info is None:
             return
@@ -121,7 +121,7 @@ class Follower:
             self.pipeline.close()
 
     async def _follow(self, feed: LogFeed) -> None:
-        """Feed what there is, and wait for more."""
+        """Feed the new entries, and wait for more."""
         block = feed.take()
         if block is not None and block.first <= self.position + 1:
             await self._feed(block)
@@ -138,7 +138,7 @@ class Follower:
             await trio.sleep(_PAUSE)
 
     async def _catch_up(self) -> bool:
-        """Read on by itself, over every place where the log does not go on; tells whether all."""
+        """Read to the end of the log in this task, across its gaps; return whether that worked."""
         if not await self._is_same_log():
             await self._begin_anew()
         while True:
@@ -157,10 +157,9 @@ class Follower:
     # -- a store that has lost something ---------------------------------------------------
 
     async def _is_same_log(self) -> bool:
-        """Whether the log still has what was fed last, as far as it can tell.
-
-        A store may come back with an older state, which a new owner continues: then there are
-        other entries at positions that were fed already. An owner that lives makes a new epoch.
+        """Whether the log still has the entry that was fed last, as far as the log can tell. A
+        store may return with an older state, which a new owner continues: then positions that were
+        fed already have other entries. A live owner starts a new epoch.
         """
         here = await self._block_here()
         if here is not None and self._last is not None:
@@ -175,14 +174,14 @@ class Follower:
         return info.position == was_at and trio.current_time() - since < _OWNER_JUMPS
 
     async def _block_here(self) -> LogBlock | None:
-        """The block with the entry at the position of this follower."""
+        """Return the block with the entry at the position of this follower."""
         if not self.position:
             return None
         blocks = await self._log.read(self.seat.name, self.position - 1, 1)
         return blocks[0] if blocks else None
 
     async def _begin_anew(self) -> None:
-        """Take the log as it is now: what this follower had beyond it was lost."""
+        """Restart from the log as it is now: the store has lost everything after it."""
         info = await self._look_again()
         progress = CommandProgress()
         async with self.putting:
@@ -195,7 +194,7 @@ class Follower:
         self._tell_jump(min(was, self.position) + 1, "rewound")
 
     async def _settle_lost(self) -> None:
-        """Settle the commands that a store has lost from the queue."""
+        """Settle the commands that the store has lost from the queue."""
         for number in self.commands.unread:
             found = await self._log.commands(self.seat.name, number - 1, 1)
             if not found or found[0].number != number:
@@ -205,8 +204,8 @@ class Follower:
         name = self.seat.name
         seat, info = await self._log.seat(name), await self._log.info(name)
         if seat is None or (info is None and self.position):
-            # A store that was emptied: the owner, if there is one, begins the log anew.
-            message = f"the fleet has no session {name!r} now"
+            # The store was emptied: the owner, if there is one, starts the log again.
+            message = f"the session {name!r} no longer exists in the fleet"
             raise NoSuchSession(message)
         self.seat = seat
         self.owner_lives = seat.node in await self._readers.alive()
@@ -215,7 +214,7 @@ class Follower:
     # -- jumps (rule 2) --------------------------------------------------------------------
 
     async def _pass_gap(self, info: LogInfo) -> bool:
-        """Go on where the log does not go on from here; tells whether that made a step."""
+        """Continue where the log has no next entry; return whether that made progress."""
         if info.position > self.position and await self._log.read(info.name, self.position, 1):
             return True  # it was written meanwhile
         snapshot = await self._newest(info)

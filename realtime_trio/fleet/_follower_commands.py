@@ -1,10 +1,12 @@
-"""What a follower knows of commands and turns: from the entries that their owner has written.
+"""The commands and turns of a follower, according to the entries that their owner has written.
 
-Rule 1. What the owner writes moves the turn gate, as it does there. Its own pings are not in
-        the log, so the entry of an input says how many pongs come before those of the input.
-Rule 2. A queue is read in order. A command that its owner has passed over was lost with it.
-Rule 3. Where the log jumps, the turns that were running are lost, and what the entries behind
-        the snapshot do not say of a command is in doubt.
+Rule 1. The commands that the owner writes move the turn gate here as well. The owner's pings are
+not in the log, so the entry of an input says how many pongs arrive before those of the input.
+
+Rule 2. A queue is read in order. A command that its owner has passed over is lost.
+
+Rule 3. Where the log jumps, running turns are lost. A command that the entries after the snapshot
+do not mention is in doubt.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ _LOST: Final = "the log has lost the command"
 
 @final
 class FollowerCommands:
-    """The receipts of this process and the turns that it asked for, in one session."""
+    """The receipts and turns of this process in one session."""
 
     def __init__(self, marks: Marks, answer: Callable[[], SpokenAnswer | None]) -> None:
         self._marks = marks
@@ -51,7 +53,7 @@ class FollowerCommands:
         self._jumped = False
 
     def fold_past(self, groups: Sequence[BlockGroup]) -> None:
-        """Take what stood in the log before; called in a thread, before anything else."""
+        """Read the commands already in the log; called first, in a thread."""
         self.progress.fold_groups(groups)
         for _, items in groups:
             for item in items:
@@ -95,11 +97,11 @@ class FollowerCommands:
         self._gate.link_lost()
 
     def life_began(self) -> None:
-        """Another client writes from here on; its commands have numbers of their own."""
+        """Note that another client writes from here on; it numbers its commands separately."""
         self._sent.clear()
 
     def note_sending(self, item: CommandEntry | ReceiptEntry) -> None:
-        """Note what the owner's client has queued or written."""
+        """Note a command that the owner's client has queued or written."""
         if isinstance(item, CommandEntry):
             self._queued(item)
             return
@@ -116,12 +118,12 @@ class FollowerCommands:
             raw = cast("dict[str, Any]", json.loads(item.frame))  # type: ignore[explicit-any]
             self._sent[item.number] = self._codec.decode_command(raw)
         except (DecodeError, ValueError, TypeError):
-            return  # of a later version
+            return  # an entry of a later version
 
     # -- receipts --------------------------------------------------------------------------
 
     def note_command(self, item: RemoteEntry, position: int) -> None:
-        """Note how far a command has come."""
+        """Note the status of a command."""
         ahead = item.number > self.progress.cursor and not self._jumped
         self.progress.fold(item)
         if item.status == "accepted" and ahead:
@@ -137,21 +139,21 @@ class FollowerCommands:
             receipt.move(item.status, position)
         if item.number in self.progress.ends:
             self._receipts.pop(item.number, None)
-            self._lose_turn(item.number, "its input was not sent, or sent unseen")
+            self._lose_turn(item.number, "its input was not sent, or its sending is not in the log")
 
     def _settle_unread(self, number: int) -> None:
-        """Settle what was passed over (rule 2)."""
+        """Settle the commands that the owner has passed over (rule 2)."""
         for each in [n for n in self._receipts if n < number and self.progress.status(n) is None]:
             self.settle(each, "not-sent", _LOST)
 
     def _settle_unknown(self, number: int) -> None:
-        """Settle what the entries behind a snapshot do not say (rule 3)."""
+        """Settle the commands that the entries after a snapshot do not mention (rule 3)."""
         self._jumped = False
         for each in [n for n in self._receipts if n <= number and self.progress.status(n) is None]:
-            self.settle(each, "in-doubt", "the log no longer says what became of the command")
+            self.settle(each, "in-doubt", "the log no longer contains the end of the command")
 
     def settle(self, number: int, status: str, why: str) -> None:
-        """Record how a command ended where the log does not say so."""
+        """Record the end of a command that is not in the log."""
         for receipt in self._receipts.pop(number, ()):
             receipt.settle("not-sent" if status == "not-sent" else "in-doubt", why)
         self._lose_turn(number, why)
@@ -164,16 +166,16 @@ class FollowerCommands:
     def receipt(
         self, key: str, number: int, position: int, progress: TurnProgress | None
     ) -> RemoteReceipt:
-        """A receipt of a command in the queue, with what the log says of it already."""
+        """Return the receipt of a queued command, with its status in the log so far."""
         receipt = RemoteReceipt(key, number)
         known = self.progress.status(number)
         if known is not None:
             receipt.move(known, position)
         elif number <= self.progress.cursor:
-            receipt.settle("in-doubt", "the log no longer says what became of the command")
+            receipt.settle("in-doubt", "the log no longer contains the end of the command")
         if receipt.status in _ENDED:
             if progress is not None:
-                self.turns.lost(progress, "the command with this key has ended before")
+                self.turns.lost(progress, "the command with this key has already ended")
             return receipt
         self._receipts.setdefault(number, []).append(receipt)
         if progress is not None:
@@ -182,7 +184,7 @@ class FollowerCommands:
 
     @property
     def unread(self) -> tuple[int, ...]:
-        """The commands with a receipt of which the log says nothing yet."""
+        """The commands with a receipt that are not in the log yet."""
         return tuple(n for n in self._receipts if self.progress.status(n) is None)
 
     def lost(self, number: int) -> None:
@@ -190,19 +192,19 @@ class FollowerCommands:
         self.settle(number, "not-sent", _LOST)
 
     def forget(self, number: int, progress: TurnProgress) -> None:
-        """Nobody follows this turn any more."""
+        """Forget a turn that nothing follows any more."""
         self._asked.pop(number, None)
         self.turns.lost(progress, "the caller left before its end")
 
     # -- jumps and the end -----------------------------------------------------------------
 
     def jumped(self, progress: CommandProgress | None = None) -> None:
-        """The log goes on from a snapshot (rule 3); with ``progress`` where it is another log."""
+        """Continue from a snapshot (rule 3); ``progress`` is given if it belongs to another log."""
         self._gate.link_lost()
         self._sent.clear()
         self._jumped = progress is None
         self.progress.open.clear()
-        self.turns.end("the log does not have all of the turn")
+        self.turns.end("the log does not contain the whole turn")
         if progress is not None:
             self.progress = progress
             for number, receipts in tuple(self._receipts.items()):
@@ -211,13 +213,13 @@ class FollowerCommands:
                     receipt.move(known or "accepted", receipt.position)
                 if known in _ENDED:
                     del self._receipts[number]
-                    self._lose_turn(number, "the log does not have all of the turn")
+                    self._lose_turn(number, "the log does not contain the whole turn")
 
     def end(self) -> None:
-        """This process leaves the session."""
-        self.turns.end("the session was left")
+        """End everything: this process detaches from the session."""
+        self.turns.end("this process detached from the session")
         for progress in self._asked.values():
-            self.turns.lost(progress, "the session was left")
+            self.turns.lost(progress, "this process detached from the session")
         for receipts in self._receipts.values():
             for receipt in receipts:
                 receipt.close()

@@ -33,7 +33,7 @@ __all__ = ["MemoryLog"]
 
 @attrs.define(slots=True)
 class _MemorySeat:
-    """What there is of a session beside its log."""
+    """What a session has in addition to its log."""
 
     spec: Spec
     node: str | None = None

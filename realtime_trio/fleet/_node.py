@@ -6,6 +6,7 @@ import logging
 import math
 import random
 import secrets
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final, final
@@ -38,7 +39,9 @@ class NodeHealth:
 
     ``sessions`` is the number of held sessions, ``open`` the number with a confirmed link.
     ``beat_age`` is the time in seconds since the last heartbeat that the log accepted, or ``None``
-    before the first. ``error`` says why the log fails now.
+    before the first. ``error`` says why the log fails now. ``claims`` counts the sessions that it
+    has claimed, ``takeovers`` those of them that a dead node had held, and ``losses`` the sessions
+    that another node took over.
     """
 
     name: str
@@ -48,6 +51,9 @@ class NodeHealth:
     beat_age: float | None
     error: str | None
     draining: bool = False
+    claims: int = 0
+    takeovers: int = 0
+    losses: int = 0
 
 
 @final
@@ -83,6 +89,8 @@ class Node:
         self._opened = trio.lowlevel.ParkingLot()
         self._error: JournalError | None = None
         self._draining = False
+        self._changes_made: Counter[type] = Counter()
+        self._takeovers = 0
         self._random = random.Random(name)
 
     @property
@@ -102,6 +110,9 @@ class Node:
             beat_age=None if beat is None else trio.current_time() - beat,
             error=None if error is None else str(error),
             draining=self._draining,
+            claims=self._changes_made[Claimed],
+            takeovers=self._takeovers,
+            losses=self._changes_made[Lost],
         )
 
     def _write_error(self) -> JournalError | None:
@@ -122,6 +133,9 @@ class Node:
                 self._listeners.discard(changes)
 
     def _emit(self, change: NodeChange) -> None:
+        self._changes_made[type(change)] += 1
+        if isinstance(change, Claimed):
+            self._takeovers += change.took_over is not None
         _logger.info("%s: %s", self.name, change)
         self._listeners = {listener for listener in self._listeners if listener.put(change)}
 
@@ -179,7 +193,7 @@ class Node:
         return self._capacity - len(self._runs)
 
     async def _may_dial(self, until: float) -> bool:
-        """Claim no more than can be dialled at once: the others are left to other nodes."""
+        """Claim only as many sessions as can be dialled at once; other nodes claim the rest."""
         with trio.move_on_at(until):
             while sum(not run.open for run in self._runs.values()) >= self._limiter.total_tokens:
                 await self._opened.park()
@@ -197,9 +211,8 @@ class Node:
         return seat.node not in alive and self._may_take_over()
 
     def _may_take_over(self) -> bool:
-        """Whether the leases say who is alive: not directly after the log was away.
-
-        It was away for the other nodes, too, so their leases have ended although they live.
+        """Whether leases show which nodes are alive: not directly after the log was unreachable.
+        Other nodes could not reach it either, so their leases have expired although they are alive.
         """
         return trio.current_time() - self._steady_since >= _LEASE * self._heartbeat
 
@@ -217,7 +230,9 @@ class Node:
             on_open=self._opened.unpark_all,
         )
         self._runs[seat.name] = run
-        self._emit(Claimed(session=seat.name, took_over=seat.node))
+        self._emit(
+            Claimed(session=seat.name, took_over=seat.node if seat.node != self.name else None)
+        )
         self._nursery.start_soon(self._hold, seat.name, run)
 
     async def _hold(self, name: str, run: SeatRun) -> None:

@@ -1,4 +1,4 @@
-"""What happens to the sessions of a node, and the channel that reports it."""
+"""The changes of a node's sessions, and the channel that reports them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class NodeChanges(trio.abc.ReceiveChannel[NodeChange]):
         self._arrivals = Waiters()
 
     def put(self, change: NodeChange) -> bool:
-        """Add a change; return false if the channel has ended or ends now. For the node only."""
+        """Add a change; return false if the channel has ended. Only the node calls this."""
         if self._over or self._closed:
             return False
         if len(self._items) >= _MOST:
@@ -71,7 +71,7 @@ class NodeChanges(trio.abc.ReceiveChannel[NodeChange]):
         return True
 
     def finish(self) -> None:
-        """End the channel after the buffered changes; for the node only."""
+        """End the channel after the buffered changes. Only the node calls this."""
         self._over = True
         self._arrivals.wake_all()
 
@@ -91,7 +91,7 @@ class NodeChanges(trio.abc.ReceiveChannel[NodeChange]):
         raise trio.WouldBlock
 
     async def receive(self) -> NodeChange:
-        """Take the next change; wait for it. A cancelled call takes none."""
+        """Wait for the next change and return it. A cancelled call takes none."""
         await trio.lowlevel.checkpoint()
         while True:
             try:

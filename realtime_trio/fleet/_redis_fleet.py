@@ -73,7 +73,7 @@ class RedisLog:
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None, None]:
-        """The log is connected within this block. Blocks may overlap."""
+        """Connect the log within this block. Blocks may overlap."""
         async with open_host(self._url) as host:
             self._hosts.append(host)
             try:
@@ -86,7 +86,7 @@ class RedisLog:
         if not self._hosts:
             message = "the log is not open"
             raise JournalError(message)
-        return self._hosts[-1]
+        return self._hosts[0]  # of blocks within one another, the first is left last
 
     def _keys(self, name: str, *kinds: str) -> list[str]:
         prefix = f"rt:{{{shard_of(name, self.shards)}}}:{name}:"
@@ -115,7 +115,7 @@ class RedisLog:
         )
 
     async def names(self) -> tuple[str, ...]:
-        """The names of all logs, the one that was claimed last at the end."""
+        """Return the names of all logs, the one that was claimed last at the end."""
         found: list[tuple[float, str]] = []
         for shard in await self._used_shards():
             rows = await self._redis.command(
@@ -156,7 +156,7 @@ class RedisLog:
                 message = f"Redis has lost the log {claim.name!r}"
                 raise LogRewound(message)
             case b"POSITION":
-                message = f"the log {claim.name!r} does not end in front of these entries"
+                message = f"the log {claim.name!r} does not end directly before these entries"
                 raise ValueError(message)
             case _:
                 return
@@ -173,7 +173,7 @@ class RedisLog:
         await self._fenced("snapshot", claim, ("own", "snap"), snapshot.position, snapshot.data)
 
     async def put_gap(self, claim: LogClaim, gap: LogGap, snapshot: StoredSnapshot | None) -> None:
-        """Give up positions; where Redis has lost the log, begin it anew with another epoch."""
+        """Replace positions by a gap; restart a log that Redis has lost, with another epoch."""
         node, spec = self._held.get(claim.name, ("", msgspec.json.encode(Spec())))
         await self._use_shard(claim.name)
         await self._fenced(
@@ -355,7 +355,7 @@ class RedisLog:
 
 
 def _contiguous(rows: Iterable[Any], after: int) -> tuple[list[LogBlock], bool]:  # type: ignore[explicit-any]
-    """The blocks that follow a position, and whether that is all there was."""
+    """Return the blocks that follow a position, and whether these were all blocks."""
     found: list[LogBlock] = []
     for row in rows:
         data = row.field_values.get(b"b")

@@ -1,8 +1,8 @@
 """The connections to Redis of one ``opened`` block of a ``RedisLog``.
 
-A command runs in a task of its own, which is not cancelled with its caller: a cancelled command
-would take its connection with it. Reading of a shard has a client of its own, since a blocking
-read holds a connection.
+A command runs in a separate task, which is not cancelled with its caller: a cancelled command would
+close its connection. Each shard is read through a separate client, because a blocking read occupies
+a connection.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _coredis() -> Any:  # type: ignore[explicit-any]  # an extra: its types may 
 
 @final
 class RedisHost:
-    """Runs commands of one Redis. Failures are ``JournalError`` that name the server only."""
+    """Runs the commands of one Redis. Raises ``JournalError``, which names only the server."""
 
     def __init__(self, url: str, nursery: trio.Nursery) -> None:
         self._url = url
@@ -48,6 +48,7 @@ class RedisHost:
         self._module = _coredis()
         self._main = self._client()
         self._by_shard: dict[int, Any] = {}  # type: ignore[explicit-any]
+        self._closing = False
 
     def _client(self) -> Any:  # type: ignore[explicit-any]
         retry = importlib.import_module("coredis.retry")
@@ -60,12 +61,15 @@ class RedisHost:
 
     @asynccontextmanager
     async def connected(self) -> AsyncGenerator[None, None]:
-        """Hold the connections."""
+        """Keep the connections open."""
         async with self._main:
-            yield
+            try:
+                yield
+            finally:
+                self._closing = True  # others may still wait for an answer
 
     async def check(self) -> None:
-        """Raise where Redis cannot be reached, or evicts keys."""
+        """Raise ``JournalError`` if Redis cannot be reached, or evicts keys."""
         policy = await self.run(lambda: self._main.config_get(["maxmemory-policy"]), may_fail=True)
         for value in policy.values() if policy else ():
             text = value.decode() if isinstance(value, bytes) else str(value)
@@ -103,9 +107,9 @@ class RedisHost:
         raise self.explained(failed[0] if failed else OSError("the log was closed"))
 
     def explained(self, exc: Exception) -> Exception:
-        """An error of Redis or of the connection in words."""
+        """Describe an error of Redis or of the connection."""
         known = (self._module.exceptions.RedisError, OSError, trio.BrokenResourceError)
-        if isinstance(exc, (*known, trio.ClosedResourceError, TimeoutError)):
+        if self._closing or isinstance(exc, (*known, trio.ClosedResourceError, TimeoutError)):
             message = f"Redis at {self._where} failed: {type(exc).__name__}: {exc}"
             error = JournalError(message)
             error.__cause__ = exc
@@ -113,7 +117,7 @@ class RedisHost:
         return exc
 
     async def script(self, name: str, keys: Sequence[str], *args: str | bytes | int | float) -> Any:  # type: ignore[explicit-any]
-        """Run one of the scripts, by its hash where Redis knows that."""
+        """Run one of the scripts, by its hash if Redis knows it."""
         missing = self._module.exceptions.NoScriptError
 
         async def call() -> Any:  # type: ignore[explicit-any]
@@ -129,7 +133,7 @@ class RedisHost:
         return await self.run(lambda: getattr(self._main, name)(*args, **options))
 
     def soon(self, name: str, *args: Any, **options: Any) -> None:  # type: ignore[explicit-any]
-        """Run a plain command some time; that it fails is of no interest."""
+        """Run a plain command soon, and ignore its failure."""
 
         async def work() -> None:
             try:
@@ -146,7 +150,7 @@ class RedisHost:
     async def read_streams(  # type: ignore[explicit-any]
         self, shard: int, streams: Mapping[str, str], *, wait: float
     ) -> Mapping[bytes, Sequence[Any]]:
-        """What streams have behind these ids, waiting for it."""
+        """Wait for entries of streams after these ids, and return them."""
         client = self._by_shard.get(shard)
         if client is None:
             client = self._by_shard[shard] = await self._nursery.start(self._hold_client)
@@ -164,7 +168,7 @@ class RedisHost:
 
 
 def _place(url: str) -> str:
-    """Where a Redis is, without what is secret in its URL."""
+    """Return the address of a Redis, without the secrets in its URL."""
     parts = urlsplit(url)
     host = parts.hostname or parts.path
     return f"{host}:{parts.port}" if parts.port else host
@@ -172,7 +176,7 @@ def _place(url: str) -> str:
 
 @asynccontextmanager
 async def open_host(url: str) -> AsyncGenerator[RedisHost, None]:
-    """Connections to a Redis within this block; errors of the block come out bare."""
+    """Hold connections to a Redis within this block; errors of the block are raised bare."""
     failure: BaseException | None = None
     async with unwrapping_nursery() as nursery:
         host = RedisHost(url, nursery)

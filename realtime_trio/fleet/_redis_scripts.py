@@ -1,8 +1,7 @@
-"""The Lua scripts of ``RedisLog``: one for each operation, so each happens whole or not at all.
+"""The Lua scripts of ``RedisLog``: one for each operation, so that each is atomic.
 
-Those of a writer begin with the fence: they change nothing unless the token and the nonce of
-the claim are those of the session. "GONE" says that Redis has lost that claim, "FENCED" that a
-later one counts.
+Those of a writer begin with the fence: they change nothing unless the session has the token and the
+nonce of the claim. "GONE" means that Redis has lost the claim, "FENCED" that a later claim exists.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ redis.call('HSET', KEYS[1], 'pos', pos, 'clean', '0')
 return 'OK'
 """
 _SNAPSHOT: Final = f"{_FENCED}\nredis.call('HSET', KEYS[2], ARGV[3], ARGV[4])\nreturn 'OK'\n"
-# A jump is also how a log goes on that Redis has lost in part or whole: with a new epoch.
+# A jump also continues a log that Redis has lost completely or in part, with a new epoch.
 _GAP: Final = f"""{_FENCE}
 local first, last = tonumber(ARGV[3]), ARGV[4]
 local gaps = {{}}
@@ -122,7 +121,7 @@ redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[1])
 return 'OK'
 """
 _NODES: Final = f"{_NOW}\nreturn redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')\n"
-# Numbers grow also over a Redis that has lost some: they are at least the time.
+# Numbers keep growing even if Redis has lost some: a number is at least the current time.
 _COMMAND: Final = f"""{_NOW}
 local own = redis.call('HMGET', KEYS[1], 'spec', 'pos', 'command')
 if not own[1] then return 'NONE' end

@@ -29,13 +29,13 @@ class RemoteReceipt:
         self.number: int = number
         self.status: RemoteStatus = "queued"
         self.position: int = 0
-        """The position in the log at which its status was noted last; 0 before "accepted"."""
+        """The position in the log of its latest status; 0 before "accepted"."""
         self._why = ""
         self._moved = trio.lowlevel.ParkingLot()
         self._closed = False
 
     async def accepted(self) -> None:
-        """Wait until the session's owner has read it; from then on no end of a node loses it.
+        """Wait until the session's owner has read it; then the end of a node cannot lose it.
 
         Also returns if the command has already ended. Any number of tasks may wait, and
         cancelling one changes nothing. Raises :class:`~realtime_trio.NotSent` if the log lost
@@ -60,7 +60,7 @@ class RemoteReceipt:
         if self.status == "not-sent":
             raise NotSent(self._why or "the command was not sent")
         if self.status == "in-doubt":
-            raise InDoubt(self._why or "the command's node ended while it may have been sent")
+            raise InDoubt(self._why or "the node ended while the command may have been on its way")
 
     async def durable(self) -> None:
         """Wait as :meth:`accepted` does: everything that followers read is durable."""
@@ -68,7 +68,7 @@ class RemoteReceipt:
 
     async def _wait(self) -> None:
         if self._closed:
-            message = "the session was left before its command was answered"
+            message = "this process detached from the session before the command ended"
             raise ClosedError(message)
         await self._moved.park()
 

@@ -45,7 +45,7 @@ class RemoteTurn:
         self.media: TurnChannel[Media] = progress.media
         self.subsessions: TurnChannel[Subsession] = progress.subsessions
         self.receipt: RemoteReceipt = receipt
-        """How far the input has come."""
+        """The receipt of the input."""
         self._progress = progress
 
     @property
@@ -59,7 +59,7 @@ class RemoteTurn:
         return self._progress.result()
 
     def __repr__(self) -> str:
-        """Whether it is over, and how; never its content."""
+        """Show the outcome, never the content."""
         return f"<RemoteTurn: {self._progress.summary}>"
 
 
@@ -106,8 +106,8 @@ class RemoteSession(Subscribes):
     def owner(self) -> str | None:
         """The node that holds the session, as far as this process knows; ``None`` if none does.
 
-        A node counts as holding it for as long as the node sends heartbeats. While a turn is
-        silent for long, this says whether somebody still waits for its answer.
+        A node holds it as long as it sends heartbeats. During a long silence in a turn, this shows
+        whether a node still waits for the answer.
         """
         return self._follower.seat.node if self._follower.owner_lives else None
 
@@ -169,7 +169,7 @@ class RemoteSession(Subscribes):
     ) -> RemoteReceipt:
         check_outgoing(event)
         if self._follower.ended:
-            message = "this session was left: attach to it again"
+            message = "this process has detached from the session: attach to it again"
             raise ClosedError(message)
         frame = self._codec.encode(event)
         key = key if key is not None else secrets.token_hex(12)

@@ -49,7 +49,7 @@ DialFunction: TypeAlias = Callable[[Claim], Awaitable[DialOptions]]
 
 @attrs.frozen(slots=True, kw_only=True)
 class SeatEnd:
-    """How a session ended on a node: given back, or lost to another; ``blames`` what failed."""
+    """How a session ended on a node: released, or lost to another; ``blames`` what failed."""
 
     kind: Literal["released", "lost"]
     why: str
@@ -87,7 +87,7 @@ class SeatRun:
         """Whether the link is open and proven."""
 
     def drain(self) -> None:
-        """Let what has begun come to its end, then end."""
+        """Let running turns finish, then end."""
         self._drained.set()
         if self._intake is not None:
             self._intake.stop()
@@ -95,7 +95,7 @@ class SeatRun:
             self._scope.cancel()
 
     async def run(self) -> SeatEnd:
-        """Hold the session; gives how that ended. Errors of the session do not come out."""
+        """Hold the session; return how that ended. Errors of the session are not raised."""
         try:
             await self._run()
         except trio.Cancelled:
@@ -118,7 +118,7 @@ class SeatRun:
         except JournalInUse as exc:
             return SeatEnd(kind="lost", why=str(exc))
         except JournalError as exc:
-            return SeatEnd(kind="lost", why=f"it could not be given back: {exc}")
+            return SeatEnd(kind="lost", why=f"it could not be released: {exc}")
         return end
 
     async def _run(self) -> None:
@@ -138,16 +138,16 @@ class SeatRun:
 
     @property
     def write_error(self) -> JournalError | None:
-        """Why the last attempt to write failed; ``None`` once one has succeeded again."""
+        """Why the last write failed; ``None`` after one that succeeded."""
         return None if self.life is None else self.life.writer.error
 
     def _lost(self) -> JournalInUse | None:
-        """Why another node holds the session, if one does."""
+        """Return why another node holds the session; ``None`` if none does."""
         error = self.write_error
         return error if isinstance(error, JournalInUse) else None
 
     async def _watch_writer(self, life: JournalLife) -> None:
-        """A writer that another has followed may not go on to talk to the server."""
+        """Stop when another node becomes the writer: this node must not use the server any more."""
         await life.writer.finished.wait()
         if isinstance(life.writer.error, JournalInUse):
             self._scope.cancel()
@@ -184,7 +184,7 @@ class SeatRun:
 
 
 def _completed(options: DialOptions, claim: Claim) -> DialOptions:
-    """What the session was created with, where the dial function says nothing else."""
+    """Fill the options of the dial function with the values that the session was created with."""
     return attrs.evolve(
         options,
         agent_key=options.agent_key or claim.agent_key,
@@ -193,6 +193,6 @@ def _completed(options: DialOptions, claim: Claim) -> DialOptions:
 
 
 def _words(exc: BaseException) -> str:
-    """Words for people; those of others may quote a secret."""
+    """Describe an error for people; foreign messages may quote a secret."""
     known = isinstance(exc, RealtimeError)
     return str(exc) if known else f"it ended with {type(exc).__name__}"

@@ -1,7 +1,6 @@
-"""Readers: one task for each shard in use reads what is new for all feeds of this process.
-
-A feed that its owner does not empty in time is left out until that owner has read on by itself:
-a slow follower costs the others nothing.
+"""Readers: one task for each shard in use reads new entries for all feeds of this process. A feed
+that its owner does not empty in time is skipped until the owner has caught up alone, so a slow
+follower does not delay others.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _FRESH: Final = 1.0
 
 @final
 class LogFeed:
-    """What is new in one log. ``live``: the reader hands it over; else its owner reads."""
+    """New entries of one log: delivered by the reader while ``live``, else read by the owner."""
 
     def __init__(self, readers: ShardReaders, name: str) -> None:
         self._readers = readers
@@ -34,25 +33,25 @@ class LogFeed:
         self.after: int = 0
         self.live: bool = False
         self.error: JournalError | None = None
-        """Why the reader left it out."""
+        """Why the reader skips this feed."""
         self._blocks: deque[LogBlock] = deque()
         self._news = trio.Event()
 
     def join(self, position: int) -> None:
-        """Have everything behind a position handed over from now on."""
+        """Let the reader deliver everything after a position from now on."""
         self._blocks.clear()
         self.after = position
         self.live, self.error = True, None
         self._readers.nudge(self.name)
 
     def leave(self, error: JournalError | None = None) -> None:
-        """Hand nothing over: the owner reads by itself, after ``error`` once that is over."""
+        """Stop the delivery: the owner reads the log, once ``error`` is over."""
         self.live = False
         self.error = error
         self._news.set()
 
     def put(self, blocks: Sequence[LogBlock]) -> None:
-        """Hand blocks over; for the reader only."""
+        """Deliver blocks; only the reader calls this."""
         for block in blocks:
             if self.live and block.last > self.after:
                 self._blocks.append(block)
@@ -62,15 +61,15 @@ class LogFeed:
         self._news.set()
 
     async def usable(self) -> None:
-        """Wait while the reader of this feed cannot read: the log is away."""
+        """Wait while the reader of this feed cannot reach the log."""
         await self._readers.usable(self.name)
 
     def take(self) -> LogBlock | None:
-        """The next block, ``None`` where there is none now."""
+        """Return the next block; ``None`` if there is none now."""
         return self._blocks.popleft() if self._blocks else None
 
     async def wait(self) -> None:
-        """Wait for blocks, or until the owner has to read by itself."""
+        """Wait for blocks, or until the owner must read the log."""
         while self.live and not self._blocks:
             self._news = trio.Event()
             await self._news.wait()
@@ -78,7 +77,7 @@ class LogFeed:
 
 @final
 class CommandFeed:
-    """The commands of one session, from a number on."""
+    """New commands of one session."""
 
     def __init__(self, name: str, after: int) -> None:
         self.name = name
@@ -87,7 +86,7 @@ class CommandFeed:
         self._news = trio.Event()
 
     def put(self, commands: Sequence[FleetCommand]) -> None:
-        """Hand commands over; for the reader only."""
+        """Deliver commands; only the reader calls this."""
         for command in commands:
             if command.number > self.after:
                 self._commands.append(command)
@@ -95,7 +94,7 @@ class CommandFeed:
         self._news.set()
 
     async def next(self) -> FleetCommand:
-        """The next command."""
+        """Wait for the next command and return it."""
         await trio.lowlevel.checkpoint()
         while not self._commands:
             self._news = trio.Event()
@@ -116,10 +115,10 @@ class ShardReaders:
         self._asked_at = -math.inf
         self._alive: frozenset[str] = frozenset()
         self.error: JournalError | None = None
-        """Why the last attempt to read failed; ``None`` once one has succeeded again."""
+        """Why the last read failed; ``None`` after one that succeeded."""
 
     async def alive(self) -> frozenset[str]:
-        """The nodes that live, as of a second ago at most: all followers share the answer."""
+        """Return the live nodes, at most a second old: all followers share the answer."""
         async with self._asking:
             if trio.current_time() - self._asked_at > _FRESH:
                 self._alive = await self._log.nodes()
@@ -130,17 +129,17 @@ class ShardReaders:
         return shard_of(name, self._log.shards)
 
     def nudge(self, name: str) -> None:
-        """Let the reader of a session look again."""
+        """Let the reader of a session read now."""
         self._log.nudge(self._shard(name))
 
     def follow(self, name: str) -> LogFeed:
-        """A feed of a log, not live yet."""
+        """Open a feed of a log, which is not live yet."""
         feed = LogFeed(self, name)
         self._add(feed)
         return feed
 
     def queue(self, name: str, after: int) -> CommandFeed:
-        """A feed of the commands behind a number."""
+        """Open a feed of the commands after a number."""
         feed = CommandFeed(name, after)
         self._add(feed)
         self.nudge(name)
@@ -155,11 +154,11 @@ class ShardReaders:
         self._nursery.start_soon(self._read, shard)
 
     def drop(self, feed: LogFeed | CommandFeed) -> None:
-        """Read a feed no longer."""
+        """Close a feed."""
         self._feeds[self._shard(feed.name)].discard(feed)
 
     async def usable(self, name: str) -> None:
-        """Wait while the reader of a session cannot read."""
+        """Wait while the reader of a session cannot reach the log."""
         while self._shard(name) in self._failing:
             await self._failing[self._shard(name)].wait()
 
@@ -173,7 +172,7 @@ class ShardReaders:
                 self._failing.setdefault(shard, trio.Event())
                 for feed in feeds:
                     if isinstance(feed, LogFeed):
-                        feed.leave(exc)  # the store may come back with another log
+                        feed.leave(exc)  # the store may return with another log
                 await trio.sleep(_PAUSE)
             else:
                 self.error = None

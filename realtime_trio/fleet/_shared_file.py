@@ -1,7 +1,6 @@
-"""The file of a ``SqliteLog``: the tables of a journal, and those of a fleet beside them.
-
-Unlike a journal's, it has no owner: several processes of one machine write to it, each to the
-logs that it has claimed. Every method blocks.
+"""The file of a ``SqliteLog``: the tables of a journal, and those of a fleet. Unlike a journal's
+file, it has no owner: several processes of one machine write to it, each to the logs that it has
+claimed. Every method blocks.
 """
 
 from __future__ import annotations
@@ -46,10 +45,10 @@ _COMMAND: Final = "SELECT number, key, kind, frame, position FROM commands WHERE
 
 @final
 class SharedFile(JournalFile):
-    """One connection to the file of a fleet. Not for two threads at once."""
+    """One connection to the file of a fleet, for one thread at a time."""
 
     def _become_owner(self) -> None:
-        """Nobody owns the file; a claim owns a log."""
+        """Do nothing: the file has no owner; a claim owns a log."""
         with self._explained("open"), self._transaction():
             for statement in _TABLES.split(";"):
                 self._db.execute(statement)
@@ -83,7 +82,7 @@ class SharedFile(JournalFile):
                 run(f"DELETE FROM {table} WHERE name = ?", (name,))
 
     def seats(self, name: str | None = None) -> list[Seat]:
-        """All sessions, or one."""
+        """Return all sessions, or one."""
         with self._explained("read"):
             rows = self._db.execute(
                 "SELECT seats.name, node, coalesce(token, 0), spec FROM seats "
@@ -179,12 +178,12 @@ class SharedFile(JournalFile):
         return 0 if number is None else self._last(number)
 
     def version(self) -> int:
-        """A number that changes with every commit of another connection."""
+        """Return a number that changes with every commit of another connection."""
         with self._explained("read"):
             return self._one("PRAGMA data_version")[0]
 
     def news(self, logs: Mapping[str, int], commands: Mapping[str, int]) -> LogNews | None:
-        """What there is behind these positions; ``None`` for nothing."""
+        """Return the entries after these positions; ``None`` if there are none."""
         with self._explained("read"):
             blocks = {
                 name: self.read(name, after, 64)

@@ -27,9 +27,9 @@ _POLL: Final = 0.02
 class SqliteLog(ThreadedStore[SharedFile]):
     """The log of a fleet in the SQLite file ``path``, for the processes of one machine.
 
-    Followers look for news every 20 milliseconds. ``snapshots`` is the number of snapshots kept
-    per session. The file holds conversations in clear text, and only its owner may read
-    it. Not for network file systems.
+    Followers look for new entries every 20 milliseconds. ``snapshots`` is the number of snapshots
+    kept per session. The file holds conversations in clear text, and only its owner may read it.
+    Not for network file systems.
     """
 
     full_audio = False
@@ -166,6 +166,6 @@ class SqliteLog(ThreadedStore[SharedFile]):
         return LogNews()
 
     def nudge(self, shard: int) -> None:
-        """Let :meth:`wait` look again."""
+        """Let :meth:`wait` return soon."""
         del shard
         self._nudged = True

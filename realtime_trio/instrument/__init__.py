@@ -1,8 +1,8 @@
 """Metrics and traces of clients, for Prometheus and OpenTelemetry.
 
-The extras ``prometheus`` and ``otel`` install what they need. Nothing of it is imported, and
-nothing is measured, before the first call. Metrics and spans contain counts, times, names and
-ids, but never content: no texts, arguments, results or tokens.
+The extras ``prometheus`` and ``otel`` install what they need. Before the first call, nothing of it
+is imported and nothing is measured. Metrics and spans contain counts, times, names and ids, but
+never content: no texts, arguments, results or tokens.
 """
 
 from __future__ import annotations
@@ -65,13 +65,13 @@ def opentelemetry(
 ) -> AbstractAsyncContextManager[None] | AbstractContextManager[None]:
     """Trace and measure a client within this block: ``async with opentelemetry(client):``.
 
-    A span for each connection holds one for each turn, with those of its tools and sub-sessions.
-    A connection after a reconnect is linked to the one before. The providers are the global ones
-    by default. All clients of one meter provider share their metrics. Spans that are open when the
-    block ends, end with it. With a client of ``rt.aio`` the block is one of asyncio, with a client
-    of ``rt.blocking`` a plain ``with``.
+    The span of each connection contains the spans of its turns, and these contain the spans of
+    their tools and sub-sessions. The span of a connection after a reconnect links to the previous
+    one. The global providers are the default. All clients of one meter provider share their
+    metrics. Open spans end when the block ends. For a client of ``rt.aio``, use ``async with`` in
+    asyncio; for a client of ``rt.blocking``, plain ``with``.
 
-    Raises what the block raises, ``TypeError`` for what is no client, and
+    Raises what the block raises, ``TypeError`` for anything but a client, and
     :class:`~realtime_trio.RealtimeError` without the extra ``otel``.
     """
     native: object = client

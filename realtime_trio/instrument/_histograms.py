@@ -1,4 +1,4 @@
-"""Histograms of times that cost next to nothing to fill."""
+"""Histograms of times that are cheap to fill."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class TimeHistogram:
         self._sum += seconds
 
     def merge(self, other: TimeHistogram) -> None:
-        """Count what the other has counted."""
+        """Add the counts of another histogram."""
         self._counts = [mine + its for mine, its in zip(self._counts, other._counts, strict=True)]
         self._sum += other._sum
 
     @property
     def sum(self) -> float:
-        """All times together."""
+        """The number of all times."""
         return self._sum
 
     def cumulative(self) -> list[int]:
-        """How many times were at most each bound, and how many there are."""
+        """The number of times up to each bound, and the total."""
         return list(accumulate(self._counts))
 
 
@@ -64,26 +64,26 @@ class ClientTimes:
         return 0.001
 
     def latency(self, lane: Lane, seconds: float) -> None:
-        """An event was handled so long after it was received."""
+        """Record the seconds from receiving an event until it was handled."""
         self._latency[lane].add(seconds)
 
     def delivery(self, lane: Lane, seconds: float) -> None:
-        """A subscriber received an item so long after its event was received."""
+        """Record the seconds from receiving an event until a subscriber took its item."""
         self._delivery[lane].add(seconds)
 
     def handling(self, lane: Lane, seconds: float) -> None:
-        """An event was folded and dispatched in this time."""
+        """Record the seconds in which an event was folded and dispatched."""
         self._handling[lane].add(seconds)
 
     def handler(self, name: str, seconds: float) -> None:
-        """A custom handler ran for so long."""
+        """Record the seconds that a custom handler ran."""
         self._handler(name).add(seconds)
 
     def _handler(self, name: str) -> TimeHistogram:
         return self._handlers.setdefault(name, TimeHistogram())
 
     def merge(self, other: ClientTimes) -> None:
-        """Count what the other has counted."""
+        """Add the times of another client."""
         for mine, its in (
             (self._latency, other._latency),
             (self._delivery, other._delivery),
@@ -95,7 +95,7 @@ class ClientTimes:
             self._handler(name).merge(histogram)
 
     def each(self) -> Iterator[tuple[Measure, str, TimeHistogram]]:
-        """Every histogram, its metric and the value of its attribute."""
+        """Yield every histogram with its metric and the value of its attribute."""
         for measure, histograms in (
             (LATENCY, self._latency),
             (DELIVERY, self._delivery),

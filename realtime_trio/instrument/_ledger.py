@@ -1,4 +1,4 @@
-"""The counters of several clients as one: those that have closed still count."""
+"""The counters of several clients, added up; clients that have closed still count."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Totals: TypeAlias = dict[Measure, dict[tuple[str, ...], int]]
 
 @final
 class Ledger:
-    """Reads clients when it is asked, in any thread."""
+    """Reads clients on request, in any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -24,12 +24,12 @@ class Ledger:
         self._closed: Totals = {}
 
     def add(self, client: Client) -> None:
-        """Count a client from now on."""
+        """Include a client from now on."""
         with self._lock:
             self._clients[client] = None
 
     def close(self, client: Client) -> None:
-        """A client is gone: keep what its counters say, forget the rest of it."""
+        """Keep the counters of a client that has closed, and forget the rest of it."""
         with self._lock:
             del self._clients[client]
             for reading in read_client(client):
@@ -37,7 +37,7 @@ class Ledger:
                     _add(self._closed, reading)
 
     def totals(self) -> Totals:
-        """The values of all clients together, every metric of which there is one."""
+        """Return the values of all clients, added up, for every metric that has one."""
         with self._lock:
             totals = {measure: values.copy() for measure, values in self._closed.items()}
             for client in self._clients:

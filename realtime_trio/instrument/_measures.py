@@ -1,7 +1,6 @@
-"""The metrics, and how the statistics of a client answer them.
-
-Names follow OpenTelemetry's semantic conventions for messaging where there is one; the others
-begin with ``realtime_trio``. Prometheus has the same names with underscores for the dots.
+"""The metrics, and how to read them from the statistics of a client. Names follow OpenTelemetry's
+semantic conventions for messaging if there is one; the others begin with ``realtime_trio``.
+Prometheus has the same names with underscores for the dots.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _SUFFIX: Final = {"s": "_seconds", "By": "_bytes"}
 
 @attrs.frozen(slots=True, kw_only=True)
 class Measure:
-    """One metric: its name in OpenTelemetry, its unit, and the attributes that its values have."""
+    """One metric: its name in OpenTelemetry, its unit, and the attributes of its values."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
@@ -35,7 +34,7 @@ class Measure:
 
     @property
     def prometheus_name(self) -> str:
-        """The name in Prometheus, without the ``_total`` or ``_bucket`` of its samples."""
+        """The name in Prometheus, without the suffix of its samples (``_total``, ``_bucket``)."""
         return self.name.replace(".", "_") + _SUFFIX.get(self.unit, "")
 
 
@@ -70,7 +69,7 @@ RECONNECTS: Final = _counter(
     "realtime_trio.connection.reconnects", "{reconnect}", "Links after the first of a client."
 )
 COALESCED: Final = _counter(
-    "realtime_trio.lane.coalesced", "{event}", "Deltas that were merged into the one before.", _LANE
+    "realtime_trio.lane.coalesced", "{event}", "Deltas coalesced with the previous one.", _LANE
 )
 DROPPED: Final = _counter(
     "realtime_trio.lane.dropped", "{item}", "Items that subscriptions dropped.", _LANE
@@ -79,7 +78,7 @@ LAGGED: Final = _counter(
     "realtime_trio.lane.lagged", "{subscription}", "Subscriptions that were evicted.", _LANE
 )
 FAULTS: Final = _counter(
-    *("realtime_trio.lane.faults", "{event}", "Events that were not as they should be."),
+    *("realtime_trio.lane.faults", "{event}", "Events with a fault, by its kind."),
     *(_LANE, "error.type"),
 )
 AUDIO_DROPPED: Final = _counter(
@@ -127,7 +126,7 @@ Reading: TypeAlias = tuple[Measure, tuple[str, ...], int]
 
 
 def read_client(client: Client) -> Iterator[Reading]:
-    """What the statistics of a client say now, in any thread."""
+    """Yield the current values of a client, in any thread."""
     # Not `client.statistics()`, which sorts samples for its percentiles, and not `client.health`:
     # its age of a pong needs the clock of the client's own thread.
     shell = client._shell  # pyright: ignore[reportPrivateUsage]

@@ -1,4 +1,4 @@
-"""OpenTelemetry: one client is traced and measured within a block."""
+"""Trace and measure one client with OpenTelemetry, within a block."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from .._core._notifications import (
 from .._core._shell_notifications import Disconnected, Reconnected
 from ..events import CompletionEvent
 from ._otel_metrics import OtelTimes, metrics_of
-from ._otel_news import INTERVAL, NewsLog
-from ._otel_spans import News, SpanTree
+from ._otel_notes import INTERVAL, NoteLog
+from ._otel_spans import SpanNote, SpanTree
 
 __all__ = ["traced"]
 
-_HEARD: tuple[type[News], ...] = (
+_SPAN_NOTES: tuple[type[SpanNote], ...] = (
     *(AllNotificationsCleared, CancelConfirmed, CompletionEvent, Disconnected, ProcessingFailed),
     *(Reconnected, SessionNotificationsCleared, SubsessionEnded, SubsessionStarted),
     *(SystemNotification, ToolNotification, ToolNotificationRemoved, TurnStateChanged),
@@ -43,20 +43,20 @@ async def traced(
     tracer_provider: trace.TracerProvider | None,
     meter_provider: metrics.MeterProvider | None,
 ) -> AsyncGenerator[None, None]:
-    """Trace and measure within the block. What the block raises comes out as it is."""
+    """Trace and measure within the block. Errors of the block are raised unchanged."""
     release = version("realtime-trio")
     tracer = (tracer_provider or trace.get_tracer_provider()).get_tracer("realtime_trio", release)
     measured = metrics_of(meter_provider or metrics.get_meter_provider(), release)
     times = OtelTimes(measured)
     shell = client._shell  # pyright: ignore[reportPrivateUsage]
     tree = SpanTree(tracer, measured, lambda: client.state, open_now=client.health.status == "open")
-    news = NewsLog(tree)
-    stop = shell.pipeline.tap(_HEARD, news.put)
+    notes = NoteLog(tree)
+    stop = shell.pipeline.tap(_SPAN_NOTES, notes.put)
     measured.ledger.add(client)
     shell.pipeline.measure(times)
     following = trio.CancelScope()
-    # In the nursery of the client, so that what the block raises does not come out in a group.
-    shell.nursery.start_soon(_follow, news, following)
+    # In the nursery of the client, so that errors of the block are not wrapped in a group.
+    shell.nursery.start_soon(_follow, notes, following)
     try:
         yield
     finally:
@@ -64,13 +64,13 @@ async def traced(
         following.cancel()
         shell.pipeline.stop_measuring(times)
         measured.ledger.close(client)
-        news.build()
+        notes.build()
         tree.close()
 
 
-async def _follow(news: NewsLog, scope: trio.CancelScope) -> None:
+async def _follow(notes: NoteLog, scope: trio.CancelScope) -> None:
     with scope:
         while True:
-            await news.more.wait()
+            await notes.more.wait()
             await trio.sleep(INTERVAL)
-            news.build()
+            notes.build()

@@ -1,8 +1,8 @@
 """The metrics of OpenTelemetry: counters are read when they are collected.
 
-A provider has one set of instruments, whatever the number of clients. Times are recorded one by
-one, which costs more than an event does. So one in 50 milliseconds is recorded of each lane, and
-more only if they are longer than any in those 50 milliseconds and at least 10 milliseconds long.
+A provider has one set of instruments, whatever the number of clients. Recording one time costs more
+than handling an event. So each lane records one time per 50 milliseconds, and a further one only if
+it is the longest of those 50 milliseconds and at least 10 milliseconds long.
 """
 
 from __future__ import annotations
@@ -96,14 +96,14 @@ class OtelMetrics:
 
 
 def attributes_of(measure: Measure, values: Iterable[str]) -> dict[str, str]:
-    """The attributes of one value."""
+    """Return the attributes of one value."""
     given = dict(zip(measure.attributes, values, strict=True))
     return {"messaging.system": SYSTEM, **given} if measure in _OF_MESSAGES else given
 
 
 @final
 class Collected:
-    """The totals of one collection: the clients are read once for all of its callbacks."""
+    """The totals of one collection; all of its callbacks share one reading of the clients."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -111,7 +111,7 @@ class Collected:
         self._values: Totals = {}
 
     def of(self, measure: Measure) -> Mapping[tuple[str, ...], int]:
-        """The values of a metric; a metric that is asked for again begins a new collection."""
+        """Return the values of a metric; a second request for a metric begins a new collection."""
         with self._lock:
             if measure not in self._values:
                 self._values = self._ledger.totals()
@@ -120,13 +120,13 @@ class Collected:
 
 @final
 class OtelTimes:
-    """Records the times of one client, thinned out; a ``TimeRecorder``."""
+    """Records a sample of the times of one client; a ``TimeRecorder``."""
 
     def __init__(self, measured: OtelMetrics) -> None:
         self._histograms = measured.histograms
         self._attributes = {
             lane: attributes_of(LATENCY, (lane.name.lower(),)) for lane in Lane
-        }  # of each of the three
+        }  # of each kind of time
         self._next: dict[tuple[Measure, Lane], tuple[float, float]] = {}
 
     @property
@@ -135,19 +135,19 @@ class OtelTimes:
         return _INTERVAL
 
     def latency(self, lane: Lane, seconds: float) -> None:
-        """An event was handled so long after it was received."""
+        """Record the seconds from receiving an event until it was handled."""
         self._record(LATENCY, lane, seconds)
 
     def delivery(self, lane: Lane, seconds: float) -> None:
-        """A subscriber received an item so long after its event was received."""
+        """Record the seconds from receiving an event until a subscriber took its item."""
         self._record(DELIVERY, lane, seconds)
 
     def handling(self, lane: Lane, seconds: float) -> None:
-        """An event was folded and dispatched in this time."""
+        """Record the seconds in which an event was folded and dispatched."""
         self._record(HANDLING, lane, seconds)
 
     def handler(self, name: str, seconds: float) -> None:
-        """A custom handler ran for so long."""
+        """Record the seconds that a custom handler ran."""
         self._histograms[HANDLER].record(seconds, attributes_of(HANDLER, (name,)))
 
     def _record(self, measure: Measure, lane: Lane, seconds: float) -> None:

@@ -1,7 +1,7 @@
 """Spans from notifications: a connection holds turns, a turn its tools and sub-sessions.
 
-Lanes overtake each other, so what belongs to a turn may arrive after its end. It becomes a child
-of the turn that was the last one.
+Lanes overtake each other, so a notification of a turn may arrive after the end of the turn. It then
+becomes a child of the last turn.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from ..events import CompletionEvent
 from ._measures import SYSTEM
 from ._otel_metrics import OtelMetrics
 
-__all__ = ["News", "SpanTree"]
+__all__ = ["SpanNote", "SpanTree"]
 
-News: TypeAlias = Item
+SpanNote: TypeAlias = Item
 Attributes: TypeAlias = dict[str, str | int | bool]
 
 _NOTHING: Final[Mapping[str, int | bool]] = MappingProxyType({})
@@ -110,16 +110,16 @@ class SpanTree:
         self._connection: Span | None = self._connect() if open_now else None
         self._last_connection = self._connection
 
-    def take(self, news: News, at: int | None = None) -> None:
-        """Follow one notification of that time, in nanoseconds since 1970; by default now."""
+    def take(self, note: SpanNote, at: int | None = None) -> None:
+        """Process one notification of the time ``at`` (nanoseconds since 1970, by default now)."""
         self._now = time.time_ns() if at is None else at
-        match news:
+        match note:
             case ToolNotification():
-                self._tool(news)
+                self._tool(note)
             case TurnStateChanged(can_send_input=can_send):
                 self._end_turn() if can_send else self._begin_turn()
             case CompletionEvent():
-                self._completed(news)
+                self._completed(note)
             case ToolNotificationRemoved(session_id=session_id, id=tool_id):
                 self._end_tool((session_id, tool_id), "removed")
             case SessionNotificationsCleared(session_id=session_id):
@@ -127,14 +127,14 @@ class SpanTree:
             case AllNotificationsCleared():
                 self._end_tools(None)
             case SubsessionStarted():
-                self._begin_subsession(news)
+                self._begin_subsession(note)
             case SubsessionEnded(session_id=session_id):
                 self._end_subsession(session_id)
             case _:
-                self._take_rare(news)
+                self._take_rare(note)
 
-    def _take_rare(self, news: News) -> None:
-        match news:
+    def _take_rare(self, note: SpanNote) -> None:
+        match note:
             case Disconnected(code=code):
                 self._disconnect(code)
             case Reconnected(attempts=attempts, missed=missed):
@@ -269,7 +269,7 @@ class SpanTree:
             operation.output_tokens += event.output_tokens or 0
 
     def _of_session(self, session_id: str | None) -> Context | None:
-        """The context that work in a session belongs to."""
+        """Return the context of the work in a session."""
         operation = self._subsessions.get(session_id or "", self._last_turn)
         if operation is not None:
             return operation.context

@@ -1,4 +1,4 @@
-"""The collector for Prometheus: values are read when it is scraped."""
+"""The collector for Prometheus, which reads values when it is scraped."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ __all__ = ["PrometheusMetrics"]
 
 @final
 class PrometheusMetrics(Collector):
-    """The metrics of all clients; made by :func:`~realtime_trio.instrument.prometheus`.
-
-    A context manager that closes itself.
+    """The metrics of all clients; made by :func:`~realtime_trio.instrument.prometheus`. As a
+    context manager, it closes at the end of its block.
     """
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
@@ -46,14 +45,14 @@ class PrometheusMetrics(Collector):
         self._is_closed = False
 
     def close(self) -> None:
-        """Leave the registry, and measure nothing more. A second call does nothing."""
+        """Leave the registry and stop measuring. A second call does nothing."""
         if not self._is_closed:
             self._is_closed = True
             self._registry.unregister(self)
             self._stop()
 
     def __enter__(self) -> PrometheusMetrics:
-        """Enter a block at whose end the collector is closed."""
+        """Close the collector at the end of the block."""
         return self
 
     def __exit__(
@@ -67,7 +66,7 @@ class PrometheusMetrics(Collector):
     # -- the open clients ------------------------------------------------------------------
 
     def opened(self, client: Client) -> None:
-        """Measure a client. Called when one opens."""
+        """Measure a client; called when it opens."""
         times = ClientTimes()
         with self._lock:
             self._times[client] = times
@@ -75,7 +74,7 @@ class PrometheusMetrics(Collector):
         client._shell.pipeline.measure(times)  # pyright: ignore[reportPrivateUsage]
 
     def closed(self, client: Client) -> None:
-        """Keep what a client has counted. Called when one closes."""
+        """Keep the counters of a client; called when it closes."""
         self._ledger.close(client)
         with self._lock:
             times = self._times.pop(client)
@@ -85,11 +84,11 @@ class PrometheusMetrics(Collector):
     # -- a scrape --------------------------------------------------------------------------
 
     def describe(self) -> Iterator[Metric]:
-        """The metrics without values, from which the registry learns their names."""
+        """Return the metrics without values, so that the registry knows their names."""
         return _families({}, ClientTimes())
 
     def collect(self) -> Iterator[Metric]:
-        """The values of now, in any thread."""
+        """Return the current values, in any thread."""
         times = ClientTimes()
         with self._lock:
             for each in (self._closed_times, *self._times.values()):

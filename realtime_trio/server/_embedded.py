@@ -34,7 +34,7 @@ _PATH = "/api/rt/ws"
 
 @attrs.frozen(slots=True, kw_only=True)
 class ServerStatistics:
-    """What a server holds at the moment.
+    """Counts of what a server holds.
 
     ``backlog`` counts the frames that are queued for clients and have not been sent.
     """
@@ -182,12 +182,12 @@ class RealtimeServer:
         """Return the chat sessions as JSON values, for the ``chats`` of another server."""
         return [chat.to_wire() for chat in self._hub.core.state.chats.values()]
 
-    def trace(self, tell: Callable[[Traffic], None]) -> None:
-        """Call ``tell`` for each connection, frame and request from now on, in this task.
+    def trace(self, observe: Callable[[Traffic], None]) -> None:
+        """Call ``observe`` for each connection, frame and request from now on, in this task.
 
         It must not block or raise. A second call replaces the first.
         """
-        self._hub.tell = tell
+        self._hub.observe = observe
 
     def statistics(self) -> ServerStatistics:
         """Count what the server holds at the moment."""

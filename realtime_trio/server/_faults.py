@@ -325,7 +325,7 @@ class _CutStage(Stage):
 class Stall:
     """A connection stays open but sends nothing for ``seconds``, starting after ``after`` frames.
 
-    ``math.inf`` mutes it for good: the server carries out its input but never sends again.
+    ``math.inf`` mutes it permanently: the server carries out its input but never sends again.
     """
 
     seconds: float

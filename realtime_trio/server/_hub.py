@@ -75,7 +75,7 @@ class Hub:
         self._seen = SeenFrames(config.max_seen, config.max_seen_bytes)
         self.connections: dict[int, ClientConnection] = {}
         self.down = False
-        self.tell: Callable[[Traffic], None] = _ignore
+        self.observe: Callable[[Traffic], None] = _ignore
         """Called for everything that happens; it must not block or raise."""
         self._count = 0
         self._wake = trio.Event()
@@ -113,7 +113,7 @@ class Hub:
         now = trio.current_time()
         for effect in effects:
             if isinstance(effect, Send):
-                self.tell(Traffic(kind="out", connection=effect.connection, frame=effect.frame))
+                self.observe(Traffic(kind="out", connection=effect.connection, frame=effect.frame))
                 packet = Packet(connection=effect.connection, frame=effect.frame, at=now)
                 self._route(self.faults.apply(packet))
             elif (connection := self.connections.get(effect.connection)) is not None:
@@ -126,7 +126,7 @@ class Hub:
         """Answer one HTTP request; one that fails here is answered with 500."""
         response = self._answer(request)
         what = f"{request.method} {urlsplit(request.target).path}"
-        self.tell(Traffic(kind="http", frame=what, status=response.status))
+        self.observe(Traffic(kind="http", frame=what, status=response.status))
         return response
 
     def _answer(self, request: Request) -> Response:
@@ -188,11 +188,11 @@ class Hub:
 
         def on_frame(frame: str | bytes) -> None:
             now = trio.current_time()
-            self.tell(Traffic(kind="in", connection=number, frame=frame))
+            self.observe(Traffic(kind="in", connection=number, frame=frame))
             self._seen.add(Received(connection=number, frame=frame, at=now))
             self.apply(self.core.receive(number, frame, now))
 
-        self.tell(Traffic(kind="open", connection=number))
+        self.observe(Traffic(kind="open", connection=number))
         try:
             with contained(f"connection {number}"):
                 self.apply(self.core.connect(number, _query(url), trio.current_time()))
@@ -201,7 +201,7 @@ class Hub:
             del self.connections[number]
             _logger.info("connection %d is closed", number)
             self.core.disconnect(number, trio.current_time())
-            self.tell(Traffic(kind="close", connection=number))
+            self.observe(Traffic(kind="close", connection=number))
 
     def hang_up(self, how: CutHow) -> None:
         """End every connection now."""

@@ -61,7 +61,7 @@ class ServerConfig:
     """Number of avatars."""
 
     pace: float = 0.01
-    """Seconds between two deltas of a turn that has no delay of its own."""
+    """Seconds between two deltas of a turn without a ``delay``."""
 
     turn_start: float = 0.001
     """Seconds between an input and ``user_turn_end``: a turn starts as a separate task, so

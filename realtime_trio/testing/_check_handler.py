@@ -41,7 +41,9 @@ def check_handler(handler: Handler, *events: ServerEvent) -> None:
     first = _fold(handler, slice_class, samples, name)
     again = _fold(handler, slice_class, samples, name)
     for event, one, other in zip(samples, first, again, strict=True):
-        _require(one == other, f"{name} gives another result when {_shown(event)} comes again")
+        _require(
+            one == other, f"{name} returns another result when it handles {_shown(event)} again"
+        )
 
 
 def _annotated(handler: Handler) -> tuple[type[Any], type[ServerEvent]]:
@@ -69,20 +71,20 @@ def _fold(
         shown = _shown(event)
         _require(
             converter.dump(slice_) == before and repr(event) == said,
-            f"{name} changes its arguments when {shown} comes: return a new slice",
+            f"{name} changes its arguments when it handles {shown}: return a new slice",
         )
         try:
             dumped = converter.dump(new)
         except NotStorable as exc:
-            message = f"a journal cannot store what {name} keeps: {exc}"
+            message = f"a journal cannot store a value that {name} keeps in extra: {exc}"
             raise AssertionError(message) from None
         _require(
             (converter.dump(twice), notes_twice) == (dumped, notes),
-            f"{name} gives another result when {shown} comes again",
+            f"{name} returns another result when it handles {shown} again",
         )
         _require(
             converter.dump(converter.load(dumped, slice_class)) == dumped,
-            f"what {name} keeps in extra does not come back equal from a journal",
+            f"a value that {name} keeps in extra differs when it is read back from a journal",
         )
         results.append((dumped, notes))
         slice_ = new
@@ -98,7 +100,7 @@ def _called(
     said = cast("tuple[object, ...]", notes) if isinstance(notes, tuple) else (None,)
     _require(
         type(new) is slice_class and all(isinstance(note, Notification) for note in said),
-        f"{name} has to return ({slice_class.__name__}, tuple of notifications)",
+        f"{name} must return ({slice_class.__name__}, tuple of notifications)",
     )
     return new, cast("tuple[Notification, ...]", notes)
 

@@ -66,7 +66,7 @@ async def _everything(store: LogStore, name: str, after: int = 0) -> list[LogIte
     """Read every entry after a position, a few blocks at a time."""
     found: list[LogItem] = []
     while blocks := await store.read(name, after, 3):
-        assert len(blocks) <= 3, "read gave more blocks than its limit"
+        assert len(blocks) <= 3, "read must not return more blocks than its limit"
         for block in blocks:
             found += _items_behind(block, after)
             after = block.last
@@ -74,12 +74,12 @@ async def _everything(store: LogStore, name: str, after: int = 0) -> list[LogIte
 
 
 def _items_behind(block: LogBlock, after: int) -> list[LogItem]:
-    assert block.first <= after + 1, "read left a hole"
+    assert block.first <= after + 1, "read must not skip a position"
     return [item for position, _, item in block.items() if position > after]
 
 
 async def _check_empty(store: LogStore) -> None:
-    assert await store.info("a") is None, "a log is there before anybody claimed it"
+    assert await store.info("a") is None, "a log must not exist before it is claimed"
     assert await store.names() == ()
     assert not await store.read("a", 0)
     assert not await store.snapshots("a")
@@ -92,7 +92,7 @@ async def _check_append_and_read(store: LogStore) -> None:
         items = [f"{number}.{i} é 🌍" for i in range(1 + number % 3)]
         more: list[LogItem] = [number << 9, ReceiptEntry(number, "sent")]
         size = await store.append(claim, len(written) + 1, [*_groups(*items), (2.5, more)])
-        assert size > 0, "append gives the bytes that the entries take"
+        assert size > 0, "append must return the size of the entries in bytes"
         written += [*items, *more]
     assert await _everything(store, "a") == written
     for after in (1, 7, len(written)):
@@ -155,7 +155,7 @@ async def _check_gaps(store: LogStore) -> None:
     with _refused(ValueError, "appending within a gap"):
         await store.append(claim, 3, _groups("x"))
     await store.append(claim, 11, _groups("11"))
-    assert await _everything(store, "a") == ["1", "2"], "read goes no further than a gap"
+    assert await _everything(store, "a") == ["1", "2"], "read must stop at a gap"
     assert await _everything(store, "a", 10) == ["11"]
     info = await store.info("a")
     assert info is not None
@@ -170,8 +170,8 @@ async def _check_snapshots(store: LogStore) -> None:
         await store.put_snapshot(claim, _snapshot(position))
         await store.trim(claim)
     kept = await store.snapshots("a")
-    assert kept, "trim dropped the newest snapshot"
-    assert kept[0] == _snapshot(5), "snapshots gives the newest first"
+    assert kept, "trim must keep the newest snapshot"
+    assert kept[0] == _snapshot(5), "snapshots must return the newest first"
     positions = [each.position for each in kept]
     assert positions == sorted(positions, reverse=True)
 

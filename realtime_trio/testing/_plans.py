@@ -42,7 +42,7 @@ def fault_plans(
     """Return a Hypothesis strategy for ``server.faults.install(*plans)``.
 
     Each example has at most ``max_plans`` plans of any kind: frames dropped, duplicated,
-    reordered, delayed, garbled or padded; links cut, stalled, muted for good, or slow. A plan
+    reordered, delayed, garbled or padded; links cut, stalled, muted permanently, or slow. A plan
     applies at most ``max_times`` times and delays or stalls for at most ``max_seconds`` seconds,
     so that the client can recover. (A slow link stays slow, but carries at least 1 kB a second.)
 

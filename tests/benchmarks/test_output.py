@@ -117,6 +117,6 @@ def test_the_status_is_what_a_script_asks_for(
 
 def test_wrong_use_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert _cli.main(["nix"]) == 2
-    assert "no such question: nix; there are: decode, fold" in capsys.readouterr().err
+    assert "no such question: nix; available: decode, fold" in capsys.readouterr().err
     assert _cli.main(["--compare", str(tmp_path / "none.json")]) == 2
     assert capsys.readouterr().err.count("\n") == 1

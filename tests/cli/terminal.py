@@ -110,7 +110,7 @@ def open_terminal(
     *arguments: str, columns: int = 100, rows: int = 40, **extra: str
 ) -> Iterator[Terminal]:
     """Run a command of the program at a terminal."""
-    env = environment(TERM="xterm-256color", **extra)
+    env = environment(**{"TERM": "xterm-256color", **extra})
     command = ["-u", "-m", PACKAGE, *arguments]
     child = pexpect.spawn(
         sys.executable, command, env=env, cwd=str(ROOT), dimensions=(rows, columns), echo=False

@@ -14,7 +14,7 @@ from tests.cli.command import Call, refusal
 
 def test_it_finds_the_suite_of_a_checkout(call: Call) -> None:
     said = refusal(call, "bench", "nix")
-    assert "no such question: nix; there are: decode" in said
+    assert "no such question: nix; available: decode" in said
 
 
 def test_options_reach_the_suite_as_they_are(

@@ -8,6 +8,7 @@ import pytest
 
 from realtime_trio import events as ev
 from tests.cli.command import DATA, Call, refusal, run
+from tests.cli.terminal import open_terminal
 
 
 def test_the_table_shows_every_event() -> None:
@@ -30,6 +31,13 @@ def test_the_table_shows_every_event() -> None:
 def test_the_table_fits_a_narrow_terminal(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "90")
     assert max(map(len, call("events").lines)) <= 90
+
+
+def test_a_dumb_terminal_has_its_own_width() -> None:
+    with open_terminal("events", columns=60, rows=600, TERM="dumb") as terminal:
+        assert terminal.status() == 0
+    lines = terminal.received.decode().splitlines()
+    assert 40 < max(map(len, lines)) <= 60
 
 
 def test_json_schema_is_the_frozen_copy(call: Call) -> None:

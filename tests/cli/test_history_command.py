@@ -77,7 +77,7 @@ def test_a_gap_and_an_end_without_a_close(tmp_path: Path, call: Call) -> None:
         (["--at", "soon"], "--at takes a position or an ISO time"),
         (["--at", "99999"], "has positions up to"),
         (["--find", "s."], "--find is not a Python expression"),
-        (["--find", "state"], "the state is s"),
+        (["--find", "state"], "the state is named s"),
         (["--name", "x"], "its sessions are: 'call'"),
     ],
 )

@@ -136,7 +136,7 @@ async def test_a_turn_that_fails_is_told(autojump_clock: trio.testing.MockClock)
             await client.ready()
             await ChatLoop(client, transcript).say("Hello")
             nursery.cancel_scope.cancel()
-    assert "turn        the server gave up on it" in said.getvalue()
+    assert "turn        the server did not end the interaction" in said.getvalue()
 
 
 async def test_stopping_without_a_link_says_so(autojump_clock: trio.testing.MockClock) -> None:

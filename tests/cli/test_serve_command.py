@@ -120,10 +120,10 @@ def test_the_parts_of_a_script(script: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("no toml", "is no TOML"),
+        ("no toml", "is not a TOML file"),
         ("nonsense = 1", "the file has 'nonsense'"),
         ("turn = 5", "turn must be a table"),
-        ("[[turn]]\ntxet = 'x'", r"turn\[0\] has 'txet'; it may have: user"),
+        ("[[turn]]\ntxet = 'x'", r"turn\[0\] has 'txet'; allowed: user"),
         ("[[turn]]\ntext = 5", r"turn\[0\]\.text must be a string, not 5"),
         ("[[turn]]\ntimes = true", r"turn\[0\]\.times must be a whole number"),
         ("[[turn]]\ntools = { input = {} }", r"turn\[0\]\.tools\[0\] needs name, a string"),
@@ -132,7 +132,7 @@ def test_the_parts_of_a_script(script: Path) -> None:
         ("[[turn]]\ndelegate = { agent = 'nobody' }", r"no such agent"),
         ("[[command]]\nnotice = 'x'", r"command\[0\] needs user, a string"),
         ("[[fault]]\nafter = 1", r"fault\[0\] needs name, a string"),
-        ("[[fault]]\nname = 'melt'", r"no fault 'melt'; there are: cut, delay"),
+        ("[[fault]]\nname = 'melt'", r"no fault 'melt'; available: cut, delay"),
     ],
 )
 def test_a_wrong_script_is_one_line(tmp_path: Path, call: Call, text: str, told: str) -> None:
@@ -203,7 +203,7 @@ def test_every_fault_can_be_installed(name: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ("melt", "no fault 'melt'; there are: cut, delay"),
+        ("melt", "no fault 'melt'; available: cut, delay"),
         ("cut:colour=red", "cut takes after, how, times, not 'colour'"),
         ("cut:after=x", "after must be a number of frames, not 'x'"),
         ("cut:after=-1", "after must be a number of frames"),
@@ -275,7 +275,7 @@ def test_send_refuses_what_is_wrong(url: str, call: Call) -> None:
     options = ("send", url, "x", "--token", "any")
     assert "no session 'nothing'" in refusal(call, *options, "--session", "nothing")
     told = refusal(call, *options, "--agent", "nobody")
-    assert told == "the server has no agent 'nobody'; there are: default, helper, gpt"
+    assert told == "the server has no agent 'nobody'; available: default, helper, gpt"
 
 
 def test_a_reader_that_leaves_ends_send(url: str) -> None:

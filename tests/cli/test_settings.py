@@ -82,8 +82,8 @@ def test_a_setting_of_another_command_does_not_matter(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("no toml", "is no TOML"),
-        ("colour = 'red'", "there is no setting 'colour'; there are: url, user"),
+        ("no toml", "is not a TOML file"),
+        ("colour = 'red'", "there is no setting 'colour'; available: url, user"),
         ("[cheat]\nvi = true", "there is no setting 'cheat'"),
         ("send = 5", "there is no setting 'send'"),
         ("[send]\nvi = true", "[send] has no setting 'vi'"),

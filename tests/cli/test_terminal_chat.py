@@ -225,6 +225,52 @@ def test_a_link_that_comes_back_at_once_is_told(served: Served, tmp_path: Path) 
         leave(terminal)
 
 
+def test_a_stopped_process_goes_on(served: Served, tmp_path: Path) -> None:
+    """The link broke while nobody could notice: what was typed and the answers are still there."""
+    with chatting(served, tmp_path) as terminal:
+        terminal.send("one\r")
+        terminal.until(r"You said: one[^$]*connected\nyou >")
+        terminal.send("half")
+        terminal.until(r"you > half")
+        terminal.signal(signal.SIGSTOP)
+        served.hang_up()
+        terminal.signal(signal.SIGCONT)
+        terminal.until(r"connected again[^$]*resynced\nyou > half")
+        terminal.send(" a word\r")
+        terminal.until(r"You said: half a word")
+        leave(terminal)
+    assert served.said == ["one", "half a word"]
+
+
+def test_a_message_with_a_file_is_shown_once(served: Served, tmp_path: Path) -> None:
+    """The server's echo of it names the file."""
+    (tmp_path / "notes.txt").write_text("content")
+    with chatting(served, tmp_path) as terminal:
+        terminal.send("/upload ~/notes.txt\r")
+        terminal.until(r"goes with the next message")
+        terminal.send("read it\r")
+        shown = terminal.until(r"You said: read it[^$]*connected\nyou >")
+        leave(terminal)
+    assert shown.replace("You said: read it", "").count("read it") == 1
+    assert "[document" not in shown
+
+
+def test_a_dumb_terminal_has_plain_lines(served: Served, tmp_path: Path) -> None:
+    """A line that the terminal cut is not sent."""
+    with open_terminal(
+        "chat", served.url, "--token", "any", TERM="dumb", HOME=str(tmp_path)
+    ) as terminal:
+        terminal.until(r"you$")
+        terminal.send("x" * 5_000 + "\n")
+        terminal.until(r"not sent: the terminal cuts lines at 4095 bytes")
+        terminal.send("short\n")
+        terminal.until(r"You said: short")
+        assert "\x1b" not in terminal.received.decode()
+        terminal.send("\x04")
+        assert terminal.status() == 0
+    assert served.said == ["short"]
+
+
 def test_thoughts_are_folded_and_unfolded(served: Served, tmp_path: Path) -> None:
     served.script(t.turn("why", t.think("Because it is so."), t.say("It is."), times=2))
     with chatting(served, tmp_path) as terminal:
@@ -243,7 +289,7 @@ def test_commands_are_completed(served: Served, tmp_path: Path) -> None:
     (tmp_path / "picture.png").write_bytes(b"x")
     with chatting(served, tmp_path) as terminal:
         terminal.send("/re")
-        terminal.until(r"/resume +go on in a session")
+        terminal.until(r"/resume +continue a session")
         terminal.send("n")
         for typed, shown, completed in (
             ("", r"/rename +name the session", r"you > /rename"),
@@ -269,7 +315,7 @@ def test_the_commands(served: Served, tmp_path: Path) -> None:
         ("/help", r"/quit +leave"),
         ("/nonsense x", r"no command /nonsense"),
         ("/agent", r"\*default[^$]* helper"),
-        ("/agent nobody", r"no agent 'nobody'; there are: default, helper"),
+        ("/agent nobody", r"no agent 'nobody'; available: default, helper"),
         ("/agent helper", r" Helper · "),
         ("/voice", r" alloy[^$]* ash"),
         ("/voice nothing", r"no voice 'nothing'"),
@@ -346,7 +392,7 @@ def test_a_failed_answer_is_told(served: Served, tmp_path: Path) -> None:
 def test_an_unknown_session_and_an_unknown_agent_are_named(served: Served) -> None:
     for option, told in (
         ("--session", "the server has no session 'nothing'"),
-        ("--agent", "the server has no agent 'nothing'; there are: default, helper"),
+        ("--agent", "the server has no agent 'nothing'; available: default, helper"),
     ):
         with open_terminal("chat", served.url, "--token", "any", option, "nothing") as terminal:
             assert terminal.status() == 2

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trio
 from anyio.from_thread import start_blocking_portal
 
+import realtime_trio as rt
 from realtime_trio import testing as t
 from realtime_trio.cli._top_view import TopView, draw
 from realtime_trio.server import open_server
@@ -90,3 +92,33 @@ def test_an_empty_picture_can_be_drawn() -> None:
     console, said = make_console(100)
     console.print(draw(TopView()))
     assert "none" in said.getvalue()
+
+
+async def test_each_subscriber_has_a_row(autojump_clock: object) -> None:
+    """With what it subscribes to, its rule and its lag; beyond the bound only their number."""
+    async with open_server() as server, rt.open_client(server.url, auth="any") as client:
+        await client.ready()
+        late = client.subscribe(rt.MessageComplete, overflow=rt.DropOldest(1))
+        for name in ("one", "two", "three"):
+            server.script(t.turn(name, text="word"))
+            async with client.ask(name):
+                pass
+        text = client.text.subscribe(overflow=rt.Block(1))
+        await client.text_input("one")
+        await trio.sleep(5)
+        view = TopView.of(client, {}, ())
+        console, said = make_console(100)
+        console.print(draw(view))
+        second, first = view.subscribers
+        assert first.blocking
+        assert (second.depth, second.dropped) == (1, late.statistics().dropped)
+        assert second.dropped >= 2
+        shown = words(said.getvalue())
+        assert f"text: everything, blocks Block(1) {first.depth} " in shown
+        numbers = f"1 {second.bytes:,} {second.high_water} 0 {second.dropped}"
+        assert f"all: MessageComplete DropOldest(1) {numbers}" in shown
+        text.close()
+        many = [client.subscribe(rt.events.ErrorEvent) for _ in range(20)]
+        console, said = make_console(100)
+        console.print(draw(TopView.of(client, {}, ())))
+        assert f"and {len(many) + 1 - 12} more" in words(said.getvalue())

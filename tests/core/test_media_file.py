@@ -124,7 +124,7 @@ def test_its_size_is_limited(tmp_path: Path) -> None:
     [
         ({"content": None, "url": "https://example.com/x.png"}, "fetch its url"),
         ({"content": None}, "no content"),
-        ({"content": None, "url": "data:image/png;base64,a"}, "no valid base64"),
+        ({"content": None, "url": "data:image/png;base64,a"}, "not valid base64"),
     ],
 )
 def test_what_cannot_be_saved_is_refused(tmp_path: Path, fields: dict[str, Any], told: str) -> None:

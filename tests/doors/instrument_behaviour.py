@@ -65,4 +65,4 @@ async def every_client_is_measured(kit: Any) -> None:
                     assert value('realtime_trio_clients{status="open"}') == 2
                     async with one.ask("Hi"):
                         pass
-        assert value("messaging_client_sent_messages_total") == 1
+        assert value("messaging_client_sent_messages_total") >= 1

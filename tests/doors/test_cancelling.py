@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import realtime_trio as rt
+from realtime_trio import events as ev
 
 STORM = 200
 LONGEST = 0.004
@@ -300,3 +301,67 @@ def test_a_sink_that_fails_ends_its_block() -> None:
         assert task.cancelling() == 0
 
     _with_client(storm, 7)
+
+
+# -- a fleet ---------------------------------------------------------------------------------
+
+FleetStorm = Callable[[rt.aio.Fleet, rt.aio.RealtimeServer, Random], Awaitable[None]]
+
+
+def _with_fleet(storm: FleetStorm, seed: int) -> None:
+    async def main() -> None:
+        log = rt.fleet.MemoryLog()
+        async with rt.aio.open_server() as server:
+
+            async def dial(claim: rt.fleet.Claim) -> rt.fleet.Dial:
+                await asyncio.sleep(0)
+                return rt.fleet.Dial(server.url, auth="any")
+
+            async with (
+                rt.aio.open_node(log, dial, heartbeat=0.1),
+                rt.aio.open_fleet(log) as fleet,
+            ):
+                await fleet.create("call-17")
+                async with fleet.attach("call-17") as session:
+                    await session.ready()
+                await storm(fleet, server, Random(seed))
+                async with fleet.attach("call-17") as session, session.ask("Goodbye") as turn:
+                    pass
+                assert isinstance(turn.outcome, rt.TurnCompleted)
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_command_that_is_repeated_with_its_key_is_sent_once() -> None:
+    async def storm(fleet: rt.aio.Fleet, server: rt.aio.RealtimeServer, random: Random) -> None:
+        names = [f"w{number}" for number in range(STORM // 2)]
+        async with fleet.attach("call-17") as session:
+
+            async def put(name: str) -> None:
+                await (await session.send(ev.RemoveWorkspaceEvent(name=name), key=name)).sent()
+
+            for name in names:
+                while await _after(random.uniform(0, LONGEST), put(name)):
+                    pass
+        seen = [
+            each.event["name"]
+            for each in server.seen
+            if each.event is not None and each.type == "remove_workspace"
+        ]
+        assert seen == names
+
+    _with_fleet(storm, 7)
+
+
+def test_attaching_and_asking_are_cancelled_anywhere() -> None:
+    async def storm(fleet: rt.aio.Fleet, server: rt.aio.RealtimeServer, random: Random) -> None:
+        async def converse() -> None:
+            async with fleet.attach("call-17") as session, session.ask("Hello") as turn:
+                async for _ in turn.text:
+                    pass
+
+        for _ in range(STORM // 4):
+            await _after(random.uniform(0, 10 * LONGEST), converse())
+
+    _with_fleet(storm, 8)

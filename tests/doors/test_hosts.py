@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
+import realtime_trio as rt
 from tests.examples import Block, blocks_of, embedded_server
+from tests.fleet.redis_server import running_redis
 from tests.source import ROOT
 
 PAGE = ROOT / "docs" / "how-to" / "asyncio.md"
+FLEET = ROOT / "docs" / "how-to" / "fleet.md"
 PATIENCE = 60.0
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -35,8 +39,8 @@ def address() -> Iterator[str]:
 # -- FastAPI under uvicorn -----------------------------------------------------------------
 
 
-def _application() -> Block:
-    (found,) = [block for block in blocks_of(PAGE) if "FastAPI(" in block.text]
+def _application(page: Path) -> Block:
+    (found,) = [block for block in blocks_of(page) if "FastAPI(" in block.text]
     return found
 
 
@@ -51,10 +55,18 @@ def site(
     request: pytest.FixtureRequest, address: str, tmp_path: Path
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The application of the page, under uvicorn."""
-    (tmp_path / "app.py").write_text(_application().addressed(address), encoding="utf-8")
+    with _served(_application(PAGE).addressed(address), tmp_path, request.param) as found:
+        yield found
+
+
+@contextmanager
+def _served(
+    application: str, folder: Path, loop: str
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    (folder / "app.py").write_text(application, encoding="utf-8")
     port = _free_port()
-    options = ["--port", str(port), "--loop", request.param, "--app-dir", str(tmp_path)]
-    command = [sys.executable, "-m", "uvicorn", "app:app", *options]
+    options = ["--port", str(port), "--loop", loop, "--app-dir", str(folder)]
+    command = [sys.executable, "-X", "faulthandler", "-m", "uvicorn", "app:app", *options]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         url = f"http://127.0.0.1:{port}"
         try:
@@ -74,7 +86,8 @@ def _wait_for(url: str, process: subprocess.Popen[str]) -> None:
             time.sleep(0.1)
         else:
             return
-    raise TimeoutError
+    process.send_signal(signal.SIGABRT)  # with faulthandler: where it hangs
+    raise TimeoutError(process.communicate()[1])
 
 
 def _ask(url: str, text: str) -> str:
@@ -95,6 +108,37 @@ def test_fastapi_streams_answers(site: tuple[str, subprocess.Popen[str]]) -> Non
     assert process.returncode in {0, -signal.SIGTERM}
     assert "Application shutdown complete" in log
     assert "Traceback" not in log
+
+
+def test_fastapi_workers_of_a_fleet(address: str, tmp_path: Path) -> None:
+    """Two workers ask one session that a node elsewhere holds; the same key is one command."""
+
+    def dial(claim: rt.fleet.Claim) -> rt.fleet.Dial:
+        assert claim.labels == {"user": "u1"}
+        return rt.fleet.Dial(address, auth="any")
+
+    with running_redis() as redis, ExitStack() as stack:
+        log = rt.fleet.RedisLog(redis.url)
+        stack.enter_context(rt.blocking.open_node(log, dial, heartbeat=0.2))
+        text = _application(FLEET).text.replace("redis://localhost", redis.url)
+        workers = []
+        for name in ("a", "b"):
+            folder = tmp_path / name
+            folder.mkdir()
+            workers.append(stack.enter_context(_served(text, folder, "asyncio")))
+        url, params = "", {"text": "Hello", "key": ""}
+        for (url, _), key in zip(workers, ("k1", "k2"), strict=True):
+            params["key"] = key
+            answer = httpx.get(f"{url}/u1/ask", params=params, timeout=PATIENCE).text
+            assert answer.startswith("data: ")
+            assert answer.endswith("event: end\ndata: TurnCompleted\n\n")
+        again = httpx.get(f"{url}/u1/ask", params=params, timeout=PATIENCE).text
+        assert again == "event: end\ndata: TurnLost\n\n"
+        for _, process in workers:
+            process.send_signal(signal.SIGTERM)
+            _, log_lines = process.communicate(timeout=PATIENCE)
+            assert "Application shutdown complete" in log_lines
+            assert "Traceback" not in log_lines
 
 
 # -- Jupyter -------------------------------------------------------------------------------
@@ -135,19 +179,8 @@ def _run(client: BlockingKernelClient, cell: str, **options: Any) -> tuple[str, 
     return str(content["status"]), "".join(printed) or str(content.get("ename", ""))
 
 
-OPEN = """
-import asyncio, contextlib
-import realtime_trio as rt
-stack = contextlib.AsyncExitStack()
-login = rt.PasswordLogin("me", "secret")
-client = await stack.enter_async_context(rt.aio.open_client("{url}", auth=login))
-await client.ready()
-"""
-ASK = """
-async with client.ask("Hello") as turn:
-    print("".join([piece async for piece in turn.text]))
-"""
 BACKGROUND = """
+import asyncio
 heard = []
 async def listen():
     async for note in client.text:
@@ -161,9 +194,11 @@ def test_a_notebook_keeps_a_client_open(
 ) -> None:
     """Several cells, a task in the background, an interrupt in ``ask``."""
     manager, client = kernel
-    assert _run(client, OPEN.format(url=address)) == ("ok", "")
+    cells = [block for block in blocks_of(PAGE) if block.kind == "python notebook"]
+    opening, ask, closing = (cell.addressed(address) for cell in cells)
+    assert _run(client, opening) == ("ok", "")
     assert _run(client, BACKGROUND)[0] == "ok"
-    assert _run(client, ASK) == ("ok", "You said: Hello\n")
+    assert _run(client, ask) == ("ok", "You said: Hello")
     assert _run(client, "print('message-complete' in heard)") == ("ok", "True\n")
     waiting = (
         "print('waiting', flush=True)\nasync with client.ask('Hi'):\n    await asyncio.sleep(60)"
@@ -179,6 +214,7 @@ def test_a_notebook_keeps_a_client_open(
     reply = client.execute_interactive(waiting, timeout=PATIENCE, output_hook=interrupt)
     assert reply["content"]["status"] == "error"
     assert reply["content"]["ename"] in {"KeyboardInterrupt", "CancelledError"}
-    assert _run(client, ASK) == ("ok", "You said: Hello\n")
-    closing = "task.cancel()\nawait stack.aclose()\nprint(client.health.status)"
-    assert _run(client, closing) == ("ok", "closed\n")
+    assert _run(client, ask) == ("ok", "You said: Hello")
+    assert _run(client, "task.cancel()") == ("ok", "")
+    assert _run(client, closing) == ("ok", "")
+    assert _run(client, "print(client.health.status)") == ("ok", "closed\n")

@@ -50,6 +50,35 @@ def test_the_native_client_in_asyncio_names_aio() -> None:
     asyncio.run(main())
 
 
+OPENING: dict[str, Callable[[], AbstractAsyncContextManager[Any]]] = {
+    "open_fleet": lambda: rt.fleet.open_fleet(rt.fleet.MemoryLog()),
+    "open_history": lambda: rt.open_history("calls.db"),
+    "open_microphone": rt.audio.open_microphone,
+    "open_node": lambda: rt.fleet.open_node(rt.fleet.MemoryLog(), _no_dial),
+    "open_server": rt.server.open_server,
+    "open_speaker": rt.audio.open_speaker,
+    "open_wav_sink": lambda: rt.audio.open_wav_sink("answer.wav"),
+}
+
+
+async def _no_dial(claim: rt.fleet.Claim) -> rt.fleet.Dial:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("name", OPENING)
+def test_whatever_is_opened_natively_in_asyncio_names_both_doors(name: str) -> None:
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match=rf"rt\.aio\.{name} .* rt\.blocking\.{name}"):
+            async with OPENING[name]():
+                pass
+
+    asyncio.run(main())
+    assert {name, "open_client"} <= set(rt.aio.__all__) & set(rt.blocking.__all__)
+    assert {each for each in rt.aio.__all__ if each.startswith("open_")} == {
+        *("open_client", *OPENING)
+    }
+
+
 def test_the_blocking_client_in_a_loop_names_the_door() -> None:
     async def main(door: str) -> None:
         with (

@@ -6,7 +6,7 @@ import importlib
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,7 +59,7 @@ class RedisServer:
 
 
 @contextmanager
-def running_redis(*options: str) -> Iterator[RedisServer]:
+def running_redis(*options: str) -> Generator[RedisServer, None, None]:
     """A Redis of one test."""
     with TemporaryDirectory(prefix="rt-redis-") as folder:
         server = RedisServer(Path(folder), *options)

@@ -211,7 +211,7 @@ class Cluster:
             view.away, view.loses, view.delay = False, 0.0, 0.0
             view.wake()
 
-    # -- what must hold ------------------------------------------------------------------------
+    # -- what must hold --------------------------------------------------------------------
 
     def check_tokens(self) -> None:
         """Invariant 3."""

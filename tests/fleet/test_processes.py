@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -31,7 +31,8 @@ from .redis_server import RedisServer, running_redis
 
 SOAK = int(os.environ.get("FLEET_SOAK", "0"))
 SESSIONS = SOAK or 20
-PAUSE = 3.0 if SOAK else 0.2
+PAUSE = 8.0 if SOAK else 0.2
+"""Seconds between two commands of a session."""
 ROOT = Path(__file__).resolve().parents[2]
 HEARTBEAT = 1.0
 MANY = 200
@@ -49,7 +50,9 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def running_node(redis: RedisServer, url: str, name: str) -> Iterator[subprocess.Popen[bytes]]:
+def running_node(
+    redis: RedisServer, url: str, name: str
+) -> Generator[subprocess.Popen[bytes], None, None]:
     command = [sys.executable, "-m", "realtime_trio", "node", "--log", redis.url]
     command += ["--dial", "tests.fleet.agents:dial", "--name", name, "--shards", "4"]
     command += ["--capacity", str(SESSIONS), "--heartbeat", str(HEARTBEAT)]

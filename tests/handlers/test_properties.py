@@ -377,7 +377,7 @@ def test_two_futures_of_one_state_do_not_mix(
     folds = Folds()
     for at, wire in enumerate(past):
         step(folds, wire, float(at))
-    begin = [(lane, each.slice) for lane, each in folds.by_lane.items()]
+    begin = [(lane, folds.by_lane[lane].slice) for lane in Lane]
     states = []
     for future in (one, other, one):
         for lane, slice_ in begin:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Timer
 
 import trio
 
@@ -21,6 +22,8 @@ from realtime_trio._log._state_snapshot import digest
 from tests.journal.life import NAME
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+LONGEST = 60.0
+"""Seconds after which a life that says nothing more is a failure."""
 
 
 def live_and_die(path: Path, chance: random.Random) -> tuple[int, int]:
@@ -32,6 +35,8 @@ def live_and_die(path: Path, chance: random.Random) -> tuple[int, int]:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
     ) as life:
         assert life.stdout is not None
+        hangs = Timer(LONGEST, life.kill)
+        hangs.start()
         for line in life.stdout:
             word, _, number = line.partition(" ")
             if word == "recovered":
@@ -41,8 +46,10 @@ def live_and_die(path: Path, chance: random.Random) -> tuple[int, int]:
             left -= 1
             if left <= 0:
                 break
+        hangs.cancel()
         life.kill()
         rest, errors = life.communicate()
+        assert left <= 0, f"the life hung, or ended by itself: {errors}"
         assert "Traceback" not in errors, errors  # a warning of a slow machine is none
         for line in rest.splitlines(keepends=True):
             if line.startswith("durable ") and line.endswith("\n"):
@@ -50,8 +57,8 @@ def live_and_die(path: Path, chance: random.Random) -> tuple[int, int]:
     return recovered, durable
 
 
-async def judge(path: Path) -> int:
-    """Check what a killed life has left; gives the position of its last entry."""
+async def judge(path: Path) -> tuple[int, int]:
+    """Check what a killed life has left; gives its last position, and how many snapshots it has."""
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
@@ -68,19 +75,20 @@ async def judge(path: Path) -> int:
                 whole.apply(block)
         assert whole.position == past.info.position
         assert digest(whole.state) == digest(past.fold.state)
-        return whole.position
+        return whole.position, len(await journal.snapshots(NAME))
 
 
 def kill(times: int, folder: Path, seed: int = 0) -> None:
     """Kill so many lives of one file."""
     chance = random.Random(seed)
     path = folder / "calls.db"
-    position = 0
+    position = snapshots = 0
     for _ in range(times):
         recovered, durable = live_and_die(path, chance)
         assert recovered in (-1, position), (recovered, position)
-        position = trio.run(judge, path)
+        position, snapshots = trio.run(judge, path)
         assert position >= durable, (position, durable)
+    assert snapshots, "no life began from a snapshot"
 
 
 if __name__ == "__main__":

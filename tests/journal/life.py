@@ -13,10 +13,13 @@ import trio
 
 import realtime_trio as rt
 from realtime_trio import events as ev
+from realtime_trio._journal import _log_writer
 from realtime_trio.server import open_server
 from realtime_trio.testing import tool, turn
 
 NAME = "call"
+# Often, so that lives are killed between two snapshots, and while one is taken.
+_log_writer.SNAPSHOT_EVERY = 100  # type: ignore[misc]
 
 
 async def main(path: str) -> None:

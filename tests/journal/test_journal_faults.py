@@ -286,7 +286,7 @@ async def test_an_owner_that_was_replaced_cannot_write(tmp_path: Path) -> None:
         other = JournalStore(path)
         async with other.opened():
             new = await other.claim(NAME)
-            with pytest.raises(rt.JournalInUse, match="has taken the journal"):
+            with pytest.raises(rt.JournalInUse, match="has taken over the journal"):
                 await journal.append(claim, 1, STORY)
             await other.append(new, 1, STORY)
 

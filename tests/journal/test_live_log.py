@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import pytest
@@ -383,10 +383,12 @@ async def test_commands_that_wait_are_noted_again_behind_a_cut(
     assert left == [("0", "NotSent"), ("1", "InDoubt")]
 
 
-async def test_a_snapshot_is_taken_every_so_often(
-    monkeypatch: Any, autojump_clock: object, inline_threads: None
-) -> None:
+async def snapshots_of(
+    frames: Iterable[str], monkeypatch: pytest.MonkeyPatch, *, share: int
+) -> MemoryStore:
+    """The log of a client that takes a snapshot every 20 entries, one second an entry."""
     monkeypatch.setattr(_log_writer, "SNAPSHOT_EVERY", 20)
+    monkeypatch.setattr(_log_writer, "_SNAPSHOT_SHARE", share)
     log = MemoryStore()
     life = await begin(MemoryJournal(log))
     life.writer._next_snapshot = 20
@@ -395,13 +397,21 @@ async def test_a_snapshot_is_taken_every_so_often(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipeline.run)
         nursery.start_soon(life.writer.run)
-        for number in range(60):
-            await pipeline.feed([json.dumps({"type": "ping", "id": str(number)})])
+        for frame in frames:
+            await pipeline.feed([frame])
             await trio.sleep(1)
         pipeline.close()
         await trio.sleep(1)
         await life.finish()
         nursery.cancel_scope.cancel()
+    return log
+
+
+async def test_a_snapshot_is_taken_every_so_often(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: object, inline_threads: None
+) -> None:
+    pings = (json.dumps({"type": "ping", "id": str(number)}) for number in range(60))
+    log = await snapshots_of(pings, monkeypatch, share=0)
     kept = await log.snapshots(NAME)
     assert len(kept) >= 3, [each.position for each in kept]
     for stored in kept:
@@ -412,3 +422,19 @@ async def test_a_snapshot_is_taken_every_so_often(
         for block in await log.read(NAME, 0, 10_000):
             prefix.apply_groups(block.groups(), until=stored.position)
         assert digest(prefix.state) == digest_cut(snapshot.cut)
+
+
+async def test_snapshots_of_a_long_conversation_become_rare(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: object, inline_threads: None
+) -> None:
+    """Each holds everything; each is three times as long as the one before it."""
+    noise = random.Random(1)
+    words = [noise.randbytes(300).hex() for _ in range(400)]
+    base = {"type": "text_delta", "session_id": "s", "role": "assistant"}
+    frames = [json.dumps({**base, "content": word}) for word in words]
+    log = await snapshots_of(frames, monkeypatch, share=2)
+    kept = await log.snapshots(NAME)
+    written = sum(len(block.data) for block in await log.read(NAME, 0, 10_000))
+    during = [len(each.data) for each in kept[1:]]  # the first is that of the clean end
+    assert len(during) >= 3
+    assert sum(during) < 1.6 * written

@@ -29,7 +29,7 @@ class Told:
 
 def _meter(*recorders: Told) -> LaneMeter:
     meter = LaneMeter(Lane.TEXT, Subscribers(Lane.TEXT))
-    meter.tell(recorders)
+    meter.use_recorders(recorders)
     return meter
 
 
@@ -62,6 +62,6 @@ def test_the_most_eager_recorder_sets_the_pace() -> None:
     _step(meter, 10.0, 0.001)
     _step(meter, 10.2, 0.001)
     assert len(eager.latencies) == len(lazy.latencies) == 2
-    meter.tell(())
+    meter.use_recorders(())
     _step(meter, 20.0, 0.001)
     assert len(eager.latencies) == 2

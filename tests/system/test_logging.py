@@ -119,11 +119,11 @@ async def test_a_link_that_is_lost_and_back(
         ("INFO", f"dialling {place} (attempt 2)"),
         ("INFO", f"connected to {place} again (attempts: 1, commands that waited: 1, {back}"),
         ("INFO", "the session may have a gap: asking the server for it again"),
-        ("INFO", "the session is whole again (loaded anew)"),
-        ("INFO", f"a new connection to {place} was asked for"),
+        ("INFO", "the session is complete again (reloaded)"),
+        ("INFO", f"the application asked for a new connection to {place}"),
         ("INFO", f"dialling {place} (attempt 1)"),
         ("INFO", f"connected to {place} again (attempts: 1, commands that waited: 0, {back}"),
-        ("INFO", "the session is whole again"),
+        ("INFO", "the session is complete again"),
     ]
     assert [line for line in lines(caplog, "server") if "open" in line[1]] == [
         ("INFO", f"connection {number} is open") for number in (1, 2, 3)

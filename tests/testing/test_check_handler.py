@@ -67,10 +67,10 @@ def test_a_pure_handler_passes() -> None:
 @pytest.mark.parametrize(
     ("handler", "reason"),
     [
-        (counting, "counting gives another result"),
+        (counting, "counting returns another result"),
         (mutating, "mutating changes its arguments"),
-        (hoarding, "cannot store what hoarding keeps: a value of object"),
-        (silent, r"silent has to return \(TextSlice, tuple of notifications\)"),
+        (hoarding, "cannot store a value that hoarding keeps in extra: a value of object"),
+        (silent, r"silent must return \(TextSlice, tuple of notifications\)"),
     ],
 )
 def test_a_handler_that_is_not_is_found(handler: Any, reason: str) -> None:
@@ -84,7 +84,7 @@ def test_a_handler_that_remembers_outside_is_found() -> None:
             KEPT.append(event)
         return kept(slice_, len(KEPT))
 
-    with pytest.raises(AssertionError, match="when chart comes again"):
+    with pytest.raises(AssertionError, match="when it handles chart again"):
         check_handler(remembering, ChartEvent(series=[1.0]), ChartEvent(series=[2.0]))
 
 

@@ -227,3 +227,27 @@ async def test_a_socket_that_wakes_for_nothing_is_waited_for_again(
     theirs.close()
     with pytest.raises(trio.ClosedResourceError):
         await read()
+
+
+async def test_a_socket_that_is_closed_during_a_wait_is_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its number may be that of another file by then, which must lose nothing."""
+    ours, theirs = trio.socket.socketpair()
+    read = _direct.reader_of(trio.SocketStream(ours))
+    number = ours.fileno()
+    source, sink = os.pipe()
+
+    async def wait(_number: int) -> None:
+        ours.close()
+        os.dup2(source, number)
+        os.write(sink, b"not ours")
+        await trio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(trio.lowlevel, "wait_readable", wait)
+    with pytest.raises(trio.ClosedResourceError):
+        await read()
+    assert os.read(number, 100) == b"not ours"
+    for each in (number, source, sink):
+        os.close(each)
+    theirs.close()

@@ -181,6 +181,41 @@ def test_the_short_way_is_the_librarys_way(stream: bytes, cuts: list[int]) -> No
     assert shortly(stream, cuts).summary() == plainly(stream).summary()
 
 
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(good, good, control, fragments, any_frame), max_size=6))
+@example([framed(TEXT, b"a"), framed(TEXT, b"\xff"), framed(TEXT, b"after")])
+@example([framed(TEXT, b"a", fin=False), framed(TEXT, b"b")])
+@example([framed(TEXT, b"a", wide=2), framed(TEXT, b"b" * 126), framed(TEXT, b"c")])
+@example([framed(TEXT, b"a" * LONGEST), framed(TEXT, b"a" * (LONGEST + 1))])
+@example([framed(CLOSE, b""), framed(TEXT, b"behind the end")])
+@example([b"\x81\x7f" + bytes(127)])  # as long as if the mark of a long form were a length
+@example([b"\x81\x85" + bytes(133)])  # the same for a mask
+@example([b"\x81\x02", b"\x81\x00", framed(TEXT, b"c")])
+@example([b"\x81", b"\x01a", framed(TEXT, b"b")])
+def test_frames_that_come_alone(frames: list[bytes]) -> None:
+    """One read for each, as at a pace: a way that is shorter still."""
+    cuts = list(itertools.accumulate(map(len, frames)))
+    assert shortly(b"".join(frames), cuts).summary() == plainly(b"".join(frames)).summary()
+
+
+def test_after_the_long_way_comes_the_short_one() -> None:
+    """Whatever the long way was taken for: the library must see no other frame."""
+    reader = FrameReader(opened(), LONGEST)
+    text = framed(TEXT, b"a")
+    for odd in (
+        [framed(PING, b"")],
+        [text + framed(TEXT, b"b")],
+        [text[:1], text[1:]],
+        [text[:2], text[2:]],
+        [framed(TEXT, b"a", fin=False), framed(CONT, b"b")],
+        [framed(TEXT, b"a", wide=8)],
+    ):
+        for piece in odd:
+            reader.feed(piece)
+        assert reader._plain  # pyright: ignore[reportPrivateUsage]
+    assert reader.feed(text) == ["a"]
+
+
 def test_plain_frames_do_not_reach_the_library() -> None:
     """Else the short way would be no shorter."""
     protocol = opened()

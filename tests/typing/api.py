@@ -1154,7 +1154,7 @@ def jumped(it: rt.Jumped) -> None:
     assert_type(it.why, str)
 
 
-# ---- a fleet ------------------------------------------------------------------------------
+# -- a fleet -------------------------------------------------------------------------------
 
 
 async def dialling(claim: rt.fleet.Claim) -> rt.fleet.Dial:
@@ -1268,6 +1268,9 @@ def node_health(it: rt.fleet.NodeHealth) -> None:
     assert_type(it.beat_age, float | None)
     assert_type(it.error, str | None)
     assert_type(it.draining, bool)
+    assert_type(it.claims, int)
+    assert_type(it.takeovers, int)
+    assert_type(it.losses, int)
 
 
 async def node_changes(it: rt.fleet.NodeChanges) -> None:
@@ -1396,6 +1399,7 @@ def pipeline_statistics(it: rt.PipelineStatistics) -> None:
     assert_type(it.text, rt.LaneStatistics)
     assert_type(it.total, rt.LaneStatistics)
     assert_type(it.lanes, tuple[rt.LaneStatistics, rt.LaneStatistics, rt.LaneStatistics])
+    assert_type(it.subscribers, tuple[rt.SubscriptionStatistics, ...])
 
 
 def placeholder_part(it: rt.PlaceholderPart) -> None:
@@ -1530,6 +1534,9 @@ def sessions_updated(it: rt.SessionsUpdated) -> None:
 
 
 def subscription_statistics(it: rt.SubscriptionStatistics) -> None:
+    assert_type(it.lanes, tuple[rt.Lane, ...])
+    assert_type(it.classes, tuple[str, ...])
+    assert_type(it.overflow, str)
     assert_type(it.depth, int)
     assert_type(it.bytes, int)
     assert_type(it.high_water, int)

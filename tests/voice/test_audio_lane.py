@@ -125,7 +125,7 @@ async def test_formats_and_silent_voices_switch_in_order(autojump_clock: object)
 
 async def test_only_one_sink_at_a_time(autojump_clock: object) -> None:
     async with talking() as (_, client, _, playing):
-        with pytest.raises(trio.BusyResourceError, match="leave that play_to block first"):
+        with pytest.raises(trio.BusyResourceError, match="leave the other play_to block first"):
             async with client.audio.play_to(MemorySink()):
                 pass
         assert client.audio.statistics().playback == playing.statistics()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import signal
-import time
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Final, final
@@ -25,6 +24,7 @@ from ._chat_view import ChatView
 from ._input_history import open_history
 from ._prompt_terminal import Interrupted, Left, PromptTerminal, Toggled, Typed
 from ._slash_commands import COMMANDS, ChatDesk, run_command
+from ._sleep_watch import notice_sleep
 from ._word_completer import WordCompleter, Words
 
 __all__ = ["ChatOptions", "chat_at_terminal"]
@@ -32,8 +32,6 @@ __all__ = ["ChatOptions", "chat_at_terminal"]
 _FRAME: Final = 0.04  # minimum seconds between two redraws
 _SPIN: Final = 0.1
 _IDLE: Final = 1.0  # the size of the terminal may have changed
-_AWAKE: Final = 5.0  # seconds between two checks of the clock
-_SLEPT: Final = 20.0  # a gap of this many seconds means that the machine slept
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -97,7 +95,7 @@ class ChatTasks:
                 nursery.start_soon(check_session, self._client, session_id)
                 nursery.start_soon(self._say_all)
                 nursery.start_soon(self._obey_signals)
-                nursery.start_soon(self._notice_sleep)
+                nursery.start_soon(notice_sleep, self._client.reconnect)
                 await self._read_keys(nursery)
 
     def print_rest(self) -> None:
@@ -131,7 +129,9 @@ class ChatTasks:
         if not text.startswith("/") or text.startswith("//"):
             self._queue(text)
         elif name not in COMMANDS:
-            self._desk.fail(f"no command /{name}: /help lists them; //{name} says it")
+            self._desk.fail(
+                f"no command /{name}: /help lists the commands; //{name} sends it as text"
+            )
         elif COMMANDS[name].waits:
             self._queue(text)
         else:
@@ -185,7 +185,7 @@ class ChatTasks:
             return
         if self._cancelling or self._client.health.status != "open":
             self._asking.cancel()
-            self._view.notice("not waited for any longer", "red")
+            self._view.notice("no longer waiting for the answer", "red")
             return
         self._cancelling = True
         try:
@@ -202,16 +202,6 @@ class ChatTasks:
                     self._terminal.interrupt()
                 else:
                     self._leave()
-
-    async def _notice_sleep(self) -> None:
-        """Dial again when the machine wakes up: the old link is dead but has not noticed it yet."""
-        before = time.time() - trio.current_time()
-        while True:
-            await trio.sleep(_AWAKE)
-            now = time.time() - trio.current_time()
-            if now - before > _SLEPT:
-                self._client.reconnect()
-            before = now
 
     # -- showing ---------------------------------------------------------------------------
 

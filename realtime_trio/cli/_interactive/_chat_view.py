@@ -224,9 +224,9 @@ class ChatView:
 
     def _is_echo(self, message: Message) -> bool:
         """Whether the user typed this message here, with or without files."""
-        shown = content_text(message.content).plain
+        shown = f"\n{content_text(message.content).plain}\n"
         for text in self._said:
-            if shown == clean(text) or shown.endswith("\n" + clean(text)):
+            if f"\n{clean(text)}\n" in shown:
                 self._said.remove(text)
                 return True
         return False

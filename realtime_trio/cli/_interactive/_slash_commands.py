@@ -44,7 +44,7 @@ class ChatDesk:
         """Return whether a key is known; if not, show the known keys."""
         if key in known or not known:
             return True
-        self.fail(f"no {what} {key!r}; there are: {', '.join(list(known)[:20])}")
+        self.fail(f"no {what} {key!r}; available: {', '.join(list(known)[:20])}")
         return False
 
     @property
@@ -82,7 +82,7 @@ async def _help(desk: ChatDesk, _: str) -> None:
     for name, command in COMMANDS.items():
         table.add_row(Text(f"/{name} {command.usage}".rstrip(), "bold"), command.summary)
     table.add_row(Text("!command", "bold"), "for the server: !help lists its commands")
-    table.add_row(Text("//text", "bold"), "say a text that begins with a slash")
+    table.add_row(Text("//text", "bold"), "send a text that begins with a slash")
     keys = (
         "Enter sends, Alt-Enter or \\ Enter breaks the line, Ctrl-C cancels, Ctrl-R searches, "
         "Ctrl-T folds thoughts, Ctrl-D leaves"
@@ -111,7 +111,7 @@ async def _sessions(desk: ChatDesk, _: str) -> None:
     if table.row_count:
         desk.view.print(table)
     else:
-        desk.view.notice("no sessions yet: one is listed once something was said in it")
+        desk.view.notice("no sessions yet: a session is listed after its first message")
     if more:
         desk.view.notice(f"the first {_LISTED} of {desk.client.state.control.index_total}")
 
@@ -124,7 +124,7 @@ async def _resume(desk: ChatDesk, argument: str) -> None:
     by_name = [each for each, name in known.items() if name == argument]
     session_id = by_name[0] if len(by_name) == 1 and argument not in known else argument
     if not known or desk.client.state.control.index_total > len(known):
-        known = {session_id: ""}  # the list is not complete: the server knows
+        known = {session_id: ""}  # the list is incomplete, so the server decides
     if desk.named("session", session_id, known):
         await desk.client.resume_chat_session(session_id)
 
@@ -276,7 +276,7 @@ COMMANDS: Final[Mapping[str, SlashCommand]] = MappingProxyType(
     {
         "help": SlashCommand("", "this list", _help),
         "sessions": SlashCommand("", "your sessions", _sessions, waits=True),
-        "resume": SlashCommand("SESSION", "go on in a session", _resume, waits=True),
+        "resume": SlashCommand("SESSION", "continue a session", _resume, waits=True),
         "new": SlashCommand("[AGENT]", "start a session", _new, waits=True),
         "agent": SlashCommand("[AGENT]", "list the agents, or choose one", _agent, waits=True),
         "voice": SlashCommand("[VOICE]", "list the voices, or choose one", _voice, waits=True),
@@ -285,8 +285,8 @@ COMMANDS: Final[Mapping[str, SlashCommand]] = MappingProxyType(
         "delete": SlashCommand("SESSION", "delete a session", _delete, waits=True),
         "copy": SlashCommand("", "copy the last answer to the clipboard", _copy),
         "save": SlashCommand("[NUMBER|all] [DIRECTORY]", "save media", _save),
-        "state": SlashCommand("", "what the client knows", _state),
-        "stats": SlashCommand("", "what the client measures", _stats),
+        "state": SlashCommand("", "show the state of the client", _state),
+        "stats": SlashCommand("", "show the measurements of the client", _stats),
         "quit": SlashCommand("", "leave", _quit),
     }
 )

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import realtime_trio as rt
 from realtime_trio.instrument._otel_metrics import metrics_of
-from realtime_trio.instrument._otel_news import INTERVAL, NewsLog
+from realtime_trio.instrument._otel_notes import INTERVAL, NoteLog
 from realtime_trio.instrument._otel_spans import SpanTree
 from realtime_trio.server import open_server
 from realtime_trio.testing import say, tool, turn
@@ -28,11 +28,11 @@ def _tracing() -> tuple[InMemorySpanExporter, TracerProvider]:
     return kept, provider
 
 
-def _log() -> tuple[InMemorySpanExporter, NewsLog]:
+def _log() -> tuple[InMemorySpanExporter, NoteLog]:
     kept, provider = _tracing()
     measured = metrics_of(MeterProvider([InMemoryMetricReader()]), "1")
     tree = SpanTree(provider.get_tracer("t"), measured, rt.SessionState, open_now=True)
-    return kept, NewsLog(tree)
+    return kept, NoteLog(tree)
 
 
 async def test_spans_have_the_times_of_their_notifications() -> None:

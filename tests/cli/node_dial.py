@@ -1,0 +1,14 @@
+"""Where the nodes of ``test_node_command`` dial to."""
+
+from __future__ import annotations
+
+import os
+
+from realtime_trio.fleet import Claim, Dial
+
+NOT_A_FUNCTION = 17
+
+
+async def dial(claim: Claim) -> Dial:
+    """The server of the test, as the user of the label."""
+    return Dial(os.environ["NODE_TEST_URL"], auth=claim.labels["user"])
