@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 from realtime_trio import EventStreamProcessor
 
@@ -150,7 +151,7 @@ def _entries(kit: Kit, what: str, sizes: tuple[int, int], event: Callable[[int],
     for size in sizes:
         processor = EventStreamProcessor()
         _fold(processor, frames[:size])
-        subjects[f"{what} at {size:,}"] = lambda processor=processor: few(processor)
+        subjects[f"{what} at {size:,}"] = partial(few, processor)
     kit.rounds(subjects, ops=_WINDOW, base=f"{what} at {smallest:,}", rounds=kit.pick(5, 9))
 
 
