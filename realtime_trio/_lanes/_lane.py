@@ -30,7 +30,7 @@ from .._core._fast_decoder import Incoming
 from .._handlers import LaneFold, has_custom_handlers
 from .._idle import TaskSlot, WaitingTasks
 from ..events import Lane
-from ._buffers import Buffer
+from ._buffer import Buffer
 from ._coalescing import HEAVY, MAX_RUN, DeltaCoalescer
 from ._custom_code import SLOW, log_slow_step
 from ._dispatcher import Dispatcher

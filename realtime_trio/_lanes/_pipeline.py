@@ -24,7 +24,6 @@ from .._core._fast_decoder import Incoming
 from .._core._notifications import Notification
 from .._core._shell_notifications import MemoryPressure
 from .._core._state import Limits, SessionState
-from .._idle import WaitingTasks
 from .._processor import Folds
 from ..events import Lane, ServerEvent
 from ._buffers import make_buffer
@@ -85,8 +84,6 @@ class Pipeline:
     __slots__ = (
         "_changes",
         "_closing",
-        "_ended",
-        "_endings",
         "_lanes",
         "_lanes_left",
         "_readers",
@@ -122,9 +119,8 @@ class Pipeline:
         """Marks: they show how much each lane has handled."""
         self._readers = Readers(self._lanes)
         self._recorders: tuple[TimeRecorder, ...] = ()
-        self._started = self._closing = self._ended = False
+        self._started = self._closing = False
         self._lanes_left = len(self._lanes)
-        self._endings = WaitingTasks()
 
     def log_to(self, log: InputLog) -> Folds:
         """Pass every input to ``log`` from now on; return the folds of the input so far."""
@@ -145,8 +141,8 @@ class Pipeline:
     def start(self, nursery: trio.Nursery) -> None:
         """Handle the input taken so far, and all later input, until :meth:`close`.
 
-        A lane has a task in ``nursery`` while it needs one. Call :meth:`stop` before that nursery
-        ends.
+        A lane has a task in ``nursery`` while it needs one. Before that nursery ends, call
+        :meth:`close` with ``now``.
         """
         self._check_new()
         self._started = True
@@ -168,47 +164,41 @@ class Pipeline:
         async with trio.open_nursery() as nursery:
             try:
                 self.start(nursery)
-                await self.ended()
+                await self.marks.ended()
             finally:
-                self.stop()
+                self.close(now=True)
 
     def _check_new(self) -> None:
         if self._started:
             message = "this pipeline is running or has run: create a new one"
             raise RuntimeError(message)
 
-    async def ended(self) -> None:
-        """Wait until :meth:`close` was called and the lanes have handled everything."""
-        while not self._ended:
-            await self._endings.park()
-
-    def close(self) -> None:
+    def close(self, *, now: bool = False) -> None:
         """Accept no more input. The lanes handle their backlog, then the subscriptions end.
 
         Nothing blocks a lane any longer: a ``Block`` subscription accepts all that is left. A
-        task that waits in :meth:`feed` gets ``ClosedError``. A second call does nothing.
+        task that waits in :meth:`feed` gets ``ClosedError``. With ``now``, the lanes handle nothing
+        more, and the subscriptions end after what they hold. A second call does nothing.
         """
         if not self._closing:
             self._closing = self.intake.closed = True
             self._router.offers.clear()
             for lane in self._lanes.values():
                 lane.close()
+        if now:
+            self._end()
 
     def _lane_ended(self) -> None:
         self._lanes_left -= 1
         if not self._lanes_left:
-            self.stop()
+            self._end()
 
-    def stop(self) -> None:
-        """Handle nothing more. Every subscription ends after its buffered items."""
-        self.close()
+    def _end(self) -> None:
         for lane in self._lanes.values():
             lane.task.abandon()
-        self._ended = True
         self._readers.end()
-        self.marks.end()
         self._changes.end()
-        self._endings.unpark_all()
+        self.marks.end()
 
     # -- input -----------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from ._overflow import Overflow
 from ._statistics import SubscriptionStatistics
 
 if TYPE_CHECKING:
-    from ._buffers import Buffer
+    from ._buffer import Buffer
 
 __all__ = ["Item", "SubscriptionReader"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import final
 
-from ._buffers import Buffer, BufferedLane
+from ._buffer import Buffer, BufferedLane
 from ._reader import Item, SubscriptionReader
 
 __all__ = ["TapBuffer"]

@@ -101,12 +101,11 @@ async def scripted_link(
         with trio.CancelScope(shield=True):
             while shell._scope is None:
                 await shell._moves.park()
+        scope = shell.nursery.cancel_scope
         nursery.start_soon(shell.pipeline.run)
         link.open()
         await link.receive(*(first or ("pong", "user_turn_start")))
         await link.settled()
-        scope = shell._scope
-        assert scope is not None
         yield link
         nursery.cancel_scope.cancel()
         scope.cancel()
