@@ -9,7 +9,7 @@ application, and never drops an item without counting it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 from .._core._audio_format import DEFAULT_FORMAT
@@ -22,7 +22,7 @@ from ._coalescing import BufferEntry, Run, StreamingCoalescer
 from ._overflow import MAX_BYTES, MAX_ITEMS, Block, Coalesce, DropOldest, Overflow
 from ._reader import Item, SubscriptionReader
 
-__all__ = ["TapBuffer", "make_buffer"]
+__all__ = ["make_buffer"]
 
 
 @final
@@ -269,23 +269,6 @@ class LatestBuffer(Buffer):
             self.lane.dropped += 1
             self.lane.replaced += 1
         super().put(item, size)
-
-
-@final
-class TapBuffer(Buffer):
-    """Passes each item on when the lane puts it, and keeps none."""
-
-    __slots__ = ("_take",)
-
-    def __init__(
-        self, reader: SubscriptionReader, lane: BufferedLane, take: Callable[[Item], None]
-    ) -> None:
-        super().__init__(reader, lane)
-        self._take = take
-
-    def put(self, item: Item, size: int) -> None:
-        """Pass an item on."""
-        self._take(item)
 
 
 def _whole(seconds: float) -> int:

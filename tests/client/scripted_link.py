@@ -106,6 +106,8 @@ async def scripted_link(
         link.open()
         await link.receive(*(first or ("pong", "user_turn_start")))
         await link.settled()
+        scope = shell._scope
+        assert scope is not None
         yield link
         nursery.cancel_scope.cancel()
         scope.cancel()
