@@ -226,6 +226,20 @@ LINES: tuple[Line, ...] = (
     ),
     Line(
         question="journal",
+        what="latency of the text lane with a journal, p50",
+        top="lane p50, with a journal",
+        bottom="lane p50, without",
+        at_most=1.1,
+    ),
+    Line(
+        question="journal",
+        what="a commit at saturation, p99",
+        top="commit p99",
+        at_most=250,
+        unit="ms",
+    ),
+    Line(
+        question="journal",
         what="bytes of an event in a journal",
         top="bytes per event",
         at_most=60,

@@ -5,9 +5,9 @@
     feed ──> codec ──> router ──> lanes ──> handlers ──> slices ──> buffers ──> Subscription
     post ─────────────────┘                                └─────> state ────> Watch
 
-A frame is decoded once, by the task that feeds it. What is right of the codec knows events
-only. An event is put into every lane that it concerns in one go: either all of them take it
-or, while one is at its bound, none does yet.
+A frame is decoded once, by the task that feeds it. Everything right of the codec knows only events.
+An event is put into all of its lanes together: all of them take it or, while one is at its bound,
+none does.
 """
 
 from __future__ import annotations
@@ -117,9 +117,9 @@ class Pipeline:
             )
         self._router = Router(self._lanes)
         self.intake: LaneIntake = LaneIntake(self._lanes.values(), self._router, clock)
-        """What a link fills; :meth:`feed` is the same for any other task."""
+        """The entry for a link; :meth:`feed` is the same for any other task."""
         self.marks: Marks = Marks(self._put_mark, lambda lane: self.folds.by_lane[lane].slice)
-        """How much each lane has handled."""
+        """Marks: they show how much each lane has handled."""
         self._readers = Readers(self._lanes)
         self._recorders: tuple[TimeRecorder, ...] = ()
         self._started = self._closing = self._ended = False
@@ -132,7 +132,7 @@ class Pipeline:
         return self.folds
 
     def announce(self, note: Notification) -> None:
-        """Emit a notification in the control lane that is no part of the conversation."""
+        """Emit a notification in the control lane that is not part of the conversation."""
         self._command(Lane.CONTROL, lambda: (note,))
 
     @property
@@ -143,7 +143,7 @@ class Pipeline:
     # -- running ---------------------------------------------------------------------------
 
     def start(self, nursery: trio.Nursery) -> None:
-        """Handle what was taken before, and what is taken from now on, until :meth:`close`.
+        """Handle the input taken so far, and all later input, until :meth:`close`.
 
         A lane has a task in ``nursery`` while it needs one. Call :meth:`stop` before that nursery
         ends.
@@ -154,7 +154,7 @@ class Pipeline:
         for lane in self._lanes.values():
             lane.task.start(nursery, lane.run, f"{lane.lane.name.lower()} lane")
         for lane in self._lanes.values():
-            # After a heavy step a lane's task waits for those who read; nobody does here.
+            # After a heavy step a lane's task waits for readers; there are none here.
             if lane.backlog.bytes <= HEAVY:
                 lane.step_in_place()
             else:
@@ -200,7 +200,7 @@ class Pipeline:
             self.stop()
 
     def stop(self) -> None:
-        """Handle nothing more. Every subscription ends after what it holds."""
+        """Handle nothing more. Every subscription ends after its buffered items."""
         self.close()
         for lane in self._lanes.values():
             lane.task.abandon()
@@ -217,14 +217,12 @@ class Pipeline:
     ) -> None:
         """Take frames: text (``str``) or raw audio (``bytes``).
 
-        ``observe`` is called with each event right after it was routed, but of neighbouring
-        deltas of one class only with the first, and not with what is malformed (the home lane
-        of its type announces that).
-
-        Raises ``trio.WouldBlock`` at a frame for which there is no room: one of the lanes
-        that it concerns is at its bound. Then nothing is taken of it, and no frame after it is
-        read; ``Block`` subscriptions that block such a lane are evicted. Raises
-        :class:`~realtime_trio.ClosedError` after :meth:`close`.
+        ``observe`` is called with each event right after it was routed, but only with the first of
+        neighbouring deltas of one class, and not with a malformed event (the home lane of its type
+        announces it). Raises ``trio.WouldBlock`` at a frame without room: one of its lanes is at
+        its bound. Then it is not taken, and no later frame is read; ``Block`` subscriptions that
+        block such a lane are evicted. Raises :class:`~realtime_trio.ClosedError` after
+        :meth:`close`.
         """
         self.intake.feed_nowait(frames, observe)
 
@@ -233,14 +231,14 @@ class Pipeline:
     ) -> None:
         """Take frames as :meth:`feed_nowait` does, waiting for room if there is none.
 
-        A checkpoint only when it waits, and then for handlers alone, never for the
-        application. Cancelled while it waits for one frame, it has taken nothing of it and
-        read nothing after it. It handles the last batch itself while the lanes are idle.
+        It is a checkpoint only if it waits, and it only waits for handlers, never for the
+        application. If it is cancelled while it waits for a frame, it has not taken that frame or
+        any later one. It handles the last batch itself while the lanes are idle.
         """
         await self.intake.feed(frames, observe)
 
     def post(self, event: ServerEvent) -> None:
-        """Take an event of the library itself. Never waits, even if a lane is at its bound.
+        """Take a local event of the library. Never waits, even if a lane is at its bound.
 
         After :meth:`close` it does nothing: no subscriber is left.
         """
@@ -277,7 +275,7 @@ class Pipeline:
             self._force(Command(run=run), (self._lanes[lane],))
 
     def _put_mark(self, lane: Lane, run: Callable[[], None]) -> None:
-        """Append a mark to a lane, also past its bound: it takes next to no room."""
+        """Append a mark to a lane, even beyond its bound: it takes almost no room."""
         if not self._closing:
             self._lanes[lane].put(Command(run=run), 0, self.intake.at)
             self._lanes[lane].wake()
@@ -343,7 +341,7 @@ class Pipeline:
         """Call ``take`` with each item of these classes when a lane dispatches it.
 
         It runs in the middle of a lane's step, so it must be quick and must not raise. Returns
-        what ends it.
+        the function that ends it.
         """
         reader = SubscriptionReader(self._readers.detach, classes)
         reader.buffers = tuple(TapBuffer(reader, each, take) for each in self._lanes.values())
@@ -354,9 +352,9 @@ class Pipeline:
         return reader.close
 
     def measure(self, recorder: TimeRecorder) -> Callable[[], None]:
-        """Tell ``recorder`` from now on how long events, items and custom handlers take.
+        """Report to ``recorder`` from now on how long events, items and custom handlers take.
 
-        Returns what ends it.
+        Returns a function that stops the reports.
         """
         self._meter((*self._recorders, recorder))
         return lambda: self._meter(tuple(each for each in self._recorders if each is not recorder))
@@ -384,7 +382,7 @@ class Pipeline:
     # -- called by lanes and subscriptions -------------------------------------------------
 
     def _announce_level(self, lane: LaneTask, level: int) -> None:
-        """Emit that a lane has reached a level of its bound, or has fallen below."""
+        """Announce that a lane has reached a level of its bound, or has fallen below it."""
         log_level(lane.lane, level)
         note = MemoryPressure(lane=lane.lane.name.lower(), level=level)
         self._command(Lane.CONTROL, lambda: (note,))

@@ -152,8 +152,8 @@ class Shell:
         self._nursery: trio.Nursery | None = None
         self._scope: trio.CancelScope | None = None  # of the nursery
         self._first_link: Link | None = None
-        self._supervised = False  # there is no link any more
-        self._moves = WaitingTasks()  # for one of these four
+        self._supervised = False  # true after the last link
+        self._moves = WaitingTasks()  # waits for a change of one of these four
 
     def _log_to(self, life: JournalLife) -> None:
         """Log every input from now on, and continue from the state of the journal."""

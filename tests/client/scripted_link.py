@@ -105,6 +105,8 @@ async def scripted_link(
         link.open()
         await link.receive(*(first or ("pong", "user_turn_start")))
         await link.settled()
+        scope = shell._scope
+        assert scope is not None
         yield link
         nursery.cancel_scope.cancel()
-        shell._scope.cancel()
+        scope.cancel()

@@ -303,7 +303,7 @@ def test_a_sink_that_fails_ends_its_block() -> None:
     _with_client(storm, 7)
 
 
-# -- a fleet ---------------------------------------------------------------------------------
+# -- a fleet -------------------------------------------------------------------------------
 
 FleetStorm = Callable[[rt.aio.Fleet, rt.aio.RealtimeServer, Random], Awaitable[None]]
 
