@@ -169,6 +169,20 @@ LINES: tuple[Line, ...] = (
         at_most=1.3,
     ),
     Line(
+        question="growth",
+        what="cost per event, 10,000 listed sessions over 10",
+        top="listed session at 10,000",
+        bottom="listed session at 10",
+        at_most=1.3,
+    ),
+    Line(
+        question="growth",
+        what="cost per event, 4,000 tool calls in one message over 10",
+        top="tool call at 4,000",
+        bottom="tool call at 10",
+        at_most=1.3,
+    ),
+    Line(
         question="cancel_under_flood",
         what="cancel with 100,000 events queued, median",
         top="inbound",
@@ -223,6 +237,20 @@ LINES: tuple[Line, ...] = (
         top="over a socket, with a journal",
         bottom="over a socket, without",
         at_most=1.2,
+    ),
+    Line(
+        question="journal",
+        what="latency of the text lane with a journal, p50",
+        top="lane p50, with a journal",
+        bottom="lane p50, without",
+        at_most=1.1,
+    ),
+    Line(
+        question="journal",
+        what="a commit at saturation, p99",
+        top="commit p99",
+        at_most=250,
+        unit="ms",
     ),
     Line(
         question="journal",

@@ -5,17 +5,20 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 from realtime_trio import EventStreamProcessor
 
 from ._kit import Kit, Subject
-from .stream import SESSION, encode, text_deltas
+from .stream import SESSION, Json, encode, text_deltas
 
 TITLE = "Growth: cost of an event as messages and sessions grow"
 PROCESSES = (1, 3)
 
 DELTAS = (10_000, 100_000, 1_000_000)
 MESSAGES = (10, 1_000, 10_000)
+LISTED = (10, 10_000)
+CALLS = (10, 4_000)
 # The number of events in a sample, and of those whose text is read after each.
 _WINDOW, _READ = 2_000, 200
 _BATCH = 5
@@ -125,7 +128,36 @@ def _messages(kit: Kit) -> None:
         _point(kit, "a message in one session", size, name, "messages so far")
 
 
+def _list_entry(number: int) -> Json:
+    entry = {"session_id": f"session-{number}", "session_name": f"name {number}"}
+    return {"type": "chat_session_added", "chat_session": entry}
+
+
+def _tool_call(number: int) -> Json:
+    calls = [{"id": f"call-{number}", "name": "search", "input": {}, "type": "tool_use"}]
+    base = {"session_id": SESSION, "user_session_id": SESSION, "role": "assistant"}
+    return {"type": "tool_call", **base, "active": True, "vendor": "anthropic", "tool_calls": calls}
+
+
+def _entries(kit: Kit, what: str, sizes: tuple[int, int], event: Callable[[int], Json]) -> None:
+    """Events about a few of many entries, and about the same few where there are no others."""
+    smallest, largest = sizes
+    frames = [encode(event(number)) for number in range(largest)]
+
+    def few(processor: EventStreamProcessor) -> float:
+        return sum(_fold(processor, frames[:smallest]) for _ in range(_WINDOW // smallest))
+
+    subjects: dict[str, Subject] = {}
+    for size in sizes:
+        processor = EventStreamProcessor()
+        _fold(processor, frames[:size])
+        subjects[f"{what} at {size:,}"] = partial(few, processor)
+    kit.rounds(subjects, ops=_WINDOW, base=f"{what} at {smallest:,}", rounds=kit.pick(5, 9))
+
+
 def measure(kit: Kit) -> None:
-    """Let a message and a session grow."""
+    """Let a message, a session, the list of sessions and the tools of a message grow."""
     _deltas(kit)
     _messages(kit)
+    _entries(kit, "listed session", LISTED, _list_entry)
+    _entries(kit, "tool call", CALLS, _tool_call)

@@ -19,7 +19,9 @@ from realtime_trio._log._log_fold import LogFold
 
 from ._kit import Kit, Subject, each
 from ._sockets import CONNECTORS, all_durable, connector, flooded, timed
+from ._stats import percentile
 from ._wires import Canned, flood_server, turns_heard
+from .bench_latency import latencies
 from .stream import EVENTS_A_TURN, mixed_stream
 
 TITLE = "Journal: a client with and without one, and time travel"
@@ -27,6 +29,8 @@ PROCESSES = (1, 3)
 
 NAME = "call"
 _FAST = "websockets"
+_RATE = 1_000
+"""Events a second, for a second, where latency is measured."""
 
 
 async def kept(frames: Sequence[str], turns: int, path: Path | None) -> float:
@@ -90,6 +94,20 @@ def _over_a_socket(kit: Kit, folder: Path, turns: int) -> None:
         )
 
 
+def _in_the_lane(kit: Kit, folder: Path) -> None:
+    """How long an event takes to a subscriber, while the journal writes beside it."""
+    transport = connector(_FAST) if _FAST in CONNECTORS else None
+    if transport is None:
+        return
+    with flood_server() as url:
+        for number in range(kit.pick(5, 9)):
+            journal = rt.Journal(folder / f"lane-{number}.db")
+            runs = {"lane p50, without": None, "lane p50, with a journal": journal}
+            for label, kept_in in runs.items():
+                found = trio.run(latencies, url, transport, _RATE, _RATE, kept_in)
+                kit.sample(label, percentile(found, 0.5), "ms")
+
+
 def _blocks(path: Path) -> list[LogBlock]:
     file = JournalFile(path, durability="none", zstd=False)
     file.open(owner=False)
@@ -149,4 +167,5 @@ def measure(kit: Kit) -> None:
         folder = Path(place)
         _in_memory(kit, folder, turns)
         _over_a_socket(kit, folder, kit.pick(30, 135))
+        _in_the_lane(kit, folder)
         _again(kit, folder / "long.db", mixed_stream(long), long)

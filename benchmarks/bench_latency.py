@@ -25,10 +25,12 @@ _JUDGED = 1_000
 _MARK = '"content":"'
 
 
-async def _latencies(url: str, transport: rt.Connector, rate: int, count: int) -> list[float]:
+async def latencies(
+    url: str, transport: rt.Connector, rate: int, count: int, journal: rt.Journal | None = None
+) -> list[float]:
     """Return the milliseconds of every delta; a coalesced delta has the stamp of each."""
     found: list[float] = []
-    async with client(url, transport, f"pace-{rate}-{count}") as opened:
+    async with client(url, transport, f"pace-{rate}-{count}", journal=journal) as opened:
         notes = opened.text.subscribe()
         await trio.lowlevel.checkpoint()
         opened.send_nowait(ev.GetAgentsEvent(), force=True)
@@ -70,7 +72,7 @@ def measure(kit: Kit) -> None:
                 for name, transport in transports.items():
                     if transport is not None:
                         count = int(rate * kit.pick(6, 20) / 10)
-                        found = trio.run(_latencies, url, transport, rate, count)
+                        found = trio.run(latencies, url, transport, rate, count)
                         _keep(kit, f"{name}, {rate}/s", found)
                         if rate == _JUDGED:
                             bare = trio.run(_bare_latencies, url, transport, rate, count)

@@ -7,8 +7,6 @@ import functools
 import importlib
 import re
 import sys
-import tomllib
-from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -16,14 +14,12 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-_PROJECT = tomllib.loads(
-    (Path(__file__).resolve().parent.parent / "pyproject.toml").read_text(encoding="utf-8")
-)["project"]
+import realtime_trio
 
 project = "realtime_trio"
 author = "the realtime_trio maintainers"
 project_copyright = "2026, the realtime_trio maintainers"
-release = version = _PROJECT["version"]
+release = version = realtime_trio.__version__
 
 extensions = [
     "myst_parser",

@@ -53,6 +53,7 @@ from ._core._messages import (
 from ._core._notifications import *  # noqa: F403  the list of names is that module's __all__
 from ._core._shell_notifications import *  # noqa: F403  as above
 from ._exceptions import *  # noqa: F403
+from ._version import __version__ as __version__
 from .abc import Connector, Transport
 from .events import (
     AudioFrame,
@@ -65,8 +66,6 @@ from .events import (
     UnknownEvent,
     event,
 )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ActiveTool",

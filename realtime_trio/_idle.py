@@ -1,7 +1,6 @@
-"""Parts that cost an idle client next to nothing: each is made when it is needed.
-
-A service keeps thousands of clients open, and most of them wait most of the time. A trio task
-takes more than a kilobyte, a wait queue or an empty ``deque`` more than half of one.
+"""Parts that are only created when needed, so that an idle client is small. A service keeps
+thousands of clients open, and most of them wait most of the time. A trio task takes more than a
+kilobyte, a wait queue or an empty ``deque`` more than half of one.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ import trio
 __all__ = ["EMPTY", "TaskSlot", "WaitingTasks"]
 
 EMPTY: Final[deque[Any]] = deque(maxlen=0)
-"""The queue of all who have nothing queued. Never append to it: make a queue of your own first."""
+"""The shared empty queue. Never append to it: create a queue first."""
 
 
 @final
 class WaitingTasks:
-    """Tasks that wait: a ``trio.lowlevel.ParkingLot`` that is made for the first of them."""
+    """Waiting tasks: a ``trio.lowlevel.ParkingLot`` that is created for the first of them."""
 
     __slots__ = ("_lot",)
 
@@ -66,14 +65,15 @@ class TaskSlot:
     def start(self, nursery: trio.Nursery, work: Callable[[], Awaitable[None]], name: str) -> None:
         """Be idle without a task: :meth:`activate` starts one in ``nursery``, to do ``work``.
 
-        Whoever calls ``activate`` may run in another context: the task gets a copy of the present one.
+        The caller of ``activate`` may run in another context: the task gets a copy of the context
+        of this call.
         """
         self._nursery, self._work, self._name = nursery, work, name
         self._context = contextvars.copy_context()
         self.idle = True
 
     def abandon(self) -> None:
-        """Start no task any more: the nursery is about to end."""
+        """Do not start a task any more: the nursery is about to end."""
         self._nursery = None
         if self._sleeper is None:
             self.idle = False
@@ -89,7 +89,7 @@ class TaskSlot:
             self._context.run(partial(self._nursery.start_soon, self._work, name=self._name))
 
     def wake(self) -> None:
-        """Wake the task if it waits, for whatever."""
+        """Wake the task if it waits, whatever it waits for."""
         if self._sleeper is not None:
             task, self._sleeper = self._sleeper, None
             trio.lowlevel.reschedule(task)
@@ -103,7 +103,7 @@ class TaskSlot:
         return self.idle
 
     async def sleep(self, *, idle: bool) -> None:
-        """Wait in the present task until it is woken."""
+        """Wait in the current task until it is woken."""
 
         def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
             self._sleeper, self.idle = None, False

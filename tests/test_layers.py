@@ -29,7 +29,7 @@ from tests.source import PACKAGE, Module, read_modules
 LEAVES = frozenset(
     {
         *("_config", "_exceptions", "_idle", "_needs_trio", "_redact", "_startup", "_throttle"),
-        *("_value", "abc"),
+        *("_value", "_version", "abc"),
     }
 )
 CORE = frozenset({"events", "_core", "_core.vendors", "_handlers", "_processor"})
@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_startup": frozenset(),
     "_throttle": frozenset(),
     "_value": frozenset(),
+    "_version": frozenset(),
     "events": frozenset(),
     "_core": frozenset({"events"}),
     "_core.vendors": VALUES,

@@ -38,13 +38,13 @@ def inputs(processor: EventStreamProcessor) -> list[tuple[Callable[..., Any], An
 def test_it_takes_mappings_typed_events_and_frames() -> None:
     processor = EventStreamProcessor()
     frame = json.dumps(text("é"), ensure_ascii=False)
-    told = [
+    notes = [
         *processor.process_event(text("a")),
         *processor.process_event(DELTA),
         *processor.process_frame(frame),
         *processor.process_frame(frame.encode()),
     ]
-    assert [note.delta for note in told if isinstance(note, MessageStreaming)] == [*"axéé"]
+    assert [note.delta for note in notes if isinstance(note, MessageStreaming)] == [*"axéé"]
     assert processor.state.sessions[MAIN].open_message is not None
     assert processor.state.counters.events == 4
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+import realtime_trio
 from tests.source import PACKAGE, ROOT, Module, read_modules
 
 with (ROOT / "pyproject.toml").open("rb") as file:
@@ -243,6 +244,14 @@ def bad_fragments(names: Iterable[str]) -> list[str]:
     """List the names that the changelog's tool would pass over or refuse."""
     good = re.compile(rf"(\d+|\+[\w-]+)\.({'|'.join(sorted(KINDS))})(\.\d+)?\.md")
     return [name for name in sorted(names) if name != "README.md" and not good.fullmatch(name)]
+
+
+def test_the_changelog_has_the_version() -> None:
+    """The version stands in one file, and its changes are told."""
+    news = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    latest = re.search(r"^## (\S+) \(", news, re.MULTILINE)
+    assert latest is not None
+    assert latest[1] == realtime_trio.__version__
 
 
 def test_news_fragments_have_names_that_are_read() -> None:

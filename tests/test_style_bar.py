@@ -27,7 +27,6 @@ LONG_MODULES: Mapping[str, str] = MappingProxyType(
     {
         "realtime_trio._core._notifications": "a list of small classes, read by name",
         "realtime_trio.events._server": "a list of small classes, read by name",
-        "realtime_trio._client._client": "the client, and the one function that opens it",
         "realtime_trio._core._state": "the whole shape of the state in one place",
     }
 )

@@ -32,14 +32,7 @@ from .._transports._network import ENVIRONMENT, Network, OpenStream
 from .._turns._turn_progress import Turn, TurnProgress
 from .._voice._audio_lane import AudioLane
 from ..abc import Connector
-from ..events import (
-    ChatSessionIndexEntry,
-    Event,
-    Lane,
-    PttEndEvent,
-    PttStartEvent,
-    TextInputEvent,
-)
+from ..events import ChatSessionIndexEntry, Event, Lane, PttEndEvent, PttStartEvent, TextInputEvent
 from ..events._checks import check_several
 from ._command_methods import Commands
 from ._connectors import connector_for

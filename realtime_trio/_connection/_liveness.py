@@ -1,9 +1,9 @@
 """Time limits of a link: whether it is alive, and whether an input began a turn.
 
-Two checks end a link that is not alive. They judge what the transport and the receive task
-have seen, never what the application has read: a slow consumer does not make a link look dead.
-One task per link runs both. A check is a generator without a clock of its own: it yields how many
-seconds to sleep, and is sent whether the process was suspended meanwhile.
+Two checks end a link that is not alive. They judge what the transport and the receive task have
+seen, never what the application has read: a slow consumer does not make a link look dead. One task
+per link runs both. A check is a generator without a clock: it yields the seconds to sleep, and
+receives whether the process was suspended meanwhile.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ async def _let_reader_run() -> None:
 
 
 async def _suspended_while_asleep(due: float) -> bool:
-    """Sleep until then, let the reader run; return whether the process was suspended meanwhile.
+    """Sleep until the deadline, let the reader run; return whether the process was suspended.
 
     Data received during a suspension waits in the system unread, so silence proves nothing.
     """

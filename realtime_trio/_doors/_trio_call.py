@@ -15,7 +15,7 @@ __all__ = ["CLOSED", "NESTED", "TrioCall"]
 
 T = TypeVar("T")
 
-CLOSED = "the client, server or session is closed"
+CLOSED = "the client is closed, or the block that opened this was left"
 NESTED = (
     "this task is inside another ask(): leave that block before the next question, "
     "or ask from another task, which then waits for its turn"

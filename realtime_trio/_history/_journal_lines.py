@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, final
 
@@ -63,19 +63,27 @@ def journal_session(file: JournalFile, name: str | None) -> str:
     return name
 
 
+def _ignore(_first: int, _last: int) -> None:
+    pass
+
+
 def journal_lines(
-    path: str | os.PathLike[str], name: str | None = None, *, after: int = 0
+    path: str | os.PathLike[str],
+    name: str | None = None,
+    *,
+    after: int = 0,
+    missing: Callable[[int, int], None] = _ignore,
 ) -> Iterator[bytes]:
     """Yield the entries of a session as lines of a recording, each with its line break.
 
-    Frames are unchanged, with any secrets in them. Raises
-    :class:`~realtime_trio.JournalError`.
+    Frames are unchanged, with any secrets in them. ``missing`` is called with the first and the
+    last position of what cannot be read. Raises :class:`~realtime_trio.JournalError`.
     """
     file = reading(path)
     try:
         session = journal_session(file, name)
         writer = _LineWriter()
-        for block in _blocks(file, session, after):
+        for block in _blocks(file, session, after, missing):
             for position, at, item in block.items():
                 if position > after:
                     for line in writer.lines(at, item):
@@ -84,7 +92,9 @@ def journal_lines(
         file.close()
 
 
-def _blocks(file: JournalFile, session: str, after: int) -> Iterator[LogBlock]:
+def _blocks(
+    file: JournalFile, session: str, after: int, missing: Callable[[int, int], None]
+) -> Iterator[LogBlock]:
     info = file.info(session)
     gaps = {} if info is None else {gap.first: gap.last for gap in info.gaps}
     if info is not None:
@@ -95,8 +105,11 @@ def _blocks(file: JournalFile, session: str, after: int) -> Iterator[LogBlock]:
             yield from blocks
             after = blocks[-1].last
         elif after + 1 in gaps:
+            missing(after + 1, gaps[after + 1])
             after = gaps[after + 1]
         else:
+            if info is not None and after < info.position:
+                missing(after + 1, info.position)
             return
 
 

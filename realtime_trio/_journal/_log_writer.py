@@ -273,7 +273,7 @@ class LogWriter:
             self._reached(self.durable + count)
 
     async def _find_place(self) -> None:
-        """The store is not where it should be: the answer to an append was lost, or entries."""
+        """Handle an unexpected end of the store: the answer to an append was lost, or entries."""
         info = await self._store.info(self._claim.name)
         found = 0 if info is None else info.position
         kept = found - self.durable
@@ -292,7 +292,7 @@ class LogWriter:
     def _rewound(self) -> None:
         """The store has lost what it had acknowledged, so the log jumps.
 
-        It jumps past every position that somebody can have: one position is left unused.
+        It jumps past every position that a reader can have: one position is left unused.
         """
         self.position += 1
         self._drop()

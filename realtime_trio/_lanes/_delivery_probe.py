@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
-    from ._buffers import Buffer
+    from ._buffer import Buffer
 
 __all__ = ["DeliveryProbe"]
 

@@ -5,7 +5,7 @@ are the library's own events and the calls that change the state. Whatever one t
 without a checkpoint keeps its order, so folding the log entry by entry gives the same state as
 the lanes.
 
-A frame without room is held back: it is logged when it is taken, after everything that was put
+A frame without room waits: it is logged when it is taken, after everything that was put
 into the lanes meanwhile.
 """
 
@@ -66,7 +66,7 @@ class InputTap:
         self._flush()
 
     def held_was_taken(self, at: float) -> None:
-        """Note that the frame that was held back was taken."""
+        """Note that the waiting frame was taken."""
         assert self._held is not None
         self._log.frames(at, [self._held])
         self._held = None

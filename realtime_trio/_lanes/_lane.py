@@ -2,13 +2,13 @@
 
 The receive task puts decoded events in; neighbouring deltas coalesce there (``_coalescing``).
 A step takes a batch out, folds it into the slice and dispatches what follows (``_dispatcher``).
-A step has no checkpoint, so nothing else runs meanwhile: whatever others rely on is true again
-at its end. The lane's task makes the steps. While it is idle, the receive task may make one in
-its place (:meth:`LaneTask.step_in_place`): the same code on the same entries in the same order.
+A step has no checkpoint, so nothing else runs meanwhile: every invariant holds again at its end.
+The lane's task makes the steps. While it is idle, the receive task may make one in its place
+(:meth:`LaneTask.step_in_place`): the same code on the same entries in the same order.
 
 Rule 1. Nothing that an application does makes :meth:`LaneTask.put` wait or fail.
 Rule 2. A step begins only while no lane above has a *backlog*: entries, and nothing that
-        blocks it. After the lane's task has given way eight times it makes one step anyway.
+        blocks it. After the lane's task has yielded eight times it makes one step anyway.
 Rule 3. A lane is *blocked* while an item does not fit one of its own ``Block`` subscriptions.
         Then its entries wait, and the lanes below do not wait for it.
 Rule 4. A lane at its bound evicts the subscriptions that block it, so the receive task waits
@@ -30,7 +30,7 @@ from .._core._fast_decoder import Incoming
 from .._handlers import LaneFold, has_custom_handlers
 from .._idle import TaskSlot, WaitingTasks
 from ..events import Lane
-from ._buffers import Buffer
+from ._buffer import Buffer
 from ._coalescing import HEAVY, MAX_RUN, DeltaCoalescer
 from ._custom_code import SLOW, log_slow_step
 from ._dispatcher import Dispatcher
@@ -58,7 +58,7 @@ class LaneTask:
     """One lane. ``above`` are the lanes that go first.
 
     ``next_items`` and ``next_bytes`` are the fill at which the next level of memory pressure
-    begins, or the lane is full: below both, :meth:`offer` takes whatever comes.
+    begins, or the lane is full: below both, :meth:`offer` takes every event.
     """
 
     __slots__ = (
@@ -113,7 +113,7 @@ class LaneTask:
         self._dropped_before = 0
         self._drop_log: DropLog | None = None  # most lanes never need one
         self.draining = False
-        # Deltas emitted one by one are folded together if they fit a batch and came together.
+        # Deltas emitted one by one are folded together if they fit a batch and arrived together.
         self.backlog = DeltaCoalescer(
             max_run=MAX_RUN if coalesce else batch_size, mixed_times=coalesce
         )
@@ -144,7 +144,7 @@ class LaneTask:
     ) -> tuple[Incoming, int] | None:
         """Take events below the next level for as long as they continue the last one.
 
-        ``event`` is the first of them, ``more`` gives the others, with their sizes. Gives the
+        ``event`` is the first of them, ``more`` yields the others, with their sizes. Returns the
         first event that was not taken, ``None`` if there is none.
         """
         return self.backlog.extend(
@@ -275,7 +275,7 @@ class LaneTask:
         return any(lane.backlog.entries and not lane._blockers for lane in self._above)
 
     async def run(self) -> None:
-        """Handle events until the lane is closed and empty, or can do without this task."""
+        """Handle events until the lane is closed and empty, or does not need this task."""
         metered.set(self.meter)
         while True:
             if self._blockers:
@@ -286,7 +286,7 @@ class LaneTask:
                         self._log_dropped(math.inf)  # the drops that are not logged yet
                     self._on_end()
                     return
-                # Most steps are made in place, unless there is code that takes its time.
+                # Most steps are made in place, unless custom code makes them slow.
                 slow = has_custom_handlers(self.lane) or self.dispatcher.subscribers.blocking
                 if not slow and self.task.leave():
                     return

@@ -18,6 +18,7 @@ import trio
 
 from .._core._state import AudioSlice, ControlSlice, TextSlice
 from .._exceptions import ClosedError
+from .._idle import WaitingTasks
 from ..events import Lane
 
 __all__ = ["Mark", "Marks", "Slice"]
@@ -83,7 +84,7 @@ class Mark:
 class Marks:
     """Places marks. ``put`` appends a call to a lane, ``slice_of`` returns a lane's slice."""
 
-    __slots__ = ("_ended", "_open", "_put", "_slice_of")
+    __slots__ = ("_ended", "_open", "_put", "_slice_of", "_waiting")
 
     def __init__(
         self,
@@ -92,7 +93,8 @@ class Marks:
     ) -> None:
         self._put = put
         self._slice_of = slice_of
-        self._open: set[Mark] = set()
+        self._open: dict[Mark, None] = {}
+        self._waiting = WaitingTasks()
         self._ended = False
 
     def place(self, *lanes: Lane) -> Mark:
@@ -104,7 +106,7 @@ class Marks:
         if self._ended:
             mark.give_up()
             return mark
-        self._open.add(mark)
+        self._open[mark] = None
         for lane in lanes or Lane:
             self._put(lane, partial(self._pass, mark, lane))
         return mark
@@ -112,7 +114,7 @@ class Marks:
     def _pass(self, mark: Mark, lane: Lane) -> None:
         mark.pass_lane(lane, self._slice_of(lane))
         if mark.done:
-            self._open.discard(mark)
+            self._open.pop(mark, None)
 
     def end(self) -> None:
         """Wake all tasks that wait for a mark: no more events are handled."""
@@ -120,3 +122,9 @@ class Marks:
         for mark in self._open:
             mark.give_up()
         self._open.clear()
+        self._waiting.unpark_all()
+
+    async def ended(self) -> None:
+        """Wait until no more events are handled."""
+        while not self._ended:
+            await self._waiting.park()

@@ -5,9 +5,9 @@
     feed ──> codec ──> router ──> lanes ──> handlers ──> slices ──> buffers ──> Subscription
     post ─────────────────┘                                └─────> state ────> Watch
 
-A frame is decoded once, by the task that feeds it. What is right of the codec knows events
-only. An event is put into every lane that it concerns in one go: either all of them take it
-or, while one is at its bound, none does yet.
+A frame is decoded once, by the task that feeds it. Everything right of the codec knows only events.
+An event is put into all of its lanes together: all of them take it or, while one is at its bound,
+none does.
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ from .._core._fast_decoder import Incoming
 from .._core._notifications import Notification
 from .._core._shell_notifications import MemoryPressure
 from .._core._state import Limits, SessionState
-from .._idle import WaitingTasks
 from .._processor import Folds
 from ..events import Lane, ServerEvent
-from ._buffers import TapBuffer, make_buffer
+from ._buffers import make_buffer
 from ._coalescing import HEAVY
 from ._custom_code import call_handler
 from ._dispatcher import Command, Observer
@@ -41,9 +40,10 @@ from ._overflow import Coalesce, Overflow, check_overflow
 from ._reader import Item, SubscriptionReader
 from ._readers import Readers
 from ._router import Router
-from ._statistics import LaneStatistics, PipelineStatistics
+from ._statistics import LaneStatistics, PipelineStatistics, Sampler, Timing
 from ._subscribers import check_classes
 from ._subscription import Subscription
+from ._tap_buffer import TapBuffer
 from ._watch import Changes, Watch
 
 __all__ = ["Pipeline"]
@@ -51,10 +51,9 @@ __all__ = ["Pipeline"]
 T = TypeVar("T")
 
 
-def _total(lanes: Sequence[LaneTask]) -> LaneStatistics:
+def _total(lanes: Sequence[LaneTask], *, timed: bool) -> LaneStatistics:
     """Return the statistics of all lanes together: an event in several lanes counts once."""
-    each = [lane.statistics() for lane in lanes]
-    first, *others = lanes
+    each = [lane.statistics(timed=False) for lane in lanes]
     summed = {
         name: sum(getattr(one, name) for one in each)
         for name in (field.name for field in attrs.fields(LaneStatistics))
@@ -63,10 +62,15 @@ def _total(lanes: Sequence[LaneTask]) -> LaneStatistics:
     return LaneStatistics(
         lane=None,
         events=sum(lane.fold.events for lane in lanes),
-        waiting=first.wait_times.timing(*(lane.wait_times for lane in others)),
-        handling=first.handling_times.timing(*(lane.handling_times for lane in others)),
+        waiting=_timing([lane.wait_times for lane in lanes] if timed else []),
+        handling=_timing([lane.handling_times for lane in lanes] if timed else []),
         **summed,
     )
+
+
+def _timing(samplers: Sequence[Sampler]) -> Timing:
+    """Return the timing of all samples together."""
+    return samplers[0].timing(*samplers[1:]) if samplers else Timing()
 
 
 @final
@@ -80,8 +84,6 @@ class Pipeline:
     __slots__ = (
         "_changes",
         "_closing",
-        "_ended",
-        "_endings",
         "_lanes",
         "_lanes_left",
         "_readers",
@@ -112,14 +114,13 @@ class Pipeline:
             )
         self._router = Router(self._lanes)
         self.intake: LaneIntake = LaneIntake(self._lanes.values(), self._router, clock)
-        """What a link fills; :meth:`feed` is the same for any other task."""
+        """The entry for a link; :meth:`feed` is the same for any other task."""
         self.marks: Marks = Marks(self._put_mark, lambda lane: self.folds.by_lane[lane].slice)
-        """How much each lane has handled."""
+        """Marks: they show how much each lane has handled."""
         self._readers = Readers(self._lanes)
         self._recorders: tuple[TimeRecorder, ...] = ()
-        self._started = self._closing = self._ended = False
+        self._started = self._closing = False
         self._lanes_left = len(self._lanes)
-        self._endings = WaitingTasks()
 
     def log_to(self, log: InputLog) -> Folds:
         """Pass every input to ``log`` from now on; return the folds of the input so far."""
@@ -127,7 +128,7 @@ class Pipeline:
         return self.folds
 
     def announce(self, note: Notification) -> None:
-        """Emit a notification in the control lane that is no part of the conversation."""
+        """Emit a notification in the control lane that is not part of the conversation."""
         self._command(Lane.CONTROL, lambda: (note,))
 
     @property
@@ -138,10 +139,10 @@ class Pipeline:
     # -- running ---------------------------------------------------------------------------
 
     def start(self, nursery: trio.Nursery) -> None:
-        """Handle what was taken before, and what is taken from now on, until :meth:`close`.
+        """Handle the input taken so far, and all later input, until :meth:`close`.
 
-        A lane has a task in ``nursery`` while it needs one. Call :meth:`stop` before that nursery
-        ends.
+        A lane has a task in ``nursery`` while it needs one. Before that nursery ends, call
+        :meth:`close` with ``now``.
         """
         self._check_new()
         self._started = True
@@ -149,7 +150,7 @@ class Pipeline:
         for lane in self._lanes.values():
             lane.task.start(nursery, lane.run, f"{lane.lane.name.lower()} lane")
         for lane in self._lanes.values():
-            # After a heavy step a lane's task waits for those who read; nobody does here.
+            # After a heavy step a lane's task waits for readers; there are none here.
             if lane.backlog.bytes <= HEAVY:
                 lane.step_in_place()
             else:
@@ -163,47 +164,41 @@ class Pipeline:
         async with trio.open_nursery() as nursery:
             try:
                 self.start(nursery)
-                await self.ended()
+                await self.marks.ended()
             finally:
-                self.stop()
+                self.close(now=True)
 
     def _check_new(self) -> None:
         if self._started:
             message = "this pipeline is running or has run: create a new one"
             raise RuntimeError(message)
 
-    async def ended(self) -> None:
-        """Wait until :meth:`close` was called and the lanes have handled everything."""
-        while not self._ended:
-            await self._endings.park()
-
-    def close(self) -> None:
+    def close(self, *, now: bool = False) -> None:
         """Accept no more input. The lanes handle their backlog, then the subscriptions end.
 
         Nothing blocks a lane any longer: a ``Block`` subscription accepts all that is left. A
-        task that waits in :meth:`feed` gets ``ClosedError``. A second call does nothing.
+        task that waits in :meth:`feed` gets ``ClosedError``. With ``now``, the lanes handle nothing
+        more, and the subscriptions end after what they hold. A second call does nothing.
         """
         if not self._closing:
             self._closing = self.intake.closed = True
             self._router.offers.clear()
             for lane in self._lanes.values():
                 lane.close()
+        if now:
+            self._end()
 
     def _lane_ended(self) -> None:
         self._lanes_left -= 1
         if not self._lanes_left:
-            self.stop()
+            self._end()
 
-    def stop(self) -> None:
-        """Handle nothing more. Every subscription ends after what it holds."""
-        self.close()
+    def _end(self) -> None:
         for lane in self._lanes.values():
             lane.task.abandon()
-        self._ended = True
         self._readers.end()
-        self.marks.end()
         self._changes.end()
-        self._endings.unpark_all()
+        self.marks.end()
 
     # -- input -----------------------------------------------------------------------------
 
@@ -212,14 +207,12 @@ class Pipeline:
     ) -> None:
         """Take frames: text (``str``) or raw audio (``bytes``).
 
-        ``observe`` is called with each event right after it was routed, but of neighbouring
-        deltas of one class only with the first, and not with what is malformed (the home lane
-        of its type announces that).
-
-        Raises ``trio.WouldBlock`` at a frame for which there is no room: one of the lanes
-        that it concerns is at its bound. Then nothing is taken of it, and no frame after it is
-        read; ``Block`` subscriptions that block such a lane are evicted. Raises
-        :class:`~realtime_trio.ClosedError` after :meth:`close`.
+        ``observe`` is called with each event right after it was routed, but only with the first of
+        neighbouring deltas of one class, and not with a malformed event (the home lane of its type
+        announces it). Raises ``trio.WouldBlock`` at a frame without room: one of its lanes is at
+        its bound. Then it is not taken, and no later frame is read; ``Block`` subscriptions that
+        block such a lane are evicted. Raises :class:`~realtime_trio.ClosedError` after
+        :meth:`close`.
         """
         self.intake.feed_nowait(frames, observe)
 
@@ -228,14 +221,14 @@ class Pipeline:
     ) -> None:
         """Take frames as :meth:`feed_nowait` does, waiting for room if there is none.
 
-        A checkpoint only when it waits, and then for handlers alone, never for the
-        application. Cancelled while it waits for one frame, it has taken nothing of it and
-        read nothing after it. It handles the last batch itself while the lanes are idle.
+        It is a checkpoint only if it waits, and it only waits for handlers, never for the
+        application. If it is cancelled while it waits for a frame, it has not taken that frame or
+        any later one. It handles the last batch itself while the lanes are idle.
         """
         await self.intake.feed(frames, observe)
 
     def post(self, event: ServerEvent) -> None:
-        """Take an event of the library itself. Never waits, even if a lane is at its bound.
+        """Take a local event of the library. Never waits, even if a lane is at its bound.
 
         After :meth:`close` it does nothing: no subscriber is left.
         """
@@ -272,7 +265,7 @@ class Pipeline:
             self._force(Command(run=run), (self._lanes[lane],))
 
     def _put_mark(self, lane: Lane, run: Callable[[], None]) -> None:
-        """Append a mark to a lane, also past its bound: it takes next to no room."""
+        """Append a mark to a lane, even beyond its bound: it takes almost no room."""
         if not self._closing:
             self._lanes[lane].put(Command(run=run), 0, self.intake.at)
             self._lanes[lane].wake()
@@ -338,7 +331,7 @@ class Pipeline:
         """Call ``take`` with each item of these classes when a lane dispatches it.
 
         It runs in the middle of a lane's step, so it must be quick and must not raise. Returns
-        what ends it.
+        the function that ends it.
         """
         reader = SubscriptionReader(self._readers.detach, classes)
         reader.buffers = tuple(TapBuffer(reader, each, take) for each in self._lanes.values())
@@ -348,39 +341,38 @@ class Pipeline:
                 each.dispatcher.subscribers.attach(buffer, classes)
         return reader.close
 
-    def measure(self, recorder: TimeRecorder) -> None:
-        """Tell ``recorder`` from now on how long events, items and custom handlers take."""
-        self._meter((*self._recorders, recorder))
+    def measure(self, recorder: TimeRecorder) -> Callable[[], None]:
+        """Report to ``recorder`` from now on how long events, items and custom handlers take.
 
-    def stop_measuring(self, recorder: TimeRecorder) -> None:
-        """Tell ``recorder`` nothing more."""
-        self._meter(tuple(each for each in self._recorders if each is not recorder))
+        Returns a function that stops the reports.
+        """
+        self._meter((*self._recorders, recorder))
+        return lambda: self._meter(tuple(each for each in self._recorders if each is not recorder))
 
     def _meter(self, recorders: tuple[TimeRecorder, ...]) -> None:
         self._recorders = recorders
         for lane in self._lanes.values():
             lane.meter.use_recorders(recorders)
 
-    def statistics(self) -> PipelineStatistics:
-        """Return the statistics of each lane, of all together, and of each subscription."""
-        control, audio, text = (self._lanes[lane].statistics() for lane in sorted(Lane))
-        total = _total(tuple(self._lanes.values()))
+    def statistics(self, *, timed: bool = True) -> PipelineStatistics:
+        """Return the statistics of each lane, of all together, and of each subscription.
+
+        Without ``timed`` they have no times, whose percentiles need sorting. In any thread.
+        """
+        lanes = tuple(self._lanes[lane] for lane in sorted(Lane))
+        control, audio, text = (lane.statistics(timed=timed) for lane in lanes)
         return PipelineStatistics(
             control=control,
             audio=audio,
             text=text,
-            total=total,
+            total=_total(lanes, timed=timed),
             subscribers=self._readers.statistics(),
         )
-
-    def counts(self) -> tuple[LaneStatistics, ...]:
-        """Return the statistics of each lane without its times: cheap, and in any thread."""
-        return tuple(self._lanes[lane].statistics(timed=False) for lane in sorted(Lane))
 
     # -- called by lanes and subscriptions -------------------------------------------------
 
     def _announce_level(self, lane: LaneTask, level: int) -> None:
-        """Emit that a lane has reached a level of its bound, or has fallen below."""
+        """Announce that a lane has reached a level of its bound, or has fallen below it."""
         log_level(lane.lane, level)
         note = MemoryPressure(lane=lane.lane.name.lower(), level=level)
         self._command(Lane.CONTROL, lambda: (note,))

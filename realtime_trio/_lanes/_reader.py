@@ -1,7 +1,7 @@
 """The reading side of a subscription: its buffers, the waiting task, and how it ended.
 
 Lanes know buffers, buffers know their reader, and nothing here knows the
-:class:`Subscription` itself: so one that the application drops is garbage collected.
+:class:`Subscription` itself: so a dropped subscription is garbage collected.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ._overflow import Overflow
 from ._statistics import SubscriptionStatistics
 
 if TYPE_CHECKING:
-    from ._buffers import Buffer
+    from ._buffer import Buffer
 
 __all__ = ["Item", "SubscriptionReader"]
 
@@ -58,7 +58,7 @@ class SubscriptionReader:
         return self._overflow is not None
 
     def statistics(self) -> SubscriptionStatistics:
-        """Return what it subscribes to, what waits, and what its rule has merged and dropped."""
+        """Return its classes, its depth, and how many items its rule has merged and dropped."""
         buffers = self.buffers
         return SubscriptionStatistics(
             lanes=tuple(buffer.lane.lane for buffer in buffers),

@@ -30,7 +30,7 @@ class Readers:
         self._lanes = lanes
         self.ended: bool = False
         """Whether the pipeline has ended: then a new reader ends immediately."""
-        self._open: dict[SubscriptionReader, None] = {}  # in the order of their beginning
+        self._open: dict[SubscriptionReader, None] = {}  # in the order in which they began
         self._abandoned: list[SubscriptionReader] = []
         self._token: trio.lowlevel.TrioToken | None = None
 
@@ -46,7 +46,7 @@ class Readers:
             self._open[reader] = None
 
     def statistics(self) -> tuple[SubscriptionStatistics, ...]:
-        """Return those of the open subscriptions, the oldest first."""
+        """Return the readers of open subscriptions, the oldest first."""
         readers = tuple(self._open)
         return tuple(reader.statistics() for reader in readers if reader.is_subscription)
 

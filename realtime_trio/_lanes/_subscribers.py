@@ -25,7 +25,7 @@ from .._core._notifications import (
 )
 from .._handlers import lanes_of
 from ..events import Lane, ServerEvent
-from ._buffers import Buffer
+from ._buffer import Buffer
 from ._overflow import Block, Coalesce, DropOldest, Latest
 
 __all__ = ["Put", "Subscribers", "check_classes"]

@@ -89,11 +89,11 @@ class Subscription(trio.abc.ReceiveChannel[T], Generic[T]):
                 await trio.lowlevel.checkpoint_if_cancelled()
                 return cast("T", reader.pop())
         try:
-            item = await reader.receive()
+            received = await reader.receive()
         except trio.EndOfChannel:
             raise StopAsyncIteration from None
         self._credit = _SLICE
-        return item
+        return cast("T", received)
 
     # Closing.
 

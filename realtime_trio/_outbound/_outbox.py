@@ -181,7 +181,7 @@ class Outbox:
         )
         queue.remove(entry)
         self._may_pass -= entry.may_pass
-        receipt.settle("not-sent", "it was taken back")
+        receipt.settle("not-sent", "it was withdrawn")
         return True
 
     def _entry(
@@ -237,7 +237,7 @@ class Outbox:
     # -- writing ---------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Make the writer look again: a new entry is queued, or the gate opened."""
+        """Make the writer check again: a new entry is queued, or the gate opened."""
         self.writer.activate()
 
     async def next(self, *, stay: bool) -> Entry | None:

@@ -16,7 +16,7 @@ from ._receipt import Receipt
 __all__ = ["Entry", "EntryQueue", "OutboxStatistics"]
 
 _MAX_RUN: Final = 32
-"""The most frames that leave the queue together: frames can be empty."""
+"""Maximum number of frames that leave the queue together: frames can be empty."""
 
 
 @attrs.define(slots=True, eq=False)
@@ -77,22 +77,22 @@ class EntryQueue:
 
     @property
     def turn(self) -> trio.Lock:
-        """Held by the one that waits for room; the others wait for the lock."""
+        """Held by the task that waits for room; the others wait for the lock."""
         if self._turn is None:
             self._turn = trio.Lock()
         return self._turn
 
     @property
     def awaited(self) -> bool:
-        """Whether somebody waits for room: all others go behind."""
+        """Whether a task waits for room: all others queue behind it."""
         return self._turn is not None and self._turn.locked()
 
     async def wait(self) -> None:
-        """Wait until something has left the queue."""
+        """Wait until an entry has left the queue."""
         await self._room.park()
 
     def wake_waiter(self) -> None:
-        """Let the one that waits for room look again."""
+        """Let the task that waits for room check again."""
         self._room.unpark_all()
 
     def append(self, entry: Entry) -> None:

@@ -141,7 +141,7 @@ class TurnGate:
         self._closed = False
         self._openings = WaitingTasks()
         self._stages = WaitingTasks()
-        self._deleted: str | None = None  # the server may go on in it (protocol.md §8 S3)
+        self._deleted: str | None = None  # the server may continue in it (protocol.md §8 S3)
         self.streamed: bool = False
         """Whether this link has received anything of a turn."""
         self._unanswered = 0  # pings of this link
@@ -152,7 +152,7 @@ class TurnGate:
         return self.phase is Phase.USER
 
     async def opened(self) -> None:
-        """Wait until the gate is open, or closed for good. A checkpoint only if it waits."""
+        """Wait until the gate is open, or permanently closed. A checkpoint only if it waits."""
         while not self.open and not self._closed:
             await self._openings.park()
 
@@ -242,7 +242,7 @@ class TurnGate:
     def writing(self, event: Event) -> bool:
         """Note that an event is about to be written; return whether it kills a running turn.
 
-        An input is written between two pings of its own.
+        An input is written between two pings.
         """
         kills = self.phase in (Phase.ASKED, Phase.AGENT) and not self._harmless(event)
         if kills:

@@ -11,7 +11,7 @@ from ._send_queue import Entry
 __all__ = ["SendingLink", "write_from"]
 
 _MAX_RUN: Final = 16 * 2**10
-"""The most bytes of audio to write together."""
+"""Maximum bytes of audio to write together."""
 
 _AWAY: Final = "the link broke while it was being written"
 
@@ -40,7 +40,8 @@ async def write_from(
     """Write the entries of the outbox; no other task writes to the link meanwhile.
 
     It writes until the link breaks, or until the next entry starts another task. After a frame of
-    audio it waits for the next one: they come so fast that a task for each would cost too much.
+    audio it waits for the next one: they follow so quickly that a task for each would cost too
+    much.
 
     ``send_many`` writes several frames at once, if the transport can. Raises what the
     link raises. A cancellation in the middle of a frame breaks the link: close it.

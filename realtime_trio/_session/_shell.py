@@ -152,8 +152,8 @@ class Shell:
         self._nursery: trio.Nursery | None = None
         self._scope: trio.CancelScope | None = None  # of the nursery
         self._first_link: Link | None = None
-        self._supervised = False  # there is no link any more
-        self._moves = WaitingTasks()  # for one of these four
+        self._supervised = False  # true after the last link
+        self._moves = WaitingTasks()  # waits for a change of one of these four
 
     def _log_to(self, life: JournalLife) -> None:
         """Log every input from now on, and continue from the state of the journal."""
@@ -219,7 +219,7 @@ class Shell:
                     await self._work(nursery)
                 finally:
                     self._nursery = None  # a nursery that takes no more tasks must not be used
-                    self.pipeline.stop()
+                    self.pipeline.close(now=True)
         except BaseException as exc:
             if self.failure is None:
                 self.failure = first_cause(None, exc)
@@ -336,7 +336,7 @@ class Shell:
             self.pipeline.post(LinkEvent(status="closed"))
             self._end("the client was closed")
         if self._first_link is not None:
-            await self.pipeline.ended()
+            await self.pipeline.marks.ended()
             # The tasks of the transport are needed until the close frame is sent and answered.
             while not self._supervised:
                 await self._moves.park()

@@ -20,12 +20,13 @@ import trio
 
 from . import _dial as dial
 
-__all__ = ["WRITE_ERRORS", "WriteTurn", "reader_of", "writer_of"]
+__all__ = ["READ_ERRORS", "WRITE_ERRORS", "WriteTurn", "reader_of", "writer_of"]
 
 _Read: TypeAlias = Callable[[], Awaitable[bytes]]
 _Write: TypeAlias = Callable[[bytes], Awaitable[None]]
 
-WRITE_ERRORS: Final = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
+READ_ERRORS: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
+WRITE_ERRORS: Final = (*READ_ERRORS, OSError)
 
 
 def _is_plain(stream: trio.abc.Stream) -> TypeGuard[trio.SocketStream]:
@@ -36,8 +37,7 @@ def _is_plain(stream: trio.abc.Stream) -> TypeGuard[trio.SocketStream]:
 def reader_of(stream: trio.abc.Stream, size: int = dial.CHUNK) -> _Read:
     """Return a function that waits for data and reads up to ``size`` bytes.
 
-    It is a checkpoint; if cancelled, it reads nothing. It raises ``trio.BrokenResourceError`` or
-    ``trio.ClosedResourceError``.
+    It is a checkpoint; if cancelled, it reads nothing. It raises one of ``READ_ERRORS``.
     """
     if not _is_plain(stream):
         return partial(_receive_bytes, stream, size)

@@ -28,26 +28,18 @@ it takes over again at the end of the link.
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeVar, final
+from typing import TypeVar, final
 
 import trio
 from websockets.client import ClientProtocol
-from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Close, CloseCode
 from websockets.protocol import State
-from websockets.uri import WebSocketURI
 
 from .._exceptions import RealtimeError
 from . import _dial as dial
-from ._direct import (
-    WRITE_ERRORS,
-    WriteTurn,
-    reader_of,
-    writer_of,
-)
+from ._direct import READ_ERRORS, WRITE_ERRORS, WriteTurn, reader_of, writer_of
 from ._inbox import (
     BROKEN_BY_CANCEL,
     CLOSED_HERE,
@@ -58,16 +50,9 @@ from ._inbox import (
     too_big,
 )
 from ._websockets_frames import FrameReader, FrameWriter
-from ._websockets_upgrade import upgrade
+from ._websockets_upgrade import new_protocol, upgrade
 
 __all__ = ["WebsocketsTransport", "open_link"]
-
-# The library logs requests, including the token, as soon as debug logging is enabled for the
-# root logger. This logger is outside the tree and disabled.
-_SILENT: Final = logging.Logger("realtime_trio.websockets")
-_SILENT.disabled = True
-
-BROKEN: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 _What = TypeVar("_What")
 
@@ -84,13 +69,7 @@ async def open_link(
     compression: bool = False,
 ) -> WebsocketsTransport:
     """Upgrade an open stream; it is closed if that fails or is cancelled."""
-    uri = WebSocketURI(target.secure, target.host, target.port, target.resource, "")
-    protocol = ClientProtocol(
-        uri,
-        extensions=[ClientPerMessageDeflateFactory()] if compression else None,
-        max_size=max_message_size,
-        logger=_SILENT,
-    )
+    protocol = new_protocol(target, max_message_size, compression=compression)
     try:
         early, received = await upgrade(stream, protocol, target, headers or {})
         reader = FrameReader(protocol, max_message_size)
@@ -161,7 +140,7 @@ class WebsocketsTransport:
         self._delivering = False
         self._fresh: deque[str | bytes] = deque()  # frames read by ``deliver``
         self._paused_pump = trio.lowlevel.ParkingLot()  # the paused pump waits here
-        self._parked = False  # it does
+        self._parked = False  # it waits there
         self._muted = False
         self._closing = False
         self._scope = trio.CancelScope()
@@ -205,7 +184,7 @@ class WebsocketsTransport:
                         self._answer_pings()
                     try:
                         data = await read_some()
-                    except BROKEN:
+                    except READ_ERRORS:
                         self._broken = self._over = True
                     else:
                         self._process(data)
@@ -340,7 +319,7 @@ class WebsocketsTransport:
             self._answer_pings()
         try:
             data = await self._read_some()
-        except BROKEN:
+        except READ_ERRORS:
             self._broken = self._over = True
         else:
             self._process(data)
@@ -365,24 +344,20 @@ class WebsocketsTransport:
         self._parked = False
         self._paused_pump.unpark_all()
 
-    def _answer_pings(self) -> None:
-        self._reader.busy = False
-        pongs = self._protocol.data_to_send()
-        if pongs:
-            self._answer(pongs[-1])
-
     def begin(self, early: bytes, received: int) -> None:
         """Process what came with the answer to the upgrade: ``received`` bytes with that."""
         self._received = received - len(early)
         if early:
             self._process(early)
 
-    def _answer(self, pong: bytes) -> None:
+    def _answer_pings(self) -> None:
         """Let a separate task write the newest pong (rule 2)."""
-        waiting = bool(self._pong)
-        self._pong = pong
-        if not waiting:
-            self._nursery.start_soon(self._send_pong)
+        self._reader.busy = False
+        pongs = self._protocol.data_to_send()
+        if pongs:
+            waiting, self._pong = bool(self._pong), pongs[-1]
+            if not waiting:
+                self._nursery.start_soon(self._send_pong)
 
     async def _send_pong(self) -> None:
         async with self._turn:

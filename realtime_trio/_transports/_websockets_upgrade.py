@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Final
 
 import trio
 from websockets.client import ClientProtocol
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.protocol import State
+from websockets.uri import WebSocketURI
 
 from . import _dial as dial
 from ._upgrade_answer import read_answer
 
-__all__ = ["upgrade"]
+__all__ = ["new_protocol", "upgrade"]
 
+# The library logs requests, including the token, as soon as debug logging is enabled for the
+# root logger. This logger is outside the tree and disabled.
+_SILENT: Final = logging.Logger("realtime_trio.websockets")
+_SILENT.disabled = True
 _HEAD_END: Final = b"\r\n\r\n"
+
+
+def new_protocol(
+    target: dial.Target, max_message_size: int, *, compression: bool
+) -> ClientProtocol:
+    """Return the library's side of a connection that is not open yet."""
+    return ClientProtocol(
+        WebSocketURI(target.secure, target.host, target.port, target.resource, ""),
+        extensions=[ClientPerMessageDeflateFactory()] if compression else None,
+        max_size=max_message_size,
+        logger=_SILENT,
+    )
 
 
 async def upgrade(

@@ -178,7 +178,9 @@ class HeldBlock(AbstractAsyncContextManager[W, bool | None], Generic[N, W]):
         return await self._conclude(exc)
 
     def abandon(self) -> None:
-        """Leave without waiting."""
+        """Leave without waiting, or do not enter."""
+        if self._value is None:
+            self._held.scope.cancel()
         self._held.leave(cancelled=True)
 
     def _check_alone(self, door: Door, asker: object) -> None:

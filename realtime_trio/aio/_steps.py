@@ -14,7 +14,7 @@ __all__ = ["Steps"]
 Step: TypeAlias = Callable[[], object]
 
 _ROW: Final = 8
-"""The most steps in a row: going round the loop costs about as much as a step."""
+"""Maximum steps in a row: one round of the loop costs about as much as a step."""
 _LONGEST: Final = 0.001
 """Seconds after which no further step begins in a row."""
 
@@ -23,14 +23,14 @@ _LONGEST: Final = 0.001
 class Steps:
     """Schedules steps on a loop, and takes some of them in a row.
 
-    Each step may schedule the next one. Other tasks of the loop run between two rows. Once the
-    loop is closed, nothing runs there any more, and :meth:`take_late` takes what is left.
+    Each step may schedule the next one. Other tasks of the loop run between two rows. After the
+    loop was closed, nothing runs there, and :meth:`take_late` takes the remaining steps.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._due: deque[Step] = deque()
-        self._arriving: set[Step] = set()  # on their way from other threads
+        self._arriving: set[Step] = set()  # from other threads, not scheduled on the loop yet
         self._late: SimpleQueue[Step] = SimpleQueue()
         self._taking = False
 
@@ -56,9 +56,8 @@ class Steps:
             self._late.put(arrive)
 
     def take_late(self, *, until: Callable[[], bool], seconds: float) -> None:
-        """Take steps here until something holds, after the loop was closed.
-
-        Raises ``TimeoutError`` if that takes longer.
+        """Take steps here until a condition holds, after the loop was closed. Raises
+        ``TimeoutError`` if that takes longer.
         """
         deadline = time.monotonic() + seconds
         for arrive in tuple(self._arriving):

@@ -9,8 +9,8 @@ from typing import cast
 from cyclopts import App, CycloptsError
 
 from .._exceptions import RealtimeError
+from .._version import __version__
 from ._command_error import CommandError
-from ._package_version import package_version
 from ._settings import Settings
 from ._standard_streams import is_output_failure, silence
 from ._terminal_text import clean
@@ -66,7 +66,7 @@ def whole_app() -> App:
 def _make_app(called: Sequence[str]) -> App:
     app = App(
         name="realtime-trio",
-        version=lambda: f"realtime-trio {package_version()}",
+        version=lambda: f"realtime-trio {__version__}",
         config=Settings(tuple(_COMMANDS)),
         help="Realtime agent streams from the command line.",
         help_format="plaintext",

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from .._schema import asyncapi, event_schemas, summary_of
+from .._version import __version__
 from ..events import REGISTRY, Direction, Row
 from ._command_error import CommandError
-from ._package_version import package_version
 
 __all__ = ["events"]
 
@@ -54,7 +54,7 @@ def events(
 
 
 def _asyncapi() -> object:
-    return asyncapi(package_version())
+    return asyncapi(__version__)
 
 
 def _print_json(document: object) -> None:

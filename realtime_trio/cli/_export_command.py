@@ -19,7 +19,8 @@ __all__ = ["export"]
 def export(file: str, to: str = "-", /, *, name: str | None = None, after: int = 0) -> int:
     """Write a session of a journal as a recording, without its secrets.
 
-    "replay" and "history" read the file, and tests can use it as a server.
+    "replay" and "history" read the file, and tests can use it as a server. What the journal
+    lacks is reported on standard error.
 
     Parameters
     ----------
@@ -33,10 +34,14 @@ def export(file: str, to: str = "-", /, *, name: str | None = None, after: int =
         Begin after this position.
     """
     try:
-        _write(_redacted(journal_lines(file, name, after=after)), to)
+        _write(_redacted(journal_lines(file, name, after=after, missing=_report_missing)), to)
     except JournalError as exc:
         raise CommandError(str(exc)) from None
     return 0
+
+
+def _report_missing(first: int, last: int) -> None:
+    sys.stderr.write(f"missing: {first} to {last}\n")
 
 
 def _redacted(lines: Iterator[bytes]) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, aclosing
@@ -22,7 +23,8 @@ from ._terminal_text import clean
 
 __all__ = ["history"]
 
-_LONGEST: Final = 160
+_WIDTH: Final = 160
+"""Of a line that does not go to a terminal."""
 
 
 def history(
@@ -187,5 +189,5 @@ def _described(entry: HistoryEntry) -> str:
 
 
 def _short(line: str) -> str:
-    line = clean(line)
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    line, width = clean(line), shutil.get_terminal_size((_WIDTH, 24)).columns
+    return line if len(line) <= width else line[: width - 1] + "…"

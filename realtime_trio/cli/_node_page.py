@@ -1,7 +1,6 @@
-"""What ``node --health HOST:PORT`` answers: the condition of the node, and its metrics.
-
-``/metrics`` has the text format of Prometheus: the values of the node, and with the extra
-``prometheus`` those of its clients. Every other path has the condition as JSON.
+"""The server of ``node --health HOST:PORT``: the health of the node, and its metrics. ``/metrics``
+returns the text format of Prometheus: the values of the node, and with the extra ``prometheus``
+those of its clients. Every other path returns the health as JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ async def serve_page(
     clients: ClientMetrics,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Answer at HOST:PORT until cancelled; ``clients`` gives the metrics of the clients."""
+    """Answer at HOST:PORT until cancelled; ``clients`` returns the metrics of the clients."""
     host, _, port = where.rpartition(":")
     if not port.isdecimal() or int(port) > 65_535:
         message = f"--health is HOST:PORT, not {where!r}"
@@ -62,7 +61,7 @@ def _answering(
 
 
 async def _read_path(stream: trio.SocketStream) -> str | None:
-    """The path of a request, once all of its head is there."""
+    """Return the path of a request, after reading its whole head."""
     head = b""
     while b"\r\n\r\n" not in head:
         more = await stream.receive_some()
@@ -91,7 +90,7 @@ def _http(status: int, kind: str, text: str) -> bytes:
 
 
 def metrics_text(health: NodeHealth) -> str:
-    """The values of a node, as Prometheus reads them."""
+    """Return the values of a node in the text format of Prometheus."""
     rows: list[tuple[str, str, str, dict[str, float]]] = [
         (
             *("sessions", "gauge", "Sessions that the node holds."),
@@ -100,7 +99,7 @@ def metrics_text(health: NodeHealth) -> str:
                 '{status="opening"}': health.sessions - health.open,
             },
         ),
-        ("capacity", "gauge", "Sessions that the node holds at most.", {"": health.capacity}),
+        ("capacity", "gauge", "Maximum number of sessions of the node.", {"": health.capacity}),
         ("draining", "gauge", "1 while the node drains.", {"": health.draining}),
         (
             *("log_failing", "gauge", "1 while the log of the fleet fails."),

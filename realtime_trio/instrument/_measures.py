@@ -130,7 +130,7 @@ def read_client(client: Client) -> Iterator[Reading]:
     # Not `client.statistics()`, which sorts samples for its percentiles, and not `client.health`:
     # its age of a pong needs the clock of the client's own thread.
     shell = client._shell  # pyright: ignore[reportPrivateUsage]
-    for lane in shell.pipeline.counts():
+    for lane in shell.pipeline.statistics(timed=False).lanes:
         yield from _read_lane(lane)
     supervisor, outbox = shell.supervisor, shell.outbox.statistics()
     link = "away" if supervisor.link is None else "open"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 
 import trio
 from opentelemetry import metrics, trace
@@ -23,6 +22,7 @@ from .._core._notifications import (
     TurnStateChanged,
 )
 from .._core._shell_notifications import Disconnected, Reconnected
+from .._version import __version__
 from ..events import CompletionEvent
 from ._otel_metrics import OtelTimes, metrics_of
 from ._otel_notes import INTERVAL, NoteLog
@@ -44,7 +44,7 @@ async def traced(
     meter_provider: metrics.MeterProvider | None,
 ) -> AsyncGenerator[None, None]:
     """Trace and measure within the block. Errors of the block are raised unchanged."""
-    release = version("realtime-trio")
+    release = __version__
     tracer = (tracer_provider or trace.get_tracer_provider()).get_tracer("realtime_trio", release)
     measured = metrics_of(meter_provider or metrics.get_meter_provider(), release)
     times = OtelTimes(measured)
@@ -53,7 +53,7 @@ async def traced(
     notes = NoteLog(tree)
     stop = shell.pipeline.tap(_SPAN_NOTES, notes.put)
     measured.ledger.add(client)
-    shell.pipeline.measure(times)
+    stop_measuring = shell.pipeline.measure(times)
     following = trio.CancelScope()
     # In the nursery of the client, so that errors of the block are not wrapped in a group.
     shell.nursery.start_soon(_follow, notes, following)
@@ -62,7 +62,7 @@ async def traced(
     finally:
         stop()
         following.cancel()
-        shell.pipeline.stop_measuring(times)
+        stop_measuring()
         measured.ledger.close(client)
         notes.build()
         tree.close()

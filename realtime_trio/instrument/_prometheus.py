@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, final
 
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -39,6 +39,7 @@ class PrometheusMetrics(Collector):
         self._ledger = Ledger()
         self._lock = threading.Lock()
         self._times: dict[Client, ClientTimes] = {}
+        self._measuring: dict[Client, Callable[[], None]] = {}
         self._closed_times = ClientTimes()
         self._registry.register(self)
         self._stop = listen(self)
@@ -71,7 +72,8 @@ class PrometheusMetrics(Collector):
         with self._lock:
             self._times[client] = times
         self._ledger.add(client)
-        client._shell.pipeline.measure(times)  # pyright: ignore[reportPrivateUsage]
+        pipeline = client._shell.pipeline  # pyright: ignore[reportPrivateUsage]
+        self._measuring[client] = pipeline.measure(times)
 
     def closed(self, client: Client) -> None:
         """Keep the counters of a client; called when it closes."""
@@ -79,7 +81,7 @@ class PrometheusMetrics(Collector):
         with self._lock:
             times = self._times.pop(client)
             self._closed_times.merge(times)
-        client._shell.pipeline.stop_measuring(times)  # pyright: ignore[reportPrivateUsage]
+        self._measuring.pop(client)()
 
     # -- a scrape --------------------------------------------------------------------------
 

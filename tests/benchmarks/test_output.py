@@ -35,7 +35,7 @@ def test_a_run_comes_back_from_its_file(found: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"when": 1}', "null"])
 def test_what_is_no_run_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(text)
-    with pytest.raises(ValueError, match="holds no run"):
+    with pytest.raises(ValueError, match="is not a run"):
         _model.load(tmp_path / "run.json")
 
 

@@ -64,6 +64,26 @@ def test_the_state_at_a_moment(journal: Path, call: Call) -> None:
     assert (nothing.status, nothing.lines) == (1, ["no state matches"])
 
 
+def test_a_narrow_terminal(journal: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = call("history", journal).lines
+    assert max(len(line) for line in lines) == 60
+
+
+def test_what_a_damaged_journal_lacks_is_said(journal: Path, tmp_path: Path, call: Call) -> None:
+    path, to = tmp_path / "calls.db", tmp_path / "call.jsonl"
+    data = bytearray(journal.read_bytes())
+    data[data.rindex(b"RTB") + 60] ^= 1
+    path.write_bytes(bytes(data))
+    missing, ended = call("history", path).lines[-2:]
+    assert missing.startswith("missing: ")
+    assert ended == "it ended without being closed"
+    done = call("export", path, to)
+    assert done.status == 0
+    assert done.err.decode().strip() == missing.removesuffix(" (damaged)")
+    assert to.exists()
+
+
 def test_a_gap_and_an_end_without_a_close(tmp_path: Path, call: Call) -> None:
     path = tmp_path / "call.jsonl"
     path.write_text('{"t": 0, "dir": "open", "text": "", "conn": 1}\n')

@@ -101,10 +101,11 @@ async def scripted_link(
         with trio.CancelScope(shield=True):
             while shell._scope is None:
                 await shell._moves.park()
+        scope = shell.nursery.cancel_scope
         nursery.start_soon(shell.pipeline.run)
         link.open()
         await link.receive(*(first or ("pong", "user_turn_start")))
         await link.settled()
         yield link
         nursery.cancel_scope.cancel()
-        shell._scope.cancel()
+        scope.cancel()

@@ -120,15 +120,17 @@ def test_its_size_is_limited(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "reason"),
     [
         ({"content": None, "url": "https://example.com/x.png"}, "fetch its url"),
         ({"content": None}, "no content"),
         ({"content": None, "url": "data:image/png;base64,a"}, "not valid base64"),
     ],
 )
-def test_what_cannot_be_saved_is_refused(tmp_path: Path, fields: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_what_cannot_be_saved_is_refused(
+    tmp_path: Path, fields: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
         media(**fields).save(tmp_path)
     assert not list(tmp_path.iterdir())
 

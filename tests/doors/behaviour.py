@@ -524,6 +524,8 @@ async def a_server_can_be_asked(kit: Any) -> None:
         assert server.config == rt.server.ServerConfig()
         server.script(rt.testing.turn("Hello", text="scripted"))
         server.unscript()
+        traffic: list[object] = []
+        server.trace(traffic.append)
         async with kit.open_client(server.url, auth=server.issue_token()) as client:
             await client.ready()
             async with client.ask("Hello"):
@@ -532,6 +534,7 @@ async def a_server_can_be_asked(kit: Any) -> None:
             assert session.messages[-1].content == "You said: Hello"
             assert server.transcript(session.id)
             assert len(server.export_chats()) == 1
+            assert traffic
             request = rt.server.Request(method="GET", target="/nothing", headers={})
             assert server.handle(request).status == 404
             await server.restart()

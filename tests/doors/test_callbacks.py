@@ -198,6 +198,7 @@ def test_devices_of_the_door_of_asyncio(tmp_path: Path) -> None:
                     await asyncio.wait_for(client.audio.send_from(microphone), 0.02)
             async with rt.aio.open_speaker() as speaker:
                 await speaker.ready()
+                await speaker.drained()
                 await speaker.write(bytes(640))
                 speaker.write_nowait(bytes(640))
                 assert speaker.queued == 1280
@@ -235,6 +236,7 @@ def test_devices_of_the_blocking_door(tmp_path: Path) -> None:
             assert microphone.statistics().captured == 1
         with rt.blocking.open_speaker() as speaker:
             speaker.ready()
+            speaker.drained()
             speaker.write(bytes(640))
             speaker.write_nowait(bytes(640))
             assert speaker.queued == 1280
@@ -246,3 +248,87 @@ def test_devices_of_the_blocking_door(tmp_path: Path) -> None:
             assert (sink.format, sink.frames) == (FORMAT, 320)
             with client.audio.play_to(sink):
                 pass
+
+
+class _Slow:
+    """A token source that does not answer."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.cancelled = 0
+
+    async def token(self) -> str:
+        self.asked += 1
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return "too late"
+
+
+def test_a_callback_is_cancelled_with_what_waits_for_it() -> None:
+    source = _Slow()
+
+    async def main() -> None:
+        async with rt.aio.open_server() as server:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05), rt.aio.open_client(server.url, auth=source):
+                    pass
+
+    asyncio.run(main())
+    assert (source.asked, source.cancelled) == (1, 1)
+
+
+def test_a_callback_that_takes_too_long_is_a_failed_attempt() -> None:
+    source = _Slow()
+    config = rt.ClientConfig(connect_timeout=0.05, max_attempts=1)
+
+    async def main() -> None:
+        async with rt.aio.open_server() as server:
+            with pytest.raises(rt.ConnectionFailed):
+                async with rt.aio.open_client(server.url, auth=source, config=config):
+                    pass
+
+    asyncio.run(main())
+    assert source.cancelled == source.asked
+
+
+def test_a_callback_waits_when_its_loop_is_closed() -> None:
+    source = _Slow()
+    loop = asyncio.new_event_loop()
+
+    async def opening() -> None:
+        async with (
+            rt.aio.open_server() as server,
+            rt.aio.open_client(server.url, auth=source),
+        ):
+            pass
+
+    task = loop.create_task(opening())
+    while not source.asked:
+        loop.run_until_complete(asyncio.sleep(0.001))
+    loop.set_exception_handler(lambda loop, context: None)
+    with pytest.warns(ResourceWarning, match="still open"):
+        loop.close()
+    assert not task.done()
+    del task
+    asyncio.run(asyncio.sleep(0))
+
+
+def test_dial_functions_of_asyncio_and_of_trio_in_the_blocking_door() -> None:
+    async def on_trio(claim: rt.fleet.Claim) -> rt.fleet.Dial:
+        await trio.lowlevel.checkpoint()
+        return rt.fleet.Dial("memory://nobody", auth="any")
+
+    log = rt.fleet.MemoryLog()
+    with (
+        rt.blocking.open_fleet(log) as fleet,
+        rt.blocking.open_node(log, on_trio, heartbeat=0.1) as node,
+        node.changes() as changes,
+    ):
+        fleet.create("call-17")
+        assert isinstance(changes.receive(), rt.fleet.Claimed)
+        released = changes.receive()
+        assert isinstance(released, rt.fleet.Released)
+        assert "memory://nobody" in released.why or "no server" in released.why

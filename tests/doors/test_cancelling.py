@@ -87,6 +87,7 @@ def test_entering_is_cancelled_at_every_step() -> None:
 
     async def beside_a_server() -> None:
         async with rt.aio.open_server() as server:
+            server.script(rt.testing.turn("Hello", rt.testing.wait(60), times=ENTERING))
             for steps in range(ENTERING):
                 assert await main(steps, server.url) == 1
 
@@ -303,7 +304,7 @@ def test_a_sink_that_fails_ends_its_block() -> None:
     _with_client(storm, 7)
 
 
-# -- a fleet ---------------------------------------------------------------------------------
+# -- a fleet -------------------------------------------------------------------------------
 
 FleetStorm = Callable[[rt.aio.Fleet, rt.aio.RealtimeServer, Random], Awaitable[None]]
 

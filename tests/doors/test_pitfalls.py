@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,8 @@ import trio
 import uvloop
 
 import realtime_trio as rt
+from realtime_trio.aio import _guest
+from realtime_trio.aio._opening import opened
 from tests.source import ROOT
 
 Kept = list[AbstractAsyncContextManager[Any]]
@@ -449,3 +451,127 @@ def test_a_body_that_was_closed_raises_its_own_error() -> None:
         with pytest.raises(rt.ClosedError), fleet.attach("one") as session:
             session.close()
             session.ready()
+
+
+def test_a_task_of_trio_is_told_which_client_it_wants() -> None:
+    told: list[str] = []
+
+    async def main() -> None:
+        async with (
+            rt.aio.open_server() as server,
+            rt.aio.open_client(server.url, auth="any") as client,
+        ):
+            await client.ready()
+
+            async def on_trio() -> None:
+                try:
+                    client.ping().send(None)
+                except RuntimeError as exc:
+                    told.append(str(exc))
+                await trio.lowlevel.checkpoint()
+
+            trio.lowlevel.spawn_system_task(on_trio)
+            await client.reconnect()
+
+    asyncio.run(main())
+    assert "use rt.open_client" in told[0]
+
+
+@pytest.mark.parametrize("door", [rt.aio, rt.blocking], ids=lambda door: door.__name__)
+def test_a_door_has_its_names_and_no_others(door: Any) -> None:
+    assert set(door.__all__) <= set(dir(door))
+    with pytest.raises(AttributeError, match="nothing_like_it"):
+        _ = door.nothing_like_it
+
+
+def test_a_second_attach_has_a_door_of_its_own() -> None:
+    """Leaving one block of a session does not end the use of another."""
+
+    async def main() -> None:
+        log = rt.fleet.MemoryLog()
+        async with rt.aio.open_fleet(log) as fleet:
+            await fleet.create("call-17")
+            async with fleet.attach("call-17") as outer:
+                async with fleet.attach("call-17") as inner:
+                    pass
+                with pytest.raises(rt.ClosedError):
+                    await inner.send_text("Hi")
+                assert (await outer.send_text("Hi")).status == "queued"
+        with pytest.raises(rt.ClosedError):
+            await fleet.sessions()
+        with pytest.raises(rt.ClosedError):
+            async with fleet.attach("call-17"):
+                pass
+
+    asyncio.run(main())
+
+
+# -- the run of a loop, at its end -----------------------------------------------------------
+
+
+def test_opening_while_the_run_ends_waits_for_its_end() -> None:
+    async def main(steps: int, cancel: bool) -> None:
+        first = rt.aio.open_server()
+        await first.__aenter__()
+        leaving = asyncio.ensure_future(first.__aexit__(None, None, None))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+
+        async def again() -> None:
+            async with rt.aio.open_server() as server:
+                assert server.url
+
+        entering = asyncio.ensure_future(again())
+        if cancel:
+            await asyncio.sleep(0)
+            entering.cancel()
+        (result,) = await asyncio.gather(entering, return_exceptions=True)
+        assert result is None or (cancel and isinstance(result, asyncio.CancelledError))
+        await leaving
+
+    for steps in range(12):
+        for cancel in (False, True):
+            asyncio.run(main(steps, cancel))
+
+
+def test_a_loop_that_was_closed_behind_our_back() -> None:
+    loop = asyncio.new_event_loop()
+    kept = loop.run_until_complete(_left_open())
+    del vars(loop)["close"]
+    loop.close()
+    with pytest.warns(ResourceWarning, match="its loop was closed"):
+        asyncio.run(_converse())
+    assert kept
+
+
+def test_what_does_not_end_after_its_loop_was_closed_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_guest, "_ABANDONED", 0.01)
+    told: list[str] = []
+
+    @asynccontextmanager
+    async def stubborn() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep_forever()
+
+    async def enter() -> None:
+        await opened(stubborn(), lambda door, nothing: nothing).__aenter__()
+
+    def run() -> None:  # in a thread of its own: it cannot have another run
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(enter())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                loop.close()
+            except RuntimeError as exc:
+                told.append(str(exc))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert told == ["the clients of a closed loop do not end"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
 import realtime_trio as rt
-from realtime_trio.blocking import _portal
+from realtime_trio._lanes._waiters import Waiters
+from realtime_trio.blocking import _channel, _door, _portal
 
 DELAY = 0.05
 
@@ -168,3 +170,80 @@ def test_the_child_of_a_fork_opens_a_thread_of_its_own(
             assert _portal._Shared.portal is not portal
     finally:
         _portal._Shared.portal, _portal._Shared.lock = portal, lock
+
+
+class _Many:
+    """A channel that is never empty."""
+
+    def receive_nowait(self) -> int:
+        return 1
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+
+def test_one_call_fetches_at_most_64_items(client: rt.blocking.Client) -> None:
+    fetch = _channel._Fetch(client._door, _Many(), Waiters())
+    fetch.run()
+    assert len(fetch.items) == 64
+
+
+def test_a_second_thread_does_not_wait_for_what_another_waits_for(
+    client: rt.blocking.Client,
+) -> None:
+    notes = client.subscribe(rt.MessageComplete)
+    got: list[object] = []
+    thread = threading.Thread(target=lambda: got.append(notes.receive()))
+    thread.start()
+    while not notes._reading.locked():
+        thread.join(0.001)
+    with pytest.raises(rt.WouldBlock):
+        notes.receive_nowait()
+    with client.ask("Hello"):
+        pass
+    thread.join(10)
+    assert len(got) == 1
+
+
+@contextmanager
+def _gone() -> Iterator[_door.Door]:
+    """A door whose thread has ended."""
+    portal = _portal.Portal()
+    portal.enter()
+    assert portal.leave()
+    portal.join()
+    yield _door.Door(portal)
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncIterator[None]:
+    yield
+
+
+def test_nothing_is_entered_in_a_thread_that_is_gone() -> None:
+    def needs_trio() -> None:
+        raise RuntimeError
+
+    with _gone() as door:
+        with pytest.raises(rt.ClosedError), door.block(_nothing(), _door.same):
+            pass
+        with pytest.raises(rt.ClosedError):
+            door.plain(needs_trio)
+        door.scope = None
+        door.detach()
+        assert door.closed
+
+
+def test_a_run_that_is_about_to_end_accepts_nothing(
+    client: rt.blocking.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("trio.lowlevel.spawn_system_task", refuse)
+        with pytest.raises(rt.ClosedError):
+            client.ready()
+        with pytest.raises(rt.ClosedError), client.ask("Hello"):
+            pass
+    client.ready()

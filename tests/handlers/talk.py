@@ -32,12 +32,12 @@ class Talk:
 
     def __call__(self, *events: Json, at: float | None = None) -> list[Json]:
         """Fold events; give what they made the application hear."""
-        told: list[Json] = []
+        emitted: list[Json] = []
         for event in events:
             notes = self._by_mapping.process_event(event, at=at)
             assert self._by_frame.process_frame(json.dumps(event), at=at) == notes
-            told.extend(notification_to_json(note) for note in notes)
-        return told
+            emitted.extend(notification_to_json(note) for note in notes)
+        return emitted
 
     @property
     def now(self) -> SessionState:

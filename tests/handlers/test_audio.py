@@ -192,19 +192,19 @@ def test_a_chunk_is_in_the_format_that_its_content_type_names() -> None:
         "audio/L16;rate=8000;channels=2": AudioFormat(8_000, 2),
         "audio/L16;channels=2": AudioFormat(24_000, 2),
     }.items():
-        told = processor.process_event(delta(b"abcd", content_type, content_type))
-        assert output(told) == [(b"abcd", expected)]
+        notes = processor.process_event(delta(b"abcd", content_type, content_type))
+        assert output(notes) == [(b"abcd", expected)]
     assert output(processor.process_audio(b"ab")) == [(b"ab", AudioFormat(24_000))]
     processor.process_event(voice("special"))
-    told = processor.process_event(delta(b"abcd", None, "audio/L16;rate=8000"))
-    assert output(told) == [(b"abcd", None)]
+    notes = processor.process_event(delta(b"abcd", None, "audio/L16;rate=8000"))
+    assert output(notes) == [(b"abcd", None)]
 
 
 def test_a_stream_whose_content_type_changes_begins_with_a_whole_sample() -> None:
     processor = EventStreamProcessor()
     processor.process_event(delta(b"abc", "one", "audio/L16;rate=8000"))
-    told = processor.process_event(delta(b"de", "one", "audio/L16;rate=24000"))
-    assert output(told) == [(b"de", AudioFormat(24_000))]
+    notes = processor.process_event(delta(b"de", "one", "audio/L16;rate=24000"))
+    assert output(notes) == [(b"de", AudioFormat(24_000))]
 
 
 def test_what_is_not_pcm_is_announced_once_and_not_played() -> None:

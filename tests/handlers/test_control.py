@@ -39,7 +39,7 @@ def control(talk: Talk) -> ControlSlice:
 def test_the_catalogue_is_what_the_server_said_last() -> None:
     talk = Talk()
     voice = {"voice_id": "v", "vendor": "x", "description": "d", "output_format": "pcm16"}
-    told = talk(
+    notes = talk(
         {"type": "ui_session_id_changed", "ui_session_id": "ui"},
         {"type": "chat_user_data", "user": {"user_id": "u"}},
         {"type": "avatar_list", "avatars": [{"avatar_id": "a"}]},
@@ -48,7 +48,7 @@ def test_the_catalogue_is_what_the_server_said_last() -> None:
         {"type": "tool_catalog", "tools": [{"name": "t"}]},
         {"type": "voice_input_supported", "modes": ["ptt", "vad"]},
     )
-    assert told == [{"name": "voices-updated", "voices": [voice]}]
+    assert notes == [{"name": "voices-updated", "voices": [voice]}]
     assert talk.state["catalog"] == {
         "user": "u",
         "agents": 2,
@@ -118,10 +118,10 @@ def avatar(session: Json | None) -> Json:
 def test_an_avatar_comes_and_goes() -> None:
     talk = Talk()
     assert talk(avatar(None)) == []
-    told = talk(avatar({"id": "1"}))
-    assert told[0]["avatar_session"] == {"id": "1"}
-    assert told[0]["avatar_session_request"] == {"quality": "low"}
-    assert told[1] == {"name": "avatar-state-changed", "active": True}
+    notes = talk(avatar({"id": "1"}))
+    assert notes[0]["avatar_session"] == {"id": "1"}
+    assert notes[0]["avatar_session_request"] == {"quality": "low"}
+    assert notes[1] == {"name": "avatar-state-changed", "active": True}
     assert names(talk(avatar({"id": "2"}))) == ["avatar-session-started"]
     assert names(talk(avatar(None))) == ["avatar-session-ended", "avatar-state-changed"]
     assert control(talk).avatar_active is False
@@ -151,8 +151,8 @@ def test_a_change_of_voice_names_both_and_who_wanted_it() -> None:
 def test_whose_turn_it_is_is_told_only_on_a_change() -> None:
     talk = Talk()
     assert talk.state["turn"] == {"can_send_input": False}
-    told = talk(TURN_END, TURN_START, TURN_START, interaction(True), text("x"), TURN_END, TURN_END)
-    assert [note["can_send_input"] for note in only(told, "turn-state-changed")] == [True, False]
+    notes = talk(TURN_END, TURN_START, TURN_START, interaction(True), text("x"), TURN_END, TURN_END)
+    assert [note["can_send_input"] for note in only(notes, "turn-state-changed")] == [True, False]
 
 
 @pytest.mark.parametrize("event", [CANCELLED, {"type": "error", "message": "x"}, chat_session("b")])
@@ -186,22 +186,22 @@ def page(*ids: str, total: int, offset: int = 0) -> Json:
     return {"type": "get_user_sessions_response", "sessions": body}
 
 
-def index(told: list[Json]) -> list[tuple[int, list[str]]]:
-    return [(note["total"], note["session_ids"]) for note in only(told, "sessions-index-updated")]
+def index(notes: list[Json]) -> list[tuple[int, list[str]]]:
+    return [(note["total"], note["session_ids"]) for note in only(notes, "sessions-index-updated")]
 
 
 def test_sessions_are_added_and_moved_in_place() -> None:
     talk = Talk()
-    told = talk(added("a"), added("b"), added("a", "renamed"))
-    assert index(told) == [(1, ["a"]), (2, ["a", "b"]), (2, ["a", "b"])]
+    notes = talk(added("a"), added("b"), added("a", "renamed"))
+    assert index(notes) == [(1, ["a"]), (2, ["a", "b"]), (2, ["a", "b"])]
     assert [entry.session_name for entry in control(talk).index] == ["renamed", None]
 
 
 def test_pages_come_together() -> None:
     talk = Talk()
-    told = talk(page("a", "b", total=5), page("c", "d", total=5, offset=2))
-    told += talk(page("b", "e", total=5, offset=3))
-    assert index(told) == [
+    notes = talk(page("a", "b", total=5), page("c", "d", total=5, offset=2))
+    notes += talk(page("b", "e", total=5, offset=3))
+    assert index(notes) == [
         (5, ["a", "b"]),
         (5, ["a", "b", "c", "d"]),
         (5, ["a", "b", "c", "d", "e"]),

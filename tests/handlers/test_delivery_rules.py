@@ -125,8 +125,12 @@ def test_d1_an_event_without_an_id_is_never_a_duplicate(event: Json, fields: Jso
 
 def test_d1_an_interaction_s_end_is_not_its_start() -> None:
     talk = Talk()
-    told = talk(interaction(True, id="i"), text("x"), interaction(False, id="i"))
-    assert names(told) == ["message-streaming", "message-complete", "session-notifications-cleared"]
+    notes = talk(interaction(True, id="i"), text("x"), interaction(False, id="i"))
+    assert names(notes) == [
+        "message-streaming",
+        "message-complete",
+        "session-notifications-cleared",
+    ]
     talk(text("y"))
     assert talk(interaction(False, id="i"), interaction(True, id="i")) == []
     assert talk.counters["duplicates"] == 2
@@ -195,8 +199,8 @@ def test_d1_a_late_event_may_come_again() -> None:
     talk = Talk()
     talk(CANCELLED, text("x", id="e"), select(call("t"), id="s"))
     assert talk.counters["late_deltas"] == 2
-    told = talk(completion(True), text("x", id="e"), select(call("t"), id="s"))
-    assert names(told) == ["message-streaming", "tool-notification"]
+    notes = talk(completion(True), text("x", id="e"), select(call("t"), id="s"))
+    assert names(notes) == ["message-streaming", "tool-notification"]
     assert talk.counters["duplicates"] == 0
 
 
@@ -216,8 +220,8 @@ def test_d1_what_says_nothing_was_applied_all_the_same() -> None:
 @pytest.mark.parametrize("id", ["stream", "", None, 5])
 def test_d1_the_id_of_an_audio_delta_names_its_stream(id: Any) -> None:
     talk = Talk()
-    told = talk(*[of_session("audio_delta", id=id, **SAMPLE)] * 3)
-    assert names(told) == ["audio-output"] * 3
+    notes = talk(*[of_session("audio_delta", id=id, **SAMPLE)] * 3)
+    assert names(notes) == ["audio-output"] * 3
     assert talk.counters["duplicates"] == 0
 
 
@@ -258,8 +262,8 @@ def test_d1_what_was_left_out_is_counted_by_the_home_lane() -> None:
 def test_d1_a_long_id_is_known_as_well(size: int, letter: str) -> None:
     talk = Talk()
     one, other = letter * size, letter * (size - 1) + "y"
-    told = talk(text("x", id=one), text("x", id=one), text("x", id=other))
-    assert names(told) == ["message-streaming"] * 2
+    notes = talk(text("x", id=one), text("x", id=one), text("x", id=other))
+    assert names(notes) == ["message-streaming"] * 2
     odd = {"type": "odd" + one, "session_id": one, "id": one}
     talk(odd, odd, odd | {"session_id": other}, odd | {"type": "odd" + other}, odd | {"id": other})
     assert (talk.counters["unknown"], talk.counters["duplicates"]) == (4, 2)
@@ -333,8 +337,8 @@ def test_d2_what_only_clients_send_is_unknown_from_a_server() -> None:
 def test_d3_an_error_of_the_server_is_its_own_word() -> None:
     talk = Talk()
     talk(text("x"))
-    told = talk({"type": "error", "message": "No.", "source": "runtime"})
-    assert told == [
+    notes = talk({"type": "error", "message": "No.", "source": "runtime"})
+    assert notes == [
         {
             "name": "system-notification",
             "type": "error",
@@ -438,8 +442,8 @@ def test_a_handler_of_one_s_own_sees_its_lane_s_slice(chart: type[Any]) -> None:
         return slice_.with_extra("charts", event.points), (said,)
 
     talk = Talk()
-    told = talk(of_session("render_chart", points=[1, 2]))
-    assert [note["content"] for note in told] == ["a chart"]
+    notes = talk(of_session("render_chart", points=[1, 2]))
+    assert [note["content"] for note in notes] == ["a chart"]
     assert talk.now.text.extra == {"charts": (1, 2)}
     assert draw(talk.now.text, chart(session_id=MAIN, role="r", points=()))[1] == (said,)
     with pytest.raises(ValueError, match="has a handler in the text lane already"):
@@ -453,8 +457,8 @@ def test_a_handler_that_does_not_return_its_slice_has_failed(chart: type[Any], w
         return wrong
 
     talk = Talk()
-    [told] = talk(of_session("render_chart", points=[]))
-    assert told["error"] == "the text handler of render_chart raised TypeError"
+    [notes] = talk(of_session("render_chart", points=[]))
+    assert notes["error"] == "the text handler of render_chart raised TypeError"
     assert names(talk(text("x"))) == ["message-streaming"]
 
 
@@ -545,10 +549,10 @@ def test_late_deltas_that_were_merged_count_each() -> None:
 
 
 def test_audio_s_notifications_hold_their_bytes() -> None:
-    [told] = EventStreamProcessor().process_audio(b"\x01\x00")
-    assert isinstance(told, AudioOutput)
-    assert told.data == b"\x01\x00"
-    assert only([{"name": told.name}], "audio-output")
+    [notes] = EventStreamProcessor().process_audio(b"\x01\x00")
+    assert isinstance(notes, AudioOutput)
+    assert notes.data == b"\x01\x00"
+    assert only([{"name": notes.name}], "audio-output")
 
 
 def test_what_did_not_come_and_what_did_after_it() -> None:

@@ -38,8 +38,8 @@ HIGH, LOW = "\ud83d", "\ude00"
 SUB: Json = {"parent": MAIN, "user": MAIN}
 
 
-def streamed(told: list[Json]) -> list[str]:
-    return [note["delta"] for note in only(told, "message-streaming")]
+def streamed(notes: list[Json]) -> list[str]:
+    return [note["delta"] for note in only(notes, "message-streaming")]
 
 
 @pytest.mark.parametrize("make", [text, thought])
@@ -59,8 +59,8 @@ def test_l4_a_half_starts_its_message_without_a_word(make: Any) -> None:
     assert talk(make(HIGH)) == []
     opened = talk.session()["open_message"]
     assert (opened["content"], opened["status"]) == ("", "streaming")
-    [told] = talk(make(LOW))
-    assert (told["message_id"], told["delta"]) == (opened["id"], "😀")
+    [notes] = talk(make(LOW))
+    assert (notes["message_id"], notes["delta"]) == (opened["id"], "😀")
 
 
 def test_l4_it_completes_what_another_role_had_open_and_takes_what_waits() -> None:
@@ -112,16 +112,18 @@ def test_l4_an_empty_delta_is_nothing_in_between() -> None:
 @pytest.mark.parametrize("before", ["", "a", "é"])
 def test_l4_at_the_end_of_its_message_it_is_told_first(ends: Json, before: str) -> None:
     talk = Talk()
-    told = talk(text(before + HIGH), ends)
-    [ended, *_] = only(told, "message-complete")
+    notes = talk(text(before + HIGH), ends)
+    [ended, *_] = only(notes, "message-complete")
     assert ended["message"]["content"] == f"{before}\ufffd"
     of_it = [
         n["delta"]
-        for n in only(told, "message-streaming")
+        for n in only(notes, "message-streaming")
         if n["message_id"] == ended["message"]["id"]
     ]
     assert "".join(of_it) == f"{before}\ufffd"
-    assert told.index(ended) == 1 + max(i for i, n in enumerate(told) if n.get("delta") == "\ufffd")
+    assert notes.index(ended) == 1 + max(
+        i for i, n in enumerate(notes) if n.get("delta") == "\ufffd"
+    )
 
 
 def test_l4_halves_of_two_messages_do_not_join() -> None:
@@ -171,13 +173,13 @@ pieces = st.lists(
 @given(pieces)
 def test_l4_deltas_add_up_to_what_they_say(said: list[str]) -> None:
     talk = Talk()
-    told = talk(*map(text, said), TURN_START)
-    [*ended] = only(told, "message-complete")
+    notes = talk(*map(text, said), TURN_START)
+    [*ended] = only(notes, "message-complete")
     shown, half = whole("".join(said))
     assert [m["message"]["content"] for m in ended] == (
         [shown + "\ufffd" * bool(half)] if any(said) else []
     )
-    assert "".join(streamed(told)) == "".join(m["message"]["content"] for m in ended)
+    assert "".join(streamed(notes)) == "".join(m["message"]["content"] for m in ended)
 
 
 @given(st.text(st.sampled_from(["a", "é", "😀", HIGH, LOW]), min_size=1, max_size=6))

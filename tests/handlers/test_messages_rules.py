@@ -54,17 +54,17 @@ SUB: Json = {"parent": MAIN, "user": MAIN}
 
 def test_m1_deltas_of_one_kind_make_one_message() -> None:
     talk = Talk()
-    told = talk(text("Once "), text("upon "), text("a time"))
-    assert names(told) == ["message-streaming"] * 3
-    assert len({note["message_id"] for note in told}) == 1
+    notes = talk(text("Once "), text("upon "), text("a time"))
+    assert names(notes) == ["message-streaming"] * 3
+    assert len({note["message_id"] for note in notes}) == 1
     assert talk.session()["open_message"]["content"] == "Once upon a time"
     assert talk.messages() == []
 
 
 def test_m1_the_other_kind_completes_and_starts_the_next() -> None:
     talk = Talk()
-    told = talk(thought("Hm."), text("Yes."), thought("But."))
-    assert names(told) == [
+    notes = talk(thought("Hm."), text("Yes."), thought("But."))
+    assert names(notes) == [
         "message-streaming",
         "message-complete",
         "message-streaming",
@@ -97,8 +97,8 @@ def test_m1_sessions_never_share_a_message() -> None:
     talk = Talk()
     talk(text("m1 "), text("a1 ", "a", **SUB), text("b1 ", "b", **SUB))
     talk(thought("m2"), text("a2", "a", **SUB), text("b2", "b", **SUB))
-    told = talk(completion(False, "a", **SUB))
-    assert [note["message"]["content"] for note in only(told, "message-complete")] == ["a1 a2"]
+    notes = talk(completion(False, "a", **SUB))
+    assert [note["message"]["content"] for note in only(notes, "message-complete")] == ["a1 a2"]
     assert talk.transcript("a") == [("assistant", "a1 a2")]
     assert talk.transcript("b") == []
     assert talk.session("b")["open_message"]["content"] == "b1 b2"
@@ -107,9 +107,9 @@ def test_m1_sessions_never_share_a_message() -> None:
 
 def test_m1_what_is_announced_is_what_is_stored() -> None:
     talk = Talk()
-    told = talk(thought("x"), text("y"), completion(False, input_tokens=1, output_tokens=2))
-    assert [note["message"] for note in only(told, "message-complete")] == talk.messages()
-    assert {note["session_id"] for note in told} == {MAIN}
+    notes = talk(thought("x"), text("y"), completion(False, input_tokens=1, output_tokens=2))
+    assert [note["message"] for note in only(notes, "message-complete")] == talk.messages()
+    assert {note["session_id"] for note in notes} == {MAIN}
 
 
 def test_m1_the_announced_message_has_the_id_under_which_it_streamed() -> None:
@@ -158,10 +158,10 @@ def test_m2_a_message_keeps_its_format(make: Any) -> None:
 
 def test_m3_an_ended_completion_completes_with_tokens_and_reason() -> None:
     talk = Talk()
-    told = talk(
+    notes = talk(
         text("x"), completion(False, input_tokens=7, output_tokens=3, stop_reason="max_tokens")
     )
-    assert only(told, "message-complete")[0]["message"]["metadata"] == {
+    assert only(notes, "message-complete")[0]["message"]["metadata"] == {
         "input_tokens": 7,
         "output_tokens": 3,
         "stop_reason": "max_tokens",
@@ -180,8 +180,8 @@ def test_m3_a_completion_ends_its_own_session_only() -> None:
 
 def test_m3_a_running_completion_is_a_boundary() -> None:
     talk = Talk()
-    told = talk(completion(True), text("one"), completion(True), text("two"))
-    assert completed(told) == [("assistant", "one", "complete", None)]
+    notes = talk(completion(True), text("one"), completion(True), text("two"))
+    assert completed(notes) == [("assistant", "one", "complete", None)]
     assert talk.session()["open_message"]["content"] == "two"
 
 
@@ -238,18 +238,18 @@ def test_m4_the_user_s_turn_completes_every_session() -> None:
 def test_m4_sessions_end_in_their_own_order(event: Json) -> None:
     talk = Talk()
     talk(text("x", "a", **SUB), text("y", "b", **SUB), thought("z", "a", **SUB))
-    told = talk(event)
-    assert [note["session_id"] for note in only(told, "message-complete")] == ["a", "b"]
-    for note in only(told, "response-cancelled"):
+    notes = talk(event)
+    assert [note["session_id"] for note in only(notes, "message-complete")] == ["a", "b"]
+    for note in only(notes, "response-cancelled"):
         assert note["session_ids"] == ["a", "b"]
 
 
 def test_m4_the_start_of_an_interaction_interrupts_what_was_open() -> None:
     talk = Talk()
     talk(text("half"), text("sub", "sub", **SUB), select(call("t1"), call("t2")))
-    told = talk(interaction(True))
-    assert completed(told) == [("assistant", "half", "interrupted", "interrupted")]
-    assert tools(told) == [("t1", "removed"), ("t2", "removed")]
+    notes = talk(interaction(True))
+    assert completed(notes) == [("assistant", "half", "interrupted", "interrupted")]
+    assert tools(notes) == [("t1", "removed"), ("t2", "removed")]
     assert talk.state["active_tools"] == []
     assert talk.session("sub")["open_message"] is not None
 
@@ -270,8 +270,8 @@ def test_m4_the_end_of_the_user_s_turn_completes_nothing() -> None:
 def test_m4_what_a_deleted_session_had_open_is_completed_first() -> None:
     talk = Talk()
     talk(text("x"))
-    told = talk({"type": "delete_chat_session"})
-    assert names(told)[:2] == ["message-complete", "session-cleared"]
+    notes = talk({"type": "delete_chat_session"})
+    assert names(notes)[:2] == ["message-complete", "session-cleared"]
 
 
 # What was seen of a turn that ends at ``user_turn_start``, and whether its message is "complete".
@@ -339,8 +339,8 @@ def test_m4_a_lost_link_says_nothing_and_ends_nothing() -> None:
 def test_m5_a_cancel_ends_every_message_and_tool_in_order() -> None:
     talk = Talk()
     talk(text("x"), select(call("t")), thought("y", "sub", **SUB), begin(call("t"), session="sub"))
-    told = talk(CANCELLED)
-    assert names(told) == [
+    notes = talk(CANCELLED)
+    assert names(notes) == [
         "turn-cancelled",
         "message-complete",
         "message-complete",
@@ -348,18 +348,18 @@ def test_m5_a_cancel_ends_every_message_and_tool_in_order() -> None:
         "tool-notification-removed",
         "response-cancelled",
     ]
-    assert completed(told) == [
+    assert completed(notes) == [
         ("assistant", "x", "cancelled", "cancelled"),
         (THOUGHT, "y", "cancelled", "cancelled"),
     ]
-    assert told[-1]["session_ids"] == [MAIN, "sub"]
+    assert notes[-1]["session_ids"] == [MAIN, "sub"]
     assert talk.state["active_tools"] == []
 
 
 def test_m5_a_cancel_with_nothing_open_is_confirmed() -> None:
-    told = Talk()(CANCELLED)
-    assert names(told) == ["turn-cancelled", "response-cancelled"]
-    assert told[-1]["session_ids"] == []
+    notes = Talk()(CANCELLED)
+    assert names(notes) == ["turn-cancelled", "response-cancelled"]
+    assert notes[-1]["session_ids"] == []
 
 
 LATE = [text("late"), text(""), thought("late"), select(call("t")), begin(call("t"))]
@@ -416,8 +416,8 @@ def test_m5_a_second_cancel_makes_them_late_again() -> None:
 def test_m5_more_sessions_than_are_told_apart_lose_no_text() -> None:
     talk = Talk(limits=Limits(max_sessions=2000))
     talk(CANCELLED, *(completion(True, f"s{i}", **SUB) for i in range(1025)))
-    told = talk(text("x", "s0", **SUB), text("y", "s1024", **SUB), text("z", "never", **SUB))
-    assert names(told) == ["message-streaming"] * 3
+    notes = talk(text("x", "s0", **SUB), text("y", "s1024", **SUB), text("z", "never", **SUB))
+    assert names(notes) == ["message-streaming"] * 3
 
 
 def test_m5_more_sessions_at_work_than_are_told_apart() -> None:
@@ -433,8 +433,8 @@ def test_m5_more_sessions_at_work_than_are_told_apart() -> None:
 def test_m5_a_late_result_attaches_without_another_notification() -> None:
     talk = Talk()
     talk(text("x"), begin(call("t")), CANCELLED)
-    told = talk(end(call("t")))
-    assert names(told) == ["tool-call-complete", "message-updated"]
+    notes = talk(end(call("t")))
+    assert names(notes) == ["tool-call-complete", "message-updated"]
     assert attached(talk.last()) == [("t", "done")]
     assert talk.counters["late_deltas"] == 0
     assert talk.last()["status"] == "cancelled"
@@ -638,12 +638,12 @@ def test_m8_a_handler_that_raises_costs_its_event_only() -> None:
 
 def test_m9_a_whole_message_completes_what_is_open_and_is_stored() -> None:
     talk = Talk()
-    told = talk(text("half"), message("Whole."))
-    assert completed(told) == [
+    notes = talk(text("half"), message("Whole."))
+    assert completed(notes) == [
         ("assistant", "half", "complete", None),
         ("assistant", "Whole.", "complete", None),
     ]
-    assert [note["message"] for note in only(told, "message-complete")] == talk.messages()
+    assert [note["message"] for note in only(notes, "message-complete")] == talk.messages()
     assert talk.session()["open_message"] is None
 
 

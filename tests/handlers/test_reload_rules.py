@@ -67,8 +67,8 @@ def is_whole(before: list[Json], listed: list[Json]) -> bool:
     """Whether a list that comes in mid-turn, with nothing after it, takes the turn's place."""
     talk = Talk()
     talk(*before, chat_session(MAIN, *listed))
-    told = talk(TURN_START)
-    loaded = only(told, "session-messages-loaded")
+    notes = talk(TURN_START)
+    loaded = only(notes, "session-messages-loaded")
     if not loaded:
         assert talk.transcript()[: len(listed)] == [(m["role"], m["content"]) for m in listed]
         assert len(talk.messages()) > len(listed)
@@ -216,8 +216,8 @@ LIVE = [
 ]
 
 
-def announced(told: list[Json]) -> list[str]:
-    return [name for name in names(told) if name.startswith("subsession")]
+def announced(notes: list[Json]) -> list[str]:
+    return [name for name in names(notes) if name.startswith("subsession")]
 
 
 def without(*kinds: str) -> list[Json]:
@@ -228,8 +228,8 @@ def test_s2_a_delegation_that_was_seen_live_is_not_unfolded() -> None:
     talk = Talk()
     talk(*LIVE, TURN_START)
     before = talk.messages()
-    told = talk(chat_session(MAIN, *TOLD))
-    assert announced(told) == []
+    notes = talk(chat_session(MAIN, *TOLD))
+    assert announced(notes) == []
     assert talk.transcript() == [("user", "?"), ("assistant", "One moment.")]
     assert attached(talk.last()) == attached(before[-1]) == [("d", '{"agent_message": "y is 2"}')]
     assert [m["content"] for m in talk.messages("sub")] == ["find y", "y is 2"]
@@ -275,10 +275,10 @@ def test_s2_one_that_was_not_seen_whole_is_unfolded(live: list[Json | None], new
             talk.lose_link()
         else:
             talk(event)
-    told = talk(chat_session(MAIN, *TOLD))
+    notes = talk(chat_session(MAIN, *TOLD))
     assert talk.transcript() == UNFOLDED
     assert attached(talk.messages()[1]) == []
-    assert announced(told) == (["subsession-started", "subsession-ended"] if news else [])
+    assert announced(notes) == (["subsession-started", "subsession-ended"] if news else [])
 
 
 @pytest.mark.parametrize(
@@ -294,19 +294,19 @@ def test_s2_id_name_and_request_tell_delegations_apart(other: Json) -> None:
     talk(*LIVE, TURN_START)
     [asked, answered, _] = TOLD
     blocks = [*answered["content"][:1], other]
-    told = talk(chat_session(MAIN, asked, {**answered, "content": blocks}))
-    assert announced(told) == ["subsession-started", "subsession-ended"]
+    notes = talk(chat_session(MAIN, asked, {**answered, "content": blocks}))
+    assert announced(notes) == ["subsession-started", "subsession-ended"]
     assert len(talk.messages()) == 3
 
 
 def test_s2_what_an_earlier_load_unfolded_is_unfolded_again_but_not_announced() -> None:
     talk = Talk()
     talk(chat_session(MAIN, *TOLD))
-    told = talk(chat_session("other"), chat_session(MAIN, *TOLD))
-    assert announced(told) == []
+    notes = talk(chat_session("other"), chat_session(MAIN, *TOLD))
+    assert announced(notes) == []
     assert talk.transcript() == UNFOLDED
-    told = talk(chat_session(MAIN, *TOLD, *TOLD))
-    assert announced(told) == ["subsession-started", "subsession-ended"]
+    notes = talk(chat_session(MAIN, *TOLD, *TOLD))
+    assert announced(notes) == ["subsession-started", "subsession-ended"]
     assert talk.transcript() == UNFOLDED * 2
 
 
@@ -340,8 +340,8 @@ def test_s2_each_of_several_is_looked_for_among_its_own_messages() -> None:
     talk = Talk()
     again = {**ASK, "id": "e"}
     talk(*LIVE, begin(again), sub_started(parent=MAIN), end(again))
-    told = [*TOLD, {"role": "assistant", "content": [again]}]
-    talk(TURN_START, text("x", "of another", parent="x"), chat_session(MAIN, *told))
+    notes = [*TOLD, {"role": "assistant", "content": [again]}]
+    talk(TURN_START, text("x", "of another", parent="x"), chat_session(MAIN, *notes))
     assert talk.transcript() == [*UNFOLDED[:2], ("user", "find y")]
 
 
@@ -360,16 +360,16 @@ def test_s2_parallel_delegations_are_each_announced_once() -> None:
     talk(sub_started(kind="chat", agent="team", parent=MAIN))
     talk.lose_link()
     talk(TURN_START)
-    told = talk(chat_session(MAIN, {"role": "assistant", "content": calls}))
-    [started] = only(told, "subsession-started")
+    notes = talk(chat_session(MAIN, {"role": "assistant", "content": calls}))
+    [started] = only(notes, "subsession-started")
     assert started["sub_agent_type"] == "assist"
 
 
 def test_s2_a_sub_session_without_a_call_is_nobody_s() -> None:
     talk = Talk()
     talk(begin(call("t")), sub_started(parent=MAIN))
-    told = talk(sub_started(parent=MAIN))
-    assert names(told) == ["subsession-started"]
+    notes = talk(sub_started(parent=MAIN))
+    assert names(notes) == ["subsession-started"]
 
 
 # -- S3: a current session that was deleted and goes on ------------------------------------
@@ -382,10 +382,10 @@ def test_s3_the_server_may_go_on_in_a_session_that_it_deleted() -> None:
     talk(message("kept"), TURN_START)
     talk(DELETED, {"type": "error", "message": "no"})
     assert talk.state["sessions"] == {}
-    told = talk(TURN_END)
-    assert names(told) == ["turn-state-changed", "chat-session-changed", "sessions-updated"]
-    assert (told[1]["previous_session_id"], told[1]["current_session_id"]) == (None, MAIN)
-    assert told[2]["session_ids"] == [MAIN]
+    notes = talk(TURN_END)
+    assert names(notes) == ["turn-state-changed", "chat-session-changed", "sessions-updated"]
+    assert (notes[1]["previous_session_id"], notes[1]["current_session_id"]) == (None, MAIN)
+    assert notes[2]["session_ids"] == [MAIN]
     assert talk.transcript() == [("assistant", "kept")]
     assert talk.state["current_session_id"] == talk.now.text.user_session_id == MAIN
     assert talk.now.control.chat_session_id == MAIN
@@ -473,8 +473,8 @@ def test_s3_a_user_session_that_was_set_meanwhile_stays() -> None:
 def test_s3_it_comes_back_within_the_bounds() -> None:
     talk = Talk(limits=Limits(max_sessions=1))
     talk(DELETED, message("x", "other"))
-    told = talk(TURN_END)
-    assert names(told) == ["session-cleared", "chat-session-changed", "sessions-updated"]
+    notes = talk(TURN_END)
+    assert names(notes) == ["session-cleared", "chat-session-changed", "sessions-updated"]
     assert list(talk.state["sessions"]) == [MAIN]
 
 
@@ -491,8 +491,8 @@ def test_s3_a_wipe_by_the_application_drops_it() -> None:
     for event in (chat_session(), message("kept"), DELETED):
         processor.process_event(event)
     processor.process_event(SessionsWipedEvent())
-    told: tuple[Any, ...] = processor.process_event(TURN_END)
-    assert [note.name for note in told] == []
+    notes: tuple[Any, ...] = processor.process_event(TURN_END)
+    assert [note.name for note in notes] == []
     assert processor.state.sessions == {}
 
 

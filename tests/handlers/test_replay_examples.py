@@ -29,16 +29,16 @@ def lines(path: Path) -> list[Json]:
 
 def replay(path: Path) -> list[Json]:
     """What ``replay --json`` would print."""
-    processor, now, told = EventStreamProcessor(), EPOCH, list[Json]()
+    processor, now, notes = EventStreamProcessor(), EPOCH, list[Json]()
     for number, line in enumerate(lines(path)):
         if "__ctl" in line:
             now += line["ms"] / 1000
             continue
-        told.extend(
+        notes.extend(
             {"event": number, **notification_to_json(note)}
             for note in processor.process_event(line, at=now)
         )
-    return [*told, {"state": state_to_json(processor.state)}]
+    return [*notes, {"state": state_to_json(processor.state)}]
 
 
 class Alike:
@@ -73,21 +73,21 @@ def test_there_are_five_examples() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_application_is_told_what_the_example_says(name: str) -> None:
-    told = replay(DATA / name)
+    notes = replay(DATA / name)
     expected = lines(DATA / name.replace(".jsonl", ".out.jsonl"))
     ours, theirs = Alike(), Alike()
     # The examples leave out what the control lane says at once of a cancel, although the
     # format's page has it: it stands in our output, and is looked at below.
-    told = [note for note in told if note.get("name") != "turn-cancelled"]
+    notes = [note for note in notes if note.get("name") != "turn-cancelled"]
     # Nor have they the counter of events of which something was left out: they hold none.
     expected[-1]["state"]["counters"]["tolerated"] = 0
-    for got, wanted in zip(told, expected, strict=True):
+    for got, wanted in zip(notes, expected, strict=True):
         assert ours(got) == theirs(wanted)
 
 
 def test_a_cancel_is_told_at_once_as_well() -> None:
-    told = replay(DATA / "cancel_mid_text.jsonl")
-    at_cancel = [note["name"] for note in told if note.get("event") == 10]
+    notes = replay(DATA / "cancel_mid_text.jsonl")
+    at_cancel = [note["name"] for note in notes if note.get("event") == 10]
     assert at_cancel == ["turn-cancelled", "message-complete", "response-cancelled"]
 
 

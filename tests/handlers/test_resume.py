@@ -178,13 +178,13 @@ def openai_shape(steps: Round) -> Round:
 def read(*events: Json) -> list[tuple[Any, ...]]:
     """What a person sees."""
     talk = Talk(session=None)
-    told = talk(*events)
+    notes = talk(*events)
     assert talk.counters["malformed"] == 0
     shown = [
         (message["role"], message["content"], paired(message), message["tool_calls"])
         for message in talk.messages()
     ]
-    for note in told:
+    for note in notes:
         if note["name"] == "session-messages-loaded" and note["messages"]:
             assert note["messages"] == talk.messages()
     assert talk.session()["waiting_tools"] == []

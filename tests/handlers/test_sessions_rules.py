@@ -63,11 +63,11 @@ def results(*given: Json) -> Json:
     return {"role": "user", "content": list(given)}
 
 
-def loaded(told: list[Json]) -> list[list[tuple[str, Any]]]:
+def loaded(notes: list[Json]) -> list[list[tuple[str, Any]]]:
     """Of every list that was loaded, who said what."""
     return [
         [(each["role"], each["content"]) for each in note["messages"]]
-        for note in only(told, "session-messages-loaded")
+        for note in only(notes, "session-messages-loaded")
     ]
 
 
@@ -76,11 +76,11 @@ def loaded(told: list[Json]) -> list[list[tuple[str, Any]]]:
 
 def test_s1_a_session_becomes_current_and_is_announced_in_order() -> None:
     talk = Talk(session=None)
-    told = talk(chat_session("s", *OLD, session_name="Chat", metadata={"a": 1}, token_count=9))
-    assert names(told) == ["chat-session-changed", "sessions-updated", "session-messages-loaded"]
-    assert (told[0]["previous_session_id"], told[0]["current_session_id"]) == (None, "s")
-    assert told[1]["session_ids"] == ["s"]
-    assert told[2]["messages"] == talk.messages("s")
+    notes = talk(chat_session("s", *OLD, session_name="Chat", metadata={"a": 1}, token_count=9))
+    assert names(notes) == ["chat-session-changed", "sessions-updated", "session-messages-loaded"]
+    assert (notes[0]["previous_session_id"], notes[0]["current_session_id"]) == (None, "s")
+    assert notes[1]["session_ids"] == ["s"]
+    assert notes[2]["messages"] == talk.messages("s")
     assert talk.transcript("s") == OLD_SAID
     assert talk.state["current_session_id"] == "s"
     session = talk.session("s")
@@ -101,17 +101,17 @@ def test_s1_a_session_says_whose_form_its_history_has() -> None:
 def test_s1_the_previous_session_is_named_and_stays() -> None:
     talk = Talk()
     talk(message("x"))
-    told = talk(chat_session("next"))
-    assert told[0]["previous_session_id"] == MAIN
-    assert told[1]["session_ids"] == [MAIN, "next"]
+    notes = talk(chat_session("next"))
+    assert notes[0]["previous_session_id"] == MAIN
+    assert notes[1]["session_ids"] == [MAIN, "next"]
     assert talk.transcript() == [("assistant", "x")]
 
 
 def test_s1_no_session_is_an_error_of_the_server() -> None:
     talk = Talk()
     before = talk.now.text
-    [told] = talk(chat_session(None))
-    assert (told["name"], told["type"], told["severity"]) == (
+    [notes] = talk(chat_session(None))
+    assert (notes["name"], notes["type"], notes["severity"]) == (
         "system-notification",
         "error",
         "error",
@@ -136,8 +136,8 @@ def test_s1_a_bad_message_costs_itself_only(bad: Any) -> None:
 def test_s1_an_ill_typed_session_changes_nothing() -> None:
     talk = Talk()
     before = talk.now.text
-    [told] = talk({"type": "chat_session_changed", "chat_session": {"session_id": [5]}})
-    assert told["name"] == "processing-error"
+    [notes] = talk({"type": "chat_session_changed", "chat_session": {"session_id": [5]}})
+    assert notes["name"] == "processing-error"
     assert talk.now.text == before
 
 
@@ -151,8 +151,8 @@ def test_s1_the_list_takes_the_place_of_what_was_known() -> None:
 def test_s1_a_client_may_have_come_in_mid_turn() -> None:
     talk = Talk()
     talk(text("half"))
-    told = talk(chat_session(MAIN, *OLD))
-    assert completed(told) == []
+    notes = talk(chat_session(MAIN, *OLD))
+    assert completed(notes) == []
     assert talk.transcript() == OLD_SAID
     talk(text(" done"), completion(False), TURN_START)
     assert talk.transcript() == [*OLD_SAID, ("assistant", "half done")]
@@ -192,11 +192,11 @@ def test_s1_a_chat_command_before_the_turn_stays_with_it() -> None:
 def test_s1_a_running_turn_stays_behind_the_list() -> None:
     talk = Talk()
     talk(user("?"), thought("hm"), text("half"))
-    told = talk(chat_session(MAIN, *OLD))
-    assert loaded(told) == [[*OLD_SAID, ("user", "?"), (THOUGHT, "hm")]]
+    notes = talk(chat_session(MAIN, *OLD))
+    assert loaded(notes) == [[*OLD_SAID, ("user", "?"), (THOUGHT, "hm")]]
     assert talk.session()["open_message"]["content"] == "half"
-    told = talk(text(" done"), completion(False), TURN_START)
-    assert loaded(told) == []
+    notes = talk(text(" done"), completion(False), TURN_START)
+    assert loaded(notes) == []
     assert talk.transcript() == [
         *OLD_SAID,
         ("user", "?"),
@@ -217,8 +217,8 @@ def test_s1_a_turn_may_be_resumed_more_than_once() -> None:
     talk = Talk()
     talk(user("?"), text("half"))
     talk(chat_session(MAIN, *OLD), chat_session(MAIN, *OLD), text("!"), chat_session(MAIN, *OLD))
-    told = talk(text("?"), TURN_START)
-    assert loaded(told) == []
+    notes = talk(text("?"), TURN_START)
+    assert loaded(notes) == []
     assert talk.transcript() == [*OLD_SAID, ("user", "?"), ("assistant", "half!?")]
 
 
@@ -245,11 +245,11 @@ def test_s1_a_list_that_nothing_follows_was_complete() -> None:
         {"role": "assistant", "content": "half whole"},
     )
     talk(chat_session(MAIN, *complete))
-    told = talk(TURN_START)
-    assert completed(told) == [("assistant", "half", "complete", None)]
-    assert loaded(told) == [[*OLD_SAID, ("user", "?"), ("assistant", "half whole")]]
+    notes = talk(TURN_START)
+    assert completed(notes) == [("assistant", "half", "complete", None)]
+    assert loaded(notes) == [[*OLD_SAID, ("user", "?"), ("assistant", "half whole")]]
     assert [
-        m for note in only(told, "session-messages-loaded") for m in note["messages"]
+        m for note in only(notes, "session-messages-loaded") for m in note["messages"]
     ] == talk.messages()
 
 
@@ -324,8 +324,8 @@ def test_s1_tools_of_a_complete_list_go_where_it_says() -> None:
     talk = Talk()
     talk(user("?"), begin(call("a"), call("b")), end(call("a")))
     done = (SAYS, blocks(said("x"), use("a")), results(result("a", "listed")))
-    told = talk(chat_session(MAIN, *done), TURN_START)
-    assert completed(told) == []
+    notes = talk(chat_session(MAIN, *done), TURN_START)
+    assert completed(notes) == []
     assert [attached(m) for m in talk.messages()] == [[], [("a", "listed")]]
     assert talk.session()["waiting_tools"] == []
     talk(end(call("a"), results=[result("a", "again")]), end(call("b")))
@@ -450,15 +450,15 @@ def test_s2_resuming_gives_what_streaming_would_have(
 ) -> None:
     live, resumed = Talk(), Talk()
     live(*stream, TURN_START)
-    told = resumed(chat_session(MAIN, *history))
+    notes = resumed(chat_session(MAIN, *history))
     assert told_of(resumed) == told_of(live)
-    assert only(told, "session-messages-loaded")[0]["messages"] == resumed.messages()
+    assert only(notes, "session-messages-loaded")[0]["messages"] == resumed.messages()
 
 
 def test_s2_delegations_stand_in_the_parent_s_list() -> None:
     talk = Talk(session=None)
     agent = {"key": "chief"}
-    told = talk(
+    notes = talk(
         chat_session(
             MAIN,
             SAYS,
@@ -472,7 +472,7 @@ def test_s2_delegations_stand_in_the_parent_s_list() -> None:
             agent_config=agent,
         )
     )
-    assert names(told) == [
+    assert names(notes) == [
         "subsession-started",
         "subsession-ended",
         "subsession-started",
@@ -481,7 +481,7 @@ def test_s2_delegations_stand_in_the_parent_s_list() -> None:
         "sessions-updated",
         "session-messages-loaded",
     ]
-    assert told[0] == {
+    assert notes[0] == {
         "name": "subsession-started",
         "session_id": MAIN,
         "parent_session_id": None,
@@ -492,8 +492,8 @@ def test_s2_delegations_stand_in_the_parent_s_list() -> None:
         "sub_agent_key": "w",
         "depth": 1,
     }
-    assert [each["depth"] for each in told[1:4]] == [1, 1, 1]
-    assert told[2]["sub_agent_type"] == "clone"
+    assert [each["depth"] for each in notes[1:4]] == [1, 1, 1]
+    assert notes[2]["sub_agent_type"] == "clone"
     assert talk.state["subsessions"] == []
     assert talk.transcript() == [
         ("user", "?"),
@@ -538,8 +538,8 @@ def rename(name: str, **fields: Any) -> Json:
 def test_s3_a_rename_acts_on_the_session_it_names() -> None:
     talk = Talk()
     talk(chat_session("b"))
-    told = talk(rename("new", session_id=MAIN))
-    assert told == [{"name": "sessions-updated", "session_ids": [MAIN, "b"]}]
+    notes = talk(rename("new", session_id=MAIN))
+    assert notes == [{"name": "sessions-updated", "session_ids": [MAIN, "b"]}]
     assert (talk.session()["name"], talk.session("b")["name"]) == ("new", None)
 
 
@@ -571,8 +571,8 @@ def test_s3_without_a_current_session_there_is_nothing_to_change() -> None:
 def test_s3_metadata_is_the_current_session_s() -> None:
     talk = Talk()
     talk(chat_session("b", metadata={"old": 1}))
-    told = talk({"type": "session_metadata_changed", "meta": {"a": 1}})
-    assert names(told) == ["sessions-updated"]
+    notes = talk({"type": "session_metadata_changed", "meta": {"a": 1}})
+    assert names(notes) == ["sessions-updated"]
     assert (talk.session()["metadata"], talk.session("b")["metadata"]) == ({}, {"a": 1})
 
 
@@ -588,17 +588,17 @@ def test_s3_so_is_the_agent() -> None:
 def test_s3_deleting_the_current_leaves_none(kind: str, fields: Json) -> None:
     talk = Talk()
     talk(message("x", "other"), begin(call("t")), text("half"))
-    told = talk({"type": kind, **fields})
-    assert names(told) == [
+    notes = talk({"type": kind, **fields})
+    assert names(notes) == [
         "message-complete",
         "tool-notification-removed",
         "session-cleared",
         "chat-session-changed",
         "sessions-updated",
     ]
-    assert told[2]["session_id"] == MAIN
-    assert (told[3]["previous_session_id"], told[3]["current_session_id"]) == (MAIN, None)
-    assert told[4]["session_ids"] == ["other"]
+    assert notes[2]["session_id"] == MAIN
+    assert (notes[3]["previous_session_id"], notes[3]["current_session_id"]) == (MAIN, None)
+    assert notes[4]["session_ids"] == ["other"]
     assert talk.state["current_session_id"] is None
     assert talk.state["active_tools"] == []
     assert talk.now.current_session is None
@@ -608,8 +608,8 @@ def test_s3_deleting_the_current_leaves_none(kind: str, fields: Json) -> None:
 def test_s3_deleting_another_leaves_the_current(kind: str) -> None:
     talk = Talk()
     talk(message("x", "other"))
-    told = talk({"type": kind, "session_id": "other"})
-    assert names(told) == ["session-cleared", "sessions-updated"]
+    notes = talk({"type": kind, "session_id": "other"})
+    assert names(notes) == ["session-cleared", "sessions-updated"]
     assert talk.state["current_session_id"] == MAIN
     assert list(talk.state["sessions"]) == [MAIN]
 
@@ -654,9 +654,9 @@ def test_s4_a_list_in_mid_turn_is_bounded_with_the_turn() -> None:
 def test_s4_the_least_recently_used_session_goes() -> None:
     talk = Talk(limits=Limits(max_sessions=3))
     talk(message("x", "a"), message("x", "b"), rename("n", session_id="a"))
-    told = talk(message("x", "c"))
-    assert names(told) == ["message-complete", "session-cleared"]
-    assert told[1]["session_id"] == "b"
+    notes = talk(message("x", "c"))
+    assert names(notes) == ["message-complete", "session-cleared"]
+    assert notes[1]["session_id"] == "b"
     assert list(talk.state["sessions"]) == [MAIN, "a", "c"]
 
 
@@ -670,8 +670,8 @@ def test_s4_deltas_are_use() -> None:
 
 def test_s4_never_the_current() -> None:
     talk = Talk(limits=Limits(max_sessions=1))
-    told = talk(text("x", "a"))
-    assert names(told) == ["message-streaming", "message-complete", "session-cleared"]
+    notes = talk(text("x", "a"))
+    assert names(notes) == ["message-streaming", "message-complete", "session-cleared"]
     assert list(talk.state["sessions"]) == [MAIN]
     assert talk.state["current_session_id"] == MAIN
 
@@ -691,8 +691,8 @@ def test_s4_what_it_had_open_and_its_tools_end_first() -> None:
     talk(text("half", "a"), begin(call("t"), session="a"))
     talk(chat_session("b"), text("y", "b"))
     assert list(talk.state["sessions"]) == ["a", "b"]
-    told = talk(chat_session("c"))
-    assert names(told) == [
+    notes = talk(chat_session("c"))
+    assert names(notes) == [
         "message-complete",
         "tool-notification-removed",
         "session-cleared",
@@ -700,21 +700,21 @@ def test_s4_what_it_had_open_and_its_tools_end_first() -> None:
         "sessions-updated",
         "session-messages-loaded",
     ]
-    assert (told[0]["session_id"], told[0]["message"]["content"]) == ("a", "half")
-    assert told[4]["session_ids"] == list(talk.state["sessions"]) == ["b", "c"]
+    assert (notes[0]["session_id"], notes[0]["message"]["content"]) == ("a", "half")
+    assert notes[4]["session_ids"] == list(talk.state["sessions"]) == ["b", "c"]
 
 
 def test_s4_a_session_that_becomes_current_pushes_out_the_last_current_one() -> None:
     talk = Talk(limits=Limits(max_sessions=1))
-    told = talk(chat_session("b"))
-    assert names(told) == [
+    notes = talk(chat_session("b"))
+    assert names(notes) == [
         "session-cleared",
         "chat-session-changed",
         "sessions-updated",
         "session-messages-loaded",
     ]
-    assert told[1]["previous_session_id"] == MAIN
-    assert told[2]["session_ids"] == ["b"]
+    assert notes[1]["previous_session_id"] == MAIN
+    assert notes[2]["session_ids"] == ["b"]
     assert list(talk.state["sessions"]) == ["b"]
 
 
@@ -745,8 +745,8 @@ def test_reset_drops_what_is_under_way_in_silence() -> None:
         ("assistant", "x"),
         ("assistant", "half"),
     ]
-    told = talk(message("x", id="e1"), completion(True), text("y"))
-    assert names(told) == ["message-complete", "message-streaming"]
+    notes = talk(message("x", id="e1"), completion(True), text("y"))
+    assert names(notes) == ["message-complete", "message-streaming"]
     talk.reset()
     assert talk.session()["open_message"] is None
     assert completed(talk(TURN_START)) == []
@@ -784,8 +784,8 @@ def test_a_wipe_by_the_application_is_one_notification() -> None:
     processor = EventStreamProcessor()
     for event in (chat_session(), text("half"), begin(call("t")), message("x", "other")):
         processor.process_event(event)
-    told = processor.process_event(SessionsWipedEvent())
-    assert [note.name for note in told] == [
+    notes = processor.process_event(SessionsWipedEvent())
+    assert [note.name for note in notes] == [
         "message-complete",
         "tool-notification-removed",
         "all-sessions-cleared",

@@ -59,10 +59,10 @@ def active(talk: Talk) -> list[tuple[str, str, str]]:
 def test_t1_a_tool_goes_through_its_three_states_once() -> None:
     talk = Talk()
     given = call("t", "ls", {"path": "/"})
-    told = talk(select(call("t")), begin(given), end(given))
+    notes = talk(select(call("t")), begin(given), end(given))
     assert [
         (note["status"], note["tool_name"], note["arguments"])
-        for note in only(told, "tool-notification")
+        for note in only(notes, "tool-notification")
     ] == [
         ("preparing", "ls", {}),
         ("executing", "ls", {"path": "/"}),
@@ -73,8 +73,8 @@ def test_t1_a_tool_goes_through_its_three_states_once() -> None:
 
 def test_t1_repeated_lists_announce_only_what_is_new() -> None:
     talk = Talk()
-    told = talk(select(call("a")), select(call("a"), call("b")), select(call("a"), call("b")))
-    assert tools(told) == [("a", "preparing"), ("b", "preparing")]
+    notes = talk(select(call("a")), select(call("a"), call("b")), select(call("a"), call("b")))
+    assert tools(notes) == [("a", "preparing"), ("b", "preparing")]
     assert active(talk) == [(MAIN, "a", "preparing"), (MAIN, "b", "preparing")]
 
 
@@ -116,8 +116,8 @@ ENDS: list[list[Json]] = [
 def test_t1_a_call_of_an_id_that_has_ended_is_another(ended: list[Json]) -> None:
     talk = Talk()
     talk(text("x"), begin(call("t", input={"n": 1})), *ended)
-    told = talk(begin(call("t", "cat", {"n": 2})), end(call("t", "cat", {"n": 2})))
-    assert [(n["tool_name"], n["status"]) for n in only(told, "tool-notification")] == [
+    notes = talk(begin(call("t", "cat", {"n": 2})), end(call("t", "cat", {"n": 2})))
+    assert [(n["tool_name"], n["status"]) for n in only(notes, "tool-notification")] == [
         ("cat", "executing"),
         ("cat", "complete"),
     ]
@@ -129,9 +129,9 @@ def test_t1_both_calls_of_an_id_stay_in_the_transcript() -> None:
     talk(user("?"), text("a"))
     for name, given in (("read", "1"), ("delete", "2")):
         talk(begin(call("t", name)), end(call("t", name), results=[result("t", given)]))
-    told = talk.session()["open_message"]
-    assert [(c["id"], c["name"]) for c in told["tool_calls"]] == [("t", "read"), ("t", "delete")]
-    assert [r["content"] for r in told["tool_results"]] == ["1", "2"]
+    notes = talk.session()["open_message"]
+    assert [(c["id"], c["name"]) for c in notes["tool_calls"]] == [("t", "read"), ("t", "delete")]
+    assert [r["content"] for r in notes["tool_results"]] == ["1", "2"]
 
 
 def test_t1_a_repeated_end_is_one_of_the_latest_call() -> None:
@@ -153,8 +153,8 @@ def test_t1_calls_of_one_id_wait_side_by_side() -> None:
     assert [c["id"] for c in talk.session()["waiting_tools"]] == ["t"] * 3
     talk(begin(call("t")), text("x"))
     talk(end(call("t"), results=[result("t", "5")]))
-    told = talk.session()["open_message"]
-    assert [r["content"] for r in told["tool_results"]] == ["1", "2", "4", "5"]
+    notes = talk.session()["open_message"]
+    assert [r["content"] for r in notes["tool_results"]] == ["1", "2", "4", "5"]
 
 
 def test_t1_a_message_with_an_earlier_call_is_not_that_of_the_next() -> None:
@@ -210,8 +210,8 @@ def test_t1_ids_are_per_session() -> None:
     talk = Talk()
     talk(select(call("t"), session="a", **SUB), begin(call("t"), session="b", **SUB))
     assert active(talk) == [("a", "t", "preparing"), ("b", "t", "executing")]
-    told = talk(end(call("t"), session="b", **SUB))
-    assert only(told, "tool-notification")[0]["session_id"] == "b"
+    notes = talk(end(call("t"), session="b", **SUB))
+    assert only(notes, "tool-notification")[0]["session_id"] == "b"
     assert active(talk) == [("a", "t", "preparing")]
     assert tools(talk(end(call("t"), session="a", **SUB))) == [("t", "complete")]
 
@@ -226,8 +226,8 @@ def test_t1_an_end_repeated_in_a_later_turn_is_not_announced_again() -> None:
     talk = Talk()
     talk(text("x"), begin(call("t")), end(call("t")), completion(False), TURN_START)
     talk(user("next"), text("y"))
-    told = talk(end(call("t"), results=[result("t", "again")]))
-    assert tools(told) == []
+    notes = talk(end(call("t"), results=[result("t", "again")]))
+    assert tools(notes) == []
     assert [attached(m) for m in talk.messages()] == [[("t", "again")], []]
 
 
@@ -235,9 +235,9 @@ def test_t1_an_id_reused_in_a_later_turn_is_another_tool() -> None:
     talk = Talk()
     talk(text("x"), begin(call("t")), end(call("t"), results=[result("t", "first")]), TURN_START)
     talk(user("next"), completion(True), text("y"))
-    told = talk(select(call("t")), begin(call("t")))
-    told += talk(end(call("t"), results=[result("t", "second")]))
-    assert tools(told) == [("t", "preparing"), ("t", "executing"), ("t", "complete")]
+    notes = talk(select(call("t")), begin(call("t")))
+    notes += talk(end(call("t"), results=[result("t", "second")]))
+    assert tools(notes) == [("t", "preparing"), ("t", "executing"), ("t", "complete")]
     talk(TURN_START)
     assert [attached(m) for m in talk.messages()] == [[("t", "first")], [], [("t", "second")]]
 
@@ -253,8 +253,8 @@ def test_t1_parallel_tools_end_one_by_one() -> None:
 
 def test_t1_more_tools_than_are_told_apart_go_announced() -> None:
     talk = Talk()
-    told = talk(begin(*(call(f"t{i}") for i in range(1025))))
-    assert tools(told)[-2:] == [("t0", "removed"), ("t1024", "executing")]
+    notes = talk(begin(*(call(f"t{i}") for i in range(1025))))
+    assert tools(notes)[-2:] == [("t0", "removed"), ("t1024", "executing")]
     assert len(talk.now.text.active_tools) == 1024
     assert tools(talk(select(call("t0"), call("t1")))) == []
 
@@ -284,8 +284,8 @@ FORMS: list[tuple[Json, Json]] = [
 def test_t2_every_form_is_stored_as_one(given: Json, arguments: Json) -> None:
     talk = Talk()
     talk(text("x"))
-    told = talk(begin(given), end(given))
-    assert [note["arguments"] for note in only(told, "tool-notification")] == [arguments] * 2
+    notes = talk(begin(given), end(given))
+    assert [note["arguments"] for note in only(notes, "tool-notification")] == [arguments] * 2
     assert talk.session()["open_message"]["tool_calls"] == [
         {"id": "t", "name": "ls", "input": arguments}
     ]
@@ -319,11 +319,13 @@ def test_t2_a_result_says_whether_it_is_an_error() -> None:
 
 def test_t3_think_is_removed_once_when_thoughts_start() -> None:
     talk = Talk()
-    told = talk(select(THINK), select(THINK), thought(""))
-    assert tools(told) == [("think1", "preparing")]
-    told = talk(thought("Hm"), thought("m."), select(THINK), thought("."), begin(THINK), end(THINK))
-    assert tools(told) == [("think1", "removed")]
-    assert names(told)[:2] == ["tool-notification-removed", "message-streaming"]
+    notes = talk(select(THINK), select(THINK), thought(""))
+    assert tools(notes) == [("think1", "preparing")]
+    notes = talk(
+        thought("Hm"), thought("m."), select(THINK), thought("."), begin(THINK), end(THINK)
+    )
+    assert tools(notes) == [("think1", "removed")]
+    assert names(notes)[:2] == ["tool-notification-removed", "message-streaming"]
     assert talk.session()["open_message"]["content"] == "Hmm.."
 
 
@@ -377,10 +379,10 @@ def test_t3_text_leaves_think() -> None:
 
 def test_t3_the_other_tools_of_its_event_are_handled_as_ever() -> None:
     talk = Talk()
-    told = talk(
+    notes = talk(
         select(call("a"), THINK, call("b")), thought("Hm."), begin(call("a"), THINK, call("b"))
     )
-    assert tools(told) == [
+    assert tools(notes) == [
         ("a", "preparing"),
         ("think1", "preparing"),
         ("b", "preparing"),
@@ -389,9 +391,9 @@ def test_t3_the_other_tools_of_its_event_are_handled_as_ever() -> None:
         ("b", "executing"),
     ]
     results = [result("think1", "thought"), result("b", "B"), result("a", "A")]
-    told = talk(end(call("a"), THINK, call("b"), results=results))
-    assert tools(told) == [("a", "complete"), ("b", "complete")]
-    [done] = only(told, "tool-call-complete")
+    notes = talk(end(call("a"), THINK, call("b"), results=results))
+    assert tools(notes) == [("a", "complete"), ("b", "complete")]
+    [done] = only(notes, "tool-call-complete")
     assert [c["id"] for c in done["tool_calls"]] == ["a", "b"]
     assert [r["tool_use_id"] for r in done["tool_results"]] == ["b", "a"]
     assert attached(talk.session()["open_message"]) == [("a", "A"), ("b", "B")]
@@ -415,8 +417,8 @@ def test_t3_think_that_nobody_ended_goes_with_its_turn() -> None:
 def test_t4_a_tool_attaches_to_the_message_under_construction() -> None:
     talk = Talk()
     talk(text("Looking."))
-    told = talk(begin(call("t")), end(call("t")))
-    [updated] = only(told, "message-updated")
+    notes = talk(begin(call("t")), end(call("t")))
+    [updated] = only(notes, "message-updated")
     assert updated["message"]["status"] == "streaming"
     assert attached(updated["message"]) == [("t", "done")]
     talk(text(" Found."), completion(False))
@@ -428,8 +430,8 @@ def test_t4_a_tool_attaches_to_the_message_under_construction() -> None:
 def test_t4_else_to_the_last_message_after_the_user_s(first: Json, role: str) -> None:
     talk = Talk()
     talk(user("?"), first, completion(False))
-    told = talk(begin(call("t")), end(call("t")))
-    assert only(told, "message-updated")[0]["message"] == talk.last()
+    notes = talk(begin(call("t")), end(call("t")))
+    assert only(notes, "message-updated")[0]["message"] == talk.last()
     assert (talk.last()["role"], attached(talk.last())) == (role, [("t", "done")])
 
 
@@ -461,8 +463,8 @@ def test_t4_never_to_another_session_s() -> None:
 @pytest.mark.parametrize("first", [text("x"), thought("x"), message("x")])
 def test_t4_it_waits_for_the_next_message(first: Json) -> None:
     talk = Talk()
-    told = talk(user("?"), end(call("a"), call("b")))
-    assert only(told, "message-updated") == []
+    notes = talk(user("?"), end(call("a"), call("b")))
+    assert only(notes, "message-updated") == []
     talk(first, completion(False))
     assert attached(talk.last()) == [("a", "done"), ("b", "done")]
     assert talk.session()["waiting_tools"] == []
@@ -478,8 +480,8 @@ def test_t4_it_waits_past_messages_that_take_no_tools() -> None:
 def test_t4_what_waits_at_the_end_of_the_turn_becomes_a_message() -> None:
     talk = Talk()
     talk(user("?"), end(call("a")), end(call("b"), session="sub", **SUB))
-    told = talk(TURN_START)
-    assert completed(told) == [("assistant", "", "complete", None)] * 2
+    notes = talk(TURN_START)
+    assert completed(notes) == [("assistant", "", "complete", None)] * 2
     assert attached(talk.last()) == [("a", "done")]
     assert attached(talk.last("sub")) == [("b", "done")]
     assert talk.last("sub")["is_sub_session"] is True
@@ -500,8 +502,8 @@ def test_t4_a_repeated_end_replaces() -> None:
     talk(end(call("t"), results=[result("t", "one")]))
     talk(text("y"), completion(False))
     again = call("t", input={"path": "/"})
-    told = talk(end(again, results=[result("t", "two", is_error=True)]))
-    assert only(told, "message-updated")[0]["message"] == talk.messages()[1]
+    notes = talk(end(again, results=[result("t", "two", is_error=True)]))
+    assert only(notes, "message-updated")[0]["message"] == talk.messages()[1]
     assert [attached(m) for m in talk.messages()] == [[], [("t", "two")], []]
     assert talk.messages()[1]["tool_calls"][0]["input"] == {"path": "/"}
     assert talk.messages()[1]["tool_results"][0]["is_error"] is True
@@ -547,8 +549,8 @@ def test_t4_a_repeated_end_brings_the_result_that_was_missing() -> None:
 def test_t4_an_end_that_names_a_tool_twice_attaches_it_once() -> None:
     talk = Talk()
     talk(text("x"))
-    told = talk(end(call("t"), call("t"), results=[result("t", "one"), result("t", "two")]))
-    assert tools(told) == [("t", "complete")]
+    notes = talk(end(call("t"), call("t"), results=[result("t", "one"), result("t", "two")]))
+    assert tools(notes) == [("t", "complete")]
     assert attached(talk.session()["open_message"]) == [("t", "two")]
 
 
@@ -590,8 +592,8 @@ def test_t1_the_end_of_a_resumed_id_is_another_call_s(given: list[Json]) -> None
 def test_t4_a_resumed_id_may_be_used_again() -> None:
     talk = Talk()
     talk(chat_session(MAIN, *ASKED, {"role": "user", "content": [result("t")]}))
-    told = talk(user("!"), select(call("t")), end(call("t"), results=[result("t", "new")]))
-    assert tools(told) == [("t", "preparing"), ("t", "complete")]
+    notes = talk(user("!"), select(call("t")), end(call("t"), results=[result("t", "new")]))
+    assert tools(notes) == [("t", "preparing"), ("t", "complete")]
     talk(TURN_START)
     assert [attached(m) for m in talk.messages()] == [[], [("t", "done")], [], [("t", "new")]]
 
@@ -631,15 +633,15 @@ def test_t4_a_repeated_end_finds_its_message_behind_a_list() -> None:
 def test_t4_a_tool_that_a_list_has_already_stays_there() -> None:
     talk = Talk()
     talk(user("!"), select(call("t")), chat_session(MAIN, *ASKED))
-    told = talk(begin(call("t")), end(call("t")), TURN_START)
-    assert tools(told) == [("t", "executing"), ("t", "complete")]
+    notes = talk(begin(call("t")), end(call("t")), TURN_START)
+    assert tools(notes) == [("t", "executing"), ("t", "complete")]
     assert [attached(m) for m in talk.messages()] == [[], [("t", "done")], []]
 
 
 def test_t4_more_waiting_tools_than_are_kept_become_a_message() -> None:
     talk = Talk()
-    told = talk(end(*(call(f"t{i}") for i in range(1025))))
-    [made] = only(told, "message-complete")
+    notes = talk(end(*(call(f"t{i}") for i in range(1025))))
+    [made] = only(notes, "message-complete")
     assert len(made["message"]["tool_calls"]) == 1024
     assert [c["id"] for c in talk.session()["waiting_tools"]] == []
     assert attached(talk.last())[-1] == ("t1024", "done")
@@ -651,8 +653,8 @@ def test_t4_more_waiting_tools_than_are_kept_become_a_message() -> None:
 def test_t5_the_end_carries_session_calls_and_results() -> None:
     talk = Talk()
     given = call("t", "ls", {"path": "/"})
-    told = talk(end(given, results=[result("t", "out")], session="sub", **SUB))
-    assert only(told, "tool-call-complete") == [
+    notes = talk(end(given, results=[result("t", "out")], session="sub", **SUB))
+    assert only(notes, "tool-call-complete") == [
         {
             "name": "tool-call-complete",
             "session_id": "sub",
@@ -660,7 +662,7 @@ def test_t5_the_end_carries_session_calls_and_results() -> None:
             "tool_results": [{"tool_use_id": "t", "content": "out", "is_error": False}],
         }
     ]
-    assert names(told) == ["tool-notification", "tool-call-complete"]
+    assert names(notes) == ["tool-notification", "tool-call-complete"]
 
 
 def test_t5_a_beginning_carries_no_end() -> None:
@@ -670,8 +672,8 @@ def test_t5_a_beginning_carries_no_end() -> None:
 def test_t5_the_end_of_an_interaction_clears_its_session() -> None:
     talk = Talk()
     talk(begin(call("t")), begin(call("t"), session="sub", **SUB))
-    told = talk(interaction(False))
-    assert told == [{"name": "session-notifications-cleared", "session_id": MAIN}]
+    notes = talk(interaction(False))
+    assert notes == [{"name": "session-notifications-cleared", "session_id": MAIN}]
     assert active(talk) == [("sub", "t", "executing")]
     assert tools(talk(select(call("t")))) == []
 
@@ -688,8 +690,8 @@ def test_t5_what_was_cleared_completes_once() -> None:
 def test_t5_what_was_removed_does_not_complete() -> None:
     talk = Talk()
     talk(begin(call("t")), interaction(True))
-    told = talk(end(call("t")), TURN_START, end(call("t")))
-    assert tools(told) == []
+    notes = talk(end(call("t")), TURN_START, end(call("t")))
+    assert tools(notes) == []
     assert attached(talk.last()) == [("t", "done")]
 
 
@@ -706,9 +708,9 @@ def results(*ids: str, session: str = MAIN, **fields: Any) -> Json:
 def test_t1_results_without_calls_end_the_calls_that_they_name(before: list[Json]) -> None:
     talk = Talk()
     talk(text("x"), *before)
-    told = talk(results("t"))
-    assert tools(told) == [("t", "complete")]
-    [done] = only(told, "tool-call-complete")
+    notes = talk(results("t"))
+    assert tools(notes) == [("t", "complete")]
+    [done] = only(notes, "tool-call-complete")
     assert [c["id"] for c in done["tool_calls"]] == ["t"]
     assert attached(talk.session()["open_message"]) == [("t", "done")]
     assert active(talk) == []
@@ -719,8 +721,8 @@ def test_t1_results_without_calls_end_the_calls_that_they_name(before: list[Json
 def test_t1_also_calls_that_are_not_active_any_more(gone: list[Json]) -> None:
     talk = Talk()
     talk(text("x"), begin(call("t", input={"n": 1})), *gone)
-    told = talk(results("t"))
-    assert tools(told) == ([] if gone == [interaction(True)] else [("t", "complete")])
+    notes = talk(results("t"))
+    assert tools(notes) == ([] if gone == [interaction(True)] else [("t", "complete")])
     assert talk.last()["tool_calls"] == [{"id": "t", "name": "ls", "input": {"n": 1}}]
     assert attached(talk.last()) == [("t", "done")]
 

@@ -73,14 +73,14 @@ def test_the_user_session_is_the_one_that_is_known(
 
 
 def test_a_null_stop_reason_leaves_the_one_that_was_told() -> None:
-    told = [completion(False, stop_reason="max_tokens"), completion(False, stop_reason=None)]
-    assert outcome(user("?"), *told, TURN_START).stop_reason == "max_tokens"
+    notes = [completion(False, stop_reason="max_tokens"), completion(False, stop_reason=None)]
+    assert outcome(user("?"), *notes, TURN_START).stop_reason == "max_tokens"
 
 
 def test_a_sub_session_s_stop_reason_is_its_own() -> None:
     of_sub = completion(False, "sub", stop_reason="end_turn", **SUB)
-    told = [completion(False, stop_reason="tool_use"), of_sub]
-    assert outcome(user("?"), *told, TURN_START).stop_reason == "tool_use"
+    notes = [completion(False, stop_reason="tool_use"), of_sub]
+    assert outcome(user("?"), *notes, TURN_START).stop_reason == "tool_use"
 
 
 def test_a_silent_event_is_told_apart_by_the_user_session_that_is_known() -> None:

@@ -62,8 +62,8 @@ def test_l2_a_missing_id_is_an_empty_one(missing: Json) -> None:
 @pytest.mark.parametrize("event", EVERY)
 def test_l2_the_event_s_own_user_session_comes_first(event: Json) -> None:
     talk, named = Talk(), Talk()
-    told = talk(unnamed(event, user="other"))
-    assert told == named({**event, "session_id": "other", "user_session_id": "other"})
+    notes = talk(unnamed(event, user="other"))
+    assert notes == named({**event, "session_id": "other", "user_session_id": "other"})
     assert talk.state == named.state
 
 
@@ -76,8 +76,8 @@ def test_l2_else_it_is_the_user_s(event: Json) -> None:
 
 @pytest.mark.parametrize("event", [system("x"), media(), sub_started()])
 def test_l2_what_only_tells_tells_of_that_session(event: Json) -> None:
-    [told] = Talk()(unnamed(event))
-    assert told["session_id"] == MAIN
+    [notes] = Talk()(unnamed(event))
+    assert notes["session_id"] == MAIN
 
 
 def test_l2_also_where_the_user_session_was_set() -> None:
@@ -90,8 +90,8 @@ def test_l2_also_where_the_user_session_was_set() -> None:
 @pytest.mark.parametrize("first", [text("x"), message("x"), user("x")])
 def test_l2_else_it_is_a_session_without_an_id(first: Json) -> None:
     talk = Talk(session=None)
-    told = talk(unnamed(first))
-    assert told[0]["session_id"] == ""
+    notes = talk(unnamed(first))
+    assert notes[0]["session_id"] == ""
     assert list(talk.state["sessions"]) == [""]
     assert talk.state["current_session_id"] is None
 
@@ -136,14 +136,14 @@ def test_l2_what_came_before_counts_in_it() -> None:
 def test_l2_a_session_that_becomes_known_completes_what_it_has_open(known: Json) -> None:
     talk = Talk(session=None)
     talk(unnamed(text("half")))
-    told = talk(known)
-    assert names(told)[0] == "message-complete"
-    assert completed(told)[0] == ("assistant", "half", "complete", None)
-    assert told[0]["session_id"] == ""
+    notes = talk(known)
+    assert names(notes)[0] == "message-complete"
+    assert completed(notes)[0] == ("assistant", "half", "complete", None)
+    assert notes[0]["session_id"] == ""
     talk.set_user_session_id(None)
     talk(unnamed(text("again")))
-    told = talk(text("z", "t", user="t"))
-    assert completed(told) == [("assistant", "again", "complete", None)]
+    notes = talk(text("z", "t", user="t"))
+    assert completed(notes) == [("assistant", "again", "complete", None)]
 
 
 def test_l2_what_the_user_s_session_takes_leaves_it_alone() -> None:

@@ -150,17 +150,17 @@ def test_u1_nothing_raises(content: Any) -> None:
 def test_u2_a_user_s_message_interrupts_flushes_and_is_stored() -> None:
     talk = Talk()
     talk(end(call("t")), text("half", role="narrator"))
-    told = talk(user("Next?"))
-    assert names(told) == ["message-complete", "message-complete", "message-added", "user-message"]
-    assert completed(told) == [
+    notes = talk(user("Next?"))
+    assert names(notes) == ["message-complete", "message-complete", "message-added", "user-message"]
+    assert completed(notes) == [
         ("narrator", "half", "interrupted", "interrupted"),
         ("assistant", "", "complete", None),
     ]
     assert talk.transcript() == [("narrator", "half"), ("assistant", ""), ("user", "Next?")]
     assert attached(talk.messages()[1]) == [("t", "done")]
     assert talk.session()["waiting_tools"] == []
-    assert told[2]["message"] == talk.last()
-    assert told[2]["message"]["status"] == "complete"
+    assert notes[2]["message"] == talk.last()
+    assert notes[2]["message"]["status"] == "complete"
 
 
 def test_u2_it_touches_its_own_session_only() -> None:
@@ -191,8 +191,8 @@ def test_u2_missing_or_null_content_has_a_stand_in(kind: str, body: Json | None)
 def test_u2_so_has_a_missing_or_null_message(kind: str, fields: Json) -> None:
     talk = Talk()
     talk(text("open"))
-    told = talk(of_session(kind, vendor="any", **fields))
-    assert names(told) == ["message-complete", "message-added", "user-message"]
+    notes = talk(of_session(kind, vendor="any", **fields))
+    assert names(notes) == ["message-complete", "message-added", "user-message"]
     assert talk.transcript() == [("assistant", "open"), ("user", "[User message]")]
 
 
@@ -352,21 +352,21 @@ def test_u3_what_waits_learns_its_session_s_parents_when_they_are_told() -> None
 # -- U4: the stack -------------------------------------------------------------------------
 
 
-def depths(told: list[Json]) -> list[tuple[str, str, int]]:
+def depths(notes: list[Json]) -> list[tuple[str, str, int]]:
     """Of every start and end: which, of what session, at what depth."""
     return [
         (note["name"].removeprefix("subsession-"), note["session_id"], note["depth"])
-        for note in told
+        for note in notes
         if note["name"].startswith("subsession-")
     ]
 
 
 def test_u4_delegations_nest() -> None:
     talk = Talk()
-    told = talk(sub_started(), sub_started("a", **SUB), sub_started("b", parent="a", user=MAIN))
+    notes = talk(sub_started(), sub_started("a", **SUB), sub_started("b", parent="a", user=MAIN))
     assert [opened["depth"] for opened in talk.state["subsessions"]] == [1, 2, 3]
-    told += talk(sub_ended("c", parent="b"), sub_ended("b", parent="a"), sub_ended("a", **SUB))
-    assert depths(told) == [
+    notes += talk(sub_ended("c", parent="b"), sub_ended("b", parent="a"), sub_ended("a", **SUB))
+    assert depths(notes) == [
         ("started", MAIN, 1),
         ("started", "a", 2),
         ("started", "b", 3),
@@ -405,11 +405,11 @@ def test_u4_both_announcements_carry_all_ids() -> None:
 
 def test_u4_each_user_session_has_its_own_stack() -> None:
     talk = Talk()
-    told = talk(
+    notes = talk(
         sub_started("a", user="u1"), sub_started("b", user="u2"), sub_started("c", user="u1")
     )
-    told += talk(sub_ended("b", user="u2"), sub_ended("b", user="u2"), sub_ended("c", user="u1"))
-    assert depths(told) == [
+    notes += talk(sub_ended("b", user="u2"), sub_ended("b", user="u2"), sub_ended("c", user="u1"))
+    assert depths(notes) == [
         ("started", "a", 1),
         ("started", "b", 1),
         ("started", "c", 2),
@@ -434,8 +434,10 @@ def test_u4_an_event_that_is_silent_stands_on_the_stack_of_its_time() -> None:
 
 def test_u4_without_any_user_session_a_session_has_its_own_stack() -> None:
     talk = Talk(session=None)
-    told = talk(sub_started("a", user=None), sub_started("b", user=None), sub_ended("a", user=None))
-    assert depths(told) == [("started", "a", 1), ("started", "b", 1), ("ended", "a", 1)]
+    notes = talk(
+        sub_started("a", user=None), sub_started("b", user=None), sub_ended("a", user=None)
+    )
+    assert depths(notes) == [("started", "a", 1), ("started", "b", 1), ("ended", "a", 1)]
 
 
 def test_u4_an_unmatched_end_has_depth_0() -> None:
@@ -454,8 +456,8 @@ def test_u4_an_unmatched_end_has_depth_0() -> None:
 def test_u4_the_user_s_turn_closes_what_is_open_innermost_first() -> None:
     talk = Talk()
     talk(sub_started(), sub_started("a", **SUB), sub_started("b", user="elsewhere"))
-    told = talk(TURN_START)
-    assert depths(told) == [("ended", "b", 1), ("ended", "a", 2), ("ended", MAIN, 1)]
+    notes = talk(TURN_START)
+    assert depths(notes) == [("ended", "b", 1), ("ended", "a", 2), ("ended", MAIN, 1)]
     assert talk.state["subsessions"] == []
     assert depths(talk(TURN_START)) == []
 
@@ -477,8 +479,10 @@ def test_u4_sessions_of_parallel_delegations_stream_side_by_side() -> None:
         thought("a!", "a", **SUB),
         text("b", "b", **SUB),
     )
-    told = talk(completion(False, "b", **SUB), sub_ended("b", **SUB), completion(False, "a", **SUB))
-    assert depths(told + talk(sub_ended("a", **SUB))) == [("ended", MAIN, 2), ("ended", MAIN, 1)]
+    notes = talk(
+        completion(False, "b", **SUB), sub_ended("b", **SUB), completion(False, "a", **SUB)
+    )
+    assert depths(notes + talk(sub_ended("a", **SUB))) == [("ended", MAIN, 2), ("ended", MAIN, 1)]
     assert talk.transcript("a") == [
         ("user", "do a"),
         ("assistant", "A"),
@@ -536,5 +540,5 @@ def test_a_word_of_the_server_to_the_user(severity: str) -> None:
 
 
 def test_a_word_without_severity_is_an_error() -> None:
-    [told] = Talk()(of_session("system_message", content="No."))
-    assert told["severity"] == "error"
+    [notes] = Talk()(of_session("system_message", content="No."))
+    assert notes["severity"] == "error"

@@ -251,10 +251,10 @@ TOLD: dict[str, set[str]] = {
 
 def refused(tag: str, fields: Json) -> bool:
     talk = Talk(session=None)
-    told = names(talk({"type": tag, **fields}))
+    notes = names(talk({"type": tag, **fields}))
     assert talk.counters["unknown"] == 0
-    assert ("processing-error" in told) == bool(talk.counters["malformed"])
-    return "processing-error" in told
+    assert ("processing-error" in notes) == bool(talk.counters["malformed"])
+    return "processing-error" in notes
 
 
 def test_the_registry_has_these_types_and_no_others() -> None:
@@ -333,8 +333,8 @@ def test_these_are_all_the_notifications() -> None:
 
 
 def test_a_notification_is_written_with_its_name_and_fields() -> None:
-    told = Talk()({"type": "cancelled"}, {"type": "error", "message": "m"})
-    for note in told:
+    notes = Talk()({"type": "cancelled"}, {"type": "error", "message": "m"})
+    for note in notes:
         assert set(note) == {"name", *TOLD[note["name"]]}
     assert notification_to_json(_shell_notifications.Connected()) == {"name": "connected"}
 

@@ -781,7 +781,7 @@ async def test_nobody_waits_for_a_mark_that_no_lane_will_pass() -> None:
                 await mark.wait()
 
         await trio.testing.wait_all_tasks_blocked()
-        pipeline.stop()
+        pipeline.close(now=True)
     late = pipeline.marks.place()
     with pytest.raises(ClosedError, match="ended before"):
         await late.wait()

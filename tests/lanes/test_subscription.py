@@ -25,9 +25,9 @@ from realtime_trio._core._notifications import (
 from realtime_trio._core._shell_notifications import AudioGap, Lagged
 from realtime_trio._exceptions import ClosedError, LaggedError
 from realtime_trio._lanes import _overflow
+from realtime_trio._lanes._buffer import Buffer
 from realtime_trio._lanes._buffers import (
     BlockBuffer,
-    Buffer,
     CoalesceBuffer,
     DropOldestBuffer,
     make_buffer,
@@ -50,6 +50,12 @@ from tests.lanes.flow import (
 )
 
 RULES: list[Overflow] = [Coalesce(), Block(1000), DropOldest(1000), DropOldest(seconds=9), Latest()]
+
+
+def bound_bytes(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Let every buffer hold at most so many bytes."""
+    for module in ("_buffer", "_buffers"):
+        monkeypatch.setattr(f"realtime_trio._lanes.{module}.MAX_BYTES", most)
 
 
 # -- receiving -----------------------------------------------------------------------------
@@ -585,7 +591,7 @@ def test_coalesce_lags_past_its_items() -> None:
 @pytest.mark.parametrize("merging", [False, True])
 def test_coalesce_lags_past_its_bytes(merging: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not counting the largest item: one of any size always finds room."""
-    monkeypatch.setattr("realtime_trio._lanes._buffers.MAX_BYTES", 1000)
+    bound_bytes(monkeypatch, 1000)
     buffer = _buffer(Coalesce())
     reader: SubscriptionReader = buffer.reader
     buffer.put(OTHER, 5000)
@@ -636,7 +642,7 @@ def test_block_holds_its_lane_and_loses_nothing() -> None:
 
 def test_block_is_full_of_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """But takes one item of any size."""
-    monkeypatch.setattr("realtime_trio._lanes._buffers.MAX_BYTES", 100)
+    bound_bytes(monkeypatch, 100)
     buffer = _buffer(Block(50))
     buffer.put(OTHER, 5000)
     buffer.put(OTHER, 100)
@@ -700,7 +706,7 @@ def test_drop_oldest_always_keeps_the_newest() -> None:
 
 def test_drop_oldest_has_a_bound_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """By seconds as well, where items weigh nothing."""
-    monkeypatch.setattr("realtime_trio._lanes._buffers.MAX_BYTES", 1000)
+    bound_bytes(monkeypatch, 1000)
     for rule in (DropOldest(10_000), DropOldest(seconds=5)):
         buffer = _buffer(rule)
         for _ in range(100):
@@ -807,7 +813,7 @@ async def test_a_large_history_does_not_make_a_prompt_reader_lag(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Items beyond the bound, one after another: each time the reader has emptied its buffer."""
-    monkeypatch.setattr("realtime_trio._lanes._buffers.MAX_BYTES", 50_000)
+    bound_bytes(monkeypatch, 50_000)
     for module in ("_dispatcher", "_lane"):
         monkeypatch.setattr(f"realtime_trio._lanes.{module}.HEAVY", 50_000)
     async with running(coalesce=False) as pipeline:

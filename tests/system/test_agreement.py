@@ -22,7 +22,7 @@ CONFIG = ServerConfig(pace=0.001, toolset_count=1)
 def agree(one: Account, other: Account) -> None:
     """Compare lane by lane first: it reads better when it fails."""
     for lane in Lane:
-        assert one.told[lane] == other.told[lane], lane
+        assert one.notes[lane] == other.notes[lane], lane
     assert one.state == other.state
 
 
@@ -33,7 +33,7 @@ async def test_three_ways_agree(
     """Equal state lines, and in each lane equal notifications."""
     path = tmp_path / "call.jsonl"
     client, tap = await converse(path, conversation, CONFIG, mock_clock)
-    assert client.told[Lane.TEXT]
+    assert client.notes[Lane.TEXT]
     agree(_apart(process(tap.frames)), _apart(client))
     lines = path.read_bytes().splitlines(keepends=True)
     agree(_apart(replayed(lines)), _apart(client))
@@ -46,9 +46,9 @@ def _apart(one: Account) -> Account:
     The client is told of an input before it is written, its recording when it has left, and a
     processor when its turn begins.
     """
-    turn = [note for note in one.told[Lane.CONTROL] if note["name"] == TurnStateChanged.name]
-    others = [note for note in one.told[Lane.CONTROL] if note["name"] != TurnStateChanged.name]
-    return attrs.evolve(one, told={**one.told, Lane.CONTROL: others + turn})
+    turn = [note for note in one.notes[Lane.CONTROL] if note["name"] == TurnStateChanged.name]
+    others = [note for note in one.notes[Lane.CONTROL] if note["name"] != TurnStateChanged.name]
+    return attrs.evolve(one, notes={**one.notes, Lane.CONTROL: others + turn})
 
 
 @pytest.mark.parametrize("name", RECORDED)

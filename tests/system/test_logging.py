@@ -157,9 +157,9 @@ async def test_an_end_for_good_is_told(
             ):
                 raise AssertionError
         place = server.url.partition("://")[2]
-    told = [text for level, text in lines(caplog, "connection") if level == "WARNING"]
-    assert told[0].startswith(f"the connection to {place} has ended: the server closed the")
-    assert told[1].startswith(f"giving up on {place} after 1 attempt: ")
+    warnings = [text for level, text in lines(caplog, "connection") if level == "WARNING"]
+    assert warnings[0].startswith(f"the connection to {place} has ended: the server closed the")
+    assert warnings[1].startswith(f"giving up on {place} after 1 attempt: ")
     assert [text for level, text in lines(caplog, "server") if level == "WARNING"] == [
         "refused a connection with status 404: refused by server.faults.refuse()",
         "a connection gets no answer: the server does not answer: it is restarting, "
@@ -265,13 +265,13 @@ async def test_what_others_say_is_told_without_the_token(
         with pytest.raises(rt.AuthenticationError):
             async with rt.open_client(url, auth=Source(), config=NO_JITTER):
                 await trio.sleep_forever()
-    told = [text for level, text in lines(caplog, "connection") if level == "WARNING"]
-    assert [text.partition(":")[0].partition(" memory")[0] for text in told][1:] == [
+    warnings = [text for level, text in lines(caplog, "connection") if level == "WARNING"]
+    assert [text.partition(":")[0].partition(" memory")[0] for text in warnings][1:] == [
         "attempt 2 of 8 failed",
-        told[2].partition(":")[0],
+        warnings[2].partition(":")[0],
     ]
-    assert "vault says <redacted>" in told[1]
-    assert "no more <redacted>" in told[2]
+    assert "vault says <redacted>" in warnings[1]
+    assert "no more <redacted>" in warnings[2]
     assert all(TOKEN not in everything_of(record) for record in caplog.records)
 
 

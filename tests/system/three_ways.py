@@ -61,7 +61,7 @@ class Account:
     """What one way made of a conversation: the state line, and what each lane told."""
 
     state: Json
-    told: Lanes
+    notes: Lanes
 
 
 class Tap:
@@ -146,23 +146,23 @@ def held(notes: Subscription[Notification]) -> list[Notification]:
 
 def process(frames: Iterable[str | bytes]) -> Account:
     """Fold the frames with the processor, text frames as mappings."""
-    processor, told = EventStreamProcessor(), list[Notification]()
+    processor, notes = EventStreamProcessor(), list[Notification]()
     for frame in frames:
         if isinstance(frame, bytes):
-            told += processor.process_audio(frame)
+            notes += processor.process_audio(frame)
         else:
             try:
-                told += processor.process_event(json.loads(frame))
+                notes += processor.process_event(json.loads(frame))
             except ValueError:
-                told += processor.process_frame(frame)
-    return account(processor.state, by_lane(told))
+                notes += processor.process_frame(frame)
+    return account(processor.state, by_lane(notes))
 
 
 def replayed(lines: Iterable[bytes]) -> Account:
     """Fold a recording."""
     replay = Replay()
-    told = [note for line in lines for note in replay.feed(line)]
-    return account(replay.state, by_lane(told))
+    notes = [note for line in lines for note in replay.feed(line)]
+    return account(replay.state, by_lane(notes))
 
 
 def by_lane(notes: Iterable[Notification]) -> dict[Lane, list[Notification]]:
@@ -202,11 +202,11 @@ _CONTROL = {
 # -- what is compared ----------------------------------------------------------------------
 
 
-def account(state: SessionState, told: dict[Lane, list[Notification]]) -> Account:
+def account(state: SessionState, emitted: dict[Lane, list[Notification]]) -> Account:
     """Everything but what only the library's own timing and wishes make different."""
     return Account(
         timeless(state_to_json(state)),
-        {lane: joined(notes) for lane, notes in told.items()},
+        {lane: joined(notes) for lane, notes in emitted.items()},
     )
 
 

@@ -1,4 +1,4 @@
-"""Notices that the machine has slept, from two clocks of which one stops meanwhile."""
+"""Detect that the machine has slept, with two clocks of which one stops meanwhile."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def notice_sleep(
 ) -> None:
     """Call ``woken`` each time the machine wakes up, until cancelled.
 
-    The link that was open is dead by then, and would notice it only later.
+    The open link is dead by then, but would only notice it later.
     """
     before = wall_clock() - trio.current_time()
     while True:

@@ -943,8 +943,8 @@ def test_s2_no_history_raises_or_breaks_the_form(history: list[Any]) -> None:
         assert message.session_id == message.user_session_id == "s1"
         assert len(message.tool_results) <= len(message.tool_calls)
         assert message.role in ("assistant", "assistant (thought)") or not message.tool_calls
-        told = message.content or message.tool_calls or message.role != "assistant"
-        assert told or message.is_sub_session
+        visible = message.content or message.tool_calls or message.role != "assistant"
+        assert visible or message.is_sub_session
     depth = 0
     for item in items:
         depth += isinstance(item, DelegationStarted) - isinstance(item, DelegationEnded)
