@@ -27,7 +27,7 @@ from realtime_trio._transports._upgrade_answer import retry_after
 from realtime_trio.abc import Transport
 from realtime_trio.server import Agent, ServerConfig, open_server
 from tests.connection.networks import listening
-from tests.connection.test_link import PONG, START, by_hand
+from tests.connection.test_link import PONG, START, scripted_server
 
 LOGIN = rt.PasswordLogin("me", "secret")
 AGENT = "house_agent"
@@ -106,7 +106,7 @@ async def test_links_that_do_not_last_are_attempts(autojump_clock: object, prove
     """Also if the server answers a ping before it closes."""
     serve = Flapping(1012, 5, proven=proven)
     said = "do not last" if proven else "ended before it answered"
-    async with by_hand(serve, RestServer()) as url:
+    async with scripted_server(serve, RestServer()) as url:
         with pytest.raises(rt.ConnectionFailed, match=said) as caught:
             await forever(url, max_attempts=3, stable_after=10)
     assert serve.links == 3
@@ -118,7 +118,7 @@ async def test_links_that_do_not_last_are_attempts(autojump_clock: object, prove
 async def test_a_link_that_lasted_resets_the_count(autojump_clock: object) -> None:
     """It is not an attempt, however often it happens."""
     serve = Flapping(1012, 10)
-    async with by_hand(serve, RestServer()) as url:
+    async with scripted_server(serve, RestServer()) as url:
         with trio.move_on_after(100):
             await forever(url, max_attempts=2, stable_after=10, backoff_initial=1)
     assert serve.links == 10
@@ -155,7 +155,7 @@ async def test_a_close_code_decides_what_follows(
     serve, desk = Flapping(code, proven=proven), RestServer()
     if code == 1000 and not given and not proven:
         then = "retry"
-    async with by_hand(serve, desk) as url:
+    async with scripted_server(serve, desk) as url:
         with pytest.raises(rt.RealtimeError) as caught:
             await forever(url, max_attempts=2, close_codes=given)
     assert type(caught.value) is (rt.ConnectionLost if then == "final" else rt.ConnectionFailed)
@@ -272,7 +272,10 @@ async def test_another_agent_than_requested_is_reported(autojump_clock: object, 
             await transport.send_text(frame)
         await trio.sleep_forever()
 
-    async with by_hand(serve) as url, rt.open_client(url, auth="t", agent_key="mine") as client:
+    async with (
+        scripted_server(serve) as url,
+        rt.open_client(url, auth="t", agent_key="mine") as client,
+    ):
         news = client.subscribe(rt.AgentChanged)
         await client.ready()
         if got == "mine":
@@ -453,7 +456,10 @@ async def test_a_dead_link_is_closed_without_a_handshake(autojump_clock: object,
             ends.append(exc.code)
 
     connector = Cutting() if cut else MemoryConnector()
-    async with by_hand(serve) as url, rt.open_client(url, auth="t", transport=connector) as client:
+    async with (
+        scripted_server(serve) as url,
+        rt.open_client(url, auth="t", transport=connector) as client,
+    ):
         with client.subscribe(rt.Disconnected) as news:
             await news.receive()
         await trio.testing.wait_all_tasks_blocked()
@@ -469,7 +475,7 @@ async def test_the_error_of_a_mute_connection_names_the_host(autojump_clock: obj
     async def serve(transport: MemoryTransport) -> None:
         await trio.sleep_forever()
 
-    async with by_hand(serve) as url:
+    async with scripted_server(serve) as url:
         config = rt.ClientConfig(pong_timeout=2, max_attempts=1)
         place = url.partition("://")[2]
         said = f"^the connection to {place} is mute: no pong within 2 s$"
