@@ -490,3 +490,19 @@ async def test_a_single_frame_without_room_is_logged_when_it_is_taken(frame: str
         await pipeline.intake.settle()
         assert life.writer.position == full + 1
         pipeline.close()
+
+
+async def test_a_watch_follows_what_is_durable_until_the_writer_ends() -> None:
+    life = await begin(MemoryJournal())
+    pipeline = Pipeline(ClientConfig(), clock=now)
+    life.begin(pipeline, Limits(), now())
+    with life.writer.watch_durable() as durable:
+        assert await durable.receive() == 0
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(life.writer.run)
+            assert await durable.receive() == 1  # the header
+            await pipeline.feed(["{}"] * 3)
+            assert await durable.receive() == 4
+            await life.finish()
+            with pytest.raises(trio.EndOfChannel):
+                await durable.receive()
