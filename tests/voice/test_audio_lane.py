@@ -421,7 +421,9 @@ async def test_half_a_sample_is_never_sent_on_a_new_link(
 
 
 @pytest.mark.parametrize("mode", ["ptt", "vad", "realtime"])
-async def test_half_a_sample_does_not_shift_a_conversation(autojump_clock: object, mode: VoiceMode) -> None:
+async def test_half_a_sample_does_not_shift_a_conversation(
+    autojump_clock: object, mode: VoiceMode
+) -> None:
     async with talking() as (server, client, _, _):
         client.audio.send_nowait(SECOND[:3])
         await client.audio.talk(MemorySource(SECOND + PAUSE), mode=mode)
