@@ -23,10 +23,20 @@ _ENTRY = re.compile(
 _SECTION = re.compile(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _OPTION = re.compile(r"(?<!\w)--[a-z][a-z-]*")
 
+_MODULE = re.compile(r"^\.\. automodule:: ([\w.]+)$", re.MULTILINE)
+
+
+def _entries(text: str) -> list[str]:
+    """List the names of a page; a bare name belongs to the page's module, as in Sphinx."""
+    module = _MODULE.search(text)
+    names: list[str] = _ENTRY.findall(text)
+    return [f"{module.group(1)}.{name}" if module and "." not in name else name for name in names]
+
+
 ENTRIES = [
     (page.name, name)
     for page in sorted((DOCS / "reference").glob("*.md"))
-    for name in _ENTRY.findall(page.read_text(encoding="utf-8"))
+    for name in _entries(page.read_text(encoding="utf-8"))
 ]
 
 

@@ -3,8 +3,8 @@
     pip install "realtime-trio[redis]" fastapi uvicorn httpx
     python examples/fleet/run.py
 
-It asks one question after another over the web worker, and prints the process ids of the nodes.
-``kill -9`` the node that answers: the other one takes the session over, and the answers go on.
+It asks one question after another through the web worker, and prints the process ids of the nodes.
+``kill -9`` the node that answers: the other one takes over the session, and the answers continue.
 """
 
 import importlib
@@ -31,7 +31,7 @@ def redis_server() -> str:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a free port."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
@@ -47,7 +47,7 @@ def start(stack: ExitStack, *command: str, **environment: str) -> subprocess.Pop
 
 
 async def start_all(stack: ExitStack, server_url: str) -> str:
-    """Start Redis, two nodes and a worker; gives the URL of the worker."""
+    """Start Redis, two nodes and a worker; return the URL of the worker."""
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     path = f"{folder}/redis.sock"
     start(stack, redis_server(), "--port", "0", "--unixsocket", path, "--dir", folder)
@@ -65,7 +65,7 @@ async def start_all(stack: ExitStack, server_url: str) -> str:
 
 
 async def ask(client: httpx.AsyncClient, number: int) -> None:
-    """Ask over the worker, and print the answer while it comes."""
+    """Ask through the worker, and print the answer as it arrives."""
     asked = {"user": "u1", "text": f"This is question {number}", "key": f"question {number}"}
     async with client.stream("GET", "/ask", params=asked) as answer:
         async for line in answer.aiter_lines():
@@ -74,7 +74,7 @@ async def ask(client: httpx.AsyncClient, number: int) -> None:
 
 
 async def main(rounds: int) -> None:
-    """Ask so many questions."""
+    """Ask a number of questions."""
     config = rt.server.ServerConfig(pace=0.2)  # slow enough to be killed in the middle
     async with rt.server.open_server(config) as server:
         with ExitStack() as stack:

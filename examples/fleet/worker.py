@@ -2,7 +2,7 @@
 
     python worker.py PORT REDIS_URL
 
-Any number of them may run. ``/ask`` streams an answer as server-sent events.
+You can run any number of workers. ``/ask`` streams an answer as server-sent events.
 """
 
 import json
@@ -18,7 +18,7 @@ import realtime_trio as rt
 
 
 def make_app(redis: str) -> FastAPI:
-    """Create the application; it follows the fleet as long as it lives."""
+    """Create the application; the fleet is open while it runs."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -37,7 +37,7 @@ def make_app(redis: str) -> FastAPI:
 
 
 async def answer(fleet: rt.aio.Fleet, user: str, text: str, key: str) -> AsyncIterator[str]:
-    """Ask in the session of the user; a request that is repeated with its key is sent once."""
+    """Ask in the user's session; a request that is repeated with the same key is sent once."""
     await fleet.create(f"chat-{user}", labels={"user": user})
     async with fleet.attach(f"chat-{user}") as session:
         async with session.ask(text, key=key) as turn:

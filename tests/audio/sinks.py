@@ -1,4 +1,4 @@
-"""Sinks that remember when, and one with a clock of its own."""
+"""Sinks that record times, and one with its own clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from realtime_trio.audio import DEFAULT_FORMAT, AudioFormat, MemorySink
 
 
 class Stamped(MemorySink):
-    """Keeps the time of each block; ``delays`` says how long some of them take."""
+    """Keeps the time of each block; ``delays`` makes some of them slow."""
 
     def __init__(
         self, format: AudioFormat = DEFAULT_FORMAT, delays: Mapping[int, float] | None = None
@@ -38,7 +38,7 @@ class Device:
         self._taken = 0
 
     def _turn(self) -> None:
-        """Do what the device's clock has done meanwhile."""
+        """Apply what the device's clock did since the last call."""
         ticks = int((trio.current_time() - self._begun) / 0.02 + 1e-6) - self._taken
         self._taken += ticks
         for _ in range(min(ticks, len(self._blocks))):

@@ -1,4 +1,4 @@
-"""A source that goes on whether somebody reads it or not, in virtual time."""
+"""A source that continues even if it is not read, in virtual time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from realtime_trio.audio import DEFAULT_FORMAT
 
 
 class Live:
-    """A microphone before which ``said`` is said from now on; gives what nobody has read late."""
+    """A microphone with the audio ``said`` from now on; late reads get it late."""
 
     format = DEFAULT_FORMAT
 

@@ -1,4 +1,4 @@
-"""Levels by bands of frequency."""
+"""Levels by frequency band."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_channels_are_mixed() -> None:
     assert stereo(both) == pytest.approx(Bands(AudioFormat(16_000))(one))
 
 
-def test_a_filter_goes_on_where_it_was() -> None:
+def test_a_filter_keeps_its_state() -> None:
     samples = samples_of(tone(440, 600, 8_000))
     whole, parts = HighPass(8_000), HighPass(8_000)
     assert parts(samples[:250]) + parts(samples[250:]) == whole(samples)

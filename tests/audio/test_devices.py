@@ -1,4 +1,4 @@
-"""The microphone and the speaker, with a stand-in for sounddevice: no hardware, real threads."""
+"""The microphone and the speaker, with a fake sounddevice: no hardware, real threads."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ BLOCK = 640
 
 
 class Stream:
-    """One stream of the stand-in: a test plays the device's part."""
+    """A stream of the fake; a test plays the device's part."""
 
-    opened: list[Stream] = []  # noqa: RUF012  one list for a test, emptied by the fixture
+    opened: list[Stream] = []  # noqa: RUF012  one list per test, emptied by the fixture
 
     def __init__(self, *, callback: Callable[..., None], **options: Any) -> None:
         if options["device"] == "broken":
@@ -57,7 +57,7 @@ class Stream:
         self.threads.add(threading.get_ident())
 
     def record(self, data: bytes, status: Any = OK) -> None:
-        """What a device does in its own thread."""
+        """Call back as a device does in its own thread."""
         self.callback(memoryview(data), len(data) // 2, None, status)
 
     def play(self, status: Any = OK, size: int = BLOCK) -> bytes:
@@ -67,7 +67,7 @@ class Stream:
 
 
 class PortAudioError(Exception):
-    """As sounddevice's."""
+    """The fake of sounddevice's error."""
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ async def in_thread(work: Callable[[], Any]) -> Any:
     return await trio.to_thread.run_sync(work)
 
 
-async def test_what_is_recorded_is_read_in_order(device: Callable[[], Stream]) -> None:
+async def test_recorded_audio_is_read_in_order(device: Callable[[], Stream]) -> None:
     async with open_microphone(AudioFormat(24_000), chunk=0.01) as microphone:
         stream = device()
         assert stream.running
@@ -94,7 +94,7 @@ async def test_what_is_recorded_is_read_in_order(device: Callable[[], Stream]) -
 
         async def read() -> None:
             async for chunk in microphone:
-                found.append(chunk)  # noqa: PERF401  seen while it grows
+                found.append(chunk)  # noqa: PERF401  read while it grows
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(read)
@@ -109,7 +109,7 @@ async def test_what_is_recorded_is_read_in_order(device: Callable[[], Stream]) -
     assert threading.get_ident() not in stream.threads
 
 
-async def test_what_nobody_reads_is_dropped_and_counted(device: Callable[[], Stream]) -> None:
+async def test_unread_audio_is_dropped_and_counted(device: Callable[[], Stream]) -> None:
     async with open_microphone(chunk=0.02, max_waiting=0.06) as microphone:
         for number in range(5):
             device().record(bytes([number]), LATE if number == 4 else OK)
@@ -123,7 +123,7 @@ async def test_what_nobody_reads_is_dropped_and_counted(device: Callable[[], Str
         assert microphone.statistics().waiting == 0
 
 
-async def test_a_speaker_plays_what_is_written_and_then_silence(
+async def test_a_speaker_plays_written_audio_and_then_silence(
     device: Callable[[], Stream],
 ) -> None:
     sound = tone(440, 800, 16_000)
@@ -145,7 +145,7 @@ async def test_a_speaker_plays_what_is_written_and_then_silence(
         )
 
 
-async def test_writing_goes_at_the_pace_of_the_device(device: Callable[[], Stream]) -> None:
+async def test_the_device_paces_the_writes(device: Callable[[], Stream]) -> None:
     async with open_speaker() as speaker, trio.open_nursery() as nursery:
         stream = device()
         written = 0
@@ -169,7 +169,7 @@ async def test_writing_goes_at_the_pace_of_the_device(device: Callable[[], Strea
     assert written == 4
 
 
-async def test_flushing_leaves_a_fade_and_no_click(device: Callable[[], Stream]) -> None:
+async def test_a_flush_fades_out_without_a_click(device: Callable[[], Stream]) -> None:
     sound = tone(440, 640, 16_000)
     async with open_speaker() as speaker:
         assert speaker.flush() == 0
@@ -185,7 +185,7 @@ async def test_flushing_leaves_a_fade_and_no_click(device: Callable[[], Stream])
         assert speaker.statistics().played == 1
 
 
-async def test_a_large_chunk_is_cut_for_the_device(device: Callable[[], Stream]) -> None:
+async def test_a_large_chunk_is_split_for_the_device(device: Callable[[], Stream]) -> None:
     async with open_speaker(AudioFormat(16_000, 2)) as speaker:
         speaker.write_nowait(bytes([1, 2, 3, 4]) * 400)
         assert device().play(size=2 * BLOCK) == bytes([1, 2, 3, 4]) * 320
@@ -202,7 +202,7 @@ async def test_a_device_that_cannot_be_opened(device: Callable[[], Stream], name
             pass
 
 
-def test_a_device_that_calls_after_the_end_harms_nobody(device: Callable[[], Stream]) -> None:
+def test_a_callback_after_the_end_does_no_harm(device: Callable[[], Stream]) -> None:
     async def main() -> None:
         async with open_microphone():
             pass

@@ -1,4 +1,4 @@
-"""The jitter buffer: nothing lost, nothing made up, short answers, underruns, bounds."""
+"""The jitter buffer: nothing lost, nothing added, short answers, underruns, bounds."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ INF = float("inf")
 
 
 def ms(milliseconds: float, value: int = 1000) -> bytes:
-    """So many milliseconds of a constant."""
+    """Return some milliseconds of a constant."""
     return value.to_bytes(2, "little", signed=True) * round(16 * milliseconds)
 
 
 def played(buffer: JitterBuffer, now: float = 0.04) -> bytes:
-    """Pull until nothing comes, from when the target has passed."""
+    """Pull until the buffer is empty, from the time when the target has passed."""
     found = b""
     while block := buffer.pull(now):
         found += block
@@ -31,7 +31,7 @@ def played(buffer: JitterBuffer, now: float = 0.04) -> bytes:
     return found
 
 
-def test_nothing_comes_before_the_target_is_there() -> None:
+def test_nothing_plays_before_the_target_is_reached() -> None:
     buffer = JitterBuffer(MONO, PLAIN)
     assert buffer.pull(0.0) == b""
     assert buffer.ready_at == INF
@@ -49,7 +49,7 @@ def test_nothing_comes_before_the_target_is_there() -> None:
 @pytest.mark.parametrize("length", [20, 40, 100])
 def test_a_steady_stream_keeps_its_reserve(length: int) -> None:
     buffer = JitterBuffer(MONO, PLAIN)
-    # Every second chunk is 30 ms late, which the least target bridges from the first one on.
+    # Every second chunk is 30 ms late, which the minimum target covers from the first one on.
     arrivals = [(n * length + 30 * (n % 2)) / 1000 for n in range(200)]
     for tick in range(5 * length):
         now = tick / 50
@@ -66,14 +66,14 @@ def test_a_large_chunk_does_not_wait() -> None:
     assert buffer.pull(0.0) == ms(20)
 
 
-def test_a_short_answer_is_played_when_the_time_is_over() -> None:
+def test_a_short_answer_plays_after_the_target_time() -> None:
     buffer = JitterBuffer(MONO, PLAIN)
     buffer.push(ms(5), 0.0)
     assert buffer.pull(0.039) == b""
     assert buffer.pull(0.04) == ms(5)
 
 
-def test_a_short_answer_is_played_at_once_when_it_is_complete() -> None:
+def test_a_complete_short_answer_plays_immediately() -> None:
     buffer = JitterBuffer(MONO, PLAIN)
     buffer.push(ms(5), 0.0)
     buffer.end()
@@ -83,7 +83,7 @@ def test_a_short_answer_is_played_at_once_when_it_is_complete() -> None:
     assert buffer.counts.underruns == 0
 
 
-def test_an_answer_that_ends_is_no_underrun() -> None:
+def test_the_end_of_an_answer_is_not_an_underrun() -> None:
     buffer = JitterBuffer(MONO, PLAIN)
     buffer.push(ms(100), 0.0)
     assert played(buffer) == ms(100)
@@ -100,7 +100,7 @@ def test_more_of_an_answer_after_silence_is_an_underrun() -> None:
     assert buffer.pull(0.04) + buffer.pull(0.06) == ms(40)
     assert buffer.pull(0.08) == b""
     buffer.push(ms(100), 0.24)
-    assert buffer.target == pytest.approx(0.2)  # at least the gap that it did not bridge
+    assert buffer.target == pytest.approx(0.2)  # at least the gap that was not covered
     assert buffer.pull(0.24) == b""
     assert buffer.pull(0.44) == ms(20)
     assert buffer.counts.underruns == 1
@@ -122,11 +122,11 @@ def test_the_target_follows_the_jitter_and_keeps_its_bounds() -> None:
         buffer.push(ms(20), now)
         now += 0.02
     assert buffer.target == PLAIN.min_target
-    buffer.push(ms(20), now + 60.0)  # a pause is no jitter
+    buffer.push(ms(20), now + 60.0)  # a pause is not jitter
     assert buffer.target == PLAIN.min_target
 
 
-def test_the_oldest_goes_when_too_much_is_there() -> None:
+def test_the_oldest_audio_is_dropped_beyond_the_limit() -> None:
     buffer = JitterBuffer(MONO, PlaybackConfig(fade=0.0, max_buffered=1.0))
     assert buffer.push(ms(900, 1), 0.0) == 0
     assert buffer.push(ms(300, 2), 0.0) == len(ms(200))
@@ -135,7 +135,7 @@ def test_the_oldest_goes_when_too_much_is_there() -> None:
     assert (buffer.counts.dropped, buffer.counts.overruns) == (len(ms(200)), 1)
 
 
-def test_flushing_forgets_what_waits_and_begins_anew() -> None:
+def test_a_flush_drops_the_buffer_and_starts_again() -> None:
     buffer = JitterBuffer(MONO, PLAIN)
     buffer.push(ms(100), 0.0)
     buffer.pull(0.04)
@@ -147,7 +147,7 @@ def test_flushing_forgets_what_waits_and_begins_anew() -> None:
 
 
 @pytest.mark.parametrize("audio_format", [MONO, STEREO])
-def test_joins_with_silence_are_faded(audio_format: AudioFormat) -> None:
+def test_transitions_to_silence_are_faded(audio_format: AudioFormat) -> None:
     buffer = JitterBuffer(audio_format)
     sound = ms(100) * audio_format.channels
     buffer.push(sound, 0.0)
@@ -162,7 +162,7 @@ def test_joins_with_silence_are_faded(audio_format: AudioFormat) -> None:
     assert out[-1] == 0
 
 
-def test_sound_that_breaks_off_ends_in_a_ramp() -> None:
+def test_sound_that_stops_unexpectedly_ends_in_a_ramp() -> None:
     buffer = JitterBuffer(MONO)
     buffer.push(ms(40), 0.0)
     out = played(buffer)
@@ -201,13 +201,13 @@ def test_volume_is_protected_from_clipping() -> None:
         {"fade": -0.1},
     ],
 )
-def test_options_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
+def test_invalid_options_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"min_target|block|volume|fade"):
         PlaybackConfig(**wrong)
 
 
 @given(st.lists(st.integers(1, 2000), min_size=1, max_size=50), st.integers(1, 2000))
-def test_any_chunking_gives_the_same_samples(sizes: list[int], block: int) -> None:
+def test_any_chunks_give_the_same_samples(sizes: list[int], block: int) -> None:
     total = sum(sizes)
     sound = tone(440, total, 16_000)
     buffer = JitterBuffer(MONO, PlaybackConfig(fade=0.0, block=block / 16_000 + 0.001))
@@ -220,7 +220,7 @@ def test_any_chunking_gives_the_same_samples(sizes: list[int], block: int) -> No
 
 
 class Accounts(RuleBasedStateMachine):
-    """Whatever happens, every byte is in one of four places."""
+    """In any sequence of calls, every byte is in one of four counts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -263,7 +263,7 @@ class Accounts(RuleBasedStateMachine):
         assert 0.04 <= self.buffer.target <= 0.4
 
     @invariant()
-    def what_waits_comes_out_in_time(self) -> None:
+    def buffered_audio_plays_in_time(self) -> None:
         if self.buffer.buffered:
             assert self.buffer.ready_at <= self.now + 0.4
         if self.buffer.state == "idle":

@@ -1,4 +1,4 @@
-"""Whose the bytes in a buffer are."""
+"""Which answer the bytes in a buffer belong to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_bytes_are_played_and_lost_in_order() -> None:
     assert owners.drop_oldest(SECOND) == []
 
 
-def test_a_device_gives_back_the_last_that_it_took() -> None:
+def test_a_device_returns_the_last_bytes_that_it_took() -> None:
     first, second = SpokenAnswer(), SpokenAnswer()
     owners = Owners(DEFAULT_FORMAT)
     owners.push(first, 640)
@@ -36,7 +36,7 @@ def test_a_device_gives_back_the_last_that_it_took() -> None:
     owners.play(640, keep=1440)
     assert owners.queued_ms(first, 1440) == owners.queued_ms(second, 1440) == 20
     assert owners.queued_ms(first, 800) == 0
-    assert owners.return_unplayed(1120) == 960  # of it, 160 were a ramp
+    assert owners.return_unplayed(1120) == 960  # 160 of these were a ramp
     assert first.heard_ms == pytest.approx(10)
     assert second.heard_ms == 0
     assert owners.drop_oldest(2000) == [(first, 320), (second, 640)]

@@ -28,7 +28,7 @@ def test_half_a_sample_is_refused() -> None:
         pcm.samples_of(b"\x01")
 
 
-def test_levels_of_a_sine_of_silence_and_of_nothing() -> None:
+def test_levels_of_a_sine_of_silence_and_of_an_empty_chunk() -> None:
     sine = pcm.level(pcm.tone(1000, 16_000, 16_000, amplitude=1.0))
     assert sine.rms_dbfs == pytest.approx(-3.01, abs=0.01)
     assert sine.peak_dbfs == pytest.approx(0.0, abs=0.001)
@@ -47,9 +47,7 @@ def test_gain_never_wraps(values: list[int], factor: float) -> None:
 
 
 @given(SAMPLES, st.lists(st.integers(0, 9)), st.booleans())
-def test_any_chunks_give_the_samples_of_the_whole(
-    values: list[int], sizes: list[int], half: bool
-) -> None:
+def test_any_chunks_give_the_same_samples(values: list[int], sizes: list[int], half: bool) -> None:
     whole = packed(*values)
     stream = whole + b"x" * half
     carries = [pcm.Carry() for _ in range(3)]
@@ -88,7 +86,7 @@ def test_gain_of_one_is_the_same_object() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_fades_go_in_a_straight_line(channels: int) -> None:
+def test_fades_are_linear(channels: int) -> None:
     data = packed(*[1000] * 10 * channels)
     up = list(pcm.samples_of(pcm.fade(data, 0.0, 1.0, channels)))
     down = list(pcm.samples_of(pcm.fade(data, 1.0, 0.0, channels)))
@@ -104,7 +102,7 @@ def test_a_ramp_begins_near_the_last_frame_and_ends_at_zero() -> None:
     assert made[1::2] == [-400, -300, -200, -100, 0]
 
 
-def test_a_tone_goes_on_where_it_was_cut() -> None:
+def test_a_tone_continues_from_any_sample() -> None:
     whole = pcm.tone(440, 300, 16_000)
     assert pcm.tone(440, 100, 16_000) + pcm.tone(440, 200, 16_000, first=100) == whole
     assert len(pcm.silence(10, 2)) == 40

@@ -1,4 +1,4 @@
-"""Playing to a sink: pace, answers, interruptions, formats, what it tells."""
+"""Playback to a sink: pace, answers, interruptions, formats, notifications."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def adds_up(playback: Playback) -> bool:
     return facts.received == facts.played + facts.dropped + facts.flushed + facts.buffered
 
 
-async def test_a_second_takes_a_second_and_nothing_is_changed(autojump_clock: MockClock) -> None:
+async def test_a_second_takes_a_second_and_samples_are_unchanged(autojump_clock: MockClock) -> None:
     sink = Stamped()
     playback = Playback(sink, PLAIN)
     async with playing(playback):
@@ -58,7 +58,7 @@ async def test_a_second_takes_a_second_and_nothing_is_changed(autojump_clock: Mo
     assert adds_up(playback)
 
 
-async def test_after_a_silence_nothing_is_made_good(autojump_clock: MockClock) -> None:
+async def test_after_a_silence_the_pace_restarts(autojump_clock: MockClock) -> None:
     sink = Stamped()
     playback = Playback(sink, PLAIN)
     async with playing(playback):
@@ -71,7 +71,7 @@ async def test_after_a_silence_nothing_is_made_good(autojump_clock: MockClock) -
     assert min(gaps) == pytest.approx(0.02)
 
 
-async def test_a_sink_that_is_late_by_a_little_is_caught_up_with(autojump_clock: MockClock) -> None:
+async def test_a_slightly_late_sink_is_caught_up_with(autojump_clock: MockClock) -> None:
     sink = Stamped(delays={10: 0.05})
     playback = Playback(sink, PLAIN)
     async with playing(playback):
@@ -106,7 +106,7 @@ async def test_a_short_answer_does_not_wait_once_it_is_complete(autojump_clock: 
     assert sink.times[1] - start == pytest.approx(0.04 + 50 / 16_000)
 
 
-async def test_an_interruption_stops_after_the_block_that_plays(autojump_clock: MockClock) -> None:
+async def test_an_interruption_stops_after_the_current_block(autojump_clock: MockClock) -> None:
     told: list[rt.Notification] = []
     sink = Stamped()
     playback = Playback(sink, PLAIN, emit=told.append)
@@ -121,7 +121,7 @@ async def test_an_interruption_stops_after_the_block_that_plays(autojump_clock: 
         assert told == [note]
         assert playback.interruption == note
         assert playback.interrupt() is None  # nothing waits
-        playback.discard(SECOND, DEFAULT_FORMAT)  # what was still on its way
+        playback.discard(SECOND, DEFAULT_FORMAT)  # audio that was still on its way
         playback.discard(SECOND, None)
         assert playback.interruption == attrs.evolve(note, bytes=30 * 32_000, unheard_ms=30_000.0)
         assert adds_up(playback)
@@ -132,7 +132,7 @@ async def test_an_interruption_stops_after_the_block_that_plays(autojump_clock: 
     assert sink.data == SECOND * 2
 
 
-async def test_a_device_gives_back_what_it_has_not_played(autojump_clock: MockClock) -> None:
+async def test_a_device_returns_unplayed_audio(autojump_clock: MockClock) -> None:
     device = Device()
     playback = Playback(device, PLAIN)
     async with playing(playback):
@@ -152,7 +152,7 @@ async def test_a_device_gives_back_what_it_has_not_played(autojump_clock: MockCl
     assert b"".join(device.heard[heard:]) == SECOND
 
 
-async def test_a_gap_is_told(autojump_clock: MockClock) -> None:
+async def test_a_gap_is_emitted(autojump_clock: MockClock) -> None:
     told: list[rt.Notification] = []
     config = PlaybackConfig(fade=0.0, max_buffered=1.0)
     sink = MemorySink()
@@ -185,7 +185,7 @@ async def test_formats_change_within_the_stream(autojump_clock: MockClock) -> No
     assert adds_up(playback)
 
 
-async def test_without_the_extra_the_task_that_plays_says_so(
+async def test_without_the_extra_run_raises(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "soxr", None)
@@ -195,7 +195,7 @@ async def test_without_the_extra_the_task_that_plays_says_so(
         await playback.run()
 
 
-async def test_volume_and_level_can_be_had_meanwhile(autojump_clock: MockClock) -> None:
+async def test_volume_and_level_are_available_during_playback(autojump_clock: MockClock) -> None:
     sink = MemorySink()
     playback = Playback(sink, PLAIN)
     assert playback.level.peak_dbfs == -120.0
@@ -211,7 +211,7 @@ async def test_volume_and_level_can_be_had_meanwhile(autojump_clock: MockClock) 
         assert playback.level.rms_dbfs == pytest.approx(-15.0, abs=0.2)
 
 
-async def test_closing_lets_those_go_who_wait(autojump_clock: MockClock) -> None:
+async def test_closing_wakes_waiting_tasks(autojump_clock: MockClock) -> None:
     playback = Playback(MemorySink())
     playback.feed(SECOND, DEFAULT_FORMAT)
     async with trio.open_nursery() as nursery:
@@ -221,7 +221,7 @@ async def test_closing_lets_those_go_who_wait(autojump_clock: MockClock) -> None
     assert adds_up(playback)
 
 
-async def test_a_sink_that_fails_is_heard_of(autojump_clock: MockClock) -> None:
+async def test_an_error_of_the_sink_is_raised(autojump_clock: MockClock) -> None:
     class Broken(MemorySink):
         async def write(self, chunk: bytes) -> None:
             await trio.lowlevel.checkpoint()
@@ -235,7 +235,7 @@ async def test_a_sink_that_fails_is_heard_of(autojump_clock: MockClock) -> None:
 
 @settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(1, 3200), st.floats(0, 0.2)), min_size=1, max_size=40))
-def test_any_chunking_and_any_jitter_gives_the_same_samples(
+def test_any_chunks_and_any_jitter_give_the_same_samples(
     chunks: list[tuple[int, float]],
 ) -> None:
     total = sum(frames for frames, _ in chunks)
@@ -258,7 +258,7 @@ def test_any_chunking_and_any_jitter_gives_the_same_samples(
     assert sink.data == sound
 
 
-def test_of_an_answer_that_was_interrupted_only_the_voice_counts() -> None:
+def test_late_audio_of_an_interrupted_answer_does_not_count() -> None:
     playback = Playback(MemorySink())
     playback.discard(bytes(640), None)
     assert playback.statistics().flushed == 0

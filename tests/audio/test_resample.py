@@ -1,4 +1,4 @@
-"""Changing the rate and the channels of a stream."""
+"""Converting the rate and the channels of a stream."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def through(data: bytes, *steps: Resampler) -> bytes:
 
 
 def snr_db(wanted: bytes, got: bytes) -> float:
-    """Signal to noise of the middle, where no edge is heard."""
+    """Return the signal-to-noise ratio of the middle, without the edges."""
     a, b = samples_of(wanted)[1000:-1000], samples_of(got)[1000:-1000]
     noise = sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
     return 10 * math.log10(sum(x * x for x in a) / max(noise, 1))
 
 
 @pytest.mark.parametrize("frequency", [100.0, 440.0, 1000.0, 3000.0, 6000.0])
-def test_there_and_back_a_sine_keeps_60_db(frequency: float) -> None:
+def test_a_round_trip_of_a_sine_keeps_60_db(frequency: float) -> None:
     sine = tone(frequency, 32_000, 16_000)
     back = through(sine, Resampler(LOW, HIGH), Resampler(HIGH, LOW))
     assert len(back) == len(sine)
@@ -40,7 +40,7 @@ def test_there_and_back_a_sine_keeps_60_db(frequency: float) -> None:
 
 @settings(max_examples=30)
 @given(st.lists(st.integers(0, 3000), max_size=20))
-def test_any_chunking_is_the_same_stream(sizes: list[int]) -> None:
+def test_any_chunks_give_the_same_stream(sizes: list[int]) -> None:
     sine = tone(440, 8_000, 16_000)
     resampler = Resampler(LOW, HIGH)
     out, place = b"", 0
@@ -57,14 +57,14 @@ def test_any_chunking_is_the_same_stream(sizes: list[int]) -> None:
     st.sampled_from([LOW, HIGH, AudioFormat(16_000, 2)]),
     st.integers(0, 5),
 )
-def test_any_bytes_of_a_frame_may_end_a_chunk(
+def test_a_chunk_can_end_anywhere_in_a_frame(
     sizes: list[int], source: AudioFormat, target: AudioFormat, over: int
 ) -> None:
     stream = tone(440, 2_400, 16_000)
     whole = len(stream + bytes(over)) // source.frame_bytes * source.frame_bytes
     expected = through((stream + bytes(over))[:whole], Resampler(source, target))
     resampler = Resampler(source, target)
-    for _ in range(2):  # nothing of the first stream is left in the second
+    for _ in range(2):  # the second stream has no samples of the first
         out, place = b"", 0
         for size in [*sizes, len(stream) + over]:
             out += resampler((stream + bytes(over))[place : place + size])
@@ -73,7 +73,7 @@ def test_any_bytes_of_a_frame_may_end_a_chunk(
         assert out + resampler.flush() == expected
 
 
-def test_the_end_begins_anew() -> None:
+def test_after_a_flush_another_stream_begins() -> None:
     resampler = Resampler(LOW, HIGH)
     sine = tone(440, 1600, 16_000)
     assert through(sine, resampler) == through(sine, resampler)
@@ -86,7 +86,7 @@ def test_equal_formats_are_the_same_object() -> None:
     assert same.flush() == b""
 
 
-def test_channels_are_mixed_and_doubled() -> None:
+def test_channels_are_mixed_and_duplicated() -> None:
     mix = Resampler(AudioFormat(16_000, 2), LOW)
     assert mix(b"\x02\x00\x04\x00\x06\x00\x08\x00") == b"\x03\x00\x07\x00"
     assert mix.flush() == b""
@@ -102,7 +102,7 @@ def _pairs(data: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize("missing", ["numpy", "soxr"])
-def test_what_is_missing_is_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(rt.RealtimeError, match=rf"needs {missing}: pip install"):
         Resampler(LOW, HIGH)

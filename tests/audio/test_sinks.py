@@ -22,7 +22,7 @@ from realtime_trio.audio import (
 )
 
 
-async def test_memory_keeps_what_it_is_told_to() -> None:
+async def test_memory_keeps_up_to_max_blocks() -> None:
     sink = MemorySink(max_blocks=2)
     for block in (b"aa", b"bb", b"cc"):
         await sink.write(block)
@@ -30,7 +30,7 @@ async def test_memory_keeps_what_it_is_told_to() -> None:
     assert not isinstance(sink, ClockedSink)
 
 
-async def test_a_wav_file_holds_what_was_written(tmp_path: Path) -> None:
+async def test_a_wav_file_has_the_written_samples(tmp_path: Path) -> None:
     data = tone(440, 48_000, 24_000)
     async with open_wav_sink(tmp_path / "a.wav", AudioFormat(24_000)) as sink:
         for place in range(0, len(data), 960):
@@ -64,12 +64,12 @@ async def test_a_wav_file_of_a_process_that_is_killed_still_plays(tmp_path: Path
     async with open_wav_sink(tmp_path / "a.wav") as sink:
         for _ in range(110):
             await sink.write(bytes(640))
-        with wave.open(str(tmp_path / "a.wav"), "rb") as reader:  # as it lies there now
+        with wave.open(str(tmp_path / "a.wav"), "rb") as reader:  # in its current form
             assert reader.getnframes() == 32_000
             assert len(reader.readframes(40_000)) == 64_000
 
 
-async def test_a_wav_file_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+async def test_a_wav_file_that_cannot_be_written_raises(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         async with open_wav_sink(tmp_path / "missing" / "a.wav"):
             pass

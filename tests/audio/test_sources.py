@@ -1,4 +1,4 @@
-"""Sources: memory, tones, WAV files, pipes, files that block."""
+"""Sources: memory, tones, WAV files, pipes, blocking files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write_wav(
     return path
 
 
-async def test_memory_gives_chunks_as_often_as_one_likes() -> None:
+async def test_memory_can_be_read_repeatedly() -> None:
     source = MemorySource(bytes(1500))
     for _ in range(2):
         assert [len(chunk) for chunk in await collect(source)] == [640, 640, 220]
@@ -48,7 +48,7 @@ async def test_memory_gives_chunks_as_often_as_one_likes() -> None:
 
 
 async def test_memory_may_be_left_at_any_time() -> None:
-    """Warnings are errors here, also that of a generator that nobody closed."""
+    """Warnings are errors here, including that of an unclosed generator."""
     async for chunk in MemorySource(bytes(1500)):
         assert len(chunk) == 640
         break
@@ -61,7 +61,7 @@ async def test_tones_and_silence() -> None:
     assert b"".join(await collect(stereo)) == bytes(1600)
 
 
-async def test_a_wav_file_is_read_in_its_own_format(tmp_path: Path) -> None:
+async def test_a_wav_file_has_its_own_format(tmp_path: Path) -> None:
     data = tone(440, 2400, 24_000) * 2
     source = open_wav(write_wav(tmp_path / "a.wav", data, rate=24_000, channels=2))
     assert source.format == AudioFormat(24_000, 2)
@@ -81,7 +81,7 @@ async def test_a_wav_file_is_closed_with_its_block(tmp_path: Path) -> None:
     assert await collect(source) == []
 
 
-def test_what_is_no_wav_file_is_refused(tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path) -> None:
     text = tmp_path / "a.txt"
     text.write_text("this is text and no sound")
     with pytest.raises(rt.RealtimeError, match=r"a\.txt is not a WAV file"):
@@ -102,11 +102,11 @@ async def test_a_pipe_is_read_to_its_end() -> None:
         assert b"".join(await collect(PipeSource(reading))) == data
 
 
-async def test_a_file_that_may_block_is_read_in_threads() -> None:
+async def test_a_blocking_file_is_read_in_threads() -> None:
     assert b"".join(await collect(FileSource(io.BytesIO(bytes(1500))))) == bytes(1500)
     out, into = os.pipe()
     with os.fdopen(out, "rb", buffering=0) as file:
-        with trio.move_on_after(0.01) as scope:  # a thread that waits is left to itself
+        with trio.move_on_after(0.01) as scope:  # a waiting thread is abandoned
             await collect(FileSource(file))
         assert scope.cancelled_caught
         os.close(into)

@@ -1,4 +1,4 @@
-"""From any source to chunks of one size, at the pace of a clock."""
+"""Converting any source to chunks of one size, paced by a clock."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def arrivals(
         return [(trio.current_time() - start, piece) async for piece in chunks]
 
 
-async def test_a_stream_goes_in_real_time_but_for_its_lead(autojump_clock: object) -> None:
+async def test_a_stream_is_limited_to_real_time_plus_its_lead(autojump_clock: object) -> None:
     found = await arrivals(tone_source(10.0))
     for number, (when, piece) in enumerate(found):
         assert when == pytest.approx(max(0.0, number * 0.04 - 0.1), abs=1e-6)
@@ -45,7 +45,7 @@ async def test_a_stream_goes_in_real_time_but_for_its_lead(autojump_clock: objec
     assert b"".join(piece for _, piece in found) == tone(440, 160_000, 16_000)
 
 
-async def test_what_a_stall_cost_is_not_sent_in_one_go(autojump_clock: object) -> None:
+async def test_after_a_stall_there_is_no_burst(autojump_clock: object) -> None:
     class Stalls:
         async def __aiter__(self) -> AsyncIterator[bytes]:
             for number in range(50):
@@ -73,7 +73,7 @@ async def test_a_task_that_wakes_up_late_catches_up(autojump_clock: object) -> N
     assert trio.current_time() - start == pytest.approx(99 * 0.02 - 0.05, abs=1e-6)
 
 
-async def test_frames_that_are_cut_are_put_together(autojump_clock: object) -> None:
+async def test_split_frames_are_joined(autojump_clock: object) -> None:
     data = tone(440, 999, 16_000)
     pieces = [data[place : place + 7] for place in range(0, len(data), 7)]
     found = await arrivals(MemorySource([*pieces, b"\x01"]))

@@ -1,4 +1,4 @@
-"""When somebody begins and stops to talk."""
+"""When a person starts and stops talking."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def test_an_utterance_has_its_pre_roll_and_its_hangover() -> None:
     events = vad.process(stream)
     assert kinds(events)[0] == "start"
     assert kinds(events)[-1] == "end"
-    # 3 frames of pre-roll, 6 of speech, 5 of hangover, in one piece as they came.
+    # 3 frames of pre-roll, 6 of speech, 5 of hangover, unchanged and without gaps.
     said = b"".join(event.audio for event in events)
     assert said == stream[7 * 2 * FRAME : (10 + 6 + 5) * 2 * FRAME]
     assert not vad.speaking
     assert kinds(vad.process(loud(2))) == ["start"]
 
 
-def test_a_click_is_no_speech_and_a_breath_no_end() -> None:
+def test_a_click_starts_and_a_breath_ends_no_utterance() -> None:
     vad = EnergyVad(CONFIG)
     assert vad.process(quiet(5) + loud(1) + quiet(5)) == []
     events = vad.process(loud(3) + quiet(4) + loud(3))
@@ -53,28 +53,28 @@ def test_a_click_is_no_speech_and_a_breath_no_end() -> None:
     assert vad.speaking
 
 
-def test_speech_from_the_first_sample_on_is_heard() -> None:
+def test_speech_from_the_first_sample_on_is_detected() -> None:
     assert kinds(EnergyVad(CONFIG).process(loud(2))) == ["start"]
 
 
-def test_no_pre_roll_is_the_attack_alone() -> None:
+def test_without_a_pre_roll_the_attack_is_the_start() -> None:
     vad = EnergyVad(VadConfig(attack=2, pre_roll=0.0))
     (start,) = vad.process(quiet(5) + loud(2))
     assert start.audio == loud(2)
 
 
-def test_what_is_too_soft_is_nothing() -> None:
+def test_sound_that_is_too_soft_is_ignored() -> None:
     assert EnergyVad(CONFIG).process(loud(50, amplitude=0.001)) == []
 
 
-def test_what_sounds_from_the_beginning_and_stays_is_no_speech() -> None:
+def test_sound_that_is_steady_from_the_start_is_not_speech() -> None:
     vad = EnergyVad(CONFIG)
     hum = loud(50 * 60, amplitude=0.02)  # a minute at -37 dBFS
     assert vad.process(hum) == []
     assert kinds(vad.process(loud(3, amplitude=0.5)))[0] == "start"
 
 
-def test_noise_that_begins_later_is_no_speech_after_a_while() -> None:
+def test_noise_that_starts_later_ends_its_utterance() -> None:
     vad = EnergyVad(CONFIG)
     fan = noise(20, -35)
     assert vad.process(noise(3, -60)) == []
@@ -86,8 +86,8 @@ def test_noise_that_begins_later_is_no_speech_after_a_while() -> None:
 
 
 @pytest.mark.parametrize("learning", [0.0, 0.3])
-def test_a_loud_tone_that_stays_is_no_speech_after_three_seconds(learning: float) -> None:
-    """Louder than any noise that is learned, and with nothing learned when it begins."""
+def test_a_steady_loud_tone_is_not_speech_after_three_seconds(learning: float) -> None:
+    """Louder than any learned noise, and with nothing learned at its start."""
     vad = EnergyVad(VadConfig(hangover=0.1, learning=learning))
     events = vad.process(loud(50 * 3 - 1))
     assert (kinds(events)[0], kinds(events)[-1]) == ("start", "speech")
@@ -95,7 +95,7 @@ def test_a_loud_tone_that_stays_is_no_speech_after_three_seconds(learning: float
 
 
 def noise(seconds: float, dbfs: float, seed: int = 0, smooth: float = 0.0) -> bytes:
-    """Noise of that level; ``smooth`` takes the high out of it: 0 is white, 0.98 like brown."""
+    """Return noise of that level; ``smooth`` filters it: 0 is white, 0.98 like brown."""
     rng, last, values = random.Random(seed), 0.0, array("d")
     for _ in range(round(seconds * 16_000)):
         last = smooth * last + rng.gauss(0, 1)
@@ -104,7 +104,7 @@ def noise(seconds: float, dbfs: float, seed: int = 0, smooth: float = 0.0) -> by
 
 
 def waves(seconds: float, dbfs: float, *frequencies: float) -> bytes:
-    """Sines, the higher the softer: hum and its harmonics."""
+    """Return sines, higher ones softer: hum and its harmonics."""
     turns = [2 * math.pi * frequency / 16_000 for frequency in frequencies]
     values = array("d")
     for number in range(round(seconds * 16_000)):
@@ -114,7 +114,7 @@ def waves(seconds: float, dbfs: float, *frequencies: float) -> bytes:
 
 @lru_cache
 def speech(dbfs: float, syllables: int = 4) -> bytes:
-    """Vowels of 160 ms with pauses of 60 ms: harmonics of a voice, strong about 600 Hz."""
+    """Return vowels of 160 ms with pauses of 60 ms: harmonics of a voice around 600 Hz."""
     values = array("d")
     for syllable in range(syllables):
         pitch = 2 * math.pi * (120 + 8 * syllable) / 16_000
@@ -137,7 +137,7 @@ def packed(values: Iterable[float]) -> bytes:
 
 
 def mixed(one: bytes, other: bytes) -> bytes:
-    """Both at once, as long as the second is."""
+    """Return both together, as long as the second."""
     first = samples_of(one)
     return packed(a + b for a, b in zip(first, samples_of(other)[: len(first)], strict=False))
 
@@ -161,7 +161,7 @@ STEADY = {
 
 
 @pytest.mark.parametrize("name", STEADY)
-def test_steady_noise_hum_and_dc_are_no_speech(name: str) -> None:
+def test_steady_noise_hum_and_dc_are_not_speech(name: str) -> None:
     sound = STEADY[name]
     vad = EnergyVad()
     assert vad.process(sound) == []
@@ -173,7 +173,7 @@ def test_steady_noise_hum_and_dc_are_no_speech(name: str) -> None:
 
 @pytest.mark.parametrize("rate", [8_000, 24_000, 44_100, 48_000])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_other_formats_are_judged_alike(rate: int, channels: int) -> None:
+def test_other_formats_give_the_same_result(rate: int, channels: int) -> None:
     format_ = AudioFormat(rate, channels)
     rng = random.Random(3)
     hiss = packed(rng.gauss(0, 300) for _ in range(4 * rate * channels))
@@ -184,8 +184,8 @@ def test_other_formats_are_judged_alike(rate: int, channels: int) -> None:
     assert kinds(vad.process(mixed(b"".join(each), hiss)))[0] == "start"
 
 
-def test_who_talks_from_the_first_moment_on_loses_no_word() -> None:
-    """In the time in which the noise is learned, and softer than what is surely no noise."""
+def test_speech_during_the_learning_time_is_complete() -> None:
+    """It is softer than the level that always counts as speech."""
     for before in (b"", silence(4_000)):
         vad = EnergyVad()
         said = speech(-26)
@@ -194,7 +194,7 @@ def test_who_talks_from_the_first_moment_on_loses_no_word() -> None:
         assert said in b"".join(event.audio for event in events) + bytes(1)
 
 
-def test_the_pre_roll_is_as_long_as_was_asked_where_the_learning_ends() -> None:
+def test_the_pre_roll_is_complete_at_the_end_of_the_learning() -> None:
     vad = EnergyVad(VadConfig(pre_roll=0.04, attack=2))
     sound = noise(0.2, -60) + loud(30, amplitude=0.05)
     start = vad.process(sound)[0]
@@ -203,14 +203,14 @@ def test_the_pre_roll_is_as_long_as_was_asked_where_the_learning_ends() -> None:
 
 def test_a_threshold_is_that_of_the_softest_band() -> None:
     vad = EnergyVad()
-    assert vad.threshold == -50  # nothing has been heard
+    assert vad.threshold == -50  # nothing has been received
     vad.process(noise(1, -30))
-    # Of white noise the lowest of five bands has a sixteenth, and the filter takes its share.
+    # The lowest of five bands has a sixteenth of white noise, less what the filter removes.
     assert vad.threshold == pytest.approx(-30 - 12 - 2 + 9, abs=2)
     assert EnergyVad(VadConfig(learning=0.0)).threshold == -50
 
 
-def test_a_gap_in_the_noise_is_no_end_of_it() -> None:
+def test_a_gap_in_the_noise_does_not_end_it() -> None:
     vad = EnergyVad()
     assert vad.process((noise(2, -40) + silence(8_000)) * 3) == []
     muted = EnergyVad()
@@ -218,7 +218,7 @@ def test_a_gap_in_the_noise_is_no_end_of_it() -> None:
     assert kinds(muted.process(silence(16_000) + speech(-25)))[0] == "start"
 
 
-def test_noise_that_ends_makes_softer_speech_heard() -> None:
+def test_after_the_noise_ends_softer_speech_is_detected() -> None:
     vad = EnergyVad()
     assert vad.process(noise(2, -30) + noise(0.5, -65)) == []
     assert "start" in kinds(vad.process(mixed(speech(-45), noise(2, -65))))
@@ -242,7 +242,7 @@ def test_the_end_of_the_stream_ends_the_utterance() -> None:
 
 
 @given(st.lists(st.integers(1, 1500), max_size=60))
-def test_how_the_stream_is_cut_changes_nothing(cuts: list[int]) -> None:
+def test_any_chunks_give_the_same_result(cuts: list[int]) -> None:
     stream = quiet(5) + loud(5) + quiet(8) + loud(4) + quiet(3)
     whole = EnergyVad(CONFIG).process(stream)
     vad = EnergyVad(CONFIG)

@@ -1,4 +1,4 @@
-"""Sound files: every header that a WAV file of PCM16 may have, and what soundfile reads."""
+"""Sound files: every header of a PCM16 WAV file, and the files that soundfile reads."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ async def test_pcm16_under_any_header(
 
 
 @pytest.mark.parametrize("header", ["plain", "endless sizes", "chunks of odd size", "sizes of 0"])
-async def test_a_pipe_is_read_as_well(header: str) -> None:
+async def test_a_pipe_is_read_too(header: str) -> None:
     out, into = os.pipe()
     os.write(into, HEADERS[header])
     os.close(into)
@@ -115,7 +115,7 @@ async def test_a_pipe_is_read_as_well(header: str) -> None:
         assert await read(source) == PCM
 
 
-async def test_from_a_pipe_nothing_else_is_read() -> None:
+async def test_other_formats_are_not_read_from_a_pipe() -> None:
     out, into = os.pipe()
     os.write(into, b"this is text and no sound")
     os.close(into)
@@ -124,7 +124,7 @@ async def test_from_a_pipe_nothing_else_is_read() -> None:
     os.close(out)
 
 
-async def test_big_endian_samples_are_turned(tmp_path: Path) -> None:
+async def test_big_endian_samples_are_swapped(tmp_path: Path) -> None:
     body = b"WAVEfmt " + struct.pack(">IHHIIHH", 16, 1, 2, 8_000, 32_000, 4, 16)
     path = tmp_path / "a.wav"
     path.write_bytes(b"RIFX" + bytes(4) + body + b"data" + struct.pack(">I", 3200) + swapped(PCM))
@@ -133,7 +133,7 @@ async def test_big_endian_samples_are_turned(tmp_path: Path) -> None:
     assert await read(source) == PCM
 
 
-async def test_a_file_that_was_cut_off_ends_with_a_whole_frame(tmp_path: Path) -> None:
+async def test_a_truncated_file_ends_with_a_whole_frame(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     for size in (len(PCM), 0, ENDLESS):
         whole = riff(chunk(b"fmt ", extensible(channels=2)), samples(size))
@@ -143,7 +143,7 @@ async def test_a_file_that_was_cut_off_ends_with_a_whole_frame(tmp_path: Path) -
         assert await read(source) == PCM[:-8]
 
 
-async def test_no_samples_are_no_samples(tmp_path: Path) -> None:
+async def test_a_file_without_samples_is_empty(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     for behind in (b"", chunk(b"LIST", LIST)):
         path.write_bytes(riff(chunk(b"fmt ", fmt()), chunk(b"data", b""), behind))
@@ -168,7 +168,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_what_is_not_pcm16_says_what_it_is_and_what_it_needs(
+def test_other_formats_name_themselves_and_the_extra(
     what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "soundfile", None)
@@ -190,8 +190,8 @@ def test_a_missing_libsndfile_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(st.binary(max_size=300), st.integers(0, 80))
-def test_no_header_raises_anything_else(noise: bytes, place: int) -> None:
-    """Whatever a file holds, it is read or refused, in a time that its size bounds."""
+def test_no_header_raises_another_error(noise: bytes, place: int) -> None:
+    """Any file is read or refused, in a time bounded by its size."""
     whole = HEADERS["chunks before"]
     data = whole[:place] + noise + whole[place:]
     with contextlib.suppress(_NotPcm16):
@@ -242,7 +242,7 @@ async def test_every_other_file_is_read_with_soundfile(
         assert source.seconds == pytest.approx(0.5, abs=0.1)
 
 
-async def test_floats_that_are_too_loud_are_held_at_full_scale(tmp_path: Path) -> None:
+async def test_floats_beyond_full_scale_are_clipped(tmp_path: Path) -> None:
     soundfile = pytest.importorskip("soundfile")
     numpy = pytest.importorskip("numpy")
     path = tmp_path / "a.wav"
@@ -252,7 +252,7 @@ async def test_floats_that_are_too_loud_are_held_at_full_scale(tmp_path: Path) -
         assert list(samples_of(await read(source))) == [16384, 32767, -32768, 0, 32767]
 
 
-def test_what_is_no_sound_file_is_refused(tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("soundfile")
     for name in ("a.txt", "a.raw", "a.flac"):
         path = tmp_path / name
@@ -261,7 +261,7 @@ def test_what_is_no_sound_file_is_refused(tmp_path: Path) -> None:
             open_wav(path)
 
 
-async def test_a_file_that_is_broken_in_the_middle_says_so(tmp_path: Path) -> None:
+async def test_a_corrupt_file_raises(tmp_path: Path) -> None:
     soundfile = pytest.importorskip("soundfile")
     path = tmp_path / "a.flac"
     soundfile.write(path, [0.0] * 48_000, 48_000)

@@ -1,4 +1,4 @@
-"""The codec: two ways that agree, round trips, and refusals that say where and cost one event."""
+"""The codec: two decoders that agree, round trips, and errors that name the place."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DELTA: dict[str, Any] = {
 
 
 def plain(raw: dict[str, Any]) -> ev.ServerEvent | tuple[str | None, str, str, str]:
-    """What the plain way makes of an object: an event, or the refusal."""
+    """Return the converter's result for an object: an event or the error."""
     try:
         return CODEC.decode_mapping(raw)
     except DecodeError as exc:
@@ -38,7 +38,7 @@ def plain(raw: dict[str, Any]) -> ev.ServerEvent | tuple[str | None, str, str, s
 
 
 def framed(frame: str | bytes) -> ev.ServerEvent | tuple[str | None, str, str, str]:
-    """What comes of a frame."""
+    """Return the result for a frame."""
     try:
         return CODEC.decode_text(frame)
     except DecodeError as exc:
@@ -65,13 +65,13 @@ def test_every_client_event_survives_its_own_json(row: ev.Row, data: st.DataObje
     assert CODEC.decode_command(json.loads(CODEC.encode(event))) == event
 
 
-def test_a_client_says_nothing_where_it_has_nothing_to_say() -> None:
+def test_null_fields_of_client_events_are_omitted() -> None:
     assert json.loads(CODEC.encode(ev.NewChatSessionEvent())) == {"type": "new_chat_session"}
     assert json.loads(CODEC.encode(ev.PingEvent())) == {"type": "ping"}
     assert CODEC.to_mapping(ev.DeleteChatSessionEvent()) == {"type": "delete_chat_session"}
 
 
-def test_an_unknown_event_keeps_its_payload_and_gives_it_back() -> None:
+def test_an_unknown_event_keeps_its_payload() -> None:
     raw = {"type": "future_event", "a": [1, {"b": None}]}
     event = CODEC.decode_mapping(raw)
     assert event == ev.UnknownEvent(tag="future_event", payload=raw)
@@ -80,14 +80,14 @@ def test_an_unknown_event_keeps_its_payload_and_gives_it_back() -> None:
     assert "'b'" not in repr(event)
 
 
-def test_a_command_of_no_client_is_refused() -> None:
+def test_an_unknown_command_is_refused() -> None:
     with pytest.raises(DecodeError, match=r"\$\.type"):
         CODEC.decode_command({"type": "text_delta"})
     with pytest.raises(DecodeError, match=r"\$\.type"):
         CODEC.decode_command({"type": 3})
 
 
-# -- the two ways agree --------------------------------------------------------------------
+# -- the two decoders agree --------------------------------------------------------------------
 
 MUTATIONS = st.sampled_from(["drop", "replace", "add", "null"])
 
@@ -99,7 +99,7 @@ FAST = sorted(
 
 
 def fast_alone(text: str) -> ev.ServerEvent | None:
-    """What the fast way makes of a frame, ``None`` where it leaves it to the plain way."""
+    """Return the fast decoder's result, or ``None`` if it leaves the frame to the converter."""
     try:
         form = DECODE(text)
         return form.event() if isinstance(form, Delta) else READERS[type(form)](form)
@@ -109,10 +109,10 @@ def fast_alone(text: str) -> ev.ServerEvent | None:
 
 @pytest.mark.parametrize("tag", FAST)
 @given(data=st.data())
-def test_the_fast_way_takes_nothing_that_the_plain_way_refuses(
+def test_the_fast_decoder_accepts_only_what_the_converter_accepts(
     tag: str, data: st.DataObject
 ) -> None:
-    """The fast reader alone, against cattrs alone, on events that are whole and on broken ones."""
+    """For valid and for broken events."""
     row = ev.REGISTRY.server_row(tag)
     assert row is not None
     raw = json.loads(CODEC.encode(data.draw(instances(row.cls))))
@@ -127,7 +127,7 @@ def test_the_fast_way_takes_nothing_that_the_plain_way_refuses(
 
 @pytest.mark.parametrize("tag", FAST)
 @given(data=st.data())
-def test_the_fast_way_takes_whatever_is_whole(tag: str, data: st.DataObject) -> None:
+def test_the_fast_decoder_accepts_every_valid_event(tag: str, data: st.DataObject) -> None:
     row = ev.REGISTRY.server_row(tag)
     assert row is not None
     event = data.draw(instances(row.cls))
@@ -135,7 +135,7 @@ def test_the_fast_way_takes_whatever_is_whole(tag: str, data: st.DataObject) -> 
 
 
 @pytest.mark.parametrize("other", ["error", "ping", "thought_delta", "nobody_knows", 3, None])
-def test_of_two_types_in_one_object_the_last_counts_for_both_ways(other: Any) -> None:
+def test_with_two_types_the_last_counts_in_both_decoders(other: Any) -> None:
     text = json.dumps(DELTA)
     for frame in (
         f'{text[:-1]}, "type": {json.dumps(other)}}}',
@@ -159,7 +159,7 @@ def _mutate(raw: dict[str, Any], data: st.DataObject) -> None:
 
 
 @given(data=st.data())
-def test_a_frame_and_its_object_are_taken_and_refused_alike(data: st.DataObject) -> None:
+def test_a_frame_and_its_object_have_the_same_result(data: st.DataObject) -> None:
     row = data.draw(st.sampled_from(SERVER_ROWS))
     raw = json.loads(CODEC.encode(data.draw(instances(row.cls))))
     for _ in range(data.draw(st.integers(0, 2))):
@@ -221,7 +221,7 @@ REFUSED: list[tuple[dict[str, Any], tuple[str | None, str, str, str]]] = [
 
 
 @pytest.mark.parametrize(("raw", "why"), REFUSED, ids=lambda value: str(value)[:60])
-def test_a_refusal_names_the_type_the_place_and_both_sides(
+def test_an_error_names_type_place_expected_and_actual(
     raw: dict[str, Any], why: tuple[str | None, str, str, str]
 ) -> None:
     assert plain(raw) == why
@@ -250,7 +250,7 @@ def test_a_refusal_names_the_type_the_place_and_both_sides(
     ],
     ids=lambda value: str(value)[:50],
 )
-def test_what_is_no_json_object_is_refused(frame: str | bytes, expected: str) -> None:
+def test_other_json_than_an_object_is_refused(frame: str | bytes, expected: str) -> None:
     with pytest.raises(DecodeError) as caught:
         CODEC.decode_text(frame)
     assert caught.value.expected == expected
@@ -266,16 +266,14 @@ def test_what_is_no_json_object_is_refused(frame: str | bytes, expected: str) ->
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_no_frame_can_say_is_refused_in_an_object_too(
-    raw: dict[str, Any], expected: str
-) -> None:
+def test_values_that_json_cannot_express_are_refused(raw: dict[str, Any], expected: str) -> None:
     with pytest.raises(DecodeError) as caught:
         CODEC.decode_mapping(raw)
     assert caught.value.expected == expected
     assert caught.value.event_type == "ping"
 
 
-def test_a_fault_is_found_among_what_is_good() -> None:
+def test_a_fault_among_valid_values_is_found() -> None:
     with pytest.raises(DecodeError) as caught:
         CODEC.decode_mapping(
             {"type": "session_metadata_changed", "meta": {"x": [2**70, 1, 1.5, "x", None]}}
@@ -283,7 +281,7 @@ def test_a_fault_is_found_among_what_is_good() -> None:
     assert caught.value.path == "$.meta.x[0]"
 
 
-def test_a_number_too_large_for_a_float_costs_only_who_holds_it() -> None:
+def test_a_number_too_large_for_a_float_affects_only_its_field() -> None:
     assert framed('{"type": "ping", "x": 1e999}') == ev.PingEvent()
     assert framed('{"type": "server_listening", "x": 1e999}') == ev.ServerListeningEvent()
     held = framed('{"type": "session_metadata_changed", "meta": {"x": 1e999}}')
@@ -309,7 +307,7 @@ DEEP = nested(400)
 @pytest.mark.parametrize(
     "head", ['{"type": "ping", "x": ', '{"type": "error", "message": "m", "y": ']
 )
-def test_depth_costs_a_field_that_nobody_knows_nothing(head: str, levels: int) -> None:
+def test_depth_in_an_unknown_field_has_no_effect(head: str, levels: int) -> None:
     frame = head + "[" * levels + '"]", 1' + "]" * levels + "}"
     assert framed(frame) == framed(head + "1}")
 
@@ -348,7 +346,7 @@ def test_depth_costs_a_field_that_nobody_knows_nothing(head: str, levels: int) -
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_is_nested_too_deep_takes_its_default(
+def test_a_field_nested_too_deep_takes_its_default(
     event: dict[str, Any], shown: dict[str, Any], path: str
 ) -> None:
     expected = plain(shown)
@@ -367,13 +365,13 @@ def test_what_is_nested_too_deep_takes_its_default(
     ],
     ids=lambda event: str(event["type"]),
 )
-def test_depth_in_a_field_that_is_needed_is_a_refusal(event: dict[str, Any]) -> None:
+def test_depth_in_a_required_field_is_an_error(event: dict[str, Any]) -> None:
     for refusal in (framed(json.dumps(event)), plain(event)):
         assert isinstance(refusal, tuple)
         assert refusal[0] == event["type"]
 
 
-def test_depth_in_one_field_leaves_the_others() -> None:
+def test_depth_in_one_field_keeps_the_others() -> None:
     whole = {"a": [1, "x", {"b": None}], "c": {}}
     event = {
         "type": "avatar_connection_changed",
@@ -388,7 +386,7 @@ def test_depth_in_one_field_leaves_the_others() -> None:
         assert reading.skipped == ("$.avatar_session_request",)
 
 
-def test_depth_in_a_history_costs_what_is_nested() -> None:
+def test_depth_in_a_history_affects_only_the_nested_value() -> None:
     messages = [{"role": "user", "content": "kept"}, {"role": "user", "content": [DEEP]}]
     event = {
         "type": "chat_session_changed",
@@ -416,15 +414,15 @@ def test_large_and_deep_events_that_are_well_formed_apply() -> None:
     "filler",
     ['"', '\\"', "\\", '"\\', "[", '["', '[\\"', '"a', '\\"\\'],
 )
-def test_no_text_makes_the_check_of_its_depth_go_back(filler: str) -> None:
-    """A quadratic scan of a text of this size would not end while anybody waits."""
+def test_the_check_of_depth_never_backtracks(filler: str) -> None:
+    """A quadratic scan of a text of this size would not end in the time of a test."""
     for head in ("", "[" * 300, '{"type": "ping", "x": "' + "{" * 300):
         frame = head + filler * (2**20 // len(filler))
         with pytest.raises(DecodeError):
             CODEC.decode_text(frame)
 
 
-def test_each_malformed_event_costs_one_event_and_tells_no_payload() -> None:
+def test_a_malformed_event_affects_one_event_and_shows_no_payload() -> None:
     processor = EventStreamProcessor()
     for raw, _ in REFUSED:
         secret = {**raw, "password_hash": "hunter2"}
@@ -440,7 +438,7 @@ def test_each_malformed_event_costs_one_event_and_tells_no_payload() -> None:
     assert processor.state.counters.events == 2 * len(REFUSED) + 1
 
 
-# -- what real servers write otherwise -----------------------------------------------------
+# -- variants that real servers send -----------------------------------------------------
 
 
 def test_unknown_fields_are_ignored_and_secrets_never_kept() -> None:
@@ -458,7 +456,7 @@ def test_null_is_the_default_in_fields_that_do_not_identify_a_record() -> None:
     assert event == ev.VoiceListEvent(voices=(ev.Voice(voice_id="v"),))
 
 
-def test_other_spellings_are_taken() -> None:
+def test_other_spellings_are_accepted() -> None:
     agents = CODEC.decode_mapping(
         {"type": "agent_list", "agents": [{"key": "k", "toolsets": ["t"]}]}
     )
@@ -478,25 +476,25 @@ def test_other_spellings_are_taken() -> None:
         assert CODEC.decode_mapping(raw).type == "openai_user_message"
 
 
-def test_a_mapping_that_was_handed_in_is_not_shared() -> None:
+def test_a_given_mapping_is_not_shared() -> None:
     meta = {"a": [1]}
     event = CODEC.decode_mapping({"type": "session_metadata_changed", "meta": meta})
     meta["a"].append(2)
     assert event == ev.SessionMetadataChangedEvent(meta={"a": [1]})
 
 
-# -- types of one's own --------------------------------------------------------------------
+# -- custom types --------------------------------------------------------------------
 
 
 @attrs.frozen
 class Point:
-    """Something nested."""
+    """A nested class."""
 
     x: float
     y: float = 0.0
 
 
-def test_a_type_of_ones_own_is_decoded_by_its_annotations() -> None:
+def test_a_custom_type_is_decoded_by_its_annotations() -> None:
     @ev.event("render_points", lanes=ev.Lane.TEXT, aliases=("points",))
     class RenderPointsEvent(ev.SessionEvent):
         points: list[Point]
@@ -523,7 +521,7 @@ def test_a_type_of_ones_own_is_decoded_by_its_annotations() -> None:
         ev.REGISTRY.remove(row)
 
 
-def test_a_validator_of_ones_own_refuses_like_any_other() -> None:
+def test_a_custom_validator_rejects_like_any_other() -> None:
     @ev.event("picky", lanes=ev.Lane.TEXT)
     class PickyEvent(ev.ServerEvent):
         count: int = attrs.field(validator=attrs.validators.gt(0))
@@ -539,8 +537,8 @@ def test_a_validator_of_ones_own_refuses_like_any_other() -> None:
         ev.REGISTRY.remove(ev.REGISTRY.row_of(PickyEvent))
 
 
-def test_what_a_validator_notes_is_no_place() -> None:
-    """A note may be anybody's; the codec looks for those of cattrs."""
+def test_a_note_of_a_validator_is_not_a_path() -> None:
+    """Any code can add notes; the codec looks for those of cattrs."""
 
     def explained(*notes: str) -> tuple[str, str, str]:
         error = KeyError("x")

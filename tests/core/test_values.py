@@ -1,7 +1,7 @@
-"""Rope, Log and Recent against the plain values that they stand for.
+"""Rope, Log and Recent compared with the plain values that they represent.
 
-Each keeps to one model, and many values of one storage live side by side: those that were forked
-from an old value must not see what became of it, nor it what became of them.
+Each follows one model, with many values on one storage: values forked from an old value are
+independent of each other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CHUNK = 64
 
 
 class Ropes(RuleBasedStateMachine):
-    """Any rope that was ever made may grow, and goes on saying what it said."""
+    """Every rope can grow, and keeps its text."""
 
     ropes = Bundle("ropes")
 
@@ -62,12 +62,12 @@ TestRopes = Ropes.TestCase
 TestRopes.settings = settings(deadline=None)
 
 
-def test_a_rope_is_no_text() -> None:
+def test_a_rope_is_not_a_string() -> None:
     assert Rope.of("a") != "a"
     assert Rope.of("") == Rope.of("").append("")
 
 
-def test_a_rope_joins_what_it_has_joined_only_once() -> None:
+def test_a_rope_joins_each_part_once() -> None:
     rope = Rope.of("a")
     for piece in "bcd":
         rope = rope.append(piece)
@@ -94,7 +94,7 @@ Modelled = tuple[Log[int], list[int], int]
 
 
 class Logs(RuleBasedStateMachine):
-    """A log against a list and the count of what has gone from its front."""
+    """A log compared with a list and the number of items removed from its front."""
 
     logs = Bundle("logs")
 
@@ -161,7 +161,7 @@ class Logs(RuleBasedStateMachine):
 
 
 def check(log: Log[int], items: list[int], dropped: int) -> None:
-    """Everything that a log can be asked."""
+    """Check every operation of a log."""
     assert list(log) == items
     assert len(log) == len(items)
     assert (log.dropped, log.end) == (dropped, dropped + len(items))
@@ -209,8 +209,8 @@ def test_a_log_of_bounded_length_keeps_bounded_storage() -> None:
     assert log[0] == 18 * CHUNK
 
 
-def test_a_log_that_two_grow_from_is_each_ones_own() -> None:
-    """Where the one has filled a chunk, the other takes no part in it."""
+def test_two_logs_from_one_are_independent() -> None:
+    """If one fills a chunk, the other does not share it."""
     root = Log(range(CHUNK - 1))
     one, other = root.append(1).append(1), root.append(2).append(2)
     older = Log(range(2 * CHUNK - 1))
@@ -219,7 +219,7 @@ def test_a_log_that_two_grow_from_is_each_ones_own() -> None:
     assert (grown[-1], forked[-1], len(grown), len(forked)) == (-1, -2, 2 * CHUNK, 2 * CHUNK)
 
 
-def test_appending_to_a_log_shares_what_is_full() -> None:
+def test_appending_to_a_log_shares_full_chunks() -> None:
     log = Log(range(10 * CHUNK))
     longer = log.append(1)
     assert longer._chunks is log._chunks
@@ -227,7 +227,7 @@ def test_appending_to_a_log_shares_what_is_full() -> None:
     assert shorter._chunks is log._chunks
 
 
-def test_a_log_lets_go_of_what_it_does_not_show() -> None:
+def test_a_log_frees_removed_items() -> None:
     limit, log = 20 * CHUNK, Log[int]()
     for item in range(3 * limit):
         log = log.append(item).keep_last(limit)
@@ -241,7 +241,7 @@ keys = st.integers(0, 8)
 
 
 class Recents(RuleBasedStateMachine):
-    """A memory against the list of everything that was ever set, of which only the end counts."""
+    """A memory compared with the list of all keys ever set, of which the end counts."""
 
     memories = Bundle("memories")
 
@@ -285,7 +285,7 @@ class Recents(RuleBasedStateMachine):
 
 
 def check_memory(memory: Recent[int, int], history: list[tuple[int, int]]) -> None:
-    """Everything that a memory can be asked."""
+    """Check every operation of a memory."""
     known = dict(history[-LIMIT:])
     assert memory.items() == history[-LIMIT:]
     assert {key: memory.get(key) for key in range(21) if memory.get(key) is not None} == known
@@ -304,7 +304,7 @@ def test_a_memory_equals_only_a_memory() -> None:
     assert memory != [(1, 1)]
 
 
-def test_a_memory_keeps_its_storage_while_nobody_forks_it() -> None:
+def test_a_memory_keeps_its_storage_without_a_fork() -> None:
     memory: Recent[int, int] = Recent(LIMIT)
     first = memory = memory.set(1, 1)
     for key in range(2, 4 * LIMIT + 1):

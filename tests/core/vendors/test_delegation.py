@@ -1,4 +1,4 @@
-"""What the call of a delegation says."""
+"""The contents of a delegation's call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from realtime_trio.events import ToolCall
 
 
 def reply_content(result: str) -> Content | None:
-    """What a reply without thoughts says."""
+    """Return the content of a reply without thoughts."""
     reply = reply_of(result)
     assert reply.thoughts == ()
     return reply.content
@@ -38,8 +38,8 @@ def reply_content(result: str) -> Content | None:
         ("aa_oneshot_list", "assist", "chat"),
     ],
 )
-def test_the_name_tells_to_whom_and_how(name: str, agent: str, session: str) -> None:
-    """Prefix and ending of the name decide."""
+def test_the_name_determines_target_and_kind(name: str, agent: str, session: str) -> None:
+    """Prefix and suffix of the name decide."""
     call = ToolCall(id="t1", name=name, input={"agent_key": "helper"})
     assert delegation_of(call, "s1") == DelegationStarted(
         session_id="s1",
@@ -52,12 +52,12 @@ def test_the_name_tells_to_whom_and_how(name: str, agent: str, session: str) -> 
 
 @pytest.mark.parametrize("name", ["think", "act", "aa", "xaa_chat", "team_chat", "action_oneshot"])
 def test_other_names_delegate_nothing(name: str) -> None:
-    """The prefix counts with its underscore, and only at the beginning."""
+    """The prefix counts with its underscore, and only at the start."""
     assert delegation_of(ToolCall(id="t1", name=name, input={}), "s1") is None
 
 
 def test_a_clone_names_no_agent() -> None:
-    """A key that the call does not name is not made up."""
+    """A key that the call does not name is not invented."""
     started = delegation_of(ToolCall(id="t1", name="act_oneshot", input={"agent_key": 5}), "s1")
     assert started is not None
     assert started.sub_agent_key is None
@@ -75,8 +75,8 @@ def test_a_clone_names_no_agent() -> None:
         ({}, "{}"),
     ],
 )
-def test_the_request_is_the_field_that_says_it(arguments: dict[str, Any], text: str) -> None:
-    """Known fields first, all of it as JSON otherwise."""
+def test_the_request_is_read_from_a_known_field(arguments: dict[str, Any], text: str) -> None:
+    """Otherwise it is all arguments as JSON."""
     assert request_text(arguments) == text
 
 
@@ -93,7 +93,7 @@ def test_the_request_is_the_field_that_says_it(arguments: dict[str, Any], text: 
     ],
 )
 def test_a_thought_is_the_text_of_think(arguments: dict[str, Any], text: str) -> None:
-    """Whatever the tool calls its text."""
+    """Whatever the tool names its text."""
     assert thought_text(arguments) == text
 
 
@@ -119,8 +119,8 @@ def test_a_thought_is_the_text_of_think(arguments: dict[str, Any], text: str) ->
         ("[1, 2]", "[1, 2]"),
     ],
 )
-def test_the_reply_is_what_the_agent_said(result: str, text: str | None) -> None:
-    """JSON's agent_message, old YAML's text, or the raw text; nothing is no message."""
+def test_the_reply_is_the_agents_text(result: str, text: str | None) -> None:
+    """JSON's agent_message, old YAML's text, or the raw text; an empty one is no message."""
     assert reply_content(result) == text
 
 
@@ -135,14 +135,14 @@ def test_the_reply_is_what_the_agent_said(result: str, text: str | None) -> None
         {"other": 1},
     ],
 )
-def test_a_message_of_the_user_is_no_reply(record: dict[str, Any]) -> None:
-    """What holds no answer is shown raw."""
+def test_a_message_of_the_user_is_not_a_reply(record: dict[str, Any]) -> None:
+    """A result without an answer is shown unchanged."""
     result = json.dumps(record)
     assert reply_content(result) == result
 
 
 def test_a_reply_may_have_parts() -> None:
-    """Its content is normalised as any other."""
+    """Its content is normalised like any other."""
     image = {"type": "image", "source": {"type": "url", "url": "http://x/y.png"}}
     content = [{"type": "text", "text": "See"}, image]
     reply = reply_content(json.dumps({"agent_message": {"role": "assistant", "content": content}}))
@@ -164,10 +164,10 @@ SECRET = {"type": "redacted_thinking", "data": "x"}
         (THINKING, ("hm",), None),
     ],
 )
-def test_s2_thinking_is_never_glued_to_a_reply(
+def test_s2_thinking_is_separate_from_the_reply(
     content: Any, thoughts: tuple[str, ...], said: str | None
 ) -> None:
-    """Each block is a thought of its own, wherever it stood."""
+    """Each block is a separate thought, wherever it is."""
     for message in (content, {"role": "assistant", "content": content}):
         if message is not THINKING:
             result = json.dumps({"agent_message": message})
@@ -190,7 +190,7 @@ def test_s2_thinking_is_never_glued_to_a_reply(
 def test_s2_thinking_in_old_replies(
     document: str, thoughts: tuple[str, ...], said: str | None
 ) -> None:
-    """YAML's blocks are read as JSON's are."""
+    """YAML's blocks are read like JSON's."""
     assert reply_of(document) == Reply(thoughts, said)
 
 
@@ -205,7 +205,7 @@ def test_s2_thinking_in_old_replies(
     ],
 )
 def test_l4_half_a_pair_in_a_reply(result: str) -> None:
-    """It is one sign that stands for what cannot be shown."""
+    """It becomes one replacement character."""
     assert reply_content(result) == "Hi \ufffd."
 
 
@@ -213,5 +213,5 @@ def test_l4_half_a_pair_in_a_reply(result: str) -> None:
     "result", ['{"agent_message": "Hi \\ud83d\\ude00"}', 'text: "Hi \\ud83d\\ude00"']
 )
 def test_l4_both_halves_of_a_pair_in_a_reply(result: str) -> None:
-    """JSON and YAML may escape them one by one."""
+    """JSON and YAML can escape them separately."""
     assert reply_content(result) == "Hi 😀"

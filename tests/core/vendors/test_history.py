@@ -1,4 +1,4 @@
-"""A history as live streaming would have told it (protocol.md §8 S2)."""
+"""A history gives the same messages as live streaming (protocol.md §8 S2)."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def use(identity: str, name: str = "roll", **arguments: object) -> dict[str, Any
     return {"type": "tool_use", "id": identity, "name": name, "input": arguments}
 
 
-def gave(identity: str, content: object = "six") -> dict[str, Any]:
+def result_of(identity: str, content: object = "six") -> dict[str, Any]:
     return {"type": "tool_result", "tool_use_id": identity, "content": content}
 
 
 def brief(items: Sequence[HistoryItem]) -> list[Any]:
-    """Each item in a word: who, what, and the tools as name of the id and result."""
+    """Return each item in short: role, text, and tools as name, id and result."""
     return [_brief(item) for item in items]
 
 
@@ -94,7 +94,7 @@ def _brief(item: HistoryItem) -> Any:
 
 
 def test_s2_a_conversation_of_text() -> None:
-    """Text is text, in the vendor's order, whole and complete."""
+    """Text stays text, in the vendor's order, complete."""
     items = convert({"role": "user", "content": "hello"}, assistant("Hi ", "there."))
     assert items == (
         HistoryMessage(
@@ -124,7 +124,7 @@ def test_s2_a_conversation_of_text() -> None:
 
 
 def test_s2_block_order_is_kept() -> None:
-    """A change of kind makes a new message; blocks of one kind are one, over a tool too."""
+    """A change of kind starts a message; blocks of one kind are joined, even across a tool."""
     items = convert(
         assistant("a", use("t1"), "b", think("hm"), think(" yes"), "c"),
         assistant("d"),
@@ -138,11 +138,11 @@ def test_s2_block_order_is_kept() -> None:
 
 
 def test_s2_the_think_tool_is_a_thought_in_its_place() -> None:
-    """It is no tool, and neither is its result."""
+    """It is not a tool, and neither is its result."""
     items = convert(
         user("q"),
         assistant("a", use("t1", "think", thought="hm"), use("t2")),
-        user(gave("t1", "ok"), gave("t2")),
+        user(result_of("t1", "ok"), result_of("t2")),
         assistant(use("t3", "think"), "done"),
     )
     assert brief(items) == [
@@ -153,14 +153,14 @@ def test_s2_the_think_tool_is_a_thought_in_its_place() -> None:
     ]
 
 
-def test_s2_what_is_empty_makes_no_message() -> None:
-    """As live: a message begins with its first text, and an empty one parts nothing."""
+def test_s2_empty_blocks_create_no_message() -> None:
+    """As in a live session: a message starts with its first text."""
     items = convert(assistant("", "a", think(""), "b"), assistant(), assistant(""), assistant("c"))
     assert brief(items) == [("assistant", "ab"), ("assistant", "c")]
 
 
 def test_s2_images_and_unknown_blocks_of_an_assistant_are_parts() -> None:
-    """What is not text makes the message one of parts, and its text stays in it."""
+    """The content becomes parts, including the text."""
     unknown = {"type": "hologram", "n": 1}
     assert brief(convert(assistant("a", unknown, think("hm"), IMAGE))) == [
         ("assistant", (TextPart("a"), PlaceholderPart("hologram", unknown))),
@@ -170,7 +170,7 @@ def test_s2_images_and_unknown_blocks_of_an_assistant_are_parts() -> None:
 
 
 def test_u1_cited_text_of_an_assistant_is_parts() -> None:
-    """The citations are kept, and so is the text on both sides."""
+    """The citations are kept, and so is the text around them."""
     cited = {"type": "text", "text": "b", "citations": [{"cited_text": "x"}]}
     parts = (TextPart("a"), TextPart("b", citations=({"cited_text": "x"},)), TextPart("c"))
     assert brief(convert(assistant("a", cited, "c"))) == [("assistant", parts)]
@@ -178,7 +178,7 @@ def test_u1_cited_text_of_an_assistant_is_parts() -> None:
 
 
 def test_s2_redacted_thinking_is_a_thought() -> None:
-    """As it is streamed: its text says only that it was redacted."""
+    """As in a live session: its text only says that it was redacted."""
     hidden = {"type": "redacted_thinking", "data": "x"}
     assert brief(convert(assistant(hidden, "a", hidden, hidden, "b"))) == [
         ("thought", "*redacted*"),
@@ -209,13 +209,13 @@ def found(identity: str, content: object = "page", kind: str = "web_search") -> 
         (served("s"), found("s")),
         (served("s", kind="mcp"), found("s", kind="mcp")),
         (served("s", "code_execution"), found("s", kind="bash_code_execution")),
-        (served("s"), gave("s", "page")),
+        (served("s"), result_of("s", "page")),
         (use("s"), found("s")),
-        (use("s"), gave("s", "page")),
+        (use("s"), result_of("s", "page")),
     ],
 )
 def test_s2_server_tools_are_tools(call: Any, result: Any) -> None:
-    """Whatever the types, and wherever the result stands."""
+    """Whatever the types are, and wherever the result is."""
     expected = [("assistant", "found", {"s": "page"})]
     assert brief(convert(assistant(call, result, "found"))) == expected
     assert brief(convert(assistant(call), assistant(result, "found"))) == expected
@@ -229,7 +229,7 @@ def test_s2_server_tools_are_tools(call: Any, result: Any) -> None:
 
 
 def test_s2_a_server_tool_keeps_the_types_of_its_records() -> None:
-    """As it does live; its result is text."""
+    """As in a live session; its result is text."""
     page = [
         {"type": "web_search_result", "title": "T", "url": "http://x", "encrypted_content": "e"}
     ]
@@ -241,7 +241,7 @@ def test_s2_a_server_tool_keeps_the_types_of_its_records() -> None:
 
 
 def test_s2_a_server_tool_attaches_where_it_ended() -> None:
-    """As live: to what was being said, else to what was said last, else to what comes next."""
+    """As live: to the current text, or to the last message, or to the next."""
     search = (served("s"), found("s"))
     assert brief(convert(assistant(think("hm"), *search, "a"))) == [
         ("thought", "hm", {"s": "page"}),
@@ -259,7 +259,7 @@ def test_s2_a_server_tool_attaches_where_it_ended() -> None:
 
 
 def test_s2_a_server_tool_may_think_or_delegate() -> None:
-    """The name decides, as of any other tool."""
+    """The name decides, as for any other tool."""
     thinking = {**served("s", "think"), "input": {"thought": "hm"}}
     assert brief(convert(assistant(thinking, found("s"), "a"))) == [
         ("thought", "hm"),
@@ -276,11 +276,11 @@ def test_s2_a_server_tool_may_think_or_delegate() -> None:
 
 
 def test_s2_a_servers_result_without_a_call_is_a_part() -> None:
-    """In the message that it stands in."""
+    """In its own message."""
     stray = found("s9")
     parts = (PlaceholderPart("web_search_tool_result", stray), TextPart("page"))
     assert brief(convert(assistant(stray), user(stray))) == [("assistant", parts), ("user", parts)]
-    assert brief(convert(assistant(gave("t1"), use("t1")))) == [
+    assert brief(convert(assistant(result_of("t1"), use("t1")))) == [
         ("assistant", (ToolResultPart("t1", "six"),), {"t1": None})
     ]
     nameless = {"type": "mcp_tool_result", "content": "x"}
@@ -290,13 +290,13 @@ def test_s2_a_servers_result_without_a_call_is_a_part() -> None:
 
 
 def test_s2_system_and_developer_messages_are_not_shown() -> None:
-    """They are orders to the agent, and end no turn."""
+    """They instruct the agent and end no turn."""
     orders = [{"role": "system", "content": "x"}, {"role": "developer", "content": "y"}]
     items = convert(*orders, assistant("a"), *orders, assistant(use("t1")), *orders)
     assert brief(items) == [("assistant", "a", {"t1": None})]
 
 
-def test_s2_an_unknown_role_speaks_for_itself() -> None:
+def test_s2_an_unknown_role_is_kept() -> None:
     """It takes no tools, unless it is a thought."""
     items = convert(
         assistant("a"),
@@ -331,9 +331,11 @@ def test_s2_an_unknown_role_speaks_for_itself() -> None:
         ({"role": "critic", "content": 1.5}, "assistant"),
     ],
 )
-def test_s1_a_bad_message_costs_itself(bad: object, role: str) -> None:
-    """Its neighbours, and their tools, are as ever."""
-    items = convert(user("q"), assistant("a", use("t1")), bad, user(gave("t1")), assistant("b"))
+def test_s1_a_bad_message_affects_only_itself(bad: object, role: str) -> None:
+    """Other messages and their tools are unchanged."""
+    items = convert(
+        user("q"), assistant("a", use("t1")), bad, user(result_of("t1")), assistant("b")
+    )
     assert brief(items) == [
         ("user", "q"),
         ("assistant", "a", {"t1": "six"}),
@@ -355,33 +357,33 @@ def test_s1_a_bad_message_costs_itself(bad: object, role: str) -> None:
         {"role": "critic"},
     ],
 )
-def test_s2_a_message_that_says_and_does_nothing_is_nothing(message: dict[str, Any]) -> None:
-    """It makes no message and parts no turn."""
-    items = convert(assistant("a", use("t1")), message, user(gave("t1")), assistant(use("t2")))
+def test_s2_an_empty_message_is_omitted(message: dict[str, Any]) -> None:
+    """It creates no message and does not split a turn."""
+    items = convert(assistant("a", use("t1")), message, user(result_of("t1")), assistant(use("t2")))
     assert brief(items) == [("assistant", "a", {"t1": "six", "t2": None})]
 
 
 @pytest.mark.parametrize("role", [None, 5, ["user"], ""])
 def test_l2_a_message_without_a_role_is_the_assistants(role: object) -> None:
-    """An ill-typed one as well (L3)."""
+    """Also one with an ill-typed role (L3)."""
     message = {**assistant("a", use("t1")), "role": role}
-    assert brief(convert(message, user(gave("t1")))) == [("assistant", "a", {"t1": "six"})]
+    assert brief(convert(message, user(result_of("t1")))) == [("assistant", "a", {"t1": "six"})]
 
 
 @pytest.mark.parametrize("message", [{"role": "user"}, {"role": "user", "content": None}])
 def test_s2_a_user_message_without_content_is_named(message: dict[str, Any]) -> None:
-    """As live (U2)."""
+    """As in a live session (U2)."""
     assert brief(convert(message)) == [("user", "[User message]")]
 
 
 @pytest.mark.parametrize("content", ["", []])
-def test_s2_an_empty_user_message_is_content(content: object) -> None:
-    """As live (U2)."""
+def test_s2_an_empty_user_message_stays_empty(content: object) -> None:
+    """As in a live session (U2)."""
     assert brief(convert({"role": "user", "content": content})) == [("user", "")]
 
 
-def test_s2_a_bad_block_costs_itself() -> None:
-    """A call that cannot be read leaves a placeholder, and its message its text."""
+def test_s2_a_bad_block_affects_only_itself() -> None:
+    """An unreadable call becomes a placeholder, and its message keeps its text."""
     items = convert(assistant("a", {"type": "tool_use", "id": 5}, 7, use("t1")))
     bad = PlaceholderPart("tool_use", {"type": "tool_use", "id": 5})
     parts = (TextPart("a"), bad, PlaceholderPart("integer", 7))
@@ -389,7 +391,7 @@ def test_s2_a_bad_block_costs_itself() -> None:
 
 
 @pytest.mark.parametrize("arguments", ["", " ", None, [1], 5])
-def test_t2_empty_or_ill_typed_arguments_are_none(arguments: object) -> None:
+def test_t2_empty_or_ill_typed_arguments_become_an_empty_mapping(arguments: object) -> None:
     """The call is an empty one."""
     [item] = convert(assistant({**use("t1"), "input": arguments}))
     assert isinstance(item, HistoryMessage)
@@ -400,11 +402,11 @@ def test_t2_empty_or_ill_typed_arguments_are_none(arguments: object) -> None:
 
 
 def test_s2_each_tool_has_its_own_result() -> None:
-    """Matched by id, wherever in the next user message it stands."""
+    """Matched by id, at any place in the next user message."""
     items = convert(
         user("q"),
         assistant("a", use("t1"), use("t2"), use("t3")),
-        user(gave("t3", "three"), gave("t1", [{"type": "text", "text": "one"}])),
+        user(result_of("t3", "three"), result_of("t1", [{"type": "text", "text": "one"}])),
         assistant("b"),
     )
     assert brief(items) == [
@@ -415,8 +417,8 @@ def test_s2_each_tool_has_its_own_result() -> None:
 
 
 def test_s2_a_call_is_normalised() -> None:
-    """Its input is a mapping, its result text with its error."""
-    result = {**gave("t1", [IMAGE]), "is_error": True}
+    """Its input is a mapping; its result is text with an error flag."""
+    result = {**result_of("t1", [IMAGE]), "is_error": True}
     items = convert(assistant({**use("t1"), "input": '{"n": 1}'}, "a"), user(result))
     assert isinstance(items[0], HistoryMessage)
     (call,), (given_back,) = items[0].message.tool_calls, items[0].message.tool_results
@@ -425,8 +427,8 @@ def test_s2_a_call_is_normalised() -> None:
 
 
 def test_s2_only_the_next_user_message_has_results() -> None:
-    """One that comes later answers nothing, and stays in its place."""
-    items = convert(assistant("a", use("t1")), user("b"), user(gave("t1")))
+    """A later result matches no call and stays in its place."""
+    items = convert(assistant("a", use("t1")), user("b"), user(result_of("t1")))
     assert brief(items) == [
         ("assistant", "a", {"t1": None}),
         ("user", "b"),
@@ -435,9 +437,9 @@ def test_s2_only_the_next_user_message_has_results() -> None:
 
 
 def test_s2_only_results_are_results() -> None:
-    """A server's tool has its result in a block of another type, with an id of the same name."""
+    """A server tool's result has another block type, with an id of the same name."""
     other = {"type": "web_search_tool_result", "tool_use_id": "t1", "content": []}
-    items = convert(assistant("one", use("t1")), user(other, gave("t1")))
+    items = convert(assistant("one", use("t1")), user(other, result_of("t1")))
     [message, left] = items
     assert isinstance(message, HistoryMessage)
     assert isinstance(left, HistoryMessage)
@@ -445,10 +447,10 @@ def test_s2_only_results_are_results() -> None:
     assert left.message.content == (PlaceholderPart("web_search_tool_result", other),)
 
 
-def test_s2_text_beside_results_is_kept() -> None:
-    """As a message of the user, after the tools have found their place."""
+def test_s2_text_next_to_results_is_kept() -> None:
+    """As a user message, after the tools were attached."""
     items = convert(
-        assistant("a", use("t1")), user(gave("t1"), "and ", "more"), assistant(use("t2"))
+        assistant("a", use("t1")), user(result_of("t1"), "and ", "more"), assistant(use("t2"))
     )
     assert brief(items) == [
         ("assistant", "a", {"t1": "six"}),
@@ -457,11 +459,11 @@ def test_s2_text_beside_results_is_kept() -> None:
     ]
 
 
-def test_s2_parts_beside_results_are_kept() -> None:
-    """Every kind of content, except nothing."""
+def test_s2_parts_next_to_results_are_kept() -> None:
+    """Every kind of content that is not empty."""
     items = convert(
         assistant("a", use("t1"), use("t2")),
-        user(gave("t1"), IMAGE, gave("t9", "stray"), gave("t1", "again")),
+        user(result_of("t1"), IMAGE, result_of("t9", "stray"), result_of("t1", "again")),
     )
     assert brief(items) == [
         ("assistant", "a", {"t1": "six", "t2": None}),
@@ -470,19 +472,19 @@ def test_s2_parts_beside_results_are_kept() -> None:
     assert brief(convert(user({"type": "tool_result", "content": "whose"}))) == [
         ("user", (ToolResultPart("", "whose"),))
     ]
-    assert brief(convert(assistant("a", use("t1")), user(gave("t1"), ""))) == [
+    assert brief(convert(assistant("a", use("t1")), user(result_of("t1"), ""))) == [
         ("assistant", "a", {"t1": "six"})
     ]
 
 
-def test_t4_tools_without_text_go_to_the_turns_last_message() -> None:
-    """As live: what was said since the user spoke takes them; a thought does as well."""
+def test_t4_tools_without_text_attach_to_the_turns_last_message() -> None:
+    """As live: to a message or a thought after the user's message."""
     items = convert(
         user("q"),
         assistant(think("hm"), use("t1")),
-        user(gave("t1")),
+        user(result_of("t1")),
         assistant(use("t2")),
-        user(gave("t2")),
+        user(result_of("t2")),
         assistant("a"),
         assistant(use("t3")),
     )
@@ -494,15 +496,17 @@ def test_t4_tools_without_text_go_to_the_turns_last_message() -> None:
 
 
 def test_t4_tools_wait_for_the_next_message() -> None:
-    """Where the turn has none yet."""
-    items = convert(user("q"), assistant(use("t1")), user(gave("t1")), assistant("a", use("t2")))
+    """If the turn has none yet."""
+    items = convert(
+        user("q"), assistant(use("t1")), user(result_of("t1")), assistant("a", use("t2"))
+    )
     assert brief(items) == [("user", "q"), ("assistant", "a", {"t1": "six", "t2": None})]
 
 
-def test_t4_tools_that_wait_in_vain_are_a_message() -> None:
-    """At the end of the turn, before the user speaks again."""
+def test_t4_tools_without_a_message_become_one() -> None:
+    """At the end of the turn, before the next user message."""
     items = convert(
-        user("q"), assistant(use("t1")), user(gave("t1"), "b"), assistant(use("t2")), user("c")
+        user("q"), assistant(use("t1")), user(result_of("t1"), "b"), assistant(use("t2")), user("c")
     )
     assert brief(items) == [
         ("user", "q"),
@@ -514,24 +518,26 @@ def test_t4_tools_that_wait_in_vain_are_a_message() -> None:
 
 
 def test_t1_a_repeated_id_is_another_call() -> None:
-    """In one message, whose calls get their results in order, and in later ones."""
-    items = convert(assistant("a", use("t1"), use("t1")), user(gave("t1"), gave("t1", "again")))
+    """In one message, where calls get results in order, and in later ones."""
+    items = convert(
+        assistant("a", use("t1"), use("t1")), user(result_of("t1"), result_of("t1", "again"))
+    )
     assert brief(items) == [("assistant", "a", {"t1": "six", "t1 again": "again"})]
-    again = [assistant("a", use("t1")), user(gave("t1")), assistant("b", use("t1"))]
-    assert brief(convert(*again, user(gave("t1", "two")))) == [
+    again = [assistant("a", use("t1")), user(result_of("t1")), assistant("b", use("t1"))]
+    assert brief(convert(*again, user(result_of("t1", "two")))) == [
         ("assistant", "a", {"t1": "six"}),
         ("assistant", "b", {"t1": "two"}),
     ]
 
 
-def test_t1_a_result_belongs_to_the_latest_call_that_has_none() -> None:
-    """Of those whose results may stand there."""
+def test_t1_a_result_belongs_to_the_latest_call_without_one() -> None:
+    """Among the calls whose results can be there."""
     first, second = assistant("a", use("t1")), assistant("b", use("t1"))
-    assert brief(convert(first, second, user(gave("t1", "x")))) == [
+    assert brief(convert(first, second, user(result_of("t1", "x")))) == [
         ("assistant", "a", {"t1": None}),
         ("assistant", "b", {"t1": "x"}),
     ]
-    assert brief(convert(first, second, user(gave("t1", "x"), gave("t1", "y")))) == [
+    assert brief(convert(first, second, user(result_of("t1", "x"), result_of("t1", "y")))) == [
         ("assistant", "a", {"t1": "y"}),
         ("assistant", "b", {"t1": "x"}),
     ]
@@ -540,7 +546,9 @@ def test_t1_a_result_belongs_to_the_latest_call_that_has_none() -> None:
         ("assistant", "b", {"t1": "y"}),
         ("user", (ToolResultPart("t1", "z"),)),
     ]
-    assert brief(convert(first, user("q"), second, user(gave("t1"), gave("t1", "z")))) == [
+    assert brief(
+        convert(first, user("q"), second, user(result_of("t1"), result_of("t1", "z")))
+    ) == [
         ("assistant", "a", {"t1": None}),
         ("user", "q"),
         ("assistant", "b", {"t1": "six"}),
@@ -556,7 +564,7 @@ def test_t1_repeated_ids_of_delegations_and_think() -> None:
             use("t1", "think", thought="hm"),
             use("t1", "aa_chat", message="two"),
         ),
-        user(gave("t1", "One."), gave("t1", "ok"), gave("t1", "Two.")),
+        user(result_of("t1", "One."), result_of("t1", "ok"), result_of("t1", "Two.")),
     )
     started = ("started", "assist", "chat", None)
     assert brief(items) == [
@@ -594,8 +602,8 @@ THEN = datetime(2025, 3, 4, 5, 6, 7, tzinfo=UTC)
         {"timestamp": [1], "created_at": float("nan"), "updated_at": int(THEN.timestamp())},
     ],
 )
-def test_a_record_that_says_a_time_gives_it_to_its_messages(fields: dict[str, Any]) -> None:
-    """The first field that is a time; whatever it is in, the message has it in UTC."""
+def test_messages_have_the_time_of_their_record(fields: dict[str, Any]) -> None:
+    """From the first field with a time; in UTC."""
     dated = [{**message, **fields} for message in (user("q"), assistant(think("a"), "b"))]
     items = convert(*dated, assistant("c"), {**user(), "content": 5, **fields})
     times = [item.message.timestamp for item in items if isinstance(item, HistoryMessage)]
@@ -604,9 +612,9 @@ def test_a_record_that_says_a_time_gives_it_to_its_messages(fields: dict[str, An
 
 
 def test_a_delegation_has_the_times_of_its_call_and_its_result() -> None:
-    """And tools without a message that of their call."""
+    """Tools without a message have the time of their call."""
     asked = {**assistant(use("t1", "aa_chat", message="x"), use("t2")), "timestamp": 1}
-    answered = {**user(gave("t1", "done")), "timestamp": 2}
+    answered = {**user(result_of("t1", "done")), "timestamp": 2}
     items = convert(user("q"), asked, answered, {**user("q"), "timestamp": 3})
     assert [
         (item.message.content, item.message.timestamp.timestamp())
@@ -627,10 +635,8 @@ def test_a_delegation_has_the_times_of_its_call_and_its_result() -> None:
         ({"status": 5, "stop_reason": None}, "complete"),
     ],
 )
-def test_a_record_that_says_how_it_ended_gives_it_to_its_last_message(
-    fields: dict[str, Any], status: str
-) -> None:
-    """What was said before that had ended by itself."""
+def test_the_last_message_of_a_record_has_its_status(fields: dict[str, Any], status: str) -> None:
+    """Earlier messages of the record are complete."""
     items = convert({**assistant(think("hm"), "a"), **fields})
     messages = [item.message for item in items if isinstance(item, HistoryMessage)]
     assert [message.status for message in messages] == ["complete", status]
@@ -638,13 +644,13 @@ def test_a_record_that_says_how_it_ended_gives_it_to_its_last_message(
     assert [message.metadata.stop_reason for message in messages] == [None, reason]
 
 
-def test_l4_half_a_surrogate_pair_costs_itself() -> None:
+def test_l4_half_a_surrogate_pair_affects_only_itself() -> None:
     """In texts, arguments, results and names."""
     call = {**use("t1", "ro\ud83dll"), "input": '{"a\\ude00": "\\ud83d"}'}
     items = convert(
         {"role": "user", "content": "cut \ud83d"},
         assistant("x\ude00", call, {"type": "hol\ud83d"}),
-        user(gave("t1", "\ud83d.")),
+        user(result_of("t1", "\ud83d.")),
     )
     assert brief(items) == [
         ("user", "cut \ufffd"),
@@ -663,12 +669,12 @@ def test_l4_half_a_surrogate_pair_costs_itself() -> None:
 
 
 def test_s2_a_delegation_is_a_subsession_in_its_parents_list() -> None:
-    """Between its two ends the request and the reply, and no tool anywhere."""
+    """Request and reply are between its start and its end, and there is no tool."""
     reply = json.dumps({"agent_message": {"role": "assistant", "content": "Hello!"}})
     items = convert(
         user("q"),
         assistant("Go.", use("t1", "aa_oneshot", request="Say hello", agent_key="helper")),
-        user(gave("t1", reply)),
+        user(result_of("t1", reply)),
         assistant("Done."),
     )
     assert brief(items) == [
@@ -699,14 +705,14 @@ def test_s2_a_delegation_is_a_subsession_in_its_parents_list() -> None:
 
 
 def test_s2_parallel_delegations_have_their_own_replies() -> None:
-    """One is not given the other's, and a reply that never came is not there."""
+    """None gets another's reply; a missing reply is omitted."""
     items = convert(
         assistant(
             use("t1", "act_chat", message="one"),
             use("t2", "ateam_oneshot", message="two", agent_key="b"),
             use("t3", "aa_chat", message="three", agent_key="c"),
         ),
-        user(gave("t2", "text: Two.\n"), gave("t1", "One.")),
+        user(result_of("t2", "text: Two.\n"), result_of("t1", "One.")),
     )
     assert brief(items) == [
         ("started", "clone", "chat", None),
@@ -723,13 +729,13 @@ def test_s2_parallel_delegations_have_their_own_replies() -> None:
     ]
 
 
-def test_t4_tools_pass_the_messages_of_a_subsession_over() -> None:
-    """They attach before it or wait beyond it; its user message ends no turn."""
+def test_t4_tools_skip_the_messages_of_a_subsession() -> None:
+    """They attach before it or wait until after it; its user message ends no turn."""
     delegate = use("d", "aa_chat", message="x")
     items = convert(
         user("q"),
         assistant("a", delegate, use("t1")),
-        user(gave("d", "r"), gave("t1")),
+        user(result_of("d", "r"), result_of("t1")),
         assistant(use("t2")),
         user("p"),
         assistant(use("t3"), {**delegate, "id": "e"}),
@@ -773,7 +779,7 @@ def tool(identity: str, content: object = "six") -> dict[str, Any]:
 
 
 def test_s2_openai_calls_and_results() -> None:
-    """The same transcript from fields beside the content and from messages of role tool."""
+    """The same transcript from fields next to the content and from messages of role tool."""
     items = convert(
         {"role": "system", "content": "orders"},
         {"role": "user", "content": "q"},
@@ -794,7 +800,7 @@ def test_s2_openai_calls_and_results() -> None:
 
 
 def test_s2_openai_delegation() -> None:
-    """The same."""
+    """The same transcript."""
     items = convert(
         calls(("t1", "aa_chat", {"message": "x", "agent_key": "k"})), tool("t1", "r"), vendor="none"
     )
@@ -807,7 +813,7 @@ def test_s2_openai_delegation() -> None:
 
 
 def test_s2_openai_function_call() -> None:
-    """The old form, that matches by name."""
+    """The old form, which matches by name."""
     items = convert(
         {"role": "assistant", "content": None, "function_call": {"name": "roll", "arguments": "{"}},
         {"role": "function", "name": "roll", "content": "six"},
@@ -822,8 +828,8 @@ def test_s2_openai_function_call() -> None:
     assert items[0].message.tool_calls[0].input == {"_raw": "{"}
 
 
-def test_s2_results_by_id_and_by_name_are_each_given_out_once() -> None:
-    """A call that has its result by one of them takes none by the other."""
+def test_s2_results_by_id_and_by_name_are_used_once() -> None:
+    """A call with a result of one kind takes none of the other."""
     by_name = {"role": "function", "name": "roll", "content": "named"}
     roll = calls(("t1", "roll", {}), ("t2", "roll", {}))
     assert brief(convert(roll, tool("t1", "one"), by_name)) == [
@@ -836,8 +842,8 @@ def test_s2_results_by_id_and_by_name_are_each_given_out_once() -> None:
     ]
 
 
-def test_s2_openai_results_without_a_call_stay() -> None:
-    """As a part of a message of the user."""
+def test_s2_openai_results_without_a_call_are_kept() -> None:
+    """As a part of a user message."""
     items = convert(tool("t1"), calls(("t1", "roll", {})), {"role": "user", "content": "b"})
     assert brief([*items, *convert(tool("t1"), {"role": "tool"}, {"role": "function"})]) == [
         ("user", (ToolResultPart("t1", "six"),)),
@@ -850,7 +856,7 @@ def test_s2_openai_results_without_a_call_stay() -> None:
 
 
 def test_s2_openai_content() -> None:
-    """Refusals, reasoning and sound beside the content; images, audio and files in it."""
+    """Refusals, reasoning and audio next to the content; images, audio and files in it."""
     items = convert(
         {
             "role": "user",
@@ -891,8 +897,8 @@ def test_s2_openai_content() -> None:
     ]
 
 
-def test_s2_an_openai_call_that_cannot_be_read_is_named() -> None:
-    """It costs itself."""
+def test_s2_an_unreadable_openai_call_is_named() -> None:
+    """It affects only itself."""
     bad = {"role": "assistant", "content": "a", "tool_calls": [{"type": "function"}, 5]}
     unread = PlaceholderPart("function", {"type": "function"})
     parts = (TextPart("a"), unread, PlaceholderPart("integer", 5))
@@ -911,7 +917,7 @@ BLOCKS = (
     st.builds(_block, WORDS)
     | st.builds(think, WORDS)
     | st.builds(lambda i, n, a: {**use(i, n), "input": a}, IDS, NAMES, INPUTS)
-    | st.builds(gave, IDS, RESULTS)
+    | st.builds(result_of, IDS, RESULTS)
     | st.builds(served, IDS, NAMES)
     | st.builds(found, IDS, RESULTS)
     | ODD
@@ -934,8 +940,8 @@ MESSAGES = (
 
 
 @given(st.lists(MESSAGES, max_size=12))
-def test_s2_no_history_raises_or_breaks_the_form(history: list[Any]) -> None:
-    """Ids are new, tools stand where tools may, and delegations open and close."""
+def test_s2_no_history_raises_or_gives_an_invalid_list(history: list[Any]) -> None:
+    """Ids are new, tools are on allowed messages, and delegations start and end."""
     items = convert(*history)
     messages = [item.message for item in items if isinstance(item, HistoryMessage)]
     assert len({message.id for message in messages}) == len(messages)
@@ -957,7 +963,7 @@ def _foreign(item: HistoryItem) -> bool:
 
 @given(st.lists(MESSAGES, max_size=12))
 def test_s2_text_is_never_lost(history: list[Any]) -> None:
-    """Every text block of a user or an assistant is there, in the order it was said."""
+    """Every text block of a user or an assistant is there, in order."""
     said: list[str] = []
     for message in history:
         if isinstance(message, dict) and message.get("role") in ("user", "assistant"):
@@ -985,7 +991,7 @@ def _text(message: Message) -> str:
 def test_s1_a_message_without_a_role_changes_nothing_else(
     history: list[Any], bad: Any, place: int
 ) -> None:
-    """Texts before and after it are what they were, and each result is given out once."""
+    """Texts before and after it are unchanged, and each result is used once."""
     spoiled = [*history[:place], bad, *history[place:]]
     others = [
         item

@@ -1,4 +1,4 @@
-"""Content, tool calls and results of every vendor in one form (protocol.md §8 U1, T2)."""
+"""Content, tool calls and results of all vendors in one form (protocol.md §8 U1, T2)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ SAID = TextPart("said")
     ],
 )
 def test_u1_text_is_one_string(raw: object, text: str) -> None:
-    """A string stays, and blocks that are all text join to one."""
+    """A string stays, and blocks with only text are joined."""
     assert normalise_content(raw) == text
 
 
@@ -175,7 +175,7 @@ PNG = "iVBORw0KGgo="
     ],
 )
 def test_u1_mixed_content_becomes_parts(block: object, part: Part) -> None:
-    """One block is one part, in order, beside text on both sides; a placeholder keeps it."""
+    """One part per block, in order; a placeholder keeps the block."""
     if isinstance(part, PlaceholderPart):
         part = attrs.evolve(part, block=block)
     assert normalise_content([TEXT, block, TEXT]) == (SAID, part, SAID)
@@ -223,12 +223,12 @@ def test_u1_mixed_content_becomes_parts(block: object, part: Part) -> None:
     ],
 )
 def test_u1_text_inside_unknown_blocks_is_kept(block: object, kind: str, text: TextPart) -> None:
-    """The placeholder names the block and keeps it, and what it says follows."""
+    """The placeholder names and keeps the block, and its text follows."""
     assert parts_of(block) == (PlaceholderPart(kind, block), text)
 
 
 def test_u1_a_single_block_is_content_too() -> None:
-    """Where a vendor forgot the list."""
+    """If a vendor omitted the list."""
     assert normalise_content({"type": "thinking", "thinking": "hm"}) == (
         TextPart("hm", thinking=True),
     )
@@ -263,7 +263,7 @@ def test_u1_a_single_block_is_content_too() -> None:
     ],
 )
 def test_a_result_is_text(raw: object, text: str) -> None:
-    """Nested text joins, other blocks leave their name, other values are JSON."""
+    """Nested text is joined, other blocks become their type, other values are JSON."""
     assert result_text(raw) == text
 
 
@@ -304,13 +304,13 @@ def test_a_result_is_text(raw: object, text: str) -> None:
         ({"id": "t", "type": 7, "name": "n"}, {}),
     ],
 )
-def test_t2_one_normal_form_of_a_call(raw: dict[str, Any], arguments: dict[str, Any]) -> None:
+def test_t2_a_call_has_one_normal_form(raw: dict[str, Any], arguments: dict[str, Any]) -> None:
     """Every vendor's shape gives the same call."""
     assert normalise_tool_call(raw) == ToolCall(id="t", name="n", input=arguments)
 
 
 def test_t2_the_type_is_not_checked() -> None:
-    """Server tools have types of their own."""
+    """Server tools have their own types."""
     call = normalise_tool_call({"id": "t", "name": "n", "input": {}, "type": "server_tool_use"})
     assert call.type == "server_tool_use"
     result = normalise_tool_result({"tool_use_id": "t", "content": "", "type": "mcp_tool_result"})
@@ -327,10 +327,8 @@ def test_t2_the_type_is_not_checked() -> None:
         ({"id": "t", "function": {"name": 1}}, ("string", "integer", ".function.name")),
     ],
 )
-def test_t2_a_call_that_nothing_identifies_is_refused(
-    raw: object, fault: tuple[str, str, str]
-) -> None:
-    """With what was expected, what came, and where."""
+def test_t2_a_call_without_identity_is_refused(raw: object, fault: tuple[str, str, str]) -> None:
+    """The error has the expected type, the actual type and the place."""
     with pytest.raises(Mismatch) as caught:
         normalise_tool_call(raw)
     assert (caught.value.expected, caught.value.got, caught.value.path) == fault
@@ -369,7 +367,7 @@ def test_t2_an_ill_typed_input_is_empty(raw: object, path: str) -> None:
         ({"tool_use_id": "t"}, ToolResult(tool_use_id="t", content="")),
     ],
 )
-def test_one_normal_form_of_a_result(raw: dict[str, Any], result: ToolResult) -> None:
+def test_a_result_has_one_normal_form(raw: dict[str, Any], result: ToolResult) -> None:
     """Every vendor's shape gives the same result."""
     assert normalise_tool_result(raw) == result
 
@@ -383,16 +381,14 @@ def test_one_normal_form_of_a_result(raw: dict[str, Any], result: ToolResult) ->
         ({"tool_call_id": None}, ("string", "null", ".tool_call_id")),
     ],
 )
-def test_a_result_that_nothing_identifies_is_refused(
-    raw: object, fault: tuple[str, str, str]
-) -> None:
-    """With what was expected, what came, and where."""
+def test_a_result_without_identity_is_refused(raw: object, fault: tuple[str, str, str]) -> None:
+    """The error has the expected type, the actual type and the place."""
     with pytest.raises(Mismatch) as caught:
         normalise_tool_result(raw)
     assert (caught.value.expected, caught.value.got, caught.value.path) == fault
 
 
-def test_an_is_error_that_is_no_boolean_is_false() -> None:
+def test_an_is_error_that_is_not_a_boolean_is_false() -> None:
     skipped: list[str] = []
     raw = {"tool_use_id": "t", "is_error": "yes"}
     expected = ToolResult(tool_use_id="t", content="")
@@ -404,7 +400,7 @@ def test_an_is_error_that_is_no_boolean_is_false() -> None:
 
 
 def test_json_text_never_raises() -> None:
-    """What JSON cannot say is named."""
+    """Values that JSON cannot express become their type's name."""
     circle: list[Any] = []
     circle.append(circle)
     assert json_text(circle) == "[array]"
@@ -413,8 +409,8 @@ def test_json_text_never_raises() -> None:
     assert json_text("é") == '"é"'
 
 
-def test_json_object_takes_only_objects() -> None:
-    """All else is no object."""
+def test_json_object_accepts_only_objects() -> None:
+    """Anything else is not an object."""
     assert json_object('{"a": [1]}') == {"a": [1]}
     assert json_object("null") is None
     assert json_object("[" * 100_000) is None
@@ -426,8 +422,8 @@ def test_json_object_takes_only_objects() -> None:
         ) != known
 
 
-def test_no_depth_is_too_deep() -> None:
-    """Nested blocks are walked, not recursed into."""
+def test_any_depth_is_handled() -> None:
+    """Nested blocks are walked without recursion."""
     block: dict[str, Any] = TEXT
     for _ in range(50_000):
         block = {"type": "tool_result", "tool_use_id": "t", "content": [block]}
@@ -437,7 +433,7 @@ def test_no_depth_is_too_deep() -> None:
     for _ in range(50_000):
         deep = [deep]
     assert result_text({"deep": deep}) == "[object]"
-    # Let it go from the outside in: Python frees such nesting safely, comparing it it does not.
+    # Free it from the outside in: Python frees such nesting safely, but cannot compare it.
     assert isinstance(normalise_content(deep), tuple)
 
 
@@ -502,7 +498,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_u1_nothing_raises(raw: Any) -> None:
-    """Whatever JSON comes, there is content; it is text or parts, and a placeholder keeps all."""
+    """Any JSON becomes text or parts, and a placeholder keeps its block."""
     content = normalise_content(raw)
     assert isinstance(content, str) or all(isinstance(part, Part) for part in content)
     blocks = raw if isinstance(raw, list) else [raw]
@@ -558,7 +554,7 @@ def _shown(content: Content) -> str:
 
 @given(st.lists(BLOCKS, max_size=6))
 def test_u1_text_is_never_lost(blocks: list[Any]) -> None:
-    """All text of known text blocks is there, in order, at whatever depth it stood."""
+    """All text of known text blocks is there, in order, at any depth."""
     shown, place = _shown(normalise_content(blocks)), 0
     for text in (text for block in blocks for text in _said(block)):
         place = shown.index(text, place) + len(text)
@@ -566,7 +562,7 @@ def test_u1_text_is_never_lost(blocks: list[Any]) -> None:
 
 @given(st.lists(BLOCKS, min_size=1, max_size=6))
 def test_a_results_text_is_never_lost(blocks: list[Any]) -> None:
-    """The same of a tool's result; and a list without any block is JSON."""
+    """The same for a tool's result; a list without blocks becomes JSON."""
     shown, place = result_text(blocks), 0
     if all(block is None or block == 5 for block in blocks):
         assert json.loads(shown) == blocks

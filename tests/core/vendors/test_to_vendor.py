@@ -1,4 +1,4 @@
-"""Messages back into a vendor's form, and from there again (protocol.md §4, §8 S2)."""
+"""Messages converted to a vendor's format and back (protocol.md §4, §8 S2)."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ NO_RESULT = {"content": "[No result: the call did not finish]", "is_error": True
 
 
 def test_anthropic_form() -> None:
-    """Blocks; every call with a result, in front of what the user says next."""
+    """Blocks; each call with a result, before the user's next message."""
     messages = [
         said("user", "q"),
         said(ASSISTANT, "a", tool("t1"), tool("t2", None), tool("t3", "bad", is_error=True)),
@@ -127,7 +127,7 @@ def test_anthropic_form() -> None:
 
 
 def test_openai_form() -> None:
-    """Calls beside the content; a message of role tool for each result."""
+    """Calls next to the content; a message of role tool for each result."""
     messages = [
         said("user", "q"),
         said(ASSISTANT, "a", tool("t1"), tool("t2", None)),
@@ -210,7 +210,7 @@ def test_anthropic_parts_of_a_user() -> None:
 
 
 def test_anthropic_parts_of_an_assistant() -> None:
-    """What only a user may send is text; a thought is a call of its own, in its place."""
+    """Parts that only a user can send are text; a thought is a separate call."""
     records = to_vendor([said(ASSISTANT, PARTS)], "anthropic")
     think = {"type": "tool_use", "id": "think_m1", "name": "think", "input": {"thought": "hm"}}
     assert [record["role"] for record in records] == ["assistant"] + ["assistant", "user"] * 2
@@ -227,7 +227,7 @@ def test_anthropic_parts_of_an_assistant() -> None:
 
 
 def test_openai_parts() -> None:
-    """What OpenAI has no part for becomes text; of an assistant it takes nothing else."""
+    """Parts unknown to OpenAI become text, and every part of an assistant."""
     [message] = to_vendor([said("user", PARTS)], "openai")
     image = {"url": "http://x/a.png", "detail": "low"}
     assert message["content"] == [
@@ -248,8 +248,8 @@ def test_openai_parts() -> None:
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-def test_the_types_that_only_the_other_vendor_knows_are_named(vendor: Vendor) -> None:
-    """An unknown block goes to either vendor, one that is known to be foreign to none."""
+def test_types_of_the_other_vendor_are_named(vendor: Vendor) -> None:
+    """An unknown block goes to both vendors, a foreign one to neither."""
     other = {"type": "search_result", "content": [{"type": "text", "text": "page"}], "title": "T"}
     parts = normalise_content([other, AUDIO, "x"])
     [record] = to_vendor([said("user", parts)], vendor)
@@ -274,7 +274,7 @@ SECRET = {"type": "redacted_thinking", "data": "x"}
 
 @pytest.mark.parametrize("block", [FILE, PDF, LINK, CITED, HOLOGRAM, {"foo": [1]}, {"type": 5}])
 def test_u1_blocks_of_a_user_come_back_unchanged(block: dict[str, Any]) -> None:
-    """Documents, citations and blocks that nobody knows."""
+    """Documents, citations and unknown blocks."""
     content = normalise_content([{"type": "text", "text": "a"}, block])
     assert to_vendor([said("user", content)], "anthropic") == [
         {"role": "user", "content": [*texts("a"), block]}
@@ -283,31 +283,31 @@ def test_u1_blocks_of_a_user_come_back_unchanged(block: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("block", [CITED, HOLOGRAM, SIGNED, SECRET])
 def test_u1_blocks_of_an_assistant_come_back_unchanged(block: dict[str, Any]) -> None:
-    """Signed and redacted thinking as well."""
+    """Also signed and redacted thinking."""
     content = normalise_content([block, {"type": "text", "text": "a"}, SEARCH, FOUND])
     assert to_vendor([said(ASSISTANT, content)], "anthropic") == [
         {"role": "assistant", "content": [block, *texts("a"), SEARCH, FOUND]}
     ]
 
 
-def test_a_servers_block_without_its_other_half_is_named() -> None:
-    """Neither is taken alone."""
+def test_an_unmatched_block_of_a_server_tool_is_named() -> None:
+    """Vendors accept neither a call nor a result alone."""
     for block in (SEARCH, FOUND):
         content = normalise_content([block, {"type": "text", "text": "a"}])
         [record] = to_vendor([said(ASSISTANT, content)], "anthropic")
         assert record["content"] == texts(f"[{block['type']}]", "a")
 
 
-def test_a_document_without_a_source_is_made_anew() -> None:
-    """No vendor takes it as it came."""
+def test_a_document_without_a_source_is_rebuilt() -> None:
+    """No vendor accepts the original."""
     content = normalise_content([{"type": "document", "title": "T"}])
     [record] = to_vendor([said("user", content)], "anthropic")
     source = {"type": "text", "media_type": "text/plain", "data": "[document: T]"}
     assert record["content"] == [{"type": "document", "source": source, "title": "T"}]
 
 
-def test_documents_that_have_no_block() -> None:
-    """The url is kept in whatever form there is."""
+def test_documents_without_a_block() -> None:
+    """The URL is kept in each format."""
     parts = (
         TextPart("[document: T]", title="T", url="http://x/a.pdf"),
         TextPart("", url="http://x/b.pdf"),
@@ -328,24 +328,24 @@ def test_documents_that_have_no_block() -> None:
     assert record["content"] == texts("x http://x/d")
 
 
-def test_parts_that_no_message_should_have_are_text() -> None:
-    """The writers are total: a result among OpenAI's parts is what it says."""
+def test_unexpected_parts_are_text() -> None:
+    """Writing never fails: a result among OpenAI's parts becomes its text."""
     parts = (ToolResultPart("t1", "six"), ToolResultPart("t1", " "))
     assert openai_parts(parts, "user") == texts("six", "[tool_result]")
 
 
-def test_a_thought_that_stands_first_is_a_call_of_its_own() -> None:
-    """With nothing said before it."""
+def test_a_first_thought_is_a_separate_call() -> None:
+    """There is no text before it."""
     parts = (TextPart("hm", thinking=True), TextPart("a"))
     assert [message.content for message in back([said(ASSISTANT, parts)], "openai")] == ["hm", "a"]
 
 
-# -- what vendors refuse -------------------------------------------------------------------
+# -- limits of vendors -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_t1_repeated_ids_are_renamed(vendor: Vendor) -> None:
-    """In one message and in later ones; never to an id that another call has."""
+    """In one message and in later ones; never to the id of another call."""
     messages = [
         said(ASSISTANT, "a", tool("t1", "one"), tool("t1", "two")),
         said(ASSISTANT, "b", tool("t1-2", "three"), tool("t1", "four"), tool("", "five")),
@@ -358,8 +358,8 @@ def test_t1_repeated_ids_are_renamed(vendor: Vendor) -> None:
     assert results == ["one", "two", "three", "four", "five", NO_RESULT["content"]]
 
 
-def test_ids_and_names_are_those_that_the_vendor_allows() -> None:
-    """Characters and length; what two ids become is still two."""
+def test_ids_and_names_respect_the_vendors_limits() -> None:
+    """Characters and length; two different ids stay different."""
     calls = [tool("functions.ls:0"), tool("functions_ls:0"), tool("x" * 70), tool("x" * 71)]
     odd = ToolCall(id="t9", name="über.tool/" + "n" * 200, input={}), None
     messages = [said(ASSISTANT, "a", *calls, odd, (ToolCall(id="t10", name="", input={}), None))]
@@ -376,7 +376,7 @@ def test_ids_and_names_are_those_that_the_vendor_allows() -> None:
 
 
 def test_results_find_their_calls_across_messages() -> None:
-    """A call that stands as a part has its result in the user's next message."""
+    """A call among the parts has its result in the user's next message."""
     messages = [
         said(ASSISTANT, (TextPart("a"), ToolUsePart("t1", "roll", {}), IMAGE)),
         said("user", (ToolResultPart("t2", "stray"), ToolResultPart("t1", "six"), TextPart("q"))),
@@ -413,7 +413,7 @@ def test_results_find_their_calls_across_messages() -> None:
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_a_result_without_a_call_is_text(vendor: Vendor) -> None:
-    """Attached or not, wherever it stands."""
+    """Attached or not, at any place."""
     stray = ToolResult(tool_use_id="t9", content="stray")
     attached = attrs.evolve(said(ASSISTANT, "a"), tool_results=(stray,))
     assert [message.content for message in back([attached], vendor)] == ["astray"]
@@ -421,8 +421,8 @@ def test_a_result_without_a_call_is_text(vendor: Vendor) -> None:
     assert [message.content for message in back([lone], vendor)] == ["six"]
 
 
-def test_anthropic_takes_no_blank_text_and_no_mute_error() -> None:
-    """Blank text of an assistant goes, and a user's blank message is named."""
+def test_anthropic_gets_no_blank_text_and_no_empty_error() -> None:
+    """Blank text of an assistant is omitted; a user's blank message is named."""
     messages = [
         said(ASSISTANT, " \n"),
         said(ASSISTANT, "\n", tool("t1", "", is_error=True)),
@@ -441,7 +441,7 @@ def test_anthropic_takes_no_blank_text_and_no_mute_error() -> None:
 
 
 def test_other_roles() -> None:
-    """Orders stay where there is a place for them; who else speaks is an assistant."""
+    """System messages are kept if there is a place for them; others are the assistant's."""
     messages = [said("system", "x"), said("developer", ()), said("critic", "y")]
     assert to_vendor(messages, "anthropic") == [{"role": "assistant", "content": texts("y")}]
     assert to_vendor(messages, "openai") == [
@@ -451,8 +451,8 @@ def test_other_roles() -> None:
     ]
 
 
-def test_l4_what_is_written_can_be_encoded() -> None:
-    """Even what an application has made itself."""
+def test_l4_the_output_can_be_encoded() -> None:
+    """Also for messages that an application created."""
     call = ToolCall(id="t\ud83d", name="roll", input={"\ude00": "\ud83d"})
     messages = [said("user", "\ud83d"), said(ASSISTANT, "a", (call, None))]
     for vendor in VENDORS:
@@ -461,7 +461,7 @@ def test_l4_what_is_written_can_be_encoded() -> None:
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_arguments_are_never_too_deep_for_a_frame(vendor: Vendor) -> None:
-    """Those that a frame brought may be so deep that a history with them would be refused."""
+    """Arguments from a frame can be so deep that a history with them would be refused."""
     deep: dict[str, Any] = {}
     for _ in range(252):
         deep = {"a": deep}
@@ -480,7 +480,7 @@ def test_arguments_are_never_too_deep_for_a_frame(vendor: Vendor) -> None:
 
 
 def test_a_delegation_is_a_call_and_its_result() -> None:
-    """The request and the reply of a sub-session in its parent's list."""
+    """From the request and the reply of a sub-session in its parent's list."""
     request = said("user", "do", foreign=True, identity="m1")
     reply = said(ASSISTANT, "done", foreign=True, identity="m2")
     use = {
@@ -508,7 +508,7 @@ def test_a_delegation_is_a_call_and_its_result() -> None:
         asked,
         {"role": "user", "content": [*unanswered["content"], *texts("q")]},
     ]
-    own = said(ASSISTANT, "own")  # of the parent: no reply of the sub-session
+    own = said(ASSISTANT, "own")  # of the parent, not a reply of the sub-session
     said_own = {"role": "assistant", "content": texts("own")}
     assert to_vendor([request, own], "anthropic") == [asked, unanswered, said_own]
     seen = said(ASSISTANT, (TextPart("see"), PARTS[5]), foreign=True)
@@ -531,13 +531,13 @@ def test_the_thoughts_of_a_delegate_come_back(vendor: Vendor) -> None:
         assert facts(back(messages, vendor)) == facts(messages)
 
 
-def test_a_sub_sessions_own_list_is_written_as_any_other() -> None:
-    """There its messages are not foreign."""
+def test_a_sub_sessions_own_list_is_written_like_any_other() -> None:
+    """In it, its messages are not foreign."""
     message = attrs.evolve(said("user", "do", foreign=True), session_id="sub")
     assert to_vendor([message], "anthropic") == [{"role": "user", "content": "do"}]
 
 
-# -- there and back ------------------------------------------------------------------------
+# -- round trips ------------------------------------------------------------------------
 
 
 def back(messages: Sequence[Message], vendor: Vendor) -> list[Message]:
@@ -550,7 +550,7 @@ def back(messages: Sequence[Message], vendor: Vendor) -> list[Message]:
 
 
 LETTERS = st.sampled_from("ab {}[]\"'\\:,\n\té😀")
-# Anthropic takes no blank text: what becomes of it has a test of its own.
+# Anthropic accepts no blank text; another test covers it.
 WORDS = st.text(LETTERS, min_size=1, max_size=6).filter(str.strip)
 TEXTS = st.text(LETTERS, max_size=6)
 NAMES = st.sampled_from(["roll", "web_search", "actor"])
@@ -588,7 +588,7 @@ def tools(draw: st.DrawFn, vendor: Vendor) -> list[Any]:
 
 @st.composite
 def turns(draw: st.DrawFn, vendor: Vendor) -> list[Message]:
-    """A turn as streaming leaves it: the user, then what the agent said and did."""
+    """A turn as streaming leaves it: the user's message, then the agent's messages."""
     contents: st.SearchStrategy[Content] = WORDS | MIXED
     if vendor == "anthropic":
         contents |= DOCUMENTS.map(tuple)
@@ -623,7 +623,7 @@ def facts(messages: Sequence[Message]) -> list[Any]:
 
 
 def _run(message: Message) -> tuple[Any, Any]:
-    """The tools of a message, each with its result: ids count only as far as they tie the two."""
+    """Return the tools of a message with their results; ids only link the two."""
     left = list(message.tool_results)
     results: list[tuple[str, bool] | None] = []
     for call in message.tool_calls:
@@ -636,7 +636,7 @@ def _run(message: Message) -> tuple[Any, Any]:
 
 
 def with_results(message: Message, vendor: Vendor) -> Message:
-    """The message as it comes back: each call has a result, an error where there was none."""
+    """Return the message as it reads back: a call without a result has an error."""
     ids = [f"{message.id}.{n}" for n in range(len(message.tool_calls))]
     left = list(message.tool_results)
     results = []
@@ -660,7 +660,7 @@ def with_results(message: Message, vendor: Vendor) -> Message:
 @pytest.mark.parametrize("vendor", VENDORS)
 @given(data=st.data())
 def test_a_round_trip_keeps_the_transcript(data: st.DataObject, vendor: Vendor) -> None:
-    """Text, roles, order, tools and results, and which of them are a sub-session's."""
+    """Text, roles, order, tools, results, and which messages are a sub-session's."""
     messages = data.draw(transcripts(vendor))
     kept = [with_results(message, vendor) for message in messages]
     assert facts(back(messages, vendor)) == facts(kept)
@@ -720,8 +720,8 @@ OPENAI_HISTORIES = st.lists(
 
 
 @given(HISTORIES | OPENAI_HISTORIES)
-def test_what_is_written_is_what_vendors_take(history: list[Any]) -> None:
-    """Whatever was read, their checks find no fault in it."""
+def test_vendors_accept_the_output(history: list[Any]) -> None:
+    """Their checks find no fault, whatever the input was."""
     messages = read(history)
     check_anthropic(to_vendor(messages, "anthropic"))
     check_openai(to_vendor(messages, "openai"))
@@ -790,8 +790,8 @@ def read(history: list[Any]) -> list[Message]:
 
 
 @given(HISTORIES, st.sampled_from(VENDORS))
-def test_text_of_any_history_comes_back(history: list[Any], vendor: Vendor) -> None:
-    """A converted history keeps every word in a round trip, except Anthropic's blank text."""
+def test_the_text_of_any_history_comes_back(history: list[Any], vendor: Vendor) -> None:
+    """A round trip keeps all text except Anthropic's blank text."""
     messages = read(history)
     again = "\n".join(word for message in back(messages, vendor) for word in _words(message))
     for message in messages:
@@ -811,6 +811,6 @@ def _words(message: Message) -> list[str]:
     return words
 
 
-def test_a_vendor_without_a_form_is_refused() -> None:
+def test_an_unknown_vendor_is_refused() -> None:
     with pytest.raises(ValueError, match="one of: anthropic, openai"):
         to_vendor([], "none")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The little YAML of old delegation replies."""
+"""The YAML subset of old delegation replies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from realtime_trio._core.vendors._yaml import yaml_blocks
 
 
 def yaml_text(document: str) -> str | None:
-    """The text of all its blocks; none of these documents thinks."""
+    """Return the text of all blocks; none of these documents has thinking."""
     blocks = yaml_blocks(document)
     return None if blocks is None else "".join(block["text"] for block in blocks)
 
@@ -53,7 +53,7 @@ def yaml_text(document: str) -> str | None:
     ],
 )
 def test_reads_the_text_of_a_dumped_mapping(document: str, text: str) -> None:
-    """Every way in which a YAML writer may put one text."""
+    """In every style that a YAML writer can use."""
     assert yaml_text(document) == text
 
 
@@ -94,14 +94,14 @@ def test_reads_the_text_of_a_dumped_mapping(document: str, text: str) -> None:
         "```\ntext: x\n```",
     ],
 )
-def test_what_is_not_plainly_such_a_mapping_is_left_alone(document: str) -> None:
-    """Prose must come through as it is, so doubt means no."""
+def test_anything_else_is_unchanged(document: str) -> None:
+    """Prose must stay unchanged, so in doubt the text is not parsed."""
     assert yaml_text(document) is None
 
 
 @given(st.text(alphabet=st.sampled_from("ab \n'\"\\:#-|>.text: "), max_size=60))
 def test_nothing_raises(document: str) -> None:
-    """Whatever the text, there is an answer."""
+    """Any text has a result."""
     assert isinstance(yaml_text(document), str | None)
     assert isinstance(yaml_text(f"text: {document}"), str | None)
 
@@ -110,13 +110,13 @@ def test_nothing_raises(document: str) -> None:
     st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1).map(lambda t: t + "\n\né ")
 )
 def test_a_single_quoted_text_comes_back(text: str) -> None:
-    """The style in which writers put text of more than one line."""
+    """The style that writers use for text of several lines."""
     quoted = text.replace("'", "''").replace("\n\n", "\n\n\n  ")
     assert yaml_text(f"text: '{quoted}'") == text
 
 
 def test_every_step_is_linear() -> None:
-    """Ten times the text takes ten times the steps: nothing is read again and again."""
+    """Ten times the text takes ten times the steps."""
     for piece in ("\n\n", "a ", "''", "'", "\\\n", '\\"', "# '", " ", "- x\n", "text: >\n a\n"):
         for head in ("text: ", "text: '", 'text: "', "text: >\n  ", "- text: ", ""):
             document = head + piece * 20_000
