@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
+from pathlib import Path
 
 import pytest
 
 import realtime_trio as rt
 from realtime_trio import audio, fleet, server
-from tools import door_types
+from tools import door_types, doors
 from tools.door_dialects import DIALECTS, Dialect
 from tools.door_tables import INTERNAL, MODULES, DoorModule
 from tools.doors import generate, path_of
@@ -63,6 +64,29 @@ def test_the_assertions_of_types_are_up_to_date(dialect: Dialect) -> None:
     """``python -m tools.door_types`` writes them again."""
     checked_in = door_types.path_of(dialect).read_text(encoding="utf-8")
     assert _same(door_types.generate(dialect), checked_in)
+
+
+def test_the_generators_write_what_is_checked_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = tmp_path / door_types.API.name
+    api.write_text(door_types.API.read_text(encoding="utf-8"), encoding="utf-8")
+    checked_in = {
+        door_types.path_of(dialect).name: door_types.path_of(dialect) for dialect in DIALECTS
+    }
+    for dialect in DIALECTS:
+        (tmp_path / "realtime_trio" / dialect.package).mkdir(parents=True)
+        for module in MODULES:
+            path = path_of(module, dialect)
+            checked_in[str(path.relative_to(doors.ROOT))] = path
+    monkeypatch.setattr(doors, "ROOT", tmp_path)
+    monkeypatch.setattr(door_types, "API", api)
+    doors.main()
+    door_types.main()
+    for name, path in checked_in.items():
+        assert _same(
+            (tmp_path / name).read_text(encoding="utf-8"), path.read_text(encoding="utf-8")
+        )
 
 
 def _public(cls: type) -> set[str]:
