@@ -12,6 +12,7 @@ import realtime_trio as rt
 from realtime_trio import audio, fleet, server
 from tools import door_types, doors
 from tools.door_dialects import DIALECTS, Dialect
+from tools.door_source import ROOT
 from tools.door_tables import INTERNAL, MODULES, DoorModule
 from tools.doors import generate, path_of
 
@@ -78,8 +79,8 @@ def test_the_generators_write_what_is_checked_in(
         (tmp_path / "realtime_trio" / dialect.package).mkdir(parents=True)
         for module in MODULES:
             path = path_of(module, dialect)
-            checked_in[str(path.relative_to(doors.ROOT))] = path
-    monkeypatch.setattr(doors, "ROOT", tmp_path)
+            checked_in[str(path.relative_to(ROOT))] = path
+    monkeypatch.setattr("tools.doors.ROOT", tmp_path)
     monkeypatch.setattr(door_types, "API", api)
     doors.main()
     door_types.main()
