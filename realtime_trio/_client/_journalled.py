@@ -12,6 +12,7 @@ import trio
 from .._journal._journal import Journal, store_of
 from .._journal._journal_life import JournalLife, begin_life_in
 from .._journal._recovery import Recovered
+from .._lanes._watch import Watch
 from .._session._shell import Shell
 from .._session._unwrapping_nursery import unwrapping_nursery
 
@@ -45,6 +46,19 @@ class JournalAccess:
         """The position up to which the journal has kept everything; ``None`` without one."""
         life = self._shell.life
         return None if life is None else life.writer.durable
+
+    def watch_durable_position(self) -> Watch[int]:
+        """Follow :attr:`durable_position`: the current one first, then the latest.
+
+        It ends when nothing more will be written, after the last position: the client has ended,
+        or its journal has failed for good. Raises ``RuntimeError`` for a client without a
+        journal.
+        """
+        life = self._shell.life
+        if life is None:
+            message = "this client has no journal: open_client(url, journal=rt.Journal(path))"
+            raise RuntimeError(message)
+        return life.writer.watch_durable()
 
 
 def journal_options(

@@ -26,6 +26,7 @@ import attrs
 import trio
 
 from .._exceptions import JournalError, JournalInUse
+from .._lanes._watch import Changes, Watch
 from .._log._log_block import BlockGroup
 from .._log._log_entries import LogItem
 from .._log._log_fold import groups_behind
@@ -125,12 +126,12 @@ class LogWriter:
         self._at = 0.0
         self._wakeup = trio.Event()
         self._urgent = trio.Event()
-        self._moved = trio.lowlevel.ParkingLot()
+        self._moved = Changes()
         self._jumps = self._bytes = 0
         self._commits: deque[float] = deque(maxlen=_TIMES)
         self.error: JournalError | None = None
         """The reason of the last failed attempt; ``None`` after one has succeeded again."""
-        self._ended = self._warned = False
+        self._warned = False
         self.finished: trio.Event = trio.Event()
         """Set when nothing more will be written."""
 
@@ -147,7 +148,7 @@ class LogWriter:
         """
         self.position += len(items)
         self._at = at
-        if self._ended or self._full:
+        if self.ended or self._full:
             return self.position
         self._groups.append((at, items))
         self._waiting += len(items)
@@ -177,20 +178,20 @@ class LogWriter:
         """
         await trio.lowlevel.checkpoint()
         while self.durable < position:
-            if self._ended:
+            if self.ended:
                 message = f"the journal ended at {self.durable}, before position {position}"
                 raise JournalError(message) from self.error
             self.hurry()
-            await self._moved.park()
+            await self._moved.wait()
 
-    async def moved(self) -> None:
-        """Wait until :attr:`durable` changes, or the writer ends."""
-        await self._moved.park()
+    def watch_durable(self) -> Watch[int]:
+        """Watch :attr:`durable`; the watch ends with the writer."""
+        return Watch(self._moved, lambda: self.durable)
 
     @property
     def ended(self) -> bool:
         """Whether nothing more will be written."""
-        return self._ended
+        return self._moved.ended
 
     # -- writing ---------------------------------------------------------------------------
 
@@ -220,10 +221,9 @@ class LogWriter:
             self._end()
 
     def _end(self) -> None:
-        self._ended = True
         self.finished.set()
         self._groups = []
-        self._moved.unpark_all()
+        self._moved.end()
 
     def close_soon(self) -> None:
         """Write the buffered entries, then let :meth:`run` return."""
@@ -308,7 +308,7 @@ class LogWriter:
 
     def _reached(self, position: int) -> None:
         self.durable = position
-        self._moved.unpark_all()
+        self._moved.changed()
 
     # -- jumps and snapshots ---------------------------------------------------------------
 

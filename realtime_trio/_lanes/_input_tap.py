@@ -27,6 +27,10 @@ class InputLog(Protocol):
         """Log frames that were taken together; the log owns the list from now on."""
         ...
 
+    def frame(self, at: float, frame: str | bytes) -> None:
+        """Log a frame that was taken alone, as in paced traffic."""
+        ...
+
     def local_event(self, at: float, event: ServerEvent) -> None:
         """Log an event of the library itself."""
         ...
@@ -63,12 +67,22 @@ class InputTap:
         """End a batch; ``refused``: the last frame was not taken."""
         if refused:
             self._held = self._taken.pop()
-        self._flush()
+        if self._taken:
+            self._log.frames(self.at, self._taken)
+            self._taken = []
+
+    def one_taken(self, at: float, frame: str | bytes) -> None:
+        """Note that a frame was taken that belongs to no batch."""
+        self._log.frame(at, frame)
+
+    def hold(self, frame: str | bytes) -> None:
+        """Keep a frame that belongs to no batch and was not taken, until there is room."""
+        self._held = frame
 
     def held_was_taken(self, at: float) -> None:
         """Note that the waiting frame was taken."""
         assert self._held is not None
-        self._log.frames(at, [self._held])
+        self._log.frame(at, self._held)
         self._held = None
 
     def _flush(self) -> None:

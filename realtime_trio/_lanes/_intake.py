@@ -105,19 +105,25 @@ class LaneIntake:
 
     def take_one(self, frame: str | bytes, observe: Callable[[Incoming], None] = ignore) -> bool:
         """Take one frame, as :meth:`take` does for several; the usual case in paced traffic."""
-        if self.tap is not None:  # the log gets it before anything can follow from it
-            return self.take((frame,), observe)
         event, size, at = self._codec.read_one(frame), len(frame), self.arrival()
-        if event.__class__ in DELTAS and self._text.handle_in_place(event, size, at):
+        tap = self.tap
+        if event.__class__ in DELTAS and self._text.is_free(size):
+            if tap is not None:  # the log gets it before anything can follow from it
+                tap.one_taken(at, frame)
+            self._text.handle_in_place(event, size, at)
             observe(event)  # for a delta it only notes the arrival
             return True
         try:
             offer = self._router.offers.get(event.__class__)
             if offer is None or not offer(event, size, at):
                 self._route(event, size, at)
+            if tap is not None:
+                tap.one_taken(at, frame)
             self._observe(event, observe)
         except LaneFull as exc:
             self._unsettled = exc, observe
+            if tap is not None:
+                tap.hold(frame)
             return False
         finally:
             self._step_in_place()

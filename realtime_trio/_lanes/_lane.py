@@ -212,23 +212,24 @@ class LaneTask:
             if self.backlog.entries:
                 self.task.activate()
 
-    def handle_in_place(self, event: Incoming, size: int, at: float) -> bool:
-        """:meth:`put` and :meth:`step_in_place` in one, for a single event in an empty lane.
-
-        Returns whether it was handled; if not, nothing was done. Paced traffic takes this path.
-        """
-        backlog = self.backlog
-        if (
-            backlog.entries
+    def is_free(self, size: int) -> bool:
+        """Whether :meth:`handle_in_place` may handle an event of ``size`` bytes now."""
+        for lane in self._above:
+            if lane.backlog.entries and not lane._blockers:
+                return False
+        return not (
+            self.backlog.entries
             or not self.task.idle
             or self._blockers
             or size >= self.next_bytes
             or has_custom_handlers(self.lane)
-        ):
-            return False
-        for lane in self._above:
-            if lane.backlog.entries and not lane._blockers:
-                return False
+        )
+
+    def handle_in_place(self, event: Incoming, size: int, at: float) -> None:
+        """:meth:`put` and :meth:`step_in_place` in one, for an event in a free lane.
+
+        Paced traffic takes this path.
+        """
         began = time.perf_counter()
         self.dispatcher.handle(event, size, at)
         now = time.perf_counter()
@@ -243,7 +244,6 @@ class LaneTask:
         if self.dropped != self._dropped_before:
             self._log_dropped(now)
         self._on_step()
-        return True
 
     def close(self) -> None:
         """Accept no more events: the rest is handled, then the task ends."""

@@ -98,7 +98,7 @@ class Pipeline:
     def __init__(self, config: ClientConfig, *, clock: Callable[[], float]) -> None:
         limits = Limits(config.max_sessions, config.max_messages)
         self.folds: Folds = Folds(limits, call=call_handler)
-        self._changes = Changes(lambda: self.folds.state)
+        self._changes = Changes()
         self._lanes: dict[Lane, LaneTask] = {}
         bounds = {Lane.CONTROL: config.control, Lane.AUDIO: config.audio, Lane.TEXT: config.text}
         for lane in sorted(Lane):
@@ -316,7 +316,12 @@ class Pipeline:
 
     def watch(self, selector: Callable[[SessionState], T]) -> Watch[T]:
         """Watch the result of ``selector`` on the state: the current value first, then changes."""
-        return Watch(self._changes, selector)
+        if not callable(selector):
+            message = (
+                f"watch takes a function of the state, not {selector!r}: watch(lambda s: s.turn)"
+            )
+            raise TypeError(message)
+        return Watch(self._changes, lambda: selector(self.folds.state), selector)
 
     def observe(self, lane: Lane, callback: Observer) -> None:
         """Call ``callback`` in a lane's task after each fold: event, notifications, slice.

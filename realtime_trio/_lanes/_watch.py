@@ -1,4 +1,4 @@
-"""Changes of the state, latest wins."""
+"""Changes of a value, such as the state: the latest wins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Generic, TypeVar
 import trio
 import trio.abc
 
-from .._core._state import SessionState
 from .._exceptions import ClosedError
 from . import _custom_code as timing
 from ._waiters import ChangeSignal, Waiters
@@ -21,12 +20,11 @@ _NOTHING = object()
 
 
 class Changes:
-    """The state for watchers: they read it, and wait until it may have changed."""
+    """Tells watchers when what they watch may have changed."""
 
-    __slots__ = ("ended", "state", "waiters")
+    __slots__ = ("ended", "waiters")
 
-    def __init__(self, state: Callable[[], SessionState]) -> None:
-        self.state: Callable[[], SessionState] = state
+    def __init__(self) -> None:
         self.ended: bool = False
         self.waiters: Waiters = Waiters()
 
@@ -46,7 +44,7 @@ class Changes:
 
 
 class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
-    """The results of a selector on the state, each time it differs; made by ``watch``.
+    """A value, each time it differs; made by ``watch`` from a selector on the state.
 
     The first value is the current one. Values that were replaced between two receives are
     not delivered: the latest wins. The selector and ``==`` run in the receiving task only,
@@ -58,16 +56,17 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
     closing it ends a waiting task with :class:`~realtime_trio.ClosedError`.
     """
 
-    __slots__ = ("_busy", "_changes", "_closed", "_last", "_select")
+    __slots__ = ("_busy", "_changes", "_closed", "_code", "_last", "_read")
 
-    def __init__(self, changes: Changes, select: Callable[[SessionState], T]) -> None:
-        if not callable(select):
-            message = (
-                f"watch takes a function of the state, not {select!r}: watch(lambda s: s.turn)"
-            )
-            raise TypeError(message)
+    def __init__(
+        self,
+        changes: Changes,
+        read: Callable[[], T],
+        code: Callable[..., object] | None = None,
+    ) -> None:
         self._changes = changes
-        self._select = select
+        self._read = read
+        self._code = read if code is None else code  # names the selector in a warning
         self._last: object = _NOTHING
         self._closed = self._busy = False
 
@@ -92,12 +91,11 @@ class Watch(trio.abc.ReceiveChannel[T], Generic[T]):
         if self._closed:
             message = "this watch was closed"
             raise ClosedError(message)
-        state = self._changes.state()
         began = timing.clock()
-        value = self._select(state)
+        value = self._read()
         same = self._last is not _NOTHING and self._last == value
         if timing.clock() - began > timing.SLOW:
-            timing.log_slow("selector", self._select, began)
+            timing.log_slow("selector", self._code, began)
         if not same:
             self._last = value
             return value

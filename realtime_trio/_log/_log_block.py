@@ -11,6 +11,7 @@ entries of a block are numbered from its first position without a gap.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import struct
 import zlib
@@ -100,7 +101,7 @@ def encode_block(first: int, groups: Sequence[BlockGroup], *, zstd: bool = False
         elif zstd:
             codec, packed = _ZSTD, _zstd().compress(body)
         else:
-            codec, packed = _DEFLATE, zlib.compress(body, 1, _RAW)
+            codec, packed = _DEFLATE, _deflate()(body, 1, _RAW)
     began, ended = groups[0][0], groups[-1][0]
     facts = _FACTS.pack(first, count, began, ended, size)
     crc = zlib.crc32(packed, zlib.crc32(facts, codec))
@@ -191,7 +192,18 @@ def _unpacked(codec: int, packed: bytes, size: int) -> bytes:
     return _zstd().decompress(packed, size)
 
 
-# -- zstandard, an extra -------------------------------------------------------------------
+# -- extras --------------------------------------------------------------------------------
+
+
+@functools.cache
+def _deflate() -> Callable[[bytes | bytearray, int, int], bytes]:
+    """Return the faster of the compressors with this format; either reads what the other wrote."""
+    try:
+        isal_zlib = importlib.import_module("isal.isal_zlib")
+    except ImportError:
+        return zlib.compress
+    compress: Callable[[bytes | bytearray, int, int], bytes] = isal_zlib.compress
+    return compress
 
 
 @attrs.frozen(slots=True)

@@ -54,7 +54,7 @@ class Subscription(Channel[T], Generic[T]):
 
 
 class Watch(Channel[T], Generic[T]):
-    """The results of a selector on the state, each time it differs; made by ``watch``.
+    """A value, each time it differs; made by ``watch`` from a selector on the state.
 
     The first value is the current one. Values that were replaced between two receives are
     not delivered: the latest wins. The selector and ``==`` run in the receiving task only,

@@ -112,6 +112,15 @@ class Client(Commands):
         """The position up to which the journal has kept everything; ``None`` without one."""
         return self._door.plain(lambda: self._inner.durable_position)
 
+    def watch_durable_position(self) -> Watch[int]:
+        """Follow :attr:`durable_position`: the current one first, then the latest.
+
+        It ends when nothing more will be written, after the last position: the client has ended,
+        or its journal has failed for good. Raises ``RuntimeError`` for a client without a
+        journal.
+        """
+        return Watch(self._door, self._door.plain(lambda: self._inner.watch_durable_position()))
+
     @property
     def state(self) -> SessionState:
         """The current state: frozen, cheap to keep."""

@@ -5,6 +5,8 @@ Not imported before it is used: ``realtime_trio.fleet`` is loaded on first use.
 
 from __future__ import annotations
 
+from .._journal._log_store import LogClaim, LogInfo, LogRewound, LogStore, StoredSnapshot
+from .._log._log_block import BlockGroup, DamagedBlock, LogBlock, decode_block, encode_blocks
 from ._fleet import Fleet, open_fleet
 from ._fleet_log import (
     FleetCommand,
@@ -26,13 +28,20 @@ from ._seat_run import Claim, Dial
 from ._sqlite_fleet import SqliteLog
 
 __all__ = [
+    "BlockGroup",
     "Claim",
     "Claimed",
+    "DamagedBlock",
     "Dial",
     "Fleet",
     "FleetCommand",
     "FleetLog",
+    "LogBlock",
+    "LogClaim",
+    "LogInfo",
     "LogNews",
+    "LogRewound",
+    "LogStore",
     "Lost",
     "MemoryLog",
     "NoSuchSession",
@@ -49,6 +58,9 @@ __all__ = [
     "Seat",
     "Spec",
     "SqliteLog",
+    "StoredSnapshot",
+    "decode_block",
+    "encode_blocks",
     "open_fleet",
     "open_node",
     "shard_of",

@@ -56,6 +56,8 @@ async def a_receipt_is_durable(kit: Any) -> None:
                 await receipt.sent()
                 await receipt.durable()
                 assert client.durable_position > 0
+                async with client.watch_durable_position() as positions:
+                    assert await positions.receive() > 0
                 statistics = journal.statistics()
                 assert statistics.durable > 0
                 assert statistics.error is None
@@ -68,6 +70,8 @@ async def a_receipt_is_durable(kit: Any) -> None:
                 with pytest.raises(RuntimeError, match="journal"):
                     await receipt.durable()
                 assert client.durable_position is None
+                with pytest.raises(RuntimeError, match="journal"):
+                    client.watch_durable_position()
 
 
 async def a_journal_has_one_writer(kit: Any) -> None:

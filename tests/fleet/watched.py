@@ -53,6 +53,10 @@ class FedInputs:
         del at
         self.texts += [frame for frame in frames if isinstance(frame, str)]
 
+    def frame(self, at: float, frame: str | bytes) -> None:
+        """Keep a frame that was taken alone."""
+        self.frames(at, [frame])
+
     def local_event(self, at: float, event: ServerEvent) -> None:
         """Ignored: only frames are compared."""
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio._core import _run
 
 from realtime_trio._config import ClientConfig, LaneBounds
+from realtime_trio._core._notifications import MessageStreaming
 from realtime_trio._core._state import Limits, SessionState
 from realtime_trio._exceptions import JournalError
 from realtime_trio._journal import _log_writer
@@ -22,6 +24,7 @@ from realtime_trio._journal._log_store import LogClaim
 from realtime_trio._journal._log_writer import LogWriter
 from realtime_trio._journal._memory_log import MemoryStore
 from realtime_trio._journal._recovery import recover_log
+from realtime_trio._lanes._intake import ignore
 from realtime_trio._lanes._overflow import Block
 from realtime_trio._lanes._pipeline import Pipeline
 from realtime_trio._log._log_entries import CommandEntry, ReceiptEntry
@@ -62,6 +65,14 @@ def now() -> float:
     return now.at  # type: ignore[attr-defined, no-any-return]
 
 
+async def feed_one(
+    pipeline: Pipeline, frame: str | bytes, observe: Callable[[Any], None] = ignore
+) -> None:
+    """Feed a frame as a link does that received one alone."""
+    if not pipeline.intake.take_one(frame, observe):
+        await pipeline.intake.settle()
+
+
 async def live(
     life: JournalLife, wire: list[Any], chance: random.Random, config: ClientConfig
 ) -> Pipeline:
@@ -95,8 +106,12 @@ async def live(
     async def feed() -> None:
         rest = list(frames)
         while rest:
-            size = chance.choice([1, 2, 5, 40])
-            await pipeline.feed(rest[:size], look)
+            size = chance.choice([0, 1, 2, 5, 40])
+            if size:
+                await pipeline.feed(rest[:size], look)
+            else:
+                size = 1
+                await feed_one(pipeline, rest[0], look)
             rest = rest[size:]
             if chance.random() < 0.5:
                 await trio.lowlevel.checkpoint()
@@ -438,3 +453,56 @@ async def test_snapshots_of_a_long_conversation_become_rare(
     during = [len(each.data) for each in kept[1:]]  # the first is that of the clean end
     assert len(during) >= 3
     assert sum(during) < 1.6 * written
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_a_frame_is_logged_before_anything_follows_from_it(alone: bool) -> None:
+    """Also a frame that the receive task handles itself, as in paced traffic."""
+    life = await begin(MemoryJournal())
+    pipeline = Pipeline(ClientConfig(), clock=now)
+    life.begin(pipeline, Limits(), now())
+    text = json.dumps({"type": "text_delta", "session_id": "s", "role": "user", "content": "x"})
+    positions: list[int] = []
+    pipeline.tap((MessageStreaming,), lambda _note: positions.append(life.writer.position))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipeline.run)
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(3):
+            if alone:
+                await feed_one(pipeline, text)
+            else:
+                await pipeline.feed([text])
+        pipeline.close()
+    assert positions == [2, 3, 4]  # after the header
+
+
+@pytest.mark.parametrize("frame", ['{"type": "text_delta", "session_id": "s"}', bytes(4)])
+async def test_a_single_frame_without_room_is_logged_when_it_is_taken(frame: str | bytes) -> None:
+    life = await begin(MemoryJournal())
+    pipeline = Pipeline(ClientConfig(text=SMALL, audio=SMALL, control=SMALL), clock=now)
+    life.begin(pipeline, Limits(), now())
+    await pipeline.feed([frame] * SMALL.max_items)  # nothing runs yet
+    full = life.writer.position
+    assert not pipeline.intake.take_one(frame)
+    assert life.writer.position == full
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipeline.run)
+        await pipeline.intake.settle()
+        assert life.writer.position == full + 1
+        pipeline.close()
+
+
+async def test_a_watch_follows_what_is_durable_until_the_writer_ends() -> None:
+    life = await begin(MemoryJournal())
+    pipeline = Pipeline(ClientConfig(), clock=now)
+    life.begin(pipeline, Limits(), now())
+    with life.writer.watch_durable() as durable:
+        assert await durable.receive() == 0
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(life.writer.run)
+            assert await durable.receive() == 1  # the header
+            await pipeline.feed(["{}"] * 3)
+            assert await durable.receive() == 4
+            await life.finish()
+            with pytest.raises(trio.EndOfChannel):
+                await durable.receive()

@@ -29,7 +29,7 @@ from realtime_trio._lanes._pipeline import Pipeline
 from realtime_trio._log._log_entries import LogItem
 from realtime_trio._log._log_fold import LogFold
 from realtime_trio._log._state_snapshot import digest
-from tests.journal.test_live_log import NAME, MemoryJournal, begin
+from tests.journal.test_live_log import NAME, MemoryJournal, begin, feed_one
 from tests.strategies import conversations
 
 MAX_ENTRIES, MAX_BYTES = 40, 20_000
@@ -145,7 +145,10 @@ async def _live(rules: Rules, frames: list[str | bytes], chance: random.Random) 
                 nursery.cancel_scope.cancel()
                 return
             began = trio.current_time()
-            await pipeline.feed([frame] * chance.choice([1, 1, 3, 30]))
+            if chance.random() < 0.5:
+                await feed_one(pipeline, frame)
+            else:
+                await pipeline.feed([frame] * chance.choice([1, 3, 30]))
             assert trio.current_time() == began, "9: nothing waits for the log"
             rules.hold_now(life)
             await trio.sleep(chance.choice([0, 0.001, 0.03, 5]))

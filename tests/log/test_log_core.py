@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import attrs
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from realtime_trio._core._local_events import EmitEvent, LinkEvent
 from realtime_trio._core._notifications import Initialized
 from realtime_trio._core._state import SessionState
+from realtime_trio._log import _log_block
 from realtime_trio._log._log_block import (
     BlockGroup,
     DamagedBlock,
@@ -56,6 +58,16 @@ def test_blocks_give_back_what_they_were_made_of(
         assert (again.began, again.ended) == (block.began, block.ended)
         position = block.last + 1
     assert position == 1 + sum(len(items) for _, items in story)
+
+
+def test_either_compressor_reads_what_the_other_wrote(monkeypatch: pytest.MonkeyPatch) -> None:
+    story: list[BlockGroup] = [(1.0, ["a long enough frame"] * 50)]
+    monkeypatch.setattr(_log_block, "_deflate", _log_block._deflate.__wrapped__)
+    fast = encode_block(1, story)
+    monkeypatch.setitem(sys.modules, "isal.isal_zlib", None)
+    usual = encode_block(1, story)
+    assert usual.data != fast.data, "isal is installed with the suite"
+    assert fast.groups() == usual.groups() == story
 
 
 @settings(max_examples=60)

@@ -87,6 +87,7 @@ async def client(client: rt.Client, event: ev.SetAgentEvent) -> None:
     assert_type(client.health, rt.Health)
     assert_type(client.recovered, rt.Recovered | None)
     assert_type(client.durable_position, int | None)
+    assert_type(client.watch_durable_position(), rt.Watch[int])
     assert_type(client.statistics(), rt.PipelineStatistics)
     assert_type(client.heygen_token, str | None)
     assert_type(client.control, rt.LaneView)
@@ -1291,6 +1292,59 @@ def node_change(
     assert_type(released.why, str)
     assert_type(lost.session, str)
     assert_type(lost.why, str)
+
+
+async def log_store(it: rt.fleet.LogStore, claim: rt.fleet.LogClaim) -> None:
+    groups: list[rt.fleet.BlockGroup] = []
+    assert_type(await it.info("call"), rt.fleet.LogInfo | None)
+    assert_type(await it.names(), tuple[str, ...])
+    assert_type(await it.claim("call"), rt.fleet.LogClaim)
+    assert_type(await it.append(claim, 1, groups), int)
+    snapshot = rt.fleet.StoredSnapshot(position=1, data=b"")
+    assert_type(await it.put_snapshot(claim, snapshot), None)
+    gap = rt.LogGap(first=1, last=2, why="jumped")
+    assert_type(await it.put_gap(claim, gap, None), None)
+    assert_type(await it.beat(claim), None)
+    assert_type(await it.trim(claim), None)
+    assert_type(await it.close(claim), None)
+    assert_type(await it.read("call", 0, limit=1), Sequence[rt.fleet.LogBlock])
+    assert_type(await it.snapshots("call"), Sequence[rt.fleet.StoredSnapshot])
+
+
+def log_values(
+    claim: rt.fleet.LogClaim, info: rt.fleet.LogInfo, snapshot: rt.fleet.StoredSnapshot
+) -> None:
+    assert_type(claim.name, str)
+    assert_type(claim.token, int)
+    assert_type(claim.nonce, str)
+    assert_type(info.name, str)
+    assert_type(info.position, int)
+    assert_type(info.first, int)
+    assert_type(info.clean, bool)
+    assert_type(info.gaps, tuple[rt.LogGap, ...])
+    assert_type(info.epoch, str)
+    assert_type(snapshot.position, int)
+    assert_type(snapshot.data, bytes)
+
+
+def log_block(groups: list[rt.fleet.BlockGroup]) -> None:
+    for block in rt.fleet.encode_blocks(1, groups, zstd=False):
+        assert_type(block, rt.fleet.LogBlock)
+        assert_type(block.first, int)
+        assert_type(block.count, int)
+        assert_type(block.last, int)
+        assert_type(block.began, float)
+        assert_type(block.ended, float)
+        assert_type(block.data, bytes)
+        assert_type(block.groups(), list[rt.fleet.BlockGroup])
+        for position, at, _ in block.items():
+            assert_type(position, int)
+            assert_type(at, float)
+        assert_type(rt.fleet.decode_block(block.data), rt.fleet.LogBlock)
+
+
+def failed_log(it: rt.fleet.DamagedBlock | rt.fleet.LogRewound) -> None:
+    raise it
 
 
 def seat(it: rt.fleet.Seat, spec: rt.fleet.Spec) -> None:

@@ -142,6 +142,7 @@ async def client(client: rt.aio.Client, event: ev.SetAgentEvent) -> None:
     assert_type(client.health, rt.Health)
     assert_type(client.recovered, rt.Recovered | None)
     assert_type(client.durable_position, int | None)
+    assert_type(client.watch_durable_position(), rt.aio.Watch[int])
     assert_type(client.statistics(), rt.PipelineStatistics)
     assert_type(client.heygen_token, str | None)
     assert_type(client.control, rt.aio.LaneView)

@@ -142,6 +142,7 @@ def client(client: rt.blocking.Client, event: ev.SetAgentEvent) -> None:
     assert_type(client.health, rt.Health)
     assert_type(client.recovered, rt.Recovered | None)
     assert_type(client.durable_position, int | None)
+    assert_type(client.watch_durable_position(), rt.blocking.Watch[int])
     assert_type(client.statistics(), rt.PipelineStatistics)
     assert_type(client.heygen_token, str | None)
     assert_type(client.control, rt.blocking.LaneView)
