@@ -12,6 +12,7 @@ import realtime_trio as rt
 from realtime_trio import audio, fleet, server
 from tools import door_types, doors
 from tools.door_dialects import DIALECTS, Dialect
+from tools.door_imports import Imports
 from tools.door_source import ROOT
 from tools.door_tables import INTERNAL, MODULES, DoorModule
 from tools.doors import generate, path_of
@@ -130,3 +131,11 @@ def test_each_member_says_what_it_means() -> None:
         for name in NATIVE:
             cls = getattr(door, name)
             assert all(inspect.getdoc(getattr(cls, member)) for member in _public(cls))
+
+
+def test_a_name_for_two_things_is_an_error() -> None:
+    imports = Imports(MODULES[0], DIALECTS[0])
+    imports.add("typing", "Any")
+    imports.add("typing", "Any")
+    with pytest.raises(ValueError, match="Any stands for two things: of typing and of ssl"):
+        imports.add("ssl", "Any")
