@@ -85,16 +85,15 @@ def signature(node: Function, source: Source, imports: Imports, *, method: bool)
         passed.append(f"*{arguments.vararg.arg}")
     passed += [f"{each.arg}={_taken(each, imports)}" for each in arguments.kwonlyargs]
     for each in (*positional, *arguments.kwonlyargs, *filter(None, [arguments.vararg])):
-        if each.annotation is not None:
-            imports.names_of(each.annotation, source)
+        assert each.annotation is not None
+        imports.names_of(each.annotation, source)
     for default in (*arguments.defaults, *filter(None, arguments.kw_defaults)):
         imports.names_of(default, source)
     return Signature(ast.unparse(arguments), ", ".join(passed))
 
 
 def _taken(argument: ast.arg, imports: Imports) -> str:
-    if argument.annotation is None:
-        return argument.arg
+    assert argument.annotation is not None
     wanted = TAKEN.get(ast.unparse(argument.annotation))
     if wanted is None:
         return argument.arg

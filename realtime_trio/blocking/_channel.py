@@ -66,7 +66,8 @@ class Channel(Generic[T_co]):
 
     def _fetch(self) -> None:
         check_thread()
-        fetch = Fetch(self._source)
+        # Directly into the batch: an interrupt at any moment loses nothing.
+        fetch = Fetch(self._source, self._batch)
         portal = self._door.portal
         try:
             if self._supply.request(fetch):
@@ -74,11 +75,9 @@ class Channel(Generic[T_co]):
             fetch.run(partial(portal.wait, cancel=partial(self._hurry, fetch)))
         except ClosedError:
             pass  # trio has ended
-        finally:  # also if it was interrupted: nothing is lost
-            self._batch.extend(fetch.items)
         if fetch.error is not None:
             raise fetch.error
-        if not fetch.items:
+        if not self._batch:
             self._batch.append(self._afterwards())
 
     def _hurry(self, fetch: Fetch[T_co]) -> None:

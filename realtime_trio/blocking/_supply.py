@@ -79,10 +79,10 @@ class Passes:
 
 @final
 class Fetch(Generic[T]):
-    """The items for a thread that waits; ``error`` is what the channel raised instead."""
+    """Adds items to ``items`` for a thread that waits; ``error`` is what came instead."""
 
-    def __init__(self, source: NativeChannel[T]) -> None:
-        self.items: deque[T] = deque()
+    def __init__(self, source: NativeChannel[T], items: deque[T]) -> None:
+        self.items: deque[T] = items
         self.error: BaseException | None = None
         self.over = False
         """Whether trio adds nothing more."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import inspect
+from pathlib import Path
 
 import pytest
 
 import realtime_trio as rt
 from realtime_trio import audio, fleet, server
-from tools import door_types
+from tools import door_types, doors
 from tools.door_dialects import DIALECTS, Dialect
+from tools.door_imports import Imports
+from tools.door_source import ROOT
 from tools.door_tables import INTERNAL, MODULES, DoorModule
 from tools.doors import generate, path_of
 
@@ -65,6 +68,29 @@ def test_the_assertions_of_types_are_up_to_date(dialect: Dialect) -> None:
     assert _same(door_types.generate(dialect), checked_in)
 
 
+def test_the_generators_write_what_is_checked_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = tmp_path / door_types.API.name
+    api.write_text(door_types.API.read_text(encoding="utf-8"), encoding="utf-8")
+    checked_in = {
+        door_types.path_of(dialect).name: door_types.path_of(dialect) for dialect in DIALECTS
+    }
+    for dialect in DIALECTS:
+        (tmp_path / "realtime_trio" / dialect.package).mkdir(parents=True)
+        for module in MODULES:
+            path = path_of(module, dialect)
+            checked_in[str(path.relative_to(ROOT))] = path
+    monkeypatch.setattr("tools.doors.ROOT", tmp_path)
+    monkeypatch.setattr(door_types, "API", api)
+    doors.main()
+    door_types.main()
+    for name, path in checked_in.items():
+        assert _same(
+            (tmp_path / name).read_text(encoding="utf-8"), path.read_text(encoding="utf-8")
+        )
+
+
 def _public(cls: type) -> set[str]:
     return {name for name in dir(cls) if not name.startswith("_")}
 
@@ -105,3 +131,11 @@ def test_each_member_says_what_it_means() -> None:
         for name in NATIVE:
             cls = getattr(door, name)
             assert all(inspect.getdoc(getattr(cls, member)) for member in _public(cls))
+
+
+def test_a_name_for_two_things_is_an_error() -> None:
+    imports = Imports(MODULES[0], DIALECTS[0])
+    imports.add("typing", "Any")
+    imports.add("typing", "Any")
+    with pytest.raises(ValueError, match="Any stands for two things: of typing and of ssl"):
+        imports.add("ssl", "Any")

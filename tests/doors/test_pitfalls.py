@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import subprocess
 import sys
 import threading
@@ -532,6 +533,55 @@ def test_opening_while_the_run_ends_waits_for_its_end() -> None:
     for steps in range(12):
         for cancel in (False, True):
             asyncio.run(main(steps, cancel))
+
+
+@pytest.mark.parametrize("cancel", [False, True])
+def test_opening_in_a_run_that_ends(cancel: bool) -> None:
+    async def again() -> str:
+        async with rt.aio.open_server() as server:
+            return server.url
+
+    async def main() -> None:
+        first = rt.aio.open_server()
+        await first.__aenter__()
+        run = _guest.current_guest()
+        leaving = asyncio.ensure_future(first.__aexit__(None, None, None))
+        for _ in range(1_000_000):
+            await asyncio.sleep(0)
+            if run.ending:
+                break
+        assert not run.ended
+        entering = asyncio.ensure_future(again())
+        await asyncio.sleep(0)
+        if cancel:
+            entering.cancel()
+        (result,) = await asyncio.gather(entering, return_exceptions=True)
+        assert isinstance(result, asyncio.CancelledError if cancel else str)
+        await leaving
+
+    asyncio.run(main())
+
+
+def test_an_interrupt_in_a_step_of_trio_is_for_the_loop() -> None:
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("signals reach the main thread only")
+    loop = asyncio.new_event_loop()
+
+    async def interrupt() -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    async def main() -> None:
+        async with rt.aio.open_server():
+            trio.lowlevel.spawn_system_task(interrupt)
+            await asyncio.sleep(60)
+
+    task = loop.create_task(main())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(task)
+    task.cancel()
+    loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+    loop.close()
+    asyncio.run(_converse())
 
 
 def test_a_loop_that_was_closed_behind_our_back() -> None:

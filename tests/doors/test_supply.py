@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from collections import deque
 
 import pytest
 import trio
@@ -53,7 +54,7 @@ async def test_a_function_is_called_in_each_pass_while_it_returns_true(passes: P
 
 async def test_items_of_consecutive_passes_come_in_one_fetch(passes: Passes) -> None:
     native, supply = _supply(passes)
-    fetch = Fetch(native)
+    fetch = Fetch(native, deque())
     assert supply.request(fetch)
     supply.begin()
     assert not fetch.over
@@ -74,7 +75,7 @@ async def test_items_of_consecutive_passes_come_in_one_fetch(passes: Passes) -> 
 async def test_what_is_there_already_is_fetched_as_well(passes: Passes) -> None:
     native, supply = _supply(passes)
     native.put("first")
-    fetch = Fetch(native)
+    fetch = Fetch(native, deque())
     supply.request(fetch)
     supply.begin()
     native.put("second")
@@ -86,7 +87,7 @@ async def test_a_fetch_is_full_with_64_items(passes: Passes) -> None:
     native, supply = _supply(passes)
     for number in range(70):
         native.put(str(number))
-    first, second = Fetch(native), Fetch(native)
+    first, second = Fetch(native, deque()), Fetch(native, deque())
     supply.request(first)
     supply.begin()
     assert first.over
@@ -98,7 +99,7 @@ async def test_a_fetch_is_full_with_64_items(passes: Passes) -> None:
 
 async def test_a_thread_that_comes_back_early_needs_no_call(passes: Passes) -> None:
     native, supply = _supply(passes)
-    first, second = Fetch(native), Fetch(native)
+    first, second = Fetch(native, deque()), Fetch(native, deque())
     supply.request(first)
     supply.begin()
     native.put("first")
@@ -112,7 +113,7 @@ async def test_a_thread_that_comes_back_early_needs_no_call(passes: Passes) -> N
 
 async def test_a_thread_that_comes_back_late_needs_one(passes: Passes) -> None:
     native, supply = _supply(passes)
-    first, second = Fetch(native), Fetch(native)
+    first, second = Fetch(native, deque()), Fetch(native, deque())
     supply.request(first)
     supply.begin()
     native.put("first")
@@ -127,7 +128,7 @@ async def test_a_thread_that_comes_back_late_needs_one(passes: Passes) -> None:
 
 async def test_a_call_that_was_not_necessary_changes_nothing(passes: Passes) -> None:
     native, supply = _supply(passes)
-    fetch = Fetch(native)
+    fetch = Fetch(native, deque())
     supply.request(fetch)
     supply.begin()
     supply.begin()
@@ -140,7 +141,7 @@ async def test_a_call_that_was_not_necessary_changes_nothing(passes: Passes) -> 
 
 async def test_an_interrupted_fetch_takes_nothing_more(passes: Passes) -> None:
     native, supply = _supply(passes)
-    fetch = Fetch(native)
+    fetch = Fetch(native, deque())
     supply.request(fetch)
     supply.begin()
     supply.give_up(fetch)
@@ -153,7 +154,7 @@ async def test_an_interrupted_fetch_takes_nothing_more(passes: Passes) -> None:
 
 async def test_the_end_comes_after_the_items(passes: Passes) -> None:
     native, supply = _supply(passes)
-    first, second = Fetch(native), Fetch(native)
+    first, second = Fetch(native, deque()), Fetch(native, deque())
     supply.request(first)
     supply.begin()
     native.put("last")
@@ -170,7 +171,7 @@ async def test_a_wake_up_without_a_fetch_is_for_the_next_waiter(passes: Passes) 
     waiters = Waiters()
     native: TurnChannel[str] = TurnChannel()
     supply: Supply[str] = Supply(passes, waiters)
-    fetch = Fetch(native)
+    fetch = Fetch(native, deque())
     supply.request(fetch)
     supply.begin()
     supply.give_up(fetch)
@@ -184,7 +185,7 @@ async def test_a_supply_without_a_fetch_does_not_keep_the_channel(passes: Passes
     waiters = Waiters()
     native: TurnChannel[str] = TurnChannel()
     supply: Supply[str] = Supply(passes, waiters)
-    fetch = Fetch(native)
+    fetch = Fetch(native, deque())
     supply.request(fetch)
     supply.begin()
     native.put("item")
@@ -200,7 +201,7 @@ async def test_the_thread_runs_before_trio_goes_on() -> None:
     native: TurnChannel[str] = TurnChannel()
     native.put("one")
     native.put("two")
-    fetch = Fetch(native)
+    fetch = Fetch(native, deque())
     assert fetch.take()
     thread = threading.Thread(target=fetch.run, args=(lambda wait: wait.wait(lambda: None),))
     thread.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -81,6 +82,17 @@ def test_an_interrupt_ends_the_wait_for_an_outcome(
     client.ready()
 
 
+def test_an_interrupt_ends_a_plain_call(
+    client: rt.blocking.Client, interrupt: Callable[[], None]
+) -> None:
+    release = threading.Event()
+    interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        client._door.plain(lambda: release.wait(10))
+    release.set()
+    client.ping().sent()
+
+
 def test_an_interrupt_ends_opening(interrupt: Callable[[], None]) -> None:
     interrupt()
     with pytest.raises(KeyboardInterrupt), rt.blocking.open_client("memory://nobody", auth="any"):
@@ -155,6 +167,26 @@ def test_nothing_waits_for_a_thread_that_is_gone() -> None:
     with pytest.raises(rt.ClosedError):
         portal.submit(lambda: None)
     assert portal.wait(_thread_wait.ThreadWait(), lambda: None) is None
+
+
+def test_a_wait_ends_with_the_thread() -> None:
+    portal = _portal.Portal()
+    portal.enter()
+    thread = threading.Thread(
+        target=portal.wait, args=(_thread_wait.ThreadWait(), lambda: None), daemon=True
+    )
+    thread.start()
+    while not portal._waits:
+        thread.join(0.001)
+    assert portal.leave()
+    portal.join()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_without_asyncio_no_loop_of_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "asyncio")
+    _door.check_thread()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
