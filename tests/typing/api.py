@@ -1337,9 +1337,7 @@ def log_block(it: rt.fleet.LogBlock, groups: list[rt.fleet.BlockGroup]) -> None:
     assert_type(it.ended, float)
     assert_type(it.data, bytes)
     assert_type(it.groups(), list[rt.fleet.BlockGroup])
-    for position, at, _ in it.items():
-        assert_type(position, int)
-        assert_type(at, float)
+    assert_type([(position, at) for position, at, _ in it.items()], list[tuple[int, float]])
 
 
 def failed_log(it: rt.fleet.DamagedBlock | rt.fleet.LogRewound) -> None:
