@@ -571,6 +571,7 @@ def history_entry(it: rt.HistoryEntry) -> None:
     )
     assert_type(it.frame, str | bytes | None)
     assert_type(it.event, ev.ServerEvent | None)
+    assert_type(it.status, str | None)
 
 
 def log_gap(it: rt.LogGap) -> None:
